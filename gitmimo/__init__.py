@@ -1,0 +1,1 @@
+"""git-mimo: a coding agent that lives in git."""

@@ -1,0 +1,1 @@
+"""Making products: strategies, protocols, context. Knows nothing of who judges."""

@@ -1,0 +1,1 @@
+"""The command line: click, rendering, and the only place that prints."""

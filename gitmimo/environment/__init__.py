@@ -1,0 +1,1 @@
+"""Running commands: process groups, limits, bounded capture, sandbox."""

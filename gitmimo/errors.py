@@ -1,0 +1,164 @@
+"""The tree of expected failures; each carries facts, an exit code and a hint that can be pasted.
+
+    MimoError                     128
+    ├── UsageError                129   the command line cannot be understood
+    ├── ConfigError               128   the configuration cannot be used as written
+    ├── RepoError                 128   git could not do it
+    │   ├── NotARepository
+    │   ├── BareRepository
+    │   ├── NoCommits
+    │   ├── GitTooOld
+    │   ├── RefMoved              128   somebody was faster; safe to retry
+    │   ├── MergeConflict           2   paths
+    │   └── WorktreeError
+    ├── NeedsPerson                 2   an approval or a decision is missing
+    ├── ModelError                128   no usable answer after retries
+    │   ├── NoModel, NoKey, WrongKey, NoRoute, UnknownModel, UnknownPrice,
+    │   └── ContextOverflow, RateLimited, BadReply
+    ├── LimitReached                3   a budget or limit stops the work
+    ├── CheckError                128   a check could not run, so nothing is known
+    ├── SandboxUnavailable        128
+    ├── SecretFound               128   content that must not be committed
+    └── JournalError              128   the record of what happened is damaged
+
+A check that fails is not an error but data (`records.Gate`).
+"""
+
+from collections.abc import Sequence
+
+
+class MimoError(Exception):
+    """An expected failure: shown as `fatal: message` with an optional hint, never as a traceback."""
+
+    exit_code = 128
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(MimoError):
+    """The command line cannot be understood."""
+
+    exit_code = 129
+
+
+class ConfigError(MimoError):
+    """The configuration cannot be used as written."""
+
+
+class RepoError(MimoError):
+    """Git could not do what was asked."""
+
+
+class NotARepository(RepoError):
+    """No repository contains the given directory."""
+
+
+class BareRepository(RepoError):
+    """The command needs a checkout and the repository has none."""
+
+
+class NoCommits(RepoError):
+    """The repository has no commit that a session could start from."""
+
+
+class GitTooOld(RepoError):
+    """The git binary lacks commands that git-mimo needs."""
+
+
+class RefMoved(RepoError):
+    """A compare-and-swap failed; `expected` is what the ref should have held, None for absent."""
+
+    def __init__(self, ref: str, *, expected: str | None, hint: str = "") -> None:
+        super().__init__(f"ref has moved meanwhile: `{ref}`", hint=hint)
+        self.ref = ref
+        self.expected = expected
+
+
+class MergeConflict(RepoError):
+    """A merge needs a person; nothing was changed."""
+
+    exit_code = 2
+
+    def __init__(self, paths: Sequence[str], *, hint: str = "") -> None:
+        listed = ", ".join(f"`{path}`" for path in paths)
+        super().__init__(f"conflict in {len(paths)} file{'s' if len(paths) != 1 else ''}: {listed}", hint=hint)
+        self.paths = tuple(paths)
+
+
+class WorktreeError(RepoError):
+    """A worktree could not be made or removed."""
+
+
+class NeedsPerson(MimoError):
+    """An approval or a decision is missing; the hint says how to give it."""
+
+    exit_code = 2
+
+
+class ModelError(MimoError):
+    """No usable answer came from a model, after retries."""
+
+
+class NoModel(ModelError):
+    """No model is configured."""
+
+
+class NoKey(ModelError):
+    """The provider needs a key and none was found."""
+
+
+class WrongKey(ModelError):
+    """The provider refused the key."""
+
+
+class NoRoute(ModelError):
+    """The model's server cannot be reached."""
+
+
+class UnknownModel(ModelError):
+    """The provider does not know the model."""
+
+
+class UnknownPrice(ModelError):
+    """The model's price is unknown and no token limit protects the budget."""
+
+
+class ContextOverflow(ModelError):
+    """The prompt does not fit the model's window."""
+
+
+class RateLimited(ModelError):
+    """The provider still refused for load after every retry."""
+
+
+class BadReply(ModelError):
+    """The server answered, but not with a usable reply."""
+
+
+class LimitReached(MimoError):
+    """A budget or limit stops the work; `limit` names which."""
+
+    exit_code = 3
+
+    def __init__(self, message: str, *, limit: str, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.limit = limit
+
+
+class CheckError(MimoError):
+    """A check could not run, so nothing is known."""
+
+
+class SandboxUnavailable(MimoError):
+    """No sandbox is available and none was waived."""
+
+
+class SecretFound(MimoError):
+    """Content that must not be committed; the message never repeats the secret."""
+
+
+class JournalError(MimoError):
+    """The record of what happened is damaged."""

@@ -1,0 +1,1 @@
+"""Judging products: gates, test results, critic, verdict. Knows nothing of who made them."""

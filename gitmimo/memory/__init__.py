@@ -1,0 +1,1 @@
+"""What lives in `.mimo/`: facts, skills, dreams, and how they are recalled."""

@@ -1,0 +1,1 @@
+"""Pages made for people: the HTML review."""

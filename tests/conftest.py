@@ -1,0 +1,80 @@
+"""Sealed environment and a builder of real repositories."""
+
+import os
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pygit2
+import pytest
+
+SEALED = {
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_AUTHOR_NAME": "Ada Author",
+    "GIT_AUTHOR_EMAIL": "ada@example.org",
+    "GIT_AUTHOR_DATE": "2026-01-02T03:04:05+00:00",
+    "GIT_COMMITTER_NAME": "Ada Author",
+    "GIT_COMMITTER_EMAIL": "ada@example.org",
+    "GIT_COMMITTER_DATE": "2026-01-02T03:04:05+00:00",
+    "GIT_EDITOR": "false",
+    "EDITOR": "false",
+    "NO_COLOR": "1",
+    "LC_ALL": "C.UTF-8",
+}
+
+
+@pytest.fixture(autouse=True)
+def sealed(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Give every test its own empty home and drop what the outer environment says about git, keys and models."""
+    home = tmp_path_factory.mktemp("home")
+    for name in list(os.environ):
+        if name.startswith(("GIT_", "MIMO_")) or name.endswith(("_API_KEY", "_API_BASE")):
+            monkeypatch.delenv(name)
+    for name, value in SEALED.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("HOME", str(home))
+    for name in ("CONFIG", "STATE", "DATA", "CACHE"):
+        monkeypatch.setenv(f"XDG_{name}_HOME", str(home / name.lower()))
+    # libgit2 fixes its search path at import and doesn't see a later HOME
+    for level in (pygit2.enums.ConfigLevel.GLOBAL, pygit2.enums.ConfigLevel.XDG, pygit2.enums.ConfigLevel.SYSTEM):
+        pygit2.settings.search_path[level] = str(home)
+    yield home
+
+
+class GitBuilder:
+    """A real repository that tests write history into with the git binary."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.mkdir(parents=True, exist_ok=True)
+        self("init", "--quiet", "--initial-branch=main")
+
+    def __call__(self, *args: str, stdin: bytes | None = None, check: bool = True) -> str:
+        """Run git here and return its stdout without the last newline."""
+        done = subprocess.run(["git", "-C", str(self.path), *args], input=stdin, capture_output=True, check=False)
+        if check and done.returncode:
+            raise AssertionError(f"git {' '.join(args)} failed: {done.stderr.decode()}")
+        return done.stdout.decode(errors="surrogateescape").rstrip("\n")
+
+    def write(self, files: Mapping[str, str | bytes | None]) -> None:
+        """Write files into the checkout; None deletes."""
+        for name, content in files.items():
+            path = self.path / name
+            if content is None:
+                path.unlink()
+                continue
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content.encode() if isinstance(content, str) else content)
+
+    def commit(self, files: Mapping[str, str | bytes | None], message: str = "change") -> str:
+        """Write, stage everything, commit; return the commit's id."""
+        self.write(files)
+        self("add", "--all")
+        self("commit", "--quiet", "--allow-empty", "-m", message)
+        return self("rev-parse", "HEAD")
+
+
+@pytest.fixture
+def git(tmp_path: Path) -> GitBuilder:
+    """An empty repository in `tmp_path/repo`."""
+    return GitBuilder(tmp_path / "repo")
