@@ -1,0 +1,287 @@
+"""Configuration: one table of options, resolved from flags, environment, git config, the repository and defaults."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from gitmimo.errors import ConfigError
+
+ENVIRONMENT_PREFIX = "GIT_MIMO_"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """One dial. `kind` is text, count, number, flag, seconds, choice or list; `is_command` means it runs code."""
+
+    name: str
+    kind: str
+    default: Any
+    meaning: str
+    choices: tuple[str, ...] = ()
+    is_command: bool = False
+    minimum: float = 0
+    from_repository: bool = True  # whether a committed `.mimo/config.yaml` may set it
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that sets this option."""
+        return ENVIRONMENT_PREFIX + re.sub(r"(?<=[a-z])(?=[A-Z])|\.", "_", self.name).upper()
+
+
+OPTIONS: Mapping[str, Option] = {
+    option.name.lower(): option
+    for option in (
+        Option(
+            name="model", kind="list", default=(), meaning="model(s) of the candidates, as litellm names them",
+            from_repository=False,
+        ),
+        Option(
+            name="models", kind="list", default=(), from_repository=False,
+            meaning="escalation ladder: candidates start with the first, the next fan-out uses the stronger",
+        ),
+        Option(name="model.plan", kind="text", default="", meaning="model of the planning call", from_repository=False),
+        Option(name="model.dream", kind="text", default="", meaning="model of the dream", from_repository=False),
+        Option(
+            name="critic", kind="text", default="", meaning="model of the critic; `none` for no critic",
+            from_repository=False,
+        ),
+        Option(name="provider", kind="text", default="", meaning="provider by name", from_repository=False),
+        Option(
+            name="baseUrl", kind="text", default="", meaning="address of an OpenAI-compatible server",
+            from_repository=False,
+        ),
+        Option(
+            name="llm", kind="choice", default="auto", choices=("auto", "direct", "litellm"), from_repository=False,
+            meaning="how OpenAI-compatible servers are called",
+        ),
+        Option(name="candidates", kind="count", default=3, minimum=1, meaning="how many candidates at the most"),
+        Option(
+            name="fanout", kind="choice", default="auto", choices=("auto", "all"),
+            meaning="auto: candidate 1 first, the others when it fails; all: together",
+        ),
+        Option(name="strategy", kind="choice", default="auto", choices=("auto", "shell", "patch"),
+               meaning="how a candidate works"),
+        Option(name="protocol", kind="choice", default="auto", choices=("auto", "tools", "text"),
+               meaning="how a model says what to do"),
+        Option(name="test", kind="text", default="", is_command=True, meaning="command that runs the test suite"),
+        Option(name="setup", kind="text", default="", is_command=True, meaning="command that prepares a fresh tree"),
+        Option(name="accept", kind="list", default=(), is_command=True,
+               meaning="commands that must exit 0 on the product"),
+        Option(name="testTimeout", kind="seconds", default=600.0, meaning="limit of one run of the test suite"),
+        Option(name="commandTimeout", kind="seconds", default=120.0, meaning="limit of one command of an agent"),
+        Option(name="budget", kind="number", default=None, meaning="USD a session may spend", from_repository=False),
+        Option(name="budget.candidate", kind="number", default=None, meaning="USD a candidate may spend",
+               from_repository=False),
+        Option(name="budget.day", kind="number", default=None, meaning="USD a day", from_repository=False),
+        Option(name="budget.month", kind="number", default=None, meaning="USD a month", from_repository=False),
+        Option(name="maxTokens", kind="count", default=None, minimum=1, meaning="tokens a session may use",
+               from_repository=False),
+        Option(name="maxTokens.candidate", kind="count", default=None, minimum=1, meaning="tokens a candidate may use",
+               from_repository=False),
+        Option(name="rate.requests", kind="count", default=None, minimum=1, meaning="requests a minute per provider",
+               from_repository=False),
+        Option(name="rate.tokens", kind="count", default=None, minimum=1, meaning="tokens a minute per provider",
+               from_repository=False),
+        Option(name="maxSteps", kind="count", default=60, minimum=1, meaning="steps a candidate may take"),
+        Option(name="timeout", kind="seconds", default=3600.0, meaning="limit of a whole session"),
+        Option(name="merge", kind="flag", default=False, meaning="merge the winner at the end of `start`",
+               from_repository=False),
+        Option(name="skills", kind="flag", default=True, meaning="try verified skills before any model"),
+        Option(name="dream", kind="choice", default="auto", choices=("auto", "off"),
+               meaning="whether `start` ends with a dream"),
+        Option(name="sandbox", kind="choice", default="auto", choices=("auto", "bwrap", "landlock", "none"),
+               meaning="where commands run", from_repository=False),
+        Option(name="sandbox.network", kind="flag", default=False, meaning="let sandboxed commands use the network",
+               from_repository=False),
+        Option(name="executor", kind="choice", default="local", choices=("local", "ray"),
+               meaning="where candidates run", from_repository=False),
+        Option(name="protected", kind="list", default=(), meaning="further protected paths, as globs"),
+        Option(name="branchPrefix", kind="text", default="mimo", meaning="first part of branch names"),
+        Option(name="worktreeDir", kind="text", default="", meaning="where worktrees are made", from_repository=False),
+        Option(name="worktree.copy", kind="list", default=(), meaning="ignored files to copy into worktrees"),
+        Option(name="worktree.link", kind="list", default=(), meaning="ignored files to link into worktrees"),
+        Option(name="local.path", kind="text", default="", meaning="a GGUF file for the `local` provider",
+               from_repository=False),
+        Option(name="local.context", kind="count", default=8192, minimum=512, meaning="window of the local model",
+               from_repository=False),
+        Option(name="notify", kind="text", default="", is_command=True, from_repository=False,
+               meaning="command that runs when a session ends"),
+    )
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """One option's value and where it came from."""
+
+    option: Option
+    value: Any
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Every option, resolved. Reading an unknown name is a programming error."""
+
+    settings: Mapping[str, Setting]
+    prices: Mapping[str, str]
+
+    def __getitem__(self, name: str) -> Any:
+        return self.settings[name.lower()].value
+
+    def text(self, name: str) -> str:
+        """The value of a text or choice option."""
+        return str(self[name])
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """The value of a list option."""
+        return tuple(self[name])
+
+    def count(self, name: str) -> int:
+        """The value of a count option that has a default."""
+        return int(self[name])
+
+    def number(self, name: str) -> float | None:
+        """The value of a number or seconds option, None when unlimited."""
+        value = self[name]
+        return None if value is None else float(value)
+
+    def seconds(self, name: str) -> float:
+        """The value of a seconds option, which always has a default."""
+        return float(self[name])
+
+    def origin(self, name: str) -> str:
+        """Where the value came from: `flag`, `environment`, `git config`, `.mimo/config.yaml` or `default`."""
+        return self.settings[name.lower()].origin
+
+
+def resolve(
+    *,
+    flags: Mapping[str, Any],
+    environ: Mapping[str, str],
+    git_config: Mapping[str, Sequence[str]],
+    committed: str = "",
+) -> Config:
+    """Merge the sources; the first that names an option wins.
+
+    `flags` holds values as click gives them, None for absent. `git_config` holds `mimo.*` keys in lower case, without
+    the prefix. `committed` is the text of `.mimo/config.yaml`. An unknown key or a value of the wrong form raises
+    ConfigError that names the source; unknown `mimo.*` keys in git config are left alone, other tools may own them.
+    """
+    repository = _parse_committed(committed)
+    given = {name.lower(): value for name, value in flags.items() if value is not None and value != ()}
+    settings = {}
+    for key, option in OPTIONS.items():
+        if key in given:
+            setting = Setting(option=option, value=parse_value(option, given[key], origin="flag"), origin="flag")
+        elif environ.get(option.variable, ""):
+            origin = f"environment {option.variable}"
+            setting = Setting(
+                option=option, value=parse_value(option, environ[option.variable], origin=origin), origin=origin
+            )
+        elif key in git_config:
+            values = git_config[key]
+            raw: Any = list(values) if option.kind == "list" else values[-1]
+            setting = Setting(option=option, value=parse_value(option, raw, origin="git config"), origin="git config")
+        elif key in repository:
+            origin = ".mimo/config.yaml"
+            setting = Setting(option=option, value=parse_value(option, repository[key], origin=origin), origin=origin)
+        else:
+            setting = Setting(option=option, value=option.default, origin="default")
+        settings[key] = setting
+    prices = {key[len("price.") :]: values[-1] for key, values in git_config.items() if key.startswith("price.")}
+    return Config(settings, prices)
+
+
+def parse_value(option: Option, raw: Any, *, origin: str) -> Any:
+    """Turn what was written into the option's type; ConfigError says which option, where, and what was expected."""
+    match option.kind:
+        case "text":
+            if isinstance(raw, (str, int, float)) and not isinstance(raw, bool):
+                return str(raw).strip()
+        case "choice":
+            if str(raw) in option.choices:
+                return str(raw)
+            raise _bad(option, raw, origin, "one of " + ", ".join(f"`{choice}`" for choice in option.choices))
+        case "list":
+            return _parse_list(option, raw, origin)
+        case "flag":
+            if isinstance(raw, bool):
+                return raw
+            if str(raw).lower() in ("true", "yes", "on", "1", "false", "no", "off", "0", ""):
+                return str(raw).lower() in ("true", "yes", "on", "1")
+        case "count":
+            if re.fullmatch(r"\d{1,15}", str(raw)) and int(raw) >= option.minimum:
+                return int(raw)
+            raise _bad(option, raw, origin, f"a whole number of at least {int(option.minimum)}")
+        case "number" | "seconds":
+            try:
+                value = float(raw)
+            except (TypeError, ValueError):
+                value = -1.0
+            if option.minimum <= value < float("inf") and not (option.kind == "seconds" and value == 0):
+                return value
+            raise _bad(option, raw, origin, "a number above zero" if option.kind == "seconds" else "zero or more")
+    raise _bad(option, raw, origin, "true or false" if option.kind == "flag" else "text")
+
+
+def _parse_list(option: Option, raw: Any, origin: str) -> tuple[str, ...]:
+    if isinstance(raw, str):
+        # a command may hold commas; a name or a path list may be written in one value
+        parts = [raw] if option.is_command else raw.split(",")
+    elif isinstance(raw, (list, tuple)) and all(isinstance(item, str) for item in raw):
+        parts = list(raw)
+    else:
+        raise _bad(option, raw, origin, "a list of texts")
+    return tuple(part.strip() for part in parts if part.strip())
+
+
+def _bad(option: Option, raw: Any, origin: str, expected: str) -> ConfigError:
+    return ConfigError(
+        f"bad value for `mimo.{option.name}` ({origin}), expected {expected}: `{str(raw)[:80]}`",
+        hint=f"git mimo config set {option.name} VALUE",
+    )
+
+
+def _parse_committed(text: str) -> dict[str, Any]:
+    if not text.strip():
+        return {}
+    if len(text) > 65_536:
+        raise ConfigError("`.mimo/config.yaml` is larger than 64 KiB")
+    try:
+        if any(isinstance(token, (yaml.AliasToken, yaml.AnchorToken, yaml.TagToken)) for token in yaml.scan(text)):
+            raise ConfigError("`.mimo/config.yaml` uses tags, anchors or aliases, which are not allowed there")
+        document = yaml.safe_load(text)
+    except yaml.YAMLError as exc:
+        raise ConfigError(f"`.mimo/config.yaml` is not valid YAML: {' '.join(str(exc).split())}") from exc
+    if document is None:
+        return {}
+    if not isinstance(document, dict):
+        raise ConfigError("`.mimo/config.yaml` must hold a mapping of options")
+    flat = _flatten(document)
+    for key in flat:
+        option = OPTIONS.get(key)
+        if option is None:
+            raise ConfigError(
+                f"unknown option in `.mimo/config.yaml`: `{key}`", hint="git mimo config list shows every option"
+            )
+        if not option.from_repository:
+            raise ConfigError(
+                f"`.mimo/config.yaml` may not set `{option.name}`: it belongs to the person, not to the repository",
+                hint=f"git mimo config set {option.name} VALUE",
+            )
+    return flat
+
+
+def _flatten(document: Mapping[Any, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in document.items():
+        name = f"{prefix}{key}".lower()
+        if isinstance(value, dict):
+            flat.update(_flatten(value, f"{name}."))
+        else:
+            flat[name] = value
+    return flat

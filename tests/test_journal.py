@@ -1,0 +1,60 @@
+"""The journal survives crashes and notices damage."""
+
+from pathlib import Path
+
+import pytest
+
+from gitmimo.errors import JournalError
+from gitmimo.journal import Journal, read_journal
+
+
+def test_entries_come_back_in_order_and_a_reopened_journal_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "s" / "journal.jsonl"
+    first = Journal(path)
+    first.intend("worktree", n=1)
+    first.done("worktree", n=1, path=None)
+    first.close()
+    second = Journal(path)
+    second.done("end", status="passed\r\n")
+    second.close()
+    assert [(e.sequence, e.event, e.done) for e in read_journal(path)] == [
+        (1, "worktree", False),
+        (2, "worktree", True),
+        (3, "end", True),
+    ]
+    assert read_journal(path)[2].data == {"status": "passed\r\n"}
+
+
+@pytest.mark.parametrize("cut", range(1, 30))
+def test_a_torn_last_line_is_ignored_and_overwritten(tmp_path: Path, cut: int) -> None:
+    path = tmp_path / "journal.jsonl"
+    journal = Journal(path)
+    journal.done("a")
+    journal.done("b")
+    journal.close()
+    path.write_bytes(path.read_bytes()[:-cut])
+    assert [entry.event for entry in read_journal(path)] == ["a"]
+    again = Journal(path)
+    again.done("c")
+    again.close()
+    assert [entry.event for entry in read_journal(path)] == ["a", "c"]
+
+
+def test_a_flipped_byte_in_the_middle_stops_with_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    journal = Journal(path)
+    for event in "abc":
+        journal.done(event)
+    journal.close()
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(JournalError, match="damaged at line 2"):
+        read_journal(path)
+
+
+def test_a_symlink_in_the_place_of_the_journal_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "target").write_text("")
+    (tmp_path / "journal.jsonl").symlink_to(tmp_path / "target")
+    with pytest.raises(JournalError, match="cannot open"):
+        Journal(tmp_path / "journal.jsonl")
