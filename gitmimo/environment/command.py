@@ -1,6 +1,6 @@
 """The protocol of an environment: the one way in which commands of agents, tests and skills are run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -36,6 +36,7 @@ class Job:
     env: Mapping[str, str] = field(default_factory=dict)
     network: bool = False
     limits: Limits = Limits()
+    cancelled: Callable[[], bool] | None = None
 
 
 class Environment(Protocol):
