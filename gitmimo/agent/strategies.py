@@ -1,0 +1,107 @@
+"""Runs a candidate: picks the strategy and makes a trajectory of whatever happened."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from gitmimo.agent.assignment import Assignment, Ending, OnStep, Stop, Strategy, Workspace
+from gitmimo.errors import LimitReached, ModelError
+from gitmimo.llm.model import Model
+from gitmimo.records import Message, Reply, Step, StopReason, Tool, Trajectory, Usage
+
+__all__ = ["Assignment", "Ending", "OnStep", "Stop", "Strategy", "Workspace", "pick_strategy", "run_strategy"]
+
+_LOCAL_ROUTES = ("local/", "ollama/", "ollama_chat/", "lm_studio/", "llamafile/")
+_SMALL_SIZES = ("0.5b", "1b", "1.5b", "1.7b", "2b", "3b", "4b", "7b", "8b")
+
+
+def pick_strategy(strategy: str, model: Model) -> str:
+    """Answer `shell` or `patch`; `auto` gives small, local and tool-less models the patch strategy."""
+    if strategy != "auto":
+        return strategy
+    return "patch" if not model.supports_tools or is_small(model.name) else "shell"
+
+
+def is_small(name: str) -> bool:
+    """Whether a model's name says that it is local or has at most 8 billion parameters."""
+    lowered = name.lower()
+    words = lowered.replace("/", "-").replace(":", "-").replace("_", "-").split("-")
+    return lowered.startswith(_LOCAL_ROUTES) or any(word in _SMALL_SIZES for word in words)
+
+
+def run_strategy(
+    strategy: Strategy,
+    assignment: Assignment,
+    workspace: Workspace,
+    model: Model,
+    *,
+    on_step: OnStep,
+    stop: Stop,
+) -> Trajectory:
+    """Run one strategy to its end. A model that fails or a limit that is reached ends it with all steps kept."""
+    started = time.monotonic()
+    counted = _CountedModel(model)
+    steps = list(assignment.history)
+
+    def record(step: Step) -> Step:
+        kept = replace(step, commit=on_step(step))
+        steps.append(kept)
+        return kept
+
+    try:
+        ending = strategy(assignment, workspace, counted, record=record, stop=stop)
+    except LimitReached as exc:
+        ending = Ending(stop_reason=StopReason.BUDGET, summary=exc.message)
+    except ModelError as exc:
+        reason = stop()
+        ending = Ending(stop_reason=reason or StopReason.ERROR, summary=exc.message)
+    before = assignment.history
+    return Trajectory(
+        steps=tuple(steps),
+        stop_reason=ending.stop_reason,
+        summary=ending.summary,
+        usage=sum((step.reply.usage for step in before), counted.usage),
+        cost_usd=counted.cost_usd + sum(step.reply.cost_usd or 0.0 for step in before),
+        seconds=time.monotonic() - started,
+        llm_calls=counted.calls + len(before),
+    )
+
+
+class _CountedModel:
+    """A model that counts what its calls used, also those that made no step."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self.name = model.name
+        self.window = model.window
+        self.supports_tools = model.supports_tools
+        self.usage = Usage()
+        self.cost_usd = 0.0
+        self.calls = 0
+
+    def complete(
+        self,
+        messages: Sequence[Message],
+        *,
+        tools: Sequence[Tool] = (),
+        temperature: float | None = None,
+        max_tokens: int = 4096,
+        seed: int | None = None,
+        stop: Sequence[str] = (),
+        on_text: Callable[[str], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Reply:
+        self.calls += 1
+        reply = self._model.complete(
+            messages,
+            tools=tools,
+            temperature=temperature,
+            max_tokens=max_tokens,
+            seed=seed,
+            stop=stop,
+            on_text=on_text,
+            cancelled=cancelled,
+        )
+        self.usage += reply.usage
+        self.cost_usd += reply.cost_usd or 0.0
+        return reply
