@@ -6,7 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent / "gitmimo"
 LAYERS = (
-    {"errors", "records", "config", "visible", "redact"},
+    {"errors", "records", "config", "visible", "redact", "secret_rules"},
     {"git"},
     {"journal"},
     {"llm", "environment"},

@@ -1,0 +1,279 @@
+"""Secrets in text: found and taken out before anything is stored, committed or sent.
+
+Covered: values that are known (also as base64, hex, URL-encoded, JSON-escaped or split over lines), the key formats of
+the providers people use, private keys, bearer headers, passwords in environment lines, JSON, YAML, options and URLs,
+and what the optional detect-secrets adds. Not covered: unknown passwords in prose, images, archives, encryption.
+"""
+
+import base64
+import binascii
+import bisect
+import functools
+import importlib
+import json
+import re
+import urllib.parse
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gitmimo.errors import CheckError
+from gitmimo.secret_rules import (
+    CODE,
+    HARMLESS_NAME,
+    LIKELY_RULES,
+    NAME_ONLY,
+    PEM_RULES,
+    PLACEHOLDER,
+    PROVIDER_RULES,
+    SECRET_NAME,
+    Rule,
+)
+
+_SHORTEST_KNOWN = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Where a secret stands; never what it is. `certain` is False for what only looks like a password."""
+
+    rule: str
+    line: int
+    certain: bool
+    start: int
+    end: int
+
+
+def redact(text: str, known: Mapping[str, str] | None = None) -> tuple[str, int]:
+    """Replace every secret by `[redacted:rule]` and say how many there were.
+
+    `known` maps names to secret values; values under six characters are ignored. CheckError when the scanner broke:
+    the text must not be stored then.
+    """
+    spans = _merge(sorted(_scan(text, known or {}), key=lambda span: (span.start, -span.end)))
+    pieces: list[str] = []
+    position = 0
+    for span in spans:
+        pieces += [text[position : span.start], f"[redacted:{span.rule}]"]
+        position = span.end
+    return "".join([*pieces, text[position:]]), len(spans)
+
+
+def find_secrets(data: bytes, known: Mapping[str, str] | None = None) -> tuple[Finding, ...]:
+    """List the secrets in a file's content, in order. Lines count from 1."""
+    text = _decode(data)
+    spans = _merge(sorted(_scan(text, known or {}), key=lambda span: (span.start, -span.end)))
+    findings: list[Finding] = []
+    line, position = 1, 0
+    for span in spans:
+        line += text.count("\n", position, span.start)
+        position = span.start
+        findings.append(
+            Finding(rule=span.rule, line=line, certain=span.certain, start=span.start, end=span.end),
+        )
+    return tuple(findings)
+
+
+def known_secrets(environment: Mapping[str, str]) -> dict[str, str]:
+    """Choose from environment variables those whose name says that the value is secret."""
+    return {
+        name: value
+        for name, value in environment.items()
+        if len(value) >= 8 and SECRET_NAME.search(name) and not HARMLESS_NAME.search(name) and not value.isdigit()
+    }
+
+
+# --- scanning --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Span:
+    rule: str
+    start: int
+    end: int
+    certain: bool
+
+
+def _scan(text: str, known: Mapping[str, str]) -> Iterator[_Span]:
+    joined = _Joined(text)
+    for name, needles in _needles(known):
+        for needle in needles:
+            yield from _find_all(text, needle, name)
+            yield from joined.map_back(_find_all(joined.text, needle.replace("\r", "").replace("\n", ""), name))
+    for rule in (*PROVIDER_RULES, *PEM_RULES):
+        yield from _apply(rule, text)
+    if joined.differs:
+        for rule in PROVIDER_RULES:
+            yield from (span for span in joined.map_back(_apply(rule, joined.text)) if _adds(rule, text, span))
+    for rule in LIKELY_RULES:
+        yield from (span for span in _apply(rule, text) if _looks_secret(rule.name, text[span.start : span.end]))
+    yield from _scan_with_library(text)
+
+
+def _apply(rule: Rule, text: str) -> Iterator[_Span]:
+    if not any(mark in text for mark in rule.marks):
+        return
+    group = 1 if rule.pattern.groups else 0
+    for match in rule.pattern.finditer(text):
+        if rule.name == "private-key" or not PLACEHOLDER.search(match.group(group)):
+            start, end = match.span(group)
+            yield _Span(rule=rule.name, start=start, end=end, certain=rule.certain)
+
+
+def _adds(rule: Rule, text: str, span: _Span) -> bool:
+    """A token at a line's end is whole already where the rule matches without the next line."""
+    found = rule.pattern.match(text, span.start)
+    return (
+        found is None
+        and _BREAK.search(text, span.start, span.end) is not None
+        and any(character.isdigit() for character in text[span.start : span.end])
+    )
+
+
+def _looks_secret(rule: str, value: str) -> bool:
+    if rule == "url-password":
+        return not CODE.match(value)
+    has_letter, has_digit = any(c.isalpha() for c in value), any(c.isdigit() for c in value)
+    if rule in ("bearer-token", "api-key-header", "basic-auth"):
+        return has_letter and (has_digit or rule == "basic-auth")
+    if CODE.match(value) or not has_letter:
+        return False
+    if rule in ("env-password", "option-password", "yaml-password") and NAME_ONLY.match(value):
+        return has_digit and len(set(value)) >= 6 and not re.fullmatch(r"[A-Za-z_-]+\d{0,2}", value)
+    return has_digit or any(c in "!@#$%^&*+=~?" for c in value)
+
+
+def _find_all(text: str, needle: str, name: str) -> Iterator[_Span]:
+    position = text.find(needle) if len(needle) >= _SHORTEST_KNOWN else -1
+    while position >= 0:
+        yield _Span(rule=name, start=position, end=position + len(needle), certain=True)
+        position = text.find(needle, position + len(needle))
+
+
+def _needles(known: Mapping[str, str]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    for name, value in sorted(known.items()):
+        if len(value.strip()) >= _SHORTEST_KNOWN:
+            label = re.sub(r"[^A-Za-z0-9_-]", "-", name)[:60]
+            yield label, tuple(dict.fromkeys(_forms(value.strip())))
+
+
+def _forms(value: str) -> Iterator[str]:
+    yield value
+    yield json.dumps(value)[1:-1]
+    quoted = urllib.parse.quote(value, safe="")
+    yield from (quoted, urllib.parse.quote(value), urllib.parse.quote_plus(value))
+    yield re.sub(r"%[0-9A-F]{2}", lambda match: match.group().lower(), quoted)
+    raw = value.encode(errors="surrogateescape")
+    yield from (raw.hex(), raw.hex().upper())
+    for shift in range(3):  # the value may start anywhere in what was encoded
+        encoded = base64.b64encode(bytes(shift) + raw).decode().rstrip("=")
+        core = encoded[(0, 2, 3)[shift] : len(encoded) - ((shift + len(raw)) % 3 != 0)]
+        if len(core) >= 8:
+            yield from (core, core.replace("+", "-").replace("/", "_"))
+
+
+class _Joined:
+    """The text with its line breaks taken out, also those of wrapped strings; knows the way back to the original."""
+
+    def __init__(self, text: str) -> None:
+        pieces: list[str] = []
+        self._starts: list[int] = [0]  # in the joined text
+        self._shifts: list[int] = [0]
+        position = length = 0
+        for match in _BREAK.finditer(text):
+            left = _LEFT.search(text, max(position, match.start() - 12), match.start())
+            start = left.start() if left else match.start()
+            right = _RIGHT.match(text, match.end(), min(len(text), match.end() + 200))
+            end = right.end() if right else match.end()
+            if start < position:
+                continue
+            pieces.append(text[position:start])
+            length += start - position
+            position = end
+            self._starts.append(length)
+            self._shifts.append(end - length)
+        self.differs = bool(pieces)
+        self.text = "".join([*pieces, text[position:]]) if pieces else ""
+
+    def map_back(self, spans: Iterator[_Span]) -> Iterator[_Span]:
+        """Spans of the joined text as spans of the original."""
+        for span in spans:
+            first = bisect.bisect_right(self._starts, span.start) - 1
+            last = bisect.bisect_right(self._starts, span.end - 1) - 1
+            yield _Span(
+                rule=span.rule,
+                start=span.start + self._shifts[first],
+                end=span.end + self._shifts[last],
+                certain=span.certain,
+            )
+
+
+_BREAK = re.compile(r"(?:\r?\n|(?:\\+r)?\\+n)+")
+_LEFT = re.compile(r"(?:\\?[\"'][ \t]*\+?[ \t]*|[ \t]+)?\\{0,2}\Z")
+_RIGHT = re.compile(r"[ \t]*(?:\+?[ \t]*\\?[\"'])?")
+
+
+def _merge(spans: list[_Span]) -> list[_Span]:
+    merged: list[_Span] = []
+    for span in spans:
+        if merged and span.start < merged[-1].end:
+            last = merged[-1]
+            named = last if last.certain or not span.certain else span
+            merged[-1] = _Span(
+                rule=named.rule, start=last.start, end=max(last.end, span.end), certain=last.certain or span.certain
+            )
+        else:
+            merged.append(span)
+    return merged
+
+
+def _decode(data: bytes) -> str:
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return data.decode("utf-16", errors="replace")
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+# --- the optional library --------------------------------------------------------------------------------------------
+
+_LIBRARY_PLUGINS = (
+    ("discord", "DiscordBotTokenDetector"),
+    ("gitlab_token", "GitLabTokenDetector"),
+    ("ibm_cloud_iam", "IbmCloudIamDetector"),
+    ("ibm_cos_hmac", "IbmCosHmacDetector"),
+    ("mailchimp", "MailchimpDetector"),
+    ("pypi_token", "PypiTokenDetector"),
+    ("sendgrid", "SendGridDetector"),
+    ("softlayer", "SoftlayerDetector"),
+    ("square_oauth", "SquareOAuthDetector"),
+    ("telegram_token", "TelegramBotTokenDetector"),
+    ("twilio", "TwilioKeyDetector"),
+)
+
+
+def _scan_with_library(text: str) -> Iterator[_Span]:
+    """The plugins are used one by one: the library's own scan keeps global settings, which threads would share."""
+    try:
+        for name, plugin in _library_plugins():
+            for secret in set(plugin.analyze_string(text)):
+                if isinstance(secret, str) and len(secret) >= 12 and not PLACEHOLDER.search(secret):
+                    yield from _find_all(text, secret, name)
+    except (ValueError, TypeError, LookupError, AttributeError, RuntimeError, OSError, binascii.Error, re.error) as exc:
+        raise CheckError(
+            f"the secret scan broke off, so nothing may be stored: {type(exc).__name__}",
+            hint="pip install --upgrade detect-secrets, or uninstall it: git-mimo's own rules need nothing else",
+        ) from exc
+
+
+@functools.cache
+def _library_plugins() -> tuple[tuple[str, Any], ...]:
+    found: list[tuple[str, Any]] = []
+    for module_name, class_name in _LIBRARY_PLUGINS:
+        try:
+            module = importlib.import_module(f"detect_secrets.plugins.{module_name}")
+        except ModuleNotFoundError:
+            continue
+        found.append((module_name.replace("_", "-"), getattr(module, class_name)()))
+    return tuple(found)
