@@ -14,9 +14,12 @@ class Limits:
 
     timeout_s: float = 600.0
     capture_bytes: int = 1_000_000  # kept of the output: first and last half
-    memory_bytes: int = 4 << 30
+    output_bytes: int = 8 << 30  # written in all, kept or not
+    memory_bytes: int = 4 << 30  # of all its processes together
     processes: int = 512
-    file_bytes: int = 1 << 30
+    file_bytes: int = 1 << 30  # one file
+    disk_bytes: int = 8 << 30  # all files it may write
+    disk_files: int = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +28,9 @@ class Job:
 
     `command` is argv, or one string for `bash -c`. `work_tree` is writable and the working directory unless `cwd` is
     given; `private_git` is bound over its `.git` where the environment can; `writable` names further directories, for
-    example where a report goes. `env` is added to the scrubbed environment.
+    example where a report goes, and `readable` those that would be hidden otherwise. `temp` becomes `/tmp` and keeps
+    its files from one command to the next; without it the command gets an empty one that is thrown away. `env` is
+    added to the scrubbed environment.
     """
 
     command: str | Sequence[str]
@@ -33,6 +38,8 @@ class Job:
     cwd: Path | None = None
     private_git: Path | None = None
     writable: Sequence[Path] = ()
+    readable: Sequence[Path] = ()
+    temp: Path | None = None
     env: Mapping[str, str] = field(default_factory=dict)
     network: bool = False
     limits: Limits = Limits()
@@ -46,8 +53,13 @@ class Environment(Protocol):
     def name(self) -> str:
         """`bwrap`, `landlock` or `none`."""
 
-    def run(self, job: Job) -> CommandResult:
+    @property
+    def gaps(self) -> tuple[str, ...]:
+        """What it does not protect from, one sentence each; empty when the whole profile holds."""
+
+    def run(self, job: Job, *, cancelled: Callable[[], bool] | None = None) -> CommandResult:
         """Run to the end or to a limit, kill everything it started, and return what it said.
 
-        A command that fails is a result, not an error. CheckError when it could not be started at all.
+        A command that fails is a result, not an error. When `cancelled` turns true the command is killed and
+        `killed_by_limit` says "cancelled". CheckError when it could not be started at all.
         """

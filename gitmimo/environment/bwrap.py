@@ -1,0 +1,120 @@
+"""Commands in bubblewrap: own namespaces, read-only system, hidden home, no capabilities, no network."""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from gitmimo.environment.command import Job, Limits
+from gitmimo.environment.process import named_memory_limit, run_process, shown
+from gitmimo.environment.profile import Profile, network_variables
+from gitmimo.environment.shell import command_line
+from gitmimo.errors import CheckError
+from gitmimo.records import CommandResult
+
+_TEMP_BYTES = 2 << 30
+_SHM_BYTES = 1 << 30
+# dash calls the limit of processes -p, every other shell -u
+_LIMITER = (
+    '(ulimit -u) >/dev/null 2>&1 && ulimit -u "$3" || ulimit -p "$3"; '
+    'ulimit -c 0; ulimit -d "$1"; ulimit -f "$2"; shift 3; exec "$@"'
+)
+
+
+class BwrapEnvironment:
+    """Runs commands under bubblewrap.
+
+    Covers: files outside the work tree are read-only, homes and temporary directories hidden, other processes
+    invisible, no network but an own loopback, no capability, no way back to the terminal, everything ends with the
+    command. Does not cover: reading system files that everybody may read, the kernel's own bugs, and, as root, a limit
+    of processes other than by sampling.
+    """
+
+    name = "bwrap"
+    gaps: tuple[str, ...] = ()
+
+    def __init__(self, program: Path, profile: Profile, environ: Mapping[str, str]) -> None:
+        self._program = program
+        self._profile = profile
+        self._network = network_variables(environ)
+
+    def run(self, job: Job, *, cancelled: Callable[[], bool] | None = None) -> CommandResult:
+        """Run one command in a new sandbox; see `Environment.run`."""
+        work_tree = job.work_tree.resolve()
+        if not work_tree.is_dir():
+            raise CheckError(f"no such directory to run a command in: `{job.work_tree}`")
+        with contextlib.ExitStack() as stack:
+            pointer = stack.enter_context(_pointer(job, work_tree))
+            line = stack.enter_context(command_line(job.command))
+            argv = [str(self._program), *self._arguments(job, work_tree, pointer), "--"]
+            argv += [*_limited(job.limits), *line.argv]
+            # bwrap itself is process 1 inside and shows the environment that it was started with
+            env = {
+                **self._profile.env,
+                **(self._network if job.network else {}),
+                "HOME": str(self._profile.home),
+                "TMPDIR": "/tmp",
+                **job.env,
+            }
+            result = run_process(
+                argv,
+                command=shown(job.command),
+                cwd=Path("/"),
+                env=env,
+                limits=job.limits,
+                watched=[work_tree, *job.writable, *([job.temp] if job.temp else [])],
+                pass_fds=line.fds + ((pointer,) if pointer is not None else ()),
+                cancelled=cancelled,
+            )
+        if result.exit_code and result.output.startswith("bwrap: "):
+            raise CheckError(f"the sandbox could not start: {result.output.strip().splitlines()[0]}")
+        return named_memory_limit(result)
+
+    def _arguments(self, job: Job, work_tree: Path, pointer: int | None) -> list[str]:
+        profile = self._profile
+        argv = ["--unshare-all", "--new-session", "--die-with-parent", "--cap-drop", "ALL", "--hostname", "mimo"]
+        argv += ["--share-net"] if job.network else []
+        argv += ["--ro-bind", "/", "/"]
+        for place in profile.hidden:
+            argv += ["--size", str(_TEMP_BYTES), "--tmpfs", str(place)]
+        argv += ["--proc", "/proc", "--dev", "/dev", "--size", str(_SHM_BYTES), "--tmpfs", "/dev/shm"]
+        for path in profile.masked:
+            argv += ["--ro-bind-try", "/dev/null", str(path)]
+        if job.temp:
+            argv += ["--bind", str(job.temp.resolve()), "/tmp"]
+        for path in (*profile.readable, *(p.resolve() for p in job.readable)):
+            argv += ["--ro-bind-try", str(path), str(path)]
+        for path in (work_tree, *(p.resolve() for p in job.writable)):
+            argv += ["--bind", str(path), str(path)]
+        if job.private_git and pointer is not None:
+            private = str(job.private_git.resolve())
+            argv += ["--bind", private, private, "--ro-bind-data", str(pointer), str(work_tree / ".git")]
+        cwd = job.cwd.resolve() if job.cwd else work_tree
+        return [*argv, "--chdir", str(cwd)]
+
+
+def _limited(limits: Limits) -> list[str]:
+    """A shell that sets the limits inside, where the kernel counts processes of this sandbox only, and steps aside."""
+    data = str(limits.memory_bytes // 1024) if limits.memory_bytes else "unlimited"
+    size = str(limits.file_bytes // 512) if limits.file_bytes else "unlimited"
+    processes = str(limits.processes) if limits.processes else "unlimited"
+    return ["/bin/sh", "-c", _LIMITER, "sh", data, size, processes]
+
+
+@contextlib.contextmanager
+def _pointer(job: Job, work_tree: Path) -> Iterator[int | None]:
+    """A descriptor that holds the pointer to the private repository, for a read-only file over `.git`."""
+    if job.private_git is None:
+        yield None
+        return
+    text = b"gitdir: " + os.fsencode(job.private_git.resolve()) + b"\n"
+    place = work_tree / ".git"
+    if not place.exists() and not place.is_symlink():
+        place.write_bytes(text)  # else bubblewrap leaves an empty file there
+    fd = os.memfd_create("pointer")
+    try:
+        os.write(fd, text)
+        os.lseek(fd, 0, os.SEEK_SET)
+        yield fd
+    finally:
+        os.close(fd)

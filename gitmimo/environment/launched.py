@@ -1,0 +1,180 @@
+"""Commands under our own launcher: landlock where asked for, always limits and the end of every child."""
+
+import contextlib
+import os
+import secrets
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from gitmimo.environment import launcher
+from gitmimo.environment.command import Job, Limits
+from gitmimo.environment.process import named_memory_limit, run_process, shown
+from gitmimo.environment.proctree import kill_marked
+from gitmimo.environment.profile import Profile, network_variables
+from gitmimo.environment.shell import command_line
+from gitmimo.errors import CheckError
+from gitmimo.records import CommandResult
+
+_DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts", "shm")
+_MARKER = "GIT_MIMO_JOB"
+
+
+class PlainEnvironment:
+    """Runs commands with limits and a scrubbed environment, and no protection.
+
+    Covers: time, memory, file size, output, number of processes; nothing survives the command, unless it cleared its
+    environment and killed the launcher. Does not cover: any file that the user may read or write, the network.
+    """
+
+    name = "none"
+    gaps: tuple[str, ...] = (
+        "files outside the work tree can be read and written",
+        "the network is open",
+        "the work tree's real git repository can be reached",
+    )
+
+    def __init__(self, profile: Profile, environ: Mapping[str, str]) -> None:
+        self._profile = profile
+        self._network = network_variables(environ)
+
+    def run(self, job: Job, *, cancelled: Callable[[], bool] | None = None) -> CommandResult:
+        """Run one command; see `Environment.run`."""
+        with _private_temp(job) as temp:
+            env = {"HOME": str(self._profile.home), "TMPDIR": str(temp)}
+            return _launch(job, temp, [], {**self._profile.env, **self._network, **env}, cancelled)
+
+
+class LandlockEnvironment:
+    """Runs commands confined by landlock, in new namespaces where the kernel grants them, without capabilities.
+
+    Covers: reading homes and temporary directories, writing outside the work tree, TCP (all network with a network
+    namespace), signals to processes outside. Does not cover what `gaps` says.
+    """
+
+    name = "landlock"
+
+    def __init__(self, profile: Profile, environ: Mapping[str, str], *, namespaces: bool) -> None:
+        self._profile = profile
+        self._network = network_variables(environ)
+        self._namespaces = namespaces
+        self._system = tuple(_outside(Path("/"), profile.hidden))
+        self.gaps: tuple[str, ...] = (
+            "names, sizes and times of files outside can be seen, and those of own files changed",
+            "sockets of services that have a path in readable directories can be reached",
+            "/tmp is closed: programs must use TMPDIR",
+        )
+        if not namespaces:
+            self.gaps += (
+                "UDP and raw network traffic is open",
+                "other processes can be seen",
+                "the agent's git does not work, because nothing can be bound over `.git`",
+            )
+
+    def run(self, job: Job, *, cancelled: Callable[[], bool] | None = None) -> CommandResult:
+        """Run one command; see `Environment.run`."""
+        with contextlib.ExitStack() as stack:
+            temp = stack.enter_context(_private_temp(job))
+            home = temp / ".home"
+            home.mkdir(exist_ok=True)
+            options = [*self._options(job, temp), *stack.enter_context(_pointer(job, bind=self._namespaces))]
+            env = {**self._profile.env, **(self._network if job.network else {})}
+            env |= {"HOME": str(home), "TMPDIR": str(temp)}
+            return _launch(job, temp, options, env, cancelled)
+
+    def _options(self, job: Job, temp: Path) -> list[str]:
+        options = ["--landlock", "1"]
+        options += ["--isolate", "1"] if self._namespaces else []
+        options += [] if job.network else ["--no-network", "1"]
+        writable = [job.work_tree, *job.writable, temp, *([job.private_git] if job.private_git else [])]
+        for path in (*self._system, *self._profile.readable, *job.readable):
+            options += ["--ro", str(path.resolve())]
+        for path in writable:
+            options += ["--rw", str(path.resolve())]
+        for name in _DEVICES:
+            options += ["--rw" if name == "shm" else "--dev", f"/dev/{name}"]
+        return options
+
+
+def _launch(
+    job: Job,
+    temp: Path,
+    options: Sequence[str],
+    env: Mapping[str, str],
+    cancelled: Callable[[], bool] | None,
+) -> CommandResult:
+    cwd = (job.cwd or job.work_tree).resolve()
+    if not cwd.is_dir():
+        raise CheckError(f"no such directory to run a command in: `{cwd}`")
+    marker = secrets.token_hex(8)
+    with command_line(job.command) as line:
+        argv = [sys.executable, "-I", "-S", launcher.__file__, "--parent", str(os.getpid())]
+        argv += [*_limits(job.limits), *options, "--", *line.argv]
+        try:
+            result = run_process(
+                argv,
+                command=shown(job.command),
+                cwd=cwd,
+                env={**env, **job.env, _MARKER: marker},
+                limits=job.limits,
+                watched=[job.work_tree, temp, *job.writable],
+                pass_fds=line.fds,
+                cancelled=cancelled,
+            )
+        finally:
+            kill_marked(f"{_MARKER}={marker}")
+    if result.exit_code == 126 and result.output.startswith("git-mimo: "):
+        raise CheckError(result.output.strip().removeprefix("git-mimo: "))
+    return named_memory_limit(result)
+
+
+def _limits(limits: Limits) -> list[str]:
+    argv = ["--core", "0"]
+    argv += ["--data", str(limits.memory_bytes)] if limits.memory_bytes else []
+    return argv + (["--fsize", str(limits.file_bytes)] if limits.file_bytes else [])
+
+
+@contextlib.contextmanager
+def _private_temp(job: Job) -> Iterator[Path]:
+    """The job's own temporary directory, or one for this command."""
+    if job.temp:
+        yield job.temp.resolve()
+        return
+    path = Path(tempfile.mkdtemp(prefix="mimo-")).resolve()
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _pointer(job: Job, *, bind: bool) -> Iterator[list[str]]:
+    """Options that bind a pointer to the private repository over `.git`."""
+    place = job.work_tree.resolve() / ".git"
+    if job.private_git is None:
+        yield []
+        return
+    text = b"gitdir: " + os.fsencode(job.private_git.resolve()) + b"\n"
+    if not place.exists() and not place.is_symlink():
+        place.write_bytes(text)
+    if not bind or not place.is_file():
+        yield []
+        return
+    with tempfile.NamedTemporaryFile(prefix="mimo-pointer-") as file:
+        file.write(text)
+        file.flush()
+        yield ["--pointer", file.name, "--pointer-at", str(place)]
+
+
+def _outside(top: Path, hidden: Sequence[Path]) -> Iterator[Path]:
+    """The largest directories below `top` that hold no hidden place; devices are named one by one elsewhere."""
+    for path in sorted(top.iterdir()):
+        if path == Path("/dev") or path in hidden or path.is_symlink():
+            continue
+        if any(place.is_relative_to(path) for place in hidden):
+            with contextlib.suppress(OSError):
+                yield from _outside(path, hidden)
+        else:
+            yield path

@@ -1,0 +1,295 @@
+"""First process of a command where bubblewrap is missing: limits, namespaces, landlock, and the end of all children.
+
+Run as a script by `python -I -S`, so it imports only what starts fast, and nothing of git-mimo. Options come as
+`--name value` pairs before `--`, then argv. It adopts orphans, so that a daemon can't leave the tree, and ends every
+one of them when the command ends, when it gets SIGTERM, or when git-mimo dies.
+"""
+
+import ctypes
+import errno
+import os
+import resource
+import signal
+import socket
+import struct
+import sys
+import time
+
+_PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS, _PR_SET_CHILD_SUBREAPER, _PR_CAPBSET_DROP = 1, 38, 36, 24
+_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
+_NEWNS, _NEWUTS, _NEWIPC, _NEWUSER, _NEWPID, _NEWNET = 0x20000, 0x4000000, 0x8000000, 0x10000000, 0x20000000, 0x40000000
+_MS_RDONLY, _MS_REMOUNT, _MS_BIND, _MS_REC, _MS_PRIVATE = 1, 32, 4096, 16384, 1 << 18
+_MS_NOSUID, _MS_NODEV, _MS_NOEXEC = 2, 4, 8
+_CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446  # one number on every architecture
+
+EXECUTE, WRITE_FILE, READ_FILE, READ_DIR, TRUNCATE, IOCTL_DEV = 1, 2, 4, 8, 1 << 14, 1 << 15
+_FILE_RIGHTS = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | IOCTL_DEV
+_READ = EXECUTE | READ_FILE | READ_DIR
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_TERM_S = 1.0
+
+
+class _Stop(Exception):  # noqa: N818
+    """SIGTERM came."""
+
+
+def landlock_abi() -> int:
+    """The kernel's landlock version, 0 where there is none."""
+    return max(0, int(_libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(1))))
+
+
+def main(arguments: list[str]) -> int:
+    """Read the options, isolate, start the command, wait, and leave nothing behind."""
+    options: dict[str, list[str]] = {}
+    while arguments and arguments[0] != "--":
+        options.setdefault(arguments[0], []).append(arguments[1])
+        arguments = arguments[2:]
+    command = arguments[1:]
+    _die_with(int(options["--parent"][0]), signal.SIGTERM)
+    _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    signal.signal(signal.SIGTERM, _on_stop)
+    signal.signal(signal.SIGINT, _on_stop)
+    child = 0
+    try:
+        isolated = _isolate(options) if "--isolate" in options else 0
+        launcher = os.getpid()
+        child = os.fork()
+        if child == 0:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            if isolated & _NEWPID:
+                _die_with(0, signal.SIGKILL)
+                if isolated & _NEWNS:
+                    _mount("proc", "/proc", "proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
+                os._exit(_be_init(command, options, isolated))
+            _die_with(launcher, signal.SIGKILL)
+            _become(command, options, isolated)
+        status = _wait_for(child)
+    except _Stop:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        if child:
+            _ask_to_end(child)
+        status = 128 + signal.SIGTERM
+    _kill_below()
+    return status
+
+
+def _be_init(command: list[str], options: dict[str, list[str]], isolated: int) -> int:
+    """Process 1 of a PID namespace: start the command, reap, end with it; the kernel then ends the others."""
+    child = os.fork()
+    if child == 0:
+        _become(command, options, isolated)
+    return _wait_for(child)
+
+
+def _become(command: list[str], options: dict[str, list[str]], isolated: int) -> None:
+    """Confine this process and turn it into the command; never returns."""
+    os.setpgid(0, 0)
+    try:
+        _limit(options)
+        _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+        if "--landlock" in options:
+            _confine(options, deny_tcp="--no-network" in options and not isolated & _NEWNET)
+            _drop_capabilities()
+    except OSError as error:
+        os.write(2, f"git-mimo: cannot confine the command: {error}\n".encode())
+        os._exit(126)
+    # Python ignores SIGPIPE and SIGXFSZ, an exec would hand that on
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+    try:
+        os.execvp(command[0], command)
+    except OSError as error:
+        os.write(2, f"{command[0]}: {error.strerror}\n".encode())
+    os._exit(127)
+
+
+def _wait_for(child: int) -> int:
+    """Reap whatever ends until the child does; its status as a shell says it."""
+    while True:
+        pid, status = os.waitpid(-1, 0)
+        if pid == child:
+            code = os.waitstatus_to_exitcode(status)
+            return code if code >= 0 else 128 - code
+
+
+def _ask_to_end(child: int) -> None:
+    try:
+        os.killpg(child, signal.SIGTERM)
+        os.kill(child, signal.SIGTERM)
+    except OSError:
+        pass
+    end = time.monotonic() + _TERM_S
+    while time.monotonic() < end:
+        try:
+            if os.waitpid(child, os.WNOHANG)[0]:
+                return
+        except ChildProcessError:
+            return
+        time.sleep(0.01)
+
+
+def _kill_below() -> None:
+    """SIGKILL every descendant until none is left; this process is a subreaper, so none gets away."""
+    while True:
+        found = _descendants(os.getpid())
+        for pid in found:
+            _kill(pid)
+        try:
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        except ChildProcessError:
+            return
+        if found:
+            time.sleep(0.002)
+
+
+def _kill(pid: int) -> None:
+    try:  # noqa: SIM105 contextlib takes a millisecond to import
+        os.kill(pid, signal.SIGKILL)
+    except OSError:
+        pass
+
+
+def _descendants(root: int) -> list[int]:
+    children: dict[int, list[int]] = {}
+    for name in os.listdir("/proc"):  # noqa: PTH208
+        if name.isdigit():
+            try:
+                with open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123
+                    fields = file.read().rpartition(b")")[2].split()
+            except OSError:
+                continue
+            children.setdefault(int(fields[1]), []).append(int(name))
+    found: list[int] = []
+    queue = [root]
+    while queue:
+        below = children.pop(queue.pop(), [])
+        found += below
+        queue += below
+    return found
+
+
+def _die_with(parent: int, number: int) -> None:
+    """Ask for a signal at the parent's end; go at once when it has ended already. 0: don't look."""
+    _libc.prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
+    if parent and os.getppid() != parent:
+        os._exit(137)
+
+
+def _on_stop(number: int, frame: object) -> None:
+    raise _Stop
+
+
+def _limit(options: dict[str, list[str]]) -> None:
+    for name, kind in (
+        ("--data", resource.RLIMIT_DATA),
+        ("--fsize", resource.RLIMIT_FSIZE),
+        ("--nproc", resource.RLIMIT_NPROC),
+        ("--core", resource.RLIMIT_CORE),
+    ):
+        if name in options:
+            wanted = int(options[name][0])
+            hard = resource.getrlimit(kind)[1]
+            wanted = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+            resource.setrlimit(kind, (wanted, wanted))
+
+
+# --- namespaces ------------------------------------------------------------------------------------------------------
+
+
+def _isolate(options: dict[str, list[str]]) -> int:
+    """Enter as many new namespaces as the kernel grants; return which. Nothing granted is no error."""
+    wanted = _NEWNS | _NEWIPC | _NEWPID | (_NEWNET if "--no-network" in options else 0)
+    uid, gid = os.geteuid(), os.getegid()
+    for flags in (wanted, wanted | _NEWUSER):
+        if _libc.unshare(flags) == 0:
+            break
+    else:
+        return 0
+    if flags & _NEWUSER:
+        for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
+            with open(f"/proc/self/{name}", "w", encoding="ascii") as file:  # noqa: PTH123
+                file.write(text)
+    if flags & _NEWNET:
+        _loopback_up()
+    _mount("none", "/", None, _MS_REC | _MS_PRIVATE)
+    for source, target in zip(options.get("--pointer", ()), options.get("--pointer-at", ()), strict=True):
+        if _mount(source, target, None, _MS_BIND):
+            _mount("none", target, None, _MS_BIND | _MS_REMOUNT | _MS_RDONLY)
+    return flags
+
+
+def _mount(source: str, target: str, kind: str | None, flags: int) -> bool:
+    encoded = kind.encode() if kind else None
+    return bool(_libc.mount(source.encode(), os.fsencode(target), encoded, ctypes.c_ulong(flags), None) == 0)
+
+
+def _loopback_up() -> None:
+    import fcntl
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        request = struct.pack("16sh14x", b"lo", 1)  # IFF_UP
+        fcntl.ioctl(sock.fileno(), 0x8914, request)  # SIOCSIFFLAGS
+
+
+# --- landlock --------------------------------------------------------------------------------------------------------
+
+
+def _confine(options: dict[str, list[str]], *, deny_tcp: bool) -> None:
+    """Allow reading and writing only beneath the named paths. Metadata (stat, chmod, utime) is not covered."""
+    abi = landlock_abi()
+    if not abi:
+        raise OSError(errno.ENOSYS, "landlock is not there")
+    handled = (1 << 13) - 1  # version 1
+    handled |= (1 << 13 if abi >= 2 else 0) | (TRUNCATE if abi >= 3 else 0) | (IOCTL_DEV if abi >= 5 else 0)
+    parts = [handled]
+    if abi >= 4:
+        parts.append(3 if deny_tcp else 0)  # bind, connect
+    if abi >= 6:
+        parts.append(3)  # abstract sockets and signals end at the border
+    attributes = struct.pack(f"{len(parts)}Q", *parts)
+    ruleset = _call(_CREATE_RULESET, attributes, ctypes.c_size_t(len(attributes)), ctypes.c_uint32(0))
+    for path in options.get("--ro", ()):
+        _allow(ruleset, path, _READ & handled)
+    for path in options.get("--rw", ()):
+        _allow(ruleset, path, handled & ~IOCTL_DEV)
+    for path in options.get("--dev", ()):
+        _allow(ruleset, path, handled & (READ_FILE | WRITE_FILE | READ_DIR | IOCTL_DEV | TRUNCATE))
+    _call(_RESTRICT_SELF, ctypes.c_int(ruleset), ctypes.c_uint32(0))
+    os.close(ruleset)
+
+
+def _allow(ruleset: int, path: str, rights: int) -> None:
+    try:
+        fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    except OSError:
+        return  # what isn't there needs no permission
+    try:
+        if not os.path.isdir(path):  # noqa: PTH112
+            rights &= _FILE_RIGHTS
+        _call(_ADD_RULE, ctypes.c_int(ruleset), ctypes.c_int(1), struct.pack("=Qi", rights, fd), ctypes.c_uint32(0))
+    finally:
+        os.close(fd)
+
+
+def _drop_capabilities() -> None:
+    _libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
+    for capability in range(64):
+        if _libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0) != 0 and ctypes.get_errno() == errno.EINVAL:
+            break
+    header = struct.pack("Ii", 0x20080522, 0)
+    if _libc.capset(header, struct.pack("6I", *([0] * 6))) != 0:
+        raise OSError(ctypes.get_errno(), "capabilities stay")
+
+
+def _call(number: int, *arguments: object) -> int:
+    result = int(_libc.syscall(number, *arguments))
+    if result < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return result
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

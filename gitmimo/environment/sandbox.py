@@ -1,0 +1,129 @@
+"""Choosing the environment: the best that really works on this machine, or a refusal with the remedy."""
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from gitmimo.environment.bwrap import BwrapEnvironment
+from gitmimo.environment.command import Environment, Job, Limits
+from gitmimo.environment.launched import LandlockEnvironment, PlainEnvironment
+from gitmimo.environment.launcher import landlock_abi
+from gitmimo.environment.profile import Profile, build_profile
+from gitmimo.errors import CheckError, SandboxUnavailable, UsageError
+
+KINDS = ("auto", "bwrap", "landlock", "none")
+_INSTALL = "install bubblewrap: `apt install bubblewrap`, `dnf install bubblewrap` or `pacman -S bubblewrap`"
+_WAIVE = "or run without protection: `--sandbox none`"
+# What a sandbox must deny, tried from inside: read a file in a hidden place, write beside the work tree, keep a
+# capability. The loopback must work.
+_PROBE = (
+    'cat "$1/secret" 2>/dev/null && exit 11; touch "$1/mark" 2>/dev/null; echo ok > written || exit 12; '
+    "grep -q '^CapEff:.*[1-9a-f]' /proc/self/status && exit 13; exit 0"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What a probe of one kind of sandbox said; `problem` is empty when it works."""
+
+    kind: str
+    problem: str = ""
+    remedy: str = ""
+    gaps: tuple[str, ...] = ()
+
+
+def open_environment(
+    kind: str = "auto",
+    *,
+    hidden: Iterable[Path] = (),
+    readable: Iterable[Path] = (),
+    environ: Mapping[str, str] | None = None,
+) -> Environment:
+    """Give the environment of a kind, after having tried it.
+
+    `hidden` adds places that commands must not see (the real git directory, the state directory of the other
+    candidates), `readable` some inside hidden places that they need (the repository's objects, linked dependencies).
+    `environ` is what the environment of commands is made from, by default our own. SandboxUnavailable with the remedy
+    when the kind does not work here; `auto` never falls back to `none`.
+    """
+    if kind not in KINDS:
+        raise UsageError(f"unknown sandbox: `{kind}`", hint=f"one of: {', '.join(KINDS)}")
+    outer = os.environ if environ is None else environ
+    profile = build_profile(outer, hidden=hidden, readable=readable, interpreter=Path(sys.executable))
+    if kind == "none":
+        return PlainEnvironment(profile, outer)
+    problems = []
+    for name in ("bwrap", "landlock") if kind == "auto" else (kind,):
+        made = _make(name, profile, outer)
+        if isinstance(made, Found):
+            problems.append(made)
+        else:
+            return made
+    what = "; ".join(f"{found.kind}: {found.problem}" for found in problems)
+    remedies = list(dict.fromkeys(found.remedy for found in problems))
+    raise SandboxUnavailable(f"no sandbox works here: {what}", hint=", ".join([*remedies, _WAIVE]))
+
+
+def probe_environments(environ: Mapping[str, str] | None = None) -> tuple[Found, ...]:
+    """Try every kind of sandbox and say what works, what does not and why."""
+    outer = os.environ if environ is None else environ
+    profile = build_profile(outer, interpreter=Path(sys.executable))
+    made = [_make(name, profile, outer) for name in ("bwrap", "landlock")]
+    return tuple(env if isinstance(env, Found) else Found(kind=env.name, gaps=env.gaps) for env in made)
+
+
+def _make(kind: str, profile: Profile, environ: Mapping[str, str]) -> Environment | Found:
+    if kind == "bwrap":
+        program = shutil.which("bwrap", path=environ.get("PATH"))
+        if program is None:
+            return Found(kind=kind, problem="`bwrap` is not installed", remedy=_INSTALL)
+        return _tried(BwrapEnvironment(Path(program).resolve(), profile, environ), _userns_remedy())
+    if not sys.platform.startswith("linux") or not landlock_abi():
+        return Found(kind=kind, problem="the kernel has no landlock (5.13 or newer, `lsm=landlock`)", remedy=_INSTALL)
+    whole = _tried(LandlockEnvironment(profile, environ, namespaces=True), _INSTALL)
+    if not isinstance(whole, Found):
+        return whole
+    return _tried(LandlockEnvironment(profile, environ, namespaces=False), _INSTALL)
+
+
+def _tried(environment: Environment, remedy: str) -> Environment | Found:
+    """The environment itself when the escapes are denied inside it, else what went wrong."""
+    with tempfile.TemporaryDirectory(prefix="mimo-probe-") as name:
+        outside, inside = Path(name).resolve() / "outside", Path(name).resolve() / "inside"
+        outside.mkdir()
+        inside.mkdir()
+        (outside / "secret").write_text("secret\n", encoding="utf-8")
+        job = Job(
+            command=["sh", "-c", _PROBE, "sh", str(outside)],
+            work_tree=inside,
+            limits=Limits(timeout_s=20, capture_bytes=4000),
+        )
+        try:
+            result = environment.run(job)
+        except CheckError as error:
+            return Found(kind=environment.name, problem=error.message, remedy=remedy)
+        if result.exit_code == 0 and (inside / "written").exists() and not (outside / "mark").exists():
+            return environment
+        reasons = {11: "a hidden file could be read", 12: "the work tree is not writable", 13: "capabilities remain"}
+        problem = reasons.get(result.exit_code, (result.output.strip().splitlines() or ["it does not start"])[0])
+        if (outside / "mark").exists():
+            problem = "a file outside could be written"
+        return Found(kind=environment.name, problem=problem, remedy=remedy)
+
+
+def _userns_remedy() -> str:
+    """How to let bubblewrap work, by what stands in its way here."""
+    for name, wanted, command in (
+        ("kernel/unprivileged_userns_clone", "1", "sudo sysctl -w kernel.unprivileged_userns_clone=1"),
+        ("kernel/apparmor_restrict_unprivileged_userns", "0", "sudo apt install --reinstall bubblewrap apparmor"),
+        ("user/max_user_namespaces", "", "sudo sysctl -w user.max_user_namespaces=10000"),
+    ):
+        path = Path("/proc/sys") / name
+        value = path.read_text(encoding="ascii").strip() if path.is_file() else wanted
+        if (wanted and value != wanted) or (not wanted and value == "0"):
+            return f"allow user namespaces: `{command}`"
+    return "let bubblewrap make namespaces here (in a container: `--security-opt seccomp=unconfined`)"
