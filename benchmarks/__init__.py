@@ -1,0 +1,1 @@
+"""Benchmarks: what git-mimo does beside other tools, measured in one run."""

@@ -1,0 +1,1 @@
+"""A cache for functions."""

@@ -1,0 +1,1 @@
+"""Addresses of pages on a static site."""

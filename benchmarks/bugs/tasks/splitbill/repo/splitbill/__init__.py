@@ -1,0 +1,1 @@
+"""Splits amounts of money."""

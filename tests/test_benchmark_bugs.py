@@ -1,0 +1,30 @@
+"""Every bug repository is sound: it fails visibly, its reference fix passes, and its hidden tests are stricter."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.bugs.tasks import Bug, apply_fix, judge, load_bugs, run_visible, set_up
+
+BUGS = load_bugs()
+
+
+def test_there_are_enough_tasks() -> None:
+    assert len(BUGS) >= 18
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
+def test_visible_tests_fail_on_base_and_the_reference_passes_all(bug: Bug, tmp_path: Path) -> None:
+    directory = set_up(bug, tmp_path / "work")
+    before = run_visible(directory)
+    assert not before.passed
+    assert " passed" in before.output  # one bug, not a broken package
+    assert judge(bug, directory, tmp_path / "scratch") == (False, False)
+    apply_fix(bug, directory)
+    assert run_visible(directory).passed, run_visible(directory).output
+    assert judge(bug, directory, tmp_path / "scratch") == (True, True)
+
+
+def test_an_unknown_task_is_named() -> None:
+    with pytest.raises(ValueError, match="no such task: nope"):
+        load_bugs(["nope"])
