@@ -2,11 +2,13 @@
 
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pygit2
 import pytest
+
+from tests.scripted_server import ScriptedServer
 
 SEALED = {
     "GIT_CONFIG_NOSYSTEM": "1",
@@ -78,3 +80,10 @@ class GitBuilder:
 def git(tmp_path: Path) -> GitBuilder:
     """An empty repository in `tmp_path/repo`."""
     return GitBuilder(tmp_path / "repo")
+
+
+@pytest.fixture
+def llm_server() -> Iterator[ScriptedServer]:
+    """A scripted OpenAI-compatible server without scripts yet: set `llm_server.scripts["model"] = [...]`."""
+    with ScriptedServer() as server:
+        yield server
