@@ -77,17 +77,19 @@ class SessionStatus(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """Tokens of one or more model calls. `prompt` includes `cached`."""
+    """Tokens of one or more model calls. `prompt` includes `cached`, read from a cache, and `cache_written`."""
 
     prompt: int = 0
     cached: int = 0
     completion: int = 0
+    cache_written: int = 0
 
     def __add__(self, other: "Usage") -> "Usage":
         return Usage(
             prompt=self.prompt + other.prompt,
             cached=self.cached + other.cached,
             completion=self.completion + other.completion,
+            cache_written=self.cache_written + other.cache_written,
         )
 
     @property
@@ -125,13 +127,17 @@ class Tool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What a model answered. `cost_usd` is None when the price is unknown."""
+    """What a model answered. `cost_usd` is None when the price is unknown.
+
+    Without `usage_known` the server did not say what it counted: `usage` is an estimate, or the most that it can be.
+    """
 
     text: str
     tool_calls: tuple[ToolCall, ...] = ()
     usage: Usage = Usage()
+    usage_known: bool = True
     cost_usd: float | None = 0.0
-    finish_reason: str = "stop"  # stop, length, tool_calls
+    finish_reason: str = "stop"  # stop, length, tool_calls, cancelled
     model: str = ""
     seconds: float = 0.0
 

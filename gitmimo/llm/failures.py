@@ -1,0 +1,163 @@
+"""What can go wrong in one call to a model, in the user's words, and whether trying again makes sense."""
+
+import enum
+import json
+import re
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from gitmimo.errors import (
+    BadReply,
+    ContextOverflow,
+    ModelError,
+    NoRoute,
+    RateLimited,
+    UnknownModel,
+    WrongKey,
+)
+from gitmimo.records import utc_now
+
+_OVERFLOW = re.compile(
+    r"context[ _-]?(length|window|size)|maximum context|too many tokens|prompt is too long|exceed_context|"
+    r"input is too long|exceeds? the (available|model'?s?) (context|maximum)|reduce the length",
+    re.IGNORECASE,
+)
+_UNKNOWN_MODEL = re.compile(
+    r"model[^.]{0,80}(not (found|exist|supported)|does ?n[o']t exist|invalid|unknown)|"
+    r"(unknown|invalid|unsupported|no such) model|model_not_found",
+    re.IGNORECASE,
+)
+_NO_CREDIT = re.compile(
+    r"insufficient[_ ](quota|balance|credit|funds)|billing|payment required|out of credit", re.IGNORECASE
+)
+
+
+class Repeat(enum.Enum):
+    """What one failed attempt says about the next."""
+
+    NEVER = "never"
+    LATER = "later"  # the server is loaded or faulty: wait, longer each time
+    CUT = "cut"  # the answer broke off: worth a few tries, each of which may be charged
+
+
+class AttemptFailed(Exception):
+    """One attempt gave no reply. `charged` says that the provider may have counted tokens for it."""
+
+    def __init__(
+        self, error: ModelError, *, repeat: Repeat = Repeat.NEVER, charged: bool = False, retry_after_s: float = 0.0
+    ) -> None:
+        super().__init__(error.message)
+        self.error = error
+        self.repeat = repeat
+        self.charged = charged
+        self.retry_after_s = retry_after_s
+
+
+def failure_of_status(
+    status: int, body: bytes, headers: Mapping[str, str], *, model: str, where: str, provider: str
+) -> AttemptFailed:
+    """Translate an HTTP answer that is not a reply. Providers charge nothing for these."""
+    said = error_text(body)
+    told = f": {said}" if said else ""
+    if status == 402 or _NO_CREDIT.search(said):
+        return AttemptFailed(
+            RateLimited(f"`{provider}` refuses for lack of credit{told}", hint=f"add credit to your {provider} account")
+        )
+    if status in (401, 403):
+        return AttemptFailed(wrong_key(provider, told))
+    if status in (400, 413, 422) and _OVERFLOW.search(said):
+        return AttemptFailed(overflow(model, told))
+    if status == 404 or (status in (400, 422) and _UNKNOWN_MODEL.search(said)):
+        return AttemptFailed(unknown_model(model, where, told))
+    if status in (429, 529):
+        return AttemptFailed(
+            RateLimited(f"`{provider}` is over its rate limit{told}", hint="try again later, or fewer at once"),
+            repeat=Repeat.LATER,
+            retry_after_s=retry_after(headers),
+        )
+    if status >= 500 or status in (408, 409, 425):
+        return AttemptFailed(
+            BadReply(f"the server of `{model}` failed with status {status}{told}", hint="try again later"),
+            repeat=Repeat.LATER,
+            retry_after_s=retry_after(headers),
+        )
+    return AttemptFailed(BadReply(f"the server of `{model}` refused the request with status {status}{told}"))
+
+
+def wrong_key(provider: str, told: str = "") -> WrongKey:
+    """The provider refused the key."""
+    return WrongKey(
+        f"`{provider}` refused the API key{told}", hint=f"git mimo config set --provider {provider} --api-key KEY"
+    )
+
+
+def overflow(model: str, told: str = "") -> ContextOverflow:
+    """The prompt is larger than the model's window."""
+    return ContextOverflow(f"the prompt does not fit the window of `{model}`{told}")
+
+
+def unknown_model(model: str, where: str, told: str = "") -> UnknownModel:
+    """The provider has no such model."""
+    return UnknownModel(
+        f"no model named `{model}` at {where}{told}", hint="git mimo models list  # or see the provider's own list"
+    )
+
+
+def no_route(where: str, reason: str) -> AttemptFailed:
+    """Nothing answered at the address; nothing was sent."""
+    return AttemptFailed(
+        NoRoute(
+            f"no connection to {where} ({reason})",
+            hint="check the network and the address: git mimo config get baseUrl",
+        ),
+        repeat=Repeat.LATER,
+    )
+
+
+def cut_off(model: str, reason: str) -> AttemptFailed:
+    """The request arrived and no whole reply came back."""
+    return AttemptFailed(BadReply(f"no whole reply came from `{model}`: {reason}"), repeat=Repeat.CUT, charged=True)
+
+
+def nonsense(model: str, reason: str) -> AttemptFailed:
+    """Something came back that is not a chat completion."""
+    return AttemptFailed(BadReply(f"the reply of `{model}` makes no sense: {reason}"), repeat=Repeat.CUT, charged=True)
+
+
+def error_text(body: bytes) -> str:
+    """The message inside a provider's error body, on one line and short."""
+    text = body.decode("utf-8", "replace")
+    try:
+        found = _message_in(json.loads(text))
+    except ValueError:
+        found = "" if "<html" in text.lower() else text
+    return " ".join(found.split())[:300]
+
+
+def retry_after(headers: Mapping[str, str]) -> float:
+    """Seconds that the server asks to wait: `Retry-After` as seconds or date, or the millisecond variant."""
+    millis = headers.get("retry-after-ms", "")
+    value = headers.get("retry-after", "")
+    try:
+        if millis:
+            return max(0.0, float(millis) / 1000)
+        if value:
+            return max(0.0, float(value))
+    except ValueError:
+        try:
+            return max(0.0, (parsedate_to_datetime(value) - utc_now()).total_seconds())
+        except (ValueError, TypeError):
+            return 0.0
+    return 0.0
+
+
+def _message_in(value: Any) -> str:
+    if isinstance(value, list):
+        value = value[0] if value else ""
+    if isinstance(value, Mapping):
+        for name in ("error", "message", "detail", "msg"):
+            if value.get(name):
+                return _message_in(value[name])
+        return ""
+    return value if isinstance(value, str) else ""
