@@ -1,0 +1,189 @@
+"""The one function that starts the git binary, and the environment it starts in."""
+
+import functools
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gitmimo.errors import GitTooOld, RepoError
+
+MINIMUM_VERSION = (2, 38)  # merge-tree --write-tree
+_CONFIG_HOOKS_VERSION = (2, 54)
+
+# What makes git the user's: identity, user-level configuration, and the way to a remote. Everything else named GIT_*
+# is dropped, among it all that `git rev-parse --local-env-vars` lists: a hook that starts us exports GIT_DIR.
+_KEPT = frozenset(
+    f"GIT_{name}"
+    for name in (
+        *("CONFIG_GLOBAL", "CONFIG_SYSTEM", "CONFIG_NOSYSTEM", "ATTR_NOSYSTEM", "EXEC_PATH"),
+        *("AUTHOR_NAME", "AUTHOR_EMAIL", "AUTHOR_DATE", "COMMITTER_NAME", "COMMITTER_EMAIL", "COMMITTER_DATE"),
+        *("SSH", "SSH_COMMAND", "SSH_VARIANT", "ASKPASS", "ALLOW_PROTOCOL", "PROTOCOL_FROM_USER"),
+        *("SSL_CAINFO", "SSL_CAPATH", "SSL_CERT", "SSL_KEY", "SSL_NO_VERIFY", "HTTP_PROXY_AUTHMETHOD"),
+        "LFS_SKIP_SMUDGE",
+    )
+)
+_QUIET_SWITCHES = tuple(
+    word
+    for setting in (
+        "core.hooksPath=/dev/null",
+        "core.fsmonitor=false",
+        "gc.auto=0",
+        "maintenance.auto=false",
+        "submodule.recurse=false",
+        "commit.gpgSign=false",
+        "log.showSignature=false",
+        "core.safecrlf=false",
+    )
+    for word in ("-c", setting)
+)
+
+
+class GitFailed(RepoError):
+    """The git binary said no; keeps its words."""
+
+    def __init__(self, command: Sequence[str], *, exit_code: int, stderr: str, hint: str = "") -> None:
+        lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+        said = [line for line in lines if line.startswith(("fatal:", "error:"))] or lines[-1:]
+        reason = "; ".join(line.partition(": ")[2] if line.startswith(("fatal:", "error:")) else line for line in said)
+        super().__init__(f"git {command[0] if command else ''} failed: {reason or f'exit code {exit_code}'}", hint=hint)
+        self.command = tuple(command)
+        self.git_exit_code = exit_code
+        self.stderr = stderr
+
+
+@dataclass(frozen=True, slots=True)
+class GitResult:
+    """What one git command said."""
+
+    stdout: bytes
+    stderr: str
+    exit_code: int
+
+    @property
+    def text(self) -> str:
+        """stdout as text, without the last newline; undecodable bytes become surrogates, as in paths."""
+        return os.fsdecode(self.stdout).removesuffix("\n")
+
+
+def clean_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the process's environment without the GIT_* variables that tie git to one repository or one command.
+
+    Identity, user-level configuration and the way to a remote stay. Secrets are not removed.
+    """
+    source = os.environ if environ is None else environ
+    return {name: value for name, value in source.items() if not name.startswith("GIT_") or name in _KEPT}
+
+
+def run_git(
+    args: Sequence[str | Path],
+    *,
+    cwd: Path | None = None,
+    git_dir: Path | None = None,
+    work_tree: Path | None = None,
+    index: Path | None = None,
+    input: bytes | None = None,
+    env: Mapping[str, str] | None = None,
+    check: bool = True,
+    user_hooks: bool = False,
+    timeout_s: float | None = None,
+) -> GitResult:
+    """Run git to its end, silent, without prompts, hooks, fsmonitor, signing, gc or replace objects.
+
+    `user_hooks` keeps the user's hooks, signing and configuration: for the one merge that is theirs. External diff,
+    textconv and filters are the callers' concern, `repository.Repository.filter_switches` turns off the last.
+    GitFailed when git fails and `check` is set.
+    """
+    command = [os.fspath(arg) for arg in args]
+    environment = clean_environment() | {"GIT_TERMINAL_PROMPT": "0", "GIT_EDITOR": "true", "GIT_PAGER": "cat"}
+    switches: tuple[str, ...] = ()
+    if not user_hooks:
+        environment |= {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_NO_REPLACE_OBJECTS": "1"}
+        switches = _QUIET_SWITCHES + _config_hook_switches(cwd, git_dir)
+    for name, path in (("GIT_DIR", git_dir), ("GIT_WORK_TREE", work_tree), ("GIT_INDEX_FILE", index)):
+        if path is not None:
+            environment[name] = os.fspath(path)
+    if env:
+        environment |= env
+    try:
+        done = subprocess.run(
+            ["git", *switches, *command],
+            cwd=cwd,
+            env=environment,
+            input=input,
+            stdin=subprocess.DEVNULL if input is None else None,
+            capture_output=True,
+            check=False,
+            timeout=timeout_s,
+        )
+    except FileNotFoundError as exc:
+        if cwd is not None and not cwd.is_dir():
+            raise RepoError(f"no such directory: `{cwd}`") from exc
+        raise RepoError("git is not installed", hint="install git 2.38 or newer") from exc
+    except (OSError, ValueError) as exc:  # directory without access, argument list too long, NUL in an argument
+        raise RepoError(f"cannot run `git {command[0]}`: {exc}") from exc
+    except subprocess.TimeoutExpired as exc:
+        raise RepoError(f"git {command[0]} took longer than {timeout_s:g} s") from exc
+    result = GitResult(done.stdout, done.stderr.decode(errors="replace"), done.returncode)
+    if check and result.exit_code:
+        raise GitFailed(command, exit_code=result.exit_code, stderr=result.stderr)
+    return result
+
+
+def check_outside_name(text: str, *, what: str) -> str:
+    """Refuse text from outside that git would read as an option or cut short; return it otherwise."""
+    if not text or text.startswith("-") or "\0" in text or "\n" in text:
+        raise RepoError(f"not a usable {what}: `{text}`")
+    return text
+
+
+def git_version() -> tuple[int, ...]:
+    """Return the version of the git binary on the path, for example (2, 39, 5)."""
+    found = shutil.which("git")
+    if found is None:
+        raise RepoError("git is not installed", hint="install git 2.38 or newer")
+    return _version_of(found)
+
+
+def check_git_version() -> None:
+    """GitTooOld when the binary lacks what we need."""
+    version = git_version()
+    if version[:2] < MINIMUM_VERSION:
+        raise GitTooOld(
+            f"git {'.'.join(map(str, version))} is too old, git-mimo needs {'.'.join(map(str, MINIMUM_VERSION))}",
+            hint="install git 2.38 or newer",
+        )
+
+
+@functools.cache
+def _version_of(binary: str) -> tuple[int, ...]:
+    said = subprocess.run([binary, "--version"], capture_output=True, check=False, env=clean_environment()).stdout
+    found = re.search(rb"(\d+)\.(\d+)(?:\.(\d+))?", said)
+    if found is None:
+        raise RepoError(f"`{binary} --version` names no version")
+    return tuple(int(part) for part in found.groups() if part is not None)
+
+
+def _config_hook_switches(cwd: Path | None, git_dir: Path | None) -> tuple[str, ...]:
+    """Turn off hooks that are named in the configuration: git 2.54 has them, and core.hooksPath leaves them on."""
+    if git_version()[:2] < _CONFIG_HOOKS_VERSION:
+        return ()
+    return _configured_hooks(cwd or Path.cwd(), git_dir)
+
+
+@functools.lru_cache(maxsize=64)
+def _configured_hooks(cwd: Path, git_dir: Path | None) -> tuple[str, ...]:
+    environment = clean_environment() | ({"GIT_DIR": os.fspath(git_dir)} if git_dir else {})
+    listed = subprocess.run(
+        ["git", "config", "-z", "--name-only", "--get-regexp", r"^hook\."],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        check=False,
+    ).stdout
+    keys = {os.fsdecode(key) for key in listed.split(b"\0") if key.count(b".") >= 2}
+    names = sorted({key.partition(".")[2].rpartition(".")[0] for key in keys})
+    return tuple(word for name in names for word in ("-c", f"hook.{name}.enabled=false"))

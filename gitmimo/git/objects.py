@@ -1,0 +1,52 @@
+"""Tree objects as git stores them, in both directions; libgit2's builder takes no name that isn't UTF-8."""
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from gitmimo.records import Oid
+
+TREE = 0o040000
+FILE = 0o100644
+EXECUTABLE = 0o100755
+LINK = 0o120000
+GITLINK = 0o160000
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One path of a tree with git's mode and object id; a gitlink's object lies in another repository.
+
+    Undecodable bytes of a path are surrogates, as everywhere in Python's file names.
+    """
+
+    path: str
+    mode: int
+    oid: Oid
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter((self.path, self.mode, self.oid))
+
+
+def parse_tree(data: bytes) -> dict[str, Entry]:
+    """Read one tree object: its own entries by name."""
+    found: dict[str, Entry] = {}
+    at = 0
+    while at < len(data):
+        space = data.index(b" ", at)
+        end = data.index(b"\0", space)
+        name = os.fsdecode(data[space + 1 : end])
+        found[name] = Entry(name, int(data[at:space], 8), Oid(data[end + 1 : end + 21].hex()))
+        at = end + 21
+    return found
+
+
+def format_tree(entries: Iterable[Entry]) -> bytes:
+    """Write one tree object; git sorts a directory as if its name ended in a slash."""
+    lines = []
+    for entry in entries:
+        name = os.fsencode(entry.path)
+        sort_key = name + b"/" if entry.mode == TREE else name
+        lines.append((sort_key, b"%o %s\0%s" % (entry.mode, name, bytes.fromhex(entry.oid))))
+    return b"".join(line for _, line in sorted(lines))

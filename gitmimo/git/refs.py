@@ -1,0 +1,239 @@
+"""Names of refs, and moving them: always compare-and-swap, never under a checkout that isn't ours."""
+
+import os
+import re
+import time
+import unicodedata
+from pathlib import Path
+
+import pygit2
+
+from gitmimo.errors import RefMoved, RepoError
+from gitmimo.git.binary import GitFailed
+from gitmimo.git.repository import Repository
+from gitmimo.records import Oid, SessionId
+
+NOTES_REF = "refs/notes/mimo"
+OPS_PREFIX = "refs/mimo/ops/"
+_ZERO = Oid("0" * 40)
+_LOCK_TRIES = 50
+_LOCK_PAUSE_S = 0.02
+_SLUG_LENGTH = 40
+
+
+def candidate_branch(session: SessionId, number: int, *, prefix: str = "mimo") -> str:
+    """Return the name of a candidate's branch."""
+    return f"{prefix}/{session}/{number}"
+
+
+def result_branch(session: SessionId, task_text: str, *, prefix: str = "mimo") -> str:
+    """Return the name of the branch with a session's result: the task's first words, then the session."""
+    plain = unicodedata.normalize("NFKD", task_text).encode("ascii", "ignore").decode().lower()
+    slug = ""
+    for word in re.findall(r"[a-z0-9]+", plain):
+        if len(slug) + len(word) + 1 > _SLUG_LENGTH:
+            break
+        slug = f"{slug}-{word}" if slug else word
+    return f"{prefix}/{slug or 'task'}-{session}"
+
+
+def candidate_ref(session: SessionId, number: int) -> str:
+    """Return the private ref that keeps a candidate's last commit when its branch goes."""
+    return f"refs/mimo/candidates/{session}/{number}"
+
+
+def base_ref(session: SessionId) -> str:
+    """Return the private ref that keeps a session's base."""
+    return f"refs/mimo/base/{session}"
+
+
+def branch_ref(branch: str) -> str:
+    """Return a branch's full ref."""
+    return f"refs/heads/{short_name(branch)}"
+
+
+def short_name(ref: str) -> str:
+    """Return a ref as people write it: without `refs/heads/`."""
+    return ref.removeprefix("refs/heads/")
+
+
+def check_branch_prefix(repository: Repository, prefix: str) -> None:
+    """RepoError when branches can't be made under the prefix: it is no valid name, or a branch lies in its way."""
+    if prefix.startswith("-") or not pygit2.reference_is_valid_name(f"refs/heads/{prefix}/x"):
+        raise RepoError(f"not a usable branch prefix: `{prefix}`", hint="git config mimo.branchPrefix mimo")
+    parts = prefix.split("/")
+    for depth in range(1, len(parts) + 1):
+        name = "/".join(parts[:depth])
+        if read_ref(repository, f"refs/heads/{name}") is not None:
+            raise RepoError(
+                f"the branch `{name}` blocks branches named `{prefix}/…`",
+                hint=f"git branch -m {name} {name}-old, or git config mimo.branchPrefix other-prefix",
+            )
+
+
+def read_ref(repository: Repository, name: str) -> Oid | None:
+    """Return what the ref points at, symbolic refs followed; None when absent."""
+    if repository.uses_binary_refs:
+        done = repository.run("rev-parse", "--verify", "--quiet", "--end-of-options", _checked(name), check=False)
+        return Oid(done.text) if done.exit_code == 0 else None
+    try:
+        return Oid(str(repository.pygit.references[_checked(name)].resolve().target))
+    except KeyError:
+        return None
+    except (pygit2.GitError, ValueError) as exc:
+        raise RepoError(f"cannot read the ref `{name}`: {exc}") from exc
+
+
+def list_refs(repository: Repository, prefix: str) -> dict[str, Oid]:
+    """Return the refs under a prefix such as `refs/mimo/base/`, by full name."""
+    done = repository.run("for-each-ref", "--format=%(objectname) %(refname)", _checked(prefix.rstrip("/")))
+    pairs = (line.partition(" ") for line in done.text.splitlines())
+    return {name: Oid(oid) for oid, _, name in pairs if name.startswith(prefix)}
+
+
+def update_ref(
+    repository: Repository,
+    name: str,
+    new: Oid,
+    *,
+    expected: Oid | None,
+    reason: str,
+    worktree: Path | None = None,
+) -> None:
+    """Move or make a ref if it still holds `expected` (None: is absent); the reason goes to its reflog.
+
+    RefMoved when somebody was faster. Refuses a branch that is checked out, except in `worktree`, whose files and
+    index are then the caller's to bring along.
+    """
+    _check_checkout(repository, name, worktree)
+    if repository.uses_binary_refs or expected is None:
+        _by_binary(repository, name, new, expected=expected, reason=reason)
+        return
+    if new not in repository.pygit:
+        raise RepoError(f"no such object for `{name}`: `{new}`")
+    _in_transaction(repository, name, new, expected=expected, reason=reason)
+
+
+def delete_ref(repository: Repository, name: str, *, expected: Oid, reason: str, worktree: Path | None = None) -> None:
+    """Delete a ref if it still holds `expected`; its reflog goes too. Refuses and fails as `update_ref`."""
+    _check_checkout(repository, name, worktree)
+    _by_binary(repository, name, None, expected=expected, reason=reason)
+
+
+def checked_out_branches(repository: Repository) -> dict[str, Path]:
+    """Return the branches in use by a worktree, also by a rebase or bisect in it, with that worktree's git directory.
+
+    Reads the worktrees' HEAD files, which costs no process. A bare repository's own HEAD is no checkout.
+    """
+    common = repository.common_dir
+    homes = [] if repository.has_bare_main else [common]
+    listed = common / "worktrees"
+    if listed.is_dir():
+        homes += sorted(path for path in listed.iterdir() if path.is_dir())
+    found: dict[str, Path] = {}
+    for home in homes:
+        for name in ("HEAD", "rebase-merge/head-name", "rebase-apply/head-name"):
+            try:
+                text = (home / name).read_text(errors="surrogateescape").strip()
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            ref = text.removeprefix("ref: ").strip()
+            if ref.startswith("refs/heads/"):
+                found.setdefault(ref, home)
+        with_bisect = home / "BISECT_START"
+        if with_bisect.exists():
+            start = with_bisect.read_text(errors="surrogateescape").strip()
+            found.setdefault(f"refs/heads/{start.removeprefix('refs/heads/')}", home)
+    return found
+
+
+def worktree_git_dir(path: Path) -> Path | None:
+    """Return the git directory that a worktree's `.git` file or directory stands for; None without one."""
+    pointer = path / ".git"
+    if pointer.is_dir():
+        return pointer
+    try:
+        text = pointer.read_text(errors="surrogateescape")
+    except OSError:
+        return None
+    return (path / text.removeprefix("gitdir: ").rstrip("\n")) if text.startswith("gitdir: ") else None
+
+
+def _check_checkout(repository: Repository, name: str, worktree: Path | None) -> None:
+    if not _checked(name).startswith("refs/heads/"):
+        return
+    home = checked_out_branches(repository).get(name)
+    if home is None:
+        return
+    ours = worktree_git_dir(worktree) if worktree is not None else None
+    if ours is not None and os.path.realpath(ours) == os.path.realpath(home):
+        return
+    where = home.parent if home == repository.common_dir else _checkout_of(home)
+    raise RepoError(
+        f"the branch `{short_name(name)}` is checked out in `{where}`",
+        hint=f"git mimo merge, or switch that checkout to another branch: git -C '{where}' switch --detach",
+    )
+
+
+def _checkout_of(home: Path) -> Path:
+    try:
+        return Path((home / "gitdir").read_text(errors="surrogateescape").rstrip("\n")).parent
+    except OSError:
+        return home
+
+
+def _checked(name: str) -> str:
+    if not name.startswith("refs/") or not pygit2.reference_is_valid_name(name):
+        raise RepoError(f"not a usable ref name: `{name}`")
+    return name
+
+
+def _in_transaction(repository: Repository, name: str, new: Oid, *, expected: Oid, reason: str) -> None:
+    handle = repository.pygit
+    mover = repository.find_mover()
+    if mover is not None:
+        handle.set_ident(mover.name, mover.email)  # for the reflog; a signature given to the transaction is refused
+    for attempt in range(_LOCK_TRIES + 1):
+        try:
+            with handle.transaction() as transaction:
+                transaction.lock_ref(name)
+                if _held_value(handle, name) != expected:
+                    raise RefMoved(name, expected=expected)
+                transaction.set_target(name, new, message=reason)
+            return
+        except pygit2.GitError as exc:
+            if attempt == _LOCK_TRIES or "lock" not in str(exc):
+                raise RepoError(f"cannot move `{name}`: {exc}", hint=_lock_hint(repository, name)) from exc
+        time.sleep(_LOCK_PAUSE_S)
+
+
+def _held_value(handle: pygit2.Repository, name: str) -> Oid | None:
+    try:
+        found = handle.references[name]
+    except KeyError:
+        return None
+    if not isinstance(found.raw_target, pygit2.Oid):
+        raise RepoError(f"not moved, since it is a symbolic ref: `{name}`")
+    return Oid(str(found.target))
+
+
+def _by_binary(repository: Repository, name: str, new: Oid | None, *, expected: Oid | None, reason: str) -> None:
+    """Let git move, make or delete: it knows every ref format and the ways in which names collide."""
+    command = ["-c", "core.filesRefLockTimeout=1000", "update-ref", "--no-deref", "-m", reason]
+    command += ["-d", name, expected or _ZERO] if new is None else [name, new, expected or _ZERO]
+    try:
+        repository.run(*command)
+    except GitFailed as exc:
+        if read_ref(repository, name) != expected:
+            raise RefMoved(name, expected=expected) from exc
+        blocking = re.search(r"'(refs/[^']+)' exists; cannot create", exc.stderr)
+        if blocking:
+            old = short_name(blocking[1])
+            hint = f"git branch -m {old} {old}-old, or git config mimo.branchPrefix other-prefix"
+            raise RepoError(f"`{old}` blocks `{short_name(name)}`", hint=hint) from exc
+        raise RepoError(f"cannot move `{name}`: {exc.message}", hint=_lock_hint(repository, name)) from exc
+
+
+def _lock_hint(repository: Repository, name: str) -> str:
+    lock = repository.common_dir / f"{name}.lock"
+    return f"if no git command is running: rm '{lock}'" if lock.exists() else ""

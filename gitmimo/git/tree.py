@@ -1,0 +1,83 @@
+"""Trees: written from a directory by a private index, changed path by path, and checked out again."""
+
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from gitmimo.git.binary import run_git
+from gitmimo.git.edit import change_paths, entries_apart
+from gitmimo.git.objects import EXECUTABLE, FILE
+from gitmimo.git.repository import Repository
+from gitmimo.git.snapshot import MIMO_DIR, take_snapshot
+from gitmimo.records import Oid
+
+# 0 workers: as many as cores, from 100 files on. Sparse patterns are the user's checkout's, not ours
+CHECKOUT_SWITCHES = (
+    *("-c", "checkout.workers=0"),
+    *("-c", "core.sparseCheckout=false"),
+    *("-c", "core.splitIndex=false"),
+    *("-c", "index.sparse=false"),
+)
+
+
+def snapshot(repository: Repository, directory: Path, *, parent: Oid, index: Path) -> Oid:
+    """Write the directory's files as a tree, by a private index and the parent's ignore rules; see `take_snapshot`."""
+    return take_snapshot(repository, directory, parent=parent, index=index).tree
+
+
+def without_mimo(repository: Repository, tree: Oid) -> Oid:
+    """Return the tree without its top-level `.mimo/`: what products and their comparisons are made of."""
+    return change_paths(repository, tree, {MIMO_DIR: None})
+
+
+def with_mimo_from(repository: Repository, tree: Oid, source: Oid) -> Oid:
+    """Return the tree with `.mimo/` as `source` has it, or without when `source` has none."""
+    found = repository.find_entry(source, MIMO_DIR)
+    return change_paths(repository, tree, {MIMO_DIR: None if found is None else (found.oid, found.mode)})
+
+
+def overlay(
+    repository: Repository, tree: Oid, source: Oid, is_protected: Callable[[str], bool]
+) -> tuple[Oid, tuple[str, ...]]:
+    """Make every protected path what it is in `source`: restored, added again, or removed where `source` lacks it.
+
+    Returns the new tree and the paths that differed. A file in the place of a protected path's directory goes too.
+    """
+    tree, source = repository.tree_of(tree), repository.tree_of(source)
+    before = {entry.path: entry for entry in entries_apart(repository, source, tree)}
+    after = {entry.path for entry in entries_apart(repository, tree, source)}
+    changed = tuple(sorted(path for path in before.keys() | after if is_protected(path)))
+    wanted: dict[str, tuple[Oid, int] | None] = {path: None for path in changed if path not in before}
+    wanted |= {path: (before[path].oid, before[path].mode) for path in changed if path in before}
+    return change_paths(repository, tree, wanted), changed
+
+
+def put_files(repository: Repository, tree: Oid, files: Mapping[str, bytes | None]) -> Oid:
+    """Return the tree with these files written, keeping an existing file's mode, or removed where the value is None."""
+    wanted: dict[str, tuple[Oid, int] | None] = {}
+    for path, data in files.items():
+        if data is None:
+            wanted[path] = None
+            continue
+        found = repository.find_entry(tree, path)
+        mode = found.mode if found is not None and found.mode in (FILE, EXECUTABLE) else FILE
+        wanted[path] = (repository.write_blob(data), mode)
+    return change_paths(repository, tree, wanted)
+
+
+def checkout(repository: Repository, tree: Oid, directory: Path, *, attributes_from: Oid | None = None) -> None:
+    """Write the tree's files into an empty directory; submodules become empty directories.
+
+    Only user-level filters run that `attributes_from` names, which is the tree itself unless given. Nobody's index,
+    HEAD or checkout is touched.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    used = repository.filters_of(attributes_from or tree)
+    with tempfile.TemporaryDirectory(prefix="mimo-index-") as scratch:
+        run_git(
+            [*CHECKOUT_SWITCHES, *repository.user_rules.filter_switches(used), "read-tree", "--reset", "-u", tree],
+            cwd=directory,
+            git_dir=repository.common_dir,
+            work_tree=directory,
+            index=Path(scratch) / "index",
+        )
