@@ -1,0 +1,178 @@
+"""Carries out EDIT and WRITE in a worktree, keeping each file's encoding, line ends, last line end and mode."""
+
+import ast
+import codecs
+import json
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from gitmimo.agent.edits import Mismatch, replace_passage
+from gitmimo.agent.place import read_file, write_file
+from gitmimo.errors import MimoError
+from gitmimo.records import Action, ActionKind
+
+_CLOSED = {".git", ".mimo"}
+_MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What came of one EDIT or WRITE. `path` is empty when nothing was written."""
+
+    text: str
+    path: str = ""
+
+    @property
+    def done(self) -> bool:
+        return bool(self.path)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Form:
+    """How a file's text lies in its bytes."""
+
+    encoding: str = "utf-8"
+    mark: bytes = b""
+    has_crlf: bool = False
+    has_final: bool = True
+
+
+def apply_change(root: Path, action: Action) -> Change:
+    """Write what an EDIT or WRITE asks for. A change that can't be made is a result that says why, and writes nothing.
+
+    `.git`, `.mimo` and everything outside the worktree are refused, also through symbolic links.
+    """
+    path = _inside(root, action.path)
+    refused = _refusal(path)
+    if refused:
+        return Change(text=f"not written: {refused}")
+    try:
+        before = read_file(root, path)
+        made = _new_content(action, path, before)
+        if isinstance(made, Change):
+            return made
+        data, told = made
+        if before is not None and data == before:
+            return Change(text=f"not written: `{path}` would stay as it is, byte for byte")
+        write_file(root, path, data)
+    except MimoError as exc:
+        return Change(text=f"not written: {exc.message}")
+    except OSError as exc:
+        return Change(text=f"not written: `{path}`: {exc.strerror or exc}")
+    return Change(text=told + _broken(path, before, data), path=path)
+
+
+def _inside(root: Path, path: str) -> str:
+    """A path as the worktree knows it: models often give the absolute one."""
+    prefix = f"{root}/"
+    return path[len(prefix) :] if path.startswith(prefix) else path
+
+
+def _refusal(path: str) -> str:
+    if not path or "\0" in path or path.endswith("/"):
+        return "the path names no file"
+    parts = PurePosixPath(path).parts
+    if path.startswith("/") or ".." in parts:
+        return f"`{path}` is outside the worktree"
+    closed = next((part for part in parts if part.lower().rstrip(". ") in _CLOSED or part.lower() == "git~1"), None)
+    return f"`{closed}` belongs to git-mimo and git" if closed else ""
+
+
+def _new_content(action: Action, path: str, before: bytes | None) -> tuple[bytes, str] | Change:
+    if action.kind is ActionKind.EDIT and before is None and action.old.strip():
+        return Change(text=f"not written: there is no file `{path}`")
+    form = _form(before) if before else _Form()
+    text = before[len(form.mark) :].decode(form.encoding) if before else ""
+    if "\0" in text:
+        if action.kind is ActionKind.EDIT:
+            return Change(text=f"not written: `{path}` is a binary file")
+        form, before = _Form(), b""
+    if action.kind is ActionKind.EDIT and text.strip():
+        edited = replace_passage(text, action.old, action.text)
+        if isinstance(edited, Mismatch):
+            return Change(text=f"not written: `{path}`: {edited.reason}")
+        lines = f"line {edited.first_line}" + (
+            "" if edited.last_line == edited.first_line else f" to {edited.last_line}"
+        )
+        new, told = edited.text, f"edited `{path}`: {lines}" + (f", matched {edited.how}" if edited.how else "")
+    else:
+        new = _like_before(action, form) if before else action.text
+        told = f"{'wrote' if before is not None else 'created'} `{path}`: {new.count(chr(10))} lines"
+    try:
+        return form.mark + new.encode(form.encoding), told
+    except UnicodeEncodeError as exc:
+        char = new[exc.start]
+        return Change(text=f"not written: `{path}` is in {form.encoding}, which has no character U+{ord(char):04X}")
+
+
+def _form(data: bytes) -> _Form:
+    mark, encoding = next(((mark, name) for mark, name in _MARKS if data.startswith(mark)), (b"", "utf-8"))
+    try:
+        text = data[len(mark) :].decode(encoding)
+    except UnicodeDecodeError:
+        mark, encoding = b"", "latin-1"  # maps every byte to a character and back
+        text = data.decode(encoding)
+    return _Form(
+        encoding=encoding,
+        mark=mark,
+        has_crlf=text.count("\r\n") * 2 > text.count("\n"),
+        has_final=not text or text.endswith("\n"),
+    )
+
+
+def _like_before(action: Action, form: _Form) -> str:
+    """A whole new text with the old one's line ends. A fenced block always ends its last line, a file may not."""
+    text = action.text
+    if form.has_crlf:
+        text = text.replace("\r\n", "\n").replace("\n", "\r\n")
+    newline = "\r\n" if form.has_crlf else "\n"
+    if form.has_final and text and not text.endswith("\n"):
+        return text + newline
+    if not form.has_final and not action.call_id:
+        return text.removesuffix(newline)
+    return text
+
+
+def _broken(path: str, before: bytes | None, data: bytes) -> str:
+    """A remark when a file that could be read by its language no longer can."""
+    check = _CHECKS.get(PurePosixPath(path).suffix)
+    if check is None:
+        return ""
+    problem = check(data)
+    if not problem or (before and check(before)):
+        return ""
+    return f"\nbut it can't be parsed any more: {problem}"
+
+
+def _check_python(data: bytes) -> str:
+    try:
+        ast.parse(data)
+    except SyntaxError as exc:
+        # a doubtful escape is an error only where warnings are made errors
+        return "" if "escape sequence" in exc.msg else f"line {exc.lineno}: {exc.msg}"
+    except (ValueError, RecursionError, MemoryError, OverflowError):
+        return ""
+    return ""
+
+
+def _check_json(data: bytes) -> str:
+    try:
+        json.loads(data)
+    except ValueError as exc:
+        return str(exc)
+    except RecursionError:
+        return ""
+    return ""
+
+
+def _check_toml(data: bytes) -> str:
+    try:
+        tomllib.loads(data.decode())
+    except ValueError as exc:
+        return str(exc)
+    return ""
+
+
+_CHECKS: dict[str, Callable[[bytes], str]] = {".py": _check_python, ".json": _check_json, ".toml": _check_toml}
