@@ -19,6 +19,8 @@
     ├── CheckError                128   a check could not run, so nothing is known
     ├── SandboxUnavailable        128
     ├── SecretFound               128   content that must not be committed
+    ├── BadMemory                 128   a file of `.mimo/` is not what it must be
+    ├── SkillRefused              128   a skill is unsafe, damaged or not approved
     └── JournalError              128   the record of what happened is damaged
 
 A check that fails is not an error but data (`records.Gate`).
@@ -158,6 +160,14 @@ class SandboxUnavailable(MimoError):
 
 class SecretFound(MimoError):
     """Content that must not be committed; the message never repeats the secret."""
+
+
+class BadMemory(MimoError):
+    """A file below `.mimo/` is damaged, too large or written in a way that is not accepted."""
+
+
+class SkillRefused(MimoError):
+    """A skill is unsafe, damaged, or not what was approved; the message says which."""
 
 
 class JournalError(MimoError):
