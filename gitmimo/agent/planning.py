@@ -1,0 +1,90 @@
+"""Different approaches for the candidates of a session, from one planning call or from a built-in set."""
+
+import re
+
+from gitmimo.agent.prompts import read_prompt
+from gitmimo.agent.strategies import is_small
+from gitmimo.errors import LimitReached, ModelError
+from gitmimo.llm.model import Model
+from gitmimo.records import Message, Task
+
+BUILT_IN: tuple[str, ...] = (
+    "Take the direct way: find the code the task is about, make the smallest change that does it, run the tests.",
+    "Reproduce first: write down the failing input and follow it through the code line by line, noting each value, "
+    "before you decide what to change. Then change the place where the first wrong value appears.",
+    "Start from what uses the code: read the callers and the tests, write down what they expect of it in every edge "
+    "case (empty, one, many, negative, repeated, missing), then make the code do exactly that.",
+    "Start from the history: `git log` and `git blame` of the files in question say what the code was meant to do and "
+    "what changed last. Mend the cause, not the symptom, and look for the same mistake elsewhere.",
+    "Write the part in question anew from its description, in the plainest way, then compare it with the old one "
+    "and keep what the old one did right.",
+    "Doubt the obvious place: name three possible causes, test each with a small experiment, and only then change "
+    "the one that the experiments point at.",
+    "Start from the data: look at the types and values that go in and come out, at defaults, at what is shared or "
+    "mutated, at order and at boundaries. Make the change where the data first goes wrong.",
+    "Look for what the project already has: a helper, a pattern or a convention that does this elsewhere. Do it that "
+    "way here.",
+)
+"""Used when no model plans: the first is for candidate 1."""
+
+_ENTRY = re.compile(
+    r"^\s*(?:[*_#>-]\s*)*[*_]*(?:(?:engineer|approach|plan|way)\s*)?#?(\d{1,2})\s*[.):\]-][*_]*\s*(.*)$", re.I
+)
+_BULLET = re.compile(r"^\s*[-*•]\s+(.*)$")
+_LADDER = (0.2, 0.8, 0.8, 1.0, 0.6, 0.9, 0.7, 1.0)
+
+
+def approaches_for(
+    count: int, strategy: str, *, task: Task | None = None, model: Model | None = None
+) -> tuple[str, ...]:
+    """As many approaches as there are candidates, all different up to eight.
+
+    With a task and a model that can plan, one call asks for them; where it fails, or answers too little, the built-in
+    ones fill the places. Small and local models and the patch strategy get the built-in ones without a call.
+    """
+    planned: tuple[str, ...] = ()
+    if task is not None and model is not None and count > 1 and strategy != "patch" and not is_small(model.name):
+        planned = _ask(count, task, model)
+    filled = [*planned, *(text for text in BUILT_IN if text not in planned)]
+    return tuple(filled[index % len(filled)] for index in range(count))
+
+
+def temperature_for(number: int) -> float:
+    """The sampling temperature of a candidate: careful first, then wider."""
+    return _LADDER[0] if number <= 1 else _LADDER[1 + (number - 2) % (len(_LADDER) - 1)]
+
+
+def parse_approaches(reply: str, count: int) -> tuple[str, ...]:
+    """Read a numbered or bulleted list; empty when the reply holds no usable list of at least two entries."""
+    numbered: list[list[str]] = []
+    bulleted: list[list[str]] = []
+    entries = numbered
+    for line in reply.split("\n"):
+        found, bullet = _ENTRY.match(line), _BULLET.match(line)
+        if found:
+            entries = numbered
+            entries.append([found[2]])
+        elif bullet and not numbered:
+            entries = bulleted
+            entries.append([bullet[1]])
+        elif entries and line.strip():
+            entries[-1].append(line)
+    kept: dict[str, None] = {}
+    for lines in numbered or bulleted:
+        text = " ".join(" ".join(lines).replace("**", "").split())
+        if len(text) >= 15 and (len(text.split()) >= 3 or not text.isascii()):
+            kept.setdefault(text if len(text) <= 800 else f"{text[:800].rsplit(' ', 1)[0]} …")
+    return tuple(kept)[:count] if len(kept) >= min(2, count) else ()
+
+
+def _ask(count: int, task: Task, model: Model) -> tuple[str, ...]:
+    text = task.text if len(task.text) <= 12_000 else f"{task.text[:8_000]}\n[…]\n{task.text[-4_000:]}"
+    messages = (
+        Message(role="system", content=read_prompt("plan")),
+        Message(role="user", content=f"There are {count} engineers. The task:\n\n{text}"),
+    )
+    try:
+        reply = model.complete(messages, temperature=0.8, max_tokens=160 * count + 800, seed=0)
+    except (ModelError, LimitReached):
+        return ()
+    return parse_approaches(reply.text, count)
