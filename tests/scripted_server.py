@@ -32,7 +32,7 @@ class Fault(enum.StrEnum):
     NOT_A_REPLY = "not_a_reply"  # JSON of another form
     ERROR_MIDWAY = "error_midway"  # half of the text, then an error event
     ENDLESS = "endless"  # text up to max_tokens, then comments for ever
-    BABBLE = "babble"  # text for ever, whatever max_tokens says
+    BABBLE = "babble"  # text for ever, whatever max_tokens says; billed is only what was asked for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -314,7 +314,7 @@ class _Handler(BaseHTTPRequestHandler):
         while not self.server.scripted.stopping.wait(0.001):
             if fault is Fault.BABBLE or completion < limit:
                 completion += 1
-                self.server.scripted.bill(completion=1)
+                self.server.scripted.bill(completion=int(completion <= limit))
                 self._event(request, {"content": "bla "})
             else:
                 self._chunk(b": still here\n\n")

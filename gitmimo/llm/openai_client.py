@@ -56,11 +56,16 @@ class OpenAIClient:
         """See `Client.attempt`."""
         started = time.monotonic()
         patience = Patience(self.endpoint.timeouts, call.cancelled)
+        patience.check()
         while True:
             body = request_body(
                 call, model=self.endpoint.model, left_out=frozenset(self._left_out), extra=self.endpoint.extra
             )
-            with self._send(encode(body), patience) as response:
+            try:
+                response = self._send(encode(body), patience)
+            except Cancelled:  # sent, so it may be charged
+                return self._reply(Assembly(), call, started, finish_reason="cancelled")
+            with response:
                 if response.status < 300:
                     return self._read_reply(response, call, patience, started)
                 failed = self._failure(response)

@@ -37,6 +37,7 @@ class RoutedModel:
         self.supports_tools = supports_tools
         self.policy = policy
         self.price: Price | None = facts.price
+        self.known_window: int | None = facts.window
         self._max_output = facts.max_output
 
     def complete(

@@ -1,0 +1,159 @@
+"""Limits on money, tokens and rates, and the pure decision whether one more call fits under them."""
+
+import enum
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gitmimo.errors import LimitReached
+from gitmimo.llm.prices import Price
+
+NANO = 1_000_000_000
+WARN_AT = 0.8
+SMALLEST_OUTPUT = 256
+
+
+class Scope(enum.StrEnum):
+    """Over what a limit adds up. Days and months are those of UTC."""
+
+    CANDIDATE = "candidate"
+    SESSION = "session"
+    DAY = "day"
+    MONTH = "month"
+
+
+class Unit(enum.StrEnum):
+    """What a limit counts."""
+
+    USD = "usd"
+    TOKENS = "tokens"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetLimits:
+    """How much may be spent; None is no limit. Rates hold for each provider."""
+
+    candidate_usd: float | None = None
+    candidate_tokens: int | None = None
+    session_usd: float | None = None
+    session_tokens: int | None = None
+    day_usd: float | None = None
+    day_tokens: int | None = None
+    month_usd: float | None = None
+    month_tokens: int | None = None
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+
+    def of(self, scope: Scope, unit: Unit) -> int | None:
+        """The limit in nano-dollars or tokens."""
+        value = getattr(self, f"{scope}_{unit}")
+        if value is None:
+            return None
+        return math.floor(value * NANO + 1e-3) if unit is Unit.USD else int(value)
+
+    def scopes(self) -> tuple[tuple[Scope, Unit, int], ...]:
+        """Every limit that is set."""
+        return tuple((s, u, limit) for s in Scope for u in Unit if (limit := self.of(s, u)) is not None)
+
+    @property
+    def limits_tokens(self) -> bool:
+        """Whether tokens are limited, so that a model without known price may be called."""
+        return any(unit is Unit.TOKENS for _, unit, _ in self.scopes())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How one limit stands. `in_flight` is the part of `spent` that is reserved by calls still running."""
+
+    scope: Scope
+    unit: Unit
+    limit: int
+    spent: int
+    in_flight: int = 0
+
+    @property
+    def name(self) -> str:
+        """For example `session.usd`."""
+        return f"{self.scope}.{self.unit}"
+
+    @property
+    def share(self) -> float:
+        return self.spent / self.limit if self.limit > 0 else 1.0
+
+    def show(self, amount: int) -> str:
+        """An amount in this limit's unit, for people."""
+        return f"${amount / NANO:.4f}" if self.unit is Unit.USD else f"{amount:,} tokens"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """The most that a call can take: prompt tokens, wanted output, price (None: unknown, counted in tokens only)."""
+
+    prompt: int
+    completion: int
+    price: Price | None
+
+    def nano(self, completion: int) -> int:
+        """The worst case in nano-dollars with this much output."""
+        return to_nano(self.price.worst_usd(prompt=self.prompt, completion=completion)) if self.price else 0
+
+    def amount(self, unit: Unit, completion: int) -> int:
+        """The worst case in a limit's unit."""
+        return self.nano(completion) if unit is Unit.USD else self.prompt + completion
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """Whether a call may go: with this much output, or later (`wait`), or not at all because of `blocked`."""
+
+    completion: int = 0
+    wait: bool = False
+    blocked: Standing | None = None
+
+
+def to_nano(usd: float) -> int:
+    """Nano-dollars, rounded up."""
+    return math.ceil(usd * NANO - 1e-6)
+
+
+def decide(need: Need, standings: Sequence[Standing]) -> Grant:
+    """Grant all, or less output, or say who is in the way.
+
+    When running calls hold reservations that would leave more room once they are settled, waiting comes first. What
+    remains then is granted down to `SMALLEST_OUTPUT` tokens (or less, if less was asked for).
+    """
+    now = min((_room(need, s, s.limit - s.spent) for s in standings), default=need.completion)
+    if now >= need.completion:
+        return Grant(completion=need.completion)
+    later = min(_room(need, s, s.limit - s.spent + s.in_flight) for s in standings)
+    if later > now:
+        return Grant(wait=True)
+    if now >= min(SMALLEST_OUTPUT, need.completion):
+        return Grant(completion=now)
+    return Grant(blocked=min(standings, key=lambda s: _room(need, s, s.limit - s.spent)))
+
+
+def limit_reached(standing: Standing) -> LimitReached:
+    """The limit in the way, with how much of it is spent and how to go on."""
+    option = {Unit.USD: "--budget USD", Unit.TOKENS: "--max-tokens N"}[standing.unit]
+    if standing.scope is not Scope.SESSION:
+        option = f"git mimo config set budget.{standing.scope}.{standing.unit} N"
+    return LimitReached(
+        f"the {standing.scope} limit does not allow another call: {standing.show(standing.spent)} of"
+        f" {standing.show(standing.limit)} spent",
+        limit=standing.name,
+        hint=f"raise it to go on: {option}",
+    )
+
+
+def _room(need: Need, standing: Standing, left: int) -> int:
+    """How many output tokens fit into what is left; negative when not even the prompt does."""
+    if need.amount(standing.unit, need.completion) <= left:
+        return need.completion
+    if standing.unit is Unit.TOKENS:
+        return left - need.prompt
+    if need.price is None:
+        return need.completion
+    per_token = need.price.completion_worst(need.prompt) * NANO
+    room = math.floor((left - need.nano(0)) / per_token) if per_token else -1
+    return room if room < 0 or need.nano(room) <= left else room - 1

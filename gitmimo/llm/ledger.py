@@ -1,0 +1,276 @@
+"""The book of all model calls: what each may cost is written down before it is made, what it did cost after.
+
+A row counts from the moment it is reserved, at its worst case; whoever dies between leaves it counted. Reserving reads
+and writes in one exclusive transaction, so neither threads nor processes can overshoot together. Durable against the
+death of a process; a power cut may lose the last rows.
+"""
+
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from gitmimo.errors import MimoError
+from gitmimo.llm.budget import WARN_AT, BudgetLimits, Grant, Need, Scope, Standing, decide, limit_reached, to_nano
+from gitmimo.llm.ledger_file import LedgerFile
+from gitmimo.llm.processes import is_alive, process_name
+from gitmimo.records import Usage
+
+_MINUTE_S = 60.0
+_KEYS: Mapping[Scope, str] = {
+    Scope.SESSION: "session = :session",
+    Scope.CANDIDATE: "session = :session AND candidate = :candidate",
+    Scope.DAY: "day = :day",
+    Scope.MONTH: "month = :month",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """In whose name a call is made. Candidate 0 is the session itself: planning, critic, dream."""
+
+    session: str
+    candidate: int
+    phase: str
+    model: str
+    provider: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reservation:
+    """A place in the book: `completion` is how much output the call may have."""
+
+    row: int
+    prompt: int
+    completion: int
+    nano: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Busy:
+    """No place yet: try again after `seconds`."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spent:
+    """A sum over calls. `lost` of them never told what they took and count at their worst case."""
+
+    key: str
+    usd: float
+    usage: Usage
+    calls: int
+    lost: int = 0
+    unpriced: int = 0
+    seconds: float = 0.0
+
+
+class Ledger:
+    """One book in `directory/ledger.sqlite3`, shared by all processes that open it. Safe for several threads."""
+
+    def __init__(self, directory: Path, *, clock: Callable[[], float] = time.time) -> None:
+        self.path = directory / "ledger.sqlite3"
+        self._file = LedgerFile(self.path)
+        self._clock = clock
+        self._warned: set[tuple[str, str, int]] = set()
+
+    def reserve(self, account: Account, need: Need, limits: BudgetLimits) -> Reservation | Busy:
+        """Write a call down at its worst case, with less output where the limits leave less.
+
+        Busy when a rate, or calls that still run, are in the way; LimitReached when a limit is.
+        """
+        with self._file.transaction() as db:
+            keys = self._keys(account)
+            wait_s = self._rate_wait(db, account.provider, need, limits, keys["at"])
+            if wait_s > 0:
+                return Busy(seconds=wait_s)
+            standings = self._standings(db, keys, limits)
+            grant = decide(need, standings)
+            if grant.wait and self._settle_dead(db):
+                standings = self._standings(db, keys, limits)
+                grant = decide(need, standings)
+            if grant.wait:
+                return Busy(seconds=0.05)
+            if grant.blocked is not None:
+                raise limit_reached(grant.blocked)
+            return self._write(db, keys, need, grant)
+
+    def settle(self, reservation: Reservation, usage: Usage, cost_usd: float, *, seconds: float) -> None:
+        """Replace a reservation by what was really used."""
+        with self._file.transaction() as db:
+            db.execute(
+                "UPDATE calls SET state = 'settled', nano = ?, tokens = ?, prompt = ?, cached = ?, completion = ?,"
+                " seconds = ? WHERE id = ?",
+                (
+                    to_nano(cost_usd),
+                    usage.total,
+                    usage.prompt,
+                    usage.cached,
+                    usage.completion,
+                    seconds,
+                    reservation.row,
+                ),
+            )
+
+    def lose(self, reservation: Reservation, guess: Usage | None = None, *, seconds: float = 0.0) -> None:
+        """Nobody told what the call took: it stays counted at its worst case; `guess` is only shown."""
+        guess = guess or Usage(prompt=reservation.prompt, completion=reservation.completion)
+        with self._file.transaction() as db:
+            db.execute(
+                "UPDATE calls SET state = 'lost', prompt = ?, cached = 0, completion = ?, seconds = ? WHERE id = ?",
+                (guess.prompt, guess.completion, seconds, reservation.row),
+            )
+
+    def release(self, reservation: Reservation) -> None:
+        """Strike a reservation out: the provider has counted nothing."""
+        with self._file.transaction() as db:
+            db.execute(
+                "UPDATE calls SET state = 'free', nano = 0, tokens = 0, prompt = 0, completion = 0 WHERE id = ?",
+                (reservation.row,),
+            )
+
+    def standings(self, account: Account, limits: BudgetLimits) -> tuple[Standing, ...]:
+        """How every limit stands that is set."""
+        with self._file.transaction() as db:
+            return self._standings(db, self._keys(account), limits)
+
+    def new_warnings(self, account: Account, limits: BudgetLimits) -> tuple[Standing, ...]:
+        """Limits of which 80 % are spent and that this process has not been told of yet."""
+        if not limits.scopes():
+            return ()
+        fresh = []
+        for standing in self.standings(account, limits):
+            candidate = account.candidate if standing.scope is Scope.CANDIDATE else -1
+            key = (account.session, f"{standing.name}/{candidate}", standing.limit)
+            if standing.spent - standing.in_flight >= WARN_AT * standing.limit and key not in self._warned:
+                self._warned.add(key)
+                fresh.append(standing)
+        return tuple(fresh)
+
+    def spent(self, *, by: str = "session", session: str | None = None, since_day: str = "") -> tuple[Spent, ...]:
+        """Sums by `session`, `candidate`, `phase`, `model`, `provider`, `day` or `month`, oldest first."""
+        if by not in ("session", "candidate", "phase", "model", "provider", "day", "month"):
+            raise MimoError(f"cannot add up calls by `{by}`")
+        column = "session || '/' || candidate" if by == "candidate" and session is None else by
+        where = "state != 'free' AND day >= :since" + (" AND session = :session" if session is not None else "")
+        rows = self._file.read(
+            f"SELECT {column} AS key, SUM(nano) AS nano, SUM(prompt) AS prompt, SUM(cached) AS cached,"  # noqa: S608
+            " SUM(completion) AS completion, COUNT(*) AS calls, SUM(state IN ('lost', 'reserved')) AS lost,"
+            f" SUM(priced = 0) AS unpriced, SUM(seconds) AS seconds FROM calls WHERE {where}"
+            " GROUP BY key ORDER BY MIN(at)",
+            {"session": session, "since": since_day},
+        )
+        return tuple(
+            Spent(
+                key=str(row["key"]),
+                usd=row["nano"] / 1e9,
+                usage=Usage(prompt=row["prompt"], cached=row["cached"], completion=row["completion"]),
+                calls=row["calls"],
+                lost=row["lost"],
+                unpriced=row["unpriced"],
+                seconds=row["seconds"],
+            )
+            for row in rows
+        )
+
+    def total(self, session: str) -> Spent:
+        """Everything of one session."""
+        found = self.spent(by="session", session=session)
+        return found[0] if found else Spent(key=session, usd=0.0, usage=Usage(), calls=0)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    # --- inside a transaction ----------------------------------------------------------------------------------------
+
+    def _keys(self, account: Account) -> dict[str, str | int | float]:
+        now = self._clock()
+        date = datetime.fromtimestamp(now, UTC)
+        return {
+            "session": account.session,
+            "candidate": account.candidate,
+            "phase": account.phase,
+            "model": account.model,
+            "provider": account.provider,
+            "at": now,
+            "day": f"{date:%Y-%m-%d}",
+            "month": f"{date:%Y-%m}",
+        }
+
+    def _standings(
+        self, db: sqlite3.Connection, keys: Mapping[str, str | int | float], limits: BudgetLimits
+    ) -> tuple[Standing, ...]:
+        sums: dict[Scope, sqlite3.Row] = {}
+        for scope in dict.fromkeys(scope for scope, _, _ in limits.scopes()):
+            sums[scope] = db.execute(
+                "SELECT COALESCE(SUM(nano), 0) AS usd, COALESCE(SUM(tokens), 0) AS tokens,"  # noqa: S608
+                " COALESCE(SUM(nano * (state = 'reserved')), 0) AS flying_usd,"
+                " COALESCE(SUM(tokens * (state = 'reserved')), 0) AS flying_tokens"
+                f" FROM calls WHERE {_KEYS[scope]}",
+                keys,
+            ).fetchone()
+        return tuple(
+            Standing(
+                scope=scope,
+                unit=unit,
+                limit=limit,
+                spent=sums[scope][unit.value],
+                in_flight=sums[scope][f"flying_{unit}"],
+            )
+            for scope, unit, limit in limits.scopes()
+        )
+
+    def _rate_wait(
+        self, db: sqlite3.Connection, provider: str, need: Need, limits: BudgetLimits, now: str | int | float
+    ) -> float:
+        """Seconds until the last minute has room; a call larger than a whole minute's tokens waits for an empty one."""
+        if limits.requests_per_minute is None and limits.tokens_per_minute is None:
+            return 0.0
+        since = float(now) - _MINUTE_S
+        rows = db.execute(
+            "SELECT at, tokens FROM calls WHERE provider = ? AND at > ? ORDER BY at DESC",
+            (provider, since),
+        ).fetchall()
+        wait_s, tokens = 0.0, need.prompt + need.completion
+        for count, row in enumerate(rows, start=1):  # newest first: the oldest that must leave the window decides
+            tokens += row["tokens"]
+            too_many = limits.requests_per_minute is not None and count >= limits.requests_per_minute
+            too_much = limits.tokens_per_minute is not None and tokens > limits.tokens_per_minute
+            if too_many or too_much:
+                wait_s = max(wait_s, row["at"] - since)
+                break
+        return wait_s
+
+    def _write(
+        self, db: sqlite3.Connection, keys: Mapping[str, str | int | float], need: Need, grant: Grant
+    ) -> Reservation:
+        nano = need.nano(grant.completion)
+        cursor = db.execute(
+            "INSERT INTO calls (session, candidate, phase, model, provider, at, day, month, process, state, nano,"
+            " tokens, prompt, cached, completion, priced) VALUES (:session, :candidate, :phase, :model, :provider, :at,"
+            " :day, :month, :process, 'reserved', :nano, :tokens, :prompt, 0, :completion, :priced)",
+            {
+                **keys,
+                "process": process_name(os.getpid()),
+                "nano": nano,
+                "tokens": need.prompt + grant.completion,
+                "prompt": need.prompt,
+                "completion": grant.completion,
+                "priced": int(need.price is not None),
+            },
+        )
+        return Reservation(row=int(cursor.lastrowid or 0), prompt=need.prompt, completion=grant.completion, nano=nano)
+
+    def _settle_dead(self, db: sqlite3.Connection) -> bool:
+        """Give up reservations of processes that are gone: they stay counted, and nobody waits for them."""
+        rows = db.execute("SELECT DISTINCT process FROM calls WHERE state = 'reserved'").fetchall()
+        dead = [row["process"] for row in rows if not is_alive(row["process"])]
+        db.executemany(
+            "UPDATE calls SET state = 'lost' WHERE state = 'reserved' AND process = ?", [(name,) for name in dead]
+        )
+        return bool(dead)

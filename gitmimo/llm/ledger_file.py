@@ -1,0 +1,105 @@
+"""The ledger's SQLite file: opened by many threads and processes, changed by one at a time."""
+
+import os
+import sqlite3
+import threading
+import time
+import weakref
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from gitmimo.errors import MimoError
+
+_BUSY_S = 60.0
+_VERSION = 1
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS calls (
+    id INTEGER PRIMARY KEY, session TEXT NOT NULL, candidate INTEGER NOT NULL, phase TEXT NOT NULL,
+    model TEXT NOT NULL, provider TEXT NOT NULL, at REAL NOT NULL, day TEXT NOT NULL, month TEXT NOT NULL,
+    process TEXT NOT NULL, state TEXT NOT NULL, nano INTEGER NOT NULL, tokens INTEGER NOT NULL,
+    prompt INTEGER NOT NULL, cached INTEGER NOT NULL, completion INTEGER NOT NULL, priced INTEGER NOT NULL,
+    seconds REAL NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX IF NOT EXISTS calls_session ON calls (session, candidate, state, nano, tokens);
+CREATE INDEX IF NOT EXISTS calls_day ON calls (day, state, nano, tokens);
+CREATE INDEX IF NOT EXISTS calls_month ON calls (month, state, nano, tokens);
+CREATE INDEX IF NOT EXISTS calls_provider ON calls (provider, at, tokens);
+CREATE INDEX IF NOT EXISTS calls_reserved ON calls (process) WHERE state = 'reserved';
+"""
+
+
+class LedgerFile:
+    """One connection a process, behind a lock."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+        self._owner_pid = 0
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All or nothing, and nobody else in between."""
+        with self._lock, _translated(self.path):
+            db = self._open()
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                yield db
+            except BaseException:
+                db.execute("ROLLBACK")
+                raise
+            db.execute("COMMIT")
+
+    def read(self, query: str, values: Mapping[str, object]) -> list[sqlite3.Row]:
+        with self._lock, _translated(self.path):
+            return self._open().execute(query, values).fetchall()
+
+    def close(self) -> None:
+        """Close the file; it opens again when it is used again."""
+        with self._lock:
+            if self._connection is not None and self._owner_pid == os.getpid():
+                self._connection.close()
+            self._connection = None
+
+    def _open(self) -> sqlite3.Connection:
+        """The connection of this process: one that came over a fork is not used."""
+        if self._connection is not None and self._owner_pid == os.getpid():
+            return self._connection
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        db = sqlite3.connect(self.path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
+        db.row_factory = sqlite3.Row
+        try:
+            self._prepare(db)
+        except BaseException:
+            db.close()
+            raise
+        self._connection, self._owner_pid = db, os.getpid()
+        weakref.finalize(self, db.close)
+        return db
+
+    def _prepare(self, db: sqlite3.Connection) -> None:
+        """Several processes may do this at once; changing the journal mode does not wait by itself."""
+        ends = time.monotonic() + _BUSY_S
+        while True:
+            try:
+                db.execute("PRAGMA journal_mode = WAL")
+                break
+            except sqlite3.OperationalError:
+                if time.monotonic() > ends:
+                    raise
+                time.sleep(0.01)
+        db.execute("PRAGMA synchronous = NORMAL")
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        if version > _VERSION:
+            raise MimoError(f"the ledger was written by a newer git-mimo: `{self.path}`", hint="update git-mimo")
+        if version < _VERSION:
+            db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as exc:
+        raise MimoError(f"the ledger cannot be used: `{path}`: {exc}") from exc
