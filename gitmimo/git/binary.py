@@ -1,11 +1,13 @@
 """The one function that starts the git binary, and the environment it starts in."""
 
+import contextlib
 import functools
 import os
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,20 +99,10 @@ def run_git(
     textconv and filters are the callers' concern, `repository.Repository.filter_switches` turns off the last.
     GitFailed when git fails and `check` is set.
     """
-    command = [os.fspath(arg) for arg in args]
-    environment = clean_environment() | {"GIT_TERMINAL_PROMPT": "0", "GIT_EDITOR": "true", "GIT_PAGER": "cat"}
-    switches: tuple[str, ...] = ()
-    if not user_hooks:
-        environment |= {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_NO_REPLACE_OBJECTS": "1"}
-        switches = _QUIET_SWITCHES + _config_hook_switches(cwd, git_dir)
-    for name, path in (("GIT_DIR", git_dir), ("GIT_WORK_TREE", work_tree), ("GIT_INDEX_FILE", index)):
-        if path is not None:
-            environment[name] = os.fspath(path)
-    if env:
-        environment |= env
-    try:
+    command, environment = _call(args, cwd, git_dir, work_tree, index, env, user_hooks=user_hooks)
+    with _explained(command, cwd):
         done = subprocess.run(
-            ["git", *switches, *command],
+            command,
             cwd=cwd,
             env=environment,
             input=input,
@@ -119,18 +111,36 @@ def run_git(
             check=False,
             timeout=timeout_s,
         )
-    except FileNotFoundError as exc:
-        if cwd is not None and not cwd.is_dir():
-            raise RepoError(f"no such directory: `{cwd}`") from exc
-        raise RepoError("git is not installed", hint="install git 2.38 or newer") from exc
-    except (OSError, ValueError) as exc:  # directory without access, argument list too long, NUL in an argument
-        raise RepoError(f"cannot run `git {command[0]}`: {exc}") from exc
-    except subprocess.TimeoutExpired as exc:
-        raise RepoError(f"git {command[0]} took longer than {timeout_s:g} s") from exc
     result = GitResult(done.stdout, done.stderr.decode(errors="replace"), done.returncode)
     if check and result.exit_code:
-        raise GitFailed(command, exit_code=result.exit_code, stderr=result.stderr)
+        raise GitFailed([os.fspath(arg) for arg in args], exit_code=result.exit_code, stderr=result.stderr)
     return result
+
+
+def stream_git(
+    args: Sequence[str | Path], *, cwd: Path, git_dir: Path, work_tree: Path | None = None
+) -> Iterator[bytes]:
+    """Yield git's output line by line, line ends included, without holding it all; otherwise as `run_git`.
+
+    GitFailed at the end when git fails. Closing the iterator early ends git.
+    """
+    command, environment = _call(args, cwd, git_dir, work_tree, None, None, user_hooks=False)
+    with tempfile.TemporaryFile() as errors, _explained(command, cwd):
+        process = subprocess.Popen(
+            command, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors
+        )
+        assert process.stdout is not None
+        try:
+            yield from process.stdout
+            exit_code = process.wait()
+        finally:
+            process.stdout.close()
+            process.kill()
+            process.wait()
+        if exit_code:
+            errors.seek(0)
+            said = errors.read().decode(errors="replace")
+            raise GitFailed([os.fspath(arg) for arg in args], exit_code=exit_code, stderr=said)
 
 
 def check_outside_name(text: str, *, what: str) -> str:
@@ -156,6 +166,43 @@ def check_git_version() -> None:
             f"git {'.'.join(map(str, version))} is too old, git-mimo needs {'.'.join(map(str, MINIMUM_VERSION))}",
             hint="install git 2.38 or newer",
         )
+
+
+def _call(
+    args: Sequence[str | Path],
+    cwd: Path | None,
+    git_dir: Path | None,
+    work_tree: Path | None,
+    index: Path | None,
+    env: Mapping[str, str] | None,
+    *,
+    user_hooks: bool,
+) -> tuple[list[str], dict[str, str]]:
+    """Return the command line and environment of one call."""
+    environment = clean_environment() | {"GIT_TERMINAL_PROMPT": "0", "GIT_EDITOR": "true", "GIT_PAGER": "cat"}
+    switches: tuple[str, ...] = ()
+    if not user_hooks:
+        environment |= {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_NO_REPLACE_OBJECTS": "1"}
+        switches = _QUIET_SWITCHES + _config_hook_switches(cwd, git_dir)
+    for name, path in (("GIT_DIR", git_dir), ("GIT_WORK_TREE", work_tree), ("GIT_INDEX_FILE", index)):
+        if path is not None:
+            environment[name] = os.fspath(path)
+    return ["git", *switches, *(os.fspath(arg) for arg in args)], environment | dict(env or {})
+
+
+@contextlib.contextmanager
+def _explained(command: Sequence[str], cwd: Path | None) -> Iterator[None]:
+    """Translate what can go wrong in starting and awaiting a process."""
+    try:
+        yield
+    except FileNotFoundError as exc:
+        if cwd is not None and not cwd.is_dir():
+            raise RepoError(f"no such directory: `{cwd}`") from exc
+        raise RepoError("git is not installed", hint="install git 2.38 or newer") from exc
+    except (OSError, ValueError) as exc:  # directory without access, argument list too long, NUL in an argument
+        raise RepoError(f"cannot run git: {exc}") from exc
+    except subprocess.TimeoutExpired as exc:
+        raise RepoError(f"git took longer than {exc.timeout:g} s") from exc
 
 
 @functools.cache

@@ -28,6 +28,15 @@ def write_commit(repository: Repository, *, tree: Oid, parents: Sequence[Oid], m
     return Oid(str(made))
 
 
+def write_final_commit(repository: Repository, *, tree: Oid, parents: Sequence[Oid], message: str) -> Oid:
+    """Store a commit by the user's git, signed where commit.gpgSign says so; no ref moves and no hook runs."""
+    wants_signature = repository.run("config", "--type=bool", "commit.gpgSign", check=False, user_hooks=True)
+    sign = ["-S"] if wants_signature.text == "true" else []
+    chain = [word for parent in parents for word in ("-p", parent)]
+    text = message.rstrip("\n").encode(errors="replace") + b"\n"
+    return Oid(repository.run("commit-tree", *sign, *chain, tree, input=text, user_hooks=True).text)
+
+
 def add_trailers(message: str, trailers: Mapping[str, str]) -> str:
     """Return the message with these trailers, each in the place of an older one of its name."""
     args = ["interpret-trailers", "--no-divider", "--if-exists=replace", "--where=end"]

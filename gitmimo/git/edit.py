@@ -8,6 +8,7 @@ from gitmimo.git.objects import TREE, Entry
 from gitmimo.git.repository import Repository
 from gitmimo.records import Oid
 
+MIMO_DIR = ".mimo"
 # characters that HFS+ leaves out of names
 _IGNORED_BY_HFS = frozenset(map(chr, [*range(0x200C, 0x2010), *range(0x202A, 0x202F), *range(0x206A, 0x2070), 0xFEFF]))
 
@@ -73,7 +74,8 @@ def entries_apart(repository: Repository, wanted: Oid, other: Oid | None, prefix
 
 def _write_node(repository: Repository, tree: Oid | None, node: _Node) -> Oid | None:
     """Write one changed directory; None when nothing is left of it."""
-    held = repository.read_tree(tree) if tree is not None else {}
+    before = repository.read_tree(tree) if tree is not None else {}
+    held = dict(before)
     for name, value in node.entries.items():
         if value is None:
             held.pop(name, None)
@@ -88,6 +90,8 @@ def _write_node(repository: Repository, tree: Oid | None, node: _Node) -> Oid | 
             held.pop(name, None)
         else:
             held[name] = Entry(name, TREE, written)
+    if held == before:
+        return tree
     return repository.write_tree(held.values()) if held else None
 
 

@@ -1,9 +1,66 @@
 """Ignore rules taken from a tree instead of from files that an agent may have written."""
 
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 _GLOB_CHARACTERS = re.compile(rb"([\\*?\[])")
+_MOST_STARS = 8  # past that a hostile pattern could keep the matcher busy for hours
+_CLASSES = {
+    b"alnum": b"0-9A-Za-z",
+    b"alpha": b"A-Za-z",
+    b"blank": rb" \t",
+    b"cntrl": rb"\x00-\x1f\x7f",
+    b"digit": b"0-9",
+    b"graph": rb"\x21-\x7e",
+    b"lower": b"a-z",
+    b"print": rb"\x20-\x7e",
+    b"punct": rb"\x21-\x2f\x3a-\x40\x5b-\x60\x7b-\x7e",
+    b"space": rb" \t\n\r\f\v",
+    b"upper": b"A-Z",
+    b"xdigit": b"0-9A-Fa-f",
+}
+
+
+class TooManyStars(Exception):
+    """A pattern is left to git, which takes as long as it takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    pattern: re.Pattern[bytes]
+    is_negated: bool
+    is_for_directories: bool
+    is_for_names: bool  # has no slash: matches in any directory
+
+
+class IgnoreRules:
+    """Rules in the form of one top-level `.gitignore`, asked about one path at a time.
+
+    Who asks must have asked about the parent directories before: what lies below an ignored one is ignored.
+    """
+
+    def __init__(self, text: bytes) -> None:
+        self._rules = tuple(reversed(list(_parse(text))))
+        self._answers: dict[tuple[str, bool], bool] = {}
+
+    def is_ignored(self, path: str, *, is_directory: bool) -> bool:
+        """Say whether the last rule that matches the path ignores it."""
+        key = (path, is_directory)
+        known = self._answers.get(key)
+        if known is None:
+            known = self._answers[key] = self._ask(os.fsencode(path), is_directory)
+        return known
+
+    def _ask(self, path: bytes, is_directory: bool) -> bool:
+        name = path.rpartition(b"/")[2]
+        for rule in self._rules:
+            if rule.is_for_directories and not is_directory:
+                continue
+            if rule.pattern.fullmatch(name if rule.is_for_names else path):
+                return not rule.is_negated
+        return False
 
 
 def flat_rules(*, user: bytes, by_path: Mapping[str, bytes]) -> bytes:
@@ -14,27 +71,117 @@ def flat_rules(*, user: bytes, by_path: Mapping[str, bytes]) -> bytes:
     """
     lines = [user if user.endswith(b"\n") or not user else user + b"\n"]
     for path in sorted(by_path, key=lambda path: (path.count("/"), path)):
-        directory = path.rpartition("/")[0].encode(errors="surrogateescape")
-        lines += [rule + b"\n" for line in by_path[path].splitlines() if (rule := _anchored(line, directory))]
+        directory = os.fsencode(path.rpartition("/")[0])
+        text = by_path[path].removeprefix(b"\xef\xbb\xbf")
+        lines += [rule + b"\n" for line in text.split(b"\n") if (rule := _anchored(line, directory))]
     return b"".join(lines)
 
 
 def _anchored(line: bytes, directory: bytes) -> bytes:
     """Rewrite one rule of a directory's file as a rule of the top level; empty for blank lines and comments."""
-    rule = line.rstrip(b"\r")
-    if not rule.strip() or rule.startswith(b"#"):
-        return b""
-    if not directory:
-        return rule
+    rule = _without_end(line)
+    if not rule or rule.startswith(b"#") or not directory:
+        return b"" if rule.startswith(b"#") else rule
     negation = b"!" if rule.startswith(b"!") else b""
     rule = rule.removeprefix(b"!")
     prefix = b"/" + _GLOB_CHARACTERS.sub(rb"\\\1", directory) + b"/"
-    kept = _without_trailing_blanks(rule)
-    if b"/" in kept.rstrip(b"/"):  # anchored to its own directory
-        return negation + prefix + rule.lstrip(b"/")
+    if b"/" in rule.removesuffix(b"/"):  # anchored to its own directory
+        return negation + prefix + rule.removeprefix(b"/")
     return negation + prefix + b"**/" + rule
 
 
-def _without_trailing_blanks(rule: bytes) -> bytes:
+def _without_end(line: bytes) -> bytes:
+    """Drop a carriage return and the blanks that no backslash keeps."""
+    rule = line.removesuffix(b"\r")
     stripped = rule.rstrip(b" ")
-    return stripped + b" " if stripped.endswith(b"\\") else stripped
+    kept = len(stripped) - len(stripped.rstrip(b"\\"))
+    return stripped + b" " if kept % 2 and len(stripped) < len(rule) else stripped
+
+
+def _parse(text: bytes) -> Iterator[_Rule]:
+    for line in text.split(b"\n"):
+        rule = _without_end(line)
+        if not rule or rule.startswith(b"#"):
+            continue
+        is_negated = rule.startswith(b"!")
+        rule = rule.removeprefix(b"!")
+        is_for_directories = rule.endswith(b"/")
+        rule = rule.removesuffix(b"/")
+        is_for_names = b"/" not in rule
+        expression = _translate(rule.removeprefix(b"/"), crosses=is_for_names)
+        if rule and expression is not None:
+            yield _Rule(re.compile(expression, re.DOTALL), is_negated, is_for_directories, is_for_names)
+
+
+def _translate(glob: bytes, *, crosses: bool) -> bytes | None:
+    """Return the glob as a regular expression; None where git would never find a match."""
+    if len(re.findall(rb"\*+", glob)) > _MOST_STARS:
+        raise TooManyStars
+    out = b""
+    at = 0
+    while at < len(glob):
+        letter = glob[at : at + 1]
+        if letter == b"*":
+            end = at + len(glob[at:]) - len(glob[at:].lstrip(b"*"))
+            is_double = end - at > 1 and glob[at - 1 : at] in (b"", b"/") and glob[end : end + 1] in (b"", b"/")
+            if not is_double or crosses:
+                out += b"[^/]*"
+            elif end == len(glob):
+                out += b".*"
+            else:
+                out += b"(?:.*/)?"
+                end += 1
+            at = end
+        elif letter == b"?":
+            out, at = out + b"[^/]", at + 1
+        elif letter == b"[":
+            found = _translate_class(glob, at + 1)
+            if found is None:
+                return None
+            out, at = out + found[0], found[1]
+        elif letter == b"\\":
+            if at + 1 == len(glob):
+                return None
+            out, at = out + re.escape(glob[at + 1 : at + 2]), at + 2
+        else:
+            out, at = out + re.escape(letter), at + 1
+    return out
+
+
+def _translate_class(glob: bytes, at: int) -> tuple[bytes, int] | None:
+    """Return a bracket's expression and where it ends; None when it doesn't end."""
+    is_negated = glob[at : at + 1] in (b"!", b"^")
+    at += is_negated
+    members = b""
+    first = True
+    previous: int | None = None
+    while True:
+        letter = glob[at : at + 1]
+        if not letter:
+            return None
+        if letter == b"]" and not first:
+            break
+        first = False
+        if letter == b"[" and glob[at + 1 : at + 2] == b":":
+            end = glob.find(b":]", at + 2)
+            named = _CLASSES.get(glob[at + 2 : end]) if end > 0 else None
+            if named is None:
+                return None
+            members, at, previous = members + named, end + 2, None
+        elif letter == b"-" and previous is not None and glob[at + 1 : at + 2] not in (b"", b"]"):
+            at += 2 if glob[at + 1 : at + 2] == b"\\" else 1
+            last = glob[at]
+            if previous <= last:
+                members += b"\\x%02x-\\x%02x" % (previous, last)
+            at, previous = at + 1, None
+        else:
+            if letter == b"\\":
+                at += 1
+                letter = glob[at : at + 1]
+                if not letter:
+                    return None
+            previous = letter[0]
+            members, at = members + b"\\x%02x" % previous, at + 1
+    if is_negated:
+        return (b"(?!/)[^%s]" % members if members else b"[^/]"), at + 1
+    return (b"(?!/)[%s]" % members if members else b"(?!)"), at + 1

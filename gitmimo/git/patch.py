@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+import io
 import os
 import re
 import threading
@@ -9,13 +10,17 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from unidiff.patch import PatchSet
+
+from gitmimo.git.binary import stream_git
 from gitmimo.git.edit import entries_apart
 from gitmimo.git.objects import GITLINK, Entry
 from gitmimo.git.repository import Repository
 from gitmimo.records import DiffFacts, FileChange, Oid
 
 _DIFF = ("diff-tree", "-r", "-M", "--no-color", "--no-ext-diff", "--no-textconv", "--ignore-submodules=none")
-_HUNK = re.compile(rb"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
+_LITERAL = ("--literal-pathspecs",)
+_HUNK = re.compile(rb"@@ -\d+(?:,\d+)? \+(\d+)(?:,\d+)? @@")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +30,24 @@ class AddedLine:
     path: str
     number: int
     text: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hunk:
+    """One run of changed lines. Each line is its mark (space, `+`, `-`, backslash) and its bytes without line end."""
+
+    old_start: int
+    new_start: int
+    section: bytes
+    lines: tuple[tuple[str, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileHunks:
+    """One section of a patch."""
+
+    path: str
+    hunks: tuple[Hunk, ...]
 
 
 def diff_facts(repository: Repository, old: Oid, new: Oid) -> DiffFacts:
@@ -57,27 +80,41 @@ def diff_text(
     repository: Repository, old: Oid, new: Oid, *, paths: Sequence[str] = (), context: int = 3, binary: bool = False
 ) -> bytes:
     """Return the diff as git prints it, paths with control characters quoted. With `binary` it can be applied."""
-    args = [*_DIFF, "-p", f"-U{context}", "--src-prefix=a/", "--dst-prefix=b/", *(["--binary"] if binary else [])]
-    return repository.run("--literal-pathspecs", *args, *_trees(repository, old, new), "--", *paths).stdout
+    args = [*_LITERAL, *_DIFF, *_patch_options(context), *(["--binary", "--full-index"] if binary else [])]
+    return repository.run(*args, *_trees(repository, old, new), "--", *paths).stdout
+
+
+def diff_chunks(
+    repository: Repository, old: Oid, new: Oid, *, paths: Sequence[str] = (), context: int = 3
+) -> Iterator[bytes]:
+    """Yield the lines of `diff_text` as git finds them: for diffs that may be too large to hold."""
+    args = [*_LITERAL, *_DIFF, *_patch_options(context), *_trees(repository, old, new), "--", *paths]
+    return stream_git(args, cwd=repository.common_dir, git_dir=repository.git_dir)
 
 
 def added_lines(repository: Repository, old: Oid, new: Oid, *, paths: Sequence[str] = ()) -> Iterator[AddedLine]:
-    """Yield the lines that the diff adds, file by file; binary files have none."""
-    text = diff_text(repository, old, new, paths=paths, context=0)
-    # the patch quotes odd names, the raw list doesn't; both go through the files in the same order
-    listed = repository.run(
-        "--literal-pathspecs", *_DIFF, "-z", "--raw", *_trees(repository, old, new), "--", *paths
-    ).stdout
-    names = _names_in_order(iter(os.fsdecode(listed).split("\0")))
-    path, number, left = "", 0, 0
-    for line in text.split(b"\n"):
-        if left == 0 and line.startswith(b"diff --git "):
-            path = next(names)
-        elif left == 0 and (found := _HUNK.match(line)):
-            number, left = int(found[3]), int(found[4] or 1)
-        elif left and line.startswith(b"+"):
-            yield AddedLine(path=path, number=number, text=line[1:])
-            number, left = number + 1, left - 1
+    """Yield the lines that the diff adds, file by file; binary files have none. Holds one line at a time."""
+    names = _names_in_order(repository, old, new, paths)
+    path, number = "", 0
+    in_hunks = False
+    for line in diff_chunks(repository, old, new, paths=paths, context=0):
+        if line.startswith(b"diff --git "):
+            path, in_hunks = next(names), False
+        elif found := _HUNK.match(line):
+            number, in_hunks = int(found[1]), True
+        elif in_hunks and line.startswith(b"+"):
+            yield AddedLine(path=path, number=number, text=line[1:].removesuffix(b"\n"))
+            number += 1
+
+
+def file_hunks(
+    repository: Repository, old: Oid, new: Oid, *, paths: Sequence[str] = (), context: int = 3
+) -> Iterator[FileHunks]:
+    """Yield each changed file with its hunks, none for a binary file or where only mode or name changed."""
+    names = _names_in_order(repository, old, new, paths)
+    text = diff_text(repository, old, new, paths=paths, context=context)
+    for section in re.split(rb"(?m)^(?=diff --git )", text)[1:]:
+        yield FileHunks(path=next(names), hunks=tuple(_parse_hunks(section)))
 
 
 def normalised(repository: Repository, base: Oid, tree: Oid) -> str:
@@ -104,8 +141,17 @@ def _trees(repository: Repository, old: Oid, new: Oid) -> tuple[Oid, Oid]:
     return repository.tree_of(old), repository.tree_of(new)
 
 
-def _names_in_order(fields: Iterator[str]) -> Iterator[str]:
-    """Yield the name of each section of a patch; a file that turns into a link, or back, has two."""
+def _patch_options(context: int) -> tuple[str, ...]:
+    return "-p", f"-U{context}", "--src-prefix=a/", "--dst-prefix=b/", "--submodule=short"
+
+
+def _names_in_order(repository: Repository, old: Oid, new: Oid, paths: Sequence[str]) -> Iterator[str]:
+    """Yield the name of each section of a patch, as the patch itself quotes odd names.
+
+    Both go through the files in the same order; a file that turns into a link, or back, has two sections.
+    """
+    listed = repository.run(*_LITERAL, *_DIFF, "-z", "--raw", *_trees(repository, old, new), "--", *paths).stdout
+    fields = iter(os.fsdecode(listed).split("\0"))
     for field in fields:
         if not field.startswith(":"):
             continue
@@ -116,6 +162,21 @@ def _names_in_order(fields: Iterator[str]) -> Iterator[str]:
         yield name
         if status == "T":
             yield name
+
+
+def _parse_hunks(section: bytes) -> Iterator[Hunk]:
+    start = section.find(b"\n@@ ")
+    if start < 0:
+        return
+    # latin-1 keeps every byte, and lines end at line feeds only; the file's name is known from elsewhere
+    body = "--- a/x\n+++ b/x\n" + section[start + 1 :].decode("latin-1")
+    for hunk in PatchSet(io.StringIO(body, newline="\n"))[0]:
+        yield Hunk(
+            old_start=hunk.source_start,
+            new_start=hunk.target_start,
+            section=hunk.section_header.encode("latin-1"),
+            lines=tuple((line.line_type, line.value.encode("latin-1").removesuffix(b"\n")) for line in hunk),
+        )
 
 
 def _content(repository: Repository, path: str, entry: Entry) -> bytes:

@@ -251,6 +251,12 @@ class Repository:
             return None
 
     @property
+    def snapshots(self) -> dict[Path, object]:
+        """What `snapshot` remembers of each directory between its calls; may vanish."""
+        found: dict[Path, object] = self._shared.setdefault("snapshots", {})
+        return found
+
+    @property
     def user_rules(self) -> UserRules:
         """The user's own ignore rules and filters, read once: what is written later in their place has no say."""
         if "rules" not in self._shared:

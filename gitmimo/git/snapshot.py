@@ -1,201 +1,250 @@
-"""A directory's files as a tree, by an index of our own that nobody else sees.
+"""A directory's files as a tree, whatever an agent wrote there.
 
-An agent may have written anything into the directory. Its ignore rules, its attributes' filters, its `.git` and the
-flags of any index it can reach have no say: rules are the parent commit's and the user's, filters those that the
-parent's attributes name. Nested repositories come in as plain files, without their `.git`.
+Its ignore rules, its attributes, its `.git` and the flags of any index that it can reach have no say: rules are the
+parent commit's and the user's, filters those that the parent's attributes name. Nested repositories come in as plain
+files, without their `.git`. Where files go into git as they lie, the directory is walked here, which starts no process;
+otherwise git does it by a private index, which takes three.
 """
 
-import json
+import hashlib
 import os
+import stat
+import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from gitmimo.errors import RepoError
-from gitmimo.git.binary import GitResult, run_git
-from gitmimo.git.edit import change_paths, entries_apart, is_git_dir_name
-from gitmimo.git.ignore import flat_rules
-from gitmimo.git.objects import GITLINK, LINK
+from gitmimo.git.edit import MIMO_DIR, change_paths, is_git_dir_name
+from gitmimo.git.ignore import IgnoreRules, TooManyStars
+from gitmimo.git.index import snapshot_by_index
+from gitmimo.git.objects import EXECUTABLE, FILE, GITLINK, LINK
 from gitmimo.git.repository import Repository
-from gitmimo.git.user_rules import filters_named
-from gitmimo.records import Oid, from_json
+from gitmimo.git.tree_rules import SOURCES, product_key, read_tree_rules
+from gitmimo.records import Oid
 
-MIMO_DIR = ".mimo"
-# Nothing of the user's index settings may change what is seen, or write beside the index
-_SWITCHES = tuple(
-    word
-    for setting in (
-        "core.sparseCheckout=false",
-        "core.splitIndex=false",
-        "core.untrackedCache=false",
-        "core.ignoreStat=false",
-        "core.trustctime=true",
-        "core.checkStat=default",
-        "index.sparse=false",
-    )
-    for word in ("-c", setting)
-)
-_STATE_VERSION = 1
+_STREAMED_BYTES = 64 << 20  # larger files are read by git
+_FINE_SLACK_NS = 100_000_000
+_COARSE_SLACK_NS = 2_500_000_000
+_FIRST_OF_GIT_NAMES = frozenset(".gG")
+_Signature = tuple[int, int, int, int, int]
+_Held = tuple[int, Oid]  # mode and object
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """A directory as a tree; `left_out` names files that git refuses to hold, such as those below `.GIT`."""
+    """A directory as a tree; `left_out` names what git refuses to hold, such as a directory `.GIT`."""
 
     tree: Oid
     left_out: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _State:
-    """What the index stands for, so that a next call can go on from it. Lies beside the index."""
+class _NeedsGit(Exception):
+    """A file is converted on its way into git."""
 
-    version: int
-    tree: Oid  # what the index holds
-    key: str  # the parent that its rules come from
-    filters: tuple[str, ...]
-    gitlinks: tuple[str, ...]
-    left_out: tuple[str, ...] = ()
+
+@dataclass(slots=True)
+class _Known:
+    """What earlier calls for the same directory learnt; may vanish, then everything is read again."""
+
+    key: str
+    rules: IgnoreRules
+    tracked: dict[str, _Held]  # the parent's product
+    converts_line_ends: bool
+    files: dict[str, tuple[_Signature, _Held]] = field(default_factory=dict)
 
 
 def take_snapshot(repository: Repository, directory: Path, *, parent: Oid, index: Path) -> Snapshot:
-    """Write the directory's files as a tree. The same `index` makes the next call of the same directory cheap.
+    """Write the directory's files as a tree, `.mimo/` as it lies there. Files that `parent` holds are never ignored.
 
-    Files that `parent` holds stay in whatever the ignore rules say. Not for two threads with one index at a time.
+    `index` is a path of the caller's for the private index and its neighbours: the same for one directory each time,
+    which makes the second call cheap, and never for two threads at once.
     """
     if not directory.is_dir():
         raise RepoError(f"the directory is gone: `{directory}`")
-    key = _key(repository, parent)
-    state = _read_state(index)
-    if state is None or state.key != key:
-        state = _prepare(repository, directory, parent, index, key, fresh=state is None)
-    call = _Caller(repository, directory, index, frozenset(state.filters))
-    listed = call.git("ls-files", "-z", "-t", "-m", "-d", "-o", f"--exclude-from={_rules_path(index)}").stdout
-    paths = _paths_to_add(directory, listed, frozenset(state.gitlinks))
-    if not paths:
-        return Snapshot(tree=state.tree, left_out=state.left_out)
-    _state_path(index).unlink()  # until the tree is written, nothing is known of the index
-    said = call.git(
-        "update-index", "-z", "--add", "--remove", "--replace", "--stdin", input=b"\0".join(paths) + b"\0"
-    ).stderr
-    tree = Oid(call.git("write-tree").text)
-    left_out = tuple(line.removeprefix("Ignoring path ") for line in said.splitlines() if line.startswith("Ignoring"))
-    _go_on(repository, index, state, tree, left_out)
-    return Snapshot(tree=tree, left_out=left_out)
-
-
-@dataclass(frozen=True, slots=True)
-class _Caller:
-    """Runs git on the directory with the private index; the directory's own `.git` is never looked at."""
-
-    repository: Repository
-    directory: Path
-    index: Path
-    filters: frozenset[str]
-
-    def git(self, *args: str, input: bytes | None = None, check: bool = True) -> GitResult:
-        return run_git(
-            [*_SWITCHES, *self.repository.user_rules.filter_switches(self.filters), *args],
-            cwd=self.directory,
-            git_dir=self.repository.common_dir,
-            work_tree=self.directory,
-            index=self.index,
-            input=input,
-            check=check,
-        )
-
-
-def _key(repository: Repository, parent: Oid) -> str:
-    """Name the parent by what matters here: its product and the ignore rules of its `.mimo/`."""
-    tree = repository.tree_of(parent)
-    rules = repository.find_entry(tree, f"{MIMO_DIR}/.gitignore")
-    return f"{change_paths(repository, tree, {MIMO_DIR: None})} {rules.oid if rules else ''}"
-
-
-def _prepare(repository: Repository, directory: Path, parent: Oid, index: Path, key: str, *, fresh: bool) -> _State:
-    """Load the parent into the index, keeping what is known of unchanged files, and write down its rules."""
-    index.parent.mkdir(parents=True, exist_ok=True)
-    _state_path(index).unlink(missing_ok=True)
-    if fresh:
-        index.unlink(missing_ok=True)
-    rules: dict[str, bytes] = {}
-    filters = set(repository.user_rules.filters_used)
-    gitlinks = []
-    for entry in repository.list_paths(parent):
-        name = entry.path.rpartition("/")[2]
-        if entry.mode == GITLINK:
-            gitlinks.append(entry.path)
-        elif name == ".gitignore" and entry.mode != LINK:  # git follows no links here either
-            rules[entry.path] = repository.read_object(entry.oid)
-        elif name == ".gitattributes" and entry.mode != LINK:
-            filters |= filters_named(repository.read_object(entry.oid))
-    _rules_path(index).write_bytes(flat_rules(user=repository.user_rules.ignore, by_path=rules))
-    call = _Caller(repository, directory, index, frozenset(filters))
-    tree = repository.tree_of(parent)
-    call.git("read-tree", tree) if fresh else call.git("read-tree", "-m", tree)
-    call.git("update-index", "-q", "--refresh", check=False)  # exit code 1: some file differs
-    state = _State(version=_STATE_VERSION, tree=tree, key=key, filters=tuple(sorted(filters)), gitlinks=tuple(gitlinks))
-    _write_state(index, state)
-    return state
-
-
-def _paths_to_add(directory: Path, listed: bytes, gitlinks: frozenset[str]) -> list[bytes]:
-    """Turn the listing into paths to update. Gitlinks stay as the parent has them, unless their directory is gone."""
-    paths: list[bytes] = []
-    for line in listed.split(b"\0"):
-        tag, _, path = line.partition(b" ")
-        if not path:
-            continue
-        if path.endswith(b"/"):
-            paths += _files_of_nested(directory, path)
-        elif tag == b"R" or os.fsdecode(path) not in gitlinks or not (directory / os.fsdecode(path)).is_dir():
-            paths.append(path)
-    return paths
-
-
-def _files_of_nested(directory: Path, path: bytes) -> Iterator[bytes]:
-    """Yield the files of a repository inside the directory, its `.git` left out; links aren't followed."""
-    waiting = [directory / os.fsdecode(path.rstrip(b"/"))]
-    while waiting:
-        for item in os.scandir(waiting.pop()):
-            if is_git_dir_name(item.name):
-                continue
-            if item.is_dir(follow_symlinks=False):
-                waiting.append(Path(item.path))
-            elif item.is_file(follow_symlinks=False) or item.is_symlink():
-                yield os.fsencode(Path(item.path).relative_to(directory))
-
-
-def _go_on(repository: Repository, index: Path, state: _State, tree: Oid, left_out: tuple[str, ...]) -> None:
-    """Record the index's new content. The rules hold for a parent with this tree, unless a source of them changed."""
-    changed = {entry.path for entry in entries_apart(repository, state.tree, tree)}
-    changed |= {entry.path for entry in entries_apart(repository, tree, state.tree)}
-    sources = {".gitignore", ".gitattributes"}
-    same_rules = not any(path.rpartition("/")[2] in sources or path in state.gitlinks for path in changed)
-    key = _key(repository, tree) if same_rules else state.key
-    _write_state(index, replace(state, tree=tree, key=key, left_out=left_out))
-
-
-def _read_state(index: Path) -> _State | None:
-    """Return what the index stands for; None when that isn't known and it has to be made anew."""
     try:
-        held = json.loads(_state_path(index).read_bytes())
-        if not index.exists() or not _rules_path(index).exists() or held.get("version") != _STATE_VERSION:
+        known = _prepare(repository, parent, index)
+        walk = _Walk(repository, directory, known)
+        tree = walk.write()
+    except (_NeedsGit, TooManyStars):
+        repository.snapshots.pop(index, None)
+        tree, left_out = snapshot_by_index(repository, directory, parent=parent, index=index)
+        return Snapshot(tree=tree, left_out=left_out)
+    except OSError as exc:
+        raise RepoError(f"cannot read the candidate's files: {exc}") from exc
+    repository.snapshots[index] = known
+    return Snapshot(tree=tree, left_out=tuple(walk.left_out))
+
+
+def _prepare(repository: Repository, parent: Oid, index: Path) -> _Known:
+    known = repository.snapshots.get(index)
+    key = product_key(repository, parent)
+    if isinstance(known, _Known) and known.key == key:
+        return known
+    entries = repository.list_paths(parent)
+    rules = read_tree_rules(repository, parent, entries)
+    if rules.converts_otherwise or not repository.user_rules.is_plain:
+        raise _NeedsGit
+    return _Known(
+        key=key,
+        rules=IgnoreRules(rules.ignore),
+        tracked={e.path: (e.mode, e.oid) for e in entries if not e.path.startswith(f"{MIMO_DIR}/")},
+        converts_line_ends=rules.converts_line_ends,
+        files=known.files if isinstance(known, _Known) else {},
+    )
+
+
+class _Walk:
+    """One pass over the directory: what differs from what is tracked."""
+
+    def __init__(self, repository: Repository, directory: Path, known: _Known) -> None:
+        self.repository = repository
+        self.top = os.fspath(directory)
+        self.known = known
+        self.changed: dict[str, _Held | None] = {}
+        self.left_out: list[str] = []
+        self._seen: set[str] = set()
+        self._directories = {""}
+        self._started_ns = time.time_ns()
+
+    def write(self) -> Oid:
+        """Walk, write the blobs that are new and the trees, and remember them for the next call."""
+        self._visit_all()
+        self._visit_unseen()
+        bare = Oid(self.known.key.partition(" ")[0])  # the parent's product
+        wanted = {path: None if held is None else (held[1], held[0]) for path, held in self.changed.items()}
+        tree = change_paths(self.repository, bare, wanted) if wanted else bare
+        self._remember(tree)
+        return tree
+
+    def _visit_all(self) -> None:
+        waiting = [""]
+        tracked, rules, files, seen = self.known.tracked, self.known.rules, self.known.files, self._seen
+        while waiting:
+            prefix = waiting.pop()
+            with os.scandir(f"{self.top}/{prefix}") as items:
+                for item in items:
+                    name = item.name
+                    path = prefix + name
+                    if (name[0] in _FIRST_OF_GIT_NAMES or not name.isascii()) and is_git_dir_name(name):
+                        if name != ".git":
+                            self.left_out.append(path)
+                        continue
+                    held = tracked.get(path)
+                    if item.is_dir(follow_symlinks=False):
+                        if held is not None and held[0] == GITLINK:
+                            self._seen.add(path)
+                        elif not rules.is_ignored(path, is_directory=True):
+                            self._directories.add(path)
+                            waiting.append(f"{path}/")
+                    elif held is not None or not rules.is_ignored(path, is_directory=False):
+                        found = item.stat(follow_symlinks=False)
+                        cached = files.get(path)
+                        if cached is not None and held == cached[1] and cached[0] == _signature(found):
+                            seen.add(path)
+                        else:
+                            self._visit(path, found)
+
+    def _visit(self, path: str, found: os.stat_result) -> None:
+        mode = found.st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISLNK(mode):
+            return  # a pipe, a socket, a device: as git does
+        signature = _signature(found)
+        cached = self.known.files.get(path)
+        held = cached[1] if cached is not None and cached[0] == signature else self._read(path, signature)
+        if held is None:
+            return
+        before = self.known.tracked.get(path)
+        if before is not None:
+            self._seen.add(path)
+        if held != before:
+            self.changed[path] = held
+
+    def _read(self, path: str, signature: _Signature) -> _Held | None:
+        """Store a file as a blob unless git has it; None when it went away meanwhile."""
+        modified, changed, size, _, mode = signature
+        before = self.known.tracked.get(path)
+        place = f"{self.top}/{path}"
+        try:
+            if stat.S_ISLNK(mode):
+                kind, oid = LINK, self._store(os.readlink(os.fsencode(place)), before)  # noqa: PTH115 - keeps a//b
+            elif size > _STREAMED_BYTES:
+                kind = FILE
+                oid = Oid(self.repository.run("hash-object", "-w", "--no-filters", "--", place).text)
+            else:
+                kind = FILE
+                oid = self._store(_read_file(place), before, is_text=True)
+        except FileNotFoundError:
             return None
-        return from_json(_State, held)
-    except (FileNotFoundError, ValueError, TypeError, KeyError):
-        return None
+        held = (EXECUTABLE if kind == FILE and mode & stat.S_IXUSR else kind, oid)
+        # a clock of whole seconds: the file may change again without showing it
+        slack = _FINE_SLACK_NS if modified % 1_000_000_000 or changed % 1_000_000_000 else _COARSE_SLACK_NS
+        if max(modified, changed) + slack < self._started_ns:
+            self.known.files[path] = (signature, held)
+        else:
+            self.known.files.pop(path, None)
+        return held
+
+    def _store(self, data: bytes, before: _Held | None, *, is_text: bool = False) -> Oid:
+        oid = Oid(hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest())
+        if before is not None and before[1] == oid:
+            return oid
+        if is_text and self.known.converts_line_ends and b"\r\n" in data:
+            raise _NeedsGit
+        return self.repository.write_blob(data)
+
+    def _visit_unseen(self) -> None:
+        """Find tracked files below ignored directories; whatever else wasn't seen is gone."""
+        for path in self.known.tracked.keys() - self._seen:
+            found = None
+            if self._is_below_directories(path):
+                try:
+                    found = os.lstat(f"{self.top}/{path}")
+                except (FileNotFoundError, NotADirectoryError):
+                    found = None
+            if found is not None and self.known.tracked[path][0] == GITLINK and stat.S_ISDIR(found.st_mode):
+                continue
+            if found is not None:
+                self._visit(path, found)
+            if path not in self._seen:
+                self.changed.setdefault(path, None)
+
+    def _is_below_directories(self, path: str) -> bool:
+        """Whether each parent is a directory and not a link to one."""
+        parents: Iterator[str] = (path[:at] for at, letter in enumerate(path) if letter == "/")
+        for parent in parents:
+            if parent in self._directories:
+                continue
+            place = Path(self.top, parent)
+            if not place.is_dir() or place.is_symlink():
+                return False
+            self._directories.add(parent)
+        return True
+
+    def _remember(self, tree: Oid) -> None:
+        known = self.known
+        sources = [p for p in self.changed if p.rpartition("/")[2] in SOURCES or _is_gitlink(known.tracked.get(p))]
+        for path, held in self.changed.items():
+            if path.startswith(f"{MIMO_DIR}/"):
+                continue
+            if held is None:
+                known.tracked.pop(path, None)
+                known.files.pop(path, None)
+            else:
+                known.tracked[path] = held
+        # with other rules or submodules the next call starts from the parent's again
+        known.key = "" if sources else product_key(self.repository, tree)
 
 
-def _write_state(index: Path, state: _State) -> None:
-    scratch = index.with_name(f"{index.name}.state.new")
-    scratch.write_text(json.dumps(asdict(state)))
-    scratch.replace(_state_path(index))
+def _signature(found: os.stat_result) -> _Signature:
+    return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino, found.st_mode
 
 
-def _state_path(index: Path) -> Path:
-    return index.with_name(f"{index.name}.state")
+def _read_file(place: str) -> bytes:
+    """Read a regular file; where an agent put something else in its place meanwhile, don't follow and don't wait."""
+    with os.fdopen(os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as handle:
+        return handle.read()
 
 
-def _rules_path(index: Path) -> Path:
-    return index.with_name(f"{index.name}.ignore")
+def _is_gitlink(held: _Held | None) -> bool:
+    return held is not None and held[0] == GITLINK

@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from gitmimo.git.binary import run_git
-from gitmimo.git.edit import change_paths, entries_apart
+from gitmimo.git.edit import MIMO_DIR, change_paths, entries_apart
 from gitmimo.git.objects import EXECUTABLE, FILE
 from gitmimo.git.repository import Repository
-from gitmimo.git.snapshot import MIMO_DIR, take_snapshot
+from gitmimo.git.snapshot import take_snapshot
 from gitmimo.records import Oid
 
 # 0 workers: as many as cores, from 100 files on. Sparse patterns are the user's checkout's, not ours

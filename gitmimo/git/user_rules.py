@@ -13,6 +13,8 @@ from pathlib import Path
 from gitmimo.git.binary import run_git
 
 _PARTS = ("clean", "smudge", "process", "required")
+_KEYS = r"^(filter\.|core\.(excludesfile|attributesfile|autocrlf|filemode|symlinks|ignorecase|precomposeunicode)$)"
+_PLAIN = {"core.filemode": True, "core.symlinks": True, "core.ignorecase": False, "core.precomposeunicode": False}
 _USER_SCOPES = frozenset({"system", "global"})
 
 
@@ -20,15 +22,22 @@ _USER_SCOPES = frozenset({"system", "global"})
 class UserRules:
     """What the user set up besides the committed files, as it was when first read.
 
-    `ignore` holds the rules of core.excludesFile and then of info/exclude; `filters_used` the filters that
-    core.attributesFile and info/attributes name. `user_filters` maps each filter to its parts at user level,
-    `redefined` names those that the repository's own configuration defines.
+    `ignore` holds the rules of core.excludesFile and then of info/exclude, `attributes` the same for attributes.
+    `is_plain` says that files go into git as they lie: modes, links and the case of names count. `user_filters` maps
+    each filter to its parts at user level, `redefined` names those that the repository's own configuration defines.
     """
 
     ignore: bytes = b""
-    filters_used: frozenset[str] = frozenset()
+    attributes: bytes = b""
+    converts_line_ends: bool = False
+    is_plain: bool = True
     user_filters: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     redefined: frozenset[str] = frozenset()
+
+    @property
+    def filters_used(self) -> frozenset[str]:
+        """The filters that the user's own attributes name."""
+        return filters_named(self.attributes)
 
     @property
     def has_filters(self) -> bool:
@@ -50,7 +59,7 @@ class UserRules:
 def read_user_rules(common_dir: Path) -> UserRules:
     """Read the configuration and the files that it names."""
     listed = run_git(
-        ["config", "-z", "--show-scope", "--get-regexp", r"^(filter\.|core\.(excludes|attributes)file$)"],
+        ["config", "-z", "--show-scope", "--get-regexp", _KEYS],
         git_dir=common_dir,
         cwd=common_dir,
         check=False,  # exit code 1: nothing is set
@@ -58,20 +67,25 @@ def read_user_rules(common_dir: Path) -> UserRules:
     user_filters: dict[str, dict[str, str]] = {}
     redefined: set[str] = set()
     files = {"core.excludesfile": _default_file("ignore"), "core.attributesfile": _default_file("attributes")}
+    core: dict[str, bool] = {}
     for scope, pair in zip(listed[0::2], listed[1::2], strict=False):
         key, _, value = pair.partition("\n")
         if key in files:
             files[key] = Path(value).expanduser()
+            continue
+        if key.startswith("core."):
+            core[key] = value.lower() in ("", "true", "yes", "on", "1", "input")  # a key alone means true
             continue
         name, _, part = key.partition(".")[2].rpartition(".")
         if scope in _USER_SCOPES:
             user_filters.setdefault(name, {})[part] = value
         else:
             redefined.add(name)
-    attributes = _read(files["core.attributesfile"]) + b"\n" + _read(common_dir / "info/attributes")
     return UserRules(
         ignore=_read(files["core.excludesfile"]) + b"\n" + _read(common_dir / "info/exclude"),
-        filters_used=filters_named(attributes),
+        attributes=_read(files["core.attributesfile"]) + b"\n" + _read(common_dir / "info/attributes"),
+        converts_line_ends=core.get("core.autocrlf", False),
+        is_plain=all(core.get(key, wanted) == wanted for key, wanted in _PLAIN.items()),
         user_filters=user_filters,
         redefined=frozenset(redefined),
     )

@@ -1,0 +1,169 @@
+"""A directory's files as a tree, by git and an index of our own that nobody else sees: exact, three processes a call.
+
+Serves where content is converted on its way into git (filters, line ends, encodings). Rules are those of `snapshot`.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from gitmimo.git.binary import GitResult, run_git
+from gitmimo.git.edit import entries_apart, is_git_dir_name
+from gitmimo.git.repository import Repository
+from gitmimo.git.tree_rules import product_key, read_tree_rules
+from gitmimo.records import Oid, from_json
+
+# Nothing of the user's index settings may change what is seen, or write beside the index
+_SWITCHES = tuple(
+    word
+    for setting in (
+        "core.sparseCheckout=false",
+        "core.splitIndex=false",
+        "core.untrackedCache=false",
+        "core.ignoreStat=false",
+        "core.trustctime=true",
+        "core.checkStat=default",
+        "index.sparse=false",
+    )
+    for word in ("-c", setting)
+)
+_STATE_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _State:
+    """What the index stands for, so that a next call can go on from it. Lies beside the index."""
+
+    version: int
+    tree: Oid  # what the index holds
+    key: str  # the parent that its rules come from
+    filters: tuple[str, ...]
+    gitlinks: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
+
+
+def snapshot_by_index(
+    repository: Repository, directory: Path, *, parent: Oid, index: Path
+) -> tuple[Oid, tuple[str, ...]]:
+    """Return the tree and the names left out; the same `index` makes the next call of the same directory cheap."""
+    key = product_key(repository, parent)
+    state = _read_state(index)
+    if state is None or state.key != key:
+        state = _prepare(repository, directory, parent, index, key, fresh=state is None)
+    call = _Caller(repository, directory, index, frozenset(state.filters))
+    listed = call.git("ls-files", "-z", "-t", "-m", "-d", "-o", f"--exclude-from={_rules_path(index)}").stdout
+    paths = _paths_to_add(directory, listed, frozenset(state.gitlinks))
+    if not paths:
+        return state.tree, state.left_out
+    _state_path(index).unlink()  # until the tree is written, nothing is known of the index
+    said = call.git(
+        "update-index", "-z", "--add", "--remove", "--replace", "--stdin", input=b"\0".join(paths) + b"\0"
+    ).stderr
+    tree = Oid(call.git("write-tree").text)
+    left_out = tuple(line.removeprefix("Ignoring path ") for line in said.splitlines() if line.startswith("Ignoring"))
+    _go_on(repository, index, state, tree, left_out)
+    return tree, left_out
+
+
+@dataclass(frozen=True, slots=True)
+class _Caller:
+    """Runs git on the directory with the private index; the directory's own `.git` is never looked at."""
+
+    repository: Repository
+    directory: Path
+    index: Path
+    filters: frozenset[str]
+
+    def git(self, *args: str, input: bytes | None = None, check: bool = True) -> GitResult:
+        return run_git(
+            [*_SWITCHES, *self.repository.user_rules.filter_switches(self.filters), *args],
+            cwd=self.directory,
+            git_dir=self.repository.common_dir,
+            work_tree=self.directory,
+            index=self.index,
+            input=input,
+            check=check,
+        )
+
+
+def _prepare(repository: Repository, directory: Path, parent: Oid, index: Path, key: str, *, fresh: bool) -> _State:
+    """Load the parent into the index, keeping what is known of unchanged files, and write down its rules."""
+    index.parent.mkdir(parents=True, exist_ok=True)
+    _state_path(index).unlink(missing_ok=True)
+    if fresh:
+        index.unlink(missing_ok=True)
+    rules = read_tree_rules(repository, parent)
+    _rules_path(index).write_bytes(rules.ignore)
+    call = _Caller(repository, directory, index, rules.filters)
+    tree = repository.tree_of(parent)
+    call.git("read-tree", tree) if fresh else call.git("read-tree", "-m", tree)
+    call.git("update-index", "-q", "--refresh", check=False)  # exit code 1: some file differs
+    state = _State(
+        version=_STATE_VERSION, tree=tree, key=key, filters=tuple(sorted(rules.filters)), gitlinks=tuple(rules.gitlinks)
+    )
+    _write_state(index, state)
+    return state
+
+
+def _paths_to_add(directory: Path, listed: bytes, gitlinks: frozenset[str]) -> list[bytes]:
+    """Turn the listing into paths to update. Gitlinks stay as the parent has them, unless their directory is gone."""
+    paths: list[bytes] = []
+    for line in listed.split(b"\0"):
+        tag, _, path = line.partition(b" ")
+        if not path:
+            continue
+        if path.endswith(b"/"):
+            paths += _files_of_nested(directory, path)
+        elif tag == b"R" or os.fsdecode(path) not in gitlinks or not (directory / os.fsdecode(path)).is_dir():
+            paths.append(path)
+    return paths
+
+
+def _files_of_nested(directory: Path, path: bytes) -> Iterator[bytes]:
+    """Yield the files of a repository inside the directory, its `.git` left out; links aren't followed."""
+    waiting = [directory / os.fsdecode(path.rstrip(b"/"))]
+    while waiting:
+        for item in os.scandir(waiting.pop()):
+            if is_git_dir_name(item.name):
+                continue
+            if item.is_dir(follow_symlinks=False):
+                waiting.append(Path(item.path))
+            elif item.is_file(follow_symlinks=False) or item.is_symlink():
+                yield os.fsencode(Path(item.path).relative_to(directory))
+
+
+def _go_on(repository: Repository, index: Path, state: _State, tree: Oid, left_out: tuple[str, ...]) -> None:
+    """Record the index's new content. The rules hold for a parent with this tree, unless a source of them changed."""
+    changed = {entry.path for entry in entries_apart(repository, state.tree, tree)}
+    changed |= {entry.path for entry in entries_apart(repository, tree, state.tree)}
+    sources = {".gitignore", ".gitattributes"}
+    same_rules = not any(path.rpartition("/")[2] in sources or path in state.gitlinks for path in changed)
+    key = product_key(repository, tree) if same_rules else state.key
+    _write_state(index, replace(state, tree=tree, key=key, left_out=left_out))
+
+
+def _read_state(index: Path) -> _State | None:
+    """Return what the index stands for; None when that isn't known and it has to be made anew."""
+    try:
+        held = json.loads(_state_path(index).read_bytes())
+        if not index.exists() or not _rules_path(index).exists() or held.get("version") != _STATE_VERSION:
+            return None
+        return from_json(_State, held)
+    except (FileNotFoundError, ValueError, TypeError, KeyError):
+        return None
+
+
+def _write_state(index: Path, state: _State) -> None:
+    scratch = index.with_name(f"{index.name}.state.new")
+    scratch.write_text(json.dumps(asdict(state)))
+    scratch.replace(_state_path(index))
+
+
+def _state_path(index: Path) -> Path:
+    return index.with_name(f"{index.name}.state")
+
+
+def _rules_path(index: Path) -> Path:
+    return index.with_name(f"{index.name}.ignore")

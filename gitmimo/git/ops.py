@@ -1,0 +1,111 @@
+"""Undo records: what a command moved, kept as a commit whose parents are the old tips."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import pygit2
+
+from gitmimo.errors import RefMoved, RepoError
+from gitmimo.git.binary import check_outside_name
+from gitmimo.git.commit import write_commit
+from gitmimo.git.edit import empty_tree
+from gitmimo.git.refs import OPS_PREFIX, delete_ref, list_refs, read_ref, update_ref
+from gitmimo.git.repository import Repository
+from gitmimo.records import Oid
+
+_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefMove:
+    """One ref's way from `old` to `new`; None stands for its absence."""
+
+    ref: str
+    old: Oid | None
+    new: Oid | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """What one command did to refs, in order."""
+
+    id: str
+    command: str
+    moves: tuple[RefMove, ...]
+    time: datetime
+
+
+def write_operation(repository: Repository, id: str, *, command: str, moves: Sequence[RefMove]) -> Oid:
+    """Record moves before they are made, so that the old tips stay reachable whatever happens next.
+
+    RefMoved when the id is taken.
+    """
+    data = {
+        "version": _VERSION,
+        "command": command,
+        "moves": [{"ref": move.ref, "old": move.old, "new": move.new} for move in moves],
+    }
+    parents = [old for old in dict.fromkeys(move.old for move in moves) if old is not None]
+    message = f"mimo: {command}\n\n{json.dumps(data, sort_keys=True)}"
+    made = write_commit(repository, tree=empty_tree(repository), parents=parents, message=message)
+    update_ref(repository, _ref(id), made, expected=None, reason=f"mimo: {command}")
+    return made
+
+
+def read_operation(repository: Repository, id: str) -> Operation:
+    """Read one record; RepoError when there is none or it isn't ours."""
+    tip = read_ref(repository, _ref(id))
+    if tip is None:
+        raise RepoError(f"no such operation: `{id}`", hint="git mimo undo --list")
+    commit = repository.pygit.get(tip)
+    try:
+        if not isinstance(commit, pygit2.Commit):
+            raise ValueError(tip)
+        data = json.loads(commit.message.split("\n\n", 1)[1])
+        if data["version"] != _VERSION:
+            raise RepoError(f"the operation `{id}` was recorded by another version of git-mimo: {data['version']}")
+        moves = tuple(RefMove(ref=str(m["ref"]), old=m["old"], new=m["new"]) for m in data["moves"])
+        return Operation(
+            id=id, command=data["command"], moves=moves, time=datetime.fromtimestamp(commit.commit_time, UTC)
+        )
+    except (IndexError, KeyError, TypeError, ValueError) as exc:
+        raise RepoError(f"the record of the operation cannot be read: `{id}`") from exc
+
+
+def list_operations(repository: Repository) -> tuple[Operation, ...]:
+    """Return all records, newest first."""
+    ids = [name.removeprefix(OPS_PREFIX) for name in list_refs(repository, OPS_PREFIX)]
+    return tuple(sorted((read_operation(repository, id) for id in ids), key=lambda op: (op.time, op.id), reverse=True))
+
+
+def undo_operation(repository: Repository, id: str, *, undo_id: str) -> Operation:
+    """Move every ref back to where it was, and record that as an operation of its own, which can be undone in turn.
+
+    Nothing moves when any ref has gone on since (RefMoved) or is checked out; files are the caller's to bring along.
+    """
+    done = read_operation(repository, id)
+    back = tuple(RefMove(ref=move.ref, old=move.new, new=move.old) for move in reversed(done.moves))
+    for move in back:
+        if read_ref(repository, move.ref) not in (move.old, move.new):
+            raise RefMoved(move.ref, expected=move.old, hint=f"git log {move.ref}")
+    write_operation(repository, undo_id, command=f"undo {id}", moves=back)
+    for move in back:
+        apply_move(repository, move, reason=f"mimo: undo {id}")
+    return read_operation(repository, undo_id)
+
+
+def apply_move(repository: Repository, move: RefMove, *, reason: str) -> None:
+    """Make one move by compare-and-swap; a move that is already made is left alone."""
+    if read_ref(repository, move.ref) == move.new:
+        return
+    if move.new is None:
+        if move.old is not None:
+            delete_ref(repository, move.ref, expected=move.old, reason=reason)
+        return
+    update_ref(repository, move.ref, move.new, expected=move.old, reason=reason)
+
+
+def _ref(id: str) -> str:
+    return f"{OPS_PREFIX}{check_outside_name(id, what='operation')}"
