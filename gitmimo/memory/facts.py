@@ -109,6 +109,9 @@ def new_fact(
     What is not trusted cannot be verified, and is no rule.
     """
     text = check_text(text)
+    found = find_secrets(text.encode())
+    if found:
+        raise SecretFound(f"the text holds a secret: {found[0].rule}", hint="name where it is kept instead")
     if origin is Origin.UNTRUSTED:
         status = FactStatus.UNVERIFIED
         kind = FactKind.FACT if kind is FactKind.RULE else kind
@@ -132,7 +135,7 @@ def fact_id(kind: FactKind, text: str, origin: Origin) -> str:
 
 
 def check_text(text: str) -> str:
-    """Return the text, trimmed. BadMemory or SecretFound when it can't be a fact's."""
+    """Return the text, trimmed. BadMemory when it can't be a fact's."""
     lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
     if not lines:
         raise BadMemory("a fact needs a text")
@@ -147,9 +150,6 @@ def check_text(text: str) -> str:
         raise BadMemory(f"hidden characters: {', '.join(hidden[:3])}")
     if any(line == "---" for line in lines):
         raise BadMemory("a line `---` in a fact")
-    found = find_secrets(text.encode())
-    if found:
-        raise SecretFound(f"the text holds a secret: {found[0].rule}", hint="name where it is kept instead")
     return text
 
 
