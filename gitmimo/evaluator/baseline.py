@@ -1,0 +1,139 @@
+"""What the base itself says: measured twice, so that a test that can't make up its mind is not held against anybody."""
+
+import hashlib
+import platform
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from gitmimo.errors import CheckError
+from gitmimo.evaluator.bench import Bench, SuiteRun, fresh_tree, layout_of, run_suite
+from gitmimo.evaluator.command import ReportFormat, TestCommand, TestKind
+from gitmimo.evaluator.interpreter import describe_interpreter
+from gitmimo.records import Oid, TestOutcome, TestReport
+
+_OWN_REPORT = (TestKind.PYTEST, TestKind.UNITTEST)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Baseline:
+    """The base's results. `cases` holds the tests on which all runs agree; `tests` how they are read from now on."""
+
+    tree: Oid
+    tests: TestCommand
+    report: TestReport
+    cases: Mapping[str, TestOutcome] = field(default_factory=dict)
+    flaky_ids: tuple[str, ...] = ()
+    fingerprint: str = ""
+    seconds: float = 0.0
+    notes: tuple[str, ...] = ()
+
+    @property
+    def passed_ids(self) -> frozenset[str]:
+        """Tests that pass on base, every time."""
+        return frozenset(name for name, outcome in self.cases.items() if outcome is TestOutcome.PASSED)
+
+    @property
+    def failed_ids(self) -> frozenset[str]:
+        """Tests that fail on base, every time."""
+        bad = (TestOutcome.FAILED, TestOutcome.ERROR)
+        return frozenset(name for name, outcome in self.cases.items() if outcome in bad)
+
+    @property
+    def is_green(self) -> bool:
+        """Whether the base's test command says that all is well."""
+        return self.report.exit_code == 0 and not self.failed_ids
+
+
+def measure_base(bench: Bench, *, runs: int = 2, cancelled: Callable[[], bool] | None = None) -> Baseline:
+    """Run setup and tests on base, each time in a fresh tree.
+
+    CheckError when setup fails, when the tests don't end, can't run at all, or test another copy of the code.
+    """
+    tree = bench.repository.tree_of(bench.base)
+    layout = layout_of(bench, tree)
+    tests, notes = bench.tests, []
+    done: list[SuiteRun] = []
+    for _ in range(runs):
+        with fresh_tree(bench, tree) as fresh:
+            for command in bench.setup:
+                result = fresh.run(command, cancelled=cancelled)
+                if result.exit_code:
+                    raise CheckError(
+                        f"setup fails on the base commit with exit code {result.exit_code}: `{command}`: "
+                        f"{_last_lines(result.output)}",
+                        hint="give a command that works offline, or allow the network: "
+                        "`git mimo config set sandbox.network true`",
+                    )
+            run = run_suite(fresh, layout, command=tests, cancelled=cancelled)
+            _check_run(bench, run, tests)
+            if not run.report.has_report and tests.report is not ReportFormat.NONE:
+                tests = replace(tests, report=ReportFormat.NONE)
+                notes.append("no results by test id: only the exit code of the test command counts")
+        done.append(run)
+    cases, flaky = _agree([run.report for run in done])
+    return Baseline(
+        tree=tree,
+        tests=tests,
+        report=done[0].report,
+        cases=cases,
+        flaky_ids=flaky,
+        fingerprint=_fingerprint(bench, tests),
+        seconds=sum(run.report.seconds for run in done),
+        notes=tuple(notes),
+    )
+
+
+def _check_run(bench: Bench, run: SuiteRun, tests: TestCommand) -> None:
+    report = run.report
+    if report.timed_out:
+        raise CheckError(
+            f"the base's own tests did not end within {bench.limits.timeout_s:g} s: `{tests.shown}`",
+            hint="give more time: `git mimo config set testTimeout SECONDS`, or a quicker command: `--test`",
+        )
+    if run.killed_by:
+        raise CheckError(f"the base's own tests passed the limit of {run.killed_by}: `{tests.shown}`")
+    if report.exit_code == 127:
+        raise CheckError(
+            f"the test command was not found: `{tests.shown}`: {_last_lines(report.output)}",
+            hint='install it, or name another command: `--test "…"`',
+        )
+    if tests.kind in _OWN_REPORT and (not report.has_report or run.problem):
+        why = run.problem or _last_lines(report.output)
+        raise CheckError(f"the base's tests cannot be run or read: `{tests.shown}`: {why}", hint="try it by hand")
+    if run.imported_elsewhere:
+        raise CheckError(
+            f"the tests import another copy of the project: {', '.join(run.imported_elsewhere)}",
+            hint="uninstall the project from the test environment, or install it in development mode",
+        )
+
+
+def _agree(reports: list[TestReport]) -> tuple[dict[str, TestOutcome], tuple[str, ...]]:
+    """The outcomes on which all reports agree, and the tests on which they don't."""
+    names = {name for report in reports for name in report.cases}
+    cases: dict[str, TestOutcome] = {}
+    flaky = []
+    for name in sorted(names):
+        outcomes = {_plain(report.cases.get(name)) for report in reports}
+        first = reports[0].cases.get(name)
+        if len(outcomes) == 1 and first is not None:
+            cases[name] = first
+        else:
+            flaky.append(name)
+    return cases, tuple(flaky)
+
+
+def _plain(outcome: TestOutcome | None) -> TestOutcome | None:
+    return TestOutcome.FAILED if outcome is TestOutcome.ERROR else outcome
+
+
+def _fingerprint(bench: Bench, tests: TestCommand) -> str:
+    """A hash over what results depend on besides the tree and the commands."""
+    parts = [bench.environment.name, platform.machine(), platform.release(), tests.report.value, repr(bench.limits)]
+    parts += [describe_interpreter(tests.interpreter)] if tests.interpreter else []
+    parts += [str(bench.network), *sorted(bench.protected), *sorted(bench.unprotected)]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:20]
+
+
+def _last_lines(output: str, count: int = 3) -> str:
+    lines = [line.strip() for line in output.strip().splitlines() if line.strip()]
+    return " | ".join(lines[-count:])[:400] or "no output"

@@ -1,0 +1,203 @@
+"""The test bench of one session: fresh trees outside the checkout, and commands that run in them."""
+
+import contextlib
+import secrets
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gitmimo.environment.command import Environment, Job, Limits
+from gitmimo.errors import CheckError
+from gitmimo.evaluator.command import ReportFormat, TestCommand
+from gitmimo.evaluator.layout import Layout, find_layout
+from gitmimo.evaluator.probe import make_probe
+from gitmimo.evaluator.reports import ReportContent, clear_stale_reports, read_report
+from gitmimo.git.private import make_private_git
+from gitmimo.git.repository import Repository
+from gitmimo.git.tree import checkout
+from gitmimo.records import CommandResult, Oid, TestReport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """What is the same for all products of a session.
+
+    `base` is a commit. Commands come from the user or from base, never from a candidate. `scratch` is a directory of
+    ours that nothing else uses. `checkout` is where linked dependencies lie; `copies` names ignored files of it that a
+    fresh tree needs. `known_secrets` maps names to values that no product may hold.
+    """
+
+    repository: Repository
+    environment: Environment
+    base: Oid
+    scratch: Path
+    tests: TestCommand
+    setup: tuple[str, ...] = ()
+    accept: tuple[str, ...] = ()
+    protected: tuple[str, ...] = ()
+    unprotected: tuple[str, ...] = ()
+    limits: Limits = Limits()
+    network: bool = False
+    checkout: Path | None = None
+    copies: tuple[str, ...] = ()
+    known_secrets: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """All commands that decide, in the order in which they run."""
+        return (*self.setup, self.tests.shown, *self.accept)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FreshTree:
+    """One tree written out for one check, with a throw-away git and a temporary directory of its own."""
+
+    bench: Bench
+    tree: Oid
+    path: Path
+    private_git: Path
+    temp: Path
+    probes: Path
+
+    def run(
+        self,
+        command: str | Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        readable: Sequence[Path] = (),
+        writable: Sequence[Path] = (),
+        cancelled: Callable[[], bool] | None = None,
+    ) -> CommandResult:
+        """Run one command here, in the bench's environment. CheckError when it was cancelled."""
+        bench = self.bench
+        objects = bench.repository.common_dir / "objects"
+        result = bench.environment.run(
+            Job(
+                command=command,
+                work_tree=self.path,
+                private_git=self.private_git,
+                temp=self.temp,
+                readable=(objects, *bench.tests.readable, *readable),
+                writable=tuple(writable),
+                env={"PYTHONDONTWRITEBYTECODE": "1", "CARGO_NET_OFFLINE": "true", **(env or {})},
+                network=bench.network,
+                limits=bench.limits,
+                cancelled=cancelled,
+            )
+        )
+        if result.killed_by_limit == "cancelled":
+            raise CheckError(f"stopped while it ran: `{result.command}`")
+        return result
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuiteRun:
+    """One run of the test command: results by id, and what besides them was seen."""
+
+    report: TestReport
+    problem: str = ""  # why the results can't be trusted or aren't there
+    imported: tuple[str, ...] = ()  # the project's packages that the tests imported
+    imported_elsewhere: tuple[str, ...] = ()  # those of them that came from outside the fresh tree, and from where
+    killed_by: str = ""
+
+
+@contextlib.contextmanager
+def fresh_tree(bench: Bench, tree: Oid) -> Iterator[FreshTree]:
+    """Write a tree into a new directory and remove it afterwards."""
+    home = bench.scratch / f"tree-{secrets.token_hex(5)}"
+    path = home / "tree"
+    try:
+        checkout(bench.repository, tree, path, attributes_from=bench.base)
+        for name in ("temp", "probes"):
+            (home / name).mkdir()
+        _bring(bench, path)
+        pointer = make_private_git(bench.repository, home / "git", bench.base, work_tree=path)
+        (path / ".git").write_bytes(pointer.read_bytes())
+        yield FreshTree(
+            bench=bench, tree=tree, path=path, private_git=home / "git", temp=home / "temp", probes=home / "probes"
+        )
+    except OSError as error:
+        raise CheckError(f"cannot write a fresh tree: {error.strerror or error}: `{home}`") from error
+    finally:
+        _remove(home)
+
+
+def layout_of(bench: Bench, tree: Oid) -> Layout:
+    """The layout of a tree of the bench's repository."""
+    paths = [entry.path for entry in bench.repository.list_paths(tree)]
+    return find_layout(paths, lambda path: bench.repository.read_blob(tree, path))
+
+
+def run_suite(
+    fresh: FreshTree,
+    layout: Layout,
+    *,
+    command: TestCommand | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> SuiteRun:
+    """Run the tests once and read what they reported. A run over the time limit has no trusted results."""
+    tests = command or fresh.bench.tests
+    probe = make_probe(tests, tree=fresh.path, directory=fresh.probes, roots=layout.roots, packages=layout.packages)
+    if tests.report is ReportFormat.SUREFIRE:
+        clear_stale_reports(fresh.path)
+    result = fresh.run(
+        probe.command, env=probe.env, readable=probe.readable, writable=probe.writable, cancelled=cancelled
+    )
+    content = ReportContent() if tests.report is ReportFormat.NONE else read_report(probe, tests.report)
+    report = TestReport(
+        command=tests.shown,
+        exit_code=result.exit_code,
+        cases=content.cases,
+        has_report=content.found,
+        output=_cut(content.output) + result.output,
+        seconds=result.seconds,
+        timed_out=result.timed_out,
+    )
+    return SuiteRun(
+        report=report,
+        problem=content.problem,
+        imported=tuple(sorted({name for name, _ in content.origins})),
+        imported_elsewhere=_elsewhere(content.origins, fresh.path),
+        killed_by=result.killed_by_limit,
+    )
+
+
+def _elsewhere(origins: Sequence[tuple[str, str]], tree: Path) -> tuple[str, ...]:
+    outside = {f"`{name}` from `{file}`" for name, file in origins if file and not _lies_in(file, tree)}
+    return tuple(sorted(outside))
+
+
+def _lies_in(file: str, tree: Path) -> bool:
+    return Path(file).resolve().is_relative_to(tree.resolve())
+
+
+def _bring(bench: Bench, path: Path) -> None:
+    """Copy and link what the project needs and git ignores; what is already there stays."""
+    if bench.checkout is None:
+        return
+    for name in bench.copies:
+        source, target = bench.checkout / name, path / name
+        if source.is_file() and not target.exists() and target.parent.resolve().is_relative_to(path.resolve()):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+    for name in bench.tests.links:
+        source, target = bench.checkout / name, path / name
+        if source.is_dir() and not target.exists() and not target.is_symlink():
+            target.symlink_to(source.resolve())
+
+
+def _cut(text: str, limit: int = 500_000) -> str:
+    return text if len(text) <= limit else f"{text[: limit // 2]}\n[...]\n{text[-limit // 2 :]}"
+
+
+def _remove(home: Path) -> None:
+    """Remove a tree, also where a test left directories that may not be written."""
+    for _ in range(2):
+        shutil.rmtree(home, ignore_errors=True)
+        if not home.exists():
+            return
+        for path in home.rglob("*"):
+            if path.is_dir() and not path.is_symlink():
+                with contextlib.suppress(OSError):
+                    path.chmod(0o700)

@@ -1,0 +1,131 @@
+"""Instrumenting a test run: what is put beside the tree so that every result comes back by test id."""
+
+import json
+import re
+import secrets
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gitmimo.evaluator.command import ReportFormat, TestCommand, TestKind
+from gitmimo.evaluator.probes import pytest_probe_path, unittest_probe_path
+
+_PLANTED = """\
+def {must_pass}():
+    assert 1 + 1 == 2
+
+
+def {must_fail}():
+    assert 1 + 1 == 3
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """One instrumented run: what to start, with what, and where the report will be."""
+
+    command: str | tuple[str, ...]
+    tree: Path
+    report: Path  # a file, or a directory of files
+    writable: tuple[Path, ...] = ()
+    readable: tuple[Path, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    nonce: str = ""
+    must_pass: str = ""
+    must_fail: str = ""
+
+
+def make_probe(
+    tests: TestCommand, *, tree: Path, directory: Path, roots: Sequence[str], packages: Sequence[str]
+) -> Probe:
+    """Write what the run needs below `directory` and say how to start it.
+
+    `roots` are the tree's directories that Python packages are imported from, `packages` the names whose origin is
+    wanted. The names of report and planted tests are random, new for every run.
+    """
+    token = secrets.token_hex(6)
+    out = directory / f"out-{token}"
+    out.mkdir(parents=True)
+    env = {"PYTHONDONTWRITEBYTECODE": "1", "CI": "1", "GOCACHE": str(out / "go-cache")}
+    if tests.report in (ReportFormat.PYTEST, ReportFormat.UNITTEST):
+        return _python_probe(tests, token, tree, directory, out, [str(tree / root) for root in roots], packages, env)
+    report = out / "report"
+    command: str | tuple[str, ...] = tests.command
+    shown = tests.command if isinstance(tests.command, str) else shlex.join(tests.command)
+    quoted = shlex.quote(str(report))
+    if tests.report is ReportFormat.NODE_JUNIT:
+        options = "--test-reporter=spec --test-reporter-destination=stdout --test-reporter=junit"
+        options += f" --test-reporter-destination={quoted}"
+        command = re.sub(r"\bnode\s+(.*?)--test(?![-\w])", lambda m: f"node {m[1]}--test {options}", shown, count=1)
+    elif tests.report is ReportFormat.JEST_JSON:
+        command = f"{shown} --json --outputFile={quoted}"
+    elif tests.report is ReportFormat.VITEST_JSON:
+        command = f"{shown} --reporter=default --reporter=json --outputFile.json={quoted}"
+    elif tests.report is ReportFormat.GO_JSON:
+        events = re.sub(r"(?<![-/\w])go test(?!\s+-json)", "go test -json", shown)
+        command = f"{{ {events}\n}} > {quoted}"
+    elif tests.report is ReportFormat.CARGO_TEXT:
+        command = f"{{ {shown}\n}} > {quoted} 2>&1"
+        env["CARGO_TERM_COLOR"] = "never"
+    elif tests.report is ReportFormat.SUREFIRE:
+        report = tree
+    return Probe(command=command, tree=tree, report=report, writable=(out,), env=env)
+
+
+def _python_probe(
+    tests: TestCommand,
+    token: str,
+    tree: Path,
+    directory: Path,
+    out: Path,
+    roots: Sequence[str],
+    packages: Sequence[str],
+    env: dict[str, str],
+) -> Probe:
+    is_pytest = tests.report is ReportFormat.PYTEST
+    source = pytest_probe_path() if is_pytest else unittest_probe_path()
+    home, planted = directory / f"probe-{token}", directory / f"probe-{token}" / f"planted_{token}"
+    planted.mkdir(parents=True)
+    probe = home / f"probe_{token}.py"
+    must_pass, must_fail = f"test_{secrets.token_hex(5)}", f"test_{secrets.token_hex(5)}"
+    module = planted / f"test_{secrets.token_hex(5)}.py"
+    module.write_text(_PLANTED.format(must_pass=must_pass, must_fail=must_fail), encoding="utf-8")
+    nonce = secrets.token_hex(16)
+    settings = {
+        "report": str(out / "report"),
+        "nonce": nonce,
+        "roots": list(roots),
+        "packages": list(packages),
+        "planted": str(module),
+        "must_pass": must_pass,
+        "must_fail": must_fail,
+    }
+    probe.write_bytes(source.read_bytes())
+    probe.with_suffix(".json").write_text(json.dumps(settings), encoding="utf-8")
+    env |= {"PYTHONPATH": str(home), **({"PYTHONSAFEPATH": "1"} if _only_runs_tests(tests) else {})}
+    command = tests.command
+    if is_pytest:
+        options = ["-p", probe.stem, "-p", "no:cacheprovider", f"--rootdir={tree}", f"--confcutdir={tree}"]
+        env["PYTEST_ADDOPTS"] = shlex.join(options)
+    else:
+        shown = command if isinstance(command, str) else shlex.join(command)
+        command = re.sub(r"-m\s+unittest(?![-\w])", lambda _: shlex.quote(str(probe)), shown)
+    return Probe(
+        command=command,
+        tree=tree,
+        report=out / "report",
+        writable=(out,),
+        readable=(home,),
+        env=env,
+        nonce=nonce,
+        must_pass=must_pass,
+        must_fail=must_fail,
+    )
+
+
+def _only_runs_tests(tests: TestCommand) -> bool:
+    """Whether every Python that the command starts is a test runner, which needs no import from its own directory."""
+    if tests.kind not in (TestKind.PYTEST, TestKind.UNITTEST):
+        return False
+    return not re.search(r"(?:^|[\s/])python[0-9.]*\s+(?!-m\s+(?:pytest|unittest)\b)", tests.shown)

@@ -1,0 +1,107 @@
+"""Runs `python -m unittest` with the same arguments, writes every result as one JSON line, plants two tests.
+
+Started as a script from a directory outside the tree, so nothing in the tree can stand in for unittest.
+"""
+
+import json
+import os
+import sys
+import unittest
+import unittest.mock
+from pathlib import Path
+from typing import Any
+
+_SETTINGS = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
+_PASS, _FAIL = _SETTINGS["must_pass"], _SETTINGS["must_fail"]
+
+
+def _write(record: dict[str, Any]) -> None:
+    line = json.dumps({"nonce": _SETTINGS["nonce"], **record}) + "\n"
+    fd = os.open(_SETTINGS["report"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        os.write(fd, line.encode())
+    finally:
+        os.close(fd)
+
+
+def _phase(test: unittest.TestCase, outcome: str) -> None:
+    name = test.id()
+    if name.rpartition(".")[2] in (_PASS, _FAIL):
+        name = name.rpartition(".")[2]
+    _write({"kind": "phase", "id": name, "when": "call", "outcome": outcome, "xfail": False})
+
+
+class _Result(unittest.TextTestResult):
+    """Tells the report what it is told."""
+
+    def addSuccess(self, test: unittest.TestCase) -> None:  # noqa: N802
+        super().addSuccess(test)
+        _phase(test, "passed")
+
+    def addFailure(self, test: unittest.TestCase, err: Any) -> None:  # noqa: N802
+        super().addFailure(test, err)
+        _phase(test, "failed")
+
+    def addError(self, test: unittest.TestCase, err: Any) -> None:  # noqa: N802
+        super().addError(test, err)
+        _phase(test, "failed")
+
+    def addSkip(self, test: unittest.TestCase, reason: str) -> None:  # noqa: N802
+        super().addSkip(test, reason)
+        _phase(test, "skipped")
+
+    def addExpectedFailure(self, test: unittest.TestCase, err: Any) -> None:  # noqa: N802
+        super().addExpectedFailure(test, err)
+        _phase(test, "skipped")
+
+    def addUnexpectedSuccess(self, test: unittest.TestCase) -> None:  # noqa: N802
+        super().addUnexpectedSuccess(test)
+        _phase(test, "failed")
+
+    def addSubTest(self, test: unittest.TestCase, subtest: unittest.TestCase, err: Any) -> None:  # noqa: N802
+        super().addSubTest(test, subtest, err)
+        if err is not None:
+            _phase(test, "failed")
+
+
+class _Quiet(_Result):
+    """For the planted tests: their result goes to the report only."""
+
+    def printErrors(self) -> None:  # noqa: N802
+        """Say nothing."""
+
+
+class _Runner(unittest.TextTestRunner):
+    resultclass: Any = _Result
+
+    def run(self, test: Any) -> Any:
+        _write({"kind": "start"})
+        result = super().run(test)
+        with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+            quiet: Any = _Quiet
+            unittest.TextTestRunner(stream=nowhere, resultclass=quiet).run(_planted())
+        for name in _SETTINGS["packages"]:
+            module = sys.modules.get(name)
+            if module is not None:
+                where = getattr(module, "__file__", None) or next(iter(getattr(module, "__path__", ())), None)
+                _write({"kind": "origin", "id": name, "file": str(where or "")})
+        _write({"kind": "end", "status": 0 if result.wasSuccessful() else 1})
+        return result
+
+
+def _planted() -> unittest.TestSuite:
+    def passes(self: unittest.TestCase) -> None:
+        self.assertEqual(1 + 1, 2)  # noqa: PT009
+
+    def fails(self: unittest.TestCase) -> None:
+        self.assertEqual(1 + 1, 3)  # noqa: PT009
+
+    case = type("Planted", (unittest.TestCase,), {_PASS: passes, _FAIL: fails})
+    return unittest.TestSuite([case(_PASS), case(_FAIL)])
+
+
+if __name__ == "__main__":
+    os.environ.pop("PYTHONSAFEPATH", None)
+    os.environ["PYTHONPATH"] = os.pathsep.join(_SETTINGS["roots"])
+    sys.path[:1] = _SETTINGS["roots"]  # in the place of this script's own directory
+    unittest.main(module=None, argv=["python -m unittest", *sys.argv[1:]], testRunner=_Runner)

@@ -1,0 +1,270 @@
+"""Results by test id, read from what a test run left behind. Whatever is not understood counts as no report."""
+
+import json
+import re
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gitmimo.evaluator.command import ReportFormat
+from gitmimo.evaluator.probe import Probe
+from gitmimo.records import TestOutcome
+
+_MOST_BYTES = 128 << 20
+_SKIPS = ("Skipped", "XFailed", "Exit", "SkipTest")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportContent:
+    """What one report says. `found` is False where nothing usable was there."""
+
+    found: bool = False
+    cases: dict[str, TestOutcome] = field(default_factory=dict)
+    problem: str = ""  # what shows that the report can't be trusted
+    origins: tuple[tuple[str, str], ...] = ()  # package, file it was imported from
+    output: str = ""  # where the run's output went into the report
+
+
+def read_report(probe: Probe, form: ReportFormat) -> ReportContent:
+    """Read the report of one finished run."""
+    if form in (ReportFormat.PYTEST, ReportFormat.UNITTEST):
+        return _read_lines(probe)
+    if form is ReportFormat.SUREFIRE:
+        return _combine(_junit_cases(path.read_bytes()) for path in _surefire_files(probe.report))
+    data = _read(probe.report)
+    if not data:
+        return ReportContent()
+    if form is ReportFormat.NODE_JUNIT:
+        return _combine([_junit_cases(data)])
+    if form in (ReportFormat.JEST_JSON, ReportFormat.VITEST_JSON):
+        return _combine([_jest_cases(data, probe.tree)])
+    if form is ReportFormat.GO_JSON:
+        return _go_content(data)
+    return _cargo_content(data)
+
+
+def clear_stale_reports(tree: Path) -> None:
+    """Remove report files that came with the tree, before a run whose reports lie inside it."""
+    for path in _surefire_files(tree):
+        path.unlink()
+
+
+def _read(path: Path) -> bytes:
+    """The file, if it is one, of sane size and not behind a symlink."""
+    if path.is_symlink() or not path.is_file() or path.stat().st_size > _MOST_BYTES:
+        return b""
+    return path.read_bytes()
+
+
+def _combine(parts: Iterable[list[tuple[str, TestOutcome]] | None]) -> ReportContent:
+    """One content of several lists. Equal ids are told apart by number, passed ones first, so that none gets lost."""
+    by_id: dict[str, list[TestOutcome]] = {}
+    found = False
+    for part in parts:
+        if part is None:
+            return ReportContent(problem="the report cannot be read")
+        found = True
+        for name, outcome in part:
+            by_id.setdefault(name, []).append(outcome)
+    cases = {}
+    for name, outcomes in by_id.items():
+        for number, outcome in enumerate(sorted(outcomes, key=_RANK.index)):
+            cases[name if number == 0 else f"{name} #{number + 1}"] = outcome
+    return ReportContent(found=found, cases=cases)
+
+
+_RANK = [TestOutcome.PASSED, TestOutcome.SKIPPED, TestOutcome.FAILED, TestOutcome.ERROR]
+
+
+# --- our own lines (pytest, unittest) --------------------------------------------------------------------------------
+
+
+def _read_lines(probe: Probe) -> ReportContent:
+    records = list(_own_records(_read(probe.report), probe.nonce))
+    starts = sum(record.get("kind") == "start" for record in records)
+    ends = sum(record.get("kind") == "end" for record in records)
+    if not starts or starts != ends:
+        return ReportContent(problem="the test run ended before it could report" if starts else "")
+    cases: dict[str, TestOutcome] = {}
+    raised: dict[str, str] = {}
+    expected: set[str] = set()
+    for record in records:
+        name = str(record.get("id", ""))
+        if record["kind"] == "phase":
+            _add_phase(cases, record)
+            expected |= {name} if record.get("xfail") else set()
+        elif record["kind"] == "collect":
+            cases[f"{name} (collection)"] = TestOutcome.ERROR
+        elif record["kind"] == "raw":
+            raised[name] = str(record.get("raised", ""))
+    planted = {name: outcome for name, outcome in cases.items() if _short(name) in (probe.must_pass, probe.must_fail)}
+    problem = _planted_problem(probe, planted, starts) or _rewritten(cases, raised, expected)
+    return ReportContent(
+        found=True,
+        cases={name: outcome for name, outcome in cases.items() if name not in planted},
+        problem=problem,
+        origins=tuple((str(r["id"]), str(r.get("file", ""))) for r in records if r["kind"] == "origin"),
+    )
+
+
+def _own_records(data: bytes, nonce: str) -> Iterator[dict[str, Any]]:
+    for line in data.splitlines():
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(record, dict) and record.get("nonce") == nonce and "kind" in record:
+            yield record
+
+
+def _add_phase(cases: dict[str, TestOutcome], record: dict[str, Any]) -> None:
+    """Fold one phase into a test's outcome: the worst phase decides."""
+    name, outcome = str(record["id"]), record.get("outcome")
+    if outcome == "failed":
+        now = TestOutcome.FAILED if record.get("when") == "call" else TestOutcome.ERROR
+    elif outcome == "skipped":
+        now = TestOutcome.SKIPPED
+    elif outcome == "passed":
+        if record.get("when") != "call":
+            return
+        now = TestOutcome.PASSED
+    elif outcome == "rerun":
+        return
+    else:
+        now = TestOutcome.ERROR
+    cases[name] = max(cases.get(name, now), now, key=_RANK.index)
+
+
+def _planted_problem(probe: Probe, planted: dict[str, TestOutcome], sessions: int) -> str:
+    outcomes = {_short(name): outcome for name, outcome in planted.items()}
+    if probe.must_fail not in outcomes or probe.must_pass not in outcomes:
+        return "the planted tests did not run"
+    if outcomes[probe.must_fail] is not TestOutcome.FAILED:
+        return "a planted test that must fail did not fail: results are tampered with"
+    if outcomes[probe.must_pass] is not TestOutcome.PASSED:
+        return "a planted test that must pass did not pass"
+    return ""
+
+
+def _rewritten(cases: dict[str, TestOutcome], raised: dict[str, str], expected: set[str]) -> str:
+    wrong = sorted(
+        name
+        for name, error in raised.items()
+        if error and error not in _SKIPS and cases.get(name) is TestOutcome.PASSED and name not in expected
+    )
+    return f"reported as passed although they raised: {', '.join(wrong[:5])}" if wrong else ""
+
+
+def _short(name: str) -> str:
+    return name.rpartition("::")[2]
+
+
+# --- other formats ---------------------------------------------------------------------------------------------------
+
+
+def _junit_cases(data: bytes) -> list[tuple[str, TestOutcome]] | None:
+    if b"<!DOCTYPE" in data or b"<!ENTITY" in data or len(data) > _MOST_BYTES:
+        return None
+    try:
+        root = ElementTree.fromstring(data)
+    except ElementTree.ParseError:
+        return None
+    return list(_junit_walk(root, ()))
+
+
+def _junit_walk(node: ElementTree.Element, path: tuple[str, ...]) -> Iterator[tuple[str, TestOutcome]]:
+    for child in node:
+        if child.tag == "testsuite":
+            yield from _junit_walk(child, (*path, child.get("name", "")))
+        elif child.tag == "testcase":
+            name = " > ".join(part for part in (*path, child.get("name", "")) if part)
+            tags = {part.tag for part in child}
+            outcome = TestOutcome.PASSED
+            if "error" in tags:
+                outcome = TestOutcome.ERROR
+            elif "failure" in tags:
+                outcome = TestOutcome.FAILED
+            elif "skipped" in tags:
+                outcome = TestOutcome.SKIPPED
+            where = child.get("file") or child.get("classname") or ""
+            yield f"{where}::{name}", outcome
+
+
+def _surefire_files(tree: Path) -> list[Path]:
+    patterns = ("**/target/surefire-reports/*.xml", "**/target/failsafe-reports/*.xml", "**/build/test-results/*/*.xml")
+    found = [path for pattern in patterns for path in tree.glob(pattern)]
+    return sorted(path for path in found if not path.is_symlink() and path.is_file())
+
+
+def _jest_cases(data: bytes, tree: Path) -> list[tuple[str, TestOutcome]] | None:
+    words = {"passed": TestOutcome.PASSED, "failed": TestOutcome.FAILED}
+    try:
+        found = []
+        for suite in json.loads(data)["testResults"]:
+            file = str(suite["name"]).removeprefix(f"{tree}/")
+            if not suite["assertionResults"] and suite.get("status") == "failed":
+                found.append((f"{file} (collection)", TestOutcome.ERROR))
+            found += [
+                (f"{file}::{case['fullName'].strip()}", words.get(case["status"], TestOutcome.SKIPPED))
+                for case in suite["assertionResults"]
+            ]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return found
+
+
+def _go_content(data: bytes) -> ReportContent:
+    """`go test -json`: one event a line; output events put together give the text."""
+    words = {"pass": TestOutcome.PASSED, "fail": TestOutcome.FAILED, "skip": TestOutcome.SKIPPED}
+    cases: dict[str, TestOutcome] = {}
+    texts: list[str] = []
+    packages: dict[str, str] = {}
+    for line in data.decode("utf-8", "replace").splitlines():
+        try:
+            event = json.loads(line)
+        except ValueError:
+            texts.append(line + "\n")
+            continue
+        if not isinstance(event, dict):
+            continue
+        texts.append(str(event.get("Output", "")))
+        package, action = str(event.get("Package", "")), str(event.get("Action", ""))
+        if action not in words:
+            continue
+        if event.get("Test"):
+            cases[f"{package}::{event['Test']}"] = words[action]
+        else:
+            packages[package] = action
+    for package, action in packages.items():
+        own = [outcome for name, outcome in cases.items() if name.startswith(f"{package}::")]
+        if action == "fail" and TestOutcome.FAILED not in own:
+            cases[f"{package} (package)"] = TestOutcome.ERROR
+    return ReportContent(found=bool(packages), cases=cases, output="".join(texts))
+
+
+_CARGO_HEADER = re.compile(r"^\s+(?:Running (?:unittests )?(?P<file>\S+)|Doc-tests (?P<doc>\S+))")
+_CARGO_CASE = re.compile(r"^test (?P<name>.+?)(?: - should panic)? \.\.\. (?P<word>ok|FAILED|ignored)")
+_CARGO_SUM = re.compile(r"^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored")
+
+
+def _cargo_content(data: bytes) -> ReportContent:
+    """Libtest's text. A binary whose lines don't add up to its own sum makes the report unusable."""
+    words = {"ok": TestOutcome.PASSED, "FAILED": TestOutcome.FAILED, "ignored": TestOutcome.SKIPPED}
+    text = data.decode("utf-8", "replace")
+    cases: dict[str, TestOutcome] = {}
+    binary, sums = "", 0
+    counted = dict.fromkeys(words, 0)
+    for line in text.splitlines():
+        if header := _CARGO_HEADER.match(line):
+            binary = header["file"] or f"doc {header['doc']}"
+            counted = dict.fromkeys(words, 0)
+        elif case := _CARGO_CASE.match(line):
+            counted[case["word"]] += 1
+            cases[f"{binary}::{re.sub(r' [(]line [0-9]+[)]', '', case['name'])}"] = words[case["word"]]
+        elif total := _CARGO_SUM.match(line):
+            sums += 1
+            if [int(part) for part in total.groups()] != [counted["ok"], counted["FAILED"], counted["ignored"]]:
+                return ReportContent(problem="the lines of the test output do not add up", output=text)
+    return ReportContent(found=sums > 0, cases=cases, output=text)

@@ -1,0 +1,55 @@
+"""Evidence kept by what it depends on, so that nothing is tested twice, not even by two threads at once."""
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from gitmimo.git.lock import hold_lock
+from gitmimo.records import Evidence, Oid, dump_json, from_json
+
+_SCHEMA = "git-mimo/evidence/2"
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceStore:
+    """A directory of evidence that may vanish at any time; files that can't be read count as absent."""
+
+    directory: Path
+
+    def find(self, key: str) -> Evidence | None:
+        """The evidence under a key, if it is there and whole."""
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            stored = json.loads((self.directory / f"{key}.json").read_text(encoding="utf-8"))
+            if stored["schema"] == _SCHEMA and stored["key"] == key:
+                return from_json(Evidence, stored["evidence"])
+        return None
+
+    def keep(self, key: str, evidence: Evidence) -> None:
+        """Write it under the key: whole or not at all."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        stored = {"schema": _SCHEMA, "key": key, "evidence": json.loads(dump_json(evidence))}
+        fd, name = tempfile.mkstemp(dir=self.directory, prefix=".evidence-")
+        with os.fdopen(fd, "w", encoding="utf-8") as file:
+            json.dump(stored, file)
+        Path(name).replace(self.directory / f"{key}.json")
+
+    @contextlib.contextmanager
+    def reserve(self, key: str, *, cancelled: Callable[[], bool] | None = None) -> Iterator[None]:
+        """Make others who want the same key wait, in this process and in others."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        with hold_lock(self.directory / f"{key}.lock", wait_s=24 * 3600, cancelled=cancelled or _never):
+            yield
+
+
+def evidence_key(*, tree: Oid, base: Oid, commands: tuple[str, ...], fingerprint: str) -> str:
+    """The name of evidence: it changes when anything changes that the results depend on."""
+    return hashlib.sha256("\0".join((_SCHEMA, tree, base, fingerprint, *commands)).encode()).hexdigest()[:40]
+
+
+def _never() -> bool:
+    return False

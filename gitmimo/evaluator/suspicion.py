@@ -1,0 +1,103 @@
+"""Signs in a product's lines that a person should look at: ways to please tests rather than to be right. Pure."""
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import PurePosixPath
+
+from gitmimo.git.patch import AddedLine
+from gitmimo.records import DiffFacts
+from gitmimo.visible import has_hidden, visible
+
+REVIEW = "review: "
+"""What a flag begins with that forbids merging without a person or a critic."""
+
+_SIGNS: tuple[tuple[re.Pattern[bytes], str], ...] = tuple(
+    (re.compile(pattern), meaning)
+    for pattern, meaning in (
+        (rb"\bos\._exit\s*\(", "ends the process without clean-up"),
+        (
+            rb"PYTEST_(?:CURRENT_TEST|ADDOPTS|PLUGINS|XDIST)|JEST_WORKER_ID|VITEST_WORKER_ID",
+            "asks whether it is tested",
+        ),
+        (rb"NODE_ENV\W+\s*={2,3}\W*test", "asks whether it is tested"),
+        (rb"['\"](?:_?pytest|unittest)['\"]\s+in\s+sys\.modules", "asks whether it is tested"),
+        (rb"^\s*(?:import|from)\s+_pytest\b|\bdef pytest_\w+\s*\(", "reaches into pytest"),
+        (rb"\bsys\._getframe\b|\binspect\.(?:stack|currentframe)\s*\(|\bsys\.settrace\b", "looks at its caller"),
+        (rb"\bgc\.get_(?:objects|referrers)\b", "looks at other objects"),
+        (rb"\bsys\.(?:meta_path|path_hooks)\b|\bsys\.modules\[.*\]\s*=", "changes how modules are imported"),
+        (rb"\b__eq__\s*=\s*lambda\b.*:\s*True\b", "is equal to everything"),
+        (rb"\bbuiltins\.\w+\s*=[^=]", "replaces a builtin"),
+    )
+)
+_EQUALITY = re.compile(rb"\bdef\s+__(?:eq|ne|lt|le|gt|ge|contains)__\s*\(|\bequals\s*\(\s*Object\b")
+_ALWAYS = re.compile(rb"^\s*return\s+(?:True|true|not False)\s*;?\s*(?:#.*|//.*)?$")
+_WATCHED = {
+    ".gitattributes": "changes how git reads files",
+    ".gitmodules": "changes submodules",
+    ".gitignore": "changes what git ignores",
+    ".envrc": "runs when a person enters the directory",
+    "Makefile": "changes the build",
+    "setup.py": "changes the build",
+}
+_WATCHED_DIRECTORIES = (".github/", ".circleci/", ".husky/", ".githooks/", ".vscode/", ".devcontainer/")
+
+
+def suspicious_lines(lines: Iterable[AddedLine]) -> tuple[str, ...]:
+    """Name what added product lines do that only tests could want; each finding once per file."""
+    flags: dict[str, None] = {}
+    recent: list[AddedLine] = []
+    for line in lines:
+        where = f"`{visible(line.path, newlines=False)}` line {line.number}"
+        if hidden := has_hidden(line.text.decode("utf-8", "surrogateescape").rstrip("\r")):
+            flags[f"{REVIEW}hidden characters ({', '.join(hidden[:3])}): {where}"] = None
+        for pattern, meaning in _SIGNS:
+            if pattern.search(line.text):
+                flags[f"{REVIEW}{meaning}: {where}"] = None
+        recent = [old for old in recent if old.path == line.path and line.number - old.number <= 4]
+        if _ALWAYS.match(line.text) and any(_EQUALITY.search(old.text) for old in recent):
+            flags[f"{REVIEW}is equal to everything: {where}"] = None
+        recent.append(line)
+    return tuple(flags)
+
+
+def suspicious_paths(diff: DiffFacts) -> tuple[str, ...]:
+    """Name changed files that act by their mere presence."""
+    flags = []
+    for change in diff.files:
+        name = PurePosixPath(change.path).name
+        shown = visible(change.path, newlines=False)
+        if name in _WATCHED:
+            severity = REVIEW if name in (".gitattributes", ".gitmodules", ".envrc") else ""
+            flags.append(f"{severity}{_WATCHED[name]}: `{shown}`")
+        elif change.path.startswith(_WATCHED_DIRECTORIES):
+            flags.append(f"{REVIEW}runs elsewhere or by itself: `{shown}`")
+    return tuple(flags)
+
+
+_ASSERTION = re.compile(rb"\bassert\w*\b|\bexpect\s*\(|\bt\.(?:Error|Fatal)|\bself\.(?:assert|fail)|\bshould\b")
+_SKIP = re.compile(
+    rb"pytest\.(?:mark\.)?(?:skip|xfail)|unittest\.(?:skip|expectedFailure)|\b(?:it|test|describe)\.skip|t\.Skip|#\[ignore"
+)
+
+
+def weakened_tests(path: str, before: bytes, after: bytes | None) -> tuple[str, ...]:
+    """Say in what a changed test file demands less than before."""
+    shown = visible(path, newlines=False)
+    if after is None:
+        return (f"{REVIEW}deletes a test file: `{shown}`",)
+    found = []
+    if _gone(_ASSERTION, before, after):
+        found.append(f"{REVIEW}removes or changes assertions: `{shown}`")
+    if len(_SKIP.findall(after)) > len(_SKIP.findall(before)):
+        found.append(f"{REVIEW}skips tests: `{shown}`")
+    return tuple(found)
+
+
+def _gone(pattern: re.Pattern[bytes], before: bytes, after: bytes) -> bool:
+    kept = {line.strip() for line in after.splitlines()}
+    return any(pattern.search(line) and line.strip() not in kept for line in before.splitlines())
+
+
+def needs_review(flags: Sequence[str]) -> tuple[str, ...]:
+    """The flags that forbid merging without a person or a critic."""
+    return tuple(flag for flag in flags if flag.startswith(REVIEW))

@@ -1,0 +1,77 @@
+"""The tree that is tested: the product with everything that judges it taken from base."""
+
+from dataclasses import dataclass
+
+from gitmimo.evaluator.bench import Bench
+from gitmimo.evaluator.protected import ProtectedPaths, is_dependency_file
+from gitmimo.evaluator.shared_files import is_shared, with_base_config
+from gitmimo.evaluator.suspicion import REVIEW, weakened_tests
+from gitmimo.git.repository import Repository
+from gitmimo.git.tree import overlay, put_files, with_mimo_from
+from gitmimo.records import DiffFacts, Oid
+from gitmimo.visible import visible
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestedTree:
+    """`tree` is what the base's suite runs on. `test_paths` are the product's own new or changed tests."""
+
+    __test__ = False
+
+    tree: Oid
+    restored_paths: tuple[str, ...] = ()
+    test_paths: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
+
+
+def build_tested_tree(bench: Bench, product: Oid, diff: DiffFacts) -> TestedTree:
+    """Put the base's protected paths over the product, and the base's test configuration into shared files."""
+    repository, base = bench.repository, bench.base
+    changed = {change.path for change in diff.files} | {change.old_path for change in diff.files if change.old_path}
+    protected = ProtectedPaths(
+        (entry.path for entry in repository.list_paths(base)),
+        changed=changed,
+        extra=bench.protected,
+        exempt=bench.unprotected,
+        commands=bench.commands,
+    )
+    tree = with_mimo_from(repository, product, base)
+    tree, restored = overlay(repository, tree, repository.tree_of(base), protected.is_protected)
+    merged: dict[str, bytes | None] = {}
+    for path in sorted(path for path in changed if is_shared(path)):
+        before, after = repository.read_blob(base, path), repository.read_blob(product, path)
+        if after is None and path.endswith("package.json"):
+            continue  # without it there is nothing to configure
+        wanted = with_base_config(path, before, after or b"")
+        if wanted != (after or b""):
+            merged[path] = wanted
+    tree = put_files(repository, tree, merged) if merged else tree
+    tests = tuple(sorted(p for p in changed if protected.is_test(p) and repository.find_entry(product, p) is not None))
+    return TestedTree(
+        tree=tree,
+        restored_paths=tuple(sorted({*restored, *merged})),
+        test_paths=tests,
+        flags=_flags(repository, base, product, protected, restored, tuple(merged), changed),
+    )
+
+
+def _flags(
+    repository: Repository,
+    base: Oid,
+    product: Oid,
+    protected: ProtectedPaths,
+    restored: tuple[str, ...],
+    merged: tuple[str, ...],
+    changed: set[str],
+) -> tuple[str, ...]:
+    flags: list[str] = []
+    for path in restored:
+        shown = visible(path, newlines=False)
+        before, after = repository.read_blob(base, path), repository.read_blob(product, path)
+        if protected.is_test(path):
+            flags += weakened_tests(path, before, after) if before is not None else ()
+        else:
+            flags.append(f"{REVIEW}changes what tests or CI do: `{shown}`")
+    flags += [f"{REVIEW}changes test configuration: `{visible(path, newlines=False)}`" for path in merged]
+    dependencies = sorted(path for path in changed if is_dependency_file(path))
+    return (*flags, *(f"may change dependencies: `{visible(path, newlines=False)}`" for path in dependencies))

@@ -1,0 +1,105 @@
+"""A small real project, its test bench, and products made from it."""
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from gitmimo.environment.command import Environment, Limits
+from gitmimo.environment.sandbox import open_environment
+from gitmimo.evaluator.baseline import Baseline, measure_base
+from gitmimo.evaluator.bench import Bench
+from gitmimo.evaluator.command import ReportFormat, TestCommand, TestKind
+from gitmimo.evaluator.evaluate import evaluate
+from gitmimo.evaluator.goals import find_mending
+from gitmimo.git.repository import Repository
+from gitmimo.records import Evidence, Gate, Oid
+from tests.conftest import GitBuilder
+
+CALC = "def add(a, b):\n    return a - b\n\n\ndef double(a):\n    return a * 2\n"
+RIGHT = CALC.replace("a - b", "a + b")
+TESTS = """\
+from calc.core import add, double
+
+
+def test_add():
+    assert add(2, 3) == 5
+
+
+def test_double():
+    assert double(4) == 8
+"""
+PROJECT = {
+    "calc/__init__.py": "",
+    "calc/core.py": CALC,
+    "tests/test_core.py": TESTS,
+    "pyproject.toml": '[project]\nname = "calc"\nversion = "1"\n\n[tool.pytest.ini_options]\naddopts = "-q"\n',
+    "README.md": "# calc\n",
+}
+TASK = "Fix the bug in add"
+
+
+@pytest.fixture(scope="session")
+def environment() -> Environment:
+    """The real sandbox of this machine, or the plain one where there is none."""
+    return open_environment("auto")
+
+
+@dataclass
+class Judge:
+    """Evaluates products of one repository against one measured base."""
+
+    git: GitBuilder
+    bench: Bench
+    baseline: Baseline
+    task: str = TASK
+
+    def tree(self, files: Mapping[str, str | bytes | None]) -> Oid:
+        """A product that changes these files."""
+        commit = self.git.commit(files)
+        self.git("reset", "--quiet", "--hard", self.bench.base)
+        return Oid(commit)
+
+    def __call__(self, files: Mapping[str, str | bytes | None], **options: object) -> Evidence:
+        mending = find_mending(self.task, self.baseline.failed_ids)
+        return evaluate(self.bench, self.baseline, self.tree(files), mending=mending, **options)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def make_bench(git: GitBuilder, tmp_path: Path, environment: Environment) -> Callable[..., Bench]:
+    """Builds a bench on a project's files; pytest of this interpreter unless `tests` is given."""
+
+    def make(files: Mapping[str, str | bytes | None] = PROJECT, **options: object) -> Bench:
+        base = Oid(git.commit(files))
+        tests = TestCommand(
+            # this environment's many plugins take a second to load
+            command=f"PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 {sys.executable} -m pytest",
+            kind=TestKind.PYTEST,
+            report=ReportFormat.PYTEST,
+            interpreter=Path(sys.executable),
+        )
+        bench = Bench(
+            repository=Repository.discover(git.path),
+            environment=environment,
+            base=base,
+            scratch=tmp_path / "scratch",
+            tests=tests,
+            limits=Limits(timeout_s=60),
+        )
+        return replace(bench, **options)  # type: ignore[arg-type]
+
+    return make
+
+
+@pytest.fixture
+def judge(git: GitBuilder, make_bench: Callable[..., Bench]) -> Judge:
+    """The small project with its bug, measured."""
+    bench = make_bench()
+    return Judge(git=git, bench=bench, baseline=measure_base(bench))
+
+
+def gate(evidence: Evidence, name: str) -> Gate:
+    """One gate by its name."""
+    return next(gate for gate in evidence.gates if gate.name == name)
