@@ -51,7 +51,10 @@ class GitFailed(RepoError):
         lines = [line.strip() for line in stderr.splitlines() if line.strip()]
         said = [line for line in lines if line.startswith(("fatal:", "error:"))] or lines[-1:]
         reason = "; ".join(line.partition(": ")[2] if line.startswith(("fatal:", "error:")) else line for line in said)
-        super().__init__(f"git {command[0] if command else ''} failed: {reason or f'exit code {exit_code}'}", hint=hint)
+        verb = next(
+            (w for w, before in zip(command, ["", *command], strict=False) if w[:1] != "-" and before != "-c"), ""
+        )
+        super().__init__(f"git {verb} failed: {reason or f'exit code {exit_code}'}", hint=hint)
         self.command = tuple(command)
         self.git_exit_code = exit_code
         self.stderr = stderr

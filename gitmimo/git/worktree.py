@@ -12,7 +12,7 @@ from pathlib import Path
 from gitmimo.errors import RefMoved, RepoError, WorktreeError
 from gitmimo.git.binary import GitFailed, check_outside_name
 from gitmimo.git.lock import hold_lock
-from gitmimo.git.refs import branch_ref, check_branch_prefix, delete_ref, read_ref, short_name
+from gitmimo.git.refs import branch_ref, check_branch_prefix, delete_ref, read_ref, short_name, worktree_git_dir
 from gitmimo.git.repository import Repository
 from gitmimo.git.tree import CHECKOUT_SWITCHES
 from gitmimo.records import Oid
@@ -77,21 +77,27 @@ def add_worktree(
 ) -> Worktree:
     """Make a worktree with a new branch at `start`, or with the branch as it is where it already stands there.
 
-    Runs no hooks, follows no upstream, writes no configuration. WorktreeError, with everything we made gone again,
-    when it fails halfway, as on a full disk.
+    Runs no hooks, follows no upstream, writes no configuration. One that is there already, whole and on the branch, is
+    returned as it is; what a killed process left half-made is made anew. WorktreeError, with everything we made gone
+    again, when it fails halfway, as on a full disk.
     """
     name = check_outside_name(short_name(branch), what="branch")
     check_branch_prefix(repository, name.rpartition("/")[0] or name)
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise WorktreeError(f"something is already there: `{path}`", hint="git mimo gc")
     with hold_lock(repository.state_dir / "worktree.lock", wait_s=600, cancelled=cancelled):
+        known = find_worktree(repository, path)
+        if known is not None and known.is_ours and known.branch == name and _is_whole(repository, path):
+            return known
+        _sweep(repository, path, known)
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise WorktreeError(f"something is already there: `{path}`", hint=f"mv '{path}' '{path}.old'")
         before = read_ref(repository, branch_ref(name))
         if before not in (None, start):
             raise WorktreeError(f"the branch `{name}` exists and stands elsewhere: `{before}`")
+        locked = f"{_MARK}{' '.join(reason.split())} {_this_owner()}"
         entries = _admin_entries(repository)
         finished = False
         try:
-            _add(repository, path, name, start, f"{_MARK}{reason} {_this_owner()}", is_new=before is None)
+            _add(repository, path, name, start, locked, is_new=before is None)
             finished = True
         except (GitFailed, OSError) as exc:
             said = exc.message if isinstance(exc, GitFailed) else str(exc)
@@ -99,7 +105,7 @@ def add_worktree(
         finally:
             if not finished:
                 _clear_away(repository, path, name, start, entries, is_new=before is None)
-    return Worktree(path=path, head=start, branch=name, locked=f"{_MARK}{reason}")
+    return Worktree(path=path, head=start, branch=name, locked=locked)
 
 
 def remove_worktree(repository: Repository, path: Path) -> None:
@@ -114,12 +120,13 @@ def remove_worktree(repository: Repository, path: Path) -> None:
         if not found.is_ours:
             raise WorktreeError(f"not removed, since git-mimo did not make it: `{path}`")
         repository.run("worktree", "unlock", path, check=False)
-        try:
-            repository.run("worktree", "remove", "--force", "--force", path)
-        except GitFailed as exc:
+        done = repository.run("worktree", "remove", "--force", "--force", path, check=False)
+        if done.exit_code and find_worktree(repository, path) is not None:
             # still ours: without the lock's reason nobody could tell any more
             repository.run("worktree", "lock", "--reason", found.locked or _MARK, path, check=False)
-            raise WorktreeError(f"cannot remove the worktree `{path}`: {exc.message}") from exc
+            if _is_whole(repository, path):
+                raise WorktreeError(f"cannot remove the worktree `{path}`: {done.stderr.strip()}")
+            _sweep(repository, path, found)
 
 
 def find_worktree(repository: Repository, path: Path) -> Worktree | None:
@@ -177,13 +184,51 @@ def _clear_away(
                 delete_ref(repository, branch_ref(name), expected=start, reason="mimo: worktree failed")
 
 
+def _is_whole(repository: Repository, path: Path) -> bool:
+    """Whether git finished making the worktree: it writes the index last."""
+    home = _admin_entry(repository, path)
+    return home is not None and (home / "index").exists() and not (home / "index.lock").exists() and path.is_dir()
+
+
+def _sweep(repository: Repository, path: Path, known: Worktree | None) -> None:
+    """Remove what a process that was killed while it made this worktree left of it, ours alone."""
+    home = _admin_entry(repository, path)
+    if known is not None and known.is_ours and home is not None and not _is_whole(repository, path):
+        pointer = path / ".git"
+        if not pointer.exists() or worktree_git_dir(path) == home:
+            shutil.rmtree(path, ignore_errors=True)
+        shutil.rmtree(home, ignore_errors=True)
+    for entry in _admin_entries(repository):  # killed before it even said where it lies; git doesn't list these
+        place = repository.common_dir / "worktrees" / entry
+        if not (place / "gitdir").exists() and _read(place / "locked").startswith(_MARK):
+            shutil.rmtree(place, ignore_errors=True)
+
+
+def _admin_entry(repository: Repository, path: Path) -> Path | None:
+    """Return the directory in which git keeps what it knows of the worktree."""
+    wanted = os.path.realpath(path / ".git")
+    for entry in _admin_entries(repository):
+        place = repository.common_dir / "worktrees" / entry
+        said = _read(place / "gitdir").rstrip("\n")
+        if said and os.path.realpath(place / said) == wanted:
+            return place
+    return None
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(errors="surrogateescape")
+    except OSError:
+        return ""
+
+
 def _admin_entries(repository: Repository) -> frozenset[str]:
     listed = repository.common_dir / "worktrees"
     return frozenset(entry.name for entry in listed.iterdir()) if listed.is_dir() else frozenset()
 
 
 def _space_hint(said: str) -> str:
-    if "No space left" in said or "quota" in said.lower():
+    if any(words in said.lower() for words in ("no space left", "unable to write", "quota")):
         return "free some space, or: git config mimo.worktreeDir /path/with/space"
     return ""
 

@@ -1,0 +1,235 @@
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from gitmimo.errors import RepoError, WorktreeError
+from gitmimo.git.refs import list_refs, read_ref
+from gitmimo.git.repository import Repository
+from gitmimo.git.worktree import (
+    Owner,
+    add_worktree,
+    find_worktree,
+    list_worktrees,
+    process_start,
+    remove_worktree,
+    worktree,
+)
+from gitmimo.records import Oid
+from tests.conftest import GitBuilder
+
+BRANCH = "mimo/0a1b2c3d4e/1"
+
+
+def test_a_worktree_is_made_locked_and_removed_without_a_trace(
+    git: GitBuilder, repository: Repository, base: Oid, tmp_path: Path
+) -> None:
+    config = (git.path / ".git/config").read_bytes()
+    place = tmp_path / "state dir/ü/1"
+    made = add_worktree(repository, place, branch=BRANCH, start=base, reason="session 0a1b2c3d4e candidate 1")
+    found = find_worktree(repository, place)
+    assert found == made
+    assert found.is_ours
+    assert found.owner == Owner(pid=os.getpid(), started=process_start(os.getpid()), host=socket.gethostname())
+    assert found.owner.is_alive
+    assert (found.path, found.branch, found.head) == (place, BRANCH, base)
+    assert (place / "a.py").read_text() == "x = 1\n"
+    assert GitBuilder.__call__(git, "-C", str(place), "status", "--porcelain") == ""
+    (place / "untracked").write_text("x")
+    remove_worktree(repository, place)
+    remove_worktree(repository, place)  # gone already
+    assert not place.exists()
+    assert [w.path for w in list_worktrees(repository)] == [git.path]
+    assert read_ref(repository, f"refs/heads/{BRANCH}") == base
+    assert (git.path / ".git/config").read_bytes() == config
+
+
+def test_a_with_block_removes_what_it_made(repository: Repository, base: Oid, tmp_path: Path) -> None:
+    with worktree(repository, tmp_path / "w", branch=BRANCH, start=base, reason="x") as made:
+        assert (made.path / "a.py").exists()
+    assert not (tmp_path / "w").exists()
+
+
+def test_nobody_elses_worktree_is_removed(git: GitBuilder, repository: Repository, tmp_path: Path) -> None:
+    git("worktree", "add", "--quiet", "-b", "side", str(tmp_path / "side"))
+    with pytest.raises(WorktreeError, match="did not make it"):
+        remove_worktree(repository, tmp_path / "side")
+    with pytest.raises(WorktreeError, match="did not make it"):
+        remove_worktree(repository, git.path)
+    assert (tmp_path / "side/a.py").exists()
+
+
+def test_parallel_starts_from_a_tracking_branch_all_succeed(git: GitBuilder, base: Oid, tmp_path: Path) -> None:
+    git("clone", "--quiet", str(git.path), str(tmp_path / "clone"))
+    clone = Repository.discover(tmp_path / "clone")
+    failures: list[RepoError] = []
+
+    def add(number: int) -> None:
+        try:
+            add_worktree(clone, tmp_path / f"w{number}", branch=f"mimo/s/{number}", start=base, reason="x")
+        except RepoError as exc:
+            failures.append(exc)
+
+    threads = [threading.Thread(target=add, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert len(list_worktrees(clone)) == 9
+    assert 'branch "mimo' not in (tmp_path / "clone/.git/config").read_text()
+
+
+def test_what_is_there_already_is_not_overwritten(repository: Repository, base: Oid, tmp_path: Path) -> None:
+    (tmp_path / "w").mkdir()
+    (tmp_path / "w/mine").write_text("x")
+    with pytest.raises(WorktreeError, match="something is already there"):
+        add_worktree(repository, tmp_path / "w", branch=BRANCH, start=base, reason="x")
+    assert (tmp_path / "w/mine").read_text() == "x"
+    assert read_ref(repository, f"refs/heads/{BRANCH}") is None
+
+
+def test_a_branch_that_stands_elsewhere_is_not_reused(
+    git: GitBuilder, repository: Repository, base: Oid, tmp_path: Path
+) -> None:
+    later = Oid(git.commit({"b": "1"}))
+    git("branch", BRANCH, base)
+    with pytest.raises(WorktreeError, match="stands elsewhere"):
+        add_worktree(repository, tmp_path / "w", branch=BRANCH, start=later, reason="x")
+    made = add_worktree(repository, tmp_path / "w", branch=BRANCH, start=base, reason="x")
+    assert made.head == base
+
+
+def test_a_branch_named_mimo_is_told_with_a_remedy(
+    git: GitBuilder, repository: Repository, base: Oid, tmp_path: Path
+) -> None:
+    git("branch", "mimo")
+    with pytest.raises(RepoError, match="`mimo` blocks") as caught:
+        add_worktree(repository, tmp_path / "w", branch=BRANCH, start=base, reason="x")
+    assert "git branch -m mimo mimo-old" in caught.value.hint
+
+
+def test_a_failure_leaves_nothing_behind(git: GitBuilder, repository: Repository, base: Oid, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(WorktreeError):
+        add_worktree(repository, tmp_path / "file/w", branch=BRANCH, start=base, reason="x")
+    blob = next(e.oid for e in repository.list_paths(base) if e.path == "a.py")
+    (git.path / ".git/objects" / blob[:2] / blob[2:]).unlink()  # the checkout stops in its middle
+    with pytest.raises(WorktreeError, match="cannot make the worktree"):
+        add_worktree(repository, tmp_path / "w", branch=BRANCH, start=base, reason="x")
+    assert not (tmp_path / "w").exists()
+    assert not any((git.path / ".git/worktrees").glob("*"))
+    assert list(list_refs(repository, "refs/heads/")) == ["refs/heads/main"]
+
+
+@pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap for a small file system")
+def test_a_full_disk_is_told_and_leaves_nothing_behind(git: GitBuilder, tmp_path: Path) -> None:
+    base = git.commit({f"big{number}": os.urandom(300_000) for number in range(6)})
+    small = tmp_path / "small"
+    small.mkdir()
+    program = (
+        "import sys\nfrom pathlib import Path\nfrom gitmimo.errors import WorktreeError\n"
+        "from gitmimo.git.repository import Repository\nfrom gitmimo.git.worktree import add_worktree\n"
+        "place = Path(sys.argv[1]) / 'w'\n"
+        "try:\n    add_worktree(Repository.discover(Path(sys.argv[2])), place, branch='mimo/s/1', start=sys.argv[3],"
+        " reason='x')\n"
+        "except WorktreeError as exc:\n    print('unable to write' in exc.message, exc.hint[:15], place.exists())\n"
+    )
+    root = str(Path(__file__).parent.parent.parent)
+    done = subprocess.run(
+        ["bwrap", "--dev-bind", "/", "/", "--size", "1000000", "--tmpfs", str(small), "--chdir", root]
+        + [sys.executable, "-c", program, str(small), str(git.path), base],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if "Operation not permitted" in done.stderr or "Creating new namespace failed" in done.stderr:
+        pytest.skip("bubblewrap is not allowed here")
+    assert (done.stdout, done.stderr) == ("True free some space False\n", "")
+    assert git("branch", "--list", "mimo/*") == ""
+    assert len(list_worktrees(Repository.discover(git.path))) == 1
+
+
+@pytest.mark.parametrize("left", ["no index", "no pointer", "no gitdir", "index lock"])
+def test_what_a_kill_left_half_made_is_made_anew(
+    git: GitBuilder, repository: Repository, base: Oid, tmp_path: Path, left: str
+) -> None:
+    place = tmp_path / "w"
+    add_worktree(repository, place, branch=BRANCH, start=base, reason="x")
+    home = git.path / ".git/worktrees/w"
+    (place / "a.py").unlink()
+    if left == "index lock":
+        (home / "index.lock").touch()
+    else:
+        (home / "index").unlink()
+    if left in ("no pointer", "no gitdir"):
+        shutil.rmtree(place)
+    if left == "no gitdir":
+        (home / "gitdir").unlink()
+    add_worktree(repository, place, branch=BRANCH, start=base, reason="x")
+    assert (place / "a.py").exists()
+    assert [path.name for path in (git.path / ".git/worktrees").iterdir()] == ["w"]
+
+
+def test_a_half_made_worktree_can_be_removed(
+    git: GitBuilder, repository: Repository, base: Oid, tmp_path: Path
+) -> None:
+    add_worktree(repository, tmp_path / "w", branch=BRANCH, start=base, reason="x")
+    (git.path / ".git/worktrees/w/index").unlink()
+    (tmp_path / "w/.git").unlink()
+    remove_worktree(repository, tmp_path / "w")
+    assert len(list_worktrees(repository)) == 1
+    assert not (tmp_path / "w").exists()
+
+
+def test_a_whole_worktree_is_returned_with_its_changes(repository: Repository, base: Oid, tmp_path: Path) -> None:
+    first = add_worktree(repository, tmp_path / "w", branch=BRANCH, start=base, reason="x")
+    (tmp_path / "w/a.py").write_text("changed")
+    assert add_worktree(repository, tmp_path / "w", branch=BRANCH, start=base, reason="again") == first
+    assert (tmp_path / "w/a.py").read_text() == "changed"
+
+
+def test_a_directory_that_vanished_can_still_be_removed(repository: Repository, base: Oid, tmp_path: Path) -> None:
+    add_worktree(repository, tmp_path / "w", branch=BRANCH, start=base, reason="x")
+    shutil.rmtree(tmp_path / "w")
+    remove_worktree(repository, tmp_path / "w")
+    assert len(list_worktrees(repository)) == 1
+
+
+def test_submodules_and_detached_and_bare_are_listed(git: GitBuilder, base: Oid, tmp_path: Path) -> None:
+    git("worktree", "add", "--quiet", "--detach", str(tmp_path / "det\nached"))
+    git("clone", "--quiet", "--bare", ".", str(tmp_path / "bare.git"))
+    detached = list_worktrees(Repository.discover(git.path))[1]
+    assert (detached.path, detached.branch, detached.head) == (tmp_path / "det\nached", None, base)
+    assert list_worktrees(Repository.discover(tmp_path / "bare.git"))[0].is_bare
+
+
+def test_a_sparse_checkout_does_not_thin_out_the_worktree(
+    git: GitBuilder, repository: Repository, base: Oid, tmp_path: Path
+) -> None:
+    git("sparse-checkout", "set", "tests")
+    add_worktree(repository, tmp_path / "w", branch=BRANCH, start=base, reason="x")
+    assert (tmp_path / "w/.mimo/config.yaml").exists()
+
+
+def test_an_owner_that_ended_is_dead_and_a_far_one_is_not(tmp_path: Path) -> None:
+    process = subprocess.Popen(["true"])
+    process.wait()
+    assert not Owner(pid=process.pid, started="1", host=socket.gethostname()).is_alive
+    assert not Owner(pid=os.getpid(), started="1", host=socket.gethostname()).is_alive  # the number was used again
+    assert Owner(pid=process.pid, started="1", host="another-host").is_alive
+
+
+def test_the_filters_of_the_repository_do_not_run(git: GitBuilder, base: Oid, sealed: Path, tmp_path: Path) -> None:
+    git("config", "filter.evil.smudge", f"touch {tmp_path}/ran; cat")
+    subprocess.run(["git", "config", "--global", "filter.good.smudge", "sed s/x/smudged/"], check=True)
+    start = Oid(git.commit({".gitattributes": "*.txt filter=good\n*.md filter=evil\n", "a.txt": "x", "a.md": "x"}))
+    add_worktree(Repository.discover(git.path), tmp_path / "w", branch=BRANCH, start=start, reason="x")
+    assert (tmp_path / "w/a.txt").read_text() == "smudged"
+    assert (tmp_path / "w/a.md").read_text() == "x"
+    assert not (tmp_path / "ran").exists()
