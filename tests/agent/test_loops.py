@@ -1,0 +1,168 @@
+"""Loops are found, and work that only looks alike is left alone."""
+
+import pytest
+
+from gitmimo.agent.actions import may_change_files, only_looks
+from gitmimo.agent.loops import Call, LoopGuard, Response, calls_of, find_loop, repeats_itself
+from gitmimo.records import Action, ActionKind, Observation
+
+
+def run(what: str, result: str = "", *, failed: bool = False, changed: bool = False) -> Call:
+    return Call(what=f"shell  0 {what}", result=result or what, failed=failed, changed=changed)
+
+
+def edit(what: str, *, failed: bool = False, path: str = "a.py") -> Call:
+    return Call(what=what, result=what, kind=ActionKind.EDIT, subject=path, failed=failed, changed=not failed)
+
+
+def calls(letters: str) -> list[Call]:
+    """One call per letter; the same letter is the same call with the same result."""
+    return [run(letter) for letter in letters]
+
+
+TEST = run("pytest", "1 failed", failed=True)
+READS = [run(f"sed -n {i}p") for i in range(30)]
+
+
+@pytest.mark.parametrize(
+    ("history", "word"),
+    [
+        pytest.param(calls("xaaa"), "3 times", id="identical"),
+        pytest.param([run("date", str(i)) for i in range(8)], "8 times in a row", id="polling-without-end"),
+        pytest.param([TEST, run("ls"), TEST, run("cat"), TEST], "failed 3 times", id="failing-with-looks-between"),
+        pytest.param(
+            [c for i in range(6) for c in (edit(f"e{i}"), TEST)], "whatever was changed", id="failing-despite-edits"
+        ),
+        pytest.param([edit(f"e{i}", failed=True) for i in range(4)], "did not match", id="edits-that-miss"),
+        pytest.param(calls("zababab"), "round of 2", id="cycle-of-2"),
+        pytest.param(calls("abcabcabc"), "round of 3", id="cycle-of-3"),
+        pytest.param(calls("abcdabcdabcd"), "round of 4", id="cycle-of-4"),
+        pytest.param([edit("a to b"), edit("b to a")] * 3, "round of 2", id="edit-and-back"),
+        pytest.param(calls("abcdefg" * 3), "7 calls in turn", id="rotation"),
+        pytest.param(calls("abcdeedcbaacebdbdace"), "5 calls in turn", id="rotation-without-order"),
+        pytest.param([edit(str(i % 6)) for i in range(40)], "6 calls in turn", id="rotation-of-changes"),
+    ],
+)  # fmt: skip
+def test_a_loop_is_found(history: list[Call], word: str) -> None:
+    loop = find_loop(history)
+    assert loop is not None
+    assert word in loop.pattern
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        pytest.param([], id="nothing"),
+        pytest.param(calls("aa"), id="twice"),
+        pytest.param(calls("aabaabaa"), id="irregular"),
+        pytest.param([run("status", str(i)) for i in range(7)], id="polling-a-while"),
+        pytest.param([call for i in range(5) for call in (edit(f"e{i}"), TEST)], id="test-edit-test"),
+        pytest.param(
+            [call for i in range(9) for call in (edit(f"e{i}"), run("pytest", f"{9 - i} failed", failed=True))],
+            id="tests-that-get-better",
+        ),
+        pytest.param([TEST, run("sed -i", changed=True), TEST, run("sed -i 2", changed=True), TEST], id="shell-edits"),
+        pytest.param(READS, id="reading-on"),
+        pytest.param([edit(f"e{i}", failed=True) for i in range(3)] + [edit("ok")], id="an-edit-that-hits-at-last"),
+        pytest.param([edit(f"e{i}", failed=True, path=f"{i}.py") for i in range(6)], id="misses-in-many-files"),
+        pytest.param(calls("abcabdabcabe"), id="nearly-a-cycle"),
+        pytest.param([run("grep x", "none", failed=True), *READS, run("grep y", "none", failed=True)], id="two-greps"),
+    ],
+)
+def test_work_is_no_loop(history: list[Call]) -> None:
+    assert find_loop(history) is None
+
+
+def test_a_loop_is_answered_by_a_reminder_then_a_plan_then_the_end() -> None:
+    guard = LoopGuard()
+    answers = [nudge.response for call in calls("a" * 20) if (nudge := guard.add([call]))]
+    assert answers[:3] == [Response.REMIND, Response.REPLAN, Response.STOP]
+    guard = LoopGuard()
+    stopped = next(i for i, call in enumerate(calls("a" * 20), 1) if (n := guard.add([call])) and n.response == "stop")
+    assert stopped == 7
+
+
+def test_a_loop_long_ago_is_forgiven_after_real_work() -> None:
+    guard = LoopGuard()
+    for call in [*calls("aaa"), edit("e"), *READS]:
+        guard.add([call])
+    assert [n.response for call in calls("bbb") if (n := guard.add([call]))] == [Response.REMIND]
+
+
+def test_the_same_steps_give_the_same_nudges() -> None:
+    history = calls("abababcaaaaa" * 5)
+    first, second = LoopGuard(), LoopGuard()
+    assert [first.add([call]) for call in history] == [second.add([call]) for call in history]
+
+
+def test_the_guard_does_not_slow_down_with_the_history() -> None:
+    guard = LoopGuard()
+    for number in range(3000):
+        guard.add([run(str(number))])
+    assert len(guard._calls) <= 48
+
+
+def test_times_in_a_result_are_no_progress() -> None:
+    action = Action(kind=ActionKind.SHELL, text="pytest  -q")
+    one = calls_of([action], [Observation(text="1 failed in 0.31s", exit_code=1)])
+    two = calls_of(
+        [Action(kind=ActionKind.SHELL, text="pytest -q")], [Observation(text="1 failed in 0.42s", exit_code=1)]
+    )
+    assert one == two
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "cat a | grep x | head -5",
+        "git diff HEAD~1 2>/dev/null",
+        "sed -n 1,20p a.py",
+        "find . -name '*.py' 2>&1",
+        "ls; pwd",
+    ],
+)
+def test_a_command_that_only_looks_is_known(command: str) -> None:
+    assert only_looks(Action(kind=ActionKind.SHELL, text=command))
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["cat a > b", "git commit -am x", "sed -i s/a/b/ f", "find . -delete", "ls && rm a", "echo $(rm a)", "python x.py",
+     "git branch -D x", "env FOO=1 rm x"],
+)  # fmt: skip
+def test_a_command_that_may_do_more_is_known(command: str) -> None:
+    assert not only_looks(Action(kind=ActionKind.SHELL, text=command))
+
+
+@pytest.mark.parametrize(
+    ("command", "changes"),
+    [("pytest -q 2>&1", False), ("echo a > b", True), ("sed -i 's/a/b/' f", True), ("test 2 -gt 1", False),
+     ("cat f 2>/dev/null", False), ("python - <<'E'\nE", True), ("git checkout -- f", True), ("go test ./...", False)],
+)  # fmt: skip
+def test_commands_that_change_files_are_known(command: str, changes: bool) -> None:
+    assert may_change_files(Action(kind=ActionKind.SHELL, text=command)) is changes
+
+
+TABLE = "\n".join(f"| case {i} | yes | no | yes | no |" for i in range(200))
+CELLS = " ".join("yes no yes no ja nein" for _ in range(10))
+LIST = "\n".join(f"- step {i}: read the module number {i} and write down what it does" for i in range(30))
+CJK = "这个函数读取配置文件并且返回一个字典,如果文件不存在就抛出异常。调用者应该处理这个异常。" * 3
+CODE = "```python\n" + "assert f(1) == 2\n" * 200 + "```"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I will try again and look at the file. " * 30,
+        "x = 1\n" + "the same sentence is said once more\n" * 25,
+        "我再试一次看看这个文件有没有问题。" * 40,
+        "Wait, let me check the code again. Hmm, so it is. " * 25,
+    ],
+)
+def test_a_text_that_repeats_itself_is_known(text: str) -> None:
+    assert repeats_itself(text)
+
+
+@pytest.mark.parametrize("text", ["", "Done.", TABLE, CELLS, LIST, CJK, CODE, "=" * 3000, "- " * 800, "0 1 0 1 " * 300])
+def test_tables_lists_code_and_cjk_are_no_repetition(text: str) -> None:
+    assert not repeats_itself(text)
