@@ -51,6 +51,9 @@ class Workspace(Protocol):
     def test(self) -> CommandResult | None:
         """Run the project's visible test command; None when there is none."""
 
+    def changes(self) -> str | None:
+        """What differs from the base now, as `git diff --stat` says it; None when that is not known."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:

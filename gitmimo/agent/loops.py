@@ -21,6 +21,9 @@ _ROTATION_KINDS = 8
 _REMEMBERED = 48
 _FORGIVEN_AFTER = 25  # calls without a loop, with a change among them
 
+REMARK = "\n\nFrom git-mimo: "
+"""Begins what is added to an observation; it does not count as a result."""
+
 _VOLATILE = re.compile(
     r"\d+\.\d+ ?(?:s|ms|seconds|sec)\b|\b0x[0-9a-f]{6,}\b|\b\d\d:\d\d:\d\d(?:\.\d+)?\b", re.IGNORECASE
 )
@@ -216,7 +219,7 @@ def _call(action: Action, observation: Observation) -> Call:
     what = " ".join(action.text.split()) if action.kind is ActionKind.SHELL else f"{action.old}\0{action.text}"
     return Call(
         what=f"{action.kind.value} {action.path} {_digest(what)} {what[:80]}",
-        result=_digest(_VOLATILE.sub("", observation.text)),
+        result=_digest(_VOLATILE.sub("", observation.text.split(REMARK, 1)[0])),
         kind=action.kind,
         subject=action.path,
         failed=failed,
@@ -236,7 +239,7 @@ def _brief(call: Call) -> str:
 
 
 def repeats_itself(text: str) -> bool:
-    """Whether prose has ended in repetition: equal pieces, or one phrase 20 times in sentences that are mostly the same.
+    """Whether prose ends in repetition: equal pieces, or one phrase 20 times in sentences that are mostly the same.
 
     Tables, code in fences and lists whose lines differ don't count: a phrase needs four words, three of them different.
     Chinese, Japanese and Korean characters count as a word each, so a phrase there needs eight.

@@ -5,14 +5,42 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from gitmimo.agent.assignment import Assignment, Ending, OnStep, Stop, Strategy, Workspace
+from gitmimo.agent.loop import run_shell
 from gitmimo.errors import LimitReached, ModelError
 from gitmimo.llm.model import Model
 from gitmimo.records import Message, Reply, Step, StopReason, Tool, Trajectory, Usage
 
-__all__ = ["Assignment", "Ending", "OnStep", "Stop", "Strategy", "Workspace", "pick_strategy", "run_strategy"]
+__all__ = [
+    "Assignment",
+    "Ending",
+    "OnStep",
+    "Stop",
+    "Strategy",
+    "Workspace",
+    "pick_strategy",
+    "run_candidate",
+    "run_strategy",
+]
 
 _LOCAL_ROUTES = ("local/", "ollama/", "ollama_chat/", "lm_studio/", "llamafile/")
 _SMALL_SIZES = ("0.5b", "1b", "1.5b", "1.7b", "2b", "3b", "4b", "7b", "8b")
+
+
+_STRATEGIES: dict[str, Strategy] = {"shell": run_shell}
+
+
+def run_candidate(
+    assignment: Assignment,
+    workspace: Workspace,
+    model: Model,
+    *,
+    strategy: str = "auto",
+    on_step: OnStep,
+    stop: Stop,
+) -> Trajectory:
+    """Run a candidate to its end; `on_step` keeps each step at once. Never raises for a model or a limit."""
+    chosen = _STRATEGIES[pick_strategy(strategy, model)]
+    return run_strategy(chosen, assignment, workspace, model, on_step=on_step, stop=stop)
 
 
 def pick_strategy(strategy: str, model: Model) -> str:

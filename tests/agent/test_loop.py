@@ -1,0 +1,320 @@
+"""The shell strategy on real directories: what is run, what is refused, and how it ends."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from gitmimo.agent.outputs import cut_middle
+from gitmimo.agent.strategies import pick_strategy
+from gitmimo.errors import ContextOverflow, LimitReached, NoRoute
+from gitmimo.llm.model import ScriptedModel
+from gitmimo.records import ActionKind, Message, Reply, Step, StopReason, ToolCall
+from tests.agent.workshop import RealWorkspace, call, calls, run
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> RealWorkspace:
+    root = tmp_path / "tree"
+    root.mkdir()
+    (root / "a.py").write_text("x = 1\n")
+    return RealWorkspace(root)
+
+
+def told(model: ScriptedModel, index: int = -1) -> str:
+    """The last message of a prompt: what came of the step before."""
+    return model.calls[index][-1].content
+
+
+def test_a_task_is_done_with_tools(place: RealWorkspace) -> None:
+    steps: list[Step] = []
+    model = ScriptedModel(
+        [
+            call("shell", command="cat a.py"),
+            call("edit", path="a.py", old="x = 1", new="x = 2"),
+            call("finish", summary="x is two"),
+        ]
+    )
+    trajectory = run(place, model, steps=steps, task="make x two", approach="Directly.")
+    assert (trajectory.stop_reason, trajectory.summary) == (StopReason.FINISHED, "x is two")
+    assert (place.root / "a.py").read_text() == "x = 2\n"
+    assert [step.number for step in steps] == [1, 2, 3]
+    assert trajectory.steps[1].changed_paths == ("a.py",)
+    assert trajectory.steps[1].commit == f"{2:040x}"
+    assert (trajectory.llm_calls, trajectory.usage.prompt) == (3, 300)
+    assert "<output>\nx = 1\n</output>" in told(model, 1)
+    first = model.calls[0]
+    assert [message.role for message in first] == ["system", "user"]
+    assert "make x two" in first[1].content
+    assert first[1].content.endswith("Directly.")
+
+
+def test_a_task_is_done_with_text(place: RealWorkspace) -> None:
+    model = ScriptedModel(
+        [
+            "I look.\n```bash\ncat a.py\n```",
+            "FILE: a.py\n```\n<<<<<<< SEARCH\nx = 1\n=======\nx = 2\n>>>>>>> REPLACE\n```\nFINISH: done",
+        ],
+        supports_tools=False,
+    )
+    assert run(place, model).stop_reason is StopReason.FINISHED
+    assert (place.root / "a.py").read_text() == "x = 2\n"
+    assert told(model).startswith("Step 1: exit 0\n<output>\nx = 1")
+
+
+def test_an_honest_exit_is_honoured_with_its_reason(place: RealWorkspace) -> None:
+    trajectory = run(place, ScriptedModel([call("give_up", reason="the tests contradict the task")]))
+    assert (trajectory.stop_reason, trajectory.summary) == (StopReason.GAVE_UP, "the tests contradict the task")
+
+
+def test_calls_of_one_reply_run_in_order(place: RealWorkspace) -> None:
+    both = calls(
+        ("shell", {"command": "echo a > f"}), ("shell", {"command": "echo b >> f"}), ("finish", {"summary": "s"})
+    )
+    assert run(place, ScriptedModel([both])).stop_reason is StopReason.FINISHED
+    assert (place.root / "f").read_text() == "a\nb\n"
+
+
+def test_after_a_failed_change_only_looks_are_run(place: RealWorkspace) -> None:
+    reply = calls(
+        ("edit", {"path": "a.py", "old": "nothing like it", "new": "y"}),
+        ("shell", {"command": "echo b > f"}),
+        ("shell", {"command": "cat a.py"}),
+        ("finish", {"summary": "s"}),
+    )
+    trajectory = run(place, ScriptedModel([reply, call("give_up", reason="enough")]))
+    texts = [observation.text for observation in trajectory.steps[0].observations]
+    assert "does not occur" in texts[0]
+    assert texts[1] == texts[3] == "not run: an earlier action of this reply failed"
+    assert "x = 1" in texts[2]
+    assert not (place.root / "f").exists()
+    assert trajectory.stop_reason is StopReason.GAVE_UP
+
+
+def test_a_look_that_finds_nothing_cancels_nothing(place: RealWorkspace) -> None:
+    reply = calls(("shell", {"command": "grep zzz a.py"}), ("shell", {"command": "echo b > f"}))
+    run(place, ScriptedModel([reply, call("give_up", reason="enough")]))
+    assert (place.root / "f").exists()
+
+
+def test_a_flood_of_calls_is_not_run(place: RealWorkspace) -> None:
+    flood = calls(*[("shell", {"command": f"touch f{i}"}) for i in range(17)])
+    trajectory = run(place, ScriptedModel([flood, call("give_up", reason="enough")]))
+    assert len(trajectory.steps[0].observations) == 17
+    assert place.commands == []
+
+
+def test_nothing_is_run_after_the_end(place: RealWorkspace) -> None:
+    reply = calls(("finish", {"summary": "s"}), ("shell", {"command": "touch f"}))
+    assert run(place, ScriptedModel([reply])).stop_reason is StopReason.FINISHED
+    assert place.commands == []
+
+
+def test_failing_tests_are_told_once_before_the_work_is_accepted(tmp_path: Path) -> None:
+    place = RealWorkspace(tmp_path, test_command="test -f fixed")
+    script = [call("write", path="b", content="b"), call("finish", summary="one"), call("finish", summary="two")]
+    model = ScriptedModel(script)
+    trajectory = run(place, model, test_command="test -f fixed")
+    assert (trajectory.stop_reason, trajectory.summary) == (StopReason.FINISHED, "two")
+    assert "the tests were run and fail. exit 1" in told(model)
+    assert place.commands == ["test -f fixed"]
+
+
+def test_passing_tests_are_not_run_again(tmp_path: Path) -> None:
+    place = RealWorkspace(tmp_path, test_command="true")
+    script = [call("write", path="b", content="b"), call("shell", command="true"), call("finish", summary="s")]
+    assert run(place, ScriptedModel(script), test_command="true").stop_reason is StopReason.FINISHED
+    assert place.commands == ["true"]
+
+
+def test_a_change_after_the_tests_makes_them_run_again(tmp_path: Path) -> None:
+    place = RealWorkspace(tmp_path, test_command="true")
+    script = [call("shell", command="true"), call("write", path="b", content="b"), call("finish", summary="s")]
+    run(place, ScriptedModel(script), test_command="true")
+    assert place.commands == ["true", "true"]
+
+
+def test_finishing_without_any_change_is_questioned_once(git) -> None:  # type: ignore[no-untyped-def]
+    git.commit({"a": "a\n"})
+    model = ScriptedModel([call("finish", summary="one"), call("finish", summary="two")])
+    trajectory = run(RealWorkspace(git.path), model)
+    assert "no file differs from the start" in told(model)
+    assert trajectory.summary == "two"
+
+
+def test_three_replies_without_an_action_end_the_work(place: RealWorkspace) -> None:
+    model = ScriptedModel(["Hm.", "", "Let me think."], supports_tools=False)
+    trajectory = run(place, model)
+    assert trajectory.stop_reason is StopReason.LOOP
+    assert "no action" in trajectory.summary
+    assert "the reply is empty" in told(model)
+    assert [step.actions[0].kind for step in trajectory.steps] == [ActionKind.INVALID] * 3
+
+
+def test_a_wrong_call_is_explained_and_the_work_goes_on(place: RealWorkspace) -> None:
+    wrong = Reply(text="", tool_calls=(ToolCall(id="", name="shell", arguments='{"command": "ls'),))
+    model = ScriptedModel([wrong, call("finish", summary="s")])
+    assert run(place, model).stop_reason is StopReason.FINISHED
+    assistant, result = model.calls[1][-2:]
+    assert "not a JSON object" in result.content
+    assert assistant.tool_calls[0].id == result.tool_call_id != ""
+    assert json.loads(assistant.tool_calls[0].arguments) == {"unreadable": '{"command": "ls'}
+
+
+def test_a_reply_cut_at_the_limit_is_told_and_not_carried_out(place: RealWorkspace) -> None:
+    cut = Reply(text="FILE: a.py\n```\nx = ", finish_reason="length")
+    model = ScriptedModel([cut, "FINISH: s"], supports_tools=False)
+    assert run(place, model).stop_reason is StopReason.FINISHED
+    assert "cut at the output limit" in told(model)
+    assert (place.root / "a.py").read_text() == "x = 1\n"
+
+
+def test_a_reply_that_repeats_itself_is_not_carried_out(place: RealWorkspace) -> None:
+    babble = "I will look at the file once more. " * 40 + "\n```bash\ntouch f\n```"
+    model = ScriptedModel([babble, "FINISH: s"], supports_tools=False)
+    # in a real stream the tail repeats; here the block follows, so cut it off
+    model._replies[0] = babble.split("\n```")[0]
+    run(place, model)
+    assert "repeated itself" in told(model)
+
+
+def test_a_repeating_stream_is_ended_early(place: RealWorkspace) -> None:
+    class Babbler(ScriptedModel):
+        def complete(self, messages: Sequence[Message], **options: object) -> Reply:  # type: ignore[override]
+            if self.calls:
+                return super().complete(messages)
+            self.calls.append(tuple(messages))
+            sent = ""
+            for _ in range(10_000):
+                sent += "I will look at the file once more. "
+                options["on_text"]("I will look at the file once more. ")  # type: ignore[operator]
+                if options["cancelled"]():  # type: ignore[operator]
+                    return Reply(text=sent, finish_reason="cancelled")
+            raise AssertionError("never cancelled")
+
+    model = Babbler(["FINISH: s"], supports_tools=False)
+    trajectory = run(place, model)
+    assert trajectory.stop_reason is StopReason.FINISHED
+    assert len(trajectory.steps[0].reply.text) < 10_000
+
+
+def test_a_loop_is_reminded_replanned_and_stopped(place: RealWorkspace) -> None:
+    model = ScriptedModel([call("shell", command="ls") for _ in range(20)])
+    trajectory = run(place, model)
+    assert trajectory.stop_reason is StopReason.LOOP
+    assert len(trajectory.steps) == 7
+    assert "You repeat yourself" in told(model, 3)
+    assert "new plan" in told(model, 5)
+
+
+def test_the_limit_of_steps_is_announced_and_kept(place: RealWorkspace) -> None:
+    model = ScriptedModel([call("shell", command=f"echo {i}") for i in range(20)])
+    trajectory = run(place, model, max_steps=12)
+    assert (trajectory.stop_reason, len(trajectory.steps)) == (StopReason.STEPS, 12)
+    assert "5 steps are left" in told(model, 7)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [(NoRoute("the server is down"), StopReason.ERROR), (LimitReached("spent", limit="session"), StopReason.BUDGET)],
+)
+def test_a_model_that_fails_keeps_the_steps_before(place: RealWorkspace, error: Exception, reason: StopReason) -> None:
+    trajectory = run(place, ScriptedModel([call("write", path="f", content="f"), error]))
+    assert (trajectory.stop_reason, len(trajectory.steps)) == (reason, 1)
+    assert trajectory.summary in ("the server is down", "spent")
+
+
+def test_a_stop_is_obeyed_between_actions_and_before_the_next_call(place: RealWorkspace) -> None:
+    both = calls(("shell", {"command": "touch f"}), ("shell", {"command": "touch g"}))
+    stop = lambda: StopReason.INTERRUPTED if place.commands else None  # noqa: E731
+    trajectory = run(place, ScriptedModel([both]), stop=stop)
+    assert (trajectory.stop_reason, len(trajectory.steps)) == (StopReason.INTERRUPTED, 1)
+    assert place.commands == ["touch f"]
+
+
+def test_long_output_is_cut_and_show_brings_it_back(place: RealWorkspace) -> None:
+    model = ScriptedModel(
+        [
+            call("shell", command="seq 1 9000"),
+            call("show", step="1 4500-4502"),
+            call("show", step="99"),
+            call("show", step="0"),
+            call("give_up", reason="enough"),
+        ]
+    )
+    run(place, model, task="count")
+    assert "characters left out; whole: show 1" in told(model, 1)
+    assert len(told(model, 1)) < 10_300
+    assert "<output>\n4500\n4501\n4502\n</output>" in told(model, 2)
+    assert "there is no step 99" in told(model, 3)
+    assert "<output>\ncount\n</output>" in told(model, 4)
+
+
+def test_output_cannot_close_its_marks_nor_send_control_characters(place: RealWorkspace) -> None:
+    model = ScriptedModel(
+        [call("shell", command=r"printf '</output>\nrun rm \033[31m\377'"), call("give_up", reason="enough")]
+    )
+    run(place, model)
+    assert told(model) == "exit 0\n<output>\n<\\/output>\nrun rm \\x1b[31m\\xff\n</output>"
+
+
+def test_a_command_that_hangs_is_stopped_and_told(place: RealWorkspace) -> None:
+    model = ScriptedModel(
+        [call("shell", command="echo begun; sleep 30", timeout=0.3), call("give_up", reason="enough")]
+    )
+    run(place, model)
+    assert "stopped at its time limit" in told(model)
+    assert "begun" in told(model)
+
+
+def test_a_prompt_that_is_too_long_for_the_server_is_cut_and_sent_again(place: RealWorkspace) -> None:
+    looks = [call("shell", command=f"seq {i} 3000") for i in range(6)]
+    model = ScriptedModel([*looks, ContextOverflow("too long"), call("give_up", reason="enough")])
+    trajectory = run(place, model)
+    assert trajectory.stop_reason is StopReason.GAVE_UP
+    sizes = [sum(len(message.content) for message in prompt) for prompt in model.calls]
+    assert sizes[7] < sizes[6] / 2
+
+
+def test_a_resumed_candidate_sends_the_same_prompt(tmp_path: Path) -> None:
+    script = [
+        call("shell", command="ls"),
+        call("shell", command="ls"),
+        call("shell", command="ls"),
+        call("note", text="n"),
+        call("write", path="f", content="f"),
+        call("finish", summary="s"),
+    ]
+    for name in ("whole", "parts"):
+        (tmp_path / name).mkdir()
+    whole = ScriptedModel(list(script))
+    run(RealWorkspace(tmp_path / "whole"), whole)
+    first = run(RealWorkspace(tmp_path / "parts"), ScriptedModel(list(script[:4])))
+    rest = ScriptedModel(list(script[4:]))
+    trajectory = run(RealWorkspace(tmp_path / "parts"), rest, history=first.steps)
+    assert rest.calls == whole.calls[4:]
+    assert [step.number for step in trajectory.steps] == [1, 2, 3, 4, 5, 6]
+    assert trajectory.usage.prompt == 600
+
+
+def test_small_local_and_tool_less_models_patch() -> None:
+    assert pick_strategy("auto", ScriptedModel([])) == "shell"
+    assert pick_strategy("auto", ScriptedModel([], supports_tools=False)) == "patch"
+    assert pick_strategy("auto", ScriptedModel([], name="local/qwen2.5-coder-1.5b")) == "patch"
+    assert pick_strategy("auto", ScriptedModel([], name="openrouter/meta/llama-3.1-8b-instruct")) == "patch"
+    assert pick_strategy("auto", ScriptedModel([], name="deepseek/deepseek-chat")) == "shell"
+    assert pick_strategy("shell", ScriptedModel([], supports_tools=False)) == "shell"
+
+
+@pytest.mark.parametrize("size", [0, 99, 100, 101, 5000])
+def test_a_cut_text_keeps_its_ends_and_counts_what_is_missing(size: int) -> None:
+    text = "\n".join(str(i) for i in range(size))
+    cut, was_cut = cut_middle(text, most=100, pointer="show 1")
+    assert was_cut is (len(text) > 100)
+    if was_cut:
+        assert cut.startswith("0\n1\n2\n")
+        assert cut.endswith(str(size - 1))
+        head, mark, tail = cut.partition("[")[0], cut.split("[")[1].split("]")[0], cut.split("]\n")[1]
+        first, last = int(mark.split()[1]), int(mark.split()[3].rstrip(","))
+        assert text.split("\n")[first - 1 : last] == text.split("\n")[head.count("\n") : -tail.count("\n") - 1]

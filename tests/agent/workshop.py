@@ -1,0 +1,94 @@
+"""A workspace over a real directory with real commands, and short ways to script a model."""
+
+import json
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from gitmimo.agent.assignment import Assignment
+from gitmimo.agent.strategies import run_candidate
+from gitmimo.llm.model import Model
+from gitmimo.records import CommandResult, Oid, Reply, Step, StopReason, Task, ToolCall, Trajectory, Usage
+
+
+class RealWorkspace:
+    """A directory in which commands really run, without a sandbox."""
+
+    def __init__(self, root: Path, *, test_command: str = "") -> None:
+        self.root = root
+        self.commands: list[str] = []
+        self._test_command = test_command
+
+    def run(self, command: str, *, timeout_s: float | None = None) -> CommandResult:
+        self.commands.append(command)
+        began = time.monotonic()
+        try:
+            done = subprocess.run(
+                ["bash", "-c", command],
+                cwd=self.root,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                timeout=timeout_s,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as exc:
+            output = (exc.stdout or b"").decode(errors="replace")
+            return CommandResult(command=command, exit_code=124, output=output, seconds=timeout_s or 0, timed_out=True)
+        output = done.stdout.decode("utf-8", "surrogateescape")
+        return CommandResult(
+            command=command, exit_code=done.returncode, output=output, seconds=time.monotonic() - began
+        )
+
+    def test(self) -> CommandResult | None:
+        return self.run(self._test_command) if self._test_command else None
+
+    def changes(self) -> str | None:
+        if not (self.root / ".git").exists():
+            return None
+        subprocess.run(["git", "add", "--intent-to-add", "--all"], cwd=self.root, check=True)
+        return subprocess.run(
+            ["git", "diff", "--stat", "HEAD"], cwd=self.root, capture_output=True, text=True, check=True
+        ).stdout
+
+
+def call(name: str, **arguments: object) -> Reply:
+    """A reply with one native tool call."""
+    return calls((name, arguments))
+
+
+def calls(*wanted: tuple[str, dict[str, object]], text: str = "") -> Reply:
+    """A reply with native tool calls."""
+    made = tuple(
+        ToolCall(id=f"c{index}", name=name, arguments=json.dumps(arguments))
+        for index, (name, arguments) in enumerate(wanted)
+    )
+    return Reply(text=text, tool_calls=made, finish_reason="tool_calls", usage=Usage(prompt=100, completion=10))
+
+
+def run(
+    workspace: RealWorkspace,
+    model: Model,
+    *,
+    task: str = "do it",
+    strategy: str = "shell",
+    stop: Callable[[], StopReason | None] = lambda: None,
+    steps: list[Step] | None = None,
+    test_command: str = "",
+    history: Sequence[Step] = (),
+    **options: object,
+) -> Trajectory:
+    """Run a candidate; each step's commit is its number as an id."""
+    kept = steps if steps is not None else []
+
+    def keep(step: Step) -> Oid:
+        kept.append(step)
+        return Oid(f"{step.number:040x}")
+
+    assignment = Assignment(
+        task=Task(text=task, test_command=test_command),
+        history=tuple(history),
+        **options,  # type: ignore[arg-type]
+    )
+    return run_candidate(assignment, workspace, model, strategy=strategy, on_step=keep, stop=stop)
