@@ -1,1 +1,1 @@
-"""Pages made for people: the HTML review."""
+"""The review page: one session as a self-contained HTML file."""

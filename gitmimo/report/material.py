@@ -1,0 +1,89 @@
+"""Everything the review page shows of one session, read from git before any HTML is made."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from gitmimo.errors import JournalError, RepoError
+from gitmimo.git.repository import Repository
+from gitmimo.git.tree import without_mimo
+from gitmimo.records import CandidateResult, Oid, SessionResult, Step
+from gitmimo.report.diff import FileDiff, read_diff
+from gitmimo.workflow.steps import find_tip, has_object, read_steps
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Product:
+    """A candidate's product. `same_as` names an earlier candidate that reached the same tree."""
+
+    number: int
+    tree: Oid | None = None
+    files: tuple[FileDiff, ...] = ()
+    same_as: int | None = None
+    missing: str = ""  # why nothing is shown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Material:
+    """A session with its diffs, steps, and what it changed in `.mimo/`."""
+
+    result: SessionResult
+    base_tree: Oid | None = None
+    products: tuple[Product, ...] = ()
+    steps: Mapping[int, tuple[Step, ...]] = field(default_factory=dict)
+    damaged: Mapping[int, str] = field(default_factory=dict)  # candidate -> what is wrong with its record
+    learned: tuple[FileDiff, ...] = ()
+
+
+def read_material(repository: Repository, result: SessionResult) -> Material:
+    """Read what a page about this session needs; what this clone lacks is named, not an error."""
+    base = result.base if result.base and has_object(repository, result.base) else None
+    base_tree = without_mimo(repository, repository.tree_of(base)) if base else None
+    products: list[Product] = []
+    steps: dict[int, tuple[Step, ...]] = {}
+    damaged: dict[int, str] = {}
+    for candidate in result.candidates:
+        products.append(_product(repository, base_tree, candidate, result, products))
+        try:
+            steps[candidate.number] = read_steps(repository, result, candidate)
+        except (JournalError, RepoError) as exc:
+            damaged[candidate.number] = exc.message
+    return Material(
+        result=result,
+        base_tree=base_tree,
+        products=tuple(products),
+        steps=steps,
+        damaged=damaged,
+        learned=_learned(repository, base, result),
+    )
+
+
+def _product(
+    repository: Repository,
+    base_tree: Oid | None,
+    candidate: CandidateResult,
+    result: SessionResult,
+    earlier: list[Product],
+) -> Product:
+    tree = _tree_of(repository, candidate, result)
+    if tree is None or base_tree is None:
+        what = "its objects are not in this clone" if candidate.commit or candidate.tree else "it made no commit"
+        return Product(number=candidate.number, missing=what)
+    for product in earlier:
+        if product.tree == tree and product.same_as is None:
+            return Product(number=candidate.number, tree=tree, same_as=product.number)
+    return Product(number=candidate.number, tree=tree, files=read_diff(repository, base_tree, tree))
+
+
+def _tree_of(repository: Repository, candidate: CandidateResult, result: SessionResult) -> Oid | None:
+    for tree in (candidate.evidence.tree if candidate.evidence else None, candidate.tree):
+        if tree and has_object(repository, tree):
+            return tree
+    tip = find_tip(repository, result.session, candidate)
+    return without_mimo(repository, repository.tree_of(tip)) if tip else None
+
+
+def _learned(repository: Repository, base: Oid | None, result: SessionResult) -> tuple[FileDiff, ...]:
+    tip = result.result_commit
+    if base is None or tip is None or not has_object(repository, tip):
+        return ()
+    return read_diff(repository, repository.tree_of(base), repository.tree_of(tip), paths=(".mimo",))

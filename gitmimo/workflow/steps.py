@@ -1,0 +1,66 @@
+"""A candidate's steps, read back from the records on its commits."""
+
+import json
+from dataclasses import replace
+
+from gitmimo.errors import JournalError
+from gitmimo.git import refs
+from gitmimo.git.repository import Repository
+from gitmimo.records import CandidateResult, Oid, SessionId, SessionResult, Step, from_json
+
+TRAJECTORY = ".mimo/trajectory"
+
+
+def find_tip(repository: Repository, session: SessionId, candidate: CandidateResult) -> Oid | None:
+    """Return a candidate's last commit: its kept ref, else its branch, else what was recorded if it is still here."""
+    for name in (refs.candidate_ref(session, candidate.number), f"refs/heads/{candidate.branch}"):
+        if candidate.branch or name.startswith("refs/mimo/"):
+            tip = refs.read_ref(repository, name)
+            if tip is not None:
+                return tip
+    if candidate.commit and has_object(repository, candidate.commit):
+        return candidate.commit
+    return None
+
+
+def has_object(repository: Repository, oid: str) -> bool:
+    """Whether this clone holds the object."""
+    return repository.run("cat-file", "-e", oid, check=False).exit_code == 0
+
+
+def read_steps(repository: Repository, result: SessionResult, candidate: CandidateResult) -> tuple[Step, ...]:
+    """Return the candidate's steps in order, each with its commit; none when this clone lacks its branch.
+
+    JournalError when a record cannot be read: it is shown as damaged, never left out.
+    """
+    tip = find_tip(repository, result.session, candidate)
+    if tip is None:
+        return ()
+    folder = f"{TRAJECTORY}/{result.session}/{candidate.number}"
+    entry = repository.find_entry(tip, folder)
+    if entry is None:
+        return ()
+    commits = _commits_by_record(repository, result.base, tip, folder)
+    steps = []
+    for item in repository.list_paths(entry.oid):
+        name = f"{folder}/{item.path}"
+        try:
+            step: Step = from_json(Step, json.loads(repository.read_object(item.oid)))
+        except (ValueError, TypeError, KeyError) as exc:
+            raise JournalError(f"cannot read the step `{name}`: {exc}") from exc
+        steps.append(replace(step, commit=commits.get(name, step.commit)))
+    return tuple(sorted(steps, key=lambda step: step.number))
+
+
+def _commits_by_record(repository: Repository, base: Oid, tip: Oid, folder: str) -> dict[str, Oid]:
+    """Map each step's file to the commit that added it."""
+    span = [f"{base}..{tip}"] if base and has_object(repository, base) else [tip]
+    listed = repository.run(
+        *("log", "--no-renames", "--diff-filter=A", "--name-only", "-z", "--format=%x01%H"), *span, "--", folder
+    ).text
+    found: dict[str, Oid] = {}
+    for block in listed.split("\x01")[1:]:
+        oid, *names = [part for part in block.replace("\n", "\0").split("\0") if part]
+        for name in names:
+            found.setdefault(name, Oid(oid))
+    return found

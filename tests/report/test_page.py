@@ -1,0 +1,239 @@
+"""The review page: what it says, what it keeps inert, and how it behaves in a browser."""
+
+import re
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from gitmimo.git.repository import Repository
+from gitmimo.report.diff import read_diff
+from gitmimo.report.page import review_page
+from tests.conftest import GitBuilder
+from tests.made_session import Attempt, make_session
+from tests.report.browser import ask, print_pdf, screenshot
+
+APP = "import os\n\n\ndef f(x):\n    return None\n"
+HOSTILE = (
+    '<script>window.pwned = 1</script><img src=x onerror="window.pwned=2">\'"&\u202e\x1b[31mred\x00\n'
+    "</code></td></table></script><iframe src=//example.org></iframe>"
+)
+
+
+def _page(git: GitBuilder, *attempts: Attempt, **options: object) -> str:
+    git.commit({"app.py": APP, "web/index.js": "export const a = 1;\n", "docs/a.md": "a\n"})
+    session = make_session(git, attempts, **options)  # type: ignore[arg-type]
+    return review_page(Repository.discover(git.path), session)
+
+
+@pytest.fixture
+def page(git: GitBuilder, tmp_path: Path) -> Path:
+    """A session with four candidates, two of which reached the same product."""
+    good = APP.replace("None", "x")
+    text = _page(
+        git,
+        Attempt(steps=[{"app.py": good}, {}, {"web/index.js": "export const a = 2;\n"}], flags=("look at `web/`",)),
+        Attempt(steps=[{"app.py": APP.replace("None", "0")}], passed=False, broken=("t.py::test_other",)),
+        Attempt(steps=[{"app.py": good, "web/index.js": "export const a = 2;\n"}]),
+        Attempt(steps=[{"app.py": good, "big.py": "".join(f"x{i} = {i}\n" for i in range(900)), "docs/a.md": None}]),
+        comments={"1": "Does it.", "1:web/index.js": "Why this file?"},
+        learned={".mimo/memory/aa-fact.md": b"---\nid: aa\n---\nf returns its argument\n"},
+    )
+    path = tmp_path / "page.html"
+    path.write_text(text)
+    return path
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[str]:
+    """The address at which `tmp_path` is served, so that a frame of any width can be asked."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(tmp_path))) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+def test_every_changed_file_of_a_product_has_its_lines(page: Path) -> None:
+    text = page.read_text()
+    article = text.partition('<article id="d4"')[2].partition("</article>")[0]
+    files = re.findall(r'id="(d4-f\d)".*?</details>', article, re.DOTALL)
+    assert len(files) == 3
+    assert article.count("<table class=diff>") == 3
+
+
+def test_candidates_with_equal_products_share_one_diff(page: Path) -> None:
+    text = page.read_text()
+    assert "The same product: candidate 3." in text
+    assert 'id="d3"' not in text
+
+
+def test_the_critics_comment_stands_at_its_file(page: Path) -> None:
+    section = page.read_text().partition('id="d1-f2"')[2].partition("</details>")[0]
+    assert "Why this file?" in section
+
+
+def test_tests_that_differ_from_base_are_listed(page: Path) -> None:
+    rows = page.read_text().partition('id="tests"')[2].partition("</section>")[0]
+    assert "t.py::test_other" in rows
+    assert re.search(r"test_other</code></td><td[^>]*>passed</td><td[^>]*>failed", rows)
+
+
+def test_memory_changes_of_the_result_are_shown(page: Path) -> None:
+    section = page.read_text().partition('id="learned"')[2]
+    assert "f returns its argument" in section
+
+
+def test_the_page_asks_nobody_for_anything(page: Path) -> None:
+    text = page.read_text()
+    assert re.findall(r'(?:src|href|action|srcset)="(?!#)[^"]*"', text) == []
+    assert "@import" not in text
+    assert "url(" not in text
+    assert "default-src 'none'" in text
+
+
+def test_a_session_whose_objects_are_missing_still_has_a_page(git: GitBuilder, tmp_path: Path) -> None:
+    git.commit({"app.py": APP})
+    session = make_session(git, [Attempt(steps=[{"app.py": "x\n"}])])
+    other = GitBuilder(tmp_path / "other")
+    other.commit({"unrelated": "1\n"})
+    text = review_page(Repository.discover(other.path), session)
+    assert "its objects are not in this clone" in text
+
+
+def test_a_damaged_step_is_named_and_the_rest_is_shown(git: GitBuilder) -> None:
+    git.commit({"app.py": APP})
+    session = make_session(git, [Attempt(steps=[{"app.py": "x\n"}])])
+    git("checkout", "--quiet", "--detach", "refs/mimo/candidates/0a1b2c3d4e/1")
+    git.commit({".mimo/trajectory/0a1b2c3d4e/1/0002.json": "{not json"})
+    git("update-ref", "refs/mimo/candidates/0a1b2c3d4e/1", "HEAD")
+    text = review_page(Repository.discover(git.path), session)
+    assert "damaged" in text
+    assert "0002.json" in text
+
+
+def test_a_file_that_becomes_a_link_has_both_sides(git: GitBuilder) -> None:
+    old = git.commit({"a": "text\n", "b": "b\n"})
+    (git.path / "a").unlink()
+    (git.path / "a").symlink_to("b")
+    new = git.commit({"b": "c\n"})
+    repository = Repository.discover(git.path)
+    files = read_diff(repository, repository.resolve(old), repository.resolve(new))
+    assert [file.change.path for file in files] == ["a", "b"]
+    assert [line.text for line in files[1].lines if line.kind == "+"] == ["c"]
+
+
+def test_hostile_content_stays_text(git: GitBuilder, tmp_path: Path) -> None:
+    name = "a \u202e'\"<b onclick=x>\n\x1b[2J&.py"
+    text = _page(
+        git,
+        Attempt(
+            steps=[{name: HOSTILE, "ok.py": HOSTILE}],
+            said=HOSTILE,
+            seen=HOSTILE,
+            flags=(HOSTILE,),
+            fixed=(HOSTILE,),
+            model=HOSTILE.replace("\x00", ""),
+            approach=HOSTILE,
+        ),
+        Attempt(steps=[{"z.html": HOSTILE}], passed=False),
+        task=HOSTILE.replace("\x00", ""),
+        comments={"1": HOSTILE, f"1:{name}": HOSTILE},
+    )
+    assert not re.search("[\u202a-\u202e\u2066-\u2069\x00-\x08\x0b-\x1f\x7f\u200b]", text)
+    path = tmp_path / "hostile.html"
+    path.write_text(text)
+    found = ask(
+        path,
+        "return {pwned: window.pwned ?? null, scripts: document.scripts.length,"
+        " frames: document.querySelectorAll('iframe, img, object, embed, link, base').length,"
+        " handlers: Array.from(document.querySelectorAll('*')).filter(e => Array.from(e.attributes)"
+        ".some(a => a.name.startsWith('on'))).length, ready: document.documentElement.dataset.ready}",
+        tmp_path / "profile",
+    )
+    assert found == {"pwned": None, "scripts": 2, "frames": 0, "handlers": 0, "ready": "yes"}
+
+
+def test_keys_move_between_files_and_candidates(page: Path, tmp_path: Path) -> None:
+    found = ask(
+        page,
+        """
+        const press = key => document.dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true}));
+        const here = () => document.querySelector('.here')?.id;
+        const shown = () => Array.from(document.querySelectorAll('.product:not(.off)')).map(p => p.dataset.candidate);
+        const said = [];
+        document.body.focus();
+        Object.defineProperty(KeyboardEvent.prototype, 'target', {get: () => document.body});
+        said.push(shown()); press('j'); said.push(here()); press('j'); said.push(here()); press('k'); said.push(here());
+        press('o'); said.push(document.querySelector('.here').open);
+        press('n'); said.push(shown()); press('p'); said.push(shown());
+        press('s'); said.push(shown()); said.push(document.querySelector('#products').classList.contains('two'));
+        press('?'); said.push(document.querySelector('#help').open); press('?');
+        said.push(document.querySelector('#help').open);
+        press('t'); said.push(document.documentElement.dataset.theme);
+        return said;
+        """,
+        tmp_path / "profile",
+    )
+    assert found == [["1"], "d1-f1", "d1-f2", "d1-f1", False, ["2"], ["1"], ["1", "2"], True, True, False, "dark"]
+
+
+CHECKS = Path(__file__).with_name("accessible.js").read_text()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_page_is_accessible(page: Path, tmp_path: Path, theme: str) -> None:
+    script = f"document.documentElement.dataset.theme = '{theme}'; {CHECKS}"
+    assert ask(page, script, tmp_path / "profile") == []
+
+
+def test_nothing_is_wider_than_a_phone(page: Path, served: str, tmp_path: Path) -> None:
+    (tmp_path / "phone.html").write_text(
+        "<!doctype html><meta charset=utf-8><title>phone</title>"
+        '<iframe src="page.html" width="390" height="2400"></iframe><script></script></body>'
+    )
+    script = """
+        const frame = document.querySelector('iframe');
+        await new Promise(done => { const wait = () => frame.contentDocument?.documentElement?.dataset.ready ? done()
+            : setTimeout(wait, 20); wait(); });
+        const doc = frame.contentDocument;
+        doc.querySelectorAll('details').forEach(d => { d.open = true; });
+        return [doc.documentElement.scrollWidth <= 390, doc.querySelector('nav').offsetWidth <= 390];
+    """
+    assert ask(tmp_path / "phone.html", script, tmp_path / "profile", address=f"{served}/asked-phone.html") == [
+        True,
+        True,
+    ]
+
+
+def test_pictures_in_light_dark_and_print_are_made(page: Path, tmp_path: Path) -> None:
+    for dark in (False, True):
+        picture = tmp_path / f"page-{'dark' if dark else 'light'}.png"
+        screenshot(page, picture, tmp_path / "profile", size=(1400, 2600), dark=dark)
+        assert picture.read_bytes().startswith(b"\x89PNG")
+    print_pdf(page, tmp_path / "page.pdf", tmp_path / "profile")
+    assert (tmp_path / "page.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_a_huge_session_stays_small(git: GitBuilder, tmp_path: Path) -> None:
+    lines = [f"    value_{i} = compute(previous, '{i}') if ready else {i} * 2  # line {i}\n" for i in range(20_000)]
+    huge = "def f(x):\n" + "".join(lines)
+    attempts = [Attempt(steps=[{"app.py": APP.replace("None", str(n))}] * 1 + [{}] * 60) for n in range(7)]
+    text = _page(
+        git,
+        Attempt(steps=[{"huge.py": huge, "many.py": "".join(lines[:3000])}], seen="x" * 10_000),
+        *attempts,
+    )
+    assert len(text.encode()) < 15_000_000
+    path = tmp_path / "huge.html"
+    path.write_text(text)
+    assert ask(path, "return document.querySelectorAll('#d1 tr').length > 22000", tmp_path / "profile") is True
