@@ -80,14 +80,17 @@ def flat_rules(*, user: bytes, by_path: Mapping[str, bytes]) -> bytes:
 def _anchored(line: bytes, directory: bytes) -> bytes:
     """Rewrite one rule of a directory's file as a rule of the top level; empty for blank lines and comments."""
     rule = _without_end(line)
-    if not rule or rule.startswith(b"#") or not directory:
-        return b"" if rule.startswith(b"#") else rule
+    if not rule or rule.startswith(b"#"):
+        return b""
+    end = b"\r" if rule.endswith(b"\r") else b""  # one that is part of the rule; the next reader drops one again
+    if not directory:
+        return rule + end
     negation = b"!" if rule.startswith(b"!") else b""
     rule = rule.removeprefix(b"!")
     prefix = b"/" + _GLOB_CHARACTERS.sub(rb"\\\1", directory) + b"/"
     if b"/" in rule.removesuffix(b"/"):  # anchored to its own directory
-        return negation + prefix + rule.removeprefix(b"/")
-    return negation + prefix + b"**/" + rule
+        return negation + prefix + rule.removeprefix(b"/") + end
+    return negation + prefix + b"**/" + rule + end
 
 
 def _without_end(line: bytes) -> bytes:
@@ -149,39 +152,33 @@ def _translate(glob: bytes, *, crosses: bool) -> bytes | None:
 
 
 def _translate_class(glob: bytes, at: int) -> tuple[bytes, int] | None:
-    """Return a bracket's expression and where it ends; None when it doesn't end."""
+    """Return a bracket's expression and where it ends; None when it doesn't end, or names no known class."""
     is_negated = glob[at : at + 1] in (b"!", b"^")
-    at += is_negated
+    start = at = at + is_negated
     members = b""
-    first = True
-    previous: int | None = None
-    while True:
-        letter = glob[at : at + 1]
-        if not letter:
-            return None
-        if letter == b"]" and not first:
-            break
-        first = False
-        if letter == b"[" and glob[at + 1 : at + 2] == b":":
-            end = glob.find(b":]", at + 2)
-            named = _CLASSES.get(glob[at + 2 : end]) if end > 0 else None
-            if named is None:
+    previous: int | None = None  # what a following dash would begin a range with
+    while at < len(glob) and (glob[at : at + 1] != b"]" or at == start):
+        if glob[at : at + 2] == b"[:":
+            end = glob.find(b"]", at + 2)
+            if end < 0:
                 return None
-            members, at, previous = members + named, end + 2, None
-        elif letter == b"-" and previous is not None and glob[at + 1 : at + 2] not in (b"", b"]"):
-            at += 2 if glob[at + 1 : at + 2] == b"\\" else 1
-            last = glob[at]
-            if previous <= last:
-                members += b"\\x%02x-\\x%02x" % (previous, last)
-            at, previous = at + 1, None
-        else:
-            if letter == b"\\":
-                at += 1
-                letter = glob[at : at + 1]
-                if not letter:
+            if end > at + 2 and glob[end - 1 : end] == b":":
+                named = _CLASSES.get(glob[at + 2 : end - 1])
+                if named is None:
                     return None
-            previous = letter[0]
-            members, at = members + b"\\x%02x" % previous, at + 1
+                members, at, previous = members + named, end + 1, None
+                continue
+        is_range = glob[at : at + 1] == b"-" and previous is not None and glob[at + 1 : at + 2] not in (b"", b"]")
+        at += is_range
+        at += glob[at : at + 1] == b"\\"
+        if at >= len(glob):
+            return None
+        last, first = glob[at], previous if is_range and previous is not None else glob[at]
+        if first <= last:
+            members += b"\\x%02x-\\x%02x" % (first, last)
+        at, previous = at + 1, None if is_range else last
+    if at >= len(glob):
+        return None
     if is_negated:
         return (b"(?!/)[^%s]" % members if members else b"[^/]"), at + 1
     return (b"(?!/)[%s]" % members if members else b"(?!)"), at + 1

@@ -54,13 +54,13 @@ def snapshot_by_index(
         state = _prepare(repository, directory, parent, index, key, fresh=state is None)
     call = _Caller(repository, directory, index, frozenset(state.filters))
     listed = call.git("ls-files", "-z", "-t", "-m", "-d", "-o", f"--exclude-from={_rules_path(index)}").stdout
-    paths = _paths_to_add(directory, listed, frozenset(state.gitlinks))
-    if not paths:
+    gone, present = _paths_to_update(directory, listed, frozenset(state.gitlinks))
+    if not gone and not present:
         return state.tree, state.left_out
     _state_path(index).unlink()  # until the tree is written, nothing is known of the index
-    said = call.git(
-        "update-index", "-z", "--add", "--remove", "--replace", "--stdin", input=b"\0".join(paths) + b"\0"
-    ).stderr
+    if gone:
+        call.git("update-index", "-z", "--force-remove", "--stdin", input=b"\0".join(gone) + b"\0")
+    said = call.git("update-index", "-z", "--add", "--replace", "--stdin", input=b"\0".join(present) + b"\0").stderr
     tree = Oid(call.git("write-tree").text)
     left_out = tuple(line.removeprefix("Ignoring path ") for line in said.splitlines() if line.startswith("Ignoring"))
     _go_on(repository, index, state, tree, left_out)
@@ -107,18 +107,34 @@ def _prepare(repository: Repository, directory: Path, parent: Oid, index: Path, 
     return state
 
 
-def _paths_to_add(directory: Path, listed: bytes, gitlinks: frozenset[str]) -> list[bytes]:
-    """Turn the listing into paths to update. Gitlinks stay as the parent has them, unless their directory is gone."""
-    paths: list[bytes] = []
+def _paths_to_update(directory: Path, listed: bytes, gitlinks: frozenset[str]) -> tuple[list[bytes], list[bytes]]:
+    """Turn the listing into paths that are gone and paths to read.
+
+    Gitlinks stay as the parent has them, unless their directory is gone.
+    """
+    gone: dict[bytes, None] = {}
+    present: dict[bytes, None] = {}
     for line in listed.split(b"\0"):
         tag, _, path = line.partition(b" ")
         if not path:
             continue
         if path.endswith(b"/"):
-            paths += _files_of_nested(directory, path)
-        elif tag == b"R" or os.fsdecode(path) not in gitlinks or not (directory / os.fsdecode(path)).is_dir():
-            paths.append(path)
-    return paths
+            present |= dict.fromkeys(_files_of_nested(directory, path))
+            continue
+        place = directory / os.fsdecode(path)
+        is_directory = place.is_dir() and not place.is_symlink()
+        if tag == b"R" or _is_beyond_link(directory, place) or (is_directory and os.fsdecode(path) not in gitlinks):
+            gone[path] = None
+        elif not is_directory:
+            present[path] = None
+    return list(gone), [path for path in present if path not in gone]
+
+
+def _is_beyond_link(directory: Path, place: Path) -> bool:
+    """Whether a parent became a link: git then sees the file behind it, which isn't the one it tracks."""
+    return any(
+        parent.is_symlink() for parent in place.parents if parent != directory and parent.is_relative_to(directory)
+    )
 
 
 def _files_of_nested(directory: Path, path: bytes) -> Iterator[bytes]:

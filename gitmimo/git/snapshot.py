@@ -64,7 +64,7 @@ def take_snapshot(repository: Repository, directory: Path, *, parent: Oid, index
         raise RepoError(f"the directory is gone: `{directory}`")
     try:
         known = _prepare(repository, parent, index)
-        walk = _Walk(repository, directory, known)
+        walk = _Walk(repository, directory, parent, known)
         tree = walk.write()
     except (_NeedsGit, TooManyStars):
         repository.snapshots.pop(index, None)
@@ -97,9 +97,10 @@ def _prepare(repository: Repository, parent: Oid, index: Path) -> _Known:
 class _Walk:
     """One pass over the directory: what differs from what is tracked."""
 
-    def __init__(self, repository: Repository, directory: Path, known: _Known) -> None:
+    def __init__(self, repository: Repository, directory: Path, parent: Oid, known: _Known) -> None:
         self.repository = repository
         self.top = os.fspath(directory)
+        self.parent = parent
         self.known = known
         self.changed: dict[str, _Held | None] = {}
         self.left_out: list[str] = []
@@ -134,16 +135,24 @@ class _Walk:
                     if item.is_dir(follow_symlinks=False):
                         if held is not None and held[0] == GITLINK:
                             self._seen.add(path)
-                        elif not rules.is_ignored(path, is_directory=True):
+                        elif not rules.is_ignored(path, is_directory=True) or self._is_known_memory(path):
                             self._directories.add(path)
                             waiting.append(f"{path}/")
-                    elif held is not None or not rules.is_ignored(path, is_directory=False):
+                    elif (
+                        held is not None
+                        or not rules.is_ignored(path, is_directory=False)
+                        or self._is_known_memory(path)
+                    ):
                         found = item.stat(follow_symlinks=False)
                         cached = files.get(path)
                         if cached is not None and held == cached[1] and cached[0] == _signature(found):
                             seen.add(path)
                         else:
                             self._visit(path, found)
+
+    def _is_known_memory(self, path: str) -> bool:
+        """Whether the parent holds this part of `.mimo/`, which isn't among what is tracked here."""
+        return path.partition("/")[0] == MIMO_DIR and self.repository.find_entry(self.parent, path) is not None
 
     def _visit(self, path: str, found: os.stat_result) -> None:
         mode = found.st_mode

@@ -1,0 +1,111 @@
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from gitmimo.git.ignore import IgnoreRules, TooManyStars, flat_rules
+
+PATHS = (
+    "a.o", "b/a.o", "build/x", "b/build/x", "b/c/d.txt", "foo bar", "!x", "#x", "ab", "a-b", "a]b", "aXb", "b/a*b",
+    "a\\b",     "doc/a/b/c.md", "doc/c.md", "x/doc/c.md", "é.txt", "B/C", "trailing ", "[a", "a/b/a/b", "b/b/b",
+)  # fmt: skip
+
+
+def ignored_by_git(directory: Path, files: dict[str, str]) -> set[str]:
+    """The paths that git leaves out, with these `.gitignore` files in the checkout."""
+    for name, text in files.items():
+        (directory / name).parent.mkdir(parents=True, exist_ok=True)
+        (directory / name).write_bytes(text.encode(errors="surrogateescape"))
+    done = subprocess.run(
+        ["git", "-C", str(directory), "ls-files", "-z", "-o", "--exclude-per-directory=.gitignore"],
+        capture_output=True,
+        check=True,
+    )
+    for name in files:
+        (directory / name).unlink()
+    return set(PATHS) - set(done.stdout.decode().split("\0"))
+
+
+def ignored_by_rules(files: dict[str, str]) -> set[str]:
+    by_path = {name: text.encode(errors="surrogateescape") for name, text in files.items()}
+    rules = IgnoreRules(flat_rules(user=b"", by_path=by_path))
+    found = set()
+    for path in PATHS:
+        parts = path.split("/")
+        parents = ("/".join(parts[:at]) for at in range(1, len(parts)))
+        if any(rules.is_ignored(p, is_directory=True) for p in parents) or rules.is_ignored(path, is_directory=False):
+            found.add(path)
+    return found
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    top = tmp_path_factory.mktemp("ignore")
+    subprocess.run(["git", "init", "--quiet", str(top)], check=True)
+    for path in PATHS:
+        (top / path).parent.mkdir(parents=True, exist_ok=True)
+        (top / path).write_text("x")
+    return top
+
+
+PIECES = st.sampled_from(
+    ["a", "b", "x", "c", "doc", "build", "*", "**", "?", "/", "/", ".o", ".md", "[ab]", "[!a]", "[a-c]", "[]]", "[^]b]",
+     "[[:alpha:]]", "[[:upper:]b]", "[", "\\*", "\\", "-", " ", "!", "#", "é", "\\ ", "\r", "B", "C", "[\\]]",
+     "[c-a]", "[a-"]
+)  # fmt: skip
+RULES = st.lists(st.lists(PIECES, max_size=6).map("".join), max_size=4).map("\n".join)
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        "*.o\n!a.o",
+        "build/",
+        "/build",
+        "doc/**/c.md",
+        "**/doc",
+        "doc/**",
+        "b/**/x\n!build",
+        "*\n!*/\n!*.md",
+        "\\!x\n\\#x",
+        "foo bar   ",
+        "trailing\\ ",
+        "[[:alpha:]][!x]",
+        "a\\\\b",
+        "b/*",
+        "\ufeff*.o",
+        "# only a comment\n\n   \n",
+        "a?b\r",
+        "*.[oO]",
+        "a[^-]b",
+    ],
+)
+def test_rules_mean_what_git_means(checkout: Path, rules: str) -> None:
+    assert ignored_by_rules({".gitignore": rules}) == ignored_by_git(checkout, {".gitignore": rules})
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(top=RULES, below=RULES)
+@example(top="b/\n!b/a.o", below="!a.o")
+@example(top="*", below="!*")
+@example(top="/b/**/", below="/*\n!/c")
+def test_any_rules_mean_what_git_means(checkout: Path, top: str, below: str) -> None:
+    files = {".gitignore": top, "b/.gitignore": below, "doc/a/.gitignore": below}
+    assert ignored_by_rules(files) == ignored_by_git(checkout, files)
+
+
+def test_rules_of_a_directory_with_odd_letters_stay_its_own(checkout: Path) -> None:
+    rules = IgnoreRules(flat_rules(user=b"*.u", by_path={"a[b]*/.gitignore": b"*.o\n/x\nc/d"}))
+    assert rules.is_ignored("a[b]*/deep/y.o", is_directory=False)
+    assert rules.is_ignored("a[b]*/x", is_directory=False)
+    assert rules.is_ignored("a[b]*/c/d", is_directory=True)
+    assert not rules.is_ignored("ab/y.o", is_directory=False)
+    assert not rules.is_ignored("a[b]*/deep/x", is_directory=False)
+    assert rules.is_ignored("any.u", is_directory=False)
+
+
+def test_a_pattern_made_to_take_for_ever_is_left_to_git() -> None:
+    with pytest.raises(TooManyStars):
+        IgnoreRules(b"a*a*a*a*a*a*a*a*a*a*b")

@@ -1,0 +1,350 @@
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gitmimo.errors import RepoError
+from gitmimo.git.commit import write_commit
+from gitmimo.git.index import snapshot_by_index
+from gitmimo.git.repository import Repository
+from gitmimo.git.snapshot import take_snapshot
+from gitmimo.git.tree import checkout, put_files, snapshot
+from gitmimo.git.worktree import add_worktree
+from gitmimo.records import Oid
+from tests.conftest import GitBuilder
+
+Take = Callable[[Oid], set[str]]
+
+
+class Candidate:
+    """A worktree whose snapshots are taken in one of the two ways."""
+
+    def __init__(self, repository: Repository, base: Oid, place: Path, way: str) -> None:
+        self.repository, self.place, self.way = repository, place, way
+        self.parent = base
+        self.index = place.with_name("index")
+        add_worktree(repository, place, branch="mimo/s/1", start=base, reason="x")
+
+    def take(self) -> Oid:
+        if self.way == "index":
+            return snapshot_by_index(self.repository, self.place, parent=self.parent, index=self.index)[0]
+        return snapshot(self.repository, self.place, parent=self.parent, index=self.index)
+
+    def paths(self) -> set[str]:
+        return {entry.path for entry in self.repository.list_paths(self.take())}
+
+    def commit(self) -> Oid:
+        self.parent = write_commit(self.repository, tree=self.take(), parents=[self.parent], message="step")
+        return self.parent
+
+    def write(self, name: str, text: str = "text\n") -> None:
+        (self.place / name).parent.mkdir(parents=True, exist_ok=True)
+        (self.place / name).write_text(text)
+
+
+@pytest.fixture(params=["walk", "index"])
+def candidate(request: pytest.FixtureRequest, repository: Repository, base: Oid, tmp_path: Path) -> Candidate:
+    return Candidate(repository, base, tmp_path / "state/w", request.param)
+
+
+BASE = {".gitignore", "a.py", "tests/test_a.py", ".mimo/config.yaml"}
+
+
+def test_an_untouched_directory_is_its_parents_tree(candidate: Candidate, repository: Repository, base: Oid) -> None:
+    assert candidate.take() == repository.tree_of(base)
+    assert candidate.take() == repository.tree_of(base)
+
+
+def test_changes_additions_and_removals_arrive_step_by_step(candidate: Candidate, repository: Repository) -> None:
+    candidate.write("a.py", "x = 2\n")
+    candidate.write("new/b.py")
+    first = candidate.commit()
+    assert repository.read_blob(first, "a.py") == b"x = 2\n"
+    candidate.write("a.py", "x = 3\n")  # as long as before, in the same moment
+    (candidate.place / "new/b.py").unlink()
+    shutil.rmtree(candidate.place / "tests")
+    second = candidate.take()
+    assert repository.read_blob(second, "a.py") == b"x = 3\n"
+    assert {entry.path for entry in repository.list_paths(second)} == BASE - {"tests/test_a.py"}
+
+
+def test_the_same_size_and_time_do_not_hide_a_change(candidate: Candidate, repository: Repository) -> None:
+    path = candidate.place / "a.py"
+    candidate.commit()
+    before = path.stat()
+    path.write_text("x = 9\n")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert repository.read_blob(candidate.take(), "a.py") == b"x = 9\n"
+
+
+def test_ignored_output_stays_out_and_tracked_files_stay_in(
+    candidate: Candidate, repository: Repository, base: Oid
+) -> None:
+    candidate.write("build/out.txt")
+    candidate.write("x.o")
+    candidate.write("deep/er/build/x")
+    assert candidate.paths() == BASE
+    tracked = put_files(repository, repository.tree_of(base), {"build/kept": b"1", "k.o": b"1"})
+    candidate.parent = write_commit(repository, tree=tracked, parents=[base], message="x")
+    candidate.write("build/kept", "2")
+    candidate.write("k.o", "1")
+    tree = candidate.take()
+    assert repository.read_blob(tree, "build/kept") == b"2"
+    assert {entry.path for entry in repository.list_paths(tree)} == BASE | {"build/kept", "k.o"}
+    shutil.rmtree(candidate.place / "build")
+    assert candidate.paths() == BASE | {"k.o"}
+
+
+def test_ignore_rules_count_once_they_are_committed(candidate: Candidate) -> None:
+    candidate.write(".gitignore", "*\n")
+    candidate.write("hidden.py")
+    candidate.write("sub/.gitignore", "*.tmp\n")
+    candidate.write("sub/a.tmp")
+    assert candidate.paths() == BASE | {"hidden.py", "sub/.gitignore", "sub/a.tmp"}
+    candidate.commit()
+    candidate.write("later.py")
+    (candidate.place / "sub/a.tmp").unlink()
+    candidate.commit()
+    candidate.write("sub/b.tmp")
+    assert candidate.paths() == BASE | {"hidden.py", "sub/.gitignore"}
+
+
+def test_flags_and_excludes_that_an_agent_sets_hide_nothing(
+    git: GitBuilder, candidate: Candidate, repository: Repository
+) -> None:
+    def agent(*args: str) -> None:
+        subprocess.run(["git", "-C", str(candidate.place), *args], check=True)
+
+    candidate.commit()
+    agent("update-index", "--assume-unchanged", "a.py")
+    agent("update-index", "--skip-worktree", "tests/test_a.py")
+    with (git.path / ".git/info/exclude").open("a") as handle:
+        handle.write("*.py\n")
+    agent("config", "core.excludesFile", str(candidate.place / "tests"))
+    candidate.write("a.py", "x = 2\n")
+    candidate.write("tests/test_a.py", "assert 2\n")
+    candidate.write("evil.py")
+    tree = candidate.take()
+    assert repository.read_blob(tree, "a.py") == b"x = 2\n"
+    assert repository.read_blob(tree, "tests/test_a.py") == b"assert 2\n"
+    assert repository.read_blob(tree, "evil.py") == b"text\n"
+
+
+def test_the_users_own_excludes_count(git: GitBuilder, base: Oid, sealed: Path, tmp_path: Path) -> None:
+    (sealed / "config/git").mkdir(parents=True)
+    (sealed / "config/git/ignore").write_text(".idea/\n")
+    with (git.path / ".git/info/exclude").open("a") as handle:
+        handle.write("*.local\n")
+    for way in ("walk", "index"):
+        candidate = Candidate(Repository.discover(git.path), base, tmp_path / way / "w", way)
+        candidate.write(".idea/x")
+        candidate.write("x.local")
+        candidate.write("y")
+        assert candidate.paths() == BASE | {"y"}
+        git("worktree", "remove", "-f", "-f", str(candidate.place))
+
+
+def test_nested_repositories_come_in_as_plain_files(candidate: Candidate, repository: Repository) -> None:
+    nested = GitBuilder(candidate.place / "vendor/lib")
+    nested.commit({"code.py": "1\n", "deep/x": "2\n"})
+    nested("config", "core.fsmonitor", "touch /tmp/should-not-be")
+    GitBuilder(candidate.place / "empty")
+    assert candidate.paths() == BASE | {"vendor/lib/code.py", "vendor/lib/deep/x"}
+    assert all(entry.mode != 0o160000 for entry in repository.list_paths(candidate.take()))
+
+
+def test_a_swapped_git_pointer_is_never_followed(candidate: Candidate, tmp_path: Path) -> None:
+    evil = GitBuilder(tmp_path / "evil")
+    evil("config", "core.fsmonitor", f"touch {tmp_path}/ran; false")
+    (candidate.place / ".git").write_text(f"gitdir: {evil.path}/.git\n")
+    candidate.write("new")
+    assert candidate.paths() == BASE | {"new"}
+    (candidate.place / ".git").unlink()
+    shutil.copytree(evil.path / ".git", candidate.place / ".git")
+    assert candidate.paths() == BASE | {"new"}
+    assert not (tmp_path / "ran").exists()
+
+
+def test_other_spellings_of_git_are_left_out_and_named(candidate: Candidate, repository: Repository) -> None:
+    candidate.write(".GIT/config")
+    candidate.write("sub/git~1/x")
+    candidate.write("gitk")
+    assert candidate.paths() == BASE | {"gitk"}
+    if candidate.way == "walk":
+        taken = take_snapshot(repository, candidate.place, parent=candidate.parent, index=candidate.index)
+        assert set(taken.left_out) == {".GIT", "sub/git~1"}
+
+
+def test_links_modes_and_odd_files(candidate: Candidate, repository: Repository) -> None:
+    (candidate.place / "link").symlink_to("nowhere//at/all")
+    (candidate.place / "tests/dirlink").symlink_to("..")
+    candidate.write("run.sh")
+    (candidate.place / "run.sh").chmod(0o755)
+    os.mkfifo(candidate.place / "pipe")
+    (candidate.place / "a.py").chmod(0o700)
+    entries = {entry.path: entry for entry in repository.list_paths(candidate.take())}
+    assert {path: oct(entry.mode) for path, entry in entries.items() if path not in BASE or path == "a.py"} == {
+        "link": "0o120000",
+        "tests/dirlink": "0o120000",
+        "run.sh": "0o100755",
+        "a.py": "0o100755",
+    }
+    assert repository.read_object(entries["link"].oid) == b"nowhere//at/all"
+
+
+def test_files_directories_and_links_take_each_others_place(candidate: Candidate, repository: Repository) -> None:
+    candidate.write("d/x")
+    candidate.write("e/y")
+    candidate.commit()
+    shutil.rmtree(candidate.place / "d")
+    candidate.write("d", "a file now\n")
+    (candidate.place / "a.py").unlink()
+    candidate.write("a.py/inside")
+    shutil.rmtree(candidate.place / "tests")
+    (candidate.place / "tests").symlink_to("e")  # e/y is no tests/test_a.py, but through the link there could be one
+    candidate.write("e/test_a.py")
+    tree = candidate.take()
+    found = {entry.path: oct(entry.mode) for entry in repository.list_paths(tree)}
+    assert found["d"] == "0o100644"
+    assert found["tests"] == "0o120000"
+    assert found.keys() == BASE - {"a.py", "tests/test_a.py"} | {"d", "a.py/inside", "tests", "e/y", "e/test_a.py"}
+
+
+def test_odd_names_are_kept_byte_for_byte(candidate: Candidate) -> None:
+    names = {"\x1b[31mred", "new\nline", "-dash", 'quo"te', "\udcff\udcfe", "ü/\udcff", "back\\slash", " lead", "*?["}
+    for name in names - {"back\\slash"}:
+        candidate.write(name)
+    assert candidate.paths() == BASE | names - {"back\\slash"}
+
+
+def test_submodules_of_the_base_stay_as_they_are(git: GitBuilder, base: Oid, tmp_path: Path) -> None:
+    inner = GitBuilder(tmp_path / "inner")
+    inner.commit({"x": "1"})
+    git("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(inner.path), "sub")
+    start = Oid(git.commit({}))
+    repository = Repository.discover(git.path)
+    for way in ("walk", "index"):
+        candidate = Candidate(repository, start, tmp_path / way / "w", way)
+        assert candidate.take() == repository.tree_of(start)
+        GitBuilder(candidate.place / "sub").commit({"other": "1"})
+        assert candidate.take() == repository.tree_of(start)
+        shutil.rmtree(candidate.place / "sub")
+        assert candidate.paths() == BASE | {".gitmodules"}
+        candidate.write("sub", "a file")
+        assert candidate.paths() == BASE | {".gitmodules", "sub"}
+        git("worktree", "remove", "-f", "-f", str(candidate.place))
+        git("branch", "-D", "mimo/s/1")
+
+
+def test_line_ends_are_converted_as_the_parent_says(git: GitBuilder, base: Oid, tmp_path: Path) -> None:
+    start = Oid(git.commit({".gitattributes": "*.txt text\n*.bin -text\n", "a.txt": "one\n"}))
+    repository = Repository.discover(git.path)
+    candidate = Candidate(repository, start, tmp_path / "s/w", "walk")
+    (candidate.place / "a.txt").write_bytes(b"one\r\ntwo\r\n")
+    (candidate.place / "b.bin").write_bytes(b"one\r\ntwo\r\n")
+    tree = candidate.take()
+    assert repository.read_blob(tree, "a.txt") == b"one\ntwo\n"
+    assert repository.read_blob(tree, "b.bin") == b"one\r\ntwo\r\n"
+    assert candidate.take() == tree
+
+
+def test_only_the_users_filters_run_and_only_where_the_parent_says(
+    git: GitBuilder, base: Oid, sealed: Path, tmp_path: Path
+) -> None:
+    for name in ("good", "unused"):
+        subprocess.run(["git", "config", "--global", f"filter.{name}.clean", f"echo {name}; cat"], check=True)
+    git("config", "filter.local.clean", f"touch {tmp_path}/ran")
+    start = Oid(git.commit({".gitattributes": "*.txt filter=good\n*.loc filter=local\n", "a.txt": "1"}))
+    candidate = Candidate(Repository.discover(git.path), start, tmp_path / "s/w", "walk")
+    candidate.write(".gitattributes", "*.txt filter=good\n*.md filter=unused\n*.py filter=local\n")
+    for name in ("b.txt", "b.md", "b.loc", "a.py"):
+        candidate.write(name)
+    tree = candidate.take()
+    found = {name: candidate.repository.read_blob(tree, name) for name in ("b.txt", "b.md", "b.loc", "a.py")}
+    assert found == {"b.txt": b"good\ntext\n", "b.md": b"text\n", "b.loc": b"text\n", "a.py": b"text\n"}
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_parent_that_goes_back_is_followed(candidate: Candidate, repository: Repository, base: Oid) -> None:
+    candidate.write("x.o")
+    tracked = put_files(repository, repository.tree_of(base), {"x.o": b"1"})
+    candidate.parent = write_commit(repository, tree=tracked, parents=[base], message="x")
+    assert candidate.paths() == BASE | {"x.o"}
+    candidate.parent = base
+    assert candidate.paths() == BASE
+
+
+def test_records_of_steps_in_the_parent_make_no_difference(candidate: Candidate, repository: Repository) -> None:
+    candidate.write("new")
+    tree = candidate.take()
+    for number in range(3):
+        with_record = put_files(repository, tree, {f".mimo/trajectory/s/1/{number}.json": b"{}"})
+        candidate.parent = write_commit(repository, tree=with_record, parents=[candidate.parent], message="x")
+        assert candidate.take() == tree
+
+
+def test_an_index_that_a_kill_left_behind_is_made_anew(repository: Repository, base: Oid, tmp_path: Path) -> None:
+    candidate = Candidate(repository, base, tmp_path / "s/w", "index")
+    candidate.commit()
+    candidate.write("a.py", "x = 2\n")
+    wanted = candidate.take()
+    candidate.index.with_name("index.state").unlink()
+    assert candidate.take() == wanted
+    candidate.index.with_name("index.state").write_text("{")
+    candidate.index.write_bytes(b"nonsense")
+    assert candidate.take() == wanted
+
+
+def test_a_directory_that_is_gone_is_told(candidate: Candidate) -> None:
+    shutil.rmtree(candidate.place)
+    candidate.way = "walk"
+    with pytest.raises(RepoError, match="is gone"):
+        candidate.take()
+
+
+NAMES = st.sampled_from(["a.py", "b", "d/x", "d/y", "d/e/z", "build/q", "k.o", ".gitignore", "d/.gitignore", "tests"])
+TEXTS = st.sampled_from(["1\n", "22\n", "*.o\n", "!k.o\n", "/d\n", "", "one\r\n"])
+STEPS = st.lists(st.tuples(NAMES, st.one_of(TEXTS, st.sampled_from(["remove", "link", "commit"]))), max_size=14)
+
+
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(steps=STEPS)
+def test_both_ways_see_the_same(
+    repository: Repository, base: Oid, tmp_path: Path, steps: list[tuple[str, str]]
+) -> None:
+    place = tmp_path / "both"
+    shutil.rmtree(place, ignore_errors=True)
+    checkout(repository, repository.tree_of(base), place)
+    for index in tmp_path.glob("by*"):
+        index.unlink()
+    repository.snapshots.clear()
+    parent = base
+    for name, what in [*steps, ("", "commit")]:
+        path = place / name
+        if what == "commit":
+            walked = snapshot(repository, place, parent=parent, index=tmp_path / "by-walk")
+            indexed, _ = snapshot_by_index(repository, place, parent=parent, index=tmp_path / "by-index")
+            assert walked == indexed
+            parent = write_commit(repository, tree=walked, parents=[parent], message="x")
+            continue
+        for parent_directory in reversed(path.relative_to(place).parents):
+            in_the_way = place / parent_directory
+            if in_the_way.is_symlink() or in_the_way.is_file():
+                in_the_way.unlink()
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        path.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if what == "link":
+            path.symlink_to("b")
+        elif what != "remove":
+            path.write_bytes(what.encode())
