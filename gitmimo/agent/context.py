@@ -15,9 +15,9 @@ from gitmimo.agent.facts import Facts
 from gitmimo.agent.outputs import MOST_TOLD, cut_middle
 from gitmimo.records import Message, Reply, Step, Tool, ToolCall
 
-_FULL = 8  # steps that stay in full when the history is cut
+_FULL = 7  # steps that stay in full when the history is cut
 _BATCH = 18  # steps between two cuts
-_STUBBED = 6  # steps before the full ones that stay with stubs in place of their outputs
+_STUBBED = 4  # steps before the full ones that stay with stubs in place of their outputs
 _LONG_ARGUMENT = 600
 _MOST_FACTS = 9_000
 
@@ -99,7 +99,7 @@ class Context:
         """Take the model's own count of a prompt's tokens for the estimates to come."""
         size = sum(_size(message) for message in sent) + self._tools_size
         if reply.usage.prompt > 0 and size > 0:
-            self._tokens_per_byte = min(1.2, max(0.12, reply.usage.prompt / size * 1.05))
+            self._tokens_per_byte = min(1.2, max(0.2, reply.usage.prompt / size * 1.05))
 
     def overflowed(self) -> bool:
         """The model refused the prompt as too long: expect more tokens a byte, and cut. False when nothing is left."""
@@ -118,7 +118,7 @@ class Context:
             self._stubbed = [_entry(entry.step, render_stub(entry.step)) for entry in young]
             folded = self._steps - len(self._full) - len(self._stubbed)
             self._told_facts = self._tell_facts(changed) if folded > 0 else ""
-            if self._estimate() <= self.room.tokens * 0.6:
+            if self._estimate() <= self.room.tokens * 0.4:
                 return
         for most in (4_000, 2_000, 1_000, 500):  # the last step alone is too large
             if self._estimate() <= self.room.tokens * 0.8:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from gitmimo.agent.outputs import cut_middle
 from gitmimo.agent.strategies import pick_strategy
 from gitmimo.errors import ContextOverflow, LimitReached, NoRoute
 from gitmimo.llm.model import ScriptedModel
-from gitmimo.records import ActionKind, Message, Reply, Step, StopReason, ToolCall
+from gitmimo.records import ActionKind, Message, Reply, Step, StopReason, ToolCall, Usage
 from tests.agent.workshop import RealWorkspace, call, calls, run
 
 
@@ -33,7 +34,7 @@ def test_a_task_is_done_with_tools(place: RealWorkspace) -> None:
         [
             call("shell", command="cat a.py"),
             call("edit", path="a.py", old="x = 1", new="x = 2"),
-            call("finish", summary="x is two"),
+            replace(call("finish", summary="x is two"), usage=Usage(prompt=300, completion=7)),
         ]
     )
     trajectory = run(place, model, steps=steps, task="make x two", approach="Directly.")
@@ -295,7 +296,6 @@ def test_a_resumed_candidate_sends_the_same_prompt(tmp_path: Path) -> None:
     trajectory = run(RealWorkspace(tmp_path / "parts"), rest, history=first.steps)
     assert rest.calls == whole.calls[4:]
     assert [step.number for step in trajectory.steps] == [1, 2, 3, 4, 5, 6]
-    assert trajectory.usage.prompt == 600
 
 
 def test_small_local_and_tool_less_models_patch() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from gitmimo.agent.assignment import Assignment
 from gitmimo.agent.strategies import run_candidate
 from gitmimo.llm.model import Model
-from gitmimo.records import CommandResult, Oid, Reply, Step, StopReason, Task, ToolCall, Trajectory, Usage
+from gitmimo.records import CommandResult, Oid, Reply, Step, StopReason, Task, ToolCall, Trajectory
 
 
 class RealWorkspace:
@@ -64,7 +64,7 @@ def calls(*wanted: tuple[str, dict[str, object]], text: str = "") -> Reply:
         ToolCall(id=f"c{index}", name=name, arguments=json.dumps(arguments))
         for index, (name, arguments) in enumerate(wanted)
     )
-    return Reply(text=text, tool_calls=made, finish_reason="tool_calls", usage=Usage(prompt=100, completion=10))
+    return Reply(text=text, tool_calls=made, finish_reason="tool_calls")
 
 
 def run(
