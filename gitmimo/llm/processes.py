@@ -1,4 +1,4 @@
-"""Names of processes that are not reused: pid, start time and boot."""
+"""Processes: names that are not reused (pid, start time and boot), and how many cores they have."""
 
 import os
 from pathlib import Path
@@ -23,6 +23,22 @@ def is_alive(name: str) -> bool:
     except PermissionError:
         return process_name(int(pid)) == name
     return process_name(int(pid)) == name
+
+
+def physical_cores() -> int:
+    """Cores that this process may use, without counting hyper-threads twice."""
+    try:
+        usable = os.sched_getaffinity(0)
+    except AttributeError:
+        return max(1, (os.cpu_count() or 2) // 2)
+    cores = set()
+    for number in usable:
+        folder = Path(f"/sys/devices/system/cpu/cpu{number}/topology")
+        try:
+            cores.add(((folder / "physical_package_id").read_text(), (folder / "core_id").read_text()))
+        except OSError:
+            cores.add(("", str(number)))
+    return max(1, len(cores))
 
 
 def _start_of(pid: int) -> str:

@@ -1,0 +1,107 @@
+"""The embedded model server: a child process that serves one GGUF file on loopback until its last user is gone.
+
+Run as a file of its own, it imports nothing of the package. Its options come as one JSON line on standard input (a key
+on the command line could be read by everyone); one JSON line on standard output says where it listens or what failed.
+
+Users hold a shared lock on `users`. Whoever can take it alone knows that there is none: the server looks every second,
+and ends after `linger_s`, so it outlives neither a killed user nor a crashed one. `start` is held while a user starts
+or stops it.
+"""
+
+import fcntl
+import importlib
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any, NoReturn
+
+_LOOK_S = 1.0
+_NO_LIBRARY = 3
+_NO_MODEL = 4
+
+
+def serve(options: dict[str, Any]) -> NoReturn:
+    """Load the model, say where it listens, and wait for the users to go."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda number, frame: os._exit(0))
+    # threads that wait a little and then sleep: spinning ones stand still when tests want the cores too
+    os.environ.setdefault("GOMP_SPINCOUNT", "2000")
+    try:
+        library = importlib.import_module("xllamacpp")
+    except ImportError as exc:
+        _fail(_NO_LIBRARY, str(exc))
+    try:
+        server = library.Server(server_params(library, options))
+        address = server.listening_address
+    except (RuntimeError, ValueError, OSError) as exc:
+        _fail(_NO_MODEL, str(exc))
+    if not address:
+        _fail(_NO_MODEL, "the model could not be loaded")
+    signal.signal(signal.SIGTERM, lambda number, frame: os._exit(0))  # the library may have set its own
+    _say({"address": address})
+    _wait_for_users(options)
+    Path(options["state"]).unlink(missing_ok=True)
+    os._exit(0)  # taking the server down in order can wait for a request that nobody wants
+
+
+def server_params(library: Any, options: dict[str, Any]) -> Any:
+    """The options as llama.cpp's parameters.
+
+    One slot: two streams at once are not faster on a few cores.
+    """
+    params = library.CommonParams()
+    params.model.path = options["gguf"]
+    params.hostnames = ["127.0.0.1"]
+    params.port = 0
+    params.api_keys = [options["key"]]
+    params.n_ctx = options["n_ctx"]
+    params.n_parallel = 1
+    params.cpuparams.n_threads = options["threads"]
+    params.cpuparams_batch.n_threads = options["threads"]
+    params.cache_ram_mib = options["cache_mib"]
+    params.ui = False
+    params.endpoint_slots = False
+    params.verbosity = 1
+    return params
+
+
+def _wait_for_users(options: dict[str, Any]) -> None:
+    """Return, holding both locks, when nobody has used the server for `linger_s`."""
+    alone_since: float | None = None
+    while True:
+        time.sleep(_LOOK_S)
+        users = _try_lock(options["users"])
+        if users is None:
+            alone_since = None
+            continue
+        alone_since = alone_since or time.monotonic()
+        if time.monotonic() - alone_since >= options["linger_s"] and _try_lock(options["start"]) is not None:
+            return
+        os.close(users)
+
+
+def _try_lock(path: str) -> int | None:
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        return None
+    return handle
+
+
+def _say(value: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(value) + "\n")
+    sys.stdout.flush()
+
+
+def _fail(code: int, reason: str) -> NoReturn:
+    _say({"error": reason, "code": code})
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    serve(json.loads(sys.stdin.readline()))
