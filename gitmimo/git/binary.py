@@ -49,7 +49,7 @@ class GitFailed(RepoError):
 
     def __init__(self, command: Sequence[str], *, exit_code: int, stderr: str, hint: str = "") -> None:
         lines = [line.strip() for line in stderr.splitlines() if line.strip()]
-        said = [line for line in lines if line.startswith(("fatal:", "error:"))] or lines[-1:]
+        said = [line for line in lines if line.startswith(("fatal:", "error:"))] or lines[-3:]
         reason = "; ".join(line.partition(": ")[2] if line.startswith(("fatal:", "error:")) else line for line in said)
         verb = next(
             (w for w, before in zip(command, ["", *command], strict=False) if w[:1] != "-" and before != "-c"), ""

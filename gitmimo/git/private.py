@@ -16,6 +16,7 @@ def make_private_git(repository: Repository, directory: Path, commit: Oid, *, wo
 
     Objects are borrowed from the real repository, which a sandbox should show read-only; what the agent commits lands
     here. Returns the pointer file to bind, read-only, over the worktree's `.git`. Nothing here is trusted afterwards.
+    Refs show the base's history alone, but who lists every object can find the real repository's others.
     """
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)

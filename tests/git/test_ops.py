@@ -1,0 +1,74 @@
+import pytest
+
+from gitmimo.errors import RefMoved, RepoError
+from gitmimo.git.commit import write_commit
+from gitmimo.git.ops import RefMove, apply_move, list_operations, read_operation, undo_operation, write_operation
+from gitmimo.git.refs import delete_ref, list_refs, read_ref, update_ref
+from gitmimo.git.repository import Repository
+from gitmimo.records import Oid
+from tests.conftest import GitBuilder
+
+
+@pytest.fixture
+def later(repository: Repository, base: Oid) -> Oid:
+    return write_commit(repository, tree=repository.tree_of(base), parents=[base], message="later")
+
+
+def test_an_operation_is_undone_and_the_undo_too(git: GitBuilder, either: Repository, base: Oid, later: Oid) -> None:
+    update_ref(either, "refs/heads/a", later, expected=None, reason="x")
+    moves = [RefMove(ref="refs/heads/a", old=later, new=base), RefMove(ref="refs/heads/b", old=None, new=later)]
+    recorded = write_operation(either, "op1", command="dream", moves=moves)
+    for move in moves:
+        apply_move(either, move, reason="mimo: dream")
+    assert git("rev-list", "--parents", "-1", recorded).split() == [recorded, later]
+    assert read_operation(either, "op1").moves == tuple(moves)
+    undo_operation(either, "op1", undo_id="op2")
+    assert list_refs(either, "refs/heads/") == {"refs/heads/a": later, "refs/heads/main": base}
+    undo_operation(either, "op2", undo_id="op3")
+    assert list_refs(either, "refs/heads/") == {"refs/heads/a": base, "refs/heads/b": later, "refs/heads/main": base}
+    assert [op.id for op in list_operations(either)] == ["op3", "op2", "op1"]
+    assert read_operation(either, "op3").command == "undo op2"
+
+
+def test_old_tips_stay_reachable(git: GitBuilder, repository: Repository, later: Oid) -> None:
+    update_ref(repository, "refs/heads/a", later, expected=None, reason="x")
+    write_operation(repository, "op1", command="gc", moves=[RefMove(ref="refs/heads/a", old=later, new=None)])
+    delete_ref(repository, "refs/heads/a", expected=later, reason="gc")
+    git("reflog", "expire", "--expire=now", "--all")
+    git("gc", "--quiet", "--prune=now")
+    undo_operation(repository, "op1", undo_id="op2")
+    assert read_ref(repository, "refs/heads/a") == later
+
+
+def test_nothing_moves_back_once_a_ref_went_on(repository: Repository, base: Oid, later: Oid) -> None:
+    for name in ("a", "b"):
+        update_ref(repository, f"refs/heads/{name}", base, expected=None, reason="x")
+    moves = [RefMove(ref=f"refs/heads/{name}", old=base, new=later) for name in ("a", "b")]
+    write_operation(repository, "op1", command="dream", moves=moves)
+    for move in moves:
+        apply_move(repository, move, reason="x")
+    newer = write_commit(repository, tree=repository.tree_of(base), parents=[later], message="newer")
+    update_ref(repository, "refs/heads/a", newer, expected=later, reason="x")
+    with pytest.raises(RefMoved):
+        undo_operation(repository, "op1", undo_id="op2")
+    assert read_ref(repository, "refs/heads/b") == later
+    assert len(list_operations(repository)) == 1
+
+
+def test_an_undo_that_was_cut_short_can_be_finished(repository: Repository, base: Oid, later: Oid) -> None:
+    moves = [RefMove(ref=f"refs/heads/{name}", old=None, new=later) for name in ("a", "b")]
+    write_operation(repository, "op1", command="x", moves=moves)
+    apply_move(repository, moves[0], reason="x")  # killed here
+    undo_operation(repository, "op1", undo_id="op2")
+    assert list_refs(repository, "refs/heads/") == {"refs/heads/main": base}
+
+
+def test_an_id_is_used_once_and_an_unknown_one_is_told(git: GitBuilder, repository: Repository, base: Oid) -> None:
+    write_operation(repository, "op1", command="x", moves=[])
+    with pytest.raises(RefMoved):
+        write_operation(repository, "op1", command="x", moves=[])
+    with pytest.raises(RepoError, match="no such operation"):
+        read_operation(repository, "nothing")
+    git("update-ref", "refs/mimo/ops/foreign", base)
+    with pytest.raises(RepoError, match="cannot be read"):
+        read_operation(repository, "foreign")

@@ -1,0 +1,125 @@
+"""The user's checkout, index, stash, HEAD, configuration and hooks through all that a session does."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from gitmimo.errors import MergeConflict, NeedsPerson
+from gitmimo.git.commit import add_trailers, write_commit
+from gitmimo.git.inspect import inspect_product
+from gitmimo.git.merge import merge_checked_out, merge_in_memory, merge_unchecked
+from gitmimo.git.notes import write_note
+from gitmimo.git.ops import RefMove, undo_operation, write_operation
+from gitmimo.git.patch import added_lines, diff_facts, diff_text, normalised
+from gitmimo.git.private import make_private_git
+from gitmimo.git.refs import base_ref, branch_ref, delete_ref, update_ref
+from gitmimo.git.repository import Repository
+from gitmimo.git.tree import checkout, overlay, put_files, snapshot, without_mimo
+from gitmimo.git.worktree import add_worktree, list_worktrees, remove_worktree
+from gitmimo.records import Oid, SessionId
+from tests.conftest import GitBuilder
+
+OURS = (
+    "objects",
+    "mimo",
+    "worktrees",
+    "refs/mimo",
+    "refs/notes",
+    "logs/refs/notes",
+    "refs/heads/mimo",
+    "logs/refs/heads/mimo",
+)
+
+
+def fingerprint(top: Path) -> dict[str, tuple[int, int, str]]:
+    """Every file of checkout and git directory that isn't ours, with mode, time of change and content."""
+    found = {}
+    for path in sorted(top.rglob("*")):
+        name = str(path.relative_to(top))
+        if any(name == f".git/{ours}" or name.startswith(f".git/{ours}/") for ours in OURS) or path.is_dir():
+            continue
+        content = str(path.readlink()).encode() if path.is_symlink() else path.read_bytes()
+        status = path.lstat()
+        found[name] = (status.st_mode, status.st_mtime_ns, hashlib.sha256(content).hexdigest())
+    return found
+
+
+@pytest.fixture
+def busy(git: GitBuilder, base: Oid) -> GitBuilder:
+    """A checkout in the middle of somebody's work: stash, staged, changed, untracked, ignored, hooks, settings."""
+    git.write({"a.py": "stashed\n"})
+    git("stash", "push", "--quiet", "-m", "mine")
+    git.write({"staged.py": "1\n", "tests/test_a.py": "assert 2\n"})
+    git("add", "staged.py", "tests/test_a.py")
+    git.write({"a.py": "dirty\n", "tests/test_a.py": "assert 3\n", "untracked/ü": "1", "x.o": "ignored"})
+    git("config", "core.hooksPath", ".githooks")
+    git.write(
+        {".githooks/post-checkout": "#!/bin/sh\ntouch ../hook-ran\n", ".git/hooks/pre-commit": "#!/bin/sh\nexit 1\n"}
+    )
+    for hook in (".githooks/post-checkout", ".git/hooks/pre-commit"):
+        (git.path / hook).chmod(0o755)
+    git("config", "extensions.worktreeConfig", "true")
+    return git
+
+
+def test_a_whole_session_leaves_the_user_alone(busy: GitBuilder, base: Oid, tmp_path: Path) -> None:
+    before, listing = fingerprint(busy.path), busy("status", "--porcelain", "--ignored")
+    before = fingerprint(busy.path)  # that status call refreshed the user's index
+    repository = Repository.discover(busy.path)
+    session, place, branch = SessionId("0a1b2c3d4e"), tmp_path / "state/w", "mimo/0a1b2c3d4e/1"
+    update_ref(repository, base_ref(session), base, expected=None, reason="mimo: start")
+    add_worktree(repository, place, branch=branch, start=base, reason="session")
+    make_private_git(repository, tmp_path / "state/private", base, work_tree=place)
+    tip = base
+    for number in range(3):
+        (place / "a.py").write_text(f"x = {number + 2}\n")
+        tree = snapshot(repository, place, parent=tip, index=tmp_path / "state/index")
+        tree = put_files(repository, tree, {f".mimo/trajectory/{number}.json": b"{}"})
+        made = write_commit(
+            repository, tree=tree, parents=[tip], message=add_trailers("step", {"Mimo-Session": session})
+        )
+        update_ref(repository, branch_ref(branch), made, expected=tip, reason="mimo: step", worktree=place)
+        tip = made
+    product = without_mimo(repository, repository.tree_of(tip))
+    overlay(repository, product, base, lambda path: path.startswith("tests/"))
+    checkout(repository, product, tmp_path / "state/fresh")
+    assert diff_facts(repository, base, tip).files
+    assert list(added_lines(repository, base, tip))
+    assert diff_text(repository, base, tip)
+    assert normalised(repository, base, tip)
+    assert inspect_product(repository, base, tip) == ()
+    assert merge_in_memory(repository, ours=base, theirs=tip)
+    write_note(repository, tip, "{}")
+    update_ref(repository, "refs/mimo/candidates/0a1b2c3d4e/1", tip, expected=None, reason="mimo: keep")
+    remove_worktree(repository, place)
+    write_operation(repository, "one", command="gc", moves=[RefMove(ref=branch_ref(branch), old=tip, new=None)])
+    delete_ref(repository, branch_ref(branch), expected=tip, reason="mimo: gc")
+    undo_operation(repository, "one", undo_id="two")
+    update_ref(repository, "refs/heads/mimo/other", base, expected=None, reason="x")
+    assert merge_unchecked(repository, "mimo/other", tip, expected=base, message="x") == tip
+    assert len(list_worktrees(repository)) == 1
+    with pytest.raises(NeedsPerson, match="uncommitted changes"):
+        merge_checked_out(repository, "main", tip, expected=base, message="x")
+    assert fingerprint(busy.path) == before
+    assert not (tmp_path / "hook-ran").exists()
+    assert busy("stash", "list") == "stash@{0}: On main: mine"
+    assert busy("status", "--porcelain", "--ignored") == listing
+
+
+def test_a_conflict_at_the_end_leaves_the_user_alone(git: GitBuilder, base: Oid) -> None:
+    repository = Repository.discover(git.path)
+    theirs = write_commit(
+        repository,
+        tree=put_files(repository, repository.tree_of(base), {"a.py": b"theirs\n"}),
+        parents=[base],
+        message="x",
+    )
+    ours = Oid(git.commit({"a.py": "ours\n"}))
+    git.write({"untracked": "1"})
+    git("status")
+    before = fingerprint(git.path)
+    with pytest.raises(MergeConflict) as caught:
+        merge_checked_out(repository, "main", theirs, expected=ours, message="x")
+    assert caught.value.paths == ("a.py",)
+    assert fingerprint(git.path) == before
