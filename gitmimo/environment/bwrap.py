@@ -1,8 +1,10 @@
 """Commands in bubblewrap: own namespaces, read-only system, hidden home, no capabilities, no network."""
 
 import contextlib
+import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+import select
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from gitmimo.environment.command import Job, Limits
@@ -14,6 +16,7 @@ from gitmimo.records import CommandResult
 
 _TEMP_BYTES = 2 << 30
 _SHM_BYTES = 1 << 30
+_END_S = 5.0
 # dash calls the limit of processes -p, every other shell -u
 _LIMITER = (
     '(ulimit -u) >/dev/null 2>&1 && ulimit -u "$3" || ulimit -p "$3"; '
@@ -38,7 +41,7 @@ class BwrapEnvironment:
         self._profile = profile
         self._network = network_variables(environ)
 
-    def run(self, job: Job, *, cancelled: Callable[[], bool] | None = None) -> CommandResult:
+    def run(self, job: Job) -> CommandResult:
         """Run one command in a new sandbox; see `Environment.run`."""
         work_tree = job.work_tree.resolve()
         if not work_tree.is_dir():
@@ -46,7 +49,8 @@ class BwrapEnvironment:
         with contextlib.ExitStack() as stack:
             pointer = stack.enter_context(_pointer(job, work_tree))
             line = stack.enter_context(command_line(job.command))
-            argv = [str(self._program), *self._arguments(job, work_tree, pointer), "--"]
+            born, birth = stack.enter_context(_pipe())
+            argv = [str(self._program), *self._arguments(job, work_tree, pointer), "--info-fd", str(birth), "--"]
             argv += [*_limited(job.limits), *line.argv]
             # bwrap itself is process 1 inside and shows the environment that it was started with
             env = {
@@ -63,9 +67,10 @@ class BwrapEnvironment:
                 env=env,
                 limits=job.limits,
                 watched=[work_tree, *job.writable, *([job.temp] if job.temp else [])],
-                pass_fds=line.fds + ((pointer,) if pointer is not None else ()),
-                cancelled=cancelled,
+                pass_fds=(birth, *line.fds, *([pointer] if pointer is not None else [])),
+                cancelled=job.cancelled,
             )
+            _await_end(born)
         if result.exit_code and result.output.startswith("bwrap: "):
             raise CheckError(f"the sandbox could not start: {result.output.strip().splitlines()[0]}")
         return named_memory_limit(result)
@@ -99,6 +104,33 @@ def _limited(limits: Limits) -> list[str]:
     size = str(limits.file_bytes // 512) if limits.file_bytes else "unlimited"
     processes = str(limits.processes) if limits.processes else "unlimited"
     return ["/bin/sh", "-c", _LIMITER, "sh", data, size, processes]
+
+
+@contextlib.contextmanager
+def _pipe() -> Iterator[tuple[int, int]]:
+    ends = os.pipe()
+    try:
+        yield ends
+    finally:
+        for fd in ends:
+            os.close(fd)
+
+
+def _await_end(born: int) -> None:
+    """Wait until the kernel has ended the namespace's first process, and with it all others.
+
+    bubblewrap returns a moment before that.
+    """
+    os.set_blocking(born, False)
+    try:
+        pid = int(json.loads(os.read(born, 4096))["child-pid"])
+        handle = os.pidfd_open(pid)
+    except (OSError, ValueError, KeyError):
+        return  # it never began, or has ended
+    try:
+        select.select([handle], [], [], _END_S)
+    finally:
+        os.close(handle)
 
 
 @contextlib.contextmanager

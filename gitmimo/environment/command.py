@@ -57,9 +57,9 @@ class Environment(Protocol):
     def gaps(self) -> tuple[str, ...]:
         """What it does not protect from, one sentence each; empty when the whole profile holds."""
 
-    def run(self, job: Job, *, cancelled: Callable[[], bool] | None = None) -> CommandResult:
+    def run(self, job: Job) -> CommandResult:
         """Run to the end or to a limit, kill everything it started, and return what it said.
 
-        A command that fails is a result, not an error. When `cancelled` turns true the command is killed and
+        A command that fails is a result, not an error. When the job's `cancelled` turns true the command is killed and
         `killed_by_limit` says "cancelled". CheckError when it could not be started at all.
         """

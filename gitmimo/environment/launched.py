@@ -6,7 +6,7 @@ import secrets
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from gitmimo.environment import launcher
@@ -40,11 +40,11 @@ class PlainEnvironment:
         self._profile = profile
         self._network = network_variables(environ)
 
-    def run(self, job: Job, *, cancelled: Callable[[], bool] | None = None) -> CommandResult:
+    def run(self, job: Job) -> CommandResult:
         """Run one command; see `Environment.run`."""
         with _private_temp(job) as temp:
             env = {"HOME": str(self._profile.home), "TMPDIR": str(temp)}
-            return _launch(job, temp, [], {**self._profile.env, **self._network, **env}, cancelled)
+            return _launch(job, temp, [], {**self._profile.env, **self._network, **env})
 
 
 class LandlockEnvironment:
@@ -60,10 +60,10 @@ class LandlockEnvironment:
         self._profile = profile
         self._network = network_variables(environ)
         self._namespaces = namespaces
-        self._system = tuple(_outside(Path("/"), profile.hidden))
+        self._system = tuple(_outside(Path("/"), (*profile.hidden, *profile.masked)))
         self.gaps: tuple[str, ...] = (
             "names, sizes and times of files outside can be seen, and those of own files changed",
-            "sockets of services that have a path in readable directories can be reached",
+            "services that listen on a socket with a path can be reached, except below `/run`",
             "/tmp is closed: programs must use TMPDIR",
         )
         if not namespaces:
@@ -73,7 +73,7 @@ class LandlockEnvironment:
                 "the agent's git does not work, because nothing can be bound over `.git`",
             )
 
-    def run(self, job: Job, *, cancelled: Callable[[], bool] | None = None) -> CommandResult:
+    def run(self, job: Job) -> CommandResult:
         """Run one command; see `Environment.run`."""
         with contextlib.ExitStack() as stack:
             temp = stack.enter_context(_private_temp(job))
@@ -82,7 +82,7 @@ class LandlockEnvironment:
             options = [*self._options(job, temp), *stack.enter_context(_pointer(job, bind=self._namespaces))]
             env = {**self._profile.env, **(self._network if job.network else {})}
             env |= {"HOME": str(home), "TMPDIR": str(temp)}
-            return _launch(job, temp, options, env, cancelled)
+            return _launch(job, temp, options, env)
 
     def _options(self, job: Job, temp: Path) -> list[str]:
         options = ["--landlock", "1"]
@@ -93,6 +93,10 @@ class LandlockEnvironment:
             options += ["--ro", str(path.resolve())]
         for path in writable:
             options += ["--rw", str(path.resolve())]
+        shown = [Path(path) for path in options if path.startswith("/")]
+        for place in self._profile.hidden:
+            if not any(path.is_relative_to(place) for path in shown):
+                options += ["--hide", str(place)]
         for name in _DEVICES:
             options += ["--rw" if name == "shm" else "--dev", f"/dev/{name}"]
         return options
@@ -103,7 +107,6 @@ def _launch(
     temp: Path,
     options: Sequence[str],
     env: Mapping[str, str],
-    cancelled: Callable[[], bool] | None,
 ) -> CommandResult:
     cwd = (job.cwd or job.work_tree).resolve()
     if not cwd.is_dir():
@@ -121,7 +124,7 @@ def _launch(
                 limits=job.limits,
                 watched=[job.work_tree, temp, *job.writable],
                 pass_fds=line.fds,
-                cancelled=cancelled,
+                cancelled=job.cancelled,
             )
         finally:
             kill_marked(f"{_MARKER}={marker}")

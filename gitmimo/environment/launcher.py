@@ -10,7 +10,6 @@ import errno
 import os
 import resource
 import signal
-import socket
 import struct
 import sys
 import time
@@ -215,6 +214,8 @@ def _isolate(options: dict[str, list[str]]) -> int:
     if flags & _NEWNET:
         _loopback_up()
     _mount("none", "/", None, _MS_REC | _MS_PRIVATE)
+    for place in options.get("--hide", ()):
+        _mount("none", place, "tmpfs", _MS_NOSUID | _MS_NODEV | _MS_RDONLY)
     for source, target in zip(options.get("--pointer", ()), options.get("--pointer-at", ()), strict=True):
         if _mount(source, target, None, _MS_BIND):
             _mount("none", target, None, _MS_BIND | _MS_REMOUNT | _MS_RDONLY)
@@ -227,7 +228,8 @@ def _mount(source: str, target: str, kind: str | None, flags: int) -> bool:
 
 
 def _loopback_up() -> None:
-    import fcntl
+    import fcntl  # needed for a new network only, and start-up is what this script costs
+    import socket
 
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         request = struct.pack("16sh14x", b"lo", 1)  # IFF_UP

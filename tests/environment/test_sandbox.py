@@ -1,0 +1,370 @@
+"""What a command can't reach from inside, each with the control that it could from outside."""
+
+import os
+import re
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gitmimo.environment.command import Environment, Job, Limits
+from gitmimo.environment.profile import build_profile
+from gitmimo.environment.sandbox import open_environment, probe_environments
+from gitmimo.errors import SandboxUnavailable, UsageError
+from gitmimo.git.private import make_private_git
+from gitmimo.git.repository import Repository
+from gitmimo.records import CommandResult, Oid
+from tests.conftest import GitBuilder
+
+Run = Callable[..., CommandResult]
+
+
+def plain(command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """The control: the same command without a sandbox."""
+    return subprocess.run(["bash", "-c", command], cwd=cwd, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def only_sandbox(sandbox: Environment) -> Environment:
+    return sandbox
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Path:
+    path = tmp_path / "outside"
+    path.mkdir()
+    (path / "secret").write_text("the secret\n")
+    return path
+
+
+@pytest.mark.usefixtures("only_sandbox")
+class TestFiles:
+    def test_files_outside_are_neither_read_nor_written(self, run: Run, outside: Path, work_tree: Path) -> None:
+        attack = f"cat '{outside}/secret'; echo x > '{outside}/new'; rm -f '{outside}/secret'; echo end"
+        assert "the secret" in plain(f"cat '{outside}/secret'", work_tree).stdout
+        result = run(attack)
+        assert "the secret" not in result.output
+        assert result.output.endswith("end\n")
+        assert [p.name for p in outside.iterdir()] == ["secret"]
+
+    def test_link_written_inside_does_not_lead_outside(self, run: Run, outside: Path) -> None:
+        run(f"ln -s '{outside}' link; echo x > link/new; ln '{outside}/secret' hard; cat hard link/secret")
+        assert [p.name for p in outside.iterdir()] == ["secret"]
+
+    def test_system_is_read_only(self, run: Run) -> None:
+        result = run("touch /usr/mimo-mark /etc/mimo-mark /mimo-mark; ls /usr/bin/env")
+        assert "/usr/bin/env\n" in result.output
+        assert not any(Path(name).exists() for name in ("/usr/mimo-mark", "/etc/mimo-mark", "/mimo-mark"))
+
+    def test_home_is_hidden_and_its_keys_with_it(self, work_tree: Path, sealed: Path, environment: Environment) -> None:
+        for name in (".ssh/id_ed25519", ".aws/credentials", ".config/git-mimo/keys", ".netrc", ".bashrc"):
+            (sealed / name).parent.mkdir(parents=True, exist_ok=True)
+            (sealed / name).write_text("the secret\n")
+        assert "the secret" in plain("cat ~/.netrc", work_tree).stdout
+        sandbox = open_environment(environment.name)
+        files = " ".join(f"'{path}'" for path in sealed.rglob("*") if path.is_file())
+        result = sandbox.run(Job(command=f"cat {files}; grep -r 'the secret' ~; echo end", work_tree=work_tree))
+        assert "the secret" not in result.output.replace("grep", "")
+
+    def test_files_that_only_root_may_read_stay_closed(self, run: Run) -> None:
+        result = run("cat /etc/shadow /etc/gshadow")
+        assert "root:" not in result.output
+
+    def test_work_tree_temp_and_shared_memory_are_writable(self, run: Run, work_tree: Path) -> None:
+        code = (
+            "import multiprocessing as m, tempfile, pathlib\n"
+            "q = m.Queue(); q.put(7); print(q.get(timeout=20), m.Pool(2).map(abs, [-1, -2]))\n"
+            "tempfile.NamedTemporaryFile().write(b'x'); pathlib.Path('made').write_text('x')"
+        )
+        result = run(["python3", "-c", code])
+        assert result.output == "7 [1, 2]\n"
+        assert (work_tree / "made").exists()
+
+    def test_given_temp_keeps_its_files_between_commands(self, run: Run, tmp_path: Path) -> None:
+        temp = tmp_path / "kept"
+        temp.mkdir()
+        run("echo 1 > $TMPDIR/file", temp=temp)
+        assert run("cat $TMPDIR/file", temp=temp).output == "1\n"
+        assert run("cat $TMPDIR/file").exit_code
+
+    def test_readable_place_is_readable_only(self, run: Run, outside: Path) -> None:
+        result = run(f"cat '{outside}/secret'; echo x > '{outside}/secret'", readable=[outside])
+        assert result.output.startswith("the secret\n")
+        assert (outside / "secret").read_text() == "the secret\n"
+
+    def test_writable_place_is_writable(self, run: Run, outside: Path) -> None:
+        run(f"echo new > '{outside}/made'", writable=[outside])
+        assert (outside / "made").read_text() == "new\n"
+
+
+@pytest.mark.usefixtures("only_sandbox")
+class TestSecretsOfProcesses:
+    def test_environment_is_scrubbed_from_the_start(
+        self, monkeypatch: pytest.MonkeyPatch, work_tree: Path, environment: Environment
+    ) -> None:
+        monkeypatch.setenv("MY_API_KEY", "sk-the-secret")
+        monkeypatch.setenv("LD_PRELOAD_MARK", "sk-the-secret")
+        assert "sk-the-secret" in plain("env", work_tree).stdout
+        sandbox = open_environment(environment.name)
+        result = sandbox.run(Job(command="env; cat /proc/[0-9]*/environ | tr '\\0' '\\n'", work_tree=work_tree))
+        assert "PATH=" in result.output
+        assert "sk-the-secret" not in result.output
+
+    def test_parent_is_out_of_sight(self, run: Run) -> None:
+        result = run(
+            f"cat /proc/{os.getpid()}/environ; ls /proc/{os.getpid()}/fd; kill -CONT {os.getpid()} && echo sent"
+        )
+        assert "PATH=" not in result.output
+        assert "sent" not in result.output
+
+    def test_no_descriptor_is_inherited(self, run: Run, outside: Path) -> None:
+        with (outside / "secret").open() as file:
+            os.set_inheritable(file.fileno(), True)
+            result = run(f"for fd in /proc/self/fd/*; do readlink $fd; done; cat <&{file.fileno()}")
+        assert "secret" not in result.output
+
+
+@pytest.mark.usefixtures("only_sandbox")
+class TestPrivileges:
+    def test_no_capability_is_left(self, run: Run) -> None:
+        result = run("grep ^Cap /proc/self/status; grep NoNewPrivs /proc/self/status")
+        assert re.findall(r"Cap\w+:\s+(\w+)", result.output) == ["0" * 16] * 5
+        assert re.search(r"NoNewPrivs:\s+1", result.output)
+
+    def test_mounts_and_owners_cannot_be_changed(self, run: Run, outside: Path) -> None:
+        result = run(
+            f"mount -o remount,rw / && echo mounted; mount -t tmpfs none /usr && echo mounted; "
+            f"chown 1234 '{outside}/secret' && echo owned; mknod dev b 8 0 && echo made; chroot / true && echo rooted; "
+            "unshare -rm true && mount -o remount,rw /usr && echo mounted; echo end"
+        )
+        words = result.output.split()
+        assert not {"mounted", "owned", "rooted"} & set(words)
+        assert words[-1] == "end"
+
+    def test_nested_namespaces_give_no_way_out(self, run: Run, outside: Path) -> None:
+        run(f"unshare -Urm sh -c 'mount -o remount,rw,bind / ; touch /usr/mimo-mark \"{outside}/mark\"'")
+        assert not Path("/usr/mimo-mark").exists()
+        assert [p.name for p in outside.iterdir()] == ["secret"]
+
+    def test_no_terminal_to_type_into(self, run: Run) -> None:
+        code = "import fcntl, os; fd = os.open('/dev/tty', os.O_RDWR); fcntl.ioctl(fd, 0x5412, b'x'); print('typed')"
+        assert "typed" not in run(["python3", "-c", code]).output
+
+
+@pytest.fixture
+def services(outside: Path) -> Iterator[dict[str, str]]:
+    """Sockets that somebody outside listens on, and how to connect to each."""
+    tcp, udp = socket.create_server(("127.0.0.1", 0)), socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    udp.bind(("127.0.0.1", 0))
+    by_path, abstract = socket.socket(socket.AF_UNIX), socket.socket(socket.AF_UNIX)
+    path, name = f"/tmp/mimo-test-{os.getpid()}.sock", f"\0mimo-test-{os.getpid()}"
+    by_path.bind(path)
+    abstract.bind(name)
+    listening = [tcp, by_path, abstract]
+    for sock in listening:
+        sock.listen(20)
+    udp.settimeout(0.2)
+    connect = "import socket; s = socket.socket(socket.{}); s.connect({!r}); print('connected')"
+    yield {
+        "tcp": connect.format("AF_INET", tcp.getsockname()),
+        "path": connect.format("AF_UNIX", path),
+        "abstract": connect.format("AF_UNIX", name),
+    }
+    for sock in (*listening, udp):
+        sock.close()
+    Path(path).unlink()
+
+
+@pytest.mark.usefixtures("only_sandbox")
+class TestNetwork:
+    def test_sockets_outside_are_out_of_reach(
+        self, run: Run, services: dict[str, str], environment: Environment
+    ) -> None:
+        for kind, code in services.items():
+            if kind == "path" and environment.name == "landlock":
+                continue  # a documented gap: this one lies where the work tree lies
+            control = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+            assert control.stdout == "connected\n", kind
+            result = run([sys.executable, "-c", code])
+            assert "connected" not in result.output, kind
+            assert result.exit_code, kind
+
+    def test_nothing_leaves_by_udp_names_or_raw_packets(self, run: Run, environment: Environment) -> None:
+        if any("UDP" in gap for gap in environment.gaps):
+            pytest.skip("a documented gap without namespaces")
+        code = (
+            "import socket\n"
+            "def attempt(name, do):\n"
+            "    try: do(); print(name, 'open')\n"
+            "    except OSError as e: print(name, 'closed')\n"
+            "attempt('udp', lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('192.0.2.1', 53)))\n"
+            "attempt('dns', lambda: socket.getaddrinfo('example.org', 80))\n"
+            "attempt('raw', lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, 1))\n"
+            "attempt('packet', lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 3))\n"
+            "attempt('tcp', lambda: socket.create_connection(('192.0.2.1', 80), 3))\n"
+        )
+        assert "open" not in run([sys.executable, "-c", code]).output
+
+    def test_loopback_works_inside(self, run: Run) -> None:
+        code = (
+            "import socket, threading\n"
+            "s = socket.create_server(('127.0.0.1', 0))\n"
+            "threading.Thread(target=lambda: s.accept()[0].sendall(b'hello')).start()\n"
+            "print(socket.create_connection(s.getsockname()).recv(5).decode())"
+        )
+        result = run([sys.executable, "-c", code])
+        assert result.output == "hello\n"
+
+    def test_network_can_be_allowed(self, run: Run, services: dict[str, str]) -> None:
+        assert run([sys.executable, "-c", services["tcp"]], network=True).output == "connected\n"
+
+
+class TestGit:
+    @pytest.fixture
+    def job(self, git: GitBuilder, work_tree: Path, tmp_path: Path, environment: Environment) -> Job:
+        """A worktree of a repository with history, a later branch and a sibling, given a private git."""
+        if any("git does not work" in gap for gap in environment.gaps) or environment.name == "none":
+            pytest.skip("nothing can be bound over `.git` here")
+        base = git.commit({"a.txt": "one\n"})
+        git("branch", "mimo/s/2")
+        git.commit({"a.txt": "solution\n"}, "later")
+        shutil.rmtree(work_tree)
+        git("worktree", "add", "--quiet", "--detach", str(work_tree), base)
+        repository = Repository.discover(git.path)
+        make_private_git(repository, tmp_path / "private", Oid(base), work_tree=work_tree)
+        objects = repository.common_dir / "objects"
+        return Job(
+            command="",
+            work_tree=work_tree,
+            private_git=tmp_path / "private",
+            readable=[objects],
+            limits=Limits(timeout_s=30),
+        )
+
+    def test_agents_git_works_and_reaches_nothing_real(
+        self, environment: Environment, job: Job, git: GitBuilder
+    ) -> None:
+        before = git("for-each-ref"), (git.path / ".git" / "config").read_bytes(), (job.work_tree / ".git").read_bytes()
+        attack = (
+            "echo two > a.txt && git commit -qam two && git branch mine && git config core.hooksPath /evil && "
+            "git log --all --format=%s; git for-each-ref --format='%(refname)'; git status --short; echo end"
+        )
+        output = environment.run(replace(job, command=attack)).output
+        assert "two\n" in output
+        assert "later" not in output
+        assert "mimo/s/2" not in output
+        assert output.endswith("end\n")
+        assert before == (
+            git("for-each-ref"),
+            (git.path / ".git" / "config").read_bytes(),
+            (job.work_tree / ".git").read_bytes(),
+        )
+
+    def test_pointer_cannot_be_swapped(self, environment: Environment, job: Job) -> None:
+        before = (job.work_tree / ".git").read_bytes()
+        swap = "echo 'gitdir: ./evil' > .git; rm -f .git; mv .git old; ln -sf evil .git; mv evil .git; echo end"
+        assert environment.run(replace(job, command=swap)).output.endswith("end\n")
+        assert (job.work_tree / ".git").read_bytes() == before
+
+    def test_real_repository_is_hidden(self, environment: Environment, job: Job, git: GitBuilder) -> None:
+        output = environment.run(replace(job, command=f"ls '{git.path}/.git'; cat '{git.path}/.git/HEAD'")).output
+        assert "refs/heads" not in output
+
+
+class TestChoice:
+    def test_unknown_kind_is_a_usage_error(self) -> None:
+        with pytest.raises(UsageError):
+            open_environment("docker")
+
+    def test_missing_bubblewrap_is_refused_with_the_remedy(self, tmp_path: Path) -> None:
+        with pytest.raises(SandboxUnavailable) as caught:
+            open_environment("bwrap", environ={"PATH": str(tmp_path), "HOME": str(tmp_path)})
+        assert "not installed" in caught.value.message
+        for remedy in ("apt install bubblewrap", "dnf install bubblewrap", "pacman -S bubblewrap", "--sandbox none"):
+            assert remedy in caught.value.hint
+
+    @pytest.mark.parametrize(
+        "script",
+        [
+            "echo 'bwrap: Creating new namespace failed: Operation not permitted' >&2; exit 1",
+            'while [ "$1" != -- ]; do shift; done; shift; exec "$@"',
+            "exit 0",
+            "kill -SEGV $$",
+        ],
+    )
+    def test_broken_bubblewrap_is_found_out(self, tmp_path: Path, script: str) -> None:
+        (tmp_path / "bwrap").write_text(f"#!/bin/bash\n{script}\n")
+        (tmp_path / "bwrap").chmod(0o755)
+        environ = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+        with pytest.raises(SandboxUnavailable):
+            open_environment("bwrap", environ=environ)
+
+    def test_auto_falls_back_to_landlock_but_never_to_nothing(self, tmp_path: Path) -> None:
+        try:
+            found = open_environment("auto", environ={"PATH": str(tmp_path), "HOME": str(tmp_path)})
+        except SandboxUnavailable:
+            return
+        assert found.name == "landlock"
+        assert found.gaps
+
+    def test_every_kind_is_reported(self) -> None:
+        assert [found.kind for found in probe_environments()] == ["bwrap", "landlock"]
+
+
+class TestProfile:
+    def test_toolchains_below_home_stay_readable_and_keys_hidden(self, tmp_path: Path) -> None:
+        home = tmp_path / "home"
+        hidden = (".ssh", ".config", ".local/share/keyrings")
+        for name in (".pyenv/shims", ".cargo/bin", ".local/bin", "proj/.venv/bin", *hidden):
+            (home / name).mkdir(parents=True)
+        (home / "proj/.venv/pyvenv.cfg").write_text(f"home = {home}/.pyenv/versions/3/bin\n")
+        environ = {
+            "HOME": str(home),
+            "PATH": f"{home}/proj/.venv/bin:{home}/.config:{home}/.cargo/bin:.:relative:/usr/bin",
+            "AWS_SECRET_ACCESS_KEY": "x",
+        }
+        profile = build_profile(environ, interpreter=Path(sys.executable))
+        assert home / ".pyenv" in profile.readable
+        assert home / "proj/.venv" in profile.readable
+        assert home / ".local/bin" in profile.readable
+        for name in hidden:
+            assert not any((home / name).is_relative_to(place) for place in profile.readable)
+        assert home not in profile.readable
+        assert profile.env["PATH"].split(":")[-1] == "/usr/bin"
+        assert "relative" not in profile.env["PATH"]
+        assert "AWS_SECRET_ACCESS_KEY" not in profile.env
+
+
+def test_lock_is_not_held_by_a_running_command(environment: Environment, work_tree: Path) -> None:
+    """Two commands in one work tree run at the same time."""
+    job = Job(command="sleep 1", work_tree=work_tree, limits=Limits(timeout_s=30))
+    started = time.monotonic()
+    threads = [threading.Thread(target=environment.run, args=(job,)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert time.monotonic() - started < 30
+
+
+def overhead_ms(kind: str, work_tree: Path, runs: int = 50) -> tuple[float, float]:
+    """Median milliseconds of one command in an environment and of the same without, taken in turns."""
+    environment = open_environment(kind)
+    job = Job(command=["true"], work_tree=work_tree)
+    inside, without = [], []
+    for _ in range(runs):
+        began = time.perf_counter()
+        environment.run(job)
+        inside.append(time.perf_counter() - began)
+        began = time.perf_counter()
+        subprocess.run(["true"], stdin=subprocess.DEVNULL, capture_output=True, check=True)
+        without.append(time.perf_counter() - began)
+    return statistics.median(inside) * 1000, statistics.median(without) * 1000
