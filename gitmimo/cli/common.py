@@ -1,0 +1,107 @@
+"""What the commands share: the repository, the resolved configuration, and option declarations used twice."""
+
+import os
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gitmimo.config import Config, resolve
+from gitmimo.errors import RepoError
+from gitmimo.git.binary import run_git
+from gitmimo.git.repository import Repository
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+
+
+def open_repository() -> Repository:
+    """The repository of the current directory, with a checkout."""
+    repository = Repository.discover(Path.cwd())
+    repository.require_work_tree()
+    return repository
+
+
+def load_config(repository: Repository | None, flags: Mapping[str, Any] | None = None) -> Config:
+    """Resolve the configuration once: flags, environment, git config, the committed file of HEAD, defaults."""
+    return resolve(
+        flags=flags or {},
+        environ=os.environ,
+        git_config=git_settings(repository),
+        committed=committed_config(repository),
+    )
+
+
+def git_settings(repository: Repository | None) -> dict[str, list[str]]:
+    """Every `mimo.*` value that git config holds here, keys in lower case without the prefix."""
+    cwd = repository.work_tree or repository.git_dir if repository else Path.cwd()
+    done = run_git(["config", "--includes", "-z", "--get-regexp", r"^mimo\."], cwd=cwd, check=False)
+    found: dict[str, list[str]] = {}
+    for record in done.stdout.decode(errors="replace").split("\0"):
+        key, _, value = record.partition("\n")
+        if key:
+            found.setdefault(key.removeprefix("mimo.").lower(), []).append(value)
+    return found
+
+
+def committed_config(repository: Repository | None) -> str:
+    """The text of `.mimo/config.yaml` in HEAD; empty when there is none."""
+    if repository is None:
+        return ""
+    try:
+        content = repository.read_blob(repository.resolve("HEAD"), ".mimo/config.yaml")
+    except RepoError:
+        return ""
+    return (content or b"").decode(errors="replace")
+
+
+def read_text_argument(value: str) -> str:
+    """Read an option that takes TEXT, @FILE or - for stdin."""
+    if value == "-":
+        return sys.stdin.read()
+    if value.startswith("@"):
+        path = Path(value[1:])
+        try:
+            return path.read_text(encoding="utf-8", errors="replace")
+        except OSError as exc:
+            raise click.UsageError(f"cannot read `{path}`: {exc.strerror}") from exc
+    return value
+
+
+def session_argument(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A session, named by its id, a unique beginning of it, or a branch; the newest when absent."""
+    return click.argument("session", required=False)(function)
+
+
+def short(text: str, length: int) -> str:
+    """The first line of a text, cut to a length."""
+    line = re.sub(r"\s+", " ", text).strip()
+    return line if len(line) <= length else line[: length - 1] + "…"
+
+
+def usd(amount: float) -> str:
+    """Money as people write it: no digits for nothing, more for little."""
+    if not amount:
+        return "$0"
+    return f"${amount:.4f}" if amount < 0.1 else f"${amount:.2f}"
+
+
+def seconds(amount: float) -> str:
+    """A duration as people say it."""
+    if amount < 60:
+        return f"{amount:.1f}s" if amount < 10 else f"{amount:.0f}s"
+    minutes, rest = divmod(round(amount), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h{minutes:02d}m" if hours else f"{minutes}m{rest:02d}s"
+
+
+def tokens(amount: int) -> str:
+    """A number of tokens, shortened."""
+    return str(amount) if amount < 10_000 else f"{amount / 1000:.0f}k" if amount < 1_000_000 else f"{amount / 1e6:.1f}M"
+
+
+def stable(values: Sequence[str]) -> tuple[str, ...]:
+    """Drop repeats, keep the order."""
+    return tuple(dict.fromkeys(values))

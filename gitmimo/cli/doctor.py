@@ -1,0 +1,135 @@
+"""`git mimo doctor`: check this machine and repository, and say how to mend what is missing."""
+
+import importlib.util
+import platform
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from gitmimo import __version__
+from gitmimo.cli import render
+from gitmimo.cli.common import json_option, load_config
+from gitmimo.environment.sandbox import probe_environments
+from gitmimo.errors import MimoError, ModelError
+from gitmimo.git.binary import check_git_version, git_version
+from gitmimo.git.repository import Repository
+from gitmimo.llm.providers import open_model
+from gitmimo.workflow.judging import find_test_command
+from gitmimo.workflow.models import model_names, model_settings
+from gitmimo.workflow.places import state_home
+from gitmimo.workflow.trust import brought_commands, digest_of, is_approved
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One line of the doctor's: `level` is ok, note or problem."""
+
+    level: str
+    subject: str
+    text: str
+    remedy: str = ""
+
+
+@click.command("doctor")
+@json_option
+def doctor_command(as_json: bool) -> int:
+    """Check git, the sandbox, models, disk and this repository. Exit 1 when something must be mended."""
+    findings = list(_examine())
+    if as_json:
+        values = [{"level": f.level, "subject": f.subject, "text": f.text, "remedy": f.remedy} for f in findings]
+        render.emit_json({"schema": "git-mimo/doctor/1", "findings": values})
+    else:
+        styles = {"ok": "green", "note": "yellow", "problem": "red"}
+        for finding in findings:
+            render.out_raw(
+                f"{render.paint(finding.level.ljust(7), styles[finding.level])} {finding.subject.ljust(11)} "
+            )
+            render.out(finding.text)
+            for line in finding.remedy.splitlines():
+                render.out(f"{'':20}{line}")
+    return int(any(finding.level == "problem" for finding in findings))
+
+
+def _examine() -> Iterator[Finding]:
+    version = ".".join(map(str, git_version()))
+    try:
+        check_git_version()
+        yield Finding(level="ok", subject="git", text=version)
+    except MimoError as exc:
+        yield Finding(level="problem", subject="git", text=exc.message, remedy=exc.hint)
+    yield Finding(
+        level="ok", subject="git-mimo", text=f"{__version__}, Python {platform.python_version()}, {sys.platform}"
+    )
+    yield from _sandboxes()
+    yield from _disk()
+    try:
+        repository = Repository.discover(Path.cwd())
+    except MimoError as exc:
+        yield Finding(level="note", subject="repository", text=exc.message, remedy=exc.hint)
+        yield from _models(None)
+        return
+    yield from _repository(repository)
+    yield from _models(repository)
+
+
+def _sandboxes() -> Iterator[Finding]:
+    found = list(probe_environments())
+    works = [f for f in found if not f.problem]
+    for f in found:
+        text = f.problem or "works" + (f"; does not cover: {', '.join(f.gaps)}" if f.gaps else "")
+        level = "ok" if not f.problem else "note" if works else "problem"
+        yield Finding(level=level, subject=f.kind, text=text, remedy=f.remedy if f.problem else "")
+
+
+def _disk() -> Iterator[Finding]:
+    place = state_home()
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    yield Finding(
+        level="ok" if free > 2 << 30 else "problem" if free < 200 << 20 else "note",
+        subject="disk",
+        text=f"{free / (1 << 30):.1f} GiB free where worktrees are made",
+        remedy="" if free > 2 << 30 else "git mimo config set --global worktreeDir DIRECTORY",
+    )
+
+
+def _repository(repository: Repository) -> Iterator[Finding]:
+    try:
+        base = repository.resolve("HEAD")
+        yield Finding(level="ok", subject="repository", text=f"{repository.work_tree} at {base[:12]}")
+        config = load_config(repository)
+        try:
+            tests = find_test_command(repository, config, base)
+            yield Finding(level="ok", subject="tests", text=f"{tests.shown} ({tests.reason or config.origin('test')})")
+        except MimoError as exc:
+            yield Finding(level="note", subject="tests", text=exc.message, remedy=exc.hint)
+        commands = brought_commands(config)
+        if commands and not is_approved(repository, digest_of(commands)):
+            yield Finding(level="note", subject="trust", text="commands not approved", remedy="git mimo trust")
+    except MimoError as exc:
+        yield Finding(level="problem", subject="repository", text=exc.message, remedy=exc.hint)
+
+
+def _models(repository: Repository | None) -> Iterator[Finding]:
+    has_local = importlib.util.find_spec("xllamacpp") is not None
+    yield Finding(
+        level="ok" if has_local else "note",
+        subject="local",
+        text="xllamacpp is installed" if has_local else "the embedded local model is not installed",
+        remedy="" if has_local else 'pip install "git-mimo[local]"',
+    )
+    try:
+        config = load_config(repository)
+        settings = model_settings(config)
+        for name in model_names(config):
+            open_model(name, settings)
+            yield Finding(level="ok", subject="model", text=name)
+    except ModelError as exc:
+        yield Finding(level="note", subject="model", text=exc.message, remedy=exc.hint)
+    except MimoError as exc:
+        yield Finding(level="problem", subject="model", text=exc.message, remedy=exc.hint)

@@ -1,0 +1,121 @@
+"""The live table of candidates: on a terminal a table that moves, elsewhere one line per event that matters."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TextIO
+
+from gitmimo.cli import render
+from gitmimo.cli.common import seconds, tokens, usd
+from gitmimo.visible import visible
+from gitmimo.workflow.progress import Observer, Progress, unobserved
+
+PHASES = {
+    "base": "base tests",
+    "skill": "skill",
+    "plan": "planning",
+    "work": "working",
+    "test": "testing",
+    "review": "review",
+    "land": "landing",
+    "merge": "merging",
+    "dream": "dreaming",
+    "done": "done",
+}
+
+
+_NUMBERS = ("#", "step", "tokens", "cost", "time")
+
+
+@dataclass(slots=True)
+class _Row:
+    model: str = ""
+    phase: str = ""
+    step: int = 0
+    tokens: int = 0
+    cost_usd: float = 0.0
+    tests: str = ""
+    text: str = ""
+    started: float = 0.0
+    ended: float = 0.0
+
+
+@contextlib.contextmanager
+def watching(*, stream: TextIO, quiet: bool = False) -> Iterator[Observer]:
+    """Give an observer that shows what happens, until the block ends."""
+    if quiet:
+        yield unobserved
+    elif stream.isatty():
+        with _live_table(stream) as observe:
+            yield observe
+    else:
+        yield _line_by_line()
+
+
+def _line_by_line() -> Observer:
+    seen: set[tuple[int, str]] = set()
+    lock = threading.Lock()
+
+    def observe(progress: Progress) -> None:
+        who = f"candidate {progress.number}" if progress.number else "session"
+        with lock:
+            if progress.phase == "work" and (progress.number, "work") in seen:
+                return
+            seen.add((progress.number, progress.phase))
+            said = ", ".join(part for part in (progress.model, progress.text, progress.tests) if part)
+            render.say(f"{who}: {PHASES.get(progress.phase, progress.phase)}{': ' + said if said else ''}")
+
+    return observe
+
+
+@contextlib.contextmanager
+def _live_table(stream: TextIO) -> Iterator[Observer]:
+    from rich.console import Console, Group
+    from rich.live import Live
+    from rich.table import Table
+    from rich.text import Text
+
+    rows: dict[int, _Row] = {}
+    lock = threading.Lock()
+    started = time.monotonic()
+    session = _Row(phase="starting")
+
+    def draw() -> Group:
+        with lock:
+            table = Table(box=None, pad_edge=False, expand=False)
+            for heading in ("#", "phase", "step", "tokens", "cost", "time", "tests", "now"):
+                table.add_column(heading, no_wrap=True, justify="right" if heading in _NUMBERS else "left")
+            for number, row in sorted(rows.items()):
+                clock = (row.ended or time.monotonic()) - row.started
+                good = row.tests.startswith("pass")
+                style = "green" if good else "red" if row.tests.startswith(("fail", "no ")) else ""
+                table.add_row(
+                    str(number), PHASES.get(row.phase, row.phase), str(row.step or ""),
+                    tokens(row.tokens) if row.tokens else "", usd(row.cost_usd) if row.cost_usd else "",
+                    seconds(clock), Text(visible(row.tests, newlines=False)[:40], style=style),
+                    Text(visible(row.text, newlines=False)[:50], style="dim"),
+                )  # fmt: skip
+            head = Text(f"{PHASES.get(session.phase, session.phase)}", style="bold")
+            head.append(f"  {seconds(time.monotonic() - started)}", style="dim")
+            if session.text or session.tests:
+                head.append("  " + visible(session.text or session.tests, newlines=False)[:90], style="dim")
+            return Group(head, table) if rows else Group(head)
+
+    def observe(progress: Progress) -> None:
+        with lock:
+            row = session if not progress.number else rows.setdefault(progress.number, _Row(started=time.monotonic()))
+            row.phase = progress.phase
+            row.step = progress.step or row.step
+            row.tokens = progress.tokens or row.tokens
+            row.cost_usd = progress.cost_usd or row.cost_usd
+            row.tests = progress.tests or row.tests
+            row.model = progress.model or row.model
+            row.text = progress.text
+            if progress.phase == "done":
+                row.ended = time.monotonic()
+
+    console = Console(file=stream, highlight=False, no_color=not render.wants_colour(stream))
+    with Live(get_renderable=draw, console=console, refresh_per_second=4, redirect_stdout=False, redirect_stderr=False):
+        yield observe

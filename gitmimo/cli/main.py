@@ -1,0 +1,109 @@
+"""The entry point: subcommands loaded when named, errors and signals turned into exit codes."""
+
+import importlib
+import logging
+import sys
+from typing import Any
+
+import click
+
+from gitmimo import __version__
+from gitmimo.cli import render
+from gitmimo.errors import MimoError, NeedsPerson
+
+# name -> (module, one line of help). The line stands here so that `git mimo -h` loads no command.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "init": ("setup", "prepare a repository: `.mimo/` and its merge rules"),
+    "config": ("settings", "read and write settings, keys included"),
+    "start": ("start", "solve a task with several candidates"),
+    "stop": ("sessions", "stop a running session; its work is kept"),
+    "list": ("sessions", "list the sessions of this repository"),
+    "status": ("sessions", "say how sessions stand"),
+    "show": ("sessions", "show one session: candidates, evidence, verdict"),
+    "diff": ("review", "show what a session or candidate changed"),
+    "log": ("review", "show the commits of a result or the steps of a candidate"),
+    "review": ("review", "read a session as a reviewer would"),
+    "merge": ("landing", "merge a result into its branch, re-tested if the branch moved"),
+    "cost": ("cost", "say what was spent, by session, model and day"),
+    "doctor": ("doctor", "check this machine and repository"),
+    "trust": ("trust", "approve the commands that a repository brings"),
+}
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported only when one of them runs."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order in which a person meets them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the command's module; None for an unknown name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"gitmimo.cli.{COMMANDS[cmd_name][0]}")
+        command = getattr(module, f"{cmd_name}_command", None)
+        return command if isinstance(command, click.Command) else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands with their lines without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, meaning) for name, (_, meaning) in COMMANDS.items()])
+
+
+def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value:
+        render.out(f"git-mimo {__version__}")
+        ctx.exit()
+
+
+@click.group(cls=LazyGroup, context_settings=CONTEXT)
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="Show the version."
+)
+@click.option("-v", "--verbose", is_flag=True, help="Log what happens to stderr.")
+def cli(verbose: bool) -> None:
+    """A coding agent that lives in git.
+
+    Several candidates solve a task, each in its own worktree; the project's tests decide which one may be merged.
+
+    Start with: git mimo start --task "..."
+    """
+    logging.basicConfig(level=logging.DEBUG if verbose else logging.ERROR, format="%(levelname)s %(name)s: %(message)s")
+    if verbose:
+        for noisy in ("httpx", "httpcore", "LiteLLM"):
+            logging.getLogger(noisy).setLevel(logging.INFO)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit with git's codes: 0, 1, 2, 3, 128, 129 or 130."""
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command line and return its exit code."""
+    try:
+        code: Any = cli.main(args=arguments, prog_name="git mimo", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except click.exceptions.Exit as exc:
+        return exc.exit_code
+    except click.UsageError as exc:
+        render.usage_error(exc.format_message(), exc.ctx.get_usage() if exc.ctx else "")
+        return 129
+    except click.Abort:
+        return 130
+    except MimoError as exc:
+        render.fatal(exc.message, hint=exc.hint, word="error" if isinstance(exc, NeedsPerson) else "fatal")
+        return exc.exit_code
+    except KeyboardInterrupt:
+        render.say("interrupted")
+        return 130
+    except BrokenPipeError:
+        render.detach_stdout()
+        return 128
+    except Exception as exc:  # noqa: BLE001  the one place where a bug becomes a message
+        logging.getLogger(__name__).debug("unexpected", exc_info=True)
+        render.bug(exc)
+        return 128

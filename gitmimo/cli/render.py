@@ -1,0 +1,94 @@
+"""The only place that prints: data to stdout, talk to stderr, nothing from outside raw."""
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+from gitmimo.visible import visible
+
+_CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "blue": "34", "cyan": "36"}
+
+
+def out(text: str = "") -> None:
+    """Write a line of data to stdout."""
+    sys.stdout.write(visible(text) + "\n")
+
+
+def out_raw(text: str) -> None:
+    """Write text that is already visible and may carry our own colours."""
+    sys.stdout.write(text)
+
+
+def emit_json(value: Any) -> None:
+    """Write one JSON object on one line of stdout."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=True, separators=(",", ":")) + "\n")
+
+
+def say(text: str) -> None:
+    """Write a line of talk to stderr."""
+    sys.stderr.write(visible(text) + "\n")
+
+
+def hint(text: str) -> None:
+    """Write a pastable hint to stderr."""
+    for line in text.splitlines():
+        say(f"hint: {line}")
+
+
+def fatal(message: str, *, hint: str = "", word: str = "fatal") -> None:
+    """Write an expected failure to stderr."""
+    say(f"{word}: {message}")
+    for line in hint.splitlines():
+        say(f"hint: {line}")
+
+
+def usage_error(message: str, usage: str) -> None:
+    """Write what was wrong with the command line."""
+    say(f"error: {message}")
+    if usage:
+        say(usage)
+
+
+def bug(exc: BaseException) -> None:
+    """Write an unexpected failure with the place where it happened, without values of variables."""
+    frames = traceback.extract_tb(exc.__traceback__)[-4:]
+    say(f"fatal: unexpected {type(exc).__name__}: {exc}")
+    for frame in frames:
+        say(f"  {Path(frame.filename).name}:{frame.lineno} in {frame.name}")
+    say("hint: this is a bug in git-mimo; nothing of yours was changed. `git mimo -v ...` shows more")
+
+
+def detach_stdout() -> None:
+    """Point stdout at nothing, so that the interpreter's last flush cannot fail again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def wants_colour(stream: TextIO) -> bool:
+    """Colours only on a terminal that can show them, and never with NO_COLOR."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def paint(text: str, style: str, *, stream: TextIO | None = None) -> str:
+    """Make text from outside visible and colour it when the stream shows colours."""
+    safe = visible(text)
+    if not wants_colour(stream or sys.stdout):
+        return safe
+    return f"\x1b[{_CODES[style]}m{safe}\x1b[0m"
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Lay out columns without any line; the last column is not padded."""
+    cells = [[visible(cell, newlines=False) for cell in row] for row in rows]
+    widths = [max(len(row[column]) for row in [list(headings), *cells]) for column in range(len(headings))]
+    lines = [
+        "  ".join(
+            cell if column == len(widths) - 1 else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in [list(headings), *cells]
+    ]
+    return "\n".join(lines)

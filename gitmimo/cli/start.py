@@ -1,0 +1,139 @@
+"""`git mimo start`: solve a task with several candidates."""
+
+import signal
+import sys
+from types import FrameType
+from typing import Any
+
+import click
+
+from gitmimo.cli import render
+from gitmimo.cli.common import json_option, load_config, open_repository, read_text_argument, seconds, tokens, usd
+from gitmimo.cli.live import watching
+from gitmimo.errors import UsageError
+from gitmimo.records import SessionResult, SessionStatus, StopReason
+from gitmimo.workflow.land import result_json
+from gitmimo.workflow.progress import Interrupt
+from gitmimo.workflow.start import MAX_TASK_BYTES, start_session
+
+EXIT_CODES = {
+    SessionStatus.PASSED: 0,
+    SessionStatus.FAILED: 1,
+    SessionStatus.BUDGET: 3,
+    SessionStatus.ERROR: 128,
+    SessionStatus.INTERRUPTED: 130,
+}
+
+
+@click.command("start", context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("-t", "--task", required=True, help="What to do: TEXT, @FILE, or - for stdin.", metavar="TEXT|@FILE|-")
+@click.option("-n", "--candidates", type=click.IntRange(min=1, max=64), help="Candidates at the most (3).")
+@click.option("--fanout", type=click.Choice(["auto", "all"]), help="auto: the others only when candidate 1 fails.")
+@click.option("-m", "--model", multiple=True, help="Model as litellm names it; repeat to spread over candidates.")
+@click.option("--base-url", "baseUrl", help="Address of an OpenAI-compatible server.", metavar="URL")
+@click.option("--critic", help="Model that reviews the diffs, or `none`.", metavar="MODEL|none")
+@click.option("--strategy", type=click.Choice(["auto", "shell", "patch"]), help="How candidates work.")
+@click.option("--protocol", type=click.Choice(["auto", "tools", "text"]), help="How models say what to do.")
+@click.option("--test", help="Command that runs the test suite.", metavar="CMD")
+@click.option("--setup", help="Command that prepares a fresh tree.", metavar="CMD")
+@click.option("--accept", multiple=True, help="Command that must exit 0 on the product; repeatable.", metavar="CMD")
+@click.option("--budget", type=click.FloatRange(min=0), help="USD this session may spend.", metavar="USD")
+@click.option("--max-tokens", "maxTokens", type=click.IntRange(min=1), help="Tokens this session may use.", metavar="N")
+@click.option("--max-steps", "maxSteps", type=click.IntRange(min=1), help="Steps a candidate may take.", metavar="N")
+@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Limit of the session.", metavar="SECONDS")
+@click.option("--merge/--no-merge", default=None, help="Merge the winner into the current branch at the end.")
+@click.option("--skills/--no-skills", default=None, help="Try verified skills before any model.")
+@click.option("--sandbox", type=click.Choice(["auto", "bwrap", "landlock", "none"]), help="Where commands run.")
+@click.option("--executor", type=click.Choice(["local", "ray"]), help="Where candidates run.")
+@json_option
+def start_command(task: str, as_json: bool, **flags: Any) -> int:
+    """Solve a task with several candidates and keep the one that the tests accept.
+
+    Nothing in your checkout changes: the result stands on a branch of its own, mimo/<task>-<session>, until you merge
+    it with `git mimo merge` (or give --merge).
+    """
+    text = read_text_argument(task)
+    if not text.strip():
+        raise UsageError("the task is empty", hint='git mimo start --task "what to change, and how to know it is done"')
+    if len(text.encode()) > MAX_TASK_BYTES:
+        raise UsageError(
+            f"the task is longer than {MAX_TASK_BYTES // 1024} KiB: {len(text.encode()):,} bytes",
+            hint="commit the long part as a file and name it in the task",
+        )
+    repository = open_repository()
+    config = load_config(repository, flags)
+    interrupt = Interrupt(timeout_s=config.seconds("timeout"))
+    with watching(stream=sys.stderr, quiet=as_json and not sys.stderr.isatty()) as observe, signals(interrupt):
+        result = start_session(repository, config, text, observe=observe, interrupt=interrupt, warn=render.say)
+    if as_json:
+        render.emit_json(result_json(result))
+    else:
+        report(result)
+    return EXIT_CODES[result.status]
+
+
+class signals:  # noqa: N801  a context that reads as a state
+    """First interrupt: stop starting work and keep what is there. Second: exit at once."""
+
+    def __init__(self, interrupt: Interrupt) -> None:
+        self._interrupt = interrupt
+        self._old: dict[int, Any] = {}
+
+    def __enter__(self) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            self._old[number] = signal.signal(number, self._handle)
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._old.items():
+            signal.signal(number, handler)
+
+    def _handle(self, number: int, _frame: FrameType | None) -> None:
+        if self._interrupt.is_set():
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+        self._interrupt.request(StopReason.INTERRUPTED)
+        render.say("stopping; what the candidates made is kept (again: exit at once)")
+
+
+def report(result: SessionResult) -> None:
+    rows = []
+    winner = result.verdict.winner if result.verdict else None
+    for candidate in result.candidates:
+        evidence = candidate.evidence
+        if evidence is None:
+            verdict = candidate.status + (f": {candidate.summary}" if candidate.summary else "")
+        elif evidence.passed:
+            verdict = "passed every gate"
+        else:
+            verdict = "; ".join(f"{gate.name}: {gate.detail or gate.outcome}" for gate in evidence.failed_gates)
+        tests = f"{evidence.tests_passed}/{evidence.tests_run}" if evidence else "-"
+        size = f"+{evidence.diff.added} -{evidence.diff.removed}" if evidence else "-"
+        mark = "*" if candidate.number == winner else " "
+        rows.append(
+            (
+                f"{mark} {candidate.number}",
+                candidate.model or candidate.strategy,
+                str(candidate.steps),
+                tokens(candidate.usage.total),
+                usd(candidate.cost_usd),
+                seconds(candidate.seconds),
+                tests,
+                size,
+                " ".join(verdict.split())[:90],
+            )
+        )
+    headings = ("  #", "model", "steps", "tokens", "cost", "time", "tests", "diff", "verdict")
+    render.out(f"session {result.session}: {result.status.value}, {usd(result.cost_usd)}, {seconds(result.seconds)}")
+    if rows:
+        render.out(render.table(headings, rows))
+    if result.message:
+        render.out(result.message)
+    if result.result_branch:
+        render.out(f"result: {result.result_branch} ({(result.result_commit or '')[:12]}), from {result.base[:12]}")
+        if result.merged:
+            render.out(f"merged into {result.target_branch}")
+        else:
+            render.hint(f"git mimo review {result.session}   # read it")
+            render.hint(f"git mimo merge {result.session}    # bring it into {result.target_branch or 'a branch'}")
+    elif result.candidates:
+        render.hint(f"git mimo show {result.session}")

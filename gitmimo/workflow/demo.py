@@ -1,0 +1,41 @@
+"""The demo repository: a small realistic package with a bug and the tests that show it."""
+
+import importlib.resources
+import tempfile
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from gitmimo.errors import UsageError
+from gitmimo.git.binary import run_git
+
+TASK = (
+    "Two tests fail: items whose count equals the minimum are ordered although nothing is missing. "
+    "Mend to_order in shelf/stock.py so that all tests pass."
+)
+
+
+def make_demo_repository(directory: Path | None) -> Path:
+    """Write the project and commit it; a given directory must be new or empty."""
+    if directory is None:
+        directory = Path(tempfile.mkdtemp(prefix="git-mimo-demo-"))
+    elif directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise UsageError(f"the directory is not empty: `{directory}`", hint="git mimo demo --dir NEW")
+    directory.mkdir(parents=True, exist_ok=True)
+    _copy(importlib.resources.files("gitmimo.workflow") / "demo_project", directory)
+    run_git(["init", "--quiet", "--initial-branch=main"], cwd=directory)
+    for name, value in (("user.name", "Demo"), ("user.email", "demo@example.org")):
+        if run_git(["config", name], cwd=directory, check=False).exit_code:
+            run_git(["config", name, value], cwd=directory)
+    run_git(["add", "--all"], cwd=directory)
+    run_git(["commit", "--quiet", "-m", "shelf: keep track of a stock"], cwd=directory)
+    return directory
+
+
+def _copy(source: Traversable, target: Path) -> None:
+    for entry in source.iterdir():
+        if entry.is_dir():
+            if entry.name != "__pycache__":
+                (target / entry.name).mkdir(exist_ok=True)
+                _copy(entry, target / entry.name)
+        else:
+            (target / entry.name).write_bytes(entry.read_bytes())

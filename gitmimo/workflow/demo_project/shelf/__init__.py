@@ -1,0 +1,1 @@
+"""A small library for keeping track of a stock of goods."""

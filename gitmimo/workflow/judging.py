@@ -1,0 +1,143 @@
+"""The evaluator as a session uses it: a bench for its base, the base measured once, products judged once."""
+
+import os
+import shutil
+from collections.abc import Callable
+
+from gitmimo.config import Config
+from gitmimo.environment.command import Limits
+from gitmimo.environment.sandbox import open_environment
+from gitmimo.errors import CheckError
+from gitmimo.evaluator.baseline import Baseline, measure_base
+from gitmimo.evaluator.bench import Bench
+from gitmimo.evaluator.command import ReportFormat, TestCommand, TestKind
+from gitmimo.evaluator.detect import detect_test_command
+from gitmimo.evaluator.evaluate import evaluate
+from gitmimo.evaluator.goals import Need, find_mending
+from gitmimo.evaluator.store import EvidenceStore
+from gitmimo.git.repository import Repository
+from gitmimo.records import Evidence, Oid, SessionId
+from gitmimo.redact import known_secrets
+from gitmimo.workflow.places import session_directory, state_home
+
+NO_TESTS = TestCommand(
+    command="true", kind=TestKind.COMMAND, report=ReportFormat.NONE, reason="only the --accept commands decide"
+)
+
+
+class Judge:
+    """Judges products of one base commit. Safe for several threads once the base was measured."""
+
+    def __init__(
+        self, bench: Bench, store: EvidenceStore, task_text: str, *, cancelled: Callable[[], bool] | None = None
+    ) -> None:
+        self.bench = bench
+        self._store = store
+        self._task_text = task_text
+        self._cancelled = cancelled
+        self._baseline: Baseline | None = None
+
+    @property
+    def baseline(self) -> Baseline:
+        """What the base says; CheckError before `measure_base`."""
+        if self._baseline is None:
+            raise CheckError("the base was not measured yet")
+        return self._baseline
+
+    def measure_base(self) -> str:
+        """Run the base's tests twice and say in a few words what came of it."""
+        self._baseline = measure_base(self.bench, cancelled=self._cancelled)
+        found = self._baseline
+        if not found.cases:
+            return "no results by test id" if self.bench.tests is not NO_TESTS else "no tests"
+        failing = f", {len(found.failed_ids)} failing" if found.failed_ids else ""
+        flaky = f", {len(found.flaky_ids)} flaky set aside" if found.flaky_ids else ""
+        return f"{len(found.passed_ids)} passing{failing}{flaky}"
+
+    def evaluate(self, product: Oid) -> Evidence:
+        """Judge a product, a commit or a tree; an equal one is not tested again."""
+        return evaluate(
+            self.bench,
+            self.baseline,
+            product,
+            mending=find_mending(self._task_text, self.baseline.failed_ids),
+            store=self._store,
+            cancelled=self._cancelled,
+        )
+
+    def is_complete(self, evidence: Evidence) -> bool:
+        """Whether nothing is left to hope for: all gates passed, and every failing test that the task may mean."""
+        mending = find_mending(self._task_text, self.baseline.failed_ids)
+        left = set(mending.test_ids) - set(evidence.fixed_ids) if mending.need is not Need.NONE else set()
+        return evidence.passed and not left
+
+    def close(self) -> None:
+        """Remove what tests left behind."""
+        shutil.rmtree(self.bench.scratch, ignore_errors=True)
+
+
+def make_judge(
+    repository: Repository,
+    config: Config,
+    base: Oid,
+    session: SessionId,
+    *,
+    task_text: str = "",
+    cancelled: Callable[[], bool] | None = None,
+) -> Judge:
+    """Set up the evaluator for a base commit: environment, commands, protected paths, caches.
+
+    SandboxUnavailable and CheckError say what is missing before anything is made.
+    """
+    tests = find_test_command(repository, config, base)
+    environment = open_environment(
+        config.text("sandbox"),
+        hidden=(repository.common_dir, state_home()),
+        readable=(repository.common_dir / "objects", *tests.readable),
+    )
+    bench = Bench(
+        repository=repository,
+        environment=environment,
+        base=base,
+        scratch=session_directory(repository, session, root=config.text("worktreeDir")) / "bench",
+        tests=tests,
+        setup=(config.text("setup"),) if config.text("setup") else (),
+        accept=config.texts("accept"),
+        protected=config.texts("protected"),
+        limits=Limits(timeout_s=config.seconds("testTimeout")),
+        network=bool(config["sandbox.network"]),
+        checkout=repository.work_tree,
+        copies=config.texts("worktree.copy"),
+        known_secrets=known_secrets(os.environ),
+    )
+    return Judge(bench, EvidenceStore(repository.state_dir / "evidence"), task_text, cancelled=cancelled)
+
+
+def find_test_command(repository: Repository, config: Config, base: Oid) -> TestCommand:
+    """Decide how the tests of a base commit are run; CheckError with a hint when nothing is found."""
+    tree = repository.tree_of(base)
+
+    def read(path: str) -> bytes | None:
+        return repository.read_blob(tree, path)
+
+    try:
+        return detect_test_command(
+            [entry.path for entry in repository.list_paths(tree)],
+            read,
+            given=config.text("test"),
+            checkout=repository.work_tree,
+            environ=os.environ,
+        )
+    except CheckError as exc:
+        if config.texts("accept") and not config.text("test"):
+            return NO_TESTS
+        raise CheckError(
+            f"{exc.message}, so nothing could say whether a candidate is right",
+            hint=f"{exc.hint}\n"
+            'git mimo start --accept "python check.py" --task ...   # a command that must exit 0 on the result',
+        ) from exc
+
+
+def visible_test_command(tests: TestCommand) -> str:
+    """The command as a candidate may run it in its own worktree; empty when there are no tests."""
+    return "" if tests is NO_TESTS else tests.shown

@@ -1,0 +1,185 @@
+"""The one door to a branch: the result branch with its evidence, and the merge into the user's branch."""
+
+import re
+import textwrap
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from gitmimo.errors import NeedsPerson, RefMoved, UsageError
+from gitmimo.git import commit, merge, notes, refs, tree
+from gitmimo.git.repository import Repository
+from gitmimo.journal import Journal
+from gitmimo.records import CandidateResult, Evidence, Oid, SessionResult, dump_json, to_json
+
+SUBJECT_LENGTH = 72
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Landing:
+    """What a merge did. `evidence` is there when the merged tree had to be tested again."""
+
+    commit: Oid
+    branch: str
+    fast_forward: bool
+    evidence: Evidence | None = None
+
+
+def write_result(
+    repository: Repository,
+    result: SessionResult,
+    candidate: CandidateResult,
+    *,
+    prefix: str,
+    mimo_files: Mapping[str, bytes | None],
+    record_subject: str,
+    journal: Journal,
+) -> tuple[str, Oid]:
+    """Publish base -> change commit -> `.mimo/` commit as the result branch, by one ref; return branch and tip.
+
+    The change commit's tree is what was tested: the product with protected paths from base.
+    """
+    evidence = candidate.evidence
+    if evidence is None:
+        raise UsageError(f"candidate {candidate.number} has no evidence")
+    base_tree = repository.tree_of(result.base)
+    change_tree = tree.with_mimo_from(repository, evidence.tested_tree, base_tree)
+    change = commit.write_commit(
+        repository,
+        tree=change_tree,
+        parents=(result.base,),
+        message=change_message(result, candidate, evidence),
+    )
+    recorded = tree.put_files(repository, change_tree, mimo_files)
+    message = commit.add_trailers(f"{record_subject}\n", {"Mimo-Session": str(result.session)})
+    tip = (
+        commit.write_commit(repository, tree=recorded, parents=(change,), message=message)
+        if recorded != change_tree
+        else change
+    )
+    branch = refs.branch_ref(refs.result_branch(result.session, result.task, prefix=prefix))
+    note = dump_json({"schema": "git-mimo/note/1", "session": result.session, "candidate": candidate.number,
+                      "evidence": evidence, "verdict": result.verdict})  # fmt: skip
+    journal.intend("landed", branch=branch, commit=tip)
+    for target in dict.fromkeys((change, tip, evidence.tree)):
+        notes.write_note(repository, target, note)
+    refs.update_ref(repository, branch, tip, expected=refs.read_ref(repository, branch), reason="mimo: result")
+    return branch.removeprefix("refs/heads/"), tip
+
+
+def change_message(result: SessionResult, candidate: CandidateResult, evidence: Evidence) -> str:
+    """Write the squashed commit's message: the task as subject, what was done as body, evidence as trailers."""
+    lines = [line.strip() for line in result.task.splitlines() if line.strip()]
+    subject = _shorten(lines[0] if lines else "change", SUBJECT_LENGTH)
+    body = []
+    if len(lines) > 1 or subject != lines[0]:
+        body.append(_wrap(" ".join(lines)[:1000]))
+    if candidate.summary.strip():
+        body.append(_wrap(candidate.summary.strip()[:1000]))
+    message = "\n\n".join([subject, *body]) + "\n"
+    trailers = {
+        "Mimo-Session": str(result.session),
+        "Mimo-Candidate": f"{candidate.number}/{max(len(result.candidates), candidate.number)}",
+        "Mimo-Verdict": f"{'pass' if evidence.passed else 'fail'} {evidence.tests_passed}/{evidence.tests_run} "
+        f"{evidence.tree[:12]}",
+    }
+    if candidate.model:
+        trailers["Assisted-by"] = f"git-mimo:{candidate.model}"
+    return commit.add_trailers(message, trailers)
+
+
+def merge_result(
+    repository: Repository,
+    *,
+    tip: Oid,
+    base: Oid,
+    target_branch: str,
+    message: str,
+    recheck: Callable[[Oid], Evidence],
+    journal: Journal,
+    tries: int = 3,
+) -> Landing:
+    """Bring a result into its branch: fast-forward where possible, else a merge whose tree was tested first.
+
+    MergeConflict names the paths and leaves everything as it was; NeedsPerson when the checkout is not clean or the
+    merged tree fails. A branch that moves meanwhile is tried again, `tries` times.
+    """
+    target_ref = f"refs/heads/{target_branch}"
+    for _ in range(tries):
+        target = refs.read_ref(repository, target_ref)
+        if target is None:
+            raise UsageError(f"the branch to merge into is gone: `{target_branch}`")
+        if merge.is_ancestor(repository, older=tip, newer=target):
+            return Landing(commit=target, branch=target_branch, fast_forward=True)
+        fast_forward = merge.is_ancestor(repository, older=target, newer=tip)
+        evidence = None
+        if not fast_forward:
+            merged = merge.merge_in_memory(repository, ours=target, theirs=tip)
+            evidence = recheck(merged)
+            if not evidence.passed:
+                failed = ", ".join(f"{gate.name}: {gate.detail}" for gate in evidence.failed_gates)
+                raise NeedsPerson(
+                    f"merged with `{target_branch}` as it is now, the result no longer passes ({failed})",
+                    hint=f"git merge-base {target_branch} {tip[:12]}  # where they parted",
+                )
+        journal.intend("merged", branch=target_branch, expected=target, commit=tip)
+        try:
+            commit_id = merge.merge_into_branch(repository, target_branch, tip, expected=target, message=message)
+        except RefMoved:
+            continue
+        return Landing(commit=commit_id, branch=target_branch, fast_forward=fast_forward, evidence=evidence)
+    raise RefMoved(target_ref, expected=None, hint=f"`{target_branch}` keeps moving; merge the result branch by hand")
+
+
+def with_landing(result: SessionResult) -> SessionResult:
+    """The session's result once its change is in the user's branch."""
+    return replace(result, merged=True)
+
+
+def result_json(result: SessionResult) -> dict[str, object]:
+    """The published form of a session: `git-mimo/start/1`."""
+    value = to_json(result)
+    winner = result.verdict.winner if result.verdict else None
+    return {
+        "schema": "git-mimo/start/1",
+        "session": value["session"],
+        "status": value["status"],
+        "task": value["task"],
+        "base": value["base"],
+        "result_branch": value["result_branch"],
+        "result_commit": value["result_commit"],
+        "winner": winner,
+        "merged": value["merged"],
+        "skill": value["skill"],
+        "candidates": [
+            {
+                "n": c["number"],
+                "branch": c["branch"],
+                "commit": c["commit"],
+                "model": c["model"],
+                "approach": c["approach"],
+                "status": c["status"],
+                "steps": c["steps"],
+                "tokens": c["usage"],
+                "usd": c["cost_usd"],
+                "seconds": c["seconds"],
+                "tree": c["tree"],
+                "summary": c["summary"],
+                "evidence": c["evidence"],
+            }
+            for c in value["candidates"]
+        ],
+        "verdict": value["verdict"],
+        "usd": value["cost_usd"],
+        "seconds": value["seconds"],
+        "llm_calls": value["llm_calls"],
+        "message": value["message"],
+    }
+
+
+def _shorten(text: str, length: int) -> str:
+    text = re.sub(r"\s+", " ", text).strip().rstrip(".")
+    return text if len(text) <= length else textwrap.shorten(text, length, placeholder="…") or text[: length - 1] + "…"
+
+
+def _wrap(text: str) -> str:
+    return "\n".join(textwrap.fill(line, 72) for line in text.splitlines())

@@ -1,0 +1,155 @@
+"""The models of a session, opened from the configuration and put under its budget."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from gitmimo.config import Config
+from gitmimo.errors import ConfigError, NoModel
+from gitmimo.git.repository import Repository
+from gitmimo.llm.budget import BudgetLimits
+from gitmimo.llm.ledger import Ledger
+from gitmimo.llm.local import LocalSettings
+from gitmimo.llm.metered import MeteredModel
+from gitmimo.llm.model import Model
+from gitmimo.llm.prices import Price
+from gitmimo.llm.provider_table import PROVIDERS, default_model, provider_of
+from gitmimo.llm.providers import Route, Settings, open_model, warm_up
+from gitmimo.llm.routed import RoutedModel
+from gitmimo.records import SessionId
+from gitmimo.workflow.keys import find_key
+from gitmimo.workflow.places import data_home, state_home
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelPool:
+    """The models that a session may use, all opened, none called yet."""
+
+    workers: tuple[RoutedModel, ...]
+    planner: RoutedModel
+    critic: RoutedModel | None
+    ledger: Ledger
+    limits: BudgetLimits
+    session: SessionId
+
+    @property
+    def takes_turns(self) -> bool:
+        """Whether candidates would only wait for each other: every worker is the embedded local model."""
+        return all(provider_of(model.name) == "local" for model in self.workers)
+
+    def close(self) -> None:
+        """Let go of connections, the local server and the ledger."""
+        for model in {id(model): model for model in (*self.workers, self.planner, self.critic) if model}.values():
+            model.close()
+        self.ledger.close()
+
+    def metered(self, number: int, phase: str) -> Model:
+        """The model of a candidate (spread over candidates) or of a phase, under the budget."""
+        if phase == "plan":
+            model = self.planner
+        elif phase == "critic":
+            if self.critic is None:
+                raise NoModel("no critic is configured")
+            model = self.critic
+        else:
+            model = self.workers[(number - 1) % len(self.workers)]
+        return MeteredModel(model, self.ledger, session=self.session, candidate=number, phase=phase, limits=self.limits)
+
+
+def open_models(repository: Repository, config: Config, session: SessionId) -> ModelPool:
+    """Open what the configuration names; errors in the user's words before anything is made."""
+    settings = model_settings(config)
+    names = model_names(config)
+    workers = tuple(open_model(name, settings) for name in names)
+    plan = config.text("model.plan")
+    for name in dict.fromkeys([*names, plan]):
+        if name:
+            warm_up(name, settings)
+    return ModelPool(
+        workers=workers,
+        planner=open_model(plan, settings) if plan else workers[0],
+        critic=_open_critic(config, names, settings, workers),
+        ledger=Ledger(repository.state_dir),
+        limits=limits_of(config),
+        session=session,
+    )
+
+
+def model_names(config: Config) -> tuple[str, ...]:
+    """The models of the candidates, in the order in which candidates get them."""
+    names = config.texts("model") or config.texts("models")[:1]
+    if not names and config.text("provider"):
+        names = (default_model(config.text("provider")),)
+    if not names:
+        raise NoModel(
+            "no model is configured",
+            hint="git mimo models pull && git mimo config set --provider local   # free, on this machine\n"
+            "git mimo config set --provider deepseek --api-key KEY",
+        )
+    return names
+
+
+def model_settings(config: Config) -> Settings:
+    """What opening a model needs: keys, addresses, prices, the local model's place."""
+    return Settings(
+        environ=os.environ,
+        key_for=_key_for,
+        base_url=config.text("baseUrl"),
+        route=Route(config.text("llm")),
+        local=local_settings(config),
+        prices=_prices(config.prices),
+    )
+
+
+def local_settings(config: Config) -> LocalSettings:
+    """Where the local model's file and its server's state lie."""
+    return LocalSettings(
+        model_dir=data_home() / "models",
+        state_dir=state_home() / "local",
+        n_ctx=config.count("local.context"),
+    )
+
+
+def limits_of(config: Config) -> BudgetLimits:
+    """Every limit on money, tokens and rates."""
+    return BudgetLimits(
+        session_usd=config.number("budget"),
+        candidate_usd=config.number("budget.candidate"),
+        day_usd=config.number("budget.day"),
+        month_usd=config.number("budget.month"),
+        session_tokens=config["maxTokens"],
+        candidate_tokens=config["maxTokens.candidate"],
+        requests_per_minute=config["rate.requests"],
+        tokens_per_minute=config["rate.tokens"],
+    )
+
+
+def _open_critic(
+    config: Config, names: Sequence[str], settings: Settings, workers: Sequence[RoutedModel]
+) -> RoutedModel | None:
+    wanted = config.text("critic")
+    if wanted == "none":
+        return None
+    if wanted:
+        return open_model(wanted, settings)
+    # a small local model can't judge; otherwise the last model of the list is the most distinct from the first
+    capable = [worker for worker in workers if provider_of(worker.name) not in ("local", "ollama")]
+    return capable[-1] if capable else None
+
+
+def _key_for(provider: str) -> str | None:
+    known = PROVIDERS.get(provider)
+    return find_key(provider, variables=known.key_variables if known else (), environ=os.environ)
+
+
+def _prices(written: Mapping[str, str]) -> dict[str, Price]:
+    prices = {}
+    for name, text in written.items():
+        try:
+            prompt, completion = ([float(part) for part in text.split()] * 2)[:2]
+        except ValueError as exc:
+            raise ConfigError(
+                f"bad price of `{name}`: `{text}`", hint=f"git mimo config set price.{name} PROMPT COMPLETION"
+            ) from exc
+        prices[name] = Price(prompt=prompt / 1e6, cached=prompt / 1e6, completion=completion / 1e6)
+    return prices

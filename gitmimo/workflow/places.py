@@ -1,0 +1,37 @@
+"""Where git-mimo keeps files of its own outside the repository."""
+
+import hashlib
+import os
+import re
+from pathlib import Path
+
+from gitmimo.git.repository import Repository
+from gitmimo.records import SessionId
+
+
+def state_home() -> Path:
+    """The user's state directory for git-mimo."""
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "git-mimo"
+
+
+def config_home() -> Path:
+    """The user's configuration directory for git-mimo."""
+    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "git-mimo"
+
+
+def data_home() -> Path:
+    """The user's data directory for git-mimo: models."""
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "git-mimo"
+
+
+def repository_key(repository: Repository) -> str:
+    """A name for this repository on this machine: its directory's name and a hash of the path of its git directory."""
+    name = (repository.work_tree or repository.common_dir).name
+    digest = hashlib.sha256(str(repository.common_dir.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:10]
+    return f"{re.sub(r'[^A-Za-z0-9._-]+', '-', name).strip('-.') or 'repository'}-{digest}"
+
+
+def session_directory(repository: Repository, session: SessionId, *, root: str = "") -> Path:
+    """Where the worktrees of a session are made: outside the checkout, outside `.git`, outside temp."""
+    top = Path(root).expanduser() if root else state_home()
+    return top / repository_key(repository) / session

@@ -1,0 +1,235 @@
+"""From a task and a configuration to a finished session: every check first, then the conductor."""
+
+import contextlib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from gitmimo.config import Config
+from gitmimo.errors import NeedsPerson, UsageError
+from gitmimo.evaluator.critic import ask_critic
+from gitmimo.git import patch, refs, tree
+from gitmimo.git.repository import Repository
+from gitmimo.journal import Journal
+from gitmimo.memory.prefix import match_text, prefix_text
+from gitmimo.memory.session_record import record_path, write_session_record
+from gitmimo.records import (
+    CandidateResult,
+    CriticOpinion,
+    Evidence,
+    Oid,
+    SessionResult,
+    Task,
+    new_session_id,
+)
+from gitmimo.redact import known_secrets
+from gitmimo.workflow import land
+from gitmimo.workflow.candidates import Surroundings
+from gitmimo.workflow.history import sessions_directory
+from gitmimo.workflow.judging import Judge, make_judge, visible_test_command
+from gitmimo.workflow.models import ModelPool, open_models
+from gitmimo.workflow.places import session_directory
+from gitmimo.workflow.progress import Interrupt, Observer, Progress
+from gitmimo.workflow.session import Conductor, Plan
+from gitmimo.workflow.trust import require_trust
+
+MAX_TASK_BYTES = 64 * 1024
+
+
+def start_session(
+    repository: Repository,
+    config: Config,
+    task_text: str,
+    *,
+    observe: Observer,
+    interrupt: Interrupt,
+    warn: Callable[[str], None],
+) -> SessionResult:
+    """Run a whole session in the user's repository and return how it ended.
+
+    Raises before anything is made when something is missing: commits, a model, a key, tests, a sandbox, trust.
+    """
+    base = repository.resolve("HEAD")
+    require_trust(repository, config)
+    refs.check_branch_prefix(repository, config.text("branchPrefix"))
+    session = new_session_id()
+    pool = open_models(repository, config, session)
+    try:
+        judge = make_judge(repository, config, base, session, task_text=task_text, cancelled=interrupt.is_set)
+        plan = _plan(repository, config, task_text, base, pool, judge)
+        warn(_says_from_where(repository, base, plan.target_branch))
+        conductor = Conductor(
+            repository=repository, plan=plan, judge=judge, observe=observe, interrupt=interrupt, session=session
+        )
+        result = conductor.run()
+        if config["merge"] and result.result_commit is not None:
+            result = _merge_at_the_end(repository, config, result, judge, observe=observe, warn=warn)
+        return result
+    finally:
+        pool.close()
+        with contextlib.suppress(OSError):
+            session_directory(repository, session, root=config.text("worktreeDir")).rmdir()
+
+
+def _plan(repository: Repository, config: Config, task_text: str, base: Oid, pool: ModelPool, judge: Judge) -> Plan:
+    command = visible_test_command(judge.bench.tests)
+    return Plan(
+        task=Task(
+            text=task_text.strip(),
+            test_command=command,
+            accept_commands=config.texts("accept"),
+        ),
+        base=base,
+        target_branch=repository.head_branch(),
+        surroundings=Surroundings(
+            environment=judge.bench.environment,
+            test_command=command,
+            setup_command=config.text("setup"),
+            network=bool(config["sandbox.network"]),
+            test_timeout_s=config.seconds("testTimeout"),
+            command_timeout_s=config.seconds("commandTimeout"),
+            copied=config.texts("worktree.copy"),
+            linked=config.texts("worktree.link"),
+            known_secrets=known_secrets(os.environ),
+        ),
+        prefix=_prefix(repository, base, task_text),
+        metered=pool.metered,
+        critic=_critic(repository, pool, task_text, base),
+        candidates=config.count("candidates"),
+        fan_out_at_once=config.text("fanout") == "all",
+        takes_turns=pool.takes_turns,
+        strategy=config.text("strategy"),
+        protocol=config.text("protocol"),
+        max_steps=config.count("maxSteps"),
+        timeout_s=config.seconds("timeout"),
+        branch_prefix=config.text("branchPrefix"),
+        worktree_root=config.text("worktreeDir"),
+        after=lambda result, _winner: {record_path(result.session): write_session_record(result)},
+    )
+
+
+def _prefix(repository: Repository, base: Oid, task_text: str) -> str:
+    """What the project wants every candidate to know: its rules, its memory, and the best match for the task."""
+    parts = (prefix_text(repository, base), match_text(repository, base, task_text))
+    return "\n\n".join(part for part in parts if part.strip())
+
+
+def _critic(
+    repository: Repository, pool: ModelPool, task_text: str, base: Oid
+) -> Callable[[Sequence[int], Mapping[int, Evidence], Mapping[int, CandidateResult]], CriticOpinion | None]:
+    def ask(
+        numbers: Sequence[int], evidence: Mapping[int, Evidence], results: Mapping[int, CandidateResult]
+    ) -> CriticOpinion | None:
+        if pool.critic is None:
+            return None
+        base_tree = tree.without_mimo(repository, repository.tree_of(base))
+        diffs = {
+            number: patch.diff_text(repository, base_tree, evidence[number].tree).decode("utf-8", "replace")
+            for number in numbers
+        }
+        return ask_critic(pool.metered(0, "critic"), task=task_text, rules="", diffs=diffs, evidence=evidence)
+
+    return ask
+
+
+def _says_from_where(repository: Repository, base: Oid, branch: str | None) -> str:
+    where = f"branch {branch}" if branch else "a detached HEAD"
+    dirty = repository.run("status", "--porcelain", "--untracked-files=no", check=False).stdout.strip()
+    left_out = "; uncommitted changes are left out" if dirty else ""
+    return f"starting from {base[:12]} on {where}{left_out}"
+
+
+def _merge_at_the_end(
+    repository: Repository,
+    config: Config,
+    result: SessionResult,
+    judge: Judge,
+    *,
+    observe: Observer,
+    warn: Callable[[str], None],
+) -> SessionResult:
+    try:
+        merge_session(repository, config, result, observe=observe, judge=judge)
+    except (NeedsPerson, UsageError) as exc:
+        warn(f"not merged: {exc.message}")
+        return result
+    return land.with_landing(result)
+
+
+def merge_session(
+    repository: Repository,
+    config: Config,
+    result: SessionResult,
+    *,
+    number: int | None = None,
+    into: str | None = None,
+    observe: Observer,
+    judge: Judge | None = None,
+) -> land.Landing:
+    """Bring a session's result, or candidate `number` of it, into a branch. See `land.merge_result`."""
+    branch = into or result.target_branch
+    if branch is None:
+        raise UsageError(
+            "the session started from a detached HEAD", hint=f"git mimo merge {result.session} --into BRANCH"
+        )
+    journal = Journal(sessions_directory(repository) / result.session / "journal.jsonl")
+    try:
+        tip = _tip_to_merge(repository, config, result, number, journal)
+        observe(Progress(number=0, phase="merge", text=branch))
+
+        def recheck(merged: Oid) -> Evidence:
+            target = refs.read_ref(repository, f"refs/heads/{branch}")
+            checker = make_judge(repository, config, target or result.base, result.session)
+            try:
+                checker.measure_base()
+                return checker.evaluate(merged)
+            finally:
+                checker.close()
+
+        landing = land.merge_result(
+            repository,
+            tip=tip,
+            base=result.base,
+            target_branch=branch,
+            message=f"Merge mimo session {result.session}: {result.task.splitlines()[0][:50]}",
+            recheck=recheck,
+            journal=journal,
+        )
+        journal.done("merged", result=land.with_landing(result))
+        return landing
+    finally:
+        journal.close()
+
+
+def _tip_to_merge(
+    repository: Repository, config: Config, result: SessionResult, number: int | None, journal: Journal
+) -> Oid:
+    winner = result.verdict.winner if result.verdict else None
+    if number is None or number == winner:
+        tip = refs.read_ref(repository, f"refs/heads/{result.result_branch}") if result.result_branch else None
+        tip = tip or result.result_commit
+        if tip is None:
+            raise UsageError(
+                f"session {result.session} has no result: no candidate passed",
+                hint=f"git mimo show {result.session}\ngit mimo merge {result.session} N   # one that passed",
+            )
+        return tip
+    chosen = next((c for c in result.candidates if c.number == number), None)
+    if chosen is None or chosen.evidence is None:
+        raise UsageError(f"session {result.session} has no judged candidate {number}")
+    if not chosen.evidence.passed:
+        failed = ", ".join(gate.name for gate in chosen.evidence.failed_gates)
+        raise NeedsPerson(
+            f"candidate {number} did not pass ({failed}), so it is not merged",
+            hint=f"git merge {chosen.branch}   # by hand, on your own judgement",
+        )
+    branch, tip = land.write_result(
+        repository,
+        replace(result, task=f"{result.task.splitlines()[0][:40]} candidate {number}"),
+        chosen,
+        prefix=config.text("branchPrefix"),
+        mimo_files={},
+        record_subject="",
+        journal=journal,
+    )
+    return tip

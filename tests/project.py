@@ -1,0 +1,81 @@
+"""A small project with a bug, the answers of models that mend it or cheat, and the command line as a function."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.conftest import GitBuilder
+from tests.scripted_server import Answer
+
+BUGGY = '"""Sums."""\n\n\ndef add(a, b):\n    """Return the sum."""\n    return a - b\n'
+RIGHT = BUGGY.replace("a - b", "a + b")
+WRONG = BUGGY.replace("a - b", "a * b")
+TESTS = (
+    "from calc import add\n\n\ndef test_sum():\n    assert add(2, 3) == 5\n\n\n"
+    "def test_zero():\n    assert add(0, 0) == 0\n"
+)
+PROJECT = {
+    "calc.py": BUGGY,
+    "tests/test_calc.py": TESTS,
+    "pyproject.toml": '[tool.pytest.ini_options]\npythonpath = ["."]\n',
+}
+
+
+def writes(files: Mapping[str, str], summary: str = "done") -> Answer:
+    """A model's answer that writes whole files and finishes."""
+    calls = tuple(("write", json.dumps({"path": path, "content": text})) for path, text in files.items())
+    return Answer(tool_calls=(*calls, ("finish", json.dumps({"summary": summary}))))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What one run of the command line said."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+def mimo(*arguments: str, cwd: Path, env: Mapping[str, str] | None = None, stdin: str | None = None) -> Said:
+    """Run the real command line in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "gitmimo", *arguments],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent), **(env or {})},
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+    )
+    return Said(code=done.returncode, out=done.stdout, err=done.stderr)
+
+
+def fingerprint(git: GitBuilder) -> Callable[[], dict[str, str]]:
+    """A function that hashes everything of the user's: files, index, HEAD, stash, config, hooks, their branches."""
+
+    def measure() -> dict[str, str]:
+        found = {}
+        for path in sorted(git.path.rglob("*")):
+            relative = path.relative_to(git.path)
+            inside_git = relative.parts[0] == ".git"
+            kept = relative.as_posix() in (".git/index", ".git/HEAD", ".git/config", ".git/logs/refs/stash")
+            if path.is_file() and (not inside_git or kept or relative.parts[1:2] == ("hooks",)):
+                found[relative.as_posix()] = hashlib.sha256(path.read_bytes()).hexdigest()
+        found["refs"] = git(
+            "for-each-ref", "--format=%(refname) %(objectname)", "refs/heads/main", "refs/stash", "refs/tags"
+        )
+        found["status"] = git("--no-optional-locks", "status", "--porcelain=v2", "--branch", "--untracked-files=all")
+        return found
+
+    return measure
