@@ -3,7 +3,6 @@
 import os
 import re
 import threading
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,8 +11,10 @@ from typing import Any
 import pygit2
 
 from gitmimo.errors import BareRepository, NoCommits, NotARepository, RepoError
-from gitmimo.git.binary import GitFailed, GitResult, check_git_version, check_outside_name, run_git
+from gitmimo.git.binary import GitResult, check_git_version, check_outside_name, run_git
+from gitmimo.git.identity import Ident, read_ident
 from gitmimo.git.objects import GITLINK, LINK, TREE, Entry, format_tree, parse_tree
+from gitmimo.git.shim import make_shim, opens_in_libgit2
 from gitmimo.git.user_rules import UserRules, filters_named, read_user_rules
 from gitmimo.records import Oid
 
@@ -26,20 +27,6 @@ _ENTRY_NAMES = (
     "GIT_DISCOVERY_ACROSS_FILESYSTEM",
 )
 _FULL_ID = re.compile(r"[0-9a-f]{40}\Z")
-
-
-@dataclass(frozen=True, slots=True)
-class Ident:
-    """Name, address and moment as git writes them into a commit."""
-
-    name: str
-    email: str
-    time_s: int
-    offset_minutes: int
-
-    @property
-    def signature(self) -> pygit2.Signature:
-        return pygit2.Signature(self.name, self.email, self.time_s, self.offset_minutes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,30 +58,24 @@ class Repository:
         def ask(*flags: str) -> GitResult:
             return run_git(["rev-parse", "--path-format=absolute", *flags], cwd=start, env=entry, check=False)
 
-        facts = ask("--is-bare-repository", "--show-object-format")
+        facts = ask("--is-bare-repository", "--show-object-format", "--git-dir", "--git-common-dir")
         if facts.exit_code:
             _refuse(start, facts)
-        is_bare, object_format = facts.text.splitlines()
+        is_bare, object_format, *paths = facts.text.split("\n")
         if object_format != "sha1":
             raise RepoError(
                 f"the repository names objects by {object_format}, which git-mimo cannot read",
                 hint="use a clone that was made with --object-format=sha1",
             )
+        if len(paths) != 2:  # a line feed in a name
+            paths = [ask("--git-dir").text, ask("--git-common-dir").text]
         top = ask("--show-toplevel")
-        repository = cls(
-            git_dir=Path(ask("--git-dir").text),
-            common_dir=Path(ask("--git-common-dir").text),
+        return cls(
+            git_dir=Path(paths[0]),
+            common_dir=Path(paths[1]),
             work_tree=None if top.exit_code else Path(top.text),
             is_bare=is_bare == "true",
-        )
-        if _opens_in_libgit2(repository.git_dir):
-            return repository
-        return cls(
-            git_dir=repository.git_dir,
-            common_dir=repository.common_dir,
-            work_tree=repository.work_tree,
-            is_bare=repository.is_bare,
-            uses_binary_refs=True,
+            uses_binary_refs=not opens_in_libgit2(Path(paths[0])),
         )
 
     @property
@@ -138,7 +119,7 @@ class Repository:
         """This thread's libgit2 handle. Never use its index, checkout or status: those are the user's."""
         handle: pygit2.Repository | None = getattr(self._local, "handle", None)
         if handle is None:
-            where = self._shim() if self.uses_binary_refs else self.git_dir
+            where = make_shim(self.common_dir, self.state_dir) if self.uses_binary_refs else self.git_dir
             try:
                 handle = pygit2.Repository(str(where))
             except pygit2.GitError as exc:
@@ -274,36 +255,9 @@ class Repository:
 
     def _ident(self, variable: str, date_name: str) -> Ident:
         if variable not in self._shared:
-            inherited = {k: v for k, v in os.environ.items() if k.startswith("GIT_CONFIG_")}  # git -c user.name=…
-            try:
-                line = self.run("var", variable, env=inherited).text
-            except GitFailed as exc:
-                raise RepoError(
-                    "git does not know who you are",
-                    hint='git config --global user.name "Your Name" && git config --global user.email you@example.org',
-                ) from exc
-            name, _, rest = line.partition(" <")
-            email, _, moment = rest.rpartition("> ")
-            seconds, _, zone = moment.partition(" ")
-            offset = (int(zone[1:3]) * 60 + int(zone[3:5])) * (-1 if zone.startswith("-") else 1)
-            self._shared[variable] = Ident(name, email, int(seconds), offset)
+            self._shared[variable] = read_ident(variable, git_dir=self.git_dir)
         found: Ident = self._shared[variable]
-        if date_name in os.environ:
-            return found
-        now = time.time()
-        return Ident(found.name, found.email, int(now), time.localtime(now).tm_gmtoff // 60)
-
-    def _shim(self) -> Path:
-        """A bare repository beside ours that libgit2 can open; it shares the objects and holds no refs."""
-        shim = self.state_dir / "objects.git"
-        if not (shim / "HEAD").exists():
-            for name in ("refs", "info"):
-                (shim / name).mkdir(parents=True, exist_ok=True)
-            if not (shim / "objects").is_symlink():
-                (shim / "objects").symlink_to(self.common_dir / "objects")
-            (shim / "config").write_text("[core]\n\trepositoryformatversion = 0\n\tbare = true\n")
-            (shim / "HEAD").write_text("ref: refs/heads/none\n")
-        return shim
+        return found if date_name in os.environ else found.now()
 
 
 def _refuse(start: Path, facts: GitResult) -> None:
@@ -311,11 +265,3 @@ def _refuse(start: Path, facts: GitResult) -> None:
     if "not a git repository" in said:
         raise NotARepository(f"not a git repository: `{start}`", hint="git init")
     raise RepoError(said.removeprefix("fatal: ") or f"git cannot read the repository: `{start}`")
-
-
-def _opens_in_libgit2(git_dir: Path) -> bool:
-    try:
-        pygit2.Repository(str(git_dir))
-    except pygit2.GitError:
-        return False
-    return True

@@ -25,6 +25,20 @@ def snapshot(repository: Repository, directory: Path, *, parent: Oid, index: Pat
     return take_snapshot(repository, directory, parent=parent, index=index).tree
 
 
+def unsaved_paths(repository: Repository, directory: Path, *, saved: Oid) -> tuple[str, ...]:
+    """Name the files of a directory, `.mimo/` aside, that the commit `saved` lacks or holds differently.
+
+    What must be empty before a worktree may go. Ignored files don't count.
+    """
+    with tempfile.TemporaryDirectory(prefix="mimo-index-") as scratch:
+        index = Path(scratch) / "index"
+        product = without_mimo(repository, snapshot(repository, directory, parent=saved, index=index))
+        repository.snapshots.pop(index, None)
+    kept = without_mimo(repository, saved)
+    apart = [*entries_apart(repository, product, kept), *entries_apart(repository, kept, product)]
+    return tuple(sorted({entry.path for entry in apart}))
+
+
 def without_mimo(repository: Repository, tree: Oid) -> Oid:
     """Return the tree without its top-level `.mimo/`: what products and their comparisons are made of."""
     return change_paths(repository, tree, {MIMO_DIR: None})

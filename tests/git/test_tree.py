@@ -6,7 +6,7 @@ import pytest
 from gitmimo.errors import RepoError
 from gitmimo.git.edit import change_paths, empty_tree, is_git_dir_name
 from gitmimo.git.repository import Repository
-from gitmimo.git.tree import checkout, overlay, put_files, with_mimo_from, without_mimo
+from gitmimo.git.tree import checkout, overlay, put_files, unsaved_paths, with_mimo_from, without_mimo
 from gitmimo.records import Oid
 from tests.conftest import GitBuilder
 
@@ -167,3 +167,13 @@ def test_only_trusted_filters_run_on_checkout(git: GitBuilder, base: Oid, sealed
     texts = [(tmp_path / place / name).read_text() for place in ("one", "two") for name in ("a.txt", "a.md")]
     assert texts == ["smudged", "x", "x", "x"]
     assert not (tmp_path / "ran").exists()
+
+
+def test_what_a_commit_lacks_of_a_directory_is_named(repository: Repository, base: Oid, tmp_path: Path) -> None:
+    checkout(repository, repository.tree_of(base), tmp_path / "w")
+    assert unsaved_paths(repository, tmp_path / "w", saved=base) == ()
+    for name in ("new", "x.o", ".mimo/step.json", "a.py"):
+        (tmp_path / "w" / name).write_text("changed")
+    (tmp_path / "w/tests/test_a.py").unlink()
+    assert unsaved_paths(repository, tmp_path / "w", saved=base) == ("a.py", "new", "tests/test_a.py")
+    assert repository.snapshots == {}
