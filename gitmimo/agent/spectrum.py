@@ -1,0 +1,108 @@
+"""Which functions the failing tests run through, learned by running them: cheap localisation without a model.
+
+Works for projects that test with pytest. Tests run once more, in the candidate's sandbox, with a tracer that notes the
+lines of each test and the values of the failing ones. Everywhere else the answer is None and nothing is lost.
+"""
+
+import json
+import math
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gitmimo.agent.assignment import Workspace
+
+_MARK = "@@spectrum@@"
+_PYTEST = re.compile(
+    r"^(?P<env>(?:\w+=\S+\s+)*)(?:(?P<python>\S*python[\d.]*)\s+-m\s+)?(?:\S*/)?(?:pytest|py\.test)\b(?P<rest>[^;&|<>]*)$"
+)
+_PROBE = Path(__file__).with_name("probe.py")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestTrace:
+    """What one test ran through. `events` are (path, line, values that changed), for failing tests only."""
+
+    __test__ = False
+
+    passed: bool
+    lines: Mapping[str, frozenset[int]]  # by path
+    events: tuple[tuple[str, int, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spectrum:
+    """The traces of tests by id."""
+
+    tests: Mapping[str, TestTrace]
+
+    @property
+    def failing(self) -> tuple[str, ...]:
+        return tuple(name for name, trace in self.tests.items() if not trace.passed)
+
+    def paths(self) -> tuple[str, ...]:
+        """Files that failing tests run through, most lines first."""
+        counts: dict[str, int] = {}
+        for trace in self.tests.values():
+            for path, lines in trace.lines.items():
+                counts[path] = counts.get(path, 0) + (0 if trace.passed else len(lines))
+        return tuple(sorted((p for p, n in counts.items() if n), key=lambda p: -counts[p]))
+
+    def suspicion(self, path: str, first: int, last: int) -> float:
+        """0 to 1 for a range of lines: how much failing tests run through it, and passing ones do not (Ochiai)."""
+        failed = [trace for trace in self.tests.values() if not trace.passed]
+        through = [trace for trace in self.tests.values() if any(first <= n <= last for n in trace.lines.get(path, ()))]
+        hits = sum(not trace.passed for trace in through)
+        return hits / math.sqrt(len(failed) * len(through)) if hits else 0.0
+
+    def walk(self, path: str, first: int, last: int, *, limit: int = 24) -> tuple[tuple[int, str], ...]:
+        """(line, values) of the first failing test's way through a range of lines."""
+        for trace in self.tests.values():
+            found = [(line, values) for at, line, values in trace.events if at == path and first <= line <= last]
+            if found:
+                return tuple(found[:limit])
+        return ()
+
+
+def trace_tests(
+    workspace: Workspace, test_command: str, *, only: Sequence[str] = (), timeout_s: float = 60.0
+) -> Spectrum | None:
+    """Run pytest under the tracer; `only` names test files. None when it isn't pytest or did not work out."""
+    found = _PYTEST.match(test_command.strip())
+    if not found:
+        return None
+    try:
+        arguments = [
+            word for word in shlex.split(found["rest"]) if not word.startswith(("-n", "--numprocesses", "--cov"))
+        ]
+    except ValueError:
+        return None
+    if only:
+        arguments = [word for word in arguments if word.startswith("-")] + list(only)
+    python = found["python"] or "python"
+    command = f"{found['env']}{python} -c {shlex.quote(_PROBE.read_text())} {shlex.join(arguments)}"
+    output = workspace.run(command, timeout_s=timeout_s).output
+    return read_spectrum(output)
+
+
+def read_spectrum(output: str) -> Spectrum | None:
+    """Read what the probe printed; None when it is not there, not whole, or no test failed."""
+    _, mark, rest = output.rpartition(_MARK)
+    if not mark:
+        return None
+    try:
+        data = json.loads(rest.strip().split("\n", 1)[0])
+        tests = {
+            str(name): TestTrace(
+                passed=bool(passed),
+                lines={str(path): frozenset(int(n) for n in lines) for path, lines in covered.items()},
+                events=tuple((str(path), int(line), str(values)) for path, line, values in events),
+            )
+            for name, (passed, covered, events) in data.items()
+        }
+    except (ValueError, TypeError, AttributeError):
+        return None
+    spectrum = Spectrum(tests=tests)
+    return spectrum if spectrum.failing and spectrum.paths() else None
