@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from gitmimo.agent.assignment import Assignment, Ending, OnStep, Stop, Strategy, Workspace
 from gitmimo.agent.loop import run_shell
+from gitmimo.agent.patch import run_patch
 from gitmimo.errors import LimitReached, ModelError
 from gitmimo.llm.model import Model
 from gitmimo.records import Message, Reply, Step, StopReason, Tool, Trajectory, Usage
@@ -26,7 +27,7 @@ _LOCAL_ROUTES = ("local/", "ollama/", "ollama_chat/", "lm_studio/", "llamafile/"
 _SMALL_SIZES = ("0.5b", "1b", "1.5b", "1.7b", "2b", "3b", "4b", "7b", "8b")
 
 
-_STRATEGIES: dict[str, Strategy] = {"shell": run_shell}
+_STRATEGIES: dict[str, Strategy] = {"shell": run_shell, "patch": run_patch}
 
 
 def run_candidate(

@@ -1,0 +1,305 @@
+"""The patch strategy: the harness finds the place, shows it with the failure, takes the new code and tests it.
+
+For small and local models, which write code well and use tools badly. At most four rounds a candidate; each asks
+another question (see `variants.py`). A copy of what was there, or of what failed before, costs no test run. The
+worktree always holds the best state so far: a change stays only if more tests pass and none fewer.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from gitmimo.agent.assignment import Assignment, Ending, Stop, Workspace
+from gitmimo.agent.failure import Score, failed_ids, failing_sources, score_of, trim_output
+from gitmimo.agent.focus import Site, find_files, find_sites, read_text
+from gitmimo.agent.place import write_file
+from gitmimo.agent.question import Case, Question, build_question, thinking
+from gitmimo.agent.spectrum import trace_tests
+from gitmimo.agent.syntax import find_functions, fingerprint, merge_code, parses, with_body
+from gitmimo.agent.text import parse_text
+from gitmimo.agent.variants import WHERE, Round, plan_of
+from gitmimo.llm.model import Model
+from gitmimo.records import (
+    Action,
+    ActionKind,
+    CommandResult,
+    Message,
+    Observation,
+    Reply,
+    Step,
+    StopReason,
+    Usage,
+    utc_now,
+)
+
+_ROUNDS = 4
+_CONTINUING = ("local/",)  # servers that go on from a begun answer
+_COPY = "the code is the same as before: nothing to test"
+_AGAIN = "this was tried before: nothing to test"
+
+
+def run_patch(
+    assignment: Assignment, workspace: Workspace, model: Model, *, record: Callable[[Step], Step], stop: Stop
+) -> Ending:
+    """Work on an assignment in at most four rounds of question, code and test.
+
+    Ends as finished when the tests pass, or, without failing tests, with the first change that keeps them as they
+    are; at the rounds' end with the best state so far, which may be no change at all.
+    """
+    return _Patch(assignment, workspace, model, record=record, stop=stop).work()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Attempt:
+    """What one reply came to: file texts to try, or why there are none."""
+
+    files: tuple[tuple[str, str], ...] = ()
+    problem: str = ""
+
+
+class _Patch:
+    """One run of the strategy."""
+
+    def __init__(
+        self, assignment: Assignment, workspace: Workspace, model: Model, *, record: Callable[[Step], Step], stop: Stop
+    ) -> None:
+        self._assignment = assignment
+        self._workspace = workspace
+        self._model = model
+        self._record = record
+        self._stop = stop
+        self._continues = model.name.startswith(_CONTINUING)
+        self._tried: set[str] = set()
+        self._failed: dict[str, str] = {}  # the last vain answer by place, for the next question about it
+        self._score = Score(passed=0, failed=0, exit_code=1)
+        self._has_failures = False
+
+    def work(self) -> Ending:
+        """Find the place, then ask round by round."""
+        base = self._workspace.test()
+        case, sites = self._look(base)
+        if not sites:
+            return Ending(
+                stop_reason=StopReason.GAVE_UP,
+                summary="found no file that the task or a failing test points at: name one in the task",
+            )
+        number = len(self._assignment.history)
+        for planned in plan_of(self._assignment.number)[number:_ROUNDS]:
+            reason = self._stop()
+            if reason is not None:
+                return Ending(stop_reason=reason)
+            number += 1
+            if number > self._assignment.max_steps:
+                break
+            ending = self._round(number, planned, case, sites)
+            if ending is not None:
+                return ending
+        failing = f"{self._score.failed} tests still fail" if self._score.failed else "the tests still fail"
+        return Ending(stop_reason=StopReason.STEPS, summary=f"{number} rounds without success: {failing}")
+
+    def _look(self, base: CommandResult | None) -> tuple[Case, tuple[Site, ...]]:
+        """Run the tests, find what they run through, and rank the places."""
+        root = self._workspace.root
+        task = self._assignment.task
+        self._has_failures = base is not None and base.exit_code != 0
+        output = base.output if base is not None and self._has_failures else ""
+        if base is not None:
+            self._score = score_of(base)
+        names = failed_ids(output)
+        tests = tuple(dict.fromkeys(name.partition("::")[0] for name in names))
+        spectrum = trace_tests(self._workspace, task.test_command, only=tests) if output else None
+        source = failing_sources(root, names or (spectrum.failing if spectrum else ()))
+        paths = find_files(self._workspace, task=task.text, output=output, spectrum=spectrum)
+        sites = find_sites(root, paths[:6], task=task.text, tests=source, spectrum=spectrum)
+        case = Case(
+            prefix=self._assignment.prefix,
+            task=task.text,
+            tests=source,
+            failure=trim_output(output) if output else "",
+            spectrum=spectrum,
+        )
+        self._tried = {self._print({site.path: site.text}) for site in sites}
+        return case, self._ask_where(case, sites)
+
+    def _ask_where(self, case: Case, sites: tuple[Site, ...]) -> tuple[Site, ...]:
+        """Let the model name the function that it suspects, when several are in question; costs a few tokens."""
+        functions = [site for site in sites if site.function is not None]
+        if len(functions) < 2 or not self._continues:
+            return sites
+        first = functions[0]
+        question = build_question(case, first, WHERE, most_tokens=8)
+        opening = Message(role="assistant", content="The mistake is in the function `")
+        reply = self._model.complete(
+            (Message(role="user", content=question.text), opening),
+            temperature=0.0,
+            max_tokens=8,
+            stop=("`", "\n"),
+            cancelled=self._must_stop,
+        )
+        said = reply.text.removeprefix(opening.content).strip().strip("`").partition("(")[0]
+        named = said.rpartition(".")[2]
+        weighed = [
+            replace(site, weight=site.weight + 0.6) if site.function and site.function.short == named else site
+            for site in sites
+        ]
+        return tuple(sorted(weighed, key=lambda site: -site.weight))
+
+    def _round(self, number: int, planned: Round, case: Case, sites: tuple[Site, ...]) -> Ending | None:
+        """Ask, take the code, test it, keep it if it is better."""
+        started = utc_now()
+        site = sites[planned.site % len(sites)]
+        text = read_text(self._workspace.root, site.path)
+        if text is not None and text != site.text:  # an earlier round made it better
+            sites = tuple(_moved(other, site.path, text) for other in sites)
+            site = sites[planned.site % len(sites)]
+        key = f"{site.path}:{site.function.name if site.function else ''}"
+        failed = [self._failed[key]] if key in self._failed and not planned.variant.hides_body else []
+        question = build_question(
+            case,
+            site,
+            planned.variant,
+            failed=failed,
+            most_tokens=self._assignment.max_output_tokens,
+            sites=sites,
+        )
+        reply = self._ask(question, planned, number)
+        if reply.finish_reason == "cancelled":
+            return Ending(stop_reason=self._stop() or StopReason.INTERRUPTED)
+        attempt = self._read(reply, site, question)
+        actions, observations, changed, ending = self._try(attempt, key)
+        self._record(
+            Step(
+                number=number,
+                reply=reply,
+                actions=actions,
+                observations=observations,
+                started=started,
+                changed_paths=changed,
+            )
+        )
+        return ending
+
+    def _ask(self, question: Question, planned: Round, number: int) -> Reply:
+        """One answer; where the model thinks first, its thoughts are cut at the code, which it then goes on with."""
+        seed = (self._assignment.seed or 0) * 1000 + self._assignment.number * 10 + number
+        thought, spent = "", Usage()
+        if planned.variant.thinks_first and self._continues and question.opening:
+            first = self._complete(thinking(question), planned, seed, thought="")
+            if first.finish_reason == "cancelled":
+                return first
+            thought, spent = f"{first.text.rstrip()}\n\n", first.usage
+            planned = replace(planned, temperature=0.0)
+        reply = self._complete(question, planned, seed, thought=thought)
+        begun = f"{thought}{question.opening}" if self._continues and question.opening else ""
+        return replace(reply, text=begun + reply.text.removeprefix(begun), usage=reply.usage + spent)
+
+    def _complete(self, question: Question, planned: Round, seed: int, *, thought: str) -> Reply:
+        return self._model.complete(
+            question.messages(thought=thought, continues=self._continues),
+            temperature=planned.temperature,
+            max_tokens=question.max_tokens,
+            seed=seed,
+            stop=question.stop if self._continues else (),
+            cancelled=self._must_stop,
+        )
+
+    def _must_stop(self) -> bool:
+        return self._stop() is not None
+
+    def _read(self, reply: Reply, site: Site, question: Question) -> _Attempt:
+        """The files that a reply makes."""
+        if self._continues and question.opening and site.function is not None:
+            body = reply.text.rpartition(question.opening)[2]
+            text = with_body(site.text, site.function, body)
+            if text is None or not parses(site.path, text):
+                return _Attempt(problem="the code is not complete or not valid")
+            return _Attempt(files=((site.path, text),))
+        actions = parse_text(reply.text, single_file=site.path, cut=reply.finish_reason == "length")
+        files: list[tuple[str, str]] = []
+        for action in actions:
+            if action.kind is ActionKind.WRITE:
+                old = read_text(self._workspace.root, action.path)
+                merged = action.text if old is None else merge_code(action.path, old, action.text)
+                if merged is None or not parses(action.path, merged):
+                    return _Attempt(problem=f"the code for `{action.path}` is not valid")
+                files.append((action.path, merged))
+        problem = next((action.text for action in actions if action.kind is ActionKind.INVALID), "no code block")
+        return _Attempt(files=tuple(files), problem="" if files else problem)
+
+    def _try(
+        self, attempt: _Attempt, key: str
+    ) -> tuple[tuple[Action, ...], tuple[Observation, ...], tuple[str, ...], Ending | None]:
+        """Write the files and test; put the old ones back unless it went better."""
+        if not attempt.files:
+            return (
+                (Action(kind=ActionKind.INVALID, text=attempt.problem),),
+                (Observation(text=attempt.problem),),
+                (),
+                None,
+            )
+        root = self._workspace.root
+        before = {path: read_text(root, path) for path, _ in attempt.files}
+        writes = tuple(Action(kind=ActionKind.WRITE, path=path, text=text) for path, text in attempt.files)
+        mark = self._print(dict(attempt.files))
+        if mark in self._tried:
+            is_copy = all(
+                fingerprint(path, text) == fingerprint(path, before[path] or "") for path, text in attempt.files
+            )
+            remark = Observation(text=_COPY if is_copy else _AGAIN)
+            return writes, tuple(remark for _ in writes), (), None
+        self._tried.add(mark)
+        for path, text in attempt.files:
+            write_file(root, path, text.encode())
+        result = self._workspace.test()
+        score = score_of(result) if result is not None else Score(passed=0, failed=0, exit_code=0)
+        is_good = score.is_pass if result is not None or not self._has_failures else False
+        told = Observation(
+            text=trim_output(result.output) if result is not None else "no tests to run",
+            exit_code=result.exit_code if result is not None else None,
+            seconds=result.seconds if result is not None else 0.0,
+        )
+        actions = (*writes, Action(kind=ActionKind.TEST, text=result.command if result is not None else ""))
+        is_better = is_good or score.is_better(self._score)
+        if is_better:
+            self._score = score
+            self._failed.pop(key, None)
+        else:
+            self._failed[key] = _said(attempt.files, before, told.text)
+            for path, text_before in before.items():
+                if text_before is None:
+                    (root / path).unlink()
+                else:
+                    write_file(root, path, text_before.encode())
+        observations = (*(Observation(text="written" if is_better else "taken back") for _ in writes), told)
+        changed = tuple(path for path, _ in attempt.files) if is_better else ()
+        ending = Ending(stop_reason=StopReason.FINISHED, summary=_summary(changed, score)) if is_good else None
+        return actions, observations, changed, ending
+
+    def _print(self, files: dict[str, str]) -> str:
+        return "\n".join(f"{path}\n{fingerprint(path, text)}" for path, text in sorted(files.items()))
+
+
+def _moved(site: Site, path: str, text: str) -> Site:
+    """A site in a file that has changed meanwhile."""
+    if site.path != path:
+        return site
+    name = site.function.name if site.function else ""
+    function = next((f for f in find_functions(path, text) if f.name == name), None)
+    return replace(site, text=text, function=function)
+
+
+def _said(files: Sequence[tuple[str, str]], before: Mapping[str, str | None], told: str) -> str:
+    """A vain attempt in few lines: what it added, and the first assertion that failed. Holds no code block."""
+    added = [
+        line.strip()
+        for path, text in files
+        for line in text.split("\n")
+        if line.strip() and line not in (before[path] or "").split("\n")
+    ]
+    errors = [line[1:].strip() for line in told.split("\n") if line.startswith("E ")]
+    lines = "; ".join(f"`{line}`" for line in added[:3]) or "some lines left out"
+    return f"{lines}" + (f" (it gives: {errors[0]})" if errors else "")
+
+
+def _summary(changed: Sequence[str], score: Score) -> str:
+    passed = f", {score.passed} tests pass" if score.passed else ""
+    return f"changed {', '.join(changed)}{passed}"
