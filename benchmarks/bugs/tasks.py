@@ -82,8 +82,8 @@ def judge(bug: Bug, directory: Path, scratch: Path) -> tuple[bool, bool]:
     """(visible passed, hidden passed) for the code in `directory`, with the task's own tests, in a fresh copy."""
     shutil.rmtree(scratch, ignore_errors=True)
     shutil.copytree(bug.directory / "repo", scratch)
-    for path in bug.source_paths:
-        (scratch / path).unlink()
+    for source in bug.source_paths:
+        (scratch / source).unlink()
     for path in sorted(directory.rglob("*.py")):
         relative = path.relative_to(directory)
         if relative.parts[0] not in ("tests", ".git", ".mimo", ".venv") and path.name != "conftest.py":

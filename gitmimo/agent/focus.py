@@ -74,6 +74,7 @@ def find_sites(
         found = [
             _weighed(path, text, function, task=task, tests=tests, spectrum=spectrum)
             for function in find_functions(path, text)
+            if function.head_end < function.last
         ]
         reached = [site for site in found if site.weight > 0.0]
         sites += reached or [Site(path=path, text=text, weight=0.1 / (1 + rank))]

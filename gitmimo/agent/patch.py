@@ -13,6 +13,7 @@ from gitmimo.agent.failure import Score, failed_ids, failing_sources, score_of, 
 from gitmimo.agent.focus import Site, find_files, find_sites, read_text
 from gitmimo.agent.place import write_file
 from gitmimo.agent.question import Case, Question, build_question, thinking
+from gitmimo.agent.sizes import is_small
 from gitmimo.agent.spectrum import trace_tests
 from gitmimo.agent.syntax import find_functions, fingerprint, merge_code, parses, with_body
 from gitmimo.agent.text import parse_text
@@ -32,7 +33,6 @@ from gitmimo.records import (
 )
 
 _ROUNDS = 4
-_CONTINUING = ("local/",)  # servers that go on from a begun answer
 _COPY = "the code is the same as before: nothing to test"
 _AGAIN = "this was tried before: nothing to test"
 
@@ -67,7 +67,7 @@ class _Patch:
         self._model = model
         self._record = record
         self._stop = stop
-        self._continues = model.name.startswith(_CONTINUING)
+        self._continues = is_small(model.name)  # their servers go on from a begun answer
         self._tried: set[str] = set()
         self._failed: dict[str, str] = {}  # the last vain answer by place, for the next question about it
         self._score = Score(passed=0, failed=0, exit_code=1)
@@ -189,6 +189,9 @@ class _Patch:
             thought, spent = f"{first.text.rstrip()}\n\n", first.usage
             planned = replace(planned, temperature=0.0)
         reply = self._complete(question, planned, seed, thought=thought)
+        if self._continues and question.opening and not reply.text.strip():
+            self._continues = False  # the server began a new answer, and stopped at its first fence
+            reply = self._complete(question, planned, seed, thought="")
         begun = f"{thought}{question.opening}" if self._continues and question.opening else ""
         return replace(reply, text=begun + reply.text.removeprefix(begun), usage=reply.usage + spent)
 

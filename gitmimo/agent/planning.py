@@ -3,7 +3,7 @@
 import re
 
 from gitmimo.agent.prompts import read_prompt
-from gitmimo.agent.strategies import is_small
+from gitmimo.agent.sizes import is_small
 from gitmimo.errors import LimitReached, ModelError
 from gitmimo.llm.model import Model
 from gitmimo.records import Message, Task

@@ -18,6 +18,20 @@ _MARK = "@@spectrum@@"
 _PYTEST = re.compile(
     r"^(?P<env>(?:\w+=\S+\s+)*)(?:(?P<python>\S*python[\d.]*)\s+-m\s+)?(?:\S*/)?(?:pytest|py\.test)\b(?P<rest>[^;&|<>]*)$"
 )
+_TAKE_A_VALUE = {
+    "-c",
+    "-p",
+    "-k",
+    "-m",
+    "-o",
+    "-W",
+    "-r",
+    "--rootdir",
+    "--confcutdir",
+    "--ignore",
+    "--import-mode",
+    "--tb",
+}
 _PROBE = Path(__file__).with_name("probe.py")
 
 
@@ -80,7 +94,13 @@ def trace_tests(
     except ValueError:
         return None
     if only:
-        arguments = [word for word in arguments if word.startswith("-")] + list(only)
+        before = ["", *arguments]
+        arguments = [
+            word
+            for word, last in zip(arguments, before, strict=False)
+            if last in _TAKE_A_VALUE or not (workspace.root / word.partition("::")[0]).exists()
+        ]
+        arguments += only
     python = found["python"] or "python"
     command = f"{found['env']}{python} -c {shlex.quote(_PROBE.read_text())} {shlex.join(arguments)}"
     output = workspace.run(command, timeout_s=timeout_s).output

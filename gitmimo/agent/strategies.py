@@ -7,6 +7,7 @@ from dataclasses import replace
 from gitmimo.agent.assignment import Assignment, Ending, OnStep, Stop, Strategy, Workspace
 from gitmimo.agent.loop import run_shell
 from gitmimo.agent.patch import run_patch
+from gitmimo.agent.sizes import is_small
 from gitmimo.errors import LimitReached, ModelError
 from gitmimo.llm.model import Model
 from gitmimo.records import Message, Reply, Step, StopReason, Tool, Trajectory, Usage
@@ -22,10 +23,6 @@ __all__ = [
     "run_candidate",
     "run_strategy",
 ]
-
-_LOCAL_ROUTES = ("local/", "ollama/", "ollama_chat/", "lm_studio/", "llamafile/")
-_SMALL_SIZES = ("0.5b", "1b", "1.5b", "1.7b", "2b", "3b", "4b", "7b", "8b")
-
 
 _STRATEGIES: dict[str, Strategy] = {"shell": run_shell, "patch": run_patch}
 
@@ -49,13 +46,6 @@ def pick_strategy(strategy: str, model: Model) -> str:
     if strategy != "auto":
         return strategy
     return "patch" if not model.supports_tools or is_small(model.name) else "shell"
-
-
-def is_small(name: str) -> bool:
-    """Whether a model's name says that it is local or has at most 8 billion parameters."""
-    lowered = name.lower()
-    words = lowered.replace("/", "-").replace(":", "-").replace("_", "-").split("-")
-    return lowered.startswith(_LOCAL_ROUTES) or any(word in _SMALL_SIZES for word in words)
 
 
 def run_strategy(

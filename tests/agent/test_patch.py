@@ -1,0 +1,238 @@
+"""The patch strategy on real files and real test runs, with scripted replies."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from gitmimo.agent.assignment import Assignment
+from gitmimo.agent.failure import frames_of, score_of, trim_output
+from gitmimo.agent.focus import find_files, find_sites
+from gitmimo.agent.spectrum import read_spectrum, trace_tests
+from gitmimo.agent.strategies import run_candidate
+from gitmimo.agent.variants import plan_of
+from gitmimo.llm.model import ScriptedModel
+from gitmimo.records import ActionKind, CommandResult, Oid, Reply, Step, StopReason, Task, Trajectory, Usage
+from tests.conftest import GitBuilder
+
+COMMAND = f"{sys.executable} -m pytest -q -p no:cacheprovider"
+CODE = '''"""Numbers."""
+
+
+def shared(numbers):
+    """The sum of the numbers."""
+    return sum(numbers)
+
+
+def mean(numbers):
+    """The mean of the numbers, 0 for none."""
+    total = shared(numbers)
+    return total // len(numbers)
+
+
+def unused(numbers):
+    """Not run by any test."""
+    total = 1
+    return total
+'''
+TESTS = """from pkg.numbers import mean, shared
+
+
+def test_sum():
+    assert shared([1, 2]) == 3
+
+
+def test_mean():
+    assert mean([1, 2]) == 1.5
+
+
+def test_mean_of_none():
+    assert mean([]) == 0
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Bare:
+    """A worktree without a sandbox."""
+
+    root: Path
+
+    def run(self, command: str, *, timeout_s: float | None = None) -> CommandResult:
+        env = os.environ | {"PYTHONDONTWRITEBYTECODE": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+        done = subprocess.run(command, shell=True, cwd=self.root, env=env, capture_output=True, text=True, check=False)
+        return CommandResult(command=command, exit_code=done.returncode, output=done.stdout + done.stderr, seconds=0.0)
+
+    def test(self) -> CommandResult | None:
+        return self.run(COMMAND) if (self.root / "tests").is_dir() else None
+
+    def changes(self) -> str | None:
+        return None
+
+
+@pytest.fixture
+def workspace(git: GitBuilder) -> Bare:
+    git.commit({"pkg/__init__.py": "", "pkg/numbers.py": CODE, "tests/test_numbers.py": TESTS})
+    return Bare(git.path)
+
+
+def run(
+    workspace: Bare,
+    replies: list[str | Reply],
+    *,
+    number: int = 1,
+    name: str = "local/tiny",
+    text: str = "The mean is wrong.",
+) -> tuple[Trajectory, list[Step], ScriptedModel]:
+    steps: list[Step] = []
+
+    def keep(step: Step) -> Oid | None:
+        steps.append(step)
+        return Oid("a" * 40)
+
+    model = ScriptedModel(replies, name=name, supports_tools=False)
+    trajectory = run_candidate(
+        Assignment(task=Task(text=text, test_command=COMMAND), number=number),
+        workspace,
+        model,
+        on_step=keep,
+        stop=lambda: None,
+    )
+    return trajectory, steps, model
+
+
+GOOD = "    if not numbers:\n        return 0\n    return shared(numbers) / len(numbers)\n"
+HALF = "    return shared(numbers) / len(numbers)\n"
+COPY = "    total = shared(numbers)  # the total\n    return total // len(numbers)\n"
+
+
+def test_the_right_body_is_put_in_and_ends_the_work(workspace: Bare) -> None:
+    trajectory, steps, model = run(workspace, ["mean", GOOD])
+    assert trajectory.stop_reason is StopReason.FINISHED
+    assert "return shared(numbers) / len(numbers)" in (workspace.root / "pkg/numbers.py").read_text()
+    assert len(steps) == 1
+    assert [action.kind for action in steps[0].actions] == [ActionKind.WRITE, ActionKind.TEST]
+    assert steps[0].changed_paths == ("pkg/numbers.py",)
+    assert trajectory.llm_calls == 2
+    asked = model.calls[1]
+    assert asked[1].role == "assistant"
+    assert asked[1].content.endswith('"""The mean of the numbers, 0 for none."""\n')
+    assert "assert mean([1, 2]) == 1.5" in asked[0].content
+
+
+def test_a_copy_costs_no_test_run(workspace: Bare) -> None:
+    trajectory, steps, _ = run(workspace, ["mean", COPY, COPY, COPY, GOOD])
+    assert trajectory.stop_reason is StopReason.FINISHED
+    assert [len(step.actions) for step in steps] == [1, 1, 1, 2]
+    assert "nothing to test" in steps[0].observations[0].text
+
+
+def test_what_is_better_stays_and_what_is_worse_goes(workspace: Bare) -> None:
+    trajectory, steps, _ = run(workspace, ["mean", HALF, "    return 0\n", "    return 1.5\n", "    raise OSError\n"])
+    assert trajectory.stop_reason is StopReason.STEPS
+    assert "1 tests still fail" in trajectory.summary
+    assert (workspace.root / "pkg/numbers.py").read_text().count("/ len(numbers)") == 1
+    assert [step.changed_paths for step in steps] == [("pkg/numbers.py",), (), (), ()]
+    assert len(steps) == 4
+
+
+def test_nothing_better_leaves_the_files_as_they_were(workspace: Bare) -> None:
+    run(workspace, ["mean", "    return 1\n", "def broken(:\n", "    return 2\n", ""])
+    assert (workspace.root / "pkg/numbers.py").read_text() == CODE
+
+
+def test_a_larger_model_is_asked_in_plain_chat(workspace: Bare) -> None:
+    model_reply = "Here:\n```python\ndef mean(numbers):\n" + GOOD + "```\n"
+    steps: list[Step] = []
+    model = ScriptedModel([model_reply], name="openai/large", supports_tools=False)
+    trajectory = run_candidate(
+        Assignment(task=Task(text="The mean is wrong.", test_command=COMMAND)),
+        workspace,
+        model,
+        strategy="patch",
+        on_step=lambda step: steps.append(step),
+        stop=lambda: None,
+    )
+    assert trajectory.stop_reason is StopReason.FINISHED
+    assert [message.role for message in model.calls[0]] == ["user"]
+    assert "def unused" in (workspace.root / "pkg/numbers.py").read_text()
+
+
+def test_without_tests_the_task_names_the_place(git: GitBuilder) -> None:
+    git.commit({"pkg/numbers.py": CODE, "pkg/other.py": "def other():\n    pass\n"})
+    trajectory, _, _ = run(Bare(git.path), [GOOD], text="`mean` fails for an empty list.")
+    assert trajectory.stop_reason is StopReason.FINISHED
+    assert "if not numbers" in (git.path / "pkg/numbers.py").read_text()
+
+
+def test_a_task_that_points_nowhere_is_given_up(git: GitBuilder) -> None:
+    git.commit({"README": "x\n"})
+    trajectory, _, _ = run(Bare(git.path), [], text="Make it better.")
+    assert trajectory.stop_reason is StopReason.GAVE_UP
+    assert "name one in the task" in trajectory.summary
+
+
+def test_the_spectrum_names_what_failing_tests_run_through(workspace: Bare) -> None:
+    spectrum = trace_tests(workspace, COMMAND)
+    assert spectrum is not None
+    assert spectrum.paths() == ("pkg/numbers.py",)
+    assert set(spectrum.failing) == {
+        "tests/test_numbers.py::test_mean",
+        "tests/test_numbers.py::test_mean_of_none",
+    }
+    assert spectrum.suspicion("pkg/numbers.py", 10, 12) == 1.0
+    assert 0 < spectrum.suspicion("pkg/numbers.py", 6, 6) < 1.0
+    assert spectrum.suspicion("pkg/numbers.py", 17, 18) == 0.0
+    assert spectrum.walk("pkg/numbers.py", 9, 12)[0] == (9, "numbers = [1, 2]")
+    assert (12, "returns 1") in spectrum.walk("pkg/numbers.py", 9, 12)
+
+
+def test_commands_that_are_no_pytest_have_no_spectrum(workspace: Bare) -> None:
+    for command in ("make test", "pytest; rm x", "npm test", "python -m pytest 'a"):
+        assert trace_tests(workspace, command) is None
+    assert read_spectrum("@@spectrum@@{broken") is None
+    assert read_spectrum("nothing") is None
+
+
+def test_sites_are_ranked_by_execution_and_names(workspace: Bare) -> None:
+    spectrum = trace_tests(workspace, COMMAND)
+    output = workspace.run(COMMAND).output
+    files = find_files(workspace, task="The mean is wrong.", output=output, spectrum=spectrum)
+    assert files[0] == "pkg/numbers.py"
+    sites = find_sites(workspace.root, files, task="The mean is wrong.", tests=TESTS, spectrum=spectrum)
+    assert [site.function.name for site in sites if site.function] == ["mean", "shared"]
+
+
+def test_runs_are_counted_and_trimmed(workspace: Bare) -> None:
+    result = workspace.run(COMMAND)
+    score = score_of(result)
+    assert (score.passed, score.failed, score.is_pass) == (1, 2, False)
+    trimmed = trim_output(result.output)
+    assert "assert 1 == 1.5" in trimmed
+    assert "short test summary" not in trimmed
+    assert len(trimmed.splitlines()) <= 24
+    assert ("pkg/numbers.py", 12) in frames_of(result.output, workspace.root)
+
+
+def test_frames_of_other_languages_are_found(tmp_path: Path) -> None:
+    for name in ("a.js", "b.go", "c.rs"):
+        (tmp_path / name).write_text("x")
+    output = f"    at f (file://{tmp_path}/a.js:3:5)\n    b.go:7: wrong\n  --> c.rs:9:1\n  at /elsewhere/x.js:1:1\n"
+    assert set(frames_of(output, tmp_path)) == {("a.js", 3), ("b.go", 7), ("c.rs", 9)}
+
+
+def test_candidates_ask_different_questions() -> None:
+    firsts = [plan_of(number)[0] for number in range(1, 9)]
+    assert len({(planned.variant.name, planned.site) for planned in firsts}) == 8
+    assert plan_of(9) == plan_of(1)
+
+
+def test_usage_counts_thinking_and_code(workspace: Bare) -> None:
+    thought = Reply(text="It divides wrongly.\n", usage=Usage(prompt=10, completion=5))
+    code = Reply(text=GOOD, usage=Usage(prompt=20, completion=7))
+    trajectory, steps, model = run(workspace, ["mean", thought, code], number=2)
+    assert trajectory.stop_reason is StopReason.FINISHED
+    assert steps[0].reply.usage == Usage(prompt=30, completion=12)
+    assert model.calls[2][1].content.startswith("It divides wrongly.\n\n```python\ndef mean")
