@@ -355,6 +355,7 @@ class CandidateFacts:
     number: int
     evidence: Evidence | None  # None: nothing to judge
     tokens: int = 0
+    vote_key: str = ""  # equal for products that differ in layout only; the tree when empty
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

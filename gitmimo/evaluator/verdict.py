@@ -13,7 +13,7 @@ def decide(candidates: Sequence[CandidateFacts], opinion: CriticOpinion | None =
     critic, then the critic's order, tests mended, votes by equal trees, smaller product, fewer tokens, lower number.
     An opinion that failed counts as none.
     """
-    heard = opinion if opinion is not None and not opinion.failed else None
+    heard = _Heard(candidates, opinion if opinion is not None and not opinion.failed else None)
     votes = _votes(candidates)
     places = [_place(candidate, heard, votes[candidate.number]) for candidate in candidates]
     places.sort(key=lambda place: place.key)
@@ -83,18 +83,31 @@ _MEASURES = (
 )
 
 
-def _place(candidate: CandidateFacts, opinion: CriticOpinion | None, votes: int) -> _Place:
+class _Heard:
+    """The critic's opinion by product: it sees equal products once, and means all of them."""
+
+    def __init__(self, candidates: Sequence[CandidateFacts], opinion: CriticOpinion | None) -> None:
+        trees = {c.number: c.evidence.tree for c in candidates if c.evidence}
+        order = opinion.order if opinion else ()
+        self._ranks = {trees[n]: place for place, tied in enumerate(order) for n in tied if n in trees}
+        self._rejected = {trees[n] for n in (opinion.rejected if opinion else ()) if n in trees}
+        self._last = len(order)
+
+    def rank(self, evidence: Evidence) -> int:
+        return self._ranks.get(evidence.tree, self._last)
+
+    def rejects(self, evidence: Evidence) -> bool:
+        return evidence.tree in self._rejected
+
+
+def _place(candidate: CandidateFacts, heard: _Heard, votes: int) -> _Place:
     evidence = candidate.evidence
     passed = evidence is not None and evidence.passed
-    rank = 0
-    if opinion is not None and passed:
-        ranks = {number: place for place, tied in enumerate(opinion.order) for number in tied}
-        rank = ranks.get(candidate.number, len(opinion.order))
     return _Place(
         number=candidate.number,
         passed=passed,
-        rejected=passed and opinion is not None and candidate.number in opinion.rejected,
-        critic_rank=rank,
+        rejected=evidence is not None and evidence.passed and heard.rejects(evidence),
+        critic_rank=heard.rank(evidence) if evidence is not None and evidence.passed else 0,
         fixed=len(evidence.fixed_ids) if evidence else 0,
         votes=votes,
         size=evidence.diff.size if evidence else 0,
@@ -105,8 +118,12 @@ def _place(candidate: CandidateFacts, opinion: CriticOpinion | None, votes: int)
 
 
 def _votes(candidates: Sequence[CandidateFacts]) -> dict[int, int]:
-    trees = [candidate.evidence.tree for candidate in candidates if candidate.evidence]
-    return {c.number: trees.count(c.evidence.tree) if c.evidence else 0 for c in candidates}
+    keys = [_vote_key(candidate) for candidate in candidates]
+    return {c.number: keys.count(key) if key else 0 for c, key in zip(candidates, keys, strict=True)}
+
+
+def _vote_key(candidate: CandidateFacts) -> str:
+    return candidate.vote_key or (candidate.evidence.tree if candidate.evidence else "")
 
 
 def _gates_passed(evidence: Evidence | None) -> int:
