@@ -188,7 +188,7 @@ class Conductor:
     def _run_group(
         self, group: Sequence[int], approaches: Sequence[str], journal: Journal, base_tests: "Future[None]"
     ) -> None:
-        if self.plan.takes_turns:
+        if self.plan.takes_turns or len(group) == 1:
             for number in group:
                 if self.interrupt.is_set() or (self._is_solved() and not self.plan.fan_out_at_once):
                     break
