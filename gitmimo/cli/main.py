@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "log": ("review", "show the commits of a result or the steps of a candidate"),
     "review": ("review", "read a session as a reviewer would"),
     "merge": ("landing", "merge a result into its branch, re-tested if the branch moved"),
+    "memory": ("memory", "facts that later sessions should know"),
     "cost": ("cost", "say what was spent, by session, model and day"),
     "doctor": ("doctor", "check this machine and repository"),
     "trust": ("trust", "approve the commands that a repository brings"),

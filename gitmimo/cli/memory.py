@@ -1,0 +1,149 @@
+"""`git mimo memory`: facts that later sessions should know, committed beside the code."""
+
+import click
+
+from gitmimo.cli import render
+from gitmimo.cli.common import json_option, open_repository, short
+from gitmimo.errors import UsageError
+from gitmimo.memory.contradictions import find_contradictions
+from gitmimo.memory.facts import Fact, FactKind, FactStatus, new_fact
+from gitmimo.memory.recall import recall
+from gitmimo.memory.store import add_facts, forget, pin_sources, read_memory, replace_facts, verify
+from gitmimo.records import to_json, utc_now
+from gitmimo.workflow.remember import commit_to_checkout
+
+
+@click.group("memory")
+def memory_command() -> None:
+    """Facts that later sessions should know, one file each under .mimo/memory/."""
+
+
+@memory_command.command("add")
+@click.argument("text")
+@click.option("--kind", type=click.Choice([kind.value for kind in FactKind]), default="rule", show_default=True)
+@click.option("--source", multiple=True, help="File that the fact rests on; stale when it changes.", metavar="PATH")
+@json_option
+def add_command(text: str, kind: str, source: tuple[str, ...], as_json: bool) -> int:
+    """Remember TEXT (1 to 3 lines) and commit it."""
+    repository = open_repository()
+    head = repository.resolve("HEAD")
+    fact = new_fact(
+        kind=FactKind(kind),
+        text=text,
+        created=utc_now(),
+        status=FactStatus.VERIFIED,  # a person says so
+        sources=pin_sources(repository, head, source),
+        commits=(head,),
+    )
+    changes = add_facts(repository, head, [fact])
+    if not changes:
+        render.say(f"known already: {fact.id}")
+        return 0
+    commit = commit_to_checkout(repository, changes, f"mimo: remember {fact.id}\n\n{fact.text}\n")
+    if as_json:
+        render.emit_json({"schema": "git-mimo/memory/1", "id": fact.id, "commit": commit})
+    else:
+        render.say(f"remembered {fact.id} in {commit[:12]}")
+    return 0
+
+
+@memory_command.command("list")
+@json_option
+def list_command(as_json: bool) -> int:
+    """List what is known, with what has become stale and what contradicts."""
+    repository = open_repository()
+    memory = read_memory(repository, repository.resolve("HEAD"))
+    for path, problem in memory.problems:
+        render.say(f"warning: {path}: {problem}")
+    if as_json:
+        render.emit_json({"schema": "git-mimo/memory/1", "facts": [to_json(fact) for fact in memory.facts]})
+        return 0
+    if not memory.facts:
+        render.say("nothing is remembered yet")
+        return 0
+    rows = [(fact.id, fact.kind.value, fact.status.value, short(fact.text, 90)) for fact in memory.facts]
+    render.out(render.table(("id", "kind", "status", "fact"), rows))
+    for found in find_contradictions(memory.facts):
+        render.say(f"warning: {found.first} and {found.second} say opposite things: {found.reason}")
+    return 0
+
+
+@memory_command.command("show")
+@click.argument("fact_id", metavar="ID")
+@json_option
+def show_command(fact_id: str, as_json: bool) -> int:
+    """Show one fact with where it came from."""
+    repository = open_repository()
+    fact = read_memory(repository, repository.resolve("HEAD")).get(fact_id)
+    if as_json:
+        render.emit_json({"schema": "git-mimo/memory/1", **to_json(fact)})
+        return 0
+    render.out(fact.text)
+    render.out("")
+    _about(fact)
+    return 0
+
+
+@memory_command.command("search")
+@click.argument("query")
+@click.option("-n", "--max-count", type=click.IntRange(min=1), default=5, show_default=True)
+@json_option
+def search_command(query: str, max_count: int, as_json: bool) -> int:
+    """Search facts, session records and skills."""
+    repository = open_repository()
+    hits = recall(repository, repository.resolve("HEAD"), query, max_count)
+    if as_json:
+        render.emit_json({"schema": "git-mimo/memory/1", "hits": [to_json(hit) for hit in hits]})
+        return 0
+    for hit in hits:
+        mark = "" if hit.matched else " (no word fits)"
+        render.out(f"{hit.kind} {hit.id} [{hit.status}]{mark}: {short(hit.title or hit.text, 100)}")
+    return 0 if hits else 1
+
+
+@memory_command.command("forget")
+@click.argument("fact_id", metavar="ID")
+def forget_command(fact_id: str) -> int:
+    """Remove one fact and commit that; git keeps the past."""
+    repository = open_repository()
+    head = repository.resolve("HEAD")
+    fact = read_memory(repository, head, check_sources=False).get(fact_id)
+    commit = commit_to_checkout(repository, forget(repository, head, fact.id), f"mimo: forget {fact.id}\n")
+    render.say(f"forgot {fact.id} in {commit[:12]}")
+    return 0
+
+
+@memory_command.command("verify")
+@click.argument("fact_id", required=False, metavar="ID")
+@click.option("--all", "everything", is_flag=True, help="Every fact that is not verified.")
+def verify_command(fact_id: str | None, everything: bool) -> int:
+    """Confirm that a fact still holds: pins its sources to what they are now. Without ID: say what needs it."""
+    repository = open_repository()
+    head = repository.resolve("HEAD")
+    memory = read_memory(repository, head)
+    open_facts = [fact for fact in memory.facts if fact.status != "verified"]
+    if fact_id is None and not everything:
+        for fact in open_facts:
+            render.out(f"{fact.id} {fact.status.value}: {short(fact.text, 90)}")
+        return int(bool(open_facts))
+    wanted = open_facts if fact_id is None else [memory.get(fact_id)]
+    if not wanted:
+        raise UsageError("every fact is verified already")
+    checked = [verify(fact, repository, head) for fact in wanted]
+    changes = replace_facts(repository, head, checked)
+    names = ", ".join(fact.id for fact in checked)
+    if changes:
+        commit_to_checkout(repository, changes, f"mimo: verify {names}\n")
+    render.say(f"verified {names}")
+    return 0
+
+
+def _about(fact: Fact) -> None:
+    render.out(f"id: {fact.id}  kind: {fact.kind.value}  status: {fact.status.value}  origin: {fact.origin.value}")
+    render.out(f"created: {fact.created:%Y-%m-%d}  uses: {fact.uses}  helped: {fact.helped}  hurt: {fact.hurt}")
+    for source in fact.sources:
+        render.out(f"source: {source.path} {source.blob[:12]}")
+    for session in fact.sessions:
+        render.out(f"session: {session}")
+    for commit in fact.commits:
+        render.out(f"commit: {commit[:12]}")
