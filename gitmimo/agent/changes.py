@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from gitmimo.agent.edits import Mismatch, replace_passage
-from gitmimo.agent.place import read_file, write_file
+from gitmimo.environment.files import check_inside, read_inside, write_inside
 from gitmimo.errors import MimoError
 from gitmimo.records import Action, ActionKind
 
-_CLOSED = {".git", ".mimo"}
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 
 
@@ -45,22 +44,19 @@ def apply_change(root: Path, action: Action) -> Change:
     `.git`, `.mimo` and everything outside the worktree are refused, also through symbolic links.
     """
     path = _inside(root, action.path)
-    refused = _refusal(path)
-    if refused:
-        return Change(text=f"not written: {refused}")
     try:
-        before = read_file(root, path)
+        if any(part.lower().rstrip(". ") == ".mimo" for part in check_inside(path)):
+            return Change(text="not written: `.mimo` belongs to git-mimo")
+        before = read_inside(root, path)
         made = _new_content(action, path, before)
         if isinstance(made, Change):
             return made
         data, told = made
         if before is not None and data == before:
             return Change(text=f"not written: `{path}` would stay as it is, byte for byte")
-        write_file(root, path, data)
+        write_inside(root, path, data)
     except MimoError as exc:
         return Change(text=f"not written: {exc.message}")
-    except OSError as exc:
-        return Change(text=f"not written: `{path}`: {exc.strerror or exc}")
     return Change(text=told + _broken(path, before, data), path=path)
 
 
@@ -68,16 +64,6 @@ def _inside(root: Path, path: str) -> str:
     """A path as the worktree knows it: models often give the absolute one."""
     prefix = f"{root}/"
     return path[len(prefix) :] if path.startswith(prefix) else path
-
-
-def _refusal(path: str) -> str:
-    if not path or "\0" in path or path.endswith("/"):
-        return "the path names no file"
-    parts = PurePosixPath(path).parts
-    if path.startswith("/") or ".." in parts:
-        return f"`{path}` is outside the worktree"
-    closed = next((part for part in parts if part.lower().rstrip(". ") in _CLOSED or part.lower() == "git~1"), None)
-    return f"`{closed}` belongs to git-mimo and git" if closed else ""
 
 
 def _new_content(action: Action, path: str, before: bytes | None) -> tuple[bytes, str] | Change:

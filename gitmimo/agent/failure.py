@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitmimo.agent.place import read_file
 from gitmimo.agent.syntax import find_functions, source_of
+from gitmimo.environment.files import read_inside
 from gitmimo.errors import MimoError
 from gitmimo.records import CommandResult
 
@@ -94,7 +94,7 @@ def failing_sources(root: Path, names: Sequence[str], *, most: int = 2, longest:
         path, _, rest = name.partition("::")
         wanted = re.sub(r"\[.*", "", rest).replace("::", ".")
         try:
-            text = (read_file(root, path) or b"").decode(errors="replace")
+            text = (read_inside(root, path) or b"").decode(errors="replace")
         except MimoError:
             continue
         for function in find_functions(path, text):
@@ -106,7 +106,7 @@ def failing_sources(root: Path, names: Sequence[str], *, most: int = 2, longest:
 def imports_of(root: Path, path: str) -> tuple[str, ...]:
     """Files of the project that a Python file imports."""
     try:
-        text = (read_file(root, path) or b"").decode(errors="replace")
+        text = (read_inside(root, path) or b"").decode(errors="replace")
         tree = ast.parse(text)
     except (MimoError, SyntaxError, ValueError):
         return ()

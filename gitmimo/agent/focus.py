@@ -8,9 +8,9 @@ from pathlib import Path
 
 from gitmimo.agent.assignment import Workspace
 from gitmimo.agent.failure import failed_ids, frames_of, imports_of
-from gitmimo.agent.place import read_file
 from gitmimo.agent.spectrum import Spectrum
 from gitmimo.agent.syntax import Function, find_functions
+from gitmimo.environment.files import read_inside
 from gitmimo.errors import MimoError
 
 _TEST_PATH = re.compile(r"(^|/)(tests?|spec|__tests__|testing)/|(^|/)(test_[^/]*|conftest)\.py$|[._](test|spec)\.\w+$")
@@ -84,7 +84,7 @@ def find_sites(
 def read_text(root: Path, path: str) -> str | None:
     """A text file of bearable size, or None."""
     try:
-        data = read_file(root, path)
+        data = read_inside(root, path)
     except MimoError:
         return None
     if data is None or len(data) > _MOST_BYTES or b"\0" in data:

@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from gitmimo.agent.assignment import Assignment, Ending, Stop, Workspace
 from gitmimo.agent.failure import Score, failed_ids, failing_sources, score_of, trim_output
 from gitmimo.agent.focus import Site, find_files, find_sites, read_text
-from gitmimo.agent.place import write_file
 from gitmimo.agent.question import Case, Question, build_question, thinking
 from gitmimo.agent.sizes import is_small
 from gitmimo.agent.spectrum import trace_tests
 from gitmimo.agent.syntax import find_functions, fingerprint, merge_code, parses, with_body
 from gitmimo.agent.text import parse_text
 from gitmimo.agent.variants import WHERE, Round, plan_of
+from gitmimo.environment.files import write_inside
 from gitmimo.llm.model import Model
 from gitmimo.records import (
     Action,
@@ -251,7 +251,7 @@ class _Patch:
             return writes, tuple(remark for _ in writes), (), None
         self._tried.add(mark)
         for path, text in attempt.files:
-            write_file(root, path, text.encode())
+            write_inside(root, path, text.encode())
         result = self._workspace.test()
         score = score_of(result) if result is not None else Score(passed=0, failed=0, exit_code=0)
         is_good = score.is_pass if result is not None or not self._has_failures else False
@@ -271,7 +271,7 @@ class _Patch:
                 if text_before is None:
                     (root / path).unlink()
                 else:
-                    write_file(root, path, text_before.encode())
+                    write_inside(root, path, text_before.encode())
         observations = (*(Observation(text="written" if is_better else "taken back") for _ in writes), told)
         changed = tuple(path for path, _ in attempt.files) if is_better else ()
         ending = Ending(stop_reason=StopReason.FINISHED, summary=_summary(changed, score)) if is_good else None
