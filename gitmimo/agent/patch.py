@@ -5,17 +5,17 @@ another question (see `variants.py`). A copy of what was there, or of what faile
 worktree always holds the best state so far: a change stays only if more tests pass and none fewer.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from gitmimo.agent.assignment import Assignment, Ending, Stop, Workspace
+from gitmimo.agent.attempt import Attempt, describe, mark_of, read_attempt
 from gitmimo.agent.failure import Score, failed_ids, failing_sources, score_of, trim_output
 from gitmimo.agent.focus import Site, find_files, find_sites, read_text
 from gitmimo.agent.question import Case, Question, build_question, thinking
 from gitmimo.agent.sizes import is_small
 from gitmimo.agent.spectrum import trace_tests
-from gitmimo.agent.syntax import find_functions, fingerprint, merge_code, parses, with_body
-from gitmimo.agent.text import parse_text
+from gitmimo.agent.syntax import fingerprint
 from gitmimo.agent.variants import WHERE, Round, plan_of
 from gitmimo.environment.files import write_inside
 from gitmimo.llm.model import Model
@@ -48,14 +48,6 @@ def run_patch(
     return _Patch(assignment, workspace, model, record=record, stop=stop).work()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Attempt:
-    """What one reply came to: file texts to try, or why there are none."""
-
-    files: tuple[tuple[str, str], ...] = ()
-    problem: str = ""
-
-
 class _Patch:
     """One run of the strategy."""
 
@@ -72,12 +64,13 @@ class _Patch:
         self._failed: dict[str, str] = {}  # the last vain answer by place, for the next question about it
         self._score = Score(passed=0, failed=0, exit_code=1)
         self._has_failures = False
+        self._case = Case(prefix="", task="", tests="", failure="")
+        self._sites: tuple[Site, ...] = ()
 
     def work(self) -> Ending:
         """Find the place, then ask round by round."""
-        base = self._workspace.test()
-        case, sites = self._look(base)
-        if not sites:
+        self._look(self._workspace.test())
+        if not self._sites:
             return Ending(
                 stop_reason=StopReason.GAVE_UP,
                 summary="found no file that the task or a failing test points at: name one in the task",
@@ -90,14 +83,14 @@ class _Patch:
             number += 1
             if number > self._assignment.max_steps:
                 break
-            ending = self._round(number, planned, case, sites)
+            ending = self._round(number, planned)
             if ending is not None:
                 return ending
         failing = f"{self._score.failed} tests still fail" if self._score.failed else "the tests still fail"
         return Ending(stop_reason=StopReason.STEPS, summary=f"{number} rounds without success: {failing}")
 
-    def _look(self, base: CommandResult | None) -> tuple[Case, tuple[Site, ...]]:
-        """Run the tests, find what they run through, and rank the places."""
+    def _look(self, base: CommandResult | None) -> None:
+        """From a test run, find what the failing tests run through, and rank the places."""
         root = self._workspace.root
         task = self._assignment.task
         self._has_failures = base is not None and base.exit_code != 0
@@ -110,23 +103,24 @@ class _Patch:
         source = failing_sources(root, names or (spectrum.failing if spectrum else ()))
         paths = find_files(self._workspace, task=task.text, output=output, spectrum=spectrum)
         sites = find_sites(root, paths[:6], task=task.text, tests=source, spectrum=spectrum)
-        case = Case(
+        self._case = Case(
             prefix=self._assignment.prefix,
             task=task.text,
             tests=source,
             failure=trim_output(output) if output else "",
             spectrum=spectrum,
         )
-        self._tried = {self._print({site.path: site.text}) for site in sites}
-        return case, self._ask_where(case, sites)
+        self._tried |= {mark_of([(site.path, site.text)]) for site in sites}
+        self._failed = {}
+        self._sites = self._ask_where(sites)
 
-    def _ask_where(self, case: Case, sites: tuple[Site, ...]) -> tuple[Site, ...]:
+    def _ask_where(self, sites: tuple[Site, ...]) -> tuple[Site, ...]:
         """Let the model name the function that it suspects, when several are in question; costs a few tokens."""
         functions = [site for site in sites if site.function is not None]
         if len(functions) < 2 or not self._continues:
             return sites
         first = functions[0]
-        question = build_question(case, first, WHERE, most_tokens=8)
+        question = build_question(self._case, first, WHERE, most_tokens=8)
         opening = Message(role="assistant", content="The mistake is in the function `")
         reply = self._model.complete(
             (Message(role="user", content=question.text), opening),
@@ -143,29 +137,26 @@ class _Patch:
         ]
         return tuple(sorted(weighed, key=lambda site: -site.weight))
 
-    def _round(self, number: int, planned: Round, case: Case, sites: tuple[Site, ...]) -> Ending | None:
+    def _round(self, number: int, planned: Round) -> Ending | None:
         """Ask, take the code, test it, keep it if it is better."""
         started = utc_now()
-        site = sites[planned.site % len(sites)]
-        text = read_text(self._workspace.root, site.path)
-        if text is not None and text != site.text:  # an earlier round made it better
-            sites = tuple(_moved(other, site.path, text) for other in sites)
-            site = sites[planned.site % len(sites)]
+        site = self._sites[planned.site % len(self._sites)]
         key = f"{site.path}:{site.function.name if site.function else ''}"
         failed = [self._failed[key]] if key in self._failed and not planned.variant.hides_body else []
         question = build_question(
-            case,
+            self._case,
             site,
             planned.variant,
             failed=failed,
             most_tokens=self._assignment.max_output_tokens,
-            sites=sites,
+            sites=self._sites,
         )
         reply = self._ask(question, planned, number)
         if reply.finish_reason == "cancelled":
             return Ending(stop_reason=self._stop() or StopReason.INTERRUPTED)
-        attempt = self._read(reply, site, question)
-        actions, observations, changed, ending = self._try(attempt, key)
+        is_begun = self._continues and bool(question.opening)
+        attempt = read_attempt(reply, site, root=self._workspace.root, opening=question.opening if is_begun else "")
+        actions, observations, changed, result = self._try(attempt, key)
         self._record(
             Step(
                 number=number,
@@ -176,7 +167,12 @@ class _Patch:
                 changed_paths=changed,
             )
         )
-        return ending
+        if not changed:
+            return None
+        if self._score.is_pass:
+            return Ending(stop_reason=StopReason.FINISHED, summary=_summary(changed, self._score))
+        self._look(result)  # what is left may lie elsewhere
+        return None
 
     def _ask(self, question: Question, planned: Round, number: int) -> Reply:
         """One answer; where the model thinks first, its thoughts are cut at the code, which it then goes on with."""
@@ -208,29 +204,9 @@ class _Patch:
     def _must_stop(self) -> bool:
         return self._stop() is not None
 
-    def _read(self, reply: Reply, site: Site, question: Question) -> _Attempt:
-        """The files that a reply makes."""
-        if self._continues and question.opening and site.function is not None:
-            body = reply.text.rpartition(question.opening)[2]
-            text = with_body(site.text, site.function, body)
-            if text is None or not parses(site.path, text):
-                return _Attempt(problem="the code is not complete or not valid")
-            return _Attempt(files=((site.path, text),))
-        actions = parse_text(reply.text, single_file=site.path, cut=reply.finish_reason == "length")
-        files: list[tuple[str, str]] = []
-        for action in actions:
-            if action.kind is ActionKind.WRITE:
-                old = read_text(self._workspace.root, action.path)
-                merged = action.text if old is None else merge_code(action.path, old, action.text)
-                if merged is None or not parses(action.path, merged):
-                    return _Attempt(problem=f"the code for `{action.path}` is not valid")
-                files.append((action.path, merged))
-        problem = next((action.text for action in actions if action.kind is ActionKind.INVALID), "no code block")
-        return _Attempt(files=tuple(files), problem="" if files else problem)
-
     def _try(
-        self, attempt: _Attempt, key: str
-    ) -> tuple[tuple[Action, ...], tuple[Observation, ...], tuple[str, ...], Ending | None]:
+        self, attempt: Attempt, key: str
+    ) -> tuple[tuple[Action, ...], tuple[Observation, ...], tuple[str, ...], CommandResult | None]:
         """Write the files and test; put the old ones back unless it went better."""
         if not attempt.files:
             return (
@@ -242,7 +218,7 @@ class _Patch:
         root = self._workspace.root
         before = {path: read_text(root, path) for path, _ in attempt.files}
         writes = tuple(Action(kind=ActionKind.WRITE, path=path, text=text) for path, text in attempt.files)
-        mark = self._print(dict(attempt.files))
+        mark = mark_of(attempt.files)
         if mark in self._tried:
             is_copy = all(
                 fingerprint(path, text) == fingerprint(path, before[path] or "") for path, text in attempt.files
@@ -266,7 +242,7 @@ class _Patch:
             self._score = score
             self._failed.pop(key, None)
         else:
-            self._failed[key] = _said(attempt.files, before, told.text)
+            self._failed[key] = describe(attempt.files, before, told.text)
             for path, text_before in before.items():
                 if text_before is None:
                     (root / path).unlink()
@@ -274,33 +250,7 @@ class _Patch:
                     write_inside(root, path, text_before.encode())
         observations = (*(Observation(text="written" if is_better else "taken back") for _ in writes), told)
         changed = tuple(path for path, _ in attempt.files) if is_better else ()
-        ending = Ending(stop_reason=StopReason.FINISHED, summary=_summary(changed, score)) if is_good else None
-        return actions, observations, changed, ending
-
-    def _print(self, files: dict[str, str]) -> str:
-        return "\n".join(f"{path}\n{fingerprint(path, text)}" for path, text in sorted(files.items()))
-
-
-def _moved(site: Site, path: str, text: str) -> Site:
-    """A site in a file that has changed meanwhile."""
-    if site.path != path:
-        return site
-    name = site.function.name if site.function else ""
-    function = next((f for f in find_functions(path, text) if f.name == name), None)
-    return replace(site, text=text, function=function)
-
-
-def _said(files: Sequence[tuple[str, str]], before: Mapping[str, str | None], told: str) -> str:
-    """A vain attempt in few lines: what it added, and the first assertion that failed. Holds no code block."""
-    added = [
-        line.strip()
-        for path, text in files
-        for line in text.split("\n")
-        if line.strip() and line not in (before[path] or "").split("\n")
-    ]
-    errors = [line[1:].strip() for line in told.split("\n") if line.startswith("E ")]
-    lines = "; ".join(f"`{line}`" for line in added[:3]) or "some lines left out"
-    return f"{lines}" + (f" (it gives: {errors[0]})" if errors else "")
+        return actions, observations, changed, result
 
 
 def _summary(changed: Sequence[str], score: Score) -> str:

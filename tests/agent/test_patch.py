@@ -130,7 +130,9 @@ def test_a_copy_costs_no_test_run(workspace: Bare) -> None:
 
 
 def test_what_is_better_stays_and_what_is_worse_goes(workspace: Bare) -> None:
-    trajectory, steps, _ = run(workspace, ["mean", HALF, "    return 0\n", "    return 1.5\n", "    raise OSError\n"])
+    trajectory, steps, _ = run(
+        workspace, ["mean", HALF, "mean", "    return 0\n", "    return 1.5\n", "    raise OSError\n"]
+    )
     assert trajectory.stop_reason is StopReason.STEPS
     assert "1 tests still fail" in trajectory.summary
     assert (workspace.root / "pkg/numbers.py").read_text().count("/ len(numbers)") == 1
