@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "memory": ("memory", "facts that later sessions should know"),
     "cost": ("cost", "say what was spent, by session, model and day"),
     "doctor": ("doctor", "check this machine and repository"),
+    "hook": ("hook", "answer a git hook; `git mimo init --hooks` installs them"),
     "trust": ("trust", "approve the commands that a repository brings"),
 }
 

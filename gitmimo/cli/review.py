@@ -5,6 +5,8 @@ import shlex
 import shutil
 import subprocess
 import sys
+import webbrowser
+from pathlib import Path
 
 import click
 
@@ -14,6 +16,7 @@ from gitmimo.errors import UsageError
 from gitmimo.git.binary import clean_environment, run_git
 from gitmimo.git.repository import Repository
 from gitmimo.records import CandidateResult, Outcome, SessionResult
+from gitmimo.report.page import review_page
 from gitmimo.visible import visible
 from gitmimo.workflow.history import find_session, read_session
 
@@ -63,10 +66,14 @@ def log_command(session: str | None, number: int | None, steps: bool, patch: boo
 
 @click.command("review")
 @session_argument
-def review_command(session: str | None) -> int:
+@click.option("--html", "page_path", type=click.Path(path_type=Path), help="Write one self-contained page instead.")
+@click.option("--open", "open_it", is_flag=True, help="With --html: show the page in the browser.")
+def review_command(session: str | None, page_path: Path | None, open_it: bool) -> int:
     """Read a session as a reviewer would: task, verdict, every candidate, then the result's diff."""
     repository = open_repository()
     result = read_session(repository, find_session(repository, session)).result
+    if page_path is not None or open_it:
+        return _write_page(repository, result, page_path, open_it=open_it)
     lines = [f"Session {result.session}: {result.status.value}", "", short(result.task, 400), ""]
     lines += _verdict_table(result)
     if result.verdict:
@@ -83,6 +90,23 @@ def review_command(session: str | None) -> int:
         old, new = _ends(result, None)
         text += _diff_text(repository, old, new, "--stat", "-p")
     page(text)
+    return 0
+
+
+def _write_page(repository: Repository, result: SessionResult, path: Path | None, *, open_it: bool) -> int:
+    """Write the review page; without a path it lies in the repository's own state."""
+    target = path or repository.state_dir / "review" / f"{result.session}.html"
+    if target.is_dir():
+        target = target / f"review-{result.session}.html"
+    text = review_page(repository, result)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8")
+    except OSError as exc:
+        raise UsageError(f"cannot write the page: {exc.strerror}: `{target}`") from exc
+    render.out(str(target))
+    if open_it and not webbrowser.open(target.absolute().as_uri()):
+        render.say("no browser could be started")
     return 0
 
 

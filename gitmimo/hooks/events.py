@@ -1,0 +1,113 @@
+"""One hook event from its input to its answer: what to say and with which code to end."""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gitmimo.errors import CheckError, MimoError, UsageError
+from gitmimo.git.refs import NOTES_REF, list_refs, read_ref
+from gitmimo.git.repository import Repository
+from gitmimo.hooks import carry, message, push
+from gitmimo.hooks.install import EVENTS
+from gitmimo.records import Oid
+from gitmimo.redact import known_secrets
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookAnswer:
+    """What a hook says on stderr, and its exit code: zero unless git must stop."""
+
+    exit_code: int = 0
+    lines: tuple[str, ...] = ()
+
+
+def answer_hook(
+    repository: Repository,
+    event: str,
+    arguments: Sequence[str],
+    *,
+    read_input: Callable[[], str],
+    environ: Mapping[str, str],
+) -> HookAnswer:
+    """Answer one event. Only an objection ends with 1; what can't be found out never stops git.
+
+    `environ` is read for the index that is being committed and for secrets to look for; `read_input` only where git
+    gives the hook something to read.
+    """
+    if event not in EVENTS:
+        raise UsageError(f"no such hook: `{event}`", hint=f"one of: {', '.join(EVENTS)}")
+    if not is_mimo_repository(repository):
+        return HookAnswer()
+    try:
+        match event:
+            case "pre-push":
+                return _pre_push(repository, arguments, read_input(), environ)
+            case "commit-msg":
+                return _commit_message(repository, arguments, environ)
+            case "post-rewrite":
+                carry.after_rewrite(repository, read_input())
+            case _:
+                carry.after_merge(repository)
+    except CheckError as exc:
+        return HookAnswer(exit_code=1, lines=(f"mimo {event}: {exc.message}", f"hint: {exc.hint}"))
+    except MimoError as exc:
+        return HookAnswer(lines=(f"mimo {event}: {exc.message} (git goes on)",))
+    return HookAnswer()
+
+
+def is_mimo_repository(repository: Repository) -> bool:
+    """Whether git-mimo was ever used here: its notes, its refs, its state or `.mimo/` in HEAD."""
+    if read_ref(repository, NOTES_REF) is not None or (repository.state_dir / "sessions").is_dir():
+        return True
+    if repository.run("cat-file", "-e", "HEAD:.mimo", check=False).exit_code == 0:
+        return True
+    return bool(list_refs(repository, "refs/mimo/"))
+
+
+def _pre_push(repository: Repository, arguments: Sequence[str], text: str, environ: Mapping[str, str]) -> HookAnswer:
+    remote = arguments[0] if arguments else environ.get("PRE_COMMIT_REMOTE_NAME", "origin")
+    prefix = repository.run("config", "--includes", "mimo.branchPrefix", check=False).text or "mimo"
+    objections = push.check_push(
+        repository,
+        push.parse_pushed(text, environ),
+        remote=remote,
+        prefix=prefix,
+        known_secrets=known_secrets(environ),
+    )
+    lines = []
+    for objection in objections:
+        lines.append(f"mimo pre-push: `{objection.ref}` is held back: {objection.reason}")
+        lines += [f"hint: {objection.hint}"] if objection.hint else []
+    if objections:
+        lines.append("hint: git push --no-verify   # pushes all the same")
+    return HookAnswer(exit_code=1 if objections else 0, lines=tuple(lines))
+
+
+def _commit_message(repository: Repository, arguments: Sequence[str], environ: Mapping[str, str]) -> HookAnswer:
+    if not arguments:
+        raise UsageError("commit-msg needs the message's file")
+    path = Path(arguments[0])
+    text = path.read_bytes()
+    checked = message.check_message(
+        repository, text, _tree_to_commit(repository, environ), known_secrets=known_secrets(environ)
+    )
+    if checked.refusal:
+        lines = (f"mimo commit-msg: {checked.refusal}", f"hint: the message is kept in {path}")
+        return HookAnswer(exit_code=1, lines=lines)
+    if checked.message != text:
+        path.write_bytes(checked.message)
+    return HookAnswer(lines=(f"mimo commit-msg: {checked.remark}",) if checked.remark else ())
+
+
+def _tree_to_commit(repository: Repository, environ: Mapping[str, str]) -> Oid:
+    """Write the tree that is about to be committed, from a copy of its index: git holds the lock of the real one."""
+    index = Path(environ.get("GIT_INDEX_FILE") or repository.git_dir / "index")
+    if not index.is_absolute():
+        index = (repository.work_tree or repository.git_dir) / index
+    with tempfile.TemporaryDirectory(prefix="mimo-index-") as scratch:
+        copy = Path(scratch) / "index"
+        if index.exists():
+            shutil.copyfile(index, copy)
+        return Oid(repository.run("write-tree", index=copy).text)

@@ -1,0 +1,269 @@
+"""Hooks stand beside the user's own, and leave no trace."""
+
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from gitmimo.errors import RepoError
+from gitmimo.git.repository import Repository
+from gitmimo.hooks.install import EVENTS, SAVED_SUFFIX, install_hooks, installed_hooks, remove_hooks
+from tests.conftest import GitBuilder
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> tuple[str, ...]:
+    """A program in git-mimo's place that says what it was called with and what it read."""
+    program = tmp_path / "bin" / "git-mimo"
+    program.parent.mkdir()
+    program.write_text(
+        '#!/bin/sh\n{ echo "mimo $*"; case "$2" in pre-push|post-rewrite) cat;; esac; } >> "$LOG"\n'
+        'exit "${MIMO_SAYS:-0}"\n'
+    )
+    program.chmod(0o755)
+    return (str(program),)
+
+
+@pytest.fixture
+def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "log"
+    path.write_text("")
+    monkeypatch.setenv("LOG", str(path))
+    return path
+
+
+@pytest.fixture
+def remote(git: GitBuilder, tmp_path: Path) -> Path:
+    bare = tmp_path / "remote.git"
+    git("init", "--quiet", "--bare", str(bare))
+    git("remote", "add", "origin", str(bare))
+    return bare
+
+
+def _hooks(git: GitBuilder) -> Path:
+    path = git.path / ".git" / "hooks"
+    path.mkdir(exist_ok=True)
+    return path
+
+
+def _hook(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o755)
+
+
+def _state(root: Path) -> dict[str, tuple[int, bytes]]:
+    return {
+        str(path.relative_to(root)): (stat.S_IMODE(path.lstat().st_mode), path.read_bytes())
+        for path in sorted(root.rglob("*"))
+        if path.is_file() or path.is_symlink()
+    }
+
+
+def _install(git: GitBuilder, command: Sequence[str]) -> dict[str, str]:
+    changes = install_hooks(Repository.discover(git.path), command=command, use_config=False)
+    return {change.event: change.state for change in changes}
+
+
+def test_all_events_are_installed_once(git: GitBuilder, command: tuple[str, ...]) -> None:
+    git.commit({"a": "1\n"})
+    assert _install(git, command) == dict.fromkeys(EVENTS, "installed")
+    assert _install(git, command) == dict.fromkeys(EVENTS, "kept")
+    assert installed_hooks(Repository.discover(git.path)) == EVENTS
+
+
+def test_a_plain_hook_runs_first_and_both_read_the_same_input(
+    git: GitBuilder, command: tuple[str, ...], log: Path, remote: Path
+) -> None:
+    commit = git.commit({"a": "1\n"})
+    _hook(_hooks(git) / "pre-push", '#!/bin/sh\n{ echo "own $0 $1"; cat; } >> "$LOG"\n')
+    _install(git, command)
+    git("push", "--quiet", "origin", "main")
+    line = f"refs/heads/main {commit} refs/heads/main {'0' * 40}"
+    assert log.read_text().splitlines() == [
+        "own .git/hooks/pre-push origin",
+        line,
+        f"mimo hook pre-push origin {remote}",
+        line,
+    ]
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        '#!/usr/bin/env bash\nset -eu\necho "own ${BASH_SOURCE[0]##*/}" >> "$LOG"\nexit 3\n',
+        "#!/usr/bin/env python3\nimport os, sys\nopen(os.environ['LOG'], 'a').write('own python\\n')\nsys.exit(3)\n",
+        '#!/bin/sh -e\necho own >> "$LOG"\nfalse\n',
+        'echo own >> "$LOG"\nexit 1\n',
+    ],
+)
+def test_a_hook_that_refuses_still_refuses(
+    git: GitBuilder, command: tuple[str, ...], log: Path, remote: Path, script: str
+) -> None:
+    git.commit({"a": "1\n"})
+    _hook(_hooks(git) / "pre-push", script)
+    _install(git, command)
+    git("push", "--quiet", "origin", "main", check=False)
+    assert log.read_text().startswith("own")
+    assert "mimo hook" not in log.read_text()
+    assert git("ls-remote", "origin") == ""
+
+
+def test_our_refusal_stops_the_push(
+    git: GitBuilder, command: tuple[str, ...], log: Path, remote: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git.commit({"a": "1\n"})
+    _hook(_hooks(git) / "pre-push", '#!/bin/sh\necho own >> "$LOG"\n')
+    _install(git, command)
+    monkeypatch.setenv("MIMO_SAYS", "1")
+    git("push", "--quiet", "origin", "main", check=False)
+    assert git("ls-remote", "origin") == ""
+
+
+def test_a_hook_that_is_not_executable_stays_silent(
+    git: GitBuilder, command: tuple[str, ...], log: Path, remote: Path
+) -> None:
+    git.commit({"a": "1\n"})
+    path = _hooks(git) / "pre-push"
+    _hook(path, '#!/bin/sh\necho own >> "$LOG"\n')
+    path.chmod(0o644)
+    _install(git, command)
+    git("push", "--quiet", "origin", "main")
+    assert "own" not in log.read_text()
+
+
+def test_huskys_generated_hooks_keep_their_name_and_run(
+    git: GitBuilder, command: tuple[str, ...], log: Path, remote: Path
+) -> None:
+    shim = '#!/usr/bin/env sh\n. "${0%/*}/h"\n'
+    runner = (
+        'n=$(basename "$0")\ns=$(dirname "$(dirname "$0")")/$n\n[ ! -f "$s" ] && exit 0\nsh -e "$s" "$@"\nexit $?\n'
+    )
+    git.commit({"a": "1\n", ".husky/pre-push": 'echo "husky $(cat | wc -l)" >> "$LOG"\n'})
+    for name in ("pre-push", "commit-msg"):
+        _hook(git.path / ".husky/_" / name, shim)
+    (git.path / ".husky/_/h").write_text(runner)
+    (git.path / ".husky/_/.gitignore").write_text("*\n")
+    git("config", "core.hooksPath", ".husky/_")
+    before, config = _state(git.path / ".husky"), (git.path / ".git/config").read_bytes()
+    assert set(_install(git, command).values()) == {"installed"}
+    git("push", "--quiet", "origin", "main")
+    assert [line.split()[0] for line in log.read_text().splitlines()][:2] == ["husky", "mimo"]
+    assert git("status", "--porcelain") == ""
+    remove_hooks(Repository.discover(git.path))
+    assert _state(git.path / ".husky") == before
+    assert (git.path / ".git/config").read_bytes() == config
+
+
+def test_hooks_that_are_files_of_the_project_are_left_alone(git: GitBuilder, command: tuple[str, ...]) -> None:
+    git.commit({".githooks/pre-push": "#!/bin/sh\n"})
+    git("config", "core.hooksPath", ".githooks")
+    changes = install_hooks(Repository.discover(git.path), command=command, use_config=False)
+    assert {change.state for change in changes} == {"by-hand"}
+    assert 'git mimo hook pre-push "$@"' in changes[0].hint
+    assert git("status", "--porcelain") == ""
+
+
+def test_a_hooks_path_outside_the_repository_is_left_alone(
+    git: GitBuilder, command: tuple[str, ...], tmp_path: Path
+) -> None:
+    shared = tmp_path / "shared-hooks"
+    shared.mkdir()
+    git.commit({"a": "1\n"})
+    git("config", "--global", "core.hooksPath", str(shared))
+    changes = install_hooks(Repository.discover(git.path), command=command, use_config=False)
+    assert {change.state for change in changes} == {"by-hand"}
+    assert list(shared.iterdir()) == []
+
+
+def test_pre_commit_installed_later_runs_ours_and_takes_it_with_it(
+    git: GitBuilder, command: tuple[str, ...], log: Path, remote: Path
+) -> None:
+    """pre-commit moves a foreign hook to `.legacy` and runs it from there."""
+    git.commit({"a": "1\n"})
+    hooks = _hooks(git)
+    before = _state(git.path / ".git")
+    _install(git, command)
+    (hooks / "pre-push").rename(hooks / "pre-push.legacy")
+    _hook(
+        hooks / "pre-push",
+        '#!/usr/bin/env bash\nHERE="$(cd "$(dirname "$0")" && pwd)"\ninput=$(cat)\necho pre-commit >> "$LOG"\n'
+        'printf "%s\\n" "$input" | "$HERE/pre-push.legacy" "$@"\n',
+    )
+    git("push", "--quiet", "origin", "main")
+    assert [line.split()[0] for line in log.read_text().splitlines()][:2] == ["pre-commit", "mimo"]
+    remove_hooks(Repository.discover(git.path))
+    (hooks / "pre-push").unlink()
+    after = _state(git.path / ".git")
+    assert {name: after.get(name) for name in before} == before
+    assert [name for name in after if "mimo" in name] == []
+
+
+def test_pre_commit_installed_before_is_run_under_its_own_name(
+    git: GitBuilder, command: tuple[str, ...], log: Path
+) -> None:
+    git.commit({"a": "1\n"})
+    _hook(
+        _hooks(git) / "commit-msg",
+        '#!/usr/bin/env bash\nset -e\nARGS=(hook-impl --hook-type=commit-msg)\nHERE="$(cd "$(dirname "$0")" && pwd)"\n'
+        'ARGS+=(--hook-dir "$HERE" -- "$@")\nexec sh -c \'echo "pre-commit $*" >> "$LOG"\' sh "${ARGS[@]}"\n',
+    )
+    _install(git, command)
+    git.commit({"a": "2\n"})
+    lines = log.read_text().splitlines()
+    assert lines[0].startswith("pre-commit hook-impl --hook-type=commit-msg --hook-dir")
+    assert lines[0].endswith(".git/COMMIT_EDITMSG")
+    assert lines[1] == "mimo hook commit-msg .git/COMMIT_EDITMSG"
+
+
+def test_uninstalling_leaves_equal_bytes_and_modes(git: GitBuilder, command: tuple[str, ...]) -> None:
+    git.commit({"a": "1\n"})
+    _hook(_hooks(git) / "pre-push", "#!/bin/sh\nexit 0\n")
+    (_hooks(git) / "post-merge").symlink_to("/bin/true")
+    before = _state(git.path)
+    _install(git, command)
+    assert (_hooks(git) / f"pre-push{SAVED_SUFFIX}").exists()
+    assert {change.state for change in remove_hooks(Repository.discover(git.path))} == {"removed"}
+    assert _state(git.path) == before
+    assert str((_hooks(git) / "post-merge").readlink()) == "/bin/true"
+    assert {change.state for change in remove_hooks(Repository.discover(git.path))} == {"absent"}
+
+
+def test_configured_hooks_leave_equal_bytes(git: GitBuilder, command: tuple[str, ...]) -> None:
+    git.commit({"a": "1\n"})
+    before = _state(git.path)
+    repository = Repository.discover(git.path)
+    changes = install_hooks(repository, command=command, use_config=True)
+    assert {change.state for change in changes} == {"installed"}
+    assert git("config", "hook.mimo-pre-push.event") == "pre-push"
+    assert git("config", "hook.mimo-pre-push.command") == f"{command[0]} hook pre-push"
+    again = install_hooks(repository, command=command, use_config=True)
+    assert {change.state for change in again} == {"kept"}
+    remove_hooks(repository)
+    assert _state(git.path) == before
+
+
+def test_a_saved_hook_is_never_overwritten(git: GitBuilder, command: tuple[str, ...]) -> None:
+    git.commit({"a": "1\n"})
+    _hook(_hooks(git) / "pre-push", "new\n")
+    _hook(_hooks(git) / f"pre-push{SAVED_SUFFIX}", "old\n")
+    with pytest.raises(RepoError, match="would be lost"):
+        _install(git, command)
+    assert (_hooks(git) / "pre-push").read_text() == "new\n"
+
+
+def test_without_git_mimo_a_push_goes_on_and_says_so(git: GitBuilder, remote: Path, log: Path) -> None:
+    git.commit({"a": "1\n"})
+    _install(git, ("/nowhere/git-mimo",))
+    git("push", "--quiet", "origin", "main")
+    assert "refs/heads/main" in git("ls-remote", "origin")
+
+
+def test_a_linked_worktree_shares_the_hooks(
+    git: GitBuilder, command: tuple[str, ...], log: Path, remote: Path, tmp_path: Path
+) -> None:
+    git.commit({"a": "1\n"})
+    git("worktree", "add", "--quiet", "-b", "other", str(tmp_path / "linked"))
+    install_hooks(Repository.discover(tmp_path / "linked"), command=command, use_config=False)
+    assert installed_hooks(Repository.discover(git.path)) == EVENTS
