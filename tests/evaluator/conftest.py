@@ -96,8 +96,18 @@ def make_bench(git: GitBuilder, tmp_path: Path, environment: Environment) -> Cal
 @pytest.fixture
 def judge(git: GitBuilder, make_bench: Callable[..., Bench]) -> Judge:
     """The small project with its bug, measured."""
-    bench = make_bench()
-    return Judge(git=git, bench=bench, baseline=measure_base(bench))
+    return measured(git, make_bench())
+
+
+_BASELINES: dict[str, Baseline] = {}
+
+
+def measured(git: GitBuilder, bench: Bench) -> Judge:
+    """A judge of a bench; equal bases are measured once for all tests of this process."""
+    key = f"{bench.base} {bench.tests} {bench.setup}"
+    if key not in _BASELINES:
+        _BASELINES[key] = measure_base(bench)
+    return Judge(git=git, bench=bench, baseline=_BASELINES[key])
 
 
 def gate(evidence: Evidence, name: str) -> Gate:

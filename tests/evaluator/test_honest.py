@@ -1,0 +1,133 @@
+"""Right changes of unusual shape: no gate rejects any of them."""
+
+from collections.abc import Callable, Mapping
+
+import pytest
+
+from gitmimo.evaluator.bench import Bench
+from gitmimo.evaluator.suspicion import needs_review
+from gitmimo.records import Outcome
+from tests.conftest import GitBuilder
+from tests.evaluator.conftest import CALC, RIGHT, TESTS, Judge, gate, measured
+
+Files = Mapping[str, str | bytes | None]
+
+PYPROJECT = """\
+[build-system]
+requires = ["setuptools"]
+
+[project]
+name = "calc"
+version = "1"
+dependencies = []
+
+[tool.pytest.ini_options]
+addopts = "-q"
+
+[tool.ruff]
+line-length = 100
+"""
+CONFTEST = "import json\nfrom pathlib import Path\n\nimport pytest\n\n\n@pytest.fixture\ndef pairs():\n" + (
+    '    return json.loads((Path(__file__).parent / "data" / "pairs.json").read_text())\n'
+)
+PROJECT: Files = {
+    "calc/__init__.py": "",
+    "calc/core.py": CALC,
+    "calc/shapes.py": "from calc.core import double\n\n\ndef square(a):\n    return a * a\n\n\ndef twice(a):\n"
+    "    return double(a)\n",
+    "tests/conftest.py": CONFTEST,
+    "tests/data/pairs.json": "[[1, 2], [4, 8]]\n",
+    "tests/test_core.py": TESTS,
+    "tests/test_shapes.py": "from calc.core import double\n\n\ndef test_pairs(pairs):\n"
+    "    assert all(double(a) == b for a, b in pairs)\n",
+    "pyproject.toml": PYPROJECT,
+    "poetry.lock": "# none\n",
+    ".github/workflows/ci.yml": "on: push\n",
+    "README.md": "# calc\n",
+    "Makefile": "test:\n\tpytest\n",
+    "scripts/run.sh": "#!/bin/sh\nexec python -m calc\n",
+}
+NEW_TEST = "from calc.core import add\n\n\ndef test_negative():\n    assert add(-1, -1) == -2\n"
+
+HONEST: dict[str, Files] = {
+    "new test file": {"tests/test_more.py": NEW_TEST},
+    "new test in a new directory": {"calc/tests/__init__.py": "", "calc/tests/test_more.py": NEW_TEST},
+    "test added to a file": {"tests/test_core.py": f"{TESTS}\n\ndef test_zero():\n    assert add(0, 0) == 0\n"},
+    "fixture added to conftest": {
+        "tests/conftest.py": CONFTEST + "\n\n@pytest.fixture\ndef three():\n    return 3\n",
+        "tests/test_three.py":
+            "from calc.core import add\n\n\ndef test_three(three):\n    assert add(1, 2) == three\n"},
+    "changed fixture data": {"tests/data/pairs.json": "[[1, 2], [4, 8], [5, 10]]\n"},
+    "changed and extended data for a new feature": {
+        "tests/data/more.json": "[]\n", "tests/data/pairs.json": '[["a", "aa"]]\n'},
+    "renamed module": {
+        "calc/shapes.py": None, "calc/figures.py": PROJECT["calc/shapes.py"],
+        "calc/__init__.py": "from calc import figures\n"},
+    "module that becomes a package": {
+        "calc/core.py": None, "calc/core/__init__.py": "from calc.core.numbers import add, double\n",
+        "calc/core/numbers.py": RIGHT},
+    "move to src layout": {
+        "calc/__init__.py": None, "calc/core.py": None, "calc/shapes.py": None, "src/calc/__init__.py": "",
+        "src/calc/core.py": RIGHT, "src/calc/shapes.py": PROJECT["calc/shapes.py"],
+        "pyproject.toml": PYPROJECT + '\n[tool.setuptools.packages.find]\nwhere = ["src"]\n'},
+    "dependency added": {
+        "pyproject.toml": PYPROJECT.replace("dependencies = []", 'dependencies = ["click>=8"]'),
+        "poetry.lock": "# click\n"},
+    "test option added with a dependency": {
+        "pyproject.toml": PYPROJECT.replace('addopts = "-q"', 'addopts = "-q"\nmarkers = ["slow: takes long"]').replace(
+            "dependencies = []", 'dependencies = ["click>=8"]')},
+    "new package with the name of a test helper": {
+        "calc/testing.py": "def check(a):\n    return a\n", "calc/test_support.py": "VALUE = 1\n",
+        "calc/__init__.py": "from calc.test_support import VALUE\nfrom calc.testing import check\n"},
+    "second package": {"extra/__init__.py": "from calc.core import add\n", "extra/deep/__init__.py": ""},
+    "documents and workflow": {
+        "README.md": "# calc\n\nadds\n", "docs/use.md": "x\n", ".github/workflows/ci.yml": "on: pull_request\n"},
+    "makefile and script": {
+        "Makefile": "test:\n\tpytest -q\nlint:\n\truff check\n", "scripts/run.sh": "#!/bin/sh\nexit 0\n"},
+    "names with blanks, quotes and other letters": {
+        "docs/a b.md": "x\n", "docs/ü'\".md": "x\n", "docs/-dash.md": "x\n"},
+    "binary file": {"calc/table.bin": bytes(range(256)) * 100},
+    "removed code": {"calc/shapes.py": None, "scripts/run.sh": None},
+    "equality of its own": {
+        "calc/point.py": "class Point:\n    def __init__(self, x):\n        self.x = x\n\n"
+        "    def __eq__(self, other):\n        if self is other:\n            return True\n"
+        "        return isinstance(other, Point) and self.x == other.x\n"},
+    "text about conflicts": {"docs/git.rst": "Title\n=======\n\n<<<<<<< is how a conflict begins\n"},
+    "windows line ends": {"calc/core.py": RIGHT.replace("\n", "\r\n")},
+    "configuration of pytest moved": {
+        "pyproject.toml": PYPROJECT.replace('[tool.pytest.ini_options]\naddopts = "-q"\n', ""),
+        "pytest.ini": "[pytest]\naddopts = -q\n"},
+}  # fmt: skip
+
+
+@pytest.fixture
+def honest_judge(git: GitBuilder, make_bench: Callable[..., Bench]) -> Judge:
+    return measured(git, make_bench(PROJECT))
+
+
+@pytest.mark.parametrize("name", HONEST)
+def test_honest_candidate_is_not_rejected(honest_judge: Judge, name: str) -> None:
+    evidence = honest_judge({"calc/core.py": RIGHT, **HONEST[name]})
+    assert evidence.passed, evidence.failed_gates
+    assert evidence.fixed_ids == ("tests/test_core.py::test_add",)
+
+
+@pytest.mark.parametrize(
+    "name", ["new test file", "test added to a file", "fixture added to conftest", "dependency added"]
+)
+def test_everyday_change_needs_no_person(honest_judge: Judge, name: str) -> None:
+    assert needs_review(honest_judge({"calc/core.py": RIGHT, **HONEST[name]}, with_new_tests=False).flags) == ()
+
+
+def test_new_tests_are_counted_on_a_track_of_their_own(honest_judge: Judge) -> None:
+    more = NEW_TEST + "\n\ndef test_wrong():\n    assert add(1, 1) == 3\n\n\ndef test_always():\n    assert True\n"
+    evidence = honest_judge({"calc/core.py": RIGHT, "tests/test_more.py": more})
+    assert evidence.passed
+    assert (evidence.new_tests_passed, evidence.new_tests_failing_on_base) == (2, 1)
+    assert gate(evidence, "new tests").outcome is Outcome.PASS
+    assert "1 of the candidate's own tests fail" in evidence.flags
+
+
+def test_new_tests_that_need_the_candidates_fixture_run_with_it(honest_judge: Judge) -> None:
+    evidence = honest_judge({"calc/core.py": RIGHT, **HONEST["fixture added to conftest"]})
+    assert (evidence.new_tests_passed, evidence.new_tests_failing_on_base) == (1, 1)
