@@ -103,8 +103,6 @@ OPTIONS: Mapping[str, Option] = {
         Option(name="worktreeDir", kind="text", default="", meaning="where worktrees are made", from_repository=False),
         Option(name="worktree.copy", kind="list", default=(), meaning="ignored files to copy into worktrees"),
         Option(name="worktree.link", kind="list", default=(), meaning="ignored files to link into worktrees"),
-        Option(name="local.path", kind="text", default="", meaning="a GGUF file for the `local` provider",
-               from_repository=False),
         Option(name="local.context", kind="count", default=8192, minimum=512, meaning="window of the local model",
                from_repository=False),
         Option(name="notify", kind="text", default="", is_command=True, from_repository=False,

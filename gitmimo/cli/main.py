@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "cost": ("cost", "say what was spent, by session, model and day"),
     "doctor": ("doctor", "check this machine and repository"),
     "hook": ("hook", "answer a git hook; `git mimo init --hooks` installs them"),
+    "demo": ("demo", "make a small repository with a bug and solve it"),
     "trust": ("trust", "approve the commands that a repository brings"),
 }
 

@@ -1,0 +1,53 @@
+"""`git mimo demo`: make a small repository with a bug and solve it."""
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from gitmimo.cli import render
+from gitmimo.cli.common import load_config, open_repository
+from gitmimo.cli.live import watching
+from gitmimo.cli.models import ensure_local_model
+from gitmimo.cli.start import EXIT_CODES, report, signals
+from gitmimo.git.binary import run_git
+from gitmimo.records import SessionStatus
+from gitmimo.workflow.demo import TASK, make_demo_repository
+from gitmimo.workflow.progress import Interrupt
+from gitmimo.workflow.start import start_session
+
+
+@click.command("demo")
+@click.option(
+    "--dir", "directory", type=click.Path(path_type=Path), help="Where to make the repository (a temporary one)."
+)
+@click.option("-m", "--model", default="local", show_default=True, help="Model that solves it.")
+@click.option("-n", "--candidates", type=click.IntRange(min=1), default=8, show_default=True)
+@click.option("--sandbox", type=click.Choice(["auto", "bwrap", "landlock", "none"]), default=None)
+def demo_command(directory: Path | None, model: str, candidates: int, sandbox: str | None) -> int:
+    """Make a small repository with a failing test and solve it with the local model, from bug to merged commit."""
+    if model == "local" or model.startswith("local/"):
+        ensure_local_model(model)
+    where = make_demo_repository(directory)
+    render.say(f"demo repository: {where}")
+    render.say(f"task: {TASK}")
+    os.chdir(where)
+    repository = open_repository()
+    flags = {"model": (model,), "candidates": candidates, "merge": True, "sandbox": sandbox, "strategy": None}
+    config = load_config(repository, flags)
+    interrupt = Interrupt(timeout_s=config.seconds("timeout"))
+    with watching(stream=sys.stderr) as observe, signals(interrupt):
+        result = start_session(repository, config, TASK, observe=observe, interrupt=interrupt, warn=render.say)
+    report(result)
+    if result.status is SessionStatus.PASSED:
+        render.out("")
+        for arguments in (
+            ["log", "--stat", "--format=%h %s%n%n%b", "-2"],
+            ["diff", "HEAD~2", "HEAD", "--", ".", ":!.mimo"],
+        ):
+            render.out(f"$ git {' '.join(arguments[:1])}")
+            render.out(run_git(arguments, cwd=where).stdout.decode(errors="replace").rstrip())
+            render.out("")
+        render.say(f"look around: cd {where} && git mimo show")
+    return EXIT_CODES[result.status]

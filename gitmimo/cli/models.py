@@ -1,0 +1,133 @@
+"""`git mimo models list|pull|path`: the embedded local models and where they lie."""
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import click
+
+from gitmimo.cli import render
+from gitmimo.cli.common import json_option
+from gitmimo.errors import NoModel
+from gitmimo.llm.provider_table import PROVIDERS
+from gitmimo.llm.pull import pull
+from gitmimo.llm.pull_source import Progress
+from gitmimo.llm.registry import adopt, find_model, list_models
+from gitmimo.workflow.places import data_home
+
+
+@click.group("models")
+def models_command() -> None:
+    """The embedded local models: which there are, where they lie, how to get one."""
+
+
+@models_command.command("list")
+@json_option
+def list_command(as_json: bool) -> int:
+    """List the local models, those on this machine marked, and the providers by name."""
+    models = list_models(data_home() / "models")
+    if as_json:
+        values = [
+            {"name": m.name, "path": str(m.path) if m.path else None, "bytes": m.size, "licence": m.licence}
+            for m in models
+        ]
+        render.emit_json({"schema": "git-mimo/models/1", "local": values, "providers": sorted(PROVIDERS)})
+        return 0
+    rows = [
+        (
+            "*" if model.path else " ",
+            f"local/{model.name}",
+            f"{model.size / 1e9:.2f} GB",
+            model.licence,
+            model.about + (" (default)" if model.is_default else ""),
+        )
+        for model in models
+    ]
+    render.out(render.table(("", "model", "size", "licence", "about"), rows))
+    render.out("")
+    render.out("providers: " + ", ".join(name for name in PROVIDERS if name != "local"))
+    render.hint("git mimo models pull NAME\ngit mimo config set --provider NAME --api-key KEY")
+    return 0
+
+
+@models_command.command("pull")
+@click.argument("name", required=False)
+@click.option("--force", is_flag=True, help="Fetch it again although it is there.")
+@click.option("--path", "file", type=click.Path(path_type=Path), help="Take this GGUF file as it is, under NAME.")
+@json_option
+def pull_command(name: str | None, force: bool, file: Path | None, as_json: bool) -> int:
+    """Fetch a local model (the default one without NAME); an interrupted pull goes on where it was."""
+    if file is not None:
+        model = adopt(file, data_home() / "models", name=name or "")
+        render.say(f"local/{model.name}: {file}")
+        return 0
+    with _progress() as report:
+        pulled = pull(name or "", model_dir=data_home() / "models", on_progress=report, force=force)
+    for why in pulled.skipped:
+        render.say(f"note: {why}")
+    if as_json:
+        render.emit_json(
+            {"schema": "git-mimo/models/1", "name": pulled.name, "path": str(pulled.path), "bytes": pulled.size}
+        )
+    else:
+        render.say(f"{pulled.name}: {pulled.path}" + (f" (from {pulled.source})" if pulled.source else ", already here"))
+    return 0
+
+
+@models_command.command("path")
+@click.argument("name", required=False, default="qwen2.5-coder-1.5b")
+def path_command(name: str) -> int:
+    """Print where a local model's file lies; exit 1 when it is not here."""
+    path = data_home() / "models" / f"{name.removeprefix('local/')}.gguf"
+    if not path.is_file():
+        render.say(f"not here: {name}")
+        render.hint(f"git mimo models pull {name}")
+        return 1
+    render.out(str(path))
+    return 0
+
+
+def ensure_local_model(name: str) -> None:
+    """Pull the local model when it is not here yet; NoModel when the server library is missing."""
+    full = PROVIDERS["local"].default_model if name == "local" else name
+    with contextlib.suppress(NoModel):
+        find_model(full, data_home() / "models")
+        return
+    with _progress() as report:
+        pull(full.partition("/")[2], model_dir=data_home() / "models", on_progress=report)
+    find_model(full, data_home() / "models")
+
+
+@contextlib.contextmanager
+def _progress() -> Iterator[Callable[[Progress], None]]:
+    """A bar on a terminal, a line for every tenth elsewhere."""
+    if not sys.stderr.isatty():
+        yield _lines()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+    from rich.progress import Progress as Bar
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Bar(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
+        tasks: dict[str, int] = {}
+
+        def report(progress: Progress) -> None:
+            if progress.phase not in tasks:
+                tasks[progress.phase] = bar.add_task(progress.phase, total=progress.total)
+            bar.update(tasks[progress.phase], completed=progress.done)  # type: ignore[arg-type]
+
+        yield report
+
+
+def _lines() -> Callable[[Progress], None]:
+    said: set[tuple[str, int]] = set()
+
+    def report(progress: Progress) -> None:
+        tenth = 10 * progress.done // max(progress.total, 1)
+        if (progress.phase, tenth) not in said:
+            said.add((progress.phase, tenth))
+            render.say(f"{progress.phase}: {10 * tenth} % of {progress.total / 1e9:.2f} GB")
+
+    return report
