@@ -15,6 +15,7 @@ from gitmimo.errors import MimoError, NeedsPerson
 COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("setup", "prepare a repository: `.mimo/` and its merge rules"),
     "config": ("settings", "read and write settings, keys included"),
+    "models": ("models", "list, fetch and find models"),
     "start": ("start", "solve a task with several candidates"),
     "stop": ("sessions", "stop a running session; its work is kept"),
     "list": ("sessions", "list the sessions of this repository"),

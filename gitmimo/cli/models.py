@@ -71,7 +71,9 @@ def pull_command(name: str | None, force: bool, file: Path | None, as_json: bool
             {"schema": "git-mimo/models/1", "name": pulled.name, "path": str(pulled.path), "bytes": pulled.size}
         )
     else:
-        render.say(f"{pulled.name}: {pulled.path}" + (f" (from {pulled.source})" if pulled.source else ", already here"))
+        render.say(
+            f"{pulled.name}: {pulled.path}" + (f" (from {pulled.source})" if pulled.source else ", already here")
+        )
     return 0
 
 

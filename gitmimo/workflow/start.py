@@ -127,7 +127,13 @@ def _critic(
             number: patch.diff_text(repository, base_tree, evidence[number].tree).decode("utf-8", "replace")
             for number in numbers
         }
-        return ask_critic(pool.metered(0, "critic"), task=task_text, rules=_prefix(repository, base, task_text), diffs=diffs, evidence=evidence)
+        return ask_critic(
+            pool.metered(0, "critic"),
+            task=task_text,
+            rules=_prefix(repository, base, task_text),
+            diffs=diffs,
+            evidence=evidence,
+        )
 
     return ask
 
