@@ -1,6 +1,7 @@
 """Every exception of litellm in the user's words, and whether trying again makes sense."""
 
 import importlib
+import re
 from collections.abc import Callable, Mapping
 
 from gitmimo.errors import BadReply, NoKey
@@ -16,6 +17,8 @@ from gitmimo.llm.failures import (
     unknown_model,
     wrong_key,
 )
+
+_CLASS_NAMES = re.compile(r"\A(?:(?:litellm\.)?\w*(?:Error|Exception|Timeout)\b[:.]? *)+(?:- *)?")
 
 
 def failure_of(error: BaseException, *, model: str, begun: bool) -> AttemptFailed:
@@ -48,8 +51,10 @@ def stream_errors() -> tuple[type[BaseException], ...]:
 
 
 def _by_status(error: BaseException, model: str) -> AttemptFailed:
-    response = getattr(error, "response", None)
-    headers = {str(k).lower(): str(v) for k, v in dict(getattr(response, "headers", None) or {}).items()}
+    sent = getattr(error, "litellm_response_headers", None) or getattr(
+        getattr(error, "response", None), "headers", None
+    )
+    headers = {str(name).lower(): str(value) for name, value in dict(sent or {}).items()}
     status = getattr(error, "status_code", None)
     return failure_of_status(
         status if isinstance(status, int) else 500,
@@ -94,6 +99,8 @@ def _as_refusal(error: BaseException, model: str) -> AttemptFailed:
 
 
 def _as_fault(error: BaseException, model: str) -> AttemptFailed:
+    if "onnection error" in _said(error) or "annot connect" in _said(error):
+        return _as_no_route(error, model)
     return AttemptFailed(
         BadReply(f"the server of `{model}` failed: {_said(error)}", hint="try again later"), repeat=Repeat.LATER
     )
@@ -145,7 +152,7 @@ TRANSLATIONS: Mapping[str, Callable[[BaseException, str], AttemptFailed]] = {
 
 def _said(error: BaseException) -> str:
     text = str(getattr(error, "message", "") or error)
-    return error_text(text.removeprefix("litellm.").encode()) or type(error).__name__
+    return error_text(_CLASS_NAMES.sub("", text).encode()) or type(error).__name__
 
 
 def _provider(error: BaseException, model: str) -> str:

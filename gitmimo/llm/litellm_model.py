@@ -44,6 +44,7 @@ class LitellmClient:
 
     def attempt(self, call: Call) -> Reply:
         """See `Client.attempt`."""
+        import_litellm()  # its seconds are not the server's silence
         started = time.monotonic()
         patience = Patience(self._timeouts, call.cancelled)
         patience.check()
