@@ -15,6 +15,23 @@ SOURCES = frozenset({".gitignore", ".gitattributes"})
 _LINE_ENDS = re.compile(rb"(?:^|\s)(?:text|eol|crlf)(?:=|\s|$)")
 _OTHER_CONVERSIONS = re.compile(rb"(?:^|\s)(?:ident(?:\s|$)|working-tree-encoding=)")
 
+# What tools leave behind when they run; a project's own rules come later and can take any of it back
+DEBRIS = b"""\
+__pycache__/
+*.py[co]
+.pytest_cache/
+.mypy_cache/
+.ruff_cache/
+.hypothesis/
+.coverage
+.coverage.*
+.tox/
+.nox/
+*.egg-info/
+node_modules/
+.DS_Store
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TreeRules:
@@ -53,7 +70,7 @@ def read_tree_rules(repository: Repository, rev: Oid, entries: Iterable[Entry] |
     filters: frozenset[str] = frozenset().union(*map(filters_named, attributes))
     lines = [line for text in attributes for line in text.splitlines() if not line.lstrip().startswith(b"#")]
     return TreeRules(
-        ignore=flat_rules(user=user.ignore, by_path=ignores),
+        ignore=flat_rules(user=DEBRIS + user.ignore, by_path=ignores),
         filters=filters,
         gitlinks=frozenset(gitlinks),
         converts_line_ends=user.converts_line_ends or any(_LINE_ENDS.search(line) for line in lines),

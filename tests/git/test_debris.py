@@ -1,0 +1,18 @@
+"""What test runs leave behind is no part of a product, unless the project says that it is."""
+
+from pathlib import Path
+
+from gitmimo.git.repository import Repository
+from gitmimo.git.tree import snapshot
+from gitmimo.records import Oid
+from tests.conftest import GitBuilder
+
+
+def test_caches_are_left_out_and_a_projects_own_rules_take_them_back(git: GitBuilder, tmp_path: Path) -> None:
+    base = git.commit({"a.py": "x\n", ".gitignore": "!*.pyc\n", "node_modules/kept.js": "1\n"})
+    git.write({
+        ".pytest_cache/README.md": "r\n", "pkg/__pycache__/m.txt": "b", "b.py": "y\n", "c.pyc": "wanted",
+        "node_modules/kept.js": "2\n", "node_modules/new.js": "3\n",
+    })  # fmt: skip
+    tree = snapshot(Repository.discover(git.path), git.path, parent=Oid(base), index=tmp_path / "index")
+    assert git("diff", "--name-status", base, tree).split("\n") == ["A\tb.py", "A\tc.pyc", "M\tnode_modules/kept.js"]
