@@ -24,7 +24,7 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-_DENIALS = _words(
+DENIALS = _words(
     "not no never don't dont doesn't doesnt mustn't cannot can't cant won't without avoid forbidden stop skip disable"
     " disabled false off"
 )
@@ -64,8 +64,8 @@ class _View:
         line = fact.text.splitlines()[0].lower().rstrip(".")
         words = re.findall(r"[a-z0-9_']+(?:[./-][a-z0-9_]+)*", line)
         self.id = fact.id
-        self.words = frozenset(_stem(word) for word in words if word not in _EMPTY and word not in _DENIALS)
-        self.denials = sum(word in _DENIALS for word in words)
+        self.words = frozenset(_stem(word) for word in words if word not in _EMPTY and word not in DENIALS)
+        self.denials = sum(word in DENIALS for word in words)
         match = _VALUE_WORDS.match(line)
         self.subject = _plain(match["subject"]) if match else ""
         self.value = _plain(match["value"]) if match else ""

@@ -1,91 +1,127 @@
-"""The record of a session that is committed beside its change: what was wanted, tried, found and spent."""
+"""The committed record of a session: what was asked, tried, measured and learned, in at most 10 KB."""
 
-from gitmimo.memory.front_matter import write_document
-from gitmimo.records import CandidateResult, Outcome, SessionId, SessionResult
+from collections.abc import Iterator, Mapping, Sequence
+
+from gitmimo.memory.front_matter import Value, write_document
+from gitmimo.records import CandidateResult, SessionResult
 from gitmimo.redact import redact
 from gitmimo.visible import visible
 
-MAX_RECORD_BYTES = 10_000
-_MAX_TASK = 3_000
-_MAX_LINE = 160
+SESSIONS_DIR = ".mimo/sessions"
+MAX_BYTES = 10_000
+DREAMED = "dreamed"
+_TASK = 2_500
+_SUMMARY = 400
 
 
-def record_path(session: SessionId) -> str:
+def record_path(session: str) -> str:
     """Where a session's record lies in the tree."""
-    return f".mimo/sessions/{session}.md"
+    return f"{SESSIONS_DIR}/{session}.md"
 
 
-def write_session_record(result: SessionResult, *, lessons: tuple[str, ...] = ()) -> bytes:
-    """Format the record, at most 10 KB: what doesn't fit is cut, secrets are taken out, nothing hidden goes in."""
-    for shown in (len(result.candidates), 16, 8, 4, 2):
-        data = _write(result, lessons, shown=shown)
-        if len(data) <= MAX_RECORD_BYTES:
-            break
-    return data
+def write_session_record(
+    result: SessionResult,
+    *,
+    lessons: Sequence[str] = (),
+    procedure: Sequence[str] = (),
+    skill: str | None = None,
+    dreamed: bool = False,
+    known: Mapping[str, str] | None = None,
+) -> bytes:
+    """Format a session's record: the same bytes for the same session, secrets taken out, never over 10 KB.
 
-
-def _write(result: SessionResult, lessons: tuple[str, ...], *, shown: int) -> bytes:
-    winner = result.verdict.winner if result.verdict else None
-    header = {
-        "session": str(result.session),
+    What a candidate said of itself is left out of the header and marked as its own words. `known` holds secret values.
+    """
+    task = _clean(result.task, _TASK, known)
+    header: dict[str, Value] = {
+        "schema": "git-mimo/session/1",
+        "session": result.session,
         "status": result.status.value,
-        "base": str(result.base),
-        "winner": "none" if winner is None else str(winner),
-        "candidates": str(len(result.candidates)),
+        "task": " ".join(_clean(result.task, 300, known).split()),
+        "base": result.base,
         "started": result.started.isoformat() if result.started else "",
-        "model_calls": str(result.llm_calls),
+        "winner": str(result.verdict.winner) if result.verdict and result.verdict.winner is not None else "none",
+        "merged": "yes" if result.merged else "no",
+        "skill": skill or result.skill or "none",
+        "cost-usd": f"{result.cost_usd:.4f}",
+        "model-calls": str(result.llm_calls),
         "tokens": str(result.usage.total),
-        "usd": f"{result.cost_usd:.6f}",
+        "seconds": f"{result.seconds:.0f}",
     }
-    parts = [
-        "# Task\n\n" + _indented(_plain(result.task, _MAX_TASK)),
-        "# Verdict\n\n" + _line(result.verdict.reason if result.verdict else result.message),
-        "# Candidates\n\n" + _candidates(result, winner, shown),
-    ]
+    if dreamed:
+        header[DREAMED] = "yes"
+    for limit in (_SUMMARY, 120, 0):
+        lines = list(_body(result, task, lessons, procedure, limit, known))
+        data = write_document(header, "\n".join(lines))
+        if len(data) <= MAX_BYTES:
+            return data
+    kept = "\n".join(lines).encode()[: MAX_BYTES - (len(data) - len("\n".join(lines).encode())) - 60]
+    return write_document(header, kept.decode(errors="ignore").rpartition("\n")[0] + "\n\n[cut to 10 KB]")
+
+
+def _body(
+    result: SessionResult,
+    task: str,
+    lessons: Sequence[str],
+    procedure: Sequence[str],
+    summary: int,
+    known: Mapping[str, str] | None,
+) -> Iterator[str]:
+    yield from (f"# Session {result.session}", "", "## Task", "")
+    yield from (f"> {line}" for line in task.splitlines() or [""])
+    yield from ("", "## Candidates", "", "| n | model | approach | stopped | steps | tokens | USD | gates | tests |")
+    yield "|---|---|---|---|---|---|---|---|---|"
+    for candidate in result.candidates:
+        yield f"| {' | '.join(_row(candidate, known))} |"
+    if result.verdict is not None:
+        yield from ("", "## Verdict", "", _clean(result.verdict.reason, 600, known))
+        for ranked in result.verdict.ranking[:20]:
+            yield f"- {ranked.number}: rank {ranked.rank}, {_clean(ranked.reason, 160, known)}"
+    failures = [(c.number, gate) for c in result.candidates if c.evidence for gate in c.evidence.failed_gates]
+    if failures:
+        yield from ("", "## Failed gates", "")
+        for number, gate in failures[:20]:
+            yield f"- {number}: {gate.name} {gate.outcome.value}: {_clean(gate.detail, 200, known)}"
+    said = [(c.number, _clean(c.summary, summary, known)) for c in result.candidates if c.summary and summary]
+    if said:
+        yield from ("", "## What the candidates said of themselves", "")
+        yield from (f"- {number}: {text}" for number, text in said)
     if result.assumptions:
-        parts.append("# Assumptions\n\n" + "\n".join(f"- {_line(text)}" for text in result.assumptions))
+        yield from ("", "## Assumptions", "")
+        yield from (f"- {_clean(text, 300, known)}" for text in result.assumptions[:10])
     if lessons:
-        parts.append("# Lessons\n\n" + "\n".join(f"- {_line(lesson)}" for lesson in lessons))
-    return write_document(header, "\n\n".join(parts) + "\n")
+        yield from ("", "## Lessons", "")
+        yield from (f"- {_clean(lesson, 500, known)}" for lesson in lessons)
+    if procedure:
+        yield from ("", "## Procedure", "")
+        yield from (f"- {_clean(line, 200, known)}" for line in procedure[:30])
 
 
-def _candidates(result: SessionResult, winner: int | None, shown: int) -> str:
-    lines = []
-    for candidate in result.candidates[:shown]:
-        evidence = candidate.evidence
-        tests = f"{evidence.tests_passed}/{evidence.tests_run} tests" if evidence else "no product"
-        size = f", +{evidence.diff.added} -{evidence.diff.removed}" if evidence else ""
-        mark = " **won**" if candidate.number == winner else ""
-        lines.append(
-            f"- {candidate.number}{mark} ({candidate.model or candidate.strategy}): {candidate.status}, "
-            f"{candidate.steps} steps, {candidate.usage.total} tokens, {tests}{size}"
-        )
-        lines += [f"  - {text}" for text in _about(candidate)]
-    if len(result.candidates) > shown:
-        lines.append(f"- and {len(result.candidates) - shown} more")
-    return "\n".join(lines)
+def _row(candidate: CandidateResult, known: Mapping[str, str] | None) -> tuple[str, ...]:
+    evidence = candidate.evidence
+    gates = "none" if evidence is None else "passed" if evidence.passed else ", ".join(
+        gate.name for gate in evidence.failed_gates
+    )  # fmt: skip
+    tests = f"{evidence.tests_passed}/{evidence.tests_run}" if evidence is not None else ""
+    return (
+        str(candidate.number),
+        _cell(candidate.model, 40, known),
+        _cell(candidate.approach, 120, known),
+        candidate.status,
+        str(candidate.steps),
+        str(candidate.usage.total),
+        f"{candidate.cost_usd:.4f}",
+        gates,
+        tests,
+    )
 
 
-def _about(candidate: CandidateResult) -> list[str]:
-    about = []
-    if candidate.approach:
-        about.append(f"approach: {_line(candidate.approach)}")
-    if candidate.summary:
-        about.append(f"said: {_line(candidate.summary)}")
-    if candidate.evidence:
-        failed = [g for g in candidate.evidence.gates if g.outcome not in (Outcome.PASS, Outcome.SKIPPED)]
-        about += [f"failed at {gate.name}: {_line(gate.detail)}" for gate in failed[:2]]
-    return about
+def _cell(text: str, limit: int, known: Mapping[str, str] | None) -> str:
+    return _clean(text, limit, known).replace("|", "/") or "-"
 
 
-def _plain(text: str, limit: int) -> str:
-    safe = visible(redact(text)[0])
-    return safe if len(safe) <= limit else safe[:limit] + " […]"
-
-
-def _line(text: str) -> str:
-    return " ".join(_plain(text, 10_000).split())[:_MAX_LINE]
-
-
-def _indented(text: str) -> str:
-    return "\n".join(f"> {line}" for line in text.splitlines())
+def _clean(text: str, limit: int, known: Mapping[str, str] | None) -> str:
+    """One paragraph without secrets, hidden characters and header lines."""
+    text = visible(redact(text, known)[0]).replace("---", "- - -")
+    text = text if limit == _TASK else " ".join(text.split())
+    return text if len(text) <= limit else f"{text[: max(0, limit - 1)].rstrip()}…"

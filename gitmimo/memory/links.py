@@ -1,0 +1,107 @@
+"""Skills where other agents look for them: relative links in `.agents/skills` and `.claude/skills`, or copies."""
+
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gitmimo.errors import SkillRefused
+from gitmimo.memory.skill_file import SKILLS_DIR, check_name, read_skill_directory, skill_digest
+
+PLACES = (".agents/skills", ".claude/skills")
+_MARK = ".git-mimo-copy"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """One place where a skill is offered. `state` is linked, copied, drifted, missing or foreign."""
+
+    path: str
+    state: str
+
+
+def link_skills(work_tree: Path, names: Sequence[str], *, copy: bool = False) -> tuple[Link, ...]:
+    """Offer skills of the checkout to other agents and return how each place stands afterwards.
+
+    Only what is a link of ours, or a copy that nobody has changed, is replaced; a foreign folder of the same name and
+    a changed copy stay as they are. Copies are made where links don't work, or with `copy`. SkillRefused when a skill
+    is unsafe.
+    """
+    for name in names:
+        skill = work_tree / SKILLS_DIR / check_name(name)
+        read_skill_directory(skill)
+        for place in PLACES:
+            target = _checked(work_tree, place) / name
+            if _state(work_tree, target, skill) not in ("foreign", "drifted"):
+                _put(target, skill, copy=copy)
+    return check_links(work_tree, names)
+
+
+def check_links(work_tree: Path, names: Sequence[str]) -> tuple[Link, ...]:
+    """Return how each place stands; `drifted` is a copy that differs from the skill now."""
+    return tuple(
+        Link(path=f"{place}/{name}", state=_state(work_tree, work_tree / place / name, work_tree / SKILLS_DIR / name))
+        for name in names
+        for place in PLACES
+    )
+
+
+def unlink_skills(work_tree: Path, names: Sequence[str]) -> tuple[Link, ...]:
+    """Remove our links and unchanged copies; what is foreign or changed stays."""
+    for name in names:
+        for place in PLACES:
+            target = work_tree / place / check_name(name)
+            if _state(work_tree, target, work_tree / SKILLS_DIR / name) in ("linked", "copied"):
+                _remove(target)
+    return check_links(work_tree, names)
+
+
+def _state(work_tree: Path, target: Path, skill: Path) -> str:
+    if target.is_symlink():
+        return "linked" if (target.parent / target.readlink()).resolve() == skill.resolve() else "foreign"
+    if not target.exists():
+        return "missing"
+    if not (target / _MARK).is_file():
+        return "foreign"
+    held = _content(target)
+    if held == _content(skill):
+        return "copied"
+    # an outdated copy that nobody touched is ours to renew
+    return "outdated" if skill_digest(held) == (target / _MARK).read_text().strip() else "drifted"
+
+
+def _put(target: Path, skill: Path, *, copy: bool) -> None:
+    _remove(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if not copy:
+        try:
+            target.symlink_to(os.path.relpath(skill, target.parent), target_is_directory=True)
+        except OSError:
+            copy = True
+    if copy:
+        shutil.copytree(skill, target)
+        (target / _MARK).write_text(skill_digest(_content(target)) + "\n")
+
+
+def _remove(target: Path) -> None:
+    if target.is_symlink():
+        target.unlink()
+    elif target.is_dir():
+        shutil.rmtree(target)
+
+
+def _content(directory: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(directory).as_posix(): path.read_bytes()
+        for path in sorted(directory.rglob("*"))
+        if path.is_file() and path.name != _MARK
+    }
+
+
+def _checked(work_tree: Path, place: str) -> Path:
+    """Refuse to write through a link that leads out of the checkout."""
+    directory = work_tree / place
+    if not directory.resolve().is_relative_to(work_tree.resolve()):
+        raise SkillRefused(f"a link leads out of the checkout: `{place}`")
+    return directory
