@@ -52,7 +52,7 @@ class Workspace(Protocol):
         """Run the project's visible test command; None when there is none."""
 
     def changes(self) -> str | None:
-        """What differs from the base now, as `git diff --stat` says it; None when that is not known."""
+        """What differs from the base now, a line for each file; empty for nothing, None when not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

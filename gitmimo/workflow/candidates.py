@@ -93,11 +93,13 @@ class CandidateWorkspace:
         return self._run(self._surroundings.test_command, self._surroundings.test_timeout_s)
 
     def changes(self) -> str:
-        """What differs from the base now, one line a file."""
+        """What differs from the base now, one line a file; empty when nothing does."""
         repository, place = self._repository, self._place
         now = tree.snapshot(repository, self.root, parent=place.base, index=place.index)
         base_tree = tree.without_mimo(repository, repository.tree_of(place.base))
         facts = patch.diff_facts(repository, base_tree, tree.without_mimo(repository, now))
+        if not facts.files:
+            return ""
         lines = [f"{change.status} {change.path} +{change.added} -{change.removed}" for change in facts.files[:50]]
         return "\n".join([*lines, f"{len(facts.files)} files, +{facts.added} -{facts.removed}"])
 
