@@ -59,10 +59,17 @@ def redact(text: str, known: Mapping[str, str] | None = None) -> tuple[str, int]
     return "".join([*pieces, text[position:]]), len(spans)
 
 
-def find_secrets(data: bytes, known: Mapping[str, str] | None = None) -> tuple[Finding, ...]:
-    """List the secrets in a file's content, in order. Lines count from 1."""
+def find_secrets(
+    data: bytes, known: Mapping[str, str] | None = None, *, with_library: bool = True
+) -> tuple[Finding, ...]:
+    """List the secrets in a file's content, in order. Lines count from 1.
+
+    Without the optional library the own rules stand alone: it takes longer to load than a hook may.
+    """
     text = _decode(data)
-    spans = _merge(sorted(_scan(text, known or {}), key=lambda span: (span.start, -span.end)))
+    spans = _merge(
+        sorted(_scan(text, known or {}, with_library=with_library), key=lambda span: (span.start, -span.end))
+    )
     findings: list[Finding] = []
     line, position = 1, 0
     for span in spans:
@@ -94,7 +101,7 @@ class _Span:
     certain: bool
 
 
-def _scan(text: str, known: Mapping[str, str]) -> Iterator[_Span]:
+def _scan(text: str, known: Mapping[str, str], *, with_library: bool = True) -> Iterator[_Span]:
     joined = _Joined(text)
     for name, needles in _needles(known):
         for needle in needles:
@@ -107,7 +114,8 @@ def _scan(text: str, known: Mapping[str, str]) -> Iterator[_Span]:
             yield from (span for span in joined.map_back(_apply(rule, joined.text)) if _adds(rule, text, span))
     for rule in LIKELY_RULES:
         yield from (span for span in _apply(rule, text) if _looks_secret(rule.name, text[span.start : span.end]))
-    yield from _scan_with_library(text)
+    if with_library:
+        yield from _scan_with_library(text)
 
 
 def _apply(rule: Rule, text: str) -> Iterator[_Span]:

@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "memory": ("memory", "facts that later sessions should know"),
     "cost": ("cost", "say what was spent, by session, model and day"),
     "doctor": ("doctor", "check this machine and repository"),
+    "ci": ("ci", "judge a branch again and hold its note against what was found"),
     "hook": ("hook", "answer a git hook; `git mimo init --hooks` installs them"),
     "demo": ("demo", "make a small repository with a bug and solve it"),
     "trust": ("trust", "approve the commands that a repository brings"),

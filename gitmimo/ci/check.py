@@ -1,0 +1,291 @@
+"""One branch judged again from its base, and what was measured held against what its note says."""
+
+import enum
+import re
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from gitmimo.config import Config
+from gitmimo.errors import RepoError, UsageError
+from gitmimo.evaluator.store import EvidenceStore
+from gitmimo.git.commit import read_trailers
+from gitmimo.git.repository import Repository
+from gitmimo.git.tree import without_mimo
+from gitmimo.records import Evidence, Oid, SessionId, is_session_id, new_session_id
+from gitmimo.workflow.evidence_notes import DamagedNote, EvidenceNote, find_evidence, write_evidence
+from gitmimo.workflow.judging import Judge, make_judge
+
+MOST_COMMITS = 200
+
+
+class NoteState(enum.StrEnum):
+    """How a branch's note stands to what was measured just now."""
+
+    NONE = "none"
+    CONFIRMED = "confirmed"
+    STALE = "stale"  # about another tree or base, so it says nothing here
+    CONTRADICTED = "contradicted"
+    DAMAGED = "damaged"
+
+
+class Level(enum.StrEnum):
+    """How much a finding weighs."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTICE = "notice"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing to tell; `rule` names its kind, `path` the file where it has one."""
+
+    rule: str
+    level: Level
+    message: str
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CiReport:
+    """What was found about one commit. `evidence` is None when nothing changed outside `.mimo/`."""
+
+    commit: Oid
+    base: Oid
+    evidence: Evidence | None
+    note_state: NoteState
+    session: SessionId | None = None
+    differences: tuple[str, ...] = ()
+    note_required: bool = False
+    recorded: bool = False
+
+    @property
+    def passed(self) -> bool:
+        """Whether the branch may be merged as far as a machine can say."""
+        if self.note_state in (NoteState.CONTRADICTED, NoteState.DAMAGED):
+            return False
+        if self.note_required and self.evidence is not None and self.note_state is not NoteState.CONFIRMED:
+            return False
+        return self.evidence is None or self.evidence.passed
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Everything worth telling, the gravest first."""
+        return tuple(sorted(_findings(self), key=lambda finding: list(Level).index(finding.level)))
+
+
+def find_base(repository: Repository, commit: Oid, wanted: str | None) -> Oid:
+    """Return the commit that the branch started from: where it parted from `wanted`, or from the default branch."""
+    names = [wanted] if wanted else ["origin/HEAD", "origin/main", "origin/master", "main", "master"]
+    for name in names:
+        try:
+            other = repository.resolve(name)
+        except RepoError:
+            if wanted:
+                raise
+            continue
+        done = repository.run("merge-base", other, commit, check=False)
+        if done.exit_code == 0:
+            return Oid(done.text.splitlines()[0])
+        if wanted:
+            hint = "git fetch --unshallow" if repository.is_shallow else ""
+            raise RepoError(f"no common history with `{wanted}`", hint=hint)
+    raise UsageError("cannot tell where the branch started", hint="git mimo ci --base origin/main")
+
+
+def check_commit(
+    repository: Repository,
+    config: Config,
+    commit: Oid,
+    base: Oid,
+    *,
+    record: bool = False,
+    note_required: bool = False,
+    observe: Callable[[str], None] = lambda _: None,
+    cancelled: Callable[[], bool] | None = None,
+) -> CiReport:
+    """Test the commit's product from scratch and compare with its note.
+
+    `config` must be the base's, not the branch's: commands come from there. No cache is read. With `record` what was
+    found is written as the commit's note unless the note says just that.
+    """
+    product = without_mimo(repository, repository.tree_of(commit))
+    note, state = _read_note(repository, commit)
+    session = note.session if note else _session_of(repository, base, commit)
+    if product == without_mimo(repository, repository.tree_of(base)):
+        return CiReport(commit=commit, base=base, evidence=None, note_state=NoteState.NONE, session=session)
+    evidence = _measure(repository, config, commit, base, observe=observe, cancelled=cancelled)
+    differences: tuple[str, ...] = ()
+    if note is not None:
+        state, differences = compare(note.evidence, evidence)
+    recorded = record and (state is not NoteState.CONFIRMED or bool(differences))
+    if recorded:
+        _record(repository, commit, base, evidence, note, session)
+    return CiReport(
+        commit=commit,
+        base=base,
+        evidence=evidence,
+        note_state=NoteState.CONFIRMED if recorded and evidence.passed else state,
+        session=session,
+        differences=differences,
+        note_required=note_required,
+        recorded=recorded,
+    )
+
+
+def compare(claimed: Evidence, found: Evidence) -> tuple[NoteState, tuple[str, ...]]:
+    """Hold a note's evidence against what was measured; pure.
+
+    What follows from the trees alone must agree. Counts of tests may differ between machines: they contradict only
+    where the note says that it comes from the same surroundings.
+    """
+    if claimed.tree != found.tree:
+        return NoteState.STALE, (f"the note is about tree {claimed.tree[:12]}, the branch holds {found.tree[:12]}",)
+    if claimed.base != found.base:
+        return NoteState.STALE, (f"the note was measured from base {claimed.base[:12]}, not {found.base[:12]}",)
+    hard = []
+    if claimed.passed and not found.passed:
+        failed = ", ".join(f"{gate.name} ({gate.detail or gate.outcome.value})" for gate in found.failed_gates)
+        hard.append(f"the note says that all gates passed; measured: {failed}")
+    if (claimed.diff.added, claimed.diff.removed) != (found.diff.added, found.diff.removed):
+        hard.append(
+            f"the note counts +{claimed.diff.added} -{claimed.diff.removed} lines, "
+            f"git +{found.diff.added} -{found.diff.removed}"
+        )
+    if set(claimed.restored_paths) != set(found.restored_paths):
+        hard.append("the note names other protected files that were changed")
+    if claimed.passed and set(found.broken_ids) - set(claimed.broken_ids):
+        hard.append(f"tests that the note does not call broken: {', '.join(sorted(found.broken_ids)[:5])}")
+    soft = []
+    for name, said, measured in (
+        ("tests that passed", claimed.tests_passed, found.tests_passed),
+        ("tests that ran", claimed.tests_run, found.tests_run),
+        ("tests that were mended", len(claimed.fixed_ids), len(found.fixed_ids)),
+    ):
+        if said != measured:
+            soft.append(f"{name}: the note says {said}, measured {measured}")
+    same_place = claimed.fingerprint == found.fingerprint
+    if hard or (soft and same_place):
+        return NoteState.CONTRADICTED, (*hard, *soft)
+    return NoteState.CONFIRMED, tuple(soft)
+
+
+def _read_note(repository: Repository, commit: Oid) -> tuple[EvidenceNote | None, NoteState]:
+    try:
+        found = find_evidence(repository, commit, by_patch=False)
+    except DamagedNote:
+        return None, NoteState.DAMAGED
+    return (found.note, NoteState.STALE) if found else (None, NoteState.NONE)
+
+
+def _measure(
+    repository: Repository,
+    config: Config,
+    commit: Oid,
+    base: Oid,
+    *,
+    observe: Callable[[str], None],
+    cancelled: Callable[[], bool] | None,
+) -> Evidence:
+    task = _task_of(repository, base, commit)
+    prepared = make_judge(repository, config, base, new_session_id(), task_text=task, cancelled=cancelled)
+    with tempfile.TemporaryDirectory(prefix="mimo-ci-") as nowhere:
+        judge = Judge(prepared.bench, EvidenceStore(Path(nowhere)), task, cancelled=cancelled)
+        try:
+            observe(f"running the tests of base {base[:12]} twice")
+            observe(f"base: {judge.measure_base()}")
+            observe(f"judging {commit[:12]}")
+            return judge.evaluate(commit)
+        finally:
+            judge.close()
+
+
+def _messages(repository: Repository, base: Oid, commit: Oid) -> list[str]:
+    said = repository.run("log", "-z", "--format=%B", f"--max-count={MOST_COMMITS}", f"{base}..{commit}").text
+    return said.split("\0")
+
+
+def _task_of(repository: Repository, base: Oid, commit: Oid) -> str:
+    """The task as the change commit tells it; empty when no commit of the branch came from a session."""
+    for message in _messages(repository, base, commit):
+        if "Mimo-Candidate:" in message:
+            return re.split(r"\n\n(?=[A-Za-z-]+: )", message, maxsplit=1)[0].strip()
+    return ""
+
+
+def _session_of(repository: Repository, base: Oid, commit: Oid) -> SessionId | None:
+    for message in _messages(repository, base, commit):
+        if "Mimo-Session:" in message:
+            name = read_trailers(message).get("Mimo-Session", "")
+            if is_session_id(name):
+                return SessionId(name)
+    return None
+
+
+def _record(
+    repository: Repository,
+    commit: Oid,
+    base: Oid,
+    evidence: Evidence,
+    note: EvidenceNote | None,
+    session: SessionId | None,
+) -> None:
+    if session is None:
+        raise UsageError(
+            "no commit of this branch came from a session, so there is nothing to record it under",
+            hint=f"git mimo ci --base {base[:12]}   # without --record",
+        )
+    fresh = EvidenceNote(
+        session=session,
+        candidate=note.candidate if note else 0,
+        evidence=evidence,
+        verdict=note.verdict if note else None,
+        outcomes=note.outcomes if note else (),
+    )
+    targets = (commit, evidence.tree)
+    write_evidence(repository, targets, fresh)
+
+
+def _findings(report: CiReport) -> list[Finding]:
+    found: list[Finding] = []
+    evidence = report.evidence
+    if evidence is None:
+        return [Finding(rule="unchanged", level=Level.NOTICE, message="nothing changed outside .mimo/")]
+    for gate in evidence.failed_gates:
+        message = f"gate {gate.name}: {gate.detail or gate.outcome.value}"
+        found.append(Finding(rule=f"gate/{gate.name.replace(' ', '-')}", level=Level.ERROR, message=message))
+    for kind, names in (("broken", evidence.broken_ids), ("missing", evidence.missing_ids)):
+        said = "passed on base and fails now" if kind == "broken" else "passed on base and is gone"
+        found += [
+            Finding(rule=f"test/{kind}", level=Level.ERROR, message=f"{name} {said}", path=_file_of(name, evidence))
+            for name in names[:50]
+        ]
+    contradicts = report.note_state is NoteState.CONTRADICTED
+    found += [
+        Finding(rule="note/differs", level=Level.ERROR if contradicts else Level.NOTICE, message=text)
+        for text in report.differences
+    ]
+    if report.note_state is NoteState.DAMAGED:
+        found.append(Finding(rule="note/damaged", level=Level.ERROR, message="the note cannot be read"))
+    if report.note_required and report.note_state in (NoteState.NONE, NoteState.STALE):
+        message = f"the branch's note is {report.note_state.value}; git mimo ci --record writes one"
+        found.append(Finding(rule="note/required", level=Level.ERROR, message=message))
+    found += [
+        Finding(
+            rule="protected",
+            level=Level.WARNING,
+            message="a protected file was changed; it was judged with the base's version",
+            path=path,
+        )
+        for path in evidence.restored_paths
+    ]
+    found += [Finding(rule="look-at", level=Level.WARNING, message=flag) for flag in evidence.flags]
+    return found
+
+
+def _file_of(test: str, evidence: Evidence) -> str:
+    """The file that a test's id begins with, when it is one of the changed ones."""
+    name = test.partition("::")[0]
+    return name if any(change.path == name for change in evidence.diff.files) else ""

@@ -1,0 +1,199 @@
+"""A CI report as people, forges and other tools read it. Text from outside is visible and escaped in each."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from xml.sax.saxutils import escape, quoteattr
+
+from gitmimo import __version__
+from gitmimo.ci.check import CiReport, Finding, Level
+from gitmimo.records import Outcome, to_json
+from gitmimo.visible import visible
+
+_SEVERITY = {Level.ERROR: "critical", Level.WARNING: "minor", Level.NOTICE: "info"}
+_SARIF = {Level.ERROR: "error", Level.WARNING: "warning", Level.NOTICE: "note"}
+
+
+def as_text(report: CiReport) -> str:
+    """Lines for a person."""
+    lines = [f"{'passed' if report.passed else 'failed'}: {report.commit[:12]}, judged from base {report.base[:12]}"]
+    evidence = report.evidence
+    if evidence is not None:
+        lines += [
+            f"  {gate.outcome.value:8} {gate.name}" + (f": {_line(gate.detail)}" if gate.detail else "")
+            for gate in evidence.gates
+        ]
+        lines.append(f"  tests: {evidence.tests_passed}/{evidence.tests_run} passed, {len(evidence.fixed_ids)} mended")
+    lines.append(f"  note: {report.note_state.value}" + (" (recorded now)" if report.recorded else ""))
+    lines += [f"  {finding.level.value}: {_where(finding)}{_line(finding.message)}" for finding in report.findings]
+    return "\n".join(lines) + "\n"
+
+
+def as_json(report: CiReport) -> str:
+    """One versioned object on one line."""
+    value = {
+        "schema": "git-mimo/ci/1",
+        "passed": report.passed,
+        "commit": report.commit,
+        "base": report.base,
+        "session": report.session,
+        "note": report.note_state.value,
+        "differences": list(report.differences),
+        "recorded": report.recorded,
+        "findings": [to_json(finding) for finding in report.findings],
+        "evidence": to_json(report.evidence),
+    }
+    return json.dumps(value, ensure_ascii=True, separators=(",", ":")) + "\n"
+
+
+def as_github(report: CiReport) -> str:
+    """Workflow commands, which show as annotations. A message cannot smuggle in a command of its own."""
+    lines = []
+    for finding in report.findings:
+        file = f" file={_property(finding.path)}," if finding.path else " "
+        title = f"title={_property('git-mimo ' + finding.rule)}"
+        lines.append(f"::{finding.level.value}{file}{title}::{_data(finding.message)}")
+    lines += [f"::notice title=git-mimo::{_data(_summary(report))}"]
+    return "\n".join(lines) + "\n"
+
+
+def as_markdown(report: CiReport) -> str:
+    """A summary for a job's page or a comment."""
+    lines = [f"### git-mimo: {'passed' if report.passed else 'failed'}", "", _cell(_summary(report)), ""]
+    if report.evidence is not None:
+        lines += ["| gate | outcome | detail |", "|---|---|---|"]
+        lines += [
+            f"| {_cell(gate.name)} | {gate.outcome.value} | {_cell(gate.detail)} |" for gate in report.evidence.gates
+        ]
+    lines += ["", *(f"- **{f.level.value}** {_cell(_where(f) + f.message)}" for f in report.findings)]
+    return "\n".join(lines) + "\n"
+
+
+def as_gitlab(report: CiReport) -> str:
+    """A code quality report."""
+    first = report.evidence.diff.files[0].path if report.evidence and report.evidence.diff.files else ".mimo"
+    entries = [
+        {
+            "description": _line(finding.message),
+            "check_name": f"git-mimo/{finding.rule}",
+            "fingerprint": _fingerprint(finding),
+            "severity": _SEVERITY[finding.level],
+            "location": {"path": visible(finding.path or first, newlines=False), "lines": {"begin": 1}},
+        }
+        for finding in report.findings
+    ]
+    return json.dumps(entries, ensure_ascii=True) + "\n"
+
+
+def as_junit(report: CiReport) -> str:
+    """Gates as test cases, and each broken test as one."""
+    cases = []
+    failures = skipped = 0
+    for gate in report.evidence.gates if report.evidence else ():
+        inner = ""
+        if gate.outcome is Outcome.SKIPPED:
+            skipped += 1
+            inner = f"<skipped message={_attribute(gate.detail)}/>"
+        elif gate.outcome is not Outcome.PASS:
+            failures += 1
+            inner = f"<failure message={_attribute(gate.detail or gate.outcome.value)}/>"
+        cases.append(_case("gates", gate.name, inner, seconds=gate.seconds))
+    for finding in report.findings:
+        if finding.level is Level.ERROR and not finding.rule.startswith("gate/"):
+            failures += 1
+            cases.append(_case(finding.rule, finding.message, f"<failure message={_attribute(finding.message)}/>"))
+    head = f'name="git-mimo" tests="{len(cases)}" failures="{failures}" errors="0" skipped="{skipped}"'
+    suite = f"<testsuite {head}>{''.join(cases)}</testsuite>"
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n<testsuites>{suite}</testsuites>\n'
+
+
+def as_sarif(report: CiReport) -> str:
+    """SARIF 2.1.0 with one run."""
+    rules = sorted({finding.rule for finding in report.findings})
+    first = report.evidence.diff.files[0].path if report.evidence and report.evidence.diff.files else "."
+    results = [
+        {
+            "ruleId": finding.rule,
+            "ruleIndex": rules.index(finding.rule),
+            "level": _SARIF[finding.level],
+            "message": {"text": _line(finding.message)},
+            "partialFingerprints": {"mimo/v1": _fingerprint(finding)},
+            "locations": [
+                {
+                    "physicalLocation": {
+                        "artifactLocation": {"uri": _uri(finding.path or first), "uriBaseId": "%SRCROOT%"},
+                        "region": {"startLine": 1},
+                    }
+                }
+            ],
+        }
+        for finding in report.findings
+    ]
+    driver = {
+        "name": "git-mimo",
+        "version": __version__,
+        "rules": [{"id": rule, "shortDescription": {"text": rule.replace("/", ": ")}} for rule in rules],
+    }
+    run = {"tool": {"driver": driver}, "results": results, "columnKind": "unicodeCodePoints"}
+    return json.dumps({"version": "2.1.0", "runs": [run]}, ensure_ascii=True) + "\n"
+
+
+FORMATS: Mapping[str, Callable[[CiReport], str]] = {
+    "text": as_text,
+    "github": as_github,
+    "gitlab": as_gitlab,
+    "junit": as_junit,
+    "sarif": as_sarif,
+    "json": as_json,
+    "markdown": as_markdown,
+}
+
+
+def _summary(report: CiReport) -> str:
+    tests = f", tests {report.evidence.tests_passed}/{report.evidence.tests_run}" if report.evidence else ""
+    return f"{'passed' if report.passed else 'failed'}{tests}, note {report.note_state.value}"
+
+
+def _line(text: str) -> str:
+    return " ".join(visible(text).split())
+
+
+def _where(finding: Finding) -> str:
+    return f"{visible(finding.path, newlines=False)}: " if finding.path else ""
+
+
+def _data(text: str) -> str:
+    return _line(text).replace("%", "%25")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def _cell(text: str) -> str:
+    shown = escape(_line(text))
+    for mark in "\\`*_[]|~@":
+        shown = shown.replace(mark, f"\\{mark}" if mark != "@" else "&#64;")
+    return shown
+
+
+def _attribute(text: str) -> str:
+    return quoteattr(_line(text))
+
+
+def _case(group: str, name: str, inner: str, *, seconds: float = 0.0) -> str:
+    head = f'classname={_attribute("git-mimo." + group)} name={_attribute(name)} time="{seconds:.3f}"'
+    return f"<testcase {head}>{inner}</testcase>"
+
+
+def _uri(path: str) -> str:
+    return "".join(char if char.isalnum() and char.isascii() or char in "/._-" else _percent(char) for char in path)
+
+
+def _percent(char: str) -> str:
+    return "".join(f"%{byte:02X}" for byte in char.encode("utf-8", "surrogateescape"))
+
+
+def _fingerprint(finding: Finding) -> str:
+    text = "\0".join((finding.rule, finding.path, finding.message))
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:32]

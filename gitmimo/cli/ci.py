@@ -1,0 +1,85 @@
+"""`git mimo ci`: judge a branch again and hold its note against what was found."""
+
+import os
+from pathlib import Path
+
+import click
+
+from gitmimo.ci.check import check_commit, find_base
+from gitmimo.ci.formats import FORMATS, as_markdown
+from gitmimo.cli import render
+from gitmimo.cli.common import git_settings
+from gitmimo.config import Config, resolve
+from gitmimo.errors import UsageError
+from gitmimo.git.repository import Repository
+from gitmimo.records import Oid
+from gitmimo.workflow.trust import require_trust
+
+
+@click.command("ci")
+@click.argument("rev", required=False, default="HEAD")
+@click.option("--base", help="Where the branch started; found by itself when left out.", metavar="REV")
+@click.option("--format", "form", type=click.Choice(list(FORMATS)), default="text", help="Form of stdout (text).")
+@click.option("--write", multiple=True, help="Write a further form to a file; repeatable.", metavar="FORMAT=FILE")
+@click.option("--record", is_flag=True, help="Write what was found as the commit's note.")
+@click.option("--require-note", is_flag=True, help="Fail when the note is missing or stale.")
+@click.option("--trust-base", is_flag=True, help="Run the commands of the base's .mimo/config.yaml: for CI machines.")
+@click.option("--test", help="Command that runs the test suite.", metavar="CMD")
+@click.option("--setup", help="Command that prepares a fresh tree.", metavar="CMD")
+@click.option("--accept", multiple=True, help="Command that must exit 0; repeatable.", metavar="CMD")
+@click.option("--sandbox", type=click.Choice(["auto", "bwrap", "landlock", "none"]), help="Where tests run.")
+def ci_command(
+    rev: str,
+    base: str | None,
+    form: str,
+    write: tuple[str, ...],
+    record: bool,
+    require_note: bool,
+    trust_base: bool,
+    test: str | None,
+    setup: str | None,
+    accept: tuple[str, ...],
+    sandbox: str | None,
+) -> int:
+    """Judge REV (HEAD) again: base plus product in a fresh tree, protected files and commands from the base.
+
+    Then compare with the note. Exit 0: passed. 1: a gate failed, or the note is contradicted.
+    """
+    files = [_target(text) for text in write]
+    repository = Repository.discover(Path.cwd())
+    commit = repository.resolve(rev)
+    start = find_base(repository, commit, base)
+    config = _config_of_base(
+        repository, start, {"test": test, "setup": setup, "accept": accept or None, "sandbox": sandbox}
+    )
+    if not trust_base:
+        require_trust(repository, config)
+    report = check_commit(
+        repository, config, commit, start, record=record, note_required=require_note, observe=render.say
+    )
+    for name, path in files:
+        path.write_text(FORMATS[name](report), encoding="utf-8")
+    summary = os.environ.get("GITHUB_STEP_SUMMARY", "")
+    if form == "github" and summary:
+        with Path(summary).open("a", encoding="utf-8") as file:
+            file.write(as_markdown(report))
+    render.out_raw(FORMATS[form](report))
+    return 0 if report.passed else 1
+
+
+def _config_of_base(repository: Repository, base: Oid, flags: dict[str, object]) -> Config:
+    """The configuration as the base has it: a branch does not choose how it is judged."""
+    committed = repository.read_blob(base, ".mimo/config.yaml") or b""
+    return resolve(
+        flags=flags,
+        environ=os.environ,
+        git_config=git_settings(repository),
+        committed=committed.decode("utf-8", "replace"),
+    )
+
+
+def _target(text: str) -> tuple[str, Path]:
+    name, _, path = text.partition("=")
+    if name not in FORMATS or not path:
+        raise UsageError(f"not FORMAT=FILE: `{text}`", hint="git mimo ci --write junit=report.xml")
+    return name, Path(path)
