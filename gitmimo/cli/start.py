@@ -119,7 +119,7 @@ def report(result: SessionResult) -> None:
                 seconds(candidate.seconds),
                 tests,
                 size,
-                " ".join(verdict.split())[:90],
+                " ".join(verdict.split())[:60],
             )
         )
     headings = ("  #", "model", "steps", "tokens", "cost", "time", "tests", "diff", "verdict")
