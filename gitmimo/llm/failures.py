@@ -68,8 +68,12 @@ def failure_of_status(
         return AttemptFailed(wrong_key(provider, told))
     if status in (400, 413, 422) and _OVERFLOW.search(said):
         return AttemptFailed(overflow(model, told))
-    if status == 404 or (status in (400, 422) and _UNKNOWN_MODEL.search(said)):
+    if status in (400, 404, 422) and (_UNKNOWN_MODEL.search(said) or (status == 404 and "model" in said.lower())):
         return AttemptFailed(unknown_model(model, where, told))
+    if status in (404, 405):
+        return AttemptFailed(
+            NoRoute(f"nothing at {where} answers chat completions{told}", hint="does the address end as in `…/v1`?")
+        )
     if status in (429, 529):
         return AttemptFailed(
             RateLimited(f"`{provider}` is over its rate limit{told}", hint="try again later, or fewer at once"),

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,9 +55,12 @@ class LocalSettings:
 class LocalClient:
     """Calls the server of one model file. Requests take turns, over all processes, first come first served in each."""
 
-    def __init__(self, name: str, settings: LocalSettings, timeouts: Timeouts) -> None:
+    def __init__(
+        self, name: str, settings: LocalSettings, timeouts: Timeouts, *, extra: Mapping[str, Any] | None = None
+    ) -> None:
         self.name = name
         self.window = settings.n_ctx
+        self._extra = dict(extra or {})
         self._timeouts = Timeouts(
             connect_s=timeouts.connect_s,
             silence_s=max(timeouts.silence_s, _SILENCE_S),
@@ -89,7 +92,9 @@ class LocalClient:
     def _client_for(self, address: str, key: str) -> OpenAIClient:
         with self._lock:
             if self._client is None or self._address != address:
-                endpoint = Endpoint(provider="local", model="local", name=self.name, key=key, timeouts=self._timeouts)
+                endpoint = Endpoint(
+                    provider="local", model="local", name=self.name, key=key, timeouts=self._timeouts, extra=self._extra
+                )
                 self._client, self._address = OpenAIClient(endpoint, Transport(f"{address}/v1")), address
             return self._client
 

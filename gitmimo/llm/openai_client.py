@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +26,7 @@ from gitmimo.records import Reply, Usage
 _AFTER_END_S = 0.5
 _CHARACTERS_A_TOKEN = 64  # more than any real token: a stream beyond is endless
 _SPARE_CHARACTERS = 65_536
+_SHORTEST_KEY = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +48,8 @@ class OpenAIClient:
     the reply's size. A server that refuses an optional field is asked again without it, and not sent it any more.
     """
 
+    path = "/chat/completions"
+
     def __init__(self, endpoint: Endpoint, transport: Transport) -> None:
         self.endpoint = endpoint
         self._transport = transport
@@ -58,9 +61,7 @@ class OpenAIClient:
         patience = Patience(self.endpoint.timeouts, call.cancelled)
         patience.check()
         while True:
-            body = request_body(
-                call, model=self.endpoint.model, left_out=frozenset(self._left_out), extra=self.endpoint.extra
-            )
+            body = self.body(call)
             try:
                 response = self._send(encode(body), patience)
             except Cancelled:  # sent, so it may be charged
@@ -78,6 +79,20 @@ class OpenAIClient:
         """Close the kept connections."""
         self._transport.close()
 
+    def body(self, call: Call) -> dict[str, Any]:
+        """The request as this server's language has it."""
+        return request_body(
+            call, model=self.endpoint.model, left_out=frozenset(self._left_out), extra=self.endpoint.extra
+        )
+
+    def events(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        """The events of a streamed answer, `[DONE]` last where the language has an end mark."""
+        return read_events(chunks)
+
+    def add(self, growing: Assembly, data: bytes) -> str:
+        """Take one event into the reply and return the text that it adds."""
+        return growing.add(data)
+
     def _send(self, body: bytes, patience: Patience) -> Response:
         headers = {
             "Content-Type": "application/json",
@@ -87,7 +102,7 @@ class OpenAIClient:
         if self.endpoint.key:
             headers["Authorization"] = f"Bearer {self.endpoint.key}"
         try:
-            return self._transport.request("POST", "/chat/completions", body=body, headers=headers, patience=patience)
+            return self._transport.request("POST", self.path, body=body, headers=headers, patience=patience)
         except Unreachable as exc:
             raise no_route(self._transport.base_url, str(exc)) from exc
         except (Broken, ServerSilent) as exc:
@@ -98,6 +113,8 @@ class OpenAIClient:
             body = response.read()
         except (Broken, ServerSilent):
             body = b""
+        if len(self.endpoint.key) >= _SHORTEST_KEY:  # some servers repeat it in their message
+            body = body.replace(self.endpoint.key.encode(), b"***")
         return failure_of_status(
             response.status,
             body,
@@ -112,6 +129,7 @@ class OpenAIClient:
         try:
             if "application/json" in response.headers.get("content-type", ""):
                 added = growing.add(response.read())
+                growing.finish_reason = growing.finish_reason or "stop"
                 if added and call.on_text is not None:
                     call.on_text(added)
             elif self._read_stream(response, call, patience, growing):
@@ -131,14 +149,15 @@ class OpenAIClient:
     def _read_stream(self, response: Response, call: Call, patience: Patience, growing: Assembly) -> bool:
         """Read to the end; True when the stream went on past every limit and was cut."""
         most = call.max_tokens * _CHARACTERS_A_TOKEN + _SPARE_CHARACTERS
-        events = read_events(response.chunks())
+        events = self.events(response.chunks())
         for data in events:
             if data == b"[DONE]":
+                growing.finish_reason = growing.finish_reason or "stop"
                 _read_rest(events, patience)
                 return False
             if not data:
                 continue
-            added = growing.add(data)
+            added = self.add(growing, data)
             if added and call.on_text is not None:
                 call.on_text(added)
             if not growing.finish_reason and (growing.deltas > call.max_tokens or growing.size > most):
@@ -181,7 +200,7 @@ class OpenAIClient:
         )
 
 
-def _read_rest(events: Any, patience: Patience) -> None:
+def _read_rest(events: Iterator[bytes], patience: Patience) -> None:
     """Read on to the end of the body, briefly, so that the connection can be kept."""
     patience.hurry(_AFTER_END_S)
     try:

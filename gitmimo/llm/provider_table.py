@@ -83,7 +83,7 @@ PROVIDERS: dict[str, Provider] = {
         Provider(
             name="ollama",
             default_model="ollama/qwen2.5-coder:7b",
-            base_url="http://127.0.0.1:11434/v1",
+            base_url="http://127.0.0.1:11434",
             key_variables=("OLLAMA_API_KEY",),
             url_variables=("OLLAMA_API_BASE", "OLLAMA_HOST"),
             needs_key=False,

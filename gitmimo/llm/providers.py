@@ -5,11 +5,13 @@ import enum
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from gitmimo.errors import ConfigError, NoKey, NoModel, UnknownModel
 from gitmimo.llm.client import Client
 from gitmimo.llm.litellm_model import LitellmClient, import_litellm
 from gitmimo.llm.local import LocalClient, LocalSettings
+from gitmimo.llm.ollama_client import OllamaClient
 from gitmimo.llm.openai_client import Endpoint, OpenAIClient
 from gitmimo.llm.prices import ModelFacts, Price, facts_of
 from gitmimo.llm.provider_table import PROVIDERS, Provider, bare_model, find_provider, provider_of
@@ -18,6 +20,7 @@ from gitmimo.llm.routed import RoutedModel
 from gitmimo.llm.transport import Timeouts, Transport
 
 _DEFAULT_WINDOW = 32_768
+_OLLAMA_WINDOW = 16_384
 _NO_KEY_PROVIDERS = ("bedrock", "vertex_ai", "sagemaker", "azure")  # they sign in their own ways, litellm knows
 
 
@@ -42,6 +45,7 @@ class Settings:
     retries: RetryPolicy = RetryPolicy()
     prices: Mapping[str, Price] = field(default_factory=dict)
     windows: Mapping[str, int] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)  # fields for every direct or local request, as they are
 
 
 def open_model(name: str, settings: Settings) -> RoutedModel:
@@ -67,7 +71,7 @@ def open_model(name: str, settings: Settings) -> RoutedModel:
         name=name,
         provider=provider or "openai",
         facts=facts,
-        window=facts.window or _DEFAULT_WINDOW,
+        window=_window(name, facts),
         supports_tools=facts.supports_tools is not False,
         policy=settings.retries,
     )
@@ -99,13 +103,18 @@ def _full_name(name: str) -> str:
         return alone.default_model
     prefix, slash, rest = name.partition("/")
     known = find_provider(prefix) if slash else None
-    return f"{known.name}/{rest}" if known is not None and prefix != "ollama_chat" else name
+    return f"{known.name}/{rest}" if known is not None else name
 
 
 def _facts(name: str, settings: Settings) -> ModelFacts:
     facts = facts_of(name)
     price, window = settings.prices.get(name), settings.windows.get(name)
     return dataclasses.replace(facts, price=price or facts.price, window=window or facts.window)
+
+
+def _window(name: str, facts: ModelFacts) -> int:
+    """Tokens of prompt and reply together. Ollama keeps room in memory for all of them."""
+    return facts.window or (_OLLAMA_WINDOW if name.startswith("ollama/") else _DEFAULT_WINDOW)
 
 
 def _open_client(name: str, provider: str, settings: Settings) -> Client:
@@ -121,13 +130,21 @@ def _open_client(name: str, provider: str, settings: Settings) -> Client:
             f"`{provider}` is not reached without litellm", hint="git mimo config set llm auto  # or give --base-url"
         )
     endpoint = Endpoint(
-        provider=provider or "openai", model=bare_model(name), name=name, key=key, timeouts=settings.timeouts
+        provider=provider or "openai",
+        model=bare_model(name),
+        name=name,
+        key=key,
+        timeouts=settings.timeouts,
+        extra=settings.extra,
     )
-    return OpenAIClient(endpoint, _transport(base_url, settings.environ))
+    transport = _transport(base_url, settings.environ)
+    if provider == "ollama" and not settings.base_url:
+        return OllamaClient(endpoint, transport, window=_window(name, _facts(name, settings)))
+    return OpenAIClient(endpoint, transport)
 
 
 def _open_local(name: str, settings: Settings) -> RoutedModel:
-    client = LocalClient(name, settings.local, settings.timeouts)
+    client = LocalClient(name, settings.local, settings.timeouts, extra=settings.extra)
     facts = dataclasses.replace(facts_of(name), window=client.window)
     return RoutedModel(
         client,
@@ -169,9 +186,8 @@ def _custom_url(known: Provider | None, settings: Settings) -> str:
         (value for name in (known.url_variables if known else ()) if (value := settings.environ.get(name, "").strip())),
         "",
     )
-    if known is not None and known.name == "ollama" and url:
-        url = url if "://" in url else f"http://{url}"
-        return url if url.rstrip("/").endswith("/v1") else f"{url.rstrip('/')}/v1"
+    if known is not None and known.name == "ollama" and url and not settings.base_url:
+        return (url if "://" in url else f"http://{url}").rstrip("/").removesuffix("/v1")
     return url
 
 

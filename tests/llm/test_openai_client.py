@@ -239,6 +239,31 @@ def test_a_server_that_is_down_gives_no_route() -> None:
         open_model("openai/m", settings).complete(HELLO)
 
 
+def test_a_key_that_the_server_repeats_is_not_shown(opened: Opened, llm_server: ScriptedServer) -> None:
+    llm_server.scripts["m"] = [Answer(status=400, text="bad key sk-very-secret given")]
+    settings = Settings(
+        environ={"OPENAI_API_KEY": "sk-very-secret"},
+        key_for=lambda provider: None,
+        local=LOCAL,
+        base_url=llm_server.base_url,
+    )
+    with pytest.raises(BadReply, match=r"bad key \*\*\* given"):
+        open_model("openai/m", settings).complete(HELLO)
+
+
+def test_extra_fields_go_out_as_they_are(llm_server: ScriptedServer) -> None:
+    llm_server.scripts["m"] = ["x"]
+    settings = Settings(
+        environ={},
+        key_for=lambda provider: None,
+        local=LOCAL,
+        base_url=llm_server.base_url,
+        extra={"grammar": "root ::= [a-z]"},
+    )
+    open_model("openai/m", settings).complete(HELLO)
+    assert llm_server.requests[0].body["grammar"] == "root ::= [a-z]"
+
+
 def test_no_key_is_told_before_anything_is_sent() -> None:
     settings = Settings(environ={}, key_for=lambda provider: None, local=LOCAL)
     for name, provider in (("deepseek/deepseek-chat", "deepseek"), ("kimi", "moonshot"), ("gpt-5", "openai")):

@@ -61,9 +61,9 @@ def direct(name: str, given: Settings) -> tuple[str, str, str]:
             ("https://openrouter.ai/api/v1", "a/b:free", "k"),
         ),
         ("groq/openai/x", {"GROQ_API_KEY": "k"}, ("https://api.groq.com/openai/v1", "openai/x", "k")),
-        ("ollama/qwen:7b", {}, ("http://127.0.0.1:11434/v1", "qwen:7b", "")),
-        ("ollama_chat/qwen:7b", {"OLLAMA_HOST": "box:99"}, ("http://box:99/v1", "qwen:7b", "")),
-        ("ollama/q", {"OLLAMA_API_BASE": "http://box:99"}, ("http://box:99/v1", "q", "")),
+        ("ollama/qwen:7b", {}, ("http://127.0.0.1:11434", "qwen:7b", "")),
+        ("ollama_chat/qwen:7b", {"OLLAMA_HOST": "box:99"}, ("http://box:99", "qwen:7b", "")),
+        ("ollama/q", {"OLLAMA_API_BASE": "http://box:99"}, ("http://box:99", "q", "")),
     ],
 )
 def test_a_name_leads_to_an_address(name: str, environ: Mapping[str, str], expected: tuple[str, str, str]) -> None:
