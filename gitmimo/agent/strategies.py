@@ -8,7 +8,7 @@ from gitmimo.agent.assignment import Assignment, Ending, OnStep, Stop, Strategy,
 from gitmimo.agent.loop import run_shell
 from gitmimo.agent.patch import run_patch
 from gitmimo.agent.sizes import is_small
-from gitmimo.errors import LimitReached, ModelError
+from gitmimo.errors import LimitReached, MimoError
 from gitmimo.llm.model import Model
 from gitmimo.records import Message, Reply, Step, StopReason, Tool, Trajectory, Usage
 
@@ -36,7 +36,7 @@ def run_candidate(
     on_step: OnStep,
     stop: Stop,
 ) -> Trajectory:
-    """Run a candidate to its end; `on_step` keeps each step at once. Never raises for a model or a limit."""
+    """Run a candidate to its end; `on_step` keeps each step at once. What fails is its end."""
     chosen = _STRATEGIES[pick_strategy(strategy, model)]
     return run_strategy(chosen, assignment, workspace, model, on_step=on_step, stop=stop)
 
@@ -57,7 +57,8 @@ def run_strategy(
     on_step: OnStep,
     stop: Stop,
 ) -> Trajectory:
-    """Run one strategy to its end. A model that fails or a limit that is reached ends it with all steps kept."""
+    """Run one strategy to its end. A model that fails or a limit that is reached ends it with all steps kept,
+    and so does a workspace that cannot go on."""
     started = time.monotonic()
     counted = _CountedModel(model)
     steps = list(assignment.history)
@@ -71,7 +72,7 @@ def run_strategy(
         ending = strategy(assignment, workspace, counted, record=record, stop=stop)
     except LimitReached as exc:
         ending = Ending(stop_reason=StopReason.BUDGET, summary=exc.message)
-    except ModelError as exc:
+    except MimoError as exc:  # the model, or the workspace: a command that could not even be started
         reason = stop()
         ending = Ending(stop_reason=reason or StopReason.ERROR, summary=exc.message)
     before = assignment.history

@@ -9,9 +9,9 @@ import pytest
 
 from gitmimo.agent.outputs import cut_middle
 from gitmimo.agent.strategies import pick_strategy
-from gitmimo.errors import ContextOverflow, LimitReached, NoRoute
+from gitmimo.errors import CheckError, ContextOverflow, LimitReached, NoRoute
 from gitmimo.llm.model import ScriptedModel
-from gitmimo.records import ActionKind, Message, Reply, Step, StopReason, ToolCall, Usage
+from gitmimo.records import ActionKind, CommandResult, Message, Reply, Step, StopReason, ToolCall, Usage
 from tests.agent.workshop import RealWorkspace, call, calls, run
 
 
@@ -224,6 +224,16 @@ def test_a_model_that_fails_keeps_the_steps_before(place: RealWorkspace, error: 
     trajectory = run(place, ScriptedModel([call("write", path="f", content="f"), error]))
     assert (trajectory.stop_reason, len(trajectory.steps)) == (reason, 1)
     assert trajectory.summary in ("the server is down", "spent")
+
+
+def test_a_workspace_that_cannot_go_on_keeps_the_steps_before(place: RealWorkspace) -> None:
+    def broken(command: str, *, timeout_s: float | None = None) -> CommandResult:
+        raise CheckError("no sandbox")
+
+    place.run = broken  # type: ignore[method-assign]
+    trajectory = run(place, ScriptedModel([call("write", path="f", content="f"), call("shell", command="ls")]))
+    assert (trajectory.stop_reason, trajectory.summary) == (StopReason.ERROR, "no sandbox")
+    assert (len(trajectory.steps), trajectory.llm_calls) == (1, 2)
 
 
 def test_a_stop_is_obeyed_between_actions_and_before_the_next_call(place: RealWorkspace) -> None:
