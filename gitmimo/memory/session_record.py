@@ -2,14 +2,15 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from gitmimo.memory.front_matter import Value, write_document
+from gitmimo.errors import BadMemory
+from gitmimo.memory.front_matter import Value, read_document, texts_of, write_document
 from gitmimo.records import CandidateResult, SessionResult
 from gitmimo.redact import redact
 from gitmimo.visible import visible
 
 SESSIONS_DIR = ".mimo/sessions"
 MAX_BYTES = 10_000
-DREAMED = "dreamed"
+DREAMED, LABELS = "dreamed", "labels"
 _TASK = 2_500
 _SUMMARY = 400
 
@@ -26,6 +27,7 @@ def write_session_record(
     procedure: Sequence[str] = (),
     skill: str | None = None,
     dreamed: bool = False,
+    labels: Sequence[str] = (),
     known: Mapping[str, str] | None = None,
 ) -> bytes:
     """Format a session's record: the same bytes for the same session, secrets taken out, never over 10 KB.
@@ -50,6 +52,8 @@ def write_session_record(
     }
     if dreamed:
         header[DREAMED] = "yes"
+    if labels:
+        header[LABELS] = tuple(sorted(set(labels)))
     for limit in (_SUMMARY, 120, 0):
         lines = list(_body(result, task, lessons, procedure, limit, known))
         data = write_document(header, "\n".join(lines))
@@ -57,6 +61,21 @@ def write_session_record(
             return data
     kept = "\n".join(lines).encode()[: MAX_BYTES - (len(data) - len("\n".join(lines).encode())) - 60]
     return write_document(header, kept.decode(errors="ignore").rpartition("\n")[0] + "\n\n[cut to 10 KB]")
+
+
+def read_labels(data: bytes) -> tuple[str, ...]:
+    """Return what people said of the session, as its record holds it; nothing when the record is damaged."""
+    try:
+        return texts_of(read_document(data, max_bytes=4 * MAX_BYTES), LABELS)
+    except BadMemory:
+        return ()
+
+
+def add_label(data: bytes, label: str) -> bytes:
+    """Return the record with one more label. BadMemory when the record is damaged."""
+    document = read_document(data, max_bytes=4 * MAX_BYTES)
+    labels = tuple(sorted({*texts_of(document, LABELS), label}))
+    return write_document({**document.header, LABELS: labels}, document.body)
 
 
 def _body(

@@ -103,7 +103,7 @@ def _try(
     library = workshop.library
     taken = [s.name for s in library.skills if s.outcomes.standing is Standing.VERIFIED or not s.is_runnable]
     taken += [name for name, _ in library.problems]
-    procedure = _procedure(workshop.bench, material, general, target, name=skill_name(general.task, taken))
+    procedure = _procedure(workshop, material, general, target, name=skill_name(general.task, taken))
     write_procedure(procedure)
     admission = admit(
         workshop.bench,
@@ -143,15 +143,15 @@ def _try(
     return replace(made, skill=skill)
 
 
-def _procedure(bench: Bench, material: SessionMaterial, general: General, target: Oid, *, name: str) -> Procedure:
+def _procedure(workshop: Workshop, material: SessionMaterial, general: General, target: Oid, *, name: str) -> Procedure:
     tools = sorted({s.argv[0] for s in general.steps if s.kind == "run" and "/" not in s.argv[0]})
     edited = sorted({s.path for s in general.steps if s.kind == "edit"})
-    example = Example(task=_plain_task(material.result.task), parameters=dict(general.values))
+    example = Example(task=_plain_task(material.result.task, workshop.known), parameters=dict(general.values))
     return Procedure(
         name=name,
         description=_description(general),
         steps=general.steps,
-        paths=_allowed(bench, material, general, target),
+        paths=_allowed(workshop.bench, material, general, target),
         parameters=general.parameters,
         preconditions=(
             *(Condition(kind="exists", path=path) for path in edited[:_MOST_CONDITIONS]),
@@ -163,8 +163,8 @@ def _procedure(bench: Bench, material: SessionMaterial, general: General, target
     )
 
 
-def _plain_task(task: str) -> str:
-    clean = redact(task)[0].strip()
+def _plain_task(task: str, known: Mapping[str, str] | None) -> str:
+    clean = redact(task, known)[0].strip()
     return clean if len(clean) <= 3_900 else clean[:3_900]
 
 
