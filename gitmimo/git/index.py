@@ -98,7 +98,7 @@ def _prepare(repository: Repository, directory: Path, parent: Oid, index: Path, 
     _rules_path(index).write_bytes(rules.ignore)
     call = _Caller(repository, directory, index, rules.filters)
     tree = repository.tree_of(parent)
-    call.git("read-tree", tree) if fresh else call.git("read-tree", "-m", tree)
+    call.git("read-tree", tree) if fresh else call.git("read-tree", "--reset", tree)
     call.git("update-index", "-q", "--refresh", check=False)  # exit code 1: some file differs
     state = _State(
         version=_STATE_VERSION, tree=tree, key=key, filters=tuple(sorted(rules.filters)), gitlinks=tuple(rules.gitlinks)

@@ -33,7 +33,7 @@ _Held = tuple[int, Oid]  # mode and object
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """A directory as a tree; `left_out` names what git refuses to hold, such as a directory `.GIT`."""
+    """A directory as a tree; `left_out` names what can't be read or what git refuses to hold, such as `.GIT`."""
 
     tree: Oid
     left_out: tuple[str, ...] = ()
@@ -120,35 +120,49 @@ class _Walk:
 
     def _visit_all(self) -> None:
         waiting = [""]
-        tracked, rules, files, seen = self.known.tracked, self.known.rules, self.known.files, self._seen
         while waiting:
             prefix = waiting.pop()
-            with os.scandir(f"{self.top}/{prefix}") as items:
-                for item in items:
-                    name = item.name
-                    path = prefix + name
-                    if (name[0] in _FIRST_OF_GIT_NAMES or not name.isascii()) and is_git_dir_name(name):
-                        if name != ".git":
-                            self.left_out.append(path)
-                        continue
-                    held = tracked.get(path)
-                    if item.is_dir(follow_symlinks=False):
-                        if held is not None and held[0] == GITLINK:
-                            self._seen.add(path)
-                        elif not rules.is_ignored(path, is_directory=True) or self._is_known_memory(path):
-                            self._directories.add(path)
-                            waiting.append(f"{path}/")
-                    elif (
-                        held is not None
-                        or not rules.is_ignored(path, is_directory=False)
-                        or self._is_known_memory(path)
-                    ):
-                        found = item.stat(follow_symlinks=False)
-                        cached = files.get(path)
-                        if cached is not None and held == cached[1] and cached[0] == _signature(found):
-                            seen.add(path)
-                        else:
-                            self._visit(path, found)
+            try:
+                with os.scandir(f"{self.top}/{prefix}") as items:
+                    waiting += self._visit_directory(prefix, items)
+            except OSError as exc:  # no access, gone meanwhile, too deep a path
+                if not prefix:
+                    raise
+                if not isinstance(exc, FileNotFoundError):
+                    self.left_out.append(prefix)
+
+    def _visit_directory(self, prefix: str, items: Iterator[os.DirEntry[str]]) -> list[str]:
+        """Visit a directory's files and return the directories to go into. The loop that a large project feels."""
+        further = []
+        tracked, files, is_ignored = self.known.tracked, self.known.files, self.known.rules.is_ignored
+        for item in items:
+            name = item.name
+            path = prefix + name
+            if (name[0] in _FIRST_OF_GIT_NAMES or not name.isascii()) and is_git_dir_name(name):
+                if name != ".git":
+                    self.left_out.append(path)
+                continue
+            held = tracked.get(path)
+            if item.is_dir(follow_symlinks=False):
+                if held is not None and held[0] == GITLINK:
+                    self._seen.add(path)
+                elif not is_ignored(path, is_directory=True) or self._is_known_memory(path):
+                    self._directories.add(path)
+                    further.append(f"{path}/")
+                continue
+            if held is None and is_ignored(path, is_directory=False) and not self._is_known_memory(path):
+                continue
+            found = item.stat(follow_symlinks=False)
+            cached = files.get(path)
+            if (
+                cached is not None
+                and cached[1] == held
+                and cached[0] == (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino, found.st_mode)
+            ):
+                self._seen.add(path)
+            else:
+                self._visit(path, found)
+        return further
 
     def _is_known_memory(self, path: str) -> bool:
         """Whether the parent holds this part of `.mimo/`, which isn't among what is tracked here."""
@@ -158,7 +172,7 @@ class _Walk:
         mode = found.st_mode
         if not stat.S_ISREG(mode) and not stat.S_ISLNK(mode):
             return  # a pipe, a socket, a device: as git does
-        signature = _signature(found)
+        signature = found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino, mode
         cached = self.known.files.get(path)
         held = cached[1] if cached is not None and cached[0] == signature else self._read(path, signature)
         if held is None:
@@ -185,6 +199,9 @@ class _Walk:
                 oid = self._store(_read_file(place), before, is_text=True)
         except FileNotFoundError:
             return None
+        except OSError:  # no access, or something else took its place
+            self.left_out.append(path)
+            return None
         held = (EXECUTABLE if kind == FILE and mode & stat.S_IXUSR else kind, oid)
         # a clock of whole seconds: the file may change again without showing it
         slack = _FINE_SLACK_NS if modified % 1_000_000_000 or changed % 1_000_000_000 else _COARSE_SLACK_NS
@@ -209,7 +226,7 @@ class _Walk:
             if self._is_below_directories(path):
                 try:
                     found = os.lstat(f"{self.top}/{path}")
-                except (FileNotFoundError, NotADirectoryError):
+                except OSError:
                     found = None
             if found is not None and self.known.tracked[path][0] == GITLINK and stat.S_ISDIR(found.st_mode):
                 continue
@@ -243,10 +260,6 @@ class _Walk:
                 known.tracked[path] = held
         # with other rules or submodules the next call starts from the parent's again
         known.key = "" if sources else product_key(self.repository, tree)
-
-
-def _signature(found: os.stat_result) -> _Signature:
-    return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino, found.st_mode
 
 
 def _read_file(place: str) -> bytes:

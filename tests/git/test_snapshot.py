@@ -300,6 +300,34 @@ def test_an_index_that_a_kill_left_behind_is_made_anew(repository: Repository, b
     assert candidate.take() == wanted
 
 
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_what_cannot_be_read_is_left_out_and_named(repository: Repository, base: Oid, tmp_path: Path) -> None:
+    candidate = Candidate(repository, base, tmp_path / "s/w", "walk")
+    candidate.write("locked/x")
+    candidate.write("secret")
+    (candidate.place / "locked").chmod(0)
+    (candidate.place / "secret").chmod(0)
+    taken = take_snapshot(repository, candidate.place, parent=base, index=candidate.index)
+    (candidate.place / "locked").chmod(0o755)
+    assert set(taken.left_out) == {"locked/", "secret"}
+    assert taken.tree == repository.tree_of(base)
+
+
+def test_a_path_too_deep_to_open_is_left_out_and_named(repository: Repository, base: Oid, tmp_path: Path) -> None:
+    candidate = Candidate(repository, base, tmp_path / "s/w", "walk")
+    here = os.open(candidate.place, os.O_RDONLY)
+    for _ in range(30):
+        os.mkdir("d" * 200, dir_fd=here)  # noqa: PTH102 - relative to a descriptor
+        below = os.open("d" * 200, os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+    taken = take_snapshot(repository, candidate.place, parent=base, index=candidate.index)
+    assert len(taken.left_out) == 1
+    assert taken.tree == repository.tree_of(base)
+    subprocess.run(["rm", "-r", str(candidate.place / ("d" * 200))], check=True)
+
+
 def test_a_directory_that_is_gone_is_told(candidate: Candidate) -> None:
     shutil.rmtree(candidate.place)
     candidate.way = "walk"
