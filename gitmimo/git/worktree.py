@@ -3,21 +3,21 @@
 import contextlib
 import os
 import re
-import shutil
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitmimo.errors import RefMoved, RepoError, WorktreeError
+from gitmimo.errors import RepoError, WorktreeError
+from gitmimo.git.admin import MARK, admin_entries, discard, find_entry_of, is_ours, remove_tree, sweep
 from gitmimo.git.binary import GitFailed, check_outside_name
 from gitmimo.git.lock import hold_lock
-from gitmimo.git.refs import branch_ref, check_branch_prefix, delete_ref, read_ref, short_name, worktree_git_dir
+from gitmimo.git.refs import branch_ref, check_branch_prefix, delete_ref, read_ref, short_name
 from gitmimo.git.repository import Repository
 from gitmimo.git.tree import CHECKOUT_SWITCHES
 from gitmimo.records import Oid
 
-_MARK = "git-mimo: "
+_LONG_WAIT_S = 600.0
 _OWNER = re.compile(r"\[pid (\d+) started (\S+) on (.*)\]\Z", re.DOTALL)
 
 
@@ -58,7 +58,7 @@ class Worktree:
     @property
     def is_ours(self) -> bool:
         """Whether git-mimo made it."""
-        return self.locked is not None and self.locked.startswith(_MARK)
+        return self.locked is not None and self.locked.startswith(MARK)
 
     @property
     def owner(self) -> Owner | None:
@@ -83,18 +83,15 @@ def add_worktree(
     """
     name = check_outside_name(short_name(branch), what="branch")
     check_branch_prefix(repository, name.rpartition("/")[0] or name)
-    with hold_lock(repository.state_dir / "worktree.lock", wait_s=600, cancelled=cancelled):
-        known = find_worktree(repository, path)
-        if known is not None and known.is_ours and known.branch == name and _is_whole(repository, path):
+    with hold_lock(_lock_path(repository), wait_s=_LONG_WAIT_S, cancelled=cancelled):
+        known = _ready_place(repository, path, name)
+        if known is not None:
             return known
-        _sweep(repository, path, known)
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise WorktreeError(f"something is already there: `{path}`", hint=f"mv '{path}' '{path}.old'")
         before = read_ref(repository, branch_ref(name))
         if before not in (None, start):
             raise WorktreeError(f"the branch `{name}` exists and stands elsewhere: `{before}`")
-        locked = f"{_MARK}{' '.join(reason.split())} {_this_owner()}"
-        entries = _admin_entries(repository)
+        locked = f"{MARK}{' '.join(reason.split())} {_this_owner()}"
+        entries = admin_entries(repository.common_dir)
         finished = False
         try:
             _add(repository, path, name, start, locked, is_new=before is None)
@@ -113,20 +110,19 @@ def remove_worktree(repository: Repository, path: Path) -> None:
 
     WorktreeError for anybody else's. Whether something would be lost is the caller's question: see `gc`.
     """
-    with hold_lock(repository.state_dir / "worktree.lock", wait_s=600):
-        found = find_worktree(repository, path)
-        if found is None:
-            return
-        if not found.is_ours:
+    with hold_lock(_lock_path(repository), wait_s=_LONG_WAIT_S):
+        sweep(repository.common_dir)
+        entry = find_entry_of(repository.common_dir, path)
+        if entry is not None and is_ours(entry):
+            discard(entry)
+        elif entry is not None or _find(repository, path) is not None:
             raise WorktreeError(f"not removed, since git-mimo did not make it: `{path}`")
-        repository.run("worktree", "unlock", path, check=False)
-        done = repository.run("worktree", "remove", "--force", "--force", path, check=False)
-        if done.exit_code and find_worktree(repository, path) is not None:
-            # still ours: without the lock's reason nobody could tell any more
-            repository.run("worktree", "lock", "--reason", found.locked or _MARK, path, check=False)
-            if _is_whole(repository, path):
-                raise WorktreeError(f"cannot remove the worktree `{path}`: {done.stderr.strip()}")
-            _sweep(repository, path, found)
+
+
+def sweep_worktrees(repository: Repository) -> int:
+    """Clear away what killed processes left half made or half removed; return how many there were."""
+    with hold_lock(_lock_path(repository), wait_s=_LONG_WAIT_S):
+        return len(sweep(repository.common_dir))
 
 
 def find_worktree(repository: Repository, path: Path) -> Worktree | None:
@@ -137,8 +133,12 @@ def find_worktree(repository: Repository, path: Path) -> Worktree | None:
 
 def list_worktrees(repository: Repository) -> tuple[Worktree, ...]:
     """Return all worktrees, the main one first."""
-    listed = repository.run("worktree", "list", "--porcelain", "-z").text
-    return tuple(_parse_worktree(block) for block in listed.split("\0\0") if block)
+    try:
+        return _list(repository)
+    except GitFailed:  # git gives up on the whole list when one entry was left half written
+        if not sweep_worktrees(repository):
+            raise
+        return _list(repository)
 
 
 @contextlib.contextmanager
@@ -164,6 +164,36 @@ def _this_owner() -> str:
     return f"[pid {os.getpid()} started {process_start(os.getpid())} on {socket.gethostname()}]"
 
 
+def _lock_path(repository: Repository) -> Path:
+    return repository.state_dir / "worktree.lock"
+
+
+def _list(repository: Repository) -> tuple[Worktree, ...]:
+    listed = repository.run("worktree", "list", "--porcelain", "-z").text
+    return tuple(_parse_worktree(block) for block in listed.split("\0\0") if block)
+
+
+def _find(repository: Repository, path: Path) -> Worktree | None:
+    wanted = os.path.realpath(path)
+    return next((w for w in _list(repository) if os.path.realpath(w.path) == wanted), None)
+
+
+def _ready_place(repository: Repository, path: Path, name: str) -> Worktree | None:
+    """Return our worktree where it is there already, on the branch; otherwise make sure that the place is free."""
+    sweep(repository.common_dir)
+    entry = find_entry_of(repository.common_dir, path)
+    if entry is not None and is_ours(entry):
+        if not path.is_dir():  # somebody removed the files
+            discard(entry)
+        else:
+            known = _find(repository, path)
+            if known is not None and known.branch == name:
+                return known
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise WorktreeError(f"something is already there: `{path}`", hint=f"mv '{path}' '{path}.old'")
+    return None
+
+
 def _add(repository: Repository, path: Path, name: str, start: Oid, reason: str, *, is_new: bool) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     target = ["--no-track", "-b", name, str(path), start] if is_new else [str(path), name]
@@ -172,59 +202,16 @@ def _add(repository: Repository, path: Path, name: str, start: Oid, reason: str,
 
 
 def _clear_away(
-    repository: Repository, path: Path, name: str, start: Oid, entries: frozenset[str], *, is_new: bool
+    repository: Repository, path: Path, name: str, start: Oid, entries: list[Path], *, is_new: bool
 ) -> None:
     """Undo a half-made worktree: only the entry, directory and branch that came with it."""
-    for entry in _admin_entries(repository) - entries:
-        shutil.rmtree(repository.common_dir / "worktrees" / entry, ignore_errors=True)
-    shutil.rmtree(path, ignore_errors=True)
-    if is_new:
-        with contextlib.suppress(RefMoved, RepoError):  # the first failure is the one to tell
-            if read_ref(repository, branch_ref(name)) is not None:
-                delete_ref(repository, branch_ref(name), expected=start, reason="mimo: worktree failed")
-
-
-def _is_whole(repository: Repository, path: Path) -> bool:
-    """Whether git finished making the worktree: it writes the index last."""
-    home = _admin_entry(repository, path)
-    return home is not None and (home / "index").exists() and not (home / "index.lock").exists() and path.is_dir()
-
-
-def _sweep(repository: Repository, path: Path, known: Worktree | None) -> None:
-    """Remove what a process that was killed while it made this worktree left of it, ours alone."""
-    home = _admin_entry(repository, path)
-    if known is not None and known.is_ours and home is not None and not _is_whole(repository, path):
-        pointer = path / ".git"
-        if not pointer.exists() or worktree_git_dir(path) == home:
-            shutil.rmtree(path, ignore_errors=True)
-        shutil.rmtree(home, ignore_errors=True)
-    for entry in _admin_entries(repository):  # killed before it even said where it lies; git doesn't list these
-        place = repository.common_dir / "worktrees" / entry
-        if not (place / "gitdir").exists() and _read(place / "locked").startswith(_MARK):
-            shutil.rmtree(place, ignore_errors=True)
-
-
-def _admin_entry(repository: Repository, path: Path) -> Path | None:
-    """Return the directory in which git keeps what it knows of the worktree."""
-    wanted = os.path.realpath(path / ".git")
-    for entry in _admin_entries(repository):
-        place = repository.common_dir / "worktrees" / entry
-        said = _read(place / "gitdir").rstrip("\n")
-        if said and os.path.realpath(place / said) == wanted:
-            return place
-    return None
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(errors="surrogateescape")
-    except OSError:
-        return ""
-
-
-def _admin_entries(repository: Repository) -> frozenset[str]:
-    listed = repository.common_dir / "worktrees"
-    return frozenset(entry.name for entry in listed.iterdir()) if listed.is_dir() else frozenset()
+    with contextlib.suppress(RepoError):  # the first failure is the one to tell
+        for entry in admin_entries(repository.common_dir):
+            if entry not in entries:
+                discard(entry)
+        remove_tree(path)
+        if is_new and read_ref(repository, branch_ref(name)) is not None:
+            delete_ref(repository, branch_ref(name), expected=start, reason="mimo: worktree failed")
 
 
 def _space_hint(said: str) -> str:

@@ -155,7 +155,7 @@ def test_a_full_disk_is_told_and_leaves_nothing_behind(git: GitBuilder, tmp_path
     assert len(list_worktrees(Repository.discover(git.path))) == 1
 
 
-@pytest.mark.parametrize("left", ["no index", "no pointer", "no gitdir", "index lock"])
+@pytest.mark.parametrize("left", ["no index", "no pointer", "no gitdir", "empty gitdir", "empty commondir"])
 def test_what_a_kill_left_half_made_is_made_anew(
     git: GitBuilder, repository: Repository, base: Oid, tmp_path: Path, left: str
 ) -> None:
@@ -163,17 +163,64 @@ def test_what_a_kill_left_half_made_is_made_anew(
     add_worktree(repository, place, branch=BRANCH, start=base, reason="x")
     home = git.path / ".git/worktrees/w"
     (place / "a.py").unlink()
-    if left == "index lock":
-        (home / "index.lock").touch()
-    else:
-        (home / "index").unlink()
-    if left in ("no pointer", "no gitdir"):
+    (home / "index").unlink()
+    if left in ("no pointer", "no gitdir", "empty gitdir"):
         shutil.rmtree(place)
     if left == "no gitdir":
         (home / "gitdir").unlink()
+    elif left.startswith("empty"):
+        (home / left.removeprefix("empty ")).write_text("")
     add_worktree(repository, place, branch=BRANCH, start=base, reason="x")
     assert (place / "a.py").exists()
     assert [path.name for path in (git.path / ".git/worktrees").iterdir()] == ["w"]
+
+
+@pytest.mark.parametrize("left", ["some files", "only the entry", "only its lock"])
+def test_what_a_killed_removal_left_is_no_worktree(
+    git: GitBuilder, repository: Repository, base: Oid, tmp_path: Path, left: str
+) -> None:
+    place, home = tmp_path / "w", git.path / ".git/worktrees/w"
+    add_worktree(repository, place, branch=BRANCH, start=base, reason="x")
+    (home / "index").unlink()
+    (place / "a.py").unlink()
+    if left != "some files":
+        shutil.rmtree(place)
+    if left == "only its lock":
+        for item in set(home.iterdir()) - {home / "locked"}:
+            shutil.rmtree(item) if item.is_dir() else item.unlink()
+    add_worktree(repository, place, branch=BRANCH, start=base, reason="x")
+    assert (place / "a.py").exists()
+    remove_worktree(repository, place)
+    assert len(list_worktrees(repository)) == 1
+    assert not place.exists()
+
+
+def test_an_entry_that_stops_git_is_cleared_when_worktrees_are_listed(
+    git: GitBuilder, repository: Repository, base: Oid, tmp_path: Path
+) -> None:
+    add_worktree(repository, tmp_path / "w", branch=BRANCH, start=base, reason="x")
+    home = git.path / ".git/worktrees/w"
+    (home / "index").unlink()
+    (home / "commondir").write_text("")
+    assert len(list_worktrees(repository)) == 1
+    git("worktree", "add", "--quiet", "-b", "side", str(tmp_path / "side"))
+    (git.path / ".git/worktrees/side/commondir").write_text("")
+    with pytest.raises(RepoError, match="commondir"):  # the user's own stays for the user to mend
+        list_worktrees(repository)
+    assert (tmp_path / "side/a.py").exists()
+
+
+def test_read_only_directories_are_removed_too(repository: Repository, base: Oid, tmp_path: Path) -> None:
+    add_worktree(repository, tmp_path / "w", branch=BRANCH, start=base, reason="x")
+    (tmp_path / "w/cache/deep").mkdir(parents=True)
+    (tmp_path / "w/cache/deep/file").touch()
+    (tmp_path / "w/link").symlink_to(tmp_path / "kept")
+    (tmp_path / "kept").mkdir()
+    for name in ("w/cache/deep", "w/cache"):
+        (tmp_path / name).chmod(0o500)
+    remove_worktree(repository, tmp_path / "w")
+    assert not (tmp_path / "w").exists()
+    assert (tmp_path / "kept").exists()
 
 
 def test_a_half_made_worktree_can_be_removed(
