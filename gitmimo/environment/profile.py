@@ -75,7 +75,7 @@ def build_profile(
     places = _existing([home, Path("/home"), Path("/root"), Path("/tmp"), Path("/var/tmp"), Path("/run"), *hidden])
     places = [p for p in places if p != Path("/") and not any(p != q and p.is_relative_to(q) for q in places)]
     path = _clean_path(environ.get("PATH", os.defpath))
-    needed = [*_tool_places(home), *_path_places(path), *_interpreter_places(interpreter), *readable]
+    needed = [*_tool_places(home), *_path_places(path), *interpreter_places(interpreter), *readable]
     forbidden = [home / name for name in _FORBIDDEN]
     allowed = [
         p
@@ -92,6 +92,11 @@ def build_profile(
         masked=_masked(places),
         env={**_kept(environ, _KEPT), **_tool_homes(environ, home), **_SET, "PATH": os.pathsep.join(path)},
     )
+
+
+def interpreter_places(interpreter: Path) -> list[Path]:
+    """What must be readable for a Python to run: its own prefix and those that it stands on."""
+    return [place for hop in _hops(interpreter) for place in _prefix_places(hop.parent)]
 
 
 def network_variables(environ: Mapping[str, str]) -> dict[str, str]:
@@ -128,10 +133,6 @@ def _path_places(path: Sequence[str]) -> list[Path]:
         for hop in _hops(Path(where)) if where else ():
             found += _prefix_places(hop.parent)
     return found
-
-
-def _interpreter_places(interpreter: Path) -> list[Path]:
-    return [place for hop in _hops(interpreter) for place in _prefix_places(hop.parent)]
 
 
 def _hops(program: Path) -> list[Path]:

@@ -4,11 +4,12 @@ import hashlib
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gitmimo.environment.command import Limits
 from gitmimo.environment.process import run_process
+from gitmimo.environment.profile import interpreter_places
 from gitmimo.errors import CheckError
 
 _VENVS = (".venv", "venv", "env")
@@ -37,17 +38,17 @@ def find_interpreters(checkout: Path | None, environ: Mapping[str, str]) -> list
     for home, origin in homes:
         python = home / "bin" / "python"
         if (home / "pyvenv.cfg").is_file() and python.exists():
-            readable = (home.resolve(), python.resolve().parent.parent)
-            found.append(Interpreter(path=python.absolute(), origin=origin, readable=readable))
+            found.append(Interpreter(path=python.absolute(), origin=origin))
     for name in ("python3", "python"):
         where = shutil.which(name, path=environ.get("PATH"))
         if where and (real := _ask(Path(where), "import sys; print(sys.executable)")):
             found.append(Interpreter(path=Path(real), origin=f"`{name}` on PATH"))
     found.append(Interpreter(path=Path(sys.executable), origin="the Python that runs git-mimo"))
-    unique: dict[Path, Interpreter] = {}
-    for interpreter in found:
-        unique.setdefault(interpreter.path, interpreter)
-    return list(unique.values())
+    unique = {interpreter.path: interpreter for interpreter in reversed(found)}
+    return [
+        replace(interpreter, readable=tuple(interpreter_places(interpreter.path)))
+        for interpreter in reversed(unique.values())
+    ]
 
 
 def has_module(python: Path, name: str) -> bool:

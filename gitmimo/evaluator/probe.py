@@ -105,6 +105,8 @@ def _python_probe(
     probe.with_suffix(".json").write_text(json.dumps(settings), encoding="utf-8")
     env |= {"PYTHONPATH": str(home), **({"PYTHONSAFEPATH": "1"} if _only_runs_tests(tests) else {})}
     command = tests.command
+    if isinstance(command, str):
+        command = _keep_import_path(command, home)
     if is_pytest:
         options = ["-p", probe.stem, "-p", "no:cacheprovider", f"--rootdir={tree}", f"--confcutdir={tree}"]
         env["PYTEST_ADDOPTS"] = shlex.join(options)
@@ -121,6 +123,15 @@ def _python_probe(
         nonce=nonce,
         must_pass=must_pass,
         must_fail=must_fail,
+    )
+
+
+def _keep_import_path(command: str, home: Path) -> str:
+    """A command that sets PYTHONPATH itself sets it besides ours."""
+    return re.sub(
+        r"(?<!\w)PYTHONPATH=(\"?)(?=(\S?))",
+        lambda match: f"PYTHONPATH={match[1]}{home}{'' if match[2] in ('', ';', '&', chr(34)) else ':'}",
+        command,
     )
 
 

@@ -32,11 +32,6 @@ _SETTINGS = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="u
 _PASS, _FAIL = _SETTINGS["must_pass"], _SETTINGS["must_fail"]
 _planted: dict[str, int] = {}
 
-# Programs that the tests start see what a user's own run would show them, plus this tree before any installed copy.
-for _name in ("PYTEST_ADDOPTS", "PYTHONSAFEPATH"):
-    os.environ.pop(_name, None)
-os.environ["PYTHONPATH"] = os.pathsep.join(_SETTINGS["roots"])
-
 
 def _write(record: dict[str, Any]) -> None:
     line = json.dumps({"nonce": _SETTINGS["nonce"], **record}) + "\n"
@@ -47,6 +42,15 @@ def _write(record: dict[str, Any]) -> None:
         os.close(fd)
 
 
+def _free_environment() -> None:
+    """Let programs that the tests start see what a user's own run shows them, and this tree before installed copies."""
+    for name in ("PYTEST_ADDOPTS", "PYTHONSAFEPATH"):
+        os.environ.pop(name, None)
+    before = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    others = [part for part in before if part and part != str(Path(__file__).parent)]
+    os.environ["PYTHONPATH"] = os.pathsep.join([*_SETTINGS["roots"], *others])
+
+
 def _is_worker(config: pytest.Config) -> bool:
     return hasattr(config, "workerinput")
 
@@ -54,12 +58,13 @@ def _is_worker(config: pytest.Config) -> bool:
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """Put the tree first: entry points of installed plugins are loaded by now, so none in the tree is found."""
-    roots = [root for root in _SETTINGS["roots"] if root not in sys.path]
-    sys.path[:0] = roots
+    sys.path[:0] = [root for root in _SETTINGS["roots"] if root not in sys.path]
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
+    if _is_worker(config) or getattr(config.option, "dist", "no") == "no":
+        _free_environment()  # the workers of pytest-xdist read it again, and only they run tests
     config.option.maxfail = 0  # a planted failure must not end the session
     if not _is_worker(config):
         _write({"kind": "start"})

@@ -102,6 +102,7 @@ def _planted() -> unittest.TestSuite:
 
 if __name__ == "__main__":
     os.environ.pop("PYTHONSAFEPATH", None)
-    os.environ["PYTHONPATH"] = os.pathsep.join(_SETTINGS["roots"])
+    _others = [p for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p and p != str(Path(__file__).parent)]
+    os.environ["PYTHONPATH"] = os.pathsep.join([*_SETTINGS["roots"], *_others])
     sys.path[:1] = _SETTINGS["roots"]  # in the place of this script's own directory
     unittest.main(module=None, argv=["python -m unittest", *sys.argv[1:]], testRunner=_Runner)

@@ -1,0 +1,327 @@
+"""Which command is chosen for which project, and that it really gives results by test id."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from gitmimo.environment.command import Limits
+from gitmimo.environment.sandbox import open_environment
+from gitmimo.errors import CheckError
+from gitmimo.evaluator.baseline import measure_base
+from gitmimo.evaluator.bench import Bench
+from gitmimo.evaluator.command import ReportFormat, TestCommand, TestKind
+from gitmimo.evaluator.detect import detect_test_command
+from tests.conftest import GitBuilder
+from tests.evaluator.conftest import CALC, PROJECT, RIGHT, Judge, measured
+
+Files = Mapping[str, str | bytes | None]
+UNITTEST = """\
+import unittest
+
+from calc.core import add, double
+
+
+class CoreTest(unittest.TestCase):
+    def test_add(self):
+        self.assertEqual(add(2, 3), 5)
+
+    def test_double(self):
+        self.assertEqual(double(4), 8)
+
+    @unittest.skip("later")
+    def test_later(self):
+        self.fail()
+"""
+
+
+def detect(files: Files, *, given: str = "", checkout: Path | None = None, path: str | None = None) -> TestCommand:
+    def read(name: str) -> bytes | None:
+        content = files.get(name)
+        return content.encode() if isinstance(content, str) else content
+
+    environ = {"PATH": os.environ["PATH"] if path is None else path, "HOME": "/nonexistent"}
+    return detect_test_command(list(files), read, given=given, checkout=checkout, environ=environ)
+
+
+@pytest.fixture
+def bare_python(tmp_path: Path) -> str:
+    """A PATH whose only Python has no pytest."""
+    home = tmp_path / "bare"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(home)], check=True)
+    return str(home / "bin")
+
+
+@pytest.mark.parametrize(
+    ("files", "kind", "shown"),
+    [
+        ({"test_a.py": "def test_a(): pass\n"}, TestKind.PYTEST, "-m pytest"),
+        ({"pyproject.toml": "[tool.pytest.ini_options]\n"}, TestKind.PYTEST, "-m pytest"),
+        ({"setup.cfg": "[tool:pytest]\n"}, TestKind.PYTEST, "-m pytest"),
+        ({"pytest.ini": ""}, TestKind.PYTEST, "-m pytest"),
+        ({"package.json": '{"scripts": {"test": "node --test"}}'}, TestKind.NODE, "node --test"),
+        ({"package.json": '{"scripts": {"test": "jest --ci"}}'}, TestKind.JEST, "npm test --"),
+        ({"package.json": '{"scripts": {"test": "vitest"}}', "yarn.lock": ""}, TestKind.VITEST, "yarn test -- --run"),
+        ({"package.json": '{"scripts": {"test": "tsc && mocha"}}'}, TestKind.NPM, "npm test"),
+        ({"package.json": '{"scripts": {"test": "echo no test specified"}}', "a.test.mjs": ""}, TestKind.NODE, "node"),
+        ({"go.mod": "module x\n"}, TestKind.GO, "go test ./..."),
+        ({"Cargo.toml": "[package]\n"}, TestKind.CARGO, "cargo test"),
+        ({"Cargo.toml": "[workspace]\n"}, TestKind.CARGO, "--workspace"),
+        ({"pom.xml": ""}, TestKind.MAVEN, "mvn -B"),
+        ({"build.gradle.kts": "", "gradlew": ""}, TestKind.GRADLE, "./gradlew"),
+        ({"tox.ini": "[tox]\n"}, TestKind.TOX, "tox"),
+        ({"noxfile.py": ""}, TestKind.NOX, "nox"),
+        ({"Makefile": "all:\n\tcc\ntest: all\n\t./t\n"}, TestKind.MAKE, "make test"),
+        ({"Makefile": "check :\n\t./t\n"}, TestKind.MAKE, "make check"),
+    ],
+)  # fmt: skip
+def test_command_is_found_in_the_base_tree(files: Files, kind: TestKind, shown: str) -> None:
+    found = detect(files)
+    assert found.kind is kind
+    assert shown in found.shown
+    assert found.reason
+
+
+@pytest.mark.parametrize("files", [{}, {"main.c": ""}, {"Makefile": "all:\n\tcc\ntest := 1\n"}, {"package.json": "{"}])
+def test_nothing_found_is_an_error_that_says_what_to_do(files: Files) -> None:
+    with pytest.raises(CheckError) as caught:
+        detect(files)
+    assert "--test" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("given", "kind", "form"),
+    [
+        ("pytest -q", TestKind.PYTEST, ReportFormat.PYTEST),
+        ("cd sub && python3 -m pytest tests", TestKind.PYTEST, ReportFormat.PYTEST),
+        ("uv run --frozen pytest", TestKind.PYTEST, ReportFormat.PYTEST),
+        ("./venv/bin/pytest", TestKind.PYTEST, ReportFormat.PYTEST),
+        ("python -m unittest -v", TestKind.UNITTEST, ReportFormat.UNITTEST),
+        ("node --import x --test a/", TestKind.NODE, ReportFormat.NODE_JUNIT),
+        ("npx vitest run", TestKind.VITEST, ReportFormat.VITEST_JSON),
+        ("go test -race ./...", TestKind.GO, ReportFormat.GO_JSON),
+        ("cargo +nightly test", TestKind.CARGO, ReportFormat.CARGO_TEXT),
+        ("./mvnw verify", TestKind.MAVEN, ReportFormat.SUREFIRE),
+        ("make check", TestKind.MAKE, ReportFormat.PYTEST),
+        ("./run-my-tests.sh", TestKind.COMMAND, ReportFormat.PYTEST),
+        ("./pytest-runner.sh", TestKind.COMMAND, ReportFormat.PYTEST),
+    ],
+)
+def test_given_command_is_recognised(given: str, kind: TestKind, form: ReportFormat) -> None:
+    found = detect({}, given=given)
+    assert (found.kind, found.report) == (kind, form)
+    assert found.shown.endswith(given)
+
+
+def test_projects_own_environment_comes_first(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / ".venv")], check=True)
+    library = next((tmp_path / ".venv" / "lib").glob("python*/site-packages"))
+    (library / "pytest.py").write_text("")
+    found = detect({"test_a.py": ""}, checkout=tmp_path)
+    assert found.interpreter == tmp_path / ".venv" / "bin" / "python"
+    assert tmp_path / ".venv" in found.readable
+    tracked = detect({"test_a.py": "", ".venv/bin/python": ""}, checkout=tmp_path)
+    assert tracked.interpreter != found.interpreter
+
+
+def test_program_of_the_projects_environment_is_found_for_a_given_command(tmp_path: Path) -> None:
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv" / "bin" / "pytest").write_text("")
+    found = detect({}, given="pytest -q", checkout=tmp_path, path="/nonexistent")
+    assert found.shown == f'export PATH="{tmp_path}/.venv/bin:$PATH"\npytest -q'
+
+
+def test_unittest_serves_where_no_python_has_pytest(
+    monkeypatch: pytest.MonkeyPatch, bare_python: str, make_bench: Callable[..., Bench], git: GitBuilder
+) -> None:
+    monkeypatch.setattr(sys, "executable", f"{bare_python}/python")
+    files = {**PROJECT, "pyproject.toml": None, "tests/test_core.py": UNITTEST, "tests/__init__.py": ""}
+    files = {name: text for name, text in files.items() if text is not None}
+    found = detect(files, path=bare_python)
+    assert found.kind is TestKind.UNITTEST
+    judge = measured(git, make_bench(files, tests=found))
+    assert judge.baseline.failed_ids == {"tests.test_core.CoreTest.test_add"}
+    assert judge.baseline.passed_ids == {"tests.test_core.CoreTest.test_double"}
+    assert judge({"calc/core.py": RIGHT}).passed
+    assert not judge({"calc/core.py": "import os\nos._exit(0)\n"}).passed
+    assert not judge({"unittest.py": "raise SystemExit(0)\n"}).passed
+    patched = "import unittest\nunittest.TestCase.run = lambda self, result=None: result.addSuccess(self)\n"
+    assert not judge({"calc/__init__.py": patched}).passed
+
+
+def test_tests_that_need_pytest_where_none_has_it_are_an_error(
+    monkeypatch: pytest.MonkeyPatch, bare_python: str
+) -> None:
+    monkeypatch.setattr(sys, "executable", f"{bare_python}/python")
+    with pytest.raises(CheckError, match="need pytest") as caught:
+        detect({"tests/test_a.py": "import pytest\n"}, path=bare_python)
+    assert "--test" in caught.value.hint
+
+
+# --- other runners, for real -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def judged(make_bench: Callable[..., Bench], git: GitBuilder) -> Callable[..., Judge]:
+    """A judge of a project with the command that detection gives for it."""
+
+    def make(files: Files, *, given: str = "", **options: object) -> Judge:
+        bench = make_bench(files, tests=detect(files, given=given, checkout=git.path), **options)
+        return measured(git, bench)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        f"{sys.executable} -m pytest -x tests",
+        f"cd tests && PYTHONPATH= {sys.executable} -m pytest -p no:randomly && echo ok",
+        f"{sys.executable} -m pytest -q -n 2",
+        f"{sys.executable} -m pytest tests/test_core.py -k double ; {sys.executable} -m pytest -k add",
+    ],
+)
+def test_given_pytest_command_reports_by_id(judged: Callable[..., Judge], given: str) -> None:
+    judge = judged(PROJECT, given=given)
+    assert judge.baseline.failed_ids == {"tests/test_core.py::test_add"}
+    assert judge({"calc/core.py": RIGHT}).fixed_ids == ("tests/test_core.py::test_add",)
+
+
+def test_make_that_runs_pytest_reports_by_id(judged: Callable[..., Judge]) -> None:
+    judge = judged({**PROJECT, "Makefile": f"test:\n\t{sys.executable} -m pytest\n"}, given="make test")
+    assert judge.baseline.failed_ids == {"tests/test_core.py::test_add"}
+    green = judge({"Makefile": "test:\n\ttrue\n"})
+    assert not green.passed
+    assert green.restored_paths == ("Makefile",)
+
+
+def test_command_without_report_counts_by_exit_code(judged: Callable[..., Judge]) -> None:
+    files = {"run.sh": "#!/bin/sh\n. ./lib.sh\ntest $(add 2 3) = 5\n", "lib.sh": "add() { echo $(($1 - $2)); }\n"}
+    judge = judged(files, given="sh run.sh")
+    assert judge.baseline.notes
+    assert not judge({"lib.sh": "add() { echo 6; }\n"}).passed
+    assert judge({"lib.sh": "add() { echo $(($1 + $2)); }\n"}).passed
+    assert not judge({"run.sh": "true\n"}).passed
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
+def test_node_reports_by_id(judged: Callable[..., Judge]) -> None:
+    test = (
+        "import test from 'node:test'; import assert from 'node:assert'; import {add, one} from '../core.mjs';\n"
+        "test('adds', () => assert.equal(add(2, 3), 5)); test('group', async t => {\n"
+        "  await t.test('one', () => assert.equal(one, 1)); });\n"
+    )
+    files = {
+        "package.json": json.dumps({"name": "x", "scripts": {"test": "node --test"}}),
+        "core.mjs": "export const add = (a, b) => a - b;\nexport const one = 1;\n",
+        "test/core.test.mjs": test,
+    }
+    judge = judged(files)
+    assert judge.baseline.failed_ids == {"test::adds"}
+    assert judge.baseline.passed_ids == {"test::group > one"}
+    right = "export const add = (a, b) => a + b;\nexport const one = 1;\n"
+    assert judge({"core.mjs": right}).passed
+    assert not judge({"core.mjs": right.replace("one = 1", "one = 2")}).passed
+    assert not judge({"core.mjs": "process.exit(0);\n" + right}).passed
+    assert not judge({"package.json": json.dumps({"scripts": {"test": "true"}})}).passed
+
+
+@pytest.mark.skipif(shutil.which("cargo") is None, reason="needs cargo")
+def test_cargo_reports_by_id(judged: Callable[..., Judge]) -> None:
+    files = {
+        "Cargo.toml": '[package]\nname = "calc"\nversion = "0.1.0"\nedition = "2021"\n',
+        "src/lib.rs": "pub fn add(a: i32, b: i32) -> i32 { a - b }\npub fn one() -> i32 { 1 }\n",
+        "tests/core.rs": "#[test]\nfn adds() { assert_eq!(calc::add(2, 3), 5); }\n"
+        "#[test]\nfn one() { assert_eq!(calc::one(), 1); }\n",
+    }
+    judge = judged(files)
+    assert judge.baseline.failed_ids == {"tests/core.rs::adds"}
+    assert judge.baseline.passed_ids == {"tests/core.rs::one"}
+    right = str(files["src/lib.rs"]).replace("a - b", "a + b")
+    assert judge({"src/lib.rs": right}).passed
+    assert not judge({"src/lib.rs": right.replace("{ 1 }", "{ std::process::exit(0) }")}).passed
+
+
+def test_green_base_needs_no_mending(judged: Callable[..., Judge]) -> None:
+    judge = judged({**PROJECT, "calc/core.py": RIGHT}, given=f"{sys.executable} -m pytest")
+    assert judge.baseline.is_green
+    assert judge({"calc/more.py": "x = 1\n"}).passed
+    assert not judge({"calc/core.py": CALC}).passed
+
+
+# --- bases that can't be measured ------------------------------------------------------------------------------------
+
+
+def test_base_that_hangs_is_a_clear_error(make_bench: Callable[..., Bench]) -> None:
+    bench = make_bench({**PROJECT, "tests/test_core.py": "while True:\n    pass\n"}, limits=Limits(timeout_s=6))
+    with pytest.raises(CheckError, match="did not end within 6 s"):
+        measure_base(bench)
+
+
+def test_base_whose_setup_fails_is_a_clear_error(make_bench: Callable[..., Bench]) -> None:
+    with pytest.raises(CheckError, match="setup fails on the base commit with exit code 7"):
+        measure_base(make_bench(setup=("echo no network; exit 7",)))
+
+
+def test_missing_test_command_is_a_clear_error(make_bench: Callable[..., Bench]) -> None:
+    command = TestCommand(command="no-such-runner", kind=TestKind.COMMAND, report=ReportFormat.NONE)
+    with pytest.raises(CheckError, match="was not found"):
+        measure_base(make_bench(tests=command))
+
+
+def test_base_whose_pytest_cannot_start_is_a_clear_error(make_bench: Callable[..., Bench]) -> None:
+    pyproject = '[tool.pytest.ini_options]\naddopts = "--no-such-option"\n'
+    with pytest.raises(CheckError, match="cannot be run or read.*no-such-option"):
+        measure_base(make_bench({**PROJECT, "pyproject.toml": pyproject}))
+
+
+def test_test_that_disagrees_with_itself_is_set_aside(
+    make_bench: Callable[..., Bench], git: GitBuilder, tmp_path: Path
+) -> None:
+    counter = tmp_path / "counter"
+    counter.mkdir()
+    flaky = f"""
+from pathlib import Path
+
+
+def test_flaky():
+    seen = Path({str(counter)!r})
+    number = len(list(seen.iterdir()))
+    (seen / str(number)).touch()
+    assert number % 2
+"""
+    bench = make_bench({**PROJECT, "tests/test_flaky.py": flaky}, environment=open_environment("none"))
+    baseline = measure_base(bench)
+    assert baseline.flaky_ids == ("tests/test_flaky.py::test_flaky",)
+    judge = Judge(git=git, bench=bench, baseline=baseline)
+    assert judge({"calc/core.py": RIGHT}).passed
+    assert judge({"calc/core.py": RIGHT + "\n"}).flaky_ids == ("tests/test_flaky.py::test_flaky",)
+
+
+def test_new_failure_that_does_not_come_again_is_set_aside_and_recorded(
+    make_bench: Callable[..., Bench], git: GitBuilder, tmp_path: Path
+) -> None:
+    """Passes twice on base, fails once on the product, passes from then on."""
+    counter = tmp_path / "counter"
+    counter.mkdir()
+    unlucky = f"""
+from pathlib import Path
+
+
+def test_unlucky():
+    seen = Path({str(counter)!r})
+    number = len(list(seen.iterdir()))
+    (seen / str(number)).touch()
+    assert number != 2
+"""
+    bench = make_bench({**PROJECT, "tests/test_unlucky.py": unlucky}, environment=open_environment("none"))
+    judge = Judge(git=git, bench=bench, baseline=measure_base(bench))
+    evidence = judge({"calc/core.py": RIGHT})
+    assert evidence.passed, evidence.failed_gates
+    assert evidence.flaky_ids == ("tests/test_unlucky.py::test_unlucky",)
+    assert any("failed once and passed in 2 further runs" in flag for flag in evidence.flags)

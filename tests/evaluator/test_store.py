@@ -1,0 +1,133 @@
+"""Equal products are tested once, whoever asks and when."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gitmimo.environment.command import Environment, Job
+from gitmimo.errors import CheckError, RepoError
+from gitmimo.evaluator.bench import Bench
+from gitmimo.evaluator.evaluate import evaluate
+from gitmimo.evaluator.store import EvidenceStore
+from gitmimo.records import CommandResult, Evidence, Oid
+from tests.evaluator.conftest import RIGHT, Judge
+
+
+class Counting:
+    """An environment that counts what runs in it."""
+
+    def __init__(self, inner: Environment) -> None:
+        self._inner = inner
+        self.name = inner.name
+        self.gaps = inner.gaps
+        self.runs = 0
+        self._lock = threading.Lock()
+
+    def run(self, job: Job) -> CommandResult:
+        with self._lock:
+            self.runs += 1
+        return self._inner.run(job)
+
+
+@pytest.fixture
+def counted(judge: Judge) -> Counting:
+    counting = Counting(judge.bench.environment)
+    judge.bench = replace(judge.bench, environment=counting)
+    return counting
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> EvidenceStore:
+    return EvidenceStore(tmp_path / "evidence")
+
+
+def test_equal_trees_are_tested_once(judge: Judge, counted: Counting, store: EvidenceStore) -> None:
+    first = judge({"calc/core.py": RIGHT}, store=store)
+    again = judge({"calc/core.py": RIGHT, ".mimo/x.md": "x\n"}, store=store)
+    assert first == again
+    assert counted.runs == 1
+
+
+def test_equal_trees_asked_for_at_the_same_time_are_tested_once(
+    judge: Judge, counted: Counting, store: EvidenceStore
+) -> None:
+    tree = judge.tree({"calc/core.py": RIGHT})
+
+    def ask(_: int) -> Evidence:
+        return evaluate(judge.bench, judge.baseline, tree, store=store)
+
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        found = list(pool.map(ask, range(4)))
+    assert counted.runs == 1
+    assert all(evidence == found[0] for evidence in found)
+
+
+def test_different_trees_are_tested_each(judge: Judge, counted: Counting, store: EvidenceStore) -> None:
+    judge({"calc/core.py": RIGHT}, store=store)
+    judge({"calc/core.py": RIGHT + "\n"}, store=store)
+    assert counted.runs == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda judge: replace(judge, bench=replace(judge.bench, accept=("true",))),
+        lambda judge: replace(judge, baseline=replace(judge.baseline, fingerprint="other")),
+        lambda judge: replace(judge, task="Add a feature"),
+    ],
+    ids=["commands", "environment", "task"],
+)
+def test_evidence_is_not_used_where_something_else_was_asked(
+    judge: Judge, counted: Counting, store: EvidenceStore, change: Callable[[Judge], Judge]
+) -> None:
+    judge({"calc/core.py": RIGHT}, store=store)
+    before = counted.runs
+    change(judge)({"calc/core.py": RIGHT}, store=store)
+    assert counted.runs > before
+
+
+@pytest.mark.parametrize("damage", ["", "{", '{"schema": "other"}', "null"])
+def test_damaged_evidence_counts_as_absent(judge: Judge, counted: Counting, store: EvidenceStore, damage: str) -> None:
+    judge({"calc/core.py": RIGHT}, store=store)
+    next(store.directory.glob("*.json")).write_text(damage)
+    assert judge({"calc/core.py": RIGHT}, store=store).passed
+    assert counted.runs == 2
+
+
+def test_cancelled_evaluation_leaves_no_evidence(judge: Judge, store: EvidenceStore) -> None:
+    with pytest.raises((CheckError, RepoError)):
+        judge({"calc/core.py": RIGHT}, store=store, cancelled=lambda: True)
+    assert list(store.directory.glob("*.json")) == []
+
+
+def test_nothing_is_left_of_fresh_trees(judge: Judge) -> None:
+    judge({"calc/core.py": RIGHT})
+    assert list(judge.bench.scratch.iterdir()) == []
+
+
+def test_accept_commands_decide_on_the_product(judge: Judge) -> None:
+    judge.bench = replace(judge.bench, accept=("python3 -c 'from calc.core import add; assert add(1, 1) == 2'",))
+    assert judge({"calc/core.py": RIGHT}).passed
+    judge.bench = replace(judge.bench, accept=("test -e missing.txt",))
+    refused = judge({"calc/core.py": RIGHT})
+    assert [gate.name for gate in refused.failed_gates] == ["accept"]
+    assert "missing.txt" in refused.failed_gates[0].detail
+
+
+def test_setup_that_fails_on_the_product_fails_its_gate(judge: Judge) -> None:
+    judge.bench = replace(judge.bench, setup=("test ! -e bad.txt",))
+    assert judge({"calc/core.py": RIGHT}).passed
+    assert [gate.name for gate in judge({"calc/core.py": RIGHT, "bad.txt": "x"}).failed_gates] == ["setup"]
+
+
+def test_evidence_belongs_to_the_tree_and_not_to_the_commit(judge: Judge, make_bench: Callable[..., Bench]) -> None:
+    commit = judge.tree({"calc/core.py": RIGHT})
+    tree = judge.bench.repository.tree_of(commit)
+    evidence = evaluate(judge.bench, judge.baseline, Oid(tree))
+    assert evidence.tree == tree
+    assert evidence.diff.size == 2
+    assert make_bench
