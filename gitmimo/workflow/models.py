@@ -27,6 +27,7 @@ class ModelPool:
 
     workers: tuple[RoutedModel, ...]
     planner: RoutedModel
+    dreamer: RoutedModel
     critic: RoutedModel | None
     ledger: Ledger
     limits: BudgetLimits
@@ -39,14 +40,16 @@ class ModelPool:
 
     def close(self) -> None:
         """Let go of connections, the local server and the ledger."""
-        for model in {id(model): model for model in (*self.workers, self.planner, self.critic) if model}.values():
+        for model in {
+            id(model): model for model in (*self.workers, self.planner, self.dreamer, self.critic) if model
+        }.values():
             model.close()
         self.ledger.close()
 
     def metered(self, number: int, phase: str) -> Model:
         """The model of a candidate (spread over candidates) or of a phase, under the budget."""
-        if phase == "plan":
-            model = self.planner
+        if phase in ("plan", "dream"):
+            model = self.planner if phase == "plan" else self.dreamer
         elif phase == "critic":
             if self.critic is None:
                 raise NoModel("no critic is configured")
@@ -61,13 +64,14 @@ def open_models(repository: Repository, config: Config, session: SessionId) -> M
     settings = model_settings(config)
     names = model_names(config)
     workers = tuple(open_model(name, settings) for name in names)
-    plan = config.text("model.plan")
+    plan, dream = config.text("model.plan"), config.text("model.dream")
     for name in dict.fromkeys([*names, plan]):
         if name:
             warm_up(name, settings)
     return ModelPool(
         workers=workers,
         planner=open_model(plan, settings) if plan else workers[0],
+        dreamer=open_model(dream, settings) if dream else workers[0],
         critic=_open_critic(config, names, settings, workers),
         ledger=Ledger(repository.state_dir),
         limits=limits_of(config),

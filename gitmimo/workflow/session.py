@@ -34,6 +34,7 @@ from gitmimo.records import (
 )
 from gitmimo.workflow import land
 from gitmimo.workflow.candidates import Place, Surroundings, prepare_place, remove_place, work
+from gitmimo.workflow.dreaming import Remembered
 from gitmimo.workflow.history import LOCK_NAME, STOP_NAME, sessions_directory
 from gitmimo.workflow.judging import Judge
 from gitmimo.workflow.places import session_directory
@@ -60,8 +61,8 @@ class Plan:
     timeout_s: float
     branch_prefix: str = "mimo"
     worktree_root: str = ""
-    after: "Callable[[SessionResult, CandidateResult], Mapping[str, bytes | None]] | None" = None
-    skill: "Callable[[], CandidateResult | None] | None" = None
+    after: Callable[[SessionResult, CandidateResult], Remembered]
+    skill: Callable[[Callable[[], None]], CandidateResult | None] | None = None  # given a way to wait for base's tests
 
 
 @dataclass(slots=True)
@@ -131,20 +132,20 @@ class Conductor:
                 self.interrupt.request(StopReason.ERROR)
                 raise
         verdict = self._decide()
-        result = replace(self._closing(opening), verdict=verdict)
+        result = replace(self._closing(opening), verdict=verdict, skill=self._skill(verdict))
         if verdict.winner is None:
             return self._without_winner(result, verdict)
         winner = self._results[verdict.winner]
         self.observe(Progress(number=0, phase="land"))
         result = replace(result, status=SessionStatus.PASSED, message=verdict.reason)
-        files = self.plan.after(result, winner) if self.plan.after else {}
+        remembered = self.plan.after(result, winner)
         branch, tip = land.write_result(
             self.repository,
             result,
             winner,
             prefix=self.plan.branch_prefix,
-            mimo_files=files,
-            record_subject=f"mimo: record of session {self.session}",
+            mimo_files=remembered.files,
+            record_subject=remembered.subject,
             journal=journal,
         )
         result = replace(result, result_branch=branch, result_commit=tip, seconds=time.monotonic() - self._started)
@@ -164,9 +165,10 @@ class Conductor:
     def _attempt(self, journal: Journal, base_tests: "Future[None]") -> None:
         """Skill first, then candidate 1, then the others when it failed; or all together."""
         if self.plan.skill is not None:
-            replayed = self.plan.skill()
+            replayed = self.plan.skill(base_tests.result)
             if replayed is not None:
                 self._results[0] = replayed
+                journal.done("candidate", result=replayed)
                 if replayed.evidence and replayed.evidence.passed:
                     return
         numbers = list(range(1, self.plan.candidates + 1))
@@ -274,6 +276,10 @@ class Conductor:
             self.observe(Progress(number=0, phase="review"))
             opinion = self.plan.critic(tuple(passing), passing, self._results)
         return decide(facts, opinion)
+
+    def _skill(self, verdict: Verdict) -> str | None:
+        """The skill that solved the task, when one did: candidate 0 is always a skill's replay."""
+        return self._results[0].approach.split()[1] if verdict.winner == 0 else None
 
     def _without_winner(self, result: SessionResult, verdict: Verdict) -> SessionResult:
         status = self._failed_status()

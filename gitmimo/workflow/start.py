@@ -12,7 +12,6 @@ from gitmimo.git import patch, refs, tree
 from gitmimo.git.repository import Repository
 from gitmimo.journal import Journal
 from gitmimo.memory.prefix import match_text, prefix_text
-from gitmimo.memory.session_record import record_path, write_session_record
 from gitmimo.records import (
     CandidateResult,
     CriticOpinion,
@@ -25,6 +24,7 @@ from gitmimo.records import (
 from gitmimo.redact import known_secrets
 from gitmimo.workflow import land
 from gitmimo.workflow.candidates import Surroundings
+from gitmimo.workflow.dreaming import Dreamer, Remembered, SkillFirst, remember
 from gitmimo.workflow.history import sessions_directory
 from gitmimo.workflow.judging import Judge, make_judge, visible_test_command
 from gitmimo.workflow.models import ModelPool, open_models
@@ -56,7 +56,7 @@ def start_session(
     pool = open_models(repository, config, session)
     try:
         judge = make_judge(repository, config, base, session, task_text=task_text, cancelled=interrupt.is_set)
-        plan = _plan(repository, config, task_text, base, pool, judge)
+        plan = _plan(repository, config, task_text, base, pool, judge, observe)
         warn(_says_from_where(repository, base, plan.target_branch))
         conductor = Conductor(
             repository=repository, plan=plan, judge=judge, observe=observe, interrupt=interrupt, session=session
@@ -71,8 +71,33 @@ def start_session(
             session_directory(repository, session, root=config.text("worktreeDir")).rmdir()
 
 
-def _plan(repository: Repository, config: Config, task_text: str, base: Oid, pool: ModelPool, judge: Judge) -> Plan:
+def _plan(
+    repository: Repository,
+    config: Config,
+    task_text: str,
+    base: Oid,
+    pool: ModelPool,
+    judge: Judge,
+    observe: Observer,
+) -> Plan:
     command = visible_test_command(judge.bench.tests)
+    dreamer = Dreamer(
+        repository=repository,
+        environment=judge.bench.environment,
+        scratch=judge.bench.scratch,
+        model=pool.metered(0, "dream") if config.text("model.dream") else None,
+        known_secrets=known_secrets(os.environ),
+        observe=observe,
+        test_command=command,
+    )
+    skill = SkillFirst(
+        repository=repository, base=base, session=pool.session, dreamer=dreamer, judge=judge, task_text=task_text
+    )
+
+    def after(result: SessionResult, winner: CandidateResult) -> Remembered:
+        dreams = config.text("dream") == "auto"
+        return skill.remembered(remember(dreamer if dreams else None, repository, result, winner))
+
     return Plan(
         task=Task(
             text=task_text.strip(),
@@ -104,7 +129,8 @@ def _plan(repository: Repository, config: Config, task_text: str, base: Oid, poo
         timeout_s=config.seconds("timeout"),
         branch_prefix=config.text("branchPrefix"),
         worktree_root=config.text("worktreeDir"),
-        after=lambda result, _winner: {record_path(result.session): write_session_record(result)},
+        after=after,
+        skill=skill if config["skills"] else None,
     )
 
 
