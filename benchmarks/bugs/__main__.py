@@ -13,11 +13,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.bugs.direct import direct
+from benchmarks.bugs.mimo import mimo
 from benchmarks.bugs.rows import Bench, Caps, Outcome, Row, aider, find_peer, mini, plain
 from benchmarks.bugs.server import Server, serve
 from benchmarks.bugs.tasks import load_bugs
 
-ROWS: dict[str, Row] = {"plain": plain, "direct": direct, "aider": aider, "mini": mini}
+ROWS: dict[str, Row] = {"plain": plain, "direct": direct, "mimo": mimo, "aider": aider, "mini": mini}
 PEERS = {"aider": ("aider", "aider"), "mini": ("mini", "mini")}
 
 

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from gitmimo.config import Config
 from gitmimo.errors import ConfigError, NoModel
@@ -20,6 +21,8 @@ from gitmimo.records import SessionId
 from gitmimo.workflow.keys import find_key
 from gitmimo.workflow.places import data_home, state_home
 
+_NEAR = ("local", "ollama", "ollama_chat")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelPool:
@@ -32,11 +35,12 @@ class ModelPool:
     ledger: Ledger
     limits: BudgetLimits
     session: SessionId
+    is_near: bool = False  # the configured server is on this machine
 
     @property
     def takes_turns(self) -> bool:
-        """Whether candidates would only wait for each other: every worker is the embedded local model."""
-        return all(provider_of(model.name) == "local" for model in self.workers)
+        """Whether candidates would only wait for each other: every worker runs on this machine."""
+        return self.is_near or all(provider_of(model.name) in _NEAR for model in self.workers)
 
     def close(self) -> None:
         """Let go of connections, the local server and the ledger."""
@@ -76,6 +80,7 @@ def open_models(repository: Repository, config: Config, session: SessionId) -> M
         ledger=Ledger(repository.state_dir),
         limits=limits_of(config),
         session=session,
+        is_near=urlsplit(settings.base_url).hostname in ("127.0.0.1", "localhost", "::1"),
     )
 
 
