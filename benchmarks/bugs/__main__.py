@@ -5,6 +5,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import random
 import sys
 import tempfile
 import time
@@ -27,6 +28,9 @@ def main() -> int:
     rows = options.rows.split(",")
     counts = tuple(int(n) for n in options.n.split(","))
     bugs = load_bugs(options.tasks.split(",") if options.tasks else ())
+    if options.shuffle is not None:
+        random.Random(options.shuffle).shuffle(bugs)
+    bugs = bugs[: options.first or None]
     caps = Caps(candidates=max(counts), max_tokens=options.max_tokens, seconds=options.seconds, seed=options.seed)
     peers = Path(os.environ["PEERS_DIR"]) if "PEERS_DIR" in os.environ else None
     outcomes: list[Outcome] = []
@@ -100,6 +104,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rows", default="plain,mimo,aider,mini")
     parser.add_argument("--n", default="1,3,8", help="numbers of candidates to report")
     parser.add_argument("--tasks", default="", help="names, separated by commas; all by default")
+    parser.add_argument(
+        "--shuffle", type=int, help="order the tasks by this seed, so that a run that is cut is a sample"
+    )
+    parser.add_argument("--first", type=int, default=0, help="only so many tasks")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--max-tokens", type=int, default=700, help="longest reply, for every row")

@@ -5,9 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import gitmimo
 from benchmarks.bugs.rows import Attempt, Bench, Outcome, run_command
 from benchmarks.bugs.server import MODEL
 from benchmarks.bugs.tasks import TEST_COMMAND, Bug, judge
+
+_SOURCES = {"PYTHONPATH": str(Path(gitmimo.__file__).parents[1])}  # when run from a checkout
 
 
 def mimo(bug: Bug, bench: Bench) -> Outcome:
@@ -19,11 +22,11 @@ def mimo(bug: Bug, bench: Bench) -> Outcome:
     directory = bench.fresh(bug, "mimo")
     command = [
         sys.executable, "-m", "gitmimo", "start", "--task", bug.text, "-n", str(bench.caps.candidates),
-        "--test", TEST_COMMAND, "--model", f"openai/{MODEL}", "--base-url", bench.server.base_url, "--critic", "none", "--json",
-        "--max-tokens", "1000000", "--timeout", str(bench.caps.seconds),
+        "--test", TEST_COMMAND, "--model", f"openai/{MODEL}", "--base-url", bench.server.base_url,
+        "--critic", "none", "--json", "--max-tokens", "1000000", "--timeout", str(bench.caps.seconds),
     ]  # fmt: skip
     before = bench.server.tokens()
-    seconds, log, peak_mb = run_command(command, directory, bench, limit_s=bench.caps.seconds + 60)
+    seconds, log, peak_mb = run_command(command, directory, bench, limit_s=bench.caps.seconds + 60, env=_SOURCES)
     (bench.scratch / f"mimo-{bug.name}.log").write_text(log)
     used = bench.server.tokens() - before
     try:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -182,14 +182,16 @@ def _run_tool(row: str, bug: Bug, bench: Bench, command: list[str]) -> Outcome:
     return Outcome(row=row, task=bug.name, attempts=(attempt,), peak_mb=peak_mb)
 
 
-def run_command(command: list[str], directory: Path, bench: Bench, *, limit_s: float) -> tuple[float, str, float]:
+def run_command(
+    command: list[str], directory: Path, bench: Bench, *, limit_s: float, env: Mapping[str, str] | None = None
+) -> tuple[float, str, float]:
     """Run a tool in a process group of its own; (seconds, output, peak memory of all its processes)."""
     extra = {"MSWEA_CONFIGURED": "true", "MSWEA_COST_TRACKING": "ignore_errors", "MSWEA_SILENT_STARTUP": "1"}
     started = time.monotonic()
     with subprocess.Popen(
         command,
         cwd=directory,
-        env=bench.environment() | extra,
+        env=bench.environment() | extra | dict(env or {}),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -183,7 +183,6 @@ class _Patch:
             if first.finish_reason == "cancelled":
                 return first
             thought, spent = f"{first.text.rstrip()}\n\n", first.usage
-            planned = replace(planned, temperature=0.0)
         reply = self._complete(question, planned, seed, thought=thought)
         if self._continues and question.opening and not reply.text.strip():
             self._continues = False  # the server began a new answer, and stopped at its first fence

@@ -234,7 +234,7 @@ def test_candidates_ask_different_questions() -> None:
 def test_usage_counts_thinking_and_code(workspace: Bare) -> None:
     thought = Reply(text="It divides wrongly.\n", usage=Usage(prompt=10, completion=5))
     code = Reply(text=GOOD, usage=Usage(prompt=20, completion=7))
-    trajectory, steps, model = run(workspace, ["mean", thought, code], number=2)
+    trajectory, steps, model = run(workspace, ["mean", thought, code], number=5)
     assert trajectory.stop_reason is StopReason.FINISHED
     assert steps[0].reply.usage == Usage(prompt=30, completion=12)
     assert model.calls[2][1].content.startswith("It divides wrongly.\n\n```python\ndef mean")
