@@ -56,8 +56,9 @@ def generalise(task: str, steps: Sequence[ProcedureStep]) -> General:
 
 def other_values(general: General) -> dict[str, str] | None:
     """Make up other values that fit the parameters; None when there are no parameters or none can be made up."""
-    made = {parameter.name: _other(parameter, general.values[parameter.name]) for parameter in general.parameters}
-    fits = all(p.type == "integer" or re.fullmatch(p.pattern, made[p.name]) for p in general.parameters)
+    given = [parameter for parameter in general.parameters if parameter.name in general.values]
+    made = {parameter.name: _other(parameter, general.values[parameter.name]) for parameter in given}
+    fits = all(p.type == "integer" or re.fullmatch(p.pattern, made[p.name]) for p in given)
     return made if made and fits else None
 
 

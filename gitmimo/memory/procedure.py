@@ -8,8 +8,20 @@ from gitmimo.memory.skill_runner import fill, glob_pattern
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """Where a value stands in the project: in a file, between two texts of which the first stands there once."""
+
+    path: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
-    """A named value with bounds: an integer between two numbers, or a text by pattern or choice."""
+    """A named value with bounds: an integer between two numbers, or a text by pattern or choice.
+
+    With a `probe` it is read from the project when it isn't given.
+    """
 
     name: str
     description: str = ""
@@ -20,6 +32,7 @@ class Parameter:
     minimum: int = 0
     maximum: int = 1_000_000
     default: str | None = None
+    probe: Probe | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

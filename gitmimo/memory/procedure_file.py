@@ -4,6 +4,7 @@ Refused: keys that stand twice, slots without a parameter, patterns that let a v
 outside, shells and programs that start others, hidden characters. Not seen: what a program does with its arguments.
 """
 
+import dataclasses
 import functools
 import json
 import re
@@ -15,7 +16,7 @@ from typing import Any
 import jsonschema
 
 from gitmimo.errors import SkillRefused
-from gitmimo.memory.procedure import Change, Condition, Example, Parameter, Procedure, ProcedureStep
+from gitmimo.memory.procedure import Change, Condition, Example, Parameter, Probe, Procedure, ProcedureStep
 from gitmimo.memory.skill_runner import FORMS, SCHEMA
 from gitmimo.visible import has_hidden
 
@@ -40,7 +41,7 @@ def to_document(procedure: Procedure) -> dict[str, Any]:
         "parameters": {
             "type": "object",
             "properties": {parameter.name: _parameter_json(parameter) for parameter in procedure.parameters},
-            "required": [parameter.name for parameter in procedure.parameters if parameter.default is None],
+            "required": [p.name for p in procedure.parameters if p.default is None and p.probe is None],
             "additionalProperties": False,
         },
         "preconditions": [_condition_json(condition) for condition in procedure.preconditions],
@@ -81,6 +82,8 @@ def read_procedure(data: bytes) -> Procedure:
 
 def _parameter_json(parameter: Parameter) -> dict[str, Any]:
     found: dict[str, Any] = {"type": parameter.type, "description": parameter.description}
+    if parameter.probe is not None:
+        found["probe"] = dataclasses.asdict(parameter.probe)
     if parameter.type == "integer":
         found |= {"minimum": parameter.minimum, "maximum": parameter.maximum}
         return found | ({"default": int(parameter.default)} if parameter.default is not None else {})
@@ -142,7 +145,8 @@ def _from_document(document: Mapping[str, Any]) -> Procedure:
 
 
 def _parameter(name: str, rule: Mapping[str, Any]) -> Parameter:
-    found = Parameter(name=name, description=rule["description"], type=rule["type"])
+    probe = Probe(**rule["probe"]) if "probe" in rule else None
+    found = Parameter(name=name, description=rule["description"], type=rule["type"], probe=probe)
     default = str(rule["default"]) if "default" in rule else None
     if found.type == "integer":
         return replace(found, minimum=rule["minimum"], maximum=rule["maximum"], default=default)
@@ -257,6 +261,7 @@ def _paths(procedure: Procedure) -> Iterator[str]:
     for step in procedure.steps:
         yield from (path for path in (step.path, step.to, step.cwd, *step.paths) if path)
     yield from (c.path for c in (*procedure.preconditions, *procedure.postconditions) if c.path)
+    yield from (parameter.probe.path for parameter in procedure.parameters if parameter.probe is not None)
 
 
 def _commands(procedure: Procedure) -> Iterator[tuple[str, ...]]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from gitmimo.memory.procedure import Change, ProcedureStep
 
 _MOST_PAIRS = 12
+_TELLING = re.compile(r"[^\W\d]|[^\w\s]{2}")  # a bare number stands for anything
 
 
 def find_replacements(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[ProcedureStep]:
@@ -17,7 +18,7 @@ def find_replacements(before: Mapping[str, str], after: Mapping[str, str]) -> It
     for old, new in both.values():
         pairs.update(set(_word_pairs(old, new)))
     frequent = [pair for pair in pairs.items() if pair[1] >= 2]
-    for (old, new), _ in sorted(frequent, key=lambda item: (-item[1], len(item[0][0]), item[0]))[:_MOST_PAIRS]:
+    for (old, new), _ in sorted(frequent, key=lambda item: (-item[1], -len(item[0][0]), item[0]))[:_MOST_PAIRS]:
         whole = whole_word(old)
         helped = []
         for path, texts in both.items():
@@ -61,11 +62,11 @@ def _differences(one: str, other: str) -> Iterator[tuple[str, str]]:
     if blocks:
         blocks.append((blocks[0][0], blocks[-1][1], blocks[0][2], blocks[-1][3]))
     for a, b, c, d in blocks:
-        for more_left, more_right in ((0, 0), (0, 2), (2, 0), (2, 2), (1, 1)):
+        for more_left, more_right in ((0, 0), (0, 2), (2, 0), (3, 0), (4, 0), (2, 2), (1, 1)):
             start, end = max(0, a - more_left), min(len(left), b + more_right)
             old = "".join(left[start:end])
             new = "".join([*left[start:a], *right[c:d], *left[b:end]])
-            if old.strip() == old and 0 < len(old) <= 200 and len(new) <= 200 and old != new:
+            if old.strip() == old != new and _TELLING.search(old) and len(old) <= 200 and len(new) <= 200:
                 yield old, new
 
 

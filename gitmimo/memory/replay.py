@@ -1,20 +1,22 @@
 """A procedure carried out without any model in a scratch checkout; what came of it as a tree."""
 
+import contextlib
+import re
 import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from gitmimo.environment.command import Environment, Job, Limits
-from gitmimo.errors import CheckError
+from gitmimo.errors import RepoError, SkillRefused
 from gitmimo.git.edit import entries_apart
 from gitmimo.git.repository import Repository
 from gitmimo.git.tree import checkout, snapshot, without_mimo
 from gitmimo.memory.procedure import Procedure
 from gitmimo.memory.procedure_file import to_document
+from gitmimo.memory.skill_file import Skill
 from gitmimo.memory.skill_runner import (
     POSTCONDITION_FAILED,
     STEP_FAILED,
@@ -56,7 +58,7 @@ class Bench:
     limits: Limits = Limits(capture_bytes=_OUTPUT_BYTES)
     cancelled: Callable[[], bool] | None = None
 
-    @contextmanager
+    @contextlib.contextmanager
     def checkout(self, tree: Oid) -> Iterator["Place"]:
         """A fresh checkout of a tree or commit, without its `.mimo/`; removed afterwards."""
         self.scratch.mkdir(parents=True, exist_ok=True)
@@ -126,7 +128,7 @@ def replay(bench: Bench, procedure: Procedure, parameters: Mapping[str, str], *,
     with bench.checkout(commit) as place:
         run = place.runner(network=procedure.network)
         try:
-            values = bind(document, parameters)
+            values = bind(document, parameters, place.root)
             problems = unready(document, values, place.root, run)
             if problems:
                 raise Refused(UNMET, "; ".join(problems))
@@ -204,15 +206,31 @@ def admit(
         if found.ok and found.tree is not None and (accepts is None or accepts(found.tree)):
             worked.append(label)
             break
+        if found.code == UNMET:
+            continue  # the history has no such place
         failures.append(f"{label}: {found.reason or 'not accepted'}")
-    if elsewhere and not worked:
+    if failures and not worked:
         reason = f"it works on nothing but its own session: {failures[0][:300]}"
         return Admission(admitted=False, reason=reason, replays=both)
     return Admission(admitted=True, reason="", replays=both, elsewhere=tuple(worked))
 
 
-def require_ok(found: Replay) -> Oid:
-    """Return the replay's tree; CheckError when it did not end well."""
-    if not found.ok or found.tree is None:
-        raise CheckError(f"the replay failed: {found.reason}")
-    return found.tree
+def verify_skill(bench: Bench, skill: Skill, *, commit: Oid) -> Admission:
+    """Replay a skill twice where it came from, else on the commit, with the parameters of its first example.
+
+    Its source commit counts when the repository still has it. SkillRefused when the skill is not runnable.
+    """
+    if skill.procedure is None:
+        raise SkillRefused(f"the skill has no procedure to replay: `{skill.name}`")
+    examples = skill.procedure.examples
+    parameters = examples[0].parameters if examples else {}
+    source = skill.metadata.get("git-mimo.source-commits", "").split(" ")[0]
+    places = [commit]
+    if re.fullmatch(r"[0-9a-f]{7,40}", source):
+        with contextlib.suppress(RepoError):  # a shallow clone, or another repository
+            places.insert(0, bench.repository.resolve(source))
+    for place in places:
+        found = admit(bench, skill.procedure, parameters, commit=place, expected=None)
+        if found.admitted or found.replays[0].code != UNMET:
+            break
+    return found

@@ -105,6 +105,14 @@ def make_skill(
     return read_skill_files(procedure.name, files)
 
 
+def new_skill(name: str, description: str) -> Skill:
+    """Make the beginning of a skill without a procedure, for a person to fill in."""
+    check_name(name)
+    body = f"# {name}\n\n{harmless(description, limit=600)}\n\n## Steps\n\n1. \n\n## When not\n\n- \n"
+    header: dict[str, Value] = {"name": name, "description": description}
+    return read_skill_files(name, {SKILL_PATH: write_document(header, body)})
+
+
 def tree_changes(skill: Skill) -> dict[str, bytes | None]:
     """Return the skill's files by their path in the tree."""
     return {f"{SKILLS_DIR}/{skill.name}/{path}": data for path, data in skill.files.items()}

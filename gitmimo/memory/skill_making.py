@@ -12,6 +12,7 @@ from gitmimo.memory.library import Library
 from gitmimo.memory.material import SessionMaterial
 from gitmimo.memory.minimise import Minimised, minimise
 from gitmimo.memory.outcomes import Outcomes, Standing
+from gitmimo.memory.probes import add_probes
 from gitmimo.memory.procedure import Condition, Example, Procedure, ProcedureStep
 from gitmimo.memory.procedure_file import write_procedure
 from gitmimo.memory.recorded import RecordedStep
@@ -77,8 +78,10 @@ def make_from_session(
         return replace(made, reason=f"{len(small.steps)} steps are too many to be one procedure")
     task = redact(material.result.task, workshop.known)[0]
     general = generalise(task, small.steps)
-    plain = (General(steps=small.steps, task=task),) if general.parameters else ()
-    for way in (general, *plain):
+    ways = [General(steps=small.steps, task=task)]  # the last resort: no parameters
+    if general.parameters:
+        ways = [add_probes(repository, base, general), general, *ways]
+    for way in (way for index, way in enumerate(ways) if way not in ways[:index]):
         covered = _covered_by(workshop.library, way)
         if covered is not None:
             return replace(made, reason=f"the skill `{covered.name}` does this already")
@@ -111,7 +114,7 @@ def _try(
         general.values,
         commit=material.result.base,
         expected=target,
-        elsewhere=_elsewhere(workshop.bench, material, general),
+        elsewhere=_elsewhere(workshop.bench, material, general, target),
         accepts=workshop.accepts,
     )
     made = Made(
@@ -199,13 +202,13 @@ def _allowed(bench: Bench, material: SessionMaterial, general: General, target: 
     return tuple(dict.fromkeys(paths))[:400]
 
 
-def _elsewhere(bench: Bench, material: SessionMaterial, general: General) -> list[tuple[Oid, Mapping[str, str]]]:
-    """Other parameters on the same base, and the same parameters on commits before it."""
+def _elsewhere(
+    bench: Bench, material: SessionMaterial, general: General, target: Oid
+) -> list[tuple[Oid, Mapping[str, str]]]:
+    """Other parameters on top of the product and on the same base, and the same parameters on commits before it."""
     base = material.result.base
-    others: list[tuple[Oid, Mapping[str, str]]] = []
     made_up = other_values(general)
-    if made_up is not None:
-        others.append((base, made_up))
+    others: list[tuple[Oid, Mapping[str, str]]] = [] if made_up is None else [(target, made_up), (base, made_up)]
     listed = bench.repository.run("rev-list", "--first-parent", f"--max-count={_ANCESTORS + 1}", base).text.split()
     others += [(Oid(commit), general.values) for commit in listed[1:]]
     return others

@@ -44,8 +44,11 @@ class Refused(Exception):
 # --- parameters ------------------------------------------------------------------------------------------------------
 
 
-def bind(procedure: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, str]:
-    """Check parameters against their schema and fill in defaults. Refused (2) names the first that is wrong."""
+def bind(procedure: Mapping[str, Any], given: Mapping[str, Any], root: Path | None = None) -> dict[str, str]:
+    """Check parameters against their schema, and fill in defaults and what the project says. Refused (2) if wrong.
+
+    Without a `root` parameters that would be read from the project stay out. Refused (3) when one isn't found there.
+    """
     schema = procedure["parameters"]
     known = schema.get("properties", {})
     unknown = sorted(set(given) - set(known))
@@ -55,6 +58,9 @@ def bind(procedure: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, st
     for name, rule in known.items():
         if name in given:
             values[name] = _checked(name, rule, given[name])
+        elif "probe" in rule:
+            if root is not None:
+                values[name] = _probed(name, rule, Files(root))
         elif "default" in rule:
             values[name] = str(rule["default"])
         else:
@@ -79,6 +85,20 @@ def _checked(name: str, rule: Mapping[str, Any], value: Any) -> str:
     if "pattern" in rule and not re.fullmatch(rule["pattern"], text):
         raise Refused(BAD_PARAMETERS, f"parameter {name} does not match {rule['pattern']}")
     return text
+
+
+def _probed(name: str, rule: Mapping[str, Any], files: "Files") -> str:
+    """Read a value from where it stands in the project."""
+    probe = rule["probe"]
+    text = files.text(probe["path"]) or ""
+    _, found, rest = text.partition(probe["before"])
+    value, ended, _ = rest.partition(probe["after"])
+    if not found or not ended or text.count(probe["before"]) != 1:
+        raise Refused(UNMET, f"{probe['path']} does not say what {name} is")
+    try:
+        return _checked(name, rule, value)
+    except Refused as exc:
+        raise Refused(UNMET, f"{probe['path']} says something else than {name}") from exc
 
 
 def fill(text: str, values: Mapping[str, str]) -> str:
@@ -330,7 +350,7 @@ def _carry_out(procedure: Mapping[str, Any], options: Any, files: Files, report:
     if procedure.get("schema") != SCHEMA:
         raise Refused(BAD_PARAMETERS, f"not a procedure that this program knows: {procedure.get('schema')}")
     given = {name: getattr(options, f"p_{name}") for name in procedure["parameters"].get("properties", {})}
-    values = bind(procedure, {name: value for name, value in given.items() if value is not None})
+    values = bind(procedure, {name: value for name, value in given.items() if value is not None}, files.root)
     report["parameters"] = values
     problems = unready(procedure, values, files.root, run_here)
     if not options.allow_dirty and _is_dirty(files.root):

@@ -65,6 +65,7 @@ RENAME = Scenario(
     parameters={"old_function": "fetch_user", "new_function": "load_account"},
     next_task="Rename the function `sync` to `synchronise` everywhere",
     next_parameters={"old_function": "sync", "new_function": "synchronise"},
+    again=True,
 )
 
 FLAG = Scenario(
@@ -96,6 +97,7 @@ FLAG = Scenario(
     parameters={"flag": "dry-run"},
     next_task="Add a flag `--no-color` to the command line, with a test and a line in the README",
     next_parameters={"flag": "no-color"},
+    again=True,
 )
 
 LINT = Scenario(
@@ -138,6 +140,7 @@ BUMP = Scenario(
     parameters={"version": "1.4.0"},
     next_task="Bump the version to 2.0.0 and add it to the changelog",
     next_parameters={"version": "2.0.0"},
+    again=True,
 )
 
 GENERATE = Scenario(
@@ -168,6 +171,7 @@ GENERATE = Scenario(
     parameters={"name": "Invoice"},
     next_task="Add a model `Receipt` to models.txt and generate the code again",
     next_parameters={"name": "Receipt"},
+    again=True,
 )
 
 BUILD = Scenario(
@@ -220,7 +224,7 @@ MIGRATION = Scenario(
     careful=3,
     parameters={"column": "nickname"},
     next_task="Add a column `birthday` to the users: write the migration, apply it to data/users.csv and update the schema",
-    next_parameters={"column": "birthday"},
+    next_parameters={"column": "birthday"},  # on top of the first the last column has another name
 )
 
 CONFIG = Scenario(
@@ -240,6 +244,7 @@ CONFIG = Scenario(
     parameters={"timeout": "45"},
     next_task="Set the timeout to 60 in the configuration of every service",
     next_parameters={"timeout": "60"},
+    again=True,
 )
 
 BUGFIX = Scenario(

@@ -53,6 +53,8 @@ def test_a_noisy_session_becomes_a_skill_that_needs_no_model(git: GitBuilder, sc
         assert dict(match.parameters) == dict(scenario.next_parameters)
         done = replay(bench, skill.procedure, match.parameters, commit=Oid(recorder.base))
         assert (done.code, done.reason) == (0, "")
+        on_top = replay(bench, skill.procedure, match.parameters, commit=Oid(recorder.commit))
+        assert on_top.ok is scenario.again, on_top.reason
 
     assert dream(repository, [session], commit=_committed(git, found.changes), bench=bench, now=NOW).is_empty
 

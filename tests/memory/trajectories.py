@@ -207,4 +207,4 @@ class Scenario:
     parameters: Mapping[str, str] = field(default_factory=dict)  # expected
     next_task: str = ""  # the same again with other words, to be matched
     next_parameters: Mapping[str, str] = field(default_factory=dict)
-    stays_note: str = ""  # why it can't generalise, where it can't
+    again: bool = False  # whether the next task can be done on top of the first
