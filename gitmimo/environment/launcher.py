@@ -26,6 +26,7 @@ _FILE_RIGHTS = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | IOCTL_DEV
 _READ = EXECUTE | READ_FILE | READ_DIR
 
 _libc = ctypes.CDLL(None, use_errno=True)
+_IS_LINUX = sys.platform.startswith("linux")
 _TERM_S = 1.0
 
 
@@ -35,6 +36,8 @@ class _Stop(Exception):  # noqa: N818
 
 def landlock_abi() -> int:
     """The kernel's landlock version, 0 where there is none."""
+    if not _IS_LINUX:
+        return 0
     return max(0, int(_libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(1))))
 
 
@@ -46,7 +49,7 @@ def main(arguments: list[str]) -> int:
         arguments = arguments[2:]
     command = arguments[1:]
     _die_with(int(options["--parent"][0]), signal.SIGTERM)
-    _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     signal.signal(signal.SIGTERM, _on_stop)
     signal.signal(signal.SIGINT, _on_stop)
     child = 0
@@ -86,8 +89,8 @@ def _become(command: list[str], options: dict[str, list[str]], isolated: int) ->
     """Confine this process and turn it into the command; never returns."""
     os.setpgid(0, 0)
     try:
-        _limit(options)
-        _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+        _limit(options, counts_processes=bool(isolated & _NEWUSER))
+        _prctl(_PR_SET_NO_NEW_PRIVS, 1)
         if "--landlock" in options:
             _confine(options, deny_tcp="--no-network" in options and not isolated & _NEWNET)
             _drop_capabilities()
@@ -153,7 +156,7 @@ def _kill(pid: int) -> None:
 
 def _descendants(root: int) -> list[int]:
     children: dict[int, list[int]] = {}
-    for name in os.listdir("/proc"):  # noqa: PTH208
+    for name in os.listdir("/proc") if _IS_LINUX else ():  # noqa: PTH208
         if name.isdigit():
             try:
                 with open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123
@@ -170,9 +173,14 @@ def _descendants(root: int) -> list[int]:
     return found
 
 
+def _prctl(option: int, value: int) -> None:
+    if _IS_LINUX:
+        _libc.prctl(option, value, 0, 0, 0)
+
+
 def _die_with(parent: int, number: int) -> None:
     """Ask for a signal at the parent's end; go at once when it has ended already. 0: don't look."""
-    _libc.prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
+    _prctl(_PR_SET_PDEATHSIG, int(number))
     if parent and os.getppid() != parent:
         os._exit(137)
 
@@ -181,14 +189,15 @@ def _on_stop(number: int, frame: object) -> None:
     raise _Stop
 
 
-def _limit(options: dict[str, list[str]]) -> None:
+def _limit(options: dict[str, list[str]], *, counts_processes: bool) -> None:
+    """Set the limits; processes are counted per user, so that limit has a meaning in a user namespace only."""
     for name, kind in (
         ("--data", resource.RLIMIT_DATA),
         ("--fsize", resource.RLIMIT_FSIZE),
         ("--nproc", resource.RLIMIT_NPROC),
         ("--core", resource.RLIMIT_CORE),
     ):
-        if name in options:
+        if name in options and (name != "--nproc" or counts_processes):
             wanted = int(options[name][0])
             hard = resource.getrlimit(kind)[1]
             wanted = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)

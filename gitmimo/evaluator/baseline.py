@@ -9,8 +9,10 @@ from gitmimo.errors import CheckError
 from gitmimo.evaluator.bench import Bench, SuiteRun, fresh_tree, layout_of, run_suite
 from gitmimo.evaluator.command import ReportFormat, TestCommand, TestKind
 from gitmimo.evaluator.interpreter import describe_interpreter
+from gitmimo.evaluator.layout import Layout
 from gitmimo.records import Oid, TestOutcome, TestReport
 
+NO_TEST_RAN = "the base has no test that ran: passing says nothing"
 _OWN_REPORT = (TestKind.PYTEST, TestKind.UNITTEST)
 
 
@@ -21,6 +23,7 @@ class Baseline:
     tree: Oid
     tests: TestCommand
     report: TestReport
+    layout: Layout = Layout()
     cases: Mapping[str, TestOutcome] = field(default_factory=dict)
     flaky_ids: tuple[str, ...] = ()
     fingerprint: str = ""
@@ -71,10 +74,13 @@ def measure_base(bench: Bench, *, runs: int = 2, cancelled: Callable[[], bool] |
                 notes.append("no results by test id: only the exit code of the test command counts")
         done.append(run)
     cases, flaky = _agree([run.report for run in done])
+    if done[0].report.has_report and not cases and not flaky:
+        notes.append(NO_TEST_RAN)
     return Baseline(
         tree=tree,
         tests=tests,
         report=done[0].report,
+        layout=layout,
         cases=cases,
         flaky_ids=flaky,
         fingerprint=_fingerprint(bench, tests),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from gitmimo.environment.profile import interpreter_places
 from gitmimo.errors import CheckError
 from gitmimo.evaluator.command import ReportFormat, TestCommand, TestKind
 from gitmimo.evaluator.interpreter import find_interpreters, has_module, venv_programs
@@ -75,10 +76,21 @@ def _recognise(given: str, read: Read, *, checkout: Path | None, environ: Mappin
         command=command,
         kind=kind,
         report=form,
-        readable=readable + _linked(checkout, kind),
-        links=_links(checkout, kind),
+        readable=readable + _linked(checkout, kind) + _environment_places(checkout, given),
+        links=_links(checkout, kind) + _named_environments(checkout, given),
         reason="given by the user",
     )
+
+
+def _named_environments(checkout: Path | None, given: str) -> tuple[str, ...]:
+    """Virtual environments of the checkout that a command names, as in `.venv/bin/pytest`."""
+    names = re.findall(r"(?<![\w./-])(?:\./)?(\.venv|venv|env)/", given)
+    return tuple(dict.fromkeys(name for name in names if checkout and (checkout / name / "pyvenv.cfg").is_file()))
+
+
+def _environment_places(checkout: Path | None, given: str) -> tuple[Path, ...]:
+    names = _named_environments(checkout, given)
+    return tuple(p for name in names if checkout for p in interpreter_places(checkout / name / "bin" / "python"))
 
 
 # --- Python ----------------------------------------------------------------------------------------------------------

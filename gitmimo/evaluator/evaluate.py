@@ -6,14 +6,15 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
-from gitmimo.evaluator.baseline import Baseline
+from gitmimo.evaluator.baseline import NO_TEST_RAN, Baseline
 from gitmimo.evaluator.bench import Bench, FreshTree, SuiteRun, fresh_tree, layout_of, run_suite
 from gitmimo.evaluator.goals import Mending, Need
+from gitmimo.evaluator.layout import Layout
 from gitmimo.evaluator.newtests import NewTests, judge_new_tests
 from gitmimo.evaluator.product import inspect_product
 from gitmimo.evaluator.store import EvidenceStore, evidence_key
 from gitmimo.evaluator.suite import SuiteFindings, compare_suite
-from gitmimo.evaluator.suspicion import suspicious_lines, suspicious_paths
+from gitmimo.evaluator.suspicion import REVIEW, suspicious_lines, suspicious_paths
 from gitmimo.evaluator.tested_tree import TestedTree, build_tested_tree
 from gitmimo.git.patch import added_lines
 from gitmimo.git.tree import without_mimo
@@ -82,6 +83,7 @@ def _judge(
 ) -> Evidence:
     started = time.monotonic()
     course = _Course()
+    course.flags += [f"{REVIEW}{note}" for note in baseline.notes if note == NO_TEST_RAN]
     base = without_mimo(bench.repository, baseline.tree)
     findings = inspect_product(bench.repository, base, tree, known_secrets=bench.known_secrets)
     course.flags += findings.flags
@@ -119,7 +121,7 @@ def _run_gates(
         if failed is not None:
             return
         began = time.monotonic()
-        course.run = run_suite(fresh, layout_of(bench, tested.tree), cancelled=cancelled)
+        course.run = run_suite(fresh, _layout(bench, baseline, tested.tree), cancelled=cancelled)
         course.findings = compare_suite(baseline, course.run)
         if course.findings.outcome is not Outcome.PASS and not course.run.problem:
             course.findings = _set_flaky_aside(bench, baseline, tested.tree, course, cancelled)
@@ -138,6 +140,15 @@ def _run_gates(
             _record(course, "accept", began, not problem, problem)
 
 
+def _layout(bench: Bench, baseline: Baseline, tree: Oid) -> Layout:
+    """Where the product keeps its packages, and those whose origin counts: the ones that base has as well.
+
+    A new package may have the name of an installed one that the test runner itself has loaded before.
+    """
+    found = layout_of(bench, tree)
+    return replace(found, packages=tuple(name for name in found.packages if name in baseline.layout.packages))
+
+
 def _set_flaky_aside(
     bench: Bench, baseline: Baseline, tree: Oid, course: _Course, cancelled: Callable[[], bool] | None
 ) -> SuiteFindings:
@@ -152,7 +163,7 @@ def _set_flaky_aside(
         with fresh_tree(bench, tree) as fresh:
             if _first_failure(fresh, bench.setup, cancelled) is not None:
                 return first
-            run = run_suite(fresh, layout_of(bench, tree), cancelled=cancelled)
+            run = run_suite(fresh, _layout(bench, baseline, tree), cancelled=cancelled)
         again = compare_suite(baseline, run)
         if run.problem or run.report.timed_out or not run.report.has_report:
             return first

@@ -7,6 +7,7 @@ import socket
 import statistics
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ import pytest
 from gitmimo.environment.command import Environment, Job, Limits
 from gitmimo.environment.profile import build_profile
 from gitmimo.environment.sandbox import open_environment, probe_environments
+from gitmimo.environment.seatbelt import seatbelt_command, seatbelt_profile
 from gitmimo.errors import SandboxUnavailable, UsageError
 from gitmimo.git.private import make_private_git
 from gitmimo.git.repository import Repository
@@ -368,3 +370,70 @@ def overhead_ms(kind: str, work_tree: Path, runs: int = 50) -> tuple[float, floa
         subprocess.run(["true"], stdin=subprocess.DEVNULL, capture_output=True, check=True)
         without.append(time.perf_counter() - began)
     return statistics.median(inside) * 1000, statistics.median(without) * 1000
+
+
+def test_macos_profile_denies_what_lies_outside(work_tree: Path, tmp_path: Path) -> None:
+    """Text only: there is no Mac to run it on."""
+    (tmp_path / "home").mkdir()
+    profile = build_profile({"HOME": str(tmp_path / "home")}, interpreter=Path(sys.executable))
+    job = Job(command="true", work_tree=work_tree, private_git=tmp_path / 'odd " name')
+    lines = seatbelt_profile(job, profile, tmp_path / "temp").splitlines()
+    assert lines[:3] == ["(version 1)", "(allow default)", "(deny file-write*)"]
+    assert profile.is_hidden(tmp_path / "home")
+    assert any(line.startswith("(deny file-read*") and str(profile.hidden[0]) in line for line in lines)
+    assert any(line.startswith("(allow file-write*") and f'(subpath "{work_tree}")' in line for line in lines)
+    assert 'odd \\" name' in "".join(lines)
+    assert "(deny network*)" in lines
+    assert "(deny network*)" not in seatbelt_profile(replace(job, network=True), profile, tmp_path)
+    assert lines[-1] == f'(deny file-write* (literal "{work_tree}/.git"))'
+    assert seatbelt_command("p", ["true"])[-1] == "true"
+
+
+NOBODY = 65534
+AS_NOBODY = """
+import sys
+import tempfile
+sys.path.insert(0, {root!r})
+from pathlib import Path
+from gitmimo.environment.command import Job, Limits
+from gitmimo.environment.sandbox import open_environment
+environment = open_environment({kind!r})
+attack = "id -u; echo x > made; cat {secret} {home}/.netrc; touch /usr/mark; grep CapEff /proc/self/status; echo end"
+print(environment.run(Job(command=attack, work_tree=Path({work!r}), limits=Limits(timeout_s=30))).output)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not Path("/usr/bin/python3").exists(), reason="needs root to become another")
+@pytest.mark.parametrize("kind", ["bwrap", "landlock"])
+def test_sandbox_works_without_root(kind: str) -> None:
+    root = Path(__file__).parents[2]
+    place = Path(tempfile.mkdtemp(prefix="mimo-nobody-"))
+    try:
+        for name in ("home", "work"):
+            (place / name).mkdir()
+        (place / "home" / ".netrc").write_text("the secret\n")
+        (place / "secret").write_text("the secret\n")
+        for path in (place, *place.rglob("*")):
+            os.chown(path, NOBODY, NOBODY)
+        code = AS_NOBODY.format(
+            root=str(root), kind=kind, secret=place / "secret", home=place / "home", work=str(place / "work")
+        )
+        done = subprocess.run(
+            ["/usr/bin/python3", "-c", code],
+            user=NOBODY,
+            group=NOBODY,
+            extra_groups=[],
+            env={"PATH": "/usr/bin:/bin", "HOME": str(place / "home")},
+            cwd="/",
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if "ModuleNotFoundError" in done.stderr or "PermissionError" in done.stderr:
+            pytest.skip("the system's Python cannot run this checkout")
+        assert (place / "work" / "made").read_text() == "x\n", done.stderr
+        assert done.stdout.startswith(f"{NOBODY}\n")
+        assert "the secret" not in done.stdout
+        assert re.search(r"CapEff:\s+0000000000000000\nend", done.stdout)
+    finally:
+        shutil.rmtree(place)

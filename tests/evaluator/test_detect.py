@@ -17,9 +17,12 @@ from gitmimo.evaluator.baseline import measure_base
 from gitmimo.evaluator.bench import Bench
 from gitmimo.evaluator.command import ReportFormat, TestCommand, TestKind
 from gitmimo.evaluator.detect import detect_test_command
+from gitmimo.evaluator.suspicion import needs_review
 from tests.conftest import GitBuilder
 from tests.evaluator.conftest import CALC, PROJECT, RIGHT, Judge, measured
 
+# this environment's many plugins take seconds to load
+QUICK = f"PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 {sys.executable} -m pytest"
 Files = Mapping[str, str | bytes | None]
 UNITTEST = """\
 import unittest
@@ -180,10 +183,10 @@ def judged(make_bench: Callable[..., Bench], git: GitBuilder) -> Callable[..., J
 @pytest.mark.parametrize(
     "given",
     [
-        f"{sys.executable} -m pytest -x tests",
-        f"cd tests && PYTHONPATH= {sys.executable} -m pytest -p no:randomly && echo ok",
-        f"{sys.executable} -m pytest -q -n 2",
-        f"{sys.executable} -m pytest tests/test_core.py -k double ; {sys.executable} -m pytest -k add",
+        f"{QUICK} -x tests",
+        f"cd tests && PYTHONPATH= {QUICK} && echo ok",
+        f"{QUICK} -p xdist.plugin -q -n 2",
+        f"{QUICK} tests/test_core.py -k double ; {QUICK} -k add",
     ],
 )
 def test_given_pytest_command_reports_by_id(judged: Callable[..., Judge], given: str) -> None:
@@ -193,7 +196,7 @@ def test_given_pytest_command_reports_by_id(judged: Callable[..., Judge], given:
 
 
 def test_make_that_runs_pytest_reports_by_id(judged: Callable[..., Judge]) -> None:
-    judge = judged({**PROJECT, "Makefile": f"test:\n\t{sys.executable} -m pytest\n"}, given="make test")
+    judge = judged({**PROJECT, "Makefile": f"test:\n\t{QUICK}\n"}, given="make test")
     assert judge.baseline.failed_ids == {"tests/test_core.py::test_add"}
     green = judge({"Makefile": "test:\n\ttrue\n"})
     assert not green.passed
@@ -248,10 +251,29 @@ def test_cargo_reports_by_id(judged: Callable[..., Judge]) -> None:
 
 
 def test_green_base_needs_no_mending(judged: Callable[..., Judge]) -> None:
-    judge = judged({**PROJECT, "calc/core.py": RIGHT}, given=f"{sys.executable} -m pytest")
+    judge = judged({**PROJECT, "calc/core.py": RIGHT}, given=QUICK)
     assert judge.baseline.is_green
     assert judge({"calc/more.py": "x = 1\n"}).passed
     assert not judge({"calc/core.py": CALC}).passed
+
+
+def test_named_environment_of_the_checkout_is_there_in_a_fresh_tree(
+    judged: Callable[..., Judge], git: GitBuilder
+) -> None:
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(git.path / ".venv")], check=True)
+    packages = next(path for path in map(Path, sys.path) if (path / "pytest").is_dir())
+    library = next((git.path / ".venv" / "lib").glob("python*/site-packages"))
+    (library / "all.pth").write_text(f"{packages}\n")
+    command = ". .venv/bin/activate && PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 python -m pytest"
+    judge = judged({**PROJECT, ".gitignore": ".venv\n"}, given=command, checkout=git.path)
+    assert judge.baseline.failed_ids == {"tests/test_core.py::test_add"}
+
+
+def test_base_without_tests_makes_every_product_a_persons_matter(judged: Callable[..., Judge]) -> None:
+    judge = judged({**PROJECT, "tests/test_core.py": ""}, given=QUICK)
+    evidence = judge({"calc/core.py": RIGHT})
+    assert evidence.passed
+    assert needs_review(evidence.flags)
 
 
 # --- bases that can't be measured ------------------------------------------------------------------------------------

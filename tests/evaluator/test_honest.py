@@ -79,6 +79,8 @@ HONEST: dict[str, Files] = {
     "new package with the name of a test helper": {
         "calc/testing.py": "def check(a):\n    return a\n", "calc/test_support.py": "VALUE = 1\n",
         "calc/__init__.py": "from calc.test_support import VALUE\nfrom calc.testing import check\n"},
+    "new package with the name of an installed one": {
+        "pluggy/__init__.py": "", "iniconfig.py": "", "calc/__init__.py": "import iniconfig\n"},
     "second package": {"extra/__init__.py": "from calc.core import add\n", "extra/deep/__init__.py": ""},
     "documents and workflow": {
         "README.md": "# calc\n\nadds\n", "docs/use.md": "x\n", ".github/workflows/ci.yml": "on: pull_request\n"},
