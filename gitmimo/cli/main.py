@@ -26,6 +26,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "review": ("review", "read a session as a reviewer would"),
     "merge": ("landing", "merge a result into its branch, re-tested if the branch moved"),
     "memory": ("memory", "facts that later sessions should know"),
+    "dream": ("dream", "turn sessions into facts and skills"),
+    "skill": ("skill", "procedures that run without a model"),
     "cost": ("cost", "say what was spent, by session, model and day"),
     "doctor": ("doctor", "check this machine and repository"),
     "ci": ("ci", "judge a branch again and hold its note against what was found"),
