@@ -12,41 +12,39 @@ from gitmimo.visible import visible
 
 _MAX_FILE_BYTES = 10 << 20
 _MAX_LINKS = 40
-_CONTROL = re.compile("[\x00-\x1f\x7f]")
 _CONFLICT = (re.compile(rb"<{7}(?: |\Z)"), re.compile(rb"={7}\Z"), re.compile(rb">{7}(?: |\Z)"))
 
 
-def inspect_product(
+def find_tree_problems(
     repository: Repository, base: Oid, tree: Oid, *, max_file_bytes: int = _MAX_FILE_BYTES
 ) -> tuple[str, ...]:
     """Name each problem that `tree` has and `base` hasn't; empty when there is none.
 
     Covers nested repositories, `.git` in any spelling, bare repositories spelt out as files, links that leave the tree,
-    names with control characters, large files, and conflict markers. Secrets and what the code does are for others.
+    large files, and conflict markers. Secrets and what the code does are
+    for others. Control characters in names are shown, not sent.
     """
     base, tree = repository.tree_of(base), repository.tree_of(tree)
     changed = list(entries_apart(repository, tree, base))
     problems = [problem for entry in changed for problem in _of_entry(repository, tree, entry, max_file_bytes)]
     problems += _bare_repositories(repository, tree, changed)
-    problems += [f"conflict markers in {_shown(path)}" for path in _with_conflict_markers(repository, base, tree)]
+    problems += [f"conflict markers: {_shown(path)}" for path in _with_conflict_markers(repository, base, tree)]
     return tuple(dict.fromkeys(problems))
 
 
 def _of_entry(repository: Repository, tree: Oid, entry: Entry, max_file_bytes: int) -> Iterator[str]:
     if any(is_git_dir_name(part) for part in entry.path.split("/")):
-        yield f"git's own directory in the tree: {_shown(entry.path)}"
-    if _CONTROL.search(entry.path):
-        yield f"control characters in a name: {_shown(entry.path)}"
+        yield f"a path into git's own directory: {_shown(entry.path)}"
     if entry.mode == GITLINK:
-        yield f"nested repository or moved submodule: {_shown(entry.path)}"
+        yield f"a nested repository or moved submodule: {_shown(entry.path)}"
         return
     data = repository.read_object(entry.oid)
     if entry.mode == LINK:
         problem = _link_problem(repository, tree, entry.path, data)
         if problem:
-            yield f"symbolic link {problem}: {_shown(entry.path)}"
+            yield f"a symbolic link {problem}: {_shown(entry.path)}"
     elif len(data) > max_file_bytes:
-        yield f"larger than {max_file_bytes >> 20} MiB: {_shown(entry.path)}"
+        yield f"a file has {len(data)} bytes, more than {max_file_bytes}: {_shown(entry.path)}"
 
 
 def _link_problem(repository: Repository, tree: Oid, path: str, target: bytes) -> str:
@@ -90,8 +88,8 @@ def _bare_repositories(repository: Repository, tree: Oid, changed: list[Entry]) 
         if found is None or found.mode != TREE:
             continue
         names = {name.lower() for name in repository.read_tree(found.oid)}
-        if "head" in names and ({"objects", "refs"} <= names or "commondir" in names):
-            yield f"a directory that git takes for a repository: {_shown(parent or '.')}"
+        if "head" in names and names & {"objects", "refs", "config", "commondir"}:
+            yield f"the layout of a bare repository: {_shown(parent or '.')}"
 
 
 def _with_conflict_markers(repository: Repository, base: Oid, tree: Oid) -> Iterator[str]:

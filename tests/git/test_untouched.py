@@ -7,7 +7,7 @@ import pytest
 
 from gitmimo.errors import MergeConflict, NeedsPerson
 from gitmimo.git.commit import add_trailers, write_commit
-from gitmimo.git.inspect import inspect_product
+from gitmimo.git.inspect import find_tree_problems
 from gitmimo.git.merge import merge_checked_out, merge_in_memory, merge_unchecked
 from gitmimo.git.notes import write_note
 from gitmimo.git.ops import RefMove, undo_operation, write_operation
@@ -88,7 +88,7 @@ def test_a_whole_session_leaves_the_user_alone(busy: GitBuilder, base: Oid, tmp_
     assert list(added_lines(repository, base, tip))
     assert diff_text(repository, base, tip)
     assert normalised(repository, base, tip)
-    assert inspect_product(repository, base, tip) == ()
+    assert find_tree_problems(repository, base, tip) == ()
     assert merge_in_memory(repository, ours=base, theirs=tip)
     write_note(repository, tip, "{}")
     update_ref(repository, "refs/mimo/candidates/0a1b2c3d4e/1", tip, expected=None, reason="mimo: keep")
