@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import signal
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from typing import Any
 
 from gitmimo.errors import JournalError
 from gitmimo.records import to_json, utc_now
+
+KILL_VARIABLE = "GIT_MIMO_TEST_KILL_AFTER"  # set by crash tests alone: the number of the line after which to die
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +83,8 @@ class Journal:
                 raise JournalError(f"cannot write the journal `{self.path}`: {exc.strerror}") from exc
             self._sequence += 1
             self._checksum = checksum
+            if str(self._sequence) == os.environ.get(KILL_VARIABLE):
+                os.kill(os.getpid(), signal.SIGKILL)
 
 
 def read_journal(path: Path) -> list[Entry]:

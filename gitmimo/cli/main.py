@@ -17,6 +17,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "config": ("settings", "read and write settings, keys included"),
     "models": ("models", "list, fetch and find models"),
     "start": ("start", "solve a task with several candidates"),
+    "resume": ("resume", "go on with a session that was cut off"),
     "stop": ("sessions", "stop a running session; its work is kept"),
     "list": ("sessions", "list the sessions of this repository"),
     "status": ("sessions", "say how sessions stand"),

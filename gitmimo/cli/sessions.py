@@ -64,7 +64,8 @@ def status_command(session: str | None, as_json: bool) -> int:
     _print_states(states)
     for state in states:
         if state.result.status is SessionStatus.STOPPED:
-            render.hint(f"session {state.result.session} was cut off in phase `{state.phase}`; its branches are kept")
+            render.hint(f"session {state.result.session} was cut off after `{state.phase}`; what it made is kept")
+            render.hint(f"git mimo resume {state.result.session}")
     return 0
 
 

@@ -1,23 +1,20 @@
-"""One candidate: its worktree, its workspace, its step commits, and the product it leaves."""
+"""One candidate: its step commits, where it goes on after a crash, and the product it leaves."""
 
-import shutil
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import replace
 
-from gitmimo.agent.strategies import Assignment, run_candidate
-from gitmimo.environment.command import Environment, Job, Limits
+from gitmimo.agent.planning import temperature_for
+from gitmimo.agent.strategies import Assignment, pick_strategy, run_candidate
 from gitmimo.errors import MimoError
-from gitmimo.git import commit, patch, private, refs, tree, worktree
+from gitmimo.git import commit, refs, tree
 from gitmimo.git.repository import Repository
 from gitmimo.journal import Journal
 from gitmimo.llm.model import Model
 from gitmimo.records import (
+    ActionKind,
     CandidateResult,
-    CommandResult,
     Oid,
-    SessionId,
     Step,
     StopReason,
     Trajectory,
@@ -25,96 +22,10 @@ from gitmimo.records import (
     dump_json,
 )
 from gitmimo.redact import redact
+from gitmimo.workflow.plan import Plan
 from gitmimo.workflow.progress import Interrupt, Observer, Progress
-
-TRAJECTORY = ".mimo/trajectory"
-# what tests leave behind is no part of a product
-_COMMAND_ENVIRONMENT = {"PYTHONDONTWRITEBYTECODE": "1", "PYTEST_ADDOPTS": "-p no:cacheprovider", "CI": "1"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where a candidate of a session works, and what it is called."""
-
-    session: SessionId
-    number: int
-    base: Oid
-    branch: str  # a full ref name
-    directory: Path  # of the session; the worktree is `directory/<number>`
-
-    @property
-    def worktree(self) -> Path:
-        return self.directory / str(self.number)
-
-    @property
-    def private_git(self) -> Path:
-        return self.directory / f"{self.number}.git"
-
-    @property
-    def index(self) -> Path:
-        return self.directory / f"{self.number}.index"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """What all candidates of a session share."""
-
-    environment: Environment
-    test_command: str = ""
-    setup_command: str = ""
-    network: bool = False
-    test_timeout_s: float = 600.0
-    command_timeout_s: float = 120.0
-    copied: tuple[str, ...] = ()
-    linked: tuple[str, ...] = ()
-    known_secrets: Mapping[str, str] | None = None
-
-
-class CandidateWorkspace:
-    """A candidate's worktree as the agent sees it: files, commands, the project's visible tests."""
-
-    def __init__(
-        self, repository: Repository, place: Place, surroundings: Surroundings, *, cancelled: Callable[[], bool]
-    ) -> None:
-        self.root = place.worktree
-        self._repository = repository
-        self._place = place
-        self._surroundings = surroundings
-        self._cancelled = cancelled
-
-    def run(self, command: str, *, timeout_s: float | None = None) -> CommandResult:
-        """Run a command of the agent's in the sandbox."""
-        return self._run(command, timeout_s or self._surroundings.command_timeout_s)
-
-    def test(self) -> CommandResult | None:
-        """Run the project's test command; None when there is none."""
-        if not self._surroundings.test_command:
-            return None
-        return self._run(self._surroundings.test_command, self._surroundings.test_timeout_s)
-
-    def changes(self) -> str:
-        """What differs from the base now, one line a file; empty when nothing does."""
-        repository, place = self._repository, self._place
-        now = tree.snapshot(repository, self.root, parent=place.base, index=place.index)
-        base_tree = tree.without_mimo(repository, repository.tree_of(place.base))
-        facts = patch.diff_facts(repository, base_tree, tree.without_mimo(repository, now))
-        if not facts.files:
-            return ""
-        lines = [f"{change.status} {change.path} +{change.added} -{change.removed}" for change in facts.files[:50]]
-        return "\n".join([*lines, f"{len(facts.files)} files, +{facts.added} -{facts.removed}"])
-
-    def _run(self, command: str, timeout_s: float) -> CommandResult:
-        return self._surroundings.environment.run(
-            Job(
-                command=command,
-                work_tree=self.root,
-                private_git=self._place.private_git,
-                network=self._surroundings.network,
-                limits=Limits(timeout_s=timeout_s),
-                env=_COMMAND_ENVIRONMENT | {"MIMO_CANDIDATE": str(self._place.number)},
-                cancelled=self._cancelled,
-            )
-        )
+from gitmimo.workflow.steps import TRAJECTORY, read_steps_at
+from gitmimo.workflow.workspace import CandidateWorkspace, Place, Surroundings, prepare_place, remove_place
 
 
 class StepRecorder:
@@ -124,7 +35,7 @@ class StepRecorder:
         self._repository = repository
         self._place = place
         self._surroundings = surroundings
-        self.tip = place.base
+        self.tip = refs.read_ref(repository, place.branch) or place.base
 
     def __call__(self, step: Step) -> Oid:
         """Commit a step; `.mimo/` of the worktree is left out, only the record is added."""
@@ -150,38 +61,65 @@ class StepRecorder:
         return oid
 
 
-def prepare_place(repository: Repository, place: Place, surroundings: Surroundings) -> None:
-    """Make the candidate's branch, worktree and private git; run setup in it.
-
-    Raises WorktreeError when the disk is full or the branch exists; what was made until then is removed.
-    """
-    place.directory.mkdir(parents=True, exist_ok=True)
-    worktree.add_worktree(
-        repository,
-        place.worktree,
-        branch=place.branch.removeprefix("refs/heads/"),
-        start=place.base,
-        reason=f"git-mimo session {place.session} candidate {place.number}",
-    )
-    private.make_private_git(repository, place.private_git, place.base, work_tree=place.worktree)
-    _bring_ignored_files(repository, place, surroundings)
+def find_history(repository: Repository, place: Place) -> tuple[Step, ...]:
+    """The steps that a cut-off candidate has on its branch; the branch is made again when it is gone."""
+    kept = refs.candidate_ref(place.session, place.number)
+    kept_tip, tip = refs.read_ref(repository, kept), refs.read_ref(repository, place.branch)
+    if tip is None and kept_tip is not None:
+        tip = kept_tip
+        refs.update_ref(repository, place.branch, tip, expected=None, reason="mimo: candidate resumed")
+    if tip is None or tip == place.base:
+        return ()
+    if kept_tip != tip:
+        refs.update_ref(repository, kept, tip, expected=kept_tip, reason="mimo: candidate resumed")
+    return read_steps_at(repository, place.session, place.number, base=place.base, tip=tip)
 
 
-def _bring_ignored_files(repository: Repository, place: Place, surroundings: Surroundings) -> None:
-    checkout = repository.work_tree
-    if checkout is None:
-        return
-    for name in (*surroundings.copied, *surroundings.linked):
-        source, target = checkout / name, place.worktree / name
-        if not source.exists() or target.exists() or not source.resolve().is_relative_to(checkout.resolve()):
-            continue
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if name in surroundings.linked:
-            target.symlink_to(source)
-        elif source.is_dir():
-            shutil.copytree(source, target, symlinks=True)
-        else:
-            shutil.copy2(source, target)
+def attempt(
+    repository: Repository,
+    plan: Plan,
+    place: Place,
+    approach: str,
+    *,
+    journal: Journal,
+    observe: Observer,
+    interrupt: Interrupt,
+) -> CandidateResult:
+    """Have a place for a candidate, let it work there, after its earlier steps if it has any, and clear up."""
+    number = place.number
+    history = find_history(repository, place) if plan.past else ()
+    journal.intend("worktree", candidate=number, path=str(place.worktree), branch=place.branch)
+    prepare_place(repository, place, plan.surroundings)
+    journal.done("worktree", candidate=number)
+    try:
+        assignment = Assignment(
+            task=plan.task,
+            prefix=plan.prefix,
+            approach=approach,
+            number=number,
+            temperature=temperature_for(number),
+            seed=number,
+            max_steps=plan.max_steps,
+            protocol=plan.protocol,
+            command_timeout_s=plan.surroundings.command_timeout_s,
+            history=history,
+        )
+        result = work(
+            repository,
+            place,
+            plan.surroundings,
+            assignment,
+            plan.metered(number, "work"),
+            strategy=plan.strategy,
+            journal=journal,
+            observe=observe,
+            interrupt=interrupt,
+        )
+        journal.done("worked", result=result)
+    finally:
+        remove_place(repository, place)
+        journal.done("cleaned", candidate=number)
+    return result
 
 
 def work(
@@ -199,8 +137,8 @@ def work(
     """Let one candidate work to its end and keep what it made. Every failure becomes its status, not an exception."""
     started = time.monotonic()
     number = place.number
-    spent = Usage()
-    cost = 0.0
+    spent = sum((step.reply.usage for step in assignment.history), Usage())
+    cost = sum(step.reply.cost_usd or 0.0 for step in assignment.history)
     recorder = StepRecorder(repository, place, surroundings)
 
     def on_step(step: Step) -> Oid:
@@ -217,13 +155,40 @@ def work(
     observe(Progress(number=number, phase="work", model=model.name, text=assignment.approach.split("\n")[0][:60]))
     try:
         workspace = CandidateWorkspace(repository, place, surroundings, cancelled=interrupt.is_set)
-        trajectory = run_candidate(
+        trajectory = ended_before(assignment.history, strategy=pick_strategy(strategy, model)) or run_candidate(
             assignment, workspace, model, strategy=strategy, on_step=on_step, stop=interrupt.reason
         )
     except MimoError as exc:
-        trajectory = Trajectory(steps=(), stop_reason=StopReason.ERROR, summary=exc.message, usage=spent, cost_usd=cost)
+        trajectory = Trajectory(
+            steps=assignment.history, stop_reason=StopReason.ERROR, summary=exc.message, usage=spent, cost_usd=cost
+        )
     result = _result(repository, place, assignment, model, strategy, trajectory, recorder.tip)
     return replace(result, seconds=time.monotonic() - started)
+
+
+def ended_before(history: Sequence[Step], *, strategy: str) -> Trajectory | None:
+    """The trajectory of a candidate whose last kept step was its end, though it was cut off before it said so."""
+    if not history:
+        return None
+    last = history[-1]
+    ending: tuple[StopReason, str] | None = None
+    for action, observation in zip(last.actions, last.observations, strict=True):
+        if action.kind is ActionKind.FINISH and observation.text == "accepted":
+            ending = StopReason.FINISHED, action.text
+        elif action.kind is ActionKind.GIVE_UP and observation.text == "accepted":
+            ending = StopReason.GAVE_UP, action.text
+        elif strategy == "patch" and action.kind is ActionKind.TEST and observation.exit_code == 0:
+            ending = StopReason.FINISHED, f"changed {', '.join(last.changed_paths)}; the tests pass"
+    if ending is None:
+        return None
+    return Trajectory(
+        steps=tuple(history),
+        stop_reason=ending[0],
+        summary=ending[1],
+        usage=sum((step.reply.usage for step in history), Usage()),
+        cost_usd=sum(step.reply.cost_usd or 0.0 for step in history),
+        llm_calls=len(history),
+    )
 
 
 def _result(
@@ -253,13 +218,6 @@ def _result(
         llm_calls=trajectory.llm_calls,
         summary=trajectory.summary,
     )
-
-
-def remove_place(repository: Repository, place: Place) -> None:
-    """Remove the worktree and what lay beside it; the branch and its commits stay."""
-    worktree.remove_worktree(repository, place.worktree)
-    shutil.rmtree(place.private_git, ignore_errors=True)
-    place.index.unlink(missing_ok=True)
 
 
 def _last(step: Step) -> str:

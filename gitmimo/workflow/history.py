@@ -1,9 +1,10 @@
 """Sessions read back from their journals: which there are, how they stand, what they found."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from gitmimo.errors import JournalError, MimoError, UsageError
 from gitmimo.git.lock import LockTimeout, hold_lock
@@ -31,6 +32,18 @@ class SessionState:
     phase: str = ""
     last_event: datetime | None = None
     process: int | None = None
+    is_closed: bool = True  # whether its process came to an end by itself
+    merging: Oid | None = None  # what was about to be merged, and is not known to have been
+    settings: Mapping[str, Any] = field(default_factory=dict)  # the configuration it was started with
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """What a session that is resumed had already reached, so that it is neither paid nor done again."""
+
+    results: Mapping[int, CandidateResult] = field(default_factory=dict)  # each candidate's last, judged or not
+    approaches: tuple[str, ...] = ()
+    decided: SessionResult | None = None  # with a winner; what is left is to publish it
 
 
 def sessions_directory(repository: Repository) -> Path:
@@ -117,28 +130,53 @@ def _is_locked(path: Path) -> bool:
         return True
 
 
-def _fold(session: SessionId, entries: list[Entry]) -> SessionState:
-    result: SessionResult | None = None
-    process: int | None = None
-    phase = ""
+def read_past(repository: Repository, session: SessionId) -> Past:
+    """What a cut-off session had reached, from its journal."""
+    results: dict[int, CandidateResult] = {}
+    approaches: tuple[str, ...] = ()
+    decided: SessionResult | None = None
+    for entry in read_journal(sessions_directory(repository) / session / "journal.jsonl"):
+        if not entry.done:
+            continue
+        match entry.event:
+            case "worked" | "candidate":
+                found = from_json(CandidateResult, entry.data["result"])
+                results[found.number] = found
+            case "approaches":
+                approaches = tuple(entry.data["approaches"])
+            case "decided":
+                decided = from_json(SessionResult, entry.data["result"])
+    return Past(results=results, approaches=approaches, decided=decided)
+
+
+def _fold(session: SessionId, entries: Sequence[Entry]) -> SessionState:
+    state: SessionState | None = None
     candidates: dict[int, CandidateResult] = {}
     for entry in entries:
         match entry.event:
             case "session" if not entry.done:
                 data = dict(entry.data)
-                process = data.pop("process", None)
+                process, settings = data.pop("process", None), data.pop("settings", {})
                 data.pop("process_start", None)
-                result = from_json(SessionResult, {"session": session, "status": "running", **data})
+                opening = from_json(SessionResult, {"session": session, "status": "running", **data})
+                state = SessionState(result=opening, process=process, is_closed=False, settings=settings)
+            case "resumed" if state is not None:
+                running = replace(state.result, status=SessionStatus.RUNNING, candidates=(), verdict=None, message="")
+                state = replace(state, result=running, process=entry.data["process"], is_closed=False)
             case "candidate" if entry.done:
                 found = from_json(CandidateResult, entry.data["result"])
                 candidates[found.number] = found
-            case "session" | "landed" | "merged" if entry.done:
+            case "merged" if not entry.done and state is not None:
+                state = replace(state, merging=Oid(entry.data["commit"]))
+            case "session" | "landed" | "merged" if entry.done and state is not None:
                 result = from_json(SessionResult, entry.data["result"])
+                state = replace(state, result=result, is_closed=state.is_closed or entry.event == "session")
+                state = replace(state, merging=None if entry.event == "merged" else state.merging)
             case _:
                 pass
-        phase = entry.event
-    if result is None:
+    if state is None:
         raise JournalError(f"the journal of session `{session}` does not begin with the session")
-    if not result.candidates and candidates:
-        result = replace(result, candidates=tuple(candidates[number] for number in sorted(candidates)))
-    return SessionState(result=result, phase=phase, last_event=entries[-1].time, process=process)
+    if not state.result.candidates and candidates:
+        listed = tuple(candidates[number] for number in sorted(candidates))
+        state = replace(state, result=replace(state.result, candidates=listed))
+    return replace(state, phase=entries[-1].event, last_event=entries[-1].time)

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from gitmimo.errors import NeedsPerson, RefMoved, UsageError
-from gitmimo.git import commit, merge, notes, refs, tree
+from gitmimo.git import commit, merge, notes, ops, refs, tree
 from gitmimo.git.repository import Repository
-from gitmimo.journal import Journal
+from gitmimo.journal import Journal, read_journal
 from gitmimo.records import CandidateResult, Evidence, Oid, SessionResult, dump_json, to_json
 
 SUBJECT_LENGTH = 72
@@ -41,6 +41,10 @@ def write_result(
     evidence = candidate.evidence
     if evidence is None:
         raise UsageError(f"candidate {candidate.number} has no evidence")
+    branch = refs.branch_ref(refs.result_branch(result.session, result.task, prefix=prefix))
+    before = _published(repository, branch, journal)
+    if before is not None:
+        return refs.short_name(branch), before
     base_tree = repository.tree_of(result.base)
     change_tree = tree.with_mimo_from(repository, evidence.tested_tree, base_tree)
     change = commit.write_commit(
@@ -56,14 +60,34 @@ def write_result(
         if recorded != change_tree
         else change
     )
-    branch = refs.branch_ref(refs.result_branch(result.session, result.task, prefix=prefix))
     note = dump_json({"schema": "git-mimo/note/1", "session": result.session, "candidate": candidate.number,
                       "evidence": evidence, "verdict": result.verdict})  # fmt: skip
     journal.intend("landed", branch=branch, commit=tip)
     for target in dict.fromkeys((change, tip, evidence.tree)):
         notes.write_note(repository, target, note)
-    refs.update_ref(repository, branch, tip, expected=refs.read_ref(repository, branch), reason="mimo: result")
-    return branch.removeprefix("refs/heads/"), tip
+    move_recorded(repository, f"{result.session}-result-{tip[:8]}", f"result of {result.session}", branch, None, tip)
+    return refs.short_name(branch), tip
+
+
+def _published(repository: Repository, branch: str, journal: Journal) -> Oid | None:
+    """The tip of a result branch that this session made before, also when a person built on it since."""
+    tip = refs.read_ref(repository, branch)
+    if tip is None:
+        return None
+    for entry in read_journal(journal.path):
+        if entry.event == "landed" and not entry.done and entry.data["branch"] == branch:
+            made = Oid(entry.data["commit"])
+            if merge.is_ancestor(repository, older=made, newer=tip):
+                return tip
+    raise RefMoved(branch, expected=None, hint=f"git branch -m {refs.short_name(branch)} {refs.short_name(branch)}-old")
+
+
+def move_recorded(repository: Repository, id: str, command: str, ref: str, old: Oid | None, new: Oid | None) -> None:
+    """Move one ref, with a record from which `git mimo undo` takes it back."""
+    move = ops.RefMove(ref=ref, old=old, new=new)
+    if refs.read_ref(repository, f"{refs.OPS_PREFIX}{id}") is None:
+        ops.write_operation(repository, id, command=command, moves=[move])
+    ops.apply_move(repository, move, reason=f"mimo: {command}")
 
 
 def change_message(result: SessionResult, candidate: CandidateResult, evidence: Evidence) -> str:

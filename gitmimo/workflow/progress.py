@@ -36,12 +36,16 @@ def unobserved(progress: Progress) -> None:
 class Interrupt:
     """Asked often and cheaply: may the work go on? The first reason given stays."""
 
-    def __init__(self, *, timeout_s: float | None = None, stop_file: Path | None = None) -> None:
-        """Stop after `timeout_s`, when `stop_file` appears, or when somebody calls `request`."""
+    def __init__(self, *, timeout_s: float | None = None) -> None:
+        """Stop after `timeout_s`, when a watched file appears, or when somebody calls `request`."""
         self._deadline = None if timeout_s is None else time.monotonic() + timeout_s
-        self._stop_file = stop_file
+        self._stop_file: Path | None = None
         self._reason: StopReason | None = None
         self._lock = threading.Lock()
+
+    def watch(self, stop_file: Path) -> None:
+        """Stop also when this file appears."""
+        self._stop_file = stop_file
 
     def request(self, reason: StopReason) -> None:
         """Ask everything that watches this flag to stop."""

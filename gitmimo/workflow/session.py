@@ -3,66 +3,41 @@
 import contextlib
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
-from gitmimo.agent.planning import approaches_for, temperature_for
-from gitmimo.agent.strategies import Assignment
-from gitmimo.errors import MimoError
+from gitmimo.agent.planning import approaches_for
+from gitmimo.errors import CheckError, MimoError
 from gitmimo.evaluator.verdict import decide
 from gitmimo.git import refs
 from gitmimo.git.lock import hold_lock
 from gitmimo.git.repository import Repository
+from gitmimo.git.worktree import process_start
 from gitmimo.journal import Journal
-from gitmimo.llm.model import Model
 from gitmimo.records import (
     CandidateFacts,
     CandidateResult,
-    CriticOpinion,
-    Evidence,
-    Oid,
     SessionId,
     SessionResult,
     SessionStatus,
     StopReason,
-    Task,
-    Usage,
     Verdict,
     new_session_id,
+    to_json,
     utc_now,
 )
 from gitmimo.workflow import land
-from gitmimo.workflow.candidates import Place, Surroundings, prepare_place, remove_place, work
-from gitmimo.workflow.dreaming import Remembered
+from gitmimo.workflow.candidates import attempt
+from gitmimo.workflow.cleaning import clear_session
 from gitmimo.workflow.history import LOCK_NAME, STOP_NAME, sessions_directory
 from gitmimo.workflow.judging import Judge
 from gitmimo.workflow.places import session_directory
+from gitmimo.workflow.plan import Plan
 from gitmimo.workflow.progress import Interrupt, Observer, Progress
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """Everything a session needs to know before it starts, resolved and checked."""
-
-    task: Task
-    base: Oid
-    target_branch: str | None
-    surroundings: Surroundings
-    prefix: str  # rules and memory: the stable beginning of every candidate's prompt
-    metered: Callable[[int, str], Model]  # candidate number and phase -> model under the budget
-    critic: Callable[[Sequence[int], Mapping[int, Evidence], Mapping[int, CandidateResult]], CriticOpinion | None]
-    candidates: int
-    fan_out_at_once: bool
-    takes_turns: bool  # a local model: parallel candidates would only wait for each other
-    strategy: str
-    protocol: str
-    max_steps: int
-    timeout_s: float
-    branch_prefix: str = "mimo"
-    worktree_root: str = ""
-    after: Callable[[SessionResult, CandidateResult], Remembered]
-    skill: Callable[[Callable[[], None]], CandidateResult | None] | None = None  # given a way to wait for base's tests
+from gitmimo.workflow.standing import close, is_over, say_tests, status_after
+from gitmimo.workflow.workspace import Place
 
 
 @dataclass(slots=True)
@@ -83,32 +58,19 @@ class Conductor:
         directory = sessions_directory(self.repository) / self.session
         directory.mkdir(parents=True, exist_ok=True)
         (directory / STOP_NAME).unlink(missing_ok=True)
+        self.interrupt.watch(directory / STOP_NAME)
         with hold_lock(directory / LOCK_NAME), contextlib.closing(Journal(directory / "journal.jsonl")) as journal:
             opening = self._opening()
-            journal.intend(
-                "session",
-                **{
-                    "task": opening.task,
-                    "base": opening.base,
-                    "target_branch": opening.target_branch,
-                    "started": opening.started,
-                    "process": os.getpid(),
-                },
-            )
-            refs.update_ref(
-                self.repository,
-                refs.base_ref(self.session),
-                self.plan.base,
-                expected=None,
-                reason="mimo: session base",
-            )
+            self._open(opening, journal)
             try:
                 result = self._conduct(opening, journal)
             except MimoError as exc:
-                result = replace(self._closing(opening), status=SessionStatus.ERROR, message=exc.message)
+                result = self._cut_off(opening, exc)
                 journal.done("session", result=result)
-                raise
-            journal.done("session", result=result)
+                if result.status is SessionStatus.ERROR:
+                    raise
+            else:
+                journal.done("session", result=result)
         self.observe(Progress(number=0, phase="done", text=result.status.value))
         return result
 
@@ -122,10 +84,48 @@ class Conductor:
             started=utc_now(),
         )
 
+    def _open(self, opening: SessionResult, journal: Journal) -> None:
+        """Write the first line, or the line that it goes on, and keep the base."""
+        past = self.plan.past
+        process = {"process": os.getpid(), "process_start": process_start(os.getpid())}
+        if past is None:
+            told = to_json(opening)
+            facts = {name: told[name] for name in ("task", "base", "target_branch", "started")}
+            journal.intend("session", **facts, **process, settings=self.plan.settings)
+        else:
+            journal.intend("resumed", **process)
+            clear_session(self.repository, self.session, self._directory)
+            self._results = {
+                n: r
+                for n, r in past.results.items()
+                if r.evidence is not None and is_over(r, max_steps=self.plan.max_steps)
+            }
+        kept = refs.base_ref(self.session)
+        if refs.read_ref(self.repository, kept) is None:
+            refs.update_ref(self.repository, kept, self.plan.base, expected=None, reason="mimo: session base")
+
+    @property
+    def _directory(self) -> Path:
+        return session_directory(self.repository, self.session, root=self.plan.worktree_root)
+
+    def _cut_off(self, opening: SessionResult, exc: MimoError) -> SessionResult:
+        """How the session stands when a phase failed: asked to stop, or for good."""
+        status = status_after({}, self.interrupt.reason() or StopReason.ERROR)
+        message = exc.message if status is SessionStatus.ERROR else self._how_to_go_on("stopped")
+        return replace(self._closing(opening), status=status, message=message)
+
+    def _how_to_go_on(self, reason: str) -> str:
+        return f"{reason}; what was made is kept, go on with: git mimo resume {self.session}"
+
     def _conduct(self, opening: SessionResult, journal: Journal) -> SessionResult:
+        past = self.plan.past
+        if past is not None and past.decided is not None:
+            return self._publish(past.decided, journal)
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="base") as pool:
             base_tests = pool.submit(self._measure_base, journal)
             try:
+                if self._results:
+                    base_tests.result()  # says whether what was reached before is enough
                 self._attempt(journal, base_tests)
                 base_tests.result()
             except MimoError:
@@ -135,9 +135,15 @@ class Conductor:
         result = replace(self._closing(opening), verdict=verdict, skill=self._skill(verdict))
         if verdict.winner is None:
             return self._without_winner(result, verdict)
-        winner = self._results[verdict.winner]
-        self.observe(Progress(number=0, phase="land"))
         result = replace(result, status=SessionStatus.PASSED, message=verdict.reason)
+        journal.done("decided", result=result)
+        return self._publish(result, journal)
+
+    def _publish(self, result: SessionResult, journal: Journal) -> SessionResult:
+        """Put the winner on the result branch; doing it again changes nothing."""
+        self.observe(Progress(number=0, phase="land"))
+        number = result.verdict.winner if result.verdict else None
+        winner = next(candidate for candidate in result.candidates if candidate.number == number)
         remembered = self.plan.after(result, winner)
         branch, tip = land.write_result(
             self.repository,
@@ -178,14 +184,20 @@ class Conductor:
             if not group or self.interrupt.is_set() or self._is_solved():
                 break
             if len(group) > 1 and not self.plan.takes_turns:
-                approaches = self._plan_approaches(approaches)
+                approaches = self._plan_approaches(approaches, journal)
             self._run_group(group, approaches, journal, base_tests)
             if self._out_of_budget():
                 break
 
-    def _plan_approaches(self, builtin: tuple[str, ...]) -> tuple[str, ...]:
+    def _plan_approaches(self, builtin: tuple[str, ...], journal: Journal) -> tuple[str, ...]:
+        before = self.plan.past.approaches if self.plan.past else ()
+        if len(before) >= len(builtin):
+            return before
         self.observe(Progress(number=0, phase="plan", text=f"planning {len(builtin)} approaches"))
-        return approaches_for(len(builtin), self.plan.strategy, task=self.plan.task, model=self.plan.metered(0, "plan"))
+        model = self.plan.metered(0, "plan")
+        planned = approaches_for(len(builtin), self.plan.strategy, task=self.plan.task, model=model)
+        journal.done("approaches", approaches=planned)
+        return planned
 
     def _run_group(
         self, group: Sequence[int], approaches: Sequence[str], journal: Journal, base_tests: "Future[None]"
@@ -205,58 +217,55 @@ class Conductor:
                 self._results[number] = future.result()
 
     def _candidate(self, number: int, approach: str, journal: Journal, base_tests: "Future[None]") -> CandidateResult:
+        kept = self._results.get(number)
+        if kept is not None:
+            return kept
+        result = self._worked_before(number) or self._work(number, approach, journal)
+        base_tests.result()
+        result = self._judge(result)
+        journal.done("candidate", result=result)
+        tests, used = say_tests(result.evidence), result.usage.total
+        self.observe(
+            Progress(
+                number=number, phase="done", text=result.status, tests=tests, tokens=used, cost_usd=result.cost_usd
+            )
+        )
+        return result
+
+    def _worked_before(self, number: int) -> CandidateResult | None:
+        """A candidate that had ended, but was not judged yet, when the session was cut off."""
+        found = self.plan.past.results.get(number) if self.plan.past else None
+        return found if found is not None and is_over(found, max_steps=self.plan.max_steps) else None
+
+    def _work(self, number: int, approach: str, journal: Journal) -> CandidateResult:
         place = Place(
             session=self.session,
             number=number,
             base=self.plan.base,
             branch=refs.branch_ref(refs.candidate_branch(self.session, number, prefix=self.plan.branch_prefix)),
-            directory=session_directory(self.repository, self.session, root=self.plan.worktree_root),
+            directory=self._directory,
         )
-        journal.intend("worktree", candidate=number, path=str(place.worktree), branch=place.branch)
-        prepare_place(self.repository, place, self.plan.surroundings)
-        journal.done("worktree", candidate=number)
+        return attempt(
+            self.repository,
+            self.plan,
+            place,
+            approach,
+            journal=journal,
+            observe=self.observe,
+            interrupt=self.interrupt,
+        )
+
+    def _judge(self, result: CandidateResult) -> CandidateResult:
+        """Add the evidence; a session that is asked to stop leaves it to be found when it goes on."""
+        if result.commit is None or result.commit == self.plan.base or self.interrupt.is_set():
+            return result
+        self.observe(Progress(number=result.number, phase="test"))
         try:
-            model = self.plan.metered(number, "work")
-            result = work(
-                self.repository,
-                place,
-                self.plan.surroundings,
-                Assignment(
-                    task=self.plan.task,
-                    prefix=self.plan.prefix,
-                    approach=approach,
-                    number=number,
-                    temperature=temperature_for(number),
-                    seed=number,
-                    max_steps=self.plan.max_steps,
-                    protocol=self.plan.protocol,
-                    command_timeout_s=self.plan.surroundings.command_timeout_s,
-                ),
-                model,
-                strategy=self.plan.strategy,
-                journal=journal,
-                observe=self.observe,
-                interrupt=self.interrupt,
-            )
-        finally:
-            remove_place(self.repository, place)
-            journal.done("cleaned", candidate=number)
-        base_tests.result()
-        if result.commit is not None and result.commit != self.plan.base:
-            self.observe(Progress(number=number, phase="test"))
-            result = replace(result, evidence=self.judge.evaluate(result.commit))
-        journal.done("candidate", result=result)
-        self.observe(
-            Progress(
-                number=number,
-                phase="done",
-                text=result.status,
-                tests=_summary(result.evidence),
-                tokens=result.usage.total,
-                cost_usd=result.cost_usd,
-            )
-        )
-        return result
+            return replace(result, evidence=self.judge.evaluate(result.commit))
+        except CheckError:
+            if not self.interrupt.is_set():
+                raise
+            return result
 
     def _is_solved(self) -> bool:
         """Whether a candidate passed and left nothing to hope for, so that no other needs to be paid."""
@@ -282,37 +291,12 @@ class Conductor:
         return self._results[0].approach.split()[1] if verdict.winner == 0 else None
 
     def _without_winner(self, result: SessionResult, verdict: Verdict) -> SessionResult:
-        status = self._failed_status()
+        status = status_after(self._results, self.interrupt.reason())
         errors = dict.fromkeys(c.summary for c in result.candidates if c.status == StopReason.ERROR and c.summary)
         message = "; ".join(errors) if status is SessionStatus.ERROR else verdict.reason
+        if status in (SessionStatus.INTERRUPTED, SessionStatus.BUDGET):
+            message = self._how_to_go_on(message or status.value)
         return replace(result, status=status, message=message)
 
-    def _failed_status(self) -> SessionStatus:
-        reason = self.interrupt.reason()
-        if reason is StopReason.INTERRUPTED:
-            return SessionStatus.INTERRUPTED
-        if self._out_of_budget() or reason is StopReason.TIMEOUT:
-            return SessionStatus.BUDGET
-        if self._results and all(result.status == StopReason.ERROR for result in self._results.values()):
-            return SessionStatus.ERROR
-        return SessionStatus.FAILED
-
     def _closing(self, opening: SessionResult) -> SessionResult:
-        results = [self._results[number] for number in sorted(self._results)]
-        return replace(
-            opening,
-            candidates=tuple(results),
-            usage=sum((result.usage for result in results), Usage()),
-            cost_usd=sum(result.cost_usd for result in results),
-            llm_calls=sum(result.llm_calls for result in results),
-            seconds=time.monotonic() - self._started,
-        )
-
-
-def _summary(evidence: Evidence | None) -> str:
-    if evidence is None:
-        return "no product"
-    tests = f"{evidence.tests_passed}/{evidence.tests_run}"
-    if evidence.passed:
-        return f"pass {tests}"
-    return f"fail {tests}: " + ", ".join(gate.name for gate in evidence.failed_gates)
+        return close(opening, self._results, seconds=time.monotonic() - self._started)

@@ -17,21 +17,24 @@ from gitmimo.records import (
     CriticOpinion,
     Evidence,
     Oid,
+    SessionId,
     SessionResult,
     Task,
     new_session_id,
 )
 from gitmimo.redact import known_secrets
 from gitmimo.workflow import land
-from gitmimo.workflow.candidates import Surroundings
 from gitmimo.workflow.dreaming import Dreamer, Remembered, SkillFirst, remember
-from gitmimo.workflow.history import sessions_directory
+from gitmimo.workflow.history import Past, sessions_directory
 from gitmimo.workflow.judging import Judge, make_judge, visible_test_command
 from gitmimo.workflow.models import ModelPool, open_models
 from gitmimo.workflow.places import session_directory
+from gitmimo.workflow.plan import Plan
 from gitmimo.workflow.progress import Interrupt, Observer, Progress
-from gitmimo.workflow.session import Conductor, Plan
+from gitmimo.workflow.session import Conductor
+from gitmimo.workflow.settings import settings_to_keep
 from gitmimo.workflow.trust import require_trust
+from gitmimo.workflow.workspace import Surroundings
 
 MAX_TASK_BYTES = 64 * 1024
 
@@ -52,19 +55,52 @@ def start_session(
     base = repository.resolve("HEAD")
     require_trust(repository, config)
     refs.check_branch_prefix(repository, config.text("branchPrefix"))
-    session = new_session_id()
+    branch = repository.head_branch()
+    warn(_says_from_where(repository, base, branch))
+    return run_session(
+        repository,
+        config,
+        task_text,
+        session=new_session_id(),
+        base=base,
+        target_branch=branch,
+        observe=observe,
+        interrupt=interrupt,
+        warn=warn,
+    )
+
+
+def run_session(
+    repository: Repository,
+    config: Config,
+    task_text: str,
+    *,
+    session: SessionId,
+    base: Oid,
+    target_branch: str | None,
+    past: Past | None = None,
+    observe: Observer,
+    interrupt: Interrupt,
+    warn: Callable[[str], None],
+) -> SessionResult:
+    """Conduct a session, new or with what it had reached before, to its end, the merge included where asked for."""
     pool = open_models(repository, config, session)
     try:
         judge = make_judge(repository, config, base, session, task_text=task_text, cancelled=interrupt.is_set)
-        plan = _plan(repository, config, task_text, base, pool, judge, observe)
-        warn(_says_from_where(repository, base, plan.target_branch))
-        conductor = Conductor(
-            repository=repository, plan=plan, judge=judge, observe=observe, interrupt=interrupt, session=session
-        )
-        result = conductor.run()
-        if config["merge"] and result.result_commit is not None:
-            result = _merge_at_the_end(repository, config, result, judge, observe=observe, warn=warn)
-        return result
+        with contextlib.closing(judge):
+            plan = replace(
+                _plan(repository, config, task_text, base, pool, judge, observe),
+                target_branch=target_branch,
+                settings=settings_to_keep(config),
+                past=past,
+            )
+            conductor = Conductor(
+                repository=repository, plan=plan, judge=judge, observe=observe, interrupt=interrupt, session=session
+            )
+            result = conductor.run()
+            if config["merge"] and result.result_commit is not None:
+                result = merge_at_the_end(repository, config, result, judge, observe=observe, warn=warn)
+            return result
     finally:
         pool.close()
         with contextlib.suppress(OSError):
@@ -171,15 +207,16 @@ def _says_from_where(repository: Repository, base: Oid, branch: str | None) -> s
     return f"starting from {base[:12]} on {where}{left_out}"
 
 
-def _merge_at_the_end(
+def merge_at_the_end(
     repository: Repository,
     config: Config,
     result: SessionResult,
-    judge: Judge,
+    judge: Judge | None = None,
     *,
     observe: Observer,
     warn: Callable[[str], None],
 ) -> SessionResult:
+    """Merge because `start` was asked to; where a person is needed, say so and leave the result branch."""
     try:
         merge_session(repository, config, result, observe=observe, judge=judge)
     except (NeedsPerson, UsageError) as exc:

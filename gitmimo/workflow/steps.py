@@ -36,11 +36,16 @@ def read_steps(repository: Repository, result: SessionResult, candidate: Candida
     tip = find_tip(repository, result.session, candidate)
     if tip is None:
         return ()
-    folder = f"{TRAJECTORY}/{result.session}/{candidate.number}"
+    return read_steps_at(repository, result.session, candidate.number, base=result.base, tip=tip)
+
+
+def read_steps_at(repository: Repository, session: SessionId, number: int, *, base: Oid, tip: Oid) -> tuple[Step, ...]:
+    """Return a candidate's steps as they stand at a commit of its branch."""
+    folder = f"{TRAJECTORY}/{session}/{number}"
     entry = repository.find_entry(tip, folder)
     if entry is None:
         return ()
-    commits = _commits_by_record(repository, result.base, tip, folder)
+    commits = _commits_by_record(repository, base, tip, folder)
     steps = []
     for item in repository.list_paths(entry.oid):
         name = f"{folder}/{item.path}"

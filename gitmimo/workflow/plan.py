@@ -1,0 +1,37 @@
+"""What a session is to do, resolved and checked before anything is made."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from gitmimo.llm.model import Model
+from gitmimo.records import CandidateResult, CriticOpinion, Evidence, Oid, SessionResult, Task
+from gitmimo.workflow.dreaming import Remembered
+from gitmimo.workflow.history import Past
+from gitmimo.workflow.workspace import Surroundings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Everything a session needs to know before it starts, resolved and checked."""
+
+    task: Task
+    base: Oid
+    target_branch: str | None
+    surroundings: Surroundings
+    prefix: str  # rules and memory: the stable beginning of every candidate's prompt
+    metered: Callable[[int, str], Model]  # candidate number and phase -> model under the budget
+    critic: Callable[[Sequence[int], Mapping[int, Evidence], Mapping[int, CandidateResult]], CriticOpinion | None]
+    candidates: int
+    fan_out_at_once: bool
+    takes_turns: bool  # a local model: parallel candidates would only wait for each other
+    strategy: str
+    protocol: str
+    max_steps: int
+    timeout_s: float
+    branch_prefix: str = "mimo"
+    worktree_root: str = ""
+    after: Callable[[SessionResult, CandidateResult], Remembered]
+    skill: Callable[[Callable[[], None]], CandidateResult | None] | None = None  # given a way to wait for base's tests
+    settings: Mapping[str, Any] = field(default_factory=dict)  # the configuration, to resume with
+    past: Past | None = None  # what was reached before, when the session is resumed

@@ -1,0 +1,88 @@
+"""A session that was cut off goes on from its journal and its candidates' branches."""
+
+from collections.abc import Callable
+
+from gitmimo.config import Config
+from gitmimo.errors import RepoError, UsageError
+from gitmimo.git.repository import Repository
+from gitmimo.records import SessionResult, SessionStatus
+from gitmimo.workflow.history import SessionState, find_session, list_session_ids, read_past, read_session
+from gitmimo.workflow.progress import Interrupt, Observer
+from gitmimo.workflow.settings import restore
+from gitmimo.workflow.start import merge_at_the_end, run_session
+from gitmimo.workflow.steps import has_object
+
+
+def find_cut_off(repository: Repository, name: str | None) -> SessionState:
+    """The session to resume: the one named, or the newest that can be; UsageError when there is nothing to do."""
+    if name:
+        state = read_session(repository, find_session(repository, name))
+        _check(state)
+        return state
+    for session in list_session_ids(repository):
+        state = read_session(repository, session)
+        if _is_resumable(state):
+            return state
+    raise UsageError("no session was cut off", hint="git mimo list")
+
+
+def resume_session(
+    repository: Repository,
+    config: Config,
+    state: SessionState,
+    *,
+    observe: Observer,
+    interrupt: Interrupt,
+    warn: Callable[[str], None],
+) -> SessionResult:
+    """Go on with what is missing: candidates keep what they finished, one in flight continues after its last step.
+
+    `config` is the configuration of now; the session's own settings are put over it, except what only limits it.
+    """
+    result = state.result
+    own = restore(config, state.settings)
+    if not has_object(repository, result.base):
+        raise RepoError(f"the base commit of session {result.session} is gone: `{result.base}`")
+    if _only_merge_is_left(state):
+        return merge_at_the_end(repository, own, result, observe=observe, warn=warn)
+    past = read_past(repository, result.session)
+    warn(f"session {result.session} goes on from {result.base[:12]}: {len(past.results)} candidates had ended")
+    return run_session(
+        repository,
+        own,
+        result.task,
+        session=result.session,
+        base=result.base,
+        target_branch=result.target_branch,
+        past=past,
+        observe=observe,
+        interrupt=interrupt,
+        warn=warn,
+    )
+
+
+def _is_resumable(state: SessionState) -> bool:
+    if state.result.status is SessionStatus.RUNNING:
+        return False
+    return not state.is_closed or _is_cut_off(state) or _only_merge_is_left(state)
+
+
+def _is_cut_off(state: SessionState) -> bool:
+    return state.result.status in (SessionStatus.BUDGET, SessionStatus.INTERRUPTED, SessionStatus.ERROR)
+
+
+def _only_merge_is_left(state: SessionState) -> bool:
+    wanted = bool(state.settings.get("merge")) or state.merging == state.result.result_commit
+    return state.is_closed and wanted and state.result.result_commit is not None and not state.result.merged
+
+
+def _check(state: SessionState) -> None:
+    session, status = state.result.session, state.result.status
+    if _is_resumable(state):
+        return
+    if status is SessionStatus.RUNNING:
+        raise UsageError(f"session {session} is still running", hint=f"git mimo attach {session}")
+    raise UsageError(
+        f"session {session} has come to its end ({status}), nothing is left to resume",
+        hint=f"git mimo show {session}",
+    )

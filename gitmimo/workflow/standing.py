@@ -1,0 +1,49 @@
+"""How a candidate or a session stands: decided from results alone."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from gitmimo.records import CandidateResult, Evidence, SessionResult, SessionStatus, StopReason, Usage
+
+_CUT_OFF = frozenset({StopReason.BUDGET, StopReason.TIMEOUT, StopReason.INTERRUPTED, StopReason.ERROR})
+
+
+def is_over(result: CandidateResult, *, max_steps: int) -> bool:
+    """Whether a candidate came to its own end, so that there is nothing to go on with."""
+    if result.status == StopReason.STEPS:
+        return result.steps >= max_steps or result.strategy == "patch"
+    return result.status not in _CUT_OFF
+
+
+def status_after(results: Mapping[int, CandidateResult], reason: StopReason | None) -> SessionStatus:
+    """How a session without a winner stands, from its candidates and why it was asked to stop."""
+    if reason is StopReason.INTERRUPTED:
+        return SessionStatus.INTERRUPTED
+    if reason is StopReason.TIMEOUT or any(result.status == StopReason.BUDGET for result in results.values()):
+        return SessionStatus.BUDGET
+    if reason is StopReason.ERROR or (results and all(r.status == StopReason.ERROR for r in results.values())):
+        return SessionStatus.ERROR
+    return SessionStatus.FAILED
+
+
+def close(opening: SessionResult, results: Mapping[int, CandidateResult], *, seconds: float) -> SessionResult:
+    """The session with what its candidates made and used."""
+    listed = tuple(results[number] for number in sorted(results))
+    return replace(
+        opening,
+        candidates=listed,
+        usage=sum((result.usage for result in listed), Usage()),
+        cost_usd=sum(result.cost_usd for result in listed),
+        llm_calls=sum(result.llm_calls for result in listed),
+        seconds=seconds,
+    )
+
+
+def say_tests(evidence: Evidence | None) -> str:
+    """What the gates said, in a few words."""
+    if evidence is None:
+        return "no product"
+    tests = f"{evidence.tests_passed}/{evidence.tests_run}"
+    if evidence.passed:
+        return f"pass {tests}"
+    return f"fail {tests}: " + ", ".join(gate.name for gate in evidence.failed_gates)

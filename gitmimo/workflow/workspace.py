@@ -1,0 +1,152 @@
+"""Where a candidate works: its worktree, the throw-away git in it, and the commands it may run there."""
+
+import contextlib
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from gitmimo.environment.command import Environment, Job, Limits
+from gitmimo.git import patch, private, refs, tree, worktree
+from gitmimo.git.repository import Repository
+from gitmimo.records import CommandResult, Oid, SessionId
+from gitmimo.workflow.steps import TRAJECTORY
+
+# what tests leave behind is no part of a product
+_COMMAND_ENVIRONMENT = {"PYTHONDONTWRITEBYTECODE": "1", "PYTEST_ADDOPTS": "-p no:cacheprovider", "CI": "1"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a candidate of a session works, and what it is called."""
+
+    session: SessionId
+    number: int
+    base: Oid
+    branch: str  # a full ref name
+    directory: Path  # of the session; the worktree is `directory/<number>`
+
+    @property
+    def worktree(self) -> Path:
+        return self.directory / str(self.number)
+
+    @property
+    def private_git(self) -> Path:
+        return self.directory / f"{self.number}.git"
+
+    @property
+    def index(self) -> Path:
+        return self.directory / f"{self.number}.index"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What all candidates of a session share."""
+
+    environment: Environment
+    test_command: str = ""
+    setup_command: str = ""
+    network: bool = False
+    test_timeout_s: float = 600.0
+    command_timeout_s: float = 120.0
+    copied: tuple[str, ...] = ()
+    linked: tuple[str, ...] = ()
+    known_secrets: Mapping[str, str] | None = None
+
+
+class CandidateWorkspace:
+    """A candidate's worktree as the agent sees it: files, commands, the project's visible tests."""
+
+    def __init__(
+        self, repository: Repository, place: Place, surroundings: Surroundings, *, cancelled: Callable[[], bool]
+    ) -> None:
+        self.root = place.worktree
+        self._repository = repository
+        self._place = place
+        self._surroundings = surroundings
+        self._cancelled = cancelled
+
+    def run(self, command: str, *, timeout_s: float | None = None) -> CommandResult:
+        """Run a command of the agent's in the sandbox."""
+        return self._run(command, timeout_s or self._surroundings.command_timeout_s)
+
+    def test(self) -> CommandResult | None:
+        """Run the project's test command; None when there is none."""
+        if not self._surroundings.test_command:
+            return None
+        return self._run(self._surroundings.test_command, self._surroundings.test_timeout_s)
+
+    def changes(self) -> str:
+        """What differs from the base now, one line a file; empty when nothing does."""
+        repository, place = self._repository, self._place
+        now = tree.snapshot(repository, self.root, parent=place.base, index=place.index)
+        base_tree = tree.without_mimo(repository, repository.tree_of(place.base))
+        facts = patch.diff_facts(repository, base_tree, tree.without_mimo(repository, now))
+        if not facts.files:
+            return ""
+        lines = [f"{change.status} {change.path} +{change.added} -{change.removed}" for change in facts.files[:50]]
+        return "\n".join([*lines, f"{len(facts.files)} files, +{facts.added} -{facts.removed}"])
+
+    def _run(self, command: str, timeout_s: float) -> CommandResult:
+        return self._surroundings.environment.run(
+            Job(
+                command=command,
+                work_tree=self.root,
+                private_git=self._place.private_git,
+                network=self._surroundings.network,
+                limits=Limits(timeout_s=timeout_s),
+                env=_COMMAND_ENVIRONMENT | {"MIMO_CANDIDATE": str(self._place.number)},
+                cancelled=self._cancelled,
+            )
+        )
+
+
+def prepare_place(repository: Repository, place: Place, surroundings: Surroundings) -> None:
+    """Make the candidate's worktree and private git, and its branch unless it goes on from an earlier one's steps.
+
+    Raises WorktreeError when the disk is full or the branch exists; what was made until then is removed.
+    """
+    place.directory.mkdir(parents=True, exist_ok=True)
+    worktree.add_worktree(
+        repository,
+        place.worktree,
+        branch=place.branch.removeprefix("refs/heads/"),
+        start=refs.read_ref(repository, place.branch) or place.base,
+        reason=f"git-mimo session {place.session} candidate {place.number}",
+    )
+    _hide_records(place)
+    private.make_private_git(repository, place.private_git, place.base, work_tree=place.worktree)
+    _bring_ignored_files(repository, place, surroundings)
+
+
+def _hide_records(place: Place) -> None:
+    """Take the step records out of the files: they are on the branch, and the agent has its history without them."""
+    records = place.worktree / TRAJECTORY
+    if records.is_dir() and not records.parent.is_symlink():
+        shutil.rmtree(records)
+        with contextlib.suppress(OSError):
+            records.parent.rmdir()  # only where the project has no `.mimo/` of its own
+
+
+def _bring_ignored_files(repository: Repository, place: Place, surroundings: Surroundings) -> None:
+    checkout = repository.work_tree
+    if checkout is None:
+        return
+    for name in (*surroundings.copied, *surroundings.linked):
+        source, target = checkout / name, place.worktree / name
+        if not source.exists() or target.exists() or not source.resolve().is_relative_to(checkout.resolve()):
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if name in surroundings.linked:
+            target.symlink_to(source)
+        elif source.is_dir():
+            shutil.copytree(source, target, symlinks=True)
+        else:
+            shutil.copy2(source, target)
+
+
+def remove_place(repository: Repository, place: Place) -> None:
+    """Remove the worktree and what lay beside it; the branch and its commits stay."""
+    worktree.remove_worktree(repository, place.worktree)
+    shutil.rmtree(place.private_git, ignore_errors=True)
+    place.index.unlink(missing_ok=True)

@@ -1,0 +1,91 @@
+"""Sessions killed at any line of their journal, and resumed."""
+
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gitmimo.journal import KILL_VARIABLE, read_journal
+from tests.conftest import GitBuilder
+from tests.project import PROJECT, RIGHT, WRONG, fingerprint, mimo, writes
+from tests.scripted_server import Answer, Request, ScriptedServer
+
+TASK = "add returns the difference instead of the sum; mend it"
+
+
+def three_steps(request: Request) -> Answer:
+    """What to say follows from the conversation alone, so that a repeated step gets the same answer."""
+    taken = sum(message["role"] == "assistant" for message in request.messages)
+    if taken == 0:
+        return Answer(tool_calls=(("shell", json.dumps({"command": "cat calc.py"})),))
+    if taken == 1:
+        return Answer(tool_calls=(("write", json.dumps({"path": "calc.py", "content": RIGHT})),))
+    return Answer(tool_calls=(("finish", json.dumps({"summary": "the plus sign"})),))
+
+
+def wrong(request: Request) -> Answer:
+    return writes({"calc.py": WRONG})
+
+
+@pytest.fixture
+def project(git: GitBuilder, llm_server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> GitBuilder:
+    monkeypatch.setenv("OPENAI_API_BASE", llm_server.base_url)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test-0123456789")
+    monkeypatch.setenv("GIT_MIMO_MAX_TOKENS", "1000000")
+    monkeypatch.setenv("GIT_MIMO_CRITIC", "none")
+    monkeypatch.setenv("GIT_MIMO_DREAM", "off")
+    llm_server.scripts.update({"m": three_steps, "bad": wrong})
+    git.commit(PROJECT, "calc: sums")
+    git.write({"calc.py": PROJECT["calc.py"] + "# mine\n"})
+    git("stash")
+    git.write({"calc.py": PROJECT["calc.py"] + "# half done\n", "notes.txt": "untracked\n", "staged.txt": "staged\n"})
+    git("add", "staged.txt")
+    return git
+
+
+ARGUMENTS = ("start", "--task", TASK, "--model", "openai/bad", "--model", "openai/m", "-n", "2", "--json")
+
+
+def session_of(project: GitBuilder) -> str:
+    return next((project.path / ".git/mimo/sessions").iterdir()).name
+
+
+def journal_of(project: GitBuilder) -> Path:
+    return project.path / ".git/mimo/sessions" / session_of(project) / "journal.jsonl"
+
+
+def check_nothing_is_lost(project: GitBuilder, before: dict[str, str], measure: Callable[[], dict[str, str]]) -> None:
+    assert measure() == before
+    done = subprocess.run(["git", "-C", project.path, "fsck", "--strict"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert project("worktree", "list").count("\n") == 0
+    assert project("branch", "--list", "mimo/*-*").count("\n") == 0
+    state = Path(os.environ["XDG_STATE_HOME"])
+    assert not [path for path in state.glob("git-mimo/*/*/*") if path.parent.name == session_of(project)]
+    said = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    assert str(state) not in said
+
+
+@pytest.mark.parametrize("line", [1, 5, 9, 13, 17, 20])
+def test_a_session_killed_after_a_line_of_its_journal_is_resumed_to_the_same_tree(
+    project: GitBuilder, line: int
+) -> None:
+    measure = fingerprint(project)
+    before = measure()
+    killed = mimo(*ARGUMENTS, cwd=project.path, env={KILL_VARIABLE: str(line)})
+    assert killed.code == -9, killed.err
+    assert len(read_journal(journal_of(project))) == line
+    assert mimo("status", "--json", cwd=project.path).json["sessions"][0]["status"] in ("stopped", "passed")
+    said = mimo("resume", "--json", cwd=project.path)
+    if said.code == 129:
+        assert "has come to its end" in said.err or "no session was cut off" in said.err
+        said = mimo("show", "--json", cwd=project.path)
+    assert said.code == 0, said.err
+    assert said.json["winner"] == 2
+    branch = said.json["result_branch"]
+    assert project("show", f"{branch}:calc.py") == RIGHT.rstrip("\n")
+    assert project("diff", "--name-only", "main", f"{branch}~1") == "calc.py"
+    check_nothing_is_lost(project, before, measure)
