@@ -24,7 +24,7 @@ from gitmimo.workflow.start import start_session
 )
 @click.option("-m", "--model", default="local", show_default=True, help="Model that solves it.")
 @click.option("-n", "--candidates", type=click.IntRange(min=1), default=8, show_default=True)
-@click.option("--sandbox", type=click.Choice(["auto", "bwrap", "landlock", "none"]), default=None)
+@click.option("--sandbox", type=click.Choice(["auto", "bwrap", "landlock", "sandbox-exec", "none"]), default=None)
 def demo_command(directory: Path | None, model: str, candidates: int, sandbox: str | None) -> int:
     """Make a small repository with a failing test and solve it with the local model, from bug to merged commit."""
     if model == "local" or model.startswith("local/"):

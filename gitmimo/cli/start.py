@@ -43,7 +43,9 @@ EXIT_CODES = {
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Limit of the session.", metavar="SECONDS")
 @click.option("--merge/--no-merge", default=None, help="Merge the winner into the current branch at the end.")
 @click.option("--skills/--no-skills", default=None, help="Try verified skills before any model.")
-@click.option("--sandbox", type=click.Choice(["auto", "bwrap", "landlock", "none"]), help="Where commands run.")
+@click.option(
+    "--sandbox", type=click.Choice(["auto", "bwrap", "landlock", "sandbox-exec", "none"]), help="Where commands run."
+)
 @click.option("--executor", type=click.Choice(["local", "ray"]), help="Where candidates run.")
 @json_option
 def start_command(task: str, as_json: bool, **flags: Any) -> int:

@@ -13,9 +13,10 @@ from gitmimo.environment.command import Environment, Job, Limits
 from gitmimo.environment.launched import LandlockEnvironment, PlainEnvironment
 from gitmimo.environment.launcher import landlock_abi
 from gitmimo.environment.profile import Profile, build_profile
+from gitmimo.environment.seatbelt import PROGRAM, SeatbeltEnvironment
 from gitmimo.errors import CheckError, SandboxUnavailable, UsageError
 
-KINDS = ("auto", "bwrap", "landlock", "none")
+KINDS = ("auto", "bwrap", "landlock", "sandbox-exec", "none")
 _INSTALL = "install bubblewrap: `apt install bubblewrap`, `dnf install bubblewrap` or `pacman -S bubblewrap`"
 _WAIVE = "or run without protection: `--sandbox none`"
 # What a sandbox must deny, tried from inside: read a file in a hidden place, write beside the work tree, keep a
@@ -57,14 +58,14 @@ def open_environment(
     if kind == "none":
         return PlainEnvironment(profile, outer)
     problems = []
-    for name in ("bwrap", "landlock") if kind == "auto" else (kind,):
+    for name in _kinds_here() if kind == "auto" else (kind,):
         made = _make(name, profile, outer)
         if isinstance(made, Found):
             problems.append(made)
         else:
             return made
     what = "; ".join(f"{found.kind}: {found.problem}" for found in problems)
-    remedies = list(dict.fromkeys(found.remedy for found in problems))
+    remedies = list(dict.fromkeys(found.remedy for found in problems if found.remedy))
     raise SandboxUnavailable(f"no sandbox works here: {what}", hint=", ".join([*remedies, _WAIVE]))
 
 
@@ -72,8 +73,13 @@ def probe_environments(environ: Mapping[str, str] | None = None) -> tuple[Found,
     """Try every kind of sandbox and say what works, what does not and why."""
     outer = os.environ if environ is None else environ
     profile = build_profile(outer, interpreter=Path(sys.executable))
-    made = [_make(name, profile, outer) for name in ("bwrap", "landlock")]
+    made = [_make(name, profile, outer) for name in _kinds_here()]
     return tuple(env if isinstance(env, Found) else Found(kind=env.name, gaps=env.gaps) for env in made)
+
+
+def _kinds_here(platform: str = sys.platform) -> tuple[str, ...]:
+    """What `auto` tries on this kind of machine, best first."""
+    return ("sandbox-exec",) if platform == "darwin" else ("bwrap", "landlock")
 
 
 def _make(kind: str, profile: Profile, environ: Mapping[str, str]) -> Environment | Found:
@@ -82,6 +88,10 @@ def _make(kind: str, profile: Profile, environ: Mapping[str, str]) -> Environmen
         if program is None:
             return Found(kind=kind, problem="`bwrap` is not installed", remedy=_INSTALL)
         return _tried(BwrapEnvironment(Path(program).resolve(), profile, environ), _userns_remedy())
+    if kind == "sandbox-exec":
+        if sys.platform != "darwin" or not PROGRAM.exists():
+            return Found(kind=kind, problem=f"`{PROGRAM}` is a part of macOS", remedy="--sandbox auto")
+        return _tried(SeatbeltEnvironment(profile, environ), "")
     if not sys.platform.startswith("linux") or not landlock_abi():
         return Found(kind=kind, problem="the kernel has no landlock (5.13 or newer, `lsm=landlock`)", remedy=_INSTALL)
     whole = _tried(LandlockEnvironment(profile, environ, namespaces=True), _INSTALL)

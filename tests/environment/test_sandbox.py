@@ -19,7 +19,6 @@ import pytest
 from gitmimo.environment.command import Environment, Job, Limits
 from gitmimo.environment.profile import build_profile
 from gitmimo.environment.sandbox import open_environment, probe_environments
-from gitmimo.environment.seatbelt import seatbelt_command, seatbelt_profile
 from gitmimo.errors import SandboxUnavailable, UsageError
 from gitmimo.git.private import make_private_git
 from gitmimo.git.repository import Repository
@@ -370,23 +369,6 @@ def overhead_ms(kind: str, work_tree: Path, runs: int = 50) -> tuple[float, floa
         subprocess.run(["true"], stdin=subprocess.DEVNULL, capture_output=True, check=True)
         without.append(time.perf_counter() - began)
     return statistics.median(inside) * 1000, statistics.median(without) * 1000
-
-
-def test_macos_profile_denies_what_lies_outside(work_tree: Path, tmp_path: Path) -> None:
-    """Text only: there is no Mac to run it on."""
-    (tmp_path / "home").mkdir()
-    profile = build_profile({"HOME": str(tmp_path / "home")}, interpreter=Path(sys.executable))
-    job = Job(command="true", work_tree=work_tree, private_git=tmp_path / 'odd " name')
-    lines = seatbelt_profile(job, profile, tmp_path / "temp").splitlines()
-    assert lines[:3] == ["(version 1)", "(allow default)", "(deny file-write*)"]
-    assert profile.is_hidden(tmp_path / "home")
-    assert any(line.startswith("(deny file-read*") and str(profile.hidden[0]) in line for line in lines)
-    assert any(line.startswith("(allow file-write*") and f'(subpath "{work_tree}")' in line for line in lines)
-    assert 'odd \\" name' in "".join(lines)
-    assert "(deny network*)" in lines
-    assert "(deny network*)" not in seatbelt_profile(replace(job, network=True), profile, tmp_path)
-    assert lines[-1] == f'(deny file-write* (literal "{work_tree}/.git"))'
-    assert seatbelt_command("p", ["true"])[-1] == "true"
 
 
 NOBODY = 65534
