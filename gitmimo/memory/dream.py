@@ -22,7 +22,7 @@ from gitmimo.memory.replay import Bench
 from gitmimo.memory.session_record import DREAMED, MAX_BYTES, read_labels, record_path, write_session_record
 from gitmimo.memory.skill_file import Skill, tree_changes
 from gitmimo.memory.skill_making import Made, Workshop, make_from_session
-from gitmimo.memory.store import Changes, add_facts, pin_sources
+from gitmimo.memory.store import Changes, add_facts, attributes_change, pin_sources
 from gitmimo.records import CandidateResult, Oid
 from gitmimo.redact import find_secrets
 
@@ -109,6 +109,7 @@ def dream(
         changes |= add_facts(repository, commit, facts)
     if skills:
         changes = {**retire_surplus(before, now=now, arriving=len(skills)), **changes}
+        changes |= attributes_change(repository, commit)
     changes = {path: data for path, data in changes.items() if repository.read_blob(commit, path) != data}
     _refuse_secrets(changes, known)
     return DreamResult(

@@ -49,7 +49,7 @@ def judge_session(
         if known.name == skill:
             changes |= record_use(known, label, session=session, now=now)
         elif known.metadata.get("git-mimo.sessions") == session and label in _AGAINST:
-            changes |= quarantine(known, f"the result it was made from was {label.value}")
+            changes |= quarantine(known, f"the result it was made from was {label.value}", now=now)
     if record is not None:
         changes[path] = add_label(record, label.value)
     return changes

@@ -1,15 +1,16 @@
 """The project's skills together: reading them, how they stand, and how many may be active."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from gitmimo.errors import SkillRefused
 from gitmimo.git.objects import TREE
 from gitmimo.git.repository import Repository
-from gitmimo.memory.outcomes import Label, Outcomes, Standing, label_outcome, quarantined, write_outcomes
+from gitmimo.memory.outcomes import Label, Outcomes, Standing, label_outcome, with_standing, write_outcomes
 from gitmimo.memory.skill_file import OUTCOMES_PATH, SKILLS_DIR, Skill, read_skill, tree_changes
 from gitmimo.memory.store import Changes
+from gitmimo.records import utc_now
 
 MOST_ACTIVE = 30
 _UNUSED_DAYS = 180
@@ -56,24 +57,27 @@ def read_library(repository: Repository, commit: str) -> Library:
     return Library(skills=tuple(skills), problems=tuple(problems))
 
 
-def record_use(skill: Skill, label: Label, *, session: str, now: datetime) -> Changes:
-    """Return the change that notes what became of a use; nothing when that is noted already."""
-    return _changes(skill, label_outcome(skill.outcomes, label, session=session, now=now))
+def record_use(skill: Skill, label: Label, *, session: str, now: datetime, reason: str = "") -> Changes:
+    """Return the change that notes what became of a use; nothing when that is noted already.
+
+    A failed use puts the skill into quarantine; `reason` says what failed.
+    """
+    return _changes(skill, label_outcome(skill.outcomes, label, session=session, now=now, reason=reason))
 
 
-def quarantine(skill: Skill, reason: str) -> Changes:
+def quarantine(skill: Skill, reason: str, *, now: datetime | None = None) -> Changes:
     """Return the change that keeps a skill from being tried until it is verified again."""
-    return _changes(skill, quarantined(skill.outcomes, reason))
+    return _changes(skill, with_standing(skill.outcomes, Standing.QUARANTINED, now=now or utc_now(), reason=reason))
 
 
-def retire(skill: Skill, reason: str) -> Changes:
+def retire(skill: Skill, reason: str, *, now: datetime | None = None) -> Changes:
     """Return the change that takes a skill out of use; its files stay."""
-    return _changes(skill, replace(skill.outcomes, standing=Standing.RETIRED, reason=reason[:300]))
+    return _changes(skill, with_standing(skill.outcomes, Standing.RETIRED, now=now or utc_now(), reason=reason))
 
 
 def confirm(skill: Skill, *, now: datetime) -> Changes:
     """Return the change that puts a skill to use, after two replays gave the same tree; see `replay.admit`."""
-    return _changes(skill, replace(skill.outcomes, standing=Standing.VERIFIED, reason="", verified=now))
+    return _changes(skill, with_standing(skill.outcomes, Standing.VERIFIED, now=now))
 
 
 def remove(skill: Skill) -> Changes:
@@ -92,12 +96,12 @@ def retire_surplus(skills: Sequence[Skill], *, now: datetime, arriving: int = 0)
     for skill in active:
         last = skill.outcomes.last_used or skill.outcomes.verified or skill.outcomes.created or now
         if (now - last).days > _UNUSED_DAYS:
-            changes |= retire(skill, f"not used since {last:%Y-%m-%d}")
+            changes |= retire(skill, f"not used since {last:%Y-%m-%d}", now=now)
         else:
             kept.append(skill)
     kept.sort(key=lambda s: (s.outcomes.worth, s.outcomes.last_used or s.outcomes.verified or _LONG_AGO, s.name))
     for skill in kept[: max(0, len(kept) + arriving - MOST_ACTIVE)]:
-        changes |= retire(skill, f"more than {MOST_ACTIVE} active skills, and this one helped least")
+        changes |= retire(skill, f"more than {MOST_ACTIVE} active skills, and this one helped least", now=now)
     return changes
 
 

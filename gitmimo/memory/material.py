@@ -33,9 +33,10 @@ class SessionMaterial:
                 yield item
 
     def target(self, winner: CandidateResult) -> Oid:
-        """What the winner's work became: the result commit, or its own last commit where a person picked it."""
-        chosen = self.result.result_commit if winner.number == self._chosen else None
-        return Oid(chosen or winner.commit or "")
+        """What the winner's work became: the result commit, or what was tested, with the base's protected paths."""
+        if self.result.result_commit is not None and winner.number == self._chosen:
+            return self.result.result_commit
+        return winner.evidence.tested_tree if winner.evidence is not None else Oid(winner.commit or "")
 
     @property
     def _chosen(self) -> int | None:

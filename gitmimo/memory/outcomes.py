@@ -1,16 +1,19 @@
-"""How a skill fared: uses, helps and failures, its standing and why; apart from its content, which is approved."""
+"""How a skill fared: a log of events, one a line, from which counts and standing follow.
+
+The log lies apart from the skill's content, which is approved. Lines are a set: two branches that both used a skill
+merge by union, in any order, and nothing is counted twice.
+"""
 
 import enum
-import json
 import re
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from gitmimo.errors import SkillRefused
-from gitmimo.records import from_json, to_json
+from gitmimo.visible import has_hidden, visible
 
-_SCHEMA = "git-mimo/outcomes/1"
-_LOG_LINES = 20
+_MOST_BYTES = 400_000
+_MOST_ABOUT = 300
 
 
 class Standing(enum.StrEnum):
@@ -34,77 +37,131 @@ class Label(enum.StrEnum):
     PASSED_OVER = "passed_over"  # a person picked another candidate
 
 
+_USES = (Label.PASSED, Label.FAILED, Label.UNMET)
+_HELPS = (Label.PASSED, Label.MERGED)
+_HURTS = (Label.FAILED, Label.REJECTED, Label.REVERTED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Event:
+    """One thing that happened. `about` is a session, with why after it, or why the standing changed."""
+
+    time: datetime
+    what: str  # a Label's or a Standing's value
+    about: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcomes:
-    """Counts and standing. `log` holds the last uses as `date label session`."""
+    """A skill's events in order, and what follows from them."""
 
-    standing: Standing = Standing.UNVERIFIED
-    reason: str = ""
-    created: datetime | None = None
-    verified: datetime | None = None
-    last_used: datetime | None = None
-    uses: int = 0
-    helped: int = 0
-    hurt: int = 0
-    log: tuple[str, ...] = ()
+    events: tuple[Event, ...] = ()
+
+    @property
+    def standing(self) -> Standing:
+        return self._standing_and_reason()[0]
+
+    @property
+    def reason(self) -> str:
+        return self._standing_and_reason()[1]
+
+    @property
+    def created(self) -> datetime | None:
+        return self.events[0].time if self.events else None
+
+    @property
+    def verified(self) -> datetime | None:
+        """When it was last found to hold."""
+        return max((event.time for event in self.events if event.what == Standing.VERIFIED), default=None)
+
+    @property
+    def last_used(self) -> datetime | None:
+        return max((event.time for event in self.events if event.what in _USES), default=None)
+
+    @property
+    def uses(self) -> int:
+        return self._count(_USES)
+
+    @property
+    def helped(self) -> int:
+        return self._count(_HELPS)
+
+    @property
+    def hurt(self) -> int:
+        return self._count(_HURTS)
 
     @property
     def worth(self) -> int:
         return self.helped - 2 * self.hurt
 
+    def _count(self, labels: tuple[Label, ...]) -> int:
+        return sum(event.what in labels for event in self.events)
 
-def label_outcome(outcomes: Outcomes, label: Label, *, session: str, now: datetime) -> Outcomes:
-    """Return the outcomes with one more use or one more judgement of a use; the same twice counts once.
+    def _standing_and_reason(self) -> tuple[Standing, str]:
+        """Fold the events: a failed replay puts a skill into quarantine, as do two more hurts than helps."""
+        standing, reason, balance = Standing.UNVERIFIED, "", 0
+        for event in self.events:
+            if event.what in list(Standing):
+                standing, reason = Standing(event.what), event.about
+                balance = 0 if standing is Standing.VERIFIED else balance
+                continue
+            balance += (event.what in _HELPS) - (event.what in _HURTS)
+            session, _, why = event.about.partition(" ")
+            if event.what == Label.FAILED:
+                standing, reason = Standing.QUARANTINED, why or f"its replay failed in session {session}"
+            elif balance <= -2 and standing is Standing.VERIFIED:
+                standing, reason = Standing.QUARANTINED, "people rejected or reverted what it did"
+        return standing, reason
 
-    Reverted and rejected results hurt, merged ones help; two more hurts than helps put a skill into quarantine, a
-    replay that failed its gates does at once.
-    """
-    entry = f"{label.value} {session}"
-    if any(line.endswith(f" {entry}") for line in outcomes.log):
+
+def label_outcome(outcomes: Outcomes, label: Label, *, session: str, now: datetime, reason: str = "") -> Outcomes:
+    """Return the outcomes with one more use or one more judgement of a use; the same of one session counts once."""
+    if any(event.what == label and event.about.split(" ")[0] == session for event in outcomes.events):
         return outcomes
-    is_use = label in (Label.PASSED, Label.FAILED, Label.UNMET)
-    helped = outcomes.helped + (label in (Label.PASSED, Label.MERGED))
-    hurt = outcomes.hurt + (label in (Label.FAILED, Label.REJECTED, Label.REVERTED))
-    found = replace(
-        outcomes,
-        uses=outcomes.uses + is_use,
-        helped=helped,
-        hurt=hurt,
-        last_used=now if is_use else outcomes.last_used,
-        log=(*outcomes.log, f"{now.astimezone(UTC):%Y-%m-%d} {entry}")[-_LOG_LINES:],
-    )
-    if label is Label.FAILED:
-        return quarantined(found, f"its replay failed in session {session}")
-    if hurt - helped >= 2:
-        return quarantined(found, "people rejected or reverted what it did")
-    return found
+    return _with_event(outcomes, label.value, f"{session} {reason}", now)
 
 
-def quarantined(outcomes: Outcomes, reason: str) -> Outcomes:
-    """Return the outcomes of a skill that must not be tried until it is verified again."""
-    return replace(outcomes, standing=Standing.QUARANTINED, reason=" ".join(reason.split())[:300])
+def with_standing(outcomes: Outcomes, standing: Standing, *, now: datetime, reason: str = "") -> Outcomes:
+    """Return the outcomes with another standing from now on."""
+    return _with_event(outcomes, standing.value, reason, now)
 
 
 def write_outcomes(outcomes: Outcomes) -> bytes:
-    """Format outcomes, one key a line."""
-    return (json.dumps({"schema": _SCHEMA, **to_json(outcomes)}, indent=1, sort_keys=True) + "\n").encode()
+    """Format the log, one event a line."""
+    lines = (f"{event.time:%Y-%m-%dT%H:%M:%SZ} {event.what} {event.about}".rstrip() for event in outcomes.events)
+    return "".join(f"{line}\n" for line in lines).encode()
 
 
 def read_outcomes(data: bytes) -> Outcomes:
-    """Parse outcomes; SkillRefused when they hold anything but counts, dates and known words."""
+    """Parse a log; SkillRefused when a line is anything but a time, a known word and a short text."""
     try:
-        raw = json.loads(data) if len(data) < 20_000 else {}
-        if not isinstance(raw, dict) or raw.pop("schema", "") != _SCHEMA:
-            raise ValueError("not the outcomes of a skill")
-        found = from_json(Outcomes, raw)
-        counts = (found.uses, found.helped, found.hurt)
-        if any(not isinstance(count, int) or isinstance(count, bool) or count < 0 for count in counts):
-            raise ValueError("a count is no number")
-        if not isinstance(found.reason, str) or any(not _LOG.fullmatch(line) for line in found.log):
-            raise ValueError("the log holds something else")
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as exc:
-        raise SkillRefused(f"the skill's outcomes are damaged: {exc}") from exc
-    return found
+        text = data.decode() if len(data) <= _MOST_BYTES else ""
+    except UnicodeDecodeError as exc:
+        raise SkillRefused("the log of the skill's outcomes is not UTF-8") from exc
+    if len(data) > _MOST_BYTES or has_hidden(text):
+        raise SkillRefused("the log of the skill's outcomes is too large or holds hidden characters")
+    return Outcomes(events=tuple(sorted({_event(line) for line in text.splitlines() if line.strip()})))
 
 
-_LOG = re.compile(r"\d{4}-\d\d-\d\d [a-z_]{3,20} [0-9a-z-]{1,60}")
+_LINE = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ) ([a-z_]{3,20})(?: (.{1,300}))?")
+_WORDS = frozenset([*Standing, *Label])
+
+
+def _event(line: str) -> Event:
+    match = _LINE.fullmatch(line)
+    if not match or match[2] not in _WORDS:
+        raise SkillRefused(f"the log of the skill's outcomes is damaged: `{line[:60]}`")
+    try:
+        moment = datetime.fromisoformat(match[1])
+    except ValueError as exc:
+        raise SkillRefused(f"the log of the skill's outcomes is damaged: `{line[:60]}`") from exc
+    return Event(time=moment, what=match[2], about=match[3] or "")
+
+
+def _with_event(outcomes: Outcomes, what: str, about: str, now: datetime) -> Outcomes:
+    moment = now.astimezone(UTC).replace(microsecond=0)
+    text = " ".join(visible(about, newlines=False).split())[:_MOST_ABOUT].strip()
+    if outcomes.events and outcomes.events[-1].time >= moment:
+        moment = outcomes.events[-1].time + timedelta(seconds=1)  # sorting must keep the order
+    event = Event(time=moment, what=what, about=text)
+    return Outcomes(events=tuple(sorted({*outcomes.events, event})))

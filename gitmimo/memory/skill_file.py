@@ -23,7 +23,7 @@ from gitmimo.redact import find_secrets
 
 SKILLS_DIR = ".mimo/skills"
 SKILL_PATH, PROCEDURE_PATH, RUNNER_PATH = "SKILL.md", "assets/procedure.json", "scripts/run.py"
-PROVENANCE_PATH, OUTCOMES_PATH = "references/provenance.md", "assets/outcomes.json"
+PROVENANCE_PATH, OUTCOMES_PATH = "references/provenance.md", "assets/outcomes.log"
 _FIELDS = ("name", "description", "license", "compatibility", "metadata", "allowed-tools")
 _NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*\Z")
 _MAX_FILES, _MAX_FILE, _MAX_ALL = 60, 1_000_000, 4_000_000

@@ -11,7 +11,7 @@ from gitmimo.memory.generalise import General, generalise, other_values
 from gitmimo.memory.library import Library
 from gitmimo.memory.material import SessionMaterial
 from gitmimo.memory.minimise import Minimised, minimise
-from gitmimo.memory.outcomes import Outcomes, Standing
+from gitmimo.memory.outcomes import Outcomes, Standing, with_standing
 from gitmimo.memory.probes import add_probes
 from gitmimo.memory.procedure import Condition, Example, Procedure, ProcedureStep
 from gitmimo.memory.procedure_file import write_procedure
@@ -140,7 +140,7 @@ def _try(
             "git-mimo.runs-ok": str(len(admission.replays) + len(admission.elsewhere)),
             "git-mimo.runs-failed": "0",
         },
-        outcomes=Outcomes(standing=Standing.VERIFIED, created=workshop.now, verified=workshop.now),
+        outcomes=with_standing(Outcomes(), Standing.VERIFIED, now=workshop.now),
         pitfalls=pitfalls,
     )
     return replace(made, skill=skill)

@@ -23,6 +23,7 @@ ATTRIBUTES_PATH = ".mimo/.gitattributes"
 ATTRIBUTES = b"""# branches that both learn merge without a conflict; the index is generated again afterwards
 MEMORY.md merge=union linguist-generated
 memory/*.md merge=union
+skills/*/assets/outcomes.log merge=union
 """
 
 Changes = dict[str, bytes | None]
@@ -194,6 +195,11 @@ def merge_memory(repository: Repository, *, base: str | None, ours: str, theirs:
     return _changes_to(repository, ours, kept)
 
 
+def attributes_change(repository: Repository, commit: str) -> Changes:
+    """Return the change that lets branches merge what both learned; nothing when the file is there."""
+    return {} if repository.find_entry(commit, ATTRIBUTES_PATH) else {ATTRIBUTES_PATH: ATTRIBUTES}
+
+
 def list_files(repository: Repository, commit: str, directory: str) -> list[tuple[str, Oid]]:
     """Return the regular files below a directory of a commit or tree; links are left out."""
     tree = repository.find_entry(commit, directory)
@@ -223,9 +229,7 @@ def _changes_to(repository: Repository, commit: str, facts: Iterable[Fact]) -> C
     for path, data in wanted.items():
         if repository.read_blob(commit, path) != data:
             changes[path] = data
-    if (changes or shown) and repository.find_entry(commit, ATTRIBUTES_PATH) is None:
-        changes[ATTRIBUTES_PATH] = ATTRIBUTES
-    return changes
+    return {**changes, **attributes_change(repository, commit)} if changes or shown else changes
 
 
 def _is_readable(data: bytes) -> bool:

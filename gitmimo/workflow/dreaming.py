@@ -10,7 +10,7 @@ from gitmimo.git import commit, refs, tree
 from gitmimo.git.repository import Repository
 from gitmimo.llm.model import Model
 from gitmimo.memory.dream import DreamResult, dream
-from gitmimo.memory.library import quarantine, read_library, record_use
+from gitmimo.memory.library import read_library, record_use
 from gitmimo.memory.matching import SkillMatch, match_task
 from gitmimo.memory.material import SessionMaterial
 from gitmimo.memory.outcomes import Label
@@ -152,10 +152,7 @@ class SkillFirst:
         )
 
     def _note(self, skill: Skill, label: Label, reason: str) -> None:
-        changes = record_use(skill, label, session=str(self.session), now=utc_now())
-        if label is Label.FAILED:
-            changes = {**changes, **quarantine(skill, reason)}
-        self.notes = dict(changes)
+        self.notes = dict(record_use(skill, label, session=str(self.session), now=utc_now(), reason=reason))
 
     def remembered(self, found: Remembered) -> Remembered:
         """Add what became of the skill to the files of the session's commit."""

@@ -20,10 +20,11 @@ from gitmimo.memory.library import (
 )
 from gitmimo.memory.links import check_links, link_skills, unlink_skills
 from gitmimo.memory.matching import match_task
-from gitmimo.memory.outcomes import Label, Outcomes, Standing
+from gitmimo.memory.outcomes import Label, Outcomes, Standing, label_outcome, with_standing
 from gitmimo.memory.procedure import Change, Example, Parameter, Procedure, ProcedureStep
 from gitmimo.memory.recall import recall
 from gitmimo.memory.skill_file import SKILLS_DIR, Skill, make_skill, tree_changes
+from gitmimo.memory.store import ATTRIBUTES
 from tests.conftest import GitBuilder
 from tests.memory.trajectories import NOW
 
@@ -31,7 +32,14 @@ FLAG = Parameter(name="flag", description="the flag", pattern="[a-z][a-z0-9-]{0,
 TASK = "Add a flag `--dry-run` to the export command, with a test"
 
 
-def skill(name: str = "add-flag", *, task: str = TASK, days_ago: int = 0, **outcomes: object) -> Skill:
+def skill(
+    name: str = "add-flag",
+    *,
+    task: str = TASK,
+    days_ago: int = 0,
+    standing: Standing = Standing.VERIFIED,
+    helped: int = 0,
+) -> Skill:
     values = {"flag": "dry-run"} if "dry-run" in task else {}
     procedure = Procedure(
         name=name,
@@ -42,8 +50,10 @@ def skill(name: str = "add-flag", *, task: str = TASK, days_ago: int = 0, **outc
         examples=(Example(task=task, parameters=values),),
     )
     then = NOW - timedelta(days=days_ago)
-    fields: dict[str, object] = {"standing": Standing.VERIFIED, "created": then, "verified": then, **outcomes}
-    return make_skill(procedure, provenance="x\n", metadata={}, outcomes=Outcomes(**fields))  # type: ignore[arg-type]
+    outcomes = with_standing(Outcomes(), standing, now=then)
+    for number in range(helped):
+        outcomes = label_outcome(outcomes, Label.MERGED, session=f"s{number}", now=then)
+    return make_skill(procedure, provenance="x\n", metadata={}, outcomes=outcomes)
 
 
 @pytest.mark.parametrize(
@@ -119,6 +129,20 @@ def test_standing_changes_are_written_and_read_back(git: GitBuilder) -> None:
         read_library(repository, "HEAD").get("add-flag")
 
 
+def test_branches_that_both_used_a_skill_merge_and_count_every_use_once(git: GitBuilder) -> None:
+    shared = skill()
+    base = git.commit({**tree_changes(shared), ".mimo/.gitattributes": ATTRIBUTES})
+    git.commit(dict(record_use(shared, Label.PASSED, session="0a", now=NOW)))
+    git("checkout", "--quiet", "-b", "other", base)
+    git.commit(dict(record_use(shared, Label.FAILED, session="0b", now=NOW, reason="step 2 failed")))
+    git("merge", "--quiet", "--no-edit", "main")
+    found = read_library(Repository.discover(git.path), "HEAD").get("add-flag")
+    assert (found.outcomes.uses, found.outcomes.helped, found.outcomes.hurt) == (2, 1, 1)
+    assert (found.outcomes.standing, found.outcomes.reason) == (Standing.QUARANTINED, "step 2 failed")
+    git("merge", "--quiet", "--no-edit", "main")
+    assert read_library(Repository.discover(git.path), "HEAD").get("add-flag").outcomes == found.outcomes
+
+
 def test_a_hostile_skill_hides_only_itself(git: GitBuilder) -> None:
     git.commit(
         {**tree_changes(skill()), f"{SKILLS_DIR}/evil/SKILL.md": "---\nname: &a evil\n---\n", f"{SKILLS_DIR}/x.md": "x"}
@@ -149,8 +173,9 @@ def test_at_most_thirty_stay_active_and_the_least_useful_retire() -> None:
 def test_what_nobody_used_for_half_a_year_retires() -> None:
     changes = retire_surplus([skill("old", days_ago=200), skill("fresh", days_ago=20)], now=NOW)
     assert [path.split("/")[2] for path in changes] == ["old"]
-    used = replace(skill("old", days_ago=200).outcomes, last_used=NOW - timedelta(days=3))
-    assert retire_surplus([replace(skill("old"), outcomes=used)], now=NOW) == {}
+    old = skill("old", days_ago=200)
+    used = label_outcome(old.outcomes, Label.PASSED, session="s", now=NOW - timedelta(days=3))
+    assert retire_surplus([replace(old, outcomes=used)], now=NOW) == {}
 
 
 @pytest.fixture

@@ -14,7 +14,15 @@ from skills_ref.validator import validate
 
 from gitmimo.errors import SkillRefused
 from gitmimo.git.repository import Repository
-from gitmimo.memory.outcomes import Label, Outcomes, Standing, label_outcome, read_outcomes, write_outcomes
+from gitmimo.memory.outcomes import (
+    Label,
+    Outcomes,
+    Standing,
+    label_outcome,
+    read_outcomes,
+    with_standing,
+    write_outcomes,
+)
 from gitmimo.memory.procedure import Change, Condition, Example, Parameter, Procedure, ProcedureStep
 from gitmimo.memory.procedure_file import read_procedure, to_document, write_procedure
 from gitmimo.memory.skill_file import (
@@ -89,7 +97,7 @@ def built(procedure: Procedure = PROCEDURE) -> Skill:
         procedure,
         provenance="Made in session 0abc.\n",
         metadata={"git-mimo.sessions": "0abcdefghi"},
-        outcomes=Outcomes(standing=Standing.VERIFIED, created=NOW, verified=NOW),
+        outcomes=with_standing(Outcomes(), Standing.VERIFIED, now=NOW),
     )
 
 
@@ -234,7 +242,7 @@ def as_text(change: Callable[[str], str], path: str = SKILL_PATH) -> Callable[[d
         (as_text(lambda t: t.replace("Adds a flag", "Adds <script> a flag", 1)), "markup"),
         (as_text(lambda t: t.replace('"timeout_s": 600', '"timeout_s": 601'), PROCEDURE_PATH), "differ from what"),
         (as_text(lambda t: t + "#\n", RUNNER_PATH), "differ from what"),
-        (as_text(lambda t: t.replace('"reason": ""', '"note": "do evil"'), OUTCOMES_PATH), "outcomes are damaged"),
+        (as_text(lambda t: t + "do evil\n", OUTCOMES_PATH), "outcomes is damaged"),
         (lambda files: files.pop(SKILL_PATH), "no SKILL.md"),
         (lambda files: files.pop(RUNNER_PATH), "differ from what"),
         (lambda files: files.update({"notes.md": b"key ghp" + b"_7a" + b"Qw3rT" * 8}), "a secret"),
@@ -332,7 +340,7 @@ def test_foreign_skills_without_procedure_are_read() -> None:
 
 
 def test_uses_and_judgements_are_counted_once_and_steer_the_standing() -> None:
-    fresh = Outcomes(standing=Standing.VERIFIED)
+    fresh = with_standing(Outcomes(), Standing.VERIFIED, now=NOW)
     used = label_outcome(fresh, Label.PASSED, session="a1", now=NOW)
     assert used == label_outcome(used, Label.PASSED, session="a1", now=NOW)
     assert (used.uses, used.helped, used.standing) == (1, 1, Standing.VERIFIED)
