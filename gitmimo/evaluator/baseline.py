@@ -83,7 +83,7 @@ def measure_base(bench: Bench, *, runs: int = 2, cancelled: Callable[[], bool] |
         layout=layout,
         cases=cases,
         flaky_ids=flaky,
-        fingerprint=_fingerprint(bench, tests),
+        fingerprint=_fingerprint(bench, tests, cases, done[0].report.exit_code),
         seconds=sum(run.report.seconds for run in done),
         notes=tuple(notes),
     )
@@ -132,12 +132,16 @@ def _plain(outcome: TestOutcome | None) -> TestOutcome | None:
     return TestOutcome.FAILED if outcome is TestOutcome.ERROR else outcome
 
 
-def _fingerprint(bench: Bench, tests: TestCommand) -> str:
-    """A hash over what results depend on besides the tree and the commands."""
+def _fingerprint(bench: Bench, tests: TestCommand, cases: Mapping[str, TestOutcome], exit_code: int) -> str:
+    """A hash over what results depend on besides the tree and the commands.
+
+    The base's own results are part of it: a repaired environment shows there, and old evidence is not used again.
+    """
     parts = [bench.environment.name, platform.machine(), platform.release(), tests.report.value, repr(bench.limits)]
     parts += [describe_interpreter(tests.interpreter)] if tests.interpreter else []
     parts += [str(bench.network), *sorted(bench.protected), *sorted(bench.unprotected)]
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:20]
+    parts += [str(exit_code), *(f"{name}={outcome}" for name, outcome in sorted(cases.items()))]
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:20]
 
 
 def _last_lines(output: str, count: int = 3) -> str:

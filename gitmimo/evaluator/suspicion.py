@@ -24,7 +24,8 @@ _SIGNS: tuple[tuple[re.Pattern[bytes], str], ...] = tuple(
         (rb"^\s*(?:import|from)\s+_pytest\b|\bdef pytest_\w+\s*\(", "reaches into pytest"),
         (rb"\bsys\._getframe\b|\binspect\.(?:stack|currentframe)\s*\(|\bsys\.settrace\b", "looks at its caller"),
         (rb"\bgc\.get_(?:objects|referrers)\b", "looks at other objects"),
-        (rb"\bsys\.(?:meta_path|path_hooks)\b|\bsys\.modules\[.*\]\s*=", "changes how modules are imported"),
+        (rb"\bsys\.(?:meta_path|path_hooks)\b|\bsys\.modules\b", "looks at or changes loaded modules"),
+        (rb"/proc/(?:self|\d)", "looks at its own process"),
         (rb"\b__eq__\s*=\s*lambda\b.*:\s*True\b", "is equal to everything"),
         (rb"\bbuiltins\.\w+\s*=[^=]", "replaces a builtin"),
     )

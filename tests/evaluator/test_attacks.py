@@ -164,12 +164,14 @@ def test_doubtful_change_is_flagged_for_a_person(judge: Judge, name: str) -> Non
     assert needs_review(evidence.flags), evidence.flags
 
 
-def test_flags_show_no_control_characters(judge: Judge) -> None:
-    evidence = judge(
-        {"calc/core.py": RIGHT, "calc/\x1b]8;;x\x07\u202e.py": "def pytest_x():\n    # \u202e\n    pass\n"}
-    )
-    assert needs_review(evidence.flags)
-    assert not {"\x1b", "\u202e", "\x07"} & set("".join(evidence.flags))
+def test_control_characters_of_names_and_lines_are_never_shown_raw(judge: Judge) -> None:
+    name = "calc/\x1b]8;;x\x07\u202e.py"
+    named = judge({"calc/core.py": RIGHT, name: "x = 1\n"})
+    assert gate(named, "product").outcome is Outcome.FAIL
+    lines = judge({"calc/core.py": RIGHT, "calc/\u202e.py": "# \x1b]8;; \u202e\n"})
+    assert needs_review(lines.flags)
+    shown = str(named) + str(lines.flags)
+    assert not {"\x1b", "\u202e", "\x07"} & set(gate(named, "product").detail + "".join(lines.flags)), shown
 
 
 def test_base_version_of_protected_files_is_what_counts(judge: Judge) -> None:
@@ -191,13 +193,14 @@ BAD_PRODUCTS: dict[str, tuple[Files, str]] = {
     "nothing": ({}, "changes nothing"),
     "only memory": ({".mimo/memory/x.md": "x\n"}, "changes nothing"),
     "conflict markers": (
-        {"calc/core.py": "<<<<<<< ours\na = 1\n=======\na = 2\n>>>>>>> theirs\n"}, "conflict markers: `calc/core.py`"),
+        {"calc/core.py": "<<<<<<< ours\na = 1\n=======\na = 2\n>>>>>>> theirs\n"},
+        "conflict markers in `calc/core.py`"),
     "private key": ({"key.txt": KEY}, "a secret"),
     "known secret": ({"calc/x.py": 'A = "hunter2hunter2"\n'}, "a secret"),
-    "large file": ({"large.bin": b"x" * (11 << 20)}, "bytes"),
+    "large file": ({"large.bin": b"x" * (11 << 20)}, "larger than"),
     "bare repository": (
         {"lib/HEAD": "ref: refs/heads/main\n", "lib/config": "[core]\n", "lib/objects/x": "", "lib/refs/x": ""},
-        "layout of a bare repository: `lib`"),
+        "a directory that git takes for a repository: `lib`"),
 }  # fmt: skip
 
 
