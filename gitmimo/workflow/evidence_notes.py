@@ -29,18 +29,23 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvidenceNote:
-    """What a note says; nobody has checked it again."""
+    """What a note says; nobody has checked it again.
+
+    `patches` are stable ids of whole branches that ended in this change: a squash by a forge is known by them, also in
+    a clone that never had the branch.
+    """
 
     session: SessionId
     candidate: int
     evidence: Evidence
     verdict: Verdict | None = None
     outcomes: tuple[Outcome, ...] = ()
+    patches: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundNote:
-    """A note and how it belongs to the commit: by the `commit` itself, its `tree`, or its `patch`."""
+    """A note and how it belongs to the commit: by the `commit` itself, its `tree`, its `patch`, or the `session`."""
 
     note: EvidenceNote
     how: str
@@ -84,10 +89,11 @@ def write_evidence(repository: Repository, targets: Iterable[Oid], note: Evidenc
 
 
 def format_note(note: EvidenceNote) -> str:
-    """A note as it is stored; `outcomes` only where there are any."""
+    """A note as it is stored; `outcomes` and `patches` only where there are any."""
     value: dict[str, Any] = {"schema": SCHEMA, **to_json(note)}
-    if not note.outcomes:
-        del value["outcomes"]
+    for key in ("outcomes", "patches"):
+        if not value[key]:
+            del value[key]
     return dump_json(value)
 
 
@@ -109,6 +115,35 @@ def find_evidence(repository: Repository, commit: Oid, *, by_patch: bool = True)
     return FoundNote(note=note, how="patch", target=target) if note and target else None
 
 
+def find_by_session(repository: Repository, session: SessionId) -> FoundNote | None:
+    """Find a session's note wherever it stands; the one with the most to say about what became of it first."""
+    if read_ref(repository, NOTES_REF) is None:
+        return None
+    said = repository.run(
+        "grep", "-l", "-z", "--no-color", "--fixed-strings", f'"session":"{session}"', NOTES_REF, check=False
+    ).text
+    found: list[FoundNote] = []
+    for name in filter(None, said.split("\0")):
+        target = Oid(name.partition(":")[2].replace("/", ""))
+        try:
+            note = read_evidence(repository, target)
+        except DamagedNote:
+            continue
+        if note is not None and note.session == session:
+            found.append(FoundNote(note=note, how="session", target=target))
+    return max(found, key=lambda item: len(item.note.outcomes) + len(item.note.patches), default=None)
+
+
+def add_patch(repository: Repository, commit: Oid, base: Oid) -> None:
+    """Name in the commit's note the patch that its whole branch makes from `base` on."""
+    found = find_evidence(repository, commit, by_patch=False)
+    key = patch_ids(repository, {commit: base}).get(commit)
+    if found is None or key is None or key in found.note.patches:
+        return
+    note = replace(found.note, patches=(*found.note.patches, key))
+    write_evidence(repository, (commit, found.target), note)
+
+
 def noted_objects(repository: Repository) -> tuple[Oid, ...]:
     """Every object that has a note, newest note not first: git keeps no order."""
     if read_ref(repository, NOTES_REF) is None:
@@ -118,18 +153,25 @@ def noted_objects(repository: Repository) -> tuple[Oid, ...]:
 
 
 def noted_patches(repository: Repository, *, limit: int = 2000) -> dict[str, Oid]:
-    """Map the patch of every noted commit, as it stands against its evidence's base, to that commit."""
+    """Map every known patch to an object whose note speaks of it: noted commits, as they stand against their
+    evidence's base, and the branches that notes name.
+    """
+    objects = noted_objects(repository)[-limit:]
+    commits = set(_commits_among(repository, objects))
     against: dict[Oid, Oid | None] = {}
-    for target in _commits_among(repository, noted_objects(repository))[-limit:]:
+    named: dict[str, Oid] = {}
+    for target in objects:
         try:
             note = read_evidence(repository, target)
         except DamagedNote:
             continue  # vouches for nothing
         if note is not None:
-            against[target] = note.evidence.base
-    present = set(_commits_among(repository, [base for base in against.values() if base]))
+            named |= dict.fromkeys(note.patches, target)
+            if target in commits:
+                against[target] = note.evidence.base
+    present = set(_commits_among(repository, list(dict.fromkeys(base for base in against.values() if base))))
     found = patch_ids(repository, {target: base for target, base in against.items() if base in present})
-    return {key: target for target, key in reversed(found.items())}
+    return named | {key: target for target, key in reversed(found.items())}
 
 
 def patch_ids(repository: Repository, commits: Mapping[Oid, Oid | None]) -> dict[Oid, str]:

@@ -47,15 +47,18 @@ def start_session(
     observe: Observer,
     interrupt: Interrupt,
     warn: Callable[[str], None],
+    base: Oid | None = None,
+    target_branch: str | None = None,
 ) -> SessionResult:
     """Run a whole session in the user's repository and return how it ended.
 
+    It starts from HEAD and aims at its branch, or from `base` and aims at `target_branch`.
     Raises before anything is made when something is missing: commits, a model, a key, tests, a sandbox, trust.
     """
-    base = repository.resolve("HEAD")
+    branch = repository.head_branch() if base is None else target_branch
+    base = base or repository.resolve("HEAD")
     require_trust(repository, config)
     refs.check_branch_prefix(repository, config.text("branchPrefix"))
-    branch = repository.head_branch()
     warn(_says_from_where(repository, base, branch))
     return run_session(
         repository,

@@ -1,0 +1,109 @@
+"""`git mimo pr|revise|reject`: a result goes to reviewers, comes back with comments, or is not wanted."""
+
+import sys
+from typing import Any
+
+import click
+
+from gitmimo.cli import render
+from gitmimo.cli.common import json_option, load_config, open_repository, read_text_argument, session_argument
+from gitmimo.cli.live import watching
+from gitmimo.cli.start import EXIT_CODES, report, signals
+from gitmimo.errors import UsageError
+from gitmimo.workflow.history import find_session, read_session
+from gitmimo.workflow.land import result_json
+from gitmimo.workflow.progress import Interrupt
+from gitmimo.workflow.pull_request import describe, fetch_comments, open_pull_request, reject, result_tip, revise
+
+
+@click.command("pr")
+@session_argument
+@click.option("--remote", default="origin", help="Where to push (origin).")
+@click.option("--into", help="Branch that the pull request is for; the session's own when left out.", metavar="BRANCH")
+@click.option("--tool", type=click.Choice(["auto", "gh", "glab", "none"]), default="auto", help="Who opens the draft.")
+@click.option("--body", "only_body", is_flag=True, help="Only print the text; push nothing.")
+@json_option
+def pr_command(session: str | None, remote: str, into: str | None, tool: str, only_body: bool, as_json: bool) -> int:
+    """Push a session's result with its evidence and open a draft pull request.
+
+    Without gh or glab git's own request is printed, to be sent by mail. Nothing is ever marked as ready.
+    """
+    repository = open_repository()
+    result = read_session(repository, find_session(repository, session)).result
+    if only_body:
+        render.out_raw(describe(repository, result)[1])
+        return 0
+    opened = open_pull_request(repository, result, remote=remote, base=into, tool=tool)
+    if as_json:
+        render.emit_json(
+            {
+                "schema": "git-mimo/pr/1",
+                "session": result.session,
+                "branch": opened.branch,
+                "remote": opened.remote,
+                "pushed": list(opened.pushed),
+                "title": opened.title,
+                "url": opened.url or None,
+                "tool": opened.tool or None,
+                "message": opened.tool_said,
+            }
+        )
+        return 0
+    render.say(f"pushed {', '.join(opened.pushed)} to {opened.remote}")
+    if opened.url:
+        render.out(opened.url)
+        return 0
+    if opened.tool_said:
+        render.say(f"{opened.tool} could not open it: {opened.tool_said}")
+    render.out(opened.request)
+    render.out("")
+    render.out_raw(opened.body)
+    return 0
+
+
+@click.command("revise")
+@session_argument
+@click.option("--comments", required=True, help="What reviewers said: FILE, - for stdin, gh.", metavar="FILE|-|gh")
+@click.option("-n", "--candidates", type=click.IntRange(min=1, max=64), help="Candidates at the most (3).")
+@click.option("-m", "--model", multiple=True, help="Model as litellm names it; repeat to spread over candidates.")
+@click.option("--base-url", "baseUrl", help="Address of an OpenAI-compatible server.", metavar="URL")
+@click.option("--critic", help="Model that reviews the diffs, or `none`.", metavar="MODEL|none")
+@click.option("--test", help="Command that runs the test suite.", metavar="CMD")
+@click.option("--budget", type=click.FloatRange(min=0), help="USD this session may spend.", metavar="USD")
+@click.option("--max-tokens", "maxTokens", type=click.IntRange(min=1), help="Tokens it may use.", metavar="N")
+@click.option("--sandbox", type=click.Choice(["auto", "bwrap", "landlock", "none"]), help="Where commands run.")
+@json_option
+def revise_command(session: str | None, comments: str, as_json: bool, **flags: Any) -> int:
+    """Work review comments in: new candidates start from the result branch and their winner moves it on."""
+    repository = open_repository()
+    result = read_session(repository, find_session(repository, session)).result
+    result_tip(repository, result)
+    if comments == "gh":
+        said = fetch_comments(repository, str(result.result_branch))
+    else:
+        said = read_text_argument(comments if comments == "-" else f"@{comments}")
+    config = load_config(repository, flags)
+    interrupt = Interrupt(timeout_s=config.seconds("timeout"))
+    with watching(stream=sys.stderr, quiet=as_json and not sys.stderr.isatty()) as observe, signals(interrupt):
+        revised = revise(repository, config, result, said, observe=observe, interrupt=interrupt, warn=render.say)
+    if as_json:
+        render.emit_json(result_json(revised))
+    else:
+        report(revised)
+    return EXIT_CODES[revised.status]
+
+
+@click.command("reject")
+@session_argument
+@click.option("--reason", required=True, help="Why: later sessions learn from it.")
+def reject_command(session: str | None, reason: str) -> int:
+    """Record that a session's result is not wanted. Its branch stays; what it taught loses its standing."""
+    if not reason.strip():
+        raise UsageError("a rejection needs its reason")
+    repository = open_repository()
+    result = read_session(repository, find_session(repository, session)).result
+    commit = reject(repository, result, reason)
+    render.say(f"session {result.session} is rejected; its branch {result.result_branch} is kept")
+    if commit:
+        render.say(f"memory changed with it in {commit[:12]}")
+    return 0

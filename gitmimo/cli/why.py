@@ -1,0 +1,119 @@
+"""`git mimo why|bisect`: where a line came from, and which step broke a test."""
+
+import os
+from pathlib import Path
+
+import click
+
+from gitmimo.cli import render
+from gitmimo.cli.common import json_option, load_config, open_repository, session_argument, short
+from gitmimo.errors import UsageError
+from gitmimo.records import Oid, to_json
+from gitmimo.report.plots import kinds_of
+from gitmimo.workflow.history import find_session, read_session
+from gitmimo.workflow.judging import make_judge
+from gitmimo.workflow.provenance import Provenance, explain_line, find_breaking_step
+from gitmimo.workflow.trust import require_trust
+
+_FOUND_BY = {
+    "commit": "on this commit",
+    "tree": "for the same files",
+    "patch": "for the same patch",
+    "session": "for the session that the message names",
+}
+
+
+@click.command("why")
+@click.argument("place", metavar="FILE:LINE")
+@click.option("--rev", default="HEAD", help="The revision whose line is meant (HEAD).")
+@json_option
+def why_command(place: str, rev: str, as_json: bool) -> int:
+    """Say where a line came from: commit, session, candidate, step, model and evidence.
+
+    Also after a merge, a squash, a rebase or a move of the line. Exit 1 when no session wrote it.
+    """
+    repository = open_repository()
+    path, line = _parse_place(place)
+    found = explain_line(
+        repository, repository_path(path, top=repository.require_work_tree(), cwd=Path.cwd()), line, rev=rev
+    )
+    if as_json:
+        render.emit_json({"schema": "git-mimo/why/1", **to_json(found)})
+    else:
+        _print(found)
+    return 0 if found.session else 1
+
+
+@click.command("bisect")
+@session_argument
+@click.argument("number", required=False, type=click.IntRange(min=1))
+@click.option("--test-id", help="The test; the first that the candidate broke when left out.", metavar="ID")
+@click.option("--sandbox", type=click.Choice(["auto", "bwrap", "landlock", "none"]), help="Where tests run.")
+@json_option
+def bisect_command(
+    session: str | None, number: int | None, test_id: str | None, sandbox: str | None, as_json: bool
+) -> int:
+    """Find the step of a candidate after which a test that passed on base fails. Exit 1 when there is none."""
+    repository = open_repository()
+    config = load_config(repository, {"sandbox": sandbox})
+    require_trust(repository, config)
+    result = read_session(repository, find_session(repository, session)).result
+    wanted = number or next((c.number for c in result.candidates if c.evidence and c.evidence.broken_ids), 1)
+    candidate = next((c for c in result.candidates if c.number == wanted), None)
+    if candidate is None:
+        raise UsageError(f"session {result.session} has no candidate {wanted}")
+    judge = make_judge(repository, config, Oid(result.base), result.session, task_text=result.task)
+    try:
+        render.say(f"base: {judge.measure_base()}")
+        found = find_breaking_step(repository, judge, result, candidate, test=test_id, observe=render.say)
+    finally:
+        judge.close()
+    if found is None:
+        render.say(f"candidate {wanted} breaks {test_id or 'no test that passes on base'}")
+        return 1
+    if as_json:
+        value = {"test": found.test, "step": found.step.number, "commit": found.commit, "judged": found.judged}
+        render.emit_json({"schema": "git-mimo/bisect/1", "candidate": wanted, **value})
+        return 0
+    render.out(f"{found.test} fails since step {found.step.number} of candidate {wanted} ({found.commit[:12]})")
+    render.out(f"  {kinds_of(found.step)}: {', '.join(found.step.changed_paths) or 'no file'}")
+    render.hint(f"git show {found.commit[:12]}")
+    return 0
+
+
+def repository_path(path: str, *, top: Path, cwd: Path) -> str:
+    """A path as typed, named as git names it from the top of the checkout."""
+    name = os.path.normpath(os.path.relpath(cwd / path, top))
+    if name.startswith("..") or name == ".":
+        raise UsageError(f"not a file of this repository: `{path}`")
+    return Path(name).as_posix()
+
+
+def _parse_place(place: str) -> tuple[str, int]:
+    path, _, line = place.rpartition(":")
+    if not path or not line.isdigit() or int(line) < 1:
+        raise UsageError(f"not FILE:LINE: `{place}`", hint="git mimo why src/app.py:12")
+    return path, int(line)
+
+
+def _print(found: Provenance) -> None:
+    rows = [("line", f"{found.path}:{found.line}: {short(found.text, 100)}")]
+    moved = f", then in {found.original_path}" if found.original_path != found.path else ""
+    rows.append(("commit", f"{found.commit[:12]} {short(found.summary, 80)} ({found.author}{moved})"))
+    if found.session is None:
+        rows.append(("session", found.problem or "none: no session of git-mimo is known for this commit"))
+    else:
+        rows.append(("session", found.session + (f", record in {found.record}" if found.record else "")))
+    if found.candidate is not None:
+        rows.append(("candidate", str(found.candidate)))
+    if found.step is not None:
+        rows.append(("step", f"{found.step.number}: {kinds_of(found.step)} ({(found.step.commit or '')[:12]})"))
+    if found.model:
+        rows.append(("model", found.model))
+    if found.note is not None:
+        evidence = found.note.evidence
+        said = "pass" if evidence.passed else "fail"
+        rows.append(("evidence", f"{said} {evidence.tests_passed}/{evidence.tests_run} ({_FOUND_BY[found.how]})"))
+        rows += [("outcome", f"{o.label} {o.commit[:12]} {o.reason}".rstrip()) for o in found.note.outcomes]
+    for name, value in rows:
+        render.out(f"{name + ':':11}{value}")

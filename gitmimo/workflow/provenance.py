@@ -1,0 +1,213 @@
+"""Where a line came from (commit, session, candidate, step, model, evidence), and which step broke a test."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gitmimo.errors import RepoError, UsageError
+from gitmimo.git.commit import read_trailers
+from gitmimo.git.repository import Repository
+from gitmimo.git.tree import without_mimo
+from gitmimo.records import CandidateResult, Evidence, Oid, SessionId, SessionResult, SessionStatus, Step, is_session_id
+from gitmimo.workflow.evidence_notes import DamagedNote, EvidenceNote, FoundNote, find_by_session, find_evidence
+from gitmimo.workflow.judging import Judge
+from gitmimo.workflow.steps import find_tip, has_object, read_steps
+
+_SESSION = re.compile(r"^\s*\*?\s*Mimo-Session: ([0-9a-v]{10})\s*$", re.MULTILINE)
+_CANDIDATE = re.compile(r"^\s*\*?\s*Mimo-Candidate: (\d+)/\d+\s*$", re.MULTILINE)
+_MODEL = re.compile(r"^\s*\*?\s*Assisted-by: git-mimo:(\S+)\s*$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """Where one line came from. `how` says by what the evidence was found: commit, tree, patch, session, or nothing."""
+
+    path: str
+    line: int
+    text: str
+    commit: Oid
+    author: str
+    summary: str
+    original_path: str
+    session: SessionId | None = None
+    candidate: int | None = None
+    model: str = ""
+    step: Step | None = None
+    note: EvidenceNote | None = None
+    how: str = ""
+    record: str = ""  # the session's record, where the revision has it
+    problem: str = ""  # what stood in the way of knowing more
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokenBy:
+    """The first step after which a test that passed on base fails, and how many trees were judged to find it."""
+
+    test: str
+    step: Step
+    commit: Oid
+    judged: int
+
+
+def explain_line(repository: Repository, path: str, line: int, *, rev: str = "HEAD") -> Provenance:
+    """Follow a line of a committed file, also when it moved, was squashed or rebased.
+
+    RepoError when the revision has no such line. A line of a person's has no session.
+    """
+    commit = repository.resolve(rev)
+    blamed = _blame(repository, commit, path, line)
+    message = repository.run("log", "-n1", "--format=%B", blamed.commit).text
+    found, problem = _evidence_of(repository, blamed.commit)
+    session = found.note.session if found else _named_session(message)
+    if found is None and session is not None:
+        found = find_by_session(repository, session)
+    number = found.note.candidate if found else None
+    told = _CANDIDATE.search(message)
+    number = int(told[1]) if number is None and told else number
+    model = _MODEL.search(message)
+    step = None
+    if session is not None and number is not None:
+        step = _step_of(repository, session, number, found.note if found else None, blamed)
+    record = f".mimo/sessions/{session}.md" if session else ""
+    return Provenance(
+        path=path,
+        line=line,
+        text=blamed.text,
+        commit=blamed.commit,
+        author=blamed.author,
+        summary=blamed.summary,
+        original_path=blamed.path,
+        session=session,
+        candidate=number,
+        model=(step.reply.model if step else "") or (model[1] if model else ""),
+        step=step,
+        note=found.note if found else None,
+        how=found.how if found else "",
+        record=record if record and repository.find_entry(commit, record) else "",
+        problem=problem,
+    )
+
+
+def find_breaking_step(
+    repository: Repository,
+    judge: Judge,
+    result: SessionResult,
+    candidate: CandidateResult,
+    *,
+    test: str | None = None,
+    observe: Callable[[str], None] = lambda _: None,
+) -> BrokenBy | None:
+    """Find the first step whose tree breaks a test that passes on base, by halving; None when the last breaks none.
+
+    Every tree is judged as products are: fresh, with the base's protected files. A test that is broken, mended and
+    broken again is found at one of its breaks.
+    """
+    steps = [step for step in read_steps(repository, result, candidate) if step.commit]
+    if not steps:
+        raise UsageError(f"no steps of candidate {candidate.number} are in this clone")
+    base_tree = without_mimo(repository, repository.tree_of(result.base))
+    judged: dict[Oid, Evidence | None] = {base_tree: None}
+
+    def breaks(commit: Oid) -> tuple[str, ...]:
+        tree = without_mimo(repository, repository.tree_of(commit))
+        if tree not in judged:
+            judged[tree] = judge.evaluate(commit)
+        evidence = judged[tree]
+        return (*evidence.broken_ids, *evidence.missing_ids) if evidence else ()
+
+    last = breaks(Oid(str(steps[-1].commit)))
+    if test is not None and test not in last:
+        return None
+    if not last:
+        return None
+    wanted = test or last[0]
+    good, bad = -1, len(steps) - 1
+    while bad - good > 1:
+        middle = (good + bad) // 2
+        observe(f"judging step {steps[middle].number} of {len(steps)}")
+        if wanted in breaks(Oid(str(steps[middle].commit))):
+            bad = middle
+        else:
+            good = middle
+    found = steps[bad]
+    return BrokenBy(test=wanted, step=found, commit=Oid(str(found.commit)), judged=len(judged) - 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Blamed:
+    commit: Oid
+    path: str
+    line: int
+    text: str
+    author: str
+    summary: str
+
+
+def _blame(repository: Repository, commit: Oid, path: str, line: int) -> _Blamed:
+    if line < 1:
+        raise UsageError(f"lines count from 1, not {line}")
+    done = repository.run(
+        *("--literal-pathspecs", "blame", "--porcelain", "-M", "-C", f"-L{line},{line}", commit, "--", path),
+        check=False,
+    )
+    if done.exit_code:
+        said = done.stderr.strip().removeprefix("fatal: ").splitlines()
+        raise RepoError(f"cannot blame line {line} of `{path}`: {said[0] if said else 'no such line'}")
+    head, *rest = done.stdout.decode("utf-8", "surrogateescape").split("\n")
+    oid, original, *_ = head.split(" ")
+    facts = dict(entry.partition(" ")[::2] for entry in rest if entry and not entry.startswith("\t"))
+    text = next((entry[1:] for entry in rest if entry.startswith("\t")), "")
+    return _Blamed(
+        commit=Oid(oid),
+        path=facts.get("filename", path),
+        line=int(original),
+        text=text,
+        author=facts.get("author", ""),
+        summary=facts.get("summary", ""),
+    )
+
+
+def _evidence_of(repository: Repository, commit: Oid) -> tuple[FoundNote | None, str]:
+    try:
+        return find_evidence(repository, commit), ""
+    except DamagedNote as exc:
+        return None, exc.message
+
+
+def _named_session(message: str) -> SessionId | None:
+    """A session that the message names: as trailer, or in the middle of what a forge made of several messages."""
+    name = read_trailers(message).get("Mimo-Session", "")
+    if not is_session_id(name):
+        found = _SESSION.search(message)
+        name = found[1] if found else ""
+    return SessionId(name) if is_session_id(name) else None
+
+
+def _step_of(
+    repository: Repository, session: SessionId, number: int, note: EvidenceNote | None, blamed: _Blamed
+) -> Step | None:
+    """Find the candidate's step that wrote the line; None when its steps are not in this clone."""
+    candidate = CandidateResult(number=number, branch="", approach="", model="", strategy="", status="")
+    tip = find_tip(repository, session, candidate)
+    if tip is None:
+        return None
+    data = repository.read_blob(tip, blamed.path)
+    if data is None:
+        return None
+    lines = data.decode("utf-8", "surrogateescape").split("\n")
+    same = [place for place, text in enumerate(lines, 1) if text == blamed.text]
+    if not same:
+        return None
+    nearest = min(same, key=lambda place: abs(place - blamed.line))
+    try:
+        writer = _blame(repository, tip, blamed.path, nearest).commit
+    except RepoError:
+        return None
+    base = note.evidence.base if note and has_object(repository, note.evidence.base) else Oid("")
+    result = _bare_result(session, base)
+    return next((step for step in read_steps(repository, result, candidate) if step.commit == writer), None)
+
+
+def _bare_result(session: SessionId, base: Oid) -> SessionResult:
+    """As much of a session as reading its steps needs."""
+    return SessionResult(session=session, status=SessionStatus.PASSED, task="", base=base, target_branch=None)
