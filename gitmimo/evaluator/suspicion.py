@@ -67,6 +67,8 @@ def suspicious_paths(diff: DiffFacts) -> tuple[str, ...]:
     for change in diff.files:
         name = PurePosixPath(change.path).name
         shown = visible(change.path, newlines=False)
+        if has_hidden(change.path) or "\n" in change.path:
+            flags.append(f"{REVIEW}hidden characters in a name: `{shown}`")
         if name in _WATCHED:
             severity = REVIEW if name in (".gitattributes", ".gitmodules", ".envrc") else ""
             flags.append(f"{severity}{_WATCHED[name]}: `{shown}`")

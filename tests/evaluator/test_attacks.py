@@ -164,14 +164,12 @@ def test_doubtful_change_is_flagged_for_a_person(judge: Judge, name: str) -> Non
     assert needs_review(evidence.flags), evidence.flags
 
 
-def test_control_characters_of_names_and_lines_are_never_shown_raw(judge: Judge) -> None:
-    name = "calc/\x1b]8;;x\x07\u202e.py"
-    named = judge({"calc/core.py": RIGHT, name: "x = 1\n"})
-    assert gate(named, "product").outcome is Outcome.FAIL
-    lines = judge({"calc/core.py": RIGHT, "calc/\u202e.py": "# \x1b]8;; \u202e\n"})
-    assert needs_review(lines.flags)
-    shown = str(named) + str(lines.flags)
-    assert not {"\x1b", "\u202e", "\x07"} & set(gate(named, "product").detail + "".join(lines.flags)), shown
+def test_control_characters_are_flagged_and_never_shown_raw(judge: Judge) -> None:
+    odd = {"calc/\x1b]8;;x\x07\u202e.py": "# \x1b]8;; \u202e\n", "calc/a\nb.py": "x = 1\n", "calc/-rf.py": "x = 1\n"}
+    evidence = judge({"calc/core.py": RIGHT, **odd})
+    assert evidence.passed
+    assert len([flag for flag in needs_review(evidence.flags) if "hidden characters in a name" in flag]) == 2
+    assert not {"\x1b", "\u202e", "\x07", "\n"} & set("".join(evidence.flags))
 
 
 def test_base_version_of_protected_files_is_what_counts(judge: Judge) -> None:
@@ -194,13 +192,13 @@ BAD_PRODUCTS: dict[str, tuple[Files, str]] = {
     "only memory": ({".mimo/memory/x.md": "x\n"}, "changes nothing"),
     "conflict markers": (
         {"calc/core.py": "<<<<<<< ours\na = 1\n=======\na = 2\n>>>>>>> theirs\n"},
-        "conflict markers in `calc/core.py`"),
+        "conflict markers: `calc/core.py`"),
     "private key": ({"key.txt": KEY}, "a secret"),
     "known secret": ({"calc/x.py": 'A = "hunter2hunter2"\n'}, "a secret"),
-    "large file": ({"large.bin": b"x" * (11 << 20)}, "larger than"),
+    "large file": ({"large.bin": b"x" * (11 << 20)}, "more than"),
     "bare repository": (
         {"lib/HEAD": "ref: refs/heads/main\n", "lib/config": "[core]\n", "lib/objects/x": "", "lib/refs/x": ""},
-        "a directory that git takes for a repository: `lib`"),
+        "the layout of a bare repository: `lib`"),
 }  # fmt: skip
 
 
