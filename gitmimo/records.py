@@ -60,6 +60,7 @@ class StopReason(enum.StrEnum):
     BUDGET = "budget"
     TIMEOUT = "timeout"
     INTERRUPTED = "interrupted"
+    TAMPERED = "tampered"  # it replaced what leads git to the repository: never judged, never merged
     ERROR = "error"
 
 

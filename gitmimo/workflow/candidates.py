@@ -153,8 +153,8 @@ def work(
         return oid
 
     observe(Progress(number=number, phase="work", model=model.name, text=assignment.approach.split("\n")[0][:60]))
+    workspace = CandidateWorkspace(repository, place, surroundings, cancelled=interrupt.is_set)
     try:
-        workspace = CandidateWorkspace(repository, place, surroundings, cancelled=interrupt.is_set)
         trajectory = ended_before(assignment.history, strategy=pick_strategy(strategy, model)) or run_candidate(
             assignment, workspace, model, strategy=strategy, on_step=on_step, stop=interrupt.reason
         )
@@ -162,6 +162,9 @@ def work(
         trajectory = Trajectory(
             steps=assignment.history, stop_reason=StopReason.ERROR, summary=exc.message, usage=spent, cost_usd=cost
         )
+    if workspace.is_tampered:
+        said = "it replaced the worktree's `.git`, so its work is not judged"
+        trajectory = replace(trajectory, stop_reason=StopReason.TAMPERED, summary=said)
     result = _result(repository, place, assignment, model, strategy, trajectory, recorder.tip)
     return replace(result, seconds=time.monotonic() - started)
 

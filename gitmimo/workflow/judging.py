@@ -7,7 +7,7 @@ from collections.abc import Callable
 from gitmimo.config import Config
 from gitmimo.environment.command import Limits
 from gitmimo.environment.sandbox import open_environment
-from gitmimo.errors import CheckError
+from gitmimo.errors import CheckError, ConfigError, RepoError
 from gitmimo.evaluator.baseline import Baseline, measure_base
 from gitmimo.evaluator.bench import Bench
 from gitmimo.evaluator.command import ReportFormat, TestCommand, TestKind
@@ -15,6 +15,7 @@ from gitmimo.evaluator.detect import detect_test_command
 from gitmimo.evaluator.evaluate import evaluate
 from gitmimo.evaluator.goals import Need, find_mending
 from gitmimo.evaluator.store import EvidenceStore
+from gitmimo.git.edit import check_tree_path
 from gitmimo.git.repository import Repository
 from gitmimo.records import Evidence, Oid, SessionId
 from gitmimo.redact import known_secrets
@@ -89,6 +90,7 @@ def make_judge(
 
     SandboxUnavailable and CheckError say what is missing before anything is made.
     """
+    _check_brought_paths(config)
     tests = find_test_command(repository, config, base)
     environment = open_environment(
         config.text("sandbox"),
@@ -111,6 +113,19 @@ def make_judge(
         known_secrets=known_secrets(os.environ),
     )
     return Judge(bench, EvidenceStore(repository.state_dir / "evidence"), task_text, cancelled=cancelled)
+
+
+def _check_brought_paths(config: Config) -> None:
+    """Refuse to copy or link what is git's own or lies outside: a repository may bring this configuration."""
+    for option in ("worktree.copy", "worktree.link"):
+        for name in config.texts(option):
+            try:
+                check_tree_path(name.removesuffix("/"))
+            except RepoError as exc:
+                raise ConfigError(
+                    f"`mimo.{option}` ({config.origin(option)}) names what no worktree may get: `{name}`",
+                    hint=f"git mimo config list   # name files below the checkout in {option}",
+                ) from exc
 
 
 def find_test_command(repository: Repository, config: Config, base: Oid) -> TestCommand:

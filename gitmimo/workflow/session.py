@@ -259,6 +259,8 @@ class Conductor:
         """Add the evidence; a session that is asked to stop leaves it to be found when it goes on."""
         if result.commit is None or result.commit == self.plan.base or self.interrupt.is_set():
             return result
+        if result.status == StopReason.TAMPERED:
+            return result
         self.observe(Progress(number=result.number, phase="test"))
         try:
             return replace(result, evidence=self.judge.evaluate(result.commit))

@@ -65,6 +65,12 @@ class CandidateWorkspace:
         self._place = place
         self._surroundings = surroundings
         self._cancelled = cancelled
+        self._pointer = _read_pointer(self.root)
+
+    @property
+    def is_tampered(self) -> bool:
+        """Whether the worktree's `.git` is another one than at the beginning: where a sandbox can't bind over it."""
+        return _read_pointer(self.root) != self._pointer
 
     def run(self, command: str, *, timeout_s: float | None = None) -> CommandResult:
         """Run a command of the agent's in the sandbox."""
@@ -99,6 +105,15 @@ class CandidateWorkspace:
                 cancelled=self._cancelled,
             )
         )
+
+
+def _read_pointer(directory: Path) -> bytes | None:
+    """What stands in `.git`; None when it is anything but a file."""
+    place = directory / ".git"
+    try:
+        return None if place.is_symlink() or not place.is_file() else place.read_bytes()
+    except OSError:
+        return None
 
 
 def prepare_place(repository: Repository, place: Place, surroundings: Surroundings) -> None:
