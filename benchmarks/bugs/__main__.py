@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks.bugs.direct import direct
 from benchmarks.bugs.mimo import mimo
-from benchmarks.bugs.rows import Bench, Caps, Outcome, Row, aider, find_peer, mini, plain
+from benchmarks.bugs.rows import Attempt, Bench, Caps, Outcome, Row, aider, find_peer, mini, plain
 from benchmarks.bugs.server import Server, serve
 from benchmarks.bugs.tasks import load_bugs
 
@@ -25,6 +25,9 @@ PEERS = {"aider": ("aider", "aider"), "mini": ("mini", "mini")}
 
 def main() -> int:
     options = _parser().parse_args()
+    if options.table:
+        print(table(read_outcomes(options.table), tuple(int(n) for n in options.n.split(","))))
+        return 0
     rows = options.rows.split(",")
     counts = tuple(int(n) for n in options.n.split(","))
     bugs = load_bugs(options.tasks.split(",") if options.tasks else ())
@@ -60,6 +63,19 @@ def main() -> int:
                 (options.keep / path.name).write_text(path.read_text())
     print(table(outcomes, counts))
     return 0
+
+
+def read_outcomes(path: Path) -> list[Outcome]:
+    """Outcomes as `--out` wrote them; only tasks that every row of the file has had, so that a cut run compares."""
+    found = []
+    for line in path.read_text().splitlines():
+        data = json.loads(line)
+        data.pop("schema")
+        data["attempts"] = tuple(Attempt(**attempt) for attempt in data["attempts"])
+        found.append(Outcome(**data))
+    rows = {outcome.row for outcome in found}
+    whole = {o.task for o in found if rows == {other.row for other in found if other.task == o.task}}
+    return [outcome for outcome in found if outcome.task in whole]
 
 
 def table(outcomes: Sequence[Outcome], counts: Sequence[int]) -> str:
@@ -101,6 +117,7 @@ def _parser() -> argparse.ArgumentParser:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--model", type=Path, help="the GGUF file of qwen2.5-coder-1.5b")
     source.add_argument("--server", help="a running server instead, for example http://127.0.0.1:8080")
+    source.add_argument("--table", type=Path, help="run nothing, print the table of what `--out` wrote")
     parser.add_argument("--rows", default="plain,mimo,aider,mini")
     parser.add_argument("--n", default="1,3,8", help="numbers of candidates to report")
     parser.add_argument("--tasks", default="", help="names, separated by commas; all by default")

@@ -68,7 +68,7 @@ def direct(bug: Bug, bench: Bench) -> Outcome:
     )
     model = open_model(f"openai/{MODEL}", settings)
     attempts: list[Attempt] = []
-    with PeakMemory(os.getpid()) as memory:
+    with PeakMemory(os.getpid(), without=bench.server.pid) as memory:
         for number in range(1, bench.caps.candidates + 1):
             attempts.append(_attempt(bug, bench, model, number))
             if attempts[-1].visible or sum(attempt.seconds for attempt in attempts) > bench.caps.seconds:

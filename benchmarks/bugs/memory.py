@@ -8,10 +8,11 @@ _PAGE_MB = 4096 / 1e6
 
 
 class PeakMemory:
-    """Samples twenty times a second while it is open. Shared pages count once for each process."""
+    """Samples twenty times a second while it is open. Shared pages count once for each process; `without` never."""
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, *, without: int = 0) -> None:
         self._pid = pid
+        self._without = without
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._sample, daemon=True)
         self.peak_mb = 0.0
@@ -28,15 +29,15 @@ class PeakMemory:
 
     def _sample(self) -> None:
         while not self._over.wait(0.05):
-            self.peak_mb = max(self.peak_mb, sum(map(_resident_mb, _family(self._pid))))
+            self.peak_mb = max(self.peak_mb, sum(map(_resident_mb, _family(self._pid, self._without))))
 
 
-def _family(pid: int) -> list[int]:
+def _family(pid: int, without: int) -> list[int]:
     found = [pid]
     for parent in found:
         try:
             for task in Path(f"/proc/{parent}/task").iterdir():
-                found += [int(child) for child in (task / "children").read_text().split()]
+                found += [int(child) for child in (task / "children").read_text().split() if int(child) != without]
         except OSError:
             continue
     return found

@@ -98,6 +98,7 @@ class Bench:
             "GIT_COMMITTER_NAME": "Bench",
             "GIT_COMMITTER_EMAIL": "bench@example.org",
             "PYTHONDONTWRITEBYTECODE": "1",
+            "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # the peers would wait for a download of prices
         }
 
 
@@ -114,7 +115,7 @@ def plain(bug: Bug, bench: Bench) -> Outcome:
         f"{run_visible(base).output[-2500:]}\n```\n\nWrite the whole corrected file {path} in one ```python block."
     )
     attempts: list[Attempt] = []
-    with PeakMemory(os.getpid()) as memory:
+    with PeakMemory(os.getpid(), without=bench.server.pid) as memory:
         for number in range(bench.caps.candidates):
             started, before = time.monotonic(), bench.server.tokens()
             reply = _ask(bench.server, prompt, temperature=0.2 if number == 0 else 0.8, seed=bench.caps.seed + number)
@@ -122,11 +123,13 @@ def plain(bug: Bug, bench: Bench) -> Outcome:
             (base / path).write_text(found[1] if found else reply)
             visible = run_visible(base).passed
             seconds, used = time.monotonic() - started, bench.server.tokens() - before
+            is_late = sum(attempt.seconds for attempt in attempts) + seconds > bench.caps.seconds
+            visible = visible and not is_late
             hidden = visible and judge(bug, base, bench.scratch / "judge")[1]
             attempts.append(
                 Attempt(visible=visible, hidden=hidden, seconds=seconds, read=used.read, written=used.written)
             )
-            if visible or sum(attempt.seconds for attempt in attempts) > bench.caps.seconds:
+            if visible or is_late:
                 break
     return Outcome(row="plain", task=bug.name, attempts=tuple(attempts), peak_mb=memory.peak_mb)
 

@@ -31,6 +31,7 @@ class Server:
     """A running server."""
 
     root: str
+    pid: int = 0  # 0 where it was not started here
 
     @property
     def base_url(self) -> str:
@@ -61,7 +62,7 @@ def serve(model: Path, *, threads: int, max_tokens: int) -> Iterator[Server]:
         command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
         try:
-            server = Server(root=f"http://127.0.0.1:{port}")
+            server = Server(root=f"http://127.0.0.1:{port}", pid=process.pid)
             _wait(server, process)
             yield server
         finally:
