@@ -8,7 +8,7 @@ from gitmimo.cli import render
 from gitmimo.cli.common import json_option, load_config, open_repository, session_argument
 from gitmimo.cli.live import watching
 from gitmimo.workflow.history import find_session, read_session
-from gitmimo.workflow.start import merge_session
+from gitmimo.workflow.merging import merge_session
 
 
 @click.command("merge")

@@ -1,6 +1,8 @@
 """Undo records: what a command moved, kept as a commit whose parents are the old tips."""
 
 import json
+import secrets
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -35,6 +37,7 @@ class Operation:
     command: str
     moves: tuple[RefMove, ...]
     time: datetime
+    order: int = 0  # nanoseconds, for those of one second
 
 
 def write_operation(repository: Repository, id: str, *, command: str, moves: Sequence[RefMove]) -> Oid:
@@ -45,6 +48,7 @@ def write_operation(repository: Repository, id: str, *, command: str, moves: Seq
     data = {
         "version": _VERSION,
         "command": command,
+        "order": time.time_ns(),
         "moves": [{"ref": move.ref, "old": move.old, "new": move.new} for move in moves],
     }
     parents = [old for old in dict.fromkeys(move.old for move in moves) if old is not None]
@@ -52,6 +56,11 @@ def write_operation(repository: Repository, id: str, *, command: str, moves: Seq
     made = write_commit(repository, tree=empty_tree(repository), parents=parents, message=message)
     update_ref(repository, _ref(id), made, expected=None, reason=f"mimo: {command}")
     return made
+
+
+def new_operation_id() -> str:
+    """Make a name for a record."""
+    return secrets.token_hex(5)
 
 
 def read_operation(repository: Repository, id: str) -> Operation:
@@ -68,7 +77,11 @@ def read_operation(repository: Repository, id: str) -> Operation:
             raise RepoError(f"the operation `{id}` was recorded by another version of git-mimo: {data['version']}")
         moves = tuple(RefMove(ref=str(m["ref"]), old=m["old"], new=m["new"]) for m in data["moves"])
         return Operation(
-            id=id, command=data["command"], moves=moves, time=datetime.fromtimestamp(commit.commit_time, UTC)
+            id=id,
+            command=data["command"],
+            moves=moves,
+            time=datetime.fromtimestamp(commit.commit_time, UTC),
+            order=int(data.get("order", commit.commit_time * 10**9)),
         )
     except (IndexError, KeyError, TypeError, ValueError) as exc:
         raise RepoError(f"the record of the operation cannot be read: `{id}`") from exc
@@ -77,7 +90,7 @@ def read_operation(repository: Repository, id: str) -> Operation:
 def list_operations(repository: Repository) -> tuple[Operation, ...]:
     """Return all records, newest first."""
     ids = [name.removeprefix(OPS_PREFIX) for name in list_refs(repository, OPS_PREFIX)]
-    return tuple(sorted((read_operation(repository, id) for id in ids), key=lambda op: (op.time, op.id), reverse=True))
+    return tuple(sorted((read_operation(repository, id) for id in ids), key=lambda op: (op.order, op.id), reverse=True))
 
 
 def undo_operation(repository: Repository, id: str, *, undo_id: str) -> Operation:

@@ -2,11 +2,13 @@
 
 import re
 import textwrap
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from gitmimo.errors import NeedsPerson, RefMoved, UsageError
+from gitmimo.errors import MimoError, NeedsPerson, RefMoved, UsageError
 from gitmimo.git import commit, merge, notes, ops, refs, tree
+from gitmimo.git.mending import mend_checkout
 from gitmimo.git.repository import Repository
 from gitmimo.journal import Journal, read_journal
 from gitmimo.records import CandidateResult, Evidence, Oid, SessionResult, dump_json, to_json
@@ -65,7 +67,7 @@ def write_result(
     journal.intend("landed", branch=branch, commit=tip)
     for target in dict.fromkeys((change, tip, evidence.tree)):
         notes.write_note(repository, target, note)
-    move_recorded(repository, f"{result.session}-result-{tip[:8]}", f"result of {result.session}", branch, None, tip)
+    move_recorded(repository, f"result of {result.session}", branch, old=None, new=tip)
     return refs.short_name(branch), tip
 
 
@@ -82,12 +84,40 @@ def _published(repository: Repository, branch: str, journal: Journal) -> Oid | N
     raise RefMoved(branch, expected=None, hint=f"git branch -m {refs.short_name(branch)} {refs.short_name(branch)}-old")
 
 
-def move_recorded(repository: Repository, id: str, command: str, ref: str, old: Oid | None, new: Oid | None) -> None:
+def move_recorded(repository: Repository, command: str, ref: str, *, old: Oid | None, new: Oid | None) -> None:
     """Move one ref, with a record from which `git mimo undo` takes it back."""
     move = ops.RefMove(ref=ref, old=old, new=new)
-    if refs.read_ref(repository, f"{refs.OPS_PREFIX}{id}") is None:
-        ops.write_operation(repository, id, command=command, moves=[move])
+    ops.write_operation(repository, ops.new_operation_id(), command=command, moves=[move])
     ops.apply_move(repository, move, reason=f"mimo: {command}")
+
+
+def mend(repository: Repository, branch: str, old: Oid, tip: Oid, *, since: float) -> None:
+    """Take back a merge that was cut off in the user's checkout; does nothing where the branch isn't checked out."""
+    checkout = merge.find_checkout(repository, branch)
+    if checkout is None:
+        return
+    fast_forward = merge.is_ancestor(repository, older=old, newer=tip)
+    merged = repository.tree_of(tip) if fast_forward else merge.merge_in_memory(repository, ours=old, theirs=tip)
+    mend_checkout(repository, checkout, branch=branch, old=old, theirs=tip, merged=merged, since=since)
+
+
+def _merge_recorded(repository: Repository, branch: str, tip: Oid, *, expected: Oid, message: str, command: str) -> Oid:
+    """Merge, with its record: before a fast-forward, and after a merge, whose commit is not known until it is made."""
+    ref = refs.branch_ref(branch)
+    id, known = ops.new_operation_id(), merge.is_ancestor(repository, older=expected, newer=tip)
+    if known:
+        ops.write_operation(repository, id, command=command, moves=[ops.RefMove(ref=ref, old=expected, new=tip)])
+    began = time.time()
+    try:
+        made = merge.merge_into_branch(repository, branch, tip, expected=expected, message=message)
+    except RefMoved:
+        raise
+    except MimoError:
+        mend(repository, branch, expected, tip, since=began)
+        raise
+    if not known:
+        ops.write_operation(repository, id, command=command, moves=[ops.RefMove(ref=ref, old=expected, new=made)])
+    return made
 
 
 def change_message(result: SessionResult, candidate: CandidateResult, evidence: Evidence) -> str:
@@ -118,6 +148,7 @@ def merge_result(
     base: Oid,
     target_branch: str,
     message: str,
+    command: str,
     recheck: Callable[[Oid], Evidence],
     journal: Journal,
     tries: int = 3,
@@ -147,7 +178,9 @@ def merge_result(
                 )
         journal.intend("merged", branch=target_branch, expected=target, commit=tip)
         try:
-            commit_id = merge.merge_into_branch(repository, target_branch, tip, expected=target, message=message)
+            commit_id = _merge_recorded(
+                repository, target_branch, tip, expected=target, message=message, command=command
+            )
         except RefMoved:
             continue
         return Landing(commit=commit_id, branch=target_branch, fast_forward=fast_forward, evidence=evidence)

@@ -6,11 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from gitmimo.config import Config
-from gitmimo.errors import NeedsPerson, UsageError
 from gitmimo.evaluator.critic import ask_critic
 from gitmimo.git import patch, refs, tree
 from gitmimo.git.repository import Repository
-from gitmimo.journal import Journal
 from gitmimo.memory.prefix import match_text, prefix_text
 from gitmimo.records import (
     CandidateResult,
@@ -23,14 +21,14 @@ from gitmimo.records import (
     new_session_id,
 )
 from gitmimo.redact import known_secrets
-from gitmimo.workflow import land
 from gitmimo.workflow.dreaming import Dreamer, Remembered, SkillFirst, remember
-from gitmimo.workflow.history import Past, sessions_directory
+from gitmimo.workflow.history import Past
 from gitmimo.workflow.judging import Judge, make_judge, visible_test_command
+from gitmimo.workflow.merging import merge_at_the_end
 from gitmimo.workflow.models import ModelPool, open_models
 from gitmimo.workflow.places import session_directory
 from gitmimo.workflow.plan import Plan
-from gitmimo.workflow.progress import Interrupt, Observer, Progress
+from gitmimo.workflow.progress import Interrupt, Observer
 from gitmimo.workflow.session import Conductor
 from gitmimo.workflow.settings import settings_to_keep
 from gitmimo.workflow.trust import require_trust
@@ -208,100 +206,3 @@ def _says_from_where(repository: Repository, base: Oid, branch: str | None) -> s
     dirty = repository.run("status", "--porcelain", "--untracked-files=no", check=False).stdout.strip()
     left_out = "; uncommitted changes are left out" if dirty else ""
     return f"starting from {base[:12]} on {where}{left_out}"
-
-
-def merge_at_the_end(
-    repository: Repository,
-    config: Config,
-    result: SessionResult,
-    judge: Judge | None = None,
-    *,
-    observe: Observer,
-    warn: Callable[[str], None],
-) -> SessionResult:
-    """Merge because `start` was asked to; where a person is needed, say so and leave the result branch."""
-    try:
-        merge_session(repository, config, result, observe=observe, judge=judge)
-    except (NeedsPerson, UsageError) as exc:
-        warn(f"not merged: {exc.message}")
-        return result
-    return land.with_landing(result)
-
-
-def merge_session(
-    repository: Repository,
-    config: Config,
-    result: SessionResult,
-    *,
-    number: int | None = None,
-    into: str | None = None,
-    observe: Observer,
-    judge: Judge | None = None,
-) -> land.Landing:
-    """Bring a session's result, or candidate `number` of it, into a branch. See `land.merge_result`."""
-    branch = into or result.target_branch
-    if branch is None:
-        raise UsageError(
-            "the session started from a detached HEAD", hint=f"git mimo merge {result.session} --into BRANCH"
-        )
-    journal = Journal(sessions_directory(repository) / result.session / "journal.jsonl")
-    try:
-        tip = _tip_to_merge(repository, config, result, number, journal)
-        observe(Progress(number=0, phase="merge", text=branch))
-
-        def recheck(merged: Oid) -> Evidence:
-            target = refs.read_ref(repository, f"refs/heads/{branch}")
-            checker = make_judge(repository, config, target or result.base, result.session)
-            try:
-                checker.measure_base()
-                return checker.evaluate(merged)
-            finally:
-                checker.close()
-
-        landing = land.merge_result(
-            repository,
-            tip=tip,
-            base=result.base,
-            target_branch=branch,
-            message=f"Merge mimo session {result.session}: {result.task.splitlines()[0][:50]}",
-            recheck=recheck,
-            journal=journal,
-        )
-        journal.done("merged", result=land.with_landing(result))
-        return landing
-    finally:
-        journal.close()
-
-
-def _tip_to_merge(
-    repository: Repository, config: Config, result: SessionResult, number: int | None, journal: Journal
-) -> Oid:
-    winner = result.verdict.winner if result.verdict else None
-    if number is None or number == winner:
-        tip = refs.read_ref(repository, f"refs/heads/{result.result_branch}") if result.result_branch else None
-        tip = tip or result.result_commit
-        if tip is None:
-            raise UsageError(
-                f"session {result.session} has no result: no candidate passed",
-                hint=f"git mimo show {result.session}\ngit mimo merge {result.session} N   # one that passed",
-            )
-        return tip
-    chosen = next((c for c in result.candidates if c.number == number), None)
-    if chosen is None or chosen.evidence is None:
-        raise UsageError(f"session {result.session} has no judged candidate {number}")
-    if not chosen.evidence.passed:
-        failed = ", ".join(gate.name for gate in chosen.evidence.failed_gates)
-        raise NeedsPerson(
-            f"candidate {number} did not pass ({failed}), so it is not merged",
-            hint=f"git merge {chosen.branch}   # by hand, on your own judgement",
-        )
-    branch, tip = land.write_result(
-        repository,
-        replace(result, task=f"{result.task.splitlines()[0][:40]} candidate {number}"),
-        chosen,
-        prefix=config.text("branchPrefix"),
-        mimo_files={},
-        record_subject="",
-        journal=journal,
-    )
-    return tip

@@ -1,0 +1,126 @@
+"""A session's result, or one of its candidates, into a branch of the user's."""
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from gitmimo.config import Config
+from gitmimo.errors import NeedsPerson, UsageError
+from gitmimo.git import refs
+from gitmimo.git.lock import hold_lock
+from gitmimo.git.repository import Repository
+from gitmimo.journal import Journal, read_journal
+from gitmimo.records import Evidence, Oid, SessionResult
+from gitmimo.workflow import land
+from gitmimo.workflow.history import sessions_directory
+from gitmimo.workflow.judging import Judge, make_judge
+from gitmimo.workflow.progress import Observer, Progress
+
+
+def merge_at_the_end(
+    repository: Repository,
+    config: Config,
+    result: SessionResult,
+    judge: Judge | None = None,
+    *,
+    observe: Observer,
+    warn: Callable[[str], None],
+) -> SessionResult:
+    """Merge because `start` was asked to; where a person is needed, say so and leave the result branch."""
+    try:
+        merge_session(repository, config, result, observe=observe, judge=judge)
+    except (NeedsPerson, UsageError) as exc:
+        warn(f"not merged: {exc.message}")
+        return result
+    return land.with_landing(result)
+
+
+def merge_session(
+    repository: Repository,
+    config: Config,
+    result: SessionResult,
+    *,
+    number: int | None = None,
+    into: str | None = None,
+    observe: Observer,
+    judge: Judge | None = None,
+) -> land.Landing:
+    """Bring a session's result, or candidate `number` of it, into a branch. See `land.merge_result`."""
+    branch = into or result.target_branch
+    if branch is None:
+        raise UsageError(
+            "the session started from a detached HEAD", hint=f"git mimo merge {result.session} --into BRANCH"
+        )
+    path = sessions_directory(repository) / result.session / "journal.jsonl"
+    with hold_lock(repository.state_dir / "merge.lock"), contextlib.closing(Journal(path)) as journal:
+        mend_cut_off_merge(repository, path)
+        tip = _tip_to_merge(repository, config, result, number, journal)
+        observe(Progress(number=0, phase="merge", text=branch))
+
+        def recheck(merged: Oid) -> Evidence:
+            target = refs.read_ref(repository, f"refs/heads/{branch}")
+            checker = make_judge(repository, config, target or result.base, result.session)
+            try:
+                checker.measure_base()
+                return checker.evaluate(merged)
+            finally:
+                checker.close()
+
+        landing = land.merge_result(
+            repository,
+            tip=tip,
+            base=result.base,
+            target_branch=branch,
+            message=f"Merge mimo session {result.session}: {result.task.splitlines()[0][:50]}",
+            command=f"merge {result.session} into {branch}",
+            recheck=recheck,
+            journal=journal,
+        )
+        journal.done("merged", result=land.with_landing(result))
+        return landing
+
+
+def mend_cut_off_merge(repository: Repository, path: Path) -> None:
+    """Take back what a merge in this journal left in a checkout when it was killed; the merge lock is held."""
+    entries = [entry for entry in read_journal(path) if entry.event == "merged"]
+    if entries and not entries[-1].done:
+        begun = entries[-1]
+        data = begun.data
+        land.mend(
+            repository, str(data["branch"]), Oid(data["expected"]), Oid(data["commit"]), since=begun.time.timestamp()
+        )
+
+
+def _tip_to_merge(
+    repository: Repository, config: Config, result: SessionResult, number: int | None, journal: Journal
+) -> Oid:
+    winner = result.verdict.winner if result.verdict else None
+    if number is None or number == winner:
+        tip = refs.read_ref(repository, f"refs/heads/{result.result_branch}") if result.result_branch else None
+        tip = tip or result.result_commit
+        if tip is None:
+            raise UsageError(
+                f"session {result.session} has no result: no candidate passed",
+                hint=f"git mimo show {result.session}\ngit mimo merge {result.session} N   # one that passed",
+            )
+        return tip
+    chosen = next((c for c in result.candidates if c.number == number), None)
+    if chosen is None or chosen.evidence is None:
+        raise UsageError(f"session {result.session} has no judged candidate {number}")
+    if not chosen.evidence.passed:
+        failed = ", ".join(gate.name for gate in chosen.evidence.failed_gates)
+        raise NeedsPerson(
+            f"candidate {number} did not pass ({failed}), so it is not merged",
+            hint=f"git merge {chosen.branch}   # by hand, on your own judgement",
+        )
+    branch, tip = land.write_result(
+        repository,
+        replace(result, task=f"{result.task.splitlines()[0][:40]} candidate {number}"),
+        chosen,
+        prefix=config.text("branchPrefix"),
+        mimo_files={},
+        record_subject="",
+        journal=journal,
+    )
+    return tip
