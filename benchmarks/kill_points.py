@@ -22,6 +22,7 @@ from gitmimo.workflow.merging import mend_cut_off_merge
 
 SESSION = "0000000001"
 _CALLS = "openat,write,pwrite64,rename,renameat,renameat2,unlink,unlinkat,link,linkat,mkdir,mkdirat,rmdir,symlink,fsync"
+_FULL_DISK = "openat,write,pwrite64,mkdir,mkdirat,symlink,link,linkat,fsync"  # a removal never lacks space
 _WRITES = "write,pwrite64,rename,renameat2,unlink,link,mkdir,fsync,fdatasync,ftruncate,clone,vfork"
 _WRAPPER = """#!/bin/bash
 case " $* " in *" merge --no-edit "*) ;; *) exec {git} "$@";; esac
@@ -135,8 +136,9 @@ def _die(place: Path, tip: str, bin_directory: Path, point: Point) -> int:
     wrapper = bin_directory / "git"
     path = f"{bin_directory}:/usr/bin:/bin"
     if point.where == "git":
+        calls = _CALLS if "KILL" in point.fault else _FULL_DISK
         wrapper.write_text(
-            _WRAPPER.format(git=real, calls=_CALLS, fault=point.fault, k=point.k, fatal=int("KILL" in point.fault))
+            _WRAPPER.format(git=real, calls=calls, fault=point.fault, k=point.k, fatal=int("KILL" in point.fault))
         )
         wrapper.chmod(0o755)
     else:

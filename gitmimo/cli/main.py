@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "reject": ("pull_request", "record that a result is not wanted, and why"),
     "why": ("why", "say where a line came from: session, step, model, evidence"),
     "bisect": ("why", "find the step that broke a test"),
+    "gc": ("gc", "remove what dead and old sessions left"),
     "undo": ("undo", "take back what the last command moved"),
     "memory": ("memory", "facts that later sessions should know"),
     "dream": ("dream", "turn sessions into facts and skills"),

@@ -1,17 +1,20 @@
-"""What sessions leave behind on disk and under refs, and what of it may go."""
+"""Clearing up after a session whose process is gone: its worktrees and files outside the repository."""
 
 import contextlib
 import os
 import re
 import shutil
+import tempfile
 import time
 from pathlib import Path
 
-from gitmimo.errors import NeedsPerson
+from gitmimo.errors import MimoError, NeedsPerson
+from gitmimo.git import commit, refs, tree
 from gitmimo.git.repository import Repository
-from gitmimo.git.worktree import list_worktrees, remove_worktree
-from gitmimo.records import SessionId
+from gitmimo.git.worktree import Worktree, list_worktrees, remove_worktree
+from gitmimo.records import Oid, SessionId
 
+UNFINISHED = "refs/mimo/unfinished/"
 _OURS = re.compile(r"(\d+(\.git|\.index(\.lock)?)?|bench|dream)\Z")
 _DEATH_S = 5.0  # children of a killed session die with it, though not at once
 
@@ -24,11 +27,17 @@ def clear_session(repository: Repository, session: SessionId, directory: Path) -
     if not directory.is_dir():
         return
     _wait_for_death(directory)
+    foreign = set()
     for worktree in list_worktrees(repository):
-        if worktree.is_ours and Path(os.path.realpath(worktree.path)).parent == Path(os.path.realpath(directory)):
+        if os.path.realpath(worktree.path.parent) != os.path.realpath(directory):
+            continue
+        if worktree.is_ours:
+            keep_unfinished(repository, session, worktree)
             remove_worktree(repository, worktree.path)
+        else:
+            foreign.add(worktree.path.name)
     for path in directory.iterdir():
-        if not _OURS.match(path.name):
+        if not _OURS.match(path.name) or path.name in foreign:
             continue
         if path.is_dir() and not path.is_symlink():
             _remove(path)
@@ -36,6 +45,26 @@ def clear_session(repository: Repository, session: SessionId, directory: Path) -
             path.unlink(missing_ok=True)
     with contextlib.suppress(OSError):
         directory.rmdir()
+
+
+def keep_unfinished(repository: Repository, session: SessionId, worktree: Worktree) -> Oid | None:
+    """Keep what a candidate had changed since its last step under a private ref, unless there is nothing."""
+    if worktree.head is None or not worktree.path.name.isdigit() or not worktree.path.is_dir():
+        return None
+    try:
+        with tempfile.TemporaryDirectory(prefix="mimo-keep-") as nowhere:
+            found = tree.snapshot(repository, worktree.path, parent=worktree.head, index=Path(nowhere) / "index")
+    except MimoError:
+        return None  # what can't be read is no work; the steps are on the branch
+    whole = tree.with_mimo_from(repository, found, repository.tree_of(worktree.head))
+    if whole == repository.tree_of(worktree.head):
+        return None
+    made = commit.write_commit(
+        repository, tree=whole, parents=(worktree.head,), message=f"mimo: unfinished step of {session}\n"
+    )
+    ref = f"{UNFINISHED}{session}/{worktree.path.name}"
+    refs.update_ref(repository, ref, made, expected=refs.read_ref(repository, ref), reason="mimo: unfinished step")
+    return made
 
 
 def processes_in(directory: Path) -> tuple[int, ...]:

@@ -69,6 +69,31 @@ def check_nothing_is_lost(project: GitBuilder, before: dict[str, str], measure: 
     assert str(state) not in said
 
 
+def test_gc_keeps_unfinished_work_and_removes_what_a_killed_session_left(project: GitBuilder) -> None:
+    measure = fingerprint(project)
+    before = measure()
+    killed = mimo(*ARGUMENTS, "--fanout", "all", cwd=project.path, env={KILL_VARIABLE: "5"})
+    assert killed.code == -9, killed.err
+    state = Path(os.environ["XDG_STATE_HOME"])
+    worktree = next(path for path in state.glob("git-mimo/*/*/[12]") if (path / "calc.py").exists())
+    (worktree / "half.txt").write_text("not committed yet\n")
+    foreign = project.path.parent / "theirs"
+    project("worktree", "add", "-q", "--detach", str(foreign))
+    told = mimo("gc", "--dry-run", "--json", cwd=project.path).json
+    assert [item["kind"] for item in told["removed"]] == ["worktrees"]
+    assert worktree.exists()
+    assert mimo("gc", "--json", cwd=project.path).json["left"] == []
+    assert not worktree.exists()
+    assert foreign.exists()
+    project("worktree", "remove", str(foreign))
+    assert project("show", f"refs/mimo/unfinished/{session_of(project)}/{worktree.name}:half.txt")
+    assert measure() == before
+    assert mimo("gc", "--expire", "now", cwd=project.path).code == 0
+    assert project("for-each-ref", "refs/mimo", "refs/heads/mimo") == ""
+    assert measure() == before
+    assert mimo("gc", "--expire", "gibberish", cwd=project.path).code == 129
+
+
 @pytest.mark.parametrize("line", [5, 12, 20])
 def test_a_session_killed_after_a_line_of_its_journal_is_resumed_to_the_same_tree(
     project: GitBuilder, line: int

@@ -1,0 +1,50 @@
+"""`git mimo gc`: remove what dead and old sessions left."""
+
+import click
+
+from gitmimo.cli import render
+from gitmimo.cli.common import json_option, load_config, open_repository
+from gitmimo.errors import MimoError
+from gitmimo.workflow.gc import DEFAULT_EXPIRY, find_garbage, parse_expiry
+
+
+@click.command("gc")
+@click.option("-n", "--dry-run", is_flag=True, help="Only say what would go.")
+@click.option("--expire", default=DEFAULT_EXPIRY, help="Also forget steps, journals and caches older than this.",
+              metavar="TIME|now|never", show_default=True)  # fmt: skip
+@json_option
+def gc_command(dry_run: bool, expire: str, as_json: bool) -> int:
+    """Remove what git-mimo left: worktrees of killed sessions, and old steps, journals and caches.
+
+    Only what is recorded as ours goes. Sessions that run, results, and branches that somebody built on stay; what a
+    killed candidate had not committed is kept under refs/mimo/unfinished. Freed objects go with git's own gc.
+    """
+    repository = open_repository()
+    config = load_config(repository)
+    rows, failed = [], []
+    for item in find_garbage(repository, expiry=parse_expiry(repository, expire), root=config.text("worktreeDir")):
+        try:
+            if not dry_run:
+                item.remove()
+            rows.append(item)
+        except MimoError as exc:
+            failed.append((item, exc.message))
+    total = sum(item.size for item in rows)
+    if as_json:
+        items = [{"kind": i.kind, "name": i.name, "reason": i.reason, "bytes": i.size} for i in rows]
+        left = [{"kind": i.kind, "name": i.name, "reason": why} for i, why in failed]
+        render.emit_json(
+            {"schema": "git-mimo/gc/1", "dry_run": dry_run, "removed": items, "left": left, "bytes": total}
+        )
+        return 1 if failed else 0
+    if rows:
+        lines = [(i.kind, _bytes(i.size) if i.size else "-", i.name, i.reason) for i in rows]
+        render.out(render.table(("kind", "size", "name", "reason"), lines))
+    for item, why in failed:
+        render.say(f"left: {item.name}: {why}")
+    render.say(f"{'would remove' if dry_run else 'removed'} {len(rows)} things, {_bytes(total)}")
+    return 1 if failed else 0
+
+
+def _bytes(size: int) -> str:
+    return f"{size} B" if size < 10_000 else f"{size / 1000:.0f} kB" if size < 10_000_000 else f"{size / 1e6:.0f} MB"

@@ -1,0 +1,178 @@
+"""What dead and old sessions left, and removing it: only what is recorded as ours."""
+
+import contextlib
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from gitmimo.errors import JournalError, MimoError, UsageError
+from gitmimo.git import ops, refs
+from gitmimo.git.lock import LockTimeout, hold_lock
+from gitmimo.git.repository import Repository
+from gitmimo.git.worktree import list_worktrees
+from gitmimo.records import Oid, SessionId, is_session_id
+from gitmimo.workflow.cleaning import UNFINISHED, clear_session, processes_in
+from gitmimo.workflow.history import LOCK_NAME, list_session_ids, read_session, sessions_directory
+from gitmimo.workflow.places import repository_key, session_directory, state_home
+from gitmimo.workflow.steps import has_object
+
+DEFAULT_EXPIRY = "90.days"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Garbage:
+    """One thing that can go. `size` is in bytes, 0 for a ref, whose objects git's own gc frees."""
+
+    kind: str  # worktrees, branch, ref, journal, evidence
+    name: str
+    reason: str
+    size: int
+    remove: Callable[[], None]
+
+
+def parse_expiry(repository: Repository, text: str) -> datetime:
+    """Read a time as git does: `now`, `2.weeks`, `2026-01-31`, `never`."""
+    if text == "never":
+        return datetime.fromtimestamp(0, UTC)
+    said = repository.run("rev-parse", f"--since={text}", check=False).text
+    try:
+        return datetime.fromtimestamp(int(said.removeprefix("--max-age=")), UTC)
+    except ValueError as exc:
+        raise UsageError(f"not a time: `{text}`", hint="git mimo gc --expire 2.weeks") from exc
+
+
+def find_garbage(repository: Repository, *, expiry: datetime, root: str = "") -> Iterator[Garbage]:
+    """Everything that can go; sessions that run, results, and whatever a person built on are never named."""
+    running = set()
+    for session in _known_sessions(repository, root):
+        if not _is_dead(repository, session):
+            running.add(session)
+            continue
+        directory = session_directory(repository, session, root=root)
+        if directory.is_dir() and not _has_live_owner(repository, directory):
+            yield Garbage(
+                kind="worktrees",
+                name=str(directory),
+                reason="its session is over or was killed",
+                size=_size(directory),
+                remove=_remover(repository, session, directory),
+            )
+    old = [s for s in _referred_sessions(repository) if s not in running and _last_used(repository, s) <= expiry]
+    for session in old:
+        yield from _refs_of(repository, session)
+        journal = sessions_directory(repository) / session
+        if journal.is_dir():
+            reason = f"older than {expiry:%Y-%m-%d %H:%M}"
+            yield Garbage(kind="journal", name=str(session), reason=reason, size=_size(journal),
+                          remove=lambda place=journal: shutil.rmtree(place, ignore_errors=True))  # type: ignore[misc]  # fmt: skip
+    for operation in ops.list_operations(repository):
+        if operation.time <= expiry:
+            yield _ref(repository, f"{refs.OPS_PREFIX}{operation.id}", "an undo record that has expired")
+    for path in sorted((repository.state_dir / "evidence").glob("*.json")):
+        if datetime.fromtimestamp(path.stat().st_mtime, UTC) <= expiry:
+            yield Garbage(kind="evidence", name=path.stem, reason="a cached result that has expired",
+                          size=path.stat().st_size, remove=lambda place=path: place.unlink(missing_ok=True))  # type: ignore[misc]  # fmt: skip
+
+
+def clean_orphans(repository: Repository, *, root: str = "") -> None:
+    """Remove the worktrees of this repository's killed sessions, quietly: what can't be removed now stays for `gc`."""
+    for session in _known_sessions(repository, root):
+        directory = session_directory(repository, session, root=root)
+        if directory.is_dir() and not processes_in(directory) and not _has_live_owner(repository, directory):
+            with contextlib.suppress(MimoError, OSError):
+                _remover(repository, session, directory)()
+
+
+def _known_sessions(repository: Repository, root: str) -> list[SessionId]:
+    found = set(list_session_ids(repository))
+    for top in {Path(root).expanduser() if root else state_home(), state_home()}:
+        place = top / repository_key(repository)
+        if place.is_dir():
+            found |= {SessionId(path.name) for path in place.iterdir() if is_session_id(path.name)}
+    return sorted(found)
+
+
+def _referred_sessions(repository: Repository) -> list[SessionId]:
+    found = set(list_session_ids(repository))
+    for prefix in ("refs/mimo/base/", "refs/mimo/candidates/", UNFINISHED):
+        found |= {SessionId(name.removeprefix(prefix).partition("/")[0]) for name in refs.list_refs(repository, prefix)}
+    return sorted(found)
+
+
+def _is_dead(repository: Repository, session: SessionId) -> bool:
+    lock = sessions_directory(repository) / session / LOCK_NAME
+    if not lock.exists():
+        return True
+    try:
+        with hold_lock(lock, wait_s=0):
+            return True
+    except LockTimeout:
+        return False
+
+
+def _has_live_owner(repository: Repository, directory: Path) -> bool:
+    """Whether a worktree in there says that its maker still runs: the session's lock may be gone with its directory."""
+    return any(
+        worktree.owner is not None and worktree.owner.is_alive
+        for worktree in list_worktrees(repository)
+        if worktree.path.parent.resolve() == directory.resolve()
+    )
+
+
+def _remover(repository: Repository, session: SessionId, directory: Path) -> Callable[[], None]:
+    def remove() -> None:
+        lock = sessions_directory(repository) / session / LOCK_NAME
+        with hold_lock(lock, wait_s=0) if lock.parent.is_dir() else contextlib.nullcontext():
+            clear_session(repository, session, directory)
+
+    return remove
+
+
+def _last_used(repository: Repository, session: SessionId) -> datetime:
+    try:
+        state = read_session(repository, session)
+        return state.last_event or datetime.now(UTC)
+    except JournalError:
+        journal = sessions_directory(repository) / session
+        return datetime.fromtimestamp(journal.stat().st_mtime if journal.exists() else 0, UTC)
+
+
+def _refs_of(repository: Repository, session: SessionId) -> Iterator[Garbage]:
+    """A session's private refs, and those of its candidates' branches that hold nothing but its own steps."""
+    kept = refs.list_refs(repository, f"refs/mimo/candidates/{session}/")
+    base = refs.read_ref(repository, refs.base_ref(session))
+    in_use = refs.checked_out_branches(repository)
+    for name, tip in refs.list_refs(repository, "refs/heads/").items():
+        if f"/{session}/" in name and name not in in_use and (tip in kept.values() or _is_steps(repository, base, tip)):
+            yield _ref(repository, name, "a candidate's steps that have expired", kind="branch")
+    others = refs.list_refs(repository, f"{UNFINISHED}{session}/")
+    for name in (*kept, *others, refs.base_ref(session)):
+        if refs.read_ref(repository, name) is not None:
+            yield _ref(repository, name, "a candidate's steps that have expired")
+
+
+def _is_steps(repository: Repository, base: Oid | None, tip: Oid) -> bool:
+    """Whether a branch holds nothing but a candidate's steps on its base."""
+    if base is None or not has_object(repository, base):
+        return False
+    subjects = repository.run("log", "--format=%s", f"{base}..{tip}").text.splitlines()
+    return all(subject.startswith("mimo: step ") for subject in subjects)
+
+
+def _ref(repository: Repository, name: str, reason: str, *, kind: str = "ref") -> Garbage:
+    tip = refs.read_ref(repository, name) or Oid("")
+
+    def remove() -> None:
+        refs.delete_ref(repository, name, expected=tip, reason="mimo: gc")
+
+    return Garbage(kind=kind, name=refs.short_name(name), reason=reason, size=0, remove=remove)
+
+
+def _size(directory: Path) -> int:
+    total = 0
+    for path in directory.rglob("*"):
+        with contextlib.suppress(OSError):
+            total += path.lstat().st_size
+    return total
