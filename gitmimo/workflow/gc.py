@@ -34,11 +34,11 @@ class Garbage:
 
 def parse_expiry(repository: Repository, text: str) -> datetime:
     """Read a time as git does: `now`, `2.weeks`, `2026-01-31`, `never`."""
-    if text == "never":
-        return datetime.fromtimestamp(0, UTC)
-    said = repository.run("rev-parse", f"--since={text}", check=False).text
+    if text == "now":
+        return datetime.now(UTC)
+    said = repository.run("-c", f"mimo.time={text}", "config", "--type=expiry-date", "--get", "mimo.time", check=False)
     try:
-        return datetime.fromtimestamp(int(said.removeprefix("--max-age=")), UTC)
+        return datetime.fromtimestamp(int(said.text), UTC)
     except ValueError as exc:
         raise UsageError(f"not a time: `{text}`", hint="git mimo gc --expire 2.weeks") from exc
 
