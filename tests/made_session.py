@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from gitmimo.git import commit, notes, refs, tree
 from gitmimo.git.patch import diff_facts
 from gitmimo.git.repository import Repository
+from gitmimo.journal import Journal
 from gitmimo.records import (
     Action,
     ActionKind,
@@ -27,6 +28,7 @@ from gitmimo.records import (
     Verdict,
     dump_json,
 )
+from gitmimo.workflow.history import sessions_directory
 from tests.conftest import GitBuilder
 
 STARTED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -100,6 +102,16 @@ def make_session(
     if winner is None:
         return result
     return _land(repository, result, winner, prefix, learned)
+
+
+def write_journal(git: GitBuilder, session: SessionResult) -> None:
+    """Write the journal that `start` would have left."""
+    directory = sessions_directory(Repository.discover(git.path)) / session.session
+    directory.mkdir(parents=True)
+    journal = Journal(directory / "journal.jsonl")
+    journal.intend("session", task=session.task, base=session.base, target_branch=session.target_branch)
+    journal.done("session", result=session)
+    journal.close()
 
 
 def _candidate(

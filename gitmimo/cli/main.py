@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "log": ("review", "show the commits of a result or the steps of a candidate"),
     "review": ("review", "read a session as a reviewer would"),
     "merge": ("landing", "merge a result into its branch, re-tested if the branch moved"),
+    "serve": ("serve", "show all sessions in a browser on this machine"),
     "pr": ("pull_request", "push a result with its evidence and open a draft pull request"),
     "revise": ("pull_request", "work review comments in, from the result branch on"),
     "reject": ("pull_request", "record that a result is not wanted, and why"),

@@ -12,6 +12,7 @@ from gitmimo.cli.start import EXIT_CODES, report, signals
 from gitmimo.errors import UsageError
 from gitmimo.workflow.history import find_session, read_session
 from gitmimo.workflow.land import result_json
+from gitmimo.workflow.opinions import comments_text, read_opinions
 from gitmimo.workflow.progress import Interrupt
 from gitmimo.workflow.pull_request import describe, fetch_comments, open_pull_request, reject, result_tip, revise
 
@@ -63,7 +64,7 @@ def pr_command(session: str | None, remote: str, into: str | None, tool: str, on
 
 @click.command("revise")
 @session_argument
-@click.option("--comments", required=True, help="What reviewers said: FILE, - for stdin, gh.", metavar="FILE|-|gh")
+@click.option("--comments", required=True, help="What reviewers said.", metavar="FILE|-|gh|local")
 @click.option("-n", "--candidates", type=click.IntRange(min=1, max=64), help="Candidates at the most (3).")
 @click.option("-m", "--model", multiple=True, help="Model as litellm names it; repeat to spread over candidates.")
 @click.option("--base-url", "baseUrl", help="Address of an OpenAI-compatible server.", metavar="URL")
@@ -74,12 +75,17 @@ def pr_command(session: str | None, remote: str, into: str | None, tool: str, on
 @click.option("--sandbox", type=click.Choice(["auto", "bwrap", "landlock", "none"]), help="Where commands run.")
 @json_option
 def revise_command(session: str | None, comments: str, as_json: bool, **flags: Any) -> int:
-    """Work review comments in: new candidates start from the result branch and their winner moves it on."""
+    """Work review comments in: new candidates start from the result branch and their winner moves it on.
+
+    Comments come from a file, from stdin, from the pull request by gh, or from `git mimo serve` (local).
+    """
     repository = open_repository()
     result = read_session(repository, find_session(repository, session)).result
     result_tip(repository, result)
     if comments == "gh":
         said = fetch_comments(repository, str(result.result_branch))
+    elif comments == "local":
+        said = comments_text(read_opinions(repository, result.session))
     else:
         said = read_text_argument(comments if comments == "-" else f"@{comments}")
     config = load_config(repository, flags)

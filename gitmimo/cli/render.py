@@ -23,6 +23,11 @@ def out_raw(text: str) -> None:
     sys.stdout.write(text)
 
 
+def flush() -> None:
+    """Bring what was written to whoever reads stdout, now."""
+    sys.stdout.flush()
+
+
 def emit_json(value: Any) -> None:
     """Write one JSON object on one line of stdout."""
     sys.stdout.write(json.dumps(value, ensure_ascii=True, separators=(",", ":")) + "\n")

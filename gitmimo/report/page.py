@@ -24,12 +24,16 @@ _SECTIONS = (
 )
 
 
-def review_page(repository: Repository, result: SessionResult) -> str:
-    """Read a session's diffs and steps from git and return its page."""
-    return render_page(repository, read_material(repository, result))
+def review_page(
+    repository: Repository, result: SessionResult, *, say: Markup | None = None, refresh_s: int | None = None
+) -> str:
+    """Read a session's diffs and steps from git and return its page; `say` is a section with forms, for a server."""
+    return render_page(repository, read_material(repository, result), say=say, refresh_s=refresh_s)
 
 
-def render_page(repository: Repository, material: Material) -> str:
+def render_page(
+    repository: Repository, material: Material, *, say: Markup | None = None, refresh_s: int | None = None
+) -> str:
     """Turn what was read into HTML. Content is inert: escaped, visible, and no other code is allowed."""
     result = material.result
     diffs = DiffRenderer(repository)
@@ -40,6 +44,7 @@ def render_page(repository: Repository, material: Material) -> str:
             "main",
             header(result),
             attention(result),
+            say,
             verdict_section(material),
             _changes(material, diffs),
             _candidates(material),
@@ -53,15 +58,16 @@ def render_page(repository: Repository, material: Material) -> str:
         _help(),
     )
     title = f"Review of {result.session}: {result.task.strip().partition(chr(10))[0][:80]}"
-    return whole_page(title, body)
+    return whole_page(title, body, with_forms=say is not None, refresh_s=refresh_s)
 
 
-def whole_page(title: str, body: Markup) -> str:
+def whole_page(title: str, body: Markup, *, with_forms: bool = False, refresh_s: int | None = None) -> str:
     """Put a body into a document with the page's style and script, both named by hash in its content policy."""
     style, script = asset("page.css"), asset("page.js")
+    forms = "'self'" if with_forms else "'none'"
     policy = (
         f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; base-uri 'none'; "
-        "form-action 'none'; img-src 'none'; connect-src 'none'; frame-src 'none'; object-src 'none'"
+        f"form-action {forms}; img-src 'none'; connect-src 'none'; frame-src 'none'; object-src 'none'"
     )
     head = join(
         tag("meta", charset="utf-8"),
@@ -69,6 +75,7 @@ def whole_page(title: str, body: Markup) -> str:
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="color-scheme", content="light dark"),
         tag("meta", name="referrer", content="no-referrer"),
+        tag("meta", name="mimo-refresh", content=refresh_s) if refresh_s else None,
         Markup(f"<title>{escape(title)}</title>"),
         Markup(f"<style>{style}</style>"),
     )
@@ -236,10 +243,14 @@ def _candidate(candidate: CandidateResult, material: Material, renderer: StepRen
             tag("code", escaped_path(candidate.branch)) if candidate.branch else "none", class_="quiet"),
         tag("details", tag("summary", "Gates"), tag("ul", gates)) if gates else None,
         tag("p", f"The record of its steps is damaged: {damaged}", class_="bad") if damaged else None,
-        tag("details", tag("summary", f"{len(steps)} steps"), renderer.steps(candidate, steps)) if steps else None,
+        tag("details", tag("summary", _steps_word(len(steps))), renderer.steps(candidate, steps)) if steps else None,
         id=f"c{candidate.number}",
         class_="candidate",
     )  # fmt: skip
+
+
+def _steps_word(count: int) -> str:
+    return "1 step" if count == 1 else f"{count} steps"
 
 
 def _learned(material: Material, diffs: DiffRenderer) -> Markup:

@@ -137,4 +137,5 @@ def _reproduce(result: SessionResult, winner: CandidateResult | None) -> str:
 
 
 def _commands(evidence: Evidence) -> list[str]:
-    return list(evidence.commands)
+    """The commands without this machine's places: a program is named as others call it."""
+    return [re.sub(r"^/\S*/", "", command) for command in evidence.commands]

@@ -7,12 +7,10 @@ import pytest
 
 from gitmimo.errors import RepoError, UsageError
 from gitmimo.git.repository import Repository
-from gitmimo.journal import Journal
 from gitmimo.records import SessionResult
-from gitmimo.workflow.history import sessions_directory
 from gitmimo.workflow.provenance import explain_line
 from tests.conftest import GitBuilder
-from tests.made_session import SESSION, Attempt, make_session
+from tests.made_session import SESSION, Attempt, make_session, write_journal
 from tests.project import PROJECT, RIGHT, mimo
 
 BASE = "".join(f"def f{i}(x):\n    value = x + {i}\n    return value\n\n\n" for i in range(4))
@@ -132,12 +130,7 @@ def test_bisect_names_the_step_that_broke_a_test(git: GitBuilder) -> None:
     broken = [{"calc.py": step["calc.py"].replace("a + b", "a + b + 1")} for step in harmless[3:]]
     attempt = Attempt(steps=[*harmless[:3], *broken], passed=False, broken=("tests/test_calc.py::test_sum",))
     session = make_session(git, [attempt])
-    directory = sessions_directory(Repository.discover(git.path)) / SESSION
-    directory.mkdir(parents=True)
-    journal = Journal(directory / "journal.jsonl")
-    journal.intend("session", task=session.task, base=session.base, target_branch=session.target_branch)
-    journal.done("session", result=session)
-    journal.close()
+    write_journal(git, session)
     said = mimo("bisect", "--sandbox", "none", "--json", cwd=git.path)
     assert said.code == 0, said.err
     found = json.loads(said.out)

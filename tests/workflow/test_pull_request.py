@@ -7,14 +7,12 @@ import pytest
 
 from gitmimo.errors import UsageError
 from gitmimo.git.repository import Repository
-from gitmimo.journal import Journal
 from gitmimo.records import SessionResult
 from gitmimo.workflow.evidence_notes import outcomes_by_session
-from gitmimo.workflow.history import sessions_directory
 from gitmimo.workflow.pull_request import parse_comments, revision_task
 from gitmimo.workflow.pull_request_body import plain, write_body, write_title
 from tests.conftest import GitBuilder
-from tests.made_session import SESSION, Attempt, make_session
+from tests.made_session import SESSION, Attempt, make_session, write_journal
 from tests.project import PROJECT, RIGHT, WRONG, Said, mimo, writes
 from tests.scripted_server import ScriptedServer
 
@@ -153,7 +151,7 @@ def test_from_task_to_squash_merge_and_why(
 
 def test_pr_without_evidence_for_what_the_branch_holds_is_refused(git: GitBuilder, remote: Path) -> None:
     session = make_session(git, [Attempt(steps=[{"calc.py": RIGHT}])])
-    _journal(git, session)
+    write_journal(git, session)
     git("checkout", "--quiet", str(session.result_branch))
     git.commit({"calc.py": WRONG})
     said = mimo("pr", SESSION, cwd=git.path)
@@ -164,7 +162,7 @@ def test_pr_without_evidence_for_what_the_branch_holds_is_refused(git: GitBuilde
 
 def test_pr_asks_gh_for_a_draft_and_prints_its_address(git: GitBuilder, remote: Path, tmp_path: Path) -> None:
     session = make_session(git, [Attempt(steps=[{"calc.py": RIGHT}])])
-    _journal(git, session)
+    write_journal(git, session)
     tool = tmp_path / "bin" / "gh"
     tool.parent.mkdir()
     tool.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > {tmp_path}/asked\ncat > {tmp_path}/body\n'
@@ -184,7 +182,7 @@ def test_notes_of_others_survive_a_push_of_ours(git: GitBuilder, remote: Path, t
     other("notes", "--ref=mimo", "add", "-m", "{}", "HEAD")
     other("push", "--quiet", "origin", "refs/notes/mimo")
     session = make_session(git, [Attempt(steps=[{"calc.py": RIGHT}])])
-    _journal(git, session)
+    write_journal(git, session)
     said = mimo("pr", "--tool", "none", cwd=git.path)
     assert said.code == 0, said.err
     other("fetch", "--quiet", "origin", "+refs/notes/mimo:refs/notes/mimo")
@@ -195,20 +193,10 @@ def test_notes_of_others_survive_a_push_of_ours(git: GitBuilder, remote: Path, t
 
 def test_a_rejection_is_recorded_with_its_reason_once(git: GitBuilder) -> None:
     session = _made(git)
-    _journal(git, session)
+    write_journal(git, session)
     assert mimo("reject", "--reason", "too slow at the start", cwd=git.path).code == 0
     assert mimo("reject", "--reason", "too slow at the start", cwd=git.path).code == 0
     outcomes = outcomes_by_session(Repository.discover(git.path))[SESSION]
     assert [(outcome.label, outcome.reason) for outcome in outcomes] == [("rejected", "too slow at the start")]
     assert mimo("reject", "--reason", " ", cwd=git.path).code == 129
     assert git("rev-parse", "--verify", str(session.result_branch))
-
-
-def _journal(git: GitBuilder, session: SessionResult) -> None:
-    """Write the journal that `start` would have left."""
-    directory = sessions_directory(Repository.discover(git.path)) / session.session
-    directory.mkdir(parents=True)
-    journal = Journal(directory / "journal.jsonl")
-    journal.intend("session", task=session.task, base=session.base, target_branch=session.target_branch)
-    journal.done("session", result=session)
-    journal.close()

@@ -35,7 +35,7 @@
     if (!left) return;
     left.selectedIndex = (left.selectedIndex + by + left.options.length) % left.options.length;
     show();
-    one("#changes").scrollIntoView();
+    one("#changes")?.scrollIntoView();
   };
   const beside = () => {
     if (!right) return;
@@ -64,15 +64,18 @@
     n: () => turn(1), p: () => turn(-1), s: beside, t: theme, a: fold,
     o: () => { if (here) here.open = !here.open; },
     g: () => scrollTo(0, 0),
-    "?": () => (help.open ? help.close() : help.showModal()),
+    "?": () => (help?.open ? help.close() : help?.showModal()),
   };
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("select, input, textarea")) return;
-    if (help.open && event.key !== "?") return;
+    if (help?.open && event.key !== "?") return;
     const act = keys[event.key];
     if (act) { event.preventDefault(); act(); }
   });
   if (left) { left.addEventListener("change", show); right.addEventListener("change", show); }
+  const seconds = Number(one('meta[name="mimo-refresh"]')?.content ?? 0);
+  const busy = () => help?.open || all("textarea").some((area) => area.value) || String(getSelection());
+  if (seconds) setInterval(() => { if (!document.hidden && !busy()) location.reload(); }, seconds * 1000);
   one("#theme")?.addEventListener("click", theme);
   one("#keys")?.addEventListener("click", keys["?"]);
   addEventListener("hashchange", reveal);

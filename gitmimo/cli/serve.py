@@ -1,0 +1,35 @@
+"""`git mimo serve`: all sessions in a browser on this machine."""
+
+import webbrowser
+
+import click
+
+from gitmimo.cli import render
+from gitmimo.cli.common import open_repository
+from gitmimo.errors import UsageError
+from gitmimo.report.server import ReviewServer
+
+
+@click.command("serve")
+@click.option("--port", type=click.IntRange(min=0, max=65535), default=0, help="Port on 127.0.0.1 (a free one).")
+@click.option("--open", "open_it", is_flag=True, help="Show it in the browser.")
+def serve_command(port: int, open_it: bool) -> int:
+    """Show all sessions of this repository, live, on the loopback address, until interrupted.
+
+    The address carries a random token. Read-only but for comments and the choice of a candidate.
+    """
+    repository = open_repository()
+    try:
+        server = ReviewServer(repository, port=port)
+    except OSError as exc:
+        raise UsageError(f"cannot listen on port {port}: {exc.strerror}", hint="git mimo serve") from exc
+    with server:
+        render.out(server.address)
+        render.flush()
+        if open_it:
+            webbrowser.open(server.address)
+        try:
+            server.serve_forever(poll_interval=0.2)
+        except KeyboardInterrupt:
+            render.say("stopped")
+    return 0
