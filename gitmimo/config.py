@@ -97,8 +97,6 @@ OPTIONS: Mapping[str, Option] = {
                from_repository=False),
         Option(name="sandbox.network", kind="flag", default=False, meaning="let sandboxed commands use the network",
                from_repository=False),
-        Option(name="executor", kind="choice", default="local", choices=("local", "ray"),
-               meaning="where candidates run", from_repository=False),
         Option(name="protected", kind="list", default=(), meaning="further protected paths, as globs"),
         Option(name="branchPrefix", kind="text", default="mimo", meaning="first part of branch names"),
         Option(name="worktreeDir", kind="text", default="", meaning="where worktrees are made", from_repository=False),

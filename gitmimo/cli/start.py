@@ -14,7 +14,7 @@ from gitmimo.errors import UsageError
 from gitmimo.records import SessionResult, SessionStatus, StopReason
 from gitmimo.workflow.land import result_json
 from gitmimo.workflow.progress import Interrupt
-from gitmimo.workflow.start import MAX_TASK_BYTES, start_session
+from gitmimo.workflow.start import MAX_TASK_BYTES, clarify, start_session
 
 EXIT_CODES = {
     SessionStatus.PASSED: 0,
@@ -46,9 +46,9 @@ EXIT_CODES = {
 @click.option(
     "--sandbox", type=click.Choice(["auto", "bwrap", "landlock", "sandbox-exec", "none"]), help="Where commands run."
 )
-@click.option("--executor", type=click.Choice(["local", "ray"]), help="Where candidates run.")
+@click.option("--ask/--no-ask", default=None, help="Ask what an unclear task leaves open (on a terminal).")
 @json_option
-def start_command(task: str, as_json: bool, **flags: Any) -> int:
+def start_command(task: str, ask: bool | None, as_json: bool, **flags: Any) -> int:
     """Solve a task with several candidates and keep the one that the tests accept.
 
     Nothing in your checkout changes: the result stands on a branch of its own, mimo/<task>-<session>, until you merge
@@ -65,13 +65,21 @@ def start_command(task: str, as_json: bool, **flags: Any) -> int:
     repository = open_repository()
     config = load_config(repository, flags)
     interrupt = Interrupt(timeout_s=config.seconds("timeout"))
+    asked = sys.stdin.isatty() and sys.stderr.isatty() if ask is None else ask
+    text, assumptions = clarify(repository, config, text, ask=_ask if asked else None)
     with watching(stream=sys.stderr, quiet=as_json and not sys.stderr.isatty()) as observe, signals(interrupt):
-        result = start_session(repository, config, text, observe=observe, interrupt=interrupt, warn=render.say)
+        result = start_session(
+            repository, config, text, observe=observe, interrupt=interrupt, warn=render.say, assumptions=assumptions
+        )
     if as_json:
         render.emit_json(result_json(result))
     else:
         report(result)
     return EXIT_CODES[result.status]
+
+
+def _ask(question: str) -> str:
+    return str(click.prompt(question, default="", show_default=False, err=True))
 
 
 class signals:  # noqa: N801  a context that reads as a state

@@ -34,4 +34,5 @@ class Plan:
     after: Callable[[SessionResult, CandidateResult], Remembered]
     skill: Callable[[Callable[[], None]], CandidateResult | None] | None = None  # given a way to wait for base's tests
     settings: Mapping[str, Any] = field(default_factory=dict)  # the configuration, to resume with
+    assumptions: tuple[str, ...] = ()  # what the task left open and nobody answered
     past: Past | None = None  # what was reached before, when the session is resumed

@@ -82,6 +82,7 @@ class Conductor:
             base=self.plan.base,
             target_branch=self.plan.target_branch,
             started=utc_now(),
+            assumptions=self.plan.assumptions,
         )
 
     def _open(self, opening: SessionResult, journal: Journal) -> None:

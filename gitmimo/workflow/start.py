@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+from gitmimo.agent.clarity import check_clarity, with_answers
 from gitmimo.config import Config
 from gitmimo.evaluator.critic import ask_critic
 from gitmimo.git import patch, refs, tree
@@ -47,17 +48,21 @@ def start_session(
     warn: Callable[[str], None],
     base: Oid | None = None,
     target_branch: str | None = None,
+    assumptions: tuple[str, ...] = (),
 ) -> SessionResult:
     """Run a whole session in the user's repository and return how it ended.
 
     It starts from HEAD and aims at its branch, or from `base` and aims at `target_branch`.
     Raises before anything is made when something is missing: commits, a model, a key, tests, a sandbox, trust.
+    `assumptions` are what `clarify` found that nobody answered.
     """
     branch = repository.head_branch() if base is None else target_branch
     base = base or repository.resolve("HEAD")
     require_trust(repository, config)
     refs.check_branch_prefix(repository, config.text("branchPrefix"))
     warn(_says_from_where(repository, base, branch))
+    for assumption in assumptions:
+        warn(f"the task leaves something open; assumed: {assumption}")
     return run_session(
         repository,
         config,
@@ -65,6 +70,7 @@ def start_session(
         session=new_session_id(),
         base=base,
         target_branch=branch,
+        assumptions=assumptions,
         observe=observe,
         interrupt=interrupt,
         warn=warn,
@@ -80,6 +86,7 @@ def run_session(
     base: Oid,
     target_branch: str | None,
     past: Past | None = None,
+    assumptions: tuple[str, ...] = (),
     observe: Observer,
     interrupt: Interrupt,
     warn: Callable[[str], None],
@@ -94,6 +101,7 @@ def run_session(
                 target_branch=target_branch,
                 settings=settings_to_keep(config),
                 past=past,
+                assumptions=assumptions,
             )
             conductor = Conductor(
                 repository=repository, plan=plan, judge=judge, observe=observe, interrupt=interrupt, session=session
@@ -106,6 +114,25 @@ def run_session(
         pool.close()
         with contextlib.suppress(OSError):
             session_directory(repository, session, root=config.text("worktreeDir")).rmdir()
+
+
+def clarify(
+    repository: Repository, config: Config, text: str, *, ask: Callable[[str], str] | None
+) -> tuple[str, tuple[str, ...]]:
+    """Return the task with what a person answered, and what is assumed because nobody did; asks no model."""
+    base = repository.resolve("HEAD")
+    clarity = check_clarity(
+        text,
+        paths=[entry.path for entry in repository.list_paths(base)],
+        has_tests=True,
+        accept_commands=config.texts("accept"),
+    )
+    if ask is None:
+        return text, clarity.assumptions
+    answers = [ask(question.text) for question in clarity.questions]
+    return (with_answers(text, clarity, answers) if any(answers) else text), tuple(
+        question.assumption for question, answer in zip(clarity.questions, answers, strict=True) if not answer.strip()
+    )
 
 
 def _plan(
