@@ -155,6 +155,7 @@ def work(
     observe(Progress(number=number, phase="work", model=model.name, text=assignment.approach.split("\n")[0][:60]))
     workspace = CandidateWorkspace(repository, place, surroundings, cancelled=interrupt.is_set)
     try:
+        workspace.set_up()
         trajectory = ended_before(assignment.history, strategy=pick_strategy(strategy, model)) or run_candidate(
             assignment, workspace, model, strategy=strategy, on_step=on_step, stop=interrupt.reason
         )

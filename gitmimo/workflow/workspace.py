@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gitmimo.environment.command import Environment, Job, Limits
+from gitmimo.errors import CheckError
 from gitmimo.git import patch, private, refs, tree, worktree
 from gitmimo.git.repository import Repository
 from gitmimo.records import CommandResult, Oid, SessionId
@@ -71,6 +72,16 @@ class CandidateWorkspace:
     def is_tampered(self) -> bool:
         """Whether the worktree's `.git` is another one than at the beginning: where a sandbox can't bind over it."""
         return _read_pointer(self.root) != self._pointer
+
+    def set_up(self) -> None:
+        """Run the project's setup command, where it has one. CheckError when it fails."""
+        command = self._surroundings.setup_command
+        if not command:
+            return
+        done = self._run(command, self._surroundings.test_timeout_s)
+        if done.exit_code:
+            last = " | ".join(done.output.strip().splitlines()[-3:])[:300]
+            raise CheckError(f"setup fails with exit code {done.exit_code}: `{command}`: {last}")
 
     def run(self, command: str, *, timeout_s: float | None = None) -> CommandResult:
         """Run a command of the agent's in the sandbox."""

@@ -198,3 +198,17 @@ def test_questions_are_answered_into_the_task(project: GitBuilder, llm_server: S
     assert said.code == 0, said.err
     assert "add in calc.py" in json.dumps(llm_server.requests[0].messages)
     assert "assumed:" not in said.err
+
+
+def test_setup_prepares_candidates_and_evaluation_and_is_no_part_of_the_product(
+    project: GitBuilder, llm_server: ScriptedServer
+) -> None:
+    project.commit({
+        ".gitignore": "generated.py\n",
+        "tests/test_calc.py": "import generated\n" + TESTS,
+        "make.sh": "echo VALUE = 1 > generated.py\n",
+    })  # fmt: skip
+    llm_server.scripts["m"] = [writes({"calc.py": RIGHT})]
+    said, result = start(project, "--setup", "sh make.sh")
+    assert said.code == 0, said.err
+    assert project("diff", "--name-only", result["base"], f"{result['result_branch']}~1") == "calc.py"
