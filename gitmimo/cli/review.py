@@ -15,7 +15,10 @@ from gitmimo.cli.common import open_repository, session_argument, short
 from gitmimo.errors import UsageError
 from gitmimo.git.binary import clean_environment, run_git
 from gitmimo.git.repository import Repository
+from gitmimo.git.tree import without_mimo
 from gitmimo.records import CandidateResult, Outcome, SessionResult
+from gitmimo.report.columns import NARROWEST, side_by_side
+from gitmimo.report.diff import read_diff
 from gitmimo.report.page import review_page
 from gitmimo.visible import visible
 from gitmimo.workflow.history import find_session, read_session
@@ -68,7 +71,8 @@ def log_command(session: str | None, number: int | None, steps: bool, patch: boo
 @session_argument
 @click.option("--html", "page_path", type=click.Path(path_type=Path), help="Write one self-contained page instead.")
 @click.option("--open", "open_it", is_flag=True, help="With --html: show the page in the browser.")
-def review_command(session: str | None, page_path: Path | None, open_it: bool) -> int:
+@click.option("--side-by-side/--unified", "beside", default=None, help="Old beside new; by itself where it fits.")
+def review_command(session: str | None, page_path: Path | None, open_it: bool, beside: bool | None) -> int:
     """Read a session as a reviewer would: task, verdict, every candidate, then the result's diff."""
     repository = open_repository()
     result = read_session(repository, find_session(repository, session)).result
@@ -88,9 +92,28 @@ def review_command(session: str | None, page_path: Path | None, open_it: bool) -
     text = "\n".join(visible(line) for line in lines) + "\n\n"
     if result.result_commit or winner:
         old, new = _ends(result, None)
-        text += _diff_text(repository, old, new, "--stat", "-p")
+        columns = shutil.get_terminal_size((0, 0)).columns if sys.stdout.isatty() else 0
+        if beside or (beside is None and columns >= NARROWEST):
+            text += _diff_text(repository, old, new, "--stat") + "\n"
+            text += _side_by_side(repository, old, new, max(columns, NARROWEST))
+        else:
+            text += _diff_text(repository, old, new, "--stat", "-p")
     page(text)
     return 0
+
+
+def _side_by_side(repository: Repository, old: str, new: str, width: int) -> str:
+    trees = (without_mimo(repository, repository.tree_of(rev)) for rev in (old, new))
+    styles = {"head": "bold", "hunk": "cyan", "remark": "dim"}
+    lines = []
+    for row in side_by_side(read_diff(repository, *trees), width=width):
+        if row.kind in styles:
+            lines.append(render.paint(row.left, styles[row.kind]))
+        elif row.kind == "same":
+            lines.append(f"{row.left} | {row.right}")
+        else:
+            lines.append(f"{render.paint(row.left, 'red')} | {render.paint(row.right, 'green')}".rstrip())
+    return "\n".join(lines) + "\n"
 
 
 def _write_page(repository: Repository, result: SessionResult, path: Path | None, *, open_it: bool) -> int:

@@ -29,14 +29,15 @@ _READS_INPUT = ("pre-push", "post-rewrite")
 _SCRIPT = """\
 #!/bin/sh
 {mark}: made by `git mimo init --hooks`, taken away by `git mimo init --unhook`, which puts back what was here
-saved="$0{suffix}"
+self=${{0%.legacy}}  # pre-commit moves what it finds there and runs it
+saved="$self{suffix}"
 run_saved() {{
     [ -x "$saved" ] || return 0
     IFS= read -r first < "$saved" || :
     case "$first" in
         # under its old name: husky and others look at $0
-        '#!'*bash*) bash -c '. "$0{suffix}"' "$0" "$@" ;;
-        '#!'*/sh|'#!'*/sh\\ *|'#!'*env\\ sh|'#!'*/dash) sh -c '. "$0{suffix}"' "$0" "$@" ;;
+        '#!'*bash*) bash -c '. "$0{suffix}"' "$self" "$@" ;;
+        '#!'*/sh|'#!'*/sh\\ *|'#!'*env\\ sh|'#!'*/dash) sh -c '. "$0{suffix}"' "$self" "$@" ;;
         *) "$saved" "$@" ;;
     esac
 }}

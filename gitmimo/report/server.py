@@ -215,7 +215,11 @@ def _row(state: SessionState) -> Markup:
         ("Time", say_seconds(result.seconds)),
     )
     name = tag("th", tag("a", result.session, href=f"session/{result.session}"), scope="row")
-    return tag("tr", name, [tag("td", value, data_label=label) for label, value in cells])
+    return tag(
+        "tr",
+        name,
+        [tag("td", value, data_label=label, class_="wide" if label == "Task" else None) for label, value in cells],
+    )
 
 
 def _say_section(state: SessionState, said: Opinions) -> Markup:

@@ -200,6 +200,21 @@ def test_pre_commit_installed_later_runs_ours_and_takes_it_with_it(
     assert [name for name in after if "mimo" in name] == []
 
 
+def test_a_plain_hook_still_runs_when_pre_commit_moved_ours(
+    git: GitBuilder, command: tuple[str, ...], log: Path, remote: Path
+) -> None:
+    git.commit({"a": "1\n"})
+    hooks = _hooks(git)
+    _hook(hooks / "pre-push", '#!/bin/sh\necho own >> "$LOG"\n')
+    _install(git, command)
+    (hooks / "pre-push").rename(hooks / "pre-push.legacy")
+    _hook(hooks / "pre-push", '#!/bin/sh\necho pre-commit >> "$LOG"\nexec "$(dirname "$0")/pre-push.legacy" "$@"\n')
+    git("push", "--quiet", "origin", "main")
+    assert [line.split()[0] for line in log.read_text().splitlines()][:3] == ["pre-commit", "own", "mimo"]
+    remove_hooks(Repository.discover(git.path))
+    assert (hooks / "pre-push.legacy").read_text() == '#!/bin/sh\necho own >> "$LOG"\n'
+
+
 def test_pre_commit_installed_before_is_run_under_its_own_name(
     git: GitBuilder, command: tuple[str, ...], log: Path
 ) -> None:

@@ -1,0 +1,50 @@
+"""Old beside new in a terminal."""
+
+from gitmimo.git.repository import Repository
+from gitmimo.report.columns import side_by_side
+from gitmimo.report.diff import read_diff
+from tests.conftest import GitBuilder
+from tests.made_session import SESSION, Attempt, make_session, write_journal
+from tests.project import mimo
+
+
+def test_what_was_removed_stands_beside_what_was_added(git: GitBuilder) -> None:
+    old = git.commit({"a.py": "one\ntwo\nthree\n"})
+    new = git.commit({"a.py": "one\n2\n2b\nthree\n"})
+    repository = Repository.discover(git.path)
+    files = read_diff(repository, repository.resolve(old), repository.resolve(new))
+    rows = list(side_by_side(files, width=83))
+    changed = [(row.left.split(), row.right.split()) for row in rows if row.kind == "changed"]
+    assert changed == [(["2", "-two"], ["2", "+2"]), ([], ["3", "+2b"])]
+    assert {len(row.left) for row in rows if row.kind in ("changed", "same")} == {40}
+
+
+def test_long_wide_and_hidden_text_fits_its_half(git: GitBuilder) -> None:
+    old = git.commit({"a.txt": "x\n"})
+    new = git.commit({"a.txt": "漢字" * 60 + "\n\tz\u202e\x1b[2J\n"})
+    repository = Repository.discover(git.path)
+    files = read_diff(repository, repository.resolve(old), repository.resolve(new))
+    rows = [row for row in side_by_side(files, width=103) if row.kind == "changed"]
+    assert rows[0].right.endswith("…")
+    assert len(rows[0].right) < 40
+    assert "\x1b" not in "".join(row.right for row in rows)
+    assert "<U+202E>" in rows[1].right
+
+
+def test_review_shows_it_when_asked(git: GitBuilder) -> None:
+    git.commit({"a.py": "one\n"})
+    session = make_session(git, [Attempt(steps=[{"a.py": "two\n"}])])
+    write_journal(git, session)
+    said = mimo("review", SESSION, "--side-by-side", cwd=git.path)
+    assert said.code == 0, said.err
+    assert any("-one" in line and "| " in line and "+two" in line for line in said.out.splitlines())
+    assert "+two" in mimo("review", "--unified", cwd=git.path).out.splitlines()
+
+
+def test_review_writes_the_page(git: GitBuilder) -> None:
+    git.commit({"a.py": "one\n"})
+    write_journal(git, make_session(git, [Attempt(steps=[{"a.py": "two\n"}])]))
+    said = mimo("review", "--html", "out", cwd=git.path)
+    assert said.out.strip() == "out"
+    assert "<!doctype html>" in (git.path / "out").read_text()
+    assert mimo("review", "--html", "/proc/nowhere/x", cwd=git.path).code == 129
