@@ -11,7 +11,6 @@ from gitmimo.errors import MimoError, UsageError
 from gitmimo.memory.library import read_library, retire
 from gitmimo.memory.links import check_links, link_skills, unlink_skills
 from gitmimo.memory.skill_file import SKILLS_DIR, check_name, read_skill_directory
-from gitmimo.records import to_json
 from gitmimo.workflow.remember import commit_to_checkout
 from gitmimo.workflow.skilled import parse_parameters, run_skill, verify_skill
 from gitmimo.workflow.trust import is_approved
@@ -35,7 +34,13 @@ def list_command(as_json: bool) -> int:
                 "description": skill.description,
                 "runnable": skill.is_runnable,
                 "approved": is_approved(repository, skill.digest),
-                "outcomes": to_json(skill.outcomes),
+                "outcomes": {
+                    "standing": skill.outcomes.standing.value,
+                    "reason": skill.outcomes.reason,
+                    "uses": skill.outcomes.uses,
+                    "helped": skill.outcomes.helped,
+                    "hurt": skill.outcomes.hurt,
+                },
             }
             for skill in library.skills
         ]
@@ -111,7 +116,7 @@ def verify_command(name: str) -> int:
     """Replay a skill twice on HEAD; it is confirmed, or quarantined with the reason."""
     repository = open_repository()
     found, changes = verify_skill(repository, load_config(repository), name)
-    word = "verified" if found.admitted else "quarantined"
+    word = "verified" if found.admitted else "does not apply here" if found.is_unmet else "quarantined"
     if changes:
         commit_to_checkout(repository, changes, f"mimo: skill {name} {word}\n\n{found.reason}\n")
     render.say(f"{name}: {word}" + (f": {found.reason}" if found.reason else ""))

@@ -1,12 +1,13 @@
 """What people do with results, as labels on what was learned: merged, rejected, reverted, passed over."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from gitmimo.git.commit import read_trailers
 from gitmimo.git.repository import Repository
+from gitmimo.git.tree import put_files
 from gitmimo.memory.facts import Fact, FactStatus
 from gitmimo.memory.library import quarantine, read_library, record_use
 from gitmimo.memory.outcomes import Label
@@ -52,6 +53,25 @@ def judge_session(
             changes |= quarantine(known, f"the result it was made from was {label.value}", now=now)
     if record is not None:
         changes[path] = add_label(record, label.value)
+    return changes
+
+
+def judge_sessions(
+    repository: Repository, commit: Oid, labels: Mapping[str, Iterable[Label]], *, now: datetime
+) -> Changes:
+    """Return the changes that record all judgements which the commit's records don't hold yet.
+
+    Sessions without a record in the commit have taught nothing there and are passed over.
+    """
+    changes: Changes = {}
+    tree = repository.tree_of(commit)
+    for session in sorted(labels):
+        if repository.read_blob(commit, record_path(session)) is None:
+            continue
+        for label in sorted(set(labels[session])):
+            found = judge_session(repository, tree, session, label, now=now)
+            tree = put_files(repository, tree, found) if found else tree
+            changes |= found
     return changes
 
 

@@ -173,6 +173,11 @@ class Admission:
     replays: tuple[Replay, ...] = ()
     elsewhere: tuple[str, ...] = ()  # other commits and parameter sets on which it worked
 
+    @property
+    def is_unmet(self) -> bool:
+        """Whether the procedure did not apply at all, which says nothing against it."""
+        return not self.admitted and self.replays[0].code == UNMET
+
 
 def admit(
     bench: Bench,
@@ -216,9 +221,11 @@ def admit(
 
 
 def verify_skill(bench: Bench, skill: Skill, *, commit: Oid) -> Admission:
-    """Replay a skill twice where it came from, else on the commit, with the parameters of its first example.
+    """Replay a skill twice on the commit, else where it came from, with the parameters of its first example.
 
-    Its source commit counts when the repository still has it. SkillRefused when the skill is not runnable.
+    A commit that holds the skill's work already doesn't meet its preconditions; then its source commit counts, when
+    the repository has it. Where neither applies the refusal's replays end with code 3. SkillRefused when the skill is
+    not runnable.
     """
     if skill.procedure is None:
         raise SkillRefused(f"the skill has no procedure to replay: `{skill.name}`")
@@ -228,9 +235,9 @@ def verify_skill(bench: Bench, skill: Skill, *, commit: Oid) -> Admission:
     places = [commit]
     if re.fullmatch(r"[0-9a-f]{7,40}", source):
         with contextlib.suppress(RepoError):  # a shallow clone, or another repository
-            places.insert(0, bench.repository.resolve(source))
+            places.append(bench.repository.resolve(source))
     for place in places:
         found = admit(bench, skill.procedure, parameters, commit=place, expected=None)
-        if found.admitted or found.replays[0].code != UNMET:
+        if not found.is_unmet:
             break
     return found

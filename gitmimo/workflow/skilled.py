@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gitmimo.config import Config
 from gitmimo.environment.sandbox import open_environment
@@ -10,15 +10,19 @@ from gitmimo.errors import NeedsPerson, UsageError
 from gitmimo.git import commit, ops, refs, tree
 from gitmimo.git.repository import Repository
 from gitmimo.memory.dream import DreamResult, dream
+from gitmimo.memory.judgements import find_reverted_sessions, judge_sessions
 from gitmimo.memory.library import confirm, quarantine, read_library
 from gitmimo.memory.material import SessionMaterial
-from gitmimo.memory.replay import Admission, Bench, Replay, admit, replay
+from gitmimo.memory.outcomes import Label
+from gitmimo.memory.replay import Admission, Bench, Replay, replay
+from gitmimo.memory.replay import verify_skill as replay_twice
 from gitmimo.memory.skill_file import Skill
 from gitmimo.memory.store import Changes
 from gitmimo.records import Oid, SessionStatus, new_session_id, utc_now
 from gitmimo.redact import known_secrets
 from gitmimo.workflow import trust
-from gitmimo.workflow.history import find_session, list_session_ids, read_session
+from gitmimo.workflow.evidence_notes import outcomes_by_session
+from gitmimo.workflow.history import SessionState, find_session, list_session_ids, read_session
 from gitmimo.workflow.models import open_models
 from gitmimo.workflow.places import session_directory, state_home
 
@@ -69,17 +73,20 @@ def run_skill(
 
 
 def verify_skill(repository: Repository, config: Config, name: str) -> tuple[Admission, Changes]:
-    """Replay a skill twice on HEAD with its first example's parameters; give the change of its standing."""
+    """Replay a skill twice, on HEAD or where it came from; give the change of its standing.
+
+    Where its preconditions hold nowhere nothing is known, and the standing stays.
+    """
     head = repository.resolve("HEAD")
     skill = read_library(repository, head).get(name)
     if skill.procedure is None:
         raise UsageError(f"the skill has no procedure to verify: `{name}`")
     if not trust.is_approved(repository, skill.digest):
         raise NeedsPerson(f"the skill is not approved, or has changed since: `{name}`", hint="git mimo trust")
-    values = skill.procedure.examples[0].parameters if skill.procedure.examples else {}
-    found = admit(replay_bench(repository, config), skill.procedure, values, commit=head, expected=None)
-    changes = confirm(skill, now=utc_now()) if found.admitted else quarantine(skill, found.reason)
-    return found, changes
+    found = replay_twice(replay_bench(repository, config), skill, commit=head)
+    if found.admitted:
+        return found, confirm(skill, now=utc_now())
+    return found, {} if found.is_unmet else quarantine(skill, found.reason)
 
 
 def dream_over(
@@ -95,12 +102,14 @@ def dream_over(
     if not names:
         states = [state for state in states if state.result.status is SessionStatus.PASSED]
         states = states if everything else states[:1]
+    labels = _labels(repository, head, states)
+    judged = judge_sessions(repository, head, labels, now=utc_now())
     pool = open_models(repository, config, new_session_id()) if with_model else None
     try:
         found = dream(
             repository,
-            [SessionMaterial(result=state.result) for state in states],
-            commit=head,
+            [SessionMaterial(result=state.result, labels=labels.get(state.result.session, ())) for state in states],
+            commit=tree.put_files(repository, repository.tree_of(head), judged) if judged else head,
             bench=replay_bench(repository, config),
             now=utc_now(),
             model=pool.metered(0, "dream") if pool else None,
@@ -109,6 +118,9 @@ def dream_over(
     finally:
         if pool:
             pool.close()
+    if judged:
+        message = found.message or "dream: note what became of sessions\n"
+        found = replace(found, changes={**judged, **found.changes}, message=message, nothing_because="")
     if found.is_empty or dry_run:
         return found, None
     for learned in found.learned:
@@ -120,6 +132,19 @@ def dream_over(
     branch = f"{config.text('branchPrefix')}/dream-{new_session_id()}"
     _publish(repository, branch, made, command="dream")
     return found, branch
+
+
+def _labels(repository: Repository, head: Oid, states: Sequence[SessionState]) -> dict[str, tuple[Label, ...]]:
+    """What people did with sessions' results, from notes, journals and git's own history."""
+    found: dict[str, set[Label]] = {}
+    for session, outcomes in outcomes_by_session(repository).items():
+        found[session] = {Label(outcome.label) for outcome in outcomes if outcome.label in list(Label)}
+    for state in states:
+        if state.result.merged:
+            found.setdefault(state.result.session, set()).add(Label.MERGED)
+    for reverted in find_reverted_sessions(repository, head):
+        found.setdefault(reverted, set()).add(Label.REVERTED)
+    return {session: tuple(sorted(labels)) for session, labels in found.items()}
 
 
 def undo_dream(repository: Repository) -> str:

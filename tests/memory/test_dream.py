@@ -11,7 +11,7 @@ from gitmimo.git.repository import Repository
 from gitmimo.llm.model import ScriptedModel
 from gitmimo.memory.dream import DreamResult, dream
 from gitmimo.memory.facts import FactKind, FactStatus, Origin, new_fact
-from gitmimo.memory.judgements import find_reverted_sessions, judge_session, note_told
+from gitmimo.memory.judgements import find_reverted_sessions, judge_session, judge_sessions, note_told
 from gitmimo.memory.library import read_library
 from gitmimo.memory.material import SessionMaterial
 from gitmimo.memory.outcomes import Label, Standing
@@ -355,3 +355,14 @@ def test_a_session_over_budget_is_recorded_too(project: GitBuilder) -> None:
     result = replace(session.result, status=SessionStatus.BUDGET, usage=Usage(prompt=10), cost_usd=0.5)
     assert b'status: "budget"' in write_session_record(result)
     assert list(entries_apart(Repository.discover(project.path), Oid(project("rev-parse", "HEAD^{tree}")), None))
+
+
+def test_judgements_of_many_sessions_are_recorded_once_and_only_where_they_taught(project: GitBuilder) -> None:
+    repository = Repository.discover(project.path)
+    learned = Oid(project.commit(dict(dreamt(project, with_loser(project)).changes)))
+    labels = {SESSION: (Label.REVERTED, Label.MERGED), "0zzzzzzzzz": (Label.REJECTED,)}
+    changes = judge_sessions(repository, learned, labels, now=NOW)
+    judged = Oid(project.commit(dict(changes)))
+    assert {(fact.helped, fact.hurt) for fact in read_facts(repository, judged)} == {(1, 1)}
+    assert read_library(repository, judged).skills[0].outcomes.standing is Standing.QUARANTINED
+    assert judge_sessions(repository, judged, labels, now=NOW) == {}
