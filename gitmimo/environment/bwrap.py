@@ -7,6 +7,7 @@ import select
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from gitmimo.environment.cgroup import entering, process_cap
 from gitmimo.environment.command import Job, Limits
 from gitmimo.environment.process import named_memory_limit, run_process, shown
 from gitmimo.environment.profile import Profile, network_variables
@@ -29,8 +30,9 @@ class BwrapEnvironment:
 
     Covers: files outside the work tree are read-only, homes and temporary directories hidden, other processes
     invisible, no network but an own loopback, no capability, no way back to the terminal, everything ends with the
-    command. Does not cover: reading system files that everybody may read, the kernel's own bugs, and, as root, a limit
-    of processes other than by sampling.
+    command. Does not cover: system files that everybody may read, objects of the repository that no ref inside names
+    but that git can list, the kernel's own bugs, and, as root without control groups, a limit of processes other than
+    by sampling.
     """
 
     name = "bwrap"
@@ -52,6 +54,7 @@ class BwrapEnvironment:
             born, birth = stack.enter_context(_pipe())
             argv = [str(self._program), *self._arguments(job, work_tree, pointer), "--info-fd", str(birth), "--"]
             argv += [*_limited(job.limits), *line.argv]
+            procs = stack.enter_context(process_cap(2 * job.limits.processes))  # sampling names it
             # bwrap itself is process 1 inside and shows the environment that it was started with
             env = {
                 **self._profile.env,
@@ -61,7 +64,7 @@ class BwrapEnvironment:
                 **job.env,
             }
             result = run_process(
-                argv,
+                entering(procs, argv),
                 command=shown(job.command),
                 cwd=Path("/"),
                 env=env,

@@ -134,8 +134,7 @@ def _launch(
 
 
 def _limits(limits: Limits) -> list[str]:
-    argv = ["--core", "0"]
-    argv += ["--data", str(limits.memory_bytes)] if limits.memory_bytes else []
+    argv = ["--data", str(limits.memory_bytes)] if limits.memory_bytes else []
     argv += ["--nproc", str(limits.processes)] if limits.processes else []
     return argv + (["--fsize", str(limits.file_bytes)] if limits.file_bytes else [])
 

@@ -117,9 +117,8 @@ def _wait_for(child: int) -> int:
 
 
 def _ask_to_end(child: int) -> None:
-    try:
+    try:  # noqa: SIM105
         os.killpg(child, signal.SIGTERM)
-        os.kill(child, signal.SIGTERM)
     except OSError:
         pass
     end = time.monotonic() + _TERM_S
@@ -191,20 +190,17 @@ def _on_stop(number: int, frame: object) -> None:
 
 def _limit(options: dict[str, list[str]], *, counts_processes: bool) -> None:
     """Set the limits; processes are counted per user, so that limit has a meaning in a user namespace only."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     for name, kind in (
         ("--data", resource.RLIMIT_DATA),
         ("--fsize", resource.RLIMIT_FSIZE),
         ("--nproc", resource.RLIMIT_NPROC),
-        ("--core", resource.RLIMIT_CORE),
     ):
         if name in options and (name != "--nproc" or counts_processes):
             wanted = int(options[name][0])
             hard = resource.getrlimit(kind)[1]
             wanted = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
             resource.setrlimit(kind, (wanted, wanted))
-
-
-# --- namespaces ------------------------------------------------------------------------------------------------------
 
 
 def _isolate(options: dict[str, list[str]]) -> int:
@@ -243,9 +239,6 @@ def _loopback_up() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         request = struct.pack("16sh14x", b"lo", 1)  # IFF_UP
         fcntl.ioctl(sock.fileno(), 0x8914, request)  # SIOCSIFFLAGS
-
-
-# --- landlock --------------------------------------------------------------------------------------------------------
 
 
 def _confine(options: dict[str, list[str]], *, deny_tcp: bool) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from gitmimo.environment.cgroup import process_cap
 from gitmimo.environment.command import Environment, Job, Limits
 from gitmimo.environment.sandbox import open_environment
 from gitmimo.errors import CheckError
@@ -173,6 +174,20 @@ def test_fork_bomb_is_stopped(run: Run, environment: Environment) -> None:
     assert result.killed_by_limit == "processes" or "Resource temporarily unavailable" in result.output
     assert result.seconds < 50
     assert survivors("sleep 55") == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a user's own limit counts then")
+def test_bomb_that_outruns_every_sample_is_stopped_by_the_control_group(work_tree: Path) -> None:
+    with process_cap(10) as procs:
+        if procs is None:
+            pytest.skip("no control group can be made here")
+        group = procs.parent
+    assert not group.exists()
+    bomb = Job(command="f() { f | f & }; f; sleep 20", work_tree=work_tree, limits=Limits(timeout_s=20, processes=30))
+    result = open_environment("bwrap").run(bomb)
+    assert result.killed_by_limit == "processes"
+    assert result.seconds < 20
+    assert not list(group.parent.glob(f"mimo-{os.getpid()}-*"))
 
 
 def test_file_limit_stops_one_large_file(run: Run, work_tree: Path) -> None:
