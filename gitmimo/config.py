@@ -251,6 +251,8 @@ def _parse_committed(text: str) -> dict[str, Any]:
     try:
         if any(isinstance(token, (yaml.AliasToken, yaml.AnchorToken, yaml.TagToken)) for token in yaml.scan(text)):
             raise ConfigError("`.mimo/config.yaml` uses tags, anchors or aliases, which are not allowed there")
+        if _has_twins(yaml.compose(text, Loader=yaml.SafeLoader)):
+            raise ConfigError("`.mimo/config.yaml` names an option twice")
         document = yaml.safe_load(text)
     except yaml.YAMLError as exc:
         raise ConfigError(f"`.mimo/config.yaml` is not valid YAML: {' '.join(str(exc).split())}") from exc
@@ -271,6 +273,14 @@ def _parse_committed(text: str) -> dict[str, Any]:
                 hint=f"git mimo config set {option.name} VALUE",
             )
     return flat
+
+
+def _has_twins(node: yaml.Node | None) -> bool:
+    """Whether a mapping holds a key twice: what a reader sees first would not be what counts."""
+    if not isinstance(node, yaml.MappingNode):
+        return False
+    keys = [str(key.value) for key, _ in node.value]
+    return len(set(keys)) < len(keys) or any(_has_twins(value) for _, value in node.value)
 
 
 def _flatten(document: Mapping[Any, Any], prefix: str = "") -> dict[str, Any]:

@@ -21,7 +21,7 @@ from gitmimo.records import (
     Task,
     new_session_id,
 )
-from gitmimo.redact import known_secrets
+from gitmimo.redact import known_secrets, redact
 from gitmimo.workflow.dreaming import Dreamer, Remembered, SkillFirst, remember
 from gitmimo.workflow.history import Past
 from gitmimo.workflow.judging import Judge, make_judge, visible_test_command
@@ -60,6 +60,9 @@ def start_session(
     base = base or repository.resolve("HEAD")
     require_trust(repository, config)
     refs.check_branch_prefix(repository, config.text("branchPrefix"))
+    task_text, taken_out = redact(task_text, known_secrets(os.environ))
+    if taken_out:
+        warn(f"secrets in the task, taken out before a model or a commit gets them: {taken_out}")
     warn(_says_from_where(repository, base, branch))
     for assumption in assumptions:
         warn(f"the task leaves something open; assumed: {assumption}")
