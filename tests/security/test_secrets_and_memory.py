@@ -71,13 +71,14 @@ def test_a_value_of_the_environment_is_found_in_every_disguise(project: GitBuild
 
 
 def test_a_broken_scanner_stores_nothing(project: GitBuilder, session: Session, tmp_path: Path) -> None:
-    """The optional library fails at its first line: the steps must not be committed unscanned."""
+    """The optional library fails when it meets the tool's output: the steps must not be committed unscanned."""
     plugins = tmp_path / "broken/detect_secrets/plugins"
     plugins.mkdir(parents=True)
     for directory in (plugins, plugins.parent):
         (directory / "__init__.py").write_text("")
     (plugins / "discord.py").write_text(
-        "class DiscordBotTokenDetector:\n    def analyze_string(self, text):\n        raise RuntimeError('broken')\n"
+        "class DiscordBotTokenDetector:\n    def analyze_string(self, text):\n"
+        f"        if {CONTROL!r} in text:\n            raise RuntimeError('broken')\n        return []\n"
     )
     before = project("rev-list", "--all", "--count")
     outcome = session({"a": runs(f"echo {CONTROL}", MEND)}, env={"PYTHONPATH": f"{tmp_path / 'broken'}:{ROOT}"})
