@@ -22,6 +22,7 @@ from gitmimo.report.diff import read_diff
 from gitmimo.report.page import review_page
 from gitmimo.visible import visible
 from gitmimo.workflow.history import find_session, read_session
+from gitmimo.workflow.noted import read_known_session
 
 _STYLES = (
     ("+++", "bold"),
@@ -73,9 +74,12 @@ def log_command(session: str | None, number: int | None, steps: bool, patch: boo
 @click.option("--open", "open_it", is_flag=True, help="With --html: show the page in the browser.")
 @click.option("--side-by-side/--unified", "beside", default=None, help="Old beside new; by itself where it fits.")
 def review_command(session: str | None, page_path: Path | None, open_it: bool, beside: bool | None) -> int:
-    """Read a session as a reviewer would: task, verdict, every candidate, then the result's diff."""
+    """Read a session as a reviewer would: task, verdict, every candidate, then the result's diff.
+
+    In a clone that did not run it, its note tells of the winner.
+    """
     repository = open_repository()
-    result = read_session(repository, find_session(repository, session)).result
+    result = read_known_session(repository, session)
     if page_path is not None or open_it:
         return _write_page(repository, result, page_path, open_it=open_it)
     lines = [f"Session {result.session}: {result.status.value}", "", short(result.task, 400), ""]

@@ -1,5 +1,7 @@
 """Old beside new in a terminal."""
 
+from pathlib import Path
+
 from gitmimo.git.repository import Repository
 from gitmimo.report.columns import side_by_side
 from gitmimo.report.diff import read_diff
@@ -48,3 +50,25 @@ def test_review_writes_the_page(git: GitBuilder) -> None:
     assert said.out.strip() == "out"
     assert "<!doctype html>" in (git.path / "out").read_text()
     assert mimo("review", "--html", "/proc/nowhere/x", cwd=git.path).code == 129
+
+
+def test_a_clone_that_did_not_run_the_session_reviews_it_from_its_note(git: GitBuilder, tmp_path: Path) -> None:
+    git.commit({"a.py": "one\n"})
+    session = make_session(git, [Attempt(steps=[{"a.py": "two\n"}])], task="Say two")
+    clone = GitBuilder(tmp_path / "clone")
+    clone("fetch", "--quiet", str(git.path), f"{session.result_branch}:work")
+    clone("checkout", "--quiet", "work")
+    without = mimo("review", cwd=clone.path)
+    assert without.code == 129
+    assert "git fetch origin +refs/notes/mimo" in without.err
+    clone("fetch", "--quiet", str(git.path), "+refs/notes/mimo:refs/notes/mimo")
+    for name in ((), (SESSION,), (str(session.result_branch),)):
+        said = mimo("review", *name, cwd=clone.path)
+        assert said.code == 0, said.err
+        assert "Say two" in said.out
+        assert "+two" in said.out
+    assert mimo("review", "--html", "page.html", cwd=clone.path).code == 0
+    page = (clone.path / "page.html").read_text()
+    assert "candidate 1 passed every gate" in page
+    assert "openai/some-model" in page
+    assert mimo("review", "vvvvvvvvvv", cwd=clone.path).code == 129
