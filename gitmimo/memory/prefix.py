@@ -5,6 +5,7 @@ from gitmimo.git.repository import Repository
 from gitmimo.memory.facts import FactStatus
 from gitmimo.memory.index import MAX_INDEX_LINES, index_text
 from gitmimo.memory.recall import best_match, indexed_facts
+from gitmimo.memory.session_record import without_own_words
 from gitmimo.visible import visible
 
 RULE_FILES = ("AGENTS.md", "CLAUDE.md")
@@ -39,11 +40,14 @@ def prefix_text(repository: Repository, commit: str, *, max_chars: int = 24_000)
 
 
 def match_text(repository: Repository, commit: str, task: str, *, max_chars: int = 3_000) -> str:
-    """Return the one fact or session that fits the task best, labelled; empty when no word fits."""
+    """Return the one fact or session that fits the task best, labelled; empty when no word fits.
+
+    What candidates of that session said of themselves is left out.
+    """
     hit = best_match(repository, commit, task)
     if hit is None:
         return ""
-    text = hit.text if hit.kind == "fact" else f"{hit.title}\n\n{hit.text}"
+    text = hit.text if hit.kind == "fact" else f"{hit.title}\n\n{without_own_words(hit.text)}"
     return f'<recalled {hit.kind}="{hit.id}" status="{hit.status}">\n{_cut(visible(text), max_chars)}\n</recalled>'
 
 

@@ -10,6 +10,7 @@ from gitmimo.visible import visible
 
 SESSIONS_DIR = ".mimo/sessions"
 MAX_BYTES = 10_000
+OWN_WORDS = "## What the candidates said of themselves"
 DREAMED, LABELS = "dreamed", "labels"
 _TASK = 2_500
 _SUMMARY = 400
@@ -63,6 +64,13 @@ def write_session_record(
     return write_document(header, kept.decode(errors="ignore").rpartition("\n")[0] + "\n\n[cut to 10 KB]")
 
 
+def without_own_words(body: str) -> str:
+    """Return a record's body without what candidates said of themselves: a tool's words may have got into it."""
+    before, found, after = body.partition(OWN_WORDS)
+    _, heading, rest = after.partition("\n## ")
+    return before + (heading.lstrip("\n") + rest if found and heading else "")
+
+
 def read_labels(data: bytes) -> tuple[str, ...]:
     """Return what people said of the session, as its record holds it; nothing when the record is damaged."""
     try:
@@ -103,7 +111,7 @@ def _body(
             yield f"- {number}: {gate.name} {gate.outcome.value}: {_clean(gate.detail, 200, known)}"
     said = [(c.number, _clean(c.summary, summary, known)) for c in result.candidates if c.summary and summary]
     if said:
-        yield from ("", "## What the candidates said of themselves", "")
+        yield from ("", OWN_WORDS, "")
         yield from (f"- {number}: {text}" for number, text in said)
     if result.assumptions:
         yield from ("", "## Assumptions", "")
