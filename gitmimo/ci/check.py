@@ -14,7 +14,8 @@ from gitmimo.git.commit import read_trailers
 from gitmimo.git.repository import Repository
 from gitmimo.git.tree import without_mimo
 from gitmimo.records import Evidence, Oid, SessionId, is_session_id, new_session_id
-from gitmimo.workflow.evidence_notes import DamagedNote, EvidenceNote, find_evidence, write_evidence
+from gitmimo.workflow.evidence_notes import DamagedNote, EvidenceNote, write_evidence
+from gitmimo.workflow.evidence_search import find_evidence
 from gitmimo.workflow.judging import Judge, make_judge
 
 MOST_COMMITS = 200

@@ -10,7 +10,8 @@ from gitmimo.git.repository import Repository
 from gitmimo.git.tree import without_mimo
 from gitmimo.records import Oid, is_session_id
 from gitmimo.redact import find_secrets
-from gitmimo.workflow.evidence_notes import DamagedNote, find_evidence
+from gitmimo.workflow.evidence_notes import DamagedNote
+from gitmimo.workflow.evidence_search import find_evidence
 from gitmimo.workflow.steps import has_object
 
 MAX_MIMO_FILE = 256 * 1024

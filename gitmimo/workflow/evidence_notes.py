@@ -1,8 +1,8 @@
-"""Evidence as notes: read with doubt, found for a commit by its id, its tree or its patch, carried to new commits."""
+"""Evidence as notes on commits and trees: their form, written once, read with doubt."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +10,6 @@ from gitmimo.errors import RepoError
 from gitmimo.git import notes
 from gitmimo.git.refs import NOTES_REF, read_ref
 from gitmimo.git.repository import Repository
-from gitmimo.git.tree import without_mimo
 from gitmimo.records import Evidence, Oid, SessionId, Verdict, dump_json, from_json, is_session_id, to_json
 
 SCHEMA = "git-mimo/note/1"
@@ -41,15 +40,6 @@ class EvidenceNote:
     verdict: Verdict | None = None
     outcomes: tuple[Outcome, ...] = ()
     patches: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FoundNote:
-    """A note and how it belongs to the commit: by the `commit` itself, its `tree`, its `patch`, or the `session`."""
-
-    note: EvidenceNote
-    how: str
-    target: Oid
 
 
 class DamagedNote(RepoError):
@@ -97,136 +87,18 @@ def format_note(note: EvidenceNote) -> str:
     return dump_json(value)
 
 
-def find_evidence(repository: Repository, commit: Oid, *, by_patch: bool = True) -> FoundNote | None:
-    """Find the note that speaks of a commit; a rebased or squashed commit is recognised by tree, then by patch."""
-    note = read_evidence(repository, commit)
-    if note is not None:
-        return FoundNote(note=note, how="commit", target=commit)
-    tree = without_mimo(repository, repository.tree_of(commit))
-    note = read_evidence(repository, tree)
-    if note is not None:
-        return FoundNote(note=note, how="tree", target=tree)
-    if not by_patch:
-        return None
-    known = noted_patches(repository)
-    mine = patch_ids(repository, {commit: None}).get(commit) if known else None
-    target = known.get(mine) if mine else None
-    note = read_evidence(repository, target) if target else None
-    return FoundNote(note=note, how="patch", target=target) if note and target else None
-
-
-def find_by_session(repository: Repository, session: SessionId) -> FoundNote | None:
-    """Find a session's note wherever it stands; the one with the most to say about what became of it first."""
-    if read_ref(repository, NOTES_REF) is None:
-        return None
-    said = repository.run(
-        "grep", "-l", "-z", "--no-color", "--fixed-strings", f'"session":"{session}"', NOTES_REF, check=False
-    ).text
-    found: list[FoundNote] = []
-    for name in filter(None, said.split("\0")):
-        target = Oid(name.partition(":")[2].replace("/", ""))
-        try:
-            note = read_evidence(repository, target)
-        except DamagedNote:
-            continue
-        if note is not None and note.session == session:
-            found.append(FoundNote(note=note, how="session", target=target))
-    return max(found, key=lambda item: len(item.note.outcomes) + len(item.note.patches), default=None)
-
-
-def add_patch(repository: Repository, commit: Oid, base: Oid) -> None:
-    """Name in the commit's note the patch that its whole branch makes from `base` on."""
-    found = find_evidence(repository, commit, by_patch=False)
-    key = patch_ids(repository, {commit: base}).get(commit)
-    if found is None or key is None or key in found.note.patches:
-        return
-    note = replace(found.note, patches=(*found.note.patches, key))
-    write_evidence(repository, (commit, found.target), note)
-
-
 def noted_objects(repository: Repository) -> tuple[Oid, ...]:
-    """Every object that has a note, newest note not first: git keeps no order."""
+    """Every object that has a note; git keeps no order."""
+    return tuple(target for _, target in note_blobs(repository))
+
+
+def note_blobs(repository: Repository) -> tuple[tuple[Oid, Oid], ...]:
+    """Every note as the blob of its text and the object that it is on."""
     if read_ref(repository, NOTES_REF) is None:
         return ()
     listed = repository.run("notes", f"--ref={NOTES_REF}", "list", check=False).text
-    return tuple(Oid(line.partition(" ")[2]) for line in listed.splitlines() if " " in line)
-
-
-def noted_patches(repository: Repository, *, limit: int = 2000) -> dict[str, Oid]:
-    """Map every known patch to an object whose note speaks of it: noted commits, as they stand against their
-    evidence's base, and the branches that notes name.
-    """
-    objects = noted_objects(repository)[-limit:]
-    commits = set(_commits_among(repository, objects))
-    against: dict[Oid, Oid | None] = {}
-    named: dict[str, Oid] = {}
-    for target in objects:
-        try:
-            note = read_evidence(repository, target)
-        except DamagedNote:
-            continue  # vouches for nothing
-        if note is not None:
-            named |= dict.fromkeys(note.patches, target)
-            if target in commits:
-                against[target] = note.evidence.base
-    present = set(_commits_among(repository, list(dict.fromkeys(base for base in against.values() if base))))
-    found = patch_ids(repository, {target: base for target, base in against.items() if base in present})
-    return named | {key: target for target, key in reversed(found.items())}
-
-
-def patch_ids(repository: Repository, commits: Mapping[Oid, Oid | None]) -> dict[Oid, str]:
-    """Return the stable id of each commit's patch against the given commit or its parent, `.mimo/` left out.
-
-    Merges without a given commit and empty patches have none.
-    """
-    if not commits:
-        return {}
-    asked = "".join(f"{commit} {against}\n" if against else f"{commit}\n" for commit, against in commits.items())
-    patches = repository.run(
-        *("diff-tree", "--stdin", "--root", "-r", "-p", "--no-color", "--no-ext-diff", "--no-textconv"),
-        *("--no-renames", "--full-index", "--", ".", ":(top,exclude).mimo"),
-        input=asked.encode(),
-    ).stdout
-    said = repository.run("patch-id", "--stable", input=patches).text
-    pairs = (line.split() for line in said.splitlines())
-    return {Oid(pair[1]): pair[0] for pair in pairs if len(pair) == 2}
-
-
-def carry_notes(repository: Repository, commits: Sequence[Oid]) -> dict[Oid, str]:
-    """Give commits without a note the one of the same tree or patch; say how each was recognised.
-
-    Never overwrites: a note that is there stays.
-    """
-    have = set(noted_objects(repository))
-    bare = [commit for commit in commits if commit not in have] if have else []
-    sources: dict[Oid, tuple[Oid, str]] = {}
-    for commit in bare:
-        tree = without_mimo(repository, repository.tree_of(commit))
-        if tree in have:
-            sources[commit] = tree, "tree"
-    left = [commit for commit in bare if commit not in sources]
-    if left:
-        known = noted_patches(repository)
-        mine = patch_ids(repository, dict.fromkeys(left)) if known else {}
-        sources |= {commit: (known[key], "patch") for commit, key in mine.items() if key in known}
-    for commit, (source, _) in sources.items():
-        text = notes.read_note(repository, source)
-        if text is not None:
-            notes.write_note(repository, commit, text)
-    return {commit: how for commit, (_, how) in sources.items()}
-
-
-def record_outcome(repository: Repository, commit: Oid, outcome: Outcome) -> bool:
-    """Add what became of a change to its note; the same twice counts once. False when nothing is noted of it."""
-    found = find_evidence(repository, commit)
-    if found is None:
-        return False
-    said = {(known.label, known.commit) for known in found.note.outcomes}
-    if (outcome.label, outcome.commit) in said:
-        return False
-    note = replace(found.note, outcomes=(*found.note.outcomes, outcome))
-    write_evidence(repository, (found.target, commit, found.note.evidence.tree), note)
-    return True
+    pairs = (line.partition(" ")[::2] for line in listed.splitlines() if " " in line)
+    return tuple((Oid(blob), Oid(target)) for blob, target in pairs)
 
 
 def outcomes_by_session(repository: Repository) -> Mapping[SessionId, tuple[Outcome, ...]]:
@@ -240,11 +112,3 @@ def outcomes_by_session(repository: Repository) -> Mapping[SessionId, tuple[Outc
         for outcome in note.outcomes if note else ():
             found.setdefault(note.session if note else SessionId(""), {})[outcome.label, outcome.commit] = outcome
     return {session: tuple(outcomes.values()) for session, outcomes in found.items()}
-
-
-def _commits_among(repository: Repository, objects: Sequence[Oid]) -> list[Oid]:
-    if not objects:
-        return []
-    asked = "\n".join(objects).encode() + b"\n"
-    said = repository.run("cat-file", "--batch-check=%(objectname) %(objecttype)", input=asked).text
-    return [Oid(line.partition(" ")[0]) for line in said.splitlines() if line.endswith(" commit")]

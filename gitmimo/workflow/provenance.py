@@ -9,7 +9,8 @@ from gitmimo.git.commit import read_trailers
 from gitmimo.git.repository import Repository
 from gitmimo.git.tree import without_mimo
 from gitmimo.records import CandidateResult, Evidence, Oid, SessionId, SessionResult, SessionStatus, Step, is_session_id
-from gitmimo.workflow.evidence_notes import DamagedNote, EvidenceNote, FoundNote, find_by_session, find_evidence
+from gitmimo.workflow.evidence_notes import DamagedNote, EvidenceNote
+from gitmimo.workflow.evidence_search import FoundNote, find_by_session, find_evidence
 from gitmimo.workflow.judging import Judge
 from gitmimo.workflow.steps import find_tip, has_object, read_steps
 

@@ -19,7 +19,8 @@ from gitmimo.journal import Journal
 from gitmimo.memory.judgements import judge_session
 from gitmimo.memory.outcomes import Label
 from gitmimo.records import Oid, SessionResult, utc_now
-from gitmimo.workflow.evidence_notes import Outcome, add_patch, find_evidence, record_outcome
+from gitmimo.workflow.evidence_notes import Outcome
+from gitmimo.workflow.evidence_search import add_patch, find_evidence, record_outcome
 from gitmimo.workflow.history import sessions_directory
 from gitmimo.workflow.progress import Interrupt, Observer
 from gitmimo.workflow.pull_request_body import write_body, write_title
