@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "models": ("models", "list, fetch and find models"),
     "start": ("start", "solve a task with several candidates"),
     "resume": ("resume", "go on with a session that was cut off"),
+    "attach": ("attach", "follow a session that runs in the background"),
     "stop": ("sessions", "stop a running session; its work is kept"),
     "list": ("sessions", "list the sessions of this repository"),
     "status": ("sessions", "say how sessions stand"),

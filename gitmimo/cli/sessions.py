@@ -1,5 +1,7 @@
 """`git mimo list|status|show|stop`: sessions and how they stand."""
 
+import sys
+import time
 from typing import Any
 
 import click
@@ -14,6 +16,7 @@ from gitmimo.cli.common import (
     tokens,
     usd,
 )
+from gitmimo.git.repository import Repository
 from gitmimo.records import CandidateResult, Outcome, SessionResult, SessionStatus, to_json
 from gitmimo.workflow.history import SessionState, find_session, read_all, read_session, request_stop
 from gitmimo.workflow.land import result_json
@@ -44,10 +47,27 @@ def list_command(max_count: int | None, as_json: bool) -> int:
 
 @click.command("status")
 @session_argument
+@click.option("-w", "--watch", is_flag=True, help="Say it again every second while a session runs.")
 @json_option
-def status_command(session: str | None, as_json: bool) -> int:
+def status_command(session: str | None, watch: bool, as_json: bool) -> int:
     """Say how sessions stand: those that run, then the newest."""
     repository = open_repository()
+    while watch and _is_any_running(repository, session):
+        if sys.stdout.isatty():
+            click.clear()
+        _tell_status(repository, session, as_json=as_json)
+        sys.stdout.flush()
+        time.sleep(1.0)
+    return _tell_status(repository, session, as_json=as_json)
+
+
+def _is_any_running(repository: Repository, session: str | None) -> bool:
+    if session:
+        return read_session(repository, find_session(repository, session)).result.status is SessionStatus.RUNNING
+    return any(state.result.status is SessionStatus.RUNNING for state in read_all(repository))
+
+
+def _tell_status(repository: Repository, session: str | None, *, as_json: bool) -> int:
     if session:
         states = [read_session(repository, find_session(repository, session))]
     else:

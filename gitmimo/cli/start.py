@@ -2,6 +2,7 @@
 
 import signal
 import sys
+from collections.abc import Mapping
 from types import FrameType
 from typing import Any
 
@@ -11,7 +12,9 @@ from gitmimo.cli import render
 from gitmimo.cli.common import json_option, load_config, open_repository, read_text_argument, seconds, tokens, usd
 from gitmimo.cli.live import watching
 from gitmimo.errors import UsageError
-from gitmimo.records import SessionResult, SessionStatus, StopReason
+from gitmimo.git.repository import Repository
+from gitmimo.records import SessionId, SessionResult, SessionStatus, StopReason, is_session_id, new_session_id
+from gitmimo.workflow.detached import detach as detach_session
 from gitmimo.workflow.land import result_json
 from gitmimo.workflow.progress import Interrupt
 from gitmimo.workflow.start import MAX_TASK_BYTES, clarify, start_session
@@ -47,8 +50,20 @@ EXIT_CODES = {
     "--sandbox", type=click.Choice(["auto", "bwrap", "landlock", "sandbox-exec", "none"]), help="Where commands run."
 )
 @click.option("--ask/--no-ask", default=None, help="Ask what an unclear task leaves open (on a terminal).")
+@click.option("--detach", is_flag=True, help="Go on in the background and print the session's id.")
+@click.option("--session-id", hidden=True)
 @json_option
-def start_command(task: str, ask: bool | None, as_json: bool, **flags: Any) -> int:
+@click.pass_context
+def start_command(
+    context: click.Context,
+    /,
+    task: str,
+    ask: bool | None,
+    detach: bool,
+    session_id: str | None,
+    as_json: bool,
+    **flags: Any,
+) -> int:
     """Solve a task with several candidates and keep the one that the tests accept.
 
     Nothing in your checkout changes: the result stands on a branch of its own, mimo/<task>-<session>, until you merge
@@ -64,12 +79,24 @@ def start_command(task: str, ask: bool | None, as_json: bool, **flags: Any) -> i
         )
     repository = open_repository()
     config = load_config(repository, flags)
+    if detach:
+        return _detach(repository, text, _as_arguments(context.command, flags), as_json=as_json)
+    if session_id is not None and not is_session_id(session_id):
+        raise UsageError(f"not a session id: `{session_id}`")
+    session = SessionId(session_id) if session_id else None
     interrupt = Interrupt(timeout_s=config.seconds("timeout"))
     asked = sys.stdin.isatty() and sys.stderr.isatty() if ask is None else ask
     text, assumptions = clarify(repository, config, text, ask=_ask if asked else None)
     with watching(stream=sys.stderr, quiet=as_json and not sys.stderr.isatty()) as observe, signals(interrupt):
         result = start_session(
-            repository, config, text, observe=observe, interrupt=interrupt, warn=render.say, assumptions=assumptions
+            repository,
+            config,
+            text,
+            observe=observe,
+            interrupt=interrupt,
+            warn=render.say,
+            assumptions=assumptions,
+            session=session,
         )
     if as_json:
         render.emit_json(result_json(result))
@@ -80,6 +107,33 @@ def start_command(task: str, ask: bool | None, as_json: bool, **flags: Any) -> i
 
 def _ask(question: str) -> str:
     return str(click.prompt(question, default="", show_default=False, err=True))
+
+
+def _as_arguments(command: click.Command, flags: Mapping[str, Any]) -> list[str]:
+    """Write parsed options as they would be typed."""
+    words: list[str] = []
+    for option in command.params:
+        value = flags.get(option.name or "")
+        if not isinstance(option, click.Option) or value is None or value == ():
+            continue
+        if isinstance(value, bool):
+            words.append(option.opts[-1] if value else option.secondary_opts[-1])
+        else:
+            for item in value if isinstance(value, tuple) else (value,):
+                words.append(f"{option.opts[-1]}={item}")
+    return words
+
+
+def _detach(repository: Repository, text: str, arguments: list[str], *, as_json: bool) -> int:
+    session = new_session_id()
+    words = ["start", "--task", "-", "--session-id", session, *arguments]
+    log = detach_session(repository, session, words, task=text)
+    if as_json:
+        render.emit_json({"schema": "git-mimo/detached/1", "session": session, "log": str(log)})
+    else:
+        render.out(session)
+        render.hint(f"git mimo attach {session}")
+    return 0
 
 
 class signals:  # noqa: N801  a context that reads as a state

@@ -91,7 +91,7 @@ class Conductor:
         process = {"process": os.getpid(), "process_start": process_start(os.getpid())}
         if past is None:
             told = to_json(opening)
-            facts = {name: told[name] for name in ("task", "base", "target_branch", "started")}
+            facts = {name: told[name] for name in ("task", "base", "target_branch", "started", "assumptions")}
             journal.intend("session", **facts, **process, settings=self.plan.settings)
         else:
             journal.intend("resumed", **process)

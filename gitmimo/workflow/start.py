@@ -23,10 +23,12 @@ from gitmimo.records import (
 )
 from gitmimo.redact import known_secrets, redact
 from gitmimo.workflow.dreaming import Dreamer, Remembered, SkillFirst, remember
+from gitmimo.workflow.gc import clean_orphans
 from gitmimo.workflow.history import Past
 from gitmimo.workflow.judging import Judge, make_judge, visible_test_command
 from gitmimo.workflow.merging import merge_at_the_end
 from gitmimo.workflow.models import ModelPool, open_models
+from gitmimo.workflow.notify import notify
 from gitmimo.workflow.places import session_directory
 from gitmimo.workflow.plan import Plan
 from gitmimo.workflow.progress import Interrupt, Observer
@@ -49,6 +51,7 @@ def start_session(
     base: Oid | None = None,
     target_branch: str | None = None,
     assumptions: tuple[str, ...] = (),
+    session: SessionId | None = None,
 ) -> SessionResult:
     """Run a whole session in the user's repository and return how it ended.
 
@@ -63,6 +66,7 @@ def start_session(
     task_text, taken_out = redact(task_text, known_secrets(os.environ))
     if taken_out:
         warn(f"secrets in the task, taken out before a model or a commit gets them: {taken_out}")
+    clean_orphans(repository, root=config.text("worktreeDir"))
     warn(_says_from_where(repository, base, branch))
     for assumption in assumptions:
         warn(f"the task leaves something open; assumed: {assumption}")
@@ -70,7 +74,7 @@ def start_session(
         repository,
         config,
         task_text,
-        session=new_session_id(),
+        session=session or new_session_id(),
         base=base,
         target_branch=branch,
         assumptions=assumptions,
@@ -112,6 +116,7 @@ def run_session(
             result = conductor.run()
             if config["merge"] and result.result_commit is not None:
                 result = merge_at_the_end(repository, config, result, judge, observe=observe, warn=warn)
+            notify(config.text("notify"), repository, result, warn=warn)
             return result
     finally:
         pool.close()

@@ -1,0 +1,49 @@
+"""`git mimo attach`: follow a session that runs elsewhere."""
+
+import click
+
+from gitmimo.cli import render
+from gitmimo.cli.common import open_repository, session_argument
+from gitmimo.cli.start import EXIT_CODES, report
+from gitmimo.journal import Entry
+from gitmimo.records import SessionStatus
+from gitmimo.workflow.detached import follow
+from gitmimo.workflow.history import find_session, read_session
+
+
+@click.command("attach")
+@session_argument
+def attach_command(session: str | None) -> int:
+    """Show what a session does until it ends, then its result. Interrupting this leaves the session running."""
+    repository = open_repository()
+    found = find_session(repository, session)
+
+    def is_running() -> bool:
+        return read_session(repository, found).result.status is SessionStatus.RUNNING
+
+    try:
+        follow(repository, found, _tell, is_running=is_running)
+    except KeyboardInterrupt:
+        render.say(f"session {found} goes on; to end it: git mimo stop {found}")
+        return 130
+    state = read_session(repository, found)
+    report(state.result)
+    if state.result.status is SessionStatus.STOPPED:
+        render.hint(f"git mimo resume {found}")
+    return EXIT_CODES.get(state.result.status, 130)
+
+
+def _tell(entry: Entry) -> None:
+    data = entry.data
+    who = f"candidate {data['candidate']}: " if "candidate" in data else ""
+    match entry.event:
+        case "step":
+            what = f"step {data['step']}"
+        case "candidate" | "worked":
+            result = data["result"]
+            who, what = f"candidate {result['number']}: ", f"{entry.event}, {result['status']}"
+        case "base":
+            what = f"base tests: {data['text']}"
+        case _:
+            what = entry.event if entry.done else f"{entry.event} begins"
+    render.say(f"{entry.time:%H:%M:%S} {who}{what}")

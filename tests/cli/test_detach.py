@@ -1,0 +1,66 @@
+"""Sessions in the background: started, followed, stopped and announced."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import GitBuilder
+from tests.project import PROJECT, RIGHT, mimo, writes
+from tests.scripted_server import Answer, ScriptedServer
+
+
+@pytest.fixture
+def project(git: GitBuilder, llm_server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> GitBuilder:
+    monkeypatch.setenv("OPENAI_API_BASE", llm_server.base_url)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test-0123456789")
+    monkeypatch.setenv("GIT_MIMO_MAX_TOKENS", "1000000")
+    monkeypatch.setenv("GIT_MIMO_CRITIC", "none")
+    monkeypatch.setenv("GIT_MIMO_DREAM", "off")
+    git.commit(PROJECT, "calc: sums")
+    return git
+
+
+def test_a_detached_session_is_followed_to_its_end_and_announced(
+    project: GitBuilder, llm_server: ScriptedServer, tmp_path: Path
+) -> None:
+    llm_server.scripts["m"] = [writes({"calc.py": RIGHT})]
+    project("config", "mimo.notify", f"cat > {tmp_path}/told.json; echo $MIMO_STATUS > {tmp_path}/status")
+    began = mimo("start", "--detach", "-t", "-", "-m", "openai/m", "-n", "1", cwd=project.path, stdin="mend add")
+    assert began.code == 0, began.err
+    session = began.out.strip()
+    followed = mimo("attach", session, cwd=project.path)
+    assert followed.code == 0, followed.err
+    assert "step 1" in followed.err
+    assert mimo("show", session, "--json", cwd=project.path).json["task"] == "mend add"
+    for _ in range(100):
+        if (tmp_path / "status").exists():
+            break
+        time.sleep(0.1)
+    assert (tmp_path / "status").read_text() == "passed\n"
+    assert json.loads((tmp_path / "told.json").read_text())["session"] == session
+    assert "passed" in mimo("status", "--watch", cwd=project.path).out
+
+
+def test_a_detached_session_that_cannot_begin_says_why(project: GitBuilder) -> None:
+    said = mimo("start", "--detach", "-t", "x", "-m", "nosuchprovider/m", cwd=project.path)
+    assert said.code == 128
+    assert "nosuchprovider" in said.err
+    assert mimo("list", "--json", cwd=project.path).json["sessions"] == []
+
+
+def test_a_stopped_session_says_how_to_go_on_and_does(project: GitBuilder, llm_server: ScriptedServer) -> None:
+    slow = Answer(tool_calls=(("shell", json.dumps({"command": "sleep 0.2; date"})),), latency_s=0.3, repeat=True)
+    llm_server.scripts["m"] = [slow]
+    began = mimo("start", "--detach", "-t", "mend add", "-m", "openai/m", "-n", "1", cwd=project.path)
+    assert began.code == 0, began.err
+    session = began.out.strip()
+    assert mimo("stop", session, cwd=project.path).code == 0
+    followed = mimo("attach", session, cwd=project.path)
+    assert followed.code == 130, followed.err
+    assert f"git mimo resume {session}" in followed.out
+    llm_server.scripts["m"] = lambda request: writes({"calc.py": RIGHT})
+    resumed = mimo("resume", session, "--json", cwd=project.path)
+    assert resumed.code == 0, resumed.err
+    assert resumed.json["winner"] == 1
