@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gitmimo.config import Config
 from gitmimo.errors import NeedsPerson, UsageError
+from gitmimo.evaluator.suspicion import needs_review
 from gitmimo.git import refs
 from gitmimo.git.lock import hold_lock
 from gitmimo.git.repository import Repository
@@ -27,7 +28,14 @@ def merge_at_the_end(
     observe: Observer,
     warn: Callable[[str], None],
 ) -> SessionResult:
-    """Merge because `start` was asked to; where a person is needed, say so and leave the result branch."""
+    """Merge because `start` was asked to; where a person is needed, say so and leave the result branch.
+
+    A person is needed where the winner's evidence is flagged for review and no critic has looked at it either.
+    """
+    doubts = _unreviewed(result)
+    if doubts:
+        warn(f"not merged, because a person should look at it first: {'; '.join(doubts[:3])}")
+        return result
     try:
         merge_session(repository, config, result, observe=observe, judge=judge)
     except (NeedsPerson, UsageError) as exc:
@@ -79,6 +87,16 @@ def merge_session(
         )
         journal.done("merged", result=land.with_landing(result))
         return landing
+
+
+def _unreviewed(result: SessionResult) -> tuple[str, ...]:
+    """What a person should look at in the winner's product, when no critic gave an opinion on it."""
+    verdict = result.verdict
+    winner = next((c for c in result.candidates if verdict and c.number == verdict.winner), None)
+    if verdict is None or winner is None or winner.evidence is None:
+        return ()
+    was_read = verdict.critic is not None and not verdict.critic.failed and bool(verdict.critic.order)
+    return () if was_read else needs_review(winner.evidence.flags)
 
 
 def mend_cut_off_merge(repository: Repository, path: Path) -> None:

@@ -135,6 +135,20 @@ def test_merge_option_fast_forwards_the_branch_and_the_checkout(
     assert project("status", "--porcelain") == ""
 
 
+def test_doubtful_winner_is_not_merged_without_a_person_or_a_critic(
+    project: GitBuilder, llm_server: ScriptedServer
+) -> None:
+    equal = "class Same(int):\n    def __eq__(self, other):\n        return True\n\n\n"
+    base = project("rev-parse", "HEAD")
+    llm_server.scripts["m"] = [writes({"calc.py": equal + BUGGY.replace("a - b", "Same(a - b)")})]
+    said, result = start(project, "--merge")
+    assert said.code == 0, said.err
+    assert (result["status"], result["merged"]) == ("passed", False)
+    assert "a person should look at it first" in said.err
+    assert "equal to everything" in said.err
+    assert project("rev-parse", "main") == base
+
+
 @pytest.mark.parametrize("route", ["direct", "litellm"])
 def test_both_ways_to_a_server_work(project: GitBuilder, llm_server: ScriptedServer, route: str) -> None:
     llm_server.scripts["m"] = [writes({"calc.py": RIGHT})]
