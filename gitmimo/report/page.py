@@ -123,7 +123,7 @@ def _changes(material: Material, diffs: DiffRenderer) -> Markup:
     result = material.result
     shown = [product for product in material.products if product.same_as is None]
     chosen = winner_of(result)
-    first = next((p.same_as or p.number for p in material.products if chosen and p.number == chosen.number), None)
+    first = next((_shown_as(p) for p in material.products if chosen and p.number == chosen.number), None)
     if first is None and shown:
         first = shown[0].number
     options = [
@@ -150,6 +150,10 @@ def _changes(material: Material, diffs: DiffRenderer) -> Markup:
         tag("div", articles, class_="products", id="products"),
         id="changes",
     )
+
+
+def _shown_as(product: Product) -> int:
+    return product.number if product.same_as is None else product.same_as
 
 
 def _product(product: Product, material: Material, diffs: DiffRenderer, *, is_first: bool) -> Markup:

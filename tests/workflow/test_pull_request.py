@@ -139,6 +139,11 @@ def test_from_task_to_squash_merge_and_why(
     server("push", "--quiet", "origin", "main")
     server("push", "--quiet", "origin", "--delete", branch)
 
+    git("pull", "--quiet", "--no-rebase", "origin", "main")
+    dreamt = mimo("dream", cwd=git.path)
+    assert dreamt.code in (0, 1), dreamt.err
+    git("push", "--quiet", "origin", "main")
+
     other = _clone(remote, tmp_path / "other")
     other("fetch", "--quiet", "origin", "+refs/notes/mimo:refs/notes/mimo")
     assert other("for-each-ref", "refs/remotes/origin/mimo") == ""
