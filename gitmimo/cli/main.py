@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "reject": ("pull_request", "record that a result is not wanted, and why"),
     "why": ("why", "say where a line came from: session, step, model, evidence"),
     "bisect": ("why", "find the step that broke a test"),
+    "export": ("export", "write provenance as notes that git-ai reads"),
     "gc": ("gc", "remove what dead and old sessions left"),
     "undo": ("undo", "take back what the last command moved"),
     "memory": ("memory", "facts that later sessions should know"),

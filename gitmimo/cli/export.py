@@ -1,0 +1,23 @@
+"""`git mimo export`: provenance in the form of another tool."""
+
+import click
+
+from gitmimo.cli import render
+from gitmimo.cli.common import open_repository
+from gitmimo.workflow.git_ai import NOTES, export_authorship
+
+
+@click.command("export")
+@click.argument("form", type=click.Choice(["git-ai"]))
+@click.argument("rev", default="HEAD")
+@click.option("--force", is_flag=True, help="Replace notes that are there.")
+def export_command(form: str, rev: str, force: bool) -> int:
+    """Write which lines sessions wrote, as notes that git-ai and its readers understand.
+
+    REV is a commit or a range (HEAD). Only change commits get a note; nothing is pushed.
+    """
+    found = export_authorship(open_repository(), rev, replace=force)
+    render.say(f"{len(found.written)} notes written in {NOTES}, {len(found.kept)} kept as they were")
+    if found.written:
+        render.hint(f"git push origin {NOTES}")
+    return 0
