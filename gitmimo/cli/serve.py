@@ -1,5 +1,6 @@
 """`git mimo serve`: all sessions in a browser on this machine."""
 
+import signal
 import webbrowser
 
 import click
@@ -28,6 +29,9 @@ def serve_command(port: int, open_it: bool) -> int:
         render.flush()
         if open_it:
             webbrowser.open(server.address)
+        # a shell starts its background jobs with interrupts ignored, and a server must end on one all the same
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.default_int_handler)
         try:
             server.serve_forever(poll_interval=0.2)
         except KeyboardInterrupt:
