@@ -71,16 +71,16 @@ def indexed_facts(repository: Repository, commit: str, *, limit: int) -> list[Fa
 
 # --- the index -------------------------------------------------------------------------------------------------------
 
-_SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE items (
+_SCHEMA = (
+    "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)",
+    """CREATE TABLE items (
   number INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, blob TEXT NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL,
   title TEXT NOT NULL, text TEXT NOT NULL, status TEXT NOT NULL, trusted INTEGER NOT NULL, created TEXT NOT NULL,
   helped INTEGER NOT NULL, hurt INTEGER NOT NULL, data TEXT NOT NULL
-);
-CREATE INDEX items_by_rank ON items (kind, trusted, created);
-CREATE VIRTUAL TABLE words USING fts5 (title, text, tokenize = "porter unicode61 remove_diacritics 2");
-"""
+)""",
+    "CREATE INDEX items_by_rank ON items (kind, trusted, created)",
+    'CREATE VIRTUAL TABLE words USING fts5 (title, text, tokenize = "porter unicode61 remove_diacritics 2")',
+)
 
 
 def _ask_index(repository: Repository, commit: str, ask: Callable[[sqlite3.Connection], Answer]) -> Answer:
@@ -121,21 +121,31 @@ def _open(name: str) -> sqlite3.Connection:
     try:
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = NORMAL")
-        held = database.execute("PRAGMA user_version").fetchone()[0]
-        if held != _VERSION:
-            for (table,) in database.execute(
-                "SELECT name FROM sqlite_master WHERE type = 'table' AND name IN ('meta', 'items', 'words')"
-            ).fetchall():
-                database.execute(f"DROP TABLE {table}")
-            database.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
+        if _version_of(database) != _VERSION:
+            database.execute("BEGIN IMMEDIATE")  # asked again inside: another process may have made them meanwhile
+            if _version_of(database) != _VERSION:
+                _make_tables(database)
+            database.commit()
     except sqlite3.Error:
         database.close()
         raise
     return database
 
 
+def _version_of(database: sqlite3.Connection) -> int:
+    return int(database.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _make_tables(database: sqlite3.Connection) -> None:
+    for table in ("meta", "items", "words"):
+        database.execute(f"DROP TABLE IF EXISTS {table}")
+    for statement in _SCHEMA:
+        database.execute(statement)
+    database.execute(f"PRAGMA user_version = {_VERSION}")
+
+
 def _bring_up(database: sqlite3.Connection, repository: Repository, commit: str) -> None:
-    """Index what differs between the index and the commit."""
+    """Index what differs between the index and the commit; leaves the transaction open, which the answer belongs to."""
     mimo = repository.find_entry(commit, ".mimo")
     wanted_tree = mimo.oid if mimo is not None else ""
     database.execute("BEGIN IMMEDIATE")
@@ -153,8 +163,6 @@ def _bring_up(database: sqlite3.Connection, repository: Repository, commit: str)
         if known.get(path) != blob:
             _add_item(database, path, blob, repository.read_object(blob))
     database.execute("INSERT OR REPLACE INTO meta VALUES ('tree', ?)", (wanted_tree,))
-    database.commit()
-    database.execute("BEGIN IMMEDIATE")
 
 
 def _files(repository: Repository, commit: str) -> Iterator[tuple[str, Oid]]:
