@@ -1,8 +1,8 @@
 """The patch strategy: the harness finds the place, shows it with the failure, takes the new code and tests it.
 
-For small and local models, which write code well and use tools badly. At most four rounds a candidate; each asks
-another question (see `variants.py`). A copy of what was there, or of what failed before, costs no test run. The
-worktree always holds the best state so far: a change stays only if more tests pass and none fewer.
+For small and local models, which write code well and use tools badly. A candidate asks a handful of questions, most
+of them twice (see `variants.py`). A copy of what was there, or of what failed before, costs no test run. The worktree
+always holds the best state so far: a change stays only if more tests pass and none fewer.
 """
 
 from collections.abc import Callable, Sequence
@@ -32,7 +32,6 @@ from gitmimo.records import (
     utc_now,
 )
 
-_ROUNDS = 4
 _COPY = "the code is the same as before: nothing to test"
 _AGAIN = "this was tried before: nothing to test"
 
@@ -40,7 +39,7 @@ _AGAIN = "this was tried before: nothing to test"
 def run_patch(
     assignment: Assignment, workspace: Workspace, model: Model, *, record: Callable[[Step], Step], stop: Stop
 ) -> Ending:
-    """Work on an assignment in at most four rounds of question, code and test.
+    """Work on an assignment in rounds of question, code and test, as many as its plan has.
 
     Ends as finished when the tests pass, or, without failing tests, with the first change that keeps them as they
     are; at the rounds' end with the best state so far, which may be no change at all.
@@ -76,7 +75,7 @@ class _Patch:
                 summary="found no file that the task or a failing test points at: name one in the task",
             )
         number = len(self._assignment.history)
-        for planned in plan_of(self._assignment.number)[number:_ROUNDS]:
+        for planned in plan_of(self._assignment.number)[number:]:
             reason = self._stop()
             if reason is not None:
                 return Ending(stop_reason=reason)

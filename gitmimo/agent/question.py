@@ -63,12 +63,13 @@ def build_question(
     shown = _shown(site, sites)
     if function and variant.hides_body:
         shown = _shown(Site(path=site.path, text=hide_body(site.text, function), function=function), sites)
-    parts = [case.prefix, f"File {site.path}:\n```{_language(site.path)}\n{shown}```", case.task]
+    # what all questions share comes first: a server that kept it reads only the rest, which is most of the time
+    parts = [case.prefix, case.task]
     if case.tests:
-        verb = "must pass" if variant.hides_body else "fails"
-        parts.append(f"This test {verb}:\n```python\n{case.tests}\n```")
-    if case.failure and not (function and variant.hides_body):
-        parts.append(f"What it says:\n```\n{case.failure}\n```")
+        parts.append(f"Tests that fail now:\n```python\n{case.tests}\n```")
+    if case.failure:
+        parts.append(f"What they say:\n```\n{case.failure}\n```")
+    parts.append(f"File {site.path}:\n```{_language(site.path)}\n{shown}```")
     if function and variant.shows_walk and case.spectrum is not None:
         parts.append(_walk(case.spectrum, site))
     parts += [f"This was tried and is wrong too:\n{text}" for text in failed]

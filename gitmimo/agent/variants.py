@@ -20,7 +20,10 @@ class Variant:
     wants_code: bool = True
 
 
-PLAIN = Variant(name="plain", ask="Write the corrected `{name}`.")
+OTHER = Variant(
+    name="other",
+    ask="This `{name}` is wrong. Write `{name}` anew in another way, so that all of its docstring holds.",
+)
 REWRITE = Variant(
     name="rewrite",
     ask="Write `{name}` so that the test passes. Every word of its docstring counts.",
@@ -63,65 +66,65 @@ WHOLE_FILE = Variant(name="file", ask="Write the whole corrected file `{name}`."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
-    """One question about the site at a place in the ranking, at a temperature."""
+    """One question about the site at a place in the ranking, asked some times at a temperature.
+
+    Asking again is cheap: the server still knows the prompt (on two cores 2-3 s an answer against 10 for the first).
+    """
 
     variant: Variant
     site: int = 0
     temperature: float = 0.8
+    times: int = 1
 
 
 _PLANS: tuple[tuple[Round, ...], ...] = (
     (
         Round(variant=REWRITE, temperature=0.2),
-        Round(variant=PLAIN),
-        Round(variant=WALK),
-        Round(variant=REWRITE),
+        Round(variant=REWRITE, times=2),
+        Round(variant=OTHER),
+        Round(variant=OTHER, site=1, times=2),
     ),
     (
-        Round(variant=PLAIN, temperature=1.0),
         Round(variant=REWRITE, site=1, temperature=0.2),
-        Round(variant=PLAIN, site=1),
-        Round(variant=REWRITE),
-    ),
-    (
-        Round(variant=WALK),
-        Round(variant=REWRITE),
-        Round(variant=TRACE),
-        Round(variant=OPERATORS),
-    ),
-    (
-        Round(variant=OPERATORS, temperature=1.0),
-        Round(variant=REWRITE, site=2, temperature=0.2),
-        Round(variant=PLAIN, site=2),
         Round(variant=REWRITE, site=1),
+        Round(variant=OTHER, site=2, times=2),
+        Round(variant=OTHER, temperature=1.0),
+    ),
+    (
+        Round(variant=WALK, times=2),
+        Round(variant=WALK, site=1),
+        Round(variant=REWRITE, temperature=1.0, times=2),
+    ),
+    (
+        Round(variant=REWRITE, site=2, temperature=0.2),
+        Round(variant=REWRITE, site=2),
+        Round(variant=OPERATORS, times=2),
+        Round(variant=OPERATORS, site=1),
     ),
     (
         Round(variant=HYPOTHESES),
-        Round(variant=REWRITE, temperature=1.0),
-        Round(variant=PLAIN),
-        Round(variant=WALK, site=1),
+        Round(variant=TRACE),
+        Round(variant=OTHER, temperature=1.0),
+        Round(variant=REWRITE, temperature=1.0, times=2),
     ),
     (
-        Round(variant=WHOLE_FILE),
-        Round(variant=PLAIN, temperature=1.0),
-        Round(variant=REWRITE),
-        Round(variant=WALK, temperature=1.0),
+        Round(variant=WHOLE_FILE, times=2),
+        Round(variant=OTHER, temperature=1.0),
+        Round(variant=OTHER, site=1, temperature=1.0),
     ),
     (
-        Round(variant=EXPECT),
-        Round(variant=REWRITE, site=1),
-        Round(variant=OPERATORS, site=1),
-        Round(variant=PLAIN, temperature=1.0),
+        Round(variant=EXPECT, site=1),
+        Round(variant=REWRITE, site=1, times=2),
+        Round(variant=OTHER, site=3),
     ),
     (
         Round(variant=DOCSTRING),
-        Round(variant=WALK, site=2),
-        Round(variant=REWRITE, temperature=1.0),
+        Round(variant=REWRITE, temperature=1.0, times=2),
         Round(variant=WHOLE_FILE),
     ),
 )
 
 
 def plan_of(number: int) -> tuple[Round, ...]:
-    """The rounds of a candidate; from the ninth on they repeat, with other seeds."""
-    return _PLANS[(number - 1) % len(_PLANS)]
+    """The questions of a candidate, one an answer; from the ninth candidate on they repeat, with other seeds."""
+    return tuple(planned for planned in _PLANS[(number - 1) % len(_PLANS)] for _ in range(planned.times))

@@ -130,18 +130,19 @@ def test_a_copy_costs_no_test_run(workspace: Bare) -> None:
 
 
 def test_what_is_better_stays_and_what_is_worse_goes(workspace: Bare) -> None:
-    trajectory, steps, _ = run(
-        workspace, ["mean", HALF, "mean", "    return 0\n", "    return 1.5\n", "    raise OSError\n"]
-    )
+    worse = [f"    raise {name}\n" for name in ("OSError", "KeyError", "IndexError")]
+    trajectory, steps, _ = run(workspace, ["mean", HALF, "mean", "    return 0\n", "    return 1.5\n", *worse])
     assert trajectory.stop_reason is StopReason.STEPS
     assert "1 tests still fail" in trajectory.summary
     assert (workspace.root / "pkg/numbers.py").read_text().count("/ len(numbers)") == 1
-    assert [step.changed_paths for step in steps] == [("pkg/numbers.py",), (), (), ()]
-    assert len(steps) == 4
+    assert [step.changed_paths for step in steps] == [("pkg/numbers.py",), *[()] * 5]
+    assert len(steps) == len(plan_of(1)) == 6
 
 
 def test_nothing_better_leaves_the_files_as_they_were(workspace: Bare) -> None:
-    run(workspace, ["mean", "    return 1\n", "def broken(:\n", "    return 2\n", ""])
+    wrong = ["    return 1\n", "def broken(:\n", "    return 2\n", "", "?", "    return 3\n", "    return 4\n"]
+    trajectory, _, _ = run(workspace, ["mean", *wrong])
+    assert trajectory.stop_reason is StopReason.STEPS
     assert (workspace.root / "pkg/numbers.py").read_text() == CODE
 
 
