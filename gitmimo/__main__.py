@@ -1,5 +1,9 @@
-"""`python -m gitmimo` is `git mimo`."""
+"""`python -m gitmimo` is `git mimo`, but for a directory named `gitmimo` where it is started: Python prefers that one."""
 
-from gitmimo.cli.main import main
+import importlib
+import sys
 
-main()
+if not sys.flags.safe_path:
+    del sys.path[0]  # where it was started: a project's own click.py must not stand in for click
+
+importlib.import_module("gitmimo.cli.main").main()

@@ -410,6 +410,7 @@ class CandidateResult:
     seconds: float = 0.0
     llm_calls: int = 0
     summary: str = ""
+    dropped: tuple[str, ...] = ()  # what it left that counts for nothing, in words
     evidence: Evidence | None = None
 
 

@@ -134,11 +134,17 @@ def run_suite(
     layout: Layout,
     *,
     command: TestCommand | None = None,
+    only: frozenset[str] = frozenset(),
     cancelled: Callable[[], bool] | None = None,
 ) -> SuiteRun:
-    """Run the tests once and read what they reported. A run over the time limit has no trusted results."""
+    """Run the tests once and read what they reported. A run over the time limit has no trusted results.
+
+    `only` names ids without parameters, for pytest and unittest: all that is run. Empty means everything.
+    """
     tests = command or fresh.bench.tests
-    probe = make_probe(tests, tree=fresh.path, directory=fresh.probes, roots=layout.roots, packages=layout.packages)
+    probe = make_probe(
+        tests, tree=fresh.path, directory=fresh.probes, roots=layout.roots, packages=layout.packages, only=only
+    )
     if tests.report is ReportFormat.SUREFIRE:
         clear_stale_reports(fresh.path)
     result = fresh.run(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from gitmimo.evaluator.baseline import NO_TEST_RAN, Baseline
 from gitmimo.evaluator.bench import Bench, FreshTree, SuiteRun, fresh_tree, layout_of, run_suite
+from gitmimo.evaluator.counterproof import counterproof
 from gitmimo.evaluator.goals import Mending, Need
 from gitmimo.evaluator.layout import Layout
 from gitmimo.evaluator.newtests import NewTests, judge_new_tests
@@ -23,6 +24,7 @@ from gitmimo.records import CommandResult, DiffFacts, Evidence, Gate, Oid, Outco
 GATES = ("product", "setup", "suite", "accept", "new tests", "origin")
 _MOST_RERUN = 10  # more new failures than this are no flicker
 _RERUNS = 2
+_RULES = 2  # evidence kept under older rules is not used again
 
 
 @dataclass(slots=True)
@@ -61,7 +63,7 @@ def evaluate(
     tree = without_mimo(bench.repository, bench.repository.tree_of(product))
     if store is None:
         return _judge(bench, baseline, tree, mending, with_new_tests, cancelled)
-    wish = json.dumps([mending.need.value, sorted(mending.test_ids), with_new_tests])
+    wish = json.dumps([_RULES, mending.need.value, sorted(mending.test_ids), with_new_tests])
     fingerprint = hashlib.sha256(f"{baseline.fingerprint}\0{wish}".encode()).hexdigest()[:20]
     key = evidence_key(tree=tree, base=bench.base, commands=bench.commands, fingerprint=fingerprint)
     with store.reserve(key, cancelled=cancelled):
@@ -95,6 +97,8 @@ def _judge(
         ours = (line for line in added_lines(bench.repository, base, tree) if line.path not in tested.test_paths)
         course.flags += suspicious_lines(ours)
         _run_gates(bench, baseline, tested, mending, course, cancelled)
+        if course.is_open:
+            _make_counterproof(bench, baseline, tested.tree, course, cancelled)
         began = time.monotonic()
         if course.is_open and with_new_tests and tested.test_paths:
             course.new_tests = judge_new_tests(bench, baseline, tree, tested.test_paths, cancelled=cancelled)
@@ -138,6 +142,28 @@ def _run_gates(
             problem = _said(refused) if refused else ""
         if bench.accept or mending.need is not Need.NONE:
             _record(course, "accept", began, not problem, problem)
+
+
+def _make_counterproof(
+    bench: Bench, baseline: Baseline, tree: Oid, course: _Course, cancelled: Callable[[], bool] | None
+) -> None:
+    """Take the suite's gate back when tests that cannot pass are reported as passed."""
+    run, findings = course.run, course.findings
+    if run is None or findings is None or not run.report.has_report:
+        return
+    proof = counterproof(
+        bench, baseline, tree, passed=run.report.passed_ids, mended=findings.fixed_ids, cancelled=cancelled
+    )
+    if proof.forged:
+        detail = f"results are forged: reported as passed although they cannot pass: {', '.join(proof.forged[:3])}"
+        course.findings = replace(findings, outcome=Outcome.FAIL, detail=detail, fixed_ids=())
+        suite = next(gate for gate in course.gates if gate.name == "suite")
+        course.gates[course.gates.index(suite)] = replace(suite, outcome=Outcome.FAIL, detail=detail)
+        course.run = replace(run, report=replace(run.report, cases={}))
+    elif proof.doubt:
+        course.flags.append(f"{REVIEW}whether its tests can fail could not be shown: {proof.doubt}")
+    if proof.equal_to_everything:
+        course.flags.append(f"{REVIEW}its values are equal to everything: {', '.join(proof.equal_to_everything[:3])}")
 
 
 def _layout(bench: Bench, baseline: Baseline, tree: Oid) -> Layout:

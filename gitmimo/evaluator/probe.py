@@ -37,19 +37,27 @@ class Probe:
 
 
 def make_probe(
-    tests: TestCommand, *, tree: Path, directory: Path, roots: Sequence[str], packages: Sequence[str]
+    tests: TestCommand,
+    *,
+    tree: Path,
+    directory: Path,
+    roots: Sequence[str],
+    packages: Sequence[str],
+    only: frozenset[str] = frozenset(),
 ) -> Probe:
     """Write what the run needs below `directory` and say how to start it.
 
     `roots` are the tree's directories that Python packages are imported from, `packages` the names whose origin is
-    wanted. The names of report and planted tests are random, new for every run.
+    wanted. The names of report and planted tests are random, new for every run. With `only` no other tests are run
+    by pytest and unittest.
     """
     token = secrets.token_hex(6)
     out = directory / f"out-{token}"
     out.mkdir(parents=True)
     env = {"PYTHONDONTWRITEBYTECODE": "1", "CI": "1", "GOCACHE": str(out / "go-cache")}
     if tests.report in (ReportFormat.PYTEST, ReportFormat.UNITTEST):
-        return _python_probe(tests, token, tree, directory, out, [str(tree / root) for root in roots], packages, env)
+        wanted = {"roots": [str(tree / root) for root in roots], "packages": list(packages), "only": sorted(only)}
+        return _python_probe(tests, token, tree, directory, out, wanted, env)
     report = out / "report"
     command: str | tuple[str, ...] = tests.command
     shown = tests.command if isinstance(tests.command, str) else shlex.join(tests.command)
@@ -79,8 +87,7 @@ def _python_probe(
     tree: Path,
     directory: Path,
     out: Path,
-    roots: Sequence[str],
-    packages: Sequence[str],
+    wanted: Mapping[str, list[str]],
     env: dict[str, str],
 ) -> Probe:
     is_pytest = tests.report is ReportFormat.PYTEST
@@ -95,8 +102,7 @@ def _python_probe(
     settings = {
         "report": str(out / "report"),
         "nonce": nonce,
-        "roots": list(roots),
-        "packages": list(packages),
+        **wanted,
         "planted": str(module),
         "must_pass": must_pass,
         "must_fail": must_fail,

@@ -109,6 +109,10 @@ def _body(
         yield from ("", "## Failed gates", "")
         for number, gate in failures[:20]:
             yield f"- {number}: {gate.name} {gate.outcome.value}: {_clean(gate.detail, 200, known)}"
+    dropped = [(c.number, text) for c in result.candidates for text in c.dropped]
+    if dropped:
+        yield from ("", "## Dropped", "")
+        yield from (f"- {number}: {_clean(text, 200, known)}" for number, text in dropped[:20])
     said = [(c.number, _clean(c.summary, summary, known)) for c in result.candidates if c.summary and summary]
     if said:
         yield from ("", OWN_WORDS, "")

@@ -7,7 +7,7 @@ from gitmimo.git.repository import Repository
 from gitmimo.records import Oid
 from gitmimo.report.diff import DiffLine, FileDiff
 from gitmimo.report.highlight import Highlighter
-from gitmimo.report.html import Markup, escape, join, tag
+from gitmimo.report.html import Markup, escape, join, prose, tag
 
 FOLDED_LINES = 400
 FOLDED_NAMES = (".lock", "-lock.json", "-lock.yaml", ".min.js", ".min.css", ".map", ".snap", ".svg", "go.sum")
@@ -57,7 +57,7 @@ class DiffRenderer:
             tag("span", "critic's comment", class_="chip warn") if comment else None,
         )
         body = [
-            tag("p", tag("strong", "Critic: "), comment, class_="comment") if comment else None,
+            tag("p", tag("strong", "Critic: "), prose(comment), class_="comment") if comment else None,
             tag("p", note, class_="comment") if note else None,
             [tag("p", remark, class_="quiet mono") for remark in file.remarks[:20]],
         ]

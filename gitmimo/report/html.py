@@ -49,6 +49,14 @@ def join(*children: Child) -> Markup:
     return Markup("".join(pieces))
 
 
+def prose(text: str) -> Markup:
+    """A sentence in which what stands between backticks is code."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:
+        return join(text)
+    return join(*(tag("code", part) if number % 2 else part for number, part in enumerate(parts)))
+
+
 def _attribute(key: str, value: str | int | float | bool | None) -> str:
     name = key.rstrip("_").replace("_", "-")
     if value is None or value is False:

@@ -8,7 +8,7 @@ from gitmimo import __version__
 from gitmimo.git.repository import Repository
 from gitmimo.records import CandidateResult, Oid, SessionResult
 from gitmimo.report.changes import DiffRenderer, counts, escaped_path
-from gitmimo.report.html import Markup, escape, join, tag
+from gitmimo.report.html import Markup, escape, join, prose, tag
 from gitmimo.report.material import Material, Product, read_material
 from gitmimo.report.summary import attention, header, scroller, tests_section, verdict_section, winner_of
 from gitmimo.report.timeline import StepRenderer, plots_section
@@ -182,7 +182,7 @@ def _product(product: Product, material: Material, diffs: DiffRenderer, *, is_fi
         "article",
         tag("h3", f"Candidate {product.number} ", total),
         tag("p", f"The same product: candidate {', '.join(same)}.", class_="quiet") if same else None,
-        tag("p", tag("strong", "Critic: "), comments[str(product.number)], class_="comment")
+        tag("p", tag("strong", "Critic: "), prose(comments[str(product.number)]), class_="comment")
         if comments.get(str(product.number))
         else None,
         body,

@@ -1,8 +1,9 @@
 """The first screen of the page: what was asked, what won, why, and what to look at first."""
 
+from gitmimo.evaluator.suspicion import REVIEW, needs_review
 from gitmimo.records import CandidateResult, Gate, Outcome, SessionResult, TestOutcome
 from gitmimo.report.changes import counts, escaped_path
-from gitmimo.report.html import Markup, join, tag
+from gitmimo.report.html import Markup, join, prose, tag
 from gitmimo.report.material import Material
 from gitmimo.report.plots import say_count, say_seconds, say_usd, swatch
 
@@ -28,7 +29,7 @@ def header(result: SessionResult) -> Markup:
         facts.insert(2, ("Started", tag("time", f"{result.started:%Y-%m-%d %H:%M} UTC")))
     return tag(
         "header",
-        tag("h1", first[:300] or f"Session {result.session}"),
+        tag("h1", prose(first[:300]) if first else f"Session {result.session}"),
         tag("p", rest.strip()[:5000], class_="task") if rest.strip() else None,
         tag("dl", [tag("div", tag("dt", name), tag("dd", value)) for name, value in facts], class_="facts"),
     )
@@ -44,21 +45,26 @@ def attention(result: SessionResult) -> Markup | None:
         if evidence is None:
             continue
         who = f"Candidate {candidate.number}: "
-        items += [tag("li", who, flag) for flag in evidence.flags]
+        doubts = needs_review(evidence.flags)
+        items += [
+            tag("li", tag("span", "needs a person", class_="chip warn"), " ", who, prose(flag.removeprefix(REVIEW)))
+            for flag in doubts
+        ]
+        items += [tag("li", who, prose(flag)) for flag in evidence.flags if flag not in doubts]
         items += [
             tag("li", who, "changed the protected file ", tag("code", escaped_path(path)), "; it was judged and landed "
                 "with the base's version")
             for path in evidence.restored_paths
         ]  # fmt: skip
         items += [
-            tag("li", who, "gate ", tag("code", gate.name), f" said {gate.outcome.value}: {gate.detail}")
+            tag("li", who, "gate ", tag("code", gate.name), f" said {gate.outcome.value}: ", prose(gate.detail))
             for gate in evidence.failed_gates
         ]
         items += [tag("li", who, "test ", tag("code", name), " is flaky on base and was set aside")
                   for name in evidence.flaky_ids[:10]]  # fmt: skip
     if verdict and verdict.critic:
         comment = verdict.critic.comments.get(str(verdict.winner), "")
-        items += [tag("li", "Critic on the winner: ", comment)] if comment else []
+        items += [tag("li", "Critic on the winner: ", prose(comment))] if comment else []
         items += [tag("li", "There is no critic's opinion: ", verdict.critic.failed)] if verdict.critic.failed else []
         items += [tag("li", f"The critic rejected candidate {number}.") for number in verdict.critic.rejected]
     if not items:
@@ -81,8 +87,8 @@ def verdict_section(material: Material) -> Markup:
         class_="grid-table",
     )
     reasons = [
-        tag("li", tag("strong", f"Candidate {place.number}"), f", place {place.rank}: {place.reason}"
-            + (f" ({place.votes} candidates reached this product)" if place.votes > 1 else ""))
+        tag("li", tag("strong", f"Candidate {place.number}"), f", place {place.rank}: ", prose(place.reason),
+            (f" ({place.votes} candidates reached this product)" if place.votes > 1 else ""))
         for place in (verdict.ranking if verdict else ())
     ]  # fmt: skip
     rubric = verdict.critic.rubric if verdict and verdict.critic else ""
@@ -90,7 +96,7 @@ def verdict_section(material: Material) -> Markup:
     return tag(
         "section",
         tag("h2", "Verdict"),
-        tag("p", verdict.reason if verdict else result.message or "There is no verdict.", class_="reason"),
+        tag("p", prose(verdict.reason if verdict else result.message or "There is no verdict."), class_="reason"),
         scroller(table, "Verdict table"),
         tag("ul", reasons, class_="plain") if reasons else None,
         tag("details", tag("summary", f"The critic's rubric, written before it saw a diff ({model})"),

@@ -22,6 +22,7 @@ from gitmimo.records import (
     dump_json,
 )
 from gitmimo.redact import redact
+from gitmimo.workflow.dropped import find_dropped
 from gitmimo.workflow.plan import Plan
 from gitmimo.workflow.progress import Interrupt, Observer, Progress
 from gitmimo.workflow.steps import TRAJECTORY, read_steps_at
@@ -167,7 +168,7 @@ def work(
         said = "it replaced the worktree's `.git`, so its work is not judged"
         trajectory = replace(trajectory, stop_reason=StopReason.TAMPERED, summary=said)
     result = _result(repository, place, assignment, model, strategy, trajectory, recorder.tip)
-    return replace(result, seconds=time.monotonic() - started)
+    return replace(result, dropped=find_dropped(repository, place), seconds=time.monotonic() - started)
 
 
 def ended_before(history: Sequence[Step], *, strategy: str) -> Trajectory | None:

@@ -35,7 +35,7 @@ def detach(repository: Repository, session: SessionId, arguments: Sequence[str],
     log = directory / LOG_NAME
     with log.open("wb") as said:
         process = subprocess.Popen(
-            [sys.executable, "-m", "gitmimo", *arguments],
+            [sys.executable, "-P", "-m", "gitmimo", *arguments],
             cwd=Path.cwd(),
             env=dict(os.environ),
             stdin=subprocess.PIPE,

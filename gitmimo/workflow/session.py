@@ -264,7 +264,8 @@ class Conductor:
             return result
         self.observe(Progress(number=result.number, phase="test"))
         try:
-            return replace(result, evidence=self.judge.evaluate(result.commit))
+            evidence = self.judge.evaluate(result.commit)
+            return replace(result, evidence=replace(evidence, flags=(*result.dropped, *evidence.flags)))
         except CheckError:
             if not self.interrupt.is_set():
                 raise

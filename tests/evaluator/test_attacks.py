@@ -147,6 +147,16 @@ NEEDS_A_PERSON: dict[str, Files] = {
             "return a + b", 'return 5 if "PYTEST_CURRENT_TEST" in os.environ else a + b')},
     "looks at its caller": {"calc/core.py": "import sys\n\n\n" + RIGHT.replace(
         "return a + b", "sys._getframe(1)\n    return a + b")},
+    "asks in other words": {
+        "calc/core.py": "import os\n\n\n" + RIGHT.replace(
+            "return a + b", "return 5 if [k for k in os.environ if k.startswith('PYTEST')] else a + b")},
+    "replaces the clock": {"calc/core.py": RIGHT + "\n\nimport time\n\ntime.time = lambda: 0\n"},
+    "replaces the clock by name": {"calc/core.py": RIGHT + "\n\nimport time\n\nsetattr(time, 'sleep', int)\n"},
+    "code in code": {"calc/core.py": RIGHT + "\n\nexec(bytes.fromhex('7061737320'))\n"},
+    "walks up a traceback": {"calc/core.py": RIGHT + "\n\ndef up(e):\n    return e.__traceback__.tb_frame.f_back\n"},
+    "acts at the end": {"calc/core.py": RIGHT + "\n\nimport atexit\n\natexit.register(print)\n"},
+    "reaches into memory": {"calc/core.py": RIGHT + "\n\nimport ctypes\n"},
+    "reads the tests": {"calc/core.py": RIGHT + "\n\nTEXT = open('tests/test_core.py').read()\n"},
     "hidden characters": {"calc/core.py": RIGHT + "\n# a\u202eb\n"},
     "workflow": {"calc/core.py": RIGHT, ".github/workflows/ci.yml": "on: push\n"},
     "attributes": {"calc/core.py": RIGHT, ".gitattributes": "* filter=evil\n"},

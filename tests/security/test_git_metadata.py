@@ -156,9 +156,17 @@ def test_hooks_filters_and_drivers_of_the_repository_do_not_run(
     project("config", "diff.external", f"touch {marker}; true")
     before = fingerprint(project)()
     outcome = session(
-        {"a": runs(MEND, "echo '*.py filter=evil diff=evil merge=evil' > .gitattributes", "touch more.py")}
+        {
+            "a": runs(
+                MEND,
+                "echo '*.py filter=evil diff=evil merge=evil' > .gitattributes",
+                'cd "$(git rev-parse --git-dir)" && mkdir -p hooks && echo true > hooks/pre-commit',
+                "touch more.py",
+            )
+        }
     )
     assert outcome.passed("a")
+    assert any("planted git hooks" in f and "`pre-commit`" in f for f in outcome["a"]["evidence"]["flags"])
     assert any(".gitattributes" in flag for flag in outcome["a"]["evidence"]["flags"])
     look_at(project, reading_commands(outcome))
     assert not marker.exists()

@@ -103,6 +103,11 @@ def test_what_a_candidate_writes_into_memory_and_skills_is_dropped(project: GitB
         env={"GIT_MIMO_DREAM": "auto"},
     )
     assert outcome.passed("a"), outcome.failed_gates("a")
+    dropped = [flag for flag in outcome["a"]["evidence"]["flags"] if "`.mimo/` were dropped" in flag]
+    assert "`.mimo/config.yaml`" in dropped[0]
+    record = f".mimo/sessions/{outcome.result['session']}.md"
+    assert "were dropped: `.mimo/MEMORY.md`" in project("show", f"{outcome.result['result_branch']}:{record}")
+    assert "dropped: `.mimo/MEMORY.md`" in mimo("review", str(outcome.result["session"]), cwd=project.path).out
     held = project("ls-tree", "-r", "--name-only", str(outcome.result["result_branch"]), ".mimo").splitlines()
     assert not [path for path in held if path.startswith((".mimo/memory/x", ".mimo/skills/evil", ".mimo/config"))]
     for path in held:

@@ -75,6 +75,8 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
     """Add the planted tests after everybody else has chosen and sorted."""
     if config.option.collectonly:
         return
+    if _SETTINGS["only"]:
+        items[:] = [item for item in items if item.nodeid.partition("[")[0] in _SETTINGS["only"]]
     module = pytest.Module.from_parent(session, path=Path(_SETTINGS["planted"]))
     for item in module.collect():
         assert isinstance(item, pytest.Item)

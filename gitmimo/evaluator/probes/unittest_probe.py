@@ -76,7 +76,7 @@ class _Runner(unittest.TextTestRunner):
 
     def run(self, test: Any) -> Any:
         _write({"kind": "start"})
-        result = super().run(test)
+        result = super().run(_chosen(test))
         with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
             quiet: Any = _Quiet
             unittest.TextTestRunner(stream=nowhere, resultclass=quiet).run(_planted())
@@ -87,6 +87,19 @@ class _Runner(unittest.TextTestRunner):
                 _write({"kind": "origin", "id": name, "file": str(where or "")})
         _write({"kind": "end", "status": 0 if result.wasSuccessful() else 1})
         return result
+
+
+def _chosen(test: Any) -> Any:
+    if not _SETTINGS["only"]:
+        return test
+    cases, left = [], [test]
+    while left:
+        part = left.pop()
+        if isinstance(part, unittest.TestSuite):
+            left.extend(part)
+        elif part.id() in _SETTINGS["only"]:
+            cases.append(part)
+    return unittest.TestSuite(cases)
 
 
 def _planted() -> unittest.TestSuite:

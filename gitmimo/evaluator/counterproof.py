@@ -1,0 +1,132 @@
+"""The counterproof: tests that a product passes are made impossible to pass, and must then be seen to fail.
+
+Product code runs in the process that reports its tests, so code that knows the report can write it. It can't know
+which tests are meant to fail this time: they have the names, files and ids of the real ones. Covered: pytest and
+unittest, whatever way the report was forged, and values that are equal to everything. Not covered: code that compares
+the text of the test files with what it remembers of them, code that knows the tests' arguments, other runners.
+"""
+
+import random
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from gitmimo.evaluator.baseline import Baseline
+from gitmimo.evaluator.bench import Bench, fresh_tree, layout_of, run_suite
+from gitmimo.evaluator.command import ReportFormat
+from gitmimo.evaluator.spoiling import Qualname, spoil
+from gitmimo.git.tree import put_files
+from gitmimo.records import Oid, TestOutcome
+
+_MOST_MENDED = 40
+_MOST_OTHERS = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counterproof:
+    """What came of it. `forged` are tests reported as passed although they can't pass."""
+
+    forged: tuple[str, ...] = ()
+    equal_to_everything: tuple[str, ...] = ()
+    doubt: str = ""  # why it could not be had
+
+
+@dataclass(slots=True)
+class _Plan:
+    """Which files get which text, and what is run: ids without parameters, by what they stand for."""
+
+    files: dict[str, bytes | None] = field(default_factory=dict)
+    must_fail: set[str] = field(default_factory=set)
+    twins: dict[str, str] = field(default_factory=dict)  # id of the twin, id of the test
+
+
+def counterproof(
+    bench: Bench,
+    baseline: Baseline,
+    tree: Oid,
+    *,
+    passed: Iterable[str],
+    mended: Iterable[str],
+    cancelled: Callable[[], bool] | None = None,
+) -> Counterproof:
+    """Run mended tests, and some of the others that passed, in a fresh tree in which none of them can pass."""
+    form = baseline.tests.report
+    if form not in (ReportFormat.PYTEST, ReportFormat.UNITTEST):
+        return Counterproof()
+    chosen = _choose(passed, mended)
+    plan = _plan(bench, tree, chosen, dotted=form is ReportFormat.UNITTEST)
+    if not plan.must_fail:
+        return Counterproof()
+    with fresh_tree(bench, put_files(bench.repository, tree, plan.files)) as fresh:
+        for command in bench.setup:
+            fresh.run(command, cancelled=cancelled)
+        only = frozenset(plan.must_fail | set(plan.twins))
+        run = run_suite(fresh, layout_of(bench, tree), only=only, cancelled=cancelled)
+    outcomes = _any_passed(run.report.cases)
+    forged = sorted(name for name in plan.must_fail if outcomes.get(name) is TestOutcome.PASSED)
+    equal = sorted(plan.twins[name] for name in plan.twins if outcomes.get(name) is TestOutcome.PASSED)
+    doubt = ""
+    if not forged and not plan.must_fail & set(outcomes):
+        doubt = run.problem or "they were not reported"
+    return Counterproof(forged=tuple(forged), equal_to_everything=tuple(equal), doubt=doubt)
+
+
+def _choose(passed: Iterable[str], mended: Iterable[str]) -> list[str]:
+    wanted = sorted(mended)
+    others = sorted(set(passed) - set(wanted))
+    if len(wanted) > _MOST_MENDED:
+        wanted = random.sample(wanted, _MOST_MENDED)
+    return wanted + random.sample(others, min(_MOST_OTHERS, len(others)))
+
+
+def _plan(bench: Bench, tree: Oid, chosen: Iterable[str], *, dotted: bool) -> _Plan:
+    paths = [entry.path for entry in bench.repository.list_paths(tree) if entry.path.endswith(".py")]
+    by_file: dict[str, dict[Qualname, str]] = {}
+    for name in chosen:
+        file, qualname, plain = _dotted(name, paths) if dotted else _node(name)
+        if file and qualname:
+            by_file.setdefault(file, {})[qualname] = plain
+    plan = _Plan()
+    token = secrets.token_hex(4)
+    for file, names in by_file.items():
+        source = bench.repository.read_blob(tree, file)
+        done = spoil(source, names, token=token) if source is not None else None
+        if done is None or not done.functions:
+            continue
+        plan.files[file] = done.source
+        plan.must_fail |= {names[qualname] for qualname in done.functions}
+        for qualname, twin in done.twins.items():
+            plan.twins[names[qualname].removesuffix(qualname[-1]) + twin[-1]] = names[qualname]
+    return plan
+
+
+def _node(name: str) -> tuple[str, Qualname, str]:
+    """File, function and plain id of a pytest node id."""
+    plain = _plain(name)
+    file, *rest = plain.split("::")
+    return file, tuple(rest), plain
+
+
+def _dotted(name: str, paths: Iterable[str]) -> tuple[str, Qualname, str]:
+    """The same of a unittest id, whose file is the only one with that name."""
+    parts = name.split(".")
+    for length in range(len(parts) - 1, 0, -1):
+        ending = "/".join(parts[:length]) + ".py"
+        found = [path for path in paths if path == ending or path.endswith(f"/{ending}")]
+        if len(found) == 1:
+            return found[0], tuple(parts[length:]), name
+    return "", (), name
+
+
+def _plain(name: str) -> str:
+    return name.partition("[")[0]
+
+
+def _any_passed(cases: Mapping[str, TestOutcome]) -> dict[str, TestOutcome]:
+    """Outcomes by id without parameters; a pass is what is looked for, so one of them is enough."""
+    found: dict[str, TestOutcome] = {}
+    for name, outcome in cases.items():
+        plain = _plain(name)
+        if outcome is TestOutcome.PASSED or plain not in found:
+            found[plain] = outcome
+    return found
