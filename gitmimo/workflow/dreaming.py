@@ -38,7 +38,7 @@ class Dreamer:
     repository: Repository
     environment: Environment
     scratch: Path
-    model: Model | None
+    model: Callable[[], Model] | None  # asked for only when there is something to name
     known_secrets: Mapping[str, str]
     observe: Observer
     test_command: str = ""
@@ -52,7 +52,7 @@ class Dreamer:
             commit=at,
             bench=self.bench,
             now=utc_now(),
-            model=self.model,
+            model=self.model() if self.model else None,
             known=self.known_secrets,
         )
         for learned in found.learned:
@@ -91,6 +91,12 @@ def remember(
     return Remembered(files={**record, **found.changes}, subject=found.message.rstrip("\n"))
 
 
+def find_skill(repository: Repository, base: Oid, task_text: str) -> tuple[SkillMatch | None, bool]:
+    """Return the verified skill that fits the task best, if any, and whether it is approved here."""
+    match = match_task(read_library(repository, base).skills, task_text)
+    return match, match is not None and trust.is_approved(repository, match.skill.digest)
+
+
 @dataclass(slots=True)
 class SkillFirst:
     """Tries a verified skill before any model; what became of it is noted in the session's `.mimo/` commit."""
@@ -105,11 +111,11 @@ class SkillFirst:
 
     def __call__(self, wait_for_base: Callable[[], None]) -> CandidateResult | None:
         """Replay the skill that fits; None when none fits, it isn't approved, or its replay failed."""
-        match = match_task(read_library(self.repository, self.base).skills, self.task_text)
+        match, approved = find_skill(self.repository, self.base, self.task_text)
         if match is None:
             return None
         observe = self.dreamer.observe
-        if not trust.is_approved(self.repository, match.skill.digest):
+        if not approved:
             text = f"{match.skill.name} fits but is not approved: git mimo trust"
             observe(Progress(number=0, phase="skill", text=text))
             return None

@@ -27,9 +27,17 @@ def test_a_task_solved_once_is_solved_again_in_a_fresh_clone_without_a_model(
     clone = tmp_path / "clone"
     git("clone", "-q", str(git.path), str(clone))
     requests = len(llm_server.requests)
-    refused = mimo("trust", "--show", cwd=clone)
-    assert refused.code == 2
-    assert "not approved" in refused.err
+    # from here on there is no model, no key and no server
+    for name in ("OPENAI_API_BASE", "OPENAI_API_KEY"):
+        monkeypatch.delenv(name)
+    start = ("start", "-t", TASK, "--json")
+    refused = mimo(*start, cwd=clone)
+    assert refused.code == 128
+    assert "no model is configured" in refused.err
+    assert "git mimo trust   # the skill" in refused.err
+    shown = mimo("trust", "--show", cwd=clone)
+    assert shown.code == 2
+    assert "not approved" in shown.err
     assert mimo("trust", "--yes", cwd=clone).code == 0
     second = mimo(*start, cwd=clone)
     assert second.code == 0, second.err
@@ -38,6 +46,18 @@ def test_a_task_solved_once_is_solved_again_in_a_fresh_clone_without_a_model(
     assert result["skill"] in git("log", "-1", "--format=%s", "HEAD~1")
     assert len(llm_server.requests) == requests
     assert all(gate["outcome"] in ("pass", "skipped") for gate in result["candidates"][0]["evidence"]["gates"])
+    tree = git("-C", str(clone), "rev-parse", f"{result['result_branch']}:calc.py")
+    assert tree == git("rev-parse", "HEAD~1:calc.py")
+
+    # the same again is not tested again, and where the skill doesn't apply a model is asked for, not before
+    third = mimo(*start, cwd=clone).json
+    assert third["candidates"][0]["evidence"] == result["candidates"][0]["evidence"]
+    (clone / "calc.py").write_text(BUGGY.replace("a - b", "a - b + 0"))
+    git("-C", str(clone), "commit", "-qam", "another bug")
+    unmet = mimo("start", "-t", TASK, cwd=clone)
+    assert unmet.code == 128
+    assert "no model is configured" in unmet.err
+    assert "failed: " in unmet.err
 
 
 def test_no_skills_asks_the_model(git: GitBuilder, llm_server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
