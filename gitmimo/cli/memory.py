@@ -55,15 +55,19 @@ def list_command(as_json: bool) -> int:
     memory = read_memory(repository, repository.resolve("HEAD"))
     for path, problem in memory.problems:
         render.say(f"warning: {path}: {problem}")
+    opposed = find_contradictions(memory.facts)
     if as_json:
-        render.emit_json({"schema": "git-mimo/memory/1", "facts": [to_json(fact) for fact in memory.facts]})
+        facts = [to_json(fact) for fact in memory.facts]
+        render.emit_json(
+            {"schema": "git-mimo/memory/1", "facts": facts, "contradictions": [to_json(found) for found in opposed]}
+        )
         return 0
     if not memory.facts:
         render.say("nothing is remembered yet")
         return 0
     rows = [(fact.id, fact.kind.value, fact.status.value, short(fact.text, 90)) for fact in memory.facts]
     render.out(render.table(("id", "kind", "status", "fact"), rows))
-    for found in find_contradictions(memory.facts):
+    for found in opposed:
         render.say(f"warning: {found.first} and {found.second} say opposite things: {found.reason}")
     return 0
 

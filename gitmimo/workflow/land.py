@@ -12,6 +12,7 @@ from gitmimo.git.mending import mend_checkout
 from gitmimo.git.repository import Repository
 from gitmimo.journal import Journal, read_journal
 from gitmimo.records import CandidateResult, Evidence, Oid, SessionResult, dump_json, to_json
+from gitmimo.workflow.remember import index_after_merge
 
 SUBJECT_LENGTH = 72
 
@@ -116,6 +117,7 @@ def _merge_recorded(repository: Repository, branch: str, tip: Oid, *, expected: 
         mend(repository, branch, expected, tip, since=began)
         raise
     if not known:
+        made = index_after_merge(repository, branch, made)
         ops.write_operation(repository, id, command=command, moves=[ops.RefMove(ref=ref, old=expected, new=made)])
     return made
 

@@ -162,7 +162,7 @@ def _models(repository: Repository, config: Config, session: SessionId, base: Oi
     except (NoModel, NoKey) as exc:
         if match is not None:
             skill = match.skill.name
-            exc.hint = f"git mimo trust   # the skill `{skill}` fits and needs no model, but is not approved\n{exc.hint}"
+            exc.hint = f"git mimo trust   # the skill `{skill}` fits, but is not approved\n{exc.hint}"
         raise
 
 
