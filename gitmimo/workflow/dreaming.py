@@ -10,6 +10,7 @@ from gitmimo.git import commit, refs, tree
 from gitmimo.git.repository import Repository
 from gitmimo.llm.model import Model
 from gitmimo.memory.dream import DreamResult, dream
+from gitmimo.memory.judgements import find_reverted_sessions
 from gitmimo.memory.library import read_library, record_use
 from gitmimo.memory.matching import SkillMatch, match_task
 from gitmimo.memory.material import SessionMaterial
@@ -67,13 +68,18 @@ class Dreamer:
 
 
 def remember(
-    dreamer: Dreamer | None, repository: Repository, result: SessionResult, winner: CandidateResult
+    dreamer: Dreamer | None,
+    repository: Repository,
+    result: SessionResult,
+    winner: CandidateResult,
+    *,
+    known_secrets: Mapping[str, str],
 ) -> Remembered:
     """Say what is committed after the change: the session's record, and with a dreamer what was learned.
 
     A dream that fails costs what it would have learned and nothing else.
     """
-    record = {record_path(result.session): write_session_record(result)}
+    record = {record_path(result.session): write_session_record(result, known=known_secrets)}
     plain = Remembered(files=record, subject=f"mimo: record of session {result.session}")
     if dreamer is None or winner.evidence is None or winner.number == 0:
         return plain
@@ -115,6 +121,11 @@ class SkillFirst:
         if match is None:
             return None
         observe = self.dreamer.observe
+        origin = match.skill.metadata.get("git-mimo.sessions", "")
+        if origin in find_reverted_sessions(self.repository, self.base):
+            text = f"{match.skill.name} fits, but the result it was made from was reverted"
+            observe(Progress(number=0, phase="skill", text=text))
+            return None
         if not approved:
             text = f"{match.skill.name} fits but is not approved: git mimo trust"
             observe(Progress(number=0, phase="skill", text=text))

@@ -10,6 +10,7 @@ from gitmimo.git.binary import run_git
 from gitmimo.git.commit import write_final_commit
 from gitmimo.git.merge import find_checkout
 from gitmimo.git.repository import Repository
+from gitmimo.memory.index import INDEX_PATH
 from gitmimo.memory.store import rebuild_index
 from gitmimo.records import Oid
 
@@ -91,9 +92,10 @@ def _refuse_dirty(checkout: Path, paths: list[str]) -> None:
     done = run_git(["status", "--porcelain", "-z", "--untracked-files=all", "--", *paths], cwd=checkout)
     changed = [field[3:] for field in done.text.split("\0") if field]
     if changed:
-        raise NeedsPerson(
-            f"`{changed[0]}` has changes that are not committed", hint=f"git commit -m '...' -- {changed[0]}"
-        )
+        hint = f"git commit -m '...' -- {changed[0]}"
+        if changed[0] == INDEX_PATH:
+            hint = f"git checkout -- {INDEX_PATH}   # it is generated; write facts with git mimo memory add"
+        raise NeedsPerson(f"`{changed[0]}` has changes that are not committed", hint=hint)
     for path in paths:
         for parent in (Path(path), *Path(path).parents):
             if (checkout / parent).is_symlink():

@@ -192,7 +192,8 @@ def _plan(
 
     def after(result: SessionResult, winner: CandidateResult) -> Remembered:
         dreams = config.text("dream") == "auto"
-        return skill.remembered(remember(dreamer if dreams else None, repository, result, winner))
+        found = remember(dreamer if dreams else None, repository, result, winner, known_secrets=dreamer.known_secrets)
+        return skill.remembered(found)
 
     return Plan(
         task=Task(
