@@ -1,5 +1,7 @@
 """`git mimo dream`: what sessions taught becomes facts and skills, on a branch to be reviewed."""
 
+import difflib
+
 import click
 
 from gitmimo.cli import render
@@ -36,17 +38,21 @@ def dream_command(
         raise UsageError("name sessions or give --all, not both")
     repository = open_repository()
     if undo:
-        render.say(f"taken back: {undo_dream(repository)}")
+        branch = undo_dream(repository)
+        if as_json:
+            render.emit_json({"schema": "git-mimo/dream/1", "undone": branch})
+        else:
+            render.say(f"taken back: {branch}")
         return 0
     config = load_config(repository, {"model": (model,) if model else ()})
-    found, branch = dream_over(
+    found, published = dream_over(
         repository, config, sessions, everything=everything, with_model=bool(model), dry_run=dry_run
     )
     if as_json:
         render.emit_json(
             {
                 "schema": "git-mimo/dream/1",
-                "branch": branch,
+                "branch": published,
                 "skills": list(found.skills),
                 "facts": [fact.id for fact in found.facts],
                 "changed": sorted(found.changes),
@@ -65,11 +71,16 @@ def dream_command(
         return 0
     if dry_run:
         for path, data in sorted(found.changes.items()):
-            render.out(f"--- {path}" + (" (deleted)" if data is None else ""))
-            if data is not None:
-                render.out_raw("".join(f"+{visible(line)}\n" for line in data.decode(errors="replace").splitlines()))
+            _show_change(path, repository.read_blob(repository.resolve("HEAD"), path), data)
         return 0
     render.say(found.message.split("\n")[0])
-    render.out(str(branch))
-    render.hint(f"git log -p -1 {branch}\ngit merge {branch}")
+    render.out(str(published))
+    render.hint(f"git log -p -1 {published}\ngit merge {published}")
     return 0
+
+
+def _show_change(path: str, old: bytes | None, new: bytes | None) -> None:
+    before, after = ((data or b"").decode(errors="replace").splitlines() for data in (old, new))
+    names = [f"{side}/{path}" if data is not None else "/dev/null" for side, data in (("a", old), ("b", new))]
+    for line in difflib.unified_diff(before, after, *names, lineterm=""):
+        render.out_raw(f"{visible(line)}\n")

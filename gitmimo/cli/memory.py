@@ -1,11 +1,13 @@
 """`git mimo memory`: facts that later sessions should know, committed beside the code."""
 
+from collections.abc import Iterable
+
 import click
 
 from gitmimo.cli import render
 from gitmimo.cli.common import json_option, open_repository, short
-from gitmimo.errors import UsageError
-from gitmimo.memory.contradictions import find_contradictions
+from gitmimo.errors import BadMemory, UsageError
+from gitmimo.memory.contradictions import Contradiction, find_contradictions
 from gitmimo.memory.facts import Fact, FactKind, FactStatus, new_fact
 from gitmimo.memory.recall import recall
 from gitmimo.memory.store import add_facts, forget, pin_sources, read_memory, replace_facts, verify
@@ -35,36 +37,48 @@ def add_command(text: str, kind: str, source: tuple[str, ...], as_json: bool) ->
         sources=pin_sources(repository, head, source),
         commits=(head,),
     )
-    changes = add_facts(repository, head, [fact])
-    if not changes:
-        render.say(f"known already: {fact.id}")
-        return 0
-    commit = commit_to_checkout(repository, changes, f"mimo: remember {fact.id}\n\n{fact.text}\n")
+    facts = read_memory(repository, head).facts
+    known = next((other for other in facts if other.id == fact.id), None)
+    commit = None
+    if known is None or not _says_enough(known, fact):
+        changes = add_facts(repository, head, [fact])
+        commit = commit_to_checkout(repository, changes, f"mimo: remember {fact.id}\n\n{fact.text}\n")
+    opposed = [found for found in find_contradictions([*facts, fact]) if fact.id in (found.first, found.second)]
     if as_json:
-        render.emit_json({"schema": "git-mimo/memory/1", "id": fact.id, "commit": commit})
-    else:
-        render.say(f"remembered {fact.id} in {commit[:12]}")
+        contradicts = [found.second if found.first == fact.id else found.first for found in opposed]
+        render.emit_json({"schema": "git-mimo/memory/1", "id": fact.id, "commit": commit, "contradicts": contradicts})
+        return 0
+    render.say(f"remembered {fact.id} in {commit[:12]}" if commit else f"known already: {fact.id}")
+    _warn(opposed)
     return 0
 
 
 @memory_command.command("list")
 @json_option
 def list_command(as_json: bool) -> int:
-    """List what is known, with what has become stale and what contradicts."""
+    """List the facts, the stale and the contradicting ones marked."""
     repository = open_repository()
     memory = read_memory(repository, repository.resolve("HEAD"))
     for path, problem in memory.problems:
         render.say(f"warning: {path}: {problem}")
+    opposed = find_contradictions(memory.facts)
     if as_json:
-        render.emit_json({"schema": "git-mimo/memory/1", "facts": [to_json(fact) for fact in memory.facts]})
+        facts = [to_json(fact) for fact in memory.facts]
+        render.emit_json(
+            {
+                "schema": "git-mimo/memory/1",
+                "facts": facts,
+                "contradictions": [to_json(found) for found in opposed],
+                "refused": dict(memory.problems),
+            }
+        )
         return 0
     if not memory.facts:
         render.say("nothing is remembered yet")
         return 0
     rows = [(fact.id, fact.kind.value, fact.status.value, short(fact.text, 90)) for fact in memory.facts]
     render.out(render.table(("id", "kind", "status", "fact"), rows))
-    for found in find_contradictions(memory.facts):
-        render.say(f"warning: {found.first} and {found.second} say opposite things: {found.reason}")
+    _warn(opposed)
     return 0
 
 
@@ -89,53 +103,88 @@ def show_command(fact_id: str, as_json: bool) -> int:
 @click.option("-n", "--max-count", type=click.IntRange(min=1), default=5, show_default=True)
 @json_option
 def search_command(query: str, max_count: int, as_json: bool) -> int:
-    """Search facts, session records and skills."""
+    """Search facts, session records and skills; exit 1 when no word fits."""
     repository = open_repository()
     hits = recall(repository, repository.resolve("HEAD"), query, max_count)
     if as_json:
         render.emit_json({"schema": "git-mimo/memory/1", "hits": [to_json(hit) for hit in hits]})
         return 0
+    if not hits:
+        render.say("nothing is remembered yet")
     for hit in hits:
         mark = "" if hit.matched else " (no word fits)"
         render.out(f"{hit.kind} {hit.id} [{hit.status}]{mark}: {short(hit.title or hit.text, 100)}")
-    return 0 if hits else 1
+    return 0 if any(hit.matched for hit in hits) else 1
 
 
 @memory_command.command("forget")
 @click.argument("fact_id", metavar="ID")
-def forget_command(fact_id: str) -> int:
+@json_option
+def forget_command(fact_id: str, as_json: bool) -> int:
     """Remove one fact and commit that; git keeps the past."""
     repository = open_repository()
     head = repository.resolve("HEAD")
     fact = read_memory(repository, head, check_sources=False).get(fact_id)
     commit = commit_to_checkout(repository, forget(repository, head, fact.id), f"mimo: forget {fact.id}\n")
-    render.say(f"forgot {fact.id} in {commit[:12]}")
+    if as_json:
+        render.emit_json({"schema": "git-mimo/memory/1", "id": fact.id, "commit": commit})
+    else:
+        render.say(f"forgot {fact.id} in {commit[:12]}")
     return 0
 
 
 @memory_command.command("verify")
 @click.argument("fact_id", required=False, metavar="ID")
 @click.option("--all", "everything", is_flag=True, help="Every fact that is not verified.")
-def verify_command(fact_id: str | None, everything: bool) -> int:
-    """Confirm that a fact still holds: pins its sources to what they are now. Without ID: say what needs it."""
+@json_option
+def verify_command(fact_id: str | None, everything: bool, as_json: bool) -> int:
+    """Confirm that a fact still holds.
+
+    Its sources are pinned to what they are now. Without ID: say which facts need it; exit 1 when there are any. With
+    --all those whose source is gone, or that nobody vouches for, are named and left.
+    """
+    if fact_id is not None and everything:
+        raise UsageError("name a fact or give --all, not both")
     repository = open_repository()
     head = repository.resolve("HEAD")
     memory = read_memory(repository, head)
-    open_facts = [fact for fact in memory.facts if fact.status != "verified"]
-    if fact_id is None and not everything:
+    open_facts = [fact for fact in memory.facts if fact.status is not FactStatus.VERIFIED]
+    checked: list[Fact] = []
+    left = [(fact, fact.status.value) for fact in open_facts]
+    if everything:
+        left = []
         for fact in open_facts:
-            render.out(f"{fact.id} {fact.status.value}: {short(fact.text, 90)}")
-        return int(bool(open_facts))
-    wanted = open_facts if fact_id is None else [memory.get(fact_id)]
-    if not wanted:
-        raise UsageError("every fact is verified already")
-    checked = [verify(fact, repository, head) for fact in wanted]
-    changes = replace_facts(repository, head, checked)
-    names = ", ".join(fact.id for fact in checked)
-    if changes:
-        commit_to_checkout(repository, changes, f"mimo: verify {names}\n")
-    render.say(f"verified {names}")
-    return 0
+            try:
+                checked.append(verify(fact, repository, head))
+            except BadMemory as exc:
+                left.append((fact, exc.message))
+    elif fact_id is not None:
+        checked, left = [verify(memory.get(fact_id), repository, head)], []
+    changes = replace_facts(repository, head, checked) if checked else {}
+    names = [fact.id for fact in checked]
+    commit = commit_to_checkout(repository, changes, f"mimo: verify {', '.join(names)}\n") if changes else None
+    if as_json:
+        open_ = [{"id": fact.id, "reason": reason} for fact, reason in left]
+        render.emit_json({"schema": "git-mimo/memory/1", "verified": names, "open": open_, "commit": commit})
+        return int(bool(left))
+    for fact, reason in left:
+        render.out(f"{fact.id} {reason}: {short(fact.text, 90)}")
+    if names:
+        render.say(f"verified {', '.join(names)}")
+    elif not left:
+        render.say("every fact is verified" if memory.facts else "nothing is remembered yet")
+    return int(bool(left))
+
+
+def _says_enough(known: Fact, fact: Fact) -> bool:
+    """Whether what is known needs no new commit: a person vouches for it, and its sources are no fewer."""
+    vouched = known.status is FactStatus.VERIFIED and known.origin is fact.origin
+    return vouched and set(fact.sources) <= set(known.sources)
+
+
+def _warn(opposed: Iterable[Contradiction]) -> None:
+    for found in opposed:
+        render.say(f"warning: {found.first} and {found.second} say opposite things: {found.reason}")
 
 
 def _about(fact: Fact) -> None:

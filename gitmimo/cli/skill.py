@@ -10,6 +10,7 @@ from gitmimo.cli.common import json_option, load_config, open_repository, short
 from gitmimo.errors import MimoError, UsageError
 from gitmimo.memory.library import read_library, retire
 from gitmimo.memory.links import check_links, link_skills, unlink_skills
+from gitmimo.memory.outcomes import Standing
 from gitmimo.memory.skill_file import SKILLS_DIR, check_name, read_skill_directory
 from gitmimo.workflow.remember import commit_to_checkout
 from gitmimo.workflow.skilled import parse_parameters, run_skill, verify_skill
@@ -83,7 +84,11 @@ def show_command(name: str) -> int:
 @click.option("--dry-run", is_flag=True, help="Carry it out in a scratch tree and publish nothing.")
 @json_option
 def run_command(name: str, parameters: tuple[str, ...], dry_run: bool, as_json: bool) -> int:
-    """Carry a skill out on HEAD, without a model; the result stands on a branch of its own."""
+    """Carry a skill out on HEAD, without a model.
+
+    The result stands on a branch of its own. Without -p the parameters of its first example are used. Exit 1 when it
+    could not be carried out, with the reason.
+    """
     repository = open_repository()
     skill = read_library(repository, repository.resolve("HEAD")).get(name)
     carried = run_skill(repository, load_config(repository), name, parse_parameters(parameters, skill), dry_run=dry_run)
@@ -113,7 +118,7 @@ def run_command(name: str, parameters: tuple[str, ...], dry_run: bool, as_json: 
 @skill_command.command("verify")
 @click.argument("name")
 def verify_command(name: str) -> int:
-    """Replay a skill twice on HEAD; it is confirmed, or quarantined with the reason."""
+    """Replay a skill twice; confirm or quarantine it."""
     repository = open_repository()
     found, changes = verify_skill(repository, load_config(repository), name)
     word = "verified" if found.admitted else "does not apply here" if found.is_unmet else "quarantined"
@@ -126,9 +131,14 @@ def verify_command(name: str) -> int:
 @skill_command.command("validate")
 @click.argument("directories", nargs=-1, type=click.Path(path_type=Path))
 def validate_command(directories: tuple[Path, ...]) -> int:
-    """Check skill folders by the Agent Skills specification and git-mimo's own rules (default: all of .mimo/skills)."""
+    """Check skill folders, all by default.
+
+    By the Agent Skills specification and git-mimo's own rules; exit 1 when one is refused, with the reason.
+    """
     root = open_repository().require_work_tree() / SKILLS_DIR
     wanted = list(directories) or (sorted(path for path in root.iterdir()) if root.is_dir() else [])
+    if not wanted:
+        render.say("no skill in this checkout")
     bad = 0
     for directory in wanted:
         try:
@@ -145,7 +155,11 @@ def validate_command(directories: tuple[Path, ...]) -> int:
 @click.option("--remove", is_flag=True, help="Remove our links and unchanged copies.")
 @click.option("--check", is_flag=True, help="Only say how things stand; exit 1 when something drifted.")
 def link_command(copy: bool, remove: bool, check: bool) -> int:
-    """Offer the skills to other agents in .agents/skills and .claude/skills."""
+    """Offer the skills to other agents.
+
+    Links in .agents/skills and .claude/skills, which Claude Code, Codex, OpenCode and Copilot read; copies, with a
+    check for drift, where links don't work.
+    """
     repository = open_repository()
     checkout = repository.require_work_tree()
     root = checkout / SKILLS_DIR
@@ -158,7 +172,8 @@ def link_command(copy: bool, remove: bool, check: bool) -> int:
     else:
         links = unlink_skills(checkout, names) if remove else link_skills(checkout, names, copy=copy)
     for link in links:
-        render.out(f"{link.state.ljust(8)} {link.path}")
+        state = "removed" if remove and link.state == "missing" else link.state
+        render.out(f"{state.ljust(8)} {link.path}")
     return int(check and any(link.state in ("drifted", "missing", "foreign") for link in links))
 
 
@@ -169,9 +184,10 @@ def retire_command(name: str, reason: str) -> int:
     """Take a skill out of use; its files stay."""
     repository = open_repository()
     head = repository.resolve("HEAD")
-    changes = retire(read_library(repository, head).get(name), reason)
+    skill = read_library(repository, head).get(name)
+    changes = retire(skill, reason) if skill.outcomes.standing is not Standing.RETIRED else {}
     if not changes:
-        render.say("it is retired already")
+        render.say(f"{name} is retired already")
         return 0
     commit_to_checkout(repository, changes, f"mimo: retire skill {name}\n\n{reason}\n")
     render.say(f"{name} is retired")
@@ -182,7 +198,7 @@ def retire_command(name: str, reason: str) -> int:
 @click.argument("name")
 @click.option("--description", required=True, help="What it does and when to use it.")
 def new_command(name: str, description: str) -> int:
-    """Write the beginning of a skill to read, for a person to go on with; nothing is committed."""
+    """Begin a skill to read; nothing is committed."""
     directory = open_repository().require_work_tree() / SKILLS_DIR / check_name(name)
     if directory.exists() or directory.is_symlink():
         raise UsageError(f"it is there already: `{directory}`")

@@ -7,6 +7,7 @@ import click
 from gitmimo.cli import render
 from gitmimo.cli.common import load_config, open_repository
 from gitmimo.memory.library import read_library
+from gitmimo.visible import visible
 from gitmimo.workflow.trust import approve, brought_commands, digest_of, is_approved, withdraw
 
 
@@ -32,6 +33,8 @@ def trust_command(yes: bool, show: bool, withdrawn: bool) -> int:
     for skill in read_library(repository, repository.resolve("HEAD")).skills:
         if skill.is_runnable:
             render.out(f"skill {skill.name}: {skill.description}")
+            for step in skill.procedure.steps if skill.procedure else ():
+                render.out(f"  {visible(step.summary, newlines=False)}")
             brought[skill.digest] = f"skill {skill.name}"
     if not brought:
         render.say("this repository brings no commands and no runnable skills")

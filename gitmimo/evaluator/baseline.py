@@ -47,8 +47,22 @@ class Baseline:
         return self.report.exit_code == 0 and not self.failed_ids
 
 
-def measure_base(bench: Bench, *, runs: int = 2, cancelled: Callable[[], bool] | None = None) -> Baseline:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Earlier:
+    """What an earlier session measured of the same tree under the same conditions."""
+
+    report: TestReport
+    flaky_ids: tuple[str, ...] = ()
+
+
+def measure_base(
+    bench: Bench, *, runs: int = 2, earlier: Earlier | None = None, cancelled: Callable[[], bool] | None = None
+) -> Baseline:
     """Run setup and tests on base, each time in a fresh tree.
+
+    An `earlier` measurement counts as one of the runs when the first one now says the same; what it knows to be flaky
+    stays so. Where it says something else, it is the environment that has changed, and it counts for nothing. At least
+    one run is always of now.
 
     CheckError when setup fails, when the tests don't end, can't run at all, or test another copy of the code.
     """
@@ -56,7 +70,7 @@ def measure_base(bench: Bench, *, runs: int = 2, cancelled: Callable[[], bool] |
     layout = layout_of(bench, tree)
     tests, notes = bench.tests, []
     done: list[SuiteRun] = []
-    for _ in range(runs):
+    while len(done) < runs:
         with fresh_tree(bench, tree) as fresh:
             for command in bench.setup:
                 result = fresh.run(command, cancelled=cancelled)
@@ -73,7 +87,12 @@ def measure_base(bench: Bench, *, runs: int = 2, cancelled: Callable[[], bool] |
                 tests = replace(tests, report=ReportFormat.NONE)
                 notes.append("no results by test id: only the exit code of the test command counts")
         done.append(run)
+        if len(done) == 1 and earlier is not None and _says_the_same(run.report, earlier):
+            break
     cases, flaky = _agree([run.report for run in done])
+    if earlier is not None:
+        flaky = tuple(sorted({*flaky, *(name for name in earlier.flaky_ids if name in cases)}))
+        cases = {name: outcome for name, outcome in cases.items() if name not in flaky}
     if done[0].report.has_report and not cases and not flaky:
         notes.append(NO_TEST_RAN)
     return Baseline(
@@ -113,6 +132,15 @@ def _check_run(bench: Bench, run: SuiteRun, tests: TestCommand) -> None:
         )
 
 
+def _says_the_same(report: TestReport, earlier: Earlier) -> bool:
+    """Whether two runs agree on everything but on tests that are known to be flaky."""
+    before = earlier.report
+    if report.has_report != before.has_report or (report.exit_code != before.exit_code and not earlier.flaky_ids):
+        return False
+    names = ({*report.cases} | {*before.cases}) - {*earlier.flaky_ids}
+    return all(_plain(report.cases.get(name)) == _plain(before.cases.get(name)) for name in names)
+
+
 def _agree(reports: list[TestReport]) -> tuple[dict[str, TestOutcome], tuple[str, ...]]:
     """The outcomes on which all reports agree, and the tests on which they don't."""
     names = {name for report in reports for name in report.cases}
@@ -137,11 +165,16 @@ def _fingerprint(bench: Bench, tests: TestCommand, cases: Mapping[str, TestOutco
 
     The base's own results are part of it: a repaired environment shows there, and old evidence is not used again.
     """
-    parts = [bench.environment.name, platform.machine(), platform.release(), tests.report.value, repr(bench.limits)]
-    parts += [describe_interpreter(tests.interpreter)] if tests.interpreter else []
-    parts += [str(bench.network), *sorted(bench.protected), *sorted(bench.unprotected)]
+    parts = conditions(bench, tests)
     parts += [str(exit_code), *(f"{name}={outcome}" for name, outcome in sorted(cases.items()))]
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:20]
+
+
+def conditions(bench: Bench, tests: TestCommand) -> list[str]:
+    """What results depend on that is known without running anything."""
+    parts = [bench.environment.name, platform.machine(), platform.release(), tests.report.value, repr(bench.limits)]
+    parts += [describe_interpreter(tests.interpreter)] if tests.interpreter else []
+    return [*parts, str(bench.network), *sorted(bench.protected), *sorted(bench.unprotected)]
 
 
 def _last_lines(output: str, count: int = 3) -> str:

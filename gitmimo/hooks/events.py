@@ -13,6 +13,7 @@ from gitmimo.hooks import carry, message, push
 from gitmimo.hooks.install import EVENTS
 from gitmimo.records import Oid
 from gitmimo.redact import known_secrets
+from gitmimo.workflow.remember import index_after_own_merge
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +51,7 @@ def answer_hook(
                 carry.after_rewrite(repository, read_input())
             case _:
                 carry.after_merge(repository)
+                index_after_own_merge(repository)
     except CheckError as exc:
         return HookAnswer(exit_code=1, lines=(f"mimo {event}: {exc.message}", f"hint: {exc.hint}"))
     except MimoError as exc:

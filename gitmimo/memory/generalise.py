@@ -1,6 +1,7 @@
 """Parameters of a procedure, found by rule: the words of the task that came back in what was written."""
 
 import re
+import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -21,11 +22,14 @@ class General:
     task: str = ""  # the task with slots
 
 
-def generalise(task: str, steps: Sequence[ProcedureStep]) -> General:
+def generalise(
+    task: str, steps: Sequence[ProcedureStep], *, before: Mapping[str, str] = types.MappingProxyType({})
+) -> General:
     """Put slots where words of the task came back in what the steps write, run or look for.
 
     A word counts when it is marked as a name in the task (quoted, an option, a number, several words in one) and
-    stands in what the steps bring in. Where nothing is found there are no parameters.
+    stands in what the steps bring in. A name that an edited file held `before` (path to text) is what the task is
+    about, and not something that it brings. Where nothing is found there are no parameters.
     """
     fresh = "\n".join(_fresh_texts(steps))
     written = "\n".join(_fresh_texts([step for step in steps if step.kind != "replace"]))
@@ -34,6 +38,8 @@ def generalise(task: str, steps: Sequence[ProcedureStep]) -> General:
         # words with spaces that a replacement brings in are code
         where = written if " " in word.value else fresh
         if len(found) >= _MOST or any(word.value in known for _, known in found) or not _occurs(word.value, where):
+            continue
+        if _is_old(word.value, steps, before):
             continue
         parameter = parameter_for(word, [known.name for known, _ in found])
         if parameter is not None:
@@ -76,6 +82,14 @@ def _other(parameter: Parameter, value: str) -> str:
 
 def _occurs(value: str, fresh: str) -> bool:
     return any(_pattern(text).search(fresh) for text in _spellings(value).values())
+
+
+def _is_old(value: str, steps: Sequence[ProcedureStep], before: Mapping[str, str]) -> bool:
+    """Whether a name comes back only in edits of files that held it already; numbers do so by chance."""
+    bringing = [step for step in steps if _occurs(value, "\n".join(_fresh_texts([step])))]
+    return not value[:1].isdigit() and all(
+        step.kind == "edit" and _occurs(value, before.get(step.path, "")) for step in bringing
+    )
 
 
 # --- slots -----------------------------------------------------------------------------------------------------------

@@ -11,11 +11,12 @@ from gitmimo.git.tree import put_files
 from gitmimo.memory.facts import Fact, FactStatus
 from gitmimo.memory.library import quarantine, read_library, record_use
 from gitmimo.memory.outcomes import Label
-from gitmimo.memory.session_record import add_label, read_labels, record_path
+from gitmimo.memory.session_record import add_label, is_readable, read_labels, read_skill_name, record_path
 from gitmimo.memory.store import Changes, read_memory, replace_facts
 from gitmimo.records import Oid
 
 _AGAINST = (Label.REJECTED, Label.REVERTED)
+_MERGES = re.compile(r"Merge mimo session ([0-9a-z]{10})\b")
 _REVERTS = re.compile(r"^This reverts commit ([0-9a-f]{7,40})\b", re.M)
 
 
@@ -32,12 +33,13 @@ def judge_session(
     """Return the changes to the commit's `.mimo/` that record a person's judgement of a session; once for each label.
 
     What the session taught is confirmed by a merge and loses its standing by a rejection or a revert. `told` are ids
-    of facts that its candidates were given, `skill` the one that was replayed: they share the credit or the blame.
+    of facts that its candidates were given, `skill` the one that was replayed (else as the record says): they share
+    the credit or the blame.
     """
     path = record_path(session)
     record = repository.read_blob(commit, path)
-    if record is not None and label.value in read_labels(record):
-        return {}
+    if record is not None and (label.value in read_labels(record) or not is_readable(record)):
+        return {}  # what can't be noted in the record would count again each time
     changes: Changes = {}
     judged = [
         _judged(fact, label, learned=session in fact.sessions)
@@ -46,11 +48,13 @@ def judge_session(
     ]
     if judged:
         changes |= replace_facts(repository, commit, judged)
+    used = skill or (read_skill_name(record) if record is not None else None)
     for known in read_library(repository, commit).skills:
-        if known.name == skill:
+        if known.metadata.get("git-mimo.sessions") == session:
+            if label in _AGAINST:
+                changes |= quarantine(known, f"the result it was made from was {label.value}", now=now)
+        elif known.name == used:
             changes |= record_use(known, label, session=session, now=now)
-        elif known.metadata.get("git-mimo.sessions") == session and label in _AGAINST:
-            changes |= quarantine(known, f"the result it was made from was {label.value}", now=now)
     if record is not None:
         changes[path] = add_label(record, label.value)
     return changes
@@ -105,8 +109,12 @@ def find_reverted_sessions(repository: Repository, tip: Oid, *, limit: int = 500
 
 
 def _session_of(repository: Repository, rev: str) -> str:
+    """The session whose change a commit is, or whose merge."""
     done = repository.run("log", "--max-count=1", "--format=%B", rev, check=False)
-    return read_trailers(done.text).get("Mimo-Session", "") if done.exit_code == 0 else ""
+    if done.exit_code:
+        return ""
+    merged = _MERGES.match(done.text)
+    return read_trailers(done.text).get("Mimo-Session") or (merged[1] if merged else "")
 
 
 def _judged(fact: Fact, label: Label, *, learned: bool) -> Fact:

@@ -18,6 +18,7 @@ from gitmimo.records import Oid, dump_json, from_json
 
 SESSIONS_DIR = ".mimo/sessions"
 SKILLS_DIR = ".mimo/skills"
+INDEX_NAME = "recall.sqlite"  # in the repository's state directory
 _VERSION = 2
 _CUT = 0.15  # of the best score
 _MOST_WORDS = 32
@@ -69,6 +70,12 @@ def indexed_facts(repository: Repository, commit: str, *, limit: int) -> list[Fa
     return list(mark_stale([from_json(Fact, json.loads(row[0])) for row in rows], repository, commit))
 
 
+def drop_index(path: Path) -> None:
+    """Remove an index; the next question makes it again."""
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
 # --- the index -------------------------------------------------------------------------------------------------------
 
 _SCHEMA = (
@@ -85,7 +92,7 @@ _SCHEMA = (
 
 def _ask_index(repository: Repository, commit: str, ask: Callable[[sqlite3.Connection], Answer]) -> Answer:
     """Answer from the index as of the commit, in one transaction so that no other process moves it meanwhile."""
-    path = repository.state_dir / "recall.sqlite"
+    path = repository.state_dir / INDEX_NAME
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.closing(_open(str(path))) as database:
@@ -108,8 +115,7 @@ def _replacement(path: Path, *, locked: bool) -> sqlite3.Connection:
     """Open a new index in place of a damaged one; in memory when somebody holds it or the disk refuses."""
     if not locked:
         try:
-            for suffix in ("", "-wal", "-shm", "-journal"):
-                path.with_name(path.name + suffix).unlink(missing_ok=True)
+            drop_index(path)
             return _open(str(path))
         except (sqlite3.Error, OSError):
             pass

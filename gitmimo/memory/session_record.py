@@ -79,6 +79,24 @@ def read_labels(data: bytes) -> tuple[str, ...]:
         return ()
 
 
+def is_readable(data: bytes) -> bool:
+    """Whether a record is of our form."""
+    try:
+        read_document(data, max_bytes=4 * MAX_BYTES)
+    except BadMemory:
+        return False
+    return True
+
+
+def read_skill_name(data: bytes) -> str | None:
+    """Return the skill that the session used or made, as its record says."""
+    try:
+        found = read_document(data, max_bytes=4 * MAX_BYTES).header.get("skill")
+    except BadMemory:
+        return None
+    return found if isinstance(found, str) and found != "none" else None
+
+
 def add_label(data: bytes, label: str) -> bytes:
     """Return the record with one more label. BadMemory when the record is damaged."""
     document = read_document(data, max_bytes=4 * MAX_BYTES)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from gitmimo.errors import SecretFound, SkillRefused
+from gitmimo.git.repository import Repository
 from gitmimo.git.tree import without_mimo
 from gitmimo.memory.effects import NotText, without_junk
 from gitmimo.memory.generalise import General, generalise, other_values
@@ -77,7 +78,7 @@ def make_from_session(
     if len(small.steps) > _MOST_STEPS:
         return replace(made, reason=f"{len(small.steps)} steps are too many to be one procedure")
     task = redact(material.result.task, workshop.known)[0]
-    general = generalise(task, small.steps)
+    general = generalise(task, small.steps, before=_texts_before(repository, base, small.steps))
     ways = [General(steps=small.steps, task=task)]  # the last resort: no parameters
     if general.parameters:
         ways = [add_probes(repository, base, general), general, *ways]
@@ -92,6 +93,12 @@ def make_from_session(
         if made.skill is not None:
             break
     return made
+
+
+def _texts_before(repository: Repository, base: Oid, steps: Sequence[ProcedureStep]) -> dict[str, str]:
+    """What the edited files held."""
+    paths = {step.path for step in steps if step.kind == "edit"}
+    return {path: (repository.read_blob(base, path) or b"").decode("utf-8", "replace") for path in paths}
 
 
 def _try(

@@ -26,6 +26,8 @@ memory/*.md merge=union
 skills/*/assets/outcomes.log merge=union
 """
 
+_OLD_ATTRIBUTES = b"MEMORY.md merge=union\n"  # as `init` once wrote it
+
 Changes = dict[str, bytes | None]
 """File contents by path, None for removal; `git.tree.put_files` takes them."""
 
@@ -196,8 +198,9 @@ def merge_memory(repository: Repository, *, base: str | None, ours: str, theirs:
 
 
 def attributes_change(repository: Repository, commit: str) -> Changes:
-    """Return the change that lets branches merge what both learned; nothing when the file is there."""
-    return {} if repository.find_entry(commit, ATTRIBUTES_PATH) else {ATTRIBUTES_PATH: ATTRIBUTES}
+    """Return the change that lets branches merge what both learned; nothing when somebody has written the file."""
+    held = repository.read_blob(commit, ATTRIBUTES_PATH)
+    return {ATTRIBUTES_PATH: ATTRIBUTES} if held in (None, _OLD_ATTRIBUTES) else {}
 
 
 def list_files(repository: Repository, commit: str, directory: str) -> list[tuple[str, Oid]]:

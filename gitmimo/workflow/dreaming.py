@@ -10,6 +10,7 @@ from gitmimo.git import commit, refs, tree
 from gitmimo.git.repository import Repository
 from gitmimo.llm.model import Model
 from gitmimo.memory.dream import DreamResult, dream
+from gitmimo.memory.judgements import find_reverted_sessions
 from gitmimo.memory.library import read_library, record_use
 from gitmimo.memory.matching import SkillMatch, match_task
 from gitmimo.memory.material import SessionMaterial
@@ -38,7 +39,7 @@ class Dreamer:
     repository: Repository
     environment: Environment
     scratch: Path
-    model: Model | None
+    model: Callable[[], Model] | None  # asked for only when there is something to name
     known_secrets: Mapping[str, str]
     observe: Observer
     test_command: str = ""
@@ -52,7 +53,7 @@ class Dreamer:
             commit=at,
             bench=self.bench,
             now=utc_now(),
-            model=self.model,
+            model=self.model() if self.model else None,
             known=self.known_secrets,
         )
         for learned in found.learned:
@@ -67,13 +68,18 @@ class Dreamer:
 
 
 def remember(
-    dreamer: Dreamer | None, repository: Repository, result: SessionResult, winner: CandidateResult
+    dreamer: Dreamer | None,
+    repository: Repository,
+    result: SessionResult,
+    winner: CandidateResult,
+    *,
+    known_secrets: Mapping[str, str],
 ) -> Remembered:
     """Say what is committed after the change: the session's record, and with a dreamer what was learned.
 
     A dream that fails costs what it would have learned and nothing else.
     """
-    record = {record_path(result.session): write_session_record(result)}
+    record = {record_path(result.session): write_session_record(result, known=known_secrets)}
     plain = Remembered(files=record, subject=f"mimo: record of session {result.session}")
     if dreamer is None or winner.evidence is None or winner.number == 0:
         return plain
@@ -91,6 +97,12 @@ def remember(
     return Remembered(files={**record, **found.changes}, subject=found.message.rstrip("\n"))
 
 
+def find_skill(repository: Repository, base: Oid, task_text: str) -> tuple[SkillMatch | None, bool]:
+    """Return the verified skill that fits the task best, if any, and whether it is approved here."""
+    match = match_task(read_library(repository, base).skills, task_text)
+    return match, match is not None and trust.is_approved(repository, match.skill.digest)
+
+
 @dataclass(slots=True)
 class SkillFirst:
     """Tries a verified skill before any model; what became of it is noted in the session's `.mimo/` commit."""
@@ -105,11 +117,16 @@ class SkillFirst:
 
     def __call__(self, wait_for_base: Callable[[], None]) -> CandidateResult | None:
         """Replay the skill that fits; None when none fits, it isn't approved, or its replay failed."""
-        match = match_task(read_library(self.repository, self.base).skills, self.task_text)
+        match, approved = find_skill(self.repository, self.base, self.task_text)
         if match is None:
             return None
         observe = self.dreamer.observe
-        if not trust.is_approved(self.repository, match.skill.digest):
+        origin = match.skill.metadata.get("git-mimo.sessions", "")
+        if origin in find_reverted_sessions(self.repository, self.base):
+            text = f"{match.skill.name} fits, but the result it was made from was reverted"
+            observe(Progress(number=0, phase="skill", text=text))
+            return None
+        if not approved:
             text = f"{match.skill.name} fits but is not approved: git mimo trust"
             observe(Progress(number=0, phase="skill", text=text))
             return None

@@ -18,7 +18,7 @@ MAX_NOTE_BYTES = 4_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of a landed change. `label` is merged, rejected or reverted."""
+    """What became of a landed change. `label` is merged, rejected, reverted or passed_over."""
 
     label: str
     commit: str = ""

@@ -12,6 +12,7 @@ from gitmimo.git import ops, refs
 from gitmimo.git.lock import LockTimeout, hold_lock
 from gitmimo.git.repository import Repository
 from gitmimo.git.worktree import list_worktrees
+from gitmimo.memory.recall import INDEX_NAME, drop_index
 from gitmimo.records import Oid, SessionId, is_session_id
 from gitmimo.workflow.cleaning import UNFINISHED, clear_session, processes_in
 from gitmimo.workflow.history import LOCK_NAME, list_session_ids, read_session, sessions_directory
@@ -25,7 +26,7 @@ DEFAULT_EXPIRY = "90.days"
 class Garbage:
     """One thing that can go. `size` is in bytes, 0 for a ref, whose objects git's own gc frees."""
 
-    kind: str  # worktrees, branch, ref, journal, evidence
+    kind: str  # worktrees, branch, ref, journal, evidence, index
     name: str
     reason: str
     size: int
@@ -74,6 +75,10 @@ def find_garbage(repository: Repository, *, expiry: datetime, root: str = "") ->
         if datetime.fromtimestamp(path.stat().st_mtime, UTC) <= expiry:
             yield Garbage(kind="evidence", name=path.stem, reason="a cached result that has expired",
                           size=path.stat().st_size, remove=lambda place=path: place.unlink(missing_ok=True))  # type: ignore[misc]  # fmt: skip
+    index = repository.state_dir / INDEX_NAME
+    if index.is_file() and datetime.fromtimestamp(index.stat().st_mtime, UTC) <= expiry:
+        yield Garbage(kind="index", name=index.name, reason="made again when it is needed", size=index.stat().st_size,
+                      remove=lambda: drop_index(index))  # fmt: skip
 
 
 def clean_orphans(repository: Repository, *, root: str = "") -> None:

@@ -34,6 +34,7 @@ class SessionState:
     process: int | None = None
     is_closed: bool = True  # whether its process came to an end by itself
     merging: Oid | None = None  # what was about to be merged, and is not known to have been
+    picked: int | None = None  # the candidate that a person merged instead of the verdict's
     settings: Mapping[str, Any] = field(default_factory=dict)  # the configuration it was started with
 
 
@@ -168,6 +169,8 @@ def _fold(session: SessionId, entries: Sequence[Entry]) -> SessionState:
                 candidates[found.number] = found
             case "merged" if not entry.done and state is not None:
                 state = replace(state, merging=Oid(entry.data["commit"]))
+            case "picked" if state is not None:
+                state = replace(state, picked=entry.data["candidate"])
             case "session" | "landed" | "merged" if entry.done and state is not None:
                 result = from_json(SessionResult, entry.data["result"])
                 state = replace(state, result=result, is_closed=state.is_closed or entry.event == "session")

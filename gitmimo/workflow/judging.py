@@ -14,6 +14,7 @@ from gitmimo.evaluator.command import ReportFormat, TestCommand, TestKind
 from gitmimo.evaluator.detect import detect_test_command
 from gitmimo.evaluator.evaluate import evaluate
 from gitmimo.evaluator.goals import Need, find_mending
+from gitmimo.evaluator.kept_baseline import KeptBaseline
 from gitmimo.evaluator.store import EvidenceStore
 from gitmimo.git.edit import check_tree_path
 from gitmimo.git.repository import Repository
@@ -46,9 +47,11 @@ class Judge:
         return self._baseline
 
     def measure_base(self) -> str:
-        """Run the base's tests twice and say in a few words what came of it."""
-        self._baseline = measure_base(self.bench, cancelled=self._cancelled)
-        found = self._baseline
+        """Run the base's tests and say in a few words what came of it: twice, or once more than an earlier session."""
+        kept = KeptBaseline(self._store.directory, self.bench)
+        found = measure_base(self.bench, earlier=kept.find(), cancelled=self._cancelled)
+        kept.keep(found)
+        self._baseline = found
         if not found.cases:
             return "no results by test id" if self.bench.tests is not NO_TESTS else "no tests"
         failing = f", {len(found.failed_ids)} failing" if found.failed_ids else ""

@@ -12,6 +12,7 @@ from gitmimo.git.mending import mend_checkout
 from gitmimo.git.repository import Repository
 from gitmimo.journal import Journal, read_journal
 from gitmimo.records import CandidateResult, Evidence, Oid, SessionResult, dump_json, to_json
+from gitmimo.workflow.remember import index_after_merge
 
 SUBJECT_LENGTH = 72
 
@@ -35,15 +36,17 @@ def write_result(
     mimo_files: Mapping[str, bytes | None],
     record_subject: str,
     journal: Journal,
+    named: str = "",
 ) -> tuple[str, Oid]:
     """Publish base -> change commit -> `.mimo/` commit as the result branch, by one ref; return branch and tip.
 
-    The change commit's tree is what was tested: the product with protected paths from base.
+    The change commit's tree is what was tested: the product with protected paths from base. The branch is called after
+    the task, or as `named`.
     """
     evidence = candidate.evidence
     if evidence is None:
         raise UsageError(f"candidate {candidate.number} has no evidence")
-    branch = refs.branch_ref(refs.result_branch(result.session, result.task, prefix=prefix))
+    branch = refs.branch_ref(refs.result_branch(result.session, named or result.task, prefix=prefix))
     before = _published(repository, branch, journal)
     if before is not None:
         return refs.short_name(branch), before
@@ -116,6 +119,7 @@ def _merge_recorded(repository: Repository, branch: str, tip: Oid, *, expected: 
         mend(repository, branch, expected, tip, since=began)
         raise
     if not known:
+        made = index_after_merge(repository, branch, made)
         ops.write_operation(repository, id, command=command, moves=[ops.RefMove(ref=ref, old=expected, new=made)])
     return made
 

@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from gitmimo.config import Config
@@ -12,8 +11,11 @@ from gitmimo.git import refs
 from gitmimo.git.lock import hold_lock
 from gitmimo.git.repository import Repository
 from gitmimo.journal import Journal, read_journal
-from gitmimo.records import Evidence, Oid, SessionResult
+from gitmimo.memory.outcomes import Label
+from gitmimo.records import Evidence, Oid, SessionResult, utc_now
 from gitmimo.workflow import land
+from gitmimo.workflow.evidence_notes import Outcome
+from gitmimo.workflow.evidence_search import record_outcome
 from gitmimo.workflow.history import sessions_directory
 from gitmimo.workflow.judging import Judge, make_judge
 from gitmimo.workflow.progress import Observer, Progress
@@ -86,7 +88,22 @@ def merge_session(
             journal=journal,
         )
         journal.done("merged", result=land.with_landing(result))
+        _note_choice(repository, result, number, landing.commit, journal)
         return landing
+
+
+def _note_choice(
+    repository: Repository, result: SessionResult, number: int | None, merged: Oid, journal: Journal
+) -> None:
+    """Record that a person merged another candidate than the verdict's: the next dream learns from theirs."""
+    winner = result.verdict.winner if result.verdict else None
+    if number is None or number == winner:
+        return
+    journal.done("picked", candidate=number)
+    if result.result_commit is not None:
+        reason = f"candidate {number} was merged instead of {winner}"
+        outcome = Outcome(label=Label.PASSED_OVER.value, commit=merged, reason=reason, at=utc_now())
+        record_outcome(repository, result.result_commit, outcome)
 
 
 def _unreviewed(result: SessionResult) -> tuple[str, ...]:
@@ -134,11 +151,12 @@ def _tip_to_merge(
         )
     branch, tip = land.write_result(
         repository,
-        replace(result, task=f"{result.task.splitlines()[0][:40]} candidate {number}"),
+        result,
         chosen,
         prefix=config.text("branchPrefix"),
         mimo_files={},
         record_subject="",
         journal=journal,
+        named=f"candidate {number} {result.task}",  # in front: names are cut at their end
     )
     return tip

@@ -42,6 +42,11 @@ class ModelPool:
         """Whether candidates would only wait for each other: every worker runs on this machine."""
         return self.is_near or all(provider_of(model.name) in _NEAR for model in self.workers)
 
+    @property
+    def has_critic(self) -> bool:
+        """Whether somebody reviews the diffs."""
+        return self.critic is not None
+
     def close(self) -> None:
         """Let go of connections, the local server and the ledger."""
         for model in {

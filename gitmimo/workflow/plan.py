@@ -24,7 +24,7 @@ class Plan:
     critic: Callable[[Sequence[int], Mapping[int, Evidence], Mapping[int, CandidateResult]], CriticOpinion | None]
     candidates: int
     fan_out_at_once: bool
-    takes_turns: bool  # a local model: parallel candidates would only wait for each other
+    takes_turns: Callable[[], bool]  # a local model: parallel candidates would only wait for each other
     strategy: str
     protocol: str
     max_steps: int

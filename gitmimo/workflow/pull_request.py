@@ -222,7 +222,7 @@ def reject(repository: Repository, result: SessionResult, reason: str) -> Oid | 
         finally:
             journal.close()
     head = repository.resolve("HEAD")
-    changes = judge_session(repository, head, result.session, Label.REJECTED, now=now)
+    changes = judge_session(repository, head, result.session, Label.REJECTED, now=now, skill=result.skill)
     if not changes:
         return None
     return commit_to_checkout(repository, changes, f"mimo: session {result.session} was rejected\n\n{outcome.reason}")

@@ -160,7 +160,7 @@ class Conductor:
         return result
 
     def _measure_base(self, journal: Journal) -> None:
-        self.observe(Progress(number=0, phase="base", text="running the tests of the base commit twice"))
+        self.observe(Progress(number=0, phase="base", text="running the tests of the base commit"))
         try:
             text = self.judge.measure_base()
         except MimoError:
@@ -184,7 +184,7 @@ class Conductor:
         for group in groups:
             if not group or self.interrupt.is_set() or self._is_solved():
                 break
-            if len(group) > 1 and not self.plan.takes_turns:
+            if len(group) > 1 and not self.plan.takes_turns():
                 approaches = self._plan_approaches(approaches, journal)
             self._run_group(group, approaches, journal, base_tests)
             if self._out_of_budget():
@@ -203,7 +203,7 @@ class Conductor:
     def _run_group(
         self, group: Sequence[int], approaches: Sequence[str], journal: Journal, base_tests: "Future[None]"
     ) -> None:
-        if self.plan.takes_turns or len(group) == 1:
+        if len(group) == 1 or self.plan.takes_turns():
             for number in group:
                 if self.interrupt.is_set() or (self._is_solved() and not self.plan.fan_out_at_once):
                     break
@@ -285,7 +285,7 @@ class Conductor:
         ]
         passing = {f.number: f.evidence for f in facts if f.evidence is not None and f.evidence.passed}
         opinion = None
-        if passing and not self.interrupt.is_set():
+        if set(passing) - {0} and not self.interrupt.is_set():  # a skill's replay alone costs no call
             self.observe(Progress(number=0, phase="review"))
             opinion = self.plan.critic(tuple(passing), passing, self._results)
         return decide(facts, opinion)

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 from gitmimo.errors import RepoError
+from gitmimo.memory.store import ATTRIBUTES, ATTRIBUTES_PATH
 
 FILES = {
     ".mimo/.gitignore": "local/\n",
-    ".mimo/.gitattributes": "MEMORY.md merge=union\n",
+    ATTRIBUTES_PATH: ATTRIBUTES.decode(),
     ".mimo/config.yaml": """\
 # Project defaults of git-mimo. `git mimo config list --show-origin` shows every option and its value.
 # Commands here run only after `git mimo trust`.

@@ -100,7 +100,7 @@ def dream_over(
     ids = [find_session(repository, name) for name in names] or list_session_ids(repository)
     states = [read_session(repository, session) for session in ids]
     if not names:
-        states = [state for state in states if state.result.status is SessionStatus.PASSED]
+        states = [s for s in states if s.result.status is SessionStatus.PASSED or s.picked is not None]
         states = states if everything else states[:1]
     labels = _labels(repository, head, states)
     judged = judge_sessions(repository, head, labels, now=utc_now())
@@ -108,7 +108,10 @@ def dream_over(
     try:
         found = dream(
             repository,
-            [SessionMaterial(result=state.result, labels=labels.get(state.result.session, ())) for state in states],
+            [
+                SessionMaterial(result=state.result, labels=labels.get(state.result.session, ()), picked=state.picked)
+                for state in states
+            ],
             commit=tree.put_files(repository, repository.tree_of(head), judged) if judged else head,
             bench=replay_bench(repository, config),
             now=utc_now(),
@@ -140,7 +143,7 @@ def _labels(repository: Repository, head: Oid, states: Sequence[SessionState]) -
     for session, outcomes in outcomes_by_session(repository).items():
         found[session] = {Label(outcome.label) for outcome in outcomes if outcome.label in list(Label)}
     for state in states:
-        if state.result.merged:
+        if state.result.merged and state.picked is None:
             found.setdefault(state.result.session, set()).add(Label.MERGED)
     for reverted in find_reverted_sessions(repository, head):
         found.setdefault(reverted, set()).add(Label.REVERTED)
@@ -173,7 +176,8 @@ def parse_parameters(texts: Sequence[str], skill: Skill) -> dict[str, str]:
         name, equals, value = text.partition("=")
         if not equals or name not in known:
             raise UsageError(
-                f"not a parameter of `{skill.name}`: `{text}`; it takes {', '.join(sorted(known)) or 'none'}"
+                f"not a parameter of `{skill.name}`: `{text}`; it takes {', '.join(sorted(known)) or 'none'}",
+                hint=f"git mimo skill run {skill.name} -p NAME=VALUE" if known else "",
             )
         values[name] = value
     return values

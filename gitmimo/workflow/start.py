@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from gitmimo.agent.clarity import check_clarity, with_answers
 from gitmimo.config import Config
+from gitmimo.errors import NoKey, NoModel
 from gitmimo.evaluator.critic import ask_critic
 from gitmimo.git import patch, refs, tree
 from gitmimo.git.repository import Repository
@@ -22,10 +23,11 @@ from gitmimo.records import (
     new_session_id,
 )
 from gitmimo.redact import known_secrets, redact
-from gitmimo.workflow.dreaming import Dreamer, Remembered, SkillFirst, remember
+from gitmimo.workflow.dreaming import Dreamer, Remembered, SkillFirst, find_skill, remember
 from gitmimo.workflow.gc import clean_orphans
 from gitmimo.workflow.history import Past
 from gitmimo.workflow.judging import Judge, make_judge, visible_test_command
+from gitmimo.workflow.late_models import LateModels, Models
 from gitmimo.workflow.merging import merge_at_the_end
 from gitmimo.workflow.models import ModelPool, open_models
 from gitmimo.workflow.notify import notify
@@ -99,12 +101,12 @@ def run_session(
     warn: Callable[[str], None],
 ) -> SessionResult:
     """Conduct a session, new or with what it had reached before, to its end, the merge included where asked for."""
-    pool = open_models(repository, config, session)
+    pool = _models(repository, config, session, base, task_text)
     try:
         judge = make_judge(repository, config, base, session, task_text=task_text, cancelled=interrupt.is_set)
         with contextlib.closing(judge):
             plan = replace(
-                _plan(repository, config, task_text, base, pool, judge, observe),
+                _plan(repository, config, task_text, base, session, pool, judge, observe),
                 target_branch=target_branch,
                 settings=settings_to_keep(config),
                 past=past,
@@ -143,12 +145,34 @@ def clarify(
     )
 
 
+def _models(repository: Repository, config: Config, session: SessionId, base: Oid, task_text: str) -> Models:
+    """Open the models now, so that what is missing is said before anything is made; later where a skill comes first.
+
+    A skill that fits needs no model, no key and no network. When its replay fails, the model is asked for then.
+    """
+
+    def open_pool() -> ModelPool:
+        return open_models(repository, config, session)
+
+    match, approved = find_skill(repository, base, task_text) if config["skills"] else (None, False)
+    if match is not None and approved:
+        return LateModels(open_pool)
+    try:
+        return open_pool()
+    except (NoModel, NoKey) as exc:
+        if match is not None:
+            skill = match.skill.name
+            exc.hint = f"git mimo trust   # the skill `{skill}` fits, but is not approved\n{exc.hint}"
+        raise
+
+
 def _plan(
     repository: Repository,
     config: Config,
     task_text: str,
     base: Oid,
-    pool: ModelPool,
+    session: SessionId,
+    pool: Models,
     judge: Judge,
     observe: Observer,
 ) -> Plan:
@@ -157,18 +181,19 @@ def _plan(
         repository=repository,
         environment=judge.bench.environment,
         scratch=judge.bench.scratch,
-        model=pool.metered(0, "dream") if config.text("model.dream") else None,
+        model=(lambda: pool.metered(0, "dream")) if config.text("model.dream") else None,
         known_secrets=known_secrets(os.environ),
         observe=observe,
         test_command=command,
     )
     skill = SkillFirst(
-        repository=repository, base=base, session=pool.session, dreamer=dreamer, judge=judge, task_text=task_text
+        repository=repository, base=base, session=session, dreamer=dreamer, judge=judge, task_text=task_text
     )
 
     def after(result: SessionResult, winner: CandidateResult) -> Remembered:
         dreams = config.text("dream") == "auto"
-        return skill.remembered(remember(dreamer if dreams else None, repository, result, winner))
+        found = remember(dreamer if dreams else None, repository, result, winner, known_secrets=dreamer.known_secrets)
+        return skill.remembered(found)
 
     return Plan(
         task=Task(
@@ -194,7 +219,7 @@ def _plan(
         critic=_critic(repository, pool, task_text, base),
         candidates=config.count("candidates"),
         fan_out_at_once=config.text("fanout") == "all",
-        takes_turns=pool.takes_turns,
+        takes_turns=lambda: pool.takes_turns,
         strategy=config.text("strategy"),
         protocol=config.text("protocol"),
         max_steps=config.count("maxSteps"),
@@ -213,12 +238,12 @@ def _prefix(repository: Repository, base: Oid, task_text: str) -> str:
 
 
 def _critic(
-    repository: Repository, pool: ModelPool, task_text: str, base: Oid
+    repository: Repository, pool: Models, task_text: str, base: Oid
 ) -> Callable[[Sequence[int], Mapping[int, Evidence], Mapping[int, CandidateResult]], CriticOpinion | None]:
     def ask(
         numbers: Sequence[int], evidence: Mapping[int, Evidence], results: Mapping[int, CandidateResult]
     ) -> CriticOpinion | None:
-        if pool.critic is None:
+        if not pool.has_critic:
             return None
         base_tree = tree.without_mimo(repository, repository.tree_of(base))
         diffs = {

@@ -29,7 +29,8 @@ def test_a_dream_stands_on_a_branch_and_can_be_taken_back(solved: GitBuilder) ->
     refs = solved("for-each-ref", "refs/heads")
     shown = mimo("dream", "--dry-run", cwd=solved.path)
     assert shown.code == 0, shown.err
-    assert "+" in shown.out
+    assert "+++ b/.mimo/skills/" in shown.out
+    assert "--- /dev/null" in shown.out
     assert solved("for-each-ref", "refs/heads") == refs
     said = mimo("dream", "--json", cwd=solved.path)
     assert said.code == 0, said.err
@@ -37,7 +38,7 @@ def test_a_dream_stands_on_a_branch_and_can_be_taken_back(solved: GitBuilder) ->
     assert branch.startswith("mimo/dream-")
     assert all(path.startswith(".mimo/") for path in solved("diff", "--name-only", "HEAD", branch).splitlines())
     assert fingerprint(solved)() == before
-    assert mimo("dream", "--undo", cwd=solved.path).code == 0
+    assert mimo("dream", "--undo", "--json", cwd=solved.path).json["undone"] == branch
     assert solved("for-each-ref", "refs/heads") == refs
     assert fingerprint(solved)() == before
 
