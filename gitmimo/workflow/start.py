@@ -22,6 +22,7 @@ from gitmimo.records import (
     new_session_id,
 )
 from gitmimo.redact import known_secrets, redact
+from gitmimo.workflow.agents import choose_staff, count_candidates, hire_for, warnings_for
 from gitmimo.workflow.dreaming import Dreamer, Remembered, SkillFirst, remember
 from gitmimo.workflow.gc import clean_orphans
 from gitmimo.workflow.history import Past
@@ -99,12 +100,19 @@ def run_session(
     warn: Callable[[str], None],
 ) -> SessionResult:
     """Conduct a session, new or with what it had reached before, to its end, the merge included where asked for."""
-    pool = open_models(repository, config, session)
+    staff = choose_staff(config)
+    for warning in warnings_for(staff):
+        warn(warning)
+    pool = open_models(repository, config, session, needs_model=staff.needs_model)
     try:
+        hire = hire_for(config, staff, pool)
         judge = make_judge(repository, config, base, session, task_text=task_text, cancelled=interrupt.is_set)
         with contextlib.closing(judge):
             plan = replace(
                 _plan(repository, config, task_text, base, pool, judge, observe),
+                candidates=count_candidates(config, staff),
+                hire=hire,
+                plans_approaches=pool.planner is not None,
                 target_branch=target_branch,
                 settings=settings_to_keep(config),
                 past=past,
