@@ -135,7 +135,7 @@ def json_lines(text: str) -> Iterator[Mapping[str, Any]]:
         if line.lstrip().startswith("{"):
             try:
                 value = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
             if isinstance(value, dict):
                 yield value
@@ -146,7 +146,7 @@ def json_object(text: str) -> Mapping[str, Any]:
     for start in (0, text.find("\n{") + 1):
         try:
             value = json.loads(text[start:])
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(value, dict):
             return value
