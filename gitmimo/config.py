@@ -58,6 +58,10 @@ OPTIONS: Mapping[str, Option] = {
             meaning="how OpenAI-compatible servers are called",
         ),
         Option(name="candidates", kind="count", default=3, minimum=1, meaning="how many candidates at the most"),
+        Option(name="agents", kind="list", default=(), from_repository=False,
+               meaning="whose programs work as candidates: mimo, aider:2, cmd:COMMAND"),
+        Option(name="agentTimeout", kind="seconds", default=1800.0,
+               meaning="limit of one run of another agent's program"),
         Option(
             name="fanout", kind="choice", default="auto", choices=("auto", "all"),
             meaning="auto: candidate 1 first, the others when it fails; all: together",

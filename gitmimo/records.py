@@ -412,6 +412,13 @@ class CandidateResult:
     summary: str = ""
     dropped: tuple[str, ...] = ()  # what it left that counts for nothing, in words
     evidence: Evidence | None = None
+    agent: str = "mimo"  # whose program worked; `mimo` is our own
+
+    @property
+    def worker(self) -> str:
+        """Who worked, for people: the model, and before it the agent where that is not our own."""
+        who = self.model or (self.strategy if self.agent == "mimo" else "")
+        return who if self.agent == "mimo" else f"{self.agent} {who}".strip()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,7 @@
 """`git mimo doctor`: check this machine and repository, and say how to mend what is missing."""
 
 import importlib.util
+import os
 import platform
 import shutil
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import click
 
 from gitmimo import __version__
+from gitmimo.agent.outside.table import ADAPTERS, find_program
 from gitmimo.cli import render
 from gitmimo.cli.common import json_option, load_config
 from gitmimo.environment.sandbox import probe_environments
@@ -26,7 +28,7 @@ from gitmimo.workflow.trust import brought_commands, digest_of, is_approved
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One line of the doctor's: `level` is ok, note or problem."""
+    """One line of the doctor's: `level` is ok, note, problem, or none for what is absent and need not be there."""
 
     level: str
     subject: str
@@ -43,7 +45,7 @@ def doctor_command(as_json: bool) -> int:
         values = [{"level": f.level, "subject": f.subject, "text": f.text, "remedy": f.remedy} for f in findings]
         render.emit_json({"schema": "git-mimo/doctor/1", "findings": values})
     else:
-        styles = {"ok": "green", "note": "yellow", "problem": "red"}
+        styles = {"ok": "green", "note": "yellow", "problem": "red", "none": "bright_black"}
         for finding in findings:
             render.out_raw(
                 f"{render.paint(finding.level.ljust(7), styles[finding.level])} {finding.subject.ljust(11)} "
@@ -65,6 +67,7 @@ def _examine() -> Iterator[Finding]:
         level="ok", subject="git-mimo", text=f"{__version__}, Python {platform.python_version()}, {sys.platform}"
     )
     yield from _sandboxes()
+    yield from _agents()
     yield from _disk()
     try:
         repository = Repository.discover(Path.cwd())
@@ -83,6 +86,13 @@ def _sandboxes() -> Iterator[Finding]:
         text = f.problem or "works" + (f"; does not cover: {', '.join(f.gaps)}" if f.gaps else "")
         level = "ok" if not f.problem else "note" if works else "problem"
         yield Finding(level=level, subject=f.kind, text=text, remedy=f.remedy if f.problem else "")
+
+
+def _agents() -> Iterator[Finding]:
+    for adapter in ADAPTERS.values():
+        program = find_program(adapter, os.environ.get("PATH", os.defpath))
+        text = f"{program} (`--agent {adapter.name}`)" if program else f"not on PATH: {adapter.install}"
+        yield Finding(level="ok" if program else "none", subject=adapter.name, text=text)
 
 
 def _disk() -> Iterator[Finding]:

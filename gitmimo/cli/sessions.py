@@ -167,7 +167,7 @@ def _print_candidate(candidate: CandidateResult, result: SessionResult) -> None:
     mark = "*" if result.verdict and result.verdict.winner == candidate.number else " "
     render.out("")
     render.out(
-        f"{mark} candidate {candidate.number} ({candidate.model or candidate.strategy}): {candidate.status}, "
+        f"{mark} candidate {candidate.number} ({candidate.worker}): {candidate.status}, "
         f"{candidate.steps} steps, {tokens(candidate.usage.total)} tokens, {seconds(candidate.seconds)}"
     )
     if candidate.approach:

@@ -32,6 +32,13 @@ EXIT_CODES = {
 @click.option("-t", "--task", required=True, help="What to do: TEXT, @FILE, or - for stdin.", metavar="TEXT|@FILE|-")
 @click.option("-n", "--candidates", type=click.IntRange(min=1, max=64), help="Candidates at the most (3).")
 @click.option("--fanout", type=click.Choice(["auto", "all"]), help="auto: the others only when candidate 1 fails.")
+@click.option(
+    "--agent",
+    "agents",
+    multiple=True,
+    metavar="NAME[:COUNT]|cmd:COMMAND",
+    help="Who works: mimo, aider, claude, codex, gemini, mini, opencode, or a command; repeatable.",
+)
 @click.option("-m", "--model", multiple=True, help="Model as litellm names it; repeat to spread over candidates.")
 @click.option("--base-url", "baseUrl", help="Address of an OpenAI-compatible server.", metavar="URL")
 @click.option("--critic", help="Model that reviews the diffs, or `none`.", metavar="MODEL|none")
@@ -176,7 +183,7 @@ def report(result: SessionResult) -> None:
         rows.append(
             (
                 f"{mark} {candidate.number}",
-                candidate.model or candidate.strategy,
+                candidate.worker,
                 str(candidate.steps),
                 tokens(candidate.usage.total),
                 usd(candidate.cost_usd),
@@ -186,7 +193,7 @@ def report(result: SessionResult) -> None:
                 " ".join(verdict.split())[:60],
             )
         )
-    headings = ("  #", "model", "steps", "tokens", "cost", "time", "tests", "diff", "verdict")
+    headings = ("  #", "worker", "steps", "tokens", "cost", "time", "tests", "diff", "verdict")
     render.out(f"session {result.session}: {result.status.value}, {usd(result.cost_usd)}, {seconds(result.seconds)}")
     if rows:
         render.out(render.table(headings, rows))

@@ -99,6 +99,22 @@ def interpreter_places(interpreter: Path) -> list[Path]:
     return [place for hop in _hops(interpreter) for place in _prefix_places(hop.parent)]
 
 
+def program_places(program: Path) -> tuple[Path, ...]:
+    """What must be readable for a program of the person's choice to run: its own files, wherever they are installed.
+
+    Never a home directory as a whole, nor what holds credentials: of a program that lies right there, only its file.
+    """
+    home = Path(os.environ.get("HOME") or "/nonexistent").resolve()
+    forbidden = [home, *(home / name for name in _FORBIDDEN)]
+    found: list[Path] = []
+    for hop in _hops(program):
+        package = [parent for parent in hop.parents if parent.name == "node_modules"]
+        for place in _existing([*_prefix_places(hop.parent), *package[-1:]]):
+            is_open = not any(secret.is_relative_to(place) for secret in forbidden)
+            found.append(place if is_open else hop)
+    return tuple(dict.fromkeys(found))
+
+
 def network_variables(environ: Mapping[str, str]) -> dict[str, str]:
     """What a command with network needs besides: the user's proxies."""
     return _kept(environ, _NETWORK_KEPT)

@@ -243,7 +243,7 @@ def _candidate(candidate: CandidateResult, material: Material, renderer: StepRen
         tag("h3", f"Candidate {candidate.number}"),
         tag("p", tag("strong", "Approach: "), candidate.approach) if candidate.approach else None,
         tag("p", tag("strong", "It says: "), candidate.summary[:3000]) if candidate.summary else None,
-        tag("p", f"{candidate.model or candidate.strategy}, ended: {candidate.status.replace('_', ' ')}, branch ",
+        tag("p", f"{candidate.worker}, ended: {candidate.status.replace('_', ' ')}, branch ",
             tag("code", escaped_path(candidate.branch)) if candidate.branch else "none", class_="quiet"),
         tag("details", tag("summary", "Gates"), tag("ul", gates)) if gates else None,
         tag("p", f"The record of its steps is damaged: {damaged}", class_="bad") if damaged else None,

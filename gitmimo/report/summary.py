@@ -184,7 +184,7 @@ def _row(candidate: CandidateResult, result: SessionResult, gates: list[str]) ->
     broken = len(evidence.broken_ids) + len(evidence.missing_ids) if evidence else 0
     name = tag("a", f"Candidate {candidate.number}", href=f"#c{candidate.number}")
     cells = [
-        ("Model", candidate.model or candidate.strategy),
+        ("Model", candidate.worker),
         ("Ended", candidate.status.replace("_", " ")),
         *((gate.replace("_", " "), gate_mark(said.get(gate))) for gate in gates),
         ("Tests", f"{evidence.tests_passed}/{evidence.tests_run}" if evidence else "–"),

@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
+from gitmimo.agent.outside.run import Hire
 from gitmimo.agent.planning import temperature_for
 from gitmimo.agent.strategies import Assignment, pick_strategy, run_candidate
 from gitmimo.errors import MimoError
@@ -105,12 +106,13 @@ def attempt(
             command_timeout_s=plan.surroundings.command_timeout_s,
             history=history,
         )
+        hire = plan.hire(number)
         result = work(
             repository,
             place,
             plan.surroundings,
             assignment,
-            plan.metered(number, "work"),
+            hire or plan.metered(number, "work"),
             strategy=plan.strategy,
             journal=journal,
             observe=observe,
@@ -128,14 +130,17 @@ def work(
     place: Place,
     surroundings: Surroundings,
     assignment: Assignment,
-    model: Model,
+    worker: Model | Hire,
     *,
     strategy: str,
     journal: Journal,
     observe: Observer,
     interrupt: Interrupt,
 ) -> CandidateResult:
-    """Let one candidate work to its end and keep what it made. Every failure becomes its status, not an exception."""
+    """Let one candidate work to its end and keep what it made. Every failure becomes its status, not an exception.
+
+    The worker is a model in our own loop, or another agent's program.
+    """
     started = time.monotonic()
     number = place.number
     spent = sum((step.reply.usage for step in assignment.history), Usage())
@@ -153,13 +158,18 @@ def work(
         )
         return oid
 
-    observe(Progress(number=number, phase="work", model=model.name, text=assignment.approach.split("\n")[0][:60]))
+    observe(Progress(number=number, phase="work", model=worker.name, text=assignment.approach.split("\n")[0][:60]))
     workspace = CandidateWorkspace(repository, place, surroundings, cancelled=interrupt.is_set)
     try:
         workspace.set_up()
-        trajectory = ended_before(assignment.history, strategy=pick_strategy(strategy, model)) or run_candidate(
-            assignment, workspace, model, strategy=strategy, on_step=on_step, stop=interrupt.reason
-        )
+        if isinstance(worker, Hire):
+            trajectory = ended_before(assignment.history, strategy="outside") or worker(
+                assignment, workspace, on_step=on_step, stop=interrupt.reason
+            )
+        else:
+            trajectory = ended_before(assignment.history, strategy=pick_strategy(strategy, worker)) or run_candidate(
+                assignment, workspace, worker, strategy=strategy, on_step=on_step, stop=interrupt.reason
+            )
     except MimoError as exc:
         trajectory = Trajectory(
             steps=assignment.history, stop_reason=StopReason.ERROR, summary=exc.message, usage=spent, cost_usd=cost
@@ -167,7 +177,7 @@ def work(
     if workspace.is_tampered:
         said = "it replaced the worktree's `.git`, so its work is not judged"
         trajectory = replace(trajectory, stop_reason=StopReason.TAMPERED, summary=said)
-    result = _result(repository, place, assignment, model, strategy, trajectory, recorder.tip)
+    result = _result(repository, place, assignment, worker, strategy, trajectory, recorder.tip)
     return replace(result, dropped=find_dropped(repository, place), seconds=time.monotonic() - started)
 
 
@@ -200,7 +210,7 @@ def _result(
     repository: Repository,
     place: Place,
     assignment: Assignment,
-    model: Model,
+    worker: Model | Hire,
     strategy: str,
     trajectory: Trajectory,
     tip: Oid,
@@ -212,8 +222,8 @@ def _result(
         number=place.number,
         branch=place.branch.removeprefix("refs/heads/"),
         approach=assignment.approach,
-        model=model.name,
-        strategy=strategy,
+        model=worker.model if isinstance(worker, Hire) else worker.name,
+        strategy="outside" if isinstance(worker, Hire) else strategy,
         status=trajectory.stop_reason.value,
         commit=tip,
         tree=tree.without_mimo(repository, repository.tree_of(tip)),
@@ -222,6 +232,7 @@ def _result(
         cost_usd=trajectory.cost_usd,
         llm_calls=trajectory.llm_calls,
         summary=trajectory.summary,
+        agent=worker.adapter.name if isinstance(worker, Hire) else "mimo",
     )
 
 

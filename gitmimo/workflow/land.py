@@ -142,6 +142,8 @@ def change_message(result: SessionResult, candidate: CandidateResult, evidence: 
         "Mimo-Verdict": f"{'pass' if evidence.passed else 'fail'} {evidence.tests_passed}/{evidence.tests_run} "
         f"{evidence.tree[:12]}",
     }
+    if candidate.agent != "mimo":
+        trailers["Mimo-Agent"] = candidate.agent
     if candidate.model:
         trailers["Assisted-by"] = f"git-mimo:{candidate.model}"
     return commit.add_trailers(message, trailers)
@@ -216,6 +218,7 @@ def result_json(result: SessionResult) -> dict[str, object]:
         "candidates": [
             {
                 "n": c["number"],
+                "agent": c["agent"],
                 "branch": c["branch"],
                 "commit": c["commit"],
                 "model": c["model"],

@@ -17,7 +17,12 @@ class Models(Protocol):
     @property
     def has_critic(self) -> bool: ...
 
+    @property
+    def has_planner(self) -> bool: ...
+
     def metered(self, number: int, phase: str) -> Model: ...
+
+    def opened(self) -> ModelPool: ...
 
     def close(self) -> None: ...
 
@@ -32,14 +37,18 @@ class LateModels:
 
     @property
     def takes_turns(self) -> bool:
-        return self._opened().takes_turns
+        return self.opened().takes_turns
 
     @property
     def has_critic(self) -> bool:
-        return self._opened().has_critic
+        return self.opened().has_critic
+
+    @property
+    def has_planner(self) -> bool:
+        return self.opened().has_planner
 
     def metered(self, number: int, phase: str) -> Model:
-        return self._opened().metered(number, phase)
+        return self.opened().metered(number, phase)
 
     def close(self) -> None:
         """Close what was opened."""

@@ -29,8 +29,8 @@ class ModelPool:
     """The models that a session may use, all opened, none called yet."""
 
     workers: tuple[RoutedModel, ...]
-    planner: RoutedModel
-    dreamer: RoutedModel
+    planner: RoutedModel | None  # none where no model is configured and none is needed
+    dreamer: RoutedModel | None
     critic: RoutedModel | None
     ledger: Ledger
     limits: BudgetLimits
@@ -40,12 +40,21 @@ class ModelPool:
     @property
     def takes_turns(self) -> bool:
         """Whether candidates would only wait for each other: every worker runs on this machine."""
-        return self.is_near or all(provider_of(model.name) in _NEAR for model in self.workers)
+        return self.is_near or (bool(self.workers) and all(provider_of(model.name) in _NEAR for model in self.workers))
 
     @property
     def has_critic(self) -> bool:
         """Whether somebody reviews the diffs."""
         return self.critic is not None
+
+    @property
+    def has_planner(self) -> bool:
+        """Whether somebody can be asked for approaches."""
+        return self.planner is not None
+
+    def opened(self) -> "ModelPool":
+        """Itself: it is open."""
+        return self
 
     def close(self) -> None:
         """Let go of connections, the local server and the ledger."""
@@ -60,18 +69,26 @@ class ModelPool:
         if phase in ("plan", "dream"):
             model = self.planner if phase == "plan" else self.dreamer
         elif phase == "critic":
-            if self.critic is None:
-                raise NoModel("no critic is configured")
             model = self.critic
         else:
-            model = self.workers[(number - 1) % len(self.workers)]
+            model = self.workers[(number - 1) % len(self.workers)] if self.workers else None
+        if model is None:
+            raise NoModel(f"no model is configured for: {phase}", hint="--model PROVIDER/NAME")
         return MeteredModel(model, self.ledger, session=self.session, candidate=number, phase=phase, limits=self.limits)
 
 
-def open_models(repository: Repository, config: Config, session: SessionId) -> ModelPool:
-    """Open what the configuration names; errors in the user's words before anything is made."""
+def open_models(repository: Repository, config: Config, session: SessionId, *, needs_model: bool = True) -> ModelPool:
+    """Open what the configuration names; errors in the user's words before anything is made.
+
+    NoModel when there is none, unless every candidate is another agent that may bring its own.
+    """
     settings = model_settings(config)
-    names = model_names(config)
+    try:
+        names = model_names(config)
+    except NoModel:
+        if needs_model:
+            raise
+        names = ()
     workers = tuple(open_model(name, settings) for name in names)
     plan, dream = config.text("model.plan"), config.text("model.dream")
     for name in dict.fromkeys([*names, plan]):
@@ -79,8 +96,8 @@ def open_models(repository: Repository, config: Config, session: SessionId) -> M
             warm_up(name, settings)
     return ModelPool(
         workers=workers,
-        planner=open_model(plan, settings) if plan else workers[0],
-        dreamer=open_model(dream, settings) if dream else workers[0],
+        planner=open_model(plan, settings) if plan else next(iter(workers), None),
+        dreamer=open_model(dream, settings) if dream else next(iter(workers), None),
         critic=_open_critic(config, names, settings, workers),
         ledger=Ledger(repository.state_dir),
         limits=limits_of(config),

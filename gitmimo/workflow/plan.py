@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from gitmimo.agent.outside.run import Hire
 from gitmimo.llm.model import Model
 from gitmimo.records import CandidateResult, CriticOpinion, Evidence, Oid, SessionResult, Task
 from gitmimo.workflow.dreaming import Remembered
@@ -35,4 +36,8 @@ class Plan:
     skill: Callable[[Callable[[], None]], CandidateResult | None] | None = None  # given a way to wait for base's tests
     settings: Mapping[str, Any] = field(default_factory=dict)  # the configuration, to resume with
     assumptions: tuple[str, ...] = ()  # what the task left open and nobody answered
+    hire: Callable[[int], Hire | None] = lambda _: None  # another agent's program in place of our own loop
+    plans_approaches: Callable[[], bool] = lambda: (
+        True
+    )  # without a model of one's own nobody can be asked for approaches
     past: Past | None = None  # what was reached before, when the session is resumed

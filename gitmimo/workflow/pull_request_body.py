@@ -103,7 +103,7 @@ def _table(result: SessionResult) -> str:
         said = {gate.name: _MARKS[gate.outcome] for gate in evidence.gates} if evidence else {}
         cells = [
             f"**{candidate.number}**" if candidate.number == winner else str(candidate.number),
-            plain(candidate.model or candidate.strategy, 60),
+            plain(candidate.worker, 60),
             *(said.get(gate, "–") for gate in gates),
             f"{evidence.tests_passed}/{evidence.tests_run}" if evidence else "–",
             str(len(evidence.fixed_ids)) if evidence else "–",

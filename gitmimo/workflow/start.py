@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from gitmimo.agent.clarity import check_clarity, with_answers
+from gitmimo.agent.outside.run import Hire
 from gitmimo.config import Config
 from gitmimo.errors import NoKey, NoModel
 from gitmimo.evaluator.critic import ask_critic
@@ -23,6 +24,7 @@ from gitmimo.records import (
     new_session_id,
 )
 from gitmimo.redact import known_secrets, redact
+from gitmimo.workflow.agents import Staff, choose_staff, count_candidates, hire_for, warnings_for
 from gitmimo.workflow.dreaming import Dreamer, Remembered, SkillFirst, find_skill, remember
 from gitmimo.workflow.gc import clean_orphans
 from gitmimo.workflow.history import Past
@@ -101,12 +103,19 @@ def run_session(
     warn: Callable[[str], None],
 ) -> SessionResult:
     """Conduct a session, new or with what it had reached before, to its end, the merge included where asked for."""
-    pool = _models(repository, config, session, base, task_text)
+    staff = choose_staff(config)
+    for warning in warnings_for(staff):
+        warn(warning)
+    pool = _models(repository, config, session, base, task_text, needs_model=staff.needs_model)
     try:
+        hire = _hire(config, staff, pool)
         judge = make_judge(repository, config, base, session, task_text=task_text, cancelled=interrupt.is_set)
         with contextlib.closing(judge):
             plan = replace(
                 _plan(repository, config, task_text, base, session, pool, judge, observe),
+                candidates=count_candidates(config, staff),
+                hire=hire,
+                plans_approaches=lambda: pool.has_planner,
                 target_branch=target_branch,
                 settings=settings_to_keep(config),
                 past=past,
@@ -145,14 +154,23 @@ def clarify(
     )
 
 
-def _models(repository: Repository, config: Config, session: SessionId, base: Oid, task_text: str) -> Models:
+def _hire(config: Config, staff: Staff, pool: Models) -> Callable[[int], Hire | None]:
+    """Who works as a candidate; checked now, or where a skill comes first when a candidate is needed."""
+    if isinstance(pool, LateModels):
+        return lambda number: hire_for(config, staff, pool.opened())(number)
+    return hire_for(config, staff, pool.opened())
+
+
+def _models(
+    repository: Repository, config: Config, session: SessionId, base: Oid, task_text: str, *, needs_model: bool
+) -> Models:
     """Open the models now, so that what is missing is said before anything is made; later where a skill comes first.
 
     A skill that fits needs no model, no key and no network. When its replay fails, the model is asked for then.
     """
 
     def open_pool() -> ModelPool:
-        return open_models(repository, config, session)
+        return open_models(repository, config, session, needs_model=needs_model)
 
     match, approved = find_skill(repository, base, task_text) if config["skills"] else (None, False)
     if match is not None and approved:

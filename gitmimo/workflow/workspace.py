@@ -2,17 +2,19 @@
 
 import contextlib
 import shutil
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gitmimo.environment.command import Environment, Job, Limits
+from gitmimo.environment.profile import program_places
 from gitmimo.errors import CheckError
 from gitmimo.git import patch, private, refs, tree, worktree
 from gitmimo.git.repository import Repository
 from gitmimo.records import CommandResult, Oid, SessionId
 from gitmimo.workflow.steps import TRAJECTORY
 
+_AGENT_MEMORY_BYTES = 8 << 30  # JavaScript engines reserve much more than they use
 # what tests leave behind is no part of a product
 _COMMAND_ENVIRONMENT = {"PYTHONDONTWRITEBYTECODE": "1", "PYTEST_ADDOPTS": "-p no:cacheprovider", "CI": "1"}
 
@@ -38,6 +40,11 @@ class Place:
     @property
     def index(self) -> Path:
         return self.directory / f"{self.number}.index"
+
+    @property
+    def home(self) -> Path:
+        """The private home of another agent's program that works here."""
+        return self.directory / f"{self.number}.home"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,17 +111,50 @@ class CandidateWorkspace:
         lines = [f"{change.status} {change.path} +{change.added} -{change.removed}" for change in facts.files[:50]]
         return "\n".join([*lines, f"{len(facts.files)} files, +{facts.added} -{facts.removed}"])
 
-    def _run(self, command: str, timeout_s: float) -> CommandResult:
+    @property
+    def home(self) -> Path:
+        """A private home for another agent's program; made and removed by who runs it."""
+        return self._place.home
+
+    def run_agent(
+        self, argv: Sequence[str], *, program: Path, env: Mapping[str, str], timeout_s: float
+    ) -> CommandResult:
+        """Run another agent's program in the sandbox: with network, its own files readable, and a private home."""
+        job = self._job(argv, timeout_s)
+        limits = replace(job.limits, memory_bytes=_AGENT_MEMORY_BYTES)
         return self._surroundings.environment.run(
-            Job(
-                command=command,
-                work_tree=self.root,
-                private_git=self._place.private_git,
-                network=self._surroundings.network,
-                limits=Limits(timeout_s=timeout_s),
-                env=_COMMAND_ENVIRONMENT | {"MIMO_CANDIDATE": str(self._place.number)},
-                cancelled=self._cancelled,
+            replace(
+                job,
+                network=True,
+                writable=(self.home,),
+                readable=program_places(program),
+                limits=limits,
+                env={**job.env, **env, "HOME": str(self.home)},
             )
+        )
+
+    def remove_left(self, patterns: Sequence[str]) -> None:
+        """Remove what matches at the top of the worktree, unless it is the project's."""
+        for pattern in patterns:
+            for path in self.root.glob(pattern):
+                if self._repository.find_entry(self._place.base, path.name) is None:
+                    if path.is_dir() and not path.is_symlink():
+                        shutil.rmtree(path, ignore_errors=True)
+                    else:
+                        path.unlink(missing_ok=True)
+
+    def _run(self, command: str, timeout_s: float) -> CommandResult:
+        return self._surroundings.environment.run(self._job(command, timeout_s))
+
+    def _job(self, command: str | Sequence[str], timeout_s: float) -> Job:
+        return Job(
+            command=command,
+            work_tree=self.root,
+            private_git=self._place.private_git,
+            network=self._surroundings.network,
+            limits=Limits(timeout_s=timeout_s),
+            env=_COMMAND_ENVIRONMENT | {"MIMO_CANDIDATE": str(self._place.number)},
+            cancelled=self._cancelled,
         )
 
 
@@ -175,4 +215,5 @@ def remove_place(repository: Repository, place: Place) -> None:
     """Remove the worktree and what lay beside it; the branch and its commits stay."""
     worktree.remove_worktree(repository, place.worktree)
     shutil.rmtree(place.private_git, ignore_errors=True)
+    shutil.rmtree(place.home, ignore_errors=True)
     place.index.unlink(missing_ok=True)

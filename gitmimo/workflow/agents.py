@@ -1,0 +1,180 @@
+"""Other agents of a session: checked before anything is made, then each with its model, key, login and money."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from gitmimo.agent.outside.adapter import Adapter, Endpoint
+from gitmimo.agent.outside.run import Hire
+from gitmimo.agent.outside.table import MIMO, Choice, parse_choices, require_program
+from gitmimo.agent.sizes import is_small
+from gitmimo.config import Config
+from gitmimo.errors import NoModel
+from gitmimo.llm.ledger import Account
+from gitmimo.llm.local import shared_server
+from gitmimo.llm.prices import FREE
+from gitmimo.llm.provider_table import find_provider
+from gitmimo.llm.providers import Settings
+from gitmimo.llm.registry import find_model
+from gitmimo.llm.routed import RoutedModel
+from gitmimo.llm.whole_run import WholeRun
+from gitmimo.redact import known_secrets
+from gitmimo.workflow.keys import find_key
+from gitmimo.workflow.models import ModelPool, model_settings
+
+_MOST_LOGIN_BYTES = 1 << 20
+_NEAR = "127.0.0.1,localhost,::1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Staff:
+    """The agents of a session by candidate, in order; `programs` of those that are not our own."""
+
+    choices: tuple[Choice, ...] = ()
+    programs: tuple[Path | None, ...] = ()
+
+    @property
+    def needs_model(self) -> bool:
+        """Whether a candidate is git-mimo's own agent, which has no model but a configured one."""
+        return not self.choices or any(choice.adapter is None for choice in self.choices)
+
+    def of(self, number: int) -> tuple[Choice, Path | None]:
+        """The agent of a candidate; a list that is too short begins again."""
+        if not self.choices:
+            return Choice(name=MIMO), None
+        index = (number - 1) % len(self.choices)
+        return self.choices[index], self.programs[index]
+
+
+def choose_staff(config: Config) -> Staff:
+    """Read `--agent` and find every program. UsageError for an unknown agent or one that is not installed."""
+    choices = parse_choices(config.texts("agents"))
+    path = os.environ.get("PATH", os.defpath)
+    programs = tuple(require_program(choice.adapter, path) if choice.adapter else None for choice in choices)
+    return Staff(choices=choices, programs=programs)
+
+
+def count_candidates(config: Config, staff: Staff) -> int:
+    """As many candidates as agents were named, unless their number was given by itself."""
+    if staff.choices and config.origin("candidates") in ("default", ".mimo/config.yaml"):
+        return len(staff.choices)
+    return config.count("candidates")
+
+
+def hire_for(config: Config, staff: Staff, pool: ModelPool) -> Callable[[int], Hire | None]:
+    """A function that gives a candidate's agent, None for our own. NoModel when one needs a model and has none."""
+    candidates = count_candidates(config, staff)
+    hires = {number: _hire(number, staff, config, pool, share=candidates) for number in range(1, candidates + 1)}
+    return hires.get
+
+
+def warnings_for(staff: Staff) -> tuple[str, ...]:
+    """What a person should know before other agents' programs run."""
+    others = list(dict.fromkeys(choice.name for choice in staff.choices if choice.adapter is not None))
+    if not others:
+        return ()
+    listed = ", ".join(others)
+    said = "run in the sandbox with network and the key of their model; of their calls only what they tell is counted"
+    return (f"{listed} {said}",)
+
+
+def _hire(number: int, staff: Staff, config: Config, pool: ModelPool, *, share: int) -> Hire | None:
+    choice, program = staff.of(number)
+    adapter = choice.adapter
+    if adapter is None or program is None:
+        return None
+    settings = model_settings(config)
+    model = pool.workers[(number - 1) % len(pool.workers)] if pool.workers else None
+    if model is not None and not adapter.takes(model.provider):
+        model = None
+    if model is None and not adapter.own_provider:
+        raise NoModel(f"agent `{adapter.name}` needs a model", hint="--model PROVIDER/NAME")
+    endpoint = _endpoint(model, settings) if model else _own_endpoint(adapter, settings)
+    account = Account(
+        session=pool.session,
+        candidate=number,
+        phase="work",
+        model=model.name if model else adapter.name,
+        provider=model.provider if model else adapter.own_provider,
+    )
+    price = model.price if model else None
+    if price is None and is_near(endpoint.base_url):
+        price = FREE
+
+    def reach() -> Endpoint:
+        return _with_local_server(endpoint, settings) if endpoint.provider == "local" else endpoint
+
+    return Hire(
+        adapter=adapter,
+        program=program,
+        money=lambda: WholeRun(pool.ledger, pool.limits, account, share=share, price=price),
+        endpoint=reach,
+        model=model.name if model else "",
+        timeout_s=config.seconds("agentTimeout"),
+        logins={} if endpoint.env else _logins(adapter.logins),
+        secrets=known_secrets({**os.environ, **endpoint.env}),
+    )
+
+
+def _endpoint(model: RoutedModel, settings: Settings) -> Endpoint:
+    """How an agent reaches the model that is configured."""
+    known = find_provider(model.provider)
+    key_variables = known.key_variables if known else (f"{model.provider.upper()}_API_KEY",)
+    key = find_key(model.provider, variables=key_variables, environ=settings.environ)
+    env = {name: key for name in key_variables[:1] if key}
+    given = {
+        name: value
+        for name in (known.url_variables if known else ())
+        if (value := settings.environ.get(name, "").strip())
+    }
+    base_url = settings.base_url or (next(iter(given.values()), "") if model.provider == "openai" else "")
+    if model.provider == "ollama" and not base_url:
+        base_url = f"{(next(iter(given.values()), '') or known.base_url if known else '').rstrip('/')}/v1"
+    found = Endpoint(
+        model=model.name,
+        provider=model.provider,
+        provider_url=known.base_url if known else "",
+        key_variable=next(iter(key_variables), ""),
+        env={**env, **given},
+        window=model.known_window,
+        is_small=is_small(model.name),
+    )
+    return _at(found, base_url, key or "none") if base_url else found
+
+
+def _at(endpoint: Endpoint, url: str, key: str) -> Endpoint:
+    """The endpoint at a server of one's own."""
+    env = {**endpoint.env, "OPENAI_API_BASE": url, "OPENAI_BASE_URL": url, "OPENAI_API_KEY": key}
+    if is_near(url):
+        env |= {"NO_PROXY": _NEAR, "no_proxy": _NEAR}
+    return replace(endpoint, base_url=url, key_variable="OPENAI_API_KEY", env=env)
+
+
+def _own_endpoint(adapter: Adapter, settings: Settings) -> Endpoint:
+    """What an agent needs that chooses its model itself: the key of its provider, where there is one."""
+    known = find_provider(adapter.own_provider)
+    key = find_key(known.name, variables=known.key_variables, environ=settings.environ) if known else None
+    return Endpoint(env={known.key_variables[0]: key} if known and key else {})
+
+
+def _with_local_server(endpoint: Endpoint, settings: Settings) -> Endpoint:
+    """The endpoint at the local model's server, started when it does not run; our own agent uses the same one."""
+    address, key = shared_server(find_model(endpoint.model, settings.local.model_dir), settings.local).ensure()
+    return replace(_at(endpoint, f"{address}/v1", key), window=settings.local.n_ctx)
+
+
+def is_near(base_url: str) -> bool:
+    """Whether an address is on this machine."""
+    return urlsplit(base_url).hostname in ("127.0.0.1", "localhost", "::1")
+
+
+def _logins(names: Sequence[str]) -> dict[str, bytes]:
+    """Copies of the person's login files that an agent names, for its private home; the originals stay out of reach."""
+    found = {}
+    for name in names:
+        path = Path.home() / name
+        if path.is_file() and path.stat().st_size <= _MOST_LOGIN_BYTES:
+            found[name] = path.read_bytes()
+    return found
