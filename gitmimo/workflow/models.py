@@ -58,6 +58,8 @@ class ModelPool:
             if self.critic is None:
                 raise NoModel("no critic is configured")
             model = self.critic
+        elif phase == "answer":
+            model = self.workers[0]
         else:
             model = self.workers[(number - 1) % len(self.workers)]
         return MeteredModel(model, self.ledger, session=self.session, candidate=number, phase=phase, limits=self.limits)
