@@ -75,9 +75,9 @@ def as_words(line: Line) -> list[str]:
 
 
 def split_words(text: str) -> list[str]:
-    """Words as a shell would see them; at white space where quotes don't close."""
+    """Words as a shell would see them, without a comment; at white space where quotes don't close."""
     try:
-        return shlex.split(text)
+        return shlex.split(text, comments=True)
     except ValueError:
         return text.split()
 

@@ -36,6 +36,7 @@ class Conversation:
     notes: tuple[str, ...] = ()
     turns: tuple[Turn, ...] = ()
     rules: tuple[str, ...] = ()  # what the person asked to keep: offered to memory once
+    sessions: tuple[str, ...] = ()  # those that it started
 
     def add(self, turn: Turn) -> "Conversation":
         """The conversation with one more turn; a note of the person's is also a rule to offer to memory."""

@@ -40,7 +40,7 @@ def dream(repository: Repository, config: Config, screen: Screen, names: Sequenc
     if target is None:
         raise UsageError("HEAD is detached, so there is no branch to merge the dream into", hint=f"git merge {branch}")
     if not merges and screen.is_terminal:
-        merges = screen.ask(f"merge it into {target}? [y/N] ").strip().lower() in ("y", "yes")
+        merges = (screen.ask(f"merge it into {target}? [y/N] ") or "").strip().lower() in ("y", "yes")
     if not merges:
         screen.hint(f"git log -p -1 {branch}")
         screen.hint(f"git merge {branch}")

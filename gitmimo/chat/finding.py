@@ -37,7 +37,10 @@ def find_passages(sight: Sight, question: str, *, most: int) -> tuple[Passage, .
     words = words_of(question)
     if not words:
         return ()
-    lines = sight.search(words)
+    try:
+        lines = sight.search(words)
+    except NotSeen:  # too large to search in time
+        return ()
     weights = _weights(words, lines)
     by_path: dict[str, list[tuple[float, Line]]] = defaultdict(list)
     for line in lines:

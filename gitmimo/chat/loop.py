@@ -42,7 +42,8 @@ class Chat:
     _purse: Purse = field(init=False)
 
     def __post_init__(self) -> None:
-        self._purse = Purse(repository=self.repository, conversation=SessionId(self.talk.id))
+        began = [SessionId(name) for name in self.talk.sessions]
+        self._purse = Purse(repository=self.repository, conversation=SessionId(self.talk.id), sessions=began)
 
     def handle(self, text: str) -> int:
         """Do what a line asks for and return git's exit code for it; expected failures are said."""
@@ -52,13 +53,13 @@ class Chat:
             line = commands.parse_slash(text)
             return self._plain(text.strip()) if line is None else self._command(line)
         except MimoError as exc:
-            self.screen.status("")
+            self.screen.piece("")
             self.screen.say(f"error: {exc.message}")
             for remedy in exc.hint.splitlines():
                 self.screen.hint(remedy)
             return exc.exit_code
         except KeyboardInterrupt:
-            self.screen.status("")
+            self.screen.piece("")
             self.screen.say("interrupted")
             return 130
 
@@ -99,8 +100,8 @@ class Chat:
     def _clear_up(self) -> Intent:
         if not self.screen.is_terminal:
             return Intent.QUESTION  # answering changes nothing
-        answer = self.screen.ask("a task (t) or a question (q)? ").strip().lower()[:1]
-        return {"t": Intent.TASK, "q": Intent.QUESTION}.get(answer, Intent.UNCLEAR)
+        answer = self.screen.ask("a task (t) or a question (q)? ") or ""
+        return {"t": Intent.TASK, "q": Intent.QUESTION}.get(answer.strip().lower()[:1], Intent.UNCLEAR)
 
     def _confirmed_start(self, text: str) -> int:
         config = self._config()
@@ -169,7 +170,7 @@ class Chat:
         self._add(Turn(kind="plan" if plan else "question", said=clean, answer=answer.text, paths=answer.paths))
         if plan:
             self._plan = (question, answer.text)
-            self.screen.hint("/start   # with this plan")
+            self.screen.say("/start begins it with this plan")
         return 0
 
     # --- slash commands ----------------------------------------------------------------------------------------------
@@ -267,6 +268,7 @@ class Chat:
             self._keep()
 
     def _keep(self) -> None:
+        self.talk = replace(self.talk, sessions=tuple(self._purse.sessions))
         conversation.save(self.directory, self.talk)
 
     def _config(self) -> Any:
@@ -279,7 +281,9 @@ class Chat:
             return ()
 
 
-def _is_yes(answer: str, *, default: bool) -> bool:
+def _is_yes(answer: str | None, *, default: bool) -> bool:
+    if answer is None:
+        return False
     word = answer.strip().lower()
     return word in ("y", "yes") or (default and not word)
 

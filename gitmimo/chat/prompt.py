@@ -190,9 +190,9 @@ def _bindings() -> KeyBindings:
     return bindings
 
 
-def ask(question: str) -> str:
-    """Ask a person one thing on the terminal; empty when they press Ctrl-C or Ctrl-D."""
+def ask(question: str) -> str | None:
+    """Ask a person one thing on the terminal; None when they press Ctrl-C or Ctrl-D."""
     try:
         return PromptSession[str](style=_STYLE, enable_suspend=True).prompt(visible(question))
     except (KeyboardInterrupt, EOFError):
-        return ""
+        return None

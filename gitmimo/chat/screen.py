@@ -29,8 +29,8 @@ class Screen(Protocol):
     def status(self, text: str) -> None:
         """Show what is going on until something else is written; an empty text clears it."""
 
-    def ask(self, question: str) -> str:
-        """Ask a person; empty when nobody answers."""
+    def ask(self, question: str) -> str | None:
+        """Ask a person; None when nobody is there, or they press Ctrl-C or Ctrl-D."""
 
     def run(self, words: Sequence[str]) -> int:
         """Run a git-mimo command here and return its exit code."""

@@ -134,13 +134,16 @@ class Terminal:
         if not self.is_terminal or not (text or self._status):
             return
         width = shutil.get_terminal_size().columns - 1
+        if text:
+            render.out_raw(self._wrap.end())  # what streamed before keeps its line
+            render.flush()
         render.transient(visible(text, newlines=False)[:width])
         self._status = bool(text)
 
-    def ask(self, question: str) -> str:
+    def ask(self, question: str) -> str | None:
         """See `Screen`."""
         self.status("")
-        return ask(question) if self.is_terminal else ""
+        return ask(question) if self.is_terminal else None
 
     def run(self, words: Sequence[str]) -> int:
         """See `Screen`."""

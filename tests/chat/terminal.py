@@ -10,7 +10,7 @@ from typing import Self
 
 import pytest
 
-LONG_S = 150.0  # a session under load
+LONG_S = 240.0  # a session under load
 
 
 class Screen:
