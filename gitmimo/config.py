@@ -108,6 +108,8 @@ OPTIONS: Mapping[str, Option] = {
         Option(name="worktree.link", kind="list", default=(), meaning="ignored files to link into worktrees"),
         Option(name="local.context", kind="count", default=8192, minimum=512, meaning="window of the local model",
                from_repository=False),
+        Option(name="mcp.start", kind="flag", default=False, from_repository=False,
+               meaning="let tools that are connected over MCP ask for sessions"),
         Option(name="notify", kind="text", default="", is_command=True, from_repository=False,
                meaning="command that runs when a session ends"),
     )

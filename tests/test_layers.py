@@ -13,7 +13,7 @@ LAYERS = (
     {"agent", "evaluator"},
     {"memory"},
     {"workflow"},
-    {"hooks", "ci", "report", "mcp"},
+    {"hooks", "ci", "report", "mcp", "chat"},
     {"cli", "__main__"},
 )
 ORDER = {name: level for level, names in enumerate(LAYERS) for name in names}
@@ -26,6 +26,9 @@ OWNERS = {
     "click": "cli",
     "rich": "cli",
     "pygments": "report",
+    "prompt_toolkit": "chat",
+    "mcp": "mcp",
+    "mcp_types": "mcp",
 }
 
 

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TextIO
+from typing import Literal, TextIO
 
 from gitmimo.cli import render
 from gitmimo.cli.common import seconds, tokens, usd
@@ -27,6 +27,7 @@ PHASES = {
 
 
 _NUMBERS = ("#", "step", "tokens", "cost", "time")
+_LEAST = {"#": 2, "phase": 10, "step": 4, "tokens": 6, "cost": 7, "time": 5}  # columns that give way to no text
 
 
 @dataclass(slots=True)
@@ -85,8 +86,11 @@ def _live_table(stream: TextIO) -> Iterator[Observer]:
     def draw() -> Group:
         with lock:
             table = Table(box=None, pad_edge=False, expand=False)
-            for heading in ("#", "phase", "step", "tokens", "cost", "time", "tests", "now"):
-                table.add_column(heading, no_wrap=True, justify="right" if heading in _NUMBERS else "left")
+            room = console.width - sum(least + 2 for least in _LEAST.values())
+            most_tests = min(40, max(8, room // 3))
+            for heading, least in {**_LEAST, "tests": 8, "now": 0}.items():
+                justify: Literal["left", "right"] = "right" if heading in _NUMBERS else "left"
+                table.add_column(heading, no_wrap=True, min_width=least, justify=justify)
             for number, row in sorted(rows.items()):
                 clock = (row.ended or time.monotonic()) - row.started
                 good = row.tests.startswith("pass")
@@ -94,8 +98,8 @@ def _live_table(stream: TextIO) -> Iterator[Observer]:
                 table.add_row(
                     str(number), PHASES.get(row.phase, row.phase), str(row.step or ""),
                     tokens(row.tokens) if row.tokens else "", usd(row.cost_usd) if row.cost_usd else "",
-                    seconds(clock), Text(visible(row.tests, newlines=False)[:40], style=style),
-                    Text(visible(row.text, newlines=False)[:50], style="dim"),
+                    seconds(clock), Text(visible(row.tests, newlines=False)[:most_tests], style=style),
+                    Text(visible(row.text, newlines=False)[: min(50, max(0, room - most_tests - 4))], style="dim"),
                 )  # fmt: skip
             head = Text(f"{PHASES.get(session.phase, session.phase)}", style="bold")
             head.append(f"  {seconds(time.monotonic() - started)}", style="dim")

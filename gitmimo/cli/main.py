@@ -43,6 +43,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "doctor": ("doctor", "check this machine and repository"),
     "ci": ("ci", "judge a branch again and hold its note against what was found"),
     "hook": ("hook", "answer a git hook; `git mimo init --hooks` installs them"),
+    "chat": ("chat", "talk: tasks become sessions, questions are answered"),
+    "mcp": ("mcp", "serve memory, skills and sessions to other tools over MCP"),
     "demo": ("demo", "make a small repository with a bug and solve it"),
     "trust": ("trust", "approve the commands that a repository brings"),
 }

@@ -1,15 +1,20 @@
 """The only place that prints: data to stdout, talk to stderr, nothing from outside raw."""
 
+import contextlib
 import json
 import os
+import re
 import sys
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, TextIO
 
 from gitmimo.visible import visible
 
+# a hint that is one command; `start` is typed differently in a conversation
+_COMMAND = re.compile(r"^git mimo (?=[a-z])(?!start )(?!.*&&)")
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "blue": "34", "cyan": "36"}
 
 
@@ -38,17 +43,34 @@ def say(text: str) -> None:
     sys.stderr.write(visible(text) + "\n")
 
 
+_hinted: ContextVar[str] = ContextVar("hinted", default="git mimo ")
+
+
+@contextlib.contextmanager
+def hints_for(prefix: str) -> Iterator[None]:
+    """Within the block, hints name git-mimo's commands the way they are typed there."""
+    token = _hinted.set(prefix)
+    try:
+        yield
+    finally:
+        _hinted.reset(token)
+
+
 def hint(text: str) -> None:
     """Write a pastable hint to stderr."""
-    for line in text.splitlines():
-        say(f"hint: {line}")
+    _tell_hint(text)
+
+
+def transient(text: str) -> None:
+    """Show a line of talk on a terminal until the next; an empty one clears it. The caller cuts it to one line."""
+    sys.stderr.write(f"\r\x1b[K{paint(text, 'dim', stream=sys.stderr) if text else ''}")
+    sys.stderr.flush()
 
 
 def fatal(message: str, *, hint: str = "", word: str = "fatal") -> None:
     """Write an expected failure to stderr."""
     say(f"{word}: {message}")
-    for line in hint.splitlines():
-        say(f"hint: {line}")
+    _tell_hint(hint)
 
 
 def usage_error(message: str, usage: str) -> None:
@@ -65,6 +87,11 @@ def bug(exc: BaseException) -> None:
     for frame in frames:
         say(f"  {Path(frame.filename).name}:{frame.lineno} in {frame.name}")
     say("hint: this is a bug in git-mimo; nothing of yours was changed. `git mimo -v ...` shows more")
+
+
+def _tell_hint(text: str) -> None:
+    for line in text.splitlines():
+        say(f"hint: {_COMMAND.sub(_hinted.get(), line)}")
 
 
 def detach_stdout() -> None:

@@ -104,7 +104,7 @@ def mend(repository: Repository, branch: str, old: Oid, tip: Oid, *, since: floa
     mend_checkout(repository, checkout, branch=branch, old=old, theirs=tip, merged=merged, since=since)
 
 
-def _merge_recorded(repository: Repository, branch: str, tip: Oid, *, expected: Oid, message: str, command: str) -> Oid:
+def merge_recorded(repository: Repository, branch: str, tip: Oid, *, expected: Oid, message: str, command: str) -> Oid:
     """Merge, with its record: before a fast-forward, and after a merge, whose commit is not known until it is made."""
     ref = refs.branch_ref(branch)
     id, known = ops.new_operation_id(), merge.is_ancestor(repository, older=expected, newer=tip)
@@ -186,7 +186,7 @@ def merge_result(
                 )
         journal.intend("merged", branch=target_branch, expected=target, commit=tip)
         try:
-            commit_id = _merge_recorded(
+            commit_id = merge_recorded(
                 repository, target_branch, tip, expected=target, message=message, command=command
             )
         except RefMoved:

@@ -70,6 +70,8 @@ class ModelPool:
             model = self.planner if phase == "plan" else self.dreamer
         elif phase == "critic":
             model = self.critic
+        elif phase == "answer":
+            model = self.workers[0]
         else:
             model = self.workers[(number - 1) % len(self.workers)] if self.workers else None
         if model is None:
