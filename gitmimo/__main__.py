@@ -1,4 +1,4 @@
-"""`python -m gitmimo` is `git mimo`, but for a directory named `gitmimo` where it is started: Python prefers that one."""
+"""`python -m gitmimo` is `git mimo`, but for a folder `gitmimo` where it is started: Python prefers that one."""
 
 import importlib
 import sys

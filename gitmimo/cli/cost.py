@@ -8,7 +8,8 @@ from gitmimo.llm.ledger import Ledger
 
 
 @click.command("cost")
-@click.option("--by", type=click.Choice(["session", "model", "day", "candidate"]), default="session", show_default=True)
+@click.option("--by", type=click.Choice(["session", "model", "day", "candidate"]), default="session", show_default=True,
+              help="What a row adds up.")  # fmt: skip
 @json_option
 def cost_command(by: str, as_json: bool) -> int:
     """Say what was spent in this repository, by session, model, day or candidate."""

@@ -81,6 +81,8 @@ def dream_command(
 
 def _show_change(path: str, old: bytes | None, new: bytes | None) -> None:
     before, after = ((data or b"").decode(errors="replace").splitlines() for data in (old, new))
-    names = [f"{side}/{path}" if data is not None else "/dev/null" for side, data in (("a", old), ("b", new))]
-    for line in difflib.unified_diff(before, after, *names, lineterm=""):
+    old_name, new_name = (
+        f"{side}/{path}" if data is not None else "/dev/null" for side, data in (("a", old), ("b", new))
+    )
+    for line in difflib.unified_diff(before, after, old_name, new_name, lineterm=""):
         render.out_raw(f"{visible(line)}\n")

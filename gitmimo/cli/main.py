@@ -9,6 +9,8 @@ import click
 
 from gitmimo import __version__
 from gitmimo.cli import render
+from gitmimo.cli.examples import epilog
+from gitmimo.cli.groups import Group, with_examples
 from gitmimo.errors import MimoError, NeedsPerson
 
 # name -> (module, one line of help). The line stands here so that `git mimo -h` loads no command.
@@ -47,12 +49,23 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "mcp": ("mcp", "serve memory, skills and sessions to other tools over MCP"),
     "demo": ("demo", "make a small repository with a bug and solve it"),
     "trust": ("trust", "approve the commands that a repository brings"),
+    "completion": ("completion", "print the completions of bash, zsh or fish"),
+    "help": ("helping", "show the help of a command"),
+}
+
+# How the help groups them; what stands in none comes last.
+SECTIONS: dict[str, tuple[str, ...]] = {
+    "Set up": ("init", "doctor", "config", "models", "trust", "demo"),
+    "Solve": ("start", "status", "list", "show", "attach", "stop", "resume"),
+    "Read and land": ("review", "diff", "log", "merge", "undo", "pr", "revise", "reject"),
+    "Learn": ("dream", "memory", "skill"),
+    "Look back": ("why", "bisect", "cost", "serve", "export", "gc"),
 }
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Group):
     """A group whose commands are imported only when one of them runs."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -65,12 +78,15 @@ class LazyGroup(click.Group):
             return None
         module = importlib.import_module(f"gitmimo.cli.{COMMANDS[cmd_name][0]}")
         command = getattr(module, f"{cmd_name}_command", None)
-        return command if isinstance(command, click.Command) else None
+        return with_examples(command, (cmd_name,)) if isinstance(command, click.Command) else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands with their lines without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, meaning) for name, (_, meaning) in COMMANDS.items()])
+        named = {name for names in SECTIONS.values() for name in names}
+        rest = tuple(name for name in COMMANDS if name not in named)
+        for title, names in {**SECTIONS, "Further": rest}.items():
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(10), COMMANDS[name][1]) for name in names])
 
 
 def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
@@ -79,7 +95,7 @@ def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> No
         ctx.exit()
 
 
-@click.group(cls=LazyGroup, context_settings=CONTEXT)
+@click.group(cls=LazyGroup, context_settings=CONTEXT, epilog=epilog(""))
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="Show the version."
 )
@@ -88,8 +104,7 @@ def cli(verbose: bool) -> None:
     """A coding agent that lives in git.
 
     Several candidates solve a task, each in its own worktree; the project's tests decide which one may be merged.
-
-    Start with: git mimo start --task "..."
+    `git mimo COMMAND -h` tells about a command, `git mimo doctor` what is still missing here.
     """
     logging.basicConfig(level=logging.DEBUG if verbose else logging.ERROR, format="%(levelname)s %(name)s: %(message)s")
     if verbose:
@@ -110,7 +125,7 @@ def run(arguments: list[str]) -> int:
     except click.exceptions.Exit as exc:
         return exc.exit_code
     except click.UsageError as exc:
-        render.usage_error(exc.format_message(), exc.ctx.get_usage() if exc.ctx else "")
+        render.usage_error(exc.format_message(), exc.ctx.command_path if exc.ctx else "git mimo")
         return 129
     except click.Abort:
         return 130

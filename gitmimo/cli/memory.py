@@ -6,6 +6,7 @@ import click
 
 from gitmimo.cli import render
 from gitmimo.cli.common import json_option, open_repository, short
+from gitmimo.cli.groups import Group
 from gitmimo.errors import BadMemory, UsageError
 from gitmimo.memory.contradictions import Contradiction, find_contradictions
 from gitmimo.memory.facts import Fact, FactKind, FactStatus, new_fact
@@ -15,14 +16,15 @@ from gitmimo.records import to_json, utc_now
 from gitmimo.workflow.remember import commit_to_checkout
 
 
-@click.group("memory")
+@click.group("memory", cls=Group)
 def memory_command() -> None:
     """Facts that later sessions should know, one file each under .mimo/memory/."""
 
 
 @memory_command.command("add")
 @click.argument("text")
-@click.option("--kind", type=click.Choice([kind.value for kind in FactKind]), default="rule", show_default=True)
+@click.option("--kind", type=click.Choice([kind.value for kind in FactKind]), default="rule", show_default=True,
+              help="What kind of fact it is.")  # fmt: skip
 @click.option("--source", multiple=True, help="File that the fact rests on; stale when it changes.", metavar="PATH")
 @json_option
 def add_command(text: str, kind: str, source: tuple[str, ...], as_json: bool) -> int:
@@ -100,7 +102,8 @@ def show_command(fact_id: str, as_json: bool) -> int:
 
 @memory_command.command("search")
 @click.argument("query")
-@click.option("-n", "--max-count", type=click.IntRange(min=1), default=5, show_default=True)
+@click.option("-n", "--max-count", type=click.IntRange(min=1), default=5, show_default=True,
+              help="Show at most this many.")  # fmt: skip
 @json_option
 def search_command(query: str, max_count: int, as_json: bool) -> int:
     """Search facts, session records and skills; exit 1 when no word fits."""

@@ -9,6 +9,7 @@ import click
 
 from gitmimo.cli import render
 from gitmimo.cli.common import json_option
+from gitmimo.cli.groups import Group
 from gitmimo.errors import NoModel
 from gitmimo.llm.provider_table import PROVIDERS
 from gitmimo.llm.pull import pull
@@ -17,7 +18,7 @@ from gitmimo.llm.registry import adopt, find_model, list_models
 from gitmimo.workflow.places import data_home
 
 
-@click.group("models")
+@click.group("models", cls=Group)
 def models_command() -> None:
     """The embedded local models: which there are, where they lie, how to get one."""
 

@@ -73,11 +73,10 @@ def fatal(message: str, *, hint: str = "", word: str = "fatal") -> None:
     _tell_hint(hint)
 
 
-def usage_error(message: str, usage: str) -> None:
-    """Write what was wrong with the command line."""
-    say(f"error: {message}")
-    if usage:
-        say(usage)
+def usage_error(message: str, command: str) -> None:
+    """Write what was wrong with the command line, and where its help is."""
+    say(f"error: {' '.join(message.split())}")
+    hint(f"{command} -h")
 
 
 def bug(exc: BaseException) -> None:

@@ -1,5 +1,6 @@
 """`git mimo config set|get|list|unset`: settings in git config, keys where the user's helper keeps them."""
 
+import difflib
 import sys
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import click
 
 from gitmimo.cli import render
 from gitmimo.cli.common import json_option, load_config
+from gitmimo.cli.groups import Group
 from gitmimo.config import OPTIONS, Option, parse_value
 from gitmimo.errors import RepoError, UsageError
 from gitmimo.git.binary import run_git
@@ -16,7 +18,7 @@ from gitmimo.records import to_json
 from gitmimo.workflow.keys import forget_key, store_key
 
 
-@click.group("config")
+@click.group("config", cls=Group)
 def config_command() -> None:
     """Read and write settings.
 
@@ -44,9 +46,7 @@ def set_command(
 ) -> int:
     """Set NAME to VALUE (several for a list), or choose a provider.
 
-    \b
-      git mimo config set --provider deepseek --api-key sk-...
-      git mimo config set candidates 5
+    A key goes to git's credential helper where there is one, else to a file that only you can read; never into git.
     """
     repository = _find_repository()
     if name is None and not (provider or api_key or model or base_url):
@@ -180,9 +180,9 @@ def _directory(repository: Repository | None) -> Path:
 def _option(name: str) -> Option:
     option = OPTIONS.get(name.removeprefix("mimo.").lower())
     if option is None:
-        close = [known.name for key, known in OPTIONS.items() if key.startswith(name.lower()[:4])]
+        near = difflib.get_close_matches(name.removeprefix("mimo."), [known.name for known in OPTIONS.values()])
         raise UsageError(
-            f"unknown setting `{name}`" + (f"; did you mean {', '.join(close)}?" if close else ""),
+            f"unknown setting `{name}`" + (f"; did you mean {' or '.join(f'`{n}`' for n in near)}?" if near else ""),
             hint="git mimo config list",
         )
     return option

@@ -7,6 +7,7 @@ import click
 
 from gitmimo.cli import render
 from gitmimo.cli.common import json_option, load_config, open_repository, short
+from gitmimo.cli.groups import Group
 from gitmimo.errors import MimoError, UsageError
 from gitmimo.memory.library import read_library, retire
 from gitmimo.memory.links import check_links, link_skills, unlink_skills
@@ -17,7 +18,7 @@ from gitmimo.workflow.skilled import parse_parameters, run_skill, verify_skill
 from gitmimo.workflow.trust import is_approved
 
 
-@click.group("skill")
+@click.group("skill", cls=Group)
 def skill_command() -> None:
     """Procedures that were replayed and verified, one folder each under .mimo/skills/."""
 
@@ -179,7 +180,7 @@ def link_command(copy: bool, remove: bool, check: bool) -> int:
 
 @skill_command.command("retire")
 @click.argument("name")
-@click.option("--reason", default="retired by hand", show_default=True)
+@click.option("--reason", default="retired by hand", show_default=True, help="Why: it is committed with it.")
 def retire_command(name: str, reason: str) -> int:
     """Take a skill out of use; its files stay."""
     repository = open_repository()

@@ -55,7 +55,8 @@ class LateModels:
         if self._pool is not None:
             self._pool.close()
 
-    def _opened(self) -> ModelPool:
+    def opened(self) -> ModelPool:
+        """The pool, opened now if it was not."""
         with self._lock:
             if self._pool is None:
                 self._pool = self._open_pool()

@@ -1,0 +1,92 @@
+"""Examples of every command: shown by `-h`, in the man page and in docs/commands.md. Each is parsed by a test."""
+
+EXAMPLES: dict[str, tuple[str, ...]] = {
+    "": (
+        "git mimo doctor",
+        'git mimo start --task "parse_date accepts the 30th of February; it should raise ValueError"',
+        "git mimo review",
+        "git mimo merge",
+    ),
+    "init": ("git mimo init", "git mimo init --hooks"),
+    "config set": (
+        "git mimo config set --provider local",
+        "git mimo config set --provider deepseek --api-key -    # the key from stdin, in no history",
+        "git mimo config set candidates 5",
+        'git mimo config set test "python -m pytest -q"',
+    ),
+    "config get": ("git mimo config get model",),
+    "config list": ("git mimo config list --show-origin",),
+    "config unset": ("git mimo config unset candidates", "git mimo config unset --provider deepseek"),
+    "models list": ("git mimo models list",),
+    "models pull": (
+        "git mimo models pull",
+        "git mimo models pull qwen2.5-coder-0.5b",
+        "git mimo models pull mine --path ~/models/mine.gguf",
+    ),
+    "models path": ("git mimo models path qwen2.5-coder-1.5b",),
+    "start": (
+        'git mimo start --task "add returns the difference instead of the sum; mend it"',
+        "git mimo start --task @issue.md -n 5 --budget 2",
+        'git mimo start --task "drop Python 2" --accept "ruff check ." --merge',
+        "git mimo start --task - --model local --model deepseek/deepseek-v4-flash --detach < issue.md",
+    ),
+    "resume": ("git mimo resume", "git mimo resume 13ibqe2j1p --budget 5"),
+    "attach": ("git mimo attach", "git mimo attach 13ibqe2j1p"),
+    "stop": ("git mimo stop", "git mimo stop 13ibqe2j1p"),
+    "list": ("git mimo list -n 10", "git mimo list --json"),
+    "status": ("git mimo status", "git mimo status --watch"),
+    "show": ("git mimo show", "git mimo show 13ibqe2j1p --json"),
+    "diff": ("git mimo diff", "git mimo diff 13ibqe2j1p 2 --stat"),
+    "log": ("git mimo log", "git mimo log 13ibqe2j1p 2 --steps -p"),
+    "review": ("git mimo review", "git mimo review 13ibqe2j1p --html review.html"),
+    "merge": ("git mimo merge", "git mimo merge 13ibqe2j1p 2 --into develop"),
+    "serve": ("git mimo serve --open",),
+    "pr": ("git mimo pr --body", "git mimo pr 13ibqe2j1p --into main"),
+    "revise": ("git mimo revise --comments gh", "git mimo revise 13ibqe2j1p --comments review.txt"),
+    "reject": ('git mimo reject 13ibqe2j1p --reason "the cache must not outlive a request"',),
+    "why": ("git mimo why src/app.py:12", "git mimo why src/app.py:12 --rev v1.0 --json"),
+    "bisect": ("git mimo bisect", "git mimo bisect 13ibqe2j1p 2 --test-id tests/test_app.py::test_it"),
+    "export": ("git mimo export git-ai", "git mimo export git-ai v1.0..HEAD"),
+    "gc": ("git mimo gc --dry-run", "git mimo gc --expire 2.weeks"),
+    "undo": ("git mimo undo", "git mimo undo --list", "git mimo undo --checkout"),
+    "memory add": (
+        'git mimo memory add "dates are stored in UTC, shown in local time"',
+        'git mimo memory add "routes are declared in urls.py only" --kind architecture --source app/urls.py',
+    ),
+    "memory list": ("git mimo memory list",),
+    "memory show": ("git mimo memory show 0a1b2c3d",),
+    "memory search": ('git mimo memory search "time zones" -n 3',),
+    "memory forget": ("git mimo memory forget 0a1b2c3d",),
+    "memory verify": ("git mimo memory verify", "git mimo memory verify --all"),
+    "dream": ("git mimo dream", "git mimo dream --all --dry-run", "git mimo dream --undo"),
+    "skill list": ("git mimo skill list",),
+    "skill show": ("git mimo skill show add-a-route",),
+    "skill run": ("git mimo skill run add-a-route --param name=health --dry-run",),
+    "skill verify": ("git mimo skill verify add-a-route",),
+    "skill validate": ("git mimo skill validate", "git mimo skill validate .mimo/skills/add-a-route"),
+    "skill link": ("git mimo skill link", "git mimo skill link --check"),
+    "skill retire": ('git mimo skill retire add-a-route --reason "routes are generated now"',),
+    "skill new": ('git mimo skill new release --description "How a release is made. Use it before tagging one."',),
+    "cost": ("git mimo cost", "git mimo cost --by model"),
+    "doctor": ("git mimo doctor", "git mimo doctor --json"),
+    "ci": (
+        "git mimo ci",
+        "git mimo ci --base origin/main --trust-base --format github",
+        "git mimo ci --write junit=report.xml --write sarif=report.sarif",
+    ),
+    "hook": ("git mimo hook pre-push origin",),
+    "demo": ("git mimo demo", "git mimo demo --dir shelf"),
+    "trust": ("git mimo trust --show", "git mimo trust"),
+    "completion": (
+        'eval "$(git mimo completion bash)"    # in ~/.bashrc',
+        "git mimo completion zsh > ~/.zfunc/_git-mimo    # ~/.zfunc must be in fpath before compinit",
+        "git mimo completion fish > ~/.config/fish/conf.d/git-mimo.fish",
+    ),
+    "help": ("git mimo help", "git mimo help start", "git mimo help memory add"),
+}
+
+
+def epilog(name: str) -> str:
+    """The examples of a command as the end of its help; empty when it has none."""
+    lines = EXAMPLES.get(name, ())
+    return "\b\n" + "\n".join(["Examples:", *(f"  {line}" for line in lines)]) if lines else ""

@@ -1,0 +1,54 @@
+"""Groups of commands that help: whole lines, examples, what may have been meant, and help when nothing is said."""
+
+import difflib
+from collections.abc import Sequence
+
+import click
+
+from gitmimo.cli import render
+from gitmimo.cli.examples import epilog
+
+
+class Group(click.Group):
+    """A group whose list of commands is not cut, and which names what is near to an unknown word."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List every command with the first sentence of its help."""
+        found = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
+        rows = [(name, command.get_short_help_str(limit=200)) for name, command in found if command is not None]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Find a command, its examples added to its help."""
+        command = super().get_command(ctx, cmd_name)
+        return with_examples(command, (*_path(ctx), cmd_name)) if command else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that the words begin with; a usage error names the nearest."""
+        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            near = difflib.get_close_matches(args[0].lower(), self.list_commands(ctx), n=3, cutoff=0.6)
+            also = "; did you mean " + " or ".join(f"`{name}`" for name in near) + "?" if near else ""
+            ctx.fail(f"`{ctx.command_path}` has no command `{args[0]}`{also}")
+        return super().resolve_command(ctx, args)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Without any word show the help: nothing was done, so the exit code says usage."""
+        if not args and self.no_args_is_help and not ctx.resilient_parsing:
+            render.out(ctx.get_help())
+            ctx.exit(129)
+        return super().parse_args(ctx, args)
+
+
+def with_examples(command: click.Command, path: Sequence[str]) -> click.Command:
+    """Put the examples of a command below its help."""
+    if not command.epilog:
+        command.epilog = epilog(" ".join(path)) or None
+    return command
+
+
+def _path(ctx: click.Context) -> tuple[str, ...]:
+    """The words that lead here, without `git mimo`."""
+    return tuple(ctx.command_path.split()[2:])

@@ -1,0 +1,49 @@
+"""`python -m gitmimo.cli.manual --write`: bring every page that is made from the command line up to date."""
+
+from pathlib import Path
+
+import click
+
+from gitmimo.cli import render
+from gitmimo.cli.manual.completions import write_bash, write_fish, write_zsh
+from gitmimo.cli.manual.entries import read_entries
+from gitmimo.cli.manual.markdown import write_reference
+from gitmimo.cli.manual.roff import write_page
+
+ROOT = Path(__file__).parents[3]
+SHARE = Path("gitmimo/share")
+
+
+def pages() -> dict[Path, str]:
+    """Every page by its place in the checkout."""
+    entries = read_entries()
+    return {
+        Path("docs/commands.md"): write_reference(entries),
+        SHARE / "man/man1/git-mimo.1": write_page(entries),
+        SHARE / "bash-completion/completions/git-mimo": write_bash(entries),
+        SHARE / "bash-completion/completions/mimo": '. "${BASH_SOURCE[0]%/*}/git-mimo"\n',
+        SHARE / "zsh/site-functions/_git-mimo": write_zsh(entries),
+        SHARE / "fish/vendor_conf.d/git-mimo.fish": write_fish(entries),
+    }
+
+
+@click.command()
+@click.option("--write", is_flag=True, help="Write what differs; without it only say so, and exit 1.")
+def main(write: bool) -> None:
+    """Compare the pages with the command line."""
+    differing = [(path, text) for path, text in pages().items() if _read(ROOT / path) != text]
+    for path, text in differing:
+        if write:
+            (ROOT / path).parent.mkdir(parents=True, exist_ok=True)
+            (ROOT / path).write_text(text, encoding="utf-8")
+        render.say(f"{'written' if write else 'differs'}: {path}")
+    if differing and not write:
+        raise SystemExit(1)
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""The man page, the command reference and the examples: made from the command line, equal to it, and valid."""
+
+import os
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import click
+import pytest
+
+from gitmimo.cli.examples import EXAMPLES
+from gitmimo.cli.main import COMMANDS, SECTIONS, cli
+from gitmimo.cli.manual.__main__ import pages
+from gitmimo.cli.manual.entries import Entry, read_entries
+from tests.project import mimo
+
+ROOT = Path(__file__).parent.parent.parent
+PAGE = ROOT / "gitmimo" / "share" / "man" / "man1" / "git-mimo.1"
+UPDATE = "run `python -m gitmimo.cli.manual --write`"
+
+
+@pytest.fixture(scope="module")
+def entries() -> tuple[Entry, ...]:
+    return read_entries()
+
+
+def test_every_made_page_is_what_the_command_line_says_now() -> None:
+    differing = [str(path) for path, text in pages().items() if (ROOT / path).read_text() != text]
+    assert differing == [], UPDATE
+
+
+def test_every_command_says_what_it_does_and_shows_how(entries: tuple[Entry, ...]) -> None:
+    wordless = [e.name for e in entries if not e.line and e.path]
+    assert wordless == []
+    bare = [e.name for e in entries if not e.children and not e.examples]
+    assert bare == [], "add examples to gitmimo/cli/examples.py"
+    silent = [(e.name, option.spelled) for e in entries for option in e.options if not option.help.partition("[")[0]]
+    assert silent == []
+    assert set(EXAMPLES) - {e.name for e in entries} == set()
+    assert {name for names in SECTIONS.values() for name in names} <= set(COMMANDS)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_every_example_is_understood(name: str) -> None:
+    for line in EXAMPLES[name]:
+        words = shlex.split(line, comments=True)
+        if words[:2] != ["git", "mimo"]:
+            continue
+        words = words[2 : next((i for i, word in enumerate(words) if word in ("<", ">")), None)]
+        command: click.Command = cli
+        context = cli.make_context("git mimo", list(words))
+        while isinstance(command, click.Group):
+            found, child, rest = command.resolve_command(context, [*context._protected_args, *context.args])
+            assert child is not None, line
+            command, context = child, child.make_context(found, rest, parent=context)
+        if name:
+            assert context.command_path == f"git mimo {name}", line
+
+
+@pytest.mark.parametrize(
+    "checker",
+    [("groff", "-ww", "-z", "-man", "-Tutf8"), ("mandoc", "-T", "lint", "-W", "error"), ("man", "--warnings", "-l")],
+    ids=lambda words: words[0],
+)
+def test_the_page_is_valid_for_every_formatter(checker: tuple[str, ...]) -> None:
+    if shutil.which(checker[0]) is None:
+        pytest.skip(f"{checker[0]} is not installed")
+    done = subprocess.run([*checker, str(PAGE)], capture_output=True, text=True, check=False, env=_manual())
+    assert (done.returncode, done.stderr) == (0, "")
+    if checker[0] == "man":
+        assert "git mimo start [OPTIONS]" in done.stdout
+        assert '--task "add returns the difference instead of the sum; mend it"' in done.stdout
+
+
+@pytest.mark.parametrize("words", [("help", "mimo"), ("mimo", "--help")], ids=" ".join)
+def test_git_finds_the_page(words: tuple[str, ...], tmp_path: Path) -> None:
+    if shutil.which("man") is None:
+        pytest.skip("man is not installed")
+    done = subprocess.run(["git", *words], cwd=tmp_path, env=_manual(), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("GIT-MIMO(1)")
+
+
+def _manual() -> dict[str, str]:
+    return {**os.environ, "MANPATH": str(ROOT / "gitmimo/share/man"), "MANWIDTH": "100", "LC_ALL": "C.UTF-8"}
+
+
+@pytest.mark.parametrize(
+    ("typed", "code", "said"),
+    [
+        ("", 129, "Usage: git mimo [OPTIONS] COMMAND"),
+        ("memory", 129, "Usage: git mimo memory"),
+        ("help memory add", 0, "Usage: git mimo memory add"),
+        ("strat", 129, "error: `git mimo` has no command `strat`; did you mean `start` or `status`"),
+        (
+            "memory serch",
+            129,
+            "error: `git mimo memory` has no command `serch`; did you mean `search`?\nhint: git mimo",
+        ),
+        ("start --taks x", 129, "Did you mean"),
+        ("config set candidate 5", 129, "unknown setting `candidate`; did you mean `candidates`"),
+    ],
+)
+def test_the_command_line_helps_who_errs(typed: str, code: int, said: str, tmp_path: Path) -> None:
+    done = mimo(*typed.split(), cwd=tmp_path)
+    assert done.code == code
+    assert said in done.out + done.err
+    assert (done.out == "") == said.startswith(("error", "Did", "unknown"))
