@@ -37,7 +37,5 @@ class Plan:
     settings: Mapping[str, Any] = field(default_factory=dict)  # the configuration, to resume with
     assumptions: tuple[str, ...] = ()  # what the task left open and nobody answered
     hire: Callable[[int], Hire | None] = lambda _: None  # another agent's program in place of our own loop
-    plans_approaches: Callable[[], bool] = lambda: (
-        True
-    )  # without a model of one's own nobody can be asked for approaches
+    plans_approaches: bool = True  # other agents alone get the built-in ones: no model need be there to be asked
     past: Past | None = None  # what was reached before, when the session is resumed

@@ -184,7 +184,7 @@ class Conductor:
         for group in groups:
             if not group or self.interrupt.is_set() or self._is_solved():
                 break
-            if len(group) > 1 and not self.plan.takes_turns() and self.plan.plans_approaches():
+            if len(group) > 1 and not self.plan.takes_turns() and self.plan.plans_approaches:
                 approaches = self._plan_approaches(approaches, journal)
             self._run_group(group, approaches, journal, base_tests)
             if self._out_of_budget():

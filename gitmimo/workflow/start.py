@@ -115,7 +115,7 @@ def run_session(
                 _plan(repository, config, task_text, base, session, pool, judge, observe),
                 candidates=count_candidates(config, staff),
                 hire=hire,
-                plans_approaches=lambda: pool.has_planner,
+                plans_approaches=staff.needs_model,
                 target_branch=target_branch,
                 settings=settings_to_keep(config),
                 past=past,

@@ -132,9 +132,6 @@ def test_an_agent_that_hangs_is_ended_and_one_that_fails_says_why(project: GitBu
     assert (hung["status"], hung["summary"]) == ("timeout", "cmd did not end within its time")
     assert (failed["status"], failed["summary"]) == ("error", "cmd: exit code 3, no such luck")
     assert said.json["winner"] == 1  # what it had made until then is judged as any other product
-    # neither told what it took: each counts its share of the limit
-    rows = mimo("cost", "--by", "candidate", "--json", cwd=project.path).json["rows"]
-    assert [(row["lost"], row["tokens"]) for row in rows] == []
     assert "sleep 300" not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
 
 
