@@ -28,6 +28,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         'git mimo start --task "add returns the difference instead of the sum; mend it"',
         "git mimo start --task @issue.md -n 5 --budget 2",
         'git mimo start --task "drop Python 2" --accept "ruff check ." --merge',
+        'git mimo start --task @issue.md --agent mimo:2 --agent aider --agent "cmd:./my-agent.sh" --fanout all',
         "git mimo start --task - --model local --model deepseek/deepseek-v4-flash --detach < issue.md",
     ),
     "resume": ("git mimo resume", "git mimo resume 13ibqe2j1p --budget 5"),
