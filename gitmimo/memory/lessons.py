@@ -76,7 +76,8 @@ def _broken_tests(losers: Sequence[CandidateResult], winner: CandidateResult) ->
         others = sorted(_paths(loser) - mine)
         if broken and others:
             verb = "broke" if loser.evidence.broken_ids else "lost"
-            tests = dict.fromkeys(re.split(r"[\[\s]", name)[0] for name in sorted(broken))  # parameters are anybody's words
+            # without parameters, which are anybody's words
+            tests = dict.fromkeys(re.split(r"[\[\s]", name)[0] for name in sorted(broken))
             text = f"Do not change {_listed(others)} for this: it {verb} {_listed(list(tests))}"
             yield f"{text}; changing {_listed(sorted(mine))} instead passed every gate.", _commits(loser, winner)
 
