@@ -19,7 +19,7 @@ from gitmimo.memory.material import SessionMaterial
 from gitmimo.memory.polish import polish_skill
 from gitmimo.memory.recorded import Walk, read_steps, walk
 from gitmimo.memory.replay import Bench
-from gitmimo.memory.session_record import DREAMED, MAX_BYTES, read_labels, record_path, write_session_record
+from gitmimo.memory.session_record import DREAMED, MAX_BYTES, read_labels, read_told, record_path, write_session_record
 from gitmimo.memory.skill_file import Skill, tree_changes
 from gitmimo.memory.skill_making import Made, Workshop, make_from_session
 from gitmimo.memory.store import Changes, add_facts, attributes_change, pin_sources
@@ -148,14 +148,15 @@ def _learn(workshop: Workshop, material: SessionMaterial, commit: Oid) -> tuple[
     steps = [step.summary for step in made.steps]
     if made.skill is None and steps:
         steps.append(f"Stays a note and is no skill: {made.reason}")
-    path = record_path(material.result.session)
+    before = repository.read_blob(commit, record_path(material.result.session)) or b""
     record = write_session_record(
         material.result,
         lessons=[fact.text for fact in facts],
         procedure=steps,
         skill=made.skill.name if made.skill else None,
         dreamed=True,
-        labels=(*read_labels(repository.read_blob(commit, path) or b""), *material.labels),
+        labels=(*read_labels(before), *material.labels),
+        told=material.told or read_told(before),
         known=workshop.known,
     )
     return found, record

@@ -11,7 +11,7 @@ from gitmimo.git.tree import put_files
 from gitmimo.memory.facts import Fact, FactStatus
 from gitmimo.memory.library import quarantine, read_library, record_use
 from gitmimo.memory.outcomes import Label
-from gitmimo.memory.session_record import add_label, is_readable, read_labels, read_skill_name, record_path
+from gitmimo.memory.session_record import add_label, is_readable, read_labels, read_skill_name, read_told, record_path
 from gitmimo.memory.store import Changes, read_memory, replace_facts
 from gitmimo.records import Oid
 
@@ -33,14 +33,15 @@ def judge_session(
     """Return the changes to the commit's `.mimo/` that record a person's judgement of a session; once for each label.
 
     What the session taught is confirmed by a merge and loses its standing by a rejection or a revert. `told` are ids
-    of facts that its candidates were given, `skill` the one that was replayed (else as the record says): they share
-    the credit or the blame.
+    of facts that its candidates were given, `skill` the one that was replayed, both else as the record says: they
+    share the credit or the blame.
     """
     path = record_path(session)
     record = repository.read_blob(commit, path)
     if record is not None and (label.value in read_labels(record) or not is_readable(record)):
         return {}  # what can't be noted in the record would count again each time
     changes: Changes = {}
+    told = told or (read_told(record) if record is not None else ())
     judged = [
         _judged(fact, label, learned=session in fact.sessions)
         for fact in read_memory(repository, commit, check_sources=False).facts

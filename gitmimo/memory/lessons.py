@@ -76,7 +76,9 @@ def _broken_tests(losers: Sequence[CandidateResult], winner: CandidateResult) ->
         others = sorted(_paths(loser) - mine)
         if broken and others:
             verb = "broke" if loser.evidence.broken_ids else "lost"
-            text = f"Do not change {_listed(others)} for this: it {verb} {_listed(sorted(broken))}"
+            # without parameters, which are anybody's words
+            tests = dict.fromkeys(re.split(r"[\[\s]", name)[0] for name in sorted(broken))
+            text = f"Do not change {_listed(others)} for this: it {verb} {_listed(list(tests))}"
             yield f"{text}; changing {_listed(sorted(mine))} instead passed every gate.", _commits(loser, winner)
 
 
@@ -88,7 +90,7 @@ def _dead_ends(
         assert loser.evidence is not None
         gates = [gate.name for gate in loser.evidence.failed_gates]
         if gates and loser.approach and loser.approach != winner.approach:
-            text = f"For `{_short(material.result.task, 90)}`: not by `{_short(loser.approach, 80)}`, which failed"
+            text = f"For `{_short(_title(material), 90)}`: not by `{_short(loser.approach, 80)}`, which failed"
             text += f" {_listed(gates)}; changing {_listed(sorted(_paths(winner)))} another way passed every gate."
             yield text, _commits(loser, winner)
 
@@ -110,7 +112,7 @@ def _wrong_commands(
 
 def _all_failed(material: SessionMaterial, losers: Sequence[CandidateResult]) -> Iterator[tuple[str, list[Oid]]]:
     gates = sorted({gate.name for loser in losers if loser.evidence for gate in loser.evidence.failed_gates})
-    task = _short(material.result.task, 120)
+    task = _short(_title(material), 120)
     yield f"{len(losers)} attempts at `{task}` all failed {_listed(gates)}; none is known to work.", _commits(*losers)
 
 
@@ -125,6 +127,11 @@ def _commits(*candidates: CandidateResult) -> list[Oid]:
 def _listed(names: Sequence[str]) -> str:
     shown = ", ".join(f"`{_short(name, 80)}`" for name in names[:2])
     return shown + (f" and {len(names) - 2} more" if len(names) > 2 else "")
+
+
+def _title(material: SessionMaterial) -> str:
+    """The task's first line: what follows may be an issue of anybody's."""
+    return next((line for line in material.result.task.splitlines() if line.strip()), "")
 
 
 def _short(text: str, limit: int) -> str:

@@ -14,6 +14,7 @@ class SessionMaterial:
     result: SessionResult
     labels: tuple[Label, ...] = ()
     picked: int | None = None
+    told: tuple[str, ...] = ()  # facts that were recalled for it
     test_command: str = ""
 
     @property

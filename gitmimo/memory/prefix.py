@@ -51,6 +51,12 @@ def match_text(repository: Repository, commit: str, task: str, *, max_chars: int
     return f'<recalled {hit.kind}="{hit.id}" status="{hit.status}">\n{_cut(visible(text), max_chars)}\n</recalled>'
 
 
+def told_fact(repository: Repository, commit: str, task: str) -> str | None:
+    """Return the id of the fact that `match_text` tells, if it tells one; the index is told to everybody alike."""
+    hit = best_match(repository, commit, task)
+    return hit.id if hit is not None and hit.kind == "fact" else None
+
+
 def _rule_files(repository: Repository, commit: str) -> list[tuple[str, str]]:
     """Return the rule files with their text; one that only points to another is left out."""
     found: list[tuple[str, str]] = []

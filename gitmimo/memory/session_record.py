@@ -11,7 +11,7 @@ from gitmimo.visible import visible
 SESSIONS_DIR = ".mimo/sessions"
 MAX_BYTES = 10_000
 OWN_WORDS = "## What the candidates said of themselves"
-DREAMED, LABELS = "dreamed", "labels"
+DREAMED, LABELS, TOLD = "dreamed", "labels", "told"
 _TASK = 2_500
 _SUMMARY = 400
 
@@ -29,11 +29,13 @@ def write_session_record(
     skill: str | None = None,
     dreamed: bool = False,
     labels: Sequence[str] = (),
+    told: Sequence[str] = (),
     known: Mapping[str, str] | None = None,
 ) -> bytes:
     """Format a session's record: the same bytes for the same session, secrets taken out, never over 10 KB.
 
-    What a candidate said of itself is left out of the header and marked as its own words. `known` holds secret values.
+    What a candidate said of itself is left out of the header and marked as its own words. `told` are ids of facts that
+    were recalled for the task, `known` holds secret values.
     """
     task = _clean(result.task, _TASK, known)
     header: dict[str, Value] = {
@@ -55,6 +57,8 @@ def write_session_record(
         header[DREAMED] = "yes"
     if labels:
         header[LABELS] = tuple(sorted(set(labels)))
+    if told:
+        header[TOLD] = tuple(sorted(set(told)))
     for limit in (_SUMMARY, 120, 0):
         lines = list(_body(result, task, lessons, procedure, limit, known))
         data = write_document(header, "\n".join(lines))
@@ -73,8 +77,17 @@ def without_own_words(body: str) -> str:
 
 def read_labels(data: bytes) -> tuple[str, ...]:
     """Return what people said of the session, as its record holds it; nothing when the record is damaged."""
+    return _texts(data, LABELS)
+
+
+def read_told(data: bytes) -> tuple[str, ...]:
+    """Return the ids of the facts that were recalled for the session; nothing when the record is damaged."""
+    return _texts(data, TOLD)
+
+
+def _texts(data: bytes, key: str) -> tuple[str, ...]:
     try:
-        return texts_of(read_document(data, max_bytes=4 * MAX_BYTES), LABELS)
+        return texts_of(read_document(data, max_bytes=4 * MAX_BYTES), key)
     except BadMemory:
         return ()
 

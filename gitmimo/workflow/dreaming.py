@@ -10,11 +10,12 @@ from gitmimo.git import commit, refs, tree
 from gitmimo.git.repository import Repository
 from gitmimo.llm.model import Model
 from gitmimo.memory.dream import DreamResult, dream
-from gitmimo.memory.judgements import find_reverted_sessions
+from gitmimo.memory.judgements import find_reverted_sessions, note_told
 from gitmimo.memory.library import read_library, record_use
 from gitmimo.memory.matching import SkillMatch, match_task
 from gitmimo.memory.material import SessionMaterial
 from gitmimo.memory.outcomes import Label
+from gitmimo.memory.prefix import told_fact
 from gitmimo.memory.replay import Bench, replay
 from gitmimo.memory.session_record import record_path, write_session_record
 from gitmimo.memory.skill_file import Skill
@@ -44,12 +45,12 @@ class Dreamer:
     observe: Observer
     test_command: str = ""
 
-    def dream(self, result: SessionResult, at: Oid) -> DreamResult:
+    def dream(self, result: SessionResult, at: Oid, told: tuple[str, ...] = ()) -> DreamResult:
         """Dream over one session as of a commit or tree. Approves the skill it made: its maker is this person."""
         self.observe(Progress(number=0, phase="dream"))
         found = dream(
             self.repository,
-            [SessionMaterial(result=result, test_command=self.test_command)],
+            [SessionMaterial(result=result, told=told, test_command=self.test_command)],
             commit=at,
             bench=self.bench,
             now=utc_now(),
@@ -79,14 +80,23 @@ def remember(
 
     A dream that fails costs what it would have learned and nothing else.
     """
-    record = {record_path(result.session): write_session_record(result, known=known_secrets)}
-    plain = Remembered(files=record, subject=f"mimo: record of session {result.session}")
-    if dreamer is None or winner.evidence is None or winner.number == 0:
-        return plain
-    base_tree = repository.tree_of(result.base)
-    at = tree.with_mimo_from(repository, winner.evidence.tested_tree, base_tree)
+    told: tuple[str, ...] = ()
+    if winner.number != 0:  # a skill's replay was told nothing
+        told = tuple(filter(None, [told_fact(repository, result.base, result.task)]))
+    record = {record_path(result.session): write_session_record(result, told=told, known=known_secrets)}
+    found = Remembered(files=record, subject=f"mimo: record of session {result.session}")
+    if winner.evidence is None:
+        return found
+    at = tree.with_mimo_from(repository, winner.evidence.tested_tree, repository.tree_of(result.base))
+    if dreamer is not None and winner.number != 0:
+        found = _learned(dreamer, result, at, told, found)
+    used = note_told(repository, tree.put_files(repository, at, found.files), told) if told else {}
+    return replace(found, files={**found.files, **used})
+
+
+def _learned(dreamer: Dreamer, result: SessionResult, at: Oid, told: tuple[str, ...], plain: Remembered) -> Remembered:
     try:
-        found = dreamer.dream(result, at)
+        found = dreamer.dream(result, at, told)
     except MimoError as exc:
         dreamer.observe(Progress(number=0, phase="dream", text=f"nothing learned: {exc.message}"))
         return plain
@@ -94,7 +104,7 @@ def remember(
         dreamer.observe(Progress(number=0, phase="dream", text=f"nothing learned: {found.nothing_because}"))
         return plain
     dreamer.observe(Progress(number=0, phase="dream", text=found.message.split("\n")[0]))
-    return Remembered(files={**record, **found.changes}, subject=found.message.rstrip("\n"))
+    return Remembered(files={**plain.files, **found.changes}, subject=found.message.rstrip("\n"))
 
 
 def find_skill(repository: Repository, base: Oid, task_text: str) -> tuple[SkillMatch | None, bool]:

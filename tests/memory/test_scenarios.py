@@ -1,5 +1,7 @@
 """Ten trajectories of the kinds people have: minimised, replayed, given other parameters, found again."""
 
+from pathlib import Path
+
 import pytest
 
 from gitmimo.git.repository import Repository
@@ -12,6 +14,10 @@ from gitmimo.records import Oid
 from tests.conftest import GitBuilder
 from tests.memory.scenarios import SCENARIOS
 from tests.memory.trajectories import NOW, Recorder, Scenario, bench_of, candidate, material
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "benchmarks.md"
+ROWS = [line.strip("| \n").split(" | ") for line in DOCUMENT.read_text().splitlines() if line.startswith("| ")]
+TABLE = {row[0]: row[1:] for row in ROWS}
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
@@ -33,6 +39,9 @@ def test_a_noisy_session_becomes_a_skill_that_needs_no_model(git: GitBuilder, sc
     assert learned.kept_steps <= scenario.careful
     example = skill.procedure.examples[0]
     assert dict(example.parameters) == scenario.parameters
+    row = TABLE[scenario.name]  # the published figures are these
+    assert row[:3] == [str(learned.recorded_steps), str(learned.kept_steps), str(scenario.careful)]
+    assert row[4].partition(":")[0] == ("yes" if scenario.again else "no")
 
     # replays twice to the tree that passed the gates
     tree = put_files(repository, repository.tree_of(recorder.base), found.changes)
