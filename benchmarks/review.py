@@ -1,4 +1,4 @@
-"""What reviewing costs: the review page of a session with 8 candidates and a diff of 20,000 lines, and the pre-push hook.
+"""What reviewing costs: the page of a session with 8 candidates and a diff of 20,000 lines, and the pre-push hook.
 
     python -m benchmarks.review [--runs 5] [--pictures DIR]
 
@@ -61,19 +61,33 @@ def _measure_page(place: Path, runs: int) -> None:
     page.write_text(text)
     empty.write_text("<!doctype html><title>empty</title><p>x")
     profile, picture = place / "profile", place / "picture.png"
-    opened, blank = [], []
+    opened: list[tuple[float, float]] = []
+    blank: list[tuple[float, float]] = []
     for _ in range(runs):
         for path, found in ((empty, blank), (page, opened)):
-            began = time.perf_counter()
+            began, busy = time.perf_counter(), _processor_seconds()
             screenshot(path, picture, profile, size=(1400, 1000))
-            found.append(time.perf_counter() - began)
+            found.append((time.perf_counter() - began, _processor_seconds() - busy))
     changed = session.candidates[0].evidence.diff if session.candidates[0].evidence else None
     lines = f"{changed.added + changed.removed:,}" if changed else "?"
     print(f"8 candidates, {lines} changed lines in the winner\n")
-    print("| size (MB) | made in (s) | opened in (s) | an empty page (s) |\n|---|---|---|---|")
-    more = statistics.median(opened) - statistics.median(blank)
+    print("| size (MB) | made in (s) | opened in (s) | processor (s) | an empty page (s) |\n|---|---|---|---|---|")
+    wall, busy = (
+        statistics.median(one) - statistics.median(two)
+        for one, two in zip(_turned(opened), _turned(blank), strict=True)
+    )
     size = len(text.encode()) / 1e6
-    print(f"| {size:.1f} | {made:.2f} | {more:.2f} | {statistics.median(blank):.2f} |\n")
+    print(f"| {size:.1f} | {made:.2f} | {wall:.2f} | {busy:.2f} | {statistics.median(_turned(blank)[0]):.2f} |\n")
+
+
+def _processor_seconds() -> float:
+    """What processes that we started and that ended have used."""
+    now = os.times()
+    return now.children_user + now.children_system
+
+
+def _turned(pairs: list[tuple[float, float]]) -> tuple[list[float], list[float]]:
+    return [one for one, _ in pairs], [two for _, two in pairs]
 
 
 def _measure_hook(place: Path, runs: int) -> None:
@@ -111,38 +125,64 @@ def _take_pictures(place: Path, target: Path) -> None:
     for dark in (False, True):
         screenshot(page, target / f"{'dark' if dark else 'light'}.png", profile, size=(1400, 2800), dark=dark)
     phone = target / "phone.html"
-    phone.write_text(f'<!doctype html><body style="margin:0"><iframe src="{page.name}" width=390 height=3000 style="border:0">')
+    phone.write_text(
+        f'<!doctype html><body style="margin:0"><iframe src="{page.name}" width=390 height=3000 style="border:0">'
+    )
     screenshot(phone, target / "phone.png", profile, size=(500, 3000))
     print_pdf(page, target / "page.pdf", profile)
     print(f"pictures in {target}")
 
 
+TASK = """Parsing `1_000.50` as an amount loses the fraction
+
+The parser drops what follows the point when the number has separators.
+Keep the public names."""
+BROKEN = ("tests/test_core.py::test_rounding[half-even-2]",)
+FLAGS = ("review: asks whether it is tested: `app/core.py` line 12", "may change dependencies: `pyproject.toml`")
+MODELS = ("openai/gpt-large", "anthropic/sonnet", "local/qwen2.5-coder-1.5b")
+FACT = b"---\nid: aa\nkind: fact\n---\nAmounts are parsed in app/core.py alone.\n"
+
+
 def _small_session(git: GitBuilder) -> SessionResult:
-    core = (git.path / "app/core.py").read_text()
-    parts = core.split("\n\n\n")
+    parts = (git.path / "app/core.py").read_text().split("\n\n\n")[:12]
     attempts = []
     for number in range(8):
-        better = "\n\n\n".join(part.replace("return", f"# checked {number}\n    return", 1) if i % (number + 3) == 2 else part for i, part in enumerate(parts[:12]))
-        steps = [{"app/core.py": better}, {}, {"tests/test_core.py": f"from app import core\n\n\ndef test_core_{number}():\n    assert core\n"}, {}][: 2 + number % 3]
+        better = [
+            part.replace("return", f"# checked {number}\n        return", 1) if place % (number + 3) == 2 else part
+            for place, part in enumerate(parts)
+        ]
+        test = f"from app import core\n\n\ndef test_core_{number}():\n    assert core\n"
+        steps = [{"app/core.py": "\n\n\n".join(better)}, {}, {"tests/test_core.py": test}, {}]
+        is_bad = number in (0, 3, 6)
         attempts.append(
             Attempt(
-                steps=steps, passed=number not in (0, 3, 6), broken=("tests/test_core.py::test_rounding[half-even-2]",) if number in (0, 3, 6) else (),
-                flags=("review: asks whether it is tested: `app/core.py` line 12", "may change dependencies: `pyproject.toml`") if number in (1, 4) else (),
-                model=("openai/gpt-large", "anthropic/sonnet", "local/qwen2.5-coder-1.5b")[number % 3], approach=APPROACHES[number % 4], usd=0.0021 * (number + 1),
+                steps=steps[: 2 + number % 3],
+                passed=not is_bad,
+                broken=BROKEN if is_bad else (),
+                flags=FLAGS if number in (1, 4) else (),
+                model=MODELS[number % 3],
+                approach=APPROACHES[number % 4],
+                usd=0.0021 * (number + 1),
             )
-        )  # fmt: skip
-    return make_session(
-        git, attempts,
-        task="Parsing `1_000.50` as an amount loses the fraction\n\nThe parser drops what follows the point when the number has separators.\nKeep the public names.",
-        comments={"2": "Small and in the right place; the helper could be private.", "2:app/core.py": "Why a second pass over the digits?"},
-        learned={".mimo/memory/aa-fact.md": b"---\nid: aa\nkind: fact\n---\nAmounts are parsed in app/core.py alone.\n"},
-    )  # fmt: skip
+        )
+    comments = {
+        "2": "Small and in the right place; the helper could be private.",
+        "2:app/core.py": "Why a second pass over the digits?",
+    }
+    return make_session(git, attempts, task=TASK, comments=comments, learned={".mimo/memory/aa-fact.md": FACT})
 
 
 def _repository(path: Path) -> GitBuilder:
     git = GitBuilder(path)
     source = (LIBRARY / "textwrap.py").read_text()
-    git.commit({"app/__init__.py": "", "app/core.py": source, "tests/test_core.py": "def test_x():\n    pass\n", "README.md": "# app\n"})
+    git.commit(
+        {
+            "app/__init__.py": "",
+            "app/core.py": source,
+            "tests/test_core.py": "def test_x():\n    pass\n",
+            "README.md": "# app\n",
+        }
+    )
     return git
 
 
@@ -160,7 +200,9 @@ def _lines(count: int) -> dict[str, str]:
 def _attempts(files: dict[str, str]) -> list[Attempt]:
     few = dict(list(files.items())[:1])
     first = Attempt(steps=[dict(files), *[{}] * 20])
-    others = [Attempt(steps=[{**few, "app/n.py": f"n = {n}\n"}, *[{}] * 40], approach=APPROACHES[n % 4]) for n in range(7)]
+    others = [
+        Attempt(steps=[{**few, "app/n.py": f"n = {n}\n"}, *[{}] * 40], approach=APPROACHES[n % 4]) for n in range(7)
+    ]
     return [first, *others]
 
 

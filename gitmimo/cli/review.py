@@ -5,24 +5,28 @@ import shlex
 import shutil
 import subprocess
 import sys
+import textwrap
 import webbrowser
 from pathlib import Path
 
 import click
 
 from gitmimo.cli import render
-from gitmimo.cli.common import open_repository, session_argument, short
+from gitmimo.cli.common import open_repository, session_argument, short, tokens
+from gitmimo.cli.sessions import say_flag
 from gitmimo.errors import UsageError
 from gitmimo.git.binary import clean_environment, run_git
 from gitmimo.git.repository import Repository
 from gitmimo.git.tree import without_mimo
-from gitmimo.records import CandidateResult, Outcome, SessionResult
+from gitmimo.records import CandidateResult, SessionResult
 from gitmimo.report.columns import NARROWEST, side_by_side
 from gitmimo.report.diff import read_diff
 from gitmimo.report.page import review_page
+from gitmimo.report.plots import kinds_of
 from gitmimo.visible import visible
 from gitmimo.workflow.history import find_session, read_session
 from gitmimo.workflow.noted import read_known_session
+from gitmimo.workflow.steps import read_steps_at
 
 _STYLES = (
     ("+++", "bold"),
@@ -61,11 +65,29 @@ def log_command(session: str | None, number: int | None, steps: bool, patch: boo
     if steps and number is None:
         number = _chosen(result, None).number
     old, new = _ends(result, number)
+    if steps and not patch:
+        page(_step_lines(repository, result, _chosen(result, number)))
+        return 0
     flags = ["-p", "--no-ext-diff", "--no-textconv"] if patch else []
     notes = ["--no-notes"]
     order = ["--reverse"] if number is not None else []
     page(_git_text(repository, ["log", "--no-color", *notes, *flags, *order, f"{old}..{new}"]))
     return 0
+
+
+def _step_lines(repository: Repository, result: SessionResult, candidate: CandidateResult) -> str:
+    """One line a step: its commit, what the model did, on what, and what it used."""
+    if candidate.commit is None:
+        raise UsageError("this candidate made no commit")
+    found = read_steps_at(repository, result.session, candidate.number, base=result.base, tip=candidate.commit)
+    rows = []
+    for step in found:
+        last = step.actions[-1] if step.actions else None
+        about = ", ".join(step.changed_paths) or (short(last.path or last.text, 60) if last else "thinking")
+        used = f"{tokens(step.reply.usage.total)} tokens"
+        rows.append([(step.commit or "")[:12], f"step {step.number}", kinds_of(step), used, about])
+    lines = render.table(["commit", "", "did", "used", "what"], rows).splitlines()
+    return "\n".join([render.paint(lines[0], "bold"), *lines[1:]]) + "\n"
 
 
 @click.command("review")
@@ -82,21 +104,11 @@ def review_command(session: str | None, page_path: Path | None, open_it: bool, b
     result = read_known_session(repository, session)
     if page_path is not None or open_it:
         return _write_page(repository, result, page_path, open_it=open_it)
-    lines = [f"Session {result.session}: {result.status.value}", "", short(result.task, 400), ""]
-    lines += _verdict_table(result)
-    if result.verdict:
-        lines += ["", f"Verdict: {result.verdict.reason}"]
-        if result.verdict.critic:
-            comments = result.verdict.critic.comments
-            lines += [f"Critic on {where}: {comment}" for where, comment in comments.items()]
+    columns = shutil.get_terminal_size((0, 0)).columns if sys.stdout.isatty() else 0
     winner = next((c for c in result.candidates if result.verdict and c.number == result.verdict.winner), None)
-    if winner and winner.evidence:
-        lines += [f"Look at: {flag}" for flag in winner.evidence.flags]
-        lines += [f"Restored from base: {path}" for path in winner.evidence.restored_paths]
-    text = "\n".join(visible(line) for line in lines) + "\n\n"
+    text = "\n".join(visible(line) for line in _summary(result, winner, min(columns or 100, 100))) + "\n\n"
     if result.result_commit or winner:
         old, new = _ends(result, None)
-        columns = shutil.get_terminal_size((0, 0)).columns if sys.stdout.isatty() else 0
         if beside or (beside is None and columns >= NARROWEST):
             text += _diff_text(repository, old, new, "--stat") + "\n"
             text += _side_by_side(repository, old, new, max(columns, NARROWEST))
@@ -104,6 +116,40 @@ def review_command(session: str | None, page_path: Path | None, open_it: bool, b
             text += _diff_text(repository, old, new, "--stat", "-p")
     page(text)
     return 0
+
+
+def _summary(result: SessionResult, winner: CandidateResult | None, width: int) -> list[str]:
+    """What a reviewer reads before the diff: task, what to look at first, every candidate, the verdict."""
+    lines = [f"Session {result.session}: {result.status.value}", ""]
+    lines += _wrapped(result.task.strip()[:2000], width, "  ")
+    evidence = winner.evidence if winner else None
+    marked = [say_flag(flag) for flag in evidence.flags] if evidence else []
+    marked += (
+        [f"changed the protected file `{path}`; base's counts" for path in evidence.restored_paths] if evidence else []
+    )
+    if marked:
+        lines += ["", "Look at first:"]
+        lines += [line for text in marked for line in _wrapped(text, width, "  - ")]
+    lines += ["", *_verdict_table(result)]
+    if result.verdict:
+        lines += ["", *_wrapped(f"Verdict: {result.verdict.reason}", width)]
+        comments = result.verdict.critic.comments if result.verdict.critic else {}
+        for where, comment in comments.items():
+            lines += _wrapped(f"Critic on {where}: {comment}", width)
+    return lines
+
+
+def _wrapped(text: str, width: int, indent: str = "") -> list[str]:
+    """A text in lines of this width; what it holds of line ends stays."""
+    after = " " * len(indent)
+    return [
+        line
+        for number, part in enumerate(text.splitlines() or [""])
+        for line in textwrap.wrap(
+            part, width, initial_indent=after if number else indent, subsequent_indent=after, break_on_hyphens=False
+        )
+        or [""]
+    ]
 
 
 def _side_by_side(repository: Repository, old: str, new: str, width: int) -> str:
@@ -153,15 +199,17 @@ def page(text: str) -> None:
 
 
 def _verdict_table(result: SessionResult) -> list[str]:
-    gates = list(dict.fromkeys(g.name for c in result.candidates if c.evidence for g in c.evidence.gates))
     rows = []
     for candidate in result.candidates:
-        said = {gate.name: gate.outcome for gate in candidate.evidence.gates} if candidate.evidence else {}
-        marks = ["ok" if said.get(g) is Outcome.PASS else str(said.get(g, "-")) for g in gates]
-        size = f"+{candidate.evidence.diff.added} -{candidate.evidence.diff.removed}" if candidate.evidence else "-"
-        star = "*" if result.verdict and result.verdict.winner == candidate.number else ""
-        rows.append([f"{candidate.number}{star}", candidate.status, size, *marks])
-    return render.table(["#", "ended", "diff", *gates], rows).splitlines() if rows else []
+        evidence = candidate.evidence
+        failed = ", ".join(gate.name for gate in evidence.failed_gates) if evidence else ""
+        gates = "not judged" if evidence is None else f"fails {failed}" if failed else "passed"
+        size = f"+{evidence.diff.added} -{evidence.diff.removed}" if evidence else "-"
+        tests = f"{evidence.tests_passed}/{evidence.tests_run}" if evidence else "-"
+        star = "*" if result.verdict and result.verdict.winner == candidate.number else " "
+        model = short(candidate.model or candidate.strategy, 28)
+        rows.append([f"{star} {candidate.number}", model, candidate.status, tests, size, gates])
+    return render.table(["  #", "model", "ended", "tests", "diff", "gates"], rows).splitlines() if rows else []
 
 
 def _chosen(result: SessionResult, number: int | None) -> CandidateResult:

@@ -1,5 +1,6 @@
 """`git mimo list|status|show|stop`: sessions and how they stand."""
 
+import shutil
 import sys
 import time
 from typing import Any
@@ -16,6 +17,7 @@ from gitmimo.cli.common import (
     tokens,
     usd,
 )
+from gitmimo.evaluator.suspicion import REVIEW
 from gitmimo.git.repository import Repository
 from gitmimo.records import CandidateResult, Outcome, SessionResult, SessionStatus, to_json
 from gitmimo.workflow.history import SessionState, find_session, read_all, read_session, request_stop
@@ -117,6 +119,11 @@ def stop_command(session: str | None) -> int:
     return 0
 
 
+def say_flag(flag: str) -> str:
+    """What to look at, in words: some flags forbid merging without a person."""
+    return f"needs a person: {flag.removeprefix(REVIEW)}" if flag.startswith(REVIEW) else flag
+
+
 def _print_states(states: list[SessionState]) -> None:
     rows = []
     for state in states:
@@ -131,10 +138,13 @@ def _print_states(states: list[SessionState]) -> None:
                 winner,
                 usd(result.cost_usd),
                 seconds(result.seconds) if result.seconds else "-",
-                short(result.task or result.message, 60),
+                short((result.task or result.message).strip().partition("\n")[0], 60),
             )
         )
-    render.out(render.table(("session", "status", "started", "n", "winner", "cost", "time", "task"), rows))
+    lines = render.table(("session", "status", "started", "n", "winner", "cost", "time", "task"), rows).splitlines()
+    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+    for line in lines:
+        render.out(line if not columns or len(line) <= columns else f"{line[: columns - 1]}…")
 
 
 def _print_session(state: SessionState) -> None:
@@ -180,12 +190,15 @@ def _print_candidate(candidate: CandidateResult, result: SessionResult) -> None:
     if evidence is None:
         return
     render.out(f"    tests:    {evidence.tests_passed}/{evidence.tests_run} passed, {len(evidence.fixed_ids)} fixed")
-    for gate in evidence.gates:
-        style = {Outcome.PASS: "green", Outcome.SKIPPED: "dim"}.get(gate.outcome, "red")
-        render.out_raw(f"    {render.paint(gate.outcome.value.ljust(8), style)} {render.paint(gate.name, 'bold')}")
-        render.out(f"  {short(gate.detail, 110)}" if gate.detail else "")
+    passed = [gate.name for gate in evidence.gates if gate.outcome is Outcome.PASS]
+    skipped = [gate.name for gate in evidence.gates if gate.outcome is Outcome.SKIPPED]
+    said = [f"passed {', '.join(passed)}"] * bool(passed) + [f"skipped {', '.join(skipped)}"] * bool(skipped)
+    render.out(f"    gates:    {'; '.join(said)}" if said else "    gates:    none passed")
+    for gate in evidence.failed_gates:
+        render.out_raw(f"    {render.paint(gate.outcome.value.ljust(9), 'red')} {render.paint(gate.name, 'bold')}")
+        render.out(f": {short(gate.detail, 300)}" if gate.detail else "")
     for flag in evidence.flags:
-        render.out(f"    look at:  {flag}")
+        render.out(f"    look at:  {say_flag(flag)}")
 
 
 def _brief(state: SessionState) -> dict[str, Any]:

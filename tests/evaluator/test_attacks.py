@@ -78,7 +78,7 @@ FOOLS_PLAIN_PYTEST: dict[str, Files] = {
 }  # fmt: skip
 
 
-def plain_pytest(directory: Path, files: Files) -> int:
+def plain_pytest(directory: Path, files: Files, *, plugins: bool = False) -> int:
     """What a harness without defence would see: exit code of pytest in the candidate's own tree."""
     for name, content in {**PROJECT, **files}.items():
         path = directory / name
@@ -87,7 +87,8 @@ def plain_pytest(directory: Path, files: Files) -> int:
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content.encode() if isinstance(content, str) else content)
-    environ = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": str(directory)}
+    environ = {**os.environ, "PYTHONPATH": str(directory)}
+    environ |= {} if plugins else {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     command = [sys.executable, "-m", "pytest", "-q"]
     return subprocess.run(command, cwd=directory, env=environ, capture_output=True, check=False).returncode
 
@@ -134,8 +135,9 @@ def test_other_attack_does_not_pass(judge: Judge, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["sitecustomize ends every process", "shadow of unittest", "plugin by entry point"])
-def test_planted_file_does_not_hide_a_right_product(judge: Judge, name: str) -> None:
-    """Ignored, not merely failed: the true result comes out."""
+def test_planted_file_does_not_hide_a_right_product(judge: Judge, tmp_path: Path, name: str) -> None:
+    """Ignored, not merely failed: the true result comes out. A plain run, the control, is fooled."""
+    assert plain_pytest(tmp_path / "plain", OTHER[name], plugins="plugin" in name) == 0
     evidence = judge({"calc/core.py": RIGHT, **OTHER[name]})
     assert evidence.fixed_ids == ("tests/test_core.py::test_add",)
 

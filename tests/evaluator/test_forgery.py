@@ -1,6 +1,7 @@
 """Candidates that know git-mimo's own probe and forge its report from inside the test process.
 
-They fool all gates but the last look, the counterproof, and a person is asked besides. Values that no test can refuse are found by what they are equal to.
+They fool all gates but the last look, the counterproof, and a person is asked besides. Values that no test can refuse
+are found by what they are equal to.
 """
 
 import ast
@@ -22,7 +23,7 @@ from tests.evaluator.conftest import CALC, RIGHT, Judge, gate, measured
 
 Files = Mapping[str, str]
 
-FORGE = '''
+FORGE = """
 import json, os
 IDS = ["tests/test_core.py::test_add", "tests/test_core.py::test_double"]
 def forge(s):
@@ -34,12 +35,12 @@ def forge(s):
             f.write(json.dumps(line) + "\\n")
         f.write(json.dumps({"nonce": s["nonce"], "kind": "end", "status": 0}) + "\\n")
     os._exit(0)
-'''
-FIND = '''
+"""
+FIND = """
 import sys
 def probe():
     return next(m for n, m in list(sys.modules.items()) if n.startswith("probe_") and hasattr(m, "_SETTINGS"))
-'''
+"""
 FORGERIES: dict[str, Files] = {
     "forges from the probe's module": {"calc/__init__.py": FORGE + FIND + "forge(probe()._SETTINGS)\n"},
     "forges from the probe's file": {"calc/__init__.py": FORGE + (
@@ -165,7 +166,10 @@ def test_spoiled_tests_keep_their_names_and_are_python() -> None:
     names = [("TestA", "test_one"), ("TestA", "test_two"), ("test_three",), ("test_inherited",)]
     done = spoil(SOURCE, names, token="x1")
     assert done.functions == {("TestA", "test_one"), ("TestA", "test_two"), ("test_three",)}
-    assert done.twins == {("TestA", "test_one"): ("TestA", "test_one_x1"), ("TestA", "test_two"): ("TestA", "test_two_x1")}
+    assert done.twins == {
+        ("TestA", "test_one"): ("TestA", "test_one_x1"),
+        ("TestA", "test_two"): ("TestA", "test_two_x1"),
+    }
     functions = dict(_functions(ast.parse(done.source), ()))
     assert all(isinstance(functions[name].body[0], ast.Assert) for name in done.functions)
     assert all("object()" in ast.unparse(functions[name]) for name in done.twins.values())
@@ -177,7 +181,8 @@ def test_unittest_is_put_to_the_counterproof_as_well(git: GitBuilder, make_bench
     project = {
         "calc/__init__.py": "", "calc/core.py": CALC,
         "tests/__init__.py": "",
-        "tests/test_core.py": "import unittest\nfrom calc.core import add, double\n\n\nclass TestCore(unittest.TestCase):\n"
+        "tests/test_core.py": "import unittest\nfrom calc.core import add, double\n\n\n"
+        "class TestCore(unittest.TestCase):\n"
         "    def test_add(self):\n        self.assertEqual(add(2, 3), 5)\n\n"
         "    def test_double(self):\n        self.assertEqual(double(4), 8)\n",
     }  # fmt: skip

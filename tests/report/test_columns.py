@@ -43,6 +43,29 @@ def test_review_shows_it_when_asked(git: GitBuilder) -> None:
     assert "+two" in mimo("review", "--unified", cwd=git.path).out.splitlines()
 
 
+def test_a_reader_sees_doubts_first_and_steps_line_by_line(git: GitBuilder) -> None:
+    git.commit({"a.py": "one\n"})
+    doubts = ("review: ends processes: `a.py` line 1", "its changes below `.mimo/` were dropped: `.mimo/MEMORY.md`")
+    session = make_session(
+        git, [Attempt(steps=[{"a.py": "2\n"}], passed=False), Attempt(steps=[{}, {"a.py": "two\n"}], flags=doubts)]
+    )
+    write_journal(git, session)
+    review = mimo("review", cwd=git.path).out
+    first, _, rest = review.partition("Look at first:")
+    assert "Make f return its argument" in first
+    assert rest.index("- needs a person: ends processes") < rest.index("- its changes below") < rest.index("* 2  openai")
+    assert "fails base_suite" in review
+    steps = mimo("log", "--steps", cwd=git.path).out.splitlines()[1:]
+    assert [line.split("step ")[1][0] for line in steps] == ["1", "2"]
+    assert steps[0].endswith("python -m pytest -q")
+    assert steps[1].endswith("a.py")
+    assert git("rev-parse", "--verify", f"{steps[1].split()[0]}^{{commit}}")
+    show = mimo("show", cwd=git.path).out
+    assert "gates:    passed product, setup, accept, new_tests, import_origin" in show
+    assert "fail      base_suite: 3 of 3 tests pass" in show
+    assert "look at:  needs a person: ends processes" in show
+
+
 def test_review_writes_the_page(git: GitBuilder) -> None:
     git.commit({"a.py": "one\n"})
     write_journal(git, make_session(git, [Attempt(steps=[{"a.py": "two\n"}])]))
