@@ -58,7 +58,9 @@ def test_an_afternoon(project: GitBuilder, llm_server: ScriptedServer, sealed: P
         screen.type(TASK)
         screen.wait_for("start a session: up to 3 candidates of gpt-4o-mini? [Y/n]")
         screen.press("Enter")
-        live = screen.wait_for("#   phase", re.compile(r"^ *1 +(working|testing)", re.M).search)
+        live = screen.wait_for(
+            re.compile(r"^ *# +phase", re.M).search, re.compile(r"^ *1 +(working|testing)", re.M).search
+        )
         assert "base tests" in live
         screen.resize(80)
         screen.wait_for("passed every gate", "hint: /merge", re.compile(r"context [1-9]").search)
