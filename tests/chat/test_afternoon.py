@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chat.terminal import Screen, needs_tmux
+from tests.chat.terminal import LONG_S, Screen, needs_tmux
 from tests.conftest import GitBuilder
 from tests.project import BUGGY, PROJECT, RIGHT, writes
 from tests.scripted_server import Answer, Request, ScriptedServer
@@ -41,7 +41,7 @@ def answers(request: Request) -> Answer:
 
 
 @needs_tmux
-@pytest.mark.timeout(900)  # it is long, and waits for what a loaded machine shows late
+@pytest.mark.timeout(8 * LONG_S)
 def test_an_afternoon(project: GitBuilder, llm_server: ScriptedServer, sealed: Path) -> None:
     llm_server.scripts["gpt-4o-mini"] = answers
     with Screen([sys.executable, "-m", "gitmimo", "chat"], cwd=project.path, columns=80) as screen:
