@@ -63,7 +63,8 @@ def test_an_afternoon(project: GitBuilder, llm_server: ScriptedServer, sealed: P
         )
         assert "base tests" in live
         screen.resize(80)
-        screen.wait_for("passed every gate", "hint: /merge", re.compile(r"context [1-9]").search)
+        seen = screen.wait_for("candidate 1 wins", "hint: /merge", re.compile(r"context [1-9]").search)
+        assert re.search(r"^\* 1 .*\+1 -1 .*…$", seen, re.M), "the table is cut, not wrapped"
         screen.clear()
 
         screen.type("/merge")
@@ -81,7 +82,7 @@ def test_an_afternoon(project: GitBuilder, llm_server: ScriptedServer, sealed: P
         screen.type(TASK)
         screen.wait_for("[Y/n]")
         screen.type("y")
-        seen = screen.wait_for("passed every gate", "result: mimo/")
+        seen = screen.wait_for("candidate 0 wins", "hint: /merge")
         assert re.search(r"^\* 0 +skill", seen, re.M)
         assert len(llm_server.requests) == asked, "the skill solved it"
         screen.clear()

@@ -89,7 +89,7 @@ __mimo_list () {
 	operations) __mimo_git for-each-ref --format=\'%(refname:lstrip=3)\' refs/mimo/ops ;;
 	remotes) __mimo_git remote ;;
 	commands) __mimo_words \'\' ;;
-	settings) printf \'%s\\n\' accept baseUrl branchPrefix budget budget.candidate budget.day budget.month candidates commandTimeout critic dream fanout llm local.context maxSteps maxTokens maxTokens.candidate merge model model.dream model.plan models notify protected protocol provider rate.requests rate.tokens sandbox sandbox.network setup skills strategy test testTimeout timeout worktree.copy worktree.link worktreeDir ;;
+	settings) printf \'%s\\n\' accept agentTimeout agents baseUrl branchPrefix budget budget.candidate budget.day budget.month candidates commandTimeout critic dream fanout llm local.context maxSteps maxTokens maxTokens.candidate mcp.start merge model model.dream model.plan models notify protected protocol provider rate.requests rate.tokens sandbox sandbox.network setup skills strategy test testTimeout timeout worktree.copy worktree.link worktreeDir ;;
 	providers) printf \'%s\\n\' anthropic deepseek gemini groq local mistral moonshot ollama openai openrouter xai ;;
 	local_models)
 		{
@@ -152,6 +152,8 @@ __mimo_words () {
 		\'doctor	check this machine and repository\' \\
 		\'ci	judge a branch again and hold its note against what was found\' \\
 		\'hook	answer a git hook; `git mimo init --hooks` installs them\' \\
+		\'chat	talk: tasks become sessions, questions are answered\' \\
+		\'mcp	serve memory, skills and sessions to other tools over MCP\' \\
 		\'demo	make a small repository with a bug and solve it\' \\
 		\'trust	approve the commands that a repository brings\' \\
 		\'completion	print the completions of bash, zsh or fish\' \\
@@ -168,19 +170,19 @@ __mimo_words () {
 	\'memory\') printf \'%s\\n\' \\
 		\'add	remember TEXT (1 to 3 lines) and commit it\' \\
 		\'forget	remove one fact and commit that; git keeps the past\' \\
-		\'list	list what is known, with what has become stale and what contradicts\' \\
-		\'search	search facts, session records and skills\' \\
+		\'list	list the facts, the stale and the contradicting ones marked\' \\
+		\'search	search facts, session records and skills; exit 1 when no word fits\' \\
 		\'show	show one fact with where it came from\' \\
-		\'verify	confirm that a fact still holds: pins its sources to what they are now\' ;;
+		\'verify	confirm that a fact still holds\' ;;
 	\'skill\') printf \'%s\\n\' \\
-		\'link	offer the skills to other agents in .agents/skills and .claude/skills\' \\
+		\'link	offer the skills to other agents\' \\
 		\'list	list the skills with their standing\' \\
-		\'new	write the beginning of a skill to read, for a person to go on with; nothing is committed\' \\
+		\'new	begin a skill to read; nothing is committed\' \\
 		\'retire	take a skill out of use; its files stay\' \\
-		\'run	carry a skill out on HEAD, without a model; the result stands on a branch of its own\' \\
+		\'run	carry a skill out on HEAD, without a model\' \\
 		\'show	show a skill’s text, and what became of its uses\' \\
-		\'validate	check skill folders by the Agent Skills specification and git-mimo’s own rules (default: all of .mimo/skills)\' \\
-		\'verify	replay a skill twice on HEAD; it is confirmed, or quarantined with the reason\' ;;
+		\'validate	check skill folders, all by default\' \\
+		\'verify	replay a skill twice; confirm or quarantine it\' ;;
 	*) : ;;
 	esac
 }
@@ -233,6 +235,7 @@ __mimo_options () {
 		\'--task	What to do: TEXT, @FILE, or - for stdin\' \\
 		\'--candidates	Candidates at the most (3)\' \\
 		\'--fanout	auto: the others only when candidate 1 fails\' \\
+		\'--agent	Who works: mimo, aider, claude, codex, gemini, mini, opencode, or a command; repeatable\' \\
 		\'--model	Model as litellm names it; repeat to spread over candidates\' \\
 		\'--base-url	Address of an OpenAI-compatible server\' \\
 		\'--critic	Model that reviews the diffs, or `none`\' \\
@@ -352,6 +355,7 @@ __mimo_options () {
 		\'--json	Print one JSON object on stdout\' \\
 		\'--help	Show the help and end\' ;;
 	\'memory forget\') printf \'%s\\n\' \\
+		\'--json	Print one JSON object on stdout\' \\
 		\'--help	Show the help and end\' ;;
 	\'memory list\') printf \'%s\\n\' \\
 		\'--json	Print one JSON object on stdout\' \\
@@ -365,6 +369,7 @@ __mimo_options () {
 		\'--help	Show the help and end\' ;;
 	\'memory verify\') printf \'%s\\n\' \\
 		\'--all	Every fact that is not verified\' \\
+		\'--json	Print one JSON object on stdout\' \\
 		\'--help	Show the help and end\' ;;
 	\'dream\') printf \'%s\\n\' \\
 		\'--all	Every session that passed\' \\
@@ -421,6 +426,15 @@ __mimo_options () {
 		\'--sandbox	Where tests run\' \\
 		\'--help	Show the help and end\' ;;
 	\'hook\') printf \'%s\\n\' \\
+		\'--help	Show the help and end\' ;;
+	\'chat\') printf \'%s\\n\' \\
+		\'--model	Model of this conversation, as litellm names it\' \\
+		\'--budget	USD this conversation may spend\' \\
+		\'--continue	Go on with the newest conversation\' \\
+		\'--yes	Start tasks without asking\' \\
+		\'--help	Show the help and end\' ;;
+	\'mcp\') printf \'%s\\n\' \\
+		\'--allow-start	Let the tool start sessions; the person is asked where it can ask\' \\
 		\'--help	Show the help and end\' ;;
 	\'demo\') printf \'%s\\n\' \\
 		\'--dir	Where to make the repository (a temporary one)\' \\
@@ -484,6 +498,7 @@ __mimo_kind () {
 	\'start -t\'|\'start --task\') kind= ;;
 	\'start -n\'|\'start --candidates\') kind= ;;
 	\'start --fanout\') kind=\'=auto all\' ;;
+	\'start --agent\') kind= ;;
 	\'start -m\'|\'start --model\') kind=models ;;
 	\'start --base-url\') kind= ;;
 	\'start --critic\') kind=models ;;
@@ -599,6 +614,7 @@ __mimo_kind () {
 	\'memory add --json\') kind=flag ;;
 	\'memory add 1\') kind= ;;
 	\'memory forget -h\'|\'memory forget --help\') kind=flag ;;
+	\'memory forget --json\') kind=flag ;;
 	\'memory forget 1\') kind=facts ;;
 	\'memory list -h\'|\'memory list --help\') kind=flag ;;
 	\'memory list --json\') kind=flag ;;
@@ -611,6 +627,7 @@ __mimo_kind () {
 	\'memory show 1\') kind=facts ;;
 	\'memory verify -h\'|\'memory verify --help\') kind=flag ;;
 	\'memory verify --all\') kind=flag ;;
+	\'memory verify --json\') kind=flag ;;
 	\'memory verify 1\') kind=facts ;;
 	\'dream -h\'|\'dream --help\') kind=flag ;;
 	\'dream --all\') kind=flag ;;
@@ -664,6 +681,13 @@ __mimo_kind () {
 	\'hook -h\'|\'hook --help\') kind=flag ;;
 	\'hook 1\') kind=\'=pre-push commit-msg post-merge post-rewrite\' ;;
 	\'hook \'[0-9]*) kind= ;;
+	\'chat -h\'|\'chat --help\') kind=flag ;;
+	\'chat -m\'|\'chat --model\') kind=models ;;
+	\'chat --budget\') kind= ;;
+	\'chat -c\'|\'chat --continue\') kind=flag ;;
+	\'chat -y\'|\'chat --yes\') kind=flag ;;
+	\'mcp -h\'|\'mcp --help\') kind=flag ;;
+	\'mcp --allow-start\') kind=flag ;;
 	\'demo -h\'|\'demo --help\') kind=flag ;;
 	\'demo --dir\') kind=files ;;
 	\'demo -m\'|\'demo --model\') kind=models ;;
