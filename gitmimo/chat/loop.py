@@ -14,6 +14,7 @@ from gitmimo.chat.money import Purse
 from gitmimo.chat.questions import answer_question
 from gitmimo.chat.screen import Screen
 from gitmimo.chat.sight import Sight
+from gitmimo.chat.wording import count, first_line, has_option, is_yes, last_part, usd
 from gitmimo.errors import JournalError, MimoError, UsageError
 from gitmimo.git.repository import Repository
 from gitmimo.llm.providers import open_model
@@ -76,8 +77,8 @@ class Chat:
         """Branch, model, money and context, for the line below the prompt."""
         model = next(iter(self._models()), "no model")
         spent, limit = self._purse.spent_usd, self._purse.limit_usd
-        money = _usd(spent) + (f" of {_usd(limit)}" if limit is not None else "")
-        return self.repository.head_branch() or "detached HEAD", model, money, f"context {_count(self.talk.tokens)}"
+        money = usd(spent) + (f" of {usd(limit)}" if limit is not None else "")
+        return self.repository.head_branch() or "detached HEAD", model, money, f"context {count(self.talk.tokens)}"
 
     # --- plain lines -------------------------------------------------------------------------------------------------
 
@@ -105,17 +106,17 @@ class Chat:
 
     def _confirmed_start(self, text: str) -> int:
         config = self._config()
-        names = ", ".join(_last(name) for name in model_names(config))
+        names = ", ".join(last_part(name) for name in model_names(config))
         if self.asks_first and not self.screen.is_terminal:
             self.screen.say("a task, and nobody is here to confirm it")
-            self.screen.hint(f"/start {_first_line(text)}")
+            self.screen.hint(f"/start {first_line(text)}")
             self.screen.hint("git mimo chat --yes   # starts tasks without asking")
             return 2
         room = self._purse.room_usd(config)
-        money = f", at most {_usd(room)}" if room is not None else ""
+        money = f", at most {usd(room)}" if room is not None else ""
         most = config.count("candidates")
         how_many = "1 candidate" if most == 1 else f"up to {most} candidates"
-        if self.asks_first and not _is_yes(
+        if self.asks_first and not is_yes(
             self.screen.ask(f"start a session: {how_many} of {names}{money}? [Y/n] "), default=True
         ):
             self.screen.say("not started")
@@ -125,9 +126,9 @@ class Chat:
     def _start(self, options: list[str], task: str) -> int:
         session = new_session_id()
         words = ["start", *options, f"--task={task}", f"--session-id={session}"]
-        words += [f"--model={name}" for name in self.flags.get("model", ()) if not _has(options, "-m", "--model")]
+        words += [f"--model={name}" for name in self.flags.get("model", ()) if not has_option(options, "-m", "--model")]
         room = self._purse.room_usd(self._config())
-        if room is not None and not _has(options, "--budget"):
+        if room is not None and not has_option(options, "--budget"):
             self._purse.require_room(room)
             words.append(f"--budget={room:.9f}".rstrip("0"))
         self._purse.sessions.append(session)
@@ -155,7 +156,7 @@ class Chat:
         with self.screen.interruptible() as is_stopped:
             answer = answer_question(
                 model, sight, clean, known=self.talk.text, plan=plan, on_text=on_text, cancelled=is_stopped,
-                on_look=lambda what: self.screen.status(f"asking {_last(model.name)}: {what}"),
+                on_look=lambda what: self.screen.status(f"asking {last_part(model.name)}: {what}"),
             )  # fmt: skip
         self.screen.status("")
         if not "".join(told).strip().endswith(answer.text):  # a reply that was cut and asked for again
@@ -219,7 +220,7 @@ class Chat:
         self.talk = dreaming.condense(self.repository, self.talk)
         self._keep()
         if before.turns:
-            freed = f"context {_count(before.tokens)} -> {_count(self.talk.tokens)} tokens"
+            freed = f"context {count(before.tokens)} -> {count(self.talk.tokens)} tokens"
             self.screen.say(f"condensed {len(before.turns)} turns to facts; {freed}")
         if self.screen.is_terminal:
             self._offer_rules()
@@ -228,7 +229,7 @@ class Chat:
 
     def _offer_rules(self) -> None:
         for rule in self.talk.rules:
-            if _is_yes(self.screen.ask(f"commit to the memory: {_first_line(rule)}? [y/N] "), default=False):
+            if is_yes(self.screen.ask(f"commit to the memory: {first_line(rule)}? [y/N] "), default=False):
                 self.screen.run(["memory", "add", "--kind=rule", "--", rule])
         self.talk = replace(self.talk, rules=())
         self._keep()
@@ -279,31 +280,3 @@ class Chat:
             return model_names(self._config())
         except MimoError:
             return ()
-
-
-def _is_yes(answer: str | None, *, default: bool) -> bool:
-    if answer is None:
-        return False
-    word = answer.strip().lower()
-    return word in ("y", "yes") or (default and not word)
-
-
-def _has(options: list[str], *names: str) -> bool:
-    return any(option.startswith(names) for option in options)
-
-
-def _last(name: str) -> str:
-    return name.rpartition("/")[2]
-
-
-def _first_line(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= 80 else f"{line[:79]}…"
-
-
-def _usd(amount: float) -> str:
-    return "$0" if not amount else f"${amount:.4f}" if amount < 0.1 else f"${amount:.2f}"
-
-
-def _count(amount: int) -> str:
-    return str(amount) if amount < 1_000 else f"{amount / 1000:.1f}k"

@@ -76,6 +76,16 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "git mimo ci --write junit=report.xml --write sarif=report.sarif",
     ),
     "hook": ("git mimo hook pre-push origin",),
+    "chat": (
+        "git mimo chat",
+        "git mimo chat --continue --budget 2",
+        "printf '%s\\n' 'where is the retry limit set?' /status | git mimo chat",
+    ),
+    "mcp": (
+        "git mimo mcp",
+        "git mimo mcp --allow-start",
+        "claude mcp add git-mimo -- git mimo mcp    # docs/mcp.md has other tools",
+    ),
     "demo": ("git mimo demo", "git mimo demo --dir shelf"),
     "trust": ("git mimo trust --show", "git mimo trust"),
     "completion": (

@@ -56,7 +56,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 # How the help groups them; what stands in none comes last.
 SECTIONS: dict[str, tuple[str, ...]] = {
     "Set up": ("init", "doctor", "config", "models", "trust", "demo"),
-    "Solve": ("start", "status", "list", "show", "attach", "stop", "resume"),
+    "Solve": ("start", "chat", "status", "list", "show", "attach", "stop", "resume"),
     "Read and land": ("review", "diff", "log", "merge", "undo", "pr", "revise", "reject"),
     "Learn": ("dream", "memory", "skill"),
     "Look back": ("why", "bisect", "cost", "serve", "export", "gc"),

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import sys
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
@@ -112,7 +113,7 @@ def paint(text: str, style: str, *, stream: TextIO | None = None) -> str:
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Lay out columns without any line; the last column is not padded."""
+    """Lay out columns without any line; the last column is not padded, and cut where a terminal ends."""
     cells = [[visible(cell, newlines=False) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in [list(headings), *cells]) for column in range(len(headings))]
     lines = [
@@ -122,4 +123,5 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
         ).rstrip()
         for row in [list(headings), *cells]
     ]
-    return "\n".join(lines)
+    room = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+    return "\n".join(f"{line[: room - 1]}…" if room and len(line) > room else line for line in lines)
