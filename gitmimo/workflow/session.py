@@ -12,6 +12,7 @@ from gitmimo.agent.planning import approaches_for
 from gitmimo.errors import CheckError, MimoError
 from gitmimo.evaluator.verdict import decide
 from gitmimo.git import refs
+from gitmimo.git.holding import hold_objects
 from gitmimo.git.lock import hold_lock
 from gitmimo.git.repository import Repository
 from gitmimo.git.worktree import process_start
@@ -33,6 +34,7 @@ from gitmimo.workflow.candidates import attempt
 from gitmimo.workflow.cleaning import clear_session
 from gitmimo.workflow.history import LOCK_NAME, STOP_NAME, sessions_directory
 from gitmimo.workflow.judging import Judge
+from gitmimo.workflow.kept_trees import keep_trees
 from gitmimo.workflow.places import session_directory
 from gitmimo.workflow.plan import Plan
 from gitmimo.workflow.progress import Interrupt, Observer, Progress
@@ -59,7 +61,11 @@ class Conductor:
         directory.mkdir(parents=True, exist_ok=True)
         (directory / STOP_NAME).unlink(missing_ok=True)
         self.interrupt.watch(directory / STOP_NAME)
-        with hold_lock(directory / LOCK_NAME), contextlib.closing(Journal(directory / "journal.jsonl")) as journal:
+        with (
+            hold_lock(directory / LOCK_NAME),
+            contextlib.closing(Journal(directory / "journal.jsonl")) as journal,
+            hold_objects(self.repository, self.session),
+        ):
             opening = self._opening()
             self._open(opening, journal)
             try:
@@ -174,6 +180,8 @@ class Conductor:
         if self.plan.skill is not None:
             replayed = self.plan.skill(base_tests.result)
             if replayed is not None:
+                if replayed.evidence is not None:
+                    keep_trees(self.repository, self.session, 0, replayed.evidence)
                 self._results[0] = replayed
                 journal.done("candidate", result=replayed)
                 if replayed.evidence and replayed.evidence.passed:
@@ -265,11 +273,12 @@ class Conductor:
         self.observe(Progress(number=result.number, phase="test"))
         try:
             evidence = self.judge.evaluate(result.commit)
-            return replace(result, evidence=replace(evidence, flags=(*result.dropped, *evidence.flags)))
         except CheckError:
             if not self.interrupt.is_set():
                 raise
             return result
+        keep_trees(self.repository, self.session, result.number, evidence)
+        return replace(result, evidence=replace(evidence, flags=(*result.dropped, *evidence.flags)))
 
     def _is_solved(self) -> bool:
         """Whether a candidate passed and left nothing to hope for, so that no other needs to be paid."""
