@@ -1,7 +1,7 @@
 """Kills git-mimo, or fails it, at system calls that change something, goes on, and looks at what is left.
 
 `python -m benchmarks.kill_points [--command C] [--fault kill|enospc|eio] [--step N]` prints a JSON line with the counts
-and stops with a traceback at the first point that isn't as it should be. strace injects the fault: for `merge` into the
+and tells on stderr what isn't as it should be. For `merge`, strace injects the fault into the
 `git merge` and its children, or into the process that started it; for the others see `killed_commands`.
 """
 
@@ -27,6 +27,7 @@ _CALLS = "openat,write,pwrite64,rename,renameat,renameat2,unlink,unlinkat,link,l
 _FULL_DISK = "openat,write,pwrite64,mkdir,mkdirat,symlink,link,linkat,fsync"  # a removal never lacks space
 _WRITES = "write,pwrite64,rename,renameat2,unlink,link,mkdir,fsync,fdatasync,ftruncate,clone,vfork"
 _FAILING_WRITES = "write,pwrite64,rename,renameat2,link,mkdir,fsync,fdatasync,ftruncate"
+_INJECTED = {"kill": "signal=KILL", "enospc": "error=ENOSPC", "eio": "error=EIO"}
 _WRAPPER = """#!/bin/bash
 case " $* " in *" merge --no-edit "*) ;; *) exec {git} "$@";; esac
 strace -f -qq -o /dev/null -e trace={calls} -e inject={calls}:{fault}:when={k} {git} "$@"
@@ -172,7 +173,7 @@ def run_merges(directory: Path, *, step: int, faults: Sequence[str], most: int =
             name = f"{kind}, {where}, {fault}"
             counts[name] = 0
             vain = 0
-            for point in points(fast_forward=fast_forward, where=where, step=step, fault=FAULTS[fault]):
+            for point in points(fast_forward=fast_forward, where=where, step=step, fault=_INJECTED[fault]):
                 reached = try_point(made, directory, point)
                 counts[name] += reached
                 vain = 0 if reached else vain + 1
@@ -203,8 +204,11 @@ def main() -> None:
                 counts |= run_merges(directory, step=given.step, faults=faults, most=given.most)
             else:
                 ks = range(given.first, given.most + 1, given.step)
-                counts |= run_command(command, directory, faults=faults, ks=ks)
-    sys.stdout.write(json.dumps({"points": sum(counts.values()), **counts}) + "\n")
+                found = run_command(command, directory, faults=faults, ks=ks)
+                counts |= {**found, "wrong": counts.get("wrong", 0) + found.get("wrong", 0)}
+    wrong = counts.pop("wrong", 0)
+    sys.stdout.write(json.dumps({"points": sum(counts.values()), "wrong": wrong, **counts}) + "\n")
+    sys.exit(int(wrong > 0))
 
 
 if __name__ == "__main__":

@@ -1,19 +1,21 @@
-"""Whole commands under strace: `memory add`, `dream` and `start` fail or die at their k-th call, and go on.
+"""Whole commands that fail or die at their k-th call which changes a file, and go on: `memory add`, `dream`, `start`.
 
-`python -m benchmarks.kill_points --command memory|dream|start` runs it. Every process of the command counts its own
-calls; the first that reaches k gets the fault, and with `kill` all the others die with it, as in a power cut.
+`python -m benchmarks.kill_points --command memory|dream|start` runs it. `faults.c` is preloaded into the command and
+into every git that it starts; they count together, so that each k is another moment of the whole. strace would count
+each process for itself, and takes twenty times as long.
 """
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
 import shutil
 import signal
+import struct
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,12 +29,8 @@ ROOT = Path(__file__).parent.parent
 TASK = "add returns the difference instead of the sum; mend it"
 TESTS = ("--test", "python3 -c 'from calc import add; assert add(2, 3) == 5'")  # quick: much runs under strace
 FACT = "money is kept in whole cents"
-_CHANGING = (
-    "write,pwrite64,rename,renameat,renameat2,unlink,unlinkat,link,linkat,mkdir,mkdirat,rmdir,symlink,symlinkat,"
-    "fsync,fdatasync,ftruncate"
-)
-_WRITING = "write,pwrite64,rename,renameat2,link,linkat,mkdir,mkdirat,symlink,fsync,fdatasync,ftruncate"
-FAULTS = {"kill": "signal=KILL", "enospc": "error=ENOSPC", "eio": "error=EIO"}
+FAULTS = {"kill": 0, "enospc": errno.ENOSPC, "eio": errno.EIO}
+CODES = (0, 1, 2, 3, 128)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,30 +39,11 @@ class Scene:
 
     command: str
     directory: Path
-    base_url: str
+    forker: "subprocess.Popen[str]"
 
     @property
     def git(self) -> GitBuilder:
         return GitBuilder(self.directory / "repo")
-
-    @property
-    def environment(self) -> dict[str, str]:
-        home = str(self.directory / "home")
-        kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
-        return kept | {
-            "HOME": home,
-            "XDG_STATE_HOME": f"{home}/state",
-            "XDG_CONFIG_HOME": f"{home}/config",
-            "PYTHONPATH": str(ROOT),
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "OPENAI_API_BASE": self.base_url,
-            "OPENAI_API_KEY": "sk-test-0123456789",
-            "GIT_MIMO_MAX_TOKENS": "1000000",
-            "GIT_MIMO_CRITIC": "none",
-            "GIT_MIMO_DREAM": "off",
-            "GIT_MIMO_SANDBOX": "none",
-            "GIT_CONFIG_NOSYSTEM": "1",
-        }
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -74,20 +53,51 @@ class Scene:
             "start": ("start", "--task", TASK, "--model", "openai/m", "-n", "1", "--no-skills", *TESTS, "--json"),
         }[self.command]
 
-    def mimo(self, *words: str, under: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
-        """Run the command line, under a tracer where one is given; what it leaves behind is killed."""
-        process = subprocess.Popen(
-            [*under, sys.executable, "-m", "gitmimo", *words],
-            cwd=self.directory / "repo",
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
+    def mimo(self, *words: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        """Run the command line."""
+        forker = self.forker
+        assert forker.stdin is not None
+        assert forker.stdout is not None
+        forker.stdin.write(
+            json.dumps({"words": words, "env": dict(env or {}), "cwd": str(self.directory / "repo")}) + "\n"
         )
-        out, err = process.communicate(timeout=300)
-        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+        forker.stdin.flush()
+        said = json.loads(forker.stdout.readline())
+        return subprocess.CompletedProcess(words, said["code"], said["out"], said["err"])
+
+
+@contextlib.contextmanager
+def open_scene(command: str, directory: Path) -> Iterator[Scene]:
+    """A scene with its model's server and the process that runs the command line in it."""
+    directory.mkdir(parents=True, exist_ok=True)
+    preload = build_faults(directory)
+    place = directory / command
+    home = place / "home"
+    with ScriptedServer({"m": three_steps}) as server:
+        kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+        env = kept | {
+            "LD_PRELOAD": str(preload),
+            "HOME": str(home),
+            "XDG_STATE_HOME": f"{home}/state",
+            "XDG_CONFIG_HOME": f"{home}/config",
+            "PYTHONPATH": str(ROOT),
+            "OPENAI_API_BASE": server.base_url,
+            "OPENAI_API_KEY": "sk-test-0123456789",
+            "GIT_MIMO_MAX_TOKENS": "1000000",
+            "GIT_MIMO_CRITIC": "none",
+            "GIT_MIMO_DREAM": "off",
+            "GIT_MIMO_SANDBOX": "none",
+            "GIT_CONFIG_NOSYSTEM": "1",
+        }
+        (place / "repo").mkdir(parents=True)
+        home.mkdir()
+        with subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.forker"],
+            cwd=ROOT, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        ) as forker:  # fmt: skip
+            yield Scene(command=command, directory=place, forker=forker)
+            assert forker.stdin is not None
+            forker.stdin.close()
 
 
 def make_template(scene: Scene) -> None:
@@ -96,7 +106,6 @@ def make_template(scene: Scene) -> None:
     for name, value in (("user.name", "Ada"), ("user.email", "ada@example.org"), ("gc.auto", "0")):
         git("config", name, value)
     git.commit(PROJECT, "calc: sums")
-    (scene.directory / "home").mkdir(exist_ok=True)
     if scene.command == "dream":
         done = scene.mimo("start", "--task", TASK, "--model", "openai/m", "-n", "1", "--merge", *TESTS, "--json")
         assert done.returncode == 0, done.stderr
@@ -118,47 +127,48 @@ def three_steps(request: Request) -> Answer:
     return Answer(tool_calls=(("finish", json.dumps({"summary": "the plus sign"})),))
 
 
-def try_command(scene: Scene, template: Path, k: int, fault: str) -> bool:
+def build_faults(directory: Path) -> Path:
+    """Compile what is preloaded; RuntimeError without a C compiler."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        raise RuntimeError("no C compiler")
+    made = directory / "faults.so"
+    source = Path(__file__).parent / "faults.c"
+    subprocess.run([compiler, "-O1", "-shared", "-fPIC", "-o", made, source, "-ldl"], check=True)
+    return made
+
+
+def try_command(scene: Scene, template: Path, k: int, fault: str, preload: Path) -> bool:
     """Let the command meet a fault at the k-th call, go on, and check; returns whether the fault came at all."""
     shutil.rmtree(scene.directory, ignore_errors=True)
     shutil.copytree(template, scene.directory, symlinks=True)
     scene.git("update-index", "-q", "--refresh", check=False)
     measure = _user_of(scene)
     before = measure()
-    log = scene.directory / "strace.log"
-    calls = _CHANGING if fault == "kill" else _WRITING
-    tracer = ["strace", "-f", "-q", "-o", str(log), "-e", f"trace={calls}",
-              "-e", f"inject={calls}:{FAULTS[fault]}:when={k}"]  # fmt: skip
-    done = _with_all(scene, tracer, is_deadly=fault == "kill")
-    came = _was_injected(log, fault)
+    counters = scene.directory / "counters"
+    counters.write_bytes(bytes(24))
+    env = {
+        "LD_PRELOAD": str(preload),
+        "FAULT_COUNT": str(counters),
+        "FAULT_AT": str(k),
+        "FAULT_ERRNO": str(FAULTS[fault]),
+        "FAULT_STAYS": str(int(fault == "enospc")),  # a full disk stays full
+    }
+    done = scene.mimo(*scene.words, env=env)
+    _, came, _ = struct.unpack("lll", counters.read_bytes())
+    if FAULTS[fault] == 0:
+        _kill_left(scene)
     state = f"{scene.command} {fault} {k}: exit {done.returncode}: {done.stderr[-300:]}: "
     try:
-        assert measure() == before or scene.command == "memory", state + "the user's files, index, stash or config"
+        assert fault == "kill" or done.returncode in CODES, "not an exit code of ours"
+        assert "Traceback" not in done.stderr, "a bug"
+        assert "this is a bug" not in done.stderr, "a bug"
+        assert measure() == before or fault == "kill", "the user's files, index, stash or config"
         GO_ON[scene.command](scene)
         _check_all(scene, before, measure)
     except AssertionError as exc:
         raise AssertionError(f"{state}{exc}") from exc
-    return came
-
-
-def _with_all(scene: Scene, tracer: Sequence[str], *, is_deadly: bool) -> subprocess.CompletedProcess[str]:
-    """Run the command; where one process is killed all die: the tracer's group holds them."""
-    command = [*tracer, sys.executable, "-m", "gitmimo", *scene.words]
-    log = Path(tracer[tracer.index("-o") + 1])
-    process = subprocess.Popen(
-        command, cwd=scene.directory / "repo", env=scene.environment, stdin=subprocess.DEVNULL, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
-    )  # fmt: skip
-    while is_deadly and process.poll() is None:
-        if log.exists() and "+++ killed by SIGKILL" in log.read_text(errors="replace"):
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            _kill_left(scene)
-        time.sleep(0.002)
-    out, err = process.communicate(timeout=300)
-    if is_deadly:
-        _kill_left(scene)
-    return subprocess.CompletedProcess(command, process.returncode, out, err)
+    return bool(came)
 
 
 def _kill_left(scene: Scene) -> None:
@@ -260,18 +270,25 @@ def _check_all(scene: Scene, before: Mapping[str, str], measure: Callable[[], Ma
 
 
 def run_command(command: str, directory: Path, *, faults: Sequence[str], ks: Sequence[int]) -> dict[str, int]:
-    """Try the points `ks` with each fault, or from 1 on until two come to no call; returns how many faults came."""
+    """Try the points `ks` with each fault, or from 1 on until two come to no call; returns how many faults came.
+
+    `wrong` counts the points after which something was not as it should be; each is told on stderr.
+    """
     counts: dict[str, int] = {}
-    with ScriptedServer({"m": three_steps}) as server:
-        scene = Scene(command=command, directory=directory / command, base_url=server.base_url)
+    with open_scene(command, directory) as scene:
         make_template(scene)
-        template = directory / f"{command}-template"
+        template, preload = directory / f"{command}-template", directory / "faults.so"
         shutil.copytree(scene.directory, template, symlinks=True)
         for fault in faults:
             name = f"{command}, {fault}"
             counts[name] = vain = 0
             for k in ks:
-                came = try_command(scene, template, k, fault)
+                try:
+                    came = try_command(scene, template, k, fault, preload)
+                except AssertionError as exc:
+                    sys.stderr.write(f"{exc}\n")
+                    counts["wrong"] = counts.get("wrong", 0) + 1
+                    continue
                 counts[name] += came
                 vain = 0 if came else vain + 1
                 sys.stderr.write(f"{name} {k}: {'as it should' if came else 'no such call'}\n")
