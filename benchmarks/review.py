@@ -111,7 +111,9 @@ def _take_pictures(place: Path, target: Path) -> None:
     for dark in (False, True):
         screenshot(page, target / f"{'dark' if dark else 'light'}.png", profile, size=(1400, 2800), dark=dark)
     phone = target / "phone.html"
-    phone.write_text(f'<!doctype html><body style="margin:0"><iframe src="{page.name}" width=390 height=3000 style="border:0">')
+    phone.write_text(
+        f'<!doctype html><body style="margin:0"><iframe src="{page.name}" width=390 height=3000 style="border:0">'
+    )
     screenshot(phone, target / "phone.png", profile, size=(500, 3000))
     print_pdf(page, target / "page.pdf", profile)
     print(f"pictures in {target}")
@@ -122,8 +124,16 @@ def _small_session(git: GitBuilder) -> SessionResult:
     parts = core.split("\n\n\n")
     attempts = []
     for number in range(8):
-        better = "\n\n\n".join(part.replace("return", f"# checked {number}\n    return", 1) if i % (number + 3) == 2 else part for i, part in enumerate(parts[:12]))
-        steps = [{"app/core.py": better}, {}, {"tests/test_core.py": f"from app import core\n\n\ndef test_core_{number}():\n    assert core\n"}, {}][: 2 + number % 3]
+        better = "\n\n\n".join(
+            part.replace("return", f"# checked {number}\n    return", 1) if i % (number + 3) == 2 else part
+            for i, part in enumerate(parts[:12])
+        )
+        steps = [
+            {"app/core.py": better},
+            {},
+            {"tests/test_core.py": f"from app import core\n\n\ndef test_core_{number}():\n    assert core\n"},
+            {},
+        ][: 2 + number % 3]
         attempts.append(
             Attempt(
                 steps=steps, passed=number not in (0, 3, 6), broken=("tests/test_core.py::test_rounding[half-even-2]",) if number in (0, 3, 6) else (),
@@ -142,7 +152,14 @@ def _small_session(git: GitBuilder) -> SessionResult:
 def _repository(path: Path) -> GitBuilder:
     git = GitBuilder(path)
     source = (LIBRARY / "textwrap.py").read_text()
-    git.commit({"app/__init__.py": "", "app/core.py": source, "tests/test_core.py": "def test_x():\n    pass\n", "README.md": "# app\n"})
+    git.commit(
+        {
+            "app/__init__.py": "",
+            "app/core.py": source,
+            "tests/test_core.py": "def test_x():\n    pass\n",
+            "README.md": "# app\n",
+        }
+    )
     return git
 
 
@@ -160,7 +177,9 @@ def _lines(count: int) -> dict[str, str]:
 def _attempts(files: dict[str, str]) -> list[Attempt]:
     few = dict(list(files.items())[:1])
     first = Attempt(steps=[dict(files), *[{}] * 20])
-    others = [Attempt(steps=[{**few, "app/n.py": f"n = {n}\n"}, *[{}] * 40], approach=APPROACHES[n % 4]) for n in range(7)]
+    others = [
+        Attempt(steps=[{**few, "app/n.py": f"n = {n}\n"}, *[{}] * 40], approach=APPROACHES[n % 4]) for n in range(7)
+    ]
     return [first, *others]
 
 

@@ -6,8 +6,8 @@ from gitmimo.cli import render
 from gitmimo.cli.common import json_option, load_config, open_repository
 from gitmimo.errors import MimoError
 from gitmimo.git.holding import sweep_holds
-from gitmimo.workflow.gc import DEFAULT_EXPIRY, find_garbage, parse_expiry
 from gitmimo.workflow.cut_off import mend_cut_off_commit
+from gitmimo.workflow.gc import DEFAULT_EXPIRY, find_garbage, parse_expiry
 
 
 @click.command("gc")

@@ -39,9 +39,7 @@ class _Begun:
 
 
 @contextlib.contextmanager
-def staged_files(
-    repository: Repository, checkout: Path, changes: Mapping[str, bytes | None]
-) -> Iterator[None]:
+def staged_files(repository: Repository, checkout: Path, changes: Mapping[str, bytes | None]) -> Iterator[None]:
     """Write files and stage them for the commit that is made in the block; when it fails they are as before.
 
     What was left by a command that was killed in its block must have been taken back before: `mend_cut_off_commit`.

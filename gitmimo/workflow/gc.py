@@ -16,10 +16,10 @@ from gitmimo.git.worktree import list_worktrees
 from gitmimo.memory.recall import INDEX_NAME, drop_index
 from gitmimo.records import Oid, SessionId, is_session_id
 from gitmimo.workflow.cleaning import UNFINISHED, clear_session, processes_in
+from gitmimo.workflow.cut_off import mend_cut_off_commit
 from gitmimo.workflow.history import LOCK_NAME, list_session_ids, read_session, sessions_directory
 from gitmimo.workflow.kept_trees import KEPT_TREES
 from gitmimo.workflow.places import repository_key, session_directory, state_home
-from gitmimo.workflow.cut_off import mend_cut_off_commit
 from gitmimo.workflow.steps import has_object
 
 DEFAULT_EXPIRY = "90.days"

@@ -36,7 +36,7 @@ from gitmimo.workflow.history import LOCK_NAME, STOP_NAME, sessions_directory
 from gitmimo.workflow.judging import Judge
 from gitmimo.workflow.kept_trees import keep_trees
 from gitmimo.workflow.places import session_directory
-from gitmimo.workflow.plan import Plan
+from gitmimo.workflow.plan import Plan, fan_outs
 from gitmimo.workflow.progress import Interrupt, Observer, Progress
 from gitmimo.workflow.standing import close, is_over, say_tests, status_after
 from gitmimo.workflow.workspace import Place
@@ -186,11 +186,11 @@ class Conductor:
                 journal.done("candidate", result=replayed)
                 if replayed.evidence and replayed.evidence.passed:
                     return
-        numbers = list(range(1, self.plan.candidates + 1))
-        approaches = approaches_for(len(numbers), self.plan.strategy)
-        groups = [numbers] if self.plan.fan_out_at_once else [numbers[:1], numbers[1:]]
-        for group in groups:
-            if not group or self.interrupt.is_set() or self._is_solved():
+        count = self.plan.candidates
+        approaches = approaches_for(count, self.plan.strategy)
+        together = (tuple(range(1, count + 1)),)
+        for group in together if self.plan.fan_out_at_once else fan_outs(count, self.plan.rungs):
+            if self.interrupt.is_set() or self._is_solved():
                 break
             if len(group) > 1 and not self.plan.takes_turns() and self.plan.plans_approaches():
                 approaches = self._plan_approaches(approaches, journal)
@@ -307,6 +307,9 @@ class Conductor:
         status = status_after(self._results, self.interrupt.reason())
         errors = dict.fromkeys(c.summary for c in result.candidates if c.status == StopReason.ERROR and c.summary)
         message = "; ".join(errors) if status is SessionStatus.ERROR else verdict.reason
+        if status is SessionStatus.BUDGET:
+            limits = dict.fromkeys(c.summary for c in result.candidates if c.status == StopReason.BUDGET and c.summary)
+            message = "; ".join(limits) or message
         if status in (SessionStatus.INTERRUPTED, SessionStatus.BUDGET):
             message = self._how_to_go_on(message or status.value)
         return replace(result, status=status, message=message)

@@ -22,7 +22,7 @@ from tests.evaluator.conftest import CALC, RIGHT, Judge, gate, measured
 
 Files = Mapping[str, str]
 
-FORGE = '''
+FORGE = """
 import json, os
 IDS = ["tests/test_core.py::test_add", "tests/test_core.py::test_double"]
 def forge(s):
@@ -34,12 +34,12 @@ def forge(s):
             f.write(json.dumps(line) + "\\n")
         f.write(json.dumps({"nonce": s["nonce"], "kind": "end", "status": 0}) + "\\n")
     os._exit(0)
-'''
-FIND = '''
+"""
+FIND = """
 import sys
 def probe():
     return next(m for n, m in list(sys.modules.items()) if n.startswith("probe_") and hasattr(m, "_SETTINGS"))
-'''
+"""
 FORGERIES: dict[str, Files] = {
     "forges from the probe's module": {"calc/__init__.py": FORGE + FIND + "forge(probe()._SETTINGS)\n"},
     "forges from the probe's file": {"calc/__init__.py": FORGE + (
@@ -165,7 +165,10 @@ def test_spoiled_tests_keep_their_names_and_are_python() -> None:
     names = [("TestA", "test_one"), ("TestA", "test_two"), ("test_three",), ("test_inherited",)]
     done = spoil(SOURCE, names, token="x1")
     assert done.functions == {("TestA", "test_one"), ("TestA", "test_two"), ("test_three",)}
-    assert done.twins == {("TestA", "test_one"): ("TestA", "test_one_x1"), ("TestA", "test_two"): ("TestA", "test_two_x1")}
+    assert done.twins == {
+        ("TestA", "test_one"): ("TestA", "test_one_x1"),
+        ("TestA", "test_two"): ("TestA", "test_two_x1"),
+    }
     functions = dict(_functions(ast.parse(done.source), ()))
     assert all(isinstance(functions[name].body[0], ast.Assert) for name in done.functions)
     assert all("object()" in ast.unparse(functions[name]) for name in done.twins.values())

@@ -80,7 +80,9 @@ def test_a_project_that_is_named_like_us_is_not_what_runs(project: GitBuilder, s
 def test_a_project_s_modules_do_not_stand_in_for_ours(project: GitBuilder, marker: Path) -> None:
     """Also with `python -m gitmimo`, which looks where it is started, as long as the project has no `gitmimo`."""
     project.commit({"click.py": f"open({str(marker)!r}, 'w').close()\n"})
-    done = subprocess.run([sys.executable, "-m", "gitmimo", "--version"], cwd=project.path, capture_output=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "gitmimo", "--version"], cwd=project.path, capture_output=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert not marker.exists()
     subprocess.run([sys.executable, "-c", "import click"], cwd=project.path, check=True)  # the control
