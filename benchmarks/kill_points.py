@@ -1,7 +1,8 @@
-"""Kills `git mimo merge` at every system call that changes something, goes on, and looks at what is left.
+"""Kills git-mimo, or fails it, at system calls that change something, goes on, and looks at what is left.
 
-`python -m benchmarks.kill_points [--step N]` prints one line per kind of merge and place of death, and a JSON line.
-strace injects the signal: into the `git merge` and its children, or into the process that started it.
+`python -m benchmarks.kill_points [--command C] [--fault kill|enospc|eio] [--step N]` prints a JSON line with the counts
+and tells on stderr what isn't as it should be. For `merge`, strace injects the fault into the
+`git merge` and its children, or into the process that started it; for the others see `killed_commands`.
 """
 
 import argparse
@@ -10,10 +11,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.killed_commands import FAULTS, GO_ON, run_command
 from gitmimo.git.repository import Repository
 from gitmimo.journal import Journal
 from gitmimo.records import Evidence, Gate, Oid, Outcome
@@ -24,6 +26,8 @@ SESSION = "0000000001"
 _CALLS = "openat,write,pwrite64,rename,renameat,renameat2,unlink,unlinkat,link,linkat,mkdir,mkdirat,rmdir,symlink,fsync"
 _FULL_DISK = "openat,write,pwrite64,mkdir,mkdirat,symlink,link,linkat,fsync"  # a removal never lacks space
 _WRITES = "write,pwrite64,rename,renameat2,unlink,link,mkdir,fsync,fdatasync,ftruncate,clone,vfork"
+_FAILING_WRITES = "write,pwrite64,rename,renameat2,link,mkdir,fsync,fdatasync,ftruncate"
+_INJECTED = {"kill": "signal=KILL", "enospc": "error=ENOSPC", "eio": "error=EIO"}
 _WRAPPER = """#!/bin/bash
 case " $* " in *" merge --no-edit "*) ;; *) exec {git} "$@";; esac
 strace -f -qq -o /dev/null -e trace={calls} -e inject={calls}:{fault}:when={k} {git} "$@"
@@ -143,8 +147,9 @@ def _die(place: Path, tip: str, bin_directory: Path, point: Point) -> int:
         wrapper.chmod(0o755)
     else:
         wrapper.unlink(missing_ok=True)
-        inject = f"inject={_WRITES}:{point.fault}:when={point.k}"
-        command = ["strace", "-qq", "-o", "/dev/null", "-e", f"trace={_WRITES}", "-e", inject, *command]
+        calls = _WRITES if "KILL" in point.fault else _FAILING_WRITES
+        inject = f"inject={calls}:{point.fault}:when={point.k}"
+        command = ["strace", "-qq", "-o", "/dev/null", "-e", f"trace={calls}", "-e", inject, *command]
     root = str(Path(__file__).parent.parent)
     env = {"PATH": path, "PYTHONPATH": root, "HOME": str(bin_directory), "PYTHONDONTWRITEBYTECODE": "1"}
     return subprocess.run(command, env=env, cwd=root, capture_output=True, check=False).returncode
@@ -158,21 +163,21 @@ def points(*, fast_forward: bool, where: str, step: int, fault: str = "signal=KI
         k += step
 
 
-def run_all(directory: Path, *, step: int, most: int = 10_000) -> dict[str, int]:
-    """Try points of every kind until one is past the end; returns how many deaths each kind had."""
+def run_merges(directory: Path, *, step: int, faults: Sequence[str], most: int = 10_000) -> dict[str, int]:
+    """Try points of every kind of merge until one is past the end; returns how many deaths each kind had."""
     counts: dict[str, int] = {}
     for fast_forward in (True, False):
         kind = "fast-forward" if fast_forward else "merge"
         made = make_project(directory / kind, fast_forward=fast_forward)
-        for where, fault in (("git", "signal=KILL"), ("git", "error=ENOSPC"), ("python", "signal=KILL")):
+        for where, fault in (*(("git", fault) for fault in faults), *(("python", fault) for fault in faults)):
             name = f"{kind}, {where}, {fault}"
             counts[name] = 0
             vain = 0
-            for point in points(fast_forward=fast_forward, where=where, step=step, fault=fault):
+            for point in points(fast_forward=fast_forward, where=where, step=step, fault=_INJECTED[fault]):
                 reached = try_point(made, directory, point)
                 counts[name] += reached
                 vain = 0 if reached else vain + 1
-                if vain > 2 and (fault != "error=ENOSPC" or point.k > 150) or point.k > most:
+                if vain > 2 and (fault == "kill" or point.k > 150) or point.k > most:
                     break
     return counts
 
@@ -180,15 +185,30 @@ def run_all(directory: Path, *, step: int, most: int = 10_000) -> dict[str, int]
 def main() -> None:
     """Run the points, or be the process that is to die."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--command", choices=["merge", *GO_ON], action="append", help="default: all")
+    parser.add_argument("--fault", choices=list(FAULTS), action="append", help="default: all")
     parser.add_argument("--step", type=int, default=1, help="try every STEP-th call")
+    parser.add_argument("--from", dest="first", type=int, default=1, help="begin with this call")
+    parser.add_argument("--most", type=int, default=10_000, help="the last call to try")
     parser.add_argument("--merge", nargs=2, metavar=("REPO", "TIP"), help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.merge:
         merge(Path(given.merge[0]), given.merge[1])
         return
-    with tempfile.TemporaryDirectory(prefix="kill-points-") as directory:
-        counts = run_all(Path(directory), step=given.step)
-    sys.stdout.write(json.dumps({"points": sum(counts.values()), **counts}) + "\n")
+    faults = given.fault or list(FAULTS)
+    counts: dict[str, int] = {}
+    with tempfile.TemporaryDirectory(prefix="kill-points-") as name:
+        directory = Path(name)
+        for command in given.command or ["merge", *GO_ON]:
+            if command == "merge":
+                counts |= run_merges(directory, step=given.step, faults=faults, most=given.most)
+            else:
+                ks = range(given.first, given.most + 1, given.step)
+                found = run_command(command, directory, faults=faults, ks=ks)
+                counts |= {**found, "wrong": counts.get("wrong", 0) + found.get("wrong", 0)}
+    wrong = counts.pop("wrong", 0)
+    sys.stdout.write(json.dumps({"points": sum(counts.values()), "wrong": wrong, **counts}) + "\n")
+    sys.exit(int(wrong > 0))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Configuration: one table of options, resolved from flags, environment, git config, the repository and defaults."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -195,8 +195,20 @@ def resolve(
         else:
             setting = Setting(option=option, value=option.default, origin="default")
         settings[key] = setting
-    prices = {key[len("price.") :]: values[-1] for key, values in git_config.items() if key.startswith("price.")}
-    return Config(settings, prices)
+    return Config(settings, dict(_prices(git_config)))
+
+
+def price_key(model: str) -> str:
+    """The key of a model's price in git config, below `mimo.`: only in its middle a key may hold a slash."""
+    return f"{model}.price"
+
+
+def _prices(git_config: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str]]:
+    for key, values in git_config.items():
+        if key.startswith("price."):
+            yield key.removeprefix("price."), values[-1]
+        elif key.endswith(price_key("")):
+            yield key.removesuffix(price_key("")), values[-1]
 
 
 def parse_value(option: Option, raw: Any, *, origin: str) -> Any:

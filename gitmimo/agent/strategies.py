@@ -71,7 +71,8 @@ def run_strategy(
     try:
         ending = strategy(assignment, workspace, counted, record=record, stop=stop)
     except LimitReached as exc:
-        ending = Ending(stop_reason=StopReason.BUDGET, summary=exc.message)
+        how = f" ({exc.hint})" if exc.hint else ""
+        ending = Ending(stop_reason=StopReason.BUDGET, summary=f"{exc.message}{how}")
     except MimoError as exc:  # the model, or the workspace: a command that could not even be started
         reason = stop()
         ending = Ending(stop_reason=reason or StopReason.ERROR, summary=exc.message)

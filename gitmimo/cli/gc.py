@@ -5,6 +5,8 @@ import click
 from gitmimo.cli import render
 from gitmimo.cli.common import json_option, load_config, open_repository
 from gitmimo.errors import MimoError
+from gitmimo.git.holding import sweep_holds
+from gitmimo.workflow.cut_off import mend_cut_off_commit
 from gitmimo.workflow.gc import DEFAULT_EXPIRY, find_garbage, parse_expiry
 
 
@@ -21,6 +23,9 @@ def gc_command(dry_run: bool, expire: str, as_json: bool) -> int:
     """
     repository = open_repository()
     config = load_config(repository)
+    if not dry_run:
+        sweep_holds(repository)
+        mend_cut_off_commit(repository)
     rows, failed = [], []
     for item in find_garbage(repository, expiry=parse_expiry(repository, expire), root=config.text("worktreeDir")):
         try:

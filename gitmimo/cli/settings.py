@@ -9,7 +9,7 @@ import click
 from gitmimo.cli import render
 from gitmimo.cli.common import json_option, load_config
 from gitmimo.cli.groups import Group
-from gitmimo.config import OPTIONS, Option, parse_value
+from gitmimo.config import OPTIONS, Option, parse_value, price_key
 from gitmimo.errors import RepoError, UsageError
 from gitmimo.git.binary import run_git
 from gitmimo.git.repository import Repository
@@ -145,7 +145,7 @@ def _set_option(name: str, values: tuple[str, ...], scope: str | None, repositor
         # a model's price: USD per million prompt tokens and per million completion tokens
         if len(values) not in (1, 2) or not all(_is_number(value) for value in values):
             raise UsageError("a price is one or two numbers: USD per million prompt and completion tokens")
-        _write(name, (" ".join(values),), scope or "global", repository)
+        _write(price_key(name.removeprefix("price.")), (" ".join(values),), scope or "global", repository)
         return
     option = _option(name)
     if not values:

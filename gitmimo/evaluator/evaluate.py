@@ -68,11 +68,18 @@ def evaluate(
     key = evidence_key(tree=tree, base=bench.base, commands=bench.commands, fingerprint=fingerprint)
     with store.reserve(key, cancelled=cancelled):
         found = store.find(key)
-        if found is not None:
+        if found is not None and _tested_tree_again(bench, tree, found) == found.tested_tree:
             return found
         evidence = _judge(bench, baseline, tree, mending, with_new_tests, cancelled)
         store.keep(key, evidence)
     return evidence
+
+
+def _tested_tree_again(bench: Bench, tree: Oid, found: Evidence) -> Oid:
+    """The tested tree of earlier evidence, written anew: nothing may have held it since."""
+    if found.tested_tree == tree:
+        return found.tested_tree
+    return build_tested_tree(bench, tree, found.diff).tree
 
 
 def _judge(

@@ -121,13 +121,18 @@ def run_git(
 
 
 def stream_git(
-    args: Sequence[str | Path], *, cwd: Path, git_dir: Path, work_tree: Path | None = None
+    args: Sequence[str | Path],
+    *,
+    cwd: Path,
+    git_dir: Path,
+    work_tree: Path | None = None,
+    env: Mapping[str, str] | None = None,
 ) -> Iterator[bytes]:
     """Yield git's output line by line, line ends included, without holding it all; otherwise as `run_git`.
 
     GitFailed at the end when git fails. Closing the iterator early ends git.
     """
-    command, environment = _call(args, cwd, git_dir, work_tree, None, None, user_hooks=False)
+    command, environment = _call(args, cwd, git_dir, work_tree, None, env, user_hooks=False)
     with tempfile.TemporaryFile() as errors, _explained(command, cwd):
         process = subprocess.Popen(
             command, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors

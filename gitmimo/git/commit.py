@@ -2,16 +2,15 @@
 
 import re
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-
-import pygit2
 
 from gitmimo.errors import RepoError
 from gitmimo.git.binary import run_git
-from gitmimo.git.repository import Repository
+from gitmimo.git.repository import Repository, written
 from gitmimo.records import Oid
 
+_TRIES = 5
 _TRAILER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*\Z")
 
 
@@ -19,13 +18,14 @@ def write_commit(repository: Repository, *, tree: Oid, parents: Sequence[Oid], m
     """Store a commit in the user's name; no ref moves, no hook runs, nothing is signed."""
     author, committer = repository.author_ident(), repository.committer_ident()
     text = message.replace("\0", "").encode(errors="replace").decode()
-    try:
+
+    def write() -> Oid:
         made = repository.pygit.create_commit(
             None, author.signature, committer.signature, text.rstrip("\n") + "\n", tree, list(parents)
         )
-    except (pygit2.GitError, KeyError, ValueError) as exc:
-        raise RepoError(f"cannot write a commit: {exc}") from exc
-    return Oid(str(made))
+        return Oid(str(made))
+
+    return _held(repository, lambda: written(write))
 
 
 def write_final_commit(repository: Repository, *, tree: Oid, parents: Sequence[Oid], message: str) -> Oid:
@@ -34,7 +34,11 @@ def write_final_commit(repository: Repository, *, tree: Oid, parents: Sequence[O
     sign = ["-S"] if wants_signature.text == "true" else []
     chain = [word for parent in parents for word in ("-p", parent)]
     text = message.rstrip("\n").encode(errors="replace") + b"\n"
-    return Oid(repository.run("commit-tree", *sign, *chain, tree, input=text, user_hooks=True).text)
+
+    def write() -> Oid:
+        return Oid(repository.run("commit-tree", *sign, *chain, tree, input=text, user_hooks=True).text)
+
+    return _held(repository, write)
 
 
 def add_trailers(message: str, trailers: Mapping[str, str]) -> str:
@@ -52,6 +56,15 @@ def read_trailers(message: str) -> dict[str, str]:
     text = _outside(["interpret-trailers", "--no-divider", "--parse"], message)
     pairs = (line.partition(": ") for line in text.splitlines())
     return {name: value for name, _, value in pairs}
+
+
+def _held(repository: Repository, write: Callable[[], Oid]) -> Oid:
+    """Write a commit, and again where a gc took it before it could be held."""
+    for _ in range(_TRIES):
+        made = write()
+        if repository.hold is None or repository.hold.add(made):
+            return made
+    return made
 
 
 def _outside(args: Sequence[str], message: str) -> str:

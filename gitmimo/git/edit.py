@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from gitmimo.errors import RepoError
-from gitmimo.git.objects import TREE, Entry
+from gitmimo.git.objects import GITLINK, TREE, Entry
 from gitmimo.git.repository import Repository
 from gitmimo.records import Oid
 
@@ -70,6 +70,26 @@ def entries_apart(repository: Repository, wanted: Oid, other: Oid | None, prefix
             yield from entries_apart(repository, item.oid, below, f"{prefix}{name}/")
         else:
             yield Entry(prefix + name, item.mode, item.oid)
+
+
+def hold_written(repository: Repository, tree: Oid, known: Oid) -> None:
+    """Hold what the git binary has just written: the tree's objects that the tree `known` lacks.
+
+    RepoError when a gc took one of them before that.
+    """
+    hold = repository.hold
+    if hold is None or tree == known or not hold.add(tree):
+        return  # in a pack, then all of it was there before
+    before = repository.read_tree(known)
+    for name, item in repository.read_tree(tree).items():
+        same = before.get(name)
+        if same == item or item.mode == GITLINK:
+            continue
+        if item.mode == TREE:
+            below = same.oid if same is not None and same.mode == TREE else empty_tree(repository)
+            hold_written(repository, item.oid, below)
+        else:
+            hold.add(item.oid)
 
 
 def _write_node(repository: Repository, tree: Oid | None, node: _Node) -> Oid | None:

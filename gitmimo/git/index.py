@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from gitmimo.git.binary import GitResult, run_git
-from gitmimo.git.edit import entries_apart, is_git_dir_name
+from gitmimo.git.edit import entries_apart, hold_written, is_git_dir_name
 from gitmimo.git.repository import Repository
 from gitmimo.git.tree_rules import product_key, read_tree_rules
 from gitmimo.records import Oid, from_json
@@ -62,6 +62,7 @@ def snapshot_by_index(
         call.git("update-index", "-z", "--force-remove", "--stdin", input=b"\0".join(gone) + b"\0")
     said = call.git("update-index", "-z", "--add", "--replace", "--stdin", input=b"\0".join(present) + b"\0").stderr
     tree = Oid(call.git("write-tree").text)
+    hold_written(repository, tree, state.tree)
     left_out = tuple(line.removeprefix("Ignoring path ") for line in said.splitlines() if line.startswith("Ignoring"))
     _go_on(repository, index, state, tree, left_out)
     return tree, left_out
@@ -84,6 +85,7 @@ class _Caller:
             work_tree=self.directory,
             index=self.index,
             input=input,
+            env=self.repository.hold_environment,
             check=check,
         )
 

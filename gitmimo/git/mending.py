@@ -30,7 +30,7 @@ def mend_checkout(
     ref = branch_ref(branch)
     locks = [home / f"{name}.lock" for name in ("index", "HEAD", "ORIG_HEAD", "MERGE_HEAD", "MERGE_MSG")]
     for lock in (*locks, repository.common_dir / f"{ref}.lock"):
-        _remove_lock(lock, since)
+        remove_lock(lock, since)
     tip = read_ref(repository, ref)
     if tip == old:
         _take_files_back(checkout, old, merged)
@@ -38,8 +38,8 @@ def mend_checkout(
         _end_merge_state(home, theirs, since)
 
 
-def _remove_lock(lock: Path, since: float) -> None:
-    """Remove a lock that was taken while we merged and that no living process holds open."""
+def remove_lock(lock: Path, since: float) -> None:
+    """Remove a lock that was taken since we began and that no living process holds open."""
     with contextlib.suppress(FileNotFoundError):
         if lock.stat().st_mtime >= since - _CLOCK_S and not _is_open(lock):
             lock.unlink()

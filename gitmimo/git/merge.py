@@ -5,6 +5,7 @@ from pathlib import Path
 from gitmimo.errors import MergeConflict, NeedsPerson, RefMoved, RepoError
 from gitmimo.git.binary import GitFailed, GitResult, run_git
 from gitmimo.git.commit import write_final_commit
+from gitmimo.git.edit import hold_written
 from gitmimo.git.refs import branch_ref, read_ref, short_name, update_ref, worktree_git_dir
 from gitmimo.git.repository import Repository
 from gitmimo.git.worktree import list_worktrees
@@ -30,7 +31,9 @@ def merge_in_memory(repository: Repository, *, ours: Oid, theirs: Oid) -> Oid:
     done = repository.run("merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", ours, theirs, check=False)
     fields = done.text.split("\0")
     if done.exit_code == 0:
-        return Oid(fields[0].strip())
+        merged = Oid(fields[0].strip())
+        hold_written(repository, merged, repository.tree_of(ours))
+        return merged
     if done.exit_code == 1:
         raise MergeConflict(sorted({path for path in fields[1:] if path}))
     if "unrelated histories" in done.stderr:

@@ -3,6 +3,7 @@
 from gitmimo.errors import RefMoved, RepoError
 from gitmimo.git.commit import write_commit
 from gitmimo.git.edit import change_paths, empty_tree
+from gitmimo.git.holding import hold_objects
 from gitmimo.git.objects import FILE, TREE
 from gitmimo.git.refs import NOTES_REF, read_ref, update_ref
 from gitmimo.git.repository import Repository
@@ -13,14 +14,16 @@ _TRIES = 20
 
 def write_note(repository: Repository, target: Oid, data: str) -> None:
     """Set the note of an object, in the place of an older one; other writers' notes survive."""
-    blob = repository.write_blob(data.encode(errors="surrogateescape"))
-    _change(repository, target, blob, "mimo: note")
+    with hold_objects(repository):
+        blob = repository.write_blob(data.encode(errors="surrogateescape"))
+        _change(repository, target, blob, "mimo: note")
 
 
 def delete_note(repository: Repository, target: Oid) -> None:
     """Remove the note of an object, if it has one."""
     if read_note(repository, target) is not None:
-        _change(repository, target, None, "mimo: note removed")
+        with hold_objects(repository):
+            _change(repository, target, None, "mimo: note removed")
 
 
 def read_note(repository: Repository, target: Oid) -> str | None:

@@ -13,6 +13,7 @@ from gitmimo.errors import RefMoved, RepoError
 from gitmimo.git.binary import check_outside_name
 from gitmimo.git.commit import write_commit
 from gitmimo.git.edit import empty_tree
+from gitmimo.git.holding import hold_objects
 from gitmimo.git.refs import OPS_PREFIX, delete_ref, list_refs, read_ref, update_ref
 from gitmimo.git.repository import Repository
 from gitmimo.records import Oid
@@ -53,8 +54,9 @@ def write_operation(repository: Repository, id: str, *, command: str, moves: Seq
     }
     parents = [old for old in dict.fromkeys(move.old for move in moves) if old is not None]
     message = f"mimo: {command}\n\n{json.dumps(data, sort_keys=True)}"
-    made = write_commit(repository, tree=empty_tree(repository), parents=parents, message=message)
-    update_ref(repository, _ref(id), made, expected=None, reason=f"mimo: {command}")
+    with hold_objects(repository):
+        made = write_commit(repository, tree=empty_tree(repository), parents=parents, message=message)
+        update_ref(repository, _ref(id), made, expected=None, reason=f"mimo: {command}")
     return made
 
 

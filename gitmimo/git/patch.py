@@ -89,7 +89,7 @@ def diff_chunks(
 ) -> Iterator[bytes]:
     """Yield the lines of `diff_text` as git finds them: for diffs that may be too large to hold."""
     args = [*_LITERAL, *_DIFF, *_patch_options(context), *_trees(repository, old, new), "--", *paths]
-    return stream_git(args, cwd=repository.common_dir, git_dir=repository.git_dir)
+    return stream_git(args, cwd=repository.common_dir, git_dir=repository.git_dir, env=repository.hold_environment)
 
 
 def added_lines(repository: Repository, old: Oid, new: Oid, *, paths: Sequence[str] = ()) -> Iterator[AddedLine]:

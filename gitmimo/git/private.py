@@ -41,13 +41,15 @@ def make_private_git(repository: Repository, directory: Path, commit: Oid, *, wo
     if repository.is_shallow:
         shutil.copyfile(repository.common_dir / "shallow", directory / "shallow")
     switches = repository.user_rules.filter_switches(repository.filters_of(commit))
-    run_git(["read-tree", commit], git_dir=directory, work_tree=work_tree, cwd=work_tree)
+    held = repository.hold_environment
+    run_git(["read-tree", commit], git_dir=directory, work_tree=work_tree, cwd=work_tree, env=held)
     # fills in what the file system says of each file, so that the agent's first `git status` needn't read them all
     run_git(
         [*switches, "update-index", "-q", "--refresh"],
         git_dir=directory,
         work_tree=work_tree,
         cwd=work_tree,
+        env=held,
         check=False,
     )
     pointer = directory / POINTER_NAME

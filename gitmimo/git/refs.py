@@ -106,6 +106,8 @@ def update_ref(
     index are then the caller's to bring along.
     """
     _check_checkout(repository, name, worktree)
+    if repository.hold is not None:
+        repository.hold.put_back_recent()
     if repository.uses_binary_refs or expected is None:
         _by_binary(repository, name, new, expected=expected, reason=reason)
         return
@@ -202,7 +204,9 @@ def _in_transaction(repository: Repository, name: str, new: Oid, *, expected: Oi
                 transaction.set_target(name, new, message=reason)
             return
         except pygit2.GitError as exc:
-            if attempt == _LOCK_TRIES or "lock" not in str(exc):
+            # somebody holds the lock, or a `pack-refs` of theirs has just removed the directory as empty
+            is_passing = "lock" in str(exc) or "No such file" in str(exc)
+            if attempt == _LOCK_TRIES or not is_passing:
                 raise RepoError(f"cannot move `{name}`: {exc}", hint=_lock_hint(repository, name)) from exc
         time.sleep(_LOCK_PAUSE_S)
 

@@ -12,6 +12,7 @@ import pygit2
 
 from gitmimo.errors import BareRepository, NoCommits, NotARepository, RepoError
 from gitmimo.git.binary import GitResult, check_git_version, check_outside_name, run_git
+from gitmimo.git.hold import Hold
 from gitmimo.git.identity import Ident, read_ident
 from gitmimo.git.objects import GITLINK, LINK, TREE, Entry, format_tree, parse_tree
 from gitmimo.git.shim import make_shim, opens_in_libgit2
@@ -26,6 +27,8 @@ _ENTRY_NAMES = (
     "GIT_CEILING_DIRECTORIES",
     "GIT_DISCOVERY_ACROSS_FILESYSTEM",
 )
+_KINDS = {kind.name.lower(): kind for kind in (pygit2.enums.ObjectType.BLOB, pygit2.enums.ObjectType.TREE)}
+_WRITE_TRIES = 20
 _FULL_ID = re.compile(r"[0-9a-f]{40}\Z")
 
 
@@ -112,7 +115,27 @@ class Repository:
         options.setdefault("git_dir", self.git_dir)
         if self.work_tree is not None:
             options.setdefault("work_tree", self.work_tree)
+        if self.hold is not None and not options.get("user_hooks"):
+            options["env"] = {**self.hold_environment, **(options.get("env") or {})}
         return run_git(args, **options)
+
+    @property
+    def hold(self) -> Hold | None:
+        """Where objects get their second names while a command writes them; None outside `holding.hold_objects`."""
+        return self._shared.get("hold")
+
+    def begin_hold(self, hold: Hold | None) -> None:
+        """Write into this hold from now on, or into none."""
+        self._shared["hold"] = hold
+
+    @property
+    def hold_environment(self) -> dict[str, str]:
+        """What lets a git of ours find held objects that a gc took meanwhile."""
+        if self.hold is None:
+            return {}
+        place = str(self.hold.directory)
+        quoted = '"' + place.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        return {"GIT_ALTERNATE_OBJECT_DIRECTORIES": quoted if {":", '"'} & set(place) else place}
 
     @property
     def pygit(self) -> pygit2.Repository:
@@ -125,6 +148,10 @@ class Repository:
             except pygit2.GitError as exc:
                 raise RepoError(f"libgit2 cannot open the repository: {exc}: `{where}`") from exc
             self._local.handle = handle
+        hold = self.hold
+        if hold is not None and getattr(self._local, "hold", None) is not hold:
+            handle.odb.add_disk_alternate(str(hold.directory))
+            self._local.hold = hold
         return handle
 
     def resolve(self, rev: str) -> Oid:
@@ -165,11 +192,18 @@ class Repository:
 
     def write_tree(self, entries: Iterable[Entry]) -> Oid:
         """Store a tree object. Names are the caller's to check: see `tree.check_tree_path`."""
-        return Oid(str(self.pygit.write(pygit2.enums.ObjectType.TREE, format_tree(entries))))
+        return self.write_object("tree", format_tree(entries))
 
     def write_blob(self, data: bytes) -> Oid:
         """Store a blob object."""
-        return Oid(str(self.pygit.write(pygit2.enums.ObjectType.BLOB, data)))
+        return self.write_object("blob", data)
+
+    def write_object(self, kind: str, data: bytes) -> Oid:
+        """Store an object of a kind that git names; RepoError when the disk won't have it."""
+        oid = written(lambda: Oid(str(self.pygit.write(_KINDS[kind], data))))
+        if self.hold is not None:
+            self.hold.add(oid, kind=kind, data=data)
+        return oid
 
     def find_entry(self, rev: str, path: str) -> Entry | None:
         """Return what the commit or tree holds at the path: a file, link, gitlink or tree."""
@@ -258,6 +292,17 @@ class Repository:
             self._shared[variable] = read_ident(variable, git_dir=self.git_dir)
         found: Ident = self._shared[variable]
         return found if date_name in os.environ else found.now()
+
+
+def written(write: Callable[[], Oid]) -> Oid:
+    """Write an object by libgit2, and again where a prune has just removed its directory as empty; RepoError else."""
+    for attempt in range(_WRITE_TRIES):
+        try:
+            return write()
+        except (pygit2.GitError, OSError, KeyError, ValueError) as exc:
+            if attempt == _WRITE_TRIES - 1 or "No such file" not in str(exc):
+                raise RepoError(f"cannot write an object: {exc}") from exc
+    raise AssertionError("not reached")
 
 
 def _refuse(start: Path, facts: GitResult) -> None:

@@ -194,6 +194,8 @@ class _Walk:
             elif size > _STREAMED_BYTES:
                 kind = FILE
                 oid = Oid(self.repository.run("hash-object", "-w", "--no-filters", "--", place).text)
+                if self.repository.hold is not None:
+                    self.repository.hold.add(oid)
             else:
                 kind = FILE
                 oid = self._store(_read_file(place), before, is_text=True)

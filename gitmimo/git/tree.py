@@ -94,4 +94,5 @@ def checkout(repository: Repository, tree: Oid, directory: Path, *, attributes_f
             git_dir=repository.common_dir,
             work_tree=directory,
             index=Path(scratch) / "index",
+            env=repository.hold_environment,
         )

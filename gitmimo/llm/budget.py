@@ -80,6 +80,13 @@ class Standing:
     def share(self) -> float:
         return self.spent / self.limit if self.limit > 0 else 1.0
 
+    @property
+    def warning(self) -> str:
+        """What a person is told when most of it is spent."""
+        known = self.spent - self.in_flight
+        share = known / self.limit if self.limit > 0 else 1.0
+        return f"{share:.0%} of the {self.scope} limit is spent: {self.show(known)} of {self.show(self.limit)}"
+
     def show(self, amount: int) -> str:
         """An amount in this limit's unit, for people."""
         return f"${amount / NANO:.4f}" if self.unit is Unit.USD else f"{amount:,} tokens"
@@ -137,7 +144,8 @@ def limit_reached(standing: Standing) -> LimitReached:
     """The limit in the way, with how much of it is spent and how to go on."""
     option = {Unit.USD: "--budget USD", Unit.TOKENS: "--max-tokens N"}[standing.unit]
     if standing.scope is not Scope.SESSION:
-        option = f"git mimo config set budget.{standing.scope}.{standing.unit} N"
+        name = {Unit.USD: "budget", Unit.TOKENS: "maxTokens"}[standing.unit]
+        option = f"git mimo config set {name}.{standing.scope} N"
     return LimitReached(
         f"the {standing.scope} limit does not allow another call: {standing.show(standing.spent)} of"
         f" {standing.show(standing.limit)} spent",

@@ -169,5 +169,5 @@ def require_price(name: str, price: Price | None, limits: BudgetLimits) -> None:
     if price is None and not limits.limits_tokens:
         raise UnknownPrice(
             f"the price of `{name}` is not known",
-            hint=f"git mimo config set price.{name} INPUT/OUTPUT  # USD per million tokens; or give --max-tokens",
+            hint=f"git mimo config set price.{name} INPUT OUTPUT   # USD per million tokens; or give --max-tokens",
         )

@@ -104,7 +104,7 @@ def window_of(model: str) -> int | None:
 
 
 def parse_price(text: str) -> Price:
-    """Read `mimo.price.<model>`: USD per million tokens as `INPUT/OUTPUT` or `INPUT/OUTPUT/CACHED`."""
+    """Read `mimo.<model>.price`: USD per million tokens as `INPUT/OUTPUT` or `INPUT/OUTPUT/CACHED`."""
     parts = text.replace(",", "/").split("/")
     try:
         numbers = [float(part) / _MILLION for part in parts]

@@ -108,7 +108,8 @@ def _full_name(name: str) -> str:
 
 def _facts(name: str, settings: Settings) -> ModelFacts:
     facts = facts_of(name)
-    price, window = settings.prices.get(name), settings.windows.get(name)
+    price = settings.prices.get(name, settings.prices.get(name.lower()))  # git config keys have no case here
+    window = settings.windows.get(name)
     return dataclasses.replace(facts, price=price or facts.price, window=window or facts.window)
 
 

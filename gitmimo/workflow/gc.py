@@ -9,13 +9,16 @@ from pathlib import Path
 
 from gitmimo.errors import JournalError, MimoError, UsageError
 from gitmimo.git import ops, refs
+from gitmimo.git.holding import hold_objects, sweep_holds
 from gitmimo.git.lock import LockTimeout, hold_lock
 from gitmimo.git.repository import Repository
 from gitmimo.git.worktree import list_worktrees
 from gitmimo.memory.recall import INDEX_NAME, drop_index
 from gitmimo.records import Oid, SessionId, is_session_id
 from gitmimo.workflow.cleaning import UNFINISHED, clear_session, processes_in
+from gitmimo.workflow.cut_off import mend_cut_off_commit
 from gitmimo.workflow.history import LOCK_NAME, list_session_ids, read_session, sessions_directory
+from gitmimo.workflow.kept_trees import KEPT_TREES
 from gitmimo.workflow.places import repository_key, session_directory, state_home
 from gitmimo.workflow.steps import has_object
 
@@ -83,6 +86,9 @@ def find_garbage(repository: Repository, *, expiry: datetime, root: str = "") ->
 
 def clean_orphans(repository: Repository, *, root: str = "") -> None:
     """Remove the worktrees of this repository's killed sessions, quietly: what can't be removed now stays for `gc`."""
+    sweep_holds(repository)
+    with contextlib.suppress(MimoError):
+        mend_cut_off_commit(repository)
     for session in _known_sessions(repository, root):
         directory = session_directory(repository, session, root=root)
         if directory.is_dir() and not processes_in(directory) and not _has_live_owner(repository, directory):
@@ -101,7 +107,7 @@ def _known_sessions(repository: Repository, root: str) -> list[SessionId]:
 
 def _referred_sessions(repository: Repository) -> list[SessionId]:
     found = set(list_session_ids(repository))
-    for prefix in ("refs/mimo/base/", "refs/mimo/candidates/", UNFINISHED):
+    for prefix in ("refs/mimo/base/", "refs/mimo/candidates/", KEPT_TREES, UNFINISHED):
         found |= {SessionId(name.removeprefix(prefix).partition("/")[0]) for name in refs.list_refs(repository, prefix)}
     return sorted(found)
 
@@ -129,7 +135,8 @@ def _has_live_owner(repository: Repository, directory: Path) -> bool:
 def _remover(repository: Repository, session: SessionId, directory: Path) -> Callable[[], None]:
     def remove() -> None:
         lock = sessions_directory(repository) / session / LOCK_NAME
-        with hold_lock(lock, wait_s=0) if lock.parent.is_dir() else contextlib.nullcontext():
+        held = hold_lock(lock, wait_s=0) if lock.parent.is_dir() else contextlib.nullcontext()
+        with held, hold_objects(repository):
             clear_session(repository, session, directory)
 
     return remove
@@ -153,7 +160,8 @@ def _refs_of(repository: Repository, session: SessionId) -> Iterator[Garbage]:
         if f"/{session}/" in name and name not in in_use and (tip in kept.values() or _is_steps(repository, base, tip)):
             yield _ref(repository, name, "a candidate's steps that have expired", kind="branch")
     others = refs.list_refs(repository, f"{UNFINISHED}{session}/")
-    for name in (*kept, *others, refs.base_ref(session)):
+    trees = refs.list_refs(repository, f"{KEPT_TREES}{session}/")
+    for name in (*kept, *others, *trees, refs.base_ref(session)):
         if refs.read_ref(repository, name) is not None:
             yield _ref(repository, name, "a candidate's steps that have expired")
 

@@ -8,6 +8,7 @@ from gitmimo.config import Config
 from gitmimo.errors import NeedsPerson, UsageError
 from gitmimo.evaluator.suspicion import needs_review
 from gitmimo.git import refs
+from gitmimo.git.holding import hold_objects
 from gitmimo.git.lock import hold_lock
 from gitmimo.git.repository import Repository
 from gitmimo.journal import Journal, read_journal
@@ -63,7 +64,11 @@ def merge_session(
             "the session started from a detached HEAD", hint=f"git mimo merge {result.session} --into BRANCH"
         )
     path = sessions_directory(repository) / result.session / "journal.jsonl"
-    with hold_lock(repository.state_dir / "merge.lock"), contextlib.closing(Journal(path)) as journal:
+    with (
+        hold_lock(repository.state_dir / "merge.lock"),
+        contextlib.closing(Journal(path)) as journal,
+        hold_objects(repository),
+    ):
         mend_cut_off_merge(repository, path)
         tip = _tip_to_merge(repository, config, result, number, journal)
         observe(Progress(number=0, phase="merge", text=branch))

@@ -1,14 +1,14 @@
 """The models of a session, opened from the configuration and put under its budget."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from gitmimo.config import Config
 from gitmimo.errors import ConfigError, NoModel
 from gitmimo.git.repository import Repository
-from gitmimo.llm.budget import BudgetLimits
+from gitmimo.llm.budget import BudgetLimits, Standing
 from gitmimo.llm.ledger import Ledger
 from gitmimo.llm.local import LocalSettings
 from gitmimo.llm.metered import MeteredModel
@@ -36,6 +36,8 @@ class ModelPool:
     limits: BudgetLimits
     session: SessionId
     is_near: bool = False  # the configured server is on this machine
+    rungs: int = 1  # more: the workers are a ladder, and each fan-out uses the next
+    on_warning: Callable[[Standing], None] | None = None
 
     @property
     def takes_turns(self) -> bool:
@@ -65,7 +67,7 @@ class ModelPool:
         self.ledger.close()
 
     def metered(self, number: int, phase: str) -> Model:
-        """The model of a candidate (spread over candidates) or of a phase, under the budget."""
+        """The model of a candidate (its rung of the ladder, else spread over candidates) or of a phase, metered."""
         if phase in ("plan", "dream"):
             model = self.planner if phase == "plan" else self.dreamer
         elif phase == "critic":
@@ -73,13 +75,34 @@ class ModelPool:
         elif phase == "answer":
             model = self.workers[0]
         else:
-            model = self.workers[(number - 1) % len(self.workers)] if self.workers else None
+            model = self._worker(number)
         if model is None:
             raise NoModel(f"no model is configured for: {phase}", hint="--model PROVIDER/NAME")
-        return MeteredModel(model, self.ledger, session=self.session, candidate=number, phase=phase, limits=self.limits)
+        return MeteredModel(
+            model,
+            self.ledger,
+            session=self.session,
+            candidate=number,
+            phase=phase,
+            limits=self.limits,
+            on_warning=self.on_warning,
+        )
+
+    def _worker(self, number: int) -> RoutedModel | None:
+        if not self.workers:
+            return None
+        is_ladder = self.rungs > 1
+        return self.workers[min(number, self.rungs) - 1 if is_ladder else (number - 1) % len(self.workers)]
 
 
-def open_models(repository: Repository, config: Config, session: SessionId, *, needs_model: bool = True) -> ModelPool:
+def open_models(
+    repository: Repository,
+    config: Config,
+    session: SessionId,
+    *,
+    needs_model: bool = True,
+    on_warning: Callable[[Standing], None] | None = None,
+) -> ModelPool:
     """Open what the configuration names; errors in the user's words before anything is made.
 
     NoModel when there is none, unless every candidate is another agent that may bring its own.
@@ -105,12 +128,22 @@ def open_models(repository: Repository, config: Config, session: SessionId, *, n
         limits=limits_of(config),
         session=session,
         is_near=urlsplit(settings.base_url).hostname in ("127.0.0.1", "localhost", "::1"),
+        rungs=ladder_height(config),
+        on_warning=on_warning,
     )
+
+
+def ladder_height(config: Config) -> int:
+    """How many rungs the ladder of models has; 1 where models are given by name, or nothing is climbed.
+
+    Where all candidates start together there is no next fan-out: they stay on the first rung.
+    """
+    return 1 if config.texts("model") or config.text("fanout") == "all" else max(1, len(config.texts("models")))
 
 
 def model_names(config: Config) -> tuple[str, ...]:
     """The models of the candidates, in the order in which candidates get them."""
-    names = config.texts("model") or config.texts("models")[:1]
+    names = config.texts("model") or config.texts("models")[: ladder_height(config)]
     if not names and config.text("provider"):
         names = (default_model(config.text("provider")),)
     if not names:

@@ -36,6 +36,15 @@ class Plan:
     skill: Callable[[Callable[[], None]], CandidateResult | None] | None = None  # given a way to wait for base's tests
     settings: Mapping[str, Any] = field(default_factory=dict)  # the configuration, to resume with
     assumptions: tuple[str, ...] = ()  # what the task left open and nobody answered
+    rungs: int = 1  # of the ladder of models: how many fan-outs it takes to come to the strongest
     hire: Callable[[int], Hire | None] = lambda _: None  # another agent's program in place of our own loop
     plans_approaches: bool = True  # other agents alone get the built-in ones: no model need be there to be asked
     past: Past | None = None  # what was reached before, when the session is resumed
+
+
+def fan_outs(candidates: int, rungs: int) -> tuple[tuple[int, ...], ...]:
+    """The candidates that start together, one fan-out after the other: one on each rung, all others on the last."""
+    alone = min(max(1, rungs - 1), candidates)
+    singles = tuple((number,) for number in range(1, alone + 1))
+    rest = tuple(range(alone + 1, candidates + 1))
+    return (*singles, rest) if rest else singles

@@ -1,18 +1,20 @@
 """Changes to `.mimo/` that a person asked for, committed on the checked-out branch, and nothing else with them."""
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from gitmimo.errors import MimoError, NeedsPerson, RepoError
 from gitmimo.git import refs, tree
 from gitmimo.git.binary import run_git
 from gitmimo.git.commit import write_final_commit
+from gitmimo.git.holding import hold_objects
 from gitmimo.git.merge import find_checkout
 from gitmimo.git.repository import Repository
 from gitmimo.memory.index import INDEX_PATH
 from gitmimo.memory.store import rebuild_index
 from gitmimo.records import Oid
+from gitmimo.workflow.cut_off import mend_cut_off_commit, staged_files
 
 _INDEXED = "mimo: index what both branches remember\n\nMEMORY.md is generated from the facts and never merged.\n"
 
@@ -27,8 +29,9 @@ def commit_to_checkout(repository: Repository, changes: Mapping[str, bytes | Non
     outside = [path for path in paths if not path.startswith(".mimo/")]
     if outside:
         raise RepoError(f"not below `.mimo/`: `{outside[0]}`")
+    mend_cut_off_commit(repository)
     _refuse_dirty(checkout, paths)
-    with _written(checkout, changes):
+    with staged_files(repository, checkout, changes):
         run_git(["commit", "--quiet", "--only", "-m", message, "--", *paths], cwd=checkout, user_hooks=True)
     return repository.resolve("HEAD")
 
@@ -46,12 +49,13 @@ def index_after_merge(repository: Repository, branch: str, merged: Oid) -> Oid:
     try:
         if place is not None:
             _refuse_dirty(place, sorted(changes))
-        whole = tree.put_files(repository, repository.tree_of(merged), changes)
-        made = write_final_commit(repository, tree=whole, parents=[merged], message=_INDEXED)
-        with _written(place, changes):
-            # not by `git commit`: in the post-merge hook git still thinks that it merges
-            ref = refs.branch_ref(branch)
-            refs.update_ref(repository, ref, made, expected=merged, reason="mimo: index", worktree=place)
+        with hold_objects(repository):
+            whole = tree.put_files(repository, repository.tree_of(merged), changes)
+            made = write_final_commit(repository, tree=whole, parents=[merged], message=_INDEXED)
+            with staged_files(repository, place, changes) if place is not None else contextlib.nullcontext():
+                # not by `git commit`: in the post-merge hook git still thinks that it merges
+                ref = refs.branch_ref(branch)
+                refs.update_ref(repository, ref, made, expected=merged, reason="mimo: index", worktree=place)
     except MimoError:
         return merged
     return made
@@ -68,26 +72,6 @@ def index_after_own_merge(repository: Repository) -> Oid | None:
     return made if made != head else None
 
 
-@contextlib.contextmanager
-def _written(checkout: Path | None, changes: Mapping[str, bytes | None]) -> Iterator[None]:
-    """Write files and stage them for what is done in the block; when it fails they are as before."""
-    if checkout is None:
-        yield
-        return
-    paths = sorted(changes)
-    before = {path: _read(checkout / path) for path in paths}
-    try:
-        for path, data in changes.items():
-            _write(checkout / path, data)
-        run_git(["add", "--all", "--force", "--", *paths], cwd=checkout)
-        yield
-    except (RepoError, OSError):
-        for path, data in before.items():
-            _write(checkout / path, data)
-        run_git(["reset", "--quiet", "--", *paths], cwd=checkout, check=False)
-        raise
-
-
 def _refuse_dirty(checkout: Path, paths: list[str]) -> None:
     done = run_git(["status", "--porcelain", "-z", "--untracked-files=all", "--", *paths], cwd=checkout)
     changed = [field[3:] for field in done.text.split("\0") if field]
@@ -100,15 +84,3 @@ def _refuse_dirty(checkout: Path, paths: list[str]) -> None:
         for parent in (Path(path), *Path(path).parents):
             if (checkout / parent).is_symlink():
                 raise RepoError(f"a symbolic link is in the way: `{parent}`")
-
-
-def _read(path: Path) -> bytes | None:
-    return path.read_bytes() if path.is_file() else None
-
-
-def _write(path: Path, data: bytes | None) -> None:
-    if data is None:
-        path.unlink(missing_ok=True)
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)

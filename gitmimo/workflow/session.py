@@ -12,6 +12,7 @@ from gitmimo.agent.planning import approaches_for
 from gitmimo.errors import CheckError, MimoError
 from gitmimo.evaluator.verdict import decide
 from gitmimo.git import refs
+from gitmimo.git.holding import hold_objects
 from gitmimo.git.lock import hold_lock
 from gitmimo.git.repository import Repository
 from gitmimo.git.worktree import process_start
@@ -33,8 +34,9 @@ from gitmimo.workflow.candidates import attempt
 from gitmimo.workflow.cleaning import clear_session
 from gitmimo.workflow.history import LOCK_NAME, STOP_NAME, sessions_directory
 from gitmimo.workflow.judging import Judge
+from gitmimo.workflow.kept_trees import keep_trees
 from gitmimo.workflow.places import session_directory
-from gitmimo.workflow.plan import Plan
+from gitmimo.workflow.plan import Plan, fan_outs
 from gitmimo.workflow.progress import Interrupt, Observer, Progress
 from gitmimo.workflow.standing import close, is_over, say_tests, status_after
 from gitmimo.workflow.workspace import Place
@@ -59,7 +61,11 @@ class Conductor:
         directory.mkdir(parents=True, exist_ok=True)
         (directory / STOP_NAME).unlink(missing_ok=True)
         self.interrupt.watch(directory / STOP_NAME)
-        with hold_lock(directory / LOCK_NAME), contextlib.closing(Journal(directory / "journal.jsonl")) as journal:
+        with (
+            hold_lock(directory / LOCK_NAME),
+            contextlib.closing(Journal(directory / "journal.jsonl")) as journal,
+            hold_objects(self.repository, self.session),
+        ):
             opening = self._opening()
             self._open(opening, journal)
             try:
@@ -174,15 +180,17 @@ class Conductor:
         if self.plan.skill is not None:
             replayed = self.plan.skill(base_tests.result)
             if replayed is not None:
+                if replayed.evidence is not None:
+                    keep_trees(self.repository, self.session, 0, replayed.evidence)
                 self._results[0] = replayed
                 journal.done("candidate", result=replayed)
                 if replayed.evidence and replayed.evidence.passed:
                     return
-        numbers = list(range(1, self.plan.candidates + 1))
-        approaches = approaches_for(len(numbers), self.plan.strategy)
-        groups = [numbers] if self.plan.fan_out_at_once else [numbers[:1], numbers[1:]]
-        for group in groups:
-            if not group or self.interrupt.is_set() or self._is_solved():
+        count = self.plan.candidates
+        approaches = approaches_for(count, self.plan.strategy)
+        together = (tuple(range(1, count + 1)),)
+        for group in together if self.plan.fan_out_at_once else fan_outs(count, self.plan.rungs):
+            if self.interrupt.is_set() or self._is_solved():
                 break
             if len(group) > 1 and not self.plan.takes_turns() and self.plan.plans_approaches:
                 approaches = self._plan_approaches(approaches, journal)
@@ -265,11 +273,12 @@ class Conductor:
         self.observe(Progress(number=result.number, phase="test"))
         try:
             evidence = self.judge.evaluate(result.commit)
-            return replace(result, evidence=replace(evidence, flags=(*result.dropped, *evidence.flags)))
         except CheckError:
             if not self.interrupt.is_set():
                 raise
             return result
+        keep_trees(self.repository, self.session, result.number, evidence)
+        return replace(result, evidence=replace(evidence, flags=(*result.dropped, *evidence.flags)))
 
     def _is_solved(self) -> bool:
         """Whether a candidate passed and left nothing to hope for, so that no other needs to be paid."""
@@ -298,6 +307,9 @@ class Conductor:
         status = status_after(self._results, self.interrupt.reason())
         errors = dict.fromkeys(c.summary for c in result.candidates if c.status == StopReason.ERROR and c.summary)
         message = "; ".join(errors) if status is SessionStatus.ERROR else verdict.reason
+        if status is SessionStatus.BUDGET:
+            limits = dict.fromkeys(c.summary for c in result.candidates if c.status == StopReason.BUDGET and c.summary)
+            message = "; ".join(limits) or message
         if status in (SessionStatus.INTERRUPTED, SessionStatus.BUDGET):
             message = self._how_to_go_on(message or status.value)
         return replace(result, status=status, message=message)

@@ -8,6 +8,7 @@ from gitmimo.config import Config
 from gitmimo.environment.sandbox import open_environment
 from gitmimo.errors import NeedsPerson, UsageError
 from gitmimo.git import commit, ops, refs, tree
+from gitmimo.git.holding import hold_objects
 from gitmimo.git.repository import Repository
 from gitmimo.memory.dream import DreamResult, dream
 from gitmimo.memory.judgements import find_reverted_sessions, judge_sessions
@@ -54,6 +55,13 @@ def run_skill(
 
     NeedsPerson when the skill's content is not approved; a replay that fails is a result and publishes nothing.
     """
+    with hold_objects(repository):
+        return _carry_out(repository, config, name, parameters, dry_run=dry_run)
+
+
+def _carry_out(
+    repository: Repository, config: Config, name: str, parameters: Mapping[str, str], *, dry_run: bool
+) -> Carried:
     head = repository.resolve("HEAD")
     skill = read_library(repository, head).get(name)
     if skill.procedure is None:
@@ -96,6 +104,13 @@ def dream_over(
 
     Without names: the newest session that passed, or with `everything` all of them.
     """
+    with hold_objects(repository):
+        return _dream_over(repository, config, names, everything=everything, with_model=with_model, dry_run=dry_run)
+
+
+def _dream_over(
+    repository: Repository, config: Config, names: Sequence[str], *, everything: bool, with_model: bool, dry_run: bool
+) -> tuple[DreamResult, str | None]:
     head = repository.resolve("HEAD")
     ids = [find_session(repository, name) for name in names] or list_session_ids(repository)
     states = [read_session(repository, session) for session in ids]

@@ -12,6 +12,7 @@ from gitmimo.errors import NoKey, NoModel
 from gitmimo.evaluator.critic import ask_critic
 from gitmimo.git import patch, refs, tree
 from gitmimo.git.repository import Repository
+from gitmimo.llm.budget import Standing
 from gitmimo.memory.prefix import match_text, prefix_text
 from gitmimo.records import (
     CandidateResult,
@@ -31,7 +32,7 @@ from gitmimo.workflow.history import Past
 from gitmimo.workflow.judging import Judge, make_judge, visible_test_command
 from gitmimo.workflow.late_models import LateModels, Models
 from gitmimo.workflow.merging import merge_at_the_end
-from gitmimo.workflow.models import ModelPool, open_models
+from gitmimo.workflow.models import ModelPool, ladder_height, open_models
 from gitmimo.workflow.notify import notify
 from gitmimo.workflow.places import session_directory
 from gitmimo.workflow.plan import Plan
@@ -106,7 +107,13 @@ def run_session(
     staff = choose_staff(config)
     for warning in warnings_for(staff):
         warn(warning)
-    pool = _models(repository, config, session, base, task_text, needs_model=staff.needs_model)
+
+    def warn_of_limit(standing: Standing) -> None:
+        warn(standing.warning)
+
+    pool = _models(
+        repository, config, session, base, task_text, needs_model=staff.needs_model, on_warning=warn_of_limit
+    )
     try:
         hire = _hire(config, staff, pool)
         judge = make_judge(repository, config, base, session, task_text=task_text, cancelled=interrupt.is_set)
@@ -162,7 +169,14 @@ def _hire(config: Config, staff: Staff, pool: Models) -> Callable[[int], Hire | 
 
 
 def _models(
-    repository: Repository, config: Config, session: SessionId, base: Oid, task_text: str, *, needs_model: bool
+    repository: Repository,
+    config: Config,
+    session: SessionId,
+    base: Oid,
+    task_text: str,
+    *,
+    needs_model: bool,
+    on_warning: Callable[[Standing], None],
 ) -> Models:
     """Open the models now, so that what is missing is said before anything is made; later where a skill comes first.
 
@@ -170,7 +184,7 @@ def _models(
     """
 
     def open_pool() -> ModelPool:
-        return open_models(repository, config, session, needs_model=needs_model)
+        return open_models(repository, config, session, needs_model=needs_model, on_warning=on_warning)
 
     match, approved = find_skill(repository, base, task_text) if config["skills"] else (None, False)
     if match is not None and approved:
@@ -237,6 +251,7 @@ def _plan(
         critic=_critic(repository, pool, task_text, base),
         candidates=config.count("candidates"),
         fan_out_at_once=config.text("fanout") == "all",
+        rungs=ladder_height(config),
         takes_turns=lambda: pool.takes_turns,
         strategy=config.text("strategy"),
         protocol=config.text("protocol"),

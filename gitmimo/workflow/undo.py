@@ -8,6 +8,7 @@ from pathlib import Path
 from gitmimo.errors import JournalError, NeedsPerson, RefMoved, UsageError
 from gitmimo.git import merge, ops, refs
 from gitmimo.git.binary import run_git
+from gitmimo.git.holding import hold_objects
 from gitmimo.git.lock import hold_lock
 from gitmimo.git.repository import Repository
 from gitmimo.journal import Journal
@@ -47,7 +48,7 @@ def undo(repository: Repository, *, id: str | None = None, with_checkout: bool =
     NeedsPerson, with everything as it was, when somebody built on them since, or when a branch is checked out and
     `with_checkout` was not given or that checkout is not clean.
     """
-    with hold_lock(repository.state_dir / "merge.lock"):
+    with hold_lock(repository.state_dir / "merge.lock"), hold_objects(repository):
         for session in list_session_ids(repository)[:20]:
             with contextlib.suppress(JournalError):
                 mend_cut_off_merge(repository, sessions_directory(repository) / session / "journal.jsonl")

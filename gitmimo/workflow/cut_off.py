@@ -1,0 +1,162 @@
+"""Files of the user's checkout that a command of ours writes and commits: halfway is not a state that lasts.
+
+What is about to be written stands in a file of ours first, so that what a kill left halfway is taken back by the next
+command.
+"""
+
+import base64
+import contextlib
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from gitmimo.errors import NeedsPerson, RepoError
+from gitmimo.git.binary import run_git
+from gitmimo.git.lock import LockTimeout, hold_lock
+from gitmimo.git.mending import remove_lock
+from gitmimo.git.refs import worktree_git_dir
+from gitmimo.git.repository import Repository
+from gitmimo.records import from_json
+
+_VERSION = 1
+_LOCK = "remember.lock"
+_LONGEST_WAIT_S = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Begun:
+    """A commit that is being made: where, on what, since when, and its files before and after, in base64."""
+
+    version: int
+    checkout: str
+    head: str
+    since: float
+    before: dict[str, str | None]
+    after: dict[str, str | None]
+
+
+@contextlib.contextmanager
+def staged_files(repository: Repository, checkout: Path, changes: Mapping[str, bytes | None]) -> Iterator[None]:
+    """Write files and stage them for the commit that is made in the block; when it fails they are as before.
+
+    What was left by a command that was killed in its block must have been taken back before: `mend_cut_off_commit`.
+    """
+    with hold_lock(repository.state_dir / _LOCK, wait_s=_LONGEST_WAIT_S):
+        begun = _Begun(
+            version=_VERSION,
+            checkout=str(checkout),
+            head=_head(checkout),
+            since=time.time(),
+            before={path: _encoded(_read(checkout / path)) for path in changes},
+            after={path: _encoded(data) for path, data in changes.items()},
+        )
+        _begin(repository, begun)
+        try:
+            for path, data in changes.items():
+                _write(checkout / path, data)
+            run_git(["add", "--all", "--force", "--", *sorted(changes)], cwd=checkout)
+            yield
+        except (RepoError, OSError) as exc:
+            _mend(repository)
+            if isinstance(exc, RepoError):
+                raise
+            raise RepoError(f"cannot write below `.mimo/`: {exc.strerror}: `{exc.filename}`") from exc
+        _file(repository).unlink(missing_ok=True)
+
+
+def mend_cut_off_commit(repository: Repository) -> None:
+    """Take back what a command that was killed while it committed left in the user's checkout; usually nothing.
+
+    NeedsPerson when one of its files has changed since.
+    """
+    if not _file(repository).exists():
+        return
+    with contextlib.suppress(LockTimeout), hold_lock(repository.state_dir / _LOCK, wait_s=0):
+        _mend(repository)
+
+
+def _mend(repository: Repository) -> None:
+    try:
+        begun = from_json(_Begun, json.loads(_file(repository).read_text()))
+    except FileNotFoundError:
+        return
+    except (ValueError, TypeError, KeyError):
+        _file(repository).unlink(missing_ok=True)  # cut off while it was written: nothing else had begun
+        return
+    checkout = Path(begun.checkout)
+    home = worktree_git_dir(checkout)
+    if home is not None:
+        branch = run_git(["symbolic-ref", "--quiet", "--short", "HEAD"], cwd=checkout, check=False).text
+        locks = [home / "index.lock", home / "HEAD.lock", *home.glob("next-index-*.lock")]
+        for lock in (*locks, *([repository.common_dir / f"refs/heads/{branch}.lock"] if branch else [])):
+            remove_lock(lock, begun.since)
+        if _head(checkout) == begun.head:
+            _take_back(checkout, begun)
+    _file(repository).unlink(missing_ok=True)
+
+
+def _take_back(checkout: Path, begun: _Begun) -> None:
+    before = {path: _decoded(text) for path, text in begun.before.items()}
+    for path, text in begun.after.items():
+        found, after = _read(checkout / path), _decoded(text)
+        if found not in (before[path], after, None) and not (after or b"").startswith(found or b""):
+            raise NeedsPerson(
+                f"a commit was cut off and this file changed since: `{path}`", hint=f"git status -- {path}"
+            )
+    for path, data in before.items():
+        if _read(checkout / path) != data:
+            _write(checkout / path, data)
+    run_git(["reset", "--quiet", "--", *sorted(before)], cwd=checkout)
+    for path in before:
+        for parent in (checkout / path).parents:
+            if parent == checkout:
+                break
+            with contextlib.suppress(OSError):  # only those that are empty
+                parent.rmdir()
+
+
+def _begin(repository: Repository, begun: _Begun) -> None:
+    """Write it down, whole and on disk, before anything of the user's is touched."""
+    place = _file(repository)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    scratch = place.with_suffix(".new")
+    try:
+        with scratch.open("w", encoding="utf-8") as file:
+            json.dump(asdict(begun), file)
+            file.flush()
+            os.fsync(file.fileno())
+        scratch.replace(place)
+    except OSError as exc:
+        scratch.unlink(missing_ok=True)
+        raise RepoError(f"cannot write `{place}`: {exc.strerror}") from exc
+
+
+def _head(checkout: Path) -> str:
+    return run_git(["rev-parse", "HEAD"], cwd=checkout).text
+
+
+def _file(repository: Repository) -> Path:
+    return repository.state_dir / "remembering.json"
+
+
+def _encoded(data: bytes | None) -> str | None:
+    return None if data is None else base64.b64encode(data).decode()
+
+
+def _decoded(text: str | None) -> bytes | None:
+    return None if text is None else base64.b64decode(text)
+
+
+def _read(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None
+
+
+def _write(path: Path, data: bytes | None) -> None:
+    if data is None:
+        path.unlink(missing_ok=True)
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)

@@ -1,0 +1,109 @@
+"""Cheap models first, the stronger ones in the next fan-out; limits told when near, and how to go on when reached."""
+
+import pytest
+
+from gitmimo.workflow.plan import fan_outs
+from tests.conftest import GitBuilder
+from tests.project import PROJECT, RIGHT, WRONG, mimo, writes
+from tests.scripted_server import Answer, Request, ScriptedServer
+
+CHECK = "python3 -c 'from calc import add; assert add(2, 3) == 5'"
+START = ("start", "--task", "add returns the difference instead of the sum; mend it", "--test", CHECK, "--json")
+
+
+@pytest.fixture
+def project(git: GitBuilder, llm_server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> GitBuilder:
+    monkeypatch.setenv("OPENAI_API_BASE", llm_server.base_url)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test-0123456789")
+    monkeypatch.setenv("GIT_MIMO_CRITIC", "none")
+    monkeypatch.setenv("GIT_MIMO_DREAM", "off")
+    llm_server.scripts.update(
+        {
+            "cheap": lambda request: writes({"calc.py": WRONG}),
+            "strong": lambda request: writes({"calc.py": RIGHT}),
+            "half": walks,
+        }
+    )
+    git.commit(PROJECT, "calc: sums")
+    return git
+
+
+def walks(request: Request) -> Answer:
+    """Look around for two steps, then mend it."""
+    taken = sum(message["role"] == "assistant" for message in request.messages)
+    return (
+        writes({"calc.py": RIGHT})
+        if taken > 1
+        else Answer(tool_calls=(("shell", f'{{"command": "ls {"-a" * taken}"}}'),))
+    )
+
+
+@pytest.mark.parametrize(
+    ("candidates", "rungs", "expected"),
+    [
+        (3, 1, ((1,), (2, 3))),
+        (1, 1, ((1,),)),
+        (3, 2, ((1,), (2, 3))),
+        (4, 3, ((1,), (2,), (3, 4))),
+        (2, 3, ((1,), (2,))),
+        (1, 2, ((1,),)),
+    ],
+)
+def test_fan_outs_put_one_candidate_on_each_rung_and_the_rest_on_the_last(
+    candidates: int, rungs: int, expected: tuple[tuple[int, ...], ...]
+) -> None:
+    assert fan_outs(candidates, rungs) == expected
+
+
+def test_a_ladder_starts_cheap_and_climbs_only_when_the_cheap_model_failed(
+    project: GitBuilder, llm_server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_MIMO_MAX_TOKENS", "1000000")
+    project("config", "--add", "mimo.models", "openai/cheap")
+    project("config", "--add", "mimo.models", "openai/strong")
+    said = mimo(*START, "-n", "3", cwd=project.path)
+    assert said.code == 0, said.err
+    models = [candidate["model"] for candidate in said.json["candidates"]]
+    assert (models[0], set(models[1:])) == ("openai/cheap", {"openai/strong"})
+    assert said.json["winner"] in (2, 3)
+    llm_server.scripts["cheap"] = llm_server.scripts["strong"]
+    llm_server.requests.clear()
+    said = mimo(*START, "-n", "3", cwd=project.path)
+    assert said.code == 0, said.err
+    assert {request.model for request in llm_server.requests} == {"cheap"}
+
+
+def test_a_limit_is_told_at_80_percent_and_a_session_that_reached_it_goes_on_with_a_higher_one(
+    project: GitBuilder,
+) -> None:
+    assert mimo("config", "set", "price.openai/half", "100", "0.001", cwd=project.path).code == 0
+    whole = mimo(*START, "--model", "openai/half", "-n", "1", "--budget", "100", cwd=project.path).json["usd"]
+    # the worst case of a call is far above what it takes, so that it does not fit
+    said = mimo(*START, "--model", "openai/half", "-n", "1", "--budget", str(whole * 0.9), cwd=project.path)
+    assert said.code == 3, said.err
+    assert said.json["status"] == "budget"
+    assert said.json["usd"] <= whole * 0.9
+    assert "the session limit does not allow another call" in said.json["message"]
+    assert "--budget USD" in said.json["message"]
+    assert f"git mimo resume {said.json['session']}" in said.json["message"]
+    went_on = mimo("resume", "--budget", str(whole * 30), "--json", cwd=project.path)
+    assert went_on.code == 0, went_on.err
+    assert went_on.json["winner"] == 1
+    # room for one more session's calls at their worst, so that what they take is more than 80 %
+    spent = sum(row["usd"] for row in mimo("cost", "--by", "day", "--json", cwd=project.path).json["rows"])
+    project("config", "mimo.budget.day", str(spent + whole * 1.45))
+    warned = mimo(*START, "--model", "openai/half", "-n", "1", cwd=project.path)
+    assert warned.code == 0, warned.err
+    assert "% of the day limit is spent: $" in warned.err
+    stopped = mimo(*START, "--model", "openai/half", "-n", "1", cwd=project.path)
+    assert stopped.code == 3
+    assert "budget.day" in stopped.json["message"]
+
+
+def test_requests_a_minute_hold_the_session_back(project: GitBuilder, llm_server: ScriptedServer) -> None:
+    project("config", "mimo.rate.requests", "2")
+    project("config", "mimo.maxTokens", "1000000")
+    said = mimo(*START, "--model", "openai/half", "-n", "1", "--timeout", "8", cwd=project.path)
+    assert said.code == 3
+    assert "git mimo resume" in said.json["message"]
+    assert len(llm_server.requests) == 2
