@@ -14,7 +14,7 @@ _REMOVAL_S = 1.0
 _NAME = re.compile(r"mimo-(\d+)-(\d+)-(\d+)-[0-9a-f]{8}")
 
 
-def make_group(*, root: Path | None = None) -> Path | None:
+def make_group() -> Path | None:
     """Make a control group that can limit processes, and remove those whose git-mimo is dead.
 
     Entering a group takes the kernel 10 ms and more when it wasn't asked just before, so a process that starts many
@@ -23,7 +23,7 @@ def make_group(*, root: Path | None = None) -> Path | None:
     """
     if os.geteuid() != 0:
         return None
-    for parent in (root,) if root else _parents():
+    for parent in _parents():
         group = parent / f"mimo-{'-'.join(map(str, _identity(os.getpid())))}-{secrets.token_hex(4)}"
         try:
             remove_dead_groups(parent)

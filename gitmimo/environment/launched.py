@@ -4,7 +4,7 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from gitmimo.environment.command import Job, Limits
@@ -56,7 +56,8 @@ class LandlockEnvironment:
         self._profile = profile
         self._network = network_variables(environ)
         self._namespaces = namespaces
-        self._system = tuple(_outside(Path("/"), (*profile.hidden, *profile.masked)))
+        self._read = [*_outside(Path("/"), (*profile.hidden, *profile.masked)), *profile.readable]
+        self._closed = [place for place in profile.hidden if not _holds(place, self._read)]
         self.gaps: tuple[str, ...] = (
             "names, sizes and times of files outside can be seen, and those of own files changed",
             "services that listen on a socket with a path can be reached, except below `/run`",
@@ -82,20 +83,21 @@ class LandlockEnvironment:
 
     def _options(self, job: Job, temp: Path) -> dict[str, list[str]]:
         writable = [job.work_tree, *job.writable, temp, *([job.private_git] if job.private_git else [])]
-        read = [path.resolve() for path in (*self._system, *self._profile.readable, *job.readable)]
         written = [path.resolve() for path in writable]
-        places = self._profile.hidden
-        hidden = [place for place in places if not any(p.is_relative_to(place) for p in (*read, *written))]
-        devices = [f"/dev/{name}" for name in _DEVICES]
+        read = [path.resolve() for path in job.readable]
         return {
             "landlock": ["1"],
             **({"isolate": ["1"]} if self._namespaces else {}),
             **({} if job.network else {"no-network": ["1"]}),
-            "ro": [str(path) for path in read],
+            "ro": [str(path) for path in (*self._read, *read)],
             "rw": [*(str(path) for path in written), "/dev/shm"],
-            "hide": [str(place) for place in hidden],
-            "dev": devices,
+            "hide": [str(place) for place in self._closed if not _holds(place, (*read, *written))],
+            "dev": [f"/dev/{name}" for name in _DEVICES],
         }
+
+
+def _holds(place: Path, paths: Iterable[Path]) -> bool:
+    return any(path.is_relative_to(place) for path in paths)
 
 
 def _launch(

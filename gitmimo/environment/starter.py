@@ -8,6 +8,7 @@ killed, the control group goes, and so does this process.
 
 import array
 import fcntl
+import gc
 import marshal
 import os
 import select
@@ -38,6 +39,8 @@ def main(arguments: Sequence[str]) -> None:
         with open(f"{group}/cgroup.procs", "w", encoding="ascii") as file:  # noqa: PTH123
             file.write("0")
     adopt_orphans()
+    gc.disable()
+    gc.freeze()  # a fork copies every page that a count of references on it changes
     ended, wake = os.pipe()
     os.set_blocking(ended, False)
     os.set_blocking(wake, False)
@@ -135,7 +138,7 @@ def _be_child(request: Mapping[str, Any], fds: Sequence[int], starter: int) -> N
     for source, target in zip(moved, targets, strict=True):
         os.dup2(source, target)
     os.dup2(1, 2)
-    _close_all_but({0, 1, 2, *targets})
+    _close_all_but(set(targets))
     argv, env = request["argv"], request["env"]
     try:
         os.chdir(request["cwd"])
@@ -155,11 +158,12 @@ def _move_up(fd: int, lowest: int) -> int:
 
 def _close_all_but(kept: set[int]) -> None:
     """A child that doesn't exec, the first process of a namespace, must not hold our socket either."""
-    last = 2
-    for fd in sorted(kept):
-        os.closerange(last + 1, fd)
-        last = max(last, fd)
-    os.closerange(last + 1, 1 << 20)
+    first = 3
+    for fd in sorted(fd for fd in kept if fd >= first):
+        if fd > first:  # an empty range would be all to the end
+            os.closerange(first, fd)
+        first = fd + 1
+    os.closerange(first, 1 << 20)
 
 
 def _drain(fd: int) -> None:
