@@ -15,9 +15,9 @@ from gitmimo.records import CommandResult
 
 _TEMP_BYTES = 2 << 30
 _SHM_BYTES = 1 << 30
-# dash calls the limit of processes -p, every other shell -u
+# bash and its like call the limit of processes -u; there -p is another one
 _LIMITER = (
-    '(ulimit -u) >/dev/null 2>&1 && ulimit -u "$3" || ulimit -p "$3"; '
+    'case "$BASH_VERSION$ZSH_VERSION${KSH_VERSION#*MIRBSD*}" in "") ulimit -p "$3";; *) ulimit -u "$3";; esac; '
     'ulimit -c 0; ulimit -d "$1"; ulimit -f "$2"; shift 3; exec "$@"'
 )
 

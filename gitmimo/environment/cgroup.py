@@ -83,7 +83,7 @@ def _identity(pid: int) -> tuple[int, int, int]:
 
 
 def _namespace() -> int:
-    return os.stat("/proc/self/ns/pid").st_ino
+    return Path("/proc/self/ns/pid").stat().st_ino
 
 
 def _parents() -> tuple[Path, ...]:

@@ -90,7 +90,7 @@ def _become(command: Sequence[bytes], env: Mapping[bytes, bytes], options: Optio
     for number in (signal.SIGTERM, signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)
     try:
-        os.execvpe(command[0], command, env)
+        os.execvpe(command[0], list(command), env)
     except OSError as error:
         os.write(2, command[0] + f": {error.strerror}\n".encode())
     os._exit(127)
@@ -228,4 +228,3 @@ def _call(number: int, *arguments: object) -> int:
     if result < 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
     return result
-

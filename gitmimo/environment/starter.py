@@ -27,6 +27,7 @@ STATUS = struct.Struct("=i")
 RUN, STOP, QUIT = b"r", b"s", b"q"  # QUIT: end at once, the group is removed elsewhere
 MOST_FDS = 64
 _CLOSE_ON_EXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+_IGNORED_HERE = (signal.SIGPIPE, signal.SIGXFSZ)  # by Python; an exec would hand that on
 _TERM_S = 1.0  # between SIGTERM to the command and SIGKILL to all
 
 
@@ -90,15 +91,19 @@ def _receive_bytes(channel: socket.socket, wanted: int) -> bytes:
 
 def _run(request: Mapping[str, Any], fds: list[int], channel: socket.socket, ended: int) -> int:
     """Start the command, wait for its end, a word to stop it or the end of git-mimo, and kill what it left."""
-    starter = os.getpid()
-    child = os.fork()
-    if child == 0:
-        try:
-            _be_child(request, fds, starter)
-        finally:
-            os._exit(126)
+    # out of the way: a descriptor that came may have the number of another's target
+    lowest = max(*request["fds"], *fds) + 1
+    inner = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, lowest) for fd in fds]
+    fds += inner
+    try:
+        child = _spawn(request, inner) if request["options"] is None else _fork(request, inner)
+    except OSError as error:
+        os.write(inner[0], request["name"] + f": cannot start: {error.strerror}\n".encode())
+        child = 0
     for fd in fds:
         os.close(fd)
+    if not child:
+        return 126
     status, deadline = None, float("inf")
     poll = select.poll()
     poll.register(channel, select.POLLIN)
@@ -123,37 +128,48 @@ def _run(request: Mapping[str, Any], fds: list[int], channel: socket.socket, end
     return 128 + signal.SIGTERM if deadline < float("inf") or status is None else status
 
 
-def _be_child(request: Mapping[str, Any], fds: Sequence[int], starter: int) -> NoReturn:
-    """In the fork: descriptors, session, directory, then the command or what confines it."""
+def _spawn(request: Mapping[str, Any], inner: Sequence[int]) -> int:
+    """A program that confines itself; it copies nothing of this process, which a fork does."""
+    targets = [(os.POSIX_SPAWN_DUP2, source, target) for source, target in zip(inner, request["fds"], strict=True)]
+    return os.posix_spawn(
+        request["argv"][0],
+        request["argv"],
+        request["env"],
+        file_actions=[(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0), *targets, (os.POSIX_SPAWN_DUP2, 1, 2)],
+        setsid=True,
+        setsigdef=_IGNORED_HERE,
+    )
+
+
+def _fork(request: Mapping[str, Any], inner: Sequence[int]) -> int:
+    """A fork that becomes the command, limited and confined."""
+    starter = os.getpid()
+    child = os.fork()
+    if child == 0:
+        try:
+            _be_child(request, inner, starter)
+        finally:
+            os._exit(126)
+    return child
+
+
+def _be_child(request: Mapping[str, Any], inner: Sequence[int], starter: int) -> NoReturn:
     os.setsid()
     die_with(starter, signal.SIGKILL)
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    targets: Sequence[int] = request["fds"]
     null = os.open(os.devnull, os.O_RDONLY)
-    above = max(*targets, *fds, null) + 1
-    # first out of the way: a descriptor that came may have the number of another's target
-    moved = [_move_up(fd, above) for fd in fds]
-    os.dup2(_move_up(null, above), 0)
-    for source, target in zip(moved, targets, strict=True):
+    os.dup2(null, 0)
+    for source, target in zip(inner, request["fds"], strict=True):
         os.dup2(source, target)
     os.dup2(1, 2)
-    _close_all_but(set(targets))
-    argv, env = request["argv"], request["env"]
+    _close_all_but(set(request["fds"]))
     try:
         os.chdir(request["cwd"])
-        if request["options"] is not None:
-            become_command(argv, env, request["options"])
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
-        os.execve(argv[0], argv, env)
+        become_command(request["argv"], request["env"], request["options"])
     except OSError as error:
         os.write(2, request["name"] + f": cannot start: {error.strerror}\n".encode())
     os._exit(126)
-
-
-def _move_up(fd: int, lowest: int) -> int:
-    return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, lowest)
 
 
 def _close_all_but(kept: set[int]) -> None:

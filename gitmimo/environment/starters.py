@@ -54,9 +54,9 @@ def run_started(
 ) -> CommandResult:
     """Run a command without stdin, stdout and stderr as one stream, and leave nothing of it behind.
 
-    Starters are kept apart by `kind`: what runs without protection could take hold of its own. As root a control group
-    caps the number of processes at twice the limit, since sampling is what names the limit. Nothing is lost when git-mimo
-    is killed: the starter ends what runs. CheckError when no starter can be started.
+    Starters are kept apart by `kind`: what runs without protection could take hold of its own. As root a control
+    group caps the number of processes, at twice the limit: sampling is what names it. When git-mimo is killed, the
+    starter ends what runs. CheckError when no starter can be started.
     """
     with _lent(kind) as starter:
         starter.limit(2 * limits.processes)
@@ -129,6 +129,13 @@ class _Starter:
         self.drop()
         return False
 
+    def check_start(self) -> None:
+        """CheckError when it ended by itself, which it never does once it runs."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            code = self._process.wait(_QUIT_S)
+            if code > 0:
+                raise CheckError(f"commands cannot be started: `{sys.executable}` ended with exit code {code}")
+
     def limit(self, processes: int) -> None:
         """Cap how many processes the next command may have; 0 takes the cap away."""
         if self._group and processes != self._cap:
@@ -198,7 +205,7 @@ class _Started:
         self.end = channel.fileno()
 
     def poll(self) -> int | None:
-        """The exit code once all has ended; 137 when the starter itself was killed."""
+        """The exit code once all has ended; 137 when the starter itself was killed. CheckError when it never ran."""
         if self._status is None:
             try:
                 said = self._channel.recv(STATUS.size, socket.MSG_DONTWAIT)
@@ -210,6 +217,7 @@ class _Started:
             self._status = STATUS.unpack(said)[0] if self._starter.is_idle else 137
             if not self._starter.is_idle:
                 kill_marked(self._marker)
+                self._starter.check_start()
         return self._status
 
     def ask_to_end(self) -> None:
