@@ -10,22 +10,15 @@ from typing import Any
 
 import pygit2
 
-from gitmimo.errors import BareRepository, NoCommits, NotARepository, RepoError
-from gitmimo.git.binary import GitResult, check_git_version, check_outside_name, run_git
+from gitmimo.errors import NoCommits, RepoError
+from gitmimo.git.binary import GitResult, check_outside_name, run_git
 from gitmimo.git.identity import Ident, read_ident
 from gitmimo.git.objects import GITLINK, LINK, TREE, Entry, format_tree, parse_tree
+from gitmimo.git.place import find_place, require_work_tree, state_dir_of
 from gitmimo.git.shim import make_shim, opens_in_libgit2
 from gitmimo.git.user_rules import UserRules, filters_named, read_user_rules
 from gitmimo.records import Oid
 
-# Honoured once, on entry: they say which repository the user means
-_ENTRY_NAMES = (
-    "GIT_DIR",
-    "GIT_WORK_TREE",
-    "GIT_COMMON_DIR",
-    "GIT_CEILING_DIRECTORIES",
-    "GIT_DISCOVERY_ACROSS_FILESYSTEM",
-)
 _FULL_ID = re.compile(r"[0-9a-f]{40}\Z")
 
 
@@ -51,37 +44,19 @@ class Repository:
 
         NotARepository, GitTooOld, or RepoError with git's own words, for example on unsafe ownership.
         """
-        check_git_version()
-        source = os.environ if environ is None else environ
-        entry = {name: source[name] for name in _ENTRY_NAMES if name in source}
-
-        def ask(*flags: str) -> GitResult:
-            return run_git(["rev-parse", "--path-format=absolute", *flags], cwd=start, env=entry, check=False)
-
-        facts = ask("--is-bare-repository", "--show-object-format", "--git-dir", "--git-common-dir")
-        if facts.exit_code:
-            _refuse(start, facts)
-        is_bare, object_format, *paths = facts.text.split("\n")
-        if object_format != "sha1":
-            raise RepoError(
-                f"the repository names objects by {object_format}, which git-mimo cannot read",
-                hint="use a clone that was made with --object-format=sha1",
-            )
-        if len(paths) != 2:  # a line feed in a name
-            paths = [ask("--git-dir").text, ask("--git-common-dir").text]
-        top = ask("--show-toplevel")
+        place = find_place(start, environ=environ)
         return cls(
-            git_dir=Path(paths[0]),
-            common_dir=Path(paths[1]),
-            work_tree=None if top.exit_code else Path(top.text),
-            is_bare=is_bare == "true",
-            uses_binary_refs=not opens_in_libgit2(Path(paths[0])),
+            git_dir=place.git_dir,
+            common_dir=place.common_dir,
+            work_tree=place.work_tree,
+            is_bare=place.is_bare,
+            uses_binary_refs=not opens_in_libgit2(place.git_dir),
         )
 
     @property
     def state_dir(self) -> Path:
         """Where git-mimo keeps what may vanish; not made here."""
-        return self.common_dir / "mimo"
+        return state_dir_of(self.common_dir)
 
     @property
     def is_shallow(self) -> bool:
@@ -98,13 +73,7 @@ class Repository:
 
     def require_work_tree(self) -> Path:
         """Return the checkout; BareRepository when there is none."""
-        if self.work_tree is not None:
-            return self.work_tree
-        if self.is_bare:
-            raise BareRepository(
-                f"the repository has no checkout: `{self.common_dir}`", hint="run it in a clone or a worktree"
-            )
-        raise BareRepository(f"not inside a checkout but in its git directory: `{self.git_dir}`", hint="cd ..")
+        return require_work_tree(self)
 
     def run(self, *args: str | Path, **options: Any) -> GitResult:
         """Run git on this repository, from its checkout where it has one; options are `run_git`'s."""
@@ -258,10 +227,3 @@ class Repository:
             self._shared[variable] = read_ident(variable, git_dir=self.git_dir)
         found: Ident = self._shared[variable]
         return found if date_name in os.environ else found.now()
-
-
-def _refuse(start: Path, facts: GitResult) -> None:
-    said = facts.stderr.strip()
-    if "not a git repository" in said:
-        raise NotARepository(f"not a git repository: `{start}`", hint="git init")
-    raise RepoError(said.removeprefix("fatal: ") or f"git cannot read the repository: `{start}`")
