@@ -22,7 +22,9 @@ from gitmimo.journal import Journal
 from gitmimo.records import (
     CandidateResult,
     Evidence,
+    Gate,
     Oid,
+    Outcome,
     RankedCandidate,
     SessionId,
     SessionResult,
@@ -85,7 +87,7 @@ def _repository(scratch: Path) -> Path:
 
 def _write_session(directory: Path, number: int) -> None:
     """Write the journal of one session, line by line as `start` does."""
-    session = SessionId("0".rjust(6, "0") + "".join(_DIGITS[number >> shift & 31] for shift in (15, 10, 5, 0)))
+    session = SessionId("000000" + "".join(_DIGITS[number >> shift & 31] for shift in (15, 10, 5, 0)))
     journal = Journal(directory / session / "journal.jsonl")
     candidates = tuple(_candidate(session, n) for n in (1, 2))
     opening = SessionResult(
@@ -133,7 +135,14 @@ def _candidate(session: SessionId, number: int) -> CandidateResult:
         steps=_STEPS,
         usage=Usage(prompt=12_000, completion=900),
         cost_usd=0.0021,
-        evidence=Evidence(tree=Oid("3" * 40), base=Oid("1" * 40), passed=number == 1, tests_passed=12, tests_run=12),
+        evidence=Evidence(
+            tree=Oid("3" * 40),
+            tested_tree=Oid("3" * 40),
+            base=Oid("1" * 40),
+            gates=tuple(Gate(name=name, outcome=Outcome.PASS) for name in ("product", "base_suite", "accept")),
+            tests_passed=12,
+            tests_run=12,
+        ),
     )
 
 

@@ -19,6 +19,7 @@ from gitmimo.git.shim import make_shim, opens_in_libgit2
 from gitmimo.git.user_rules import UserRules, filters_named, read_user_rules
 from gitmimo.records import Oid
 
+_TREES_KEPT, _MOST_ENTRIES_KEPT = 32, 2000
 _FULL_ID = re.compile(r"[0-9a-f]{40}\Z")
 
 
@@ -122,19 +123,38 @@ class Repository:
         done = self.run("rev-parse", "--verify", "--quiet", "--end-of-options", f"{rev}^{{tree}}", check=False)
         return Oid(done.text) if done.exit_code == 0 else self.tree_of(self.resolve(rev))
 
-    def read_tree(self, tree: Oid) -> dict[str, Entry]:
+    def read_tree(self, tree: Oid) -> Mapping[str, Entry]:
         """Return a tree's own entries by name; git fetches what a partial clone lacks."""
+        known = self._trees.get(tree)
+        if known is not None:
+            return known
         try:
             kind, data = self.pygit.read(tree)
         except KeyError:
             return parse_tree(self.run("cat-file", "tree", tree).stdout)
         if kind != pygit2.enums.ObjectType.TREE:
             raise RepoError(f"not a tree: `{tree}`")
-        return parse_tree(data)
+        return self._keep_tree(tree, parse_tree(data))
 
     def write_tree(self, entries: Iterable[Entry]) -> Oid:
         """Store a tree object. Names are the caller's to check: see `tree.check_tree_path`."""
-        return Oid(str(self.pygit.write(pygit2.enums.ObjectType.TREE, format_tree(entries))))
+        held = {entry.path: entry for entry in entries}
+        tree = Oid(str(self.pygit.write(pygit2.enums.ObjectType.TREE, format_tree(held.values()))))
+        self._keep_tree(tree, held)
+        return tree
+
+    @property
+    def _trees(self) -> dict[Oid, Mapping[str, Entry]]:
+        """Trees that were read or written lately: a step reads those again that the step before wrote."""
+        found: dict[Oid, Mapping[str, Entry]] = self._shared.setdefault("trees", {})
+        return found
+
+    def _keep_tree(self, tree: Oid, entries: Mapping[str, Entry]) -> Mapping[str, Entry]:
+        if len(self._trees) >= _TREES_KEPT:
+            self._trees.clear()
+        if len(entries) <= _MOST_ENTRIES_KEPT:
+            self._trees[tree] = entries
+        return entries
 
     def write_blob(self, data: bytes) -> Oid:
         """Store a blob object."""
