@@ -2,8 +2,8 @@
 
     python -m benchmarks.status [--sessions 200] [--runs 11]
 
-Each session's journal has 28 lines, as one with two candidates of ten steps leaves it. The commands take turns, so that a
-busy moment meets all of them.
+Each session's journal has 28 lines, as one with two candidates of ten steps leaves it. The commands take turns, so that
+a busy moment meets all of them.
 """
 
 import argparse
@@ -14,7 +14,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
