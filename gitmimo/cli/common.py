@@ -1,20 +1,23 @@
 """What the commands share: the repository, the resolved configuration, and option declarations used twice."""
 
 import os
-import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
+from gitmimo.cli.basics import json_option as json_option
+from gitmimo.cli.basics import seconds as seconds
+from gitmimo.cli.basics import session_argument as session_argument
+from gitmimo.cli.basics import short as short
+from gitmimo.cli.basics import tokens as tokens
+from gitmimo.cli.basics import usd as usd
 from gitmimo.config import Config, resolve
 from gitmimo.errors import RepoError
 from gitmimo.git.binary import run_git
 from gitmimo.git.repository import Repository
-
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
 
 
 def open_repository() -> Repository:
@@ -68,38 +71,6 @@ def read_text_argument(value: str) -> str:
         except OSError as exc:
             raise click.UsageError(f"cannot read `{path}`: {exc.strerror}") from exc
     return value
-
-
-def session_argument(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A session, named by its id, a unique beginning of it, or a branch; the newest when absent."""
-    return click.argument("session", required=False)(function)
-
-
-def short(text: str, length: int) -> str:
-    """The first line of a text, cut to a length."""
-    line = re.sub(r"\s+", " ", text).strip()
-    return line if len(line) <= length else line[: length - 1] + "…"
-
-
-def usd(amount: float) -> str:
-    """Money as people write it: no digits for nothing, more for little."""
-    if not amount:
-        return "$0"
-    return f"${amount:.4f}" if amount < 0.1 else f"${amount:.2f}"
-
-
-def seconds(amount: float) -> str:
-    """A duration as people say it."""
-    if amount < 60:
-        return f"{amount:.1f}s" if amount < 10 else f"{amount:.0f}s"
-    minutes, rest = divmod(round(amount), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}h{minutes:02d}m" if hours else f"{minutes}m{rest:02d}s"
-
-
-def tokens(amount: int) -> str:
-    """A number of tokens, shortened."""
-    return str(amount) if amount < 10_000 else f"{amount / 1000:.0f}k" if amount < 1_000_000 else f"{amount / 1e6:.1f}M"
 
 
 def stable(values: Sequence[str]) -> tuple[str, ...]:

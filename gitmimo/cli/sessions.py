@@ -1,9 +1,4 @@
-"""`git mimo list|status|show|stop`: sessions and how they stand."""
-
-import shutil
-import sys
-import time
-from typing import Any
+"""`git mimo show|stop`: one session in full, and its end."""
 
 import click
 
@@ -18,9 +13,8 @@ from gitmimo.cli.common import (
     usd,
 )
 from gitmimo.evaluator.suspicion import REVIEW
-from gitmimo.git.repository import Repository
-from gitmimo.records import CandidateResult, Outcome, SessionResult, SessionStatus, to_json
-from gitmimo.workflow.history import SessionState, find_session, read_all, read_session, request_stop
+from gitmimo.records import CandidateResult, Outcome, SessionResult, SessionStatus
+from gitmimo.workflow.history import SessionState, find_session, read_session, request_stop
 from gitmimo.workflow.land import result_json
 
 _STYLES = {
@@ -29,66 +23,6 @@ _STYLES = {
     SessionStatus.FAILED: "red",
     SessionStatus.ERROR: "red",
 }
-
-
-@click.command("list")
-@click.option("-n", "--max-count", type=click.IntRange(min=1), help="Show at most this many.")
-@json_option
-def list_command(max_count: int | None, as_json: bool) -> int:
-    """List the sessions of this repository, newest first."""
-    states = list(read_all(open_repository(), limit=max_count))
-    if as_json:
-        render.emit_json({"schema": "git-mimo/list/1", "sessions": [_brief(state) for state in states]})
-        return 0
-    if not states:
-        render.say("no session yet")
-        return 0
-    _print_states(states)
-    return 0
-
-
-@click.command("status")
-@session_argument
-@click.option("-w", "--watch", is_flag=True, help="Say it again every second while a session runs.")
-@json_option
-def status_command(session: str | None, watch: bool, as_json: bool) -> int:
-    """Say how sessions stand: those that run, then the newest."""
-    repository = open_repository()
-    while watch and _is_any_running(repository, session):
-        if sys.stdout.isatty():
-            click.clear()
-        _tell_status(repository, session, as_json=as_json)
-        sys.stdout.flush()
-        time.sleep(1.0)
-    return _tell_status(repository, session, as_json=as_json)
-
-
-def _is_any_running(repository: Repository, session: str | None) -> bool:
-    if session:
-        return read_session(repository, find_session(repository, session)).result.status is SessionStatus.RUNNING
-    return any(state.result.status is SessionStatus.RUNNING for state in read_all(repository))
-
-
-def _tell_status(repository: Repository, session: str | None, *, as_json: bool) -> int:
-    if session:
-        states = [read_session(repository, find_session(repository, session))]
-    else:
-        everything = list(read_all(repository, limit=None))
-        states = [state for state in everything if state.result.status is SessionStatus.RUNNING]
-        states += [state for state in everything if state not in states][: max(0, 5 - len(states))]
-    if as_json:
-        render.emit_json({"schema": "git-mimo/status/1", "sessions": [_brief(state) for state in states]})
-        return 0
-    if not states:
-        render.say("no session yet")
-        render.hint('git mimo start --task "..."')
-        return 0
-    _print_states(states)
-    for state in states:
-        if state.result.status is SessionStatus.STOPPED:
-            render.hint(f"session {state.result.session} was cut off after `{state.phase}`; what it made is kept")
-            render.hint(f"git mimo resume {state.result.session}")
-    return 0
 
 
 @click.command("show")
@@ -122,29 +56,6 @@ def stop_command(session: str | None) -> int:
 def say_flag(flag: str) -> str:
     """What to look at, in words: some flags forbid merging without a person."""
     return f"needs a person: {flag.removeprefix(REVIEW)}" if flag.startswith(REVIEW) else flag
-
-
-def _print_states(states: list[SessionState]) -> None:
-    rows = []
-    for state in states:
-        result = state.result
-        winner = str(result.verdict.winner) if result.verdict and result.verdict.winner is not None else "-"
-        rows.append(
-            (
-                result.session,
-                result.status.value + (" (merged)" if result.merged else ""),
-                f"{result.started:%Y-%m-%d %H:%M}" if result.started else "-",
-                str(len(result.candidates)),
-                winner,
-                usd(result.cost_usd),
-                seconds(result.seconds) if result.seconds else "-",
-                short((result.task or result.message).strip().partition("\n")[0], 60),
-            )
-        )
-    lines = render.table(("session", "status", "started", "n", "winner", "cost", "time", "task"), rows).splitlines()
-    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
-    for line in lines:
-        render.out(line if not columns or len(line) <= columns else f"{line[: columns - 1]}…")
 
 
 def _print_session(state: SessionState) -> None:
@@ -199,24 +110,3 @@ def _print_candidate(candidate: CandidateResult, result: SessionResult) -> None:
         render.out(f": {short(gate.detail, 300)}" if gate.detail else "")
     for flag in evidence.flags:
         render.out(f"    look at:  {say_flag(flag)}")
-
-
-def _brief(state: SessionState) -> dict[str, Any]:
-    result = state.result
-    return {
-        "session": result.session,
-        "status": result.status.value,
-        "phase": state.phase,
-        "task": result.task,
-        "started": to_json(result.started),
-        "base": result.base,
-        "target_branch": result.target_branch,
-        "candidates": len(result.candidates),
-        "winner": result.verdict.winner if result.verdict else None,
-        "result_branch": result.result_branch,
-        "merged": result.merged,
-        "usd": result.cost_usd,
-        "tokens": result.usage.total,
-        "seconds": result.seconds,
-        "message": result.message,
-    }

@@ -1,26 +1,23 @@
 """Commands in bubblewrap: own namespaces, read-only system, hidden home, no capabilities, no network."""
 
 import contextlib
-import json
 import os
-import select
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from gitmimo.environment.cgroup import entering, process_cap
 from gitmimo.environment.command import Job, Limits
-from gitmimo.environment.process import named_memory_limit, run_process, shown
+from gitmimo.environment.process import named_memory_limit, shown
 from gitmimo.environment.profile import Profile, network_variables
 from gitmimo.environment.shell import command_line
+from gitmimo.environment.starters import Start, run_started
 from gitmimo.errors import CheckError
 from gitmimo.records import CommandResult
 
 _TEMP_BYTES = 2 << 30
 _SHM_BYTES = 1 << 30
-_END_S = 5.0
-# dash calls the limit of processes -p, every other shell -u
+# bash and its like call the limit of processes -u; there -p is another one
 _LIMITER = (
-    '(ulimit -u) >/dev/null 2>&1 && ulimit -u "$3" || ulimit -p "$3"; '
+    'case "$BASH_VERSION$ZSH_VERSION${KSH_VERSION#*MIRBSD*}" in "") ulimit -p "$3";; *) ulimit -u "$3";; esac; '
     'ulimit -c 0; ulimit -d "$1"; ulimit -f "$2"; shift 3; exec "$@"'
 )
 
@@ -51,10 +48,8 @@ class BwrapEnvironment:
         with contextlib.ExitStack() as stack:
             pointer = stack.enter_context(_pointer(job, work_tree))
             line = stack.enter_context(command_line(job.command))
-            born, birth = stack.enter_context(_pipe())
-            argv = [str(self._program), *self._arguments(job, work_tree, pointer), "--info-fd", str(birth), "--"]
+            argv = [str(self._program), *self._arguments(job, work_tree, pointer), "--"]
             argv += [*_limited(job.limits), *line.argv]
-            procs = stack.enter_context(process_cap(2 * job.limits.processes))  # sampling names it
             # bwrap itself is process 1 inside and shows the environment that it was started with
             env = {
                 **self._profile.env,
@@ -63,17 +58,15 @@ class BwrapEnvironment:
                 "TMPDIR": "/tmp",
                 **job.env,
             }
-            result = run_process(
-                entering(procs, argv),
+            fds = (*line.fds, *([pointer] if pointer is not None else []))
+            result = run_started(
+                Start(argv=argv, env=env, cwd=Path("/"), fds=fds),
+                kind=self.name,
                 command=shown(job.command),
-                cwd=Path("/"),
-                env=env,
                 limits=job.limits,
                 watched=[work_tree, *job.writable, *([job.temp] if job.temp else [])],
-                pass_fds=(birth, *line.fds, *([pointer] if pointer is not None else [])),
                 cancelled=job.cancelled,
             )
-            _await_end(born)
         if result.exit_code and result.output.startswith("bwrap: "):
             raise CheckError(f"the sandbox could not start: {result.output.strip().splitlines()[0]}")
         return named_memory_limit(result)
@@ -107,33 +100,6 @@ def _limited(limits: Limits) -> list[str]:
     size = str(limits.file_bytes // 512) if limits.file_bytes else "unlimited"
     processes = str(limits.processes) if limits.processes else "unlimited"
     return ["/bin/sh", "-c", _LIMITER, "sh", data, size, processes]
-
-
-@contextlib.contextmanager
-def _pipe() -> Iterator[tuple[int, int]]:
-    ends = os.pipe()
-    try:
-        yield ends
-    finally:
-        for fd in ends:
-            os.close(fd)
-
-
-def _await_end(born: int) -> None:
-    """Wait until the kernel has ended the namespace's first process, and with it all others.
-
-    bubblewrap returns a moment before that.
-    """
-    os.set_blocking(born, False)
-    try:
-        pid = int(json.loads(os.read(born, 4096))["child-pid"])
-        handle = os.pidfd_open(pid)
-    except (OSError, ValueError, KeyError):
-        return  # it never began, or has ended
-    try:
-        select.select([handle], [], [], _END_S)
-    finally:
-        os.close(handle)
 
 
 @contextlib.contextmanager

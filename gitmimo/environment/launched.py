@@ -2,24 +2,20 @@
 
 import contextlib
 import os
-import secrets
 import shutil
-import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from gitmimo.environment import launcher
 from gitmimo.environment.command import Job, Limits
-from gitmimo.environment.process import named_memory_limit, run_process, shown
-from gitmimo.environment.proctree import kill_marked
+from gitmimo.environment.process import named_memory_limit, shown
 from gitmimo.environment.profile import Profile, network_variables
 from gitmimo.environment.shell import command_line
+from gitmimo.environment.starters import Start, run_started
 from gitmimo.errors import CheckError
 from gitmimo.records import CommandResult
 
-_DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts", "shm")
-_MARKER = "GIT_MIMO_JOB"
+_DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts")
 
 
 class PlainEnvironment:
@@ -44,7 +40,7 @@ class PlainEnvironment:
         """Run one command; see `Environment.run`."""
         with _private_temp(job) as temp:
             env = {"HOME": str(self._profile.home), "TMPDIR": str(temp)}
-            return _launch(job, temp, [], {**self._profile.env, **self._network, **env})
+            return _launch(self.name, job, temp, {}, {**self._profile.env, **self._network, **env})
 
 
 class LandlockEnvironment:
@@ -60,7 +56,8 @@ class LandlockEnvironment:
         self._profile = profile
         self._network = network_variables(environ)
         self._namespaces = namespaces
-        self._system = tuple(_outside(Path("/"), (*profile.hidden, *profile.masked)))
+        self._read = [*_outside(Path("/"), (*profile.hidden, *profile.masked)), *profile.readable]
+        self._closed = [place for place in profile.hidden if not _holds(place, self._read)]
         self.gaps: tuple[str, ...] = (
             "names, sizes and times of files outside can be seen, and those of own files changed",
             "services that listen on a socket with a path can be reached, except below `/run`",
@@ -79,64 +76,59 @@ class LandlockEnvironment:
             temp = stack.enter_context(_private_temp(job))
             home = temp / ".home"
             home.mkdir(exist_ok=True)
-            options = [*self._options(job, temp), *stack.enter_context(_pointer(job, bind=self._namespaces))]
+            options = self._options(job, temp) | stack.enter_context(_pointer(job, bind=self._namespaces))
             env = {**self._profile.env, **(self._network if job.network else {})}
             env |= {"HOME": str(home), "TMPDIR": str(temp)}
-            return _launch(job, temp, options, env)
+            return _launch(self.name, job, temp, options, env)
 
-    def _options(self, job: Job, temp: Path) -> list[str]:
-        options = ["--landlock", "1"]
-        options += ["--isolate", "1"] if self._namespaces else []
-        options += [] if job.network else ["--no-network", "1"]
+    def _options(self, job: Job, temp: Path) -> dict[str, list[str]]:
         writable = [job.work_tree, *job.writable, temp, *([job.private_git] if job.private_git else [])]
-        for path in (*self._system, *self._profile.readable, *job.readable):
-            options += ["--ro", str(path.resolve())]
-        for path in writable:
-            options += ["--rw", str(path.resolve())]
-        shown = [Path(path) for path in options if path.startswith("/")]
-        for place in self._profile.hidden:
-            if not any(path.is_relative_to(place) for path in shown):
-                options += ["--hide", str(place)]
-        for name in _DEVICES:
-            options += ["--rw" if name == "shm" else "--dev", f"/dev/{name}"]
-        return options
+        written = [path.resolve() for path in writable]
+        read = [path.resolve() for path in job.readable]
+        return {
+            "landlock": ["1"],
+            **({"isolate": ["1"]} if self._namespaces else {}),
+            **({} if job.network else {"no-network": ["1"]}),
+            "ro": [str(path) for path in (*self._read, *read)],
+            "rw": [*(str(path) for path in written), "/dev/shm"],
+            "hide": [str(place) for place in self._closed if not _holds(place, (*read, *written))],
+            "dev": [f"/dev/{name}" for name in _DEVICES],
+        }
+
+
+def _holds(place: Path, paths: Iterable[Path]) -> bool:
+    return any(path.is_relative_to(place) for path in paths)
 
 
 def _launch(
-    job: Job,
-    temp: Path,
-    options: Sequence[str],
-    env: Mapping[str, str],
+    kind: str, job: Job, temp: Path, options: Mapping[str, Sequence[str]], env: Mapping[str, str]
 ) -> CommandResult:
     cwd = (job.cwd or job.work_tree).resolve()
     if not cwd.is_dir():
         raise CheckError(f"no such directory to run a command in: `{cwd}`")
-    marker = secrets.token_hex(8)
     with command_line(job.command) as line:
-        argv = [sys.executable, "-I", "-S", launcher.__file__, "--parent", str(os.getpid())]
-        argv += [*_limits(job.limits), *options, "--", *line.argv]
-        try:
-            result = run_process(
-                argv,
-                command=shown(job.command),
+        result = run_started(
+            Start(
+                argv=line.argv,
+                env={**env, **job.env},
                 cwd=cwd,
-                env={**env, **job.env, _MARKER: marker},
-                limits=job.limits,
-                watched=[job.work_tree, temp, *job.writable],
-                pass_fds=line.fds,
-                cancelled=job.cancelled,
-            )
-        finally:
-            kill_marked(f"{_MARKER}={marker}")
+                options={**options, **_limits(job.limits)},
+                fds=line.fds,
+            ),
+            kind=kind,
+            command=shown(job.command),
+            limits=job.limits,
+            watched=[job.work_tree, temp, *job.writable],
+            cancelled=job.cancelled,
+        )
     if result.exit_code == 126 and result.output.startswith("git-mimo: "):
         raise CheckError(result.output.strip().removeprefix("git-mimo: "))
     return named_memory_limit(result)
 
 
-def _limits(limits: Limits) -> list[str]:
-    argv = ["--data", str(limits.memory_bytes)] if limits.memory_bytes else []
-    argv += ["--nproc", str(limits.processes)] if limits.processes else []
-    return argv + (["--fsize", str(limits.file_bytes)] if limits.file_bytes else [])
+def _limits(limits: Limits) -> dict[str, list[str]]:
+    wanted = {"data": limits.memory_bytes, "nproc": limits.processes, "fsize": limits.file_bytes}
+    return {name: [str(value)] for name, value in wanted.items() if value}
 
 
 @contextlib.contextmanager
@@ -153,22 +145,22 @@ def _private_temp(job: Job) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _pointer(job: Job, *, bind: bool) -> Iterator[list[str]]:
+def _pointer(job: Job, *, bind: bool) -> Iterator[dict[str, list[str]]]:
     """Options that bind a pointer to the private repository over `.git`."""
     place = job.work_tree.resolve() / ".git"
     if job.private_git is None:
-        yield []
+        yield {}
         return
     text = b"gitdir: " + os.fsencode(job.private_git.resolve()) + b"\n"
     if not place.exists() and not place.is_symlink():
         place.write_bytes(text)
     if not bind or not place.is_file():
-        yield []
+        yield {}
         return
     with tempfile.NamedTemporaryFile(prefix="mimo-pointer-") as file:
         file.write(text)
         file.flush()
-        yield ["--pointer", file.name, "--pointer-at", str(place)]
+        yield {"pointer": [file.name], "pointer-at": [str(place)]}
 
 
 def _outside(top: Path, hidden: Sequence[Path]) -> Iterator[Path]:

@@ -1,18 +1,19 @@
-"""First process of a command where bubblewrap is missing: limits, namespaces, landlock, and the end of all children.
+"""From a fork to a command: limits, namespaces, landlock. What stands in for bubblewrap where it is missing.
 
-Run as a script by `python -I -S`, so it imports only what starts fast, and nothing of git-mimo. Options come as
-`--name value` pairs before `--`, then argv. It adopts orphans, so that a daemon can't leave the tree, and ends every
-one of them when the command ends, when it gets SIGTERM, or when git-mimo dies.
+Runs in the starter's children, so it imports only what starts fast. Options map a name to its values, all bytes.
 """
 
 import ctypes
 import errno
+import fcntl
 import os
 import resource
 import signal
+import socket
 import struct
 import sys
-import time
+from collections.abc import Mapping, Sequence
+from typing import NoReturn
 
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS, _PR_SET_CHILD_SUBREAPER, _PR_CAPBSET_DROP = 1, 38, 36, 24
 _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
@@ -26,85 +27,85 @@ _FILE_RIGHTS = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | IOCTL_DEV
 _READ = EXECUTE | READ_FILE | READ_DIR
 
 _libc = ctypes.CDLL(None, use_errno=True)
-_IS_LINUX = sys.platform.startswith("linux")
-_TERM_S = 1.0
-
-
-class _Stop(Exception):  # noqa: N818
-    """SIGTERM came."""
+IS_LINUX = sys.platform.startswith("linux")
+Options = Mapping[str, Sequence[bytes]]
 
 
 def landlock_abi() -> int:
     """The kernel's landlock version, 0 where there is none."""
-    if not _IS_LINUX:
+    if not IS_LINUX:
         return 0
     return max(0, int(_libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(1))))
 
 
-def main(arguments: list[str]) -> int:
-    """Read the options, isolate, start the command, wait, and leave nothing behind."""
-    options: dict[str, list[str]] = {}
-    while arguments and arguments[0] != "--":
-        options.setdefault(arguments[0], []).append(arguments[1])
-        arguments = arguments[2:]
-    command = arguments[1:]
-    _die_with(int(options["--parent"][0]), signal.SIGTERM)
-    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
-    signal.signal(signal.SIGTERM, _on_stop)
-    signal.signal(signal.SIGINT, _on_stop)
-    child = 0
+def become_command(command: Sequence[bytes], env: Mapping[bytes, bytes], options: Options) -> NoReturn:
+    """Turn this fork, which leads its own session, into the command; never returns.
+
+    In a PID namespace three processes stand for it: this one, which waits, the namespace's first, which reaps and
+    hands SIGTERM on, and the command, with a process group of its own.
+    """
     try:
-        isolated = _isolate(options) if "--isolate" in options else 0
-        launcher = os.getpid()
+        isolated = _isolate(options) if "isolate" in options else 0
+    except OSError as error:
+        _refuse(error)
+    if not isolated & _NEWPID:
+        _become(command, env, options, isolated)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    first = os.fork()
+    if first == 0:
+        die_with(0, signal.SIGKILL)
+        _mount(b"proc", b"/proc", b"proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
         child = os.fork()
         if child == 0:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
-            if isolated & _NEWPID:
-                _die_with(0, signal.SIGKILL)
-                if isolated & _NEWNS:
-                    _mount("proc", "/proc", "proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
-                os._exit(_be_init(command, options, isolated))
-            _die_with(launcher, signal.SIGKILL)
-            _become(command, options, isolated)
-        status = _wait_for(child)
-    except _Stop:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        if child:
-            _ask_to_end(child)
-        status = 128 + signal.SIGTERM
-    _kill_below()
-    return status
+            os.setpgid(0, 0)
+            _become(command, env, options, isolated)
+        signal.signal(signal.SIGTERM, lambda *_: _end_group(child))
+        os._exit(_wait_for(child))  # the kernel then ends all others in the namespace
+    os._exit(_wait_for(first))
 
 
-def _be_init(command: list[str], options: dict[str, list[str]], isolated: int) -> int:
-    """Process 1 of a PID namespace: start the command, reap, end with it; the kernel then ends the others."""
-    child = os.fork()
-    if child == 0:
-        _become(command, options, isolated)
-    return _wait_for(child)
+def adopt_orphans() -> None:
+    """Make this process the parent of every descendant whose parent has ended."""
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
-def _become(command: list[str], options: dict[str, list[str]], isolated: int) -> None:
+def die_with(parent: int, number: int) -> None:
+    """Ask for a signal at the parent's end; go at once when it has ended already. 0: don't look."""
+    _prctl(_PR_SET_PDEATHSIG, int(number))
+    if parent and os.getppid() != parent:
+        os._exit(137)
+
+
+def _become(command: Sequence[bytes], env: Mapping[bytes, bytes], options: Options, isolated: int) -> NoReturn:
     """Confine this process and turn it into the command; never returns."""
-    os.setpgid(0, 0)
     try:
         _limit(options, counts_processes=bool(isolated & _NEWUSER))
         _prctl(_PR_SET_NO_NEW_PRIVS, 1)
-        if "--landlock" in options:
-            _confine(options, deny_tcp="--no-network" in options and not isolated & _NEWNET)
+        if "landlock" in options:
+            _confine(options, deny_tcp="no-network" in options and not isolated & _NEWNET)
             _drop_capabilities()
     except OSError as error:
-        os.write(2, f"git-mimo: cannot confine the command: {error}\n".encode())
-        os._exit(126)
+        _refuse(error)
     # Python ignores SIGPIPE and SIGXFSZ, an exec would hand that on
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+    for number in (signal.SIGTERM, signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_DFL)
     try:
-        os.execvp(command[0], command)
+        os.execvpe(command[0], list(command), env)
     except OSError as error:
-        os.write(2, f"{command[0]}: {error.strerror}\n".encode())
+        os.write(2, command[0] + f": {error.strerror}\n".encode())
     os._exit(127)
+
+
+def _refuse(error: OSError) -> NoReturn:
+    os.write(2, f"git-mimo: cannot confine the command: {error}\n".encode())
+    os._exit(126)
+
+
+def _end_group(leader: int) -> None:
+    try:  # noqa: SIM105 contextlib takes a millisecond to import
+        os.killpg(leader, signal.SIGTERM)
+    except OSError:
+        pass
 
 
 def _wait_for(child: int) -> int:
@@ -112,100 +113,38 @@ def _wait_for(child: int) -> int:
     while True:
         pid, status = os.waitpid(-1, 0)
         if pid == child:
-            code = os.waitstatus_to_exitcode(status)
-            return code if code >= 0 else 128 - code
+            return shell_status(status)
 
 
-def _ask_to_end(child: int) -> None:
-    try:  # noqa: SIM105
-        os.killpg(child, signal.SIGTERM)
-    except OSError:
-        pass
-    end = time.monotonic() + _TERM_S
-    while time.monotonic() < end:
-        try:
-            if os.waitpid(child, os.WNOHANG)[0]:
-                return
-        except ChildProcessError:
-            return
-        time.sleep(0.01)
-
-
-def _kill_below() -> None:
-    """SIGKILL every descendant until none is left; this process is a subreaper, so none gets away."""
-    while True:
-        found = _descendants(os.getpid())
-        for pid in found:
-            _kill(pid)
-        try:
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
-        except ChildProcessError:
-            return
-        if found:
-            time.sleep(0.002)
-
-
-def _kill(pid: int) -> None:
-    try:  # noqa: SIM105 contextlib takes a millisecond to import
-        os.kill(pid, signal.SIGKILL)
-    except OSError:
-        pass
-
-
-def _descendants(root: int) -> list[int]:
-    children: dict[int, list[int]] = {}
-    for name in os.listdir("/proc") if _IS_LINUX else ():  # noqa: PTH208
-        if name.isdigit():
-            try:
-                with open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123
-                    fields = file.read().rpartition(b")")[2].split()
-            except OSError:
-                continue
-            children.setdefault(int(fields[1]), []).append(int(name))
-    found: list[int] = []
-    queue = [root]
-    while queue:
-        below = children.pop(queue.pop(), [])
-        found += below
-        queue += below
-    return found
+def shell_status(status: int) -> int:
+    """What `waitpid` says as an exit code: 128 + the number of a signal."""
+    code = os.waitstatus_to_exitcode(status)
+    return code if code >= 0 else 128 - code
 
 
 def _prctl(option: int, value: int) -> None:
-    if _IS_LINUX:
+    if IS_LINUX:
         _libc.prctl(option, value, 0, 0, 0)
 
 
-def _die_with(parent: int, number: int) -> None:
-    """Ask for a signal at the parent's end; go at once when it has ended already. 0: don't look."""
-    _prctl(_PR_SET_PDEATHSIG, int(number))
-    if parent and os.getppid() != parent:
-        os._exit(137)
-
-
-def _on_stop(number: int, frame: object) -> None:
-    raise _Stop
-
-
-def _limit(options: dict[str, list[str]], *, counts_processes: bool) -> None:
+def _limit(options: Options, *, counts_processes: bool) -> None:
     """Set the limits; processes are counted per user, so that limit has a meaning in a user namespace only."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     for name, kind in (
-        ("--data", resource.RLIMIT_DATA),
-        ("--fsize", resource.RLIMIT_FSIZE),
-        ("--nproc", resource.RLIMIT_NPROC),
+        ("data", resource.RLIMIT_DATA),
+        ("fsize", resource.RLIMIT_FSIZE),
+        ("nproc", resource.RLIMIT_NPROC),
     ):
-        if name in options and (name != "--nproc" or counts_processes):
+        if name in options and (name != "nproc" or counts_processes):
             wanted = int(options[name][0])
             hard = resource.getrlimit(kind)[1]
             wanted = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
             resource.setrlimit(kind, (wanted, wanted))
 
 
-def _isolate(options: dict[str, list[str]]) -> int:
+def _isolate(options: Options) -> int:
     """Enter as many new namespaces as the kernel grants; return which. Nothing granted is no error."""
-    wanted = _NEWNS | _NEWIPC | _NEWPID | (_NEWNET if "--no-network" in options else 0)
+    wanted = _NEWNS | _NEWIPC | _NEWPID | (_NEWNET if "no-network" in options else 0)
     uid, gid = os.geteuid(), os.getegid()
     for flags in (wanted, wanted | _NEWUSER):
         if _libc.unshare(flags) == 0:
@@ -218,30 +157,26 @@ def _isolate(options: dict[str, list[str]]) -> int:
                 file.write(text)
     if flags & _NEWNET:
         _loopback_up()
-    _mount("none", "/", None, _MS_REC | _MS_PRIVATE)
-    for place in options.get("--hide", ()):
-        _mount("none", place, "tmpfs", _MS_NOSUID | _MS_NODEV | _MS_RDONLY)
-    for source, target in zip(options.get("--pointer", ()), options.get("--pointer-at", ()), strict=True):
+    _mount(b"none", b"/", None, _MS_REC | _MS_PRIVATE)
+    for place in options.get("hide", ()):
+        _mount(b"none", place, b"tmpfs", _MS_NOSUID | _MS_NODEV | _MS_RDONLY)
+    for source, target in zip(options.get("pointer", ()), options.get("pointer-at", ()), strict=True):
         if _mount(source, target, None, _MS_BIND):
-            _mount("none", target, None, _MS_BIND | _MS_REMOUNT | _MS_RDONLY)
+            _mount(b"none", target, None, _MS_BIND | _MS_REMOUNT | _MS_RDONLY)
     return flags
 
 
-def _mount(source: str, target: str, kind: str | None, flags: int) -> bool:
-    encoded = kind.encode() if kind else None
-    return bool(_libc.mount(source.encode(), os.fsencode(target), encoded, ctypes.c_ulong(flags), None) == 0)
+def _mount(source: bytes, target: bytes, kind: bytes | None, flags: int) -> bool:
+    return bool(_libc.mount(source, target, kind, ctypes.c_ulong(flags), None) == 0)
 
 
 def _loopback_up() -> None:
-    import fcntl  # needed for a new network only, and start-up is what this script costs
-    import socket
-
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         request = struct.pack("16sh14x", b"lo", 1)  # IFF_UP
         fcntl.ioctl(sock.fileno(), 0x8914, request)  # SIOCSIFFLAGS
 
 
-def _confine(options: dict[str, list[str]], *, deny_tcp: bool) -> None:
+def _confine(options: Options, *, deny_tcp: bool) -> None:
     """Allow reading and writing only beneath the named paths. Metadata (stat, chmod, utime) is not covered."""
     abi = landlock_abi()
     if not abi:
@@ -255,17 +190,17 @@ def _confine(options: dict[str, list[str]], *, deny_tcp: bool) -> None:
         parts.append(3)  # abstract sockets and signals end at the border
     attributes = struct.pack(f"{len(parts)}Q", *parts)
     ruleset = _call(_CREATE_RULESET, attributes, ctypes.c_size_t(len(attributes)), ctypes.c_uint32(0))
-    for path in options.get("--ro", ()):
+    for path in options.get("ro", ()):
         _allow(ruleset, path, _READ & handled)
-    for path in options.get("--rw", ()):
+    for path in options.get("rw", ()):
         _allow(ruleset, path, handled & ~IOCTL_DEV)
-    for path in options.get("--dev", ()):
+    for path in options.get("dev", ()):
         _allow(ruleset, path, handled & (READ_FILE | WRITE_FILE | READ_DIR | IOCTL_DEV | TRUNCATE))
     _call(_RESTRICT_SELF, ctypes.c_int(ruleset), ctypes.c_uint32(0))
     os.close(ruleset)
 
 
-def _allow(ruleset: int, path: str, rights: int) -> None:
+def _allow(ruleset: int, path: bytes, rights: int) -> None:
     try:
         fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except OSError:
@@ -293,7 +228,3 @@ def _call(number: int, *arguments: object) -> int:
     if result < 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
     return result
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

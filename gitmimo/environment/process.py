@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 from gitmimo.environment.capture import BoundedCapture
 from gitmimo.environment.command import Limits
@@ -19,9 +20,29 @@ from gitmimo.errors import CheckError
 from gitmimo.records import CommandResult
 
 GRACE_S = 0.2  # how long output of a child that outlived the main process is still read
-_TERM_S = 1.5  # between SIGTERM and SIGKILL
+_TERM_S = 2.5  # between SIGTERM and SIGKILL
 _TICK_S = 0.05
 _CHUNK = 1 << 16
+
+
+class Child(Protocol):
+    """A process that was started, by us or by a starter."""
+
+    root: int  # it and all below it are watched for limits
+    output: int  # descriptor of its stdout and stderr
+    end: int  # descriptor that can be read when it has ended; -1 where there is none
+
+    def poll(self) -> int | None:
+        """The exit code as a shell says it, once it has ended."""
+
+    def ask_to_end(self) -> None:
+        """SIGTERM."""
+
+    def kill(self) -> None:
+        """SIGKILL for everything it started, and wait."""
+
+    def close(self) -> None:
+        """Let go of the descriptors."""
 
 
 @dataclass(slots=True)
@@ -45,25 +66,38 @@ def run_process(
 ) -> CommandResult:
     """Run argv without stdin, stdout and stderr as one stream, and return when its main process has ended.
 
+    CheckError when argv cannot be started.
+    """
+    child = _Own(_start(argv, cwd=cwd, env=env, pass_fds=pass_fds))
+    return follow(child, command=command, limits=limits, watched=watched, cancelled=cancelled)
+
+
+def follow(
+    child: Child,
+    *,
+    command: str,
+    limits: Limits,
+    watched: Sequence[Path] = (),
+    cancelled: Callable[[], bool] | None = None,
+) -> CommandResult:
+    """Read what a child says until it has ended or passed a limit; `command` is what the result calls it.
+
     A child that keeps stdout open delays the return by the grace time only. At a limit the process gets SIGTERM and
-    soon after its whole tree SIGKILL. The calling thread lives as long as the child: a death signal that the child
-    asked for follows the thread. `command` is what the result calls it. CheckError when argv cannot be started.
+    soon after its whole tree SIGKILL.
     """
     started = time.monotonic()
-    process = _start(argv, cwd=cwd, env=env, pass_fds=pass_fds)
     capture = BoundedCapture(limits.capture_bytes)
     state = _State()
     try:
-        _follow(process, capture, state, limits, Watch(process.pid, limits, watched), cancelled)
+        _follow(child, capture, state, limits, Watch(child.root, limits, watched), cancelled)
     finally:
         # also on an exception or interrupt: nothing survives this call
-        if process.poll() is None:
-            _end(process, capture)
-        assert process.stdout
-        process.stdout.close()
+        if child.poll() is None:
+            _end(child, capture)
+        child.close()
     return CommandResult(
         command=command,
-        exit_code=_exit_code(process.returncode),
+        exit_code=child.poll() or 0,
         output=capture.text(),
         seconds=time.monotonic() - started,
         timed_out=state.timed_out,
@@ -105,8 +139,40 @@ def _start(
         raise CheckError(f"cannot start `{argv[0]}` in `{cwd}`: {(reason or '').lower()}") from error
 
 
+class _Own:
+    """A child of this process, in a session of its own."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdout
+        self._process = process
+        self._stdout = process.stdout
+        self.root = process.pid
+        self.output = process.stdout.fileno()
+        self.end = -1
+        if hasattr(os, "pidfd_open"):
+            with contextlib.suppress(OSError):
+                self.end = os.pidfd_open(process.pid)
+
+    def poll(self) -> int | None:
+        code = self._process.poll()
+        return 128 - code if code is not None and code < 0 else code
+
+    def ask_to_end(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self._process.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        kill_tree(self._process.pid)
+        self._process.wait()
+
+    def close(self) -> None:
+        self._stdout.close()
+        if self.end >= 0:
+            os.close(self.end)
+
+
 def _follow(
-    process: subprocess.Popen[bytes],
+    child: Child,
     capture: BoundedCapture,
     state: _State,
     limits: Limits,
@@ -115,7 +181,7 @@ def _follow(
 ) -> None:
     """Read until the main process ends or a limit is passed, then end what is left."""
     deadline = time.monotonic() + limits.timeout_s if limits.timeout_s else float("inf")
-    with _Reader(process) as reader:
+    with _Reader(child) as reader:
         while not reader.ended:
             reader.read_for(min(_TICK_S, max(0.0, deadline - time.monotonic())), capture)
             if reader.ended:
@@ -129,7 +195,7 @@ def _follow(
             else:
                 state.killed_by = watch.passed_limit()
             if state.timed_out or state.killed_by:
-                _end(process, capture)
+                _end(child, capture)
                 return
         grace = time.monotonic() + GRACE_S
         while reader.is_open and time.monotonic() < grace:
@@ -139,72 +205,57 @@ def _follow(
 class _Reader:
     """Reads a process's output without ever blocking on it, and learns at once when the main process ends."""
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        assert process.stdout
-        self._process = process
-        self._fd = process.stdout.fileno()
-        os.set_blocking(self._fd, False)
+    def __init__(self, child: Child) -> None:
+        self._child = child
+        os.set_blocking(child.output, False)
         self.is_open = True
         self.ended = False
         self._selector = selectors.DefaultSelector()
-        self._selector.register(self._fd, selectors.EVENT_READ)
-        self._pidfd = -1
-        if hasattr(os, "pidfd_open"):
-            with contextlib.suppress(OSError):
-                self._pidfd = os.pidfd_open(process.pid)
-                self._selector.register(self._pidfd, selectors.EVENT_READ)
+        self._selector.register(child.output, selectors.EVENT_READ)
+        if child.end >= 0:
+            self._selector.register(child.end, selectors.EVENT_READ)
 
     def __enter__(self) -> "_Reader":
         return self
 
     def __exit__(self, *_: object) -> None:
         self._selector.close()
-        if self._pidfd >= 0:
-            os.close(self._pidfd)
 
     def read_for(self, seconds: float, capture: BoundedCapture) -> None:
         """Take what comes within the time; return early when something came or the process ended."""
-        if self._pidfd < 0:
+        if self._child.end < 0:
             seconds = min(seconds, 0.01)
         for key, _ in self._selector.select(seconds):
-            if key.fd == self._fd:
+            if key.fd == self._child.output:
                 self._take(capture)
-        if not self.ended and self._process.poll() is not None:
+        if not self.ended and self._child.poll() is not None:
             self.ended = True
-            if self._pidfd >= 0:
-                self._selector.unregister(self._pidfd)
+            if self._child.end >= 0:
+                self._selector.unregister(self._child.end)
 
     def _take(self, capture: BoundedCapture) -> None:
         for _ in range(64):  # a flood must not keep us from looking at the limits
             try:
-                chunk = os.read(self._fd, _CHUNK)
+                chunk = os.read(self._child.output, _CHUNK)
             except BlockingIOError:
                 return
             if not chunk:
                 self.is_open = False
-                self._selector.unregister(self._fd)
+                self._selector.unregister(self._child.output)
                 return
             capture.feed(chunk)
 
 
-def _end(process: subprocess.Popen[bytes], capture: BoundedCapture) -> None:
+def _end(child: Child, capture: BoundedCapture) -> None:
     """SIGTERM, a moment to tidy up, SIGKILL for all; what it says meanwhile is kept."""
-    assert process.stdout
-    with contextlib.suppress(ProcessLookupError):
-        process.send_signal(signal.SIGTERM)
+    child.ask_to_end()
     end = time.monotonic() + _TERM_S
-    while process.poll() is None and time.monotonic() < end:
+    while child.poll() is None and time.monotonic() < end:
         with contextlib.suppress(BlockingIOError):
-            while chunk := os.read(process.stdout.fileno(), _CHUNK):
+            while chunk := os.read(child.output, _CHUNK):
                 capture.feed(chunk)
                 if time.monotonic() > end:
                     break
         time.sleep(0.005)
-    if process.poll() is None:
-        kill_tree(process.pid)
-        process.wait()
-
-
-def _exit_code(returncode: int) -> int:
-    """As a shell says it: 128 + the signal's number."""
-    return 128 - returncode if returncode < 0 else returncode
+    if child.poll() is None:
+        child.kill()

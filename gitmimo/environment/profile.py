@@ -165,10 +165,19 @@ def _prefix_places(directory: Path) -> list[Path]:
     prefix = directory.parent
     if directory.name not in ("bin", "sbin", "Scripts", "shims") or prefix == Path("/"):
         return [directory]
+    if directory.name == "shims":
+        return _manager_places(prefix)
     if (prefix / "pyvenv.cfg").is_file() or (prefix / "conda-meta").is_dir():
         return [prefix, *_base_of(prefix / "pyvenv.cfg")]
     parts = _PREFIX_PARTS if prefix.name != ".local" else ("bin", "lib")
     return [directory, *(prefix / part for part in parts)]
+
+
+def _manager_places(root: Path) -> list[Path]:
+    """A version manager: its shims start its own programs, which look for the versions, some of which are links."""
+    versions = root / "versions"
+    links = [p for p in versions.iterdir() if p.is_symlink()] if versions.is_dir() else []
+    return [root, *(hop for link in links for hop in _hops(link))]
 
 
 def _base_of(config: Path) -> list[Path]:

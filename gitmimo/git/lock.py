@@ -38,6 +38,21 @@ def hold_lock(path: Path, *, wait_s: float = 60.0, cancelled: Callable[[], bool]
         os.close(handle)  # releases
 
 
+def is_held(path: Path) -> bool:
+    """Whether somebody holds the lock now. Asking keeps others from taking it for an instant."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False
+
+
 def _acquire(handle: int, path: Path, *, wait_s: float, cancelled: Callable[[], bool]) -> None:
     limit = time.monotonic() + wait_s
     while True:

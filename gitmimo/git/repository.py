@@ -10,25 +10,19 @@ from typing import Any
 
 import pygit2
 
-from gitmimo.errors import BareRepository, NoCommits, NotARepository, RepoError
-from gitmimo.git.binary import GitResult, check_git_version, check_outside_name, run_git
+from gitmimo.errors import NoCommits, RepoError
+from gitmimo.git.binary import GitResult, check_outside_name, run_git
 from gitmimo.git.hold import Hold
 from gitmimo.git.identity import Ident, read_ident
 from gitmimo.git.objects import GITLINK, LINK, TREE, Entry, format_tree, parse_tree
+from gitmimo.git.place import find_place, require_work_tree, state_dir_of
 from gitmimo.git.shim import make_shim, opens_in_libgit2
 from gitmimo.git.user_rules import UserRules, filters_named, read_user_rules
 from gitmimo.records import Oid
 
-# Honoured once, on entry: they say which repository the user means
-_ENTRY_NAMES = (
-    "GIT_DIR",
-    "GIT_WORK_TREE",
-    "GIT_COMMON_DIR",
-    "GIT_CEILING_DIRECTORIES",
-    "GIT_DISCOVERY_ACROSS_FILESYSTEM",
-)
 _KINDS = {kind.name.lower(): kind for kind in (pygit2.enums.ObjectType.BLOB, pygit2.enums.ObjectType.TREE)}
 _WRITE_TRIES = 20
+_TREES_KEPT, _MOST_ENTRIES_KEPT = 32, 2000
 _FULL_ID = re.compile(r"[0-9a-f]{40}\Z")
 
 
@@ -54,37 +48,19 @@ class Repository:
 
         NotARepository, GitTooOld, or RepoError with git's own words, for example on unsafe ownership.
         """
-        check_git_version()
-        source = os.environ if environ is None else environ
-        entry = {name: source[name] for name in _ENTRY_NAMES if name in source}
-
-        def ask(*flags: str) -> GitResult:
-            return run_git(["rev-parse", "--path-format=absolute", *flags], cwd=start, env=entry, check=False)
-
-        facts = ask("--is-bare-repository", "--show-object-format", "--git-dir", "--git-common-dir")
-        if facts.exit_code:
-            _refuse(start, facts)
-        is_bare, object_format, *paths = facts.text.split("\n")
-        if object_format != "sha1":
-            raise RepoError(
-                f"the repository names objects by {object_format}, which git-mimo cannot read",
-                hint="use a clone that was made with --object-format=sha1",
-            )
-        if len(paths) != 2:  # a line feed in a name
-            paths = [ask("--git-dir").text, ask("--git-common-dir").text]
-        top = ask("--show-toplevel")
+        place = find_place(start, environ=environ)
         return cls(
-            git_dir=Path(paths[0]),
-            common_dir=Path(paths[1]),
-            work_tree=None if top.exit_code else Path(top.text),
-            is_bare=is_bare == "true",
-            uses_binary_refs=not opens_in_libgit2(Path(paths[0])),
+            git_dir=place.git_dir,
+            common_dir=place.common_dir,
+            work_tree=place.work_tree,
+            is_bare=place.is_bare,
+            uses_binary_refs=not opens_in_libgit2(place.git_dir),
         )
 
     @property
     def state_dir(self) -> Path:
         """Where git-mimo keeps what may vanish; not made here."""
-        return self.common_dir / "mimo"
+        return state_dir_of(self.common_dir)
 
     @property
     def is_shallow(self) -> bool:
@@ -101,13 +77,7 @@ class Repository:
 
     def require_work_tree(self) -> Path:
         """Return the checkout; BareRepository when there is none."""
-        if self.work_tree is not None:
-            return self.work_tree
-        if self.is_bare:
-            raise BareRepository(
-                f"the repository has no checkout: `{self.common_dir}`", hint="run it in a clone or a worktree"
-            )
-        raise BareRepository(f"not inside a checkout but in its git directory: `{self.git_dir}`", hint="cd ..")
+        return require_work_tree(self)
 
     def run(self, *args: str | Path, **options: Any) -> GitResult:
         """Run git on this repository, from its checkout where it has one; options are `run_git`'s."""
@@ -180,19 +150,38 @@ class Repository:
         done = self.run("rev-parse", "--verify", "--quiet", "--end-of-options", f"{rev}^{{tree}}", check=False)
         return Oid(done.text) if done.exit_code == 0 else self.tree_of(self.resolve(rev))
 
-    def read_tree(self, tree: Oid) -> dict[str, Entry]:
+    def read_tree(self, tree: Oid) -> Mapping[str, Entry]:
         """Return a tree's own entries by name; git fetches what a partial clone lacks."""
+        known = self._trees.get(tree)
+        if known is not None:
+            return known
         try:
             kind, data = self.pygit.read(tree)
         except KeyError:
             return parse_tree(self.run("cat-file", "tree", tree).stdout)
         if kind != pygit2.enums.ObjectType.TREE:
             raise RepoError(f"not a tree: `{tree}`")
-        return parse_tree(data)
+        return self._keep_tree(tree, parse_tree(data))
 
     def write_tree(self, entries: Iterable[Entry]) -> Oid:
         """Store a tree object. Names are the caller's to check: see `tree.check_tree_path`."""
-        return self.write_object("tree", format_tree(entries))
+        data = format_tree(entries)
+        tree = self.write_object("tree", data)
+        self._keep_tree(tree, parse_tree(data))
+        return tree
+
+    @property
+    def _trees(self) -> dict[Oid, Mapping[str, Entry]]:
+        """Trees that were read or written lately: a step reads those again that the step before wrote."""
+        found: dict[Oid, Mapping[str, Entry]] = self._shared.setdefault("trees", {})
+        return found
+
+    def _keep_tree(self, tree: Oid, entries: Mapping[str, Entry]) -> Mapping[str, Entry]:
+        if len(self._trees) >= _TREES_KEPT:
+            self._trees.clear()
+        if len(entries) <= _MOST_ENTRIES_KEPT:
+            self._trees[tree] = entries
+        return entries
 
     def write_blob(self, data: bytes) -> Oid:
         """Store a blob object."""
@@ -235,14 +224,14 @@ class Repository:
         `enter` is asked with each directory's path and says whether to look into it.
         """
         entries: list[Entry] = []
-        waiting = list(reversed(self.read_tree(self.tree_of(rev)).values()))
+        waiting = [*self.read_tree(self.tree_of(rev)).values()][::-1]
         while waiting:
             entry = waiting.pop()
             if entry.mode != TREE:
                 entries.append(entry)
             elif enter(entry.path):
-                below = self.read_tree(entry.oid).values()
-                waiting += [Entry(f"{entry.path}/{item.path}", item.mode, item.oid) for item in reversed(below)]
+                below = [*self.read_tree(entry.oid).values()][::-1]
+                waiting += [Entry(f"{entry.path}/{item.path}", item.mode, item.oid) for item in below]
         return entries
 
     def head_branch(self) -> str | None:
@@ -303,10 +292,3 @@ def written(write: Callable[[], Oid]) -> Oid:
             if attempt == _WRITE_TRIES - 1 or "No such file" not in str(exc):
                 raise RepoError(f"cannot write an object: {exc}") from exc
     raise AssertionError("not reached")
-
-
-def _refuse(start: Path, facts: GitResult) -> None:
-    said = facts.stderr.strip()
-    if "not a git repository" in said:
-        raise NotARepository(f"not a git repository: `{start}`", hint="git init")
-    raise RepoError(said.removeprefix("fatal: ") or f"git cannot read the repository: `{start}`")

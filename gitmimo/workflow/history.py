@@ -4,11 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from gitmimo.errors import JournalError, MimoError, UsageError
-from gitmimo.git.lock import LockTimeout, hold_lock
-from gitmimo.git.repository import Repository
+from gitmimo.git.lock import is_held
 from gitmimo.journal import Entry, read_journal
 from gitmimo.records import (
     CandidateResult,
@@ -22,6 +21,14 @@ from gitmimo.records import (
 
 LOCK_NAME = "lock"
 STOP_NAME = "stop"
+
+
+class Home(Protocol):
+    """A repository, opened or not."""
+
+    @property
+    def state_dir(self) -> Path:
+        """Where git-mimo keeps what may vanish."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,12 +54,12 @@ class Past:
     decided: SessionResult | None = None  # with a winner; what is left is to publish it
 
 
-def sessions_directory(repository: Repository) -> Path:
+def sessions_directory(repository: Home) -> Path:
     """Where the journals of this repository's sessions lie."""
     return repository.state_dir / "sessions"
 
 
-def list_session_ids(repository: Repository) -> list[SessionId]:
+def list_session_ids(repository: Home) -> list[SessionId]:
     """Name every session of this repository, newest first."""
     directory = sessions_directory(repository)
     if not directory.is_dir():
@@ -60,7 +67,7 @@ def list_session_ids(repository: Repository) -> list[SessionId]:
     return sorted((SessionId(path.name) for path in directory.iterdir() if is_session_id(path.name)), reverse=True)
 
 
-def find_session(repository: Repository, name: str | None) -> SessionId:
+def find_session(repository: Home, name: str | None) -> SessionId:
     """Resolve what a person typed: a full id, a unique beginning of one, a branch of it, or nothing for the newest."""
     ids = list_session_ids(repository)
     if not ids:
@@ -78,60 +85,70 @@ def find_session(repository: Repository, name: str | None) -> SessionId:
     raise UsageError(f"no such session: `{name}`", hint="git mimo list")
 
 
-def read_session(repository: Repository, session: SessionId) -> SessionState:
+def read_session(repository: Home, session: SessionId) -> SessionState:
     """Fold a session's journal into its state."""
     directory = sessions_directory(repository) / session
     entries = read_journal(directory / "journal.jsonl")
     if not entries:
         raise JournalError(f"nothing was recorded of session `{session}`")
     state = _fold(session, entries)
-    if state.result.status is SessionStatus.RUNNING and not _is_locked(directory / LOCK_NAME):
+    if state.result.status is SessionStatus.RUNNING and not is_held(directory / LOCK_NAME):
         state = replace(state, result=replace(state.result, status=SessionStatus.STOPPED))
     return state
 
 
-def read_all(repository: Repository, *, limit: int | None = None) -> Iterator[SessionState]:
+def read_all(repository: Home, *, limit: int | None = None) -> Iterator[SessionState]:
     """Read every session, newest first; one whose journal is damaged is reported as an error, not skipped."""
     for session in list_session_ids(repository)[:limit]:
-        try:
-            yield read_session(repository, session)
-        except (JournalError, ValueError) as exc:
-            reason = exc.message if isinstance(exc, MimoError) else str(exc)
-            yield SessionState(
-                result=SessionResult(
-                    session=session,
-                    status=SessionStatus.ERROR,
-                    task="",
-                    base=Oid(""),
-                    target_branch=None,
-                    message=reason,
-                )
+        yield _read_or_report(repository, session)
+
+
+def read_running(repository: Home) -> list[SessionState]:
+    """Read the sessions that run, newest first. They hold their lock, so no other journal is read."""
+    directory = sessions_directory(repository)
+    held = [name for name in list_session_ids(repository) if is_held(directory / name / LOCK_NAME)]
+    states = [_read_or_report(repository, session) for session in held]
+    return [state for state in states if state.result.status is SessionStatus.RUNNING]
+
+
+def read_standing(repository: Home, *, at_least: int) -> list[SessionState]:
+    """Read the sessions that run, then the newest others until there are so many."""
+    running = read_running(repository)
+    known = {state.result.session for state in running}
+    others = [session for session in list_session_ids(repository) if session not in known]
+    return running + [_read_or_report(repository, name) for name in others[: max(0, at_least - len(running))]]
+
+
+def _read_or_report(repository: Home, session: SessionId) -> SessionState:
+    try:
+        return read_session(repository, session)
+    except (JournalError, ValueError) as exc:
+        reason = exc.message if isinstance(exc, MimoError) else str(exc)
+        return SessionState(
+            result=SessionResult(
+                session=session,
+                status=SessionStatus.ERROR,
+                task="",
+                base=Oid(""),
+                target_branch=None,
+                message=reason,
             )
+        )
 
 
-def request_stop(repository: Repository, name: str | None) -> tuple[SessionId, ...]:
+def request_stop(repository: Home, name: str | None) -> tuple[SessionId, ...]:
     """Ask a running session, or all that run when none is named, to stop; name those that were asked."""
     wanted = [find_session(repository, name)] if name else list_session_ids(repository)
     stopped = []
     for session in wanted:
         directory = sessions_directory(repository) / session
-        if _is_locked(directory / LOCK_NAME):
+        if is_held(directory / LOCK_NAME):
             (directory / STOP_NAME).touch()
             stopped.append(session)
     return tuple(stopped)
 
 
-def _is_locked(path: Path) -> bool:
-    if not path.exists():
-        return False
-    try:
-        with hold_lock(path, wait_s=0):
-            return False
-    except LockTimeout:
-        return True
-
-
-def read_past(repository: Repository, session: SessionId) -> Past:
+def read_past(repository: Home, session: SessionId) -> Past:
     """What a cut-off session had reached, from its journal."""
     results: dict[int, CandidateResult] = {}
     approaches: tuple[str, ...] = ()

@@ -6,16 +6,17 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from gitmimo.environment.cgroup import process_cap
+from gitmimo.environment.cgroup import make_group, remove_group
 from gitmimo.environment.command import Environment, Job, Limits
 from gitmimo.environment.sandbox import open_environment
+from gitmimo.environment.starters import close_starters
 from gitmimo.errors import CheckError
 from gitmimo.records import CommandResult
 
@@ -176,18 +177,49 @@ def test_fork_bomb_is_stopped(run: Run, environment: Environment) -> None:
     assert survivors("sleep 55") == []
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="a user's own limit counts then")
+@pytest.fixture
+def groups() -> Iterator[Path]:
+    """Where control groups are made."""
+    group = make_group()
+    if group is None:
+        pytest.skip("no control group can be made here")
+    remove_group(group)
+    yield group.parent
+    close_starters()
+    assert not list(group.parent.glob(f"mimo-*-{os.getpid()}-*"))
+
+
+@pytest.mark.usefixtures("groups")
 def test_bomb_that_outruns_every_sample_is_stopped_by_the_control_group(work_tree: Path) -> None:
-    with process_cap(10) as procs:
-        if procs is None:
-            pytest.skip("no control group can be made here")
-        group = procs.parent
-    assert not group.exists()
     bomb = Job(command="f() { f | f & }; f; sleep 20", work_tree=work_tree, limits=Limits(timeout_s=20, processes=30))
     result = open_environment("bwrap").run(bomb)
     assert result.killed_by_limit == "processes"
     assert result.seconds < 20
-    assert not list(group.parent.glob(f"mimo-{os.getpid()}-*"))
+
+
+def test_group_of_a_dead_owner_is_emptied_and_removed(groups: Path) -> None:
+    space = Path("/proc/self/ns/pid").stat().st_ino
+    began = Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19]
+    owners = {
+        "dead": f"{space}-{os.getpid()}-1",
+        "foreign": f"1-{os.getpid()}-1",
+        "own": f"{space}-{os.getpid()}-{began}",
+    }
+    made = {name: groups / f"mimo-{owner}-0123abcd" for name, owner in owners.items()}
+    left = subprocess.Popen(["sleep", "616.5"])
+    try:
+        for path in made.values():
+            path.mkdir()
+        (made["dead"] / "cgroup.procs").write_text(str(left.pid))
+        new = make_group()
+        assert new
+        remove_group(new)
+        assert left.wait(10) < 0
+        assert {name for name, path in made.items() if path.exists()} == {"foreign", "own"}
+    finally:
+        left.kill()
+        for path in made.values():
+            remove_group(path)
 
 
 def test_file_limit_stops_one_large_file(run: Run, work_tree: Path) -> None:
@@ -237,6 +269,43 @@ def test_commands_die_when_we_are_killed(kind: str, work_tree: Path) -> None:
     while (left := survivors(f"sleep {mark}")) and time.monotonic() < end:
         time.sleep(0.05)
     assert left == []
+
+
+def test_nothing_stays_when_we_are_killed_while_the_sandbox_starts(tmp_path: Path) -> None:
+    """bubblewrap's child waits before it asks to die with anybody; this stands for one that hangs there."""
+    (tmp_path / "bwrap").write_text("#!/bin/sh\nsetsid sleep 615.3 &\nexec sleep 615.4\n")
+    (tmp_path / "bwrap").chmod(0o755)
+    code = (
+        "import os, sys; from pathlib import Path; from gitmimo.environment.command import Job\n"
+        "from gitmimo.environment.bwrap import BwrapEnvironment\n"
+        "from gitmimo.environment.profile import build_profile\n"
+        "profile = build_profile(os.environ, interpreter=Path(sys.executable)); top = Path(sys.argv[1])\n"
+        "BwrapEnvironment(top / 'bwrap', profile, {}).run(Job(command='true', work_tree=top))"
+    )
+    ours = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], cwd=Path(__file__).parents[2])
+    assert _until(lambda: len(survivors("sleep 615.")) == 2, 30)
+    ours.kill()
+    ours.wait()
+    assert _until(lambda: not survivors("sleep 615."), 10)
+    group = make_group()
+    if group:
+        remove_group(group)
+        assert _until(lambda: not list(group.parent.glob(f"mimo-*-{ours.pid}-*")), 10)
+
+
+def test_command_that_kills_its_starter_leaves_nothing_and_the_next_one_runs(work_tree: Path) -> None:
+    environment = open_environment("none")
+    job = Job(command="setsid sleep 614.2 & kill -9 $PPID; sleep 614.3", work_tree=work_tree)
+    assert environment.run(job).exit_code
+    assert survivors("sleep 614.") == []
+    assert environment.run(replace(job, command="echo next")).output == "next\n"
+
+
+def _until(is_so: Callable[[], bool], seconds: float) -> bool:
+    end = time.monotonic() + seconds
+    while not (found := is_so()) and time.monotonic() < end:
+        time.sleep(0.05)
+    return found
 
 
 def test_probe_of_this_machine_is_honest() -> None:

@@ -344,6 +344,31 @@ class TestProfile:
         assert "AWS_SECRET_ACCESS_KEY" not in profile.env
 
 
+def test_program_behind_a_version_managers_shim_runs(
+    sandbox: Environment, outside: Path, work_tree: Path, tmp_path: Path
+) -> None:
+    """The manager lies below no home, and one of its versions is a link to elsewhere."""
+    root, real = tmp_path / "manager", tmp_path / "elsewhere" / "3.99"
+    for path in (root / "shims", root / "libexec", root / "versions", real / "bin"):
+        path.mkdir(parents=True)
+    (root / "versions" / "3.99").symlink_to(real)
+    scripts = {
+        root / "shims" / "python": f"exec {root}/libexec/manager exec python",
+        root / "libexec" / "manager": f"exec {root}/versions/3.99/bin/python",
+        real / "bin" / "python": "echo version 3.99",
+    }
+    for path, line in scripts.items():
+        path.write_text(f"#!/bin/sh\n{line}\n")
+        path.chmod(0o755)
+    environ = {"PATH": f"{root}/shims:/usr/bin:/bin", "HOME": str(tmp_path / "home")}
+    if sandbox.name == "bwrap":
+        environ["PATH"] += f":{Path(shutil.which('bwrap') or '').parent}"
+    job = Job(command=f"python; cat '{outside}/secret'", work_tree=work_tree, limits=Limits(timeout_s=30))
+    result = open_environment(sandbox.name, environ=environ).run(job)
+    assert result.output.startswith("version 3.99\n")
+    assert "the secret" not in result.output
+
+
 def test_lock_is_not_held_by_a_running_command(environment: Environment, work_tree: Path) -> None:
     """Two commands in one work tree run at the same time."""
     job = Job(command="sleep 1", work_tree=work_tree, limits=Limits(timeout_s=30))
