@@ -153,15 +153,15 @@ class Repository:
         done = self.run("rev-parse", "--verify", "--quiet", "--end-of-options", f"{rev}^{{tree}}", check=False)
         return Oid(done.text) if done.exit_code == 0 else self.tree_of(self.resolve(rev))
 
-    def read_tree(self, tree: Oid) -> dict[str, Entry]:
-        """Return a tree's own entries by name; git fetches what a partial clone lacks."""
+    def read_tree(self, tree: Oid, prefix: str = "") -> dict[str, Entry]:
+        """Return a tree's own entries by name, their paths below `prefix`; git fetches what a partial clone lacks."""
         try:
             kind, data = self.pygit.read(tree)
         except KeyError:
-            return parse_tree(self.run("cat-file", "tree", tree).stdout)
+            return parse_tree(self.run("cat-file", "tree", tree).stdout, prefix)
         if kind != pygit2.enums.ObjectType.TREE:
             raise RepoError(f"not a tree: `{tree}`")
-        return parse_tree(data)
+        return parse_tree(data, prefix)
 
     def write_tree(self, entries: Iterable[Entry]) -> Oid:
         """Store a tree object. Names are the caller's to check: see `tree.check_tree_path`."""
@@ -207,8 +207,7 @@ class Repository:
             if entry.mode != TREE:
                 entries.append(entry)
             elif enter(entry.path):
-                below = self.read_tree(entry.oid).values()
-                waiting += [Entry(f"{entry.path}/{item.path}", item.mode, item.oid) for item in reversed(below)]
+                waiting += reversed(self.read_tree(entry.oid, f"{entry.path}/").values())
         return entries
 
     def head_branch(self) -> str | None:
