@@ -56,6 +56,8 @@ EXIT_CODES = {
 @click.option(
     "--sandbox", type=click.Choice(["auto", "bwrap", "landlock", "sandbox-exec", "none"]), help="Where commands run."
 )
+@click.option("--executor", type=click.Choice(["local", "ray"]), help="Where candidates work and are judged.")
+@click.option("--ray-address", "rayAddress", help="Ray cluster to use, such as `auto`.", metavar="ADDRESS")
 @click.option("--ask/--no-ask", default=None, help="Ask what an unclear task leaves open (on a terminal).")
 @click.option("--detach", is_flag=True, help="Go on in the background and print the session's id.")
 @click.option("--session-id", hidden=True)

@@ -108,11 +108,12 @@ def fresh_tree(bench: Bench, tree: Oid) -> Iterator[FreshTree]:
     home = bench.scratch / f"tree-{secrets.token_hex(5)}"
     path = home / "tree"
     try:
-        checkout(bench.repository, tree, path, attributes_from=bench.base)
+        index = home / "index"
+        checkout(bench.repository, tree, path, attributes_from=bench.base, index=index)
         for name in ("temp", "probes"):
             (home / name).mkdir()
         _bring(bench, path)
-        pointer = make_private_git(bench.repository, home / "git", bench.base, work_tree=path)
+        pointer = make_private_git(bench.repository, home / "git", bench.base, work_tree=path, checked_out=index)
         (path / ".git").write_bytes(pointer.read_bytes())
         yield FreshTree(
             bench=bench, tree=tree, path=path, private_git=home / "git", temp=home / "temp", probes=home / "probes"

@@ -1,9 +1,8 @@
 """Tree objects as git stores them, in both directions; libgit2's builder takes no name that isn't UTF-8."""
 
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable
+from typing import NamedTuple
 
 from gitmimo.records import Oid
 
@@ -14,8 +13,7 @@ LINK = 0o120000
 GITLINK = 0o160000
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One path of a tree with git's mode and object id; a gitlink's object lies in another repository.
 
     Undecodable bytes of a path are surrogates, as everywhere in Python's file names.
@@ -25,19 +23,16 @@ class Entry:
     mode: int
     oid: Oid
 
-    def __iter__(self) -> Iterator[Any]:
-        return iter((self.path, self.mode, self.oid))
 
-
-def parse_tree(data: bytes) -> dict[str, Entry]:
-    """Read one tree object: its own entries by name."""
+def parse_tree(data: bytes, prefix: str = "") -> dict[str, Entry]:
+    """Read one tree object: its own entries by name, with paths that begin with `prefix`."""
     found: dict[str, Entry] = {}
     at = 0
     while at < len(data):
         space = data.index(b" ", at)
         end = data.index(b"\0", space)
         name = os.fsdecode(data[space + 1 : end])
-        found[name] = Entry(name, int(data[at:space], 8), Oid(data[end + 1 : end + 21].hex()))
+        found[name] = Entry(prefix + name, int(data[at:space], 8), Oid(data[end + 1 : end + 21].hex()))
         at = end + 21
     return found
 

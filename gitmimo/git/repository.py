@@ -150,18 +150,19 @@ class Repository:
         done = self.run("rev-parse", "--verify", "--quiet", "--end-of-options", f"{rev}^{{tree}}", check=False)
         return Oid(done.text) if done.exit_code == 0 else self.tree_of(self.resolve(rev))
 
-    def read_tree(self, tree: Oid) -> Mapping[str, Entry]:
-        """Return a tree's own entries by name; git fetches what a partial clone lacks."""
-        known = self._trees.get(tree)
+    def read_tree(self, tree: Oid, prefix: str = "") -> Mapping[str, Entry]:
+        """Return a tree's own entries by name, their paths below `prefix`; git fetches what a partial clone lacks."""
+        known = None if prefix else self._trees.get(tree)
         if known is not None:
             return known
         try:
             kind, data = self.pygit.read(tree)
         except KeyError:
-            return parse_tree(self.run("cat-file", "tree", tree).stdout)
+            return parse_tree(self.run("cat-file", "tree", tree).stdout, prefix)
         if kind != pygit2.enums.ObjectType.TREE:
             raise RepoError(f"not a tree: `{tree}`")
-        return self._keep_tree(tree, parse_tree(data))
+        entries = parse_tree(data, prefix)
+        return entries if prefix else self._keep_tree(tree, entries)
 
     def write_tree(self, entries: Iterable[Entry]) -> Oid:
         """Store a tree object. Names are the caller's to check: see `tree.check_tree_path`."""
@@ -230,8 +231,7 @@ class Repository:
             if entry.mode != TREE:
                 entries.append(entry)
             elif enter(entry.path):
-                below = [*self.read_tree(entry.oid).values()][::-1]
-                waiting += [Entry(f"{entry.path}/{item.path}", item.mode, item.oid) for item in below]
+                waiting += [*self.read_tree(entry.oid, f"{entry.path}/").values()][::-1]
         return entries
 
     def head_branch(self) -> str | None:

@@ -20,12 +20,11 @@ from gitmimo.git.ignore import IgnoreRules, TooManyStars
 from gitmimo.git.index import snapshot_by_index
 from gitmimo.git.objects import EXECUTABLE, FILE, GITLINK, LINK
 from gitmimo.git.repository import Repository
+from gitmimo.git.stat_data import Checkout, Written, is_settled
 from gitmimo.git.tree_rules import SOURCES, product_key, read_tree_rules
 from gitmimo.records import Oid
 
 _STREAMED_BYTES = 64 << 20  # larger files are read by git
-_FINE_SLACK_NS = 100_000_000
-_COARSE_SLACK_NS = 2_500_000_000
 _FIRST_OF_GIT_NAMES = frozenset(".gG")
 _Signature = tuple[int, int, int, int, int]
 _Held = tuple[int, Oid]  # mode and object
@@ -37,6 +36,16 @@ class Snapshot:
 
     tree: Oid
     left_out: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    """A directory as the last walk found it: all names, the files that count, the directories to go into."""
+
+    names: list[str]
+    files: list[str]
+    directories: list[str]
+    ignored: list[tuple[str, bool]]  # and whether it is a directory
 
 
 class _NeedsGit(Exception):
@@ -52,6 +61,8 @@ class _Known:
     tracked: dict[str, _Held]  # the parent's product
     converts_line_ends: bool
     files: dict[str, tuple[_Signature, _Held]] = field(default_factory=dict)
+    listings: dict[str, _Listing] = field(default_factory=dict)
+    written: dict[str, Written] = field(default_factory=dict)  # by git's checkout, and not looked at yet
 
 
 def take_snapshot(repository: Repository, directory: Path, *, parent: Oid, index: Path) -> Snapshot:
@@ -76,12 +87,23 @@ def take_snapshot(repository: Repository, directory: Path, *, parent: Oid, index
     return Snapshot(tree=tree, left_out=tuple(walk.left_out))
 
 
+def expect_checkout(repository: Repository, checkout: Checkout | None, *, index: Path) -> None:
+    """Let the first snapshot with this `index` believe git on the files that are as git's checkout wrote them.
+
+    Without it every file is read and hashed once.
+    """
+    if checkout is not None:
+        repository.snapshots[index] = checkout
+
+
 def _prepare(repository: Repository, parent: Oid, index: Path) -> _Known:
     known = repository.snapshots.get(index)
     key = product_key(repository, parent)
     if isinstance(known, _Known) and known.key == key:
         return known
     entries = repository.list_paths(parent)
+    checkout = known if isinstance(known, Checkout) else None
+    known = known if isinstance(known, _Known) else None
     rules = read_tree_rules(repository, parent, entries)
     if rules.converts_otherwise or not repository.user_rules.is_plain:
         raise _NeedsGit
@@ -90,7 +112,8 @@ def _prepare(repository: Repository, parent: Oid, index: Path) -> _Known:
         rules=IgnoreRules(rules.ignore),
         tracked={e.path: (e.mode, e.oid) for e in entries if not e.path.startswith(f"{MIMO_DIR}/")},
         converts_line_ends=rules.converts_line_ends,
-        files=known.files if isinstance(known, _Known) else {},
+        files=known.files if known else {},
+        written=known.written if known else checkout.read() if checkout else {},
     )
 
 
@@ -123,35 +146,84 @@ class _Walk:
         while waiting:
             prefix = waiting.pop()
             try:
-                with os.scandir(f"{self.top}/{prefix}") as items:
-                    waiting += self._visit_directory(prefix, items)
+                waiting += self._visit_directory(prefix)
             except OSError as exc:  # no access, gone meanwhile, too deep a path
                 if not prefix:
                     raise
                 if not isinstance(exc, FileNotFoundError):
                     self.left_out.append(prefix)
 
-    def _visit_directory(self, prefix: str, items: Iterator[os.DirEntry[str]]) -> list[str]:
-        """Visit a directory's files and return the directories to go into. The loop that a large project feels."""
-        further = []
+    def _visit_directory(self, prefix: str) -> list[str]:
+        """Visit a directory's files and return the directories to go into."""
+        names = os.listdir(f"{self.top}/{prefix}")  # noqa: PTH208 - bare names, quickly
+        known = self.known.listings.pop(prefix, None)
+        if known is None or known.names != names or not self._visit_known(known):
+            with os.scandir(f"{self.top}/{prefix}") as items:
+                known = self._visit_anew(prefix, items)
+        self.known.listings[prefix] = known
+        return known.directories
+
+    def _visit_known(self, known: _Listing) -> bool:
+        """Visit a directory whose names are the same as before; False when what they stand for isn't.
+
+        The loop that a large project feels.
+        """
+        top, tracked, files, seen = f"{self.top}/", self.known.tracked, self.known.files, self._seen
+        lstat = os.lstat
+        try:
+            for path in known.directories:
+                if not stat.S_ISDIR(lstat(top + path[:-1]).st_mode):
+                    return False
+            for path, is_directory in known.ignored:
+                if stat.S_ISDIR(lstat(top + path).st_mode) != is_directory:
+                    return False
+            for path in known.files:
+                found = lstat(top + path)
+                cached = files.get(path)
+                if (
+                    cached is not None
+                    and cached[1] == tracked.get(path)
+                    and cached[0] == (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino, found.st_mode)
+                ):
+                    seen.add(path)
+                elif stat.S_ISDIR(found.st_mode):
+                    return False
+                else:
+                    self._visit(path, found)
+        except FileNotFoundError:
+            return False
+        self._directories.update(path[:-1] for path in known.directories)
+        return True
+
+    def _visit_anew(self, prefix: str, items: Iterator[os.DirEntry[str]]) -> _Listing:
+        listing = _Listing([], [], [], [])
         tracked, files, is_ignored = self.known.tracked, self.known.files, self.known.rules.is_ignored
+        has_names = True
         for item in items:
+            listing.names.append(item.name)
             name = item.name
             path = prefix + name
+            has_names &= path != MIMO_DIR and not path.startswith(f"{MIMO_DIR}/")  # the parent has a say there
             if (name[0] in _FIRST_OF_GIT_NAMES or not name.isascii()) and is_git_dir_name(name):
                 if name != ".git":
                     self.left_out.append(path)
+                    has_names = False  # to be told again
                 continue
             held = tracked.get(path)
             if item.is_dir(follow_symlinks=False):
                 if held is not None and held[0] == GITLINK:
                     self._seen.add(path)
+                    has_names = False
                 elif not is_ignored(path, is_directory=True) or self._is_known_memory(path):
                     self._directories.add(path)
-                    further.append(f"{path}/")
+                    listing.directories.append(f"{path}/")
+                else:
+                    listing.ignored.append((path, True))
                 continue
             if held is None and is_ignored(path, is_directory=False) and not self._is_known_memory(path):
+                listing.ignored.append((path, False))
                 continue
+            listing.files.append(path)
             found = item.stat(follow_symlinks=False)
             cached = files.get(path)
             if (
@@ -162,7 +234,9 @@ class _Walk:
                 self._seen.add(path)
             else:
                 self._visit(path, found)
-        return further
+        if not has_names:
+            listing.names.clear()
+        return listing
 
     def _is_known_memory(self, path: str) -> bool:
         """Whether the parent holds this part of `.mimo/`, which isn't among what is tracked here."""
@@ -174,7 +248,10 @@ class _Walk:
             return  # a pipe, a socket, a device: as git does
         signature = found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino, mode
         cached = self.known.files.get(path)
-        held = cached[1] if cached is not None and cached[0] == signature else self._read(path, signature)
+        if cached is not None and cached[0] == signature:
+            held: _Held | None = cached[1]
+        else:
+            held = self._as_written(path, signature) or self._read(path, signature)
         if held is None:
             return
         before = self.known.tracked.get(path)
@@ -182,6 +259,15 @@ class _Walk:
             self._seen.add(path)
         if held != before:
             self.changed[path] = held
+
+    def _as_written(self, path: str, signature: _Signature) -> _Held | None:
+        """What git's checkout put there, if nobody touched the file since."""
+        written = self.known.written.pop(path, None)
+        if written is None or not written.is_still(*signature[:4], _git_mode(signature[4])):
+            return None
+        held = written.mode, written.oid
+        self.known.files[path] = signature, held
+        return held
 
     def _read(self, path: str, signature: _Signature) -> _Held | None:
         """Store a file as a blob unless git has it; None when it went away meanwhile."""
@@ -204,10 +290,8 @@ class _Walk:
         except OSError:  # no access, or something else took its place
             self.left_out.append(path)
             return None
-        held = (EXECUTABLE if kind == FILE and mode & stat.S_IXUSR else kind, oid)
-        # a clock of whole seconds: the file may change again without showing it
-        slack = _FINE_SLACK_NS if modified % 1_000_000_000 or changed % 1_000_000_000 else _COARSE_SLACK_NS
-        if max(modified, changed) + slack < self._started_ns:
+        held = (_git_mode(mode) if kind == FILE else kind, oid)
+        if is_settled(modified, changed, at_ns=self._started_ns):  # otherwise it may change again without showing it
             self.known.files[path] = (signature, held)
         else:
             self.known.files.pop(path, None)
@@ -268,6 +352,12 @@ def _read_file(place: str) -> bytes:
     """Read a regular file; where an agent put something else in its place meanwhile, don't follow and don't wait."""
     with os.fdopen(os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as handle:
         return handle.read()
+
+
+def _git_mode(mode: int) -> int:
+    if stat.S_ISLNK(mode):
+        return LINK
+    return EXECUTABLE if mode & stat.S_IXUSR else FILE
 
 
 def _is_gitlink(held: _Held | None) -> bool:

@@ -79,11 +79,13 @@ def put_files(repository: Repository, tree: Oid, files: Mapping[str, bytes | Non
     return change_paths(repository, tree, wanted)
 
 
-def checkout(repository: Repository, tree: Oid, directory: Path, *, attributes_from: Oid | None = None) -> None:
+def checkout(
+    repository: Repository, tree: Oid, directory: Path, *, attributes_from: Oid | None = None, index: Path | None = None
+) -> None:
     """Write the tree's files into an empty directory; submodules become empty directories.
 
     Only user-level filters run that `attributes_from` names, which is the tree itself unless given. Nobody's index,
-    HEAD or checkout is touched.
+    HEAD or checkout is touched; the index is left at `index` where that is given.
     """
     directory.mkdir(parents=True, exist_ok=True)
     used = repository.filters_of(attributes_from or tree)
@@ -93,6 +95,6 @@ def checkout(repository: Repository, tree: Oid, directory: Path, *, attributes_f
             cwd=directory,
             git_dir=repository.common_dir,
             work_tree=directory,
-            index=Path(scratch) / "index",
+            index=index or Path(scratch) / "index",
             env=repository.hold_environment,
         )

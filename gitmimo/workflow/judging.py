@@ -40,6 +40,11 @@ class Judge:
         self._baseline: Baseline | None = None
 
     @property
+    def task_text(self) -> str:
+        """What the task says, from which follows which failing tests it means."""
+        return self._task_text
+
+    @property
     def baseline(self) -> Baseline:
         """What the base says; CheckError before `measure_base`."""
         if self._baseline is None:
@@ -58,8 +63,12 @@ class Judge:
         flaky = f", {len(found.flaky_ids)} flaky set aside" if found.flaky_ids else ""
         return f"{len(found.passed_ids)} passing{failing}{flaky}"
 
-    def evaluate(self, product: Oid) -> Evidence:
-        """Judge a product, a commit or a tree; an equal one is not tested again."""
+    def adopt(self, baseline: Baseline) -> None:
+        """Take what another process measured of the same base."""
+        self._baseline = baseline
+
+    def evaluate(self, product: Oid, *, elsewhere: Callable[[], Evidence] | None = None) -> Evidence:
+        """Judge a product, a commit or a tree, here or `elsewhere`; an equal one is not tested again."""
         return evaluate(
             self.bench,
             self.baseline,
@@ -67,6 +76,7 @@ class Judge:
             mending=find_mending(self._task_text, self.baseline.failed_ids),
             store=self._store,
             cancelled=self._cancelled,
+            elsewhere=elsewhere,
         )
 
     def is_complete(self, evidence: Evidence) -> bool:

@@ -30,8 +30,8 @@ from gitmimo.records import (
     utc_now,
 )
 from gitmimo.workflow import land
-from gitmimo.workflow.candidates import attempt
 from gitmimo.workflow.cleaning import clear_session
+from gitmimo.workflow.executor import Executor
 from gitmimo.workflow.history import LOCK_NAME, STOP_NAME, sessions_directory
 from gitmimo.workflow.judging import Judge
 from gitmimo.workflow.kept_trees import keep_trees
@@ -49,6 +49,7 @@ class Conductor:
     repository: Repository
     plan: Plan
     judge: Judge
+    executor: Executor
     observe: Observer
     interrupt: Interrupt
     session: SessionId = field(default_factory=new_session_id)
@@ -254,8 +255,7 @@ class Conductor:
             branch=refs.branch_ref(refs.candidate_branch(self.session, number, prefix=self.plan.branch_prefix)),
             directory=self._directory,
         )
-        return attempt(
-            self.repository,
+        return self.executor.attempt(
             self.plan,
             place,
             approach,
@@ -272,7 +272,7 @@ class Conductor:
             return result
         self.observe(Progress(number=result.number, phase="test"))
         try:
-            evidence = self.judge.evaluate(result.commit)
+            evidence = self.executor.evaluate(self.judge, result, interrupt=self.interrupt)
         except CheckError:
             if not self.interrupt.is_set():
                 raise

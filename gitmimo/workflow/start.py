@@ -26,6 +26,7 @@ from gitmimo.records import (
 )
 from gitmimo.redact import known_secrets, redact
 from gitmimo.workflow.agents import Staff, choose_staff, count_candidates, hire_for, warnings_for
+from gitmimo.workflow.choose_executor import open_executor
 from gitmimo.workflow.dreaming import Dreamer, Remembered, SkillFirst, find_skill, remember
 from gitmimo.workflow.gc import clean_orphans
 from gitmimo.workflow.history import Past
@@ -117,7 +118,10 @@ def run_session(
     try:
         hire = _hire(config, staff, pool)
         judge = make_judge(repository, config, base, session, task_text=task_text, cancelled=interrupt.is_set)
-        with contextlib.closing(judge):
+        with (
+            contextlib.closing(judge),
+            contextlib.closing(open_executor(repository, config, session, interrupt)) as executor,
+        ):
             plan = replace(
                 _plan(repository, config, task_text, base, session, pool, judge, observe),
                 candidates=count_candidates(config, staff),
@@ -129,7 +133,13 @@ def run_session(
                 assumptions=assumptions,
             )
             conductor = Conductor(
-                repository=repository, plan=plan, judge=judge, observe=observe, interrupt=interrupt, session=session
+                repository=repository,
+                plan=plan,
+                judge=judge,
+                executor=executor,
+                observe=observe,
+                interrupt=interrupt,
+                session=session,
             )
             result = conductor.run()
             if config["merge"] and result.result_commit is not None:

@@ -9,8 +9,9 @@ from pathlib import Path
 from gitmimo.environment.command import Environment, Job, Limits
 from gitmimo.environment.profile import program_places
 from gitmimo.errors import CheckError
-from gitmimo.git import patch, private, refs, tree, worktree
+from gitmimo.git import patch, private, refs, snapshot, tree, worktree
 from gitmimo.git.repository import Repository
+from gitmimo.git.stat_data import note_checkout
 from gitmimo.records import CommandResult, Oid, SessionId
 from gitmimo.workflow.steps import TRAJECTORY
 
@@ -173,15 +174,25 @@ def prepare_place(repository: Repository, place: Place, surroundings: Surroundin
     Raises WorktreeError when the disk is full or the branch exists; what was made until then is removed.
     """
     place.directory.mkdir(parents=True, exist_ok=True)
+    start = refs.read_ref(repository, place.branch) or place.base
     worktree.add_worktree(
         repository,
         place.worktree,
         branch=place.branch.removeprefix("refs/heads/"),
-        start=refs.read_ref(repository, place.branch) or place.base,
+        start=start,
         reason=f"git-mimo session {place.session} candidate {place.number}",
     )
+    index = worktree.checked_out_index(repository, place.worktree)
+    snapshot.expect_checkout(repository, note_checkout(index) if index else None, index=place.index)
     _hide_records(place)
-    private.make_private_git(repository, place.private_git, place.base, work_tree=place.worktree)
+    private.make_private_git(
+        repository,
+        place.private_git,
+        place.base,
+        work_tree=place.worktree,
+        checked_out=index,
+        is_at_commit=start == place.base,
+    )
     _bring_ignored_files(repository, place, surroundings)
 
 
@@ -217,3 +228,4 @@ def remove_place(repository: Repository, place: Place) -> None:
     shutil.rmtree(place.private_git, ignore_errors=True)
     shutil.rmtree(place.home, ignore_errors=True)
     place.index.unlink(missing_ok=True)
+    repository.snapshots.pop(place.index, None)

@@ -1,6 +1,7 @@
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,9 +13,10 @@ from gitmimo.errors import RepoError
 from gitmimo.git.commit import write_commit
 from gitmimo.git.index import snapshot_by_index
 from gitmimo.git.repository import Repository
-from gitmimo.git.snapshot import take_snapshot
+from gitmimo.git.snapshot import expect_checkout, take_snapshot
+from gitmimo.git.stat_data import Checkout, note_checkout
 from gitmimo.git.tree import checkout, put_files, snapshot
-from gitmimo.git.worktree import add_worktree
+from gitmimo.git.worktree import add_worktree, checked_out_index
 from gitmimo.records import Oid
 from tests.conftest import GitBuilder
 
@@ -29,6 +31,8 @@ class Candidate:
         self.parent = base
         self.index = place.with_name("index")
         add_worktree(repository, place, branch="mimo/s/1", start=base, reason="x")
+        if way == "checkout":
+            expect_checkout(repository, settled_checkout(repository, place), index=self.index)
 
     def take(self) -> Oid:
         if self.way == "index":
@@ -47,7 +51,18 @@ class Candidate:
         (self.place / name).write_text(text)
 
 
-@pytest.fixture(params=["walk", "index"])
+def settled_checkout(repository: Repository, place: Path) -> Checkout:
+    """A new worktree as it looks when git took long enough to write it that its files' times can be relied on."""
+    index = checked_out_index(repository, place)
+    assert index is not None
+    time.sleep(0.15)
+    os.utime(index)
+    noted = note_checkout(index)
+    assert noted is not None
+    return noted
+
+
+@pytest.fixture(params=["walk", "checkout", "index"])
 def candidate(request: pytest.FixtureRequest, repository: Repository, base: Oid, tmp_path: Path) -> Candidate:
     return Candidate(repository, base, tmp_path / "state/w", request.param)
 
@@ -326,6 +341,36 @@ def test_a_path_too_deep_to_open_is_left_out_and_named(repository: Repository, b
     assert len(taken.left_out) == 1
     assert taken.tree == repository.tree_of(base)
     subprocess.run(["rm", "-r", str(candidate.place / ("d" * 200))], check=True)
+
+
+def test_git_is_believed_on_the_files_of_its_own_checkout_until_somebody_else_writes_the_index(
+    repository: Repository, base: Oid, tmp_path: Path
+) -> None:
+    place = tmp_path / "w"
+    add_worktree(repository, place, branch="mimo/s/1", start=base, reason="x")
+    fresh = checked_out_index(repository, place)
+    assert fresh is not None
+    unsettled = note_checkout(fresh)
+    noted = settled_checkout(repository, place)
+    assert unsettled is not None
+    assert unsettled.read() == {}
+    entries = {entry.path: (entry.mode, entry.oid) for entry in repository.list_paths(base)}
+    assert {path: (file.mode, file.oid) for path, file in noted.read().items()} == entries
+    subprocess.run(["git", "update-index", "--assume-unchanged", "a.py"], cwd=place, check=True)
+    assert noted.read() == {}
+    again = settled_checkout(repository, place).read()
+    assert again.keys() == entries.keys() - {"a.py"}
+    assert note_checkout(tmp_path / "none") is None
+
+
+def test_a_name_that_was_ignored_as_a_directory_comes_in_as_a_file(candidate: Candidate) -> None:
+    candidate.write("build/out.txt")
+    assert "build" not in candidate.paths()
+    candidate.write("a.py", "2\n")
+    assert "build" not in candidate.paths()
+    shutil.rmtree(candidate.place / "build")
+    candidate.write("build", "a file\n")
+    assert "build" in candidate.paths()
 
 
 def test_a_directory_that_is_gone_is_told(candidate: Candidate) -> None:

@@ -1,0 +1,113 @@
+"""Ray itself: a cluster joined or started, tasks placed in it, and which of its errors mean that a worker was lost."""
+
+import contextlib
+import importlib
+import logging
+import os
+import signal
+import tempfile
+import threading
+from typing import Any
+
+from gitmimo.errors import CheckError, ConfigError
+from gitmimo.workflow.on_ray.letters import Letter, Outcome
+from gitmimo.workflow.on_ray.mailbox import Mailbox
+
+_INSTALL = "python -m pip install 'git-mimo[ray]'"
+
+
+class Cluster:
+    """A connection to one cluster, with the session's mailbox on this node. One a process."""
+
+    def __init__(self, address: str) -> None:
+        """Join the cluster at `address`; without one the cluster that Ray finds, or a new one on this machine."""
+        ray = load_ray()
+        if address.startswith("ray://"):
+            raise ConfigError(
+                f"a Ray client has no node of its own, which the mailbox needs: `{address}`",
+                hint="start git-mimo on a node of the cluster, for example as a Ray job, with --ray-address auto",
+            )
+        self._ray: Any = ray
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        try:
+            with _undisturbed():
+                ray.init(
+                    address=address or None, log_to_driver=False, logging_level=logging.ERROR, configure_logging=False
+                )
+        except (ConnectionError, RuntimeError, ValueError, OSError) as exc:
+            raise ConfigError(f"no Ray cluster at `{address or 'this machine'}`: {exc}") from exc
+        strategies = importlib.import_module("ray.util.scheduling_strategies")
+        here = strategies.NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+        self._mailbox: Any = (
+            ray.remote(Mailbox).options(num_cpus=0, scheduling_strategy=here, max_concurrency=1000).remote()
+        )
+
+    def submit(self, task: Any, order: Any, resource: str) -> Any:
+        """Start a task. It takes one CPU, and one of the named resource where the cluster's nodes declare it."""
+        needs = {resource: 1} if resource in self._ray.cluster_resources() else {}
+        remote = self._ray.remote(task).options(num_cpus=1, resources=needs, max_retries=0, name=resource)
+        return remote.remote(order, self._mailbox)
+
+    def is_done(self, running: Any, *, wait_s: float) -> bool:
+        """Wait a moment for a task."""
+        return bool(self._ray.wait([running], timeout=wait_s)[0])
+
+    def result(self, running: Any) -> Outcome | None:
+        """What came of a task that is done; None when its worker, its node or what it needed was lost."""
+        errors = self._ray.exceptions
+        try:
+            found: Outcome = self._ray.get(running)
+        except errors.RayTaskError as exc:
+            if isinstance(exc.cause, errors.RayError):
+                return None
+            raise CheckError(f"a Ray task failed: {exc.cause!r}") from exc
+        except errors.RayError:
+            return None
+        return found
+
+    def cancel(self, running: Any) -> None:
+        """Kill a task's worker."""
+        self._ray.cancel(running, force=True)
+
+    def put(self, data: bytes) -> Any:
+        """Keep bytes for workers to fetch."""
+        return self._ray.put(data)
+
+    def collect(self, stop: str) -> list[Letter] | None:
+        """The letters that arrived; None when the mailbox is gone, and with it the connection."""
+        try:
+            letters: list[Letter] = self._ray.get(self._mailbox.collect.remote(stop))
+        except self._ray.exceptions.RayError:
+            return None
+        return letters
+
+    def answer(self, identity: str, outcome: Outcome) -> None:
+        """Answer a question."""
+        self._mailbox.answer.remote(identity, outcome)
+
+    def leave(self) -> None:
+        """Disconnect, which ends the session's tasks and its mailbox; a cluster that was started here ends."""
+        self._ray.shutdown()
+
+
+def load_ray() -> Any:
+    """Import Ray, which takes a second and is there only where it was asked for. ConfigError without it."""
+    try:
+        return importlib.import_module("ray")
+    except ImportError as exc:
+        raise ConfigError("the executor `ray` needs the library ray", hint=_INSTALL) from exc
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Any:
+    """Keep Ray from taking our signal handlers, and from putting the user's project into its workers' import path."""
+    is_main = threading.current_thread() is threading.main_thread()
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    with tempfile.TemporaryDirectory() as neutral, contextlib.chdir(neutral):
+        try:
+            yield
+        finally:
+            for number, handler in handlers.items():
+                if is_main and handler is not None:
+                    signal.signal(number, handler)

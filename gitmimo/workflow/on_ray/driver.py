@@ -1,0 +1,317 @@
+"""The driver's end: gives work to Ray, answers the workers, keeps each step that arrives, gives lost work out again."""
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, cast
+
+from gitmimo import __version__
+from gitmimo.config import Config
+from gitmimo.errors import CheckError, MimoError
+from gitmimo.git import bundle, refs, tree
+from gitmimo.git.repository import Repository
+from gitmimo.journal import Journal
+from gitmimo.llm.model import Model
+from gitmimo.records import CandidateResult, Evidence, Oid, SessionId, StopReason, Usage
+from gitmimo.workflow.candidates import attempt, find_history
+from gitmimo.workflow.judging import Judge
+from gitmimo.workflow.on_ray import cluster
+from gitmimo.workflow.on_ray.letters import (
+    Call,
+    CandidateOrder,
+    EvaluationOrder,
+    Failure,
+    Letter,
+    ModelFacts,
+    Order,
+    Outcome,
+    Shipment,
+    outcome_of,
+)
+from gitmimo.workflow.on_ray.worker import run_candidate, run_evaluation
+from gitmimo.workflow.places import repository_key
+from gitmimo.workflow.plan import Plan
+from gitmimo.workflow.progress import Interrupt, Observer, Progress
+from gitmimo.workflow.steps import read_steps_at
+from gitmimo.workflow.workspace import Place
+
+_TURNS = 4  # how often one piece of work is given out at the most
+_GRACE_S = 30.0  # for a worker to end by itself when the session is stopped
+_LETTER_THREADS = 160  # answers wait for models
+
+
+@dataclass(slots=True)
+class _Desk:
+    """One piece of work that is out: who has it now, and what is to be done with what comes back."""
+
+    turn: int
+    place: Place
+    observe: Observer
+    model: Callable[[], Model] | None = None
+    journal: Journal | None = None
+    tip: Oid = Oid("")
+
+
+class RayExecutor:
+    """Implements `Executor` on a Ray cluster. Other agents' programs work here, where their logins are.
+
+    No secret leaves this process: models are called from here, under the session's ledger. [Ray writes a runtime
+    environment into its logs and onto the command lines of its workers.]
+    """
+
+    def __init__(self, repository: Repository, config: Config, session: SessionId, interrupt: Interrupt) -> None:
+        """Connect, or start a cluster of this machine's. ConfigError when that is not possible."""
+        self._repository = repository
+        self._session = session
+        self._interrupt = interrupt
+        self._sandbox = config.text("sandbox")
+        self._cluster = cluster.Cluster(config.text("rayAddress"))
+        self._desks: dict[int, _Desk] = {}
+        self._bundles: dict[tuple[str, Oid, tuple[Oid, ...]], list[Any]] = {}
+        self._lock = threading.Lock()
+        self._closing = threading.Event()
+        self._clerks = ThreadPoolExecutor(max_workers=_LETTER_THREADS, thread_name_prefix="ray-letter")
+        self._reader = threading.Thread(target=self._read_letters, name="ray-mailbox", daemon=True)
+        self._reader.start()
+
+    def attempt(
+        self, plan: Plan, place: Place, approach: str, *, journal: Journal, observe: Observer, interrupt: Interrupt
+    ) -> CandidateResult:
+        """See `Executor`."""
+        if plan.hire(place.number) is not None:
+            return attempt(
+                self._repository, plan, place, approach, journal=journal, observe=observe, interrupt=interrupt
+            )
+        if plan.past:
+            find_history(self._repository, place)
+        metered = plan.metered(place.number, "work")
+        model = ModelFacts(name=metered.name, window=metered.window, supports_tools=metered.supports_tools)
+        began = time.monotonic()
+        result: CandidateResult | None = None
+        for turn in range(_TURNS):
+            tip = refs.read_ref(self._repository, place.branch) or place.base
+            self._take_desk(_Desk(turn, place, observe, lambda: metered, journal, tip), place.number)
+            order = CandidateOrder(
+                order=self._order(place, turn, tip), plan=_for_worker(plan), approach=approach, branch=place.branch,
+                model=model,
+            )  # fmt: skip
+            result = self._run(run_candidate, order, "mimo-candidate", place.number)
+            if result is not None or interrupt.is_set():
+                break
+            observe(Progress(number=place.number, phase="work", text="its worker was lost; another goes on"))
+        self._desks.pop(place.number, None)
+        found = result or self._cut_off(plan, place, approach, metered.name)
+        tip = refs.read_ref(self._repository, place.branch) or place.base
+        found = replace(found, commit=tip, seconds=time.monotonic() - began)
+        kept = refs.candidate_ref(place.session, place.number)
+        refs.update_ref(
+            self._repository, kept, tip, expected=refs.read_ref(self._repository, kept), reason="mimo: candidate kept"
+        )
+        journal.done("worked", result=found)
+        return found
+
+    def evaluate(self, judge: Judge, result: CandidateResult, *, interrupt: Interrupt) -> Evidence:
+        """See `Executor`; a product that was judged before is not sent anywhere."""
+        assert result.commit is not None
+        return judge.evaluate(result.commit, elsewhere=lambda: self._evaluate(judge, result))
+
+    def close(self) -> None:
+        """Stop what still runs and leave the cluster."""
+        self._closing.set()
+        self._reader.join(timeout=5)
+        self._clerks.shutdown(wait=False, cancel_futures=True)
+        self._cluster.leave()
+
+    def _evaluate(self, judge: Judge, result: CandidateResult) -> Evidence:
+        bench = judge.bench
+        number = 1000 + result.number  # its own desk: the candidate's may be open for another turn
+        place = Place(
+            session=self._session,
+            number=number,
+            base=bench.base,
+            branch=refs.candidate_ref(self._session, result.number),
+            directory=bench.scratch,
+        )
+        for turn in range(_TURNS):
+            self._take_desk(_Desk(turn, place, lambda _: None), number)
+            assert result.commit is not None
+            order = EvaluationOrder(
+                order=self._order(place, turn, result.commit, readable=bench.tests.readable),
+                bench=replace(
+                    bench, repository=cast(Any, None), environment=cast(Any, None), checkout=None, known_secrets={}
+                ),
+                baseline=judge.baseline,
+                task_text=judge.task_text,
+            )
+            evidence: Evidence | None = self._run(run_evaluation, order, "mimo-evaluation", number)
+            if evidence is not None:
+                return evidence
+            if self._interrupt.is_set():
+                break
+        raise CheckError("stopped" if self._interrupt.is_set() else f"its workers were lost {_TURNS} times")
+
+    def _order(self, place: Place, turn: int, tip: Oid, *, readable: Any = ()) -> Order:
+        return Order(
+            version=__version__,
+            project=repository_key(self._repository),
+            session=self._session,
+            number=place.number,
+            turn=turn,
+            base=place.base,
+            base_ref=refs.base_ref(self._session),
+            tip=tip,
+            tip_ref=place.branch,
+            author=self._repository.author_ident(),
+            excludes=self._repository.user_rules.ignore,
+            sandbox=self._sandbox,
+            readable=tuple(str(path) for path in readable),
+        )
+
+    def _run(self, task: Any, order: Any, resource: str, number: int) -> Any:
+        """Run one task to its end; None when its worker was lost, or had to be stopped."""
+        running = self._cluster.submit(task, order, resource)
+        stopped_at: float | None = None
+        while not self._cluster.is_done(running, wait_s=0.5):
+            if not self._interrupt.is_set():
+                continue
+            stopped_at = stopped_at or time.monotonic()
+            if time.monotonic() - stopped_at > _GRACE_S:
+                self._cluster.cancel(running)
+                return None
+        outcome = self._cluster.result(running)
+        return None if outcome is None else outcome.unwrap()
+
+    def _take_desk(self, desk: _Desk, number: int) -> None:
+        with self._lock:
+            self._desks[number] = desk
+
+    def _read_letters(self) -> None:
+        while not self._closing.is_set():
+            reason = self._interrupt.reason()
+            letters = self._cluster.collect(reason.value if reason else "")
+            if letters is None:
+                if not self._closing.is_set():
+                    self._interrupt.request(StopReason.ERROR)
+                return
+            for letter in letters:
+                self._clerks.submit(self._deal_with, letter).add_done_callback(partial(self._own_up, letter))
+
+    def _deal_with(self, letter: Letter) -> None:
+        outcome = outcome_of(lambda: self._answer(letter))
+        if letter.identity:
+            self._cluster.answer(letter.identity, outcome)
+
+    def _own_up(self, letter: Letter, dealt: "Future[None]") -> None:
+        """Tell a worker that waits when its letter could not be dealt with, for a reason that nobody expected."""
+        error = None if dealt.cancelled() else dealt.exception()
+        if error is not None and letter.identity:
+            failure = Failure.of(CheckError(f"the driver failed: {error!r}"))
+            self._cluster.answer(letter.identity, Outcome(failure=failure))
+
+    def _answer(self, letter: Letter) -> Any:
+        desk = self._desks.get(letter.number)
+        if desk is None or desk.turn != letter.turn:
+            raise CheckError("the work was given to another worker")
+        if letter.kind == "progress":
+            desk.observe(letter.body)
+            return None
+        if letter.kind == "objects":
+            return self._objects(*letter.body)
+        if letter.kind == "model" and desk.model is not None:
+            return self._call(desk.model(), letter.body)
+        if letter.kind == "step":
+            return self._keep_step(desk, letter)
+        raise CheckError(f"a letter of an unknown kind: `{letter.kind}`")
+
+    def _objects(self, ref: str, have: tuple[Oid, ...]) -> list[Any]:
+        """The bundle that a worker needs, made once for all that lack the same."""
+        tip = refs.read_ref(self._repository, ref) or Oid("")
+        with self._lock:
+            key = ref, tip, have
+            if key not in self._bundles:
+                packed = bundle.write_bundle(self._repository, ref, have=have)
+                self._bundles[key] = [self._cluster.put(packed)] if packed else []
+            return self._bundles[key]
+
+    def _call(self, model: Model, call: Call) -> Any:
+        return model.complete(
+            call.messages,
+            tools=call.tools,
+            temperature=call.temperature,
+            max_tokens=call.max_tokens,
+            seed=call.seed,
+            stop=call.stop,
+            cancelled=self._interrupt.is_set,
+        )
+
+    def _keep_step(self, desk: _Desk, letter: Letter) -> None:
+        """Check a step and put it on the candidate's branch, as if it had been made here."""
+        step: Shipment = letter.body
+        repository, place = self._repository, desk.place
+        with self._lock:
+            if self._desks.get(letter.number) is not desk or step.parent != desk.tip:
+                raise CheckError("the work was given to another worker")
+            bundle.read_bundle(repository, step.bundle, is_trusted=False)
+            made = repository.pygit.get(step.commit)
+            if made is None or [str(parent) for parent in cast(Any, made).parent_ids] != [desk.tip]:
+                raise CheckError(f"step {step.step} does not follow the last one: `{step.commit}`")
+            refs.update_ref(
+                repository,
+                place.branch,
+                step.commit,
+                expected=refs.read_ref(repository, place.branch),
+                reason=f"mimo: step {step.step}",
+            )
+            desk.tip = step.commit
+        if desk.journal is not None:
+            desk.journal.done("step", candidate=place.number, step=step.step, commit=step.commit)
+
+    def _cut_off(self, plan: Plan, place: Place, approach: str, model: str) -> CandidateResult:
+        """What stands of a candidate whose workers did not come to an end."""
+        tip = refs.read_ref(self._repository, place.branch) or place.base
+        steps = read_steps_at(self._repository, place.session, place.number, base=place.base, tip=tip)
+        is_stopped = self._interrupt.reason()
+        return CandidateResult(
+            number=place.number,
+            branch=place.branch.removeprefix("refs/heads/"),
+            approach=approach,
+            model=model,
+            strategy=plan.strategy,
+            status=(is_stopped or StopReason.ERROR).value,
+            commit=tip,
+            tree=tree.without_mimo(self._repository, self._repository.tree_of(tip)),
+            steps=len(steps),
+            usage=sum((step.reply.usage for step in steps), Usage()),
+            cost_usd=sum(step.reply.cost_usd or 0.0 for step in steps),
+            llm_calls=len(steps),
+            summary="" if is_stopped else f"its workers were lost {_TURNS} times",
+        )
+
+
+def _for_worker(plan: Plan) -> Plan:
+    """The plan without models, secrets, and what is done here afterwards."""
+    surroundings = replace(plan.surroundings, environment=cast(Any, None), known_secrets=None, copied=(), linked=())
+    return replace(
+        plan,
+        surroundings=surroundings,
+        metered=_only_here,
+        critic=_only_here,
+        after=_only_here,
+        takes_turns=_only_here,
+        plans_approaches=_only_here,
+        hire=_nobody,
+        skill=None,
+        past=None,
+        settings={},
+    )
+
+
+def _only_here(*_: Any) -> Any:
+    raise MimoError("this belongs to the driver")
+
+
+def _nobody(_: int) -> None:
+    return None

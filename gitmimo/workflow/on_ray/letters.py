@@ -1,0 +1,143 @@
+"""What the driver and its workers send each other, and errors that survive the way."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gitmimo import errors
+from gitmimo.errors import MimoError
+from gitmimo.evaluator.baseline import Baseline
+from gitmimo.evaluator.bench import Bench
+from gitmimo.git.identity import Ident
+from gitmimo.records import CandidateResult, Evidence, Message, Oid, SessionId, Tool
+from gitmimo.workflow.plan import Plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One task's input besides the objects, which the worker asks for as far as it lacks them. Holds no secret.
+
+    `turn` counts how often the same work was given out: what an earlier turn still sends is refused.
+    """
+
+    version: str
+    project: str  # names the repository among those whose objects a node keeps
+    session: SessionId
+    number: int
+    turn: int
+    base: Oid
+    base_ref: str
+    tip: Oid  # the candidate's last step that reached the driver, or the base
+    tip_ref: str
+    author: Ident
+    excludes: bytes  # the user's own ignore rules
+    sandbox: str
+    readable: tuple[str, ...] = ()  # what the tests need besides, as on the driver
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CandidateOrder:
+    """A candidate to let work."""
+
+    order: Order
+    plan: Plan  # without what only the driver has
+    approach: str
+    branch: str
+    model: "ModelFacts"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationOrder:
+    """A product, at the order's tip, to judge by what the driver measured of the base."""
+
+    order: Order
+    bench: Bench  # without what only the driver has
+    baseline: Baseline
+    task_text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFacts:
+    """What a worker has to know of a model that the driver calls for it."""
+
+    name: str
+    window: int
+    supports_tools: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One call of a model."""
+
+    messages: tuple[Message, ...]
+    tools: tuple[Tool, ...]
+    temperature: float | None
+    max_tokens: int
+    seed: int | None
+    stop: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shipment:
+    """A step's commit, on top of what the driver has, as a bundle."""
+
+    step: int
+    parent: Oid
+    commit: Oid
+    bundle: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """One message of a worker. `kind` is objects, model, step or progress; `body` what belongs to it."""
+
+    kind: str
+    number: int
+    turn: int
+    body: Any
+    identity: str = ""  # of a question, for its answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """An expected error on its way between processes."""
+
+    kind: str
+    state: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, error: MimoError) -> "Failure":
+        """Take an error apart; one of a class that only its module knows becomes its nearest common one."""
+        kind = next(c.__name__ for c in type(error).__mro__ if getattr(errors, c.__name__, None) is c)
+        state = {name: value for name, value in vars(error).items() if isinstance(value, (str, int, float, tuple))}
+        return cls(kind=kind, state=state)
+
+    def revived(self) -> MimoError:
+        """The error again, to be raised."""
+        kind: type[MimoError] = getattr(errors, self.kind, MimoError)
+        error = kind.__new__(kind)
+        error.args = (self.state.get("message", ""),)
+        vars(error).update({"message": "", "hint": "", **self.state})
+        return error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came of a task or a question."""
+
+    value: CandidateResult | Evidence | Any = None
+    failure: Failure | None = None
+
+    def unwrap(self) -> Any:
+        """The value; raises the error where there is one."""
+        if self.failure is not None:
+            raise self.failure.revived()
+        return self.value
+
+
+def outcome_of(call: Callable[[], Any]) -> Outcome:
+    """Run something and keep its expected errors as data."""
+    try:
+        return Outcome(value=call())
+    except MimoError as exc:
+        return Outcome(failure=Failure.of(exc))

@@ -1,0 +1,288 @@
+"""What runs on a node: a repository of its own from bundles, a candidate or an evaluation in it, letters home."""
+
+import contextlib
+import shutil
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from gitmimo import __version__
+from gitmimo.environment.command import Environment
+from gitmimo.environment.sandbox import open_environment
+from gitmimo.errors import CheckError
+from gitmimo.evaluator.store import EvidenceStore
+from gitmimo.git import bundle, refs
+from gitmimo.git.binary import run_git
+from gitmimo.git.lock import LockTimeout, hold_lock
+from gitmimo.git.repository import Repository
+from gitmimo.journal import Journal
+from gitmimo.llm.routed import cancelled_reply
+from gitmimo.records import CandidateResult, Evidence, Message, Oid, Reply, StopReason, Tool
+from gitmimo.workflow.candidates import attempt
+from gitmimo.workflow.history import Past
+from gitmimo.workflow.judging import Judge
+from gitmimo.workflow.on_ray.cluster import load_ray
+from gitmimo.workflow.on_ray.letters import (
+    Call,
+    CandidateOrder,
+    EvaluationOrder,
+    Letter,
+    ModelFacts,
+    Order,
+    Outcome,
+    Shipment,
+    outcome_of,
+)
+from gitmimo.workflow.places import state_home
+from gitmimo.workflow.progress import Interrupt, Progress
+from gitmimo.workflow.workspace import Place
+
+_POLL_S = 0.5
+_PATIENCE_S = 20.0  # for an answer after the session was stopped
+
+
+def run_candidate(order: CandidateOrder, mailbox: Any) -> Outcome:
+    """A Ray task: let a candidate work here, each step shipped as soon as it is committed."""
+    return outcome_of(lambda: _run_candidate(order, mailbox))
+
+
+def run_evaluation(order: EvaluationOrder, mailbox: Any) -> Outcome:
+    """A Ray task: judge a product here."""
+    return outcome_of(lambda: _run_evaluation(order, mailbox))
+
+
+def _run_candidate(wanted: CandidateOrder, mailbox: Any) -> CandidateResult:
+    order, home = wanted.order, _Home(wanted.order, mailbox)
+    with home.opened() as (repository, environment, interrupt):
+        place = Place(
+            session=order.session,
+            number=order.number,
+            base=order.base,
+            branch=wanted.branch,
+            directory=home.path / "places",
+        )
+        if order.tip != order.base:
+            refs.update_ref(repository, place.branch, order.tip, expected=None, reason="mimo: goes on")
+        model = DistantModel(wanted.model, home.post)
+        plan = replace(
+            wanted.plan,
+            surroundings=replace(wanted.plan.surroundings, environment=environment),
+            metered=lambda *_: model,
+            past=Past() if order.tip != order.base else None,
+        )
+        with contextlib.closing(ShippingJournal(home.path / "journal.jsonl", repository, place, home.post)) as journal:
+            return attempt(
+                repository,
+                plan,
+                place,
+                wanted.approach,
+                journal=journal,
+                observe=home.post.observe,
+                interrupt=interrupt,
+            )
+
+
+def _run_evaluation(wanted: EvaluationOrder, mailbox: Any) -> Evidence:
+    order, home = wanted.order, _Home(wanted.order, mailbox)
+    with home.opened() as (repository, environment, interrupt):
+        bench = replace(
+            wanted.bench, repository=repository, environment=environment, scratch=home.path / "bench", checkout=None
+        )
+        judge = Judge(bench, EvidenceStore(home.path / "evidence"), wanted.task_text, cancelled=interrupt.is_set)
+        judge.adopt(wanted.baseline)
+        return judge.evaluate(order.tip)
+
+
+class Post:
+    """A worker's end of the mailbox."""
+
+    def __init__(self, mailbox: Any, order: Order) -> None:
+        self._mailbox = mailbox
+        self._order = order
+
+    def ask(self, kind: str, body: Any, *, cancelled: Callable[[], bool] = lambda: False) -> Any:
+        """Ask the driver and return its answer; None when it stays away after the session was stopped."""
+        ray = load_ray()
+        answer = self._mailbox.ask.remote(self._letter(kind, body, identity=uuid.uuid4().hex))
+        patience = _PATIENCE_S
+        while not ray.wait([answer], timeout=_POLL_S)[0]:
+            patience -= _POLL_S if cancelled() else 0.0
+            if patience <= 0:
+                return None
+        found: Outcome = ray.get(answer)
+        return found.unwrap()
+
+    def observe(self, progress: Progress) -> None:
+        """Tell news, without waiting."""
+        self._mailbox.tell.remote(self._letter("progress", progress))
+
+    def stop_reason(self) -> str:
+        """Why the session ends; empty while it goes on."""
+        ray = load_ray()
+        return str(ray.get(self._mailbox.stop_reason.remote()))
+
+    def _letter(self, kind: str, body: Any, identity: str = "") -> Letter:
+        return Letter(kind=kind, number=self._order.number, turn=self._order.turn, body=body, identity=identity)
+
+
+class DistantModel:
+    """A model that the driver calls, under its budget: no key and no ledger is needed here."""
+
+    def __init__(self, facts: ModelFacts, post: Post) -> None:
+        self.name = facts.name
+        self.window = facts.window
+        self.supports_tools = facts.supports_tools
+        self._post = post
+
+    def complete(
+        self,
+        messages: Sequence[Message],
+        *,
+        tools: Sequence[Tool] = (),
+        temperature: float | None = None,
+        max_tokens: int = 4096,
+        seed: int | None = None,
+        stop: Sequence[str] = (),
+        on_text: Callable[[str], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Reply:
+        """See `Model.complete`; `on_text` gets the text in one piece."""
+        call = Call(
+            messages=tuple(messages),
+            tools=tuple(tools),
+            temperature=temperature,
+            max_tokens=max_tokens,
+            seed=seed,
+            stop=tuple(stop),
+        )
+        reply: Reply | None = self._post.ask("model", call, cancelled=cancelled or (lambda: False))
+        if reply is None:
+            return cancelled_reply(self.name)
+        if on_text is not None and reply.text:
+            on_text(reply.text)
+        return reply
+
+
+class ShippingJournal(Journal):
+    """A journal that sends each step's commit to the driver before the next step begins."""
+
+    def __init__(self, path: Path, repository: Repository, place: Place, post: Post) -> None:
+        super().__init__(path)
+        self._repository = repository
+        self._place = place
+        self._post = post
+        self._shipped = refs.read_ref(repository, place.branch) or place.base
+
+    def done(self, event: str, **data: Any) -> None:
+        """See `Journal.done`. CheckError when the driver gave this work to somebody else."""
+        super().done(event, **data)
+        if event != "step":
+            return
+        commit = Oid(data["commit"])
+        packed = bundle.write_bundle(self._repository, self._place.branch, have=(self._shipped,))
+        self._post.ask("step", Shipment(step=data["step"], parent=self._shipped, commit=commit, bundle=packed))
+        self._shipped = commit
+
+
+class _Home:
+    """A directory for one task, with a repository that borrows the objects which this node keeps of the project."""
+
+    def __init__(self, order: Order, mailbox: Any) -> None:
+        ray = load_ray()
+        node = ray.get_runtime_context().get_node_id()[:16]
+        self._top = state_home() / "ray" / node
+        self._order = order
+        self.post = Post(mailbox, order)
+        self.path = self._top / "work" / f"{order.session}-{order.number}-{order.turn}-{uuid.uuid4().hex[:6]}"
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[tuple[Repository, Environment, Interrupt]]:
+        """Fetch what is missing, and have a repository, a sandbox and a flag that turns when the session ends."""
+        order = self._order
+        if order.version != __version__:
+            raise CheckError(
+                f"the node has git-mimo {__version__}, the session {order.version}",
+                hint="install the same git-mimo on every node",
+            )
+        self._top.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._sweep()
+        interrupt, ended = Interrupt(), threading.Event()
+        watcher = threading.Thread(target=self._watch, args=(interrupt, ended), daemon=True)
+        try:
+            with hold_lock(self.path.with_suffix(".lock")):
+                watcher.start()
+                repository = self._repository()
+                objects = (repository.common_dir / "objects", self._store() / "objects")
+                environment = open_environment(
+                    order.sandbox,
+                    hidden=(repository.common_dir, state_home()),
+                    readable=(*objects, *(place for place in map(Path, order.readable) if place.exists())),
+                )
+                yield repository, environment, interrupt
+        finally:
+            ended.set()
+            shutil.rmtree(self.path, ignore_errors=True)
+            self.path.with_suffix(".lock").unlink(missing_ok=True)
+
+    def _repository(self) -> Repository:
+        """The task's own repository: its refs are nobody else's, and goes with it."""
+        store = self._store()
+        with hold_lock(store.with_suffix(".lock"), wait_s=600):
+            if not (store / "HEAD").exists():
+                _init(store)
+            kept = Repository.discover(store, environ={})
+            self._fetch(kept, self._order.base_ref, self._order.base)
+            # later sessions get what is new only
+            refs_name = f"refs/mimo/base/{self._order.base}"
+            if refs.read_ref(kept, refs_name) is None:
+                refs.update_ref(kept, refs_name, self._order.base, expected=None, reason="mimo: base of a session")
+        place = self.path / "repository.git"
+        _init(place)
+        (place / "objects/info").mkdir(exist_ok=True)
+        (place / "objects/info/alternates").write_text(f"{store / 'objects'}\n")
+        (place / "info").mkdir(exist_ok=True)
+        (place / "info/exclude").write_bytes(self._order.excludes)
+        for name in ("name", "email"):
+            value = getattr(self._order.author, name)
+            run_git(["config", f"user.{name}", value], git_dir=place, cwd=place)
+        repository = Repository.discover(place, environ={})
+        if self._order.tip != self._order.base:
+            self._fetch(repository, self._order.tip_ref, self._order.tip)
+        return repository
+
+    def _fetch(self, repository: Repository, ref: str, wanted: Oid) -> None:
+        """Get a commit from the driver, on top of the bases that are here."""
+        ray = load_ray()
+        if wanted in repository.pygit:
+            return
+        have = sorted({*refs.list_refs(repository, "refs/mimo/base/").values(), self._order.base} - {wanted})
+        have = [oid for oid in have if oid in repository.pygit]
+        for piece in self.post.ask("objects", (ref, tuple(have))):
+            bundle.read_bundle(repository, ray.get(piece), is_trusted=True)
+        if wanted not in repository.pygit:
+            raise CheckError(f"the commit did not come with its bundle: `{wanted}`")
+
+    def _store(self) -> Path:
+        return self._top / "objects" / f"{self._order.project}.git"
+
+    def _watch(self, interrupt: Interrupt, ended: threading.Event) -> None:
+        while not ended.wait(_POLL_S):
+            reason = self.post.stop_reason()
+            if reason:
+                interrupt.request(StopReason(reason))
+
+    def _sweep(self) -> None:
+        """Remove what tasks left here whose process was killed."""
+        work = self._top / "work"
+        for lock in work.glob("*.lock") if work.is_dir() else ():
+            with contextlib.suppress(LockTimeout), hold_lock(lock, wait_s=0):
+                shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
+                lock.unlink(missing_ok=True)
+
+
+def _init(place: Path) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    run_git(["init", "--quiet", "--bare", "--template=", "--initial-branch=none", str(place)], cwd=place.parent)
