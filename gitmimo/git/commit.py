@@ -25,7 +25,7 @@ def write_commit(repository: Repository, *, tree: Oid, parents: Sequence[Oid], m
         )
         return Oid(str(made))
 
-    return _held(repository, lambda: written(write))
+    return _held(repository, lambda: written(write, what="a commit"))
 
 
 def write_final_commit(repository: Repository, *, tree: Oid, parents: Sequence[Oid], message: str) -> Oid:

@@ -283,12 +283,12 @@ class Repository:
         return found if date_name in os.environ else found.now()
 
 
-def written(write: Callable[[], Oid]) -> Oid:
+def written(write: Callable[[], Oid], *, what: str = "an object") -> Oid:
     """Write an object by libgit2, and again where a prune has just removed its directory as empty; RepoError else."""
     for attempt in range(_WRITE_TRIES):
         try:
             return write()
         except (pygit2.GitError, OSError, KeyError, ValueError) as exc:
             if attempt == _WRITE_TRIES - 1 or "No such file" not in str(exc):
-                raise RepoError(f"cannot write an object: {exc}") from exc
+                raise RepoError(f"cannot write {what}: {exc}") from exc
     raise AssertionError("not reached")

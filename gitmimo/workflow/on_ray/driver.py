@@ -301,7 +301,6 @@ def _for_worker(plan: Plan) -> Plan:
         critic=_only_here,
         after=_only_here,
         takes_turns=_only_here,
-        plans_approaches=_only_here,
         hire=_nobody,
         skill=None,
         past=None,

@@ -266,7 +266,7 @@ class _Home:
             raise CheckError(f"the commit did not come with its bundle: `{wanted}`")
 
     def _store(self) -> Path:
-        return self._top / "objects" / f"{self._order.project}.git"
+        return Path(self._top / "objects" / f"{self._order.project}.git")
 
     def _watch(self, interrupt: Interrupt, ended: threading.Event) -> None:
         while not ended.wait(_POLL_S):

@@ -89,7 +89,7 @@ __mimo_list () {
 	operations) __mimo_git for-each-ref --format=\'%(refname:lstrip=3)\' refs/mimo/ops ;;
 	remotes) __mimo_git remote ;;
 	commands) __mimo_words \'\' ;;
-	settings) printf \'%s\\n\' accept agentTimeout agents baseUrl branchPrefix budget budget.candidate budget.day budget.month candidates commandTimeout critic dream fanout llm local.context maxSteps maxTokens maxTokens.candidate mcp.start merge model model.dream model.plan models notify protected protocol provider rate.requests rate.tokens sandbox sandbox.network setup skills strategy test testTimeout timeout worktree.copy worktree.link worktreeDir ;;
+	settings) printf \'%s\\n\' accept agentTimeout agents baseUrl branchPrefix budget budget.candidate budget.day budget.month candidates commandTimeout critic dream executor fanout llm local.context maxSteps maxTokens maxTokens.candidate mcp.start merge model model.dream model.plan models notify protected protocol provider rate.requests rate.tokens rayAddress sandbox sandbox.network setup skills strategy test testTimeout timeout worktree.copy worktree.link worktreeDir ;;
 	providers) printf \'%s\\n\' anthropic deepseek gemini groq local mistral moonshot ollama openai openrouter xai ;;
 	local_models)
 		{
@@ -253,6 +253,8 @@ __mimo_options () {
 		\'--skills	Try verified skills before any model\' \\
 		\'--no-skills	Try verified skills before any model\' \\
 		\'--sandbox	Where commands run\' \\
+		\'--executor	Where candidates work and are judged\' \\
+		\'--ray-address	Ray cluster to use, such as `auto`\' \\
 		\'--ask	Ask what an unclear task leaves open (on a terminal)\' \\
 		\'--no-ask	Ask what an unclear task leaves open (on a terminal)\' \\
 		\'--detach	Go on in the background and print the session’s id\' \\
@@ -514,6 +516,8 @@ __mimo_kind () {
 	\'start --merge\'|\'start --no-merge\') kind=flag ;;
 	\'start --skills\'|\'start --no-skills\') kind=flag ;;
 	\'start --sandbox\') kind=\'=auto bwrap landlock sandbox-exec none\' ;;
+	\'start --executor\') kind=\'=local ray\' ;;
+	\'start --ray-address\') kind= ;;
 	\'start --ask\'|\'start --no-ask\') kind=flag ;;
 	\'start --detach\') kind=flag ;;
 	\'start --json\') kind=flag ;;
