@@ -84,6 +84,7 @@ def _lent(kind: str) -> Iterator["_Starter"]:
         starter = known.pop() if known else None
     if starter is None or not starter.is_alive():
         starter = _Starter()
+        atexit.unregister(close_starters)
         atexit.register(close_starters)
     try:
         yield starter
@@ -228,7 +229,6 @@ class _Started:
     def kill(self) -> None:
         """SIGKILL for everything and the starter."""
         kill_tree(self.root)
-        self._channel.settimeout(None)
         kill_marked(self._marker)
         self._starter.is_idle = False
         self._status = 137
