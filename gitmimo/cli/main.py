@@ -1,5 +1,6 @@
 """The entry point: subcommands loaded when named, errors and signals turned into exit codes."""
 
+import errno
 import importlib
 import logging
 import sys
@@ -14,6 +15,8 @@ from gitmimo.cli.groups import Group, with_examples
 from gitmimo.errors import MimoError, NeedsPerson
 
 # name -> (module, one line of help). The line stands here so that `git mimo -h` loads no command.
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
+
 COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("setup", "prepare a repository: `.mimo/` and its merge rules"),
     "config": ("settings", "read and write settings, keys included"),
@@ -137,6 +140,13 @@ def run(arguments: list[str]) -> int:
         return 130
     except BrokenPipeError:
         render.detach_stdout()
+        return 128
+    except OSError as exc:
+        if exc.errno not in _DISK_ERRORS:
+            render.bug(exc)
+            return 128
+        where = f": `{exc.filename}`" if exc.filename else ""
+        render.fatal(f"the disk fails: {exc.strerror}{where}", hint="git mimo gc   # once there is room again")
         return 128
     except Exception as exc:  # noqa: BLE001  the one place where a bug becomes a message
         logging.getLogger(__name__).debug("unexpected", exc_info=True)

@@ -24,8 +24,8 @@ def hold_lock(path: Path, *, wait_s: float = 60.0, cancelled: Callable[[], bool]
     LockTimeout after `wait_s`, or when `cancelled` says so. Not re-entrant. A symbolic link in the file's place is
     refused; links among its parent directories are followed. Advisory: excludes only those who ask.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as exc:
         reason = "a symbolic link lies in its place" if exc.errno == errno.ELOOP else exc.strerror

@@ -7,6 +7,7 @@ from pathlib import Path
 from gitmimo.errors import NeedsPerson
 from gitmimo.git.binary import run_git
 from gitmimo.git.merge import is_ancestor
+from gitmimo.git.open_files import is_open
 from gitmimo.git.refs import branch_ref, read_ref, worktree_git_dir
 from gitmimo.git.repository import Repository
 from gitmimo.records import Oid
@@ -41,17 +42,8 @@ def mend_checkout(
 def remove_lock(lock: Path, since: float) -> None:
     """Remove a lock that was taken since we began and that no living process holds open."""
     with contextlib.suppress(FileNotFoundError):
-        if lock.stat().st_mtime >= since - _CLOCK_S and not _is_open(lock):
+        if lock.stat().st_mtime >= since - _CLOCK_S and not is_open(lock):
             lock.unlink()
-
-
-def _is_open(path: Path) -> bool:
-    wanted = os.path.realpath(path)
-    for handle in Path("/proc").glob("[0-9]*/fd/*"):
-        with contextlib.suppress(OSError):
-            if str(handle.readlink()) == wanted:
-                return True
-    return False
 
 
 def _end_merge_state(home: Path, theirs: Oid, since: float) -> None:

@@ -10,6 +10,7 @@ import pygit2
 
 from gitmimo.errors import RefMoved, RepoError
 from gitmimo.git.binary import GitFailed
+from gitmimo.git.open_files import is_open
 from gitmimo.git.repository import Repository
 from gitmimo.records import Oid, SessionId
 
@@ -18,6 +19,8 @@ OPS_PREFIX = "refs/mimo/ops/"
 _ZERO = Oid("0" * 40)
 _LOCK_TRIES = 50
 _LOCK_PAUSE_S = 0.02
+_STALE_AFTER_S = 3.0
+_OURS = re.compile(r"refs/(mimo/|notes/mimo\Z|heads/mimo/|heads/.+/[0-9a-v]{10}/\d+\Z)")
 _SLUG_LENGTH = 40
 
 
@@ -197,6 +200,8 @@ def _in_transaction(repository: Repository, name: str, new: Oid, *, expected: Oi
         handle.set_ident(mover.name, mover.email)  # for the reflog; a signature given to the transaction is refused
     for attempt in range(_LOCK_TRIES + 1):
         try:
+            if attempt == _LOCK_TRIES:
+                clear_stale_lock(repository, name)
             with handle.transaction() as transaction:
                 transaction.lock_ref(name)
                 if _held_value(handle, name) != expected:
@@ -226,7 +231,11 @@ def _by_binary(repository: Repository, name: str, new: Oid | None, *, expected: 
     command = ["-c", "core.filesRefLockTimeout=1000", "update-ref", "--no-deref", "-m", reason]
     command += ["-d", name, expected or _ZERO] if new is None else [name, new, expected or _ZERO]
     try:
-        repository.run(*command)
+        done = repository.run(*command, check=False)
+        if done.exit_code and ".lock': File exists" in done.stderr and clear_stale_lock(repository, name):
+            done = repository.run(*command, check=False)
+        if done.exit_code:
+            raise GitFailed(command, exit_code=done.exit_code, stderr=done.stderr)
     except GitFailed as exc:
         if read_ref(repository, name) != expected:
             raise RefMoved(name, expected=expected) from exc
@@ -236,6 +245,26 @@ def _by_binary(repository: Repository, name: str, new: Oid | None, *, expected: 
             hint = f"git branch -m {old} {old}-old, or git config mimo.branchPrefix other-prefix"
             raise RepoError(f"`{old}` blocks `{short_name(name)}`", hint=hint) from exc
         raise RepoError(f"cannot move `{name}`: {exc.message}", hint=_lock_hint(repository, name)) from exc
+
+
+def clear_stale_lock(repository: Repository, name: str) -> bool:
+    """Remove the lock that a killed process left on a ref of ours; returns whether the ref is free of it.
+
+    A ref of ours moves in milliseconds: a lock that stays the same for seconds and that nobody has open is stale.
+    Locks on refs of the user's are left to the user, who is told.
+    """
+    lock = repository.common_dir / f"{name}.lock"
+    if not _OURS.match(name):
+        return not lock.exists()
+    try:
+        first = lock.stat()
+        time.sleep(max(0.0, first.st_mtime + _STALE_AFTER_S - time.time()))
+        now = lock.stat()
+        if (now.st_ino, now.st_mtime_ns) == (first.st_ino, first.st_mtime_ns) and not is_open(lock):
+            lock.unlink()
+    except FileNotFoundError:
+        return True
+    return not lock.exists()
 
 
 def _lock_hint(repository: Repository, name: str) -> str:

@@ -1,3 +1,4 @@
+import os
 import threading
 from pathlib import Path
 
@@ -182,6 +183,25 @@ def test_a_symbolic_ref_is_not_overwritten(git: GitBuilder, repository: Reposito
     with pytest.raises(RepoError, match="symbolic"):
         update_ref(repository, "refs/heads/alias", later, expected=base, reason="x")
     assert git("symbolic-ref", "refs/heads/alias") == "refs/heads/side"
+
+
+@pytest.mark.parametrize("name", ["refs/mimo/candidates/0123456789/1", "refs/heads/mimo/0123456789/1"])
+def test_a_lock_that_a_kill_left_on_a_ref_of_ours_is_removed_but_not_one_in_use(
+    git: GitBuilder, repository: Repository, base: Oid, name: str
+) -> None:
+    second = Oid(git.commit({"a": "2\n"}))
+    lock = git.path / f".git/{name}.lock"
+    lock.parent.mkdir(parents=True)
+    for new, expected in ((base, None), (second, base)):  # made by git, moved by libgit2
+        lock.touch()
+        os.utime(lock, (1, 1))
+        update_ref(repository, name, new, expected=expected, reason="test")
+        assert not lock.exists()
+    with lock.open("w"):
+        os.utime(lock, (1, 1))
+        with pytest.raises(RepoError, match="cannot move"):
+            update_ref(repository, name, base, expected=second, reason="test")
+        assert lock.exists()
 
 
 def test_a_stale_lock_is_named(git: GitBuilder, repository: Repository, base: Oid) -> None:

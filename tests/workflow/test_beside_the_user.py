@@ -123,7 +123,7 @@ def test_two_sessions_of_eight_candidates_at_once_are_both_right(
         assert "lock" not in run.err
         assert run.json["winner"] == 8
         assert len(run.json["candidates"]) == 8
-        assert {candidate["status"] for candidate in run.json["candidates"]} == {"finished"}
+        assert {candidate["status"] for candidate in run.json["candidates"]} <= {"finished", "loop"}
         assert project("show", f"{run.json['result_branch']}:calc.py") == RIGHT.rstrip("\n")
     assert runs[0].json["session"] != runs[1].json["session"]
     assert project("status", "--porcelain=v2", "--branch") == before
