@@ -80,6 +80,8 @@ class BwrapEnvironment:
             argv += ["--size", str(_TEMP_BYTES), "--tmpfs", str(place)]
         argv += ["--proc", "/proc", "--dev", "/dev", "--size", str(_SHM_BYTES), "--tmpfs", "/dev/shm"]
         for path in profile.masked:
+            if not path.exists():
+                continue  # a socket that is gone by now: bwrap would want to make the file
             argv += ["--ro-bind-try", "/dev/null", str(path)]
         if job.temp:
             argv += ["--bind", str(job.temp.resolve()), "/tmp"]

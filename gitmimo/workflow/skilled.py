@@ -23,7 +23,7 @@ from gitmimo.records import Oid, SessionStatus, new_session_id, utc_now
 from gitmimo.redact import known_secrets
 from gitmimo.workflow import trust
 from gitmimo.workflow.evidence_notes import outcomes_by_session
-from gitmimo.workflow.history import SessionState, find_session, list_session_ids, read_session
+from gitmimo.workflow.history import SessionState, find_session, read_all, read_session
 from gitmimo.workflow.models import open_models
 from gitmimo.workflow.places import session_directory, state_home
 
@@ -112,9 +112,10 @@ def _dream_over(
     repository: Repository, config: Config, names: Sequence[str], *, everything: bool, with_model: bool, dry_run: bool
 ) -> tuple[DreamResult, str | None]:
     head = repository.resolve("HEAD")
-    ids = [find_session(repository, name) for name in names] or list_session_ids(repository)
-    states = [read_session(repository, session) for session in ids]
-    if not names:
+    if names:
+        states = [read_session(repository, find_session(repository, name)) for name in names]
+    else:  # a damaged journal is an error of its own and stops no dream
+        states = list(read_all(repository))
         states = [s for s in states if s.result.status is SessionStatus.PASSED or s.picked is not None]
         states = states if everything else states[:1]
     labels = _labels(repository, head, states)

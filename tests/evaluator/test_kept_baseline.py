@@ -1,0 +1,60 @@
+"""A base that was measured before needs one run more, and two where anything has changed."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from gitmimo.environment.command import Environment, Job
+from gitmimo.evaluator.baseline import measure_base
+from gitmimo.evaluator.bench import Bench
+from gitmimo.evaluator.kept_baseline import KeptBaseline
+from gitmimo.records import CommandResult, TestOutcome
+
+
+class Counting:
+    """The real environment, and how many commands it ran."""
+
+    def __init__(self, environment: Environment) -> None:
+        self.name = environment.name
+        self.runs = 0
+        self._environment = environment
+
+    def run(self, job: Job) -> CommandResult:
+        self.runs += 1
+        return self._environment.run(job)
+
+
+def test_a_measurement_counts_once_more_while_it_says_the_same(
+    make_bench: Callable[..., Bench], environment: Environment, tmp_path: Path
+) -> None:
+    counting = Counting(environment)
+    bench = make_bench(environment=counting)
+    kept = KeptBaseline(tmp_path / "evidence", bench)
+    assert kept.find() is None
+    first = measure_base(bench, earlier=kept.find())
+    assert counting.runs == 2
+    kept.keep(first)
+
+    again = measure_base(bench, earlier=kept.find())
+    assert counting.runs == 3
+    assert (again.cases, again.fingerprint, again.flaky_ids) == (first.cases, first.fingerprint, ())
+
+    # what was once seen to differ is not held against anybody later
+    double = next(name for name in first.cases if "double" in name)
+    kept.keep(replace(again, flaky_ids=(double,)))
+    flaky = measure_base(bench, earlier=kept.find())
+    assert counting.runs == 4
+    assert flaky.flaky_ids == (double,)
+    assert double not in flaky.cases
+
+    # a changed environment shows: the kept word counts for nothing then
+    other = {**first.report.cases, double: TestOutcome.FAILED}
+    kept.keep(replace(first, report=replace(first.report, cases=other)))
+    assert measure_base(bench, earlier=kept.find()).cases == first.cases
+    assert counting.runs == 6
+
+    # other commands are other conditions; a damaged file counts as none
+    assert KeptBaseline(tmp_path / "evidence", replace(bench, setup=("true",))).find() is None
+    (file,) = (tmp_path / "evidence").glob("base-*.json")
+    file.write_text("{")
+    assert kept.find() is None
