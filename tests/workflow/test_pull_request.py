@@ -136,6 +136,7 @@ def test_from_task_to_squash_merge_and_why(
     server.commit({"other.txt": "meanwhile\n"})
     server("merge", "--quiet", "--squash", f"origin/{branch}")
     server("commit", "--quiet", "-m", "Fix add (#3)")
+    squashed = server("rev-parse", "HEAD")
     server("push", "--quiet", "origin", "main")
     server("push", "--quiet", "origin", "--delete", branch)
 
@@ -151,7 +152,11 @@ def test_from_task_to_squash_merge_and_why(
     why = mimo("why", f"calc.py:{line}", "--json", cwd=other.path)
     assert why.code == 0, why.out + why.err
     assert (why.json["session"], why.json["how"]) == (revised.json["session"], "patch")
-    assert why.json["note"]["evidence"]["tests_passed"] == 2
+    assert (why.json["commit"], why.json["candidate"], why.json["model"]) == (squashed, 1, "openai/m")
+    evidence = why.json["note"]["evidence"]
+    assert (evidence["tests_passed"], evidence["base"]) == (2, started.json["result_commit"])
+    assert {gate["outcome"] for gate in evidence["gates"]} <= {"pass", "skipped"}
+    assert git("rev-parse", f"{evidence['tested_tree']}:calc.py") == other("rev-parse", f"{squashed}:calc.py")
 
 
 def test_pr_without_evidence_for_what_the_branch_holds_is_refused(git: GitBuilder, remote: Path) -> None:
