@@ -22,7 +22,7 @@ NASTY = "@team ![x](http://evil.example/a.png) <script>alert(1)</script> `rm` \u
 def _made(git: GitBuilder, **options: object) -> SessionResult:
     git.commit(PROJECT)
     attempts = [
-        Attempt(steps=[{"calc.py": RIGHT}], flags=(NASTY,), approach=NASTY),
+        Attempt(steps=[{"calc.py": RIGHT}], flags=(f"review: {NASTY}",), approach=NASTY),
         Attempt(steps=[{"calc.py": WRONG}], passed=False),
     ]
     return make_session(git, attempts, comments={"1": NASTY, "1:calc.py": "fine"}, **options)  # type: ignore[arg-type]
@@ -30,7 +30,16 @@ def _made(git: GitBuilder, **options: object) -> SessionResult:
 
 def test_the_body_says_what_a_reviewer_asks(git: GitBuilder) -> None:
     body = write_body(_made(git, task="Fix add\n\nIt subtracts."))
-    for part in ("## Task", "> Fix add", "## Look at first", "## Verdict", "- candidate 2:", "## Cost", "git mimo ci"):
+    for part in (
+        "## Task",
+        "> Fix add",
+        "## Look at first",
+        "- Needs a person: ",
+        "## Verdict",
+        "- candidate 2:",
+        "## Cost",
+        "git mimo ci",
+    ):
         assert part in body
 
 
