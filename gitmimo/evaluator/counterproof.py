@@ -3,7 +3,8 @@
 Product code runs in the process that reports its tests, so code that knows the report can write it. It can't know
 which tests are meant to fail this time: they have the names, files and ids of the real ones. Covered: pytest and
 unittest, whatever way the report was forged, and values that are equal to everything. Not covered: code that compares
-the text of the test files with what it remembers of them, code that knows the tests' arguments, other runners.
+the text of the test files with what it remembers of them, code that knows the tests' arguments, in slow suites code
+that sees that only some tests are run, other runners.
 """
 
 import random
@@ -20,6 +21,7 @@ from gitmimo.records import Oid, TestOutcome
 
 _MOST_MENDED = 40
 _MOST_OTHERS = 8
+_QUICK_S = 30.0  # below, everything is run: a run of chosen tests can be told by who reads the probe's settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +62,8 @@ def counterproof(
     with fresh_tree(bench, put_files(bench.repository, tree, plan.files)) as fresh:
         for command in bench.setup:
             fresh.run(command, cancelled=cancelled)
-        only = frozenset(plan.must_fail | set(plan.twins))
+        is_quick = baseline.report.seconds < _QUICK_S
+        only = frozenset[str]() if is_quick else frozenset(plan.must_fail | set(plan.twins))
         run = run_suite(fresh, layout_of(bench, tree), only=only, cancelled=cancelled)
     outcomes = _any_passed(run.report.cases)
     forged = sorted(name for name in plan.must_fail if outcomes.get(name) is TestOutcome.PASSED)

@@ -2,6 +2,7 @@
 
 import re
 
+from gitmimo.evaluator.suspicion import REVIEW
 from gitmimo.records import CandidateResult, Evidence, Outcome, SessionResult
 from gitmimo.visible import visible
 
@@ -73,7 +74,8 @@ def _look_at(result: SessionResult, winner: CandidateResult | None, *, changed_s
         items.append("The branch has changed since its tests ran; `git mimo ci` judges it again.")
     evidence = winner.evidence if winner else None
     if evidence:
-        items += [plain(flag) for flag in evidence.flags]
+        marks = {flag: "Needs a person: " if flag.startswith(REVIEW) else "" for flag in evidence.flags}
+        items += [f"{mark}{plain(flag.removeprefix(REVIEW))}" for flag, mark in marks.items()]
         items += [f"{code(path)} is protected: the base's version was kept" for path in evidence.restored_paths]
         items += [f"{code(name)} is flaky on base and was set aside" for name in evidence.flaky_ids[:10]]
     critic = result.verdict.critic if result.verdict else None

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from gitmimo.evaluator import counterproof as counterproofs
 from gitmimo.evaluator import evaluate as evaluating
 from gitmimo.evaluator.bench import Bench
 from gitmimo.evaluator.command import ReportFormat, TestCommand, TestKind
@@ -177,7 +178,17 @@ def test_spoiled_tests_keep_their_names_and_are_python() -> None:
         assert spoil(source, [("test_one",)], token="x").functions == frozenset()
 
 
-def test_unittest_is_put_to_the_counterproof_as_well(git: GitBuilder, make_bench: Callable[..., Bench]) -> None:
+def test_of_a_slow_suite_only_the_tests_at_hand_are_run(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counterproofs, "_QUICK_S", 0.0)
+    assert "results are forged" in gate(judge(FORGERIES["turns what the probe writes"]), "suite").detail
+    assert judge({"calc/core.py": RIGHT}).flags == ()
+
+
+@pytest.mark.parametrize("quick_s", [0.0, 30.0])
+def test_unittest_is_put_to_the_counterproof_as_well(
+    git: GitBuilder, make_bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch, quick_s: float
+) -> None:
+    monkeypatch.setattr(counterproofs, "_QUICK_S", quick_s)
     project = {
         "calc/__init__.py": "", "calc/core.py": CALC,
         "tests/__init__.py": "",

@@ -53,8 +53,7 @@ def test_a_reader_sees_doubts_first_and_steps_line_by_line(git: GitBuilder) -> N
     review = mimo("review", cwd=git.path).out
     first, _, rest = review.partition("Look at first:")
     assert "Make f return its argument" in first
-    told = [rest.index(words) for words in ("- needs a person: ends processes", "- its changes below", "* 2  openai")]
-    assert told == sorted(told)
+    assert rest.index("- needs a person: ends") < rest.index("- its changes below") < rest.index("* 2  openai")
     assert "fails base_suite" in review
     steps = mimo("log", "--steps", cwd=git.path).out.splitlines()[1:]
     assert [line.split("step ")[1][0] for line in steps] == ["1", "2"]

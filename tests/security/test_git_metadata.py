@@ -44,6 +44,15 @@ def armed(place: str, marker: Path) -> str:
     )
 
 
+def armed_bare(place: str, marker: Path) -> str:
+    """Shell words that lay out a bare repository at `place` that fires when git is asked inside it."""
+    git = f"git --git-dir {place}"
+    return (
+        f"git init -q --bare {place} && {git} config core.bare false && {git} config core.worktree . && "
+        f"{git} config core.fsmonitor 'touch {marker}; false'"
+    )
+
+
 def look_at(project: GitBuilder, commands: list[tuple[str, ...]]) -> None:
     for command in commands:
         said = mimo(*command, cwd=project.path)
@@ -51,11 +60,12 @@ def look_at(project: GitBuilder, commands: list[tuple[str, ...]]) -> None:
 
 
 def test_an_armed_repository_fires_where_plain_git_looks(tmp_path: Path, marker: Path) -> None:
-    """The control of the tests below: pointer, whole `.git` directory and nested repository all lead to the command."""
-    for kind in ("pointer", "directory", "nested"):
+    """The control of the tests below: all four ways lead to the command."""
+    for kind in ("pointer", "directory", "nested", "bare"):
         work = GitBuilder(tmp_path / kind)
         work.commit({"a": "1\n"})
-        subprocess.run(armed("evil", marker), shell=True, cwd=work.path, check=True)
+        arm = armed_bare if kind == "bare" else armed
+        subprocess.run(arm("evil", marker), shell=True, cwd=work.path, check=True)
         if kind == "pointer":
             work("init", "--quiet", f"--separate-git-dir={tmp_path}/real-{kind}")
             (work.path / ".git").write_text("gitdir: ./evil/.git\n")
@@ -64,7 +74,7 @@ def test_an_armed_repository_fires_where_plain_git_looks(tmp_path: Path, marker:
         elif kind == "directory":
             subprocess.run("rm -rf .git && mv evil/.git .git", shell=True, cwd=work.path, check=True)
         marker.unlink(missing_ok=True)
-        where = work.path / "evil" if kind == "nested" else work.path
+        where = work.path / "evil" if kind in ("nested", "bare") else work.path
         subprocess.run(["git", "status"], cwd=where, capture_output=True, check=False)
         assert marker.exists(), kind
 
@@ -113,7 +123,7 @@ def test_an_agent_s_git_changes_nothing_real(project: GitBuilder, session: Sessi
                 MEND,
             ),
             "nested": runs(f"mkdir -p vendor && {armed('vendor/lib', marker)}", "git add vendor", MEND),
-            "bare": runs(f"git init -q --bare lib/x && git --git-dir lib/x config core.fsmonitor '{planted}'", MEND),
+            "bare": runs(armed_bare("lib/x", marker), MEND),
             "flags": runs(
                 "git update-index --assume-unchanged tests/test_calc.py; git update-index --skip-worktree calc.py; "
                 "printf 'def test_sum(): pass\\ndef test_zero(): pass\\n' > tests/test_calc.py",

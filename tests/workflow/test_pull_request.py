@@ -22,7 +22,7 @@ NASTY = "@team ![x](http://evil.example/a.png) <script>alert(1)</script> `rm` \u
 def _made(git: GitBuilder, **options: object) -> SessionResult:
     git.commit(PROJECT)
     attempts = [
-        Attempt(steps=[{"calc.py": RIGHT}], flags=(NASTY,), approach=NASTY),
+        Attempt(steps=[{"calc.py": RIGHT}], flags=(f"review: {NASTY}",), approach=NASTY),
         Attempt(steps=[{"calc.py": WRONG}], passed=False),
     ]
     return make_session(git, attempts, comments={"1": NASTY, "1:calc.py": "fine"}, **options)  # type: ignore[arg-type]
@@ -30,7 +30,16 @@ def _made(git: GitBuilder, **options: object) -> SessionResult:
 
 def test_the_body_says_what_a_reviewer_asks(git: GitBuilder) -> None:
     body = write_body(_made(git, task="Fix add\n\nIt subtracts."))
-    for part in ("## Task", "> Fix add", "## Look at first", "## Verdict", "- candidate 2:", "## Cost", "git mimo ci"):
+    for part in (
+        "## Task",
+        "> Fix add",
+        "## Look at first",
+        "- Needs a person: ",
+        "## Verdict",
+        "- candidate 2:",
+        "## Cost",
+        "git mimo ci",
+    ):
         assert part in body
 
 
@@ -136,6 +145,7 @@ def test_from_task_to_squash_merge_and_why(
     server.commit({"other.txt": "meanwhile\n"})
     server("merge", "--quiet", "--squash", f"origin/{branch}")
     server("commit", "--quiet", "-m", "Fix add (#3)")
+    squashed = server("rev-parse", "HEAD")
     server("push", "--quiet", "origin", "main")
     server("push", "--quiet", "origin", "--delete", branch)
 
@@ -151,7 +161,11 @@ def test_from_task_to_squash_merge_and_why(
     why = mimo("why", f"calc.py:{line}", "--json", cwd=other.path)
     assert why.code == 0, why.out + why.err
     assert (why.json["session"], why.json["how"]) == (revised.json["session"], "patch")
-    assert why.json["note"]["evidence"]["tests_passed"] == 2
+    assert (why.json["commit"], why.json["candidate"], why.json["model"]) == (squashed, 1, "openai/m")
+    evidence = why.json["note"]["evidence"]
+    assert (evidence["tests_passed"], evidence["base"]) == (2, started.json["result_commit"])
+    assert {gate["outcome"] for gate in evidence["gates"]} <= {"pass", "skipped"}
+    assert git("rev-parse", f"{evidence['tested_tree']}:calc.py") == other("rev-parse", f"{squashed}:calc.py")
 
 
 def test_pr_without_evidence_for_what_the_branch_holds_is_refused(git: GitBuilder, remote: Path) -> None:
