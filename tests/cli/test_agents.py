@@ -158,6 +158,33 @@ def test_a_stopped_agent_is_started_again_in_its_files_by_resume(project: GitBui
     assert "seen.txt" in project("ls-tree", "--name-only", said.json["result_commit"])
 
 
+ASK = """\
+python - <<'END'
+import json, os, urllib.request
+body = json.dumps({"model": "any", "messages": [{"role": "user", "content": "hello from an agent"}]}).encode()
+head = {"Content-Type": "application/json", "Authorization": "Bearer " + os.environ["OPENAI_API_KEY"]}
+asked = urllib.request.Request(os.environ["MIMO_BASE_URL"] + "/chat/completions", body, head)
+print(urllib.request.urlopen(asked, timeout=60).read().decode())
+END
+"""
+
+
+def test_an_agent_reaches_the_embedded_model_and_costs_nothing(project: GitBuilder) -> None:
+    models = Path(os.environ["XDG_DATA_HOME"]) / "git-mimo/models"
+    models.mkdir(parents=True)
+    (models / "m.gguf").write_bytes(b"GGUF and weights")
+    root = Path(__file__).parent.parent.parent
+    said = mimo(
+        *("start", "-t", TASK, "-m", "local/m", "--budget", "1", "--json", "--agent", f"cmd:{ASK}{MEND}"),
+        cwd=project.path,
+        env={"PYTHONPATH": os.pathsep.join((str(root / "tests/llm/stand_in"), str(root)))},
+    )
+    assert said.code == 0, said.err
+    candidate = said.json["candidates"][0]
+    assert (candidate["agent"], candidate["model"], candidate["usd"]) == ("cmd", "local/m", 0.0)
+    assert "hello from an agent" in step_of(project, said.json["session"], 1)["observations"][0]["text"]
+
+
 @pytest.mark.parametrize(
     ("agents", "says"),
     [
