@@ -121,5 +121,5 @@ def _live_table(stream: TextIO) -> Iterator[Observer]:
                 row.ended = time.monotonic()
 
     console = Console(file=stream, highlight=False, no_color=not render.wants_colour(stream))
-    with Live(get_renderable=draw, console=console, refresh_per_second=4, redirect_stdout=False, redirect_stderr=False):
+    with Live(get_renderable=draw, console=console, refresh_per_second=4, redirect_stdout=False, redirect_stderr=True):
         yield observe

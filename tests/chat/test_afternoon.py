@@ -90,7 +90,9 @@ def test_an_afternoon(project: GitBuilder, llm_server: ScriptedServer, sealed: P
         screen.type("/start --no-skills --no-ask -n1 a slow one: mend add in calc.py")
         screen.wait_for(re.compile(r"^ *1 +working", re.M).search, lambda _: len(llm_server.requests) > asked)
         screen.press("C-c")
-        screen.wait_for("stopping; what the candidates made is kept", "hint: /", "main · openai/gpt-4o-mini")
+        screen.wait_for(
+            "stopping; what the candidates made is kept", "go on with: git mimo resume", "main · openai/gpt-4o-mini"
+        )
         screen.type("/status")
         screen.wait_for("interrupted")
         screen.clear()
