@@ -152,7 +152,7 @@ def _make_repository(place: Path, env: Mapping[str, str]) -> Path:
     """The project, beside some megabytes of other code that a real repository has."""
     chooser = random.Random(5)
     files = dict(PROJECT)
-    for number in range(400):
+    for number in range(200):
         words = (f"value_{chooser.randrange(10**9):x} = {chooser.random()}" for _ in range(600))
         files[f"lib/module_{number}.py"] = "\n".join(words) + "\n"
     for name, text in files.items():
