@@ -7,9 +7,12 @@ import pytest
 from gitmimo.git.repository import Repository
 from gitmimo.memory.facts import FactKind, FactStatus, new_fact
 from gitmimo.memory.front_matter import write_document
-from gitmimo.memory.session_record import read_labels, record_path
-from gitmimo.memory.store import add_facts
-from gitmimo.records import SessionResult
+from gitmimo.memory.judgements import judge_session
+from gitmimo.memory.outcomes import Label
+from gitmimo.memory.session_record import read_labels, read_told, record_path
+from gitmimo.memory.store import add_facts, read_facts
+from gitmimo.records import Oid, SessionResult
+from gitmimo.workflow.dreaming import remember
 from gitmimo.workflow.evidence_notes import outcomes_by_session
 from tests.conftest import GitBuilder
 from tests.made_session import STARTED, Attempt, make_session, write_journal
@@ -110,3 +113,19 @@ def test_of_a_session_that_failed_nothing_is_verified(project: GitBuilder) -> No
     facts = mimo("memory", "list", "--json", cwd=project.path).json["facts"]
     assert [fact["status"] for fact in facts] == ["unverified"]
     assert "none is known to work" in facts[0]["text"]
+
+
+def test_a_recalled_fact_counts_its_use_and_shares_the_judgement(project: GitBuilder) -> None:
+    repository = Repository.discover(project.path)
+    text = "greet says hello to everybody on every page"
+    fact = new_fact(kind=FactKind.FACT, text=text, created=STARTED, status=FactStatus.VERIFIED)
+    project.commit(dict(add_facts(repository, "HEAD", [fact])), "a fact")
+    made = session(project, HELLO)
+    found = remember(None, repository, made, made.candidates[0], known_secrets={})
+    assert read_told(found.files[record_path(made.session)] or b"") == (fact.id,)
+    head = Oid(project.commit(dict(found.files), "record"))
+    (known,) = read_facts(repository, head)
+    assert (known.id, known.uses, known.hurt) == (fact.id, 1, 0)
+    judged = judge_session(repository, head, made.session, Label.REJECTED, now=STARTED)
+    (known,) = read_facts(repository, project.commit(dict(judged), "judged"))
+    assert (known.hurt, known.status) == (1, FactStatus.VERIFIED)  # it was told, not learned here
