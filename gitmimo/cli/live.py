@@ -101,7 +101,7 @@ def _live_table(stream: TextIO) -> Iterator[Observer]:
                     seconds(clock), Text(visible(row.tests, newlines=False)[:most_tests], style=style),
                     Text(visible(row.text, newlines=False)[: min(50, max(0, room - most_tests - 4))], style="dim"),
                 )  # fmt: skip
-            head = Text(f"{PHASES.get(session.phase, session.phase)}", style="bold")
+            head = Text(PHASES.get(session.phase, session.phase), style="bold", no_wrap=True, overflow="ellipsis")
             head.append(f"  {seconds(time.monotonic() - started)}", style="dim")
             if session.text or session.tests:
                 head.append("  " + visible(session.text or session.tests, newlines=False)[:90], style="dim")
