@@ -10,6 +10,7 @@ right; the node of candidate 2 is killed when its third step has arrived. Prints
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,7 @@ from tests.scripted_server import Answer, Request, ScriptedServer
 
 ROOT = Path(__file__).resolve().parent.parent
 VICTIM = 2
+_OF_NODES = ("PYTHONPATH", "XDG_STATE_HOME", "RAY_USAGE_STATS_ENABLED")
 TASK = "add returns the difference instead of the sum; mend it"
 
 
@@ -33,6 +35,7 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=6)
     parser.add_argument("--latency", type=float, default=0.5, help="seconds that the model takes to answer")
     parser.add_argument("--no-kill", action="store_true")
+    parser.add_argument("--stop", action="store_true", help="interrupt a second session on the nodes that are left")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="ray-") as name, ScriptedServer() as server:
         runs = Runs(Path(name), server, options)
@@ -84,9 +87,12 @@ class Runs:
         return self._session(self._project("embedded"), ())
 
     def on_cluster(self) -> dict[str, Any]:
+        os.environ.setdefault("RAY_raylet_start_wait_time_s", "600")  # on a busy machine
         from ray.cluster_utils import Cluster
 
-        os.environ.update(self.environment)
+        # nodes of their own: what the driver knows as secret is not in their environment either
+        os.environ.update({name: value for name, value in self.environment.items() if name in _OF_NODES})
+        os.environ.pop("OPENAI_API_KEY", None)
         cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
         try:
             share = -(-self.options.candidates // self.options.nodes)
@@ -98,9 +104,38 @@ class Runs:
             killed = None if self.options.no_kill else self._kill(cluster, nodes, project, process)
             said = self._finish(process)
             said |= {"seconds_outside": time.time() - began, "killed": killed, "requests": list(self.requests)}
-            return said | {"left": self._left()}
+            if self.options.stop:
+                said["stopped"] = self._stop(self._project("stopped"), cluster.address)
+            logs = Path(cluster.head_node.get_session_dir_path())
+            return said | {"left": self._left(), "key_seen_in": self._files_with_key(logs)}
         finally:
             cluster.shutdown()
+
+    def _stop(self, project: Path, address: str) -> dict[str, Any]:
+        """Interrupt a second session as Ctrl-C does, when the first step of a candidate has arrived."""
+        self.options.steps = 200
+        process = self._start(project, ("--executor", "ray", "--ray-address", address))
+        while process.poll() is None and not _git(project, "for-each-ref", "refs/heads/mimo/"):
+            time.sleep(0.05)
+        began = time.time()
+        process.send_signal(signal.SIGINT)
+        said = self._finish(process)
+        seconds, asked = round(time.time() - began, 2), len(self.requests)
+        time.sleep(4 * self.options.latency)
+        return {
+            "exit_code": process.returncode,
+            "seconds": seconds,
+            "statuses": sorted({candidate["status"] for candidate in said["candidates"]}),
+            "steps": sum(candidate["steps"] for candidate in said["candidates"]),
+            "calls_after": len(self.requests) - asked,
+        }
+
+    def _files_with_key(self, logs: Path) -> list[str]:
+        """Files that Ray or the nodes wrote and that hold the model's key."""
+        key = self.environment["OPENAI_API_KEY"].encode()
+        places = (logs, self.home / "state/git-mimo/ray")
+        files = [path for place in places for path in place.rglob("*") if path.is_file() and not path.is_symlink()]
+        return [path.name for path in files if key in path.read_bytes()]
 
     def _left(self) -> list[str]:
         """What workers that came to an end left on their nodes besides the objects they keep."""
@@ -174,6 +209,8 @@ def compare(embedded: dict[str, Any], cluster: dict[str, Any], candidates: int) 
         "slowest_candidate": [round(seconds, 2) for seconds in longest],
         "overhead_a_candidate": round((cluster["seconds"] - embedded["seconds"]) / candidates, 2),
         "left_on_nodes": cluster["left"],
+        "key_seen_in": cluster["key_seen_in"],
+        "stopped": cluster.get("stopped"),
     }
 
 

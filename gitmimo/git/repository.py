@@ -23,6 +23,7 @@ from gitmimo.records import Oid
 _KINDS = {kind.name.lower(): kind for kind in (pygit2.enums.ObjectType.BLOB, pygit2.enums.ObjectType.TREE)}
 _WRITE_TRIES = 20
 _TREES_KEPT, _MOST_ENTRIES_KEPT = 32, 2000
+_KEPT_LISTINGS = 2
 _FULL_ID = re.compile(r"[0-9a-f]{40}\Z")
 
 
@@ -219,13 +220,27 @@ class Repository:
         except KeyError:
             return self.run("cat-file", "blob", oid).stdout
 
-    def list_paths(self, rev: str, *, enter: Callable[[str], bool] = lambda _: True) -> list[Entry]:
+    def list_paths(self, rev: str, *, enter: Callable[[str], bool] | None = None) -> list[Entry]:
         """Return every file, link and gitlink of a commit or tree, in git's order.
 
-        `enter` is asked with each directory's path and says whether to look into it.
+        `enter` is asked with each directory's path and says whether to look into it. The last whole listings are
+        kept: a session asks for its base's again and again, which in a large repository takes a second each time.
         """
+        tree = self.tree_of(rev)
+        if enter is not None:
+            return self._walk_tree(tree, enter)
+        kept: dict[Oid, list[Entry]] = self._shared.setdefault("listings", {})
+        found = kept.get(tree)
+        if found is None:
+            found = self._walk_tree(tree, lambda _: True)
+            for oldest in list(kept)[: 1 - _KEPT_LISTINGS]:
+                kept.pop(oldest, None)
+            kept[tree] = found
+        return list(found)
+
+    def _walk_tree(self, tree: Oid, enter: Callable[[str], bool]) -> list[Entry]:
         entries: list[Entry] = []
-        waiting = [*self.read_tree(self.tree_of(rev)).values()][::-1]
+        waiting = [*self.read_tree(tree).values()][::-1]
         while waiting:
             entry = waiting.pop()
             if entry.mode != TREE:

@@ -92,8 +92,9 @@ class RayExecutor:
         began = time.monotonic()
         result: CandidateResult | None = None
         for turn in range(_TURNS):
-            tip = refs.read_ref(self._repository, place.branch) or place.base
-            self._take_desk(_Desk(turn, place, observe, lambda: metered, journal, tip), place.number)
+            desk = _Desk(turn, place, observe, lambda: metered, journal)
+            self._take_desk(desk, place.number)  # from here on no step of an earlier turn is taken
+            tip = desk.tip = refs.read_ref(self._repository, place.branch) or place.base
             order = CandidateOrder(
                 order=self._order(place, turn, tip), plan=_for_worker(plan), approach=approach, branch=place.branch,
                 model=model,

@@ -1,0 +1,101 @@
+"""The Ray executor on a real cluster of several raylets, one of which is killed in the middle."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gitmimo.errors import LimitReached, MimoError, RepoError
+from gitmimo.git.binary import GitFailed
+from gitmimo.workflow.on_ray.letters import Failure, outcome_of
+from tests.conftest import GitBuilder
+from tests.project import PROJECT, mimo
+
+ROOT = Path(__file__).parent.parent.parent
+HAS_RAY = importlib.util.find_spec("ray") is not None
+
+
+@pytest.mark.skipif(not HAS_RAY, reason="ray is not installed: pip install 'git-mimo[ray]'")
+@pytest.mark.timeout(600)
+def test_a_cluster_that_loses_a_node_comes_to_the_verdict_of_the_embedded_run(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "benchmarks.ray_nodes",
+            "--candidates",
+            "3",
+            "--nodes",
+            "3",
+            "--latency",
+            "0.2",
+            "--stop",
+        ],
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(tmp_path), "GIT_MIMO_SANDBOX": "none"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
+    found = json.loads(done.stdout)
+    assert found["same_verdict"]
+    assert found["verdict"]["status"] == "passed"
+    assert [candidate["steps"] for candidate in found["verdict"]["candidates"]] == [6, 7, 6]
+    assert found["killed"]["after_steps"] >= 3
+    # it went on where it had come to: of its calls only the one in flight can have been made again
+    assert found["calls_made_twice"] - 1 <= 1
+    assert found["left_on_nodes"] in ([], [found["left_on_nodes"][0]])
+    assert found["key_seen_in"] == []
+    stopped = found["stopped"]
+    assert (stopped["exit_code"], stopped["statuses"], stopped["calls_after"]) == (130, ["interrupted"], 0)
+    assert stopped["steps"] >= 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--ray-address", "ray://127.0.0.1:1"), "--ray-address auto" if HAS_RAY else "git-mimo[ray]"),
+    ],
+)
+def test_what_is_missing_for_ray_is_said_before_anything_is_made(
+    git: GitBuilder, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], said: str
+) -> None:
+    monkeypatch.setenv("OPENAI_API_BASE", "http://127.0.0.1:9/v1")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test-0123456789")
+    git.commit(PROJECT)
+    answer = mimo(
+        *("start", "--task", "mend add", "--model", "openai/m", "--max-tokens", "1000", "--sandbox", "none"),
+        *("--executor", "ray", *arguments),
+        cwd=git.path,
+    )
+    assert answer.code == 128
+    assert said in answer.err
+    assert git("for-each-ref", "refs/heads/mimo", "refs/mimo") == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (LimitReached("no room", limit="session tokens", hint="raise it"), LimitReached),
+        (GitFailed(["fetch"], exit_code=3, stderr="fatal: no"), RepoError),
+    ],
+)
+def test_an_expected_error_arrives_as_what_it_was(error: MimoError, kind: type[MimoError]) -> None:
+    def fail() -> None:
+        raise error
+
+    outcome = outcome_of(fail)
+    assert isinstance(outcome.failure, Failure)
+    with pytest.raises(kind) as caught:
+        outcome.unwrap()
+    assert (caught.value.message, caught.value.hint, caught.value.exit_code) == (
+        error.message,
+        error.hint,
+        error.exit_code,
+    )
+    assert getattr(caught.value, "limit", None) == getattr(error, "limit", None)
