@@ -87,8 +87,8 @@ class Hold:
 
     def _put_back(self, oid: Oid) -> None:
         loose, held = self._objects / oid[:2] / oid[2:], self.directory / oid[:2] / oid[2:]
-        for _ in range(3):  # gc removes the directory once it is empty
-            with contextlib.suppress(FileNotFoundError):
+        for _ in range(20):  # gc removes the directory once it is empty
+            with contextlib.suppress(FileNotFoundError, FileExistsError):  # also while mkdir looks at what it met
                 loose.parent.mkdir(exist_ok=True)
                 try:
                     os.link(held, loose)

@@ -45,11 +45,14 @@ def store(tmp_path: Path) -> EvidenceStore:
     return EvidenceStore(tmp_path / "evidence")
 
 
+WHOLE = 2  # runs that one tree costs: the suite, and the mended tests once more with a false assertion in front
+
+
 def test_equal_trees_are_tested_once(judge: Judge, counted: Counting, store: EvidenceStore) -> None:
     first = judge({"calc/core.py": RIGHT}, store=store)
     again = judge({"calc/core.py": RIGHT, ".mimo/x.md": "x\n"}, store=store)
     assert first == again
-    assert counted.runs == 1
+    assert counted.runs == WHOLE
 
 
 def test_equal_trees_asked_for_at_the_same_time_are_tested_once(
@@ -62,14 +65,14 @@ def test_equal_trees_asked_for_at_the_same_time_are_tested_once(
 
     with ThreadPoolExecutor(max_workers=4) as pool:
         found = list(pool.map(ask, range(4)))
-    assert counted.runs == 1
+    assert counted.runs == WHOLE
     assert all(evidence == found[0] for evidence in found)
 
 
 def test_different_trees_are_tested_each(judge: Judge, counted: Counting, store: EvidenceStore) -> None:
     judge({"calc/core.py": RIGHT}, store=store)
     judge({"calc/core.py": RIGHT + "\n"}, store=store)
-    assert counted.runs == 2
+    assert counted.runs == 2 * WHOLE
 
 
 @pytest.mark.parametrize(
@@ -95,7 +98,7 @@ def test_damaged_evidence_counts_as_absent(judge: Judge, counted: Counting, stor
     judge({"calc/core.py": RIGHT}, store=store)
     next(store.directory.glob("*.json")).write_text(damage)
     assert judge({"calc/core.py": RIGHT}, store=store).passed
-    assert counted.runs == 2
+    assert counted.runs == 2 * WHOLE
 
 
 def test_cancelled_evaluation_leaves_no_evidence(judge: Judge, store: EvidenceStore) -> None:

@@ -79,7 +79,9 @@ def test_other_tools_read_memory_skills_and_sessions_as_data_and_cannot_start(gi
         assert "<U+202E>" in review
         assert key not in review
         assert '"skills": []' in await told(client, "skill_list")
-        assert (await told(client, "skill_show", name="nope")).startswith("ERROR no such skill")
+        unknown = await told(client, "skill_show", name="nope")
+        assert unknown.startswith("ERROR ")
+        assert "no such skill" in unknown
         assert (await told(client, "session_status", session="zzz")).startswith("ERROR ")
         assert (await told(client, "start", task="x")).startswith("ERROR ")
 
