@@ -124,11 +124,11 @@ def test_a_session_killed_after_a_line_of_its_journal_is_resumed_to_the_same_tre
 @pytest.mark.parametrize(
     ("command", "fault", "points"),
     [
-        ("memory", "kill", (14, 22, 58)),
-        ("memory", "enospc", (12, 40)),
+        ("memory", "kill", (13, 22, 58)),
+        ("memory", "enospc", (13, 40)),
         ("memory", "eio", (1, 24)),
-        ("start", "kill", (700,)),
-        ("dream", "kill", (124,)),
+        ("start", "kill", (704,)),
+        ("dream", "kill", (165,)),
     ],
 )
 def test_a_command_that_dies_or_fails_at_a_call_goes_on_as_if_it_had_not(
