@@ -44,9 +44,10 @@ static int fails(int removes) {
     if (!shared)
         return 0;
     long count = __sync_add_and_fetch(&shared[0], 1);
-    if (count < at || (count > at && !stays) || (failure && removes))
+    if (count < at || (failure && removes)) /* a removal needs no room: the next call fails instead */
         return 0;
-    shared[1] = 1;
+    if (!__sync_bool_compare_and_swap(&shared[1], 0, 1) && !stays)
+        return 0;
     if (failure) {
         errno = (int)failure;
         return 1;

@@ -1,10 +1,18 @@
 """`git mimo cost`: what was spent."""
 
+import contextlib
+import shutil
+from collections.abc import Sequence
+
 import click
 
 from gitmimo.cli import render
-from gitmimo.cli.common import json_option, open_repository, tokens, usd
-from gitmimo.llm.ledger import Ledger
+from gitmimo.cli.common import json_option, open_repository, short, tokens, usd
+from gitmimo.llm.ledger import Ledger, Spent
+
+_SHORTEST_BAR = 6
+_LONGEST_BAR = 40
+_LEFT_OF_BAR = 26  # cost, tokens and calls, with the gaps between
 
 
 @click.command("cost")
@@ -15,7 +23,10 @@ def cost_command(by: str, as_json: bool) -> int:
     """Say what was spent in this repository, by session, model, day or candidate."""
     repository = open_repository()
     path = repository.state_dir / "ledger.sqlite3"
-    rows = Ledger(repository.state_dir).spent(by=by) if path.exists() else []
+    rows: tuple[Spent, ...] = ()
+    if path.exists():
+        with contextlib.closing(Ledger(repository.state_dir)) as ledger:
+            rows = ledger.spent(by=by)
     if as_json:
         values = [
             {"key": row.key, "usd": row.usd, "calls": row.calls, "tokens":
@@ -27,10 +38,34 @@ def cost_command(by: str, as_json: bool) -> int:
     if not rows:
         render.say("nothing was spent yet")
         return 0
-    most = max(row.usd for row in rows) or max(row.usage.total for row in rows) or 1
-    lines = []
-    for row in rows:
-        share = (row.usd or (row.usage.total if most > 1 else 0)) / most
-        lines.append((row.key, usd(row.usd), tokens(row.usage.total), str(row.calls), "█" * round(share * 30)))
-    render.out(render.table((by, "cost", "tokens", "calls", ""), lines))
+    render.out(_chart(by, rows, columns=shutil.get_terminal_size().columns))
     return 0
+
+
+def _chart(by: str, rows: Sequence[Spent], *, columns: int) -> str:
+    """A line a row with its part as a bar, as wide as the terminal leaves; by money where any was spent."""
+    counts_money = any(row.usd for row in rows)
+    amounts = [row.usd if counts_money else row.usage.total for row in rows]
+    most = max(amounts) or 1
+    width = max(12, columns - _LEFT_OF_BAR)
+    lines = [
+        (short(row.key, width), usd(row.usd), tokens(row.usage.total), str(row.calls), amount / most)
+        for row, amount in zip(rows, amounts, strict=True)
+    ]
+    if len(rows) > 1:
+        total = sum(row.usage.total for row in rows)
+        calls = str(sum(row.calls for row in rows))
+        lines.append(("all", usd(sum(row.usd for row in rows)), tokens(total), calls, 0.0))
+    taken = sum(max(len(str(line[at])) for line in [(by, "cost", "tokens", "calls"), *lines]) + 2 for at in range(4))
+    room = min(_LONGEST_BAR, columns - taken)
+    heading = "share of the cost" if counts_money else "share of the tokens"
+    return render.table(
+        (by, "cost", "tokens", "calls", heading if room >= len(heading) else ""),
+        [(*line[:4], _bar(line[4], room) if room >= _SHORTEST_BAR else "") for line in lines],
+    )
+
+
+def _bar(share: float, width: int) -> str:
+    """A bar to an eighth of a character; whatever was spent at all shows."""
+    eighths = max(1, round(share * width * 8)) if share else 0
+    return "█" * (eighths // 8) + ("", *"▏▎▍▌▋▊▉")[eighths % 8]

@@ -73,7 +73,7 @@ def discard(entry: Path) -> None:
         if item.is_dir() and not item.is_symlink():
             remove_tree(item)
         else:
-            item.unlink()
+            item.unlink(missing_ok=True)  # a lock of the user's gc goes by itself
     (entry / "gitdir").unlink(missing_ok=True)
     (entry / "locked").unlink(missing_ok=True)
     entry.rmdir()

@@ -2,12 +2,15 @@
 
 import json
 import os
+import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from benchmarks.killed_commands import run_command
 from gitmimo.journal import KILL_VARIABLE, read_journal
 from tests.conftest import GitBuilder
 from tests.project import PROJECT, RIGHT, WRONG, fingerprint, mimo, writes
@@ -114,3 +117,23 @@ def test_a_session_killed_after_a_line_of_its_journal_is_resumed_to_the_same_tre
     assert project("show", f"{branch}:calc.py") == RIGHT.rstrip("\n")
     assert project("diff", "--name-only", "main", f"{branch}~1") == "calc.py"
     check_nothing_is_lost(project, before, measure)
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler for what is preloaded")
+@pytest.mark.skipif(sys.platform != "linux", reason="LD_PRELOAD")
+@pytest.mark.parametrize(
+    ("command", "fault", "points"),
+    [
+        ("memory", "kill", (13, 22, 58)),
+        ("memory", "enospc", (13, 40)),
+        ("memory", "eio", (1, 24)),
+        ("start", "kill", (704,)),
+        ("dream", "kill", (165,)),
+    ],
+)
+def test_a_command_that_dies_or_fails_at_a_call_goes_on_as_if_it_had_not(
+    tmp_path: Path, command: str, fault: str, points: tuple[int, ...]
+) -> None:
+    """A sample of `python -m benchmarks.kill_points`, which tries hundreds."""
+    counts = run_command(command, tmp_path, faults=[fault], ks=points)
+    assert counts == {f"{command}, {fault}": len(points)}

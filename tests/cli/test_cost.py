@@ -1,0 +1,46 @@
+"""`git mimo cost`: a chart that fits the terminal, whatever was spent on."""
+
+from pathlib import Path
+
+import pytest
+
+from gitmimo.llm.budget import BudgetLimits, Need
+from gitmimo.llm.ledger import Account, Ledger, Reservation
+from gitmimo.llm.prices import Price
+from gitmimo.records import Usage
+from tests.conftest import GitBuilder
+from tests.project import mimo
+
+
+def spend(ledger: Ledger, model: str, cost_usd: float, *, session: str = "13nkg5ehir") -> None:
+    account = Account(session=session, candidate=1, phase="work", model=model, provider=model.split("/")[0])
+    price = Price(prompt=1e-6, cached=1e-6, completion=1e-6)
+    found = ledger.reserve(account, Need(prompt=9000, completion=1000, price=price), BudgetLimits())
+    assert isinstance(found, Reservation)
+    ledger.settle(found, Usage(prompt=9000, completion=1000), cost_usd)
+
+
+@pytest.mark.parametrize("columns", [40, 80, 120])
+def test_the_chart_fits_the_terminal_and_free_models_have_no_bar(
+    git: GitBuilder, monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    assert "nothing was spent yet" in mimo("cost", cwd=git.path).err
+    ledger = Ledger(Path(git.path) / ".git/mimo")
+    spend(ledger, "deepseek/deepseek-chat", 4.0)
+    spend(ledger, "deepseek/deepseek-chat", 4.0, session="13nkg5ehis")
+    spend(ledger, "anthropic/claude-of-a-rather-long-name", 0.02)
+    spend(ledger, "local/qwen", 0.0)
+    ledger.close()
+    said = mimo("cost", "--by", "model", cwd=git.path)
+    assert said.code == 0, said.err
+    lines = said.out.splitlines()
+    assert max(len(line) for line in lines) <= columns
+    rows = {line.split()[0]: line for line in lines[1:]}
+    assert rows["all"].split()[1:] == ["$8.02", "40k", "4"]
+    if columns >= 80:
+        assert rows["deepseek/deepseek-chat"].endswith("██")
+        assert rows["anthropic/claude-of-a-rather-long-name"].endswith("▏")
+        assert rows["local/qwen"].split()[1:] == ["$0", "10k", "1"]
+    by_session = mimo("cost", "--json", cwd=git.path).json["rows"]
+    assert [row["usd"] for row in by_session] == [pytest.approx(4.02), pytest.approx(4.0)]
