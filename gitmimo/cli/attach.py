@@ -3,17 +3,19 @@
 import click
 
 from gitmimo.cli import render
-from gitmimo.cli.common import open_repository, session_argument
+from gitmimo.cli.common import json_option, open_repository, session_argument
 from gitmimo.cli.start import EXIT_CODES, report
 from gitmimo.journal import Entry
 from gitmimo.records import SessionStatus
 from gitmimo.workflow.detached import follow
 from gitmimo.workflow.history import find_session, read_session
+from gitmimo.workflow.land import result_json
 
 
 @click.command("attach")
 @session_argument
-def attach_command(session: str | None) -> int:
+@json_option
+def attach_command(session: str | None, as_json: bool) -> int:
     """Show what a session does until it ends, then its result. Interrupting this leaves the session running."""
     repository = open_repository()
     found = find_session(repository, session)
@@ -27,6 +29,9 @@ def attach_command(session: str | None) -> int:
         render.say(f"session {found} goes on; to end it: git mimo stop {found}")
         return 130
     state = read_session(repository, found)
+    if as_json:
+        render.emit_json(result_json(state.result))
+        return EXIT_CODES.get(state.result.status, 130)
     report(state.result)
     if state.result.status is SessionStatus.STOPPED:
         render.hint(f"git mimo resume {found}")

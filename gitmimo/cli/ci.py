@@ -20,6 +20,7 @@ from gitmimo.workflow.trust import require_trust
 @click.argument("rev", required=False, default="HEAD")
 @click.option("--base", help="Where the branch started; found by itself when left out.", metavar="REV")
 @click.option("--format", "form", type=click.Choice(list(FORMATS)), default="text", help="Form of stdout (text).")
+@click.option("--json", "as_json", is_flag=True, help="As --format json.")
 @click.option("--write", multiple=True, help="Write a further form to a file; repeatable.", metavar="FORMAT=FILE")
 @click.option("--record", is_flag=True, help="Write what was found as the commit's note.")
 @click.option("--require-note", is_flag=True, help="Fail when the note is missing or stale.")
@@ -34,6 +35,7 @@ def ci_command(
     rev: str,
     base: str | None,
     form: str,
+    as_json: bool,
     write: tuple[str, ...],
     record: bool,
     require_note: bool,
@@ -47,6 +49,7 @@ def ci_command(
 
     Then compare with the note. Exit 0: passed. 1: a gate failed, or the note is contradicted.
     """
+    form = "json" if as_json else form
     files = [_target(text) for text in write]
     repository = Repository.discover(Path.cwd())
     commit = repository.resolve(rev)

@@ -5,6 +5,7 @@ import os
 import platform
 import shutil
 import sys
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +16,9 @@ from gitmimo import __version__
 from gitmimo.agent.outside.table import ADAPTERS, find_program
 from gitmimo.cli import render
 from gitmimo.cli.common import json_option, load_config
+from gitmimo.cli.next_steps import next_steps
 from gitmimo.environment.sandbox import probe_environments
-from gitmimo.errors import MimoError, ModelError
+from gitmimo.errors import MimoError, ModelError, NoModel
 from gitmimo.git.binary import check_git_version, git_version
 from gitmimo.git.repository import Repository
 from gitmimo.llm.providers import open_model
@@ -24,6 +26,8 @@ from gitmimo.workflow.judging import find_test_command
 from gitmimo.workflow.models import model_names, model_settings
 from gitmimo.workflow.places import state_home
 from gitmimo.workflow.trust import brought_commands, digest_of, is_approved
+
+_INDENT = 19
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,23 +44,43 @@ class Finding:
 @json_option
 def doctor_command(as_json: bool) -> int:
     """Check git, the sandbox, models, disk and this repository. Exit 1 when something must be mended."""
-    findings = list(_examine())
+    repository, findings = _find_repository(), []
+    for finding in _examine(repository):
+        findings.append(finding)
+        if not as_json:
+            _tell(finding)
+    todo = next_steps(repository)
     if as_json:
         values = [{"level": f.level, "subject": f.subject, "text": f.text, "remedy": f.remedy} for f in findings]
-        render.emit_json({"schema": "git-mimo/doctor/1", "findings": values})
+        render.emit_json({"schema": "git-mimo/doctor/1", "findings": values, "next": todo})
     else:
-        styles = {"ok": "green", "note": "yellow", "problem": "red", "none": "bright_black"}
-        for finding in findings:
-            render.out_raw(
-                f"{render.paint(finding.level.ljust(7), styles[finding.level])} {finding.subject.ljust(11)} "
-            )
-            render.out(finding.text)
-            for line in finding.remedy.splitlines():
-                render.out(f"{'':20}{line}")
+        render.out("")
+        render.out("next:")
+        for line in todo:
+            render.out(f"  {line}")
     return int(any(finding.level == "problem" for finding in findings))
 
 
-def _examine() -> Iterator[Finding]:
+def _tell(finding: Finding) -> None:
+    """One finding: what is wrong at once, what is to be read in lines of the terminal's width."""
+    styles = {"ok": "green", "note": "yellow", "problem": "red", "none": "dim"}
+    width = max(shutil.get_terminal_size((100, 0)).columns - _INDENT, 30)
+    level = "-" if finding.level == "none" else finding.level
+    first, *rest = textwrap.wrap(finding.text, width) or [""]
+    render.out_raw(f"{render.paint(level.ljust(7), styles[finding.level])} {finding.subject.ljust(10)} ")
+    render.out(first)
+    for line in [*rest, *finding.remedy.splitlines()]:
+        render.out(f"{'':{_INDENT}}{line}")
+
+
+def _find_repository() -> Repository | None:
+    try:
+        return Repository.discover(Path.cwd())
+    except MimoError:
+        return None
+
+
+def _examine(repository: Repository | None) -> Iterator[Finding]:
     version = ".".join(map(str, git_version()))
     try:
         check_git_version()
@@ -69,13 +93,10 @@ def _examine() -> Iterator[Finding]:
     yield from _sandboxes()
     yield from _agents()
     yield from _disk()
-    try:
-        repository = Repository.discover(Path.cwd())
-    except MimoError as exc:
-        yield Finding(level="note", subject="repository", text=exc.message, remedy=exc.hint)
-        yield from _models(None)
-        return
-    yield from _repository(repository)
+    if repository is None:
+        yield Finding(level="note", subject="repository", text=f"not a git repository: `{Path.cwd()}`")
+    else:
+        yield from _repository(repository)
     yield from _models(repository)
 
 
@@ -83,16 +104,29 @@ def _sandboxes() -> Iterator[Finding]:
     found = list(probe_environments())
     works = [f for f in found if not f.problem]
     for f in found:
-        text = f.problem or "works" + (f"; does not cover: {', '.join(f.gaps)}" if f.gaps else "")
+        text = f.problem or "works"
+        if works[:1] == [f]:
+            text = "works, and is what commands run in" + (
+                f"; it does not cover: {', '.join(f.gaps)}" if f.gaps else ""
+            )
+        elif not f.problem:
+            text = "works too, and would cover less" if f.gaps else "works too"
         level = "ok" if not f.problem else "note" if works else "problem"
         yield Finding(level=level, subject=f.kind, text=text, remedy=f.remedy if f.problem else "")
 
 
 def _agents() -> Iterator[Finding]:
+    """Other agents that can be candidates; those that are not here take one line together."""
+    absent = []
     for adapter in ADAPTERS.values():
         program = find_program(adapter, os.environ.get("PATH", os.defpath))
-        text = f"{program} (`--agent {adapter.name}`)" if program else f"not on PATH: {adapter.install}"
-        yield Finding(level="ok" if program else "none", subject=adapter.name, text=text)
+        if program:
+            yield Finding(level="ok", subject=adapter.name, text=f"{program} (`--agent {adapter.name}`)")
+        elif adapter.name != "cmd":
+            absent.append(adapter.name)
+    if absent:
+        text = f"not on PATH, and not needed: {', '.join(absent)}"
+        yield Finding(level="none", subject="agents", text=text)
 
 
 def _disk() -> Iterator[Finding]:
@@ -130,7 +164,9 @@ def _models(repository: Repository | None) -> Iterator[Finding]:
     yield Finding(
         level="ok" if has_local else "note",
         subject="local",
-        text="xllamacpp is installed" if has_local else "the embedded local model is not installed",
+        text="xllamacpp is installed, local models can run"
+        if has_local
+        else "no local model can run: xllamacpp is missing",
         remedy="" if has_local else 'pip install "git-mimo[local]"',
     )
     try:
@@ -139,7 +175,9 @@ def _models(repository: Repository | None) -> Iterator[Finding]:
         for name in model_names(config):
             open_model(name, settings)
             yield Finding(level="ok", subject="model", text=name)
+    except NoModel as exc:
+        yield Finding(level="note", subject="model", text=exc.message)  # what to do about it is said at the end
     except ModelError as exc:
-        yield Finding(level="note", subject="model", text=exc.message, remedy=exc.hint)
+        yield Finding(level="problem", subject="model", text=exc.message, remedy=exc.hint)
     except MimoError as exc:
         yield Finding(level="problem", subject="model", text=exc.message, remedy=exc.hint)

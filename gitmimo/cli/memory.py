@@ -77,6 +77,7 @@ def list_command(as_json: bool) -> int:
         return 0
     if not memory.facts:
         render.say("nothing is remembered yet")
+        render.hint('git mimo memory add "what the next session should know"')
         return 0
     rows = [(fact.id, fact.kind.value, fact.status.value, short(fact.text, 90)) for fact in memory.facts]
     render.out(render.table(("id", "kind", "status", "fact"), rows))

@@ -61,7 +61,12 @@ def pull_command(name: str | None, force: bool, file: Path | None, as_json: bool
     """Fetch a local model (the default one without NAME); an interrupted pull goes on where it was."""
     if file is not None:
         model = adopt(file, data_home() / "models", name=name or "")
-        render.say(f"local/{model.name}: {file}")
+        if as_json:
+            value = {"name": model.name, "path": str(model.path), "bytes": model.size}
+            render.emit_json({"schema": "git-mimo/models/1", **value})
+        else:
+            render.say(f"local/{model.name}: {file}")
+            render.hint(f"git mimo config set model local/{model.name}")
         return 0
     with _progress() as report:
         pulled = pull(name or "", model_dir=data_home() / "models", on_progress=report, force=force)

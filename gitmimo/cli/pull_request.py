@@ -102,13 +102,18 @@ def revise_command(session: str | None, comments: str, as_json: bool, **flags: A
 @click.command("reject")
 @session_argument
 @click.option("--reason", required=True, help="Why: later sessions learn from it.")
-def reject_command(session: str | None, reason: str) -> int:
+@json_option
+def reject_command(session: str | None, reason: str, as_json: bool) -> int:
     """Record that a session's result is not wanted. Its branch stays; what it taught loses its standing."""
     if not reason.strip():
         raise UsageError("a rejection needs its reason")
     repository = open_repository()
     result = read_session(repository, find_session(repository, session)).result
     commit = reject(repository, result, reason)
+    if as_json:
+        value = {"session": result.session, "branch": result.result_branch, "reason": reason, "memory_commit": commit}
+        render.emit_json({"schema": "git-mimo/reject/1", **value})
+        return 0
     render.say(f"session {result.session} is rejected; its branch {result.result_branch} is kept")
     if commit:
         render.say(f"memory changed with it in {commit[:12]}")

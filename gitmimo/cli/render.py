@@ -1,17 +1,21 @@
 """The only place that prints: data to stdout, talk to stderr, nothing from outside raw."""
 
 import contextlib
+import functools
 import json
 import os
 import re
 import shutil
 import sys
 import traceback
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, TextIO
 
+from gitmimo.errors import MimoError
+from gitmimo.git.binary import run_git
 from gitmimo.visible import visible
 
 # a hint that is one command; `start` is typed differently in a conversation
@@ -100,8 +104,19 @@ def detach_stdout() -> None:
 
 
 def wants_colour(stream: TextIO) -> bool:
-    """Colours only on a terminal that can show them, and never with NO_COLOR."""
-    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    """Colours only on a terminal that can show them, never with NO_COLOR, nor where git's `color.ui` says no."""
+    if not stream.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    return _git_allows_colour()
+
+
+@functools.cache
+def _git_allows_colour() -> bool:
+    try:
+        said = run_git(["config", "--get-colorbool", "color.mimo", "true"], check=False).stdout
+    except MimoError:  # no git, which is said in another place
+        return True
+    return said.strip() != b"false"
 
 
 def paint(text: str, style: str, *, stream: TextIO | None = None) -> str:
@@ -113,15 +128,31 @@ def paint(text: str, style: str, *, stream: TextIO | None = None) -> str:
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Lay out columns without any line; the last column is not padded, and cut where a terminal ends."""
-    cells = [[visible(cell, newlines=False) for cell in row] for row in rows]
-    widths = [max(len(row[column]) for row in [list(headings), *cells]) for column in range(len(headings))]
-    lines = [
-        "  ".join(
-            cell if column == len(widths) - 1 else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in [list(headings), *cells]
-    ]
+    """Lay out columns without any line; the last column is not padded, and lines are cut where a terminal ends."""
+    cells = [list(headings), *([visible(cell, newlines=False) for cell in row] for row in rows)]
+    widths = [max(_width(row[column]) for row in cells) for column in range(len(headings))]
     room = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
-    return "\n".join(f"{line[: room - 1]}…" if room and len(line) > room else line for line in lines)
+    lines = []
+    for row in cells:
+        padded = [cell + " " * (width - _width(cell)) for cell, width in zip(row[:-1], widths, strict=False)]
+        line = "  ".join([*padded, row[-1]]).rstrip()
+        lines.append(_cut(line, room) if room else line)
+    return "\n".join(lines)
+
+
+def _width(text: str) -> int:
+    """Columns that a text takes on a terminal."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(letter) else 2 if unicodedata.east_asian_width(letter) in "WF" else 1
+        for letter in text
+    )
+
+
+def _cut(text: str, width: int) -> str:
+    if _width(text) <= width:
+        return text
+    while _width(text) >= width:
+        text = text[:-1]
+    return text + "…"

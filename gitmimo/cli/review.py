@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from gitmimo.cli import render
-from gitmimo.cli.common import open_repository, session_argument, short, tokens
+from gitmimo.cli.common import json_option, open_repository, session_argument, short, tokens
 from gitmimo.cli.sessions import say_flag
 from gitmimo.errors import UsageError
 from gitmimo.git.binary import clean_environment, run_git
@@ -25,6 +25,7 @@ from gitmimo.report.page import review_page
 from gitmimo.report.plots import kinds_of
 from gitmimo.visible import visible
 from gitmimo.workflow.history import find_session, read_session
+from gitmimo.workflow.land import result_json
 from gitmimo.workflow.noted import read_known_session
 from gitmimo.workflow.steps import read_steps_at
 
@@ -95,13 +96,19 @@ def _step_lines(repository: Repository, result: SessionResult, candidate: Candid
 @click.option("--html", "page_path", type=click.Path(path_type=Path), help="Write one self-contained page instead.")
 @click.option("--open", "open_it", is_flag=True, help="With --html: show the page in the browser.")
 @click.option("--side-by-side/--unified", "beside", default=None, help="Old beside new; by itself where it fits.")
-def review_command(session: str | None, page_path: Path | None, open_it: bool, beside: bool | None) -> int:
+@json_option
+def review_command(
+    session: str | None, page_path: Path | None, open_it: bool, beside: bool | None, as_json: bool
+) -> int:
     """Read a session as a reviewer would: task, verdict, every candidate, then the result's diff.
 
     In a clone that did not run it, its note tells of the winner.
     """
     repository = open_repository()
     result = read_known_session(repository, session)
+    if as_json:
+        render.emit_json(_review_json(repository, result))
+        return 0
     if page_path is not None or open_it:
         return _write_page(repository, result, page_path, open_it=open_it)
     columns = shutil.get_terminal_size((0, 0)).columns if sys.stdout.isatty() else 0
@@ -116,6 +123,17 @@ def review_command(session: str | None, page_path: Path | None, open_it: bool, b
             text += _diff_text(repository, old, new, "--stat", "-p")
     page(text)
     return 0
+
+
+def _review_json(repository: Repository, result: SessionResult) -> dict[str, object]:
+    """What `review` shows, for a reviewer that is a program; the diff is git's own, as UTF-8."""
+    winner = next((c for c in result.candidates if result.verdict and c.number == result.verdict.winner), None)
+    diff = ""
+    if result.result_commit or (winner and winner.commit):
+        flags = ["diff", "--no-ext-diff", "--no-textconv", "-M", "--no-color", *_ends(result, None)]
+        raw = run_git(["--no-pager", *flags, "--", ".", ":(exclude).mimo"], cwd=repository.require_work_tree()).stdout
+        diff = raw.decode("utf-8", "replace")
+    return {**result_json(result), "schema": "git-mimo/review/1", "diff": diff}
 
 
 def _summary(result: SessionResult, winner: CandidateResult | None, width: int) -> list[str]:

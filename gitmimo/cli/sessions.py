@@ -14,7 +14,7 @@ from gitmimo.cli.common import (
 )
 from gitmimo.evaluator.suspicion import REVIEW
 from gitmimo.records import CandidateResult, Outcome, SessionResult, SessionStatus
-from gitmimo.workflow.history import SessionState, find_session, read_session, request_stop
+from gitmimo.workflow.history import SessionState, find_session, list_session_ids, read_session, request_stop
 from gitmimo.workflow.land import result_json
 
 _STYLES = {
@@ -41,10 +41,14 @@ def show_command(session: str | None, as_json: bool) -> int:
 
 @click.command("stop")
 @session_argument
-def stop_command(session: str | None) -> int:
-    """Stop a running session. What its candidates made is kept on their branches."""
+@json_option
+def stop_command(session: str | None, as_json: bool) -> int:
+    """Stop a running session, or all that run. What candidates made is kept on their branches."""
     repository = open_repository()
-    stopped = request_stop(repository, session)
+    stopped = request_stop(repository, session) if session or list_session_ids(repository) else ()
+    if as_json:
+        render.emit_json({"schema": "git-mimo/stop/1", "stopped": list(stopped)})
+        return int(not stopped)
     if not stopped:
         render.say("no session is running")
         return 1

@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -12,7 +13,7 @@ from gitmimo.errors import MimoError, UsageError
 from gitmimo.memory.library import read_library, retire
 from gitmimo.memory.links import check_links, link_skills, unlink_skills
 from gitmimo.memory.outcomes import Standing
-from gitmimo.memory.skill_file import SKILLS_DIR, check_name, read_skill_directory
+from gitmimo.memory.skill_file import SKILLS_DIR, Skill, check_name, read_skill_directory
 from gitmimo.workflow.remember import commit_to_checkout
 from gitmimo.workflow.skilled import parse_parameters, run_skill, verify_skill
 from gitmimo.workflow.trust import is_approved
@@ -30,22 +31,7 @@ def list_command(as_json: bool) -> int:
     repository = open_repository()
     library = read_library(repository, repository.resolve("HEAD"))
     if as_json:
-        skills = [
-            {
-                "name": skill.name,
-                "description": skill.description,
-                "runnable": skill.is_runnable,
-                "approved": is_approved(repository, skill.digest),
-                "outcomes": {
-                    "standing": skill.outcomes.standing.value,
-                    "reason": skill.outcomes.reason,
-                    "uses": skill.outcomes.uses,
-                    "helped": skill.outcomes.helped,
-                    "hurt": skill.outcomes.hurt,
-                },
-            }
-            for skill in library.skills
-        ]
+        skills = [_about(s, is_approved=is_approved(repository, s.digest)) for s in library.skills]
         render.emit_json({"schema": "git-mimo/skills/1", "skills": skills, "refused": dict(library.problems)})
         return 0
     rows = []
@@ -64,10 +50,16 @@ def list_command(as_json: bool) -> int:
 
 @skill_command.command("show")
 @click.argument("name")
-def show_command(name: str) -> int:
+@json_option
+def show_command(name: str, as_json: bool) -> int:
     """Show a skill's text, and what became of its uses."""
     repository = open_repository()
     skill = read_library(repository, repository.resolve("HEAD")).get(name)
+    if as_json:
+        files = [f"{SKILLS_DIR}/{name}/{path}" for path in sorted(skill.files)]
+        about = _about(skill, is_approved=is_approved(repository, skill.digest))
+        render.emit_json({"schema": "git-mimo/skill/1", **about, "files": files, "body": skill.body})
+        return 0
     render.out(f"{skill.name}: {skill.description}")
     outcomes = skill.outcomes
     render.out(f"{outcomes.standing.value}" + (f": {outcomes.reason}" if outcomes.reason else ""))
@@ -118,13 +110,18 @@ def run_command(name: str, parameters: tuple[str, ...], dry_run: bool, as_json: 
 
 @skill_command.command("verify")
 @click.argument("name")
-def verify_command(name: str) -> int:
+@json_option
+def verify_command(name: str, as_json: bool) -> int:
     """Replay a skill twice; confirm or quarantine it."""
     repository = open_repository()
     found, changes = verify_skill(repository, load_config(repository), name)
     word = "verified" if found.admitted else "does not apply here" if found.is_unmet else "quarantined"
     if changes:
         commit_to_checkout(repository, changes, f"mimo: skill {name} {word}\n\n{found.reason}\n")
+    if as_json:
+        value = {"name": name, "admitted": found.admitted, "applies": not found.is_unmet, "reason": found.reason}
+        render.emit_json({"schema": "git-mimo/skill-verify/1", **value})
+        return int(not found.admitted)
     render.say(f"{name}: {word}" + (f": {found.reason}" if found.reason else ""))
     return int(not found.admitted)
 
@@ -215,3 +212,20 @@ def new_command(name: str, description: str) -> int:
         raise
     render.say(f"wrote {SKILLS_DIR}/{name}/SKILL.md")
     return 0
+
+
+def _about(skill: Skill, *, is_approved: bool) -> dict[str, Any]:
+    outcomes = skill.outcomes
+    return {
+        "name": skill.name,
+        "description": skill.description,
+        "runnable": skill.is_runnable,
+        "approved": is_approved,
+        "outcomes": {
+            "standing": outcomes.standing.value,
+            "reason": outcomes.reason,
+            "uses": outcomes.uses,
+            "helped": outcomes.helped,
+            "hurt": outcomes.hurt,
+        },
+    }

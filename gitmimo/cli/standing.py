@@ -35,6 +35,7 @@ def list_command(max_count: int | None, as_json: bool) -> int:
         return 0
     if not states:
         render.say("no session yet")
+        render.hint('git mimo start --task "..."')
         return 0
     _print_states(states)
     return 0

@@ -5,9 +5,9 @@ import sys
 import click
 
 from gitmimo.cli import render
-from gitmimo.cli.common import load_config, open_repository
+from gitmimo.cli.common import json_option, load_config, open_repository
+from gitmimo.git.repository import Repository
 from gitmimo.memory.library import read_library
-from gitmimo.visible import visible
 from gitmimo.workflow.trust import approve, brought_commands, digest_of, is_approved, withdraw
 
 
@@ -15,27 +15,21 @@ from gitmimo.workflow.trust import approve, brought_commands, digest_of, is_appr
 @click.option("-y", "--yes", is_flag=True, help="Approve without asking.")
 @click.option("--show", is_flag=True, help="Only show; exit 2 when something is not approved.")
 @click.option("--withdraw", "withdrawn", is_flag=True, help="Forget all approvals of this repository.")
-def trust_command(yes: bool, show: bool, withdrawn: bool) -> int:
+@json_option
+def trust_command(yes: bool, show: bool, withdrawn: bool, as_json: bool) -> int:
     """Show the commands in .mimo/config.yaml and the runnable skills, and approve exactly this content.
 
-    One byte changed asks again.
+    One byte changed asks again. With --json nothing is asked: it shows, and with --yes it approves.
     """
     repository = open_repository()
+    if as_json:
+        return _tell_json(repository, yes=yes, withdrawn=withdrawn)
     if withdrawn:
         render.say(f"{withdraw(repository)} approvals forgotten")
         return 0
-    brought: dict[str, str] = {}  # digest -> what it is
-    if commands := brought_commands(load_config(repository)):
-        for name, values in commands.items():
-            for value in values:
-                render.out(f"{name}: {value}")
-        brought[digest_of(commands)] = "commands " + ", ".join(commands)
-    for skill in read_library(repository, repository.resolve("HEAD")).skills:
-        if skill.is_runnable:
-            render.out(f"skill {skill.name}: {skill.description}")
-            for step in skill.procedure.steps if skill.procedure else ():
-                render.out(f"  {visible(step.summary, newlines=False)}")
-            brought[skill.digest] = f"skill {skill.name}"
+    brought, lines = _brought(repository)
+    for line in lines:
+        render.out(line)
     if not brought:
         render.say("this repository brings no commands and no runnable skills")
         return 0
@@ -57,3 +51,30 @@ def trust_command(yes: bool, show: bool, withdrawn: bool) -> int:
         approve(repository, digest, what=what)
     render.say("approved")
     return 0
+
+
+def _brought(repository: Repository) -> tuple[dict[str, str], list[str]]:
+    """What needs approval, by digest, and the lines that show all of it."""
+    brought: dict[str, str] = {}
+    lines: list[str] = []
+    if commands := brought_commands(load_config(repository)):
+        lines += [f"{name}: {value}" for name, values in commands.items() for value in values]
+        brought[digest_of(commands)] = "commands " + ", ".join(commands)
+    for skill in read_library(repository, repository.resolve("HEAD")).skills:
+        if skill.is_runnable:
+            lines.append(f"skill {skill.name}: {skill.description}")
+            lines += [f"  {step.summary}" for step in (skill.procedure.steps if skill.procedure else ())]
+            brought[skill.digest] = f"skill {skill.name}"
+    return brought, lines
+
+
+def _tell_json(repository: Repository, *, yes: bool, withdrawn: bool) -> int:
+    if withdrawn:
+        withdraw(repository)
+    brought, lines = _brought(repository)
+    for digest, what in brought.items():
+        if yes and not is_approved(repository, digest):
+            approve(repository, digest, what=what)
+    values = [{"what": w, "digest": d, "approved": is_approved(repository, d)} for d, w in brought.items()]
+    render.emit_json({"schema": "git-mimo/trust/1", "brought": values, "shown": lines})
+    return 0 if withdrawn or all(value["approved"] for value in values) else 2

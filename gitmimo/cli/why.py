@@ -69,6 +69,10 @@ def bisect_command(
     finally:
         judge.close()
     if found is None:
+        if as_json:
+            nothing = {"test": test_id, "step": None, "commit": None, "judged": None}
+            render.emit_json({"schema": "git-mimo/bisect/1", "candidate": wanted, **nothing})
+            return 1
         render.say(f"candidate {wanted} breaks {test_id or 'no test that passes on base'}")
         return 1
     if as_json:

@@ -9,6 +9,7 @@ from gitmimo.cli.manual.completions import write_bash, write_fish, write_zsh
 from gitmimo.cli.manual.entries import read_entries
 from gitmimo.cli.manual.markdown import write_reference
 from gitmimo.cli.manual.roff import write_page
+from gitmimo.cli.manual.schemas import write_schemas
 
 ROOT = Path(__file__).parents[3]
 SHARE = Path("gitmimo/share")
@@ -24,6 +25,7 @@ def pages() -> dict[Path, str]:
         SHARE / "bash-completion/completions/mimo": '. "${BASH_SOURCE[0]%/*}/git-mimo"\n',
         SHARE / "zsh/site-functions/_git-mimo": write_zsh(entries),
         SHARE / "fish/vendor_conf.d/git-mimo.fish": write_fish(entries),
+        **{Path("gitmimo/schemas") / name: text for name, text in write_schemas().items()},
     }
 
 

@@ -196,6 +196,7 @@ __mimo_options () {
 	\'init\') printf \'%s\\n\' \\
 		\'--hooks	Install git hooks beside those that are there\' \\
 		\'--unhook	Take the hooks away and put back what was there\' \\
+		\'--json	Print one JSON object on stdout\' \\
 		\'--help	Show the help and end\' ;;
 	\'config\') printf \'%s\\n\' \\
 		\'--help	Show the help and end\' ;;
@@ -269,8 +270,10 @@ __mimo_options () {
 		\'--json	Print one JSON object on stdout\' \\
 		\'--help	Show the help and end\' ;;
 	\'attach\') printf \'%s\\n\' \\
+		\'--json	Print one JSON object on stdout\' \\
 		\'--help	Show the help and end\' ;;
 	\'stop\') printf \'%s\\n\' \\
+		\'--json	Print one JSON object on stdout\' \\
 		\'--help	Show the help and end\' ;;
 	\'list\') printf \'%s\\n\' \\
 		\'--max-count	Show at most this many\' \\
@@ -295,6 +298,7 @@ __mimo_options () {
 		\'--open	With --html: show the page in the browser\' \\
 		\'--side-by-side	Old beside new; by itself where it fits\' \\
 		\'--unified	Old beside new; by itself where it fits\' \\
+		\'--json	Print one JSON object on stdout\' \\
 		\'--help	Show the help and end\' ;;
 	\'merge\') printf \'%s\\n\' \\
 		\'--into	Merge into this branch instead of the one the session started from\' \\
@@ -326,6 +330,7 @@ __mimo_options () {
 		\'--help	Show the help and end\' ;;
 	\'reject\') printf \'%s\\n\' \\
 		\'--reason	Why: later sessions learn from it\' \\
+		\'--json	Print one JSON object on stdout\' \\
 		\'--help	Show the help and end\' ;;
 	\'why\') printf \'%s\\n\' \\
 		\'--rev	The revision whose line is meant (HEAD)\' \\
@@ -338,6 +343,7 @@ __mimo_options () {
 		\'--help	Show the help and end\' ;;
 	\'export\') printf \'%s\\n\' \\
 		\'--force	Replace notes that are there\' \\
+		\'--json	Print one JSON object on stdout\' \\
 		\'--help	Show the help and end\' ;;
 	\'gc\') printf \'%s\\n\' \\
 		\'--dry-run	Only say what would go\' \\
@@ -403,10 +409,12 @@ __mimo_options () {
 		\'--json	Print one JSON object on stdout\' \\
 		\'--help	Show the help and end\' ;;
 	\'skill show\') printf \'%s\\n\' \\
+		\'--json	Print one JSON object on stdout\' \\
 		\'--help	Show the help and end\' ;;
 	\'skill validate\') printf \'%s\\n\' \\
 		\'--help	Show the help and end\' ;;
 	\'skill verify\') printf \'%s\\n\' \\
+		\'--json	Print one JSON object on stdout\' \\
 		\'--help	Show the help and end\' ;;
 	\'cost\') printf \'%s\\n\' \\
 		\'--by	What a row adds up\' \\
@@ -418,6 +426,7 @@ __mimo_options () {
 	\'ci\') printf \'%s\\n\' \\
 		\'--base	Where the branch started; found by itself when left out\' \\
 		\'--format	Form of stdout (text)\' \\
+		\'--json	As --format json\' \\
 		\'--write	Write a further form to a file; repeatable\' \\
 		\'--record	Write what was found as the commit’s note\' \\
 		\'--require-note	Fail when the note is missing or stale\' \\
@@ -448,6 +457,7 @@ __mimo_options () {
 		\'--yes	Approve without asking\' \\
 		\'--show	Only show; exit 2 when something is not approved\' \\
 		\'--withdraw	Forget all approvals of this repository\' \\
+		\'--json	Print one JSON object on stdout\' \\
 		\'--help	Show the help and end\' ;;
 	\'completion\') printf \'%s\\n\' \\
 		\'--help	Show the help and end\' ;;
@@ -465,6 +475,7 @@ __mimo_kind () {
 	\'init -h\'|\'init --help\') kind=flag ;;
 	\'init --hooks\') kind=flag ;;
 	\'init --unhook\') kind=flag ;;
+	\'init --json\') kind=flag ;;
 	\'config -h\'|\'config --help\') kind=flag ;;
 	\'config get -h\'|\'config get --help\') kind=flag ;;
 	\'config get --json\') kind=flag ;;
@@ -530,8 +541,10 @@ __mimo_kind () {
 	\'resume --json\') kind=flag ;;
 	\'resume 1\') kind=sessions ;;
 	\'attach -h\'|\'attach --help\') kind=flag ;;
+	\'attach --json\') kind=flag ;;
 	\'attach 1\') kind=sessions ;;
 	\'stop -h\'|\'stop --help\') kind=flag ;;
+	\'stop --json\') kind=flag ;;
 	\'stop 1\') kind=sessions ;;
 	\'list -h\'|\'list --help\') kind=flag ;;
 	\'list -n\'|\'list --max-count\') kind= ;;
@@ -556,6 +569,7 @@ __mimo_kind () {
 	\'review --html\') kind=files ;;
 	\'review --open\') kind=flag ;;
 	\'review --side-by-side\'|\'review --unified\') kind=flag ;;
+	\'review --json\') kind=flag ;;
 	\'review 1\') kind=sessions ;;
 	\'merge -h\'|\'merge --help\') kind=flag ;;
 	\'merge --into\') kind=branches ;;
@@ -587,6 +601,7 @@ __mimo_kind () {
 	\'revise 1\') kind=sessions ;;
 	\'reject -h\'|\'reject --help\') kind=flag ;;
 	\'reject --reason\') kind= ;;
+	\'reject --json\') kind=flag ;;
 	\'reject 1\') kind=sessions ;;
 	\'why -h\'|\'why --help\') kind=flag ;;
 	\'why --rev\') kind=revisions ;;
@@ -600,6 +615,7 @@ __mimo_kind () {
 	\'bisect 2\') kind=candidates ;;
 	\'export -h\'|\'export --help\') kind=flag ;;
 	\'export --force\') kind=flag ;;
+	\'export --json\') kind=flag ;;
 	\'export 1\') kind==git-ai ;;
 	\'export 2\') kind=revisions ;;
 	\'gc -h\'|\'gc --help\') kind=flag ;;
@@ -660,10 +676,12 @@ __mimo_kind () {
 	\'skill run --json\') kind=flag ;;
 	\'skill run 1\') kind=skills ;;
 	\'skill show -h\'|\'skill show --help\') kind=flag ;;
+	\'skill show --json\') kind=flag ;;
 	\'skill show 1\') kind=skills ;;
 	\'skill validate -h\'|\'skill validate --help\') kind=flag ;;
 	\'skill validate \'[0-9]*) kind=files ;;
 	\'skill verify -h\'|\'skill verify --help\') kind=flag ;;
+	\'skill verify --json\') kind=flag ;;
 	\'skill verify 1\') kind=skills ;;
 	\'cost -h\'|\'cost --help\') kind=flag ;;
 	\'cost --by\') kind=\'=session model day candidate\' ;;
@@ -673,6 +691,7 @@ __mimo_kind () {
 	\'ci -h\'|\'ci --help\') kind=flag ;;
 	\'ci --base\') kind=revisions ;;
 	\'ci --format\') kind=\'=text github gitlab junit sarif json markdown\' ;;
+	\'ci --json\') kind=flag ;;
 	\'ci --write\') kind= ;;
 	\'ci --record\') kind=flag ;;
 	\'ci --require-note\') kind=flag ;;
@@ -701,6 +720,7 @@ __mimo_kind () {
 	\'trust -y\'|\'trust --yes\') kind=flag ;;
 	\'trust --show\') kind=flag ;;
 	\'trust --withdraw\') kind=flag ;;
+	\'trust --json\') kind=flag ;;
 	\'completion -h\'|\'completion --help\') kind=flag ;;
 	\'completion 1\') kind=\'=bash zsh fish\' ;;
 	\'help -h\'|\'help --help\') kind=flag ;;

@@ -1,0 +1,217 @@
+"""JSON Schemas of what `--json` prints: shapes written down here, records read from their declarations."""
+
+import dataclasses
+import enum
+import json
+import types
+import typing
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from gitmimo.ci.check import Finding, NoteState
+from gitmimo.git.ops import Operation
+from gitmimo.memory.contradictions import Contradiction
+from gitmimo.memory.facts import Fact
+from gitmimo.memory.outcomes import Standing
+from gitmimo.memory.recall import Hit
+from gitmimo.records import Evidence, Oid, SessionId, SessionStatus, Usage, Verdict
+from gitmimo.workflow.provenance import Provenance
+
+PATTERNS: Final = {"Oid": "^([0-9a-f]{40}|[0-9a-f]{64})$", "SessionId": "^[0-9a-z]{10}$"}
+Moment = datetime | None
+
+_CANDIDATE = {
+    "n": int, "agent": str, "branch": str, "commit": Oid | None, "model": str, "approach": str, "status": str,
+    "steps": int, "tokens": Usage, "usd": float, "seconds": float, "tree": Oid | None, "summary": str,
+    "evidence": Evidence | None,
+}  # fmt: skip
+_SESSION = {
+    "session": SessionId, "status": SessionStatus, "task": str, "base": str, "result_branch": str | None,
+    "result_commit": Oid | None, "winner": int | None, "merged": bool, "skill": str | None,
+    "candidates": [_CANDIDATE], "verdict": Verdict | None, "usd": float, "seconds": float, "llm_calls": int,
+    "message": str,
+}  # fmt: skip
+_BRIEF = {
+    "session": SessionId, "status": SessionStatus, "phase": str, "task": str, "started": Moment, "base": str,
+    "target_branch": str | None, "candidates": int, "winner": int | None, "result_branch": str | None,
+    "merged": bool, "usd": float, "tokens": int, "seconds": float, "message": str,
+}  # fmt: skip
+_SETTING = {"name": str, "value": Any}
+_SKILL = {
+    "name": str, "description": str, "runnable": bool, "approved": bool,
+    "outcomes": {"standing": Standing, "reason": str, "uses": int, "helped": int, "hurt": int},
+}  # fmt: skip
+_MODEL = {"name": str, "path": str | None, "bytes": int}
+_GARBAGE = {"kind": str, "name": str, "reason": str}
+
+# schema's name -> what it is, the commands that print it, and its shapes: one of them holds
+SHAPES: Mapping[str, tuple[str, tuple[str, ...], tuple[Any, ...]]] = {
+    "start/1": ("a session", ("start", "resume", "revise", "attach"), (_SESSION,)),
+    "show/1": ("a session, read back", ("show",), (_SESSION,)),
+    "review/1": ("a session with its result's diff", ("review",), (_SESSION | {"diff": str},)),
+    "detached/1": ("a session begun in the background", ("start --detach",), ({"session": SessionId, "log": str},)),
+    "list/1": ("sessions, newest first", ("list",), ({"sessions": [_BRIEF]},)),
+    "status/1": ("running sessions, then the newest", ("status",), ({"sessions": [_BRIEF]},)),
+    "stop/1": ("sessions asked to stop", ("stop",), ({"stopped": [SessionId]},)),
+    "merge/1": (
+        "a merge that was made",
+        ("merge",),
+        ({"session": SessionId, "branch": str, "commit": Oid, "fast_forward": bool, "retested": bool},),
+    ),
+    "pr/1": (
+        "a result that was pushed",
+        ("pr",),
+        ({"session": SessionId, "branch": str, "remote": str, "pushed": [str], "title": str, "url": str | None,
+          "tool": str | None, "message": str},),
+    ),
+    "reject/1": (
+        "a result that is not wanted",
+        ("reject",),
+        ({"session": SessionId, "branch": str | None, "reason": str, "memory_commit": Oid | None},),
+    ),
+    "why/1": ("where a line came from", ("why",), (Provenance,)),
+    "bisect/1": (
+        "the step that broke a test; nulls when none did",
+        ("bisect",),
+        ({"candidate": int, "test": str | None, "step": int | None, "commit": Oid | None, "judged": int | None},),
+    ),
+    "export/1": ("notes for another tool", ("export",), ({"ref": str, "written": [Oid], "kept": [Oid]},)),
+    "gc/1": (
+        "what was removed, or would be",
+        ("gc",),
+        ({"dry_run": bool, "removed": [_GARBAGE | {"bytes": int}], "left": [_GARBAGE], "bytes": int},),
+    ),
+    "undo/1": ("an operation taken back", ("undo",), ({"record": str, "operation": Operation},)),
+    "undo-list/1": ("what can be undone", ("undo --list",), ({"operations": [Operation]},)),
+    "memory/1": (
+        "facts",
+        ("memory add", "memory forget", "memory list", "memory search", "memory show", "memory verify"),
+        (
+            {"id": str, "commit": Oid | None, "contradicts": [str]},
+            {"id": str, "commit": Oid},
+            {"facts": [Fact], "contradictions": [Contradiction], "refused": Mapping[str, str]},
+            {"hits": [Hit]},
+            {"verified": [str], "open": [{"id": str, "reason": str}], "commit": Oid | None},
+            Fact,
+        ),
+    ),
+    "dream/1": (
+        "what sessions taught, or with --undo the branch that was taken back",
+        ("dream",),
+        ({"branch": str | None, "skills": [str], "facts": [str], "changed": [str], "nothing_because": str,
+          "notes": Mapping[str, str]}, {"undone": str}),
+    ),
+    "skills/1": ("the skills", ("skill list",), ({"skills": [_SKILL], "refused": Mapping[str, str]},)),
+    "skill/1": ("one skill", ("skill show",), (_SKILL | {"files": [str], "body": str},)),
+    "skill-run/1": (
+        "a skill carried out",
+        ("skill run",),
+        ({"code": int, "reason": str, "changed": [str], "branch": str | None, "commit": Oid | None},),
+    ),
+    "skill-verify/1": (
+        "a skill tried again",
+        ("skill verify",),
+        ({"name": str, "admitted": bool, "applies": bool, "reason": str},),
+    ),
+    "cost/1": (
+        "what was spent",
+        ("cost",),
+        ({"by": str, "rows": [{"key": str, "usd": float, "calls": int,
+                               "tokens": {"prompt": int, "cached": int, "completion": int}}]},),
+    ),
+    "config/1": (
+        "settings",
+        ("config get", "config list"),
+        (_SETTING, {"settings": [_SETTING | {"origin": str}]}),
+    ),
+    "models/1": (
+        "local models",
+        ("models list", "models pull"),
+        (_MODEL, {"local": [_MODEL | {"licence": str}], "providers": [str]}),
+    ),
+    "doctor/1": (
+        "what was found about machine and repository",
+        ("doctor",),
+        ({"findings": [{"level": str, "subject": str, "text": str, "remedy": str}], "next": [str]},),
+    ),
+    "init/1": (
+        "files that were written, or hooks that were changed",
+        ("init",),
+        ({"written": [str], "hooks": [{"event": str, "state": str, "where": str, "hint": str}]},),
+    ),
+    "trust/1": (
+        "what the repository brings and whether you approved it",
+        ("trust",),
+        ({"brought": [{"what": str, "digest": str, "approved": bool}], "shown": [str]},),
+    ),
+    "ci/1": (
+        "a branch judged again",
+        ("ci",),
+        ({"passed": bool, "commit": Oid, "base": Oid, "session": SessionId | None, "note": NoteState,
+          "differences": [str], "recorded": bool, "findings": [Finding], "evidence": Evidence | None},),
+    ),
+}  # fmt: skip
+
+
+def write_schemas() -> dict[str, str]:
+    """Every schema as the text of its file, by the file's name."""
+    return {
+        f"{name.replace('/', '-')}.schema.json": json.dumps(_document(name), indent=1, ensure_ascii=False) + "\n"
+        for name in SHAPES
+    }
+
+
+def _document(name: str) -> dict[str, Any]:
+    about, commands, shapes = SHAPES[name]
+    variants = []
+    for shape in shapes:
+        value = _schema(shape)
+        value["properties"] = {"schema": {"const": f"git-mimo/{name}"}, **value["properties"]}
+        value["required"] = ["schema", *value["required"]]
+        variants.append(value)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"git-mimo/{name}",
+        "description": f"{about}; printed by {', '.join(f'`git mimo {c} --json`' for c in commands)}",
+        **(variants[0] if len(variants) == 1 else {"anyOf": variants}),
+    }
+
+
+def _schema(kind: Any) -> dict[str, Any]:
+    """The schema of a type, of a dict of types (an object), or of a list with one type in it (an array)."""
+    if kind is Any:
+        return {}
+    if isinstance(kind, dict):
+        return _object(kind)
+    if isinstance(kind, list):
+        return {"type": "array", "items": _schema(kind[0])}
+    if isinstance(kind, typing.NewType):
+        return {"type": "string", "pattern": PATTERNS[kind.__name__]} if kind.__name__ in PATTERNS else _schema(str)
+    if dataclasses.is_dataclass(kind):
+        hints = typing.get_type_hints(kind)
+        return _object({field.name: hints[field.name] for field in dataclasses.fields(kind)})
+    origin, parts = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (typing.Union, types.UnionType):
+        return {"anyOf": [_schema(part) for part in parts]}
+    if origin in (tuple, list, frozenset, set):
+        return {"type": "array", "items": _schema(parts[0])}
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return {"type": "object", "additionalProperties": _schema(parts[1])}
+    if isinstance(kind, type) and issubclass(kind, enum.Enum):
+        return {"enum": [member.value for member in kind]}
+    return {"type": _JSON_TYPES[kind]} | ({"format": "date-time"} if kind is datetime else {})
+
+
+_JSON_TYPES: Mapping[Any, str] = {
+    str: "string", int: "integer", float: "number", bool: "boolean", datetime: "string", type(None): "null",
+}  # fmt: skip
+
+
+def _object(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Every field is there in every output; further ones may come without a new version."""
+    return {
+        "type": "object",
+        "properties": {name: _schema(kind) for name, kind in fields.items()},
+        "required": list(fields),
+    }

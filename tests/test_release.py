@@ -1,0 +1,127 @@
+"""What is released and how: the wheel holds everything, the forge's files are valid, the workflow can do little."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from gitmimo import __version__
+
+ROOT = Path(__file__).parent.parent
+SCHEMAS = {
+    "workflows/release.yml": "github-workflows",
+    "ISSUE_TEMPLATE/config.yml": "github-issue-config",
+    "ISSUE_TEMPLATE/fault.yml": "github-issue-forms",
+    "ISSUE_TEMPLATE/idea.yml": "github-issue-forms",
+    "ISSUE_TEMPLATE/verdict.yml": "github-issue-forms",
+}
+SHARED = {
+    "share/man/man1/git-mimo.1",
+    "share/bash-completion/completions/git-mimo",
+    "share/bash-completion/completions/mimo",
+    "share/zsh/site-functions/_git-mimo",
+    "share/fish/vendor_conf.d/git-mimo.fish",
+}
+BUILD = "import sys; from setuptools import build_meta as b; print(getattr(b, sys.argv[1])(sys.argv[2]))"
+
+
+def _load(name: str) -> Any:
+    return yaml.safe_load((ROOT / ".github" / name).read_text())
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_each_file_of_the_forge_is_valid_by_its_schema(name: str) -> None:
+    vendored = resources.files("check_jsonschema") / "builtin_schemas" / "vendor"
+    schema = json.loads((vendored / f"{SCHEMAS[name]}.json").read_text())
+    document = json.loads(json.dumps(_load(name)).replace('"true": ', '"on": ', 1))  # YAML 1.1 reads `on` as true
+    jsonschema.validators.validator_for(schema)(schema).validate(document)
+
+
+def test_every_file_of_the_forge_is_looked_at() -> None:
+    found = {path.relative_to(ROOT / ".github").as_posix() for path in (ROOT / ".github").rglob("*.yml")}
+    assert found == set(SCHEMAS)
+
+
+def test_the_release_is_a_draft_and_who_builds_cannot_write() -> None:
+    jobs = _load("workflows/release.yml")["jobs"]
+    assert _load("workflows/release.yml")["permissions"] == {}
+    assert jobs["build"]["permissions"] == {"contents": "read"}
+    assert "--draft" in jobs["draft"]["steps"][-1]["run"]
+    for job in jobs.values():
+        assert not any("${{" in step.get("run", "") for step in job["steps"])
+
+
+def test_the_tag_must_be_the_version(tmp_path: Path) -> None:
+    steps = _load("workflows/release.yml")["jobs"]["build"]["steps"]
+    script = next(step["run"] for step in steps if step.get("name") == "The tag is the version")
+    for tag, code in ((f"v{__version__}", 0), ("v99.0", 1)):
+        done = subprocess.run(["bash", "-eo", "pipefail", "-c", script], cwd=ROOT, env={**os.environ, "TAG": tag})
+        assert done.returncode == code
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files that git knows or would take, without what earlier builds left."""
+    pytest.importorskip("setuptools")
+    copy = tmp_path_factory.mktemp("build") / "checkout"
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    )
+    for name in filter(None, listed.stdout.decode().split("\0")):
+        if (ROOT / name).is_file():
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, copy / name)
+    return copy
+
+
+def _build(checkout: Path, what: str, out: Path) -> Path:
+    out.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", BUILD, what, str(out)], cwd=checkout, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return out / done.stdout.splitlines()[-1]
+
+
+def test_the_wheel_holds_every_file_of_the_package_and_what_is_shared(checkout: Path, tmp_path: Path) -> None:
+    wheel = _build(checkout, "build_wheel", tmp_path / "wheel")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    package = {path.relative_to(checkout).as_posix() for path in (checkout / "gitmimo").rglob("*") if path.is_file()}
+    assert package - names == set()
+    data = f"git_mimo-{__version__}.data/data/"
+    assert {name.removeprefix(data) for name in names if name.startswith(data)} == SHARED
+    assert not [name for name in names if name.startswith(("tests/", "benchmarks/"))]
+
+    # it runs from where it was unpacked, outside the checkout, with its data
+    target = tmp_path / "installed"
+    zipfile.ZipFile(wheel).extractall(target)
+    environment = {**os.environ, "PYTHONPATH": str(target)}
+    (tmp_path / "repo").mkdir()
+    subprocess.run(["git", "init", "--quiet"], cwd=tmp_path / "repo", check=True)
+    for words in (("--version",), ("init",), ("models", "list"), ("completion", "fish"), ("help", "start")):
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "gitmimo", *words],
+            cwd=tmp_path / "repo", env=environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, (words, done.stderr)
+
+
+def test_the_source_distribution_holds_what_builds_and_tests_it(checkout: Path, tmp_path: Path) -> None:
+    archive = _build(checkout, "build_sdist", tmp_path / "sdist")
+    shutil.unpack_archive(archive, tmp_path / "unpacked", filter="data")
+    top = next((tmp_path / "unpacked").iterdir())
+    for name in ("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "docs/design.md", "tests/conftest.py"):
+        assert (top / name).is_file(), name
+    assert (top / "gitmimo/share/man/man1/git-mimo.1").is_file()
