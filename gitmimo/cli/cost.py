@@ -68,4 +68,4 @@ def _chart(by: str, rows: Sequence[Spent], *, columns: int) -> str:
 def _bar(share: float, width: int) -> str:
     """A bar to an eighth of a character; whatever was spent at all shows."""
     eighths = max(1, round(share * width * 8)) if share else 0
-    return "█" * (eighths // 8) + ("", *"▏▎▍▌▋▊▉")[eighths % 8]
+    return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
