@@ -87,7 +87,6 @@ class Runs:
         return self._session(self._project("embedded"), ())
 
     def on_cluster(self) -> dict[str, Any]:
-        os.environ.setdefault("RAY_raylet_start_wait_time_s", "600")  # on a busy machine
         from ray.cluster_utils import Cluster
 
         # nodes of their own: what the driver knows as secret is not in their environment either
