@@ -42,6 +42,14 @@ class Screen:
         """Press a key by tmux's name for it."""
         self._tmux("send-keys", key)
 
+    def press_until(self, key: str, wanted: str) -> None:
+        """Press a key until a text is to be seen: between two prompts a terminal swallows what is pressed."""
+        ends = time.monotonic() + LONG_S
+        while wanted not in self.text():
+            assert time.monotonic() < ends, f"not seen: {wanted}"
+            self.press(key)
+            time.sleep(1.0)
+
     def resize(self, columns: int, rows: int = 36) -> None:
         """Change the size of the window, as dragging its edge does."""
         self._tmux("resize-window", "-x", str(columns), "-y", str(rows))

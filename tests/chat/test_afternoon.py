@@ -98,8 +98,7 @@ def test_an_afternoon(project: GitBuilder, llm_server: ScriptedServer, sealed: P
         screen.clear()
         screen.press("C-c")
         screen.wait_for("Ctrl-D or /quit leaves")
-        screen.press("C-d")
-        screen.wait_for("exit=0")
+        screen.press_until("C-d", "exit=0")
     kept = "".join(path.read_text() for path in (sealed / "state/git-mimo/chat").rglob("*") if path.is_file())
     assert "where is the sum computed?" in kept
     assert "a1B2c3D4" not in kept

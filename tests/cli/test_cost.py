@@ -17,7 +17,7 @@ def spend(ledger: Ledger, model: str, cost_usd: float, *, session: str = "13nkg5
     price = Price(prompt=1e-6, cached=1e-6, completion=1e-6)
     found = ledger.reserve(account, Need(prompt=9000, completion=1000, price=price), BudgetLimits())
     assert isinstance(found, Reservation)
-    ledger.settle(found, Usage(prompt=9000, completion=1000), cost_usd)
+    ledger.settle(found, Usage(prompt=9000, completion=1000), cost_usd, seconds=1.0)
 
 
 @pytest.mark.parametrize("columns", [40, 80, 120])

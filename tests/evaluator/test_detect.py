@@ -234,7 +234,12 @@ def test_node_reports_by_id(judged: Callable[..., Judge]) -> None:
     assert not judge({"package.json": json.dumps({"scripts": {"test": "true"}})}).passed
 
 
-@pytest.mark.skipif(shutil.which("cargo") is None, reason="needs cargo")
+def _has_cargo() -> bool:
+    """A rustup shim without a toolchain in this home is no cargo."""
+    return bool(shutil.which("cargo")) and not subprocess.run(["cargo", "--version"], capture_output=True).returncode
+
+
+@pytest.mark.skipif(not _has_cargo(), reason="needs a cargo with its toolchain")
 def test_cargo_reports_by_id(judged: Callable[..., Judge]) -> None:
     files = {
         "Cargo.toml": '[package]\nname = "calc"\nversion = "0.1.0"\nedition = "2021"\n',
