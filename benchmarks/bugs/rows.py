@@ -167,7 +167,8 @@ def mini(bug: Bug, bench: Bench) -> Outcome:
     command = [
         str(program), "-t", f"{bug.text}\n\nThe tests run with: {TEST_COMMAND}", "-m", f"openai/{MODEL}",
         "-y", "--exit-immediately", "-l", "0",
-        "--model-class", "litellm_textbased", "-c", "mini_textbased.yaml", "-c", f"model.model_kwargs.api_base={bench.server.base_url}",
+        "--model-class", "litellm_textbased", "-c", "mini_textbased.yaml",
+        "-c", f"model.model_kwargs.api_base={bench.server.base_url}",
         "-c", f"model.model_kwargs.max_tokens={bench.caps.max_tokens}", "-c", "model.cost_tracking=ignore_errors",
         "-c", "agent.step_limit=32", "-o", str(bench.scratch / "mini.traj.json"),
     ]  # fmt: skip
