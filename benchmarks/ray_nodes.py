@@ -138,7 +138,11 @@ class Runs:
 
     def _left(self) -> list[str]:
         """What workers that came to an end left on their nodes besides the objects they keep."""
-        return [str(path.name) for path in (self.home / "state").glob("git-mimo/ray/*/work/*") if path.is_dir()]
+        return [path.name for works in self._works() for path in works.iterdir() if path.is_dir()]
+
+    def _works(self) -> list[Path]:
+        """Where each node keeps the worktrees of what it works on."""
+        return list((self.home / "state/git-mimo/ray").glob("*/work"))
 
     def _kill(
         self, cluster: Any, nodes: list[Any], project: Path, process: "subprocess.Popen[str]"
@@ -147,7 +151,7 @@ class Runs:
         while process.poll() is None:
             tip = _git(project, "for-each-ref", "--format=%(objectname)", f"refs/heads/mimo/*/{VICTIM}")
             steps = int(_git(project, "rev-list", "--count", f"main..{tip}")) if tip else 0
-            work = list((self.home / "state/git-mimo/ray").glob(f"*/work/*-{VICTIM}-0-*"))
+            work = [path for works in self._works() for path in works.glob(f"*-{VICTIM}-0-*")]
             if steps >= 3 and work:
                 place = work[0].parent.parent.name
                 node = next(node for node in nodes if node.node_id.startswith(place))

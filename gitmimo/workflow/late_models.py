@@ -17,9 +17,6 @@ class Models(Protocol):
     @property
     def has_critic(self) -> bool: ...
 
-    @property
-    def has_planner(self) -> bool: ...
-
     def metered(self, number: int, phase: str) -> Model: ...
 
     def opened(self) -> ModelPool: ...
@@ -42,10 +39,6 @@ class LateModels:
     @property
     def has_critic(self) -> bool:
         return self.opened().has_critic
-
-    @property
-    def has_planner(self) -> bool:
-        return self.opened().has_planner
 
     def metered(self, number: int, phase: str) -> Model:
         return self.opened().metered(number, phase)

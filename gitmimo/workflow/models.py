@@ -49,11 +49,6 @@ class ModelPool:
         """Whether somebody reviews the diffs."""
         return self.critic is not None
 
-    @property
-    def has_planner(self) -> bool:
-        """Whether somebody can be asked for approaches."""
-        return self.planner is not None
-
     def opened(self) -> "ModelPool":
         """Itself: it is open."""
         return self
