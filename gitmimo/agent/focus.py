@@ -22,7 +22,7 @@ _NAME = re.compile(
     r"`([A-Za-z_]\w*)(?:\(\))?`|\b([a-z]+(?:_[a-z0-9]+)+|[a-z]+[A-Z]\w*|[A-Z][a-z]+[A-Z]\w*|[a-z]\w+(?=\(\)))"
 )
 _MOST_BYTES = 400_000
-_SMALL = 2  # lines: functions this short seldom hold the fault
+_SMALL = 2  # lines: functions this short hold the fault less often
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,16 +101,19 @@ def is_test_path(path: str) -> bool:
 
 
 def _weighed(path: str, text: str, function: Function, *, task: str, tests: str, spectrum: Spectrum | None) -> Site:
-    """A function's weight: executed by failing tests, named in the task or the test, long enough to be wrong."""
+    """A function's weight: executed by failing tests, named in the task or the test, long enough to be wrong.
+
+    Names weigh little: tasks and tests name the entry, and the fault often lies in what it calls.
+    """
     word = re.compile(rf"\b{re.escape(function.short)}\b")
-    named = 0.5 * bool(word.search(task)) + 0.25 * bool(word.search(tests))
+    named = 0.3 * bool(word.search(task)) + 0.15 * bool(word.search(tests))
     if spectrum is None:
         weight = named
     else:
         suspicion = spectrum.suspicion(path, function.head_end + 1, function.last)
         weight = suspicion + named if suspicion else 0.0
     if weight and function.last - function.head_end <= _SMALL - 1:
-        weight *= 0.5
+        weight *= 0.8
     if weight and function.short.startswith("__"):
         weight *= 0.6
     return Site(path=path, text=text, function=function, weight=weight)
