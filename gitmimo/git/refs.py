@@ -212,7 +212,8 @@ def _in_transaction(repository: Repository, name: str, new: Oid, *, expected: Oi
             # somebody holds the lock, or a `pack-refs` of theirs has just removed the directory as empty
             is_passing = "lock" in str(exc) or "No such file" in str(exc)
             if attempt == _LOCK_TRIES or not is_passing:
-                raise RepoError(f"cannot move `{name}`: {exc}", hint=_lock_hint(repository, name)) from exc
+                hint = _lock_hint(repository.common_dir / f"{name}.lock")
+                raise RepoError(f"cannot move `{name}`: {exc}", hint=hint) from exc
         time.sleep(_LOCK_PAUSE_S)
 
 
@@ -244,7 +245,9 @@ def _by_binary(repository: Repository, name: str, new: Oid | None, *, expected: 
             old = short_name(blocking[1])
             hint = f"git branch -m {old} {old}-old, or git config mimo.branchPrefix other-prefix"
             raise RepoError(f"`{old}` blocks `{short_name(name)}`", hint=hint) from exc
-        raise RepoError(f"cannot move `{name}`: {exc.message}", hint=_lock_hint(repository, name)) from exc
+        named = re.search(r"Unable to create '([^']+\.lock)': File exists", exc.stderr)
+        hint = _lock_hint(Path(named[1])) if named else ""
+        raise RepoError(f"cannot move `{name}`: {exc.message}", hint=hint) from exc
 
 
 def clear_stale_lock(repository: Repository, name: str) -> bool:
@@ -267,6 +270,5 @@ def clear_stale_lock(repository: Repository, name: str) -> bool:
     return not lock.exists()
 
 
-def _lock_hint(repository: Repository, name: str) -> str:
-    lock = repository.common_dir / f"{name}.lock"
+def _lock_hint(lock: Path) -> str:
     return f"if no git command is running: rm '{lock}'" if lock.exists() else ""

@@ -12,7 +12,7 @@ from gitmimo.errors import RepoError, WorktreeError
 from gitmimo.git.admin import MARK, admin_entries, discard, find_entry_of, is_ours, remove_tree, sweep
 from gitmimo.git.binary import GitFailed, check_outside_name
 from gitmimo.git.lock import hold_lock
-from gitmimo.git.refs import branch_ref, check_branch_prefix, delete_ref, read_ref, short_name
+from gitmimo.git.refs import branch_ref, check_branch_prefix, clear_stale_lock, delete_ref, read_ref, short_name
 from gitmimo.git.repository import Repository
 from gitmimo.git.tree import CHECKOUT_SWITCHES
 from gitmimo.records import Oid
@@ -87,6 +87,7 @@ def add_worktree(
         known = _ready_place(repository, path, name)
         if known is not None:
             return known
+        clear_stale_lock(repository, branch_ref(name))  # of a git that was killed while it moved the branch
         before = read_ref(repository, branch_ref(name))
         if before not in (None, start):
             raise WorktreeError(f"the branch `{name}` exists and stands elsewhere: `{before}`")

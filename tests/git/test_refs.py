@@ -213,6 +213,18 @@ def test_a_stale_lock_is_named(git: GitBuilder, repository: Repository, base: Oi
     assert str(lock) in caught.value.hint
 
 
+def test_the_lock_of_packed_refs_is_named_and_left(git: GitBuilder, repository: Repository, base: Oid) -> None:
+    git("branch", "side")
+    git("config", "core.packedRefsTimeout", "50")
+    git("pack-refs", "--all")
+    lock = git.path / ".git/packed-refs.lock"
+    lock.touch()
+    with pytest.raises(RepoError, match="cannot move") as caught:
+        delete_ref(repository, "refs/heads/side", expected=base, reason="x")
+    assert str(lock) in caught.value.hint
+    assert lock.exists()
+
+
 def test_refs_are_listed_by_prefix(either: Repository, base: Oid) -> None:
     for name in ("refs/mimo/base/a", "refs/mimo/base/b", "refs/mimo/baseline/c"):
         update_ref(either, name, base, expected=None, reason="x")

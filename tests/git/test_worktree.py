@@ -175,6 +175,21 @@ def test_what_a_kill_left_half_made_is_made_anew(
     assert [path.name for path in (git.path / ".git/worktrees").iterdir()] == ["w"]
 
 
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_lock_that_a_killed_git_left_on_the_branch_is_cleared(
+    git: GitBuilder, repository: Repository, base: Oid, tmp_path: Path, is_new: bool
+) -> None:
+    if not is_new:
+        git("branch", BRANCH, base)
+    lock = git.path / f".git/refs/heads/{BRANCH}.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    lock.touch()
+    os.utime(lock, (1, 1))
+    made = add_worktree(repository, tmp_path / "w", branch=BRANCH, start=base, reason="x")
+    assert (made.head, made.branch) == (base, BRANCH)
+    assert not lock.exists()
+
+
 @pytest.mark.parametrize("left", ["some files", "only the entry", "only its lock"])
 def test_what_a_killed_removal_left_is_no_worktree(
     git: GitBuilder, repository: Repository, base: Oid, tmp_path: Path, left: str
