@@ -55,11 +55,18 @@ class Journal:
         """Record that an effect has happened."""
         self._append(event, done=True, data=data)
 
+    def note(self, event: str, **data: Any) -> None:
+        """Record what happened without waiting for the disk: kept when we are killed, and with the next line for good.
+
+        For what is not on disk itself, such as a step's commit: git doesn't sync loose objects.
+        """
+        self._append(event, done=True, data=data, synced=False)
+
     def close(self) -> None:
         """Release the file."""
         os.close(self._descriptor)
 
-    def _append(self, event: str, *, done: bool, data: Mapping[str, Any]) -> None:
+    def _append(self, event: str, *, done: bool, data: Mapping[str, Any], synced: bool = True) -> None:
         with self._lock:
             body = json.dumps(
                 {
@@ -78,7 +85,8 @@ class Journal:
                 written = os.write(self._descriptor, line)
                 if written != len(line):
                     raise OSError(28, "no space left on device")
-                os.fdatasync(self._descriptor)
+                if synced:
+                    os.fdatasync(self._descriptor)
             except OSError as exc:
                 raise JournalError(f"cannot write the journal `{self.path}`: {exc.strerror}") from exc
             self._sequence += 1

@@ -1,5 +1,6 @@
 """The journal survives crashes and notices damage."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,26 @@ def test_entries_come_back_in_order_and_a_reopened_journal_goes_on(tmp_path: Pat
         (3, "end", True),
     ]
     assert read_journal(path)[2].data == {"status": "passed\r\n"}
+
+
+def test_a_note_comes_back_too_and_is_on_disk_with_the_next_line_that_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    path = tmp_path / "journal.jsonl"
+    monkeypatch.setattr(os, "fdatasync", lambda descriptor: synced.append(path.stat().st_size))
+    journal = Journal(path)
+    sizes = []
+    for record in (journal.intend, journal.note, journal.done):
+        record("step", n=1)
+        sizes.append(path.stat().st_size)
+    journal.close()
+    assert synced == [sizes[0], sizes[2]]
+    assert [(entry.event, entry.done) for entry in read_journal(path)] == [
+        ("step", False),
+        ("step", True),
+        ("step", True),
+    ]
 
 
 @pytest.mark.parametrize("cut", range(1, 30))

@@ -29,6 +29,7 @@ _SWITCHES = tuple(
     )
     for word in ("-c", setting)
 )
+_SPARSE = ("-c", "core.sparseCheckout=true")  # then git looks whether a file is there that was left out
 _STATE_VERSION = 1
 
 
@@ -45,14 +46,17 @@ class _State:
 
 
 def snapshot_by_index(
-    repository: Repository, directory: Path, *, parent: Oid, index: Path
+    repository: Repository, directory: Path, *, parent: Oid, index: Path, absent: frozenset[str] = frozenset()
 ) -> tuple[Oid, tuple[str, ...]]:
-    """Return the tree and the names left out; the same `index` makes the next call of the same directory cheap."""
+    """Return the tree and the names left out; the same `index` makes the next call of the same directory cheap.
+
+    Paths that are `absent`, since a sparse checkout left them out, are as in `parent` unless there is a file now.
+    """
     key = product_key(repository, parent)
     state = _read_state(index)
     if state is None or state.key != key:
-        state = _prepare(repository, directory, parent, index, key, fresh=state is None)
-    call = _Caller(repository, directory, index, frozenset(state.filters))
+        state = _prepare(repository, directory, parent, index, key, absent=absent, fresh=state is None)
+    call = _Caller(repository, directory, index, frozenset(state.filters), is_sparse=bool(absent))
     listed = call.git("ls-files", "-z", "-t", "-m", "-d", "-o", f"--exclude-from={_rules_path(index)}").stdout
     gone, present = _paths_to_update(directory, listed, frozenset(state.gitlinks))
     if not gone and not present:
@@ -76,10 +80,16 @@ class _Caller:
     directory: Path
     index: Path
     filters: frozenset[str]
+    is_sparse: bool = False
 
     def git(self, *args: str, input: bytes | None = None, check: bool = True) -> GitResult:
         return run_git(
-            [*_SWITCHES, *self.repository.user_rules.filter_switches(self.filters), *args],
+            [
+                *_SWITCHES,
+                *(_SPARSE if self.is_sparse else ()),
+                *self.repository.user_rules.filter_switches(self.filters),
+                *args,
+            ],
             cwd=self.directory,
             git_dir=self.repository.common_dir,
             work_tree=self.directory,
@@ -90,7 +100,9 @@ class _Caller:
         )
 
 
-def _prepare(repository: Repository, directory: Path, parent: Oid, index: Path, key: str, *, fresh: bool) -> _State:
+def _prepare(
+    repository: Repository, directory: Path, parent: Oid, index: Path, key: str, *, absent: frozenset[str], fresh: bool
+) -> _State:
     """Load the parent into the index, keeping what is known of unchanged files, and write down its rules."""
     index.parent.mkdir(parents=True, exist_ok=True)
     _state_path(index).unlink(missing_ok=True)
@@ -101,6 +113,10 @@ def _prepare(repository: Repository, directory: Path, parent: Oid, index: Path, 
     call = _Caller(repository, directory, index, rules.filters)
     tree = repository.tree_of(parent)
     call.git("read-tree", tree) if fresh else call.git("read-tree", "--reset", tree)
+    if absent:
+        tracked = {entry.path for entry in repository.list_paths(tree)}
+        left_out = b"".join(os.fsencode(path) + b"\0" for path in sorted(absent & tracked))
+        call.git("update-index", "-z", "--skip-worktree", "--stdin", input=left_out)
     call.git("update-index", "-q", "--refresh", check=False)  # exit code 1: some file differs
     state = _State(
         version=_STATE_VERSION, tree=tree, key=key, filters=tuple(sorted(rules.filters)), gitlinks=tuple(rules.gitlinks)

@@ -276,6 +276,12 @@ class Repository:
         return found
 
     @property
+    def absent(self) -> dict[Path, frozenset[str]]:
+        """The paths that a sparse checkout left out, by the index of its snapshots; must not vanish before them."""
+        found: dict[Path, frozenset[str]] = self._shared.setdefault("absent", {})
+        return found
+
+    @property
     def user_rules(self) -> UserRules:
         """The user's own ignore rules and filters, read once: what is written later in their place has no say."""
         if "rules" not in self._shared:

@@ -20,6 +20,7 @@ from gitmimo.git.ignore import IgnoreRules, TooManyStars
 from gitmimo.git.index import snapshot_by_index
 from gitmimo.git.objects import EXECUTABLE, FILE, GITLINK, LINK
 from gitmimo.git.repository import Repository
+from gitmimo.git.sparse import absent_paths
 from gitmimo.git.stat_data import Checkout, Written, is_settled
 from gitmimo.git.tree_rules import SOURCES, product_key, read_tree_rules
 from gitmimo.records import Oid
@@ -73,13 +74,14 @@ def take_snapshot(repository: Repository, directory: Path, *, parent: Oid, index
     """
     if not directory.is_dir():
         raise RepoError(f"the directory is gone: `{directory}`")
+    absent = repository.absent.get(index, frozenset())
     try:
         known = _prepare(repository, parent, index)
-        walk = _Walk(repository, directory, parent, known)
+        walk = _Walk(repository, directory, parent, known, absent=absent)
         tree = walk.write()
     except (_NeedsGit, TooManyStars):
         repository.snapshots.pop(index, None)
-        tree, left_out = snapshot_by_index(repository, directory, parent=parent, index=index)
+        tree, left_out = snapshot_by_index(repository, directory, parent=parent, index=index, absent=absent)
         return Snapshot(tree=tree, left_out=left_out)
     except OSError as exc:
         raise RepoError(f"cannot read the candidate's files: {exc}") from exc
@@ -88,12 +90,22 @@ def take_snapshot(repository: Repository, directory: Path, *, parent: Oid, index
 
 
 def expect_checkout(repository: Repository, checkout: Checkout | None, *, index: Path) -> None:
-    """Let the first snapshot with this `index` believe git on the files that are as git's checkout wrote them.
+    """Let the snapshots with this `index` believe git: on files that are as its checkout wrote them, and on what that
+    left out.
 
-    Without it every file is read and hashed once.
+    Without it every file is read and hashed once, and what a sparse checkout left out counts as removed.
     """
     if checkout is not None:
         repository.snapshots[index] = checkout
+        absent = absent_paths(repository, checkout.index)
+        if absent:
+            repository.absent[index] = absent
+
+
+def forget_checkout(repository: Repository, *, index: Path) -> None:
+    """Forget what is known of a directory that is gone."""
+    repository.snapshots.pop(index, None)
+    repository.absent.pop(index, None)
 
 
 def _prepare(repository: Repository, parent: Oid, index: Path) -> _Known:
@@ -120,11 +132,14 @@ def _prepare(repository: Repository, parent: Oid, index: Path) -> _Known:
 class _Walk:
     """One pass over the directory: what differs from what is tracked."""
 
-    def __init__(self, repository: Repository, directory: Path, parent: Oid, known: _Known) -> None:
+    def __init__(
+        self, repository: Repository, directory: Path, parent: Oid, known: _Known, *, absent: frozenset[str]
+    ) -> None:
         self.repository = repository
         self.top = os.fspath(directory)
         self.parent = parent
         self.known = known
+        self.absent = absent
         self.changed: dict[str, _Held | None] = {}
         self.left_out: list[str] = []
         self._seen: set[str] = set()
@@ -307,7 +322,10 @@ class _Walk:
 
     def _visit_unseen(self) -> None:
         """Find tracked files below ignored directories; whatever else wasn't seen is gone."""
+        blocked = self._blocked()
         for path in self.known.tracked.keys() - self._seen:
+            if path in self.absent and not path.startswith(blocked):
+                continue
             found = None
             if self._is_below_directories(path):
                 try:
@@ -320,6 +338,13 @@ class _Walk:
                 self._visit(path, found)
             if path not in self._seen:
                 self.changed.setdefault(path, None)
+
+    def _blocked(self) -> tuple[str, ...]:
+        """The directories that a sparse checkout left out and in whose place there is a file now."""
+        if not self.absent or not self.changed:
+            return ()
+        left_out = {path[:at] for path in self.absent for at, letter in enumerate(path) if letter == "/"}
+        return tuple(f"{path}/" for path, held in self.changed.items() if held is not None and path in left_out)
 
     def _is_below_directories(self, path: str) -> bool:
         """Whether each parent is a directory and not a link to one."""

@@ -4,20 +4,23 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from gitmimo.git.admin import find_entry_of
 from gitmimo.git.binary import run_git
 from gitmimo.git.edit import MIMO_DIR, change_paths, entries_apart
 from gitmimo.git.objects import EXECUTABLE, FILE
 from gitmimo.git.repository import Repository
-from gitmimo.git.snapshot import take_snapshot
+from gitmimo.git.snapshot import expect_checkout, forget_checkout, take_snapshot
+from gitmimo.git.stat_data import note_checkout
 from gitmimo.records import Oid
 
-# 0 workers: as many as cores, from 100 files on. Sparse patterns are the user's checkout's, not ours
+# 0 workers: as many as cores, from 100 files on. The index is of a kind that `stat_data` reads
 CHECKOUT_SWITCHES = (
     *("-c", "checkout.workers=0"),
-    *("-c", "core.sparseCheckout=false"),
     *("-c", "core.splitIndex=false"),
     *("-c", "index.sparse=false"),
+    *("-c", "index.version=2"),
 )
+_WHOLE = ("-c", "core.sparseCheckout=false")  # sparse patterns are for where people and agents work
 
 
 def snapshot(repository: Repository, directory: Path, *, parent: Oid, index: Path) -> Oid:
@@ -25,15 +28,24 @@ def snapshot(repository: Repository, directory: Path, *, parent: Oid, index: Pat
     return take_snapshot(repository, directory, parent=parent, index=index).tree
 
 
+def snapshot_worktree(repository: Repository, directory: Path, *, parent: Oid) -> Oid:
+    """Write the files of a worktree of ours as a tree, once; what a sparse checkout left out is as in `parent`."""
+    entry = find_entry_of(repository.common_dir, directory)
+    with tempfile.TemporaryDirectory(prefix="mimo-index-") as scratch:
+        index = Path(scratch) / "index"
+        expect_checkout(repository, None if entry is None else note_checkout(entry / "index"), index=index)
+        try:
+            return snapshot(repository, directory, parent=parent, index=index)
+        finally:
+            forget_checkout(repository, index=index)
+
+
 def unsaved_paths(repository: Repository, directory: Path, *, saved: Oid) -> tuple[str, ...]:
     """Name the files of a directory, `.mimo/` aside, that the commit `saved` lacks or holds differently.
 
     What must be empty before a worktree may go. Ignored files don't count.
     """
-    with tempfile.TemporaryDirectory(prefix="mimo-index-") as scratch:
-        index = Path(scratch) / "index"
-        product = without_mimo(repository, snapshot(repository, directory, parent=saved, index=index))
-        repository.snapshots.pop(index, None)
+    product = without_mimo(repository, snapshot_worktree(repository, directory, parent=saved))
     kept = without_mimo(repository, saved)
     apart = [*entries_apart(repository, product, kept), *entries_apart(repository, kept, product)]
     return tuple(sorted({entry.path for entry in apart}))
@@ -91,7 +103,15 @@ def checkout(
     used = repository.filters_of(attributes_from or tree)
     with tempfile.TemporaryDirectory(prefix="mimo-index-") as scratch:
         run_git(
-            [*CHECKOUT_SWITCHES, *repository.user_rules.filter_switches(used), "read-tree", "--reset", "-u", tree],
+            [
+                *CHECKOUT_SWITCHES,
+                *_WHOLE,
+                *repository.user_rules.filter_switches(used),
+                "read-tree",
+                "--reset",
+                "-u",
+                tree,
+            ],
             cwd=directory,
             git_dir=repository.common_dir,
             work_tree=directory,

@@ -152,7 +152,7 @@ def work(
         spent = spent + step.reply.usage
         cost += step.reply.cost_usd or 0.0
         oid = recorder(step)
-        journal.done("step", candidate=number, step=step.number, commit=oid)
+        journal.note("step", candidate=number, step=step.number, commit=oid)
         observe(
             Progress(number=number, phase="work", step=step.number, tokens=spent.total, cost_usd=cost, text=_last(step))
         )

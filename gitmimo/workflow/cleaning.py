@@ -4,7 +4,6 @@ import contextlib
 import os
 import re
 import shutil
-import tempfile
 import time
 from pathlib import Path
 
@@ -52,8 +51,7 @@ def keep_unfinished(repository: Repository, session: SessionId, worktree: Worktr
     if worktree.head is None or not worktree.path.name.isdigit() or not worktree.path.is_dir():
         return None
     try:
-        with tempfile.TemporaryDirectory(prefix="mimo-keep-") as nowhere:
-            found = tree.snapshot(repository, worktree.path, parent=worktree.head, index=Path(nowhere) / "index")
+        found = tree.snapshot_worktree(repository, worktree.path, parent=worktree.head)
     except MimoError:
         return None  # what can't be read is no work; the steps are on the branch
     whole = tree.with_mimo_from(repository, found, repository.tree_of(worktree.head))

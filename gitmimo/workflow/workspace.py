@@ -228,4 +228,4 @@ def remove_place(repository: Repository, place: Place) -> None:
     shutil.rmtree(place.private_git, ignore_errors=True)
     shutil.rmtree(place.home, ignore_errors=True)
     place.index.unlink(missing_ok=True)
-    repository.snapshots.pop(place.index, None)
+    snapshot.forget_checkout(repository, index=place.index)

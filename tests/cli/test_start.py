@@ -135,6 +135,25 @@ def test_merge_option_fast_forwards_the_branch_and_the_checkout(
     assert project("status", "--porcelain") == ""
 
 
+def test_a_sparse_checkout_stays_sparse_and_loses_nothing(project: GitBuilder, llm_server: ScriptedServer) -> None:
+    project.commit({"huge/a.bin": "a\n", "huge/deep/b.bin": "b\n"}, "much that this person needs not")
+    project("sparse-checkout", "set", "tests")
+    llm_server.scripts["m"] = [
+        Answer(tool_calls=(("shell", json.dumps({"command": "ls; git status --short; git commit -qam x"})),)),
+        writes({"calc.py": RIGHT}),
+    ]
+    said, result = start(project, "--merge", "--strategy", "shell")
+    assert said.code == 0, said.err
+    told = str(llm_server.requests[1].messages[-1]["content"])
+    assert "calc.py" in told
+    assert "huge" not in told
+    assert result["merged"] is True
+    assert project("diff", "--name-only", "HEAD~2", "HEAD~1") == "calc.py"
+    assert (project.path / "calc.py").read_text() == RIGHT
+    assert not (project.path / "huge").exists()
+    assert project("status", "--porcelain") == ""
+
+
 def test_doubtful_winner_is_not_merged_without_a_person_or_a_critic(
     project: GitBuilder, llm_server: ScriptedServer
 ) -> None:

