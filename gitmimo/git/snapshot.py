@@ -6,29 +6,19 @@ files, without their `.git`. Where files go into git as they lie, the directory 
 otherwise git does it by a private index, which takes three.
 """
 
-import hashlib
-import os
-import stat
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from gitmimo.errors import RepoError
-from gitmimo.git.edit import MIMO_DIR, change_paths, is_git_dir_name
+from gitmimo.git.edit import MIMO_DIR
 from gitmimo.git.ignore import IgnoreRules, TooManyStars
 from gitmimo.git.index import snapshot_by_index
-from gitmimo.git.objects import EXECUTABLE, FILE, GITLINK, LINK
 from gitmimo.git.repository import Repository
 from gitmimo.git.sparse import absent_paths
-from gitmimo.git.stat_data import Checkout, Written, is_settled
-from gitmimo.git.tree_rules import SOURCES, product_key, read_tree_rules
+from gitmimo.git.stat_data import Checkout
+from gitmimo.git.tree_rules import product_key, read_tree_rules
+from gitmimo.git.walk import Known, NeedsGit, Walk
 from gitmimo.records import Oid
-
-_STREAMED_BYTES = 64 << 20  # larger files are read by git
-_FIRST_OF_GIT_NAMES = frozenset(".gG")
-_Signature = tuple[int, int, int, int, int]
-_Held = tuple[int, Oid]  # mode and object
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,33 +27,6 @@ class Snapshot:
 
     tree: Oid
     left_out: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Listing:
-    """A directory as the last walk found it: all names, the files that count, the directories to go into."""
-
-    names: list[str]
-    files: list[str]
-    directories: list[str]
-    ignored: list[tuple[str, bool]]  # and whether it is a directory
-
-
-class _NeedsGit(Exception):
-    """A file is converted on its way into git."""
-
-
-@dataclass(slots=True)
-class _Known:
-    """What earlier calls for the same directory learnt; may vanish, then everything is read again."""
-
-    key: str
-    rules: IgnoreRules
-    tracked: dict[str, _Held]  # the parent's product
-    converts_line_ends: bool
-    files: dict[str, tuple[_Signature, _Held]] = field(default_factory=dict)
-    listings: dict[str, _Listing] = field(default_factory=dict)
-    written: dict[str, Written] = field(default_factory=dict)  # by git's checkout, and not looked at yet
 
 
 def take_snapshot(repository: Repository, directory: Path, *, parent: Oid, index: Path) -> Snapshot:
@@ -77,9 +40,9 @@ def take_snapshot(repository: Repository, directory: Path, *, parent: Oid, index
     absent = repository.absent.get(index, frozenset())
     try:
         known = _prepare(repository, parent, index)
-        walk = _Walk(repository, directory, parent, known, absent=absent)
+        walk = Walk(repository, directory, parent, known, absent=absent)
         tree = walk.write()
-    except (_NeedsGit, TooManyStars):
+    except (NeedsGit, TooManyStars):
         repository.snapshots.pop(index, None)
         tree, left_out = snapshot_by_index(repository, directory, parent=parent, index=index, absent=absent)
         return Snapshot(tree=tree, left_out=left_out)
@@ -108,18 +71,18 @@ def forget_checkout(repository: Repository, *, index: Path) -> None:
     repository.absent.pop(index, None)
 
 
-def _prepare(repository: Repository, parent: Oid, index: Path) -> _Known:
+def _prepare(repository: Repository, parent: Oid, index: Path) -> Known:
     known = repository.snapshots.get(index)
     key = product_key(repository, parent)
-    if isinstance(known, _Known) and known.key == key:
+    if isinstance(known, Known) and known.key == key:
         return known
     entries = repository.list_paths(parent)
     checkout = known if isinstance(known, Checkout) else None
-    known = known if isinstance(known, _Known) else None
+    known = known if isinstance(known, Known) else None
     rules = read_tree_rules(repository, parent, entries)
     if rules.converts_otherwise or not repository.user_rules.is_plain:
-        raise _NeedsGit
-    return _Known(
+        raise NeedsGit
+    return Known(
         key=key,
         rules=IgnoreRules(rules.ignore),
         tracked={e.path: (e.mode, e.oid) for e in entries if not e.path.startswith(f"{MIMO_DIR}/")},
@@ -127,263 +90,3 @@ def _prepare(repository: Repository, parent: Oid, index: Path) -> _Known:
         files=known.files if known else {},
         written=known.written if known else checkout.read() if checkout else {},
     )
-
-
-class _Walk:
-    """One pass over the directory: what differs from what is tracked."""
-
-    def __init__(
-        self, repository: Repository, directory: Path, parent: Oid, known: _Known, *, absent: frozenset[str]
-    ) -> None:
-        self.repository = repository
-        self.top = os.fspath(directory)
-        self.parent = parent
-        self.known = known
-        self.absent = absent
-        self.changed: dict[str, _Held | None] = {}
-        self.left_out: list[str] = []
-        self._seen: set[str] = set()
-        self._directories = {""}
-        self._started_ns = time.time_ns()
-
-    def write(self) -> Oid:
-        """Walk, write the blobs that are new and the trees, and remember them for the next call."""
-        self._visit_all()
-        self._visit_unseen()
-        bare = Oid(self.known.key.partition(" ")[0])  # the parent's product
-        wanted = {path: None if held is None else (held[1], held[0]) for path, held in self.changed.items()}
-        tree = change_paths(self.repository, bare, wanted) if wanted else bare
-        self._remember(tree)
-        return tree
-
-    def _visit_all(self) -> None:
-        waiting = [""]
-        while waiting:
-            prefix = waiting.pop()
-            try:
-                waiting += self._visit_directory(prefix)
-            except OSError as exc:  # no access, gone meanwhile, too deep a path
-                if not prefix:
-                    raise
-                if not isinstance(exc, FileNotFoundError):
-                    self.left_out.append(prefix)
-
-    def _visit_directory(self, prefix: str) -> list[str]:
-        """Visit a directory's files and return the directories to go into."""
-        names = os.listdir(f"{self.top}/{prefix}")  # noqa: PTH208 - bare names, quickly
-        known = self.known.listings.pop(prefix, None)
-        if known is None or known.names != names or not self._visit_known(known):
-            with os.scandir(f"{self.top}/{prefix}") as items:
-                known = self._visit_anew(prefix, items)
-        self.known.listings[prefix] = known
-        return known.directories
-
-    def _visit_known(self, known: _Listing) -> bool:
-        """Visit a directory whose names are the same as before; False when what they stand for isn't.
-
-        The loop that a large project feels.
-        """
-        top, tracked, files, seen = f"{self.top}/", self.known.tracked, self.known.files, self._seen
-        lstat = os.lstat
-        try:
-            for path in known.directories:
-                if not stat.S_ISDIR(lstat(top + path[:-1]).st_mode):
-                    return False
-            for path, is_directory in known.ignored:
-                if stat.S_ISDIR(lstat(top + path).st_mode) != is_directory:
-                    return False
-            for path in known.files:
-                found = lstat(top + path)
-                cached = files.get(path)
-                if (
-                    cached is not None
-                    and cached[1] == tracked.get(path)
-                    and cached[0] == (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino, found.st_mode)
-                ):
-                    seen.add(path)
-                elif stat.S_ISDIR(found.st_mode):
-                    return False
-                else:
-                    self._visit(path, found)
-        except FileNotFoundError:
-            return False
-        self._directories.update(path[:-1] for path in known.directories)
-        return True
-
-    def _visit_anew(self, prefix: str, items: Iterator[os.DirEntry[str]]) -> _Listing:
-        listing = _Listing([], [], [], [])
-        tracked, files, is_ignored = self.known.tracked, self.known.files, self.known.rules.is_ignored
-        has_names = True
-        for item in items:
-            listing.names.append(item.name)
-            name = item.name
-            path = prefix + name
-            has_names &= path != MIMO_DIR and not path.startswith(f"{MIMO_DIR}/")  # the parent has a say there
-            if (name[0] in _FIRST_OF_GIT_NAMES or not name.isascii()) and is_git_dir_name(name):
-                if name != ".git":
-                    self.left_out.append(path)
-                    has_names = False  # to be told again
-                continue
-            held = tracked.get(path)
-            if item.is_dir(follow_symlinks=False):
-                if held is not None and held[0] == GITLINK:
-                    self._seen.add(path)
-                    has_names = False
-                elif not is_ignored(path, is_directory=True) or self._is_known_memory(path):
-                    self._directories.add(path)
-                    listing.directories.append(f"{path}/")
-                else:
-                    listing.ignored.append((path, True))
-                continue
-            if held is None and is_ignored(path, is_directory=False) and not self._is_known_memory(path):
-                listing.ignored.append((path, False))
-                continue
-            listing.files.append(path)
-            found = item.stat(follow_symlinks=False)
-            cached = files.get(path)
-            if (
-                cached is not None
-                and cached[1] == held
-                and cached[0] == (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino, found.st_mode)
-            ):
-                self._seen.add(path)
-            else:
-                self._visit(path, found)
-        if not has_names:
-            listing.names.clear()
-        return listing
-
-    def _is_known_memory(self, path: str) -> bool:
-        """Whether the parent holds this part of `.mimo/`, which isn't among what is tracked here."""
-        return path.partition("/")[0] == MIMO_DIR and self.repository.find_entry(self.parent, path) is not None
-
-    def _visit(self, path: str, found: os.stat_result) -> None:
-        mode = found.st_mode
-        if not stat.S_ISREG(mode) and not stat.S_ISLNK(mode):
-            return  # a pipe, a socket, a device: as git does
-        signature = found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino, mode
-        cached = self.known.files.get(path)
-        if cached is not None and cached[0] == signature:
-            held: _Held | None = cached[1]
-        else:
-            held = self._as_written(path, signature) or self._read(path, signature)
-        if held is None:
-            return
-        before = self.known.tracked.get(path)
-        if before is not None:
-            self._seen.add(path)
-        if held != before:
-            self.changed[path] = held
-
-    def _as_written(self, path: str, signature: _Signature) -> _Held | None:
-        """What git's checkout put there, if nobody touched the file since."""
-        written = self.known.written.pop(path, None)
-        if written is None or not written.is_still(*signature[:4], _git_mode(signature[4])):
-            return None
-        held = written.mode, written.oid
-        self.known.files[path] = signature, held
-        return held
-
-    def _read(self, path: str, signature: _Signature) -> _Held | None:
-        """Store a file as a blob unless git has it; None when it went away meanwhile."""
-        modified, changed, size, _, mode = signature
-        before = self.known.tracked.get(path)
-        place = f"{self.top}/{path}"
-        try:
-            if stat.S_ISLNK(mode):
-                kind, oid = LINK, self._store(os.readlink(os.fsencode(place)), before)  # noqa: PTH115 - keeps a//b
-            elif size > _STREAMED_BYTES:
-                kind = FILE
-                oid = Oid(self.repository.run("hash-object", "-w", "--no-filters", "--", place).text)
-                if self.repository.hold is not None:
-                    self.repository.hold.add(oid)
-            else:
-                kind = FILE
-                oid = self._store(_read_file(place), before, is_text=True)
-        except FileNotFoundError:
-            return None
-        except OSError:  # no access, or something else took its place
-            self.left_out.append(path)
-            return None
-        held = (_git_mode(mode) if kind == FILE else kind, oid)
-        if is_settled(modified, changed, at_ns=self._started_ns):  # otherwise it may change again without showing it
-            self.known.files[path] = (signature, held)
-        else:
-            self.known.files.pop(path, None)
-        return held
-
-    def _store(self, data: bytes, before: _Held | None, *, is_text: bool = False) -> Oid:
-        oid = Oid(hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest())
-        if before is not None and before[1] == oid:
-            return oid
-        if is_text and self.known.converts_line_ends and b"\r\n" in data:
-            raise _NeedsGit
-        return self.repository.write_blob(data)
-
-    def _visit_unseen(self) -> None:
-        """Find tracked files below ignored directories; whatever else wasn't seen is gone."""
-        blocked = self._blocked()
-        for path in self.known.tracked.keys() - self._seen:
-            if path in self.absent and not path.startswith(blocked):
-                continue
-            found = None
-            if self._is_below_directories(path):
-                try:
-                    found = os.lstat(f"{self.top}/{path}")
-                except OSError:
-                    found = None
-            if found is not None and self.known.tracked[path][0] == GITLINK and stat.S_ISDIR(found.st_mode):
-                continue
-            if found is not None:
-                self._visit(path, found)
-            if path not in self._seen:
-                self.changed.setdefault(path, None)
-
-    def _blocked(self) -> tuple[str, ...]:
-        """The directories that a sparse checkout left out and in whose place there is a file now."""
-        if not self.absent or not self.changed:
-            return ()
-        left_out = {path[:at] for path in self.absent for at, letter in enumerate(path) if letter == "/"}
-        return tuple(f"{path}/" for path, held in self.changed.items() if held is not None and path in left_out)
-
-    def _is_below_directories(self, path: str) -> bool:
-        """Whether each parent is a directory and not a link to one."""
-        parents: Iterator[str] = (path[:at] for at, letter in enumerate(path) if letter == "/")
-        for parent in parents:
-            if parent in self._directories:
-                continue
-            place = Path(self.top, parent)
-            if not place.is_dir() or place.is_symlink():
-                return False
-            self._directories.add(parent)
-        return True
-
-    def _remember(self, tree: Oid) -> None:
-        known = self.known
-        sources = [p for p in self.changed if p.rpartition("/")[2] in SOURCES or _is_gitlink(known.tracked.get(p))]
-        for path, held in self.changed.items():
-            if path.startswith(f"{MIMO_DIR}/"):
-                continue
-            if held is None:
-                known.tracked.pop(path, None)
-                known.files.pop(path, None)
-            else:
-                known.tracked[path] = held
-        # with other rules or submodules the next call starts from the parent's again
-        known.key = "" if sources else product_key(self.repository, tree)
-
-
-def _read_file(place: str) -> bytes:
-    """Read a regular file; where an agent put something else in its place meanwhile, don't follow and don't wait."""
-    with os.fdopen(os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as handle:
-        return handle.read()
-
-
-def _git_mode(mode: int) -> int:
-    if stat.S_ISLNK(mode):
-        return LINK
-    return EXECUTABLE if mode & stat.S_IXUSR else FILE
-
-
-def _is_gitlink(held: _Held | None) -> bool:
-    return held is not None and held[0] == GITLINK
