@@ -11,7 +11,7 @@ from gitmimo.git.repository import Repository
 from gitmimo.llm.budget import BudgetLimits, Standing
 from gitmimo.llm.ledger import Ledger
 from gitmimo.llm.local import LocalSettings
-from gitmimo.llm.metered import MeteredModel
+from gitmimo.llm.metered import MeteredModel, require_price
 from gitmimo.llm.model import Model
 from gitmimo.llm.prices import Price
 from gitmimo.llm.provider_table import PROVIDERS, default_model, provider_of
@@ -114,13 +114,20 @@ def open_models(
     for name in dict.fromkeys([*names, plan]):
         if name:
             warm_up(name, settings)
+    planner = open_model(plan, settings) if plan else next(iter(workers), None)
+    dreamer = open_model(dream, settings) if dream else next(iter(workers), None)
+    critic = _open_critic(config, names, settings, workers)
+    limits = limits_of(config)
+    for model in (*workers, planner, dreamer, critic):
+        if model is not None:
+            require_price(model.name, model.price, limits)
     return ModelPool(
         workers=workers,
-        planner=open_model(plan, settings) if plan else next(iter(workers), None),
-        dreamer=open_model(dream, settings) if dream else next(iter(workers), None),
-        critic=_open_critic(config, names, settings, workers),
+        planner=planner,
+        dreamer=dreamer,
+        critic=critic,
         ledger=Ledger(repository.state_dir),
-        limits=limits_of(config),
+        limits=limits,
         session=session,
         is_near=urlsplit(settings.base_url).hostname in ("127.0.0.1", "localhost", "::1"),
         rungs=ladder_height(config),

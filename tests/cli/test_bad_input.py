@@ -155,6 +155,7 @@ def test_unknown_price(served: GitBuilder) -> None:
     served.commit(PROJECT)
     said = mimo("start", "--task", "x", "-m", "openai/unheard-of", "--critic", "none", cwd=served.path)
     refused(said, 128, "price", "unheard-of")
+    assert not (served.path / ".git/mimo/sessions").exists(), "said before anything was made"
 
 
 @pytest.mark.parametrize("task", ["", "  \n "])
