@@ -192,7 +192,7 @@ class Runs:
     def _finish(self, process: "subprocess.Popen[str]") -> dict[str, Any]:
         out, err = process.communicate()
         if not out.startswith("{"):
-            raise AssertionError(err[-4000:])
+            raise AssertionError(f"exit {process.returncode}: {out[:1000]} {err[-4000:]}")
         found: dict[str, Any] = json.loads(out)
         return found
 

@@ -118,7 +118,7 @@ def open_models(
     dreamer = open_model(dream, settings) if dream else next(iter(workers), None)
     critic = _open_critic(config, names, settings, workers)
     limits = limits_of(config)
-    for model in (*workers, planner, dreamer, critic):
+    for model in (*workers, planner, dreamer, critic) if needs_model else ():
         if model is not None:
             require_price(model.name, model.price, limits)
     return ModelPool(

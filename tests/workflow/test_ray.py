@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -21,26 +22,17 @@ HAS_RAY = importlib.util.find_spec("ray") is not None
 
 @pytest.mark.skipif(not HAS_RAY, reason="ray is not installed: pip install 'git-mimo[ray]'")
 @pytest.mark.timeout(600)
-def test_a_cluster_that_loses_a_node_comes_to_the_verdict_of_the_embedded_run(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "benchmarks.ray_nodes",
-            "--candidates",
-            "3",
-            "--nodes",
-            "3",
-            "--latency",
-            "0.2",
-            "--stop",
-        ],
-        cwd=ROOT,
-        env={**os.environ, "TMPDIR": str(tmp_path), "GIT_MIMO_SANDBOX": "none"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def test_a_cluster_that_loses_a_node_comes_to_the_verdict_of_the_embedded_run() -> None:
+    command = [sys.executable, "-m", "benchmarks.ray_nodes", "--candidates", "3", "--nodes", "3", "--latency", "0.2"]
+    with tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp") as scratch:  # a socket's path has 107 bytes at most
+        done = subprocess.run(
+            [*command, "--stop"],
+            cwd=ROOT,
+            env={**os.environ, "TMPDIR": scratch, "GIT_MIMO_SANDBOX": "none"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
     found = json.loads(done.stdout)
     assert found["same_verdict"]
@@ -49,7 +41,7 @@ def test_a_cluster_that_loses_a_node_comes_to_the_verdict_of_the_embedded_run(tm
     assert found["killed"]["after_steps"] >= 3
     # it went on where it had come to: of its calls only the one in flight can have been made again
     assert found["calls_made_twice"] - 1 <= 1
-    assert found["left_on_nodes"] in ([], [found["left_on_nodes"][0]])
+    assert len(found["left_on_nodes"]) <= 1, "at most what the killed node had"
     assert found["key_seen_in"] == []
     stopped = found["stopped"]
     assert (stopped["exit_code"], stopped["statuses"], stopped["calls_after"]) == (130, ["interrupted"], 0)

@@ -7,7 +7,8 @@ import os
 import signal
 import tempfile
 import threading
-from typing import Any
+from pathlib import Path
+from typing import Any, TextIO
 
 from gitmimo.errors import CheckError, ConfigError
 from gitmimo.workflow.on_ray.letters import Letter, Outcome
@@ -30,12 +31,16 @@ class Cluster:
         self._ray: Any = ray
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        self._aside = contextlib.ExitStack()
         try:
             with _undisturbed():
+                # Ray tells of lost nodes on stdout, where a session's result belongs; what counts comes as an error
+                self._aside.enter_context(contextlib.redirect_stdout(self._aside.enter_context(_nowhere())))
                 ray.init(
                     address=address or None, log_to_driver=False, logging_level=logging.ERROR, configure_logging=False
                 )
         except (ConnectionError, RuntimeError, ValueError, OSError) as exc:
+            self._aside.close()
             raise ConfigError(f"no Ray cluster at `{address or 'this machine'}`: {exc}") from exc
         strategies = importlib.import_module("ray.util.scheduling_strategies")
         here = strategies.NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
@@ -89,6 +94,7 @@ class Cluster:
     def leave(self) -> None:
         """Disconnect, which ends the session's tasks and its mailbox; a cluster that was started here ends."""
         self._ray.shutdown()
+        self._aside.close()
 
 
 def load_ray() -> Any:
@@ -97,6 +103,10 @@ def load_ray() -> Any:
         return importlib.import_module("ray")
     except ImportError as exc:
         raise ConfigError("the executor `ray` needs the library ray", hint=_INSTALL) from exc
+
+
+def _nowhere() -> TextIO:
+    return Path(os.devnull).open("w", encoding="utf-8")
 
 
 @contextlib.contextmanager
