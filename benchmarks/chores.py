@@ -1,9 +1,9 @@
 """Forty small chores in one session of the real local model: how many steps, how large a prompt, how many done.
 
-    python -m benchmarks.chores --gguf PATH/qwen2.5-coder-1.5b.gguf [--chores 40] [--window 8192] [--steps 130]
+    python -m benchmarks.chores --gguf PATH/qwen2.5-coder-1.5b.gguf [--chores 40] [--window 8192] [--steps 320]
 
-Each chore takes three steps: have it told, do it, have it checked. The history is many times the window, so the context
-has to be cut again and again; a prompt that the server refuses as too long would show as an overflow.
+The task is one list, which the list strategy does item by item. A prompt that the server refuses as too long would show
+as an error.
 """
 
 import argparse
@@ -19,55 +19,40 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-TASK = """\
-Work through the {count} chores of this project, one after the other, with one command in each reply:
-1. `python3 chores.py next` tells the next chore and its number.
-2. Do that chore with one shell command.
-3. `python3 chores.py check NUMBER` says whether it is done.
-Then go on with 1. Never edit chores.py. Finish when `next` says that all are done.
-"""
-SCRIPT = '''\
-"""Chores, one at a time: `next` tells the first open one, `check N` whether one is done, `all` fails while any is."""
+CHECK = '''\
+"""Says how many of the chores are done, and which are left."""
 
 import pathlib
 import sys
 
-COUNT = {count}
 
-
-def chore(n):
-    """The words of a chore, and whether it is done."""
+def is_done(n):
     if n % 4 == 1:
-        path = pathlib.Path(f"settings/{n:02}.ini")
-        return f"in {path}, change `limit = 0` to `limit = {17 * n}`", f"limit = {17 * n}\\n" in path.read_text()
+        return f"limit = {17 * n}\\n" in pathlib.Path(f"settings/{n:02}.ini").read_text()
     if n % 4 == 2:
-        path = pathlib.Path(f"src/part{n:02}.py")
-        text = path.read_text()
-        return f"in {path}, rename the function `total` to `total_{n}`", f"def total_{n}(" in text
+        text = pathlib.Path(f"src/part{n:02}.py").read_text()
+        return f"def total_{n}(items)" in text and "return sum(items)" in text
     if n % 4 == 3:
-        line = f"- part {n:02} was checked"
-        return f"append the line `{line}` to CHANGES.md", line in pathlib.Path("CHANGES.md").read_text().splitlines()
-    path = pathlib.Path(f"old/{n:02}.txt")
-    return f"delete the file {path}", not path.exists()
+        return pathlib.Path("CHANGES.md").read_text().splitlines().count(f"- part {n:02} was checked") == 1
+    return not pathlib.Path(f"old/{n:02}.txt").exists()
 
 
-def main(verb, *rest):
-    open_ones = [n for n in range(1, COUNT + 1) if not chore(n)[1]]
-    if verb == "next":
-        print(f"chore {open_ones[0]}: {chore(open_ones[0])[0]}" if open_ones else f"all {COUNT} chores are done")
-    elif verb == "check":
-        n = int(rest[0])
-        words, done = chore(n)
-        print(f"chore {n}: done, {len(open_ones)} are left" if done else f"chore {n}: not done yet: {words}")
-        return not done
-    elif verb == "all":
-        print(f"{COUNT - len(open_ones)} of {COUNT} done")
-        return bool(open_ones)
-    return 0
-
-
-sys.exit(main(*sys.argv[1:]))
+left = [n for n in range(1, {count} + 1) if not is_done(n)]
+print({count} - len(left), "done; left:", *left)
+sys.exit(bool(left))
 '''
+
+
+def task_of(chores: int) -> str:
+    """The list of chores as a person would write it."""
+    words = (
+        lambda n: f"Delete the file old/{n:02}.txt",
+        lambda n: f"In settings/{n:02}.ini, change `limit = 0` to `limit = {17 * n}`",
+        lambda n: f"In src/part{n:02}.py, rename the function `total` to `total_{n}`",
+        lambda n: f"Append the line `- part {n:02} was checked` to CHANGES.md",
+    )
+    listed = "\n".join(f"{n}. {words[n % 4](n)}" for n in range(1, chores + 1))
+    return f"Maintenance of the project, {chores} chores:\n\n{listed}\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,9 +80,9 @@ def measure(scratch: Path, gguf: Path, *, chores: int, window: int, steps: int) 
     began = time.monotonic()
     done = subprocess.run(
         [
-            sys.executable, "-m", "gitmimo", "start", "--task", TASK.format(count=chores), "--model", "local/chores",
-            "-n", "1", "--strategy", "shell", "--max-steps", str(steps), "--critic", "none", "--no-skills",
-            "--test", "python3 chores.py all", "--max-tokens", "100000000", "--json",
+            sys.executable, "-m", "gitmimo", "start", "--task", task_of(chores), "--model", "local/chores",
+            "-n", "1", "--max-steps", str(steps), "--critic", "none", "--no-skills",
+            "--test", "python3 tests/check.py", "--max-tokens", "100000000", "--json",
         ],
         cwd=repository, env=env, stdout=subprocess.PIPE, text=True, check=False,
     )  # fmt: skip
@@ -124,7 +109,7 @@ def measure(scratch: Path, gguf: Path, *, chores: int, window: int, steps: int) 
 
 def make_repository(place: Path, chores: int) -> Path:
     """A repository with its chores still to be done."""
-    files = {"chores.py": SCRIPT.replace("{count}", str(chores)), "CHANGES.md": "# Changes\n\n"}
+    files = {"tests/check.py": CHECK.replace("{count}", str(chores)), "CHANGES.md": "# Changes\n\n"}
     for n in range(1, chores + 1):
         if n % 4 == 1:
             files[f"settings/{n:02}.ini"] = "[part]\nlimit = 0\nname = part\n"
@@ -153,9 +138,7 @@ def _done_in(repository: Path, commit: str, place: Path) -> int:
     subprocess.run(["git", "clone", "-q", "--no-checkout", str(repository), str(place)], check=True)
     subprocess.run(["git", "fetch", "-q", str(repository), commit], cwd=place, check=True)
     subprocess.run(["git", "checkout", "-q", commit], cwd=place, check=True)
-    said = subprocess.run(
-        [sys.executable, "chores.py", "all"], cwd=place, stdout=subprocess.PIPE, text=True, check=False
-    )
+    said = subprocess.run([sys.executable, "tests/check.py"], cwd=place, stdout=subprocess.PIPE, text=True, check=False)
     return int(said.stdout.split()[0])
 
 
@@ -165,7 +148,7 @@ def main() -> None:
     parser.add_argument("--gguf", type=Path, required=True, help="the local model's file")
     parser.add_argument("--chores", type=int, default=40)
     parser.add_argument("--window", type=int, default=8192)
-    parser.add_argument("--steps", type=int, default=130, help="at most so many")
+    parser.add_argument("--steps", type=int, default=320, help="at most so many")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="mimo-chores-") as scratch:
         found = measure(Path(scratch), options.gguf, chores=options.chores, window=options.window, steps=options.steps)

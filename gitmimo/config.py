@@ -66,7 +66,7 @@ OPTIONS: Mapping[str, Option] = {
             name="fanout", kind="choice", default="auto", choices=("auto", "all"),
             meaning="auto: candidate 1 first, the others when it fails; all: together",
         ),
-        Option(name="strategy", kind="choice", default="auto", choices=("auto", "shell", "patch"),
+        Option(name="strategy", kind="choice", default="auto", choices=("auto", "shell", "patch", "list"),
                meaning="how a candidate works"),
         Option(name="protocol", kind="choice", default="auto", choices=("auto", "tools", "text"),
                meaning="how a model says what to do"),

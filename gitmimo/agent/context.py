@@ -66,10 +66,12 @@ class Context:
         room: Room,
         facts: Facts,
         changes: Callable[[], str | None],
+        example: tuple[Message, ...] = (),
     ) -> None:
         self.room = room
         self.facts = facts
         self._system = Message(role="system", content=system)
+        self._example = example
         self._opening = opening
         self._told_facts = ""
         self._changes = changes
@@ -91,6 +93,7 @@ class Context:
         """The prompt for the next step."""
         return (
             self._system,
+            *self._example,
             Message(role="user", content=self._opening + self._told_facts),
             *(message for entry in (*self._stubbed, *self._full) for message in entry.messages),
         )
@@ -130,7 +133,12 @@ class Context:
         return "\n\n" + self.facts.tell(steps=self._steps, changed=changed, most=most)
 
     def _bytes(self) -> int:
-        fixed = _size(self._system) + len((self._opening + self._told_facts).encode()) + self._tools_size
+        fixed = (
+            _size(self._system)
+            + sum(_size(message) for message in self._example)
+            + len((self._opening + self._told_facts).encode())
+            + self._tools_size
+        )
         return fixed + sum(entry.size for entry in self._stubbed) + sum(entry.size for entry in self._full)
 
     def _estimate(self) -> int:

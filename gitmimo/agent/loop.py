@@ -4,34 +4,45 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from gitmimo.agent.actions import holds_action, may_change_files, only_looks, read_actions, runs_command
+from gitmimo.agent.actions import holds_action, only_looks, read_actions, runs_command
 from gitmimo.agent.assignment import Assignment, Ending, Stop, Workspace
 from gitmimo.agent.carry import Carried, Carrier
 from gitmimo.agent.context import Context, opening_text, room_for
+from gitmimo.agent.example import NEXT_TASK, example
 from gitmimo.agent.facts import Facts
-from gitmimo.agent.loops import REMARK, LoopGuard, Response, calls_of, calls_of_step, repeats_itself
+from gitmimo.agent.loops import REMARK, LoopGuard, Response, calls_of, calls_of_step, fingerprint, repeats_itself
 from gitmimo.agent.outputs import Outputs, open_outputs, tell_result
 from gitmimo.agent.prompts import read_prompt
+from gitmimo.agent.sizes import is_small
 from gitmimo.agent.tools import TOOLS
 from gitmimo.errors import ContextOverflow
 from gitmimo.llm.model import Model
 from gitmimo.records import Action, ActionKind, Message, Observation, Reply, Step, StopReason, utc_now
 
-_FRUITLESS = 3  # replies in a row that hold no action
+FRUITLESS = 3
+"""Replies in a row that hold no action: then the work ends."""
+
 _LAST_STEPS = 5
 _REPETITION = "the reply repeated itself and was stopped; say something else, in few words"
 
 
 def run_shell(
-    assignment: Assignment, workspace: Workspace, model: Model, *, record: Callable[[Step], Step], stop: Stop
+    assignment: Assignment,
+    workspace: Workspace,
+    model: Model,
+    *,
+    record: Callable[[Step], Step],
+    stop: Stop,
+    before: int = 0,
 ) -> Ending:
     """Work on an assignment with commands and edits.
 
-    Ends by FINISH (after failing tests, or no change at all, were pointed out once), GIVE_UP, at the most steps, when
-    the same thing is done again and again, after three replies without an action, or when `stop` says so.
+    Ends by FINISH (after failing tests, or no change at all, were pointed out), GIVE_UP, at the most steps, when
+    the same thing is done again and again, after three replies without an action, or when `stop` says so. `before`
+    is how many steps of the same candidate belong to other work.
     """
     with open_outputs(assignment.outputs) as outputs:
-        return _Shell(assignment, workspace, model, outputs, record=record, stop=stop).work()
+        return _Shell(assignment, workspace, model, outputs, record=record, stop=stop, before=before).work()
 
 
 class _Shell:
@@ -46,7 +57,9 @@ class _Shell:
         *,
         record: Callable[[Step], Step],
         stop: Stop,
+        before: int,
     ) -> None:
+        self._before = before
         self._assignment = assignment
         self._workspace = workspace
         self._model = model
@@ -61,15 +74,15 @@ class _Shell:
         self._guard = LoopGuard()
         self._fruitless = 0
         self._is_tested = False
-        self._has_changed = False
-        self._was_sent_back = False
+        self._objections: set[str] = set()
+        self._stands = False  # the last objection, since nothing was done about it
 
     def work(self) -> Ending:
         """Go on after the last step of the history."""
         for step in self._assignment.history:
             self._guard.add(calls_of_step(step))
             self._take_in(step)
-        first = len(self._assignment.history) + 1
+        first = self._before + len(self._assignment.history) + 1
         for number in range(first, self._assignment.max_steps + 1):
             reason = self._stop()
             if reason is not None:
@@ -100,13 +113,16 @@ class _Shell:
         task = self._assignment.task
         commands = [f"The project's tests run with: {task.test_command}"] if task.test_command else []
         commands += [f"Must exit 0 in the end: {command}" for command in task.accept_commands]
+        is_shown = self._protocol == "text" and is_small(self._model.name)
         return Context(
-            system=read_prompt(self._protocol),
-            opening=opening_text(
+            system=read_prompt("small" if is_shown else self._protocol),
+            example=example() if is_shown else (),
+            opening=(NEXT_TASK if is_shown else "")
+            + opening_text(
                 prefix=self._assignment.prefix,
                 task=task.text,
                 commands="\n".join(commands),
-                approach=self._assignment.approach,
+                approach="" if is_shown else self._assignment.approach,
                 room=self._room,
             ),
             tools=self._tools,
@@ -148,26 +164,25 @@ class _Shell:
         for action, observation in zip(step.actions, step.observations, strict=True):
             if observation.exit_code is None:
                 continue
-            if may_change_files(action) and observation.exit_code == 0:
-                self._has_changed = True
+            self._stands = action.kind is ActionKind.FINISH or (self._stands and only_looks(action))
             if action.kind is ActionKind.FINISH:
-                self._was_sent_back = True
+                self._objections.add(fingerprint(observation.text))
             elif action.kind is ActionKind.SHELL and runs_command(action.text, self._assignment.task.test_command):
                 self._is_tested = observation.exit_code == 0
             elif not only_looks(action):
                 self._is_tested = False
 
     def _judge_end(self, carried: Carried, actions: Sequence[Action], number: int) -> tuple[Carried, Ending | None]:
-        """Accept the end of the work, or send it back, once, with what speaks against it."""
+        """Accept the end of the work, or send it back with what speaks against it, unless that was said before."""
         if carried.end is None:
             return carried, None
         if carried.end.kind is ActionKind.GIVE_UP:
             return carried, Ending(stop_reason=StopReason.GAVE_UP, summary=carried.end.text)
         done = Ending(stop_reason=StopReason.FINISHED, summary=carried.end.text)
-        if self._was_sent_back:
+        if self._stands and all(only_looks(action) for action in actions if action is not carried.end):
             return carried, done
         objection = self._objection(carried, actions, number)
-        if objection is None:
+        if objection is None or fingerprint(objection.text) in self._objections:
             return carried, done
         at = actions.index(carried.end)
         observations = (*carried.observations[:at], objection, *carried.observations[at + 1 :])
@@ -175,8 +190,7 @@ class _Shell:
 
     def _objection(self, carried: Carried, actions: Sequence[Action], number: int) -> Observation | None:
         this_step = tuple(zip(actions, carried.observations, strict=True))
-        changes_now = any(may_change_files(a) and o.exit_code == 0 for a, o in this_step)
-        if not self._has_changed and not changes_now and self._workspace.changes() == "":
+        if self._workspace.changes() == "":  # a command that should have changed something may have found nothing
             text = (
                 "not accepted yet: no file differs from the start. Make the change, or finish again if none is needed"
             )
@@ -206,11 +220,11 @@ class _Shell:
             return carried, ending
         if nudge is not None and nudge.response is Response.STOP:
             return carried, Ending(stop_reason=StopReason.LOOP, summary=nudge.text)
-        if not holds_action(tuple(actions)) and self._fruitless + 1 >= _FRUITLESS:
-            return carried, Ending(stop_reason=StopReason.LOOP, summary=f"{_FRUITLESS} replies in a row held no action")
+        if not holds_action(tuple(actions)) and self._fruitless + 1 >= FRUITLESS:
+            return carried, Ending(stop_reason=StopReason.LOOP, summary=f"{FRUITLESS} replies in a row held no action")
         remarks = [nudge.text] if nudge is not None else []
         left = self._assignment.max_steps - number
-        if left == _LAST_STEPS and self._assignment.max_steps > 2 * _LAST_STEPS:
+        if left == _LAST_STEPS and self._assignment.max_steps - self._before > 2 * _LAST_STEPS:
             remarks.append(f"{left} steps are left: bring the work to a state that can be kept, then finish.")
         if not remarks:
             return carried, None

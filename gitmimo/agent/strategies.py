@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from gitmimo.agent.assignment import Assignment, Ending, OnStep, Stop, Strategy, Workspace
+from gitmimo.agent.by_items import is_chores, run_items
 from gitmimo.agent.loop import run_shell
 from gitmimo.agent.patch import run_patch
 from gitmimo.agent.sizes import is_small
@@ -24,7 +25,7 @@ __all__ = [
     "run_strategy",
 ]
 
-_STRATEGIES: dict[str, Strategy] = {"shell": run_shell, "patch": run_patch}
+_STRATEGIES: dict[str, Strategy] = {"shell": run_shell, "patch": run_patch, "list": run_items}
 
 
 def run_candidate(
@@ -37,15 +38,20 @@ def run_candidate(
     stop: Stop,
 ) -> Trajectory:
     """Run a candidate to its end; `on_step` keeps each step at once. What fails is its end."""
-    chosen = _STRATEGIES[pick_strategy(strategy, model)]
+    chosen = _STRATEGIES[pick_strategy(strategy, model, assignment.task.text)]
     return run_strategy(chosen, assignment, workspace, model, on_step=on_step, stop=stop)
 
 
-def pick_strategy(strategy: str, model: Model) -> str:
-    """Answer `shell` or `patch`; `auto` gives small, local and tool-less models the patch strategy."""
+def pick_strategy(strategy: str, model: Model, task_text: str) -> str:
+    """Answer `shell`, `patch` or `list`.
+
+    `auto` gives small, local and tool-less models the patch strategy, or a task that is a list item by item.
+    """
     if strategy != "auto":
         return strategy
-    return "patch" if not model.supports_tools or is_small(model.name) else "shell"
+    if not model.supports_tools or is_small(model.name):
+        return "list" if is_chores(task_text) else "patch"
+    return "shell"
 
 
 def run_strategy(

@@ -42,7 +42,7 @@ EXIT_CODES = {
 @click.option("-m", "--model", multiple=True, help="Model as litellm names it; repeat to spread over candidates.")
 @click.option("--base-url", "baseUrl", help="Address of an OpenAI-compatible server.", metavar="URL")
 @click.option("--critic", help="Model that reviews the diffs, or `none`.", metavar="MODEL|none")
-@click.option("--strategy", type=click.Choice(["auto", "shell", "patch"]), help="How candidates work.")
+@click.option("--strategy", type=click.Choice(["auto", "shell", "patch", "list"]), help="How candidates work.")
 @click.option("--protocol", type=click.Choice(["auto", "tools", "text"]), help="How models say what to do.")
 @click.option("--test", help="Command that runs the test suite.", metavar="CMD")
 @click.option("--setup", help="Command that prepares a fresh tree.", metavar="CMD")

@@ -167,9 +167,9 @@ def work(
                 assignment, workspace, on_step=on_step, stop=interrupt.reason
             )
         else:
-            trajectory = ended_before(assignment.history, strategy=pick_strategy(strategy, worker)) or run_candidate(
-                assignment, workspace, worker, strategy=strategy, on_step=on_step, stop=interrupt.reason
-            )
+            trajectory = ended_before(
+                assignment.history, strategy=pick_strategy(strategy, worker, assignment.task.text)
+            ) or run_candidate(assignment, workspace, worker, strategy=strategy, on_step=on_step, stop=interrupt.reason)
     except MimoError as exc:
         trajectory = Trajectory(
             steps=assignment.history, stop_reason=StopReason.ERROR, summary=exc.message, usage=spent, cost_usd=cost
@@ -183,7 +183,7 @@ def work(
 
 def ended_before(history: Sequence[Step], *, strategy: str) -> Trajectory | None:
     """The trajectory of a candidate whose last kept step was its end, though it was cut off before it said so."""
-    if not history:
+    if not history or strategy == "list":  # an item's end is not the work's
         return None
     last = history[-1]
     ending: tuple[StopReason, str] | None = None

@@ -112,6 +112,24 @@ def test_nothing_is_run_after_the_end(place: RealWorkspace) -> None:
     assert place.commands == []
 
 
+def test_work_is_sent_back_again_only_when_the_tests_say_something_new(tmp_path: Path) -> None:
+    place = RealWorkspace(tmp_path, test_command="cat state; test -f fixed")
+    script = [
+        call("write", path="state", content="one wrong\n"),
+        call("finish", summary="first"),
+        call("write", path="state", content="another wrong\n"),
+        call("finish", summary="second"),
+        call("write", path="more", content="of no use\n"),
+        call("finish", summary="third"),
+    ]
+    model = ScriptedModel(script)
+    trajectory = run(place, model, test_command="cat state; test -f fixed")
+    assert (trajectory.stop_reason, trajectory.summary) == (StopReason.FINISHED, "third")
+    sent_back = [step.observations[0].text for step in trajectory.steps if "not accepted" in step.observations[0].text]
+    assert ["one wrong" in text for text in sent_back] == [True, False]
+    assert len(place.commands) == 3
+
+
 def test_failing_tests_are_told_once_before_the_work_is_accepted(tmp_path: Path) -> None:
     place = RealWorkspace(tmp_path, test_command="test -f fixed")
     script = [call("write", path="b", content="b"), call("finish", summary="one"), call("finish", summary="two")]
@@ -309,12 +327,12 @@ def test_a_resumed_candidate_sends_the_same_prompt(tmp_path: Path) -> None:
 
 
 def test_small_local_and_tool_less_models_patch() -> None:
-    assert pick_strategy("auto", ScriptedModel([])) == "shell"
-    assert pick_strategy("auto", ScriptedModel([], supports_tools=False)) == "patch"
-    assert pick_strategy("auto", ScriptedModel([], name="local/qwen2.5-coder-1.5b")) == "patch"
-    assert pick_strategy("auto", ScriptedModel([], name="openrouter/meta/llama-3.1-8b-instruct")) == "patch"
-    assert pick_strategy("auto", ScriptedModel([], name="deepseek/deepseek-chat")) == "shell"
-    assert pick_strategy("shell", ScriptedModel([], supports_tools=False)) == "shell"
+    assert pick_strategy("auto", ScriptedModel([]), "mend it") == "shell"
+    assert pick_strategy("auto", ScriptedModel([], supports_tools=False), "mend it") == "patch"
+    assert pick_strategy("auto", ScriptedModel([], name="local/qwen2.5-coder-1.5b"), "mend it") == "patch"
+    assert pick_strategy("auto", ScriptedModel([], name="openrouter/meta/llama-3.1-8b-instruct"), "mend it") == "patch"
+    assert pick_strategy("auto", ScriptedModel([], name="deepseek/deepseek-chat"), "mend it") == "shell"
+    assert pick_strategy("shell", ScriptedModel([], supports_tools=False), "mend it") == "shell"
 
 
 @pytest.mark.parametrize("size", [0, 99, 100, 101, 5000])

@@ -515,7 +515,7 @@ __mimo_kind () {
 	\'start -m\'|\'start --model\') kind=models ;;
 	\'start --base-url\') kind= ;;
 	\'start --critic\') kind=models ;;
-	\'start --strategy\') kind=\'=auto shell patch\' ;;
+	\'start --strategy\') kind=\'=auto shell patch list\' ;;
 	\'start --protocol\') kind=\'=auto tools text\' ;;
 	\'start --test\') kind= ;;
 	\'start --setup\') kind= ;;

@@ -1,0 +1,159 @@
+"""The list strategy: a task that is a list, done item by item, each in a conversation of its own.
+
+For small and local models, which lose the thread of a long conversation: each item is a task of a few steps. What is
+done is known from the steps alone, so a resumed run goes on at the item where it was.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+from gitmimo.agent.actions import holds_action
+from gitmimo.agent.assignment import Assignment, Ending, Stop, Workspace
+from gitmimo.agent.loop import FRUITLESS, run_shell
+from gitmimo.agent.loops import LoopGuard, Response, calls_of_step
+from gitmimo.llm.model import Model
+from gitmimo.records import ActionKind, CommandResult, Step, StopReason
+
+_FEWEST = 3  # a list of two is a sentence
+_STEPS_AN_ITEM = 8
+_ITEM = re.compile(r"^(?:[-*+]|\d{1,3}[.)])[ \t]+(?:\[(?P<mark>[ xX])\][ \t]+)?(?P<text>\S.*)$")
+
+_OF_A_FAULT = re.compile(
+    r"\b(?:reproduc\w*|repro|expect\w*|actual\w*|observed|happen\w*|bugs?|crash\w*|fail\w*|wrong|errors?|broken)\b",
+    re.I,
+)
+
+
+def items_of(text: str) -> tuple[str, ...]:
+    """The items of a task that is a list, after some words of introduction; empty for any other task.
+
+    Checked items (`- [x]`) are left out, indented lines belong to the item before them.
+    """
+    items: list[str] = []
+    checked = 0
+    is_open = False
+    for line in text.split("\n"):
+        found = _ITEM.match(line)
+        if found:
+            is_open = (found["mark"] or "") not in ("x", "X")
+            checked += not is_open
+            items += [found["text"].strip()] if is_open else []
+        elif line[:1] in (" ", "\t") and line.strip() and items and is_open:
+            items[-1] += f"\n{line.strip()}"
+        elif line.strip() and items:
+            return ()  # goes on in prose: the items are not the whole task
+    return tuple(items) if len(items) + checked >= _FEWEST else ()
+
+
+def is_chores(text: str) -> bool:
+    """Whether a task is a list of things to do, and not of the steps that lead to a fault."""
+    return bool(items_of(text)) and not _OF_A_FAULT.search(text.partition(items_of(text)[0])[0])
+
+
+def run_items(
+    assignment: Assignment, workspace: Workspace, model: Model, *, record: Callable[[Step], Step], stop: Stop
+) -> Ending:
+    """Do item after item, each in at most eight steps; the end names those that were given up or changed nothing.
+
+    A task that is no list is done by the shell strategy. Ends as finished when every item had its turn; the tests are
+    the evaluator's then.
+    """
+    items = items_of(assignment.task.text)
+    if not items:
+        return run_shell(assignment, workspace, model, record=record, stop=stop)
+    history = iter(assignment.history)
+    left: list[int] = []
+    taken = 0
+    for number, item in enumerate(items, start=1):
+        own = _own_steps(history)
+        is_done = _is_finished(own)
+        if not _is_over(own) and taken < assignment.max_steps:
+            part = _OfItem(workspace, before=None if own else workspace.changes())
+            ending = run_shell(
+                _part_of(assignment, _told(item, number, len(items)), own, taken),
+                part,
+                model,
+                record=lambda step, own=own: _kept(own, record(step)),  # type: ignore[misc]
+                stop=stop,
+                before=taken,
+            )
+            if stop() is not None:
+                return ending
+            is_done = _is_finished(own) and part.changes() != ""
+        taken += len(own)
+        left += [] if is_done else [number]
+    done = f"{len(items) - len(left)} of {len(items)} items done"
+    summary = f"{done}; not done: {', '.join(map(str, left))}" if left else done
+    is_cut = taken >= assignment.max_steps and bool(left)
+    return Ending(stop_reason=StopReason.STEPS if is_cut else StopReason.FINISHED, summary=summary)
+
+
+def _told(item: str, number: int, count: int) -> str:
+    return f"{item}\n\nThis is part {number} of {count}; the others are not yours. FINISH when it is done."
+
+
+def _part_of(assignment: Assignment, text: str, own: Sequence[Step], taken: int) -> Assignment:
+    return replace(
+        assignment,
+        task=replace(assignment.task, text=text, test_command="", accept_commands=()),
+        approach="",
+        max_steps=min(taken + _STEPS_AN_ITEM, assignment.max_steps),
+        history=tuple(own),
+    )
+
+
+def _kept(steps: list[Step], step: Step) -> Step:
+    steps.append(step)
+    return step
+
+
+def _own_steps(history: Iterator[Step]) -> list[Step]:
+    """The steps that the next item had before the work was cut off."""
+    own: list[Step] = []
+    while not _is_over(own) and (step := next(history, None)) is not None:
+        own.append(step)
+    return own
+
+
+def _is_over(steps: Sequence[Step]) -> bool:
+    """Whether an item's steps came to its end: said, at the most steps, in a loop, or without any action."""
+    if len(steps) >= _STEPS_AN_ITEM or any(_ends(step, (ActionKind.FINISH, ActionKind.GIVE_UP)) for step in steps[-1:]):
+        return True
+    guard = LoopGuard()
+    nudges = [guard.add(calls_of_step(step)) for step in steps]
+    if any(nudge is not None and nudge.response is Response.STOP for nudge in nudges[-1:]):
+        return True
+    return len(steps) >= FRUITLESS and not any(holds_action(step.actions) for step in steps[-FRUITLESS:])
+
+
+def _is_finished(steps: Sequence[Step]) -> bool:
+    return any(_ends(step, (ActionKind.FINISH,)) for step in steps[-1:])
+
+
+def _ends(step: Step, kinds: tuple[ActionKind, ...]) -> bool:
+    """Whether the step holds an end that was accepted: one that is sent back has an exit code."""
+    return any(
+        action.kind in kinds and observation.exit_code is None
+        for action, observation in zip(step.actions, step.observations, strict=True)
+    )
+
+
+class _OfItem:
+    """The workspace of an item: tests may fail until the last one is done; what was changed before doesn't count."""
+
+    def __init__(self, whole: Workspace, *, before: str | None) -> None:
+        """`before` is what differed when the item began; None where it had begun before the work was cut off."""
+        self._whole = whole
+        self._before = before
+        self.root = whole.root
+
+    def run(self, command: str, *, timeout_s: float | None = None) -> CommandResult:
+        return self._whole.run(command, timeout_s=timeout_s)
+
+    def test(self) -> CommandResult | None:
+        return None
+
+    def changes(self) -> str | None:
+        now = self._whole.changes()
+        return "" if now == self._before else now
