@@ -44,15 +44,17 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--mini", default=shutil.which("mini") or "")
     options = parser.parse_args()
-    rows: dict[str, list[Run]] = {"git-mimo": []}
+    mimo, mini = _mimo_answers(options.steps), _mini_answers(options.steps)
+    ways = {
+        "git-mimo": (_mimo_command(), mimo),
+        "git-mimo, `--sandbox none`": ([*_mimo_command(), "--sandbox", "none"], mimo),
+    }
     if options.mini:
-        rows["mini-swe-agent"] = []
+        ways["mini-swe-agent, which has no sandbox"] = (_mini_command(options.mini), mini)
+    rows: dict[str, list[Run]] = {name: [] for name in ways}
     for _ in range(options.runs):
-        rows["git-mimo"].append(_measure(_mimo_command(), options.steps, _mimo_answers(options.steps)))
-        if options.mini:
-            rows["mini-swe-agent"].append(
-                _measure(_mini_command(options.mini), options.steps, _mini_answers(options.steps))
-            )
+        for name, (command, answers) in ways.items():
+            rows[name].append(_measure(command, options.steps, answers))
     print(f"{options.steps} steps, median of {options.runs} runs in turn\n")
     print("| | first request (s) | a step (ms) | peak memory (MB) |\n|---|---|---|---|")
     for name, runs in rows.items():
