@@ -2,6 +2,7 @@
 
 import errno
 import importlib
+import io
 import logging
 import sys
 from typing import Any
@@ -117,6 +118,8 @@ def cli(verbose: bool) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with git's codes: 0, 1, 2, 3, 128, 129 or 130."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # in order with stderr, where both go to one file or pipe
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 

@@ -80,7 +80,8 @@ def shell(tmp_path: Path, llm_server: ScriptedServer) -> dict[str, str]:
     (folder / "git-mimo").write_text(f"#!/bin/sh\nPYTHONPATH='{ROOT}' exec '{sys.executable}' -P -m gitmimo \"$@\"\n")
     (folder / "git-mimo").chmod(0o755)
     return {
-        **{name: value for name, value in os.environ.items() if not name.endswith("_DATE")},  # undo records expire
+        # undo records expire, and an ordinary Python buffers
+        **{n: v for n, v in os.environ.items() if not n.endswith("_DATE") and n != "PYTHONUNBUFFERED"},
         "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}",
         "OPENAI_API_BASE": llm_server.base_url,
         "OPENAI_API_KEY": "sk-test-0123456789",
