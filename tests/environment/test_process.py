@@ -192,7 +192,7 @@ def groups() -> Iterator[Path]:
 @pytest.mark.usefixtures("groups")
 def test_bomb_that_outruns_every_sample_is_stopped_by_the_control_group(work_tree: Path) -> None:
     bomb = Job(command="f() { f | f & }; f; sleep 20", work_tree=work_tree, limits=Limits(timeout_s=20, processes=30))
-    result = open_environment("bwrap").run(bomb)
+    result = open_environment("auto").run(bomb)  # on a machine without bubblewrap the fallback
     assert result.killed_by_limit == "processes"
     assert result.seconds < 20
 

@@ -413,6 +413,8 @@ print(environment.run(Job(command=attack, work_tree=Path({work!r}), limits=Limit
 @pytest.mark.skipif(os.geteuid() != 0 or not Path("/usr/bin/python3").exists(), reason="needs root to become another")
 @pytest.mark.parametrize("kind", ["bwrap", "landlock"])
 def test_sandbox_works_without_root(kind: str) -> None:
+    if kind == "bwrap" and shutil.which("bwrap") is None:
+        pytest.skip("bubblewrap is not installed")
     root = Path(__file__).parents[2]
     place = Path(tempfile.mkdtemp(prefix="mimo-nobody-"))
     try:
