@@ -1,7 +1,7 @@
 """The list strategy: a task that is a list, done item by item, each in a conversation of its own.
 
-For small and local models, which lose the thread of a long conversation: each item is a task of a few steps. What is
-done is known from the steps alone, so a resumed run goes on at the item where it was.
+For small and local models, which lose the thread of a long conversation: each item is a task of a few steps. Where
+an item's steps end follows from the steps alone, so a resumed run goes on at the item where it was.
 """
 
 import re
@@ -48,7 +48,8 @@ def items_of(text: str) -> tuple[str, ...]:
 
 def is_chores(text: str) -> bool:
     """Whether a task is a list of things to do, and not of the steps that lead to a fault."""
-    return bool(items_of(text)) and not _OF_A_FAULT.search(text.partition(items_of(text)[0])[0])
+    items = items_of(text)
+    return bool(items) and not _OF_A_FAULT.search(text[: text.index(items[0].split("\n")[0])])
 
 
 def run_items(
@@ -56,12 +57,9 @@ def run_items(
 ) -> Ending:
     """Do item after item, each in at most eight steps; the end names those that were given up or changed nothing.
 
-    A task that is no list is done by the shell strategy. Ends as finished when every item had its turn; the tests are
-    the evaluator's then.
+    Ends as finished when every item had its turn; the tests are the evaluator's then.
     """
     items = items_of(assignment.task.text)
-    if not items:
-        return run_shell(assignment, workspace, model, record=record, stop=stop)
     history = iter(assignment.history)
     left: list[int] = []
     taken = 0

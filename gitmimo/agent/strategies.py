@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from gitmimo.agent.assignment import Assignment, Ending, OnStep, Stop, Strategy, Workspace
-from gitmimo.agent.by_items import is_chores, run_items
+from gitmimo.agent.by_items import is_chores, items_of, run_items
 from gitmimo.agent.loop import run_shell
 from gitmimo.agent.patch import run_patch
 from gitmimo.agent.sizes import is_small
@@ -43,10 +43,12 @@ def run_candidate(
 
 
 def pick_strategy(strategy: str, model: Model, task_text: str) -> str:
-    """Answer `shell`, `patch` or `list`.
+    """Answer `shell`, `patch` or `list`, the last only for a task that is a list.
 
     `auto` gives small, local and tool-less models the patch strategy, or a task that is a list item by item.
     """
+    if strategy == "list" and not items_of(task_text):
+        return "shell"
     if strategy != "auto":
         return strategy
     if not model.supports_tools or is_small(model.name):

@@ -31,6 +31,12 @@ def find_entry_of(common_dir: Path, path: Path) -> Path | None:
     return None
 
 
+def checked_out_index(common_dir: Path, path: Path) -> Path | None:
+    """Return the index that git keeps for the worktree at this path; None when git knows of none."""
+    entry = find_entry_of(common_dir, path)
+    return None if entry is None else entry / "index"
+
+
 def place_of(entry: Path) -> Path | None:
     """Return where an entry's worktree lies; None where it wasn't written down yet."""
     said = _read(entry / "gitdir").removesuffix("\n")

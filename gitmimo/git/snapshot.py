@@ -60,9 +60,14 @@ def expect_checkout(repository: Repository, checkout: Checkout | None, *, index:
     """
     if checkout is not None:
         repository.snapshots[index] = checkout
-        absent = absent_paths(repository, checkout.index)
-        if absent:
-            repository.absent[index] = absent
+        expect_absent(repository, checkout.index, index=index)
+
+
+def expect_absent(repository: Repository, checked_out: Path, *, index: Path) -> None:
+    """Let the snapshots with this `index` take as unchanged what the checkout whose index is `checked_out` left out."""
+    absent = absent_paths(repository, checked_out)
+    if absent:
+        repository.absent[index] = absent
 
 
 def forget_checkout(repository: Repository, *, index: Path) -> None:

@@ -4,13 +4,12 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from gitmimo.git.admin import find_entry_of
+from gitmimo.git.admin import checked_out_index
 from gitmimo.git.binary import run_git
 from gitmimo.git.edit import MIMO_DIR, change_paths, entries_apart
 from gitmimo.git.objects import EXECUTABLE, FILE
 from gitmimo.git.repository import Repository
-from gitmimo.git.snapshot import expect_checkout, forget_checkout, take_snapshot
-from gitmimo.git.stat_data import note_checkout
+from gitmimo.git.snapshot import expect_absent, forget_checkout, take_snapshot
 from gitmimo.records import Oid
 
 # 0 workers: as many as cores, from 100 files on. The index is of a kind that `stat_data` reads
@@ -30,10 +29,11 @@ def snapshot(repository: Repository, directory: Path, *, parent: Oid, index: Pat
 
 def snapshot_worktree(repository: Repository, directory: Path, *, parent: Oid) -> Oid:
     """Write the files of a worktree of ours as a tree, once; what a sparse checkout left out is as in `parent`."""
-    entry = find_entry_of(repository.common_dir, directory)
+    checked_out = checked_out_index(repository.common_dir, directory)
     with tempfile.TemporaryDirectory(prefix="mimo-index-") as scratch:
         index = Path(scratch) / "index"
-        expect_checkout(repository, None if entry is None else note_checkout(entry / "index"), index=index)
+        if checked_out is not None:
+            expect_absent(repository, checked_out, index=index)
         try:
             return snapshot(repository, directory, parent=parent, index=index)
         finally:

@@ -106,12 +106,6 @@ def add_worktree(
     return Worktree(path=path, head=start, branch=name, locked=locked)
 
 
-def checked_out_index(repository: Repository, path: Path) -> Path | None:
-    """Return the index that git keeps for the worktree at this path; None when git knows of none."""
-    entry = find_entry_of(repository.common_dir, path)
-    return None if entry is None else entry / "index"
-
-
 def remove_worktree(repository: Repository, path: Path) -> None:
     """Remove a worktree that git-mimo made, its changes included; the branch stays. Does nothing when it is gone.
 

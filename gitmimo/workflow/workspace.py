@@ -9,7 +9,7 @@ from pathlib import Path
 from gitmimo.environment.command import Environment, Job, Limits
 from gitmimo.environment.profile import program_places
 from gitmimo.errors import CheckError
-from gitmimo.git import patch, private, refs, snapshot, tree, worktree
+from gitmimo.git import admin, patch, private, refs, snapshot, tree, worktree
 from gitmimo.git.repository import Repository
 from gitmimo.git.stat_data import note_checkout
 from gitmimo.records import CommandResult, Oid, SessionId
@@ -182,7 +182,7 @@ def prepare_place(repository: Repository, place: Place, surroundings: Surroundin
         start=start,
         reason=f"git-mimo session {place.session} candidate {place.number}",
     )
-    index = worktree.checked_out_index(repository, place.worktree)
+    index = admin.checked_out_index(repository.common_dir, place.worktree)
     snapshot.expect_checkout(repository, note_checkout(index) if index else None, index=place.index)
     _hide_records(place)
     private.make_private_git(

@@ -39,6 +39,8 @@ def test_small_models_do_lists_item_by_item() -> None:
     assert pick_strategy("shell", ScriptedModel([], name=SMALL), LIST) == "shell"
     report = "The pager crashes. To reproduce:\n\n1. open a list\n2. turn the page\n3. turn it back\n"
     assert pick_strategy("auto", ScriptedModel([], name=SMALL), report) == "patch"
+    assert pick_strategy("list", ScriptedModel([], name="openai/gpt-4o-mini"), LIST) == "list"
+    assert pick_strategy("list", ScriptedModel([], name=SMALL), "do it") == "shell"
 
 
 def test_a_task_that_is_no_list_is_done_in_one_conversation(workspace: RealWorkspace) -> None:

@@ -10,13 +10,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gitmimo.errors import RepoError
+from gitmimo.git.admin import checked_out_index
 from gitmimo.git.commit import write_commit
 from gitmimo.git.index import snapshot_by_index
 from gitmimo.git.repository import Repository
 from gitmimo.git.snapshot import expect_checkout, take_snapshot
 from gitmimo.git.stat_data import Checkout, note_checkout
 from gitmimo.git.tree import checkout, put_files, snapshot
-from gitmimo.git.worktree import add_worktree, checked_out_index
+from gitmimo.git.worktree import add_worktree
 from gitmimo.records import Oid
 from tests.conftest import GitBuilder
 
@@ -53,7 +54,7 @@ class Candidate:
 
 def settled_checkout(repository: Repository, place: Path) -> Checkout:
     """A new worktree as it looks when git took long enough to write it that its files' times can be relied on."""
-    index = checked_out_index(repository, place)
+    index = checked_out_index(repository.common_dir, place)
     assert index is not None
     time.sleep(0.15)
     os.utime(index)
@@ -348,7 +349,7 @@ def test_git_is_believed_on_the_files_of_its_own_checkout_until_somebody_else_wr
 ) -> None:
     place = tmp_path / "w"
     add_worktree(repository, place, branch="mimo/s/1", start=base, reason="x")
-    fresh = checked_out_index(repository, place)
+    fresh = checked_out_index(repository.common_dir, place)
     assert fresh is not None
     unsettled = note_checkout(fresh)
     noted = settled_checkout(repository, place)

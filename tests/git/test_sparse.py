@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from gitmimo.git.admin import checked_out_index
 from gitmimo.git.private import make_private_git
 from gitmimo.git.repository import Repository
 from gitmimo.git.snapshot import expect_checkout, take_snapshot
 from gitmimo.git.stat_data import note_checkout
 from gitmimo.git.tree import unsaved_paths
-from gitmimo.git.worktree import add_worktree, checked_out_index
+from gitmimo.git.worktree import add_worktree
 from tests.conftest import GitBuilder
 
 FILES = {"README": "r\n", "app/a.py": "1\n", "app/deep/b.py": "2\n", "docs/one/x.md": "x\n", "docs/y.md": "y\n"}
@@ -27,7 +28,7 @@ class Sparse:
         self.base = self.repository.resolve("HEAD")
         self.place, self.index = place, place.with_name("index")
         add_worktree(self.repository, place, branch="mimo/0a1b2c3d4e/1", start=self.base, reason="x")
-        checked_out = checked_out_index(self.repository, place)
+        checked_out = checked_out_index(self.repository.common_dir, place)
         assert checked_out is not None
         self.checked_out = checked_out
         expect_checkout(self.repository, note_checkout(checked_out), index=self.index)
