@@ -21,7 +21,7 @@ from pathlib import Path
 from gitmimo.git.repository import Repository
 from gitmimo.records import SessionResult
 from gitmimo.report.page import review_page
-from tests.conftest import GitBuilder
+from tests.conftest import SEALED, GitBuilder
 from tests.made_session import Attempt, make_session, write_journal
 from tests.report.browser import print_pdf, screenshot
 
@@ -42,6 +42,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--pictures", type=Path)
     options = parser.parse_args()
+    os.environ.update(SEALED)  # an identity too, which a fresh machine has not
     with tempfile.TemporaryDirectory(prefix="mimo-bench-") as name:
         place = Path(name)
         if options.pictures:
