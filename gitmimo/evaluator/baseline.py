@@ -1,8 +1,10 @@
 """What the base itself says: measured twice, so that a test that can't make up its mind is not held against anybody."""
 
 import hashlib
+import os
 import platform
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from gitmimo.errors import CheckError
@@ -58,7 +60,10 @@ class Earlier:
 def measure_base(
     bench: Bench, *, runs: int = 2, earlier: Earlier | None = None, cancelled: Callable[[], bool] | None = None
 ) -> Baseline:
-    """Run setup and tests on base, each time in a fresh tree.
+    """Run setup and tests on base, each time in a fresh tree; two runs at once where they can't meet.
+
+    Tests of candidates run beside each other too: what fails under that load is found to be flaky here, and held
+    against nobody.
 
     An `earlier` measurement counts as one of the runs when the first one now says the same; what it knows to be flaky
     stays so. Where it says something else, it is the environment that has changed, and it counts for nothing. At least
@@ -69,26 +74,20 @@ def measure_base(
     tree = bench.repository.tree_of(bench.base)
     layout = layout_of(bench, tree)
     tests, notes = bench.tests, []
-    done: list[SuiteRun] = []
-    while len(done) < runs:
-        with fresh_tree(bench, tree) as fresh:
-            for command in bench.setup:
-                result = fresh.run(command, cancelled=cancelled)
-                if result.exit_code:
-                    raise CheckError(
-                        f"setup fails on the base commit with exit code {result.exit_code}: `{command}`: "
-                        f"{_last_lines(result.output)}",
-                        hint="give a command that works offline, or allow the network: "
-                        "`git mimo config set sandbox.network true`",
-                    )
-            run = run_suite(fresh, layout, command=tests, cancelled=cancelled)
-            _check_run(bench, run, tests)
-            if not run.report.has_report and tests.report is not ReportFormat.NONE:
-                tests = replace(tests, report=ReportFormat.NONE)
-                notes.append("no results by test id: only the exit code of the test command counts")
-        done.append(run)
-        if len(done) == 1 and earlier is not None and _says_the_same(run.report, earlier):
-            break
+
+    def run_once(_: int = 0) -> SuiteRun:
+        return _run_base(bench, tree, layout, cancelled)
+
+    if earlier is None and _may_run_together(bench):
+        with ThreadPoolExecutor(max_workers=runs, thread_name_prefix="base-run") as pool:
+            done = list(pool.map(run_once, range(runs)))
+    else:
+        done = [run_once()]
+        if earlier is None or not _says_the_same(done[0].report, earlier):
+            done += [run_once() for _ in range(1, runs)]
+    if tests.report is not ReportFormat.NONE and not all(run.report.has_report for run in done):
+        tests = replace(tests, report=ReportFormat.NONE)
+        notes.append("no results by test id: only the exit code of the test command counts")
     cases, flaky = _agree([run.report for run in done])
     if earlier is not None:
         flaky = tuple(sorted({*flaky, *(name for name in earlier.flaky_ids if name in cases)}))
@@ -106,6 +105,28 @@ def measure_base(
         seconds=sum(run.report.seconds for run in done),
         notes=tuple(notes),
     )
+
+
+def _may_run_together(bench: Bench) -> bool:
+    """Whether two runs of the tests can't meet: each has its own network and temporary files, and a core."""
+    return bench.environment.name == "bwrap" and not bench.network and (os.cpu_count() or 1) > 1
+
+
+def _run_base(bench: Bench, tree: Oid, layout: Layout, cancelled: Callable[[], bool] | None) -> SuiteRun:
+    """Setup and tests in a fresh tree of base; CheckError for what makes a measurement impossible."""
+    with fresh_tree(bench, tree) as fresh:
+        for command in bench.setup:
+            result = fresh.run(command, cancelled=cancelled)
+            if result.exit_code:
+                raise CheckError(
+                    f"setup fails on the base commit with exit code {result.exit_code}: `{command}`: "
+                    f"{_last_lines(result.output)}",
+                    hint="give a command that works offline, or allow the network: "
+                    "`git mimo config set sandbox.network true`",
+                )
+        run = run_suite(fresh, layout, command=bench.tests, cancelled=cancelled)
+    _check_run(bench, run, bench.tests)
+    return run
 
 
 def _check_run(bench: Bench, run: SuiteRun, tests: TestCommand) -> None:

@@ -1,8 +1,11 @@
 """A base that was measured before needs one run more, and two where anything has changed."""
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+
+import pytest
 
 from gitmimo.environment.command import Environment, Job
 from gitmimo.evaluator.baseline import measure_base
@@ -58,3 +61,39 @@ def test_a_measurement_counts_once_more_while_it_says_the_same(
     (file,) = (tmp_path / "evidence").glob("base-*.json")
     file.write_text("{")
     assert kept.find() is None
+
+
+class Meeting:
+    """The real environment under another name, and how many commands were under way at once."""
+
+    def __init__(self, environment: Environment, name: str, patience_s: float) -> None:
+        self.name, self.most, self._patience_s = name, 0, patience_s
+        self._under_way, self._met = 0, threading.Condition()
+        self._environment = environment
+
+    def run(self, job: Job) -> CommandResult:
+        with self._met:
+            self._under_way += 1
+            self.most = max(self.most, self._under_way)
+            self._met.notify_all()
+            self._met.wait_for(lambda: self.most > 1, timeout=self._patience_s)
+        result = self._environment.run(job)
+        with self._met:
+            self._under_way -= 1
+        return result
+
+
+@pytest.mark.parametrize(("name", "network", "most"), [("bwrap", False, 2), ("bwrap", True, 1), ("none", False, 1)])
+def test_runs_of_the_base_overlap_only_where_they_cannot_meet(
+    name: str,
+    network: bool,
+    most: int,
+    make_bench: Callable[..., Bench],
+    environment: Environment,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    meeting = Meeting(environment, name, patience_s=30 if most > 1 else 0.5)
+    measured = measure_base(make_bench(environment=meeting, network=network))
+    assert meeting.most == most
+    assert (len(measured.cases), measured.flaky_ids) == (2, ())
