@@ -7,12 +7,15 @@ always holds the best state so far: a change stays only if more tests pass and n
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from gitmimo.agent.assignment import Assignment, Ending, Stop, Workspace
 from gitmimo.agent.attempt import Attempt, describe, mark_of, read_attempt
 from gitmimo.agent.failure import Score, failed_ids, failing_sources, score_of, trim_output
 from gitmimo.agent.focus import Site, find_files, find_sites, read_text
+from gitmimo.agent.mutation import apply
 from gitmimo.agent.question import Case, Question, build_question, thinking
+from gitmimo.agent.repair import search_edits
 from gitmimo.agent.sizes import is_small
 from gitmimo.agent.spectrum import trace_tests
 from gitmimo.agent.syntax import fingerprint
@@ -34,6 +37,7 @@ from gitmimo.records import (
 
 _COPY = "the code is the same as before: nothing to test"
 _AGAIN = "this was tried before: nothing to test"
+_MOST_EDITS_TESTED = 3  # of small edits that pass the failing tests' files, by the whole suite
 
 
 def run_patch(
@@ -65,6 +69,7 @@ class _Patch:
         self._has_failures = False
         self._case = Case(prefix="", task="", tests="", failure="")
         self._sites: tuple[Site, ...] = ()
+        self._taken = len(assignment.history)
 
     def work(self) -> Ending:
         """Find the place, then ask round by round."""
@@ -74,19 +79,21 @@ class _Patch:
                 stop_reason=StopReason.GAVE_UP,
                 summary="found no file that the task or a failing test points at: name one in the task",
             )
-        number = len(self._assignment.history)
-        for planned in plan_of(self._assignment.number)[number:]:
+        asked = sum(step.reply.usage != Usage() for step in self._assignment.history)
+        for planned in plan_of(self._assignment.number)[asked:]:
             reason = self._stop()
             if reason is not None:
                 return Ending(stop_reason=reason)
-            number += 1
-            if number > self._assignment.max_steps:
+            if self._taken >= self._assignment.max_steps:
                 break
-            ending = self._round(number, planned)
+            ending = self._round(planned)
+            asked += 1
+            if ending is None and asked == 1 and self._assignment.number == 1:
+                ending = self._try_small_edits()
             if ending is not None:
                 return ending
         failing = f"{self._score.failed} tests still fail" if self._score.failed else "the tests still fail"
-        return Ending(stop_reason=StopReason.STEPS, summary=f"{number} rounds without success: {failing}")
+        return Ending(stop_reason=StopReason.STEPS, summary=f"{self._taken} rounds without success: {failing}")
 
     def _look(self, base: CommandResult | None) -> None:
         """From a test run, find what the failing tests run through, and rank the places."""
@@ -136,9 +143,9 @@ class _Patch:
         ]
         return tuple(sorted(weighed, key=lambda site: -site.weight))
 
-    def _round(self, number: int, planned: Round) -> Ending | None:
+    def _round(self, planned: Round) -> Ending | None:
         """Ask, take the code, test it, keep it if it is better."""
-        started = utc_now()
+        started, number = utc_now(), self._taken + 1
         site = self._sites[planned.site % len(self._sites)]
         key = f"{site.path}:{site.function.name if site.function else ''}"
         failed = [self._failed[key]] if key in self._failed and not planned.variant.hides_body else []
@@ -156,9 +163,37 @@ class _Patch:
         is_begun = self._continues and bool(question.opening)
         attempt = read_attempt(reply, site, root=self._workspace.root, opening=question.opening if is_begun else "")
         actions, observations, changed, result = self._try(attempt, key)
+        return self._keep(reply, actions, observations, changed, result, started)
+
+    def _try_small_edits(self) -> Ending | None:
+        """Once, after a first vain answer: let the tests try what one-line mistakes are mended by; costs no tokens."""
+        if self._case.spectrum is None:
+            return None
+        started = utc_now()
+        search = search_edits(self._workspace, self._assignment.task.test_command, self._case.spectrum)
+        for edit in search.passing[:_MOST_EDITS_TESTED]:
+            text = apply(read_text(self._workspace.root, edit.path) or "", edit)
+            attempt = Attempt(files=((edit.path, text),))
+            actions, observations, changed, result = self._try(attempt, edit.path)
+            if changed:
+                told = f"tried {search.tried} small edits; line {edit.line} of {edit.path}: {edit.what}"
+                return self._keep(Reply(text=told), actions, observations, changed, result, started)
+        return None
+
+    def _keep(
+        self,
+        reply: Reply,
+        actions: tuple[Action, ...],
+        observations: tuple[Observation, ...],
+        changed: tuple[str, ...],
+        result: CommandResult | None,
+        started: datetime,
+    ) -> Ending | None:
+        """Record a step; an ending when it mended all, and a new look at what is left when it mended some."""
+        self._taken += 1
         self._record(
             Step(
-                number=number,
+                number=self._taken,
                 reply=reply,
                 actions=actions,
                 observations=observations,

@@ -84,6 +84,17 @@ def trace_tests(
     workspace: Workspace, test_command: str, *, only: Sequence[str] = (), timeout_s: float = 60.0
 ) -> Spectrum | None:
     """Run pytest under the tracer; `only` names test files. None when it isn't pytest or did not work out."""
+    command = probe_command(workspace.root, test_command, _PROBE, only=only)
+    return read_spectrum(workspace.run(command, timeout_s=timeout_s).output) if command else None
+
+
+def probe_command(
+    root: Path, test_command: str, probe: Path, *, only: Sequence[str] = (), first: Sequence[str] = ()
+) -> str | None:
+    """The command that runs a probe as the tests are run: same interpreter, same options but those for many processes.
+
+    `first` goes to the probe, `only` names the test files to run. None for anything but pytest.
+    """
     found = _PYTEST.match(test_command.strip())
     if not found:
         return None
@@ -98,13 +109,11 @@ def trace_tests(
         arguments = [
             word
             for word, last in zip(arguments, before, strict=False)
-            if last in _TAKE_A_VALUE or not (workspace.root / word.partition("::")[0]).exists()
+            if last in _TAKE_A_VALUE or not (root / word.partition("::")[0]).exists()
         ]
         arguments += only
     python = found["python"] or "python"
-    command = f"{found['env']}{python} -c {shlex.quote(_PROBE.read_text())} {shlex.join(arguments)}"
-    output = workspace.run(command, timeout_s=timeout_s).output
-    return read_spectrum(output)
+    return f"{found['env']}{python} -c {shlex.quote(probe.read_text())} {shlex.join([*first, *arguments])}"
 
 
 def read_spectrum(output: str) -> Spectrum | None:

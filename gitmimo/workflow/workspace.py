@@ -16,6 +16,8 @@ from gitmimo.records import CommandResult, Oid, SessionId
 from gitmimo.workflow.steps import TRAJECTORY
 
 _AGENT_MEMORY_BYTES = 8 << 30  # JavaScript engines reserve much more than they use
+_HANGS_AFTER = 10  # times what the tests took before: a change that lets them run longer has made an endless loop
+_LEAST_TEST_S = 20.0
 # what tests leave behind is no part of a product
 _COMMAND_ENVIRONMENT = {"PYTHONDONTWRITEBYTECODE": "1", "PYTEST_ADDOPTS": "-p no:cacheprovider", "CI": "1"}
 
@@ -75,6 +77,7 @@ class CandidateWorkspace:
         self._surroundings = surroundings
         self._cancelled = cancelled
         self._pointer = _read_pointer(self.root)
+        self._test_limit_s = surroundings.test_timeout_s
 
     @property
     def is_tampered(self) -> bool:
@@ -96,10 +99,18 @@ class CandidateWorkspace:
         return self._run(command, timeout_s or self._surroundings.command_timeout_s)
 
     def test(self) -> CommandResult | None:
-        """Run the project's test command; None when there is none."""
+        """Run the project's test command; None when there is none.
+
+        What ended once gets ten times as long from then on, so that a change that never ends costs seconds, not the
+        whole limit.
+        """
         if not self._surroundings.test_command:
             return None
-        return self._run(self._surroundings.test_command, self._surroundings.test_timeout_s)
+        done = self._run(self._surroundings.test_command, self._test_limit_s)
+        if not done.timed_out:
+            enough = max(_LEAST_TEST_S, _HANGS_AFTER * done.seconds)
+            self._test_limit_s = min(self._surroundings.test_timeout_s, enough)
+        return done
 
     def changes(self) -> str:
         """What differs from the base now, one line a file; empty when nothing does."""

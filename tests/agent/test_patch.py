@@ -1,9 +1,10 @@
 """The patch strategy on real files and real test runs, with scripted replies."""
 
 import os
+import re
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,7 @@ def run(
     number: int = 1,
     name: str = "local/tiny",
     text: str = "The mean is wrong.",
+    history: tuple[Step, ...] = (),
 ) -> tuple[Trajectory, list[Step], ScriptedModel]:
     steps: list[Step] = []
 
@@ -94,7 +96,7 @@ def run(
 
     model = ScriptedModel(replies, name=name, supports_tools=False)
     trajectory = run_candidate(
-        Assignment(task=Task(text=text, test_command=COMMAND), number=number),
+        Assignment(task=Task(text=text, test_command=COMMAND), number=number, history=history),
         workspace,
         model,
         on_step=keep,
@@ -131,12 +133,36 @@ def test_a_copy_costs_no_test_run(workspace: Bare) -> None:
 
 def test_what_is_better_stays_and_what_is_worse_goes(workspace: Bare) -> None:
     worse = [f"    raise {name}\n" for name in ("OSError", "KeyError", "IndexError")]
-    trajectory, steps, _ = run(workspace, ["mean", HALF, "mean", "    return 0\n", "    return 1.5\n", *worse])
+    said = ["mean", HALF, "mean", "    return 0\n", "    return 1.5\n", *worse]
+    trajectory, steps, _ = run(workspace, said, number=9)  # asks as the first does, and tries no small edits
     assert trajectory.stop_reason is StopReason.STEPS
     assert "1 tests still fail" in trajectory.summary
     assert (workspace.root / "pkg/numbers.py").read_text().count("/ len(numbers)") == 1
     assert [step.changed_paths for step in steps] == [("pkg/numbers.py",), *[()] * 5]
-    assert len(steps) == len(plan_of(1)) == 6
+    assert len(steps) == len(plan_of(9)) == 6
+
+
+def test_after_a_vain_answer_small_edits_are_tried(workspace: Bare) -> None:
+    trajectory, steps, _ = run(workspace, ["mean", HALF, "mean"])
+    assert trajectory.stop_reason is StopReason.FINISHED
+    assert trajectory.llm_calls == 3
+    assert [step.changed_paths for step in steps] == [("pkg/numbers.py",)] * 2
+    assert (steps[1].reply.usage, steps[1].reply.cost_usd) == (Usage(), 0.0)
+    assert re.fullmatch(
+        r"tried \d+ small edits; line 11 of pkg/numbers.py: `0` for an empty `numbers`", steps[1].reply.text
+    )
+    assert "if not numbers:\n        return 0\n" in (workspace.root / "pkg/numbers.py").read_text()
+
+
+def test_the_plan_goes_on_where_it_was_after_small_edits(workspace: Bare) -> None:
+    """What no question was asked for is no part of the plan: a resumed candidate leaves no question out."""
+    worse = [f"    raise {name}\n" for name in ("OSError", "KeyError", "IndexError", "TypeError", "NameError")]
+    _, steps, _ = run(workspace, ["mean", "    return 7\n", *worse], text="Nothing small mends it.")
+    assert len(steps) == 6
+    searched = replace(steps[0], reply=Reply(text="tried 9 small edits"), number=2)
+    history = (steps[0], searched)
+    _, again, model = run(workspace, ["mean", *worse], history=history)
+    assert [step.number for step in again] == [3, 4, 5, 6, 7]
 
 
 def test_nothing_better_leaves_the_files_as_they_were(workspace: Bare) -> None:

@@ -1,0 +1,294 @@
+"""The kinds of small edits: operators of mutation-based program repair (Debroy and Wong, ICST 2010).
+
+Some are for mistakes of Python's own: a shared default, an argument that is changed, a statement at the wrong depth.
+Each function yields the edits of one kind for one node; ranks say how likely such a mistake is, 0 the likeliest.
+"""
+
+import ast
+from collections.abc import Callable, Iterator, Sequence
+
+from gitmimo.agent.spans import Edit, Source
+
+_COMPARISONS: dict[type[ast.cmpop], tuple[str, tuple[str, ...]]] = {
+    ast.Lt: ("<", ("<=", ">", ">=")),
+    ast.LtE: ("<=", ("<", ">=", ">")),
+    ast.Gt: (">", (">=", "<", "<=")),
+    ast.GtE: (">=", (">", "<=", "<")),
+    ast.Eq: ("==", ("!=", "<=", ">=")),
+    ast.NotEq: ("!=", ("==", "<", ">")),
+    ast.In: ("in", ("not in",)),
+    ast.NotIn: ("not in", ("in",)),
+    ast.Is: ("is", ("is not",)),
+    ast.IsNot: ("is not", ("is",)),
+}
+_ARITHMETIC: dict[type[ast.operator], tuple[str, tuple[str, ...]]] = {
+    ast.Add: ("+", ("-", "*")),
+    ast.Sub: ("-", ("+",)),
+    ast.Mult: ("*", ("/", "+", "**", "//")),
+    ast.Div: ("/", ("*", "//")),
+    ast.FloorDiv: ("//", ("/", "%")),
+    ast.Mod: ("%", ("//",)),
+    ast.BitAnd: ("&", ("|", "^")),
+    ast.BitOr: ("|", ("&", "^")),
+    ast.BitXor: ("^", ("|", "&")),
+    ast.LShift: ("<<", (">>",)),
+    ast.RShift: (">>", ("<<",)),
+}
+_TWINS = (
+    "min max", "any all", "append extend", "startswith endswith", "lstrip rstrip strip", "find rfind", "index rindex",
+    "split rsplit", "partition rpartition", "lower upper casefold", "floor ceil", "add discard", "keys values items",
+    "union intersection difference", "isdigit isalnum isalpha", "sort reverse", "sorted reversed", "pop popleft",
+    "removeprefix lstrip", "removesuffix rstrip", "round int", "get pop", "copy deepcopy",
+)  # fmt: skip
+_TWIN_CALLS: dict[str, tuple[str, ...]] = {}
+for _group in _TWINS:
+    for _name in _group.split():
+        _TWIN_CALLS[_name] = (*_TWIN_CALLS.get(_name, ()), *(other for other in _group.split() if other != _name))
+_GUARDED = ("[]", "0", '""', "None", "{}", "True", "False", "1")
+_COPIES = ("list", "dict", "set")
+_MOST_NAMES = 6
+
+
+def _comparisons(source: Source, node: ast.AST, names: Sequence[str]) -> Iterator[Edit]:
+    """`<=` for `<`, and so on."""
+    if not isinstance(node, ast.Compare):
+        return
+    operands = [node.left, *node.comparators]
+    for left, operator, right in zip(operands, node.ops, node.comparators, strict=False):
+        old, others = _COMPARISONS[type(operator)]
+        for place, new in enumerate(others):
+            yield from source.between(left, right, old, new, 0 if place == 0 else 2)
+
+
+def _arithmetic(source: Source, node: ast.AST, names: Sequence[str]) -> Iterator[Edit]:
+    """`-` for `+`, operands the other way round, one of them left out."""
+    if isinstance(node, ast.AugAssign) and type(node.op) in _ARITHMETIC:
+        old, others = _ARITHMETIC[type(node.op)]
+        for new in (*(f"{other}=" for other in others), "="):
+            yield from source.between(node.target, node.value, f"{old}=", new, 2)
+    if isinstance(node, ast.BinOp) and type(node.op) in _ARITHMETIC:
+        old, others = _ARITHMETIC[type(node.op)]
+        for new in others:
+            yield from source.between(node.left, node.right, old, new, 1)
+        left, right = source.text(node.left), source.text(node.right)
+        yield source.replace(node, left, 3)
+        yield source.replace(node, right, 3)
+        if not isinstance(node.op, (ast.Add, ast.Mult)):
+            yield source.replace(node, f"{right} {old} {left}", 3)
+        if isinstance(node.op, (ast.Div, ast.FloorDiv, ast.Mod)):
+            yield source.replace(node, f"({source.text(node)} if {right} else 0)", 4)
+
+
+def _constants(source: Source, node: ast.AST, names: Sequence[str]) -> Iterator[Edit]:
+    """A number one off, a truth turned round."""
+    if not isinstance(node, ast.Constant):
+        return
+    if isinstance(node.value, bool):
+        yield source.replace(node, str(not node.value), 1)
+    elif isinstance(node.value, int):
+        for other in dict.fromkeys((node.value + 1, node.value - 1, 0, 1, -node.value)):
+            near = abs(other - node.value) == 1
+            text = str(other) if other >= 0 else f"({other})"
+            yield source.replace(node, text, 1 if near else 3)
+    elif node.value is None:
+        for text in ("0", "[]", '""', "1"):
+            yield source.replace(node, text, 4)
+    elif node.value == "":
+        yield source.replace(node, '" "', 3)
+    elif node.value == " ":
+        yield source.replace(node, '""', 3)
+
+
+def _off_by_one(source: Source, node: ast.AST, names: Sequence[str]) -> Iterator[Edit]:
+    """One more or less where counts stand: in ranges, indices, slices, comparisons, results, arguments."""
+    for expression, rank in _counts(node):
+        if isinstance(expression, (ast.Name, ast.Attribute, ast.Call, ast.BinOp, ast.Subscript)):
+            text = source.text(expression)
+            yield source.replace(expression, f"{text} + 1", rank)
+            yield source.replace(expression, f"{text} - 1", rank)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "range" and node.args:
+        start = source.span(node.args[0])[0]
+        if len(node.args) == 1:
+            yield source.put(start, start, "1, ", 2, "a range from 1")
+        elif len(node.args) == 2:
+            end = source.span(node.args[1])[0]
+            yield source.put(start, end, "", 2, "a range from 0")
+
+
+def _slices(source: Source, node: ast.AST, names: Sequence[str]) -> Iterator[Edit]:
+    """Bounds left out or put in."""
+    if not isinstance(node, ast.Subscript) or not isinstance(node.slice, ast.Slice):
+        return
+    lower, upper = (source.text(bound) if bound else "" for bound in (node.slice.lower, node.slice.upper))
+    step = f":{source.text(node.slice.step)}" if node.slice.step else ""
+    for new in (f"{lower}:", f":{upper}", f"{lower or 1}:{upper}", f"{lower}:{upper or -1}"):
+        if new.strip() != f"{lower}:{upper}":
+            yield source.replace(node.slice, new + step, 3)
+
+
+def _logic(source: Source, node: ast.AST, names: Sequence[str]) -> Iterator[Edit]:
+    """`or` for `and`, a condition denied, one part of it left out."""
+    if isinstance(node, ast.BoolOp):
+        old, new = ("and", "or") if isinstance(node.op, ast.And) else ("or", "and")
+        for left, right in zip(node.values, node.values[1:], strict=False):
+            yield from source.between(left, right, old, new, 1)
+        for value in node.values:
+            rest = f" {old} ".join(source.text(other) for other in node.values if other is not value)
+            yield source.replace(node, rest, 3)
+    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.Not, ast.USub)):
+        yield source.replace(node, source.text(node.operand), 2)
+    elif isinstance(node, (ast.If, ast.While, ast.IfExp)) and not isinstance(node.test, ast.Compare):
+        yield source.replace(node.test, f"not ({source.text(node.test)})", 2)
+
+
+def _calls(source: Source, node: ast.AST, names: Sequence[str]) -> Iterator[Edit]:
+    """Another function of the same family, arguments the other way round, a call left out."""
+    if not isinstance(node, ast.Call):
+        return
+    name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    end = source.span(node.func)[1]
+    for other in _TWIN_CALLS.get(name, ()):
+        yield source.put(end - len(name.encode()), end, other, 2)
+    if len(node.args) == 2 and not node.keywords:
+        first, second = (source.text(argument) for argument in node.args)
+        start = source.span(node.args[0])[0]
+        yield source.put(start, source.span(node.args[1])[1], f"{second}, {first}", 3)
+    if len(node.args) == 1 and not node.keywords:
+        yield source.replace(node, source.text(node.args[0]), 4)
+    if isinstance(node.func, ast.Attribute) and not node.keywords:
+        yield source.replace(node, source.text(node.func.value), 4)
+    if name in ("sorted", "sort", "max", "min") and not any(word.arg == "reverse" for word in node.keywords):
+        close = source.span(node)[1] - 1
+        yield source.put(close, close, f"{', ' if node.args or node.keywords else ''}reverse=True", 4)
+
+
+def _results(source: Source, node: ast.AST, names: Sequence[str]) -> Iterator[Edit]:
+    """A value kept above or below nothing, or copied."""
+    value = getattr(node, "value", None)
+    if not isinstance(node, (ast.Return, ast.Assign, ast.AugAssign)) or not isinstance(value, ast.expr):
+        return
+    text = source.text(value)
+    if isinstance(value, (ast.BinOp, ast.Call, ast.Name, ast.Attribute, ast.Subscript)):
+        for form in ("max(0, {})", "max(1, {})", "abs({})", "not {}", "-({})"):
+            yield source.replace(value, form.format(text), 4)
+    if isinstance(value, (ast.Name, ast.Attribute, ast.Subscript)):
+        for copy in _COPIES:
+            yield source.replace(value, f"{copy}({text})", 3)
+
+
+def _other_names(source: Source, node: ast.AST, names: Sequence[str]) -> Iterator[Edit]:
+    """Another variable of the function, another attribute of the same object."""
+    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in names:
+        for other in names[:_MOST_NAMES]:
+            if other != node.id:
+                yield source.replace(node, other, 3)
+    elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self":
+        for other in _attributes_in(source.tree)[:_MOST_NAMES]:
+            if other != node.attr:
+                yield source.replace(node, f"self.{other}", 3)
+
+
+def _statements(source: Source, node: ast.AST, names: Sequence[str]) -> Iterator[Edit]:
+    """A statement left out, exchanged with the next, or moved out of its block."""
+    if isinstance(node, (ast.Break, ast.Continue)):
+        yield source.replace(node, "continue" if isinstance(node, ast.Break) else "break", 3)
+    for block in (getattr(node, name, None) for name in ("body", "orelse", "finalbody")):
+        if not isinstance(block, list) or not block or not isinstance(block[0], ast.stmt):
+            continue
+        for statement, following in zip(block, [*block[1:], None], strict=True):
+            if not source.is_near(statement):
+                continue
+            if not isinstance(statement, ast.Pass):
+                yield source.replace(statement, "pass", 4, f"without `{_first_line(source.text(statement))}`")
+            if following is not None and source.is_near(following):
+                start, end = source.span(statement)[0], source.span(following)[1]
+                gap = source.gap(statement, following)
+                swapped = f"{source.text(following)}{gap}{source.text(statement)}"
+                yield source.put(start, end, swapped, 3, f"`{_first_line(source.text(following))}` one earlier")
+        last = block[-1]
+        is_line = len(block) > 1 and last.lineno == last.end_lineno
+        if is_line and isinstance(node, (ast.For, ast.While, ast.If, ast.With)):
+            start, end = source.span(last)
+            depth = " " * node.col_offset
+            told = f"`{_first_line(source.text(last))}` one block further out"
+            yield source.put(start - last.col_offset, end, depth + source.text(last), 2, told)
+
+
+def heads(source: Source, function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[Edit]:
+    """Arguments copied before use, empty ones answered at once, shared defaults made anew."""
+    body = function.body
+    has_docstring = ast.get_docstring(function, clean=False) is not None and len(body) > 1
+    first = body[1] if has_docstring else body[0]
+    start = source.span(first)[0]
+    indent = "\n" + " " * first.col_offset
+    arguments = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
+    names = [argument.arg for argument in arguments if argument.arg not in ("self", "cls")]
+    for name in names:
+        for copy in _COPIES:
+            yield source.put(start, start, f"{name} = {copy}({name}){indent}", 2, f"a copy of `{name}`")
+        for value in (*_GUARDED, name):
+            told = f"`{value}` for an empty `{name}`"
+            yield source.put(start, start, f"if not {name}:{indent}    return {value}{indent}", 4, told)
+    plain = [*function.args.posonlyargs, *function.args.args]
+    defaults = function.args.defaults
+    for argument, default in zip(plain[len(plain) - len(defaults) :], defaults, strict=True):
+        if isinstance(default, (ast.List, ast.Dict, ast.Set)) or _is_empty_call(default):
+            name, begin = argument.arg, source.span(default)[0]
+            between = source.gap(default, first)
+            made = f"if {name} is None:{indent}    {name} = {source.text(default)}{indent}"
+            yield source.put(begin, start, f"None{between}{made}", 0, f"a new `{name}` each time")
+
+
+def _counts(node: ast.AST) -> Iterator[tuple[ast.expr, int]]:
+    """Expressions that may hold a count, and how likely a mistake of one is there."""
+    if isinstance(node, ast.Subscript):
+        if isinstance(node.slice, ast.Slice):
+            yield from ((bound, 1) for bound in (node.slice.lower, node.slice.upper) if bound is not None)
+        else:
+            yield node.slice, 1
+    elif isinstance(node, ast.Compare):
+        yield from ((operand, 2) for operand in (node.left, *node.comparators))
+    elif isinstance(node, ast.Call):
+        is_range = isinstance(node.func, ast.Name) and node.func.id == "range"
+        yield from ((argument, 1 if is_range else 3) for argument in node.args)
+    elif isinstance(node, (ast.Return, ast.Assign, ast.AugAssign)) and node.value is not None:
+        yield node.value, 2
+    elif isinstance(node, ast.BinOp):
+        yield from ((operand, 2) for operand in (node.left, node.right))
+
+
+def _attributes_in(tree: ast.Module) -> tuple[str, ...]:
+    """Attributes that the module's classes set on themselves."""
+    found = {
+        node.attr: None
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and _is_self(node.value)
+    }
+    return tuple(found)
+
+
+def _is_self(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name) and node.id == "self"
+
+
+def _is_empty_call(node: ast.expr) -> bool:
+    return isinstance(node, ast.Call) and getattr(node.func, "id", "") in _COPIES and not node.args
+
+
+def _first_line(text: str) -> str:
+    return text.split("\n", 1)[0]
+
+
+Kind = Callable[[Source, ast.AST, Sequence[str]], Iterator[Edit]]
+KINDS: tuple[Kind, ...] = (
+    _comparisons,
+    _arithmetic,
+    _constants,
+    _off_by_one,
+    _slices,
+    _logic,
+    _calls,
+    _results,
+    _other_names,
+    _statements,
+)

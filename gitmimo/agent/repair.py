@@ -1,0 +1,81 @@
+"""Mends one-line mistakes without a model: small edits where the failing tests run, each tried against the tests.
+
+Mutation testing turned round. A try costs a forked process that has pytest loaded already, about as long as the tests
+themselves, so that hundreds are tried while a small model reads its prompt. Works where `spectrum` does.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gitmimo.agent.assignment import Workspace
+from gitmimo.agent.focus import is_test_path, read_text
+from gitmimo.agent.mutation import Edit, edits_of
+from gitmimo.agent.spectrum import Spectrum, probe_command
+
+_MARK = "@@edits@@"
+_PROBE = Path(__file__).with_name("mutation_probe.py")
+_MOST_FILES = 3
+_MOST_EDITS = 800
+_MOST_BYTES = 60_000  # of edits; a command line's argument ends at 128 KiB
+_SECONDS = 25.0
+_SPARE_S = 30.0  # for pytest's start, and edits under way at the end
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """How many edits were tried, and those with which the tests pass, likelier ones first."""
+
+    tried: int = 0
+    passing: tuple[Edit, ...] = ()
+
+
+def search_edits(workspace: Workspace, test_command: str, spectrum: Spectrum, *, seconds: float = _SECONDS) -> Search:
+    """Try small edits at lines that failing tests run through; `seconds` bounds the trying."""
+    edits = _likely_edits(workspace.root, spectrum)
+    if not edits:
+        return Search()
+    only = tuple(dict.fromkeys(name.partition("::")[0] for name in spectrum.tests))
+    asked = {
+        "edits": [[edit.path, edit.start, edit.end, edit.text] for edit in edits],
+        "failing": spectrum.failing,
+        "seconds": seconds,
+    }
+    command = probe_command(workspace.root, test_command, _PROBE, only=only, first=[json.dumps(asked)])
+    if command is None:
+        return Search()
+    return _read(workspace.run(command, timeout_s=seconds + _SPARE_S).output, edits)
+
+
+def _likely_edits(root: Path, spectrum: Spectrum) -> tuple[Edit, ...]:
+    """Edits in order: the kind of mistake counts, and how much failing tests run through the line."""
+    found: list[tuple[float, Edit]] = []
+    for path in spectrum.paths()[:_MOST_FILES]:
+        text = None if is_test_path(path) else read_text(root, path)
+        if text is None or "\r\n" in text:
+            continue
+        lines = {line for trace in spectrum.tests.values() if not trace.passed for line in trace.lines.get(path, ())}
+        weights = {line: spectrum.suspicion(path, line, line) for line in lines}
+        for edit in edits_of(path, text, lines):
+            found.append((edit.rank + 3 * (1 - weights.get(edit.line, 0.5)), edit))
+    ordered = [edit for _, edit in sorted(found, key=lambda pair: pair[0])]
+    kept: list[Edit] = []
+    size = 0
+    for edit in ordered[:_MOST_EDITS]:
+        size += len(edit.path) + len(edit.text) + 30
+        if size > _MOST_BYTES:
+            break
+        kept.append(edit)
+    return tuple(kept)
+
+
+def _read(output: str, edits: Sequence[Edit]) -> Search:
+    _, mark, rest = output.rpartition(_MARK)
+    if not mark:
+        return Search()
+    try:
+        data = json.loads(rest.strip().split("\n", 1)[0])
+        return Search(tried=int(data["tried"]), passing=tuple(edits[int(number)] for number in data["passed"]))
+    except (ValueError, TypeError, KeyError, IndexError):
+        return Search()
