@@ -13,7 +13,7 @@ import importlib
 import json
 import re
 import urllib.parse
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,6 +79,35 @@ def find_secrets(
             Finding(rule=span.rule, line=line, certain=span.certain, start=span.start, end=span.end),
         )
     return tuple(findings)
+
+
+TAKEN_OUT = re.compile(r"\[taken out by git-mimo: ([\w.-]+)\]")
+_LARGEST_SCANNED = 10 << 20  # larger files fail a product's gate
+
+
+def file_cleaner(known: Mapping[str, str]) -> Callable[[bytes, Callable[[], bytes]], bytes]:
+    """What makes a file fit for git's objects: secrets that it did not hold before are taken out, see `TAKEN_OUT`.
+
+    Only what is certain. The function takes the content and how to get the one before; CheckError when the scanner
+    breaks.
+    """
+
+    def clean(data: bytes, before: Callable[[], bytes]) -> bytes:
+        if len(data) > _LARGEST_SCANNED:
+            return data
+        found = [finding for finding in find_secrets(data, known) if finding.certain]
+        if not found:
+            return data
+        text, old = _decode(data), _decode(before())
+        pieces: list[str] = []
+        position = 0
+        for finding in found:
+            if text[finding.start : finding.end] not in old:
+                pieces += [text[position : finding.start], f"[taken out by git-mimo: {finding.rule}]"]
+                position = finding.end
+        return "".join([*pieces, text[position:]]).encode() if pieces else data
+
+    return clean
 
 
 def known_secrets(environment: Mapping[str, str]) -> dict[str, str]:

@@ -10,7 +10,9 @@ BUGS = load_bugs()
 
 
 def test_there_are_enough_tasks() -> None:
-    assert len(BUGS) >= 18
+    assert len(load_bugs(kind="modules")) >= 18
+    assert len(load_bugs(kind="functions")) >= 16
+    assert len({bug.name for bug in BUGS}) == len(BUGS)
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)

@@ -30,7 +30,7 @@ def main() -> int:
         return 0
     rows = options.rows.split(",")
     counts = tuple(int(n) for n in options.n.split(","))
-    bugs = load_bugs(options.tasks.split(",") if options.tasks else ())
+    bugs = load_bugs(options.tasks.split(",") if options.tasks else (), options.set)
     if options.shuffle is not None:
         random.Random(options.shuffle).shuffle(bugs)
     bugs = bugs[: options.first or None]
@@ -120,6 +120,7 @@ def _parser() -> argparse.ArgumentParser:
     source.add_argument("--table", type=Path, help="run nothing, print the table of what `--out` wrote")
     parser.add_argument("--rows", default="plain,mimo,aider,mini")
     parser.add_argument("--n", default="1,3,8", help="numbers of candidates to report")
+    parser.add_argument("--set", choices=["modules", "functions", "all"], default="modules")
     parser.add_argument("--tasks", default="", help="names, separated by commas; all by default")
     parser.add_argument(
         "--shuffle", type=int, help="order the tasks by this seed, so that a run that is cut is a sample"

@@ -1,6 +1,7 @@
 """The bug repositories: loading them, setting them up as real git repositories, and judging what became of them.
 
-A task is a directory of `tasks/`: `repo/` (what the tool sees, with visible tests in `repo/tests`), `hidden/` (stricter
+A task is a directory of `tasks/`, modules with mistakes that often take several lines to mend, or of `functions/`, one
+short function at fault in one place: `repo/` (what the tool sees, with visible tests in `repo/tests`), `hidden/` (stricter
 tests that no tool sees), `task.md` (what a user would write) and `fix.patch` (the reference fix; only the self-check
 reads it).
 """
@@ -14,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-TASKS = Path(__file__).parent / "tasks"
+SETS = {"modules": Path(__file__).parent / "tasks", "functions": Path(__file__).parent / "functions"}
 TEST_COMMAND = "python -m pytest -q -p no:cacheprovider"
 TEST_LIMIT_S = 20.0
 _IDENTITY = ("-c", "user.name=Bench", "-c", "user.email=bench@example.org", "-c", "commit.gpgsign=false")
@@ -50,11 +51,15 @@ class TestRun:
     output: str
 
 
-def load_bugs(names: Sequence[str] = ()) -> list[Bug]:
-    """All tasks in order of name, or those named; an unknown name raises ValueError."""
+def load_bugs(names: Sequence[str] = (), kind: str = "all") -> list[Bug]:
+    """Tasks of a set (`modules`, `functions`) or `all`, in order of name; or those named, wherever they are.
+
+    An unknown name raises ValueError.
+    """
+    places = [place for name, place in SETS.items() if names or kind in (name, "all")]
     found = [
         Bug(name=path.name, directory=path, text=" ".join((path / "task.md").read_text().split()))
-        for path in sorted(TASKS.iterdir())
+        for path in sorted((path for place in places for path in place.iterdir()), key=lambda path: path.name)
         if (path / "task.md").is_file()
     ]
     unknown = set(names) - {bug.name for bug in found}

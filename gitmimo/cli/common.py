@@ -18,12 +18,14 @@ from gitmimo.config import Config, resolve
 from gitmimo.errors import RepoError
 from gitmimo.git.binary import run_git
 from gitmimo.git.repository import Repository
+from gitmimo.redact import file_cleaner, known_secrets
 
 
 def open_repository() -> Repository:
     """The repository of the current directory, with a checkout."""
     repository = Repository.discover(Path.cwd())
     repository.require_work_tree()
+    repository.clean_files_with(file_cleaner(known_secrets(os.environ)))
     return repository
 
 

@@ -10,7 +10,7 @@ from gitmimo.git.objects import GITLINK, LINK
 from gitmimo.git.patch import diff_facts
 from gitmimo.git.repository import Repository
 from gitmimo.records import DiffFacts, Oid
-from gitmimo.redact import find_secrets
+from gitmimo.redact import TAKEN_OUT, find_secrets
 from gitmimo.visible import visible
 
 _MOST_FILE_BYTES = 10 << 20
@@ -62,11 +62,13 @@ def _secrets(
     shown: str, data: bytes, before: bytes | None, known: Mapping[str, str], flags: list[str]
 ) -> Iterator[str]:
     """Secrets that the base's file doesn't hold already. What only looks like one is flagged for a person."""
+    text, old = data.decode("utf-8", "replace"), (before or b"").decode("utf-8", "replace")
+    for gap in TAKEN_OUT.finditer(text):
+        if gap[0] not in old:
+            line = text.count("\n", 0, gap.start()) + 1
+            yield f"a secret: {gap[1]} in line {line}, taken out of its commit: `{shown}`"
     try:
         found = find_secrets(data, known)
-        if not found:
-            return
-        text, old = data.decode("utf-8", "replace"), (before or b"").decode("utf-8", "replace")
     except CheckError as error:
         yield f"the scan for secrets failed: {error.message}: `{shown}`"
         return

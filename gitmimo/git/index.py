@@ -11,6 +11,7 @@ from pathlib import Path
 
 from gitmimo.git.binary import GitResult, run_git
 from gitmimo.git.edit import entries_apart, hold_written, is_git_dir_name
+from gitmimo.git.objects import EXECUTABLE, FILE
 from gitmimo.git.repository import Repository
 from gitmimo.git.tree_rules import product_key, read_tree_rules
 from gitmimo.records import Oid, from_json
@@ -31,6 +32,7 @@ _SWITCHES = tuple(
 )
 _SPARSE = ("-c", "core.sparseCheckout=true")  # then git looks whether a file is there that was left out
 _STATE_VERSION = 1
+_LARGEST_CLEANED = 64 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,12 +66,32 @@ def snapshot_by_index(
     _state_path(index).unlink()  # until the tree is written, nothing is known of the index
     if gone:
         call.git("update-index", "-z", "--force-remove", "--stdin", input=b"\0".join(gone) + b"\0")
-    said = call.git("update-index", "-z", "--add", "--replace", "--stdin", input=b"\0".join(present) + b"\0").stderr
+    cleaned = _clean_files(repository, directory, present, before=state.tree)
+    plain = [path for path in present if path not in cleaned]
+    said = call.git("update-index", "-z", "--add", "--replace", "--stdin", input=b"\0".join(plain) + b"\0").stderr
+    if cleaned:
+        call.git("update-index", "-z", "--add", "--replace", "--index-info", input=b"".join(cleaned.values()))
     tree = Oid(call.git("write-tree").text)
     hold_written(repository, tree, state.tree)
     left_out = tuple(line.removeprefix("Ignoring path ") for line in said.splitlines() if line.startswith("Ignoring"))
     _go_on(repository, index, state, tree, left_out)
     return tree, left_out
+
+
+def _clean_files(repository: Repository, directory: Path, paths: list[bytes], *, before: Oid) -> dict[bytes, bytes]:
+    """Lines for the index of those files that may not be stored as they lie there, by path."""
+    found: dict[bytes, bytes] = {}
+    for path in paths:
+        place, name = directory / os.fsdecode(path), os.fsdecode(path)
+        if place.is_symlink() or not place.is_file() or place.stat().st_size > _LARGEST_CLEANED:
+            continue
+        entry = repository.find_entry(before, name)
+        data = place.read_bytes()
+        clean = repository.clean_file(data, entry.oid if entry and entry.mode in (FILE, EXECUTABLE) else None)
+        if clean != data:
+            mode = EXECUTABLE if os.access(place, os.X_OK) else FILE
+            found[path] = b"%06o %s\t%s\0" % (mode, repository.write_blob(clean).encode(), path)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

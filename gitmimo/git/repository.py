@@ -281,6 +281,15 @@ class Repository:
         found: dict[Path, frozenset[str]] = self._shared.setdefault("absent", {})
         return found
 
+    def clean_files_with(self, clean: Callable[[bytes, Callable[[], bytes]], bytes]) -> None:
+        """Let `clean` see each new file of a snapshot first; it gets the content, and how to read the one before."""
+        self._shared["clean"] = clean
+
+    def clean_file(self, data: bytes, before: Oid | None) -> bytes:
+        """A file's content as it may be stored."""
+        clean = self._shared.get("clean")
+        return data if clean is None else clean(data, lambda: self.read_object(before) if before else b"")
+
     @property
     def user_rules(self) -> UserRules:
         """The user's own ignore rules and filters, read once: what is written later in their place has no say."""

@@ -238,7 +238,7 @@ class Walk:
             return oid
         if is_text and self.known.converts_line_ends and b"\r\n" in data:
             raise NeedsGit
-        return self.repository.write_blob(data)
+        return self.repository.write_blob(self.repository.clean_file(data, before[1] if before else None))
 
     def _visit_unseen(self) -> None:
         """Find tracked files below ignored directories; whatever else wasn't seen is gone."""

@@ -17,7 +17,7 @@ from gitmimo.workflow.steps import TRAJECTORY
 
 _AGENT_MEMORY_BYTES = 8 << 30  # JavaScript engines reserve much more than they use
 _HANGS_AFTER = 10  # times what the tests took before: a change that lets them run longer has made an endless loop
-_LEAST_TEST_S = 20.0
+_LEAST_TEST_S = 10.0
 # what tests leave behind is no part of a product
 _COMMAND_ENVIRONMENT = {"PYTHONDONTWRITEBYTECODE": "1", "PYTEST_ADDOPTS": "-p no:cacheprovider", "CI": "1"}
 

@@ -5,6 +5,9 @@ import json
 import subprocess
 from pathlib import Path
 
+import pytest
+
+from gitmimo.redact import find_secrets
 from tests.conftest import GitBuilder
 from tests.project import mimo
 from tests.scripted_server import Answer
@@ -126,3 +129,46 @@ def test_a_refused_product_s_secret_is_not_shown(project: GitBuilder, session: S
     name = str(outcome.result["session"])
     said = [mimo(*words, cwd=project.path) for words in (("show", name), ("log", name, "--steps"))]
     assert all(secret not in f"{one.out}{one.err}" for one in [*said, outcome.said])
+
+
+@pytest.mark.parametrize(
+    "attributes", ["", "* text=auto eol=lf\n*.cfg filter=upper\n"], ids=["as it lies", "by filters"]
+)
+def test_no_secret_of_a_file_reaches_any_object(
+    attributes: str, project: GitBuilder, session: Session, tmp_path: Path
+) -> None:
+    """Written by the tool, by a command, changed later, left uncommitted by a candidate that is stopped."""
+    if attributes:
+        project("config", "filter.upper.clean", "cat")
+        project.commit({".gitattributes": attributes, "old.cfg": "1\n"})
+    text = "\n".join(f"{CONTROL} {name}\n{secret}" for name, secret in SECRETS.items())
+    hidden = base64.b64encode(text.encode()).decode()
+    write = Answer(tool_calls=(("write", json.dumps({"path": "settings.cfg", "content": text})),))
+    outcome = session(
+        {
+            "a": [
+                write,
+                *runs(f"mkdir deep; echo {hidden} | base64 -d > deep/keys.txt; echo x >> settings.cfg", MEND),
+            ]
+        }
+    )
+    gate = outcome.failed_gates("a")["product"]
+    assert "a secret" in gate
+    assert "taken out of its commit" in gate
+    assert outcome.result["winner"] is None
+    found = everything(project)
+    assert found.count(CONTROL.encode()) >= len(SECRETS)
+    certain = {text: any(one.certain for one in find_secrets(text.encode())) for text in SECRETS.values()}
+    unsure = {core_of(text) for text in certain if not certain[text]}
+    cores = {core_of(text) for text in certain if certain[text]} - unsure
+    assert len(cores) >= 20
+    assert [core for core in cores if core.encode() in found] == []
+
+
+def test_a_secret_that_the_base_holds_is_no_reason_to_change_its_file(project: GitBuilder, session: Session) -> None:
+    secret = SECRETS["github classic"]
+    project.commit({"fixtures.py": f"TOKEN = '{secret}'\n"})
+    outcome = session({"a": runs("echo '# more' >> fixtures.py", MEND)})
+    assert outcome.passed("a"), outcome.failed_gates("a")
+    branch = str(outcome.result["result_branch"])
+    assert project("show", f"{branch}:fixtures.py") == f"TOKEN = '{secret}'\n# more"

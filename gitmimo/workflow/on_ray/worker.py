@@ -21,6 +21,7 @@ from gitmimo.git.repository import Repository
 from gitmimo.journal import Journal
 from gitmimo.llm.routed import cancelled_reply
 from gitmimo.records import CandidateResult, Evidence, Message, Oid, Reply, StopReason, Tool
+from gitmimo.redact import file_cleaner
 from gitmimo.workflow.candidates import attempt
 from gitmimo.workflow.history import Past
 from gitmimo.workflow.judging import Judge
@@ -249,6 +250,7 @@ class _Home:
             value = getattr(self._order.author, name)
             run_git(["config", f"user.{name}", value], git_dir=place, cwd=place)
         repository = Repository.discover(place, environ={})
+        repository.clean_files_with(file_cleaner({}))  # values that are known are not sent to workers
         if self._order.tip != self._order.base:
             self._fetch(repository, self._order.tip_ref, self._order.tip)
         return repository
