@@ -1,0 +1,1 @@
+"""What has to be bought to build something."""

@@ -1,0 +1,1 @@
+"""Amounts of money kept in cents."""

@@ -1,0 +1,1 @@
+"""Sand that falls in a grid."""

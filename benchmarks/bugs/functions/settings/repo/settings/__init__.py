@@ -1,0 +1,1 @@
+"""Settings in plain text."""

@@ -1,0 +1,1 @@
+"""Previews of longer texts."""

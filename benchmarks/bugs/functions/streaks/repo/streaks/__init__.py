@@ -1,0 +1,1 @@
+"""Streaks of days in a habit diary."""
