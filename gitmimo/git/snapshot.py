@@ -18,6 +18,7 @@ from gitmimo.git.sparse import absent_paths
 from gitmimo.git.stat_data import Checkout
 from gitmimo.git.tree_rules import product_key, read_tree_rules
 from gitmimo.git.walk import Known, NeedsGit, Walk
+from gitmimo.git.watch import begin_watch, watched_index
 from gitmimo.records import Oid
 
 
@@ -39,7 +40,7 @@ def take_snapshot(repository: Repository, directory: Path, *, parent: Oid, index
         raise RepoError(f"the directory is gone: `{directory}`")
     absent = repository.absent.get(index, frozenset())
     try:
-        known = _prepare(repository, parent, index)
+        known = _prepare(repository, directory, parent, index)
         walk = Walk(repository, directory, parent, known, absent=absent)
         tree = walk.write()
     except (NeedsGit, TooManyStars):
@@ -74,9 +75,10 @@ def forget_checkout(repository: Repository, *, index: Path) -> None:
     """Forget what is known of a directory that is gone."""
     repository.snapshots.pop(index, None)
     repository.absent.pop(index, None)
+    watched_index(index).unlink(missing_ok=True)
 
 
-def _prepare(repository: Repository, parent: Oid, index: Path) -> Known:
+def _prepare(repository: Repository, directory: Path, parent: Oid, index: Path) -> Known:
     known = repository.snapshots.get(index)
     key = product_key(repository, parent)
     if isinstance(known, Known) and known.key == key:
@@ -87,11 +89,18 @@ def _prepare(repository: Repository, parent: Oid, index: Path) -> Known:
     rules = read_tree_rules(repository, parent, entries)
     if rules.converts_otherwise or not repository.user_rules.is_plain:
         raise NeedsGit
+    tracked = {e.path: (e.mode, e.oid) for e in entries if not e.path.startswith(f"{MIMO_DIR}/")}
+    written = known.written if known else checkout.read() if checkout else {}
+    watch = None
+    if checkout is not None:
+        copy = watched_index(index)
+        watch = begin_watch(repository, directory, checkout=checkout, copy=copy, written=written, tracked=tracked)
     return Known(
         key=key,
         rules=IgnoreRules(rules.ignore),
-        tracked={e.path: (e.mode, e.oid) for e in entries if not e.path.startswith(f"{MIMO_DIR}/")},
+        tracked=tracked,
         converts_line_ends=rules.converts_line_ends,
         files=known.files if known else {},
-        written=known.written if known else checkout.read() if checkout else {},
+        written=written,
+        watch=watch,
     )

@@ -49,14 +49,18 @@ class Checkout:
     def read(self) -> dict[str, Written]:
         """Return its files by path; none when the index is another by now, or of a kind that isn't read here."""
         try:
-            if _mark(self.index) != self.mark:
+            if not self.is_untouched():
                 return {}
             data = self.index.read_bytes()
-            if _mark(self.index) != self.mark:
+            if not self.is_untouched():
                 return {}
             return dict(_entries(data, written_ns=self.mark[0]))
         except (OSError, ValueError, struct.error):
             return {}
+
+    def is_untouched(self) -> bool:
+        """Whether the index is still the one that was noted. OSError when it is gone."""
+        return _mark(self.index) == self.mark
 
 
 def note_checkout(index: Path) -> Checkout | None:

@@ -4,7 +4,7 @@ import hashlib
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from gitmimo.git.objects import EXECUTABLE, FILE, GITLINK, LINK
 from gitmimo.git.repository import Repository
 from gitmimo.git.stat_data import Written, is_settled
 from gitmimo.git.tree_rules import SOURCES, product_key
+from gitmimo.git.watch import Watch
 from gitmimo.records import Oid
 
 _STREAMED_BYTES = 64 << 20  # larger files are read by git
@@ -47,6 +48,7 @@ class Known:
     files: dict[str, tuple[_Signature, _Held]] = field(default_factory=dict)
     listings: dict[str, _Listing] = field(default_factory=dict)
     written: dict[str, Written] = field(default_factory=dict)  # by git's checkout, and not looked at yet
+    watch: Watch | None = None  # in a large checkout
 
 
 class Walk:
@@ -64,11 +66,19 @@ class Walk:
         self.left_out: list[str] = []
         self._seen: set[str] = set()
         self._directories = {""}
+        self._assumed: set[str] = known.watch.assumed if known.watch else set()
         self._started_ns = time.time_ns()
 
     def write(self) -> Oid:
         """Walk, write the blobs that are new and the trees, and remember them for the next call."""
-        self._visit_all()
+        watch = self.known.watch
+        if watch is None:
+            self._visit_all("")
+        else:
+            self._seen |= self._assumed
+            with watch.look(self.repository, Path(self.top)) as answer:
+                self._visit_all("")
+                self._doubt(answer.result())
         self._visit_unseen()
         bare = Oid(self.known.key.partition(" ")[0])  # the parent's product
         wanted = {path: None if held is None else (held[1], held[0]) for path, held in self.changed.items()}
@@ -76,8 +86,19 @@ class Walk:
         self._remember(tree)
         return tree
 
-    def _visit_all(self) -> None:
-        waiting = [""]
+    def _doubt(self, differing: Set[str]) -> None:
+        """Look again at files that were taken as unchanged, and into directories that stand in their place."""
+        for path in differing & self._assumed:
+            self._seen.discard(path)
+            place = Path(self.top, path)
+            if place.is_dir() and not place.is_symlink():
+                parent = f"{path.rpartition('/')[0]}/" if "/" in path else ""
+                self.known.listings.pop(parent, None)
+                self._assumed -= {other for other in self._assumed if other.startswith(parent)}
+                self._visit_all(parent)
+
+    def _visit_all(self, top: str) -> None:
+        waiting = [top]
         while waiting:
             prefix = waiting.pop()
             try:
@@ -104,6 +125,7 @@ class Walk:
         The loop that a large project feels.
         """
         top, tracked, files, seen = f"{self.top}/", self.known.tracked, self.known.files, self._seen
+        assumed = self._assumed
         lstat = os.lstat
         try:
             for path in known.directories:
@@ -113,6 +135,8 @@ class Walk:
                 if stat.S_ISDIR(lstat(top + path).st_mode) != is_directory:
                     return False
             for path in known.files:
+                if path in assumed:
+                    continue
                 found = lstat(top + path)
                 cached = files.get(path)
                 if (
@@ -159,6 +183,8 @@ class Walk:
                 listing.ignored.append((path, False))
                 continue
             listing.files.append(path)
+            if path in self._assumed:
+                continue
             found = item.stat(follow_symlinks=False)
             cached = files.get(path)
             if (
@@ -289,6 +315,7 @@ class Walk:
                 known.files.pop(path, None)
             else:
                 known.tracked[path] = held
+        self._assumed -= self.changed.keys()
         # with other rules or submodules the next call starts from the parent's again
         known.key = "" if sources else product_key(self.repository, tree)
 

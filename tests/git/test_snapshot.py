@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gitmimo.errors import RepoError
+from gitmimo.git import watch
 from gitmimo.git.admin import checked_out_index
 from gitmimo.git.commit import write_commit
 from gitmimo.git.index import snapshot_by_index
@@ -32,7 +33,7 @@ class Candidate:
         self.parent = base
         self.index = place.with_name("index")
         add_worktree(repository, place, branch="mimo/s/1", start=base, reason="x")
-        if way == "checkout":
+        if way in ("checkout", "watched"):
             expect_checkout(repository, settled_checkout(repository, place), index=self.index)
 
     def take(self) -> Oid:
@@ -56,6 +57,10 @@ def settled_checkout(repository: Repository, place: Path) -> Checkout:
     """A new worktree as it looks when git took long enough to write it that its files' times can be relied on."""
     index = checked_out_index(repository.common_dir, place)
     assert index is not None
+    return settled(index)
+
+
+def settled(index: Path) -> Checkout:
     time.sleep(0.15)
     os.utime(index)
     noted = note_checkout(index)
@@ -63,8 +68,16 @@ def settled_checkout(repository: Repository, place: Path) -> Checkout:
     return noted
 
 
-@pytest.fixture(params=["walk", "checkout", "index"])
-def candidate(request: pytest.FixtureRequest, repository: Repository, base: Oid, tmp_path: Path) -> Candidate:
+@pytest.fixture(params=["walk", "checkout", "watched", "index"])
+def candidate(
+    request: pytest.FixtureRequest,
+    repository: Repository,
+    base: Oid,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Candidate:
+    if request.param == "watched":
+        monkeypatch.setattr(watch, "LARGE", 1)
     return Candidate(repository, base, tmp_path / "state/w", request.param)
 
 
@@ -392,22 +405,26 @@ STEPS = st.lists(st.tuples(NAMES, st.one_of(TEXTS, st.sampled_from(["remove", "l
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(steps=STEPS)
-def test_both_ways_see_the_same(
-    repository: Repository, base: Oid, tmp_path: Path, steps: list[tuple[str, str]]
+def test_all_ways_see_the_same(
+    repository: Repository, base: Oid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: list[tuple[str, str]]
 ) -> None:
+    monkeypatch.setattr(watch, "LARGE", 1)
     place = tmp_path / "both"
     shutil.rmtree(place, ignore_errors=True)
-    checkout(repository, repository.tree_of(base), place)
     for index in tmp_path.glob("by*"):
         index.unlink()
+    checkout(repository, repository.tree_of(base), place, index=tmp_path / "by-checkout")
     repository.snapshots.clear()
+    expect_checkout(repository, settled(tmp_path / "by-checkout"), index=tmp_path / "by-git")
     parent = base
     for name, what in [*steps, ("", "commit")]:
         path = place / name
         if what == "commit":
             walked = snapshot(repository, place, parent=parent, index=tmp_path / "by-walk")
             indexed, _ = snapshot_by_index(repository, place, parent=parent, index=tmp_path / "by-index")
-            assert walked == indexed
+            watched = snapshot(repository, place, parent=parent, index=tmp_path / "by-git")
+            assert watch.watched_index(tmp_path / "by-git").is_file()
+            assert walked == indexed == watched
             parent = write_commit(repository, tree=walked, parents=[parent], message="x")
             continue
         for parent_directory in reversed(path.relative_to(place).parents):
