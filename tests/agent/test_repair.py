@@ -2,9 +2,7 @@
 
 import ast
 import os
-import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -12,29 +10,11 @@ import pytest
 from gitmimo.agent.mutation import apply, edits_of
 from gitmimo.agent.repair import search_edits
 from gitmimo.agent.spectrum import Spectrum, trace_tests
-from gitmimo.records import CommandResult
+from tests.agent.workshop import RealWorkspace
 
-COMMAND = f"{sys.executable} -m pytest -q -p no:cacheprovider"
-
-
-@dataclass(frozen=True, slots=True)
-class Bare:
-    """A directory without a sandbox."""
-
-    root: Path
-
-    def run(self, command: str, *, timeout_s: float | None = None) -> CommandResult:
-        env = os.environ | {"PYTHONDONTWRITEBYTECODE": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-        done = subprocess.run(
-            command, shell=True, cwd=self.root, env=env, capture_output=True, text=True, check=False, timeout=timeout_s
-        )
-        return CommandResult(command=command, exit_code=done.returncode, output=done.stdout + done.stderr, seconds=0.0)
-
-    def test(self) -> CommandResult | None:
-        return self.run(COMMAND)
-
-    def changes(self) -> str | None:
-        return None
+COMMAND = (
+    f"PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 PYTHONDONTWRITEBYTECODE=1 {sys.executable} -m pytest -q -p no:cacheprovider"
+)
 
 
 def function(body: str, head: str = "a, b") -> str:
@@ -127,15 +107,15 @@ def test_down():
 """
 
 
-def project(root: Path, **files: str) -> Bare:
+def project(root: Path, **files: str) -> RealWorkspace:
     for name, text in {"pkg/__init__.py": "", "pkg/down.py": CODE, "tests/test_down.py": TESTS, **files}.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    return Bare(root)
+    return RealWorkspace(root)
 
 
-def traced(workspace: Bare) -> Spectrum:
+def traced(workspace: RealWorkspace) -> Spectrum:
     spectrum = trace_tests(workspace, COMMAND)
     assert spectrum is not None
     return spectrum
