@@ -1,0 +1,1 @@
+"""Parts of a source file."""

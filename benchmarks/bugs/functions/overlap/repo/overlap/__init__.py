@@ -1,0 +1,1 @@
+"""Rectangles on a page."""

@@ -1,0 +1,1 @@
+"""Matrices, step by step."""

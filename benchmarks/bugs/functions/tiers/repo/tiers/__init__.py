@@ -1,0 +1,1 @@
+"""Prices by quantity."""
