@@ -87,6 +87,8 @@ def _anchored(line: bytes, directory: bytes) -> bytes:
         return rule + end
     negation = b"!" if rule.startswith(b"!") else b""
     rule = rule.removeprefix(b"!")
+    if not rule.removesuffix(b"/"):
+        return b""
     prefix = b"/" + _GLOB_CHARACTERS.sub(rb"\\\1", directory) + b"/"
     if b"/" in rule.removesuffix(b"/"):  # anchored to its own directory
         return negation + prefix + rule.removeprefix(b"/") + end

@@ -6,7 +6,7 @@ files, without their `.git`. Where files go into git as they lie, the directory 
 otherwise git does it by a private index, which takes three.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gitmimo.errors import RepoError
@@ -83,6 +83,10 @@ def _prepare(repository: Repository, directory: Path, parent: Oid, index: Path) 
     key = product_key(repository, parent)
     if isinstance(known, Known) and known.key == key:
         return known
+    if isinstance(known, Known) and known.next_key == key:
+        known.key = key
+        known.gone.clear()
+        return known
     entries = repository.list_paths(parent)
     checkout = known if isinstance(known, Checkout) else None
     known = known if isinstance(known, Known) else None
@@ -95,8 +99,13 @@ def _prepare(repository: Repository, directory: Path, parent: Oid, index: Path) 
     if checkout is not None:
         copy = watched_index(index)
         watch = begin_watch(repository, directory, checkout=checkout, copy=copy, written=written, tracked=tracked)
+    elif known is not None and known.watch is not None:
+        before = known.tracked
+        watch = replace(known.watch, assumed={p for p in known.watch.assumed if tracked.get(p) == before.get(p)})
     return Known(
         key=key,
+        next_key=key,
+        product=Oid(key.partition(" ")[0]),
         rules=IgnoreRules(rules.ignore),
         tracked=tracked,
         converts_line_ends=rules.converts_line_ends,

@@ -41,14 +41,17 @@ class NeedsGit(Exception):
 class Known:
     """What earlier calls for the same directory learnt; may vanish, then everything is read again."""
 
-    key: str
+    key: str  # the parent that the rules come from
+    next_key: str  # the same for the tree that was written last, as long as its rules are the same
     rules: IgnoreRules
-    tracked: dict[str, _Held]  # the parent's product
+    product: Oid  # the tree that was written last without `.mimo/`, at first the parent's
+    tracked: dict[str, _Held]  # its files
     converts_line_ends: bool
     files: dict[str, tuple[_Signature, _Held]] = field(default_factory=dict)
     listings: dict[str, _Listing] = field(default_factory=dict)
     written: dict[str, Written] = field(default_factory=dict)  # by git's checkout, and not looked at yet
     watch: Watch | None = None  # in a large checkout
+    gone: set[str] = field(default_factory=set)  # files of the parent that are not tracked any more, never ignored
 
 
 class Walk:
@@ -80,7 +83,7 @@ class Walk:
                 self._visit_all("")
                 self._doubt(answer.result())
         self._visit_unseen()
-        bare = Oid(self.known.key.partition(" ")[0])  # the parent's product
+        bare = self.known.product
         wanted = {path: None if held is None else (held[1], held[0]) for path, held in self.changed.items()}
         tree = change_paths(self.repository, bare, wanted) if wanted else bare
         self._remember(tree)
@@ -94,7 +97,7 @@ class Walk:
             if place.is_dir() and not place.is_symlink():
                 parent = f"{path.rpartition('/')[0]}/" if "/" in path else ""
                 self.known.listings.pop(parent, None)
-                self._assumed -= {other for other in self._assumed if other.startswith(parent)}
+                self._assumed.difference_update([other for other in self._assumed if other.startswith(parent)])
                 self._visit_all(parent)
 
     def _visit_all(self, top: str) -> None:
@@ -157,6 +160,7 @@ class Walk:
     def _visit_anew(self, prefix: str, items: Iterator[os.DirEntry[str]]) -> _Listing:
         listing = _Listing([], [], [], [])
         tracked, files, is_ignored = self.known.tracked, self.known.files, self.known.rules.is_ignored
+        gone = self.known.gone
         has_names = True
         for item in items:
             listing.names.append(item.name)
@@ -179,7 +183,8 @@ class Walk:
                 else:
                     listing.ignored.append((path, True))
                 continue
-            if held is None and is_ignored(path, is_directory=False) and not self._is_known_memory(path):
+            is_new = held is None and path not in gone
+            if is_new and is_ignored(path, is_directory=False) and not self._is_known_memory(path):
                 listing.ignored.append((path, False))
                 continue
             listing.files.append(path)
@@ -269,7 +274,7 @@ class Walk:
     def _visit_unseen(self) -> None:
         """Find tracked files below ignored directories; whatever else wasn't seen is gone."""
         blocked = self._blocked()
-        for path in self.known.tracked.keys() - self._seen:
+        for path in self._unseen():
             if path in self.absent and not path.startswith(blocked):
                 continue
             found = None
@@ -278,12 +283,16 @@ class Walk:
                     found = os.lstat(f"{self.top}/{path}")
                 except OSError:
                     found = None
-            if found is not None and self.known.tracked[path][0] == GITLINK and stat.S_ISDIR(found.st_mode):
+            if found is not None and _is_gitlink(self.known.tracked.get(path)) and stat.S_ISDIR(found.st_mode):
                 continue
             if found is not None:
                 self._visit(path, found)
-            if path not in self._seen:
+            if path not in self._seen and path in self.known.tracked:
                 self.changed.setdefault(path, None)
+
+    def _unseen(self) -> set[str]:
+        """Files that must be there and didn't show: gone, or below an ignored directory."""
+        return (self.known.tracked.keys() - self._seen) | (self.known.gone - self.changed.keys())
 
     def _blocked(self) -> tuple[str, ...]:
         """The directories that a sparse checkout left out and in whose place there is a file now."""
@@ -306,18 +315,24 @@ class Walk:
 
     def _remember(self, tree: Oid) -> None:
         known = self.known
-        sources = [p for p in self.changed if p.rpartition("/")[2] in SOURCES or _is_gitlink(known.tracked.get(p))]
+        has_other_rules = any(path.rpartition("/")[2] in SOURCES for path in self.changed)
+        has_other_links = any(_is_gitlink(known.tracked.get(path)) for path in self.changed)
         for path, held in self.changed.items():
             if path.startswith(f"{MIMO_DIR}/"):
                 continue
             if held is None:
                 known.tracked.pop(path, None)
                 known.files.pop(path, None)
+                known.gone.add(path)
             else:
                 known.tracked[path] = held
-        self._assumed -= self.changed.keys()
-        # with other rules or submodules the next call starts from the parent's again
-        known.key = "" if sources else product_key(self.repository, tree)
+                known.gone.discard(path)
+        self._assumed.difference_update(self.changed)
+        key = product_key(self.repository, tree)
+        known.product = Oid(key.partition(" ")[0])
+        known.next_key = "" if has_other_rules or not known.next_key else key
+        if has_other_links:  # a submodule's directory counts as the parent has it: begin with that again
+            known.key = known.next_key = ""
 
 
 def _read_file(place: str) -> bytes:

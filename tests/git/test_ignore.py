@@ -91,6 +91,8 @@ def test_rules_mean_what_git_means(checkout: Path, rules: str) -> None:
 @example(top="b/\n!b/a.o", below="!a.o")
 @example(top="*", below="!*")
 @example(top="/b/**/", below="/*\n!/c")
+@example(top="", below="b\n!")
+@example(top="/", below="b\n!/\n/")
 def test_any_rules_mean_what_git_means(checkout: Path, top: str, below: str) -> None:
     files = {".gitignore": top, "b/.gitignore": below, "doc/a/.gitignore": below}
     assert ignored_by_rules(files) == ignored_by_git(checkout, files)

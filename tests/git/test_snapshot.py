@@ -400,13 +400,18 @@ STEPS = st.lists(st.tuples(NAMES, st.one_of(TEXTS, st.sampled_from(["remove", "l
 
 
 @settings(
-    max_examples=25,
+    max_examples=40,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-@given(steps=STEPS)
+@given(steps=STEPS, advances=st.booleans())
 def test_all_ways_see_the_same(
-    repository: Repository, base: Oid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: list[tuple[str, str]]
+    repository: Repository,
+    base: Oid,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    steps: list[tuple[str, str]],
+    advances: bool,
 ) -> None:
     monkeypatch.setattr(watch, "LARGE", 1)
     place = tmp_path / "both"
@@ -425,7 +430,8 @@ def test_all_ways_see_the_same(
             watched = snapshot(repository, place, parent=parent, index=tmp_path / "by-git")
             assert watch.watched_index(tmp_path / "by-git").is_file()
             assert walked == indexed == watched
-            parent = write_commit(repository, tree=walked, parents=[parent], message="x")
+            if advances:
+                parent = write_commit(repository, tree=walked, parents=[parent], message="x")
             continue
         for parent_directory in reversed(path.relative_to(place).parents):
             in_the_way = place / parent_directory
