@@ -257,7 +257,7 @@ def _measure_commands(table: Table, place: Path, rounds: int) -> None:
         task = ("--task", "add returns the difference; mend it", "--model", "openai/m", "--critic", "none")
         table.row("`start -n 1`, whole session", took(lambda: mimo("start", *task, "-n", "1")))
         table.row("`start -n 4 --fanout all`", took(lambda: mimo("start", *task, "-n", "4", "--fanout", "all")))
-    for words in (("status",), ("list",), ("show",), ("diff",), ("why", "calc.py:6"), ("gc",)):
+    for words in (("status",), ("list",), ("show",), ("diff",), ("gc",)):
         table.row(f"`git mimo {' '.join(words)}`", statistics.median(took(lambda: mimo(*words)) for _ in range(rounds)))  # noqa: B023
 
 

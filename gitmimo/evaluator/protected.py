@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable
-from pathlib import PurePosixPath
 
 _TEST_DIRECTORIES = frozenset({"tests", "test", "__tests__", "spec", "specs", "e2e", "testing"})
 _TEST_FILE = re.compile(
@@ -61,7 +60,7 @@ class ProtectedPaths:
         commands: Iterable[str] = (),
     ) -> None:
         base = list(base_paths)
-        self._tests = {path for path in base if _TEST_FILE.fullmatch(PurePosixPath(path).name)}
+        self._tests = {path for path in base if _TEST_FILE.fullmatch(_name(path))}
         self._has_tests = bool(self._tests)
         self._beside = {_parent(path) for path in self._tests}
         self._directories = {top for path in self._tests for top in _test_tops(path)}
@@ -71,13 +70,14 @@ class ProtectedPaths:
         self._exempt = [_glob(pattern) for pattern in exempt]
         words = " ".join(commands)
         self._builds = bool(re.search(r"\b(?:make|just|task)\b", words))
-        self._named = {path for path in base if re.search(rf"(?:^|[\s=/]){re.escape(path)}(?:\s|$)", words)}
+        mentioned = (path for path in base if path in words)  # before a pattern is made of each path
+        self._named = {path for path in mentioned if re.search(rf"(?:^|[\s=/]){re.escape(path)}(?:\s|$)", words)}
 
     def is_protected(self, path: str) -> bool:
         """Whether the base's version of this path is the one that counts, its absence included."""
         if any(pattern.fullmatch(path) for pattern in self._exempt):
             return path.startswith(".mimo/")
-        name = PurePosixPath(path).name
+        name = _name(path)
         return (
             self.is_test(path)
             or name in _CONFIG_NAMES
@@ -97,19 +97,19 @@ class ProtectedPaths:
         tops = _test_tops(path)
         if tops and not any(top in self._base_directories for top in tops):
             return True  # a directory of tests that the base doesn't have
-        if not _TEST_FILE.fullmatch(PurePosixPath(path).name):
+        if not _TEST_FILE.fullmatch(_name(path)):
             return False
         return not self._has_tests or _parent(path) in self._beside or "/" not in path
 
     def _is_frozen_lock(self, path: str) -> bool:
         """A lockfile may change together with its manifest only: a dependency was added then, and a person looks."""
-        manifest = _LOCKFILES.get(PurePosixPath(path).name)
+        manifest = _LOCKFILES.get(_name(path))
         return manifest is not None and _join(_parent(path), manifest) not in self._changed
 
 
 def is_dependency_file(path: str) -> bool:
     """Whether a change of this file may change what is installed."""
-    name = PurePosixPath(path).name
+    name = _name(path)
     return name in MANIFESTS or name in _LOCKFILES or bool(re.fullmatch(r"requirements[^/]*\.txt", name))
 
 
@@ -117,6 +117,10 @@ def _test_tops(path: str) -> list[str]:
     """The prefixes of a path that end in a directory of tests."""
     parts = path.split("/")[:-1]
     return ["/".join(parts[: i + 1]) + "/" for i, part in enumerate(parts) if part in _TEST_DIRECTORIES]
+
+
+def _name(path: str) -> str:
+    return path.rpartition("/")[2]
 
 
 def _parent(path: str) -> str:
