@@ -158,7 +158,7 @@ def try_command(scene: Scene, template: Path, k: int, fault: str, preload: Path)
     _, came, _ = struct.unpack("lll", counters.read_bytes())
     if FAULTS[fault] == 0:
         _kill_left(scene)
-    state = f"{scene.command} {fault} {k}: exit {done.returncode}: {done.stderr[-300:]}: "
+    state = f"{scene.command} {fault} {k}: exit {done.returncode}: {done.stderr[-300:]}{done.stdout[-300:]}: "
     try:
         assert fault == "kill" or done.returncode in CODES, "not an exit code of ours"
         assert "Traceback" not in done.stderr, "a bug"
@@ -215,7 +215,7 @@ def _go_on_dream(scene: Scene) -> None:
     made = scene.git("for-each-ref", "--format=%(refname:short)", "refs/heads/mimo/dream-*").split()
     assert made, "no dream"
     contents = {scene.git("diff", "--name-only", "HEAD", branch) for branch in made}
-    assert len(contents) == 1, "dreams that differ"
+    assert len(contents) == 1, f"dreams that differ: {contents}: {done.stdout}"
     assert "SKILL.md" in contents.pop(), "no skill"
 
 
@@ -260,7 +260,8 @@ def _check_all(scene: Scene, before: Mapping[str, str], measure: Callable[[], Ma
     assert (done.returncode, "missing" in done.stdout) == (0, False), done.stderr + done.stdout
     assert git("worktree", "list").count("\n") == 0, "a worktree is left"
     assert not list((git.path / ".git/worktrees").glob("*")), "an entry of a worktree is left"
-    assert not [p for p in (git.path / ".git").glob("**/*.lock") if "mimo/" not in str(p)], "a lock is left"
+    locks = [p for p in (git.path / ".git").glob("**/*.lock") if "mimo/" not in str(p)]
+    assert not locks, f"a lock is left: {locks}"
     assert not list((git.path / ".git/mimo/held").glob("*")), "a hold is left"
     sessions = [path for path in (scene.directory / "home/state").glob("git-mimo/*/*") if path.is_dir()]
     assert not sessions, f"files of a session are left: {sessions}"

@@ -188,7 +188,8 @@ def _call(
 ) -> tuple[list[str], dict[str, str]]:
     """Return the command line and environment of one call."""
     environment = clean_environment() | {"GIT_TERMINAL_PROMPT": "0", "GIT_EDITOR": "true", "GIT_PAGER": "cat"}
-    switches: tuple[str, ...] = ()
+    # no maintenance behind our calls: its lock, left by a kill, keeps the user's own from running
+    switches: tuple[str, ...] = ("-c", "maintenance.auto=false")
     if not user_hooks:
         environment |= {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_NO_REPLACE_OBJECTS": "1"}
         switches = _QUIET_SWITCHES + _config_hook_switches(cwd, git_dir)
