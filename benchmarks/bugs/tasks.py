@@ -1,9 +1,9 @@
 """The bug repositories: loading them, setting them up as real git repositories, and judging what became of them.
 
 A task is a directory of `tasks/`, modules with mistakes that often take several lines to mend, or of `functions/`, one
-short function at fault in one place: `repo/` (what the tool sees, with visible tests in `repo/tests`), `hidden/` (stricter
-tests that no tool sees), `task.md` (what a user would write) and `fix.patch` (the reference fix; only the self-check
-reads it).
+short function at fault in one place. In it are `repo/` (what the tool sees, with visible tests in `repo/tests`),
+`hidden/` (stricter tests that no tool sees), `task.md` (what a user would write) and `fix.patch` (the reference fix;
+only the self-check reads it).
 """
 
 import os
