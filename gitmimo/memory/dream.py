@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from gitmimo.errors import BadMemory, CheckError, SecretFound
+from gitmimo.errors import BadMemory, CheckError, SecretFound, machine_fault
 from gitmimo.git.repository import Repository
 from gitmimo.llm.model import Model
 from gitmimo.memory.facts import Fact, Source
@@ -175,6 +175,8 @@ def _make(
     try:
         return make_from_session(workshop, material, winner, walked.kept, pitfalls=pitfalls)
     except CheckError as exc:
+        if machine_fault(exc) is not None:
+            raise
         return Made(skill=None, reason=f"the replay could not run: {exc.message}")
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gitmimo.environment.command import Environment, Job, Limits
-from gitmimo.errors import RepoError, SkillRefused
+from gitmimo.errors import RepoError, SkillRefused, machine_fault
 from gitmimo.git.edit import entries_apart
 from gitmimo.git.repository import Repository
 from gitmimo.git.tree import checkout, snapshot, without_mimo
@@ -118,7 +118,8 @@ def replay(bench: Bench, procedure: Procedure, parameters: Mapping[str, str], *,
     """Carry out a procedure on a fresh checkout of the commit; see `Replay.code` for how far it came.
 
     The result's tree is given also where a postcondition failed. Nothing outside the scratch directory changes.
-    CheckError when the sandbox could not start a program.
+    CheckError when the sandbox could not start a program, RepoError when the machine fails, which says nothing about
+    the procedure.
     """
     started = time.monotonic()
     document = to_document(procedure)
@@ -145,10 +146,14 @@ def replay(bench: Bench, procedure: Procedure, parameters: Mapping[str, str], *,
             problems += unmet(document["postconditions"], values, place.root, run)
             if problems:
                 raise Refused(POSTCONDITION_FAILED, "; ".join(problems))
-        except Refused as exc:
-            code, reason = exc.code, exc.reason[:1000]
-        except OSError as exc:
-            code, reason = STEP_FAILED, f"{type(exc).__name__}: {exc.strerror or exc}"
+        except (Refused, OSError) as exc:
+            fault = machine_fault(exc)
+            if fault is not None:
+                raise RepoError(f"a replay broke off: {fault.strerror}: `{place.root}`") from exc
+            if isinstance(exc, Refused):
+                code, reason = exc.code, exc.reason[:1000]
+            else:
+                code, reason = STEP_FAILED, f"{type(exc).__name__}: {exc.strerror or exc}"
     return Replay(code=code, reason=reason, tree=tree, changed=changed, seconds=time.monotonic() - started)
 
 

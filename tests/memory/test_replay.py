@@ -1,5 +1,7 @@
 """Replays in scratch checkouts: what is admitted, what is refused, and that file steps say what really happened."""
 
+import errno
+import os
 import stat
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gitmimo.environment.sandbox import open_environment
-from gitmimo.errors import SandboxUnavailable, SkillRefused
+from gitmimo.errors import RepoError, SandboxUnavailable, SkillRefused
 from gitmimo.git.repository import Repository
 from gitmimo.git.tree import put_files, without_mimo
 from gitmimo.memory.dream import dream
@@ -19,7 +21,7 @@ from gitmimo.memory.matching import match_task
 from gitmimo.memory.procedure import Change, Condition, Procedure, ProcedureStep
 from gitmimo.memory.replay import Bench, admit, replay, verify_skill
 from gitmimo.memory.skill_file import new_skill
-from gitmimo.memory.skill_runner import edited
+from gitmimo.memory.skill_runner import Files, edited
 from gitmimo.records import Oid
 from tests.conftest import GitBuilder
 from tests.memory.scenarios import FLAG
@@ -113,6 +115,24 @@ def test_programs_run_in_the_sandbox(project: GitBuilder) -> None:
 def test_a_replay_can_be_cancelled(project: GitBuilder) -> None:
     bench = replace(bench_of(project), cancelled=lambda: True)
     assert replay(bench, PROCEDURE, {}, commit=head(project)).reason == "cancelled"
+
+
+@pytest.mark.parametrize(("number", "is_fault"), [(errno.ENOSPC, True), (errno.EIO, True), (errno.ENOTDIR, False)])
+def test_a_failing_disk_says_nothing_about_a_procedure(
+    number: int, is_fault: bool, project: GitBuilder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Files, "read", fail)
+    bench = bench_of(project)
+    procedure = replace(PROCEDURE, postconditions=(Condition(kind="contains", path="a.txt", text="two"),))
+    if is_fault:
+        with pytest.raises(RepoError, match=os.strerror(number)):
+            admit(bench, procedure, {}, commit=head(project), expected=None)
+    else:
+        assert not admit(bench, procedure, {}, commit=head(project), expected=None).admitted
+    assert not list(bench.scratch.iterdir())
 
 
 def test_scratch_directories_are_removed(project: GitBuilder) -> None:
