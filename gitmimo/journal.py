@@ -1,5 +1,6 @@
 """What happened in a session: an append-only file of checksummed lines, each on disk before its effect."""
 
+import errno
 import hashlib
 import json
 import os
@@ -37,6 +38,8 @@ class Journal:
         path.parent.mkdir(parents=True, exist_ok=True)
         entries, length, self._checksum = _scan(path)
         self._sequence = entries[-1].sequence if entries else 0
+        self._length = length
+        self._is_torn = False  # a line is there in part and could not be cut off: nothing may follow it
         self._lock = threading.Lock()
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
@@ -66,6 +69,12 @@ class Journal:
         """Release the file."""
         os.close(self._descriptor)
 
+    def _cut_back(self) -> None:
+        try:
+            os.ftruncate(self._descriptor, self._length)
+        except OSError:
+            self._is_torn = True
+
     def _append(self, event: str, *, done: bool, data: Mapping[str, Any], synced: bool = True) -> None:
         with self._lock:
             body = json.dumps(
@@ -82,13 +91,17 @@ class Journal:
             checksum = _checksum(self._checksum, body)
             line = f"{checksum} {body}\n".encode()
             try:
+                if self._is_torn:
+                    raise OSError(errno.EIO, "an earlier line is torn")
                 written = os.write(self._descriptor, line)
                 if written != len(line):
-                    raise OSError(28, "no space left on device")
+                    raise OSError(errno.ENOSPC, "no space left on device")
                 if synced:
                     os.fdatasync(self._descriptor)
             except OSError as exc:
+                self._cut_back()
                 raise JournalError(f"cannot write the journal `{self.path}`: {exc.strerror}") from exc
+            self._length += len(line)
             self._sequence += 1
             self._checksum = checksum
             if str(self._sequence) == os.environ.get(KILL_VARIABLE):

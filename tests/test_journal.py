@@ -1,5 +1,6 @@
 """The journal survives crashes and notices damage."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -79,3 +80,38 @@ def test_a_symlink_in_the_place_of_the_journal_is_refused(tmp_path: Path) -> Non
     (tmp_path / "journal.jsonl").symlink_to(tmp_path / "target")
     with pytest.raises(JournalError, match="cannot open"):
         Journal(tmp_path / "journal.jsonl")
+
+
+@pytest.mark.parametrize("fault", ["half a line", "not synced", "not cut off"])
+def test_a_line_that_the_disk_refused_spoils_nothing_that_follows(
+    fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "journal.jsonl"
+    journal = Journal(path)
+    journal.done("first")
+    write = os.write
+
+    def half(descriptor: int, data: bytes) -> int:
+        return write(descriptor, data[: len(data) // 2])
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync" if fault == "not synced" else "write", refuse if fault == "not synced" else half)
+        if fault == "not cut off":
+            patch.setattr(os, "ftruncate", refuse)
+        with pytest.raises(JournalError, match="cannot write the journal"):
+            journal.done("refused")
+    assert [entry.event for entry in read_journal(path)] == ["first"]
+    if fault == "not cut off":
+        with pytest.raises(JournalError, match="torn"):
+            journal.done("third")
+    else:
+        journal.done("third")
+    journal.close()
+    again = Journal(path)
+    again.done("fourth")
+    again.close()
+    told = [entry.event for entry in read_journal(path)]
+    assert told == ["first", *([] if fault == "not cut off" else ["third"]), "fourth"]

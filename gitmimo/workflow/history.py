@@ -60,11 +60,19 @@ def sessions_directory(repository: Home) -> Path:
 
 
 def list_session_ids(repository: Home) -> list[SessionId]:
-    """Name every session of this repository, newest first."""
+    """Name every session of this repository, newest first; one that was killed before it wrote anything is none."""
     directory = sessions_directory(repository)
     if not directory.is_dir():
         return []
-    return sorted((SessionId(path.name) for path in directory.iterdir() if is_session_id(path.name)), reverse=True)
+    found = (SessionId(path.name) for path in directory.iterdir() if is_session_id(path.name) and _has_record(path))
+    return sorted(found, reverse=True)
+
+
+def _has_record(directory: Path) -> bool:
+    try:
+        return (directory / "journal.jsonl").stat().st_size > 0
+    except OSError:
+        return False
 
 
 def find_session(repository: Home, name: str | None) -> SessionId:

@@ -127,7 +127,9 @@ def test_a_session_killed_after_a_line_of_its_journal_is_resumed_to_the_same_tre
         ("memory", "kill", (13, 22, 58)),
         ("memory", "enospc", (13, 40)),
         ("memory", "eio", (1, 24)),
-        ("start", "kill", (704,)),
+        ("start", "kill", (91, 704)),
+        ("start", "enospc", (91,)),
+        ("start", "eio", (121,)),
         ("dream", "kill", (165,)),
     ],
 )
