@@ -34,16 +34,20 @@ _ARITHMETIC: dict[type[ast.operator], tuple[str, tuple[str, ...]]] = {
     ast.LShift: ("<<", (">>",)),
     ast.RShift: (">>", ("<<",)),
 }
-_TWINS = (
-    "min max", "any all", "append extend", "startswith endswith", "lstrip rstrip strip", "find rfind", "index rindex",
-    "split rsplit", "partition rpartition", "lower upper casefold", "floor ceil", "add discard", "keys values items",
-    "union intersection difference", "isdigit isalnum isalpha", "sort reverse", "sorted reversed", "pop popleft",
-    "removeprefix lstrip", "removesuffix rstrip", "round int", "get pop", "copy deepcopy",
-)  # fmt: skip
-_TWIN_CALLS: dict[str, tuple[str, ...]] = {}
-for _group in _TWINS:
-    for _name in _group.split():
-        _TWIN_CALLS[_name] = (*_TWIN_CALLS.get(_name, ()), *(other for other in _group.split() if other != _name))
+_FAMILIES = tuple(
+    family.split()
+    for family in (
+        *("min max", "any all", "append extend", "startswith endswith", "lstrip rstrip strip", "find rfind"),
+        *("index rindex", "split rsplit", "partition rpartition", "lower upper casefold", "floor ceil", "add discard"),
+        *("keys values items", "union intersection difference", "isdigit isalnum isalpha", "sort reverse"),
+        *("sorted reversed", "pop popleft", "removeprefix lstrip", "removesuffix rstrip", "round int", "get pop"),
+        "copy deepcopy",
+    )
+)
+_TWIN_CALLS = {
+    name: tuple(other for family in _FAMILIES if name in family for other in family if other != name)
+    for name in (name for family in _FAMILIES for name in family)
+}
 _GUARDED = ("[]", "0", '""', "None", "{}", "True", "False", "1")
 _COPIES = ("list", "dict", "set")
 _MOST_NAMES = 6

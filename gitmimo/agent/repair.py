@@ -55,9 +55,8 @@ def _likely_edits(root: Path, spectrum: Spectrum) -> tuple[Edit, ...]:
         text = None if is_test_path(path) else read_text(root, path)
         if text is None or "\r\n" in text:
             continue
-        lines = {line for trace in spectrum.tests.values() if not trace.passed for line in trace.lines.get(path, ())}
-        weights = {line: spectrum.suspicion(path, line, line) for line in lines}
-        for edit in edits_of(path, text, lines):
+        weights = spectrum.suspicious_lines(path)
+        for edit in edits_of(path, text, weights.keys()):
             found.append((edit.rank + 3 * (1 - weights.get(edit.line, 0.5)), edit))
     ordered = [edit for _, edit in sorted(found, key=lambda pair: pair[0])]
     kept: list[Edit] = []

@@ -8,6 +8,7 @@ import json
 import math
 import re
 import shlex
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,6 +71,17 @@ class Spectrum:
         through = [trace for trace in self.tests.values() if any(first <= n <= last for n in trace.lines.get(path, ()))]
         hits = sum(not trace.passed for trace in through)
         return hits / math.sqrt(len(failed) * len(through)) if hits else 0.0
+
+    def suspicious_lines(self, path: str) -> dict[int, float]:
+        """The same for each line of a file that a failing test runs through."""
+        failed = sum(not trace.passed for trace in self.tests.values())
+        through, hits = Counter[int](), Counter[int]()
+        for trace in self.tests.values():
+            lines = trace.lines.get(path, frozenset())
+            through.update(lines)
+            if not trace.passed:
+                hits.update(lines)
+        return {line: count / math.sqrt(failed * through[line]) for line, count in hits.items()}
 
     def walk(self, path: str, first: int, last: int, *, limit: int = 24) -> tuple[tuple[int, str], ...]:
         """(line, values) of the first failing test's way through a range of lines."""
