@@ -17,7 +17,7 @@ from gitmimo.git.tree_rules import product_key, read_tree_rules
 from gitmimo.records import Oid, from_json
 
 # Nothing of the user's index settings may change what is seen, or write beside the index
-_SWITCHES = tuple(
+INDEX_SWITCHES = tuple(
     word
     for setting in (
         "core.sparseCheckout=false",
@@ -107,7 +107,7 @@ class _Caller:
     def git(self, *args: str, input: bytes | None = None, check: bool = True) -> GitResult:
         return run_git(
             [
-                *_SWITCHES,
+                *INDEX_SWITCHES,
                 *(_SPARSE if self.is_sparse else ()),
                 *self.repository.user_rules.filter_switches(self.filters),
                 *args,

@@ -14,25 +14,13 @@ from pathlib import Path
 
 from gitmimo.errors import MimoError
 from gitmimo.git.binary import run_git
+from gitmimo.git.index import INDEX_SWITCHES
 from gitmimo.git.repository import Repository
 from gitmimo.git.stat_data import Checkout, Written
 from gitmimo.records import Oid
 
 LARGE = 5_000  # files; below, starting git takes longer than looking
-_SWITCHES = tuple(
-    word
-    for setting in (
-        "core.preloadIndex=true",
-        "core.fileMode=true",
-        "core.sparseCheckout=false",
-        "core.splitIndex=false",
-        "core.untrackedCache=false",
-        "core.ignoreStat=false",
-        "core.trustctime=true",
-        "core.checkStat=default",
-    )
-    for word in ("-c", setting)
-)
+_SWITCHES = (*INDEX_SWITCHES, "-c", "core.preloadIndex=true", "-c", "core.fileMode=true")
 
 
 @dataclass(slots=True)
