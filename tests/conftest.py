@@ -6,10 +6,15 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import hypothesis
 import pygit2
 import pytest
 
 from tests.scripted_server import ScriptedServer
+
+# what a change is judged by is the same each time; `HYPOTHESIS_PROFILE=default` looks further
+hypothesis.settings.register_profile("fixed", derandomize=True)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
 SEALED = {
     "GIT_CONFIG_NOSYSTEM": "1",

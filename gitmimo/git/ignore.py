@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 _GLOB_CHARACTERS = re.compile(rb"([\\*?\[])")
+_SPECIAL = re.compile(rb"[*?\[\\]")
 _MOST_STARS = 8  # past that a hostile pattern could keep the matcher busy for hours
 _CLASSES = {
     b"alnum": b"0-9A-Za-z",
@@ -128,7 +129,9 @@ def _translate(glob: bytes, *, crosses: bool) -> bytes | None:
         letter = glob[at : at + 1]
         if letter == b"*":
             end = at + len(glob[at:]) - len(glob[at:].lstrip(b"*"))
-            is_double = end - at > 1 and glob[at - 1 : at] in (b"", b"/") and glob[end : end + 1] in (b"", b"/")
+            # git compares what comes before the first special letter by itself, and matches the rest anew
+            begins = glob[at - 1 : at] in (b"", b"/") or not _SPECIAL.search(glob, 0, at)
+            is_double = end - at > 1 and begins and glob[end : end + 1] in (b"", b"/")
             if not is_double or crosses:
                 out += b"[^/]*"
             elif end == len(glob):

@@ -92,6 +92,8 @@ def test_rules_mean_what_git_means(checkout: Path, rules: str) -> None:
 @example(top="*", below="!*")
 @example(top="/b/**/", below="/*\n!/c")
 @example(top="", below="b\n!")
+@example(top="", below="a**/*")
+@example(top="b/a**\n!b/a?**/x", below="?**/*\n!a[.]**")
 @example(top="/", below="b\n!/\n/")
 def test_any_rules_mean_what_git_means(checkout: Path, top: str, below: str) -> None:
     files = {".gitignore": top, "b/.gitignore": below, "doc/a/.gitignore": below}
