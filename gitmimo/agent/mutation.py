@@ -7,9 +7,7 @@ import ast
 from collections.abc import Iterator, Set
 
 from gitmimo.agent.mutation_kinds import KINDS, heads
-from gitmimo.agent.spans import Edit, Source, apply
-
-__all__ = ["Edit", "apply", "edits_of"]
+from gitmimo.agent.spans import Edit, Source
 
 
 def edits_of(path: str, text: str, lines: Set[int]) -> tuple[Edit, ...]:

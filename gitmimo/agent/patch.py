@@ -13,10 +13,10 @@ from gitmimo.agent.assignment import Assignment, Ending, Stop, Workspace
 from gitmimo.agent.attempt import Attempt, describe, mark_of, read_attempt
 from gitmimo.agent.failure import Score, failed_ids, failing_sources, score_of, trim_output
 from gitmimo.agent.focus import Site, find_files, find_sites, read_text
-from gitmimo.agent.mutation import apply
 from gitmimo.agent.question import Case, Question, build_question, thinking
 from gitmimo.agent.repair import search_edits
 from gitmimo.agent.sizes import is_small
+from gitmimo.agent.spans import apply
 from gitmimo.agent.spectrum import trace_tests
 from gitmimo.agent.syntax import fingerprint
 from gitmimo.agent.variants import WHERE, Round, plan_of

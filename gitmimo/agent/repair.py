@@ -11,7 +11,8 @@ from pathlib import Path
 
 from gitmimo.agent.assignment import Workspace
 from gitmimo.agent.focus import is_test_path, read_text
-from gitmimo.agent.mutation import Edit, edits_of
+from gitmimo.agent.mutation import edits_of
+from gitmimo.agent.spans import Edit
 from gitmimo.agent.spectrum import Spectrum, probe_command
 
 _MARK = "@@edits@@"

@@ -75,12 +75,12 @@ def measure_base(
     layout = layout_of(bench, tree)
     tests, notes = bench.tests, []
 
-    def run_once(_: int = 0) -> SuiteRun:
+    def run_once() -> SuiteRun:
         return _run_base(bench, tree, layout, cancelled)
 
     if earlier is None and _may_run_together(bench):
         with ThreadPoolExecutor(max_workers=runs, thread_name_prefix="base-run") as pool:
-            done = list(pool.map(run_once, range(runs)))
+            done = [started.result() for started in [pool.submit(run_once) for _ in range(runs)]]
     else:
         done = [run_once()]
         if earlier is None or not _says_the_same(done[0].report, earlier):

@@ -2,8 +2,8 @@
 
 Its ignore rules, its attributes, its `.git` and the flags of any index that it can reach have no say: rules are the
 parent commit's and the user's, filters those that the parent's attributes name. Nested repositories come in as plain
-files, without their `.git`. Where files go into git as they lie, the directory is walked here, which starts no process;
-otherwise git does it by a private index, which takes three.
+files, without their `.git`. Where files go into git as they lie, the directory is walked here, which starts no process
+but one in a large checkout (`watch`); otherwise git does it by a private index, which takes three.
 """
 
 from dataclasses import dataclass, replace

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from gitmimo.agent.mutation import apply, edits_of
+from gitmimo.agent.mutation import edits_of
 from gitmimo.agent.repair import search_edits
+from gitmimo.agent.spans import apply
 from gitmimo.agent.spectrum import Spectrum, trace_tests
 from tests.agent.workshop import RealWorkspace
 
