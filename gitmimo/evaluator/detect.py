@@ -103,8 +103,9 @@ def _python(known: set[str], read: Read, checkout: Path | None, environ: Mapping
         return None
     wants_pytest = wants_pytest or any(re.search(rb"^\s*(import|from) pytest\b", read(p) or b"", re.M) for p in tests)
     tracked = any(path.startswith((".venv/", "venv/")) for path in known)
-    pythons = find_interpreters(None if tracked else checkout, environ)
-    for python in pythons:
+    pythons = []
+    for python in find_interpreters(None if tracked else checkout, environ):
+        pythons.append(python)
         if has_module(python.path, "pytest"):
             return TestCommand(
                 command=(str(python.path), "-m", "pytest", "-q"),

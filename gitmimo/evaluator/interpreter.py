@@ -3,8 +3,8 @@
 import hashlib
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from gitmimo.environment.command import Limits
@@ -14,10 +14,10 @@ from gitmimo.errors import CheckError
 
 _VENVS = (".venv", "venv", "env")
 _HAS = "import importlib.util, sys; sys.exit(0 if importlib.util.find_spec(sys.argv[1]) else 3)"
-_WHO = (
-    "import sys, platform, importlib.metadata as m; print(platform.python_implementation(), sys.version); "
-    "print(sorted({(d.metadata['Name'] or '', d.version) for d in m.distributions()}))"
-)
+_WHO = """import os, sys
+print(sys.implementation.name, sys.version)
+print(sorted({name for place in sys.path[1:] if os.path.isdir(place) for name in os.listdir(place)
+              if name.endswith((".dist-info", ".egg-info", ".pth"))}))"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,26 +29,31 @@ class Interpreter:
     readable: tuple[Path, ...] = ()
 
 
-def find_interpreters(checkout: Path | None, environ: Mapping[str, str]) -> list[Interpreter]:
-    """The Pythons a project may mean, best first: its own environment, the active one, PATH, ours."""
-    found: list[Interpreter] = []
+def find_interpreters(checkout: Path | None, environ: Mapping[str, str]) -> Iterator[Interpreter]:
+    """The Pythons a project may mean, best first: its own environment, the active one, PATH, ours.
+
+    Each is asked who it is only when the one before it did not do.
+    """
+    seen = set()
+    for path, origin in _candidates(checkout, environ):
+        if path not in seen:
+            seen.add(path)
+            yield Interpreter(path=path, origin=origin, readable=tuple(interpreter_places(path)))
+
+
+def _candidates(checkout: Path | None, environ: Mapping[str, str]) -> Iterator[tuple[Path, str]]:
     homes = [(checkout / name, f"the project's `{name}`") for name in _VENVS] if checkout else []
     if environ.get("VIRTUAL_ENV"):
         homes.append((Path(environ["VIRTUAL_ENV"]), "the active virtual environment"))
     for home, origin in homes:
         python = home / "bin" / "python"
         if (home / "pyvenv.cfg").is_file() and python.exists():
-            found.append(Interpreter(path=python.absolute(), origin=origin))
+            yield python.absolute(), origin
     for name in ("python3", "python"):
         where = shutil.which(name, path=environ.get("PATH"))
         if where and (real := _ask(Path(where), "import sys; print(sys.executable)")):
-            found.append(Interpreter(path=Path(real), origin=f"`{name}` on PATH"))
-    found.append(Interpreter(path=Path(sys.executable), origin="the Python that runs git-mimo"))
-    unique = {interpreter.path: interpreter for interpreter in reversed(found)}
-    return [
-        replace(interpreter, readable=tuple(interpreter_places(interpreter.path)))
-        for interpreter in reversed(unique.values())
-    ]
+            yield Path(real), f"`{name}` on PATH"
+    yield Path(sys.executable), "the Python that runs git-mimo"
 
 
 def has_module(python: Path, name: str) -> bool:
@@ -78,7 +83,7 @@ def venv_programs(checkout: Path | None, words: Sequence[str], environ: Mapping[
 
 
 def describe_interpreter(python: Path) -> str:
-    """A hash over version and installed distributions: it changes when test results might."""
+    """A hash over version and installed distributions, by the names that pip writes: it changes when results might."""
     text = _ask(python, _WHO) or str(python)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
