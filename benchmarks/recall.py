@@ -35,7 +35,9 @@ def sentence(chooser: random.Random, length: int) -> str:
 def build(directory: Path, facts: int, sessions: int) -> tuple[Repository, str]:
     chooser = random.Random(7)
     subprocess.run(["git", "init", "-q", str(directory)], check=True)
-    subprocess.run(["git", "-C", str(directory), "commit", "-q", "--allow-empty", "-m", "base"], check=True)
+    identity = ("-c", "user.name=Ada", "-c", "user.email=ada@example.org")
+    commit = ("git", "-C", str(directory), *identity, "commit", "-q", "--allow-empty", "-m", "base")
+    subprocess.run(commit, check=True)
     repository = Repository.discover(directory)
     sources = {f"src/m{n}.py": f"module {n}\n".encode() for n in range(300)}
     tree = put_files(repository, repository.tree_of("HEAD"), sources)
