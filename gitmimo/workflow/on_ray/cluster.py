@@ -12,7 +12,6 @@ from typing import Any, TextIO
 
 from gitmimo.errors import CheckError, ConfigError
 from gitmimo.workflow.on_ray.letters import Letter, Outcome
-from gitmimo.workflow.on_ray.mailbox import Mailbox
 
 _INSTALL = "python -m pip install 'git-mimo[ray]'"
 
@@ -43,9 +42,10 @@ class Cluster:
             self._aside.close()
             raise ConfigError(f"no Ray cluster at `{address or 'this machine'}`: {exc}") from exc
         strategies = importlib.import_module("ray.util.scheduling_strategies")
+        mailbox = importlib.import_module("gitmimo.workflow.on_ray.mailbox")  # brings asyncio: 60 ms of any start
         here = strategies.NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         self._mailbox: Any = (
-            ray.remote(Mailbox).options(num_cpus=0, scheduling_strategy=here, max_concurrency=1000).remote()
+            ray.remote(mailbox.Mailbox).options(num_cpus=0, scheduling_strategy=here, max_concurrency=1000).remote()
         )
 
     def submit(self, task: Any, order: Any, resource: str) -> Any:
