@@ -99,12 +99,14 @@ class Ledger:
                 raise limit_reached(grant.blocked)
             return self._write(db, keys, need, grant)
 
-    def settle(self, reservation: Reservation, usage: Usage, cost_usd: float, *, seconds: float) -> None:
-        """Replace a reservation by what was really used."""
+    def settle(
+        self, reservation: Reservation, usage: Usage, cost_usd: float, *, seconds: float, calls: int = 1
+    ) -> None:
+        """Replace a reservation by what was really used, by so many calls."""
         with self._file.transaction() as db:
             db.execute(
                 "UPDATE calls SET state = 'settled', nano = ?, tokens = ?, prompt = ?, cached = ?, completion = ?,"
-                " seconds = ? WHERE id = ?",
+                " seconds = ?, made = ? WHERE id = ?",
                 (
                     to_nano(cost_usd),
                     usage.total,
@@ -112,6 +114,7 @@ class Ledger:
                     usage.cached,
                     usage.completion,
                     seconds,
+                    calls,
                     reservation.row,
                 ),
             )
@@ -159,7 +162,7 @@ class Ledger:
         where = "state != 'free' AND day >= :since" + (" AND session = :session" if session is not None else "")
         rows = self._file.read(
             f"SELECT {column} AS key, SUM(nano) AS nano, SUM(prompt) AS prompt, SUM(cached) AS cached,"  # noqa: S608
-            " SUM(completion) AS completion, COUNT(*) AS calls, SUM(state IN ('lost', 'reserved')) AS lost,"
+            " SUM(completion) AS completion, SUM(made) AS calls, SUM(state IN ('lost', 'reserved')) AS lost,"
             f" SUM(priced = 0) AS unpriced, SUM(seconds) AS seconds FROM calls WHERE {where}"
             " GROUP BY key ORDER BY MIN(at)",
             {"session": session, "since": since_day},

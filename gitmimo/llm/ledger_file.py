@@ -12,21 +12,22 @@ from pathlib import Path
 from gitmimo.errors import MimoError
 
 _BUSY_S = 60.0
-_VERSION = 1
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS calls (
+_FIRST = """
+CREATE TABLE calls (
     id INTEGER PRIMARY KEY, session TEXT NOT NULL, candidate INTEGER NOT NULL, phase TEXT NOT NULL,
     model TEXT NOT NULL, provider TEXT NOT NULL, at REAL NOT NULL, day TEXT NOT NULL, month TEXT NOT NULL,
     process TEXT NOT NULL, state TEXT NOT NULL, nano INTEGER NOT NULL, tokens INTEGER NOT NULL,
     prompt INTEGER NOT NULL, cached INTEGER NOT NULL, completion INTEGER NOT NULL, priced INTEGER NOT NULL,
     seconds REAL NOT NULL DEFAULT 0
 ) STRICT;
-CREATE INDEX IF NOT EXISTS calls_session ON calls (session, candidate, state, nano, tokens);
-CREATE INDEX IF NOT EXISTS calls_day ON calls (day, state, nano, tokens);
-CREATE INDEX IF NOT EXISTS calls_month ON calls (month, state, nano, tokens);
-CREATE INDEX IF NOT EXISTS calls_provider ON calls (provider, at, tokens);
-CREATE INDEX IF NOT EXISTS calls_reserved ON calls (process) WHERE state = 'reserved';
+CREATE INDEX calls_session ON calls (session, candidate, state, nano, tokens);
+CREATE INDEX calls_day ON calls (day, state, nano, tokens);
+CREATE INDEX calls_month ON calls (month, state, nano, tokens);
+CREATE INDEX calls_provider ON calls (provider, at, tokens);
+CREATE INDEX calls_reserved ON calls (process) WHERE state = 'reserved'
 """
+_WHOLE_RUNS = "ALTER TABLE calls ADD COLUMN made INTEGER NOT NULL DEFAULT 1"  # how many calls a row stands for
+_VERSIONS = (_FIRST, _WHOLE_RUNS)
 
 
 class LedgerFile:
@@ -90,11 +91,27 @@ class LedgerFile:
                     raise
                 time.sleep(0.01)
         db.execute("PRAGMA synchronous = NORMAL")
-        version = db.execute("PRAGMA user_version").fetchone()[0]
-        if version > _VERSION:
+        if _version(db) > len(_VERSIONS):
             raise MimoError(f"the ledger was written by a newer git-mimo: `{self.path}`", hint="update git-mimo")
-        if version < _VERSION:
-            db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
+        if _version(db) < len(_VERSIONS):
+            _bring_up(db)
+
+
+def _version(db: sqlite3.Connection) -> int:
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _bring_up(db: sqlite3.Connection) -> None:
+    """Make what is missing, all or nothing; another process may have done it since."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        for statement in ";".join(_VERSIONS[_version(db) :]).split(";"):
+            db.execute(statement)
+        db.execute(f"PRAGMA user_version = {len(_VERSIONS)}")
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
+    db.execute("COMMIT")
 
 
 @contextmanager

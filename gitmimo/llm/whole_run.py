@@ -61,11 +61,11 @@ class WholeRun:
                 raise LimitReached("other candidates hold what is left of the budget for too long", limit="budget")
             sleep_unless(cancelled, _LOOK_S)
 
-    def end(self, usage: Usage | None, usd: float | None, *, seconds: float) -> float | None:
+    def end(self, usage: Usage | None, usd: float | None, *, seconds: float, calls: int) -> float | None:
         """Settle what was told and return its cost, None when that is unknown and nothing limits it.
 
-        What was not told counts at the cap. The price that is known here stands beside what was told: the higher
-        of the two counts.
+        `calls` of its model were told. What was not told counts at the cap. The price that is known here stands
+        beside what was told: the higher of the two counts.
         """
         held = self._reservation
         assert held is not None
@@ -79,7 +79,7 @@ class WholeRun:
             amounts.append(self._price.cost_usd(usage))
         known = max(amounts, default=0.0 if self._is_free else None)
         counted = usage if usage is not None else Usage(prompt=held.prompt)
-        self._ledger.settle(held, counted, reserved if known is None else known, seconds=seconds)
+        self._ledger.settle(held, counted, reserved if known is None else known, seconds=seconds, calls=calls)
         return known if known is not None else reserved or None
 
     def lose(self, *, seconds: float = 0.0) -> None:

@@ -67,6 +67,7 @@ def test_four_kinds_of_agents_are_judged_alike_and_what_they_told_is_what_they_c
     rows = mimo("cost", "--by", "candidate", "--json", cwd=project.path).json["rows"]
     assert [round(row["usd"], 4) for row in sorted(rows, key=lambda row: str(row["key"]))] == [0.0123, 0.048, 0.5, 0.5]
     assert said.json["usd"] == pytest.approx(1.0603)
+    assert sum(row["calls"] for row in rows) == said.json["llm_calls"]
     assert "claude, codex, gemini, cmd run in the sandbox with network" in said.err
     after = fingerprint(project)()
     assert {name: after[name] for name in before if name != ".git/config"} == {

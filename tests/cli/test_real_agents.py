@@ -71,4 +71,5 @@ def test_real_agents_beside_our_own_are_judged_alike_and_every_token_is_counted(
     assert sum(row["tokens"]["prompt"] + row["tokens"]["completion"] for row in rows) == (
         billed.prompt + billed.completion
     )
+    assert sum(row["calls"] for row in rows) == said.json["llm_calls"]
     assert said.json["skill"] is None

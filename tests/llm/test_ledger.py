@@ -1,7 +1,9 @@
 """The ledger: limits hold, whoever calls, however calls end."""
 
+import contextlib
 import os
 import random
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -173,6 +175,26 @@ def test_sums_are_given_by_what_one_asks_for(tmp_path: Path) -> None:
     assert len(ledger.spent(by="day")) == 1
     with pytest.raises(MimoError):
         ledger.spent(by="model; DROP TABLE calls")
+
+
+def test_a_ledger_of_the_first_version_is_read_on_and_one_of_a_later_one_is_left_alone(tmp_path: Path) -> None:
+    made_since = "ALTER TABLE calls DROP COLUMN made; PRAGMA user_version = 1"
+    account = Account(session="s", candidate=1, phase="work", model="m", provider="p")
+    ledger = Ledger(tmp_path)
+    for _ in range(2):
+        held = ledger.reserve(account, Need(prompt=10, completion=5, price=FREE), BudgetLimits())
+        assert isinstance(held, Reservation)
+        ledger.settle(held, Usage(prompt=9, completion=4), 0.5, seconds=1.0)
+    ledger.close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "ledger.sqlite3")) as db:
+        db.executescript(made_since)
+    with ThreadPoolExecutor(4) as pool:  # several processes may find it so at once
+        sums = list(pool.map(lambda _: Ledger(tmp_path).total("s"), range(4)))
+    assert [(s.calls, s.usd, s.usage.total) for s in sums] == [(2, 1.0, 26)] * 4
+    with contextlib.closing(sqlite3.connect(tmp_path / "ledger.sqlite3")) as db:
+        db.execute("PRAGMA user_version = 99")
+    with pytest.raises(MimoError, match="newer git-mimo"):
+        Ledger(tmp_path).total("s")
 
 
 def test_a_file_that_is_no_ledger_is_told(tmp_path: Path) -> None:

@@ -24,8 +24,8 @@ def test_candidates_share_the_sessions_limit_and_hold_it_until_they_have_told(tm
     assert second.begin() == Cap(usd=0.5, tokens=500)
     with pytest.raises(Cancelled):  # the others hold everything: it would wait
         third.begin(lambda: True)
-    assert first.end(Usage(prompt=100, completion=20), 0.10, seconds=1.0) == 0.10
-    assert second.end(None, None, seconds=1.0) == pytest.approx(0.5)  # it told nothing: all of its cap
+    assert first.end(Usage(prompt=100, completion=20), 0.10, seconds=1.0, calls=3) == 0.10
+    assert second.end(None, None, seconds=1.0, calls=0) == pytest.approx(0.5)  # it told nothing: all of its cap
     assert third.begin() == Cap(usd=pytest.approx(0.4), tokens=380)
     third.lose()
     assert ledger.total("s").usd == pytest.approx(1.0)
@@ -51,9 +51,10 @@ def test_what_a_run_told_is_what_it_costs(
     ledger = Ledger(tmp_path)
     run = WholeRun(ledger, BudgetLimits(session_usd=2.0), account(1), price=price)
     run.begin()
-    assert run.end(usage, usd, seconds=1.0) == pytest.approx(cost)
+    assert run.end(usage, usd, seconds=1.0, calls=3) == pytest.approx(cost)
     assert ledger.total("s").usd == pytest.approx(cost)
     assert ledger.total("s").usage == (usage or Usage())
+    assert ledger.total("s").calls == 3
 
 
 def test_a_candidates_own_limit_is_its_cap_and_without_limits_there_is_none(tmp_path: Path) -> None:
@@ -62,5 +63,5 @@ def test_a_candidates_own_limit_is_its_cap_and_without_limits_there_is_none(tmp_
     assert WholeRun(ledger, own, account(1), share=3).begin() == Cap(usd=2.5)
     free = WholeRun(ledger, BudgetLimits(), account(2))
     assert free.begin() == Cap()
-    assert free.end(None, None, seconds=1.0) is None
+    assert free.end(None, None, seconds=1.0, calls=0) is None
     assert ledger.total("s").lost == 2

@@ -114,7 +114,7 @@ class Hire:
         result = self._run(assignment, workspace, endpoint, cap)
         ran = Ran(exit_code=result.exit_code, errors=result.output, home=workspace.home)
         told = self.adapter.read(ran)
-        cost = money.end(told.usage, told.usd, seconds=result.seconds)
+        cost = money.end(told.usage, told.usd, seconds=result.seconds, calls=told.calls)
         reason, summary = _ending(self.adapter, result, told, stop)
         summary = self._safe(summary)
         said = self._safe(f"{ran.said}\n{ran.errors}".strip())
