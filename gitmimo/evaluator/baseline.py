@@ -1,7 +1,6 @@
 """What the base itself says: measured twice, so that a test that can't make up its mind is not held against anybody."""
 
 import hashlib
-import os
 import platform
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -78,7 +77,7 @@ def measure_base(
     def run_once() -> SuiteRun:
         return _run_base(bench, tree, layout, cancelled)
 
-    if earlier is None and _may_run_together(bench):
+    if earlier is None and bench.may_run_together:
         with ThreadPoolExecutor(max_workers=runs, thread_name_prefix="base-run") as pool:
             done = [started.result() for started in [pool.submit(run_once) for _ in range(runs)]]
     else:
@@ -105,11 +104,6 @@ def measure_base(
         seconds=sum(run.report.seconds for run in done),
         notes=tuple(notes),
     )
-
-
-def _may_run_together(bench: Bench) -> bool:
-    """Whether two runs of the tests can't meet: each has its own network and temporary files, and a core."""
-    return bench.environment.name == "bwrap" and not bench.network and (os.cpu_count() or 1) > 1
 
 
 def _run_base(bench: Bench, tree: Oid, layout: Layout, cancelled: Callable[[], bool] | None) -> SuiteRun:

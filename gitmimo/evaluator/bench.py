@@ -1,6 +1,7 @@
 """The test bench of one session: fresh trees outside the checkout, and commands that run in them."""
 
 import contextlib
+import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -47,6 +48,11 @@ class Bench:
     def commands(self) -> tuple[str, ...]:
         """All commands that decide, in the order in which they run."""
         return (*self.setup, self.tests.shown, *self.accept)
+
+    @property
+    def may_run_together(self) -> bool:
+        """Whether two runs of the tests can't meet: each has its own network and temporary files, and a core."""
+        return self.environment.name == "bwrap" and not self.network and (os.cpu_count() or 1) > 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

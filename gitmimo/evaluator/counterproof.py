@@ -7,10 +7,14 @@ the text of the test files with what it remembers of them, code that knows the t
 that sees that only some tests are run, other runners.
 """
 
+import contextlib
 import random
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from gitmimo.evaluator.baseline import Baseline
 from gitmimo.evaluator.bench import Bench, fresh_tree, layout_of, run_suite
@@ -21,6 +25,7 @@ from gitmimo.records import Oid, TestOutcome
 
 _MOST_MENDED = 40
 _MOST_OTHERS = 8
+_BESIDE_S = 5.0  # below, it is made while the suite runs, which may be for nothing
 _QUICK_S = 30.0  # below, everything is run: a run of chosen tests can be told by who reads the probe's settings
 
 
@@ -40,6 +45,45 @@ class _Plan:
     files: dict[str, bytes | None] = field(default_factory=dict)
     must_fail: set[str] = field(default_factory=set)
     twins: dict[str, str] = field(default_factory=dict)  # id of the twin, id of the test
+
+
+class Ask(Protocol):
+    """Gives the counterproof of one tree, whose tests `passed`, of which some are `mended`."""
+
+    def __call__(self, *, passed: Iterable[str], mended: Iterable[str]) -> Counterproof: ...
+
+
+@contextlib.contextmanager
+def prepare_counterproof(
+    bench: Bench, baseline: Baseline, tree: Oid, *, cancelled: Callable[[], bool] | None = None
+) -> Iterator[Ask]:
+    """A counterproof to be asked for when the tests have passed.
+
+    In a quick suite that may run twice at once it is begun now, about what the base says of its tests, and ended when
+    nobody has asked. It is made anew when tests have passed that the base doesn't know.
+    """
+    left = threading.Event()
+
+    def make(*, passed: Iterable[str], mended: Iterable[str]) -> Counterproof:
+        return counterproof(bench, baseline, tree, passed=passed, mended=mended, cancelled=is_cancelled)
+
+    def is_cancelled() -> bool:
+        return left.is_set() or (cancelled is not None and cancelled())
+
+    if not bench.may_run_together or baseline.report.seconds > _BESIDE_S or len(baseline.failed_ids) > _MOST_MENDED:
+        yield make
+        return
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="counterproof") as pool:
+        begun = pool.submit(make, passed=baseline.passed_ids, mended=baseline.failed_ids)
+
+        def ask(*, passed: Iterable[str], mended: Iterable[str]) -> Counterproof:
+            known = baseline.passed_ids | baseline.failed_ids
+            return begun.result() if known.issuperset(passed) else make(passed=passed, mended=mended)
+
+        try:
+            yield ask
+        finally:
+            left.set()
 
 
 def counterproof(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from gitmimo.evaluator.baseline import NO_TEST_RAN, Baseline
 from gitmimo.evaluator.bench import Bench, FreshTree, SuiteRun, fresh_tree, layout_of, run_suite
-from gitmimo.evaluator.counterproof import counterproof
+from gitmimo.evaluator.counterproof import Ask, prepare_counterproof
 from gitmimo.evaluator.goals import Mending, Need
 from gitmimo.evaluator.layout import Layout
 from gitmimo.evaluator.newtests import NewTests, judge_new_tests
@@ -107,9 +107,10 @@ def _judge(
         course.flags += [*tested.flags, *suspicious_paths(findings.diff)]
         ours = (line for line in added_lines(bench.repository, base, tree) if line.path not in tested.test_paths)
         course.flags += suspicious_lines(ours)
-        _run_gates(bench, baseline, tested, mending, course, cancelled)
-        if course.is_open:
-            _make_counterproof(bench, baseline, tested.tree, course, cancelled)
+        with prepare_counterproof(bench, baseline, tested.tree, cancelled=cancelled) as counterproof:
+            _run_gates(bench, baseline, tested, mending, course, cancelled)
+            if course.is_open:
+                _put_to(counterproof, course)
         began = time.monotonic()
         if course.is_open and with_new_tests and tested.test_paths:
             course.new_tests = judge_new_tests(bench, baseline, tree, tested.test_paths, cancelled=cancelled)
@@ -155,16 +156,12 @@ def _run_gates(
             _record(course, "accept", began, not problem, problem)
 
 
-def _make_counterproof(
-    bench: Bench, baseline: Baseline, tree: Oid, course: _Course, cancelled: Callable[[], bool] | None
-) -> None:
+def _put_to(counterproof: Ask, course: _Course) -> None:
     """Take the suite's gate back when tests that cannot pass are reported as passed."""
     run, findings = course.run, course.findings
     if run is None or findings is None or not run.report.has_report:
         return
-    proof = counterproof(
-        bench, baseline, tree, passed=run.report.passed_ids, mended=findings.fixed_ids, cancelled=cancelled
-    )
+    proof = counterproof(passed=run.report.passed_ids, mended=findings.fixed_ids)
     if proof.forged:
         detail = f"results are forged: reported as passed although they cannot pass: {', '.join(proof.forged[:3])}"
         course.findings = replace(findings, outcome=Outcome.FAIL, detail=detail, fixed_ids=())

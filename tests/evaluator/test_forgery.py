@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from gitmimo.evaluator import counterproof as counterproofs
-from gitmimo.evaluator import evaluate as evaluating
 from gitmimo.evaluator.bench import Bench
 from gitmimo.evaluator.command import ReportFormat, TestCommand, TestKind
 from gitmimo.evaluator.counterproof import Counterproof
@@ -112,7 +111,7 @@ def test_forged_report_is_found_out(judge: Judge, name: str) -> None:
 
 
 def test_the_counterproof_is_what_finds_it(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evaluating, "counterproof", lambda *_, **__: Counterproof())
+    monkeypatch.setattr(counterproofs, "counterproof", lambda *_, **__: Counterproof())
     assert judge(FORGERIES["forges from the probe's file"]).passed
 
 

@@ -1,0 +1,99 @@
+"""When the counterproof is made: beside the tests where they are quick and can't meet, else after them."""
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+
+import pytest
+
+from gitmimo.evaluator import counterproof as counterproofs
+from gitmimo.evaluator.bench import Bench
+from gitmimo.evaluator.counterproof import Counterproof
+from gitmimo.records import Outcome
+from tests.conftest import GitBuilder
+from tests.evaluator.conftest import CALC, PROJECT, RIGHT, TESTS, Judge, gate, measured
+
+ADD, DOUBLE = "tests/test_core.py::test_add", "tests/test_core.py::test_double"
+EACH = {
+    **PROJECT,
+    "calc/core.py": CALC + "CASES = [1]\n",
+    "tests/test_core.py": "import pytest\n"
+    + TESTS.replace("double\n\n", "double, CASES\n\n")
+    + '\n\n@pytest.mark.parametrize("n", CASES)\ndef test_each(n):\n    assert n\n',
+}
+
+
+class Seen:
+    """Stands for `counterproof` and tells with what it was called, and in which thread."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[set[str], set[str], bool]] = []
+        self.answer = Counterproof()
+
+    def __call__(
+        self, *_: object, passed: Iterable[str], mended: Iterable[str], cancelled: Callable[[], bool]
+    ) -> Counterproof:
+        beside = threading.current_thread().name.startswith("counterproof")
+        self.calls.append((set(passed), set(mended), beside))
+        return self.answer
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
+    seen = Seen()
+    monkeypatch.setattr(counterproofs, "counterproof", seen)
+    return seen
+
+
+@pytest.fixture
+def together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Bench, "may_run_together", True)
+
+
+@pytest.mark.usefixtures("together")
+def test_quick_tests_have_it_beside_them(judge: Judge, seen: Seen) -> None:
+    assert judge({"calc/core.py": RIGHT}).passed
+    assert seen.calls == [({DOUBLE}, {ADD}, True)]
+
+
+@pytest.mark.usefixtures("together")
+def test_what_it_finds_beside_them_counts(judge: Judge, seen: Seen) -> None:
+    seen.answer = Counterproof(forged=(ADD,))
+    assert gate(judge({"calc/core.py": RIGHT}), "suite").outcome is Outcome.FAIL
+
+
+@pytest.mark.usefixtures("together")
+def test_tests_that_the_base_does_not_know_are_put_to_another(
+    git: GitBuilder, make_bench: Callable[..., Bench], seen: Seen
+) -> None:
+    each = "tests/test_core.py::test_each"
+    assert measured(git, make_bench(EACH))({"calc/core.py": RIGHT + "CASES = [1, 2]\n"}).passed
+    known = {DOUBLE, f"{each}[1]"}
+    assert seen.calls == [(known, {ADD}, True), (known | {ADD, f"{each}[2]"}, {ADD}, False)]
+
+
+@pytest.mark.parametrize(("together", "most_s"), [(False, 60.0), (True, -1.0)])
+def test_others_have_it_after_them(
+    judge: Judge, seen: Seen, monkeypatch: pytest.MonkeyPatch, together: bool, most_s: float
+) -> None:
+    monkeypatch.setattr(Bench, "may_run_together", together)
+    monkeypatch.setattr(counterproofs, "_BESIDE_S", most_s)
+    assert judge({"calc/core.py": RIGHT}).passed
+    assert seen.calls == [({ADD, DOUBLE}, {ADD}, False)]
+
+
+@pytest.mark.usefixtures("together")
+def test_it_ends_when_the_tests_fail(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[bool] = []
+
+    def waits(*_: object, cancelled: Callable[[], bool], **__: object) -> Counterproof:
+        end = time.monotonic() + 60
+        while not cancelled() and time.monotonic() < end:
+            time.sleep(0.01)
+        told.append(cancelled())
+        return Counterproof()
+
+    monkeypatch.setattr(counterproofs, "counterproof", waits)
+    evidence = judge({"calc/core.py": RIGHT.replace("a * 2", "a * 3")})
+    assert gate(evidence, "suite").outcome is Outcome.FAIL
+    assert told == [True]
