@@ -3,7 +3,8 @@
     python -m benchmarks.steps --steps 500 --mini ~/peers/mini/bin/mini
 
 A scripted server on loopback answers every request with the next `echo`, so that no model's speed or mood counts. It
-counts tokens in the same way for both, and how much of each prompt had been sent before.
+counts tokens in the same way for both, and how much of each prompt had been sent before. What it takes for that counts
+to nobody: a step lasts from an answer that is ready to the next request.
 """
 
 import argparse
@@ -34,6 +35,7 @@ class Run:
     pid: int = 0
     began: float = 0.0
     requests: list[Request] = field(default_factory=list)
+    answered: Mapping[int, float] = field(default_factory=dict)
     memory_kb: list[int] = field(default_factory=list)
 
     def answer(self, request: Request) -> Answer:
@@ -62,9 +64,8 @@ class Run:
         return sum(request.prefix_bytes for request in later) / max(1, sum(len(request.prompt) for request in later))
 
     def step_ms(self, around: int) -> float:
-        """The median time of the steps around one, from request to request."""
-        times = [request.at for request in self.requests]
-        gaps = [b - a for a, b in zip(times, times[1:], strict=False)]
+        """The median time of the steps around one, from answer to request."""
+        gaps = [request.came - self.answered[request.number - 1] for request in self.requests[1:]]
         return 1000 * statistics.median(gaps[max(0, around - 8) : around + 8] or [0.0])
 
     def memory_mb(self, at: int) -> float:
@@ -108,6 +109,7 @@ def _run(name: str, steps: int, command: Sequence[str]) -> Run:
         _make_repository(place, environment)
         log = Path(made, "log")
         with log.open("wb") as output:
+            run.answered = server.answered
             run.began = time.time()
             child = subprocess.Popen(command, cwd=place, env=environment, stdout=output, stderr=output)
             run.pid = child.pid

@@ -132,7 +132,7 @@ class _Span:
 
 def _scan(text: str, known: Mapping[str, str], *, with_library: bool = True) -> Iterator[_Span]:
     joined = _Joined(text)
-    for name, needles in _needles(known):
+    for name, needles in _needles(tuple(sorted(known.items()))):
         for needle in needles:
             yield from _find_all(text, needle, name)
             yield from joined.map_back(_find_all(joined.text, needle.replace("\r", "").replace("\n", ""), name))
@@ -187,11 +187,13 @@ def _find_all(text: str, needle: str, name: str) -> Iterator[_Span]:
         position = text.find(needle, position + len(needle))
 
 
-def _needles(known: Mapping[str, str]) -> Iterator[tuple[str, tuple[str, ...]]]:
-    for name, value in sorted(known.items()):
-        if len(value.strip()) >= _SHORTEST_KNOWN:
-            label = re.sub(r"[^A-Za-z0-9_-]", "-", name)[:60]
-            yield label, tuple(dict.fromkeys(_forms(value.strip())))
+@functools.lru_cache(maxsize=4)  # the same ones are looked for at every step
+def _needles(known: tuple[tuple[str, str], ...]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    return tuple(
+        (re.sub(r"[^A-Za-z0-9_-]", "-", name)[:60], tuple(dict.fromkeys(_forms(value.strip()))))
+        for name, value in known
+        if len(value.strip()) >= _SHORTEST_KNOWN
+    )
 
 
 def _forms(value: str) -> Iterator[str]:

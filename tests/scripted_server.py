@@ -52,7 +52,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One request as it came. `prefix_bytes` is how much of `prompt` had been sent before, from its beginning."""
+    """One request as it came. `prefix_bytes` is how much of `prompt` had been sent before, from its beginning.
+
+    Times are seconds of the clock: `came` when its first line had been read, `at` when it had been looked through.
+    """
 
     number: int
     model: str
@@ -61,6 +64,7 @@ class Request:
     prompt: bytes
     prompt_tokens: int
     prefix_bytes: int
+    came: float
     at: float
 
     @property
@@ -87,6 +91,7 @@ class ScriptedServer:
         self.scripts: dict[str, Script] = dict(scripts or {})
         self.key = key
         self.requests: list[Request] = []
+        self.answered: dict[int, float] = {}  # when the answer to a request, by its number, was ready to be sent
         self.billed = Billed()
         self.connections = 0
         self.stopping = threading.Event()
@@ -139,7 +144,7 @@ class ScriptedServer:
     def __exit__(self, *exc_info: object) -> None:
         self.close()
 
-    def record(self, body: Mapping[str, Any], headers: Mapping[str, str]) -> Request:
+    def record(self, body: Mapping[str, Any], headers: Mapping[str, str], came: float) -> Request:
         """Note a request and what it shares with earlier ones."""
         prompt = json.dumps([body.get("tools"), body["messages"]], ensure_ascii=False).encode("utf-8", "replace")
         with self.lock:
@@ -153,6 +158,7 @@ class ScriptedServer:
                 prompt=prompt,
                 prompt_tokens=count_tokens(prompt) + 4 * len(body["messages"]),
                 prefix_bytes=prefix,
+                came=came,
                 at=time.time(),
             )
             self.requests.append(request)
@@ -237,6 +243,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_json(404, {"error": {"message": f"no such path: {self.path}"}})
 
     def do_POST(self) -> None:  # noqa: N802
+        came = time.time()
         raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         scripted = self.server.scripted
         if not self.path.endswith("/chat/completions"):
@@ -244,8 +251,9 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         if scripted.key and headers.get("authorization") != f"Bearer {scripted.key}":
             return self._send_json(401, {"error": {"message": "Incorrect API key provided", "code": "invalid_api_key"}})
-        request = scripted.record(json.loads(raw), headers)
+        request = scripted.record(json.loads(raw), headers, came)
         answer = scripted.answer(request)
+        scripted.answered[request.number] = time.time()
         if scripted.stopping.wait(answer.latency_s):
             self.close_connection = True
             return None

@@ -26,38 +26,36 @@ class Hold:
 
     def __init__(self, objects: Path, directory: Path) -> None:
         self.directory = directory
-        self._objects = objects
+        self._objects, self._prefix = f"{objects}/", f"{directory}/"
         self._local = threading.local()
         directory.mkdir(parents=True, exist_ok=True)
 
     def add(self, oid: Oid, *, kind: str = "", data: bytes | None = None) -> bool:
         """Give an object its second name; False when it is gone and `data` was not given to write it again."""
-        loose, held = self._objects / oid[:2] / oid[2:], self.directory / oid[:2] / oid[2:]
         self._recent.append(oid)
         try:
-            held.parent.mkdir(exist_ok=True)
-            os.link(loose, held)
+            self._link(oid)
         except FileExistsError:
             self._put_back(oid)
         except FileNotFoundError:  # in a pack, or gone
             if data is None:
                 return False
             with contextlib.suppress(OSError):
-                self._write(held, kind, data)
+                self._write(self._held_at(oid), kind, data)
         except OSError:  # no links here, too many of them, a full disk
             with contextlib.suppress(OSError):
-                self._write(held, "", loose.read_bytes())
+                self._write(self._held_at(oid), "", Path(self._loose(oid)).read_bytes())
         return True
 
     def put_back_recent(self) -> None:
         """Put back what this thread wrote last, so that a ref can be moved to it."""
         for oid in dict.fromkeys(self._recent):
-            if not (self._objects / oid[:2] / oid[2:]).exists():
+            if not self._is_loose(oid):
                 self._put_back(oid)
 
     def put_back(self) -> int:
         """Put back every object that git no longer has; return how many."""
-        gone = [oid for oid in self._held() if not (self._objects / oid[:2] / oid[2:]).exists()]
+        gone = [oid for oid in self._held() if not self._is_loose(oid)]
         if not gone:
             return 0
         fresh = pygit2.Odb(str(self._objects))  # one that has read today's packs
@@ -65,6 +63,24 @@ class Hold:
         for oid in lost:
             self._put_back(oid)
         return len(lost)
+
+    def _link(self, oid: Oid) -> None:
+        loose, held = self._loose(oid), f"{self._prefix}{oid[:2]}/{oid[2:]}"
+        try:
+            os.link(loose, held)
+        except FileNotFoundError:
+            os.makedirs(f"{self._prefix}{oid[:2]}", exist_ok=True)  # noqa: PTH103
+            os.link(loose, held)
+
+    def _loose(self, oid: Oid) -> str:
+        """No Path, which costs more than the link: a step asks hundreds of times."""
+        return f"{self._objects}{oid[:2]}/{oid[2:]}"
+
+    def _held_at(self, oid: Oid) -> Path:
+        return self.directory / oid[:2] / oid[2:]
+
+    def _is_loose(self, oid: Oid) -> bool:
+        return os.path.exists(self._loose(oid))  # noqa: PTH110
 
     @property
     def _recent(self) -> deque[Oid]:
@@ -86,7 +102,7 @@ class Hold:
             return []
 
     def _put_back(self, oid: Oid) -> None:
-        loose, held = self._objects / oid[:2] / oid[2:], self.directory / oid[:2] / oid[2:]
+        loose, held = Path(self._loose(oid)), self._held_at(oid)
         for _ in range(20):  # gc removes the directory once it is empty
             with contextlib.suppress(FileNotFoundError, FileExistsError):  # also while mkdir looks at what it met
                 loose.parent.mkdir(exist_ok=True)

@@ -37,11 +37,11 @@ def parse_tree(data: bytes, prefix: str = "") -> dict[str, Entry]:
     return found
 
 
+def sort_entries(entries: Iterable[Entry]) -> list[Entry]:
+    """Bring one tree's own entries into git's order, in which a directory's name ends in a slash."""
+    return sorted(entries, key=lambda entry: os.fsencode(entry.path + "/" if entry.mode == TREE else entry.path))
+
+
 def format_tree(entries: Iterable[Entry]) -> bytes:
-    """Write one tree object; git sorts a directory as if its name ended in a slash."""
-    lines = []
-    for entry in entries:
-        name = os.fsencode(entry.path)
-        sort_key = name + b"/" if entry.mode == TREE else name
-        lines.append((sort_key, b"%o %s\0%s" % (entry.mode, name, bytes.fromhex(entry.oid))))
-    return b"".join(line for _, line in sorted(lines))
+    """Write one tree object of entries that are in git's order."""
+    return b"".join(b"%o %s\0%s" % (entry.mode, os.fsencode(entry.path), bytes.fromhex(entry.oid)) for entry in entries)

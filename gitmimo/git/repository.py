@@ -14,7 +14,7 @@ from gitmimo.errors import NoCommits, RepoError
 from gitmimo.git.binary import GitResult, check_outside_name, run_git
 from gitmimo.git.hold import Hold
 from gitmimo.git.identity import Ident, read_ident
-from gitmimo.git.objects import GITLINK, LINK, TREE, Entry, format_tree, parse_tree
+from gitmimo.git.objects import GITLINK, LINK, TREE, Entry, format_tree, parse_tree, sort_entries
 from gitmimo.git.place import find_place, require_work_tree, state_dir_of
 from gitmimo.git.shim import make_shim, opens_in_libgit2
 from gitmimo.git.user_rules import UserRules, filters_named, read_user_rules
@@ -153,9 +153,9 @@ class Repository:
 
     def read_tree(self, tree: Oid, prefix: str = "") -> Mapping[str, Entry]:
         """Return a tree's own entries by name, their paths below `prefix`; git fetches what a partial clone lacks."""
-        known = None if prefix else self._trees.get(tree)
+        known = None if prefix else self._trees.pop(tree, None)
         if known is not None:
-            return known
+            return self._keep_tree(tree, known)
         try:
             kind, data = self.pygit.read(tree)
         except KeyError:
@@ -167,22 +167,22 @@ class Repository:
 
     def write_tree(self, entries: Iterable[Entry]) -> Oid:
         """Store a tree object. Names are the caller's to check: see `tree.check_tree_path`."""
-        data = format_tree(entries)
-        tree = self.write_object("tree", data)
-        self._keep_tree(tree, parse_tree(data))
+        held = sort_entries(entries)
+        tree = self.write_object("tree", format_tree(held))
+        self._keep_tree(tree, {entry.path: entry for entry in held})
         return tree
 
     @property
     def _trees(self) -> dict[Oid, Mapping[str, Entry]]:
-        """Trees that were read or written lately: a step reads those again that the step before wrote."""
+        """Trees that were read or written lately, the last one at the end: a step reads those of the step before."""
         found: dict[Oid, Mapping[str, Entry]] = self._shared.setdefault("trees", {})
         return found
 
     def _keep_tree(self, tree: Oid, entries: Mapping[str, Entry]) -> Mapping[str, Entry]:
-        if len(self._trees) >= _TREES_KEPT:
-            self._trees.clear()
         if len(entries) <= _MOST_ENTRIES_KEPT:
             self._trees[tree] = entries
+        for oldest in list(self._trees)[:-_TREES_KEPT]:
+            self._trees.pop(oldest, None)
         return entries
 
     def write_blob(self, data: bytes) -> Oid:

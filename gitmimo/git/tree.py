@@ -6,8 +6,8 @@ from pathlib import Path
 
 from gitmimo.git.admin import checked_out_index
 from gitmimo.git.binary import run_git
-from gitmimo.git.edit import MIMO_DIR, change_paths, entries_apart
-from gitmimo.git.objects import EXECUTABLE, FILE
+from gitmimo.git.edit import MIMO_DIR, change_paths, empty_tree, entries_apart
+from gitmimo.git.objects import EXECUTABLE, FILE, TREE
 from gitmimo.git.repository import Repository
 from gitmimo.git.snapshot import expect_absent, forget_checkout, take_snapshot
 from gitmimo.records import Oid
@@ -60,6 +60,14 @@ def with_mimo_from(repository: Repository, tree: Oid, source: Oid) -> Oid:
     """Return the tree with `.mimo/` as `source` has it, or without when `source` has none."""
     found = repository.find_entry(source, MIMO_DIR)
     return change_paths(repository, tree, {MIMO_DIR: None if found is None else (found.oid, found.mode)})
+
+
+def with_mimo_and(repository: Repository, tree: Oid, source: Oid, files: Mapping[str, bytes]) -> Oid:
+    """Return the tree with `.mimo/` as `source` has it and these files in it, whose paths begin with `.mimo/`."""
+    found = repository.find_entry(source, MIMO_DIR)
+    before = found.oid if found is not None and found.mode == TREE else empty_tree(repository)
+    added = put_files(repository, before, {path.removeprefix(f"{MIMO_DIR}/"): data for path, data in files.items()})
+    return change_paths(repository, tree, {MIMO_DIR: (added, TREE)})
 
 
 def overlay(

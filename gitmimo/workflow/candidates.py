@@ -44,9 +44,8 @@ class StepRecorder:
         repository, place = self._repository, self._place
         record, _ = redact(dump_json(step), self._surroundings.known_secrets or {})
         files = tree.snapshot(repository, place.worktree, parent=place.base, index=place.index)
-        mixed = tree.with_mimo_from(repository, files, repository.tree_of(self.tip))
         name = f"{TRAJECTORY}/{place.session}/{place.number}/{step.number:04d}.json"
-        whole = tree.put_files(repository, mixed, {name: record.encode()})
+        whole = tree.with_mimo_and(repository, files, self.tip, {name: record.encode()})
         kinds = ", ".join(action.kind.value for action in step.actions) or "no action"
         oid = commit.write_commit(
             repository, tree=whole, parents=(self.tip,), message=f"mimo: step {step.number}: {kinds}\n"

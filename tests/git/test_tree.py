@@ -6,7 +6,15 @@ import pytest
 from gitmimo.errors import RepoError
 from gitmimo.git.edit import change_paths, empty_tree, is_git_dir_name
 from gitmimo.git.repository import Repository
-from gitmimo.git.tree import checkout, overlay, put_files, unsaved_paths, with_mimo_from, without_mimo
+from gitmimo.git.tree import (
+    checkout,
+    overlay,
+    put_files,
+    unsaved_paths,
+    with_mimo_and,
+    with_mimo_from,
+    without_mimo,
+)
 from gitmimo.records import Oid
 from tests.conftest import GitBuilder
 
@@ -28,6 +36,19 @@ def test_equal_code_gives_equal_trees_whatever_lies_in_mimo(repository: Reposito
     assert with_mimo_from(repository, noisy, bare) == bare
     assert without_mimo(repository, bare) == bare
     assert set(files(repository, bare)) == {".gitignore", "a.py", "tests/test_a.py"}
+
+
+@pytest.mark.parametrize("source", [{}, {".mimo/config.yaml": None}, {".mimo/config.yaml": None, ".mimo": b"a file"}])
+def test_a_record_joins_the_memory_of_its_source(
+    repository: Repository, tree: Oid, source: dict[str, bytes | None]
+) -> None:
+    """The same tree as in two steps, whether the source has a memory, none, or a file in its place."""
+    record = {".mimo/trajectory/s/1/1.json": b"{}"}
+    product = put_files(repository, without_mimo(repository, tree), {"new.py": b"1"})
+    before = put_files(repository, tree, source)
+    slowly = put_files(repository, with_mimo_from(repository, product, before), record)
+    assert with_mimo_and(repository, product, before, record) == slowly
+    assert ".mimo/trajectory/s/1/1.json" in files(repository, slowly)
 
 
 def test_only_a_top_level_mimo_is_ours(repository: Repository, tree: Oid) -> None:
