@@ -1,4 +1,7 @@
-"""The model server that all rows share: llama.cpp on loopback, as a child process, with its own counts of tokens."""
+"""The model server that all rows share: git-mimo's own on loopback, as a child process, with its own counts of tokens.
+
+Its drafts, looked up in the text so far, help every row: they change how long a reply takes and not what it says.
+"""
 
 import contextlib
 import os
@@ -11,6 +14,8 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from gitmimo.llm.local_server import server_params
 
 MODEL = "qwen2.5-coder-1.5b"
 
@@ -85,17 +90,12 @@ def _wait(server: Server, process: "subprocess.Popen[bytes]") -> None:
 def _run(model: str, port: int, threads: int, max_tokens: int) -> None:
     import xllamacpp
 
-    params = xllamacpp.CommonParams()
-    params.model.path = model
-    params.model_alias = {MODEL}
-    params.n_ctx = 16384
-    params.n_parallel = 1
-    params.n_predict = max_tokens
-    params.hostnames = ["127.0.0.1"]
+    params = server_params(xllamacpp, {"gguf": model, "key": "", "n_ctx": 16384, "threads": threads, "cache_mib": 512})
+    params.api_keys = []
     params.port = port
+    params.model_alias = {MODEL}
+    params.n_predict = max_tokens
     params.endpoint_metrics = True
-    params.cpuparams.n_threads = threads
-    params.cpuparams_batch.n_threads = threads
     server = xllamacpp.Server(params)
     while sys.stdin.buffer.read(1):  # ends with the parent, however that ends
         pass

@@ -4,7 +4,7 @@ import contextlib
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from gitmimo.errors import JournalError, MimoError, UsageError
@@ -17,12 +17,13 @@ from gitmimo.memory.recall import INDEX_NAME, drop_index
 from gitmimo.records import Oid, SessionId, is_session_id
 from gitmimo.workflow.cleaning import UNFINISHED, clear_session, processes_in
 from gitmimo.workflow.cut_off import mend_cut_off_commit
-from gitmimo.workflow.history import LOCK_NAME, list_session_ids, read_session, sessions_directory
+from gitmimo.workflow.history import LOCK_NAME, list_session_ids, list_stillborn, read_session, sessions_directory
 from gitmimo.workflow.kept_trees import KEPT_TREES
 from gitmimo.workflow.places import repository_key, session_directory, state_home
 from gitmimo.workflow.steps import has_object
 
 DEFAULT_EXPIRY = "90.days"
+_BIRTH = timedelta(hours=1)  # a directory without a journal may be a session's that begins just now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,15 +72,19 @@ def find_garbage(repository: Repository, *, expiry: datetime, root: str = "") ->
             reason = f"older than {expiry:%Y-%m-%d %H:%M}"
             yield Garbage(kind="journal", name=str(session), reason=reason, size=_size(journal),
                           remove=lambda place=journal: shutil.rmtree(place, ignore_errors=True))  # type: ignore[misc]  # fmt: skip
+    for place in list_stillborn(repository):
+        if _made(place) <= min(expiry, datetime.now(UTC) - _BIRTH) and _is_dead(repository, SessionId(place.name)):
+            yield Garbage(kind="journal", name=place.name, reason="killed before it wrote anything", size=_size(place),
+                          remove=lambda place=place: shutil.rmtree(place, ignore_errors=True))  # type: ignore[misc]  # fmt: skip
     for operation in ops.list_operations(repository):
         if operation.time <= expiry:
             yield _ref(repository, f"{refs.OPS_PREFIX}{operation.id}", "an undo record that has expired")
     for path in sorted((repository.state_dir / "evidence").glob("*.json")):
-        if datetime.fromtimestamp(path.stat().st_mtime, UTC) <= expiry:
+        if _made(path) <= expiry:
             yield Garbage(kind="evidence", name=path.stem, reason="a cached result that has expired",
                           size=path.stat().st_size, remove=lambda place=path: place.unlink(missing_ok=True))  # type: ignore[misc]  # fmt: skip
     index = repository.state_dir / INDEX_NAME
-    if index.is_file() and datetime.fromtimestamp(index.stat().st_mtime, UTC) <= expiry:
+    if index.is_file() and _made(index) <= expiry:
         yield Garbage(kind="index", name=index.name, reason="made again when it is needed", size=index.stat().st_size,
                       remove=lambda: drop_index(index))  # fmt: skip
 
@@ -181,6 +186,10 @@ def _ref(repository: Repository, name: str, reason: str, *, kind: str = "ref") -
         refs.delete_ref(repository, name, expected=tip, reason="mimo: gc")
 
     return Garbage(kind=kind, name=refs.short_name(name), reason=reason, size=0, remove=remove)
+
+
+def _made(path: Path) -> datetime:
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC)
 
 
 def _size(directory: Path) -> int:

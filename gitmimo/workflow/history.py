@@ -68,6 +68,14 @@ def list_session_ids(repository: Home) -> list[SessionId]:
     return sorted(found, reverse=True)
 
 
+def list_stillborn(repository: Home) -> list[Path]:
+    """The directories of sessions that were killed, or are about to begin, before their journal's first line."""
+    directory = sessions_directory(repository)
+    if not directory.is_dir():
+        return []
+    return sorted(path for path in directory.iterdir() if is_session_id(path.name) and not _has_record(path))
+
+
 def _has_record(directory: Path) -> bool:
     try:
         return (directory / "journal.jsonl").stat().st_size > 0

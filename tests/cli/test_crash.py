@@ -97,6 +97,19 @@ def test_gc_keeps_unfinished_work_and_removes_what_a_killed_session_left(project
     assert mimo("gc", "--expire", "gibberish", cwd=project.path).code == 129
 
 
+def test_gc_removes_a_session_that_was_killed_at_birth_but_none_that_begins(project: GitBuilder) -> None:
+    sessions = project.path / ".git/mimo/sessions"
+    old, new = sessions / "0000000001", sessions / "0000000002"
+    for place in (old, new):
+        place.mkdir(parents=True)
+        (place / "journal.jsonl").touch()
+    os.utime(old, (0, 0))
+    assert mimo("gc", cwd=project.path).code == 0
+    assert not old.exists()
+    assert mimo("gc", "--expire", "now", cwd=project.path).code == 0
+    assert new.exists()
+
+
 @pytest.mark.parametrize("line", [5, 12, 20])
 def test_a_session_killed_after_a_line_of_its_journal_is_resumed_to_the_same_tree(
     project: GitBuilder, line: int
