@@ -56,11 +56,16 @@ def is_whole(entry: Path) -> bool:
 def sweep(common_dir: Path) -> tuple[Path, ...]:
     """Clear away each worktree of ours that a killed process left half made or half removed; return their entries.
 
-    Only under the lock for worktrees, which says that nobody is making one just now.
+    Only under the lock for worktrees, which says that nobody is making one just now. A kill can also fall before the
+    entry says whose it is, or after: then it is an empty directory, and its name, a candidate's number, says it.
     """
     left = [entry for entry in admin_entries(common_dir) if is_ours(entry) and not is_whole(entry)]
     for entry in left:
         discard(entry)
+    for entry in admin_entries(common_dir):
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                entry.rmdir()  # only where it is empty
     return tuple(left)
 
 

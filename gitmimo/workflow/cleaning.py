@@ -10,7 +10,7 @@ from pathlib import Path
 from gitmimo.errors import MimoError, NeedsPerson
 from gitmimo.git import commit, refs, tree
 from gitmimo.git.repository import Repository
-from gitmimo.git.worktree import Worktree, list_worktrees, remove_worktree
+from gitmimo.git.worktree import Worktree, list_worktrees, remove_worktree, sweep_worktrees
 from gitmimo.records import Oid, SessionId
 
 UNFINISHED = "refs/mimo/unfinished/"
@@ -26,6 +26,7 @@ def clear_session(repository: Repository, session: SessionId, directory: Path) -
     if not directory.is_dir():
         return
     _wait_for_death(directory)
+    sweep_worktrees(repository)
     foreign = set()
     for worktree in list_worktrees(repository):
         if os.path.realpath(worktree.path.parent) != os.path.realpath(directory):

@@ -210,6 +210,21 @@ def test_what_a_killed_removal_left_is_no_worktree(
     assert not place.exists()
 
 
+def test_an_empty_entry_is_swept_where_its_name_is_a_candidate_s(
+    git: GitBuilder, repository: Repository, base: Oid, tmp_path: Path
+) -> None:
+    """A kill between the entry and its mark. The user's own stays, and so does whatever holds anything."""
+    entries = git.path / ".git/worktrees"
+    for name in ("1", "2", "theirs"):
+        (entries / name).mkdir(parents=True)
+    (entries / "2/gitdir").write_text(f"{tmp_path}/2/.git\n")
+    add_worktree(repository, tmp_path / "1", branch=BRANCH, start=base, reason="x")
+    assert sorted(path.name for path in entries.iterdir()) == ["1", "2", "theirs"]
+    assert (entries / "1/index").exists()
+    remove_worktree(repository, tmp_path / "1")
+    assert sorted(path.name for path in entries.iterdir()) == ["2", "theirs"]
+
+
 def test_an_entry_that_stops_git_is_cleared_when_worktrees_are_listed(
     git: GitBuilder, repository: Repository, base: Oid, tmp_path: Path
 ) -> None:
