@@ -62,28 +62,37 @@ def prepare_counterproof(
     In a quick suite that may run twice at once it is begun now, about what the base says of its tests, and ended when
     nobody has asked. It is made anew when tests have passed that the base doesn't know.
     """
-    left = threading.Event()
 
     def make(*, passed: Iterable[str], mended: Iterable[str]) -> Counterproof:
-        return counterproof(bench, baseline, tree, passed=passed, mended=mended, cancelled=is_cancelled)
+        return counterproof(bench, baseline, tree, passed=passed, mended=mended, cancelled=cancelled)
 
-    def is_cancelled() -> bool:
-        return left.is_set() or (cancelled is not None and cancelled())
-
-    if not bench.may_run_together or baseline.report.seconds > _BESIDE_S or len(baseline.failed_ids) > _MOST_MENDED:
+    is_quick = baseline.report.seconds <= _BESIDE_S and not bench.setup
+    if not is_quick or not bench.may_run_together or len(baseline.failed_ids) > _MOST_MENDED:
         yield make
         return
+    unwanted = threading.Event()
+    known = {*baseline.passed_ids, *baseline.failed_ids, *baseline.flaky_ids}
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="counterproof") as pool:
-        begun = pool.submit(make, passed=baseline.passed_ids, mended=baseline.failed_ids)
+        begun = pool.submit(
+            counterproof,
+            bench,
+            baseline,
+            tree,
+            passed=baseline.passed_ids,
+            mended=baseline.failed_ids,
+            cancelled=lambda: unwanted.is_set() or (cancelled is not None and cancelled()),
+        )
 
         def ask(*, passed: Iterable[str], mended: Iterable[str]) -> Counterproof:
-            known = baseline.passed_ids | baseline.failed_ids
-            return begun.result() if known.issuperset(passed) else make(passed=passed, mended=mended)
+            if known.issuperset(passed):
+                return begun.result()
+            unwanted.set()
+            return make(passed=passed, mended=mended)
 
         try:
             yield ask
         finally:
-            left.set()
+            unwanted.set()
 
 
 def counterproof(

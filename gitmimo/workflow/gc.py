@@ -82,7 +82,7 @@ def find_garbage(repository: Repository, *, expiry: datetime, root: str = "") ->
     for path in sorted((repository.state_dir / "evidence").glob("*.json")):
         if _made(path) <= expiry:
             yield Garbage(kind="evidence", name=path.stem, reason="a cached result that has expired",
-                          size=path.stat().st_size, remove=lambda place=path: place.unlink(missing_ok=True))  # type: ignore[misc]  # fmt: skip
+                          size=_size(path), remove=lambda place=path: place.unlink(missing_ok=True))  # type: ignore[misc]  # fmt: skip
     index = repository.state_dir / INDEX_NAME
     if index.is_file() and _made(index) <= expiry:
         yield Garbage(kind="index", name=index.name, reason="made again when it is needed", size=index.stat().st_size,
@@ -189,12 +189,16 @@ def _ref(repository: Repository, name: str, reason: str, *, kind: str = "ref") -
 
 
 def _made(path: Path) -> datetime:
-    return datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    """When a file was written last; never, where another process was faster in removing it."""
+    try:
+        return datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    except FileNotFoundError:
+        return datetime.max.replace(tzinfo=UTC)
 
 
-def _size(directory: Path) -> int:
+def _size(place: Path) -> int:
     total = 0
-    for path in directory.rglob("*"):
+    for path in (place, *place.rglob("*")):
         with contextlib.suppress(OSError):
             total += path.lstat().st_size
     return total

@@ -73,7 +73,17 @@ def list_stillborn(repository: Home) -> list[Path]:
     directory = sessions_directory(repository)
     if not directory.is_dir():
         return []
-    return sorted(path for path in directory.iterdir() if is_session_id(path.name) and not _has_record(path))
+    return sorted(path for path in directory.iterdir() if is_session_id(path.name) and _is_stillborn(path))
+
+
+def _is_stillborn(directory: Path) -> bool:
+    """Whether there is certainly nothing: what can't be read now may well be a journal."""
+    try:
+        return (directory / "journal.jsonl").stat().st_size == 0
+    except FileNotFoundError:
+        return directory.is_dir() and not directory.is_symlink()
+    except OSError:
+        return False
 
 
 def _has_record(directory: Path) -> bool:

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import pytest
 
@@ -70,6 +71,20 @@ def test_tests_that_the_base_does_not_know_are_put_to_another(
     assert measured(git, make_bench(EACH))({"calc/core.py": RIGHT + "CASES = [1, 2]\n"}).passed
     known = {DOUBLE, f"{each}[1]"}
     assert seen.calls == [(known, {ADD}, True), (known | {ADD, f"{each}[2]"}, {ADD}, False)]
+
+
+@pytest.mark.usefixtures("together")
+def test_flaky_tests_are_known(git: GitBuilder, make_bench: Callable[..., Bench], seen: Seen) -> None:
+    judge = measured(git, make_bench(EACH))
+    judge.baseline = replace(judge.baseline, flaky_ids=("tests/test_core.py::test_each[2]",))
+    assert judge({"calc/core.py": RIGHT + "CASES = [1, 2]\n"}).passed
+    assert [beside for _, _, beside in seen.calls] == [True]
+
+
+@pytest.mark.usefixtures("together")
+def test_a_setup_is_not_run_for_nothing(git: GitBuilder, make_bench: Callable[..., Bench], seen: Seen) -> None:
+    assert measured(git, make_bench(setup=("true",)))({"calc/core.py": RIGHT}).passed
+    assert [beside for _, _, beside in seen.calls] == [False]
 
 
 @pytest.mark.parametrize(("together", "most_s"), [(False, 60.0), (True, -1.0)])
