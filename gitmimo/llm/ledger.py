@@ -24,7 +24,7 @@ _KEYS: Mapping[Scope, str] = {
     Scope.SESSION: "session = :session",
     Scope.CANDIDATE: "session = :session AND candidate = :candidate",
     Scope.DAY: "day = :day",
-    Scope.MONTH: "month = :month",
+    Scope.MONTH: "day BETWEEN :month AND :month || '-31'",  # the index of days serves both
 }
 
 
@@ -105,8 +105,8 @@ class Ledger:
         """Replace a reservation by what was really used, by so many calls."""
         with self._file.transaction() as db:
             db.execute(
-                "UPDATE calls SET state = 'settled', nano = ?, tokens = ?, prompt = ?, cached = ?, completion = ?,"
-                " seconds = ?, made = ? WHERE id = ?",
+                "UPDATE calls SET state = 'settled', process = '', nano = ?, tokens = ?, prompt = ?, cached = ?,"
+                " completion = ?, seconds = ?, made = ? WHERE id = ?",
                 (
                     to_nano(cost_usd),
                     usage.total,
@@ -124,7 +124,8 @@ class Ledger:
         guess = guess or Usage(prompt=reservation.prompt, completion=reservation.completion)
         with self._file.transaction() as db:
             db.execute(
-                "UPDATE calls SET state = 'lost', prompt = ?, cached = 0, completion = ?, seconds = ? WHERE id = ?",
+                "UPDATE calls SET state = 'lost', process = '', prompt = ?, cached = 0, completion = ?, seconds = ?"
+                " WHERE id = ?",
                 (guess.prompt, guess.completion, seconds, reservation.row),
             )
 
@@ -132,7 +133,8 @@ class Ledger:
         """Strike a reservation out: the provider has counted nothing."""
         with self._file.transaction() as db:
             db.execute(
-                "UPDATE calls SET state = 'free', nano = 0, tokens = 0, prompt = 0, completion = 0 WHERE id = ?",
+                "UPDATE calls SET state = 'free', process = '', nano = 0, tokens = 0, prompt = 0, completion = 0"
+                " WHERE id = ?",
                 (reservation.row,),
             )
 
@@ -274,6 +276,7 @@ class Ledger:
         rows = db.execute("SELECT DISTINCT process FROM calls WHERE state = 'reserved'").fetchall()
         dead = [row["process"] for row in rows if not is_alive(row["process"])]
         db.executemany(
-            "UPDATE calls SET state = 'lost' WHERE state = 'reserved' AND process = ?", [(name,) for name in dead]
+            "UPDATE calls SET state = 'lost', process = '' WHERE state = 'reserved' AND process = ?",
+            [(name,) for name in dead],
         )
         return bool(dead)
