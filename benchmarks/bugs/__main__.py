@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -25,6 +26,7 @@ PEERS = {"aider": ("aider", "aider"), "mini": ("mini", "mini")}
 
 def main() -> int:
     options = _parser().parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a shell's background job, and by its children
     if options.table:
         print(table(read_outcomes(options.table), tuple(int(n) for n in options.n.split(","))))
         return 0
