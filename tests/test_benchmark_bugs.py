@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.bugs.results import append_outcome, compared, read_outcomes
+from benchmarks.bugs.rows import Attempt, Caps, Outcome
 from benchmarks.bugs.tasks import Bug, apply_fix, judge, load_bugs, run_visible, set_up
 
 BUGS = load_bugs()
@@ -30,3 +32,19 @@ def test_visible_tests_fail_on_base_and_the_reference_passes_all(bug: Bug, tmp_p
 def test_an_unknown_task_is_named() -> None:
     with pytest.raises(ValueError, match="no such task: nope"):
         load_bugs(["nope"])
+
+
+def test_a_run_that_was_cut_is_read_on_under_the_same_caps_only(tmp_path: Path) -> None:
+    file, caps = tmp_path / "bugs.jsonl", Caps(candidates=8, seconds=180.0)
+    assert read_outcomes(file, caps) == []
+    attempt = Attempt(visible=True, hidden=False, seconds=2.5, read=10, written=3, note="finished")
+    ran = [
+        Outcome(row=row, task=task, attempts=(attempt, attempt), peak_mb=71.5)
+        for row, task in (("plain", "trim"), ("mimo", "trim"), ("plain", "turns"))
+    ]
+    for outcome in ran:
+        append_outcome(file, outcome, caps, day="2026-11-28")
+    assert read_outcomes(file, caps) == ran
+    assert compared(ran) == ran[:2]  # of `turns` there is nothing to compare yet
+    with pytest.raises(ValueError, match="other caps"):
+        read_outcomes(file, Caps(candidates=8, seconds=75.0))

@@ -2,8 +2,6 @@
 
 import argparse
 import contextlib
-import dataclasses
-import json
 import os
 import random
 import signal
@@ -16,7 +14,8 @@ from pathlib import Path
 
 from benchmarks.bugs.direct import direct
 from benchmarks.bugs.mimo import mimo
-from benchmarks.bugs.rows import Attempt, Bench, Caps, Outcome, Row, aider, find_peer, mini, plain
+from benchmarks.bugs.results import append_outcome, compared, read_outcomes
+from benchmarks.bugs.rows import Bench, Caps, Outcome, Row, aider, find_peer, mini, plain
 from benchmarks.bugs.server import Server, serve
 from benchmarks.bugs.tasks import load_bugs
 
@@ -25,10 +24,11 @@ PEERS = {"aider": ("aider", "aider"), "mini": ("mini", "mini")}
 
 
 def main() -> int:
-    options = _parser().parse_args()
+    parser = _parser()
+    options = parser.parse_args()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a shell's background job, and by its children
     if options.table:
-        print(table(read_outcomes(options.table), tuple(int(n) for n in options.n.split(","))))
+        print(table(compared(read_outcomes(options.table)), tuple(int(n) for n in options.n.split(","))))
         return 0
     rows = options.rows.split(",")
     counts = tuple(int(n) for n in options.n.split(","))
@@ -38,7 +38,11 @@ def main() -> int:
     bugs = bugs[: options.first or None]
     caps = Caps(candidates=max(counts), max_tokens=options.max_tokens, seconds=options.seconds, seed=options.seed)
     peers = Path(os.environ["PEERS_DIR"]) if "PEERS_DIR" in os.environ else None
-    outcomes: list[Outcome] = []
+    try:
+        outcomes = read_outcomes(options.out, caps) if options.out else []
+    except ValueError as exc:
+        parser.error(str(exc))
+    done = {(outcome.row, outcome.task) for outcome in outcomes}
     with contextlib.ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mimo-bugs-")))
         server = (
@@ -51,33 +55,18 @@ def main() -> int:
         for row in missing:
             print(f"{row} is not installed: set PEERS_DIR or PATH", file=sys.stderr)
         rows = [row for row in rows if row not in missing]
-        log = stack.enter_context(options.out.open("a")) if options.out else None
         for bug in bugs:
-            for row in rows:
+            for row in [row for row in rows if (row, bug.name) not in done]:
                 outcome = ROWS[row](bug, bench)
                 outcomes.append(outcome)
                 _tell(outcome)
-                if log:
-                    log.write(json.dumps({"schema": "git-mimo/bugs/1", **dataclasses.asdict(outcome)}) + "\n")
-                    log.flush()
+                if options.out:
+                    append_outcome(options.out, outcome, caps, day=f"{datetime.now(UTC):%Y-%m-%d}")
         if options.keep:
             for path in scratch.glob("*.log"):
                 (options.keep / path.name).write_text(path.read_text())
-    print(table(outcomes, counts))
+    print(table(compared(outcomes), counts))
     return 0
-
-
-def read_outcomes(path: Path) -> list[Outcome]:
-    """Outcomes as `--out` wrote them; only tasks that every row of the file has had, so that a cut run compares."""
-    found = []
-    for line in path.read_text().splitlines():
-        data = json.loads(line)
-        data.pop("schema")
-        data["attempts"] = tuple(Attempt(**attempt) for attempt in data["attempts"])
-        found.append(Outcome(**data))
-    rows = {outcome.row for outcome in found}
-    whole = {o.task for o in found if rows == {other.row for other in found if other.task == o.task}}
-    return [outcome for outcome in found if outcome.task in whole]
 
 
 def table(outcomes: Sequence[Outcome], counts: Sequence[int]) -> str:
@@ -132,7 +121,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--max-tokens", type=int, default=700, help="longest reply, for every row")
     parser.add_argument("--seconds", type=float, default=300.0, help="longest time on one task, for every row")
-    parser.add_argument("--out", type=Path, help="append one JSON line a task and row")
+    parser.add_argument("--out", type=Path, help="append one JSON line a task and row; skip what it holds")
     parser.add_argument("--keep", type=Path, help="directory for the peers' logs")
     return parser
 
