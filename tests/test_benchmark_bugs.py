@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.bugs.results import append_outcome, compared, read_outcomes
+from benchmarks.bugs.outcomes import append_outcome, compared, read_outcomes
 from benchmarks.bugs.rows import Attempt, Caps, Outcome
 from benchmarks.bugs.tasks import Bug, apply_fix, judge, load_bugs, run_visible, set_up
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from benchmarks.bugs.direct import direct
 from benchmarks.bugs.mimo import mimo
-from benchmarks.bugs.results import append_outcome, compared, read_outcomes
+from benchmarks.bugs.outcomes import append_outcome, compared, read_outcomes
 from benchmarks.bugs.rows import Bench, Caps, Outcome, Row, aider, find_peer, mini, plain
 from benchmarks.bugs.server import Server, serve
 from benchmarks.bugs.tasks import load_bugs
@@ -27,11 +27,11 @@ def main() -> int:
     parser = _parser()
     options = parser.parse_args()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a shell's background job, and by its children
-    if options.table:
-        print(table(compared(read_outcomes(options.table)), tuple(int(n) for n in options.n.split(","))))
-        return 0
     rows = options.rows.split(",")
     counts = tuple(int(n) for n in options.n.split(","))
+    if options.table:
+        print(table(compared(read_outcomes(options.table)), counts))
+        return 0
     bugs = load_bugs(options.tasks.split(",") if options.tasks else (), options.set)
     if options.shuffle is not None:
         random.Random(options.shuffle).shuffle(bugs)
