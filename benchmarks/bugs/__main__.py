@@ -32,6 +32,7 @@ def main() -> int:
     if options.table:
         print(table(compared(read_outcomes(options.table)), counts))
         return 0
+    begun = time.monotonic()
     bugs = load_bugs(options.tasks.split(",") if options.tasks else (), options.set)
     if options.shuffle is not None:
         random.Random(options.shuffle).shuffle(bugs)
@@ -66,6 +67,7 @@ def main() -> int:
             for path in scratch.glob("*.log"):
                 (options.keep / path.name).write_text(path.read_text())
     print(table(compared(outcomes), counts))
+    print(f"\n{(time.monotonic() - begun) / 60:.0f} minutes, {datetime.now(UTC):%Y-%m-%d}", file=sys.stderr)
     return 0
 
 
@@ -127,7 +129,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    begun = time.monotonic()
-    status = main()
-    print(f"\n{(time.monotonic() - begun) / 60:.0f} minutes, {datetime.now(UTC):%Y-%m-%d}", file=sys.stderr)
-    sys.exit(status)
+    sys.exit(main())
