@@ -15,6 +15,9 @@ from gitmimo.records import CommandResult
 
 _TEMP_BYTES = 2 << 30
 _SHM_BYTES = 1 << 30
+# The kernel checks writes to these by user id alone, so root without any capability could change the whole machine
+_KERNEL_READ_ONLY = ("sys", "sysrq-trigger", "irq", "bus", "fs", "acpi", "pressure")
+_KERNEL_MASKED = ("kcore", "kmsg", "keys", "timer_list", "sched_debug")
 # bash and its like call the limit of processes -u; there -p is another one
 _LIMITER = (
     'case "$BASH_VERSION$ZSH_VERSION${KSH_VERSION#*MIRBSD*}" in "") ulimit -p "$3";; *) ulimit -u "$3";; esac; '
@@ -25,11 +28,11 @@ _LIMITER = (
 class BwrapEnvironment:
     """Runs commands under bubblewrap.
 
-    Covers: files outside the work tree are read-only, homes and temporary directories hidden, other processes
-    invisible, no network but an own loopback, no capability, no way back to the terminal, everything ends with the
-    command. Does not cover: system files that everybody may read, objects of the repository that no ref inside names
-    but that git can list, the kernel's own bugs, and, as root without control groups, a limit of processes other than
-    by sampling.
+    Covers: files outside the work tree and the kernel's settings are read-only, homes and temporary directories
+    hidden, other processes invisible, no network but an own loopback, no capability, no way back to the terminal,
+    everything ends with the command. Does not cover: system files that everybody may read, objects of the repository
+    that no ref inside names but that git can list, the kernel's own bugs, and, as root without control groups, a
+    limit of processes other than by sampling.
     """
 
     name = "bwrap"
@@ -79,6 +82,11 @@ class BwrapEnvironment:
         for place in profile.hidden:
             argv += ["--size", str(_TEMP_BYTES), "--tmpfs", str(place)]
         argv += ["--proc", "/proc", "--dev", "/dev", "--size", str(_SHM_BYTES), "--tmpfs", "/dev/shm"]
+        for name in _KERNEL_READ_ONLY:
+            argv += ["--ro-bind-try", f"/proc/{name}", f"/proc/{name}"]
+        for name in _KERNEL_MASKED:
+            if Path("/proc", name).exists():
+                argv += ["--ro-bind", "/dev/null", f"/proc/{name}"]
         for path in profile.masked:
             if not path.exists():
                 continue  # a socket that is gone by now: bwrap would want to make the file

@@ -20,10 +20,11 @@ KINDS = ("auto", "bwrap", "landlock", "sandbox-exec", "none")
 _INSTALL = "install bubblewrap: `apt install bubblewrap`, `dnf install bubblewrap` or `pacman -S bubblewrap`"
 _WAIVE = "or run without protection: `--sandbox none`"
 # What a sandbox must deny, tried from inside: read a file in a hidden place, write beside the work tree, keep a
-# capability. The loopback must work.
+# capability, open a kernel setting for writing (nothing is written). The loopback must work.
 _PROBE = (
     'cat "$1/secret" 2>/dev/null && exit 11; touch "$1/mark" 2>/dev/null; echo ok > written || exit 12; '
-    "grep -q '^CapEff:.*[1-9a-f]' /proc/self/status && exit 13; exit 0"
+    "grep -q '^CapEff:.*[1-9a-f]' /proc/self/status && exit 13; "
+    "( : >> /proc/sys/kernel/core_pattern ) 2>/dev/null && exit 14; exit 0"
 )
 
 
@@ -118,7 +119,12 @@ def _tried(environment: Environment, remedy: str) -> Environment | Found:
             return Found(kind=environment.name, problem=error.message, remedy=remedy)
         if result.exit_code == 0 and (inside / "written").exists() and not (outside / "mark").exists():
             return environment
-        reasons = {11: "a hidden file could be read", 12: "the work tree is not writable", 13: "capabilities remain"}
+        reasons = {
+            11: "a hidden file could be read",
+            12: "the work tree is not writable",
+            13: "capabilities remain",
+            14: "kernel settings could be written",
+        }
         problem = reasons.get(result.exit_code, (result.output.strip().splitlines() or ["it does not start"])[0])
         if (outside / "mark").exists():
             problem = "a file outside could be written"

@@ -65,6 +65,20 @@ class TestFiles:
         assert "/usr/bin/env\n" in result.output
         assert not any(Path(name).exists() for name in ("/usr/mimo-mark", "/etc/mimo-mark", "/mimo-mark"))
 
+    def test_kernel_settings_cannot_be_opened_for_writing(self, run: Run, work_tree: Path) -> None:
+        # no control outside: as root it would open the machine's own settings; the own file shows that opening works
+        (work_tree / "open.py").write_text(
+            "import glob, os\n"
+            "for path in ['written', '/proc/sysrq-trigger', *glob.glob('/proc/sys/[kvf]*/*')]:\n"
+            "    try:\n"
+            "        os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))\n"
+            "    except OSError:\n"
+            "        continue\n"
+            "    print(path)\n"
+        )
+        (work_tree / "written").touch()
+        assert run(f"{sys.executable} open.py").output.split() == ["written"]
+
     def test_home_is_hidden_and_its_keys_with_it(self, work_tree: Path, sealed: Path, environment: Environment) -> None:
         for name in (".ssh/id_ed25519", ".aws/credentials", ".config/git-mimo/keys", ".netrc", ".bashrc"):
             (sealed / name).parent.mkdir(parents=True, exist_ok=True)
