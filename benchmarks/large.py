@@ -21,8 +21,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from gitmimo.environment.command import Limits
-from gitmimo.environment.sandbox import open_environment
 from gitmimo.evaluator.bench import Bench, fresh_tree, layout_of
 from gitmimo.evaluator.command import ReportFormat, TestCommand, TestKind
 from gitmimo.evaluator.product import inspect_product
@@ -30,6 +28,8 @@ from gitmimo.evaluator.tested_tree import build_tested_tree
 from gitmimo.git import refs, tree
 from gitmimo.git.repository import Repository
 from gitmimo.records import Action, ActionKind, Observation, Oid, Reply, SessionId, Step, Usage, utc_now
+from gitmimo.sandbox.base import Limits
+from gitmimo.sandbox.probe import open_sandbox
 from gitmimo.workflow.candidates import StepRecorder
 from gitmimo.workflow.workspace import Place, Surroundings, prepare_place, remove_place
 from tests.scripted_server import Answer, ScriptedServer
@@ -118,7 +118,7 @@ def measure(place: Path, scratch: Path, worktrees: int, rounds: int) -> None:
     base = Oid(git(place, "rev-parse", "main"))
     _measure_worktrees(table, place, scratch, base, worktrees, rounds)
     repository = Repository.discover(place)
-    surroundings = Surroundings(environment=open_environment("none"))
+    surroundings = Surroundings(sandbox=open_sandbox("none"))
     spot = _place(scratch / "steps", base, 1)
     prepare_place(repository, spot, surroundings)
     try:
@@ -138,7 +138,7 @@ def _measure_worktrees(table: Table, place: Path, scratch: Path, base: Oid, coun
         for path in theirs:
             git(place, "worktree", "remove", "--force", str(path))
         repository = Repository.discover(place)
-        surroundings = Surroundings(environment=open_environment("none"))
+        surroundings = Surroundings(sandbox=open_sandbox("none"))
         spots = [_place(scratch / f"ours{turn}", base, number) for number in range(1, count + 1)]
 
         def make(spot: Place) -> None:
@@ -189,7 +189,7 @@ def _measure_judging(table: Table, repository: Repository, spot: Place, scratch:
     """What the evaluator does for a product besides running the tests."""
     bench = Bench(
         repository=repository,
-        environment=open_environment("none"),
+        sandbox=open_sandbox("none"),
         base=base,
         scratch=scratch,
         tests=TestCommand(command="true", kind=TestKind.COMMAND, report=ReportFormat.NONE, reason=""),

@@ -15,9 +15,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from gitmimo.environment.command import Environment, Job
-from gitmimo.environment.sandbox import open_environment
 from gitmimo.errors import SandboxUnavailable
+from gitmimo.sandbox.base import CommandSpec, Sandbox
+from gitmimo.sandbox.probe import open_sandbox
 
 KINDS = ("bwrap", "landlock", "none")
 
@@ -31,7 +31,7 @@ def main() -> None:
         ways: dict[str, Callable[[], object]] = {"plain": _plain}
         for kind in KINDS:
             try:
-                ways[kind] = _inside(open_environment(kind), Path(name))
+                ways[kind] = _inside(open_sandbox(kind), Path(name))
             except SandboxUnavailable as missing:
                 print(f"{kind} is left out: {missing.message}", file=sys.stderr)
         seconds: dict[str, list[float]] = {way: [] for way in ways}
@@ -54,9 +54,9 @@ def _plain() -> object:
     return subprocess.run(["true"], stdin=subprocess.DEVNULL, capture_output=True, check=True)
 
 
-def _inside(environment: Environment, work_tree: Path) -> Callable[[], object]:
-    job = Job(command=["true"], work_tree=work_tree)
-    return lambda: environment.run(job)
+def _inside(sandbox: Sandbox, work_tree: Path) -> Callable[[], object]:
+    job = CommandSpec(command=["true"], work_tree=work_tree)
+    return lambda: sandbox.run(job)
 
 
 if __name__ == "__main__":

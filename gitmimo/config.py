@@ -97,7 +97,7 @@ OPTIONS: Mapping[str, Option] = {
         Option(name="dream", kind="choice", default="auto", choices=("auto", "off"),
                meaning="whether `start` ends with a dream"),
         Option(name="sandbox", kind="choice", default="auto",
-               choices=("auto", "bwrap", "landlock", "sandbox-exec", "none"), meaning="where commands run",
+               choices=("auto", "bwrap", "landlock", "none"), meaning="where commands run",
                from_repository=False),
         Option(name="sandbox.network", kind="flag", default=False, meaning="let sandboxed commands use the network",
                from_repository=False),

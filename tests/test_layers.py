@@ -9,7 +9,7 @@ LAYERS = (
     {"errors", "records", "config", "visible", "redact", "secret_rules"},
     {"git"},
     {"journal"},
-    {"llm", "environment"},
+    {"llm", "sandbox"},
     {"agent", "evaluator"},
     {"memory"},
     {"workflow"},
@@ -17,7 +17,7 @@ LAYERS = (
     {"cli", "__main__"},
 )
 ORDER = {name: level for level, names in enumerate(LAYERS) for name in names}
-SEPARATE = {("evaluator", "agent"), ("agent", "evaluator"), ("llm", "environment"), ("environment", "llm")}
+SEPARATE = {("evaluator", "agent"), ("agent", "evaluator"), ("llm", "sandbox"), ("sandbox", "llm")}
 OWNERS = {
     "pygit2": "git",
     "unidiff": "git",

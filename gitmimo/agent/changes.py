@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from gitmimo.agent.edits import Mismatch, replace_passage
-from gitmimo.environment.files import check_inside, read_inside, write_inside
 from gitmimo.errors import MimoError
 from gitmimo.records import Action, ActionKind
+from gitmimo.sandbox.files import check_inside, read_inside, write_inside
 
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 

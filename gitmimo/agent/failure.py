@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gitmimo.agent.syntax import find_functions, source_of
-from gitmimo.environment.files import read_inside
 from gitmimo.errors import MimoError
 from gitmimo.records import CommandResult
+from gitmimo.sandbox.files import read_inside
 
 _COUNT = re.compile(r"\b(\d+) (passed|failed|errors?)\b")
 _NODE_COUNT = re.compile(r"^# (pass|fail) (\d+)$", re.M)

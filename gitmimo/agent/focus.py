@@ -10,8 +10,8 @@ from gitmimo.agent.assignment import Workspace
 from gitmimo.agent.failure import failed_ids, frames_of, imports_of
 from gitmimo.agent.spectrum import Spectrum
 from gitmimo.agent.syntax import Function, find_functions
-from gitmimo.environment.files import read_inside
 from gitmimo.errors import MimoError
+from gitmimo.sandbox.files import read_inside
 
 _TEST_PATH = re.compile(r"(^|/)(tests?|spec|__tests__|testing)/|(^|/)(test_[^/]*|conftest)\.py$|[._](test|spec)\.\w+$")
 _CODE = re.compile(

@@ -20,7 +20,6 @@ from gitmimo.agent.spans import apply
 from gitmimo.agent.spectrum import trace_tests
 from gitmimo.agent.syntax import fingerprint
 from gitmimo.agent.variants import WHERE, Round, plan_of
-from gitmimo.environment.files import write_inside
 from gitmimo.llm.model import Model
 from gitmimo.records import (
     Action,
@@ -34,6 +33,7 @@ from gitmimo.records import (
     Usage,
     utc_now,
 )
+from gitmimo.sandbox.files import write_inside
 
 _COPY = "the code is the same as before: nothing to test"
 _AGAIN = "this was tried before: nothing to test"

@@ -28,9 +28,7 @@ from gitmimo.workflow.trust import require_trust
 @click.option("--test", help="Command that runs the test suite.", metavar="CMD")
 @click.option("--setup", help="Command that prepares a fresh tree.", metavar="CMD")
 @click.option("--accept", multiple=True, help="Command that must exit 0; repeatable.", metavar="CMD")
-@click.option(
-    "--sandbox", type=click.Choice(["auto", "bwrap", "landlock", "sandbox-exec", "none"]), help="Where tests run."
-)
+@click.option("--sandbox", type=click.Choice(["auto", "bwrap", "landlock", "none"]), help="Where tests run.")
 def ci_command(
     rev: str,
     base: str | None,

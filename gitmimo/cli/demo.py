@@ -25,9 +25,7 @@ from gitmimo.workflow.start import start_session
 @click.option("-m", "--model", default="local", show_default=True, help="Model that solves it.")
 @click.option("-n", "--candidates", type=click.IntRange(min=1), default=8, show_default=True,
               help="Candidates at the most.")  # fmt: skip
-@click.option(
-    "--sandbox", type=click.Choice(["auto", "bwrap", "landlock", "sandbox-exec", "none"]), help="Where commands run."
-)
+@click.option("--sandbox", type=click.Choice(["auto", "bwrap", "landlock", "none"]), help="Where commands run.")
 def demo_command(directory: Path | None, model: str, candidates: int, sandbox: str | None) -> int:
     """Make a small repository with a failing test and solve it with the local model, from bug to merged commit."""
     if model == "local" or model.startswith("local/"):

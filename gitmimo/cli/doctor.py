@@ -17,11 +17,11 @@ from gitmimo.agent.outside.table import ADAPTERS, find_program
 from gitmimo.cli import render
 from gitmimo.cli.common import json_option, load_config
 from gitmimo.cli.next_steps import next_steps
-from gitmimo.environment.sandbox import probe_environments
 from gitmimo.errors import MimoError, ModelError, NoModel
 from gitmimo.git.binary import check_git_version, git_version
 from gitmimo.git.repository import Repository
 from gitmimo.llm.providers import open_model
+from gitmimo.sandbox.probe import probe_sandboxes
 from gitmimo.workflow.judging import find_test_command
 from gitmimo.workflow.models import model_names, model_settings
 from gitmimo.workflow.places import state_home
@@ -101,7 +101,7 @@ def _examine(repository: Repository | None) -> Iterator[Finding]:
 
 
 def _sandboxes() -> Iterator[Finding]:
-    found = list(probe_environments())
+    found = list(probe_sandboxes())
     works = [f for f in found if not f.problem]
     for f in found:
         text = f.problem or "works"

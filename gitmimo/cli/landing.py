@@ -15,9 +15,7 @@ from gitmimo.workflow.merging import merge_session
 @session_argument
 @click.argument("number", required=False, type=click.IntRange(min=0))
 @click.option("--into", help="Merge into this branch instead of the one the session started from.", metavar="BRANCH")
-@click.option(
-    "--sandbox", type=click.Choice(["auto", "bwrap", "landlock", "sandbox-exec", "none"]), help="Where tests run."
-)
+@click.option("--sandbox", type=click.Choice(["auto", "bwrap", "landlock", "none"]), help="Where tests run.")
 @json_option
 def merge_command(session: str | None, number: int | None, into: str | None, sandbox: str | None, as_json: bool) -> int:
     """Merge a session's result, or candidate NUMBER of it, into its branch.

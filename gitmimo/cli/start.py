@@ -53,9 +53,7 @@ EXIT_CODES = {
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Limit of the session.", metavar="SECONDS")
 @click.option("--merge/--no-merge", default=None, help="Merge the winner into the current branch at the end.")
 @click.option("--skills/--no-skills", default=None, help="Try verified skills before any model.")
-@click.option(
-    "--sandbox", type=click.Choice(["auto", "bwrap", "landlock", "sandbox-exec", "none"]), help="Where commands run."
-)
+@click.option("--sandbox", type=click.Choice(["auto", "bwrap", "landlock", "none"]), help="Where commands run.")
 @click.option("--executor", type=click.Choice(["local", "ray"]), help="Where candidates work and are judged.")
 @click.option("--ray-address", "rayAddress", help="Ray cluster to use, such as `auto`.", metavar="ADDRESS")
 @click.option("--ask/--no-ask", default=None, help="Ask what an unclear task leaves open (on a terminal).")

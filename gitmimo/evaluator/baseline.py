@@ -187,7 +187,7 @@ def _fingerprint(bench: Bench, tests: TestCommand, cases: Mapping[str, TestOutco
 
 def conditions(bench: Bench, tests: TestCommand) -> list[str]:
     """What results depend on that is known without running anything."""
-    parts = [bench.environment.name, platform.machine(), platform.release(), tests.report.value, repr(bench.limits)]
+    parts = [bench.sandbox.name, platform.machine(), platform.release(), tests.report.value, repr(bench.limits)]
     parts += [describe_interpreter(tests.interpreter)] if tests.interpreter else []
     return [*parts, str(bench.network), *sorted(bench.protected), *sorted(bench.unprotected)]
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gitmimo.environment.command import Environment, Job, Limits
 from gitmimo.errors import CheckError
 from gitmimo.evaluator.command import ReportFormat, TestCommand
 from gitmimo.evaluator.layout import Layout, find_layout
@@ -18,6 +17,7 @@ from gitmimo.git.private import make_private_git
 from gitmimo.git.repository import Repository
 from gitmimo.git.tree import checkout
 from gitmimo.records import CommandResult, Oid, TestReport
+from gitmimo.sandbox.base import CommandSpec, Limits, Sandbox
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,7 @@ class Bench:
     """
 
     repository: Repository
-    environment: Environment
+    sandbox: Sandbox
     base: Oid
     scratch: Path
     tests: TestCommand
@@ -52,7 +52,7 @@ class Bench:
     @property
     def may_run_together(self) -> bool:
         """Whether two runs of the tests can't meet: each has its own network and temporary files, and a core."""
-        return self.environment.name == "bwrap" and not self.network and (os.cpu_count() or 1) > 1
+        return self.sandbox.name == "bwrap" and not self.network and (os.cpu_count() or 1) > 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,8 +78,8 @@ class FreshTree:
         """Run one command here, in the bench's environment. CheckError when it was cancelled."""
         bench = self.bench
         objects = bench.repository.common_dir / "objects"
-        result = bench.environment.run(
-            Job(
+        result = bench.sandbox.run(
+            CommandSpec(
                 command=command,
                 work_tree=self.path,
                 private_git=self.private_git,

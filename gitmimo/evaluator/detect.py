@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from gitmimo.environment.profile import interpreter_places
 from gitmimo.errors import CheckError
 from gitmimo.evaluator.command import ReportFormat, TestCommand, TestKind
 from gitmimo.evaluator.interpreter import find_interpreters, has_module, venv_programs
+from gitmimo.sandbox.policy import interpreter_places
 
 Read = Callable[[str], bytes | None]
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitmimo.environment.command import Limits
-from gitmimo.environment.process import run_process
-from gitmimo.environment.profile import interpreter_places
 from gitmimo.errors import CheckError
+from gitmimo.sandbox.base import Limits
+from gitmimo.sandbox.policy import interpreter_places
+from gitmimo.sandbox.supervise import run_process
 
 _VENVS = (".venv", "venv", "env")
 _HAS = "import importlib.util, sys; sys.exit(0 if importlib.util.find_spec(sys.argv[1]) else 3)"

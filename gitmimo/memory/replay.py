@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitmimo.environment.command import Environment, Job, Limits
 from gitmimo.errors import RepoError, SkillRefused, machine_fault
 from gitmimo.git.edit import entries_apart
 from gitmimo.git.repository import Repository
@@ -29,6 +28,7 @@ from gitmimo.memory.skill_runner import (
     unready,
 )
 from gitmimo.records import Oid
+from gitmimo.sandbox.base import CommandSpec, Limits, Sandbox
 
 _OUTPUT_BYTES = 100_000
 
@@ -53,7 +53,7 @@ class Bench:
     """Where and how procedures are replayed: the repository, the sandbox, and a directory for scratch checkouts."""
 
     repository: Repository
-    environment: Environment
+    sandbox: Sandbox
     scratch: Path
     limits: Limits = Limits(capture_bytes=_OUTPUT_BYTES)
     cancelled: Callable[[], bool] | None = None
@@ -87,7 +87,7 @@ class Place:
         def run(argv: Sequence[str], cwd: Path, timeout_s: float) -> tuple[int, str]:
             limits = self.bench.limits
             timeout_s = min(timeout_s, limits.timeout_s) if limits.timeout_s else timeout_s
-            job = Job(
+            job = CommandSpec(
                 command=list(argv),
                 work_tree=self.root,
                 cwd=cwd,
@@ -102,7 +102,7 @@ class Place:
                     file_bytes=limits.file_bytes,
                 ),
             )
-            done = self.bench.environment.run(job)
+            done = self.bench.sandbox.run(job)
             return done.exit_code, done.output
 
         return run

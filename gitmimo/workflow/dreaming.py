@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gitmimo.environment.command import Environment
 from gitmimo.errors import MimoError
 from gitmimo.git import commit, refs, tree
 from gitmimo.git.repository import Repository
@@ -20,6 +19,7 @@ from gitmimo.memory.replay import Bench, replay
 from gitmimo.memory.session_record import record_path, write_session_record
 from gitmimo.memory.skill_file import Skill
 from gitmimo.records import CandidateResult, Oid, SessionId, SessionResult, utc_now
+from gitmimo.sandbox.base import Sandbox
 from gitmimo.workflow import trust
 from gitmimo.workflow.judging import Judge
 from gitmimo.workflow.progress import Observer, Progress
@@ -38,7 +38,7 @@ class Dreamer:
     """What a dream needs of a session's surroundings."""
 
     repository: Repository
-    environment: Environment
+    sandbox: Sandbox
     scratch: Path
     model: Callable[[], Model] | None  # asked for only when there is something to name
     known_secrets: Mapping[str, str]
@@ -65,7 +65,7 @@ class Dreamer:
     @property
     def bench(self) -> Bench:
         """Where procedures are replayed."""
-        return Bench(repository=self.repository, environment=self.environment, scratch=self.scratch)
+        return Bench(repository=self.repository, sandbox=self.sandbox, scratch=self.scratch)
 
 
 def remember(

@@ -5,8 +5,6 @@ import shutil
 from collections.abc import Callable
 
 from gitmimo.config import Config
-from gitmimo.environment.command import Limits
-from gitmimo.environment.sandbox import open_environment
 from gitmimo.errors import CheckError, ConfigError, RepoError
 from gitmimo.evaluator.baseline import Baseline, measure_base
 from gitmimo.evaluator.bench import Bench
@@ -20,6 +18,8 @@ from gitmimo.git.edit import check_tree_path
 from gitmimo.git.repository import Repository
 from gitmimo.records import Evidence, Oid, SessionId
 from gitmimo.redact import known_secrets
+from gitmimo.sandbox.base import Limits
+from gitmimo.sandbox.probe import open_sandbox
 from gitmimo.workflow.places import session_directory, state_home
 
 NO_TESTS = TestCommand(
@@ -105,14 +105,14 @@ def make_judge(
     """
     _check_brought_paths(config)
     tests = find_test_command(repository, config, base)
-    environment = open_environment(
+    sandbox = open_sandbox(
         config.text("sandbox"),
         hidden=(repository.common_dir, state_home()),
         readable=(repository.common_dir / "objects", *tests.readable),
     )
     bench = Bench(
         repository=repository,
-        environment=environment,
+        sandbox=sandbox,
         base=base,
         scratch=session_directory(repository, session, root=config.text("worktreeDir")) / "bench",
         tests=tests,

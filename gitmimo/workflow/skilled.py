@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gitmimo.config import Config
-from gitmimo.environment.sandbox import open_environment
 from gitmimo.errors import NeedsPerson, UsageError
 from gitmimo.git import commit, ops, refs, tree
 from gitmimo.git.holding import hold_objects
@@ -21,6 +20,7 @@ from gitmimo.memory.skill_file import Skill
 from gitmimo.memory.store import Changes
 from gitmimo.records import Oid, SessionStatus, new_session_id, utc_now
 from gitmimo.redact import known_secrets
+from gitmimo.sandbox.probe import open_sandbox
 from gitmimo.workflow import trust
 from gitmimo.workflow.evidence_notes import outcomes_by_session
 from gitmimo.workflow.history import SessionState, find_session, read_all, read_session
@@ -39,13 +39,13 @@ class Carried:
 
 def replay_bench(repository: Repository, config: Config) -> Bench:
     """A bench for replays outside a session."""
-    environment = open_environment(
+    sandbox = open_sandbox(
         config.text("sandbox"),
         hidden=(repository.common_dir, state_home()),
         readable=(repository.common_dir / "objects",),
     )
     place = session_directory(repository, new_session_id(), root=config.text("worktreeDir"))
-    return Bench(repository=repository, environment=environment, scratch=place)
+    return Bench(repository=repository, sandbox=sandbox, scratch=place)
 
 
 def run_skill(

@@ -221,7 +221,7 @@ def _plan(
     command = visible_test_command(judge.bench.tests)
     dreamer = Dreamer(
         repository=repository,
-        environment=judge.bench.environment,
+        sandbox=judge.bench.sandbox,
         scratch=judge.bench.scratch,
         model=(lambda: pool.metered(0, "dream")) if config.text("model.dream") else None,
         known_secrets=known_secrets(os.environ),
@@ -246,7 +246,7 @@ def _plan(
         base=base,
         target_branch=repository.head_branch(),
         surroundings=Surroundings(
-            environment=judge.bench.environment,
+            sandbox=judge.bench.sandbox,
             test_command=command,
             setup_command=config.text("setup"),
             network=bool(config["sandbox.network"]),

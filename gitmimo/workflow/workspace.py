@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gitmimo.environment.command import Environment, Job, Limits
-from gitmimo.environment.profile import program_places
 from gitmimo.errors import CheckError
 from gitmimo.git import admin, patch, private, refs, snapshot, tree, worktree
 from gitmimo.git.repository import Repository
 from gitmimo.git.stat_data import note_checkout
 from gitmimo.records import CommandResult, Oid, SessionId
+from gitmimo.sandbox.base import CommandSpec, Limits, Sandbox
+from gitmimo.sandbox.policy import program_places
 from gitmimo.workflow.steps import TRAJECTORY
 
 _AGENT_MEMORY_BYTES = 8 << 30  # JavaScript engines reserve much more than they use
@@ -54,7 +54,7 @@ class Place:
 class Surroundings:
     """What all candidates of a session share."""
 
-    environment: Environment
+    sandbox: Sandbox
     test_command: str = ""
     setup_command: str = ""
     network: bool = False
@@ -134,7 +134,7 @@ class CandidateWorkspace:
         """Run another agent's program in the sandbox: with network, its own files readable, and a private home."""
         job = self._job(argv, timeout_s)
         limits = replace(job.limits, memory_bytes=_AGENT_MEMORY_BYTES)
-        return self._surroundings.environment.run(
+        return self._surroundings.sandbox.run(
             replace(
                 job,
                 network=True,
@@ -156,10 +156,10 @@ class CandidateWorkspace:
                         path.unlink(missing_ok=True)
 
     def _run(self, command: str, timeout_s: float) -> CommandResult:
-        return self._surroundings.environment.run(self._job(command, timeout_s))
+        return self._surroundings.sandbox.run(self._job(command, timeout_s))
 
-    def _job(self, command: str | Sequence[str], timeout_s: float) -> Job:
-        return Job(
+    def _job(self, command: str | Sequence[str], timeout_s: float) -> CommandSpec:
+        return CommandSpec(
             command=command,
             work_tree=self.root,
             private_git=self._place.private_git,

@@ -9,8 +9,8 @@ import pytest
 from gitmimo.agent.outside.adapter import SAID, Endpoint, Order, Ran
 from gitmimo.agent.outside.shell_line import adapter_for
 from gitmimo.agent.outside.table import ADAPTERS, parse_choices
-from gitmimo.environment.profile import program_places
 from gitmimo.records import StopReason, Usage
+from gitmimo.sandbox.policy import program_places
 
 ALL = {**ADAPTERS, "cmd": adapter_for("true")}
 REPORTS = ("said.out", "events.jsonl", "mini.traj.json", "told.json")

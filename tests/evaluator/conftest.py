@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from gitmimo.environment.command import Environment, Limits
-from gitmimo.environment.sandbox import open_environment
 from gitmimo.evaluator.baseline import Baseline, measure_base
 from gitmimo.evaluator.bench import Bench
 from gitmimo.evaluator.command import ReportFormat, TestCommand, TestKind
@@ -16,6 +14,8 @@ from gitmimo.evaluator.evaluate import evaluate
 from gitmimo.evaluator.goals import find_mending
 from gitmimo.git.repository import Repository
 from gitmimo.records import Evidence, Gate, Oid
+from gitmimo.sandbox.base import Limits, Sandbox
+from gitmimo.sandbox.probe import open_sandbox
 from tests.conftest import GitBuilder
 
 CALC = "def add(a, b):\n    return a - b\n\n\ndef double(a):\n    return a * 2\n"
@@ -42,9 +42,9 @@ TASK = "Fix the bug in add"
 
 
 @pytest.fixture(scope="session")
-def environment() -> Environment:
+def sandbox() -> Sandbox:
     """The real sandbox of this machine, or the plain one where there is none."""
-    return open_environment("auto")
+    return open_sandbox("auto")
 
 
 @dataclass
@@ -68,7 +68,7 @@ class Judge:
 
 
 @pytest.fixture
-def make_bench(git: GitBuilder, tmp_path: Path, environment: Environment) -> Callable[..., Bench]:
+def make_bench(git: GitBuilder, tmp_path: Path, sandbox: Sandbox) -> Callable[..., Bench]:
     """Builds a bench on a project's files; pytest of this interpreter unless `tests` is given."""
 
     def make(files: Mapping[str, str | bytes | None] = PROJECT, **options: object) -> Bench:
@@ -82,7 +82,7 @@ def make_bench(git: GitBuilder, tmp_path: Path, environment: Environment) -> Cal
         )
         bench = Bench(
             repository=Repository.discover(git.path),
-            environment=environment,
+            sandbox=sandbox,
             base=base,
             scratch=tmp_path / "scratch",
             tests=tests,

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from gitmimo.environment.command import Limits
 from gitmimo.evaluator.evaluate import evaluate
 from gitmimo.evaluator.suspicion import needs_review
 from gitmimo.evaluator.verdict import decide
 from gitmimo.records import CandidateFacts, Oid, Outcome
+from gitmimo.sandbox.base import Limits
 from tests.evaluator.conftest import CALC, PROJECT, RIGHT, TESTS, Judge, gate
 
 Files = Mapping[str, str | bytes | None]

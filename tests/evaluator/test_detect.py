@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from gitmimo.environment.command import Limits
-from gitmimo.environment.sandbox import open_environment
 from gitmimo.errors import CheckError
 from gitmimo.evaluator.baseline import measure_base
 from gitmimo.evaluator.bench import Bench
 from gitmimo.evaluator.command import ReportFormat, TestCommand, TestKind
 from gitmimo.evaluator.detect import detect_test_command
 from gitmimo.evaluator.suspicion import needs_review
+from gitmimo.sandbox.base import Limits
+from gitmimo.sandbox.probe import open_sandbox
 from tests.conftest import GitBuilder
 from tests.evaluator.conftest import CALC, PROJECT, RIGHT, Judge, measured
 
@@ -322,7 +322,7 @@ def test_flaky():
     (seen / str(number)).touch()
     assert number % 2
 """
-    bench = make_bench({**PROJECT, "tests/test_flaky.py": flaky}, environment=open_environment("none"))
+    bench = make_bench({**PROJECT, "tests/test_flaky.py": flaky}, sandbox=open_sandbox("none"))
     baseline = measure_base(bench)
     assert baseline.flaky_ids == ("tests/test_flaky.py::test_flaky",)
     judge = Judge(git=git, bench=bench, baseline=baseline)
@@ -346,7 +346,7 @@ def test_unlucky():
     (seen / str(number)).touch()
     assert number != 2
 """
-    bench = make_bench({**PROJECT, "tests/test_unlucky.py": unlucky}, environment=open_environment("none"))
+    bench = make_bench({**PROJECT, "tests/test_unlucky.py": unlucky}, sandbox=open_sandbox("none"))
     judge = Judge(git=git, bench=bench, baseline=measure_base(bench))
     evidence = judge({"calc/core.py": RIGHT})
     assert evidence.passed, evidence.failed_gates

@@ -7,31 +7,31 @@ from pathlib import Path
 
 import pytest
 
-from gitmimo.environment.command import Environment, Job
 from gitmimo.evaluator.baseline import measure_base
 from gitmimo.evaluator.bench import Bench
 from gitmimo.evaluator.kept_baseline import KeptBaseline
 from gitmimo.records import CommandResult, TestOutcome
+from gitmimo.sandbox.base import CommandSpec, Sandbox
 
 
 class Counting:
     """The real environment, and how many commands it ran."""
 
-    def __init__(self, environment: Environment) -> None:
-        self.name = environment.name
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.name = sandbox.name
         self.runs = 0
-        self._environment = environment
+        self._sandbox = sandbox
 
-    def run(self, job: Job) -> CommandResult:
+    def run(self, job: CommandSpec) -> CommandResult:
         self.runs += 1
-        return self._environment.run(job)
+        return self._sandbox.run(job)
 
 
 def test_a_measurement_counts_once_more_while_it_says_the_same(
-    make_bench: Callable[..., Bench], environment: Environment, tmp_path: Path
+    make_bench: Callable[..., Bench], sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    counting = Counting(environment)
-    bench = make_bench(environment=counting)
+    counting = Counting(sandbox)
+    bench = make_bench(sandbox=counting)
     kept = KeptBaseline(tmp_path / "evidence", bench)
     assert kept.find() is None
     first = measure_base(bench, earlier=kept.find())
@@ -66,18 +66,18 @@ def test_a_measurement_counts_once_more_while_it_says_the_same(
 class Meeting:
     """The real environment under another name, and how many commands were under way at once."""
 
-    def __init__(self, environment: Environment, name: str, patience_s: float) -> None:
+    def __init__(self, sandbox: Sandbox, name: str, patience_s: float) -> None:
         self.name, self.most, self._patience_s = name, 0, patience_s
         self._under_way, self._met = 0, threading.Condition()
-        self._environment = environment
+        self._sandbox = sandbox
 
-    def run(self, job: Job) -> CommandResult:
+    def run(self, job: CommandSpec) -> CommandResult:
         with self._met:
             self._under_way += 1
             self.most = max(self.most, self._under_way)
             self._met.notify_all()
             self._met.wait_for(lambda: self.most > 1, timeout=self._patience_s)
-        result = self._environment.run(job)
+        result = self._sandbox.run(job)
         with self._met:
             self._under_way -= 1
         return result
@@ -89,11 +89,11 @@ def test_runs_of_the_base_overlap_only_where_they_cannot_meet(
     network: bool,
     most: int,
     make_bench: Callable[..., Bench],
-    environment: Environment,
+    sandbox: Sandbox,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("os.cpu_count", lambda: 2)
-    meeting = Meeting(environment, name, patience_s=30 if most > 1 else 0.5)
-    measured = measure_base(make_bench(environment=meeting, network=network))
+    meeting = Meeting(sandbox, name, patience_s=30 if most > 1 else 0.5)
+    measured = measure_base(make_bench(sandbox=meeting, network=network))
     assert meeting.most == most
     assert (len(measured.cases), measured.flaky_ids) == (2, ())

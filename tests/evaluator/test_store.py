@@ -8,26 +8,26 @@ from pathlib import Path
 
 import pytest
 
-from gitmimo.environment.command import Environment, Job
 from gitmimo.errors import CheckError, RepoError
 from gitmimo.evaluator.bench import Bench
 from gitmimo.evaluator.evaluate import evaluate
 from gitmimo.evaluator.store import EvidenceStore
 from gitmimo.records import CommandResult, Evidence, Oid
+from gitmimo.sandbox.base import CommandSpec, Sandbox
 from tests.evaluator.conftest import RIGHT, Judge
 
 
 class Counting:
     """An environment that counts what runs in it."""
 
-    def __init__(self, inner: Environment) -> None:
+    def __init__(self, inner: Sandbox) -> None:
         self._inner = inner
         self.name = inner.name
         self.gaps = inner.gaps
         self.runs = 0
         self._lock = threading.Lock()
 
-    def run(self, job: Job) -> CommandResult:
+    def run(self, job: CommandSpec) -> CommandResult:
         with self._lock:
             self.runs += 1
         return self._inner.run(job)
@@ -35,8 +35,8 @@ class Counting:
 
 @pytest.fixture
 def counted(judge: Judge) -> Counting:
-    counting = Counting(judge.bench.environment)
-    judge.bench = replace(judge.bench, environment=counting)
+    counting = Counting(judge.bench.sandbox)
+    judge.bench = replace(judge.bench, sandbox=counting)
     return counting
 
 

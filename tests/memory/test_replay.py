@@ -10,7 +10,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gitmimo.environment.sandbox import open_environment
 from gitmimo.errors import RepoError, SandboxUnavailable, SkillRefused
 from gitmimo.git.repository import Repository
 from gitmimo.git.tree import put_files, without_mimo
@@ -23,6 +22,7 @@ from gitmimo.memory.replay import Bench, admit, replay, verify_skill
 from gitmimo.memory.skill_file import new_skill
 from gitmimo.memory.skill_runner import Files, edited
 from gitmimo.records import Oid
+from gitmimo.sandbox.probe import open_sandbox
 from tests.conftest import GitBuilder
 from tests.memory.scenarios import FLAG
 from tests.memory.trajectories import NOW, Recorder, bench_of, candidate, material
@@ -98,12 +98,12 @@ def test_one_other_commit_must_work_where_there_is_one_that_fits(project: GitBui
 
 def test_programs_run_in_the_sandbox(project: GitBuilder) -> None:
     try:
-        environment = open_environment("bwrap")
+        sandbox = open_sandbox("bwrap")
     except SandboxUnavailable:
         pytest.skip("no bubblewrap here")
     outside = project.path.parent / "outside.txt"
     project.commit({"evil.py": f"open({str(outside)!r}, 'w').write('x')\n"})
-    bench = replace(bench_of(project), environment=environment)
+    bench = replace(bench_of(project), sandbox=sandbox)
     procedure = replace(PROCEDURE, steps=(run("fixed.py"),), paths=("f",))
     assert replay(bench, procedure, {}, commit=head(project)).ok
     replay(
@@ -151,7 +151,7 @@ def test_a_fresh_clone_does_the_task_again_with_what_was_learned(git: GitBuilder
     git.commit(dict(learned.changes), learned.message)
     git("clone", "--quiet", "--single-branch", str(git.path), str(tmp_path / "clone"))
     clone = Repository.discover(tmp_path / "clone")
-    bench = Bench(repository=clone, environment=open_environment("none"), scratch=tmp_path / "elsewhere")
+    bench = Bench(repository=clone, sandbox=open_sandbox("none"), scratch=tmp_path / "elsewhere")
     match = match_task(read_library(clone, "HEAD").active, FLAG.next_task)
     assert match is not None
     assert match.skill.procedure is not None

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gitmimo.environment.sandbox import open_environment
 from gitmimo.git.patch import diff_facts
 from gitmimo.git.repository import Repository
 from gitmimo.git.tree import without_mimo
@@ -31,6 +30,7 @@ from gitmimo.records import (
     Verdict,
     dump_json,
 )
+from gitmimo.sandbox.probe import open_sandbox
 from tests.conftest import GitBuilder
 
 STARTED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -192,7 +192,7 @@ def material(
 
 def bench_of(git: GitBuilder, kind: str = "none") -> Bench:
     repository = Repository.discover(git.path)
-    return Bench(repository=repository, environment=open_environment(kind), scratch=git.path.parent / "scratch")
+    return Bench(repository=repository, sandbox=open_sandbox(kind), scratch=git.path.parent / "scratch")
 
 
 @dataclass

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gitmimo.environment.sandbox import open_environment
 from gitmimo.errors import SandboxUnavailable
+from gitmimo.sandbox.probe import open_sandbox
 from tests.conftest import GitBuilder
 from tests.project import mimo
 from tests.security.conftest import MEND, Session, runs
@@ -17,7 +17,7 @@ def test_a_whole_session_runs_and_is_held_without_bubblewrap(
     project: GitBuilder, session: Session, marker: Path, tmp_path: Path, sealed: Path
 ) -> None:
     try:
-        open_environment("landlock")
+        open_sandbox("landlock")
     except SandboxUnavailable as missing:
         pytest.skip(missing.message)
     broken = tmp_path / "bin/bwrap"
@@ -37,5 +37,5 @@ def test_a_whole_session_runs_and_is_held_without_bubblewrap(
     assert marker.exists()
     said = mimo("doctor", cwd=project.path, env=env)
     assert "landlock" in said.out
-    for gap in open_environment("landlock").gaps:
+    for gap in open_sandbox("landlock").gaps:
         assert gap in " ".join(said.out.split())

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gitmimo.environment.files import read_inside
 from gitmimo.errors import MimoError
 from gitmimo.llm.provider_table import bare_model
 from gitmimo.records import StopReason, Usage
+from gitmimo.sandbox.files import read_inside
 
 RULES = "rules.md"  # in the private home: the project's rules and memory
 TASK = "task.md"

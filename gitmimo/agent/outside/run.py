@@ -18,7 +18,6 @@ from gitmimo.agent.focus import find_files
 from gitmimo.agent.outputs import MOST_TOLD, cut_middle
 from gitmimo.agent.outside.adapter import SAID, Adapter, Endpoint, Order, Ran, Told
 from gitmimo.agent.prompts import read_prompt
-from gitmimo.environment.files import write_inside
 from gitmimo.errors import LimitReached, MimoError
 from gitmimo.llm.transport import Cancelled
 from gitmimo.llm.whole_run import Cap, WholeRun
@@ -35,6 +34,7 @@ from gitmimo.records import (
     utc_now,
 )
 from gitmimo.redact import redact
+from gitmimo.sandbox.files import write_inside
 
 _CHANGE = re.compile(r"^[A-Z] (.+) \+\d+ -\d+$", re.M)
 _SPLIT = 'exec "$@" > "$0"'  # the reports of most agents are what they write to standard output, and nothing else

@@ -142,7 +142,7 @@ class RayExecutor:
             order = EvaluationOrder(
                 order=self._order(place, turn, result.commit, readable=bench.tests.readable),
                 bench=replace(
-                    bench, repository=cast(Any, None), environment=cast(Any, None), checkout=None, known_secrets={}
+                    bench, repository=cast(Any, None), sandbox=cast(Any, None), checkout=None, known_secrets={}
                 ),
                 baseline=judge.baseline,
                 task_text=judge.task_text,
@@ -294,7 +294,7 @@ class RayExecutor:
 
 def _for_worker(plan: Plan) -> Plan:
     """The plan without models, secrets, and what is done here afterwards."""
-    surroundings = replace(plan.surroundings, environment=cast(Any, None), known_secrets=None, copied=(), linked=())
+    surroundings = replace(plan.surroundings, sandbox=cast(Any, None), known_secrets=None, copied=(), linked=())
     return replace(
         plan,
         surroundings=surroundings,

@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from gitmimo import __version__
-from gitmimo.environment.command import Environment
-from gitmimo.environment.sandbox import open_environment
 from gitmimo.errors import CheckError
 from gitmimo.evaluator.store import EvidenceStore
 from gitmimo.git import bundle, refs
@@ -22,6 +20,8 @@ from gitmimo.journal import Journal
 from gitmimo.llm.routed import cancelled_reply
 from gitmimo.records import CandidateResult, Evidence, Message, Oid, Reply, StopReason, Tool
 from gitmimo.redact import file_cleaner
+from gitmimo.sandbox.base import Sandbox
+from gitmimo.sandbox.probe import open_sandbox
 from gitmimo.workflow.candidates import attempt
 from gitmimo.workflow.history import Past
 from gitmimo.workflow.judging import Judge
@@ -57,7 +57,7 @@ def run_evaluation(order: EvaluationOrder, mailbox: Any) -> Outcome:
 
 def _run_candidate(wanted: CandidateOrder, mailbox: Any) -> CandidateResult:
     order, home = wanted.order, _Home(wanted.order, mailbox)
-    with home.opened() as (repository, environment, interrupt):
+    with home.opened() as (repository, sandbox, interrupt):
         place = Place(
             session=order.session,
             number=order.number,
@@ -70,7 +70,7 @@ def _run_candidate(wanted: CandidateOrder, mailbox: Any) -> CandidateResult:
         model = DistantModel(wanted.model, home.post)
         plan = replace(
             wanted.plan,
-            surroundings=replace(wanted.plan.surroundings, environment=environment),
+            surroundings=replace(wanted.plan.surroundings, sandbox=sandbox),
             metered=lambda *_: model,
             past=Past() if order.tip != order.base else None,
         )
@@ -88,9 +88,9 @@ def _run_candidate(wanted: CandidateOrder, mailbox: Any) -> CandidateResult:
 
 def _run_evaluation(wanted: EvaluationOrder, mailbox: Any) -> Evidence:
     order, home = wanted.order, _Home(wanted.order, mailbox)
-    with home.opened() as (repository, environment, interrupt):
+    with home.opened() as (repository, sandbox, interrupt):
         bench = replace(
-            wanted.bench, repository=repository, environment=environment, scratch=home.path / "bench", checkout=None
+            wanted.bench, repository=repository, sandbox=sandbox, scratch=home.path / "bench", checkout=None
         )
         judge = Judge(bench, EvidenceStore(home.path / "evidence"), wanted.task_text, cancelled=interrupt.is_set)
         judge.adopt(wanted.baseline)
@@ -200,7 +200,7 @@ class _Home:
         self.path = self._top / "work" / f"{order.session}-{order.number}-{order.turn}-{uuid.uuid4().hex[:6]}"
 
     @contextlib.contextmanager
-    def opened(self) -> Iterator[tuple[Repository, Environment, Interrupt]]:
+    def opened(self) -> Iterator[tuple[Repository, Sandbox, Interrupt]]:
         """Fetch what is missing, and have a repository, a sandbox and a flag that turns when the session ends."""
         order = self._order
         if order.version != __version__:
@@ -217,12 +217,12 @@ class _Home:
                 watcher.start()
                 repository = self._repository()
                 objects = (repository.common_dir / "objects", self._store() / "objects")
-                environment = open_environment(
+                sandbox = open_sandbox(
                     order.sandbox,
                     hidden=(repository.common_dir, state_home()),
                     readable=(*objects, *(place for place in map(Path, order.readable) if place.exists())),
                 )
-                yield repository, environment, interrupt
+                yield repository, sandbox, interrupt
         finally:
             ended.set()
             shutil.rmtree(self.path, ignore_errors=True)

@@ -526,7 +526,7 @@ __mimo_kind () {
 	\'start --timeout\') kind= ;;
 	\'start --merge\'|\'start --no-merge\') kind=flag ;;
 	\'start --skills\'|\'start --no-skills\') kind=flag ;;
-	\'start --sandbox\') kind=\'=auto bwrap landlock sandbox-exec none\' ;;
+	\'start --sandbox\') kind=\'=auto bwrap landlock none\' ;;
 	\'start --executor\') kind=\'=local ray\' ;;
 	\'start --ray-address\') kind= ;;
 	\'start --ask\'|\'start --no-ask\') kind=flag ;;
@@ -573,7 +573,7 @@ __mimo_kind () {
 	\'review 1\') kind=sessions ;;
 	\'merge -h\'|\'merge --help\') kind=flag ;;
 	\'merge --into\') kind=branches ;;
-	\'merge --sandbox\') kind=\'=auto bwrap landlock sandbox-exec none\' ;;
+	\'merge --sandbox\') kind=\'=auto bwrap landlock none\' ;;
 	\'merge --json\') kind=flag ;;
 	\'merge 1\') kind=sessions ;;
 	\'merge 2\') kind=candidates ;;
@@ -699,7 +699,7 @@ __mimo_kind () {
 	\'ci --test\') kind= ;;
 	\'ci --setup\') kind= ;;
 	\'ci --accept\') kind= ;;
-	\'ci --sandbox\') kind=\'=auto bwrap landlock sandbox-exec none\' ;;
+	\'ci --sandbox\') kind=\'=auto bwrap landlock none\' ;;
 	\'ci 1\') kind=revisions ;;
 	\'hook -h\'|\'hook --help\') kind=flag ;;
 	\'hook 1\') kind=\'=pre-push commit-msg post-merge post-rewrite\' ;;
@@ -715,7 +715,7 @@ __mimo_kind () {
 	\'demo --dir\') kind=files ;;
 	\'demo -m\'|\'demo --model\') kind=models ;;
 	\'demo -n\'|\'demo --candidates\') kind= ;;
-	\'demo --sandbox\') kind=\'=auto bwrap landlock sandbox-exec none\' ;;
+	\'demo --sandbox\') kind=\'=auto bwrap landlock none\' ;;
 	\'trust -h\'|\'trust --help\') kind=flag ;;
 	\'trust -y\'|\'trust --yes\') kind=flag ;;
 	\'trust --show\') kind=flag ;;

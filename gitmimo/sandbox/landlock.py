@@ -7,18 +7,18 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from gitmimo.environment.command import Job, Limits
-from gitmimo.environment.process import named_memory_limit, shown
-from gitmimo.environment.profile import Profile, network_variables
-from gitmimo.environment.shell import command_line
-from gitmimo.environment.starters import Start, run_started
 from gitmimo.errors import CheckError
 from gitmimo.records import CommandResult
+from gitmimo.sandbox.base import CommandSpec, Limits
+from gitmimo.sandbox.policy import SandboxPolicy, network_variables
+from gitmimo.sandbox.shell import command_line
+from gitmimo.sandbox.starters import Start, run_started
+from gitmimo.sandbox.supervise import named_memory_limit, shown
 
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts")
 
 
-class PlainEnvironment:
+class PlainSandbox:
     """Runs commands with limits and a scrubbed environment, and no protection.
 
     Covers: time, memory, file size, output, number of processes; nothing survives the command, unless it cleared its
@@ -32,18 +32,18 @@ class PlainEnvironment:
         "the work tree's real git repository can be reached",
     )
 
-    def __init__(self, profile: Profile, environ: Mapping[str, str]) -> None:
+    def __init__(self, profile: SandboxPolicy, environ: Mapping[str, str]) -> None:
         self._profile = profile
         self._network = network_variables(environ)
 
-    def run(self, job: Job) -> CommandResult:
-        """Run one command; see `Environment.run`."""
+    def run(self, job: CommandSpec) -> CommandResult:
+        """Run one command; see `Sandbox.run`."""
         with _private_temp(job) as temp:
             env = {"HOME": str(self._profile.home), "TMPDIR": str(temp)}
             return _launch(self.name, job, temp, {}, {**self._profile.env, **self._network, **env})
 
 
-class LandlockEnvironment:
+class LandlockSandbox:
     """Runs commands confined by landlock, in new namespaces where the kernel grants them, without capabilities.
 
     Covers: reading homes and temporary directories, writing outside the work tree, TCP (all network with a network
@@ -52,7 +52,7 @@ class LandlockEnvironment:
 
     name = "landlock"
 
-    def __init__(self, profile: Profile, environ: Mapping[str, str], *, namespaces: bool) -> None:
+    def __init__(self, profile: SandboxPolicy, environ: Mapping[str, str], *, namespaces: bool) -> None:
         self._profile = profile
         self._network = network_variables(environ)
         self._namespaces = namespaces
@@ -70,8 +70,8 @@ class LandlockEnvironment:
                 "the agent's git does not work, because nothing can be bound over `.git`",
             )
 
-    def run(self, job: Job) -> CommandResult:
-        """Run one command; see `Environment.run`."""
+    def run(self, job: CommandSpec) -> CommandResult:
+        """Run one command; see `Sandbox.run`."""
         with contextlib.ExitStack() as stack:
             temp = stack.enter_context(_private_temp(job))
             home = temp / ".home"
@@ -81,7 +81,7 @@ class LandlockEnvironment:
             env |= {"HOME": str(home), "TMPDIR": str(temp)}
             return _launch(self.name, job, temp, options, env)
 
-    def _options(self, job: Job, temp: Path) -> dict[str, list[str]]:
+    def _options(self, job: CommandSpec, temp: Path) -> dict[str, list[str]]:
         writable = [job.work_tree, *job.writable, temp, *([job.private_git] if job.private_git else [])]
         written = [path.resolve() for path in writable]
         read = [path.resolve() for path in job.readable]
@@ -101,7 +101,7 @@ def _holds(place: Path, paths: Iterable[Path]) -> bool:
 
 
 def _launch(
-    kind: str, job: Job, temp: Path, options: Mapping[str, Sequence[str]], env: Mapping[str, str]
+    kind: str, job: CommandSpec, temp: Path, options: Mapping[str, Sequence[str]], env: Mapping[str, str]
 ) -> CommandResult:
     cwd = (job.cwd or job.work_tree).resolve()
     if not cwd.is_dir():
@@ -132,7 +132,7 @@ def _limits(limits: Limits) -> dict[str, list[str]]:
 
 
 @contextlib.contextmanager
-def _private_temp(job: Job) -> Iterator[Path]:
+def _private_temp(job: CommandSpec) -> Iterator[Path]:
     """The job's own temporary directory, or one for this command."""
     if job.temp:
         yield job.temp.resolve()
@@ -145,7 +145,7 @@ def _private_temp(job: Job) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _pointer(job: Job, *, bind: bool) -> Iterator[dict[str, list[str]]]:
+def _pointer(job: CommandSpec, *, bind: bool) -> Iterator[dict[str, list[str]]]:
     """Options that bind a pointer to the private repository over `.git`."""
     place = job.work_tree.resolve() / ".git"
     if job.private_git is None:

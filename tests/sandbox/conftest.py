@@ -1,4 +1,4 @@
-"""Every kind of environment that works on this machine."""
+"""Every kind of any_sandbox that works on this machine."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from gitmimo.environment.command import Environment, Job, Limits
-from gitmimo.environment.sandbox import open_environment
 from gitmimo.errors import SandboxUnavailable
 from gitmimo.records import CommandResult
+from gitmimo.sandbox.base import CommandSpec, Limits, Sandbox
+from gitmimo.sandbox.probe import open_sandbox
 
 Run = Callable[..., CommandResult]
 
@@ -23,28 +23,28 @@ def work_tree(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(params=["bwrap", "landlock", "none"])
-def environment(request: pytest.FixtureRequest) -> Environment:
+def any_sandbox(request: pytest.FixtureRequest) -> Sandbox:
     """One after the other."""
     try:
-        return open_environment(request.param)
+        return open_sandbox(request.param)
     except SandboxUnavailable as missing:
         pytest.skip(missing.message)
 
 
 @pytest.fixture
-def sandbox(environment: Environment) -> Environment:
+def sandbox(any_sandbox: Sandbox) -> Sandbox:
     """Those that protect."""
-    if environment.name == "none":
+    if any_sandbox.name == "none":
         pytest.skip("protects nothing")
-    return environment
+    return any_sandbox
 
 
 @pytest.fixture
-def run(environment: Environment, work_tree: Path) -> Run:
-    """Runs a command in the environment at hand."""
+def run(any_sandbox: Sandbox, work_tree: Path) -> Run:
+    """Runs a command in the any_sandbox at hand."""
 
     def do(command: str | list[str], *, limits: Limits | None = None, **options: object) -> CommandResult:
-        job = Job(command=command, work_tree=work_tree, limits=limits or Limits(timeout_s=30))
-        return environment.run(replace(job, **options))  # type: ignore[arg-type]
+        job = CommandSpec(command=command, work_tree=work_tree, limits=limits or Limits(timeout_s=30))
+        return any_sandbox.run(replace(job, **options))  # type: ignore[arg-type]
 
     return do

@@ -1,4 +1,4 @@
-"""Choosing the environment: the best that really works on this machine, or a refusal with the remedy."""
+"""Choosing the sandbox: the best that really works on this machine, or a refusal with the remedy."""
 
 import os
 import shutil
@@ -8,15 +8,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitmimo.environment.bwrap import BwrapEnvironment
-from gitmimo.environment.command import Environment, Job, Limits
-from gitmimo.environment.launched import LandlockEnvironment, PlainEnvironment
-from gitmimo.environment.launcher import landlock_abi
-from gitmimo.environment.profile import Profile, build_profile
-from gitmimo.environment.seatbelt import PROGRAM, SeatbeltEnvironment
 from gitmimo.errors import CheckError, SandboxUnavailable, UsageError
+from gitmimo.sandbox.base import CommandSpec, Limits, Sandbox
+from gitmimo.sandbox.bwrap import BwrapSandbox
+from gitmimo.sandbox.confine import landlock_abi
+from gitmimo.sandbox.landlock import LandlockSandbox, PlainSandbox
+from gitmimo.sandbox.policy import SandboxPolicy, build_policy
 
-KINDS = ("auto", "bwrap", "landlock", "sandbox-exec", "none")
+KINDS = ("auto", "bwrap", "landlock", "none")
+_BEST_FIRST = ("bwrap", "landlock")
 _INSTALL = "install bubblewrap: `apt install bubblewrap`, `dnf install bubblewrap` or `pacman -S bubblewrap`"
 _WAIVE = "or run without protection: `--sandbox none`"
 # What a sandbox must deny, tried from inside: read a file in a hidden place, write beside the work tree, keep a
@@ -29,7 +29,7 @@ _PROBE = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class ProbeResult:
     """What a probe of one kind of sandbox said; `problem` is empty when it works."""
 
     kind: str
@@ -38,14 +38,14 @@ class Found:
     gaps: tuple[str, ...] = ()
 
 
-def open_environment(
+def open_sandbox(
     kind: str = "auto",
     *,
     hidden: Iterable[Path] = (),
     readable: Iterable[Path] = (),
     environ: Mapping[str, str] | None = None,
-) -> Environment:
-    """Give the environment of a kind, after having tried it.
+) -> Sandbox:
+    """Give the sandbox of a kind, after having tried it.
 
     `hidden` adds places that commands must not see (the real git directory, the state directory of the other
     candidates), `readable` some inside hidden places that they need (the repository's objects, linked dependencies).
@@ -55,13 +55,13 @@ def open_environment(
     if kind not in KINDS:
         raise UsageError(f"unknown sandbox: `{kind}`", hint=f"one of: {', '.join(KINDS)}")
     outer = os.environ if environ is None else environ
-    profile = build_profile(outer, hidden=hidden, readable=readable, interpreter=Path(sys.executable))
+    profile = build_policy(outer, hidden=hidden, readable=readable, interpreter=Path(sys.executable))
     if kind == "none":
-        return PlainEnvironment(profile, outer)
+        return PlainSandbox(profile, outer)
     problems = []
-    for name in _kinds_here() if kind == "auto" else (kind,):
+    for name in _BEST_FIRST if kind == "auto" else (kind,):
         made = _make(name, profile, outer)
-        if isinstance(made, Found):
+        if isinstance(made, ProbeResult):
             problems.append(made)
         else:
             return made
@@ -70,55 +70,48 @@ def open_environment(
     raise SandboxUnavailable(f"no sandbox works here: {what}", hint=", ".join([*remedies, _WAIVE]))
 
 
-def probe_environments(environ: Mapping[str, str] | None = None) -> tuple[Found, ...]:
+def probe_sandboxes(environ: Mapping[str, str] | None = None) -> tuple[ProbeResult, ...]:
     """Try every kind of sandbox and say what works, what does not and why."""
     outer = os.environ if environ is None else environ
-    profile = build_profile(outer, interpreter=Path(sys.executable))
-    made = [_make(name, profile, outer) for name in _kinds_here()]
-    return tuple(env if isinstance(env, Found) else Found(kind=env.name, gaps=env.gaps) for env in made)
+    profile = build_policy(outer, interpreter=Path(sys.executable))
+    made = [_make(name, profile, outer) for name in _BEST_FIRST]
+    return tuple(env if isinstance(env, ProbeResult) else ProbeResult(kind=env.name, gaps=env.gaps) for env in made)
 
 
-def _kinds_here(platform: str = sys.platform) -> tuple[str, ...]:
-    """What `auto` tries on this kind of machine, best first."""
-    return ("sandbox-exec",) if platform == "darwin" else ("bwrap", "landlock")
-
-
-def _make(kind: str, profile: Profile, environ: Mapping[str, str]) -> Environment | Found:
+def _make(kind: str, profile: SandboxPolicy, environ: Mapping[str, str]) -> Sandbox | ProbeResult:
     if kind == "bwrap":
         program = shutil.which("bwrap", path=environ.get("PATH"))
         if program is None:
-            return Found(kind=kind, problem="`bwrap` is not installed", remedy=_INSTALL)
-        return _tried(BwrapEnvironment(Path(program).resolve(), profile, environ), _userns_remedy())
-    if kind == "sandbox-exec":
-        if sys.platform != "darwin" or not PROGRAM.exists():
-            return Found(kind=kind, problem=f"`{PROGRAM}` is a part of macOS", remedy="--sandbox auto")
-        return _tried(SeatbeltEnvironment(profile, environ), "")
+            return ProbeResult(kind=kind, problem="`bwrap` is not installed", remedy=_INSTALL)
+        return _tried(BwrapSandbox(Path(program).resolve(), profile, environ), _userns_remedy())
     if not sys.platform.startswith("linux") or not landlock_abi():
-        return Found(kind=kind, problem="the kernel has no landlock (5.13 or newer, `lsm=landlock`)", remedy=_INSTALL)
-    whole = _tried(LandlockEnvironment(profile, environ, namespaces=True), _INSTALL)
-    if not isinstance(whole, Found):
+        return ProbeResult(
+            kind=kind, problem="the kernel has no landlock (5.13 or newer, `lsm=landlock`)", remedy=_INSTALL
+        )
+    whole = _tried(LandlockSandbox(profile, environ, namespaces=True), _INSTALL)
+    if not isinstance(whole, ProbeResult):
         return whole
-    return _tried(LandlockEnvironment(profile, environ, namespaces=False), _INSTALL)
+    return _tried(LandlockSandbox(profile, environ, namespaces=False), _INSTALL)
 
 
-def _tried(environment: Environment, remedy: str) -> Environment | Found:
-    """The environment itself when the escapes are denied inside it, else what went wrong."""
+def _tried(sandbox: Sandbox, remedy: str) -> Sandbox | ProbeResult:
+    """The sandbox itself when the escapes are denied inside it, else what went wrong."""
     with tempfile.TemporaryDirectory(prefix="mimo-probe-") as name:
         outside, inside = Path(name).resolve() / "outside", Path(name).resolve() / "inside"
         outside.mkdir()
         inside.mkdir()
         (outside / "secret").write_text("secret\n", encoding="utf-8")
-        job = Job(
+        job = CommandSpec(
             command=["sh", "-c", _PROBE, "sh", str(outside)],
             work_tree=inside,
             limits=Limits(timeout_s=20, capture_bytes=4000),
         )
         try:
-            result = environment.run(job)
+            result = sandbox.run(job)
         except CheckError as error:
-            return Found(kind=environment.name, problem=error.message, remedy=remedy)
+            return ProbeResult(kind=sandbox.name, problem=error.message, remedy=remedy)
         if result.exit_code == 0 and (inside / "written").exists() and not (outside / "mark").exists():
-            return environment
+            return sandbox
         reasons = {
             11: "a hidden file could be read",
             12: "the work tree is not writable",
@@ -128,7 +121,7 @@ def _tried(environment: Environment, remedy: str) -> Environment | Found:
         problem = reasons.get(result.exit_code, (result.output.strip().splitlines() or ["it does not start"])[0])
         if (outside / "mark").exists():
             problem = "a file outside could be written"
-        return Found(kind=environment.name, problem=problem, remedy=remedy)
+        return ProbeResult(kind=sandbox.name, problem=problem, remedy=remedy)
 
 
 def _userns_remedy() -> str:

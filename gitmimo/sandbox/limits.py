@@ -6,8 +6,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from gitmimo.environment.command import Limits
-from gitmimo.environment.proctree import measure, proportional_memory
+from gitmimo.sandbox.base import Limits
+from gitmimo.sandbox.proctree import measure, proportional_memory
 
 _EAGER_S = 0.05  # between samples during the first seconds, when a bomb would go off
 _CALM_S = 0.5

@@ -3,7 +3,7 @@
 from collections import deque
 
 
-class BoundedCapture:
+class HeadTailBuffer:
     """Keeps the first and the last half of `limit` bytes; a limit of 0 keeps all."""
 
     def __init__(self, limit: int) -> None:

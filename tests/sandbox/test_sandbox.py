@@ -16,13 +16,13 @@ from pathlib import Path
 
 import pytest
 
-from gitmimo.environment.command import Environment, Job, Limits
-from gitmimo.environment.profile import build_profile
-from gitmimo.environment.sandbox import open_environment, probe_environments
 from gitmimo.errors import SandboxUnavailable, UsageError
 from gitmimo.git.private import make_private_git
 from gitmimo.git.repository import Repository
 from gitmimo.records import CommandResult, Oid
+from gitmimo.sandbox.base import CommandSpec, Limits, Sandbox
+from gitmimo.sandbox.policy import build_policy
+from gitmimo.sandbox.probe import open_sandbox, probe_sandboxes
 from tests.conftest import GitBuilder
 
 Run = Callable[..., CommandResult]
@@ -34,7 +34,7 @@ def plain(command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture
-def only_sandbox(sandbox: Environment) -> Environment:
+def only_sandbox(sandbox: Sandbox) -> Sandbox:
     return sandbox
 
 
@@ -79,14 +79,14 @@ class TestFiles:
         (work_tree / "written").touch()
         assert run(f"{sys.executable} open.py").output.split() == ["written"]
 
-    def test_home_is_hidden_and_its_keys_with_it(self, work_tree: Path, sealed: Path, environment: Environment) -> None:
+    def test_home_is_hidden_and_its_keys_with_it(self, work_tree: Path, sealed: Path, any_sandbox: Sandbox) -> None:
         for name in (".ssh/id_ed25519", ".aws/credentials", ".config/git-mimo/keys", ".netrc", ".bashrc"):
             (sealed / name).parent.mkdir(parents=True, exist_ok=True)
             (sealed / name).write_text("the secret\n")
         assert "the secret" in plain("cat ~/.netrc", work_tree).stdout
-        sandbox = open_environment(environment.name)
+        sandbox = open_sandbox(any_sandbox.name)
         files = " ".join(f"'{path}'" for path in sealed.rglob("*") if path.is_file())
-        result = sandbox.run(Job(command=f"cat {files}; grep -r 'the secret' ~; echo end", work_tree=work_tree))
+        result = sandbox.run(CommandSpec(command=f"cat {files}; grep -r 'the secret' ~; echo end", work_tree=work_tree))
         assert "the secret" not in result.output.replace("grep", "")
 
     def test_files_that_only_root_may_read_stay_closed(self, run: Run) -> None:
@@ -123,13 +123,13 @@ class TestFiles:
 @pytest.mark.usefixtures("only_sandbox")
 class TestSecretsOfProcesses:
     def test_environment_is_scrubbed_from_the_start(
-        self, monkeypatch: pytest.MonkeyPatch, work_tree: Path, environment: Environment
+        self, monkeypatch: pytest.MonkeyPatch, work_tree: Path, any_sandbox: Sandbox
     ) -> None:
         monkeypatch.setenv("MY_API_KEY", "sk-the-secret")
         monkeypatch.setenv("LD_PRELOAD_MARK", "sk-the-secret")
         assert "sk-the-secret" in plain("env", work_tree).stdout
-        sandbox = open_environment(environment.name)
-        result = sandbox.run(Job(command="env; cat /proc/[0-9]*/environ | tr '\\0' '\\n'", work_tree=work_tree))
+        sandbox = open_sandbox(any_sandbox.name)
+        result = sandbox.run(CommandSpec(command="env; cat /proc/[0-9]*/environ | tr '\\0' '\\n'", work_tree=work_tree))
         assert "PATH=" in result.output
         assert "sk-the-secret" not in result.output
 
@@ -200,11 +200,9 @@ def services(outside: Path) -> Iterator[dict[str, str]]:
 
 @pytest.mark.usefixtures("only_sandbox")
 class TestNetwork:
-    def test_sockets_outside_are_out_of_reach(
-        self, run: Run, services: dict[str, str], environment: Environment
-    ) -> None:
+    def test_sockets_outside_are_out_of_reach(self, run: Run, services: dict[str, str], any_sandbox: Sandbox) -> None:
         for kind, code in services.items():
-            if kind == "path" and environment.name == "landlock":
+            if kind == "path" and any_sandbox.name == "landlock":
                 continue  # a documented gap: this one lies where the work tree lies
             control = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
             assert control.stdout == "connected\n", kind
@@ -212,8 +210,8 @@ class TestNetwork:
             assert "connected" not in result.output, kind
             assert result.exit_code, kind
 
-    def test_nothing_leaves_by_udp_names_or_raw_packets(self, run: Run, environment: Environment) -> None:
-        if any("UDP" in gap for gap in environment.gaps):
+    def test_nothing_leaves_by_udp_names_or_raw_packets(self, run: Run, any_sandbox: Sandbox) -> None:
+        if any("UDP" in gap for gap in any_sandbox.gaps):
             pytest.skip("a documented gap without namespaces")
         code = (
             "import socket\n"
@@ -244,9 +242,9 @@ class TestNetwork:
 
 class TestGit:
     @pytest.fixture
-    def job(self, git: GitBuilder, work_tree: Path, tmp_path: Path, environment: Environment) -> Job:
+    def job(self, git: GitBuilder, work_tree: Path, tmp_path: Path, any_sandbox: Sandbox) -> CommandSpec:
         """A worktree of a repository with history, a later branch and a sibling, given a private git."""
-        if any("git does not work" in gap for gap in environment.gaps) or environment.name == "none":
+        if any("git does not work" in gap for gap in any_sandbox.gaps) or any_sandbox.name == "none":
             pytest.skip("nothing can be bound over `.git` here")
         base = git.commit({"a.txt": "one\n"})
         git("branch", "mimo/s/2")
@@ -256,7 +254,7 @@ class TestGit:
         repository = Repository.discover(git.path)
         make_private_git(repository, tmp_path / "private", Oid(base), work_tree=work_tree)
         objects = repository.common_dir / "objects"
-        return Job(
+        return CommandSpec(
             command="",
             work_tree=work_tree,
             private_git=tmp_path / "private",
@@ -265,14 +263,14 @@ class TestGit:
         )
 
     def test_agents_git_works_and_reaches_nothing_real(
-        self, environment: Environment, job: Job, git: GitBuilder
+        self, any_sandbox: Sandbox, job: CommandSpec, git: GitBuilder
     ) -> None:
         before = git("for-each-ref"), (git.path / ".git" / "config").read_bytes(), (job.work_tree / ".git").read_bytes()
         attack = (
             "echo two > a.txt && git commit -qam two && git branch mine && git config core.hooksPath /evil && "
             "git log --all --format=%s; git for-each-ref --format='%(refname)'; git status --short; echo end"
         )
-        output = environment.run(replace(job, command=attack)).output
+        output = any_sandbox.run(replace(job, command=attack)).output
         assert "two\n" in output
         assert "later" not in output
         assert "mimo/s/2" not in output
@@ -283,25 +281,25 @@ class TestGit:
             (job.work_tree / ".git").read_bytes(),
         )
 
-    def test_pointer_cannot_be_swapped(self, environment: Environment, job: Job) -> None:
+    def test_pointer_cannot_be_swapped(self, any_sandbox: Sandbox, job: CommandSpec) -> None:
         before = (job.work_tree / ".git").read_bytes()
         swap = "echo 'gitdir: ./evil' > .git; rm -f .git; mv .git old; ln -sf evil .git; mv evil .git; echo end"
-        assert environment.run(replace(job, command=swap)).output.endswith("end\n")
+        assert any_sandbox.run(replace(job, command=swap)).output.endswith("end\n")
         assert (job.work_tree / ".git").read_bytes() == before
 
-    def test_real_repository_is_hidden(self, environment: Environment, job: Job, git: GitBuilder) -> None:
-        output = environment.run(replace(job, command=f"ls '{git.path}/.git'; cat '{git.path}/.git/HEAD'")).output
+    def test_real_repository_is_hidden(self, any_sandbox: Sandbox, job: CommandSpec, git: GitBuilder) -> None:
+        output = any_sandbox.run(replace(job, command=f"ls '{git.path}/.git'; cat '{git.path}/.git/HEAD'")).output
         assert "refs/heads" not in output
 
 
 class TestChoice:
     def test_unknown_kind_is_a_usage_error(self) -> None:
         with pytest.raises(UsageError):
-            open_environment("docker")
+            open_sandbox("docker")
 
     def test_missing_bubblewrap_is_refused_with_the_remedy(self, tmp_path: Path) -> None:
         with pytest.raises(SandboxUnavailable) as caught:
-            open_environment("bwrap", environ={"PATH": str(tmp_path), "HOME": str(tmp_path)})
+            open_sandbox("bwrap", environ={"PATH": str(tmp_path), "HOME": str(tmp_path)})
         assert "not installed" in caught.value.message
         for remedy in ("apt install bubblewrap", "dnf install bubblewrap", "pacman -S bubblewrap", "--sandbox none"):
             assert remedy in caught.value.hint
@@ -320,18 +318,18 @@ class TestChoice:
         (tmp_path / "bwrap").chmod(0o755)
         environ = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
         with pytest.raises(SandboxUnavailable):
-            open_environment("bwrap", environ=environ)
+            open_sandbox("bwrap", environ=environ)
 
     def test_auto_falls_back_to_landlock_but_never_to_nothing(self, tmp_path: Path) -> None:
         try:
-            found = open_environment("auto", environ={"PATH": str(tmp_path), "HOME": str(tmp_path)})
+            found = open_sandbox("auto", environ={"PATH": str(tmp_path), "HOME": str(tmp_path)})
         except SandboxUnavailable:
             return
         assert found.name == "landlock"
         assert found.gaps
 
     def test_every_kind_is_reported(self) -> None:
-        assert [found.kind for found in probe_environments()] == ["bwrap", "landlock"]
+        assert [found.kind for found in probe_sandboxes()] == ["bwrap", "landlock"]
 
 
 class TestProfile:
@@ -346,7 +344,7 @@ class TestProfile:
             "PATH": f"{home}/proj/.venv/bin:{home}/.config:{home}/.cargo/bin:.:relative:/usr/bin",
             "AWS_SECRET_ACCESS_KEY": "x",
         }
-        profile = build_profile(environ, interpreter=Path(sys.executable))
+        profile = build_policy(environ, interpreter=Path(sys.executable))
         assert home / ".pyenv" in profile.readable
         assert home / "proj/.venv" in profile.readable
         assert home / ".local/bin" in profile.readable
@@ -359,7 +357,7 @@ class TestProfile:
 
 
 def test_program_behind_a_version_managers_shim_runs(
-    sandbox: Environment, outside: Path, work_tree: Path, tmp_path: Path
+    sandbox: Sandbox, outside: Path, work_tree: Path, tmp_path: Path
 ) -> None:
     """The manager lies below no home, and one of its versions is a link to elsewhere."""
     root, real = tmp_path / "manager", tmp_path / "elsewhere" / "3.99"
@@ -377,17 +375,17 @@ def test_program_behind_a_version_managers_shim_runs(
     environ = {"PATH": f"{root}/shims:/usr/bin:/bin", "HOME": str(tmp_path / "home")}
     if sandbox.name == "bwrap":
         environ["PATH"] += f":{Path(shutil.which('bwrap') or '').parent}"
-    job = Job(command=f"python; cat '{outside}/secret'", work_tree=work_tree, limits=Limits(timeout_s=30))
-    result = open_environment(sandbox.name, environ=environ).run(job)
+    job = CommandSpec(command=f"python; cat '{outside}/secret'", work_tree=work_tree, limits=Limits(timeout_s=30))
+    result = open_sandbox(sandbox.name, environ=environ).run(job)
     assert result.output.startswith("version 3.99\n")
     assert "the secret" not in result.output
 
 
-def test_lock_is_not_held_by_a_running_command(environment: Environment, work_tree: Path) -> None:
+def test_lock_is_not_held_by_a_running_command(any_sandbox: Sandbox, work_tree: Path) -> None:
     """Two commands in one work tree run at the same time."""
-    job = Job(command="sleep 1", work_tree=work_tree, limits=Limits(timeout_s=30))
+    job = CommandSpec(command="sleep 1", work_tree=work_tree, limits=Limits(timeout_s=30))
     started = time.monotonic()
-    threads = [threading.Thread(target=environment.run, args=(job,)) for _ in range(3)]
+    threads = [threading.Thread(target=any_sandbox.run, args=(job,)) for _ in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -396,13 +394,13 @@ def test_lock_is_not_held_by_a_running_command(environment: Environment, work_tr
 
 
 def overhead_ms(kind: str, work_tree: Path, runs: int = 50) -> tuple[float, float]:
-    """Median milliseconds of one command in an environment and of the same without, taken in turns."""
-    environment = open_environment(kind)
-    job = Job(command=["true"], work_tree=work_tree)
+    """Median milliseconds of one command in an any_sandbox and of the same without, taken in turns."""
+    any_sandbox = open_sandbox(kind)
+    job = CommandSpec(command=["true"], work_tree=work_tree)
     inside, without = [], []
     for _ in range(runs):
         began = time.perf_counter()
-        environment.run(job)
+        any_sandbox.run(job)
         inside.append(time.perf_counter() - began)
         began = time.perf_counter()
         subprocess.run(["true"], stdin=subprocess.DEVNULL, capture_output=True, check=True)
@@ -416,11 +414,11 @@ import sys
 import tempfile
 sys.path.insert(0, {root!r})
 from pathlib import Path
-from gitmimo.environment.command import Job, Limits
-from gitmimo.environment.sandbox import open_environment
-environment = open_environment({kind!r})
+from gitmimo.sandbox.base import CommandSpec, Limits
+from gitmimo.sandbox.probe import open_sandbox
+any_sandbox = open_sandbox({kind!r})
 attack = "id -u; echo x > made; cat {secret} {home}/.netrc; touch /usr/mark; grep CapEff /proc/self/status; echo end"
-print(environment.run(Job(command=attack, work_tree=Path({work!r}), limits=Limits(timeout_s=30))).output)
+print(any_sandbox.run(CommandSpec(command=attack, work_tree=Path({work!r}), limits=Limits(timeout_s=30))).output)
 """
 
 

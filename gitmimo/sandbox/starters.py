@@ -13,17 +13,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitmimo.environment.cgroup import limit_group, make_group, remove_group
-from gitmimo.environment.command import Limits
-from gitmimo.environment.process import follow
-from gitmimo.environment.proctree import kill_marked, kill_tree
-from gitmimo.environment.starter import MOST_FDS, QUIT, RUN, SIZE, STATUS, STOP
 from gitmimo.errors import CheckError
 from gitmimo.records import CommandResult
+from gitmimo.sandbox.base import Limits
+from gitmimo.sandbox.cgroup import limit_group, make_group, remove_group
+from gitmimo.sandbox.proctree import kill_marked, kill_tree
+from gitmimo.sandbox.starter import MOST_FDS, QUIT, RUN, SIZE, STATUS, STOP
+from gitmimo.sandbox.supervise import follow
 
 _ROOT = Path(__file__).resolve().parents[2]
 # at the end of the path: nothing there may take the place of the standard library
-_BOOT = "import sys; sys.path.append(sys.argv[1]); from gitmimo.environment.starter import main; main(sys.argv[2:])"
+_BOOT = "import sys; sys.path.append(sys.argv[1]); from gitmimo.sandbox.starter import main; main(sys.argv[2:])"
 _MARKER = "GIT_MIMO_JOB"
 _QUIT_S = 2.0
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gitmimo.environment.files import PathRefused, check_inside, read_inside, write_inside
+from gitmimo.sandbox.files import PathRefused, check_inside, read_inside, write_inside
 
 OUTSIDE = [
     "../x", "/etc/x", "s/../../x", "a/..", "..", ".", "", "a/", "~/x", "C:/x", "C:\\x", "\\\\host\\x",

@@ -23,7 +23,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class CommandSpec:
     """One command with the directory it works in.
 
     `command` is argv, or one string for `bash -c`. `work_tree` is writable and the working directory unless `cwd` is
@@ -46,7 +46,7 @@ class Job:
     cancelled: Callable[[], bool] | None = None
 
 
-class Environment(Protocol):
+class Sandbox(Protocol):
     """Runs commands and leaves no process behind."""
 
     @property
@@ -57,7 +57,7 @@ class Environment(Protocol):
     def gaps(self) -> tuple[str, ...]:
         """What it does not protect from, one sentence each; empty when the whole profile holds."""
 
-    def run(self, job: Job) -> CommandResult:
+    def run(self, job: CommandSpec) -> CommandResult:
         """Run to the end or to a limit, kill everything it started, and return what it said.
 
         A command that fails is a result, not an error. When the job's `cancelled` turns true the command is killed and

@@ -5,13 +5,13 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from gitmimo.environment.command import Job, Limits
-from gitmimo.environment.process import named_memory_limit, shown
-from gitmimo.environment.profile import Profile, network_variables
-from gitmimo.environment.shell import command_line
-from gitmimo.environment.starters import Start, run_started
 from gitmimo.errors import CheckError
 from gitmimo.records import CommandResult
+from gitmimo.sandbox.base import CommandSpec, Limits
+from gitmimo.sandbox.policy import SandboxPolicy, network_variables
+from gitmimo.sandbox.shell import command_line
+from gitmimo.sandbox.starters import Start, run_started
+from gitmimo.sandbox.supervise import named_memory_limit, shown
 
 _TEMP_BYTES = 2 << 30
 _SHM_BYTES = 1 << 30
@@ -25,7 +25,7 @@ _LIMITER = (
 )
 
 
-class BwrapEnvironment:
+class BwrapSandbox:
     """Runs commands under bubblewrap.
 
     Covers: files outside the work tree and the kernel's settings are read-only, homes and temporary directories
@@ -38,13 +38,13 @@ class BwrapEnvironment:
     name = "bwrap"
     gaps: tuple[str, ...] = ()
 
-    def __init__(self, program: Path, profile: Profile, environ: Mapping[str, str]) -> None:
+    def __init__(self, program: Path, profile: SandboxPolicy, environ: Mapping[str, str]) -> None:
         self._program = program
         self._profile = profile
         self._network = network_variables(environ)
 
-    def run(self, job: Job) -> CommandResult:
-        """Run one command in a new sandbox; see `Environment.run`."""
+    def run(self, job: CommandSpec) -> CommandResult:
+        """Run one command in a new sandbox; see `Sandbox.run`."""
         work_tree = job.work_tree.resolve()
         if not work_tree.is_dir():
             raise CheckError(f"no such directory to run a command in: `{job.work_tree}`")
@@ -74,7 +74,7 @@ class BwrapEnvironment:
             raise CheckError(f"the sandbox could not start: {result.output.strip().splitlines()[0]}")
         return named_memory_limit(result)
 
-    def _arguments(self, job: Job, work_tree: Path, pointer: int | None) -> list[str]:
+    def _arguments(self, job: CommandSpec, work_tree: Path, pointer: int | None) -> list[str]:
         profile = self._profile
         argv = ["--unshare-all", "--new-session", "--die-with-parent", "--cap-drop", "ALL", "--hostname", "mimo"]
         argv += ["--share-net"] if job.network else []
@@ -113,7 +113,7 @@ def _limited(limits: Limits) -> list[str]:
 
 
 @contextlib.contextmanager
-def _pointer(job: Job, work_tree: Path) -> Iterator[int | None]:
+def _pointer(job: CommandSpec, work_tree: Path) -> Iterator[int | None]:
     """A descriptor that holds the pointer to the private repository, for a read-only file over `.git`."""
     if job.private_git is None:
         yield None

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from gitmimo.environment.cgroup import make_group, remove_group
-from gitmimo.environment.command import Environment, Job, Limits
-from gitmimo.environment.sandbox import open_environment
-from gitmimo.environment.starters import close_starters
 from gitmimo.errors import CheckError
 from gitmimo.records import CommandResult
+from gitmimo.sandbox.base import CommandSpec, Limits, Sandbox
+from gitmimo.sandbox.cgroup import make_group, remove_group
+from gitmimo.sandbox.probe import open_sandbox
+from gitmimo.sandbox.starters import close_starters
 
 Run = Callable[..., CommandResult]
 MARK = "mimo-left-behind"
@@ -103,8 +103,8 @@ def test_daemon_survives_without_the_runner() -> None:
     subprocess.run(["pkill", "-xf", f"sleep 599.{len(mark)}"], check=True)
 
 
-def test_daemons_do_not_survive_their_command(run: Run, environment: Environment) -> None:
-    mark = f"{MARK}-{environment.name}-longer"
+def test_daemons_do_not_survive_their_command(run: Run, any_sandbox: Sandbox) -> None:
+    mark = f"{MARK}-{any_sandbox.name}-longer"
     assert "done" in run(daemon(mark)).output
     end = time.monotonic() + 1
     while (left := survivors(mark) + survivors(f"sleep 599.{len(mark)}")) and time.monotonic() < end:
@@ -169,7 +169,7 @@ def test_memory_limit_holds_for_all_processes_together(run: Run) -> None:
     assert result.seconds < 30
 
 
-def test_fork_bomb_is_stopped(run: Run, environment: Environment) -> None:
+def test_fork_bomb_is_stopped(run: Run, any_sandbox: Sandbox) -> None:
     bomb = "for i in $(seq 400); do sleep 55 & done; echo all; wait"
     result = run(bomb, limits=Limits(timeout_s=60, processes=40))
     assert result.killed_by_limit == "processes" or "Resource temporarily unavailable" in result.output
@@ -191,8 +191,10 @@ def groups() -> Iterator[Path]:
 
 @pytest.mark.usefixtures("groups")
 def test_bomb_that_outruns_every_sample_is_stopped_by_the_control_group(work_tree: Path) -> None:
-    bomb = Job(command="f() { f | f & }; f; sleep 20", work_tree=work_tree, limits=Limits(timeout_s=20, processes=30))
-    result = open_environment("auto").run(bomb)  # on a machine without bubblewrap the fallback
+    bomb = CommandSpec(
+        command="f() { f | f & }; f; sleep 20", work_tree=work_tree, limits=Limits(timeout_s=20, processes=30)
+    )
+    result = open_sandbox("auto").run(bomb)  # on a machine without bubblewrap the fallback
     assert result.killed_by_limit == "processes"
     assert result.seconds < 20
 
@@ -234,19 +236,19 @@ def test_disk_limit_stops_many_files(run: Run, work_tree: Path) -> None:
     assert result.killed_by_limit == "disk"
 
 
-def test_thread_that_ends_after_the_call_takes_no_command_with_it(environment: Environment, work_tree: Path) -> None:
+def test_thread_that_ends_after_the_call_takes_no_command_with_it(any_sandbox: Sandbox, work_tree: Path) -> None:
     """The death signal of a child follows the thread that started it."""
-    job = Job(command="sleep 0.5; echo whole", work_tree=work_tree, limits=Limits(timeout_s=30))
+    job = CommandSpec(command="sleep 0.5; echo whole", work_tree=work_tree, limits=Limits(timeout_s=30))
     with ThreadPoolExecutor(max_workers=1) as pool:
-        future = pool.submit(environment.run, job)
+        future = pool.submit(any_sandbox.run, job)
     assert future.result().output == "whole\n"
 
 
-def test_commands_of_several_threads_do_not_disturb_each_other(environment: Environment, work_tree: Path) -> None:
-    job = Job(command="", work_tree=work_tree, limits=Limits(timeout_s=60))
+def test_commands_of_several_threads_do_not_disturb_each_other(any_sandbox: Sandbox, work_tree: Path) -> None:
+    job = CommandSpec(command="", work_tree=work_tree, limits=Limits(timeout_s=60))
     with ThreadPoolExecutor(max_workers=4) as pool:
         commands = [f"sleep 0.{n % 3}; echo {n}" for n in range(8)]
-        results = list(pool.map(lambda command: environment.run(replace(job, command=command)), commands))
+        results = list(pool.map(lambda command: any_sandbox.run(replace(job, command=command)), commands))
     assert [result.output for result in results] == [f"{n}\n" for n in range(8)]
 
 
@@ -254,9 +256,9 @@ def test_commands_of_several_threads_do_not_disturb_each_other(environment: Envi
 def test_commands_die_when_we_are_killed(kind: str, work_tree: Path) -> None:
     mark = f"613.{['bwrap', 'landlock', 'none'].index(kind)}7"
     code = (
-        "import sys; from pathlib import Path; from gitmimo.environment.command import Job\n"
-        "from gitmimo.environment.sandbox import open_environment\n"
-        f"open_environment({kind!r}).run(Job(command='sleep {mark}', work_tree=Path(sys.argv[1])))"
+        "import sys; from pathlib import Path; from gitmimo.sandbox.base import CommandSpec\n"
+        "from gitmimo.sandbox.probe import open_sandbox\n"
+        f"open_sandbox({kind!r}).run(CommandSpec(command='sleep {mark}', work_tree=Path(sys.argv[1])))"
     )
     ours = subprocess.Popen([sys.executable, "-c", code, str(work_tree)], cwd=Path(__file__).parents[2])
     end = time.monotonic() + 30
@@ -276,11 +278,11 @@ def test_nothing_stays_when_we_are_killed_while_the_sandbox_starts(tmp_path: Pat
     (tmp_path / "bwrap").write_text("#!/bin/sh\nsetsid sleep 615.3 &\nexec sleep 615.4\n")
     (tmp_path / "bwrap").chmod(0o755)
     code = (
-        "import os, sys; from pathlib import Path; from gitmimo.environment.command import Job\n"
-        "from gitmimo.environment.bwrap import BwrapEnvironment\n"
-        "from gitmimo.environment.profile import build_profile\n"
-        "profile = build_profile(os.environ, interpreter=Path(sys.executable)); top = Path(sys.argv[1])\n"
-        "BwrapEnvironment(top / 'bwrap', profile, {}).run(Job(command='true', work_tree=top))"
+        "import os, sys; from pathlib import Path; from gitmimo.sandbox.base import CommandSpec\n"
+        "from gitmimo.sandbox.bwrap import BwrapSandbox\n"
+        "from gitmimo.sandbox.policy import build_policy\n"
+        "profile = build_policy(os.environ, interpreter=Path(sys.executable)); top = Path(sys.argv[1])\n"
+        "BwrapSandbox(top / 'bwrap', profile, {}).run(CommandSpec(command='true', work_tree=top))"
     )
     ours = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], cwd=Path(__file__).parents[2])
     assert _until(lambda: len(survivors("sleep 615.")) == 2, 30)
@@ -294,11 +296,11 @@ def test_nothing_stays_when_we_are_killed_while_the_sandbox_starts(tmp_path: Pat
 
 
 def test_command_that_kills_its_starter_leaves_nothing_and_the_next_one_runs(work_tree: Path) -> None:
-    environment = open_environment("none")
-    job = Job(command="setsid sleep 614.2 & kill -9 $PPID; sleep 614.3", work_tree=work_tree)
-    assert environment.run(job).exit_code
+    any_sandbox = open_sandbox("none")
+    job = CommandSpec(command="setsid sleep 614.2 & kill -9 $PPID; sleep 614.3", work_tree=work_tree)
+    assert any_sandbox.run(job).exit_code
     assert survivors("sleep 614.") == []
-    assert environment.run(replace(job, command="echo next")).output == "next\n"
+    assert any_sandbox.run(replace(job, command="echo next")).output == "next\n"
 
 
 def _until(is_so: Callable[[], bool], seconds: float) -> bool:
@@ -309,4 +311,4 @@ def _until(is_so: Callable[[], bool], seconds: float) -> bool:
 
 
 def test_probe_of_this_machine_is_honest() -> None:
-    assert open_environment("none").gaps
+    assert open_sandbox("none").gaps

@@ -50,7 +50,7 @@ _PREFIX_PARTS = ("bin", "lib", "lib64", "libexec", "share", "include")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Profile:
+class SandboxPolicy:
     """One machine seen from inside a sandbox. Paths are absolute, without symlinks, and exist."""
 
     home: Path
@@ -64,9 +64,9 @@ class Profile:
         return any(path.is_relative_to(place) for place in self.hidden)
 
 
-def build_profile(
+def build_policy(
     environ: Mapping[str, str], *, hidden: Iterable[Path] = (), readable: Iterable[Path] = (), interpreter: Path
-) -> Profile:
+) -> SandboxPolicy:
     """Work out what is hidden and which toolchains below it the programs on PATH need.
 
     `hidden` and `readable` add to it; `interpreter` is the Python that runs git-mimo.
@@ -85,7 +85,7 @@ def build_profile(
         and p != home.resolve()
         and not any(p.is_relative_to(f) or f.is_relative_to(p) for f in forbidden if f.exists())
     ]
-    return Profile(
+    return SandboxPolicy(
         home=home,
         hidden=tuple(places),
         readable=tuple(p for p in allowed if not any(p != q and p.is_relative_to(q) for q in allowed)),

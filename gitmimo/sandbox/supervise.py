@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from gitmimo.environment.capture import BoundedCapture
-from gitmimo.environment.command import Limits
-from gitmimo.environment.proctree import kill_tree
-from gitmimo.environment.watch import Watch
 from gitmimo.errors import CheckError
 from gitmimo.records import CommandResult
+from gitmimo.sandbox.base import Limits
+from gitmimo.sandbox.capture import HeadTailBuffer
+from gitmimo.sandbox.limits import Watch
+from gitmimo.sandbox.proctree import kill_tree
 
 GRACE_S = 0.2  # how long output of a child that outlived the main process is still read
 _TERM_S = 2.5  # between SIGTERM and SIGKILL
@@ -86,7 +86,7 @@ def follow(
     soon after its whole tree SIGKILL.
     """
     started = time.monotonic()
-    capture = BoundedCapture(limits.capture_bytes)
+    capture = HeadTailBuffer(limits.capture_bytes)
     state = _State()
     try:
         _follow(child, capture, state, limits, Watch(child.root, limits, watched), cancelled)
@@ -173,7 +173,7 @@ class _Own:
 
 def _follow(
     child: Child,
-    capture: BoundedCapture,
+    capture: HeadTailBuffer,
     state: _State,
     limits: Limits,
     watch: Watch,
@@ -221,7 +221,7 @@ class _Reader:
     def __exit__(self, *_: object) -> None:
         self._selector.close()
 
-    def read_for(self, seconds: float, capture: BoundedCapture) -> None:
+    def read_for(self, seconds: float, capture: HeadTailBuffer) -> None:
         """Take what comes within the time; return early when something came or the process ended."""
         if self._child.end < 0:
             seconds = min(seconds, 0.01)
@@ -233,7 +233,7 @@ class _Reader:
             if self._child.end >= 0:
                 self._selector.unregister(self._child.end)
 
-    def _take(self, capture: BoundedCapture) -> None:
+    def _take(self, capture: HeadTailBuffer) -> None:
         for _ in range(64):  # a flood must not keep us from looking at the limits
             try:
                 chunk = os.read(self._child.output, _CHUNK)
@@ -246,7 +246,7 @@ class _Reader:
             capture.feed(chunk)
 
 
-def _end(child: Child, capture: BoundedCapture) -> None:
+def _end(child: Child, capture: HeadTailBuffer) -> None:
     """SIGTERM, a moment to tidy up, SIGKILL for all; what it says meanwhile is kept."""
     child.ask_to_end()
     end = time.monotonic() + _TERM_S

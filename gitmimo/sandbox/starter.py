@@ -20,7 +20,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
-from gitmimo.environment.launcher import IS_LINUX, adopt_orphans, become_command, die_with, shell_status
+from gitmimo.sandbox.confine import IS_LINUX, adopt_orphans, become_command, die_with, shell_status
 
 SIZE = struct.Struct("=I")
 STATUS = struct.Struct("=i")
