@@ -14,8 +14,8 @@ from benchmarks.bugs.memory import PeakMemory
 from benchmarks.bugs.rows import Attempt, Bench, Outcome
 from benchmarks.bugs.server import MODEL
 from benchmarks.bugs.tasks import TEST_COMMAND, Bug, judge, run_visible
-from gitmimo.agent.assignment import Assignment
-from gitmimo.agent.strategies import run_candidate
+from gitmimo.agent.interface import CandidateInput
+from gitmimo.agent.runner import run_candidate
 from gitmimo.llm.local import LocalSettings
 from gitmimo.llm.providers import Settings, open_model
 from gitmimo.records import ActionKind, CommandResult, Oid, Step, StopReason, Task
@@ -94,7 +94,7 @@ def _attempt(bug: Bug, bench: Bench, model: object, number: int) -> Attempt:
         return StopReason.TIMEOUT if time.monotonic() - started > bench.caps.seconds else None
 
     trajectory = run_candidate(
-        Assignment(
+        CandidateInput(
             task=Task(text=bug.text, test_command=TEST_COMMAND),
             number=number,
             seed=bench.caps.seed,

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gitmimo.agent.focus import Site, is_test_path, read_text
+from gitmimo.agent.shell.text_protocol import parse_text
 from gitmimo.agent.syntax import fingerprint, merge_code, parses, with_body
-from gitmimo.agent.text import parse_text
 from gitmimo.records import ActionKind, Reply
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitmimo.agent.assignment import Workspace
 from gitmimo.agent.failure import failed_ids, frames_of, imports_of
+from gitmimo.agent.interface import Workspace
 from gitmimo.agent.spectrum import Spectrum
 from gitmimo.agent.syntax import Function, find_functions
 from gitmimo.errors import MimoError

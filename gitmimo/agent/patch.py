@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from gitmimo.agent.assignment import Assignment, Ending, Stop, Workspace
 from gitmimo.agent.attempt import Attempt, describe, mark_of, read_attempt
 from gitmimo.agent.failure import Score, failed_ids, failing_sources, score_of, trim_output
 from gitmimo.agent.focus import Site, find_files, find_sites, read_text
+from gitmimo.agent.interface import CandidateInput, Stop, StrategyResult, Workspace
 from gitmimo.agent.question import Case, Question, build_question, thinking
 from gitmimo.agent.repair import search_edits
 from gitmimo.agent.sizes import is_small
@@ -41,23 +41,29 @@ _MOST_EDITS_TESTED = 3  # of small edits that pass the failing tests' files, by 
 
 
 def run_patch(
-    assignment: Assignment, workspace: Workspace, model: Model, *, record: Callable[[Step], Step], stop: Stop
-) -> Ending:
-    """Work on an assignment in rounds of question, code and test, as many as its plan has.
+    candidate: CandidateInput, workspace: Workspace, model: Model, *, record: Callable[[Step], Step], stop: Stop
+) -> StrategyResult:
+    """Work on an candidate in rounds of question, code and test, as many as its plan has.
 
     Ends as finished when the tests pass, or, without failing tests, with the first change that keeps them as they
     are; at the rounds' end with the best state so far, which may be no change at all.
     """
-    return _Patch(assignment, workspace, model, record=record, stop=stop).work()
+    return _Patch(candidate, workspace, model, record=record, stop=stop).work()
 
 
 class _Patch:
     """One run of the strategy."""
 
     def __init__(
-        self, assignment: Assignment, workspace: Workspace, model: Model, *, record: Callable[[Step], Step], stop: Stop
+        self,
+        candidate: CandidateInput,
+        workspace: Workspace,
+        model: Model,
+        *,
+        record: Callable[[Step], Step],
+        stop: Stop,
     ) -> None:
-        self._assignment = assignment
+        self._candidate = candidate
         self._workspace = workspace
         self._model = model
         self._record = record
@@ -69,36 +75,36 @@ class _Patch:
         self._has_failures = False
         self._case = Case(prefix="", task="", tests="", failure="")
         self._sites: tuple[Site, ...] = ()
-        self._taken = len(assignment.history)
+        self._taken = len(candidate.history)
 
-    def work(self) -> Ending:
+    def work(self) -> StrategyResult:
         """Find the place, then ask round by round."""
         self._look(self._workspace.test())
         if not self._sites:
-            return Ending(
+            return StrategyResult(
                 stop_reason=StopReason.GAVE_UP,
                 summary="found no file that the task or a failing test points at: name one in the task",
             )
-        asked = sum(step.reply.usage != Usage() for step in self._assignment.history)
-        for planned in plan_of(self._assignment.number)[asked:]:
+        asked = sum(step.reply.usage != Usage() for step in self._candidate.history)
+        for planned in plan_of(self._candidate.number)[asked:]:
             reason = self._stop()
             if reason is not None:
-                return Ending(stop_reason=reason)
-            if self._taken >= self._assignment.max_steps:
+                return StrategyResult(stop_reason=reason)
+            if self._taken >= self._candidate.max_steps:
                 break
             ending = self._round(planned)
             asked += 1
-            if ending is None and asked == 1 and self._assignment.number == 1:
+            if ending is None and asked == 1 and self._candidate.number == 1:
                 ending = self._try_small_edits()
             if ending is not None:
                 return ending
         failing = f"{self._score.failed} tests still fail" if self._score.failed else "the tests still fail"
-        return Ending(stop_reason=StopReason.STEPS, summary=f"{self._taken} rounds without success: {failing}")
+        return StrategyResult(stop_reason=StopReason.STEPS, summary=f"{self._taken} rounds without success: {failing}")
 
     def _look(self, base: CommandResult | None) -> None:
         """From a test run, find what the failing tests run through, and rank the places."""
         root = self._workspace.root
-        task = self._assignment.task
+        task = self._candidate.task
         self._has_failures = base is not None and base.exit_code != 0
         output = base.output if base is not None and self._has_failures else ""
         if base is not None:
@@ -110,7 +116,7 @@ class _Patch:
         paths = find_files(self._workspace, task=task.text, output=output, spectrum=spectrum)
         sites = find_sites(root, paths[:6], task=task.text, tests=source, spectrum=spectrum)
         self._case = Case(
-            prefix=self._assignment.prefix,
+            prefix=self._candidate.prefix,
             task=task.text,
             tests=source,
             failure=trim_output(output) if output else "",
@@ -143,7 +149,7 @@ class _Patch:
         ]
         return tuple(sorted(weighed, key=lambda site: -site.weight))
 
-    def _round(self, planned: Round) -> Ending | None:
+    def _round(self, planned: Round) -> StrategyResult | None:
         """Ask, take the code, test it, keep it if it is better."""
         started, number = utc_now(), self._taken + 1
         site = self._sites[planned.site % len(self._sites)]
@@ -154,23 +160,23 @@ class _Patch:
             site,
             planned.variant,
             failed=failed,
-            most_tokens=self._assignment.max_output_tokens,
+            most_tokens=self._candidate.max_output_tokens,
             sites=self._sites,
         )
         reply = self._ask(question, planned, number)
         if reply.finish_reason == "cancelled":
-            return Ending(stop_reason=self._stop() or StopReason.INTERRUPTED)
+            return StrategyResult(stop_reason=self._stop() or StopReason.INTERRUPTED)
         is_begun = self._continues and bool(question.opening)
         attempt = read_attempt(reply, site, root=self._workspace.root, opening=question.opening if is_begun else "")
         actions, observations, changed, result = self._try(attempt, key)
         return self._keep(reply, actions, observations, changed, result, started)
 
-    def _try_small_edits(self) -> Ending | None:
+    def _try_small_edits(self) -> StrategyResult | None:
         """Once, after a first vain answer: let the tests try what one-line mistakes are mended by; costs no tokens."""
         if self._case.spectrum is None:
             return None
         started = utc_now()
-        search = search_edits(self._workspace, self._assignment.task.test_command, self._case.spectrum)
+        search = search_edits(self._workspace, self._candidate.task.test_command, self._case.spectrum)
         for edit in search.passing[:_MOST_EDITS_TESTED]:
             text = apply(read_text(self._workspace.root, edit.path) or "", edit)
             attempt = Attempt(files=((edit.path, text),))
@@ -188,7 +194,7 @@ class _Patch:
         changed: tuple[str, ...],
         result: CommandResult | None,
         started: datetime,
-    ) -> Ending | None:
+    ) -> StrategyResult | None:
         """Record a step; an ending when it mended all, and a new look at what is left when it mended some."""
         self._taken += 1
         self._record(
@@ -204,13 +210,13 @@ class _Patch:
         if not changed:
             return None
         if self._score.is_pass:
-            return Ending(stop_reason=StopReason.FINISHED, summary=_summary(changed, self._score))
+            return StrategyResult(stop_reason=StopReason.FINISHED, summary=_summary(changed, self._score))
         self._look(result)  # what is left may lie elsewhere
         return None
 
     def _ask(self, question: Question, planned: Round, number: int) -> Reply:
         """One answer; where the model thinks first, its thoughts are cut at the code, which it then goes on with."""
-        seed = (self._assignment.seed or 0) * 1000 + self._assignment.number * 10 + number
+        seed = (self._candidate.seed or 0) * 1000 + self._candidate.number * 10 + number
         thought, spent = "", Usage()
         if planned.variant.thinks_first and self._continues and question.opening:
             first = self._complete(thinking(question), planned, seed, thought="")

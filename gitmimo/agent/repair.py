@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitmimo.agent.assignment import Workspace
 from gitmimo.agent.focus import is_test_path, read_text
+from gitmimo.agent.interface import Workspace
 from gitmimo.agent.mutation import edits_of
 from gitmimo.agent.spans import Edit
 from gitmimo.agent.spectrum import Spectrum, probe_command

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitmimo.agent.assignment import Workspace
+from gitmimo.agent.interface import Workspace
 
 _MARK = "@@spectrum@@"
 _PYTEST = re.compile(

@@ -180,7 +180,7 @@ def _is_whole(base: ast.Module, tree: ast.Module) -> bool:
 
 
 def _assigned(tree: ast.Module) -> set[str]:
-    """Names that a module gets by assignment or import."""
+    """Names that a module gets by candidate or import."""
     found: set[str] = set()
     for node in tree.body:
         if isinstance(node, ast.Assign):

@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gitmimo.agent.outputs import as_data, cut_middle
+from gitmimo.agent.shell.observations import as_data, cut_middle
 from gitmimo.errors import MimoError
 from gitmimo.git.binary import GitResult
 from gitmimo.git.objects import GITLINK, LINK, TREE

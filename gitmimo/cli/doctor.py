@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from gitmimo import __version__
-from gitmimo.agent.outside.table import ADAPTERS, find_program
+from gitmimo.agent.external.registry import ADAPTERS, find_program
 from gitmimo.cli import render
 from gitmimo.cli.common import json_option, load_config
 from gitmimo.cli.next_steps import next_steps

@@ -4,7 +4,7 @@ import json
 import os
 from typing import Any
 
-from gitmimo.agent.outputs import as_data, cut_middle
+from gitmimo.agent.shell.observations import as_data, cut_middle
 from gitmimo.errors import UsageError
 from gitmimo.git import patch
 from gitmimo.git.repository import Repository

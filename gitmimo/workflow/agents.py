@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from gitmimo.agent.outside.adapter import Adapter, Endpoint
-from gitmimo.agent.outside.run import Hire
-from gitmimo.agent.outside.table import MIMO, Choice, parse_choices, require_program
+from gitmimo.agent.external.adapter import Adapter, Endpoint
+from gitmimo.agent.external.registry import MIMO, Choice, parse_choices, require_program
+from gitmimo.agent.external.runner import ExternalAgent
 from gitmimo.agent.sizes import is_small
 from gitmimo.config import Config
 from gitmimo.errors import NoModel
@@ -63,7 +63,7 @@ def count_candidates(config: Config, staff: Staff) -> int:
     return config.count("candidates")
 
 
-def hire_for(config: Config, staff: Staff, pool: ModelPool) -> Callable[[int], Hire | None]:
+def hire_for(config: Config, staff: Staff, pool: ModelPool) -> Callable[[int], ExternalAgent | None]:
     """A function that gives a candidate's agent, None for our own. NoModel when one needs a model and has none."""
     candidates = count_candidates(config, staff)
     hires = {number: _hire(number, staff, config, pool, share=candidates) for number in range(1, candidates + 1)}
@@ -80,7 +80,7 @@ def warnings_for(staff: Staff) -> tuple[str, ...]:
     return (f"{listed} {said}",)
 
 
-def _hire(number: int, staff: Staff, config: Config, pool: ModelPool, *, share: int) -> Hire | None:
+def _hire(number: int, staff: Staff, config: Config, pool: ModelPool, *, share: int) -> ExternalAgent | None:
     choice, program = staff.of(number)
     adapter = choice.adapter
     if adapter is None or program is None:
@@ -106,7 +106,7 @@ def _hire(number: int, staff: Staff, config: Config, pool: ModelPool, *, share: 
     def reach() -> Endpoint:
         return _with_local_server(endpoint, settings) if endpoint.provider == "local" else endpoint
 
-    return Hire(
+    return ExternalAgent(
         adapter=adapter,
         program=program,
         money=lambda: WholeRun(pool.ledger, pool.limits, account, share=share, price=price),

@@ -4,9 +4,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gitmimo.agent.outside.run import Hire
+from gitmimo.agent.external.runner import ExternalAgent
 from gitmimo.agent.planning import temperature_for
-from gitmimo.agent.strategies import Assignment, pick_strategy, run_candidate
+from gitmimo.agent.runner import CandidateInput, pick_strategy, run_candidate
 from gitmimo.errors import MimoError
 from gitmimo.git import commit, refs, tree
 from gitmimo.git.repository import Repository
@@ -93,7 +93,7 @@ def attempt(
     prepare_place(repository, place, plan.surroundings)
     journal.done("worktree", candidate=number)
     try:
-        assignment = Assignment(
+        assignment = CandidateInput(
             task=plan.task,
             prefix=plan.prefix,
             approach=approach,
@@ -128,8 +128,8 @@ def work(
     repository: Repository,
     place: Place,
     surroundings: Surroundings,
-    assignment: Assignment,
-    worker: Model | Hire,
+    assignment: CandidateInput,
+    worker: Model | ExternalAgent,
     *,
     strategy: str,
     journal: Journal,
@@ -161,8 +161,8 @@ def work(
     workspace = CandidateWorkspace(repository, place, surroundings, cancelled=interrupt.is_set)
     try:
         workspace.set_up()
-        if isinstance(worker, Hire):
-            trajectory = ended_before(assignment.history, strategy="outside") or worker(
+        if isinstance(worker, ExternalAgent):
+            trajectory = ended_before(assignment.history, strategy="external") or worker(
                 assignment, workspace, on_step=on_step, stop=interrupt.reason
             )
         else:
@@ -208,8 +208,8 @@ def ended_before(history: Sequence[Step], *, strategy: str) -> Trajectory | None
 def _result(
     repository: Repository,
     place: Place,
-    assignment: Assignment,
-    worker: Model | Hire,
+    assignment: CandidateInput,
+    worker: Model | ExternalAgent,
     strategy: str,
     trajectory: Trajectory,
     tip: Oid,
@@ -221,8 +221,8 @@ def _result(
         number=place.number,
         branch=place.branch.removeprefix("refs/heads/"),
         approach=assignment.approach,
-        model=worker.model if isinstance(worker, Hire) else worker.name,
-        strategy="outside" if isinstance(worker, Hire) else strategy,
+        model=worker.model if isinstance(worker, ExternalAgent) else worker.name,
+        strategy="external" if isinstance(worker, ExternalAgent) else strategy,
         status=trajectory.stop_reason.value,
         commit=tip,
         tree=tree.without_mimo(repository, repository.tree_of(tip)),
@@ -231,7 +231,7 @@ def _result(
         cost_usd=trajectory.cost_usd,
         llm_calls=trajectory.llm_calls,
         summary=trajectory.summary,
-        agent=worker.adapter.name if isinstance(worker, Hire) else "mimo",
+        agent=worker.adapter.name if isinstance(worker, ExternalAgent) else "mimo",
     )
 
 

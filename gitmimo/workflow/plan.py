@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gitmimo.agent.outside.run import Hire
+from gitmimo.agent.external.runner import ExternalAgent
 from gitmimo.llm.model import Model
 from gitmimo.records import CandidateResult, CriticOpinion, Evidence, Oid, SessionResult, Task
 from gitmimo.workflow.dreaming import Remembered
@@ -37,7 +37,7 @@ class Plan:
     settings: Mapping[str, Any] = field(default_factory=dict)  # the configuration, to resume with
     assumptions: tuple[str, ...] = ()  # what the task left open and nobody answered
     rungs: int = 1  # of the ladder of models: how many fan-outs it takes to come to the strongest
-    hire: Callable[[int], Hire | None] = lambda _: None  # another agent's program in place of our own loop
+    hire: Callable[[int], ExternalAgent | None] = lambda _: None  # another agent's program in place of our own loop
     plans_approaches: bool = True  # other agents alone get the built-in ones: no model need be there to be asked
     past: Past | None = None  # what was reached before, when the session is resumed
 

@@ -11,7 +11,7 @@ _CUT_OFF = frozenset({StopReason.BUDGET, StopReason.TIMEOUT, StopReason.INTERRUP
 def is_over(result: CandidateResult, *, max_steps: int) -> bool:
     """Whether a candidate came to its own end, so that there is nothing to go on with."""
     if result.status == StopReason.STEPS:
-        return result.steps >= max_steps or result.strategy in ("patch", "outside")
+        return result.steps >= max_steps or result.strategy in ("patch", "external")
     return result.status not in _CUT_OFF
 
 

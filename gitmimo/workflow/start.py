@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from gitmimo.agent.clarity import check_clarity, with_answers
-from gitmimo.agent.outside.run import Hire
+from gitmimo.agent.external.runner import ExternalAgent
 from gitmimo.config import Config
 from gitmimo.errors import NoKey, NoModel
 from gitmimo.evaluator.critic import ask_critic
@@ -171,7 +171,7 @@ def clarify(
     )
 
 
-def _hire(config: Config, staff: Staff, pool: Models) -> Callable[[int], Hire | None]:
+def _hire(config: Config, staff: Staff, pool: Models) -> Callable[[int], ExternalAgent | None]:
     """Who works as a candidate; checked now, or where a skill comes first when a candidate is needed."""
     if isinstance(pool, LateModels):
         return lambda number: hire_for(config, staff, pool.opened())(number)

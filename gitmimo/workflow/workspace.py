@@ -145,7 +145,7 @@ class CandidateWorkspace:
             )
         )
 
-    def remove_left(self, patterns: Sequence[str]) -> None:
+    def remove_leftovers(self, patterns: Sequence[str]) -> None:
         """Remove what matches at the top of the worktree, unless it is the project's."""
         for pattern in patterns:
             for path in self.root.glob(pattern):

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from gitmimo.agent.context import Context, opening_text, room_for
-from gitmimo.agent.facts import Facts
-from gitmimo.agent.tools import TOOLS
+from gitmimo.agent.shell.context import Context, opening_text, room_for
+from gitmimo.agent.shell.run_summary import RunSummary
+from gitmimo.agent.shell.tools import TOOLS
 from gitmimo.llm.model import ScriptedModel
 from gitmimo.records import Action, ActionKind, Message, Observation, Reply, Step, StopReason, ToolCall, Usage, utc_now
 from tests.agent.workshop import RealWorkspace, call, run
@@ -138,7 +138,7 @@ def opened(*, window: int = 32_768, changes: str | None = None) -> Context:
         opening=opening_text(prefix="memory", task="task", commands="", approach="", room=room),
         tools=TOOLS,
         room=room,
-        facts=Facts(test_command="pytest"),
+        facts=RunSummary(test_command="pytest"),
         changes=lambda: changes,
     )
 
@@ -232,7 +232,7 @@ def test_a_long_task_is_cut_in_the_middle_and_says_where_the_rest_is() -> None:
 
 
 def test_notes_are_bounded_and_the_first_and_last_stay() -> None:
-    facts = Facts()
+    facts = RunSummary()
     for number in range(1, 200):
         facts.add(other(number, ActionKind.NOTE, f"fact {number}"))
         facts.add(other(number, ActionKind.NOTE, f"fact {number}"))

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from gitmimo.agent.assignment import Assignment
 from gitmimo.agent.failure import frames_of, score_of, trim_output
 from gitmimo.agent.focus import find_files, find_sites
+from gitmimo.agent.interface import CandidateInput
+from gitmimo.agent.runner import run_candidate
 from gitmimo.agent.spectrum import read_spectrum, trace_tests
-from gitmimo.agent.strategies import run_candidate
 from gitmimo.agent.variants import plan_of
 from gitmimo.llm.model import ScriptedModel
 from gitmimo.records import ActionKind, CommandResult, Oid, Reply, Step, StopReason, Task, Trajectory, Usage
@@ -96,7 +96,7 @@ def run(
 
     model = ScriptedModel(replies, name=name, supports_tools=False)
     trajectory = run_candidate(
-        Assignment(task=Task(text=text, test_command=COMMAND), number=number, history=history),
+        CandidateInput(task=Task(text=text, test_command=COMMAND), number=number, history=history),
         workspace,
         model,
         on_step=keep,
@@ -177,7 +177,7 @@ def test_a_larger_model_is_asked_in_plain_chat(workspace: Bare) -> None:
     steps: list[Step] = []
     model = ScriptedModel([model_reply], name="openai/large", supports_tools=False)
     trajectory = run_candidate(
-        Assignment(task=Task(text="The mean is wrong.", test_command=COMMAND)),
+        CandidateInput(task=Task(text="The mean is wrong.", test_command=COMMAND)),
         workspace,
         model,
         strategy="patch",

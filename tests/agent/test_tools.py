@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitmimo.agent.tools import TOOLS, calls_in_text, parse_calls
+from gitmimo.agent.shell.tools import TOOLS, calls_in_text, parse_calls
 from gitmimo.records import ActionKind, ToolCall
 
 

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from gitmimo.agent.assignment import Assignment
-from gitmimo.agent.strategies import run_candidate
+from gitmimo.agent.interface import CandidateInput
+from gitmimo.agent.runner import run_candidate
 from gitmimo.llm.model import Model
 from gitmimo.records import CommandResult, Oid, Reply, Step, StopReason, Task, ToolCall, Trajectory
 
@@ -86,9 +86,9 @@ def run(
         kept.append(step)
         return Oid(f"{step.number:040x}")
 
-    assignment = Assignment(
+    candidate = CandidateInput(
         task=Task(text=task, test_command=test_command),
         history=tuple(history),
         **options,  # type: ignore[arg-type]
     )
-    return run_candidate(assignment, workspace, model, strategy=strategy, on_step=keep, stop=stop)
+    return run_candidate(candidate, workspace, model, strategy=strategy, on_step=keep, stop=stop)

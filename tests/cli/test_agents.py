@@ -44,7 +44,7 @@ def test_four_kinds_of_agents_are_judged_alike_and_what_they_told_is_what_they_c
     project("config", "mimo.price.gpt-m", "2 8")  # USD per million tokens
     (Path.home() / ".gemini").mkdir()
     (Path.home() / ".gemini/oauth_creds.json").write_text('{"refresh_token": "1//not-yours"}')
-    told = """echo '{"prompt_tokens": 70, "usd": 0.5, "summary": "mended"}' > "$MIMO_TOLD_FILE"; """
+    told = """echo '{"prompt_tokens": 70, "usd": 0.5, "summary": "mended"}' > "$MIMO_REPORT_FILE"; """
     said = mimo(
         *("start", "-t", TASK, "-m", "gpt-m", "--fanout", "all", "--budget", "2", "--json"),
         *("--agent", "claude,codex", "--agent", "gemini:1", "--agent", f"cmd:{told}{MEND}; touch .left $HOME/x"),

@@ -4,8 +4,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gitmimo.agent.fences import HEADER, Block, Prose, split_reply
-from gitmimo.agent.paths import clean_path, comment_path, info_language, info_path, is_path_line
+from gitmimo.agent.shell.fences import HEADER, Block, Prose, split_reply
+from gitmimo.agent.shell.reply_paths import clean_path, comment_path, info_language, info_path, is_path_line
 from gitmimo.records import Action, ActionKind
 
 _SHELL = {"bash", "sh", "shell", "zsh", "console", "shell-session", "shellsession", "terminal"}

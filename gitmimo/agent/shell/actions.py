@@ -2,8 +2,8 @@
 
 import re
 
-from gitmimo.agent.text import NO_ACTION, parse_text
-from gitmimo.agent.tools import calls_in_text, parse_calls
+from gitmimo.agent.shell.text_protocol import NO_ACTION, parse_text
+from gitmimo.agent.shell.tools import calls_in_text, parse_calls
 from gitmimo.records import Action, ActionKind, Reply
 
 MOST_CALLS = 16  # more than this in one reply is a flood: none is run

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from gitmimo.agent.edits import Mismatch, replace_passage
+from gitmimo.agent.shell.search_replace import Mismatch, replace_passage
 from gitmimo.errors import MimoError
 from gitmimo.records import Action, ActionKind
 from gitmimo.sandbox.files import check_inside, read_inside, write_inside
@@ -17,7 +17,7 @@ _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class EditResult:
     """What came of one EDIT or WRITE. `path` is empty when nothing was written."""
 
     text: str
@@ -38,7 +38,7 @@ class _Form:
     has_final: bool = True
 
 
-def apply_change(root: Path, action: Action) -> Change:
+def apply_change(root: Path, action: Action) -> EditResult:
     """Write what an EDIT or WRITE asks for. A change that can't be made is a result that says why, and writes nothing.
 
     `.git`, `.mimo` and everything outside the worktree are refused, also through symbolic links.
@@ -46,18 +46,18 @@ def apply_change(root: Path, action: Action) -> Change:
     path = _inside(root, action.path)
     try:
         if any(part.lower().rstrip(". ") == ".mimo" for part in check_inside(path)):
-            return Change(text="not written: `.mimo` belongs to git-mimo")
+            return EditResult(text="not written: `.mimo` belongs to git-mimo")
         before = read_inside(root, path)
         made = _new_content(action, path, before)
-        if isinstance(made, Change):
+        if isinstance(made, EditResult):
             return made
         data, told = made
         if before is not None and data == before:
-            return Change(text=f"not written: `{path}` would stay as it is, byte for byte")
+            return EditResult(text=f"not written: `{path}` would stay as it is, byte for byte")
         write_inside(root, path, data)
     except MimoError as exc:
-        return Change(text=f"not written: {exc.message}")
-    return Change(text=told + _broken(path, before, data), path=path)
+        return EditResult(text=f"not written: {exc.message}")
+    return EditResult(text=told + _broken(path, before, data), path=path)
 
 
 def _inside(root: Path, path: str) -> str:
@@ -66,19 +66,19 @@ def _inside(root: Path, path: str) -> str:
     return path[len(prefix) :] if path.startswith(prefix) else path
 
 
-def _new_content(action: Action, path: str, before: bytes | None) -> tuple[bytes, str] | Change:
+def _new_content(action: Action, path: str, before: bytes | None) -> tuple[bytes, str] | EditResult:
     if action.kind is ActionKind.EDIT and before is None and action.old.strip():
-        return Change(text=f"not written: there is no file `{path}`")
+        return EditResult(text=f"not written: there is no file `{path}`")
     form = _form(before) if before else _Form()
     text = before[len(form.mark) :].decode(form.encoding) if before else ""
     if "\0" in text:
         if action.kind is ActionKind.EDIT:
-            return Change(text=f"not written: `{path}` is a binary file")
+            return EditResult(text=f"not written: `{path}` is a binary file")
         form, before = _Form(), b""
     if action.kind is ActionKind.EDIT and text.strip():
         edited = replace_passage(text, action.old, action.text)
         if isinstance(edited, Mismatch):
-            return Change(text=f"not written: `{path}`: {edited.reason}")
+            return EditResult(text=f"not written: `{path}`: {edited.reason}")
         lines = f"line {edited.first_line}" + (
             "" if edited.last_line == edited.first_line else f" to {edited.last_line}"
         )
@@ -90,7 +90,7 @@ def _new_content(action: Action, path: str, before: bytes | None) -> tuple[bytes
         return form.mark + new.encode(form.encoding), told
     except UnicodeEncodeError as exc:
         char = new[exc.start]
-        return Change(text=f"not written: `{path}` is in {form.encoding}, which has no character U+{ord(char):04X}")
+        return EditResult(text=f"not written: `{path}` is in {form.encoding}, which has no character U+{ord(char):04X}")
 
 
 def _form(data: bytes) -> _Form:

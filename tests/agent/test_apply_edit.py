@@ -6,19 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitmimo.agent.changes import Change, apply_change
-from gitmimo.agent.edits import Edited, Mismatch, replace_passage
-from gitmimo.agent.text import parse_text
+from gitmimo.agent.shell.apply_edit import EditResult, apply_change
+from gitmimo.agent.shell.search_replace import Edited, Mismatch, replace_passage
+from gitmimo.agent.shell.text_protocol import parse_text
 from gitmimo.records import Action, ActionKind
 
 CODE = "def total(items):\n    result = 0\n    for item in items:\n        result += item\n    return result\n"
 
 
-def edit(root: Path, path: str, old: str, new: str) -> Change:
+def edit(root: Path, path: str, old: str, new: str) -> EditResult:
     return apply_change(root, Action(kind=ActionKind.EDIT, path=path, old=old, text=new))
 
 
-def write(root: Path, path: str, text: str, *, call_id: str = "c") -> Change:
+def write(root: Path, path: str, text: str, *, call_id: str = "c") -> EditResult:
     return apply_change(root, Action(kind=ActionKind.WRITE, path=path, text=text, call_id=call_id))
 
 

@@ -2,33 +2,43 @@
 
 import json
 
-from gitmimo.agent.outside.adapter import Adapter, Launch, Order, Ran, Told, count, json_object, part, text
+from gitmimo.agent.external.adapter import (
+    Adapter,
+    AgentReport,
+    AgentRequest,
+    AgentRun,
+    Launch,
+    count,
+    json_object,
+    part,
+    text,
+)
 from gitmimo.records import StopReason, Usage
 
 _TURN_LIMIT = 53
 
 
-def _launch(order: Order) -> Launch:
+def _launch(request: AgentRequest) -> Launch:
     arguments = ["--output-format", "json", "--approval-mode", "yolo"]
-    if order.endpoint.model:
-        arguments += ["--model", order.endpoint.bare]
+    if request.endpoint.model:
+        arguments += ["--model", request.endpoint.bare]
     settings: dict[str, object] = {
         "general": {"disableAutoUpdate": True},
-        "model": {"maxSessionTurns": order.max_steps},
+        "model": {"maxSessionTurns": request.max_steps},
         "security": {"folderTrust": {"enabled": False}},
         "privacy": {"usageStatisticsEnabled": False},
     }
     files = {".gemini/settings.json": json.dumps(settings)}
-    if order.rules:
-        files[".gemini/GEMINI.md"] = order.rules
-    return Launch(arguments=[*arguments, "--prompt", order.prompt], files=files)
+    if request.rules:
+        files[".gemini/GEMINI.md"] = request.rules
+    return Launch(arguments=[*arguments, "--prompt", request.prompt], files=files)
 
 
-def _read(ran: Ran) -> Told:
-    told = json_object(ran.said)
-    problem = text(part(told, "error", "message"))
+def _read(run: AgentRun) -> AgentReport:
+    report = json_object(run.stdout)
+    problem = text(part(report, "error", "message"))
     usage, calls = Usage(), 0
-    models = part(told, "stats", "models")
+    models = part(report, "stats", "models")
     for model in models.values() if isinstance(models, dict) else ():
         tokens = part(model, "tokens")
         calls += count(part(model, "api", "totalRequests"))
@@ -37,13 +47,13 @@ def _read(ran: Ran) -> Told:
             cached=count(part(tokens, "cached")),
             completion=count(part(tokens, "candidates")) + count(part(tokens, "thoughts")),
         )
-    ending = StopReason.STEPS if ran.exit_code == _TURN_LIMIT else None
-    return Told(
+    ending = StopReason.STEPS if run.exit_code == _TURN_LIMIT else None
+    return AgentReport(
         usage=usage if models else None,
         calls=calls,
-        summary=text(told.get("response"))[:300],
+        summary=text(report.get("response"))[:300],
         ending=ending or (StopReason.ERROR if problem else None),
-        problem=problem or ("" if told else "it printed no result"),
+        problem=problem or ("" if report else "it printed no result"),
     )
 
 

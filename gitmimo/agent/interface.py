@@ -1,7 +1,7 @@
 """What a strategy is given and what it owes: the interface that `shell` and `patch` share.
 
-`agent/strategies.py` picks a strategy and turns what it did into a trajectory. The strategies import this module and
-never `strategies.py`, which imports them.
+`agent/runner.py` picks a strategy and turns what it did into a trajectory. The strategies import this module and
+never `runner.py`, which imports them.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ Stop = Callable[[], StopReason | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Assignment:
+class CandidateInput:
     """One candidate's work order. `prefix` is the same for all candidates of a session, so that providers cache it."""
 
     task: Task
@@ -56,7 +56,7 @@ class Workspace(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
+class StrategyResult:
     """Why a strategy ended, and the finish or give-up text."""
 
     stop_reason: StopReason
@@ -64,20 +64,20 @@ class Ending:
 
 
 class Strategy(Protocol):
-    """A way of working on an assignment."""
+    """A way of working on an candidate."""
 
     def __call__(
         self,
-        assignment: Assignment,
+        candidate: CandidateInput,
         workspace: Workspace,
         model: Model,
         *,
         record: Callable[[Step], Step],
         stop: Stop,
-    ) -> Ending:
+    ) -> StrategyResult:
         """Work until done, hopeless or stopped.
 
         `record` keeps each step as soon as it is complete and returns it with its commit: steps of
-        `assignment.history` are not recorded again. ModelError and LimitReached may pass through: what was recorded
+        `candidate.history` are not recorded again. ModelError and LimitReached may pass through: what was recorded
         is kept, and the caller makes an ending of them.
         """

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gitmimo.agent.outputs import cut_middle
-from gitmimo.agent.strategies import pick_strategy
+from gitmimo.agent.runner import pick_strategy
+from gitmimo.agent.shell.observations import cut_middle
 from gitmimo.errors import CheckError, ContextOverflow, LimitReached, NoRoute
 from gitmimo.llm.model import ScriptedModel
 from gitmimo.records import ActionKind, CommandResult, Message, Reply, Step, StopReason, ToolCall, Usage

@@ -1,6 +1,17 @@
 """Claude Code in its print mode."""
 
-from gitmimo.agent.outside.adapter import Adapter, Launch, Order, Ran, Told, count, json_object, money, part, text
+from gitmimo.agent.external.adapter import (
+    Adapter,
+    AgentReport,
+    AgentRequest,
+    AgentRun,
+    Launch,
+    count,
+    json_object,
+    money,
+    part,
+    text,
+)
 from gitmimo.records import StopReason, Usage
 
 _TOOLS = "Bash,Edit,Write,Read,Glob,Grep,NotebookEdit,TodoWrite"
@@ -11,44 +22,44 @@ _ENDINGS = {
 }
 
 
-def _launch(order: Order) -> Launch:
+def _launch(request: AgentRequest) -> Launch:
     # naming the tools works as root too, where the mode that asks nothing refuses to start
-    arguments = ["-p", order.prompt, "--output-format", "json", "--permission-mode", "acceptEdits"]
-    arguments += ["--allowedTools", _TOOLS, "--max-turns", str(order.max_steps), "--no-session-persistence"]
-    if order.endpoint.model:
-        arguments += ["--model", order.endpoint.bare]
-    if order.cap_usd is not None:
-        arguments += ["--max-budget-usd", f"{order.cap_usd:.4f}"]
-    if order.rules:
-        arguments += ["--append-system-prompt", order.rules]
+    arguments = ["-p", request.prompt, "--output-format", "json", "--permission-mode", "acceptEdits"]
+    arguments += ["--allowedTools", _TOOLS, "--max-turns", str(request.max_steps), "--no-session-persistence"]
+    if request.endpoint.model:
+        arguments += ["--model", request.endpoint.bare]
+    if request.cap_usd is not None:
+        arguments += ["--max-budget-usd", f"{request.cap_usd:.4f}"]
+    if request.rules:
+        arguments += ["--append-system-prompt", request.rules]
     env = {
-        "CLAUDE_CONFIG_DIR": order.at(".claude"),
+        "CLAUDE_CONFIG_DIR": request.at(".claude"),
         "DISABLE_AUTOUPDATER": "1",
         "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
     }
     return Launch(arguments=arguments, env=env)
 
 
-def _read(ran: Ran) -> Told:
-    told = json_object(ran.said)
-    if part(told, "type") != "result":
-        return Told(problem="it printed no result")
-    usage = part(told, "usage")
+def _read(run: AgentRun) -> AgentReport:
+    report = json_object(run.stdout)
+    if part(report, "type") != "result":
+        return AgentReport(problem="it printed no result")
+    usage = part(report, "usage")
     read, written = count(part(usage, "cache_read_input_tokens")), count(part(usage, "cache_creation_input_tokens"))
-    subtype = text(told.get("subtype"))
+    subtype = text(report.get("subtype"))
     ending = _ENDINGS.get(subtype, StopReason.ERROR)
-    if told.get("is_error") and ending is StopReason.FINISHED:
+    if report.get("is_error") and ending is StopReason.FINISHED:
         ending = StopReason.ERROR
-    summary = text(told.get("result"))[:300]
-    return Told(
+    summary = text(report.get("result"))[:300]
+    return AgentReport(
         usage=Usage(
             prompt=count(part(usage, "input_tokens")) + read + written,
             cached=read,
             completion=count(part(usage, "output_tokens")),
             cache_written=written,
         ),
-        usd=money(told.get("total_cost_usd")),
-        calls=count(told.get("num_turns")),
+        usd=money(report.get("total_cost_usd")),
+        calls=count(report.get("num_turns")),
         summary=summary or subtype,
         ending=ending,
         problem=(summary or subtype) if ending is StopReason.ERROR else "",
@@ -66,5 +77,5 @@ ADAPTER = Adapter(
     providers=("anthropic",),
     own_provider="anthropic",
     logins=(".claude/.credentials.json",),
-    tells_usd=True,
+    reports_usd=True,
 )

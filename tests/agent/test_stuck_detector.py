@@ -2,8 +2,8 @@
 
 import pytest
 
-from gitmimo.agent.actions import may_change_files, only_looks
-from gitmimo.agent.loops import Call, LoopGuard, Response, calls_of, find_loop, repeats_itself
+from gitmimo.agent.shell.actions import may_change_files, only_looks
+from gitmimo.agent.shell.stuck_detector import Call, Response, StuckDetector, calls_of, find_loop, repeats_itself
 from gitmimo.records import Action, ActionKind, Observation
 
 
@@ -74,16 +74,16 @@ def test_work_is_no_loop(history: list[Call]) -> None:
 
 
 def test_a_loop_is_answered_by_a_reminder_then_a_plan_then_the_end() -> None:
-    guard = LoopGuard()
+    guard = StuckDetector()
     answers = [nudge.response for call in calls("a" * 20) if (nudge := guard.add([call]))]
     assert answers[:3] == [Response.REMIND, Response.REPLAN, Response.STOP]
-    guard = LoopGuard()
+    guard = StuckDetector()
     stopped = next(i for i, call in enumerate(calls("a" * 20), 1) if (n := guard.add([call])) and n.response == "stop")
     assert stopped == 7
 
 
 def test_a_loop_long_ago_is_forgiven_after_real_work() -> None:
-    guard = LoopGuard()
+    guard = StuckDetector()
     for call in [*calls("aaa"), edit("e"), *READS]:
         guard.add([call])
     assert [n.response for call in calls("bbb") if (n := guard.add([call]))] == [Response.REMIND]
@@ -91,12 +91,12 @@ def test_a_loop_long_ago_is_forgiven_after_real_work() -> None:
 
 def test_the_same_steps_give_the_same_nudges() -> None:
     history = calls("abababcaaaaa" * 5)
-    first, second = LoopGuard(), LoopGuard()
+    first, second = StuckDetector(), StuckDetector()
     assert [first.add([call]) for call in history] == [second.add([call]) for call in history]
 
 
 def test_the_guard_does_not_slow_down_with_the_history() -> None:
-    guard = LoopGuard()
+    guard = StuckDetector()
     for number in range(3000):
         guard.add([run(str(number))])
     assert len(guard._calls) <= 48

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitmimo.agent.outside import aider, claude, codex, gemini, mini, opencode
-from gitmimo.agent.outside.adapter import Adapter
-from gitmimo.agent.outside.shell_line import adapter_for
+from gitmimo.agent.external import aider, claude, codex, gemini, mini, opencode
+from gitmimo.agent.external.adapter import Adapter
+from gitmimo.agent.external.shell_command import adapter_for
 from gitmimo.errors import UsageError
 
 MIMO = "mimo"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gitmimo.agent.by_items import items_of
-from gitmimo.agent.strategies import pick_strategy
+from gitmimo.agent.checklist import items_of
+from gitmimo.agent.runner import pick_strategy
 from gitmimo.llm.model import ScriptedModel
 from gitmimo.records import Message, Reply, Step, StopReason
 from tests.agent.workshop import RealWorkspace, run

@@ -3,7 +3,7 @@
 import re
 from collections import deque
 
-from gitmimo.agent.actions import runs_command
+from gitmimo.agent.shell.actions import runs_command
 from gitmimo.records import Action, ActionKind, Observation, Step
 
 _MOST_NOTES = 40
@@ -22,7 +22,7 @@ _FAILING_LINE = re.compile(
 )
 
 
-class Facts:
+class RunSummary:
     """Takes in steps one by one and says what is worth repeating when the history is cut. Bounded in size."""
 
     def __init__(self, *, test_command: str = "") -> None:

@@ -2,12 +2,22 @@
 
 import json
 
-from gitmimo.agent.outside.adapter import Adapter, Launch, Order, Ran, Told, count, json_lines, part, text
+from gitmimo.agent.external.adapter import (
+    Adapter,
+    AgentReport,
+    AgentRequest,
+    AgentRun,
+    Launch,
+    count,
+    json_lines,
+    part,
+    text,
+)
 from gitmimo.records import StopReason, Usage
 
 
-def _launch(order: Order) -> Launch:
-    endpoint = order.endpoint
+def _launch(request: AgentRequest) -> Launch:
+    endpoint = request.endpoint
     arguments = ["exec", "--json", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox"]
     if endpoint.model:
         arguments += ["--model", endpoint.bare]
@@ -16,17 +26,17 @@ def _launch(order: Order) -> Launch:
         arguments += ["-c", "model_provider=mimo"]
         for name, value in provider.items():
             arguments += ["-c", f"model_providers.mimo.{name}={json.dumps(value)}"]
-    env = {"CODEX_HOME": order.at(".codex")}
+    env = {"CODEX_HOME": request.at(".codex")}
     key = endpoint.env.get("OPENAI_API_KEY")
     if key:
         env["CODEX_API_KEY"] = key
     # made also when empty: its directory must be there
-    return Launch(arguments=[*arguments, order.prompt], env=env, files={".codex/AGENTS.md": order.rules})
+    return Launch(arguments=[*arguments, request.prompt], env=env, files={".codex/AGENTS.md": request.rules})
 
 
-def _read(ran: Ran) -> Told:
+def _read(run: AgentRun) -> AgentReport:
     usage, turns, summary, problem = Usage(), 0, "", ""
-    for event in json_lines(ran.said):
+    for event in json_lines(run.stdout):
         kind = event.get("type")
         if kind == "turn.completed":
             turns += 1
@@ -43,8 +53,8 @@ def _read(ran: Ran) -> Told:
         elif kind == "item.completed" and part(event, "item", "type") == "agent_message":
             summary = text(part(event, "item", "text"))[:300]
     if not turns:
-        return Told(problem=problem or "no turn was completed")
-    return Told(
+        return AgentReport(problem=problem or "no turn was completed")
+    return AgentReport(
         usage=usage,
         calls=turns,
         summary=summary,

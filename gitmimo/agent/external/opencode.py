@@ -2,14 +2,26 @@
 
 import json
 
-from gitmimo.agent.outside.adapter import RULES, Adapter, Launch, Order, Ran, Told, count, json_lines, money, part, text
+from gitmimo.agent.external.adapter import (
+    RULES,
+    Adapter,
+    AgentReport,
+    AgentRequest,
+    AgentRun,
+    Launch,
+    count,
+    json_lines,
+    money,
+    part,
+    text,
+)
 from gitmimo.records import Usage
 
 _CONFIG = "opencode.json"
 
 
-def _launch(order: Order) -> Launch:
-    endpoint = order.endpoint
+def _launch(request: AgentRequest) -> Launch:
+    endpoint = request.endpoint
     config: dict[str, object] = {
         "autoupdate": False,
         "share": "disabled",
@@ -19,7 +31,7 @@ def _launch(order: Order) -> Launch:
     arguments = ["run", "--format", "json", "--title", "task"]
     url = endpoint.base_url or (endpoint.provider_url if endpoint.provider != "openai" else "")
     if endpoint.model and url:
-        limit = {"context": endpoint.window or 32_768, "output": order.max_output_tokens}
+        limit = {"context": endpoint.window or 32_768, "output": request.max_output_tokens}
         config["provider"] = {
             "mimo": {
                 "npm": "@ai-sdk/openai-compatible",
@@ -33,27 +45,27 @@ def _launch(order: Order) -> Launch:
     elif endpoint.model:
         arguments += ["--model", f"{endpoint.provider}/{endpoint.bare}"]
     files = {}
-    if order.rules:
-        files[RULES] = order.rules
-        config["instructions"] = [order.at(RULES)]
+    if request.rules:
+        files[RULES] = request.rules
+        config["instructions"] = [request.at(RULES)]
     files[_CONFIG] = json.dumps(config)
     env = {
-        "OPENCODE_CONFIG": order.at(_CONFIG),
+        "OPENCODE_CONFIG": request.at(_CONFIG),
         "OPENCODE_DISABLE_AUTOUPDATE": "1",
         "OPENCODE_DISABLE_LSP_DOWNLOAD": "1",
         "OPENCODE_DISABLE_MODELS_FETCH": "1",
     }
-    return Launch(arguments=[*arguments, order.prompt], env=env, files=files)
+    return Launch(arguments=[*arguments, request.prompt], env=env, files=files)
 
 
-def _read(ran: Ran) -> Told:
-    events = list(json_lines(ran.said))
+def _read(run: AgentRun) -> AgentReport:
+    events = list(json_lines(run.stdout))
     steps = [event["part"] for event in events if event.get("type") == "step_finish" and part(event, "part")]
     words = [text(part(event, "part", "text")) for event in events if event.get("type") == "text"]
     errors = [part(event, "error") for event in events if event.get("type") == "error"]
     problem = text(part(errors[-1], "data", "message")) or text(part(errors[-1], "name")) if errors else ""
     if not steps:
-        return Told(problem=problem or "it asked no model")
+        return AgentReport(problem=problem or "it asked no model")
     usage = Usage()
     for step in steps:
         tokens = part(step, "tokens")
@@ -65,7 +77,9 @@ def _read(ran: Ran) -> Told:
             cache_written=written,
         )
     usd = sum(money(part(step, "cost")) or 0.0 for step in steps) or None
-    return Told(usage=usage, usd=usd, calls=len(steps), summary=words[-1][:300] if words else "", problem=problem)
+    return AgentReport(
+        usage=usage, usd=usd, calls=len(steps), summary=words[-1][:300] if words else "", problem=problem
+    )
 
 
 ADAPTER = Adapter(

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gitmimo.agent.paths import clean_path
+from gitmimo.agent.shell.reply_paths import clean_path
 from gitmimo.records import Action, ActionKind, Tool, ToolCall
 
 

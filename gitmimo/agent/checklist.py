@@ -8,10 +8,10 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from gitmimo.agent.actions import holds_action
-from gitmimo.agent.assignment import Assignment, Ending, Stop, Workspace
-from gitmimo.agent.loop import FRUITLESS, run_shell
-from gitmimo.agent.loops import LoopGuard, Response, calls_of_step
+from gitmimo.agent.interface import CandidateInput, Stop, StrategyResult, Workspace
+from gitmimo.agent.shell.actions import holds_action
+from gitmimo.agent.shell.agent import FRUITLESS, run_shell
+from gitmimo.agent.shell.stuck_detector import Response, StuckDetector, calls_of_step
 from gitmimo.llm.model import Model
 from gitmimo.records import ActionKind, CommandResult, Step, StopReason
 
@@ -53,23 +53,23 @@ def is_chores(text: str) -> bool:
 
 
 def run_items(
-    assignment: Assignment, workspace: Workspace, model: Model, *, record: Callable[[Step], Step], stop: Stop
-) -> Ending:
+    candidate: CandidateInput, workspace: Workspace, model: Model, *, record: Callable[[Step], Step], stop: Stop
+) -> StrategyResult:
     """Do item after item, each in at most eight steps; the end names those that were given up or changed nothing.
 
     Ends as finished when every item had its turn; the tests are the evaluator's then.
     """
-    items = items_of(assignment.task.text)
-    history = iter(assignment.history)
+    items = items_of(candidate.task.text)
+    history = iter(candidate.history)
     left: list[int] = []
     taken = 0
     for number, item in enumerate(items, start=1):
         own = _own_steps(history)
         is_done = _is_finished(own)
-        if not _is_over(own) and taken < assignment.max_steps:
+        if not _is_over(own) and taken < candidate.max_steps:
             part = _OfItem(workspace, before=None if own else workspace.changes())
             ending = run_shell(
-                _part_of(assignment, _told(item, number, len(items)), own, taken),
+                _part_of(candidate, _told(item, number, len(items)), own, taken),
                 part,
                 model,
                 record=lambda step, own=own: _kept(own, record(step)),  # type: ignore[misc]
@@ -83,20 +83,20 @@ def run_items(
         left += [] if is_done else [number]
     done = f"{len(items) - len(left)} of {len(items)} items done"
     summary = f"{done}; not done: {', '.join(map(str, left))}" if left else done
-    is_cut = taken >= assignment.max_steps and bool(left)
-    return Ending(stop_reason=StopReason.STEPS if is_cut else StopReason.FINISHED, summary=summary)
+    is_cut = taken >= candidate.max_steps and bool(left)
+    return StrategyResult(stop_reason=StopReason.STEPS if is_cut else StopReason.FINISHED, summary=summary)
 
 
 def _told(item: str, number: int, count: int) -> str:
     return f"{item}\n\nThis is part {number} of {count}; the others are not yours. FINISH when it is done."
 
 
-def _part_of(assignment: Assignment, text: str, own: Sequence[Step], taken: int) -> Assignment:
+def _part_of(candidate: CandidateInput, text: str, own: Sequence[Step], taken: int) -> CandidateInput:
     return replace(
-        assignment,
-        task=replace(assignment.task, text=text, test_command="", accept_commands=()),
+        candidate,
+        task=replace(candidate.task, text=text, test_command="", accept_commands=()),
         approach="",
-        max_steps=min(taken + _STEPS_AN_ITEM, assignment.max_steps),
+        max_steps=min(taken + _STEPS_AN_ITEM, candidate.max_steps),
         history=tuple(own),
     )
 
@@ -118,7 +118,7 @@ def _is_over(steps: Sequence[Step]) -> bool:
     """Whether an item's steps came to its end: said, at the most steps, in a loop, or without any action."""
     if len(steps) >= _STEPS_AN_ITEM or any(_ends(step, (ActionKind.FINISH, ActionKind.GIVE_UP)) for step in steps[-1:]):
         return True
-    guard = LoopGuard()
+    guard = StuckDetector()
     nudges = [guard.add(calls_of_step(step)) for step in steps]
     if any(nudge is not None and nudge.response is Response.STOP for nudge in nudges[-1:]):
         return True

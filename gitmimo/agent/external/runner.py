@@ -1,4 +1,4 @@
-"""Runs another agent's program as a candidate: hands the task over, waits, reads what it told, keeps one step.
+"""Runs another agent's program as a candidate: hands the task over, waits, reads its report, keeps one step.
 
 The program runs in the candidate's worktree and sandbox with two differences: it has the network, because its model is
 there, and its home is a private directory that holds only what its adapter names. Its key is in the environment of that
@@ -13,11 +13,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
-from gitmimo.agent.assignment import Assignment, OnStep, Stop, Workspace
+from gitmimo.agent.external.adapter import STDOUT, Adapter, AgentReport, AgentRequest, AgentRun, Endpoint
 from gitmimo.agent.focus import find_files
-from gitmimo.agent.outputs import MOST_TOLD, cut_middle
-from gitmimo.agent.outside.adapter import SAID, Adapter, Endpoint, Order, Ran, Told
+from gitmimo.agent.interface import CandidateInput, OnStep, Stop, Workspace
 from gitmimo.agent.prompts import read_prompt
+from gitmimo.agent.shell.observations import MOST_TOLD, cut_middle
 from gitmimo.errors import LimitReached, MimoError
 from gitmimo.llm.transport import Cancelled
 from gitmimo.llm.whole_run import Cap, WholeRun
@@ -40,7 +40,7 @@ _CHANGE = re.compile(r"^[A-Z] (.+) \+\d+ -\d+$", re.M)
 _SPLIT = 'exec "$@" > "$0"'  # the reports of most agents are what they write to standard output, and nothing else
 
 
-class OutsideWorkspace(Workspace, Protocol):
+class AgentWorkspace(Workspace, Protocol):
     """A candidate's worktree in which another agent's program can be run."""
 
     @property
@@ -52,13 +52,13 @@ class OutsideWorkspace(Workspace, Protocol):
     ) -> CommandResult:
         """Run the program with network and the private home, in the sandbox."""
 
-    def remove_left(self, patterns: Sequence[str]) -> None:
+    def remove_leftovers(self, patterns: Sequence[str]) -> None:
         """Remove what matches at the top of the tree and is not the project's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hire:
-    """An agent that is to work as a candidate, with all it needs but the assignment."""
+class ExternalAgent:
+    """An agent that is to work as a candidate, with all it needs but the candidate."""
 
     adapter: Adapter
     program: Path
@@ -75,15 +75,15 @@ class Hire:
         return f"{self.adapter.name} {self.model}".strip()
 
     def __call__(
-        self, assignment: Assignment, workspace: OutsideWorkspace, *, on_step: OnStep, stop: Stop
+        self, candidate: CandidateInput, workspace: AgentWorkspace, *, on_step: OnStep, stop: Stop
     ) -> Trajectory:
         """Run the agent to its end; what fails is its end."""
         started = time.monotonic()
         money = self.money()
-        steps, calls = assignment.history, len(assignment.history)
+        steps, calls = candidate.history, len(candidate.history)
         try:
             cap = money.begin(lambda: stop() is not None)
-            done = self._work(assignment, workspace, money, cap, stop)
+            done = self._work(candidate, workspace, money, cap, stop)
             reason, summary = done.reason, done.summary
             calls += done.calls
             steps = (*steps, replace(done.step, commit=on_step(done.step)))
@@ -107,23 +107,25 @@ class Hire:
         )
 
     def _work(
-        self, assignment: Assignment, workspace: OutsideWorkspace, money: WholeRun, cap: Cap, stop: Stop
+        self, candidate: CandidateInput, workspace: AgentWorkspace, money: WholeRun, cap: Cap, stop: Stop
     ) -> "_Done":
         began = utc_now()
         endpoint = self.endpoint()
-        result = self._run(assignment, workspace, endpoint, cap)
-        ran = Ran(exit_code=result.exit_code, errors=result.output, home=workspace.home)
-        told = self.adapter.read(ran)
-        cost = money.end(told.usage, told.usd, seconds=result.seconds, calls=told.calls)
-        reason, summary = _ending(self.adapter, result, told, stop)
+        result = self._run(candidate, workspace, endpoint, cap)
+        run = AgentRun(exit_code=result.exit_code, errors=result.output, home=workspace.home)
+        report = self.adapter.read(run)
+        cost = money.end(report.usage, report.usd, seconds=result.seconds, calls=report.calls)
+        reason, summary = _ending(self.adapter, result, report, stop)
         summary = self._safe(summary)
-        said = self._safe(f"{ran.said}\n{ran.errors}".strip())
-        workspace.remove_left(self.adapter.leaves)
-        told_text, is_cut = cut_middle(said, most=MOST_TOLD, pointer="not kept")
-        actions = [Action(kind=ActionKind.NOTE, text=f"{self.adapter.name} ran, with {told.calls} calls of its model")]
+        stdout = self._safe(f"{run.stdout}\n{run.errors}".strip())
+        workspace.remove_leftovers(self.adapter.leftovers)
+        shown, is_cut = cut_middle(stdout, most=MOST_TOLD, pointer="not kept")
+        actions = [
+            Action(kind=ActionKind.NOTE, text=f"{self.adapter.name} ran, with {report.calls} calls of its model")
+        ]
         observations = [
             Observation(
-                text=told_text,
+                text=shown,
                 exit_code=result.exit_code,
                 seconds=result.seconds,
                 truncated=is_cut or result.truncated,
@@ -133,11 +135,11 @@ class Hire:
             actions.append(Action(kind=ActionKind.FINISH, text=summary))
             observations.append(Observation(text="accepted"))
         step = Step(
-            number=len(assignment.history) + 1,
+            number=len(candidate.history) + 1,
             reply=Reply(
-                text=self._safe(told.summary),
-                usage=told.usage or Usage(),
-                usage_known=told.usage is not None,
+                text=self._safe(report.summary),
+                usage=report.usage or Usage(),
+                usage_known=report.usage is not None,
                 cost_usd=cost,
                 model=self.model,
             ),
@@ -146,37 +148,37 @@ class Hire:
             started=began,
             changed_paths=_paths(workspace.changes() or ""),
         )
-        return _Done(step=step, calls=told.calls, reason=reason, summary=summary)
+        return _Done(step=step, calls=report.calls, reason=reason, summary=summary)
 
-    def _run(self, assignment: Assignment, workspace: OutsideWorkspace, endpoint: Endpoint, cap: Cap) -> CommandResult:
+    def _run(self, candidate: CandidateInput, workspace: AgentWorkspace, endpoint: Endpoint, cap: Cap) -> CommandResult:
         home = workspace.home
         shutil.rmtree(home, ignore_errors=True)
         home.mkdir(mode=0o700, parents=True)
-        order = Order(
-            prompt=_prompt(assignment),
-            rules=assignment.prefix,
+        request = AgentRequest(
+            prompt=_prompt(candidate),
+            rules=candidate.prefix,
             home=home,
             endpoint=endpoint,
-            test_command=assignment.task.test_command,
-            files=self._files(assignment, workspace, endpoint),
-            max_steps=assignment.max_steps,
-            max_output_tokens=assignment.max_output_tokens,
+            test_command=candidate.task.test_command,
+            files=self._files(candidate, workspace, endpoint),
+            max_steps=candidate.max_steps,
+            max_output_tokens=candidate.max_output_tokens,
             cap_usd=cap.usd,
         )
-        launch = self.adapter.launch(order)
+        launch = self.adapter.launch(request)
         for name, data in {**self.logins, **{name: text.encode() for name, text in launch.files.items()}}.items():
             write_inside(home, name, data)
-        argv = ["/bin/sh", "-c", _SPLIT, order.at(SAID), str(self.program), *launch.arguments]
+        argv = ["/bin/sh", "-c", _SPLIT, request.at(STDOUT), str(self.program), *launch.arguments]
         return workspace.run_agent(
             argv, program=self.program, env={**endpoint.env, **launch.env}, timeout_s=self.timeout_s
         )
 
-    def _files(self, assignment: Assignment, workspace: OutsideWorkspace, endpoint: Endpoint) -> tuple[str, ...]:
+    def _files(self, candidate: CandidateInput, workspace: AgentWorkspace, endpoint: Endpoint) -> tuple[str, ...]:
         if not (self.adapter.wants_files and endpoint.is_small):
             return ()
         tests = workspace.test()
         output = tests.output if tests is not None and tests.exit_code else ""
-        return find_files(workspace, task=assignment.task.text, output=output, spectrum=None)
+        return find_files(workspace, task=candidate.task.text, output=output, spectrum=None)
 
     def _safe(self, text: str) -> str:
         return redact(text, self.secrets)[0]
@@ -192,36 +194,36 @@ class _Done:
     summary: str
 
 
-def _prompt(assignment: Assignment) -> str:
+def _prompt(candidate: CandidateInput) -> str:
     """The task as a person would hand it to a colleague; what is known of the project goes by the rules."""
-    task = assignment.task
-    parts = [read_prompt("outside"), f"# Task\n\n{task.text}"]
+    task = candidate.task
+    parts = [read_prompt("external"), f"# Task\n\n{task.text}"]
     if task.test_command:
         parts.append(f"# Tests\n\nThe tests run with: {task.test_command}")
     if task.accept_commands:
         parts.append("# Must exit 0 in the end\n\n" + "\n".join(task.accept_commands))
-    if assignment.approach:
-        parts.append(f"# Your way\n\nOthers try the same task in other ways. {assignment.approach}")
-    if assignment.history:
+    if candidate.approach:
+        parts.append(f"# Your way\n\nOthers try the same task in other ways. {candidate.approach}")
+    if candidate.history:
         parts.append("# Before you\n\nAn earlier try was cut off; what it changed is in the files. Go on from there.")
     return "\n\n".join(parts)
 
 
-def _ending(adapter: Adapter, result: CommandResult, told: Told, stop: Stop) -> tuple[StopReason, str]:
+def _ending(adapter: Adapter, result: CommandResult, report: AgentReport, stop: Stop) -> tuple[StopReason, str]:
     if result.killed_by_limit == "cancelled":
         return stop() or StopReason.INTERRUPTED, "stopped"
     if result.timed_out:
         return StopReason.TIMEOUT, f"{adapter.name} did not end within its time"
     if result.killed_by_limit:
         return StopReason.ERROR, f"{adapter.name} was ended: limit of {result.killed_by_limit}"
-    if told.ending is not None and told.ending is not StopReason.ERROR:
-        return told.ending, told.summary or told.problem
-    if result.exit_code or told.problem:
+    if report.ending is not None and report.ending is not StopReason.ERROR:
+        return report.ending, report.summary or report.problem
+    if result.exit_code or report.problem:
         code = f"exit code {result.exit_code}" if result.exit_code else ""
         meaning = adapter.exit_codes.get(result.exit_code, "") if result.exit_code else ""
-        last = " ".join((told.problem or _last_line(result.output)).split())
+        last = " ".join((report.problem or _last_line(result.output)).split())
         return StopReason.ERROR, f"{adapter.name}: " + ", ".join(filter(None, (code, meaning, last)))[:300]
-    return StopReason.FINISHED, told.summary or f"{adapter.name} ended"
+    return StopReason.FINISHED, report.summary or f"{adapter.name} ended"
 
 
 def _paths(changes: str) -> tuple[str, ...]:

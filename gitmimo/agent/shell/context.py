@@ -11,8 +11,8 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from gitmimo.agent.facts import Facts
-from gitmimo.agent.outputs import MOST_TOLD, cut_middle
+from gitmimo.agent.shell.observations import MOST_TOLD, cut_middle
+from gitmimo.agent.shell.run_summary import RunSummary
 from gitmimo.records import Message, Reply, Step, Tool, ToolCall
 
 _FULL = 7  # steps that stay in full when the history is cut
@@ -64,7 +64,7 @@ class Context:
         opening: str,
         tools: Sequence[Tool],
         room: Room,
-        facts: Facts,
+        facts: RunSummary,
         changes: Callable[[], str | None],
         example: tuple[Message, ...] = (),
     ) -> None:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from gitmimo.agent.actions import may_change_files
+from gitmimo.agent.shell.actions import may_change_files
 from gitmimo.records import Action, ActionKind, Observation, Step
 
 _IDENTICAL = 3
@@ -63,7 +63,7 @@ class Response(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Nudge:
+class Intervention:
     """What is done about a loop, and how the agent is told."""
 
     response: Response
@@ -160,7 +160,7 @@ def _rotation(calls: Sequence[Call]) -> Loop | None:
     return Loop(pattern=f"the same {len(kinds)} calls in turn for {len(recent)} calls", period=len(kinds))
 
 
-class LoopGuard:
+class StuckDetector:
     """Watches a candidate's steps and answers a loop with a reminder, then a new plan, then the end.
 
     Bounded: it remembers the last calls only. The same steps always give the same nudges, so a resumed candidate
@@ -173,9 +173,9 @@ class LoopGuard:
         self._clean = 0
         self._changed = False
 
-    def add(self, calls: Sequence[Call]) -> Nudge | None:
+    def add(self, calls: Sequence[Call]) -> Intervention | None:
         """Take in one step's calls."""
-        nudge: Nudge | None = None
+        nudge: Intervention | None = None
         for call in calls:
             self._calls = [*self._calls[-(_REMEMBERED - 1) :], call]
             self._clean += 1
@@ -187,12 +187,12 @@ class LoopGuard:
                 nudge = self._answer(loop)
         return nudge
 
-    def _answer(self, loop: Loop) -> Nudge:
+    def _answer(self, loop: Loop) -> Intervention:
         response = (Response.REMIND, Response.REPLAN, Response.STOP)[min(self._given, 2)]
         self._given += 1
         self._clean, self._changed = 0, False
         self._calls = self._calls[-loop.period :]  # the next round counts from here
-        return Nudge(response=response, text=_TEXTS[response].format(pattern=loop.pattern))
+        return Intervention(response=response, text=_TEXTS[response].format(pattern=loop.pattern))
 
 
 _TEXTS = {

@@ -4,10 +4,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gitmimo.agent.actions import MOST_CALLS, only_looks
-from gitmimo.agent.assignment import Assignment, Stop, Workspace
-from gitmimo.agent.changes import apply_change
-from gitmimo.agent.outputs import Outputs, as_data, cut_middle, span_of, tell_result
+from gitmimo.agent.interface import CandidateInput, Stop, Workspace
+from gitmimo.agent.shell.actions import MOST_CALLS, only_looks
+from gitmimo.agent.shell.apply_edit import apply_change
+from gitmimo.agent.shell.observations import OutputStore, as_data, cut_middle, format_result, span_of
 from gitmimo.records import Action, ActionKind, Observation, Step
 
 _LONGEST_COMMAND_S = 1_800.0
@@ -16,7 +16,7 @@ _NOT_AFTER_END = "not run: the reply ended the work before it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Carried:
+class ExecutionResult:
     """What came of a reply's actions. `end` is the FINISH or GIVE_UP that was reached, if any."""
 
     observations: tuple[Observation, ...]
@@ -24,13 +24,13 @@ class Carried:
     end: Action | None = None
 
 
-class Carrier:
+class ActionExecutor:
     """Does what a reply asks for. Failures are observations; only what the workspace raises passes through."""
 
     def __init__(
-        self, assignment: Assignment, workspace: Workspace, outputs: Outputs, *, most_told: int, stop: Stop
+        self, candidate: CandidateInput, workspace: Workspace, outputs: OutputStore, *, most_told: int, stop: Stop
     ) -> None:
-        self._assignment = assignment
+        self._candidate = candidate
         self._workspace = workspace
         self._outputs = outputs
         self._most = most_told
@@ -41,7 +41,7 @@ class Carrier:
         """Make a kept step available to `show`."""
         self._steps.append(step)
 
-    def carry_out(self, actions: Sequence[Action], *, step: int) -> Carried:
+    def carry_out(self, actions: Sequence[Action], *, step: int) -> ExecutionResult:
         """Carry out a reply's actions.
 
         More than 16 are a flood, and none is run. After one that failed, only those that surely change nothing are
@@ -49,7 +49,7 @@ class Carrier:
         """
         if len(actions) > MOST_CALLS:
             text = f"not run: {len(actions)} actions in one reply, at most {MOST_CALLS} are run; send fewer"
-            return Carried(observations=tuple(Observation(text=text) for _ in actions))
+            return ExecutionResult(observations=tuple(Observation(text=text) for _ in actions))
         observations: list[Observation] = []
         paths: dict[str, None] = {}
         end: Action | None = None
@@ -70,7 +70,7 @@ class Carrier:
             if action.kind in (ActionKind.FINISH, ActionKind.GIVE_UP):
                 end = action
             has_failed = has_failed or _is_failure(action, observation)
-        return Carried(observations=tuple(observations), changed_paths=tuple(paths), end=end)
+        return ExecutionResult(observations=tuple(observations), changed_paths=tuple(paths), end=end)
 
     def _carry_out_one(self, action: Action, step: int) -> tuple[Observation, str]:
         if action.kind is ActionKind.SHELL:
@@ -89,9 +89,9 @@ class Carrier:
         return Observation(text=texts.get(action.kind, action.text)), ""
 
     def _run(self, action: Action, step: int) -> Observation:
-        limit = min(action.timeout_s or self._assignment.command_timeout_s, _LONGEST_COMMAND_S)
+        limit = min(action.timeout_s or self._candidate.command_timeout_s, _LONGEST_COMMAND_S)
         result = self._workspace.run(action.text, timeout_s=limit)
-        text, was_cut = tell_result(result, step=step, most=self._most, outputs=self._outputs)
+        text, was_cut = format_result(result, step=step, most=self._most, outputs=self._outputs)
         code = result.exit_code if result.exit_code or not result.timed_out else 124
         return Observation(text=text, exit_code=code, seconds=result.seconds, truncated=was_cut)
 
@@ -111,7 +111,7 @@ class Carrier:
 
     def _whole(self, number: int) -> str | None:
         if number == 0:
-            return self._assignment.task.text
+            return self._candidate.task.text
         kept = self._outputs.read(number)
         if kept is not None:
             return kept.rstrip("\n")

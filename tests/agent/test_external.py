@@ -6,18 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from gitmimo.agent.outside.adapter import SAID, Endpoint, Order, Ran
-from gitmimo.agent.outside.shell_line import adapter_for
-from gitmimo.agent.outside.table import ADAPTERS, parse_choices
+from gitmimo.agent.external.adapter import STDOUT, AgentRequest, AgentRun, Endpoint
+from gitmimo.agent.external.registry import ADAPTERS, parse_choices
+from gitmimo.agent.external.shell_command import adapter_for
 from gitmimo.records import StopReason, Usage
 from gitmimo.sandbox.policy import program_places
 
 ALL = {**ADAPTERS, "cmd": adapter_for("true")}
-REPORTS = ("said.out", "events.jsonl", "mini.traj.json", "told.json")
+REPORTS = ("stdout.out", "events.jsonl", "mini.traj.json", "report.json")
 
 
-def order(home: Path, endpoint: Endpoint, **facts: object) -> Order:
-    return Order(prompt="You work alone.", rules="no floats", home=home, endpoint=endpoint, **facts)  # type: ignore[arg-type]
+def request(home: Path, endpoint: Endpoint, **facts: object) -> AgentRequest:
+    return AgentRequest(prompt="You work alone.", rules="no floats", home=home, endpoint=endpoint, **facts)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -37,19 +37,19 @@ def test_a_report_that_is_junk_tells_nothing_and_breaks_nothing(name: str, tmp_p
     for data in junk:
         for report in REPORTS:
             (tmp_path / report).write_bytes(data)
-        told = ALL[name].read(Ran(exit_code=0, errors="", home=tmp_path))
-        assert told.usage is None or told.usage.total == 0
-        assert told.usd is None or told.usd == 0
+        report = ALL[name].read(AgentRun(exit_code=0, errors="", home=tmp_path))
+        assert report.usage is None or report.usage.total == 0
+        assert report.usd is None or report.usd == 0
     for report in REPORTS:
         (tmp_path / report).unlink()
         (tmp_path / report).symlink_to("/etc/hostname")
-    assert ALL[name].read(Ran(exit_code=0, errors="", home=tmp_path)).usage in (None, Usage())
+    assert ALL[name].read(AgentRun(exit_code=0, errors="", home=tmp_path)).usage in (None, Usage())
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_task_and_rules_are_handed_over_outside_the_tree(name: str, tmp_path: Path) -> None:
     adapter = ALL[name]
-    launch = adapter.launch(order(tmp_path, Endpoint(model="openai/m", provider="openai")))
+    launch = adapter.launch(request(tmp_path, Endpoint(model="openai/m", provider="openai")))
     given = " ".join([*launch.arguments, *launch.files.values(), *launch.env.values()])
     assert "You work alone." in given
     assert "no floats" in given
@@ -61,7 +61,7 @@ def test_a_small_model_on_this_machine_gets_what_suits_it(tmp_path: Path) -> Non
     near = Endpoint(
         model="local/q-1.5b", provider="local", base_url="http://127.0.0.1:1/v1", window=8192, is_small=True
     )
-    facts = order(tmp_path, near, files=["a.py", "b.py"], test_command="pytest -q", cap_usd=0.5, max_steps=7)
+    facts = request(tmp_path, near, files=["a.py", "b.py"], test_command="pytest -q", cap_usd=0.5, max_steps=7)
     aider = list(ADAPTERS["aider"].launch(facts).arguments)
     assert aider[aider.index("--model") + 1] == "openai/q-1.5b"
     assert aider[aider.index("--edit-format") + 1] == "whole"
@@ -73,9 +73,9 @@ def test_a_small_model_on_this_machine_gets_what_suits_it(tmp_path: Path) -> Non
 
 
 def test_limits_that_agents_tell_become_the_candidates_end(tmp_path: Path) -> None:
-    def ended(name: str, text: str, *, code: int = 0, report: str = SAID) -> StopReason | None:
+    def ended(name: str, text: str, *, code: int = 0, report: str = STDOUT) -> StopReason | None:
         (tmp_path / report).write_text(text)
-        return ADAPTERS[name].read(Ran(exit_code=code, errors="", home=tmp_path)).ending
+        return ADAPTERS[name].read(AgentRun(exit_code=code, errors="", home=tmp_path)).ending
 
     assert ended("claude", '{"type": "result", "subtype": "error_max_turns"}') is StopReason.STEPS
     assert ended("claude", '{"type": "result", "subtype": "error_max_budget_usd"}') is StopReason.BUDGET

@@ -4,17 +4,25 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from gitmimo.agent.actions import holds_action, only_looks, read_actions, runs_command
-from gitmimo.agent.assignment import Assignment, Ending, Stop, Workspace
-from gitmimo.agent.carry import Carried, Carrier
-from gitmimo.agent.context import Context, opening_text, room_for
-from gitmimo.agent.example import NEXT_TASK, example
-from gitmimo.agent.facts import Facts
-from gitmimo.agent.loops import REMARK, LoopGuard, Response, calls_of, calls_of_step, fingerprint, repeats_itself
-from gitmimo.agent.outputs import Outputs, open_outputs, tell_result
+from gitmimo.agent.interface import CandidateInput, Stop, StrategyResult, Workspace
 from gitmimo.agent.prompts import read_prompt
+from gitmimo.agent.shell.actions import holds_action, only_looks, read_actions, runs_command
+from gitmimo.agent.shell.context import Context, opening_text, room_for
+from gitmimo.agent.shell.example import NEXT_TASK, example
+from gitmimo.agent.shell.execute import ActionExecutor, ExecutionResult
+from gitmimo.agent.shell.observations import OutputStore, format_result, open_outputs
+from gitmimo.agent.shell.run_summary import RunSummary
+from gitmimo.agent.shell.stuck_detector import (
+    REMARK,
+    Response,
+    StuckDetector,
+    calls_of,
+    calls_of_step,
+    fingerprint,
+    repeats_itself,
+)
+from gitmimo.agent.shell.tools import TOOLS
 from gitmimo.agent.sizes import is_small
-from gitmimo.agent.tools import TOOLS
 from gitmimo.errors import ContextOverflow
 from gitmimo.llm.model import Model
 from gitmimo.records import Action, ActionKind, Message, Observation, Reply, Step, StopReason, utc_now
@@ -27,22 +35,22 @@ _REPETITION = "the reply repeated itself and was stopped; say something else, in
 
 
 def run_shell(
-    assignment: Assignment,
+    candidate: CandidateInput,
     workspace: Workspace,
     model: Model,
     *,
     record: Callable[[Step], Step],
     stop: Stop,
     before: int = 0,
-) -> Ending:
-    """Work on an assignment with commands and edits.
+) -> StrategyResult:
+    """Work on an candidate with commands and edits.
 
     Ends by FINISH (after failing tests, or no change at all, were pointed out), GIVE_UP, at the most steps, when
     the same thing is done again and again, after three replies without an action, or when `stop` says so. `before`
     is how many steps of the same candidate belong to other work.
     """
-    with open_outputs(assignment.outputs) as outputs:
-        return _Shell(assignment, workspace, model, outputs, record=record, stop=stop, before=before).work()
+    with open_outputs(candidate.outputs) as outputs:
+        return _Shell(candidate, workspace, model, outputs, record=record, stop=stop, before=before).work()
 
 
 class _Shell:
@@ -50,48 +58,48 @@ class _Shell:
 
     def __init__(
         self,
-        assignment: Assignment,
+        candidate: CandidateInput,
         workspace: Workspace,
         model: Model,
-        outputs: Outputs,
+        outputs: OutputStore,
         *,
         record: Callable[[Step], Step],
         stop: Stop,
         before: int,
     ) -> None:
         self._before = before
-        self._assignment = assignment
+        self._candidate = candidate
         self._workspace = workspace
         self._model = model
         self._outputs = outputs
         self._record = record
         self._stop = stop
-        self._protocol = _protocol(assignment, model)
+        self._protocol = _protocol(candidate, model)
         self._tools = TOOLS if self._protocol == "tools" else ()
-        self._room = room_for(model.window, assignment.max_output_tokens)
-        self._carrier = Carrier(assignment, workspace, outputs, most_told=self._room.most_told, stop=stop)
+        self._room = room_for(model.window, candidate.max_output_tokens)
+        self._carrier = ActionExecutor(candidate, workspace, outputs, most_told=self._room.most_told, stop=stop)
         self._context = self._open_context()
-        self._guard = LoopGuard()
+        self._guard = StuckDetector()
         self._fruitless = 0
         self._is_tested = False
         self._objections: set[str] = set()
         self._stands = False  # the last objection, since nothing was done about it
 
-    def work(self) -> Ending:
+    def work(self) -> StrategyResult:
         """Go on after the last step of the history."""
-        for step in self._assignment.history:
+        for step in self._candidate.history:
             self._guard.add(calls_of_step(step))
             self._take_in(step)
-        first = self._before + len(self._assignment.history) + 1
-        for number in range(first, self._assignment.max_steps + 1):
+        first = self._before + len(self._candidate.history) + 1
+        for number in range(first, self._candidate.max_steps + 1):
             reason = self._stop()
             if reason is not None:
-                return Ending(stop_reason=reason)
+                return StrategyResult(stop_reason=reason)
             started = utc_now()
             reply, repeats = self._ask()
             reason = self._stop()
             if reply.finish_reason == "cancelled" and not repeats:
-                return Ending(stop_reason=reason or StopReason.INTERRUPTED)
+                return StrategyResult(stop_reason=reason or StopReason.INTERRUPTED)
             actions = _repetition() if repeats else read_actions(reply, protocol=self._protocol)
             carried = self._carrier.carry_out(actions, step=number)
             carried, ending = self._judge_end(carried, actions, number)
@@ -107,10 +115,12 @@ class _Shell:
             self._take_in(self._record(step))
             if ending is not None:
                 return ending
-        return Ending(stop_reason=StopReason.STEPS, summary=f"reached the limit of {self._assignment.max_steps} steps")
+        return StrategyResult(
+            stop_reason=StopReason.STEPS, summary=f"reached the limit of {self._candidate.max_steps} steps"
+        )
 
     def _open_context(self) -> Context:
-        task = self._assignment.task
+        task = self._candidate.task
         commands = [f"The project's tests run with: {task.test_command}"] if task.test_command else []
         commands += [f"Must exit 0 in the end: {command}" for command in task.accept_commands]
         is_shown = self._protocol == "text" and is_small(self._model.name)
@@ -119,15 +129,15 @@ class _Shell:
             example=example() if is_shown else (),
             opening=(NEXT_TASK if is_shown else "")
             + opening_text(
-                prefix=self._assignment.prefix,
+                prefix=self._candidate.prefix,
                 task=task.text,
                 commands="\n".join(commands),
-                approach="" if is_shown else self._assignment.approach,
+                approach="" if is_shown else self._candidate.approach,
                 room=self._room,
             ),
             tools=self._tools,
             room=self._room,
-            facts=Facts(test_command=task.test_command),
+            facts=RunSummary(test_command=task.test_command),
             changes=self._workspace.changes,
         )
 
@@ -149,9 +159,9 @@ class _Shell:
         return self._model.complete(
             sent,
             tools=self._tools,
-            temperature=self._assignment.temperature,
+            temperature=self._candidate.temperature,
             max_tokens=self._room.output,
-            seed=self._assignment.seed,
+            seed=self._candidate.seed,
             on_text=watch.see,
             cancelled=watch.is_over,
         )
@@ -167,18 +177,20 @@ class _Shell:
             self._stands = action.kind is ActionKind.FINISH or (self._stands and only_looks(action))
             if action.kind is ActionKind.FINISH:
                 self._objections.add(fingerprint(observation.text))
-            elif action.kind is ActionKind.SHELL and runs_command(action.text, self._assignment.task.test_command):
+            elif action.kind is ActionKind.SHELL and runs_command(action.text, self._candidate.task.test_command):
                 self._is_tested = observation.exit_code == 0
             elif not only_looks(action):
                 self._is_tested = False
 
-    def _judge_end(self, carried: Carried, actions: Sequence[Action], number: int) -> tuple[Carried, Ending | None]:
+    def _judge_end(
+        self, carried: ExecutionResult, actions: Sequence[Action], number: int
+    ) -> tuple[ExecutionResult, StrategyResult | None]:
         """Accept the end of the work, or send it back with what speaks against it, unless that was said before."""
         if carried.end is None:
             return carried, None
         if carried.end.kind is ActionKind.GIVE_UP:
-            return carried, Ending(stop_reason=StopReason.GAVE_UP, summary=carried.end.text)
-        done = Ending(stop_reason=StopReason.FINISHED, summary=carried.end.text)
+            return carried, StrategyResult(stop_reason=StopReason.GAVE_UP, summary=carried.end.text)
+        done = StrategyResult(stop_reason=StopReason.FINISHED, summary=carried.end.text)
         if self._stands and all(only_looks(action) for action in actions if action is not carried.end):
             return carried, done
         objection = self._objection(carried, actions, number)
@@ -188,7 +200,7 @@ class _Shell:
         observations = (*carried.observations[:at], objection, *carried.observations[at + 1 :])
         return replace(carried, observations=observations, end=None), None
 
-    def _objection(self, carried: Carried, actions: Sequence[Action], number: int) -> Observation | None:
+    def _objection(self, carried: ExecutionResult, actions: Sequence[Action], number: int) -> Observation | None:
         this_step = tuple(zip(actions, carried.observations, strict=True))
         if self._workspace.changes() == "":  # a command that should have changed something may have found nothing
             text = (
@@ -197,14 +209,14 @@ class _Shell:
             return Observation(text=text, exit_code=1)
         tested = self._is_tested
         for action, observation in this_step:
-            if action.kind is ActionKind.SHELL and runs_command(action.text, self._assignment.task.test_command):
+            if action.kind is ActionKind.SHELL and runs_command(action.text, self._candidate.task.test_command):
                 tested = observation.exit_code == 0
             elif not only_looks(action) and action.kind is not ActionKind.FINISH:
                 tested = False
         result = None if tested else self._workspace.test()
         if result is None or (result.exit_code == 0 and not result.timed_out):
             return None
-        text, was_cut = tell_result(result, step=number, most=self._room.most_told, outputs=self._outputs)
+        text, was_cut = format_result(result, step=number, most=self._room.most_told, outputs=self._outputs)
         told = (
             f"not accepted yet: the tests were run and fail. {text}\nMend what you broke, then finish again. If these "
             "tests failed before your change too, or contradict the task, finish or give up and say so."
@@ -212,19 +224,21 @@ class _Shell:
         return Observation(text=told, exit_code=result.exit_code or 1, seconds=result.seconds, truncated=was_cut)
 
     def _judge_progress(
-        self, carried: Carried, actions: Sequence[Action], number: int, ending: Ending | None
-    ) -> tuple[Carried, Ending | None]:
+        self, carried: ExecutionResult, actions: Sequence[Action], number: int, ending: StrategyResult | None
+    ) -> tuple[ExecutionResult, StrategyResult | None]:
         """Answer loops and fruitless replies; say when few steps are left."""
         nudge = self._guard.add(calls_of(actions, carried.observations))
         if ending is not None:
             return carried, ending
         if nudge is not None and nudge.response is Response.STOP:
-            return carried, Ending(stop_reason=StopReason.LOOP, summary=nudge.text)
+            return carried, StrategyResult(stop_reason=StopReason.LOOP, summary=nudge.text)
         if not holds_action(tuple(actions)) and self._fruitless + 1 >= FRUITLESS:
-            return carried, Ending(stop_reason=StopReason.LOOP, summary=f"{FRUITLESS} replies in a row held no action")
+            return carried, StrategyResult(
+                stop_reason=StopReason.LOOP, summary=f"{FRUITLESS} replies in a row held no action"
+            )
         remarks = [nudge.text] if nudge is not None else []
-        left = self._assignment.max_steps - number
-        if left == _LAST_STEPS and self._assignment.max_steps - self._before > 2 * _LAST_STEPS:
+        left = self._candidate.max_steps - number
+        if left == _LAST_STEPS and self._candidate.max_steps - self._before > 2 * _LAST_STEPS:
             remarks.append(f"{left} steps are left: bring the work to a state that can be kept, then finish.")
         if not remarks:
             return carried, None
@@ -233,9 +247,9 @@ class _Shell:
         return replace(carried, observations=(*before, told)), None
 
 
-def _protocol(assignment: Assignment, model: Model) -> str:
-    if assignment.protocol != "auto":
-        return assignment.protocol
+def _protocol(candidate: CandidateInput, model: Model) -> str:
+    if candidate.protocol != "auto":
+        return candidate.protocol
     return "tools" if model.supports_tools else "text"
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitmimo.agent.text import NO_ACTION, parse_text
+from gitmimo.agent.shell.text_protocol import NO_ACTION, parse_text
 from gitmimo.records import Action, ActionKind
 
 K = ActionKind

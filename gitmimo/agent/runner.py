@@ -4,18 +4,18 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from gitmimo.agent.assignment import Assignment, Ending, OnStep, Stop, Strategy, Workspace
-from gitmimo.agent.by_items import is_chores, items_of, run_items
-from gitmimo.agent.loop import run_shell
+from gitmimo.agent.checklist import is_chores, items_of, run_items
+from gitmimo.agent.interface import CandidateInput, OnStep, Stop, Strategy, StrategyResult, Workspace
 from gitmimo.agent.patch import run_patch
+from gitmimo.agent.shell.agent import run_shell
 from gitmimo.agent.sizes import is_small
 from gitmimo.errors import LimitReached, MimoError
 from gitmimo.llm.model import Model
 from gitmimo.records import Message, Reply, Step, StopReason, Tool, Trajectory, Usage
 
 __all__ = [
-    "Assignment",
-    "Ending",
+    "CandidateInput",
+    "StrategyResult",
     "OnStep",
     "Stop",
     "Strategy",
@@ -29,7 +29,7 @@ _STRATEGIES: dict[str, Strategy] = {"shell": run_shell, "patch": run_patch, "lis
 
 
 def run_candidate(
-    assignment: Assignment,
+    candidate: CandidateInput,
     workspace: Workspace,
     model: Model,
     *,
@@ -38,8 +38,8 @@ def run_candidate(
     stop: Stop,
 ) -> Trajectory:
     """Run a candidate to its end; `on_step` keeps each step at once. What fails is its end."""
-    chosen = _STRATEGIES[pick_strategy(strategy, model, assignment.task.text)]
-    return run_strategy(chosen, assignment, workspace, model, on_step=on_step, stop=stop)
+    chosen = _STRATEGIES[pick_strategy(strategy, model, candidate.task.text)]
+    return run_strategy(chosen, candidate, workspace, model, on_step=on_step, stop=stop)
 
 
 def pick_strategy(strategy: str, model: Model, task_text: str) -> str:
@@ -58,7 +58,7 @@ def pick_strategy(strategy: str, model: Model, task_text: str) -> str:
 
 def run_strategy(
     strategy: Strategy,
-    assignment: Assignment,
+    candidate: CandidateInput,
     workspace: Workspace,
     model: Model,
     *,
@@ -69,7 +69,7 @@ def run_strategy(
     and so does a workspace that cannot go on."""
     started = time.monotonic()
     counted = _CountedModel(model)
-    steps = list(assignment.history)
+    steps = list(candidate.history)
 
     def record(step: Step) -> Step:
         kept = replace(step, commit=on_step(step))
@@ -77,14 +77,14 @@ def run_strategy(
         return kept
 
     try:
-        ending = strategy(assignment, workspace, counted, record=record, stop=stop)
+        ending = strategy(candidate, workspace, counted, record=record, stop=stop)
     except LimitReached as exc:
         how = f" ({exc.hint})" if exc.hint else ""
-        ending = Ending(stop_reason=StopReason.BUDGET, summary=f"{exc.message}{how}")
+        ending = StrategyResult(stop_reason=StopReason.BUDGET, summary=f"{exc.message}{how}")
     except MimoError as exc:  # the model, or the workspace: a command that could not even be started
         reason = stop()
-        ending = Ending(stop_reason=reason or StopReason.ERROR, summary=exc.message)
-    before = assignment.history
+        ending = StrategyResult(stop_reason=reason or StopReason.ERROR, summary=exc.message)
+    before = candidate.history
     return Trajectory(
         steps=tuple(steps),
         stop_reason=ending.stop_reason,

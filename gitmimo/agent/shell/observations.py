@@ -12,7 +12,7 @@ MOST_TOLD = 10_000  # characters: half from the beginning, half from the end
 _MOST_KEPT = 1_000_000
 
 
-class Outputs:
+class OutputStore:
     """Whole outputs by step number, in files of a directory of its own. Losing it loses no work."""
 
     def __init__(self, directory: Path) -> None:
@@ -42,17 +42,17 @@ class Outputs:
 
 
 @contextmanager
-def open_outputs(directory: Path | None) -> Iterator[Outputs]:
-    """Outputs in the given directory, or in a temporary one that goes with them."""
+def open_outputs(directory: Path | None) -> Iterator[OutputStore]:
+    """OutputStore in the given directory, or in a temporary one that goes with them."""
     if directory is not None:
         directory.mkdir(parents=True, exist_ok=True)
-        yield Outputs(directory)
+        yield OutputStore(directory)
         return
     with tempfile.TemporaryDirectory(prefix="mimo-outputs-", ignore_cleanup_errors=True) as made:
-        yield Outputs(Path(made))
+        yield OutputStore(Path(made))
 
 
-def tell_result(result: CommandResult, *, step: int, most: int, outputs: Outputs) -> tuple[str, bool]:
+def format_result(result: CommandResult, *, step: int, most: int, outputs: OutputStore) -> tuple[str, bool]:
     """A command's result for a model, and whether its output was cut. A cut output is kept whole under the step."""
     if result.timed_out:
         head = f"stopped at its time limit after {result.seconds:.0f} s"

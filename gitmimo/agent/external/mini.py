@@ -3,7 +3,18 @@
 from collections.abc import Mapping
 from typing import Any
 
-from gitmimo.agent.outside.adapter import Adapter, Launch, Order, Ran, Told, count, json_object, money, part, text
+from gitmimo.agent.external.adapter import (
+    Adapter,
+    AgentReport,
+    AgentRequest,
+    AgentRun,
+    Launch,
+    count,
+    json_object,
+    money,
+    part,
+    text,
+)
 from gitmimo.records import StopReason, Usage
 
 _TRAJECTORY = "mini.traj.json"
@@ -14,39 +25,39 @@ _ENDINGS = {
 }
 
 
-def _launch(order: Order) -> Launch:
-    endpoint = order.endpoint
-    prompt = f"{order.rules}\n\n{order.prompt}" if order.rules else order.prompt
-    arguments = ["-m", endpoint.litellm_name, "-t", prompt, "-y", "--exit-immediately", "-l", f"{order.cap_usd or 0}"]
+def _launch(request: AgentRequest) -> Launch:
+    endpoint = request.endpoint
+    prompt = f"{request.rules}\n\n{request.prompt}" if request.rules else request.prompt
+    arguments = ["-m", endpoint.litellm_name, "-t", prompt, "-y", "--exit-immediately", "-l", f"{request.cap_usd or 0}"]
     # models that write few valid tool calls get the variant that reads commands from text
     small = ["-c", "mini_textbased.yaml", "--model-class", "litellm_textbased"]
     arguments += small if endpoint.is_small else ["-c", "mini.yaml"]
-    arguments += ["-c", "model.cost_tracking=ignore_errors", "-c", f"agent.step_limit={order.max_steps}"]
+    arguments += ["-c", "model.cost_tracking=ignore_errors", "-c", f"agent.step_limit={request.max_steps}"]
     if endpoint.base_url:
         arguments += ["-c", f"model.model_kwargs.api_base={endpoint.base_url}"]
     if endpoint.is_small:
-        arguments += ["-c", f"model.model_kwargs.max_tokens={order.max_output_tokens}"]
-    arguments += ["-o", order.at(_TRAJECTORY)]
+        arguments += ["-c", f"model.model_kwargs.max_tokens={request.max_output_tokens}"]
+    arguments += ["-o", request.at(_TRAJECTORY)]
     env = {
         "MSWEA_CONFIGURED": "true",
         "MSWEA_SILENT_STARTUP": "1",
         "MSWEA_COST_TRACKING": "ignore_errors",
-        "MSWEA_GLOBAL_CONFIG_DIR": order.at(".config/mini-swe-agent"),
+        "MSWEA_GLOBAL_CONFIG_DIR": request.at(".config/mini-swe-agent"),
         "LITELLM_LOCAL_MODEL_COST_MAP": "True",
     }
     return Launch(arguments=arguments, env=env)
 
 
-def _read(ran: Ran) -> Told:
-    told = json_object(ran.read(_TRAJECTORY))
-    info, messages = part(told, "info"), part(told, "messages")
+def _read(run: AgentRun) -> AgentReport:
+    report = json_object(run.read(_TRAJECTORY))
+    info, messages = part(report, "info"), part(report, "messages")
     calls = count(part(info, "model_stats", "api_calls"))
     if not calls:
-        return Told(usage=Usage() if info else None, problem="it asked no model")
+        return AgentReport(usage=Usage() if info else None, problem="it asked no model")
     usages = [found for message in messages or () if (found := part(message, "extra", "response", "usage"))]
     status = text(part(info, "exit_status"))
     ending = _ENDINGS.get(status, StopReason.ERROR)
-    return Told(
+    return AgentReport(
         usage=sum(map(_usage, usages), Usage()) if usages else None,
         usd=money(part(info, "model_stats", "instance_cost")) or None,
         calls=calls,

@@ -13,7 +13,7 @@ from gitmimo.sandbox.files import read_inside
 
 RULES = "rules.md"  # in the private home: the project's rules and memory
 TASK = "task.md"
-SAID = "said.out"  # what the program wrote to its standard output
+STDOUT = "stdout.out"  # what the program wrote to its standard output
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,7 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class AgentRequest:
     """What an agent is given. Paths below `home` are seen by it under the same name."""
 
     prompt: str
@@ -73,7 +73,7 @@ class Launch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ran:
+class AgentRun:
     """What a run left: its exit code, both outputs, and its private home, which it could write to as it liked."""
 
     exit_code: int
@@ -88,14 +88,14 @@ class Ran:
             return ""
 
     @property
-    def said(self) -> str:
+    def stdout(self) -> str:
         """The program's standard output."""
-        return self.read(SAID)
+        return self.read(STDOUT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """What a program told of its run; None where it told nothing. `usage.prompt` holds the cached tokens too."""
+class AgentReport:
+    """What a program reported of its run; None where it said nothing. `usage.prompt` includes the cached tokens."""
 
     usage: Usage | None = None
     usd: float | None = None
@@ -114,14 +114,14 @@ class Adapter:
     install: str
     source: str  # where its command line and output are documented
     tested: str
-    launch: Callable[[Order], Launch]
-    read: Callable[[Ran], Told]
+    launch: Callable[[AgentRequest], Launch]
+    read: Callable[[AgentRun], AgentReport]
     providers: Sequence[str] = ()  # whose models it can be told to use; empty: any
     own_provider: str = ""  # whose key it takes when it chooses the model itself; empty: it needs a model
     logins: Sequence[str] = ()  # files below HOME that hold its login, copied when no key is known
-    leaves: Sequence[str] = ()  # what it leaves behind at the top of the tree, as globs
+    leftovers: Sequence[str] = ()  # what it leaves behind at the top of the tree, as globs
     exit_codes: Mapping[int, str] = field(default_factory=dict)
-    tells_usd: bool = False
+    reports_usd: bool = False
     wants_files: bool = False  # a small model in it must be told which files to change
 
     def takes(self, provider: str) -> bool:
@@ -161,17 +161,17 @@ def part(value: Any, *names: str) -> Any:
 
 
 def count(value: Any) -> int:
-    """A count that a program told: never negative, zero for what is no number."""
+    """A count that a program reported: never negative, zero for what is no number."""
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     return max(0, int(value)) if is_number and abs(value) < 1 << 53 else 0
 
 
 def money(value: Any) -> float | None:
-    """An amount that a program told, None for what is no amount."""
+    """An amount that a program reported, None for what is no amount."""
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     return float(value) if is_number and 0 <= value < 1e6 else None
 
 
 def text(value: Any) -> str:
-    """A text that a program told, empty for what is none."""
+    """A text that a program reported, empty for what is none."""
     return value if isinstance(value, str) else ""

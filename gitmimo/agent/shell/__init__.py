@@ -1,0 +1,1 @@
+"""The shell strategy: a model that runs commands and edits files, one reply a step."""
