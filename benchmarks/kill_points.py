@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.killed_commands import FAULTS, GO_ON, run_command
+from gitmimo.evidence import Evidence, Gate, Outcome
 from gitmimo.git.repository import Repository
 from gitmimo.journal import Journal
-from gitmimo.records import Evidence, Gate, Oid, Outcome
+from gitmimo.records import Oid
 from gitmimo.workflow import land
 from gitmimo.workflow.merging import mend_cut_off_merge
 

@@ -17,20 +17,10 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from gitmimo.evidence import Evidence, Gate, Outcome, RankedCandidate, Verdict
 from gitmimo.journal import Journal
-from gitmimo.records import (
-    CandidateResult,
-    Evidence,
-    Gate,
-    Oid,
-    Outcome,
-    RankedCandidate,
-    SessionId,
-    SessionResult,
-    SessionStatus,
-    Usage,
-    Verdict,
-)
+from gitmimo.records import Oid, SessionId, Usage
+from gitmimo.results import CandidateResult, SessionResult, SessionStatus
 
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
 _STEPS = 10

@@ -23,7 +23,7 @@
     ├── SkillRefused              128   a skill is unsafe, damaged or not approved
     └── JournalError              128   the record of what happened is damaged
 
-A check that fails is not an error but data (`records.Gate`).
+A check that fails is not an error but data (`evidence.Gate`).
 """
 
 import errno

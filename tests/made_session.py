@@ -4,30 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from gitmimo.codec import dump_json
+from gitmimo.evidence import CriticOpinion, Evidence, Gate, Outcome, RankedCandidate, Verdict
 from gitmimo.git import commit, notes, refs, tree
 from gitmimo.git.patch import diff_facts
 from gitmimo.git.repository import Repository
 from gitmimo.journal import Journal
-from gitmimo.records import (
-    Action,
-    ActionKind,
-    CandidateResult,
-    CriticOpinion,
-    Evidence,
-    Gate,
-    Observation,
-    Oid,
-    Outcome,
-    RankedCandidate,
-    Reply,
-    SessionId,
-    SessionResult,
-    SessionStatus,
-    Step,
-    Usage,
-    Verdict,
-    dump_json,
-)
+from gitmimo.records import Action, ActionKind, Observation, Oid, Reply, SessionId, Step, Usage
+from gitmimo.results import CandidateResult, SessionResult, SessionStatus
 from gitmimo.workflow.history import sessions_directory
 from tests.conftest import GitBuilder
 

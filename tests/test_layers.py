@@ -6,7 +6,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent / "gitmimo"
 LAYERS = (
-    {"errors", "records", "config", "visible", "redact", "secret_rules"},
+    {
+        *("codec", "config", "errors", "evidence", "files", "locks", "paths", "processes", "records", "redact"),
+        *("results", "secret_rules", "text"),
+    },
     {"git"},
     {"journal"},
     {"llm", "sandbox"},

@@ -6,26 +6,21 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gitmimo.records import (
-    CandidateResult,
+from gitmimo.codec import dump_json, from_json
+from gitmimo.evidence import (
     CriticOpinion,
     DiffFacts,
     Evidence,
     FileChange,
     Gate,
-    Oid,
     Outcome,
     RankedCandidate,
-    SessionId,
-    SessionResult,
-    SessionStatus,
     TestOutcome,
     TestReport,
-    Usage,
     Verdict,
-    dump_json,
-    from_json,
 )
+from gitmimo.records import Oid, SessionId, Usage
+from gitmimo.results import CandidateResult, SessionResult, SessionStatus
 
 EVIDENCE = Evidence(
     tree=Oid("1" * 40),

@@ -7,8 +7,9 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from gitmimo.codec import from_json, to_json
 from gitmimo.errors import UsageError
-from gitmimo.records import SessionResult, from_json, to_json
+from gitmimo.results import SessionResult
 
 _SCHEMA = "git-mimo/chat/1"
 _MOST_NOTES = 40

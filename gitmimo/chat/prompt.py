@@ -19,7 +19,7 @@ from gitmimo.errors import CheckError, MimoError
 from gitmimo.git.repository import Repository
 from gitmimo.records import Oid
 from gitmimo.redact import redact
-from gitmimo.visible import visible
+from gitmimo.text import escape_controls
 from gitmimo.workflow.history import list_session_ids, read_session
 
 _MOST_OFFERED = 60
@@ -80,7 +80,7 @@ class Prompt:
         width = self._session.output.get_size().columns - 1
         told: StyleAndTextTuples = []
         for style, text in zip(("branch", "", "money", ""), self._standing, strict=False):
-            shown = visible(text, newlines=False)
+            shown = escape_controls(text, newlines=False)
             if width - len(shown) - 3 < 0:
                 break
             width -= len(shown) + 3
@@ -124,7 +124,7 @@ class ChatCompleter(Completer):
                 meta = f"{result.status.value}: {' '.join(result.task.split())[:60]}"
             except MimoError:
                 meta = "damaged"
-            yield Completion(session, start_position=-len(word), display_meta=visible(meta, newlines=False))
+            yield Completion(session, start_position=-len(word), display_meta=escape_controls(meta, newlines=False))
 
     def _files(self, word: str) -> Iterable[Completion]:
         """Paths that begin so, then files whose own name does."""
@@ -193,6 +193,6 @@ def _bindings() -> KeyBindings:
 def ask(question: str) -> str | None:
     """Ask a person one thing on the terminal; None when they press Ctrl-C or Ctrl-D."""
     try:
-        return PromptSession[str](style=_STYLE, enable_suspend=True).prompt(visible(question))
+        return PromptSession[str](style=_STYLE, enable_suspend=True).prompt(escape_controls(question))
     except (KeyboardInterrupt, EOFError):
         return None

@@ -12,7 +12,7 @@ from gitmimo.git.objects import GITLINK, LINK, TREE
 from gitmimo.git.repository import Repository
 from gitmimo.records import Oid
 from gitmimo.redact import redact
-from gitmimo.visible import visible
+from gitmimo.text import escape_controls
 
 _MOST_BYTES = 2_000_000
 _MOST_LINES = 400
@@ -120,7 +120,7 @@ class Sight:
 
     def tell(self, text: str, *, most: int = 12_000) -> str:
         """A text from the repository for a model: without secrets, visible, bounded, marked as data."""
-        clean, _ = redact(visible(text), self.known_secrets)
+        clean, _ = redact(escape_controls(text), self.known_secrets)
         return as_data(cut_middle(clean, most=most, pointer="read with line numbers")[0])
 
     def _git(self, *arguments: str) -> GitResult:

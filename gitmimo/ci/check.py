@@ -10,10 +10,11 @@ from pathlib import Path
 from gitmimo.config import Config
 from gitmimo.errors import RepoError, UsageError
 from gitmimo.evaluator.store import EvidenceStore
+from gitmimo.evidence import Evidence
 from gitmimo.git.commit import read_trailers
 from gitmimo.git.repository import Repository
 from gitmimo.git.tree import without_mimo
-from gitmimo.records import Evidence, Oid, SessionId, is_session_id, new_session_id
+from gitmimo.records import Oid, SessionId, is_session_id, new_session_id
 from gitmimo.workflow.evidence_notes import DamagedNote, EvidenceNote, write_evidence
 from gitmimo.workflow.evidence_search import find_evidence
 from gitmimo.workflow.judging import Judge, make_judge

@@ -7,8 +7,9 @@ from xml.sax.saxutils import escape, quoteattr
 
 from gitmimo import __version__
 from gitmimo.ci.check import CiReport, Finding, Level
-from gitmimo.records import Outcome, to_json
-from gitmimo.visible import visible
+from gitmimo.codec import to_json
+from gitmimo.evidence import Outcome
+from gitmimo.text import escape_controls
 
 _SEVERITY = {Level.ERROR: "critical", Level.WARNING: "minor", Level.NOTICE: "info"}
 _SARIF = {Level.ERROR: "error", Level.WARNING: "warning", Level.NOTICE: "note"}
@@ -78,7 +79,7 @@ def as_gitlab(report: CiReport) -> str:
             "check_name": f"git-mimo/{finding.rule}",
             "fingerprint": _fingerprint(finding),
             "severity": _SEVERITY[finding.level],
-            "location": {"path": visible(finding.path or first, newlines=False), "lines": {"begin": 1}},
+            "location": {"path": escape_controls(finding.path or first, newlines=False), "lines": {"begin": 1}},
         }
         for finding in report.findings
     ]
@@ -155,11 +156,11 @@ def _summary(report: CiReport) -> str:
 
 
 def _line(text: str) -> str:
-    return " ".join(visible(text).split())
+    return " ".join(escape_controls(text).split())
 
 
 def _where(finding: Finding) -> str:
-    return f"{visible(finding.path, newlines=False)}: " if finding.path else ""
+    return f"{escape_controls(finding.path, newlines=False)}: " if finding.path else ""
 
 
 def _data(text: str) -> str:

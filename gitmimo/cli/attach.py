@@ -6,7 +6,7 @@ from gitmimo.cli import render
 from gitmimo.cli.common import json_option, open_repository, session_argument
 from gitmimo.cli.start import EXIT_CODES, report
 from gitmimo.journal import Entry
-from gitmimo.records import SessionStatus
+from gitmimo.results import SessionStatus
 from gitmimo.workflow.detached import follow
 from gitmimo.workflow.history import find_session, read_session
 from gitmimo.workflow.land import result_json

@@ -24,7 +24,7 @@ from gitmimo.git.repository import Repository
 from gitmimo.llm.provider_table import PROVIDERS
 from gitmimo.records import new_session_id
 from gitmimo.redact import known_secrets
-from gitmimo.visible import visible
+from gitmimo.text import escape_controls
 from gitmimo.workflow.places import repository_key, state_home
 
 _NOT_HERE = ("chat", "mcp", "hook", "serve", "demo")  # they would take stdin or the terminal for themselves
@@ -124,9 +124,9 @@ class Terminal:
         if not text:
             render.out_raw(self._wrap.end())
         elif self.is_terminal:
-            render.out_raw(self._wrap.add(visible(text), shutil.get_terminal_size().columns))
+            render.out_raw(self._wrap.add(escape_controls(text), shutil.get_terminal_size().columns))
         else:
-            render.out_raw(self._wrap.add(visible(text), 0))
+            render.out_raw(self._wrap.add(escape_controls(text), 0))
         render.flush()
 
     def status(self, text: str) -> None:
@@ -137,7 +137,7 @@ class Terminal:
         if text:
             render.out_raw(self._wrap.end())  # what streamed before keeps its line
             render.flush()
-        render.transient(visible(text, newlines=False)[:width])
+        render.transient(escape_controls(text, newlines=False)[:width])
         self._status = bool(text)
 
     def ask(self, question: str) -> str | None:

@@ -12,7 +12,7 @@ from gitmimo.cli.live import watching
 from gitmimo.cli.models import ensure_local_model
 from gitmimo.cli.start import EXIT_CODES, report, signals
 from gitmimo.git.binary import run_git
-from gitmimo.records import SessionStatus
+from gitmimo.results import SessionStatus
 from gitmimo.workflow.demo import TASK, make_demo_repository
 from gitmimo.workflow.progress import Interrupt
 from gitmimo.workflow.start import start_session

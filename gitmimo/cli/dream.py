@@ -7,7 +7,7 @@ import click
 from gitmimo.cli import render
 from gitmimo.cli.common import json_option, load_config, open_repository
 from gitmimo.errors import UsageError
-from gitmimo.visible import visible
+from gitmimo.text import escape_controls
 from gitmimo.workflow.skilled import dream_over, undo_dream
 
 
@@ -85,4 +85,4 @@ def _show_change(path: str, old: bytes | None, new: bytes | None) -> None:
         f"{side}/{path}" if data is not None else "/dev/null" for side, data in (("a", old), ("b", new))
     )
     for line in difflib.unified_diff(before, after, old_name, new_name, lineterm=""):
-        render.out_raw(f"{visible(line)}\n")
+        render.out_raw(f"{escape_controls(line)}\n")

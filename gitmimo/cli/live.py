@@ -9,7 +9,7 @@ from typing import Literal, TextIO
 
 from gitmimo.cli import render
 from gitmimo.cli.common import seconds, tokens, usd
-from gitmimo.visible import visible
+from gitmimo.text import escape_controls
 from gitmimo.workflow.progress import Observer, Progress, unobserved
 
 PHASES = {
@@ -98,13 +98,14 @@ def _live_table(stream: TextIO) -> Iterator[Observer]:
                 table.add_row(
                     str(number), PHASES.get(row.phase, row.phase), str(row.step or ""),
                     tokens(row.tokens) if row.tokens else "", usd(row.cost_usd) if row.cost_usd else "",
-                    seconds(clock), Text(visible(row.tests, newlines=False)[:most_tests], style=style),
-                    Text(visible(row.text, newlines=False)[: min(50, max(0, room - most_tests - 4))], style="dim"),
+                    seconds(clock), Text(escape_controls(row.tests, newlines=False)[:most_tests], style=style),
+                    Text(escape_controls(row.text, newlines=False)[: min(50, max(0, room - most_tests - 4))],
+                         style="dim"),
                 )  # fmt: skip
             head = Text(PHASES.get(session.phase, session.phase), style="bold", no_wrap=True, overflow="ellipsis")
             head.append(f"  {seconds(time.monotonic() - started)}", style="dim")
             if session.text or session.tests:
-                head.append("  " + visible(session.text or session.tests, newlines=False)[:90], style="dim")
+                head.append("  " + escape_controls(session.text or session.tests, newlines=False)[:90], style="dim")
             return Group(head, table) if rows else Group(head)
 
     def observe(progress: Progress) -> None:

@@ -7,12 +7,13 @@ import click
 from gitmimo.cli import render
 from gitmimo.cli.common import json_option, open_repository, short
 from gitmimo.cli.groups import Group
+from gitmimo.codec import to_json
 from gitmimo.errors import BadMemory, UsageError
 from gitmimo.memory.contradictions import Contradiction, find_contradictions
 from gitmimo.memory.facts import Fact, FactKind, FactStatus, new_fact
 from gitmimo.memory.recall import recall
 from gitmimo.memory.store import add_facts, forget, pin_sources, read_memory, replace_facts, verify
-from gitmimo.records import to_json, utc_now
+from gitmimo.records import utc_now
 from gitmimo.workflow.remember import commit_to_checkout
 
 

@@ -16,7 +16,7 @@ from typing import Any, TextIO
 
 from gitmimo.errors import MimoError
 from gitmimo.git.binary import run_git
-from gitmimo.visible import visible
+from gitmimo.text import escape_controls
 
 # a hint that is one command; `start` is typed differently in a conversation
 _COMMAND = re.compile(r"^git mimo (?=[a-z])(?!start )(?!.*&&)")
@@ -25,7 +25,7 @@ _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "
 
 def out(text: str = "") -> None:
     """Write a line of data to stdout."""
-    sys.stdout.write(visible(text) + "\n")
+    sys.stdout.write(escape_controls(text) + "\n")
 
 
 def out_raw(text: str) -> None:
@@ -45,7 +45,7 @@ def emit_json(value: Any) -> None:
 
 def say(text: str) -> None:
     """Write a line of talk to stderr."""
-    sys.stderr.write(visible(text) + "\n")
+    sys.stderr.write(escape_controls(text) + "\n")
 
 
 _hinted: ContextVar[str] = ContextVar("hinted", default="git mimo ")
@@ -121,7 +121,7 @@ def _git_allows_colour() -> bool:
 
 def paint(text: str, style: str, *, stream: TextIO | None = None) -> str:
     """Make text from outside visible and colour it when the stream shows colours."""
-    safe = visible(text)
+    safe = escape_controls(text)
     if not wants_colour(stream or sys.stdout):
         return safe
     return f"\x1b[{_CODES[style]}m{safe}\x1b[0m"
@@ -129,7 +129,7 @@ def paint(text: str, style: str, *, stream: TextIO | None = None) -> str:
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Lay out columns without any line; the last column is not padded, and lines are cut where a terminal ends."""
-    cells = [list(headings), *([visible(cell, newlines=False) for cell in row] for row in rows)]
+    cells = [list(headings), *([escape_controls(cell, newlines=False) for cell in row] for row in rows)]
     widths = [max(_width(row[column]) for row in cells) for column in range(len(headings))]
     room = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
     lines = []

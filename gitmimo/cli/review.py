@@ -18,12 +18,12 @@ from gitmimo.errors import UsageError
 from gitmimo.git.binary import clean_environment, run_git
 from gitmimo.git.repository import Repository
 from gitmimo.git.tree import without_mimo
-from gitmimo.records import CandidateResult, SessionResult
 from gitmimo.report.columns import NARROWEST, side_by_side
 from gitmimo.report.diff import read_diff
 from gitmimo.report.page import review_page
 from gitmimo.report.plots import kinds_of
-from gitmimo.visible import visible
+from gitmimo.results import CandidateResult, SessionResult
+from gitmimo.text import escape_controls
 from gitmimo.workflow.history import find_session, read_session
 from gitmimo.workflow.land import result_json
 from gitmimo.workflow.noted import read_known_session
@@ -113,7 +113,7 @@ def review_command(
         return _write_page(repository, result, page_path, open_it=open_it)
     columns = shutil.get_terminal_size((0, 0)).columns if sys.stdout.isatty() else 0
     winner = next((c for c in result.candidates if result.verdict and c.number == result.verdict.winner), None)
-    text = "\n".join(visible(line) for line in _summary(result, winner, min(columns or 100, 100))) + "\n\n"
+    text = "\n".join(escape_controls(line) for line in _summary(result, winner, min(columns or 100, 100))) + "\n\n"
     if result.result_commit or winner:
         old, new = _ends(result, None)
         if beside or (beside is None and columns >= NARROWEST):
@@ -264,4 +264,4 @@ def _painted(line: str) -> str:
     for start, style in _STYLES:
         if line.startswith(start):
             return render.paint(line, style)
-    return visible(line)
+    return escape_controls(line)

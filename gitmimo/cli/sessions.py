@@ -13,7 +13,8 @@ from gitmimo.cli.common import (
     usd,
 )
 from gitmimo.evaluator.suspicion import REVIEW
-from gitmimo.records import CandidateResult, Outcome, SessionResult, SessionStatus
+from gitmimo.evidence import Outcome
+from gitmimo.results import CandidateResult, SessionResult, SessionStatus
 from gitmimo.workflow.history import SessionState, find_session, list_session_ids, read_session, request_stop
 from gitmimo.workflow.land import result_json
 

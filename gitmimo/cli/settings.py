@@ -9,12 +9,12 @@ import click
 from gitmimo.cli import render
 from gitmimo.cli.common import json_option, load_config
 from gitmimo.cli.groups import Group
+from gitmimo.codec import to_json
 from gitmimo.config import OPTIONS, Option, parse_value, price_key
 from gitmimo.errors import RepoError, UsageError
 from gitmimo.git.binary import run_git
 from gitmimo.git.repository import Repository
 from gitmimo.llm.provider_table import PROVIDERS, default_model
-from gitmimo.records import to_json
 from gitmimo.workflow.keys import forget_key, store_key
 
 

@@ -10,8 +10,9 @@ import click
 
 from gitmimo.cli import render
 from gitmimo.cli.basics import json_option, seconds, session_argument, short, usd
+from gitmimo.codec import to_json
 from gitmimo.git.place import Place, find_place, require_work_tree
-from gitmimo.records import SessionStatus, to_json
+from gitmimo.results import SessionStatus
 from gitmimo.workflow.history import (
     SessionState,
     find_session,

@@ -13,7 +13,8 @@ from gitmimo.cli.common import json_option, load_config, open_repository, read_t
 from gitmimo.cli.live import watching
 from gitmimo.errors import UsageError
 from gitmimo.git.repository import Repository
-from gitmimo.records import SessionId, SessionResult, SessionStatus, StopReason, is_session_id, new_session_id
+from gitmimo.records import SessionId, StopReason, is_session_id, new_session_id
+from gitmimo.results import SessionResult, SessionStatus
 from gitmimo.workflow.detached import detach as detach_session
 from gitmimo.workflow.land import result_json
 from gitmimo.workflow.progress import Interrupt

@@ -4,8 +4,8 @@ import click
 
 from gitmimo.cli import render
 from gitmimo.cli.common import json_option, open_repository
+from gitmimo.codec import to_json
 from gitmimo.git.refs import short_name
-from gitmimo.records import to_json
 from gitmimo.workflow.undo import undo, undoable
 
 

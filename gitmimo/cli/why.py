@@ -7,8 +7,9 @@ import click
 
 from gitmimo.cli import render
 from gitmimo.cli.common import json_option, load_config, open_repository, session_argument, short
+from gitmimo.codec import to_json
 from gitmimo.errors import UsageError
-from gitmimo.records import Oid, to_json
+from gitmimo.records import Oid
 from gitmimo.report.plots import kinds_of
 from gitmimo.workflow.history import find_session, read_session
 from gitmimo.workflow.judging import make_judge

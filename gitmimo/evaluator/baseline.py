@@ -11,7 +11,8 @@ from gitmimo.evaluator.bench import Bench, SuiteRun, fresh_tree, layout_of, run_
 from gitmimo.evaluator.command import ReportFormat, TestCommand, TestKind
 from gitmimo.evaluator.interpreter import describe_interpreter
 from gitmimo.evaluator.layout import Layout
-from gitmimo.records import Oid, TestOutcome, TestReport
+from gitmimo.evidence import TestOutcome, TestReport
+from gitmimo.records import Oid
 
 NO_TEST_RAN = "the base has no test that ran: passing says nothing"
 _OWN_REPORT = (TestKind.PYTEST, TestKind.UNITTEST)

@@ -13,10 +13,11 @@ from gitmimo.evaluator.command import ReportFormat, TestCommand
 from gitmimo.evaluator.layout import Layout, find_layout
 from gitmimo.evaluator.probe import make_probe
 from gitmimo.evaluator.reports import ReportContent, clear_stale_reports, read_report
+from gitmimo.evidence import TestReport
 from gitmimo.git.private import make_private_git
 from gitmimo.git.repository import Repository
 from gitmimo.git.tree import checkout
-from gitmimo.records import CommandResult, Oid, TestReport
+from gitmimo.records import CommandResult, Oid
 from gitmimo.sandbox.base import CommandSpec, Limits, Sandbox
 
 

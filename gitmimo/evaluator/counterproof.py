@@ -20,8 +20,9 @@ from gitmimo.evaluator.baseline import Baseline
 from gitmimo.evaluator.bench import Bench, fresh_tree, layout_of, run_suite
 from gitmimo.evaluator.command import ReportFormat
 from gitmimo.evaluator.spoiling import Qualname, spoil
+from gitmimo.evidence import TestOutcome
 from gitmimo.git.tree import put_files
-from gitmimo.records import Oid, TestOutcome
+from gitmimo.records import Oid
 
 _MOST_MENDED = 40
 _MOST_OTHERS = 8

@@ -12,9 +12,10 @@ from importlib.resources import files
 
 from gitmimo.errors import BadReply, MimoError
 from gitmimo.evaluator.verdict import rank_without_critic
+from gitmimo.evidence import CandidateFacts, CriticOpinion, Evidence, Outcome
 from gitmimo.llm.model import Model
-from gitmimo.records import CandidateFacts, CriticOpinion, Evidence, Message, Outcome
-from gitmimo.visible import visible
+from gitmimo.records import Message
+from gitmimo.text import escape_controls
 
 MOST_CANDIDATES = 5
 """Judges get worse with more; the others keep their place behind these."""
@@ -65,7 +66,7 @@ def summarise_evidence(evidence: Evidence) -> str:
         lines.append(f"its own new tests: {evidence.new_tests_passed} pass, {on_base} of them fail on base")
     lines += [f"gate {g.name}: {g.outcome.value}" for g in evidence.gates if g.outcome is not Outcome.SKIPPED]
     lines += [f"note: {flag}" for flag in evidence.flags[:12]]
-    return "\n".join(visible(line, newlines=False) for line in lines)
+    return "\n".join(escape_controls(line, newlines=False) for line in lines)
 
 
 class _Submission:
@@ -81,7 +82,7 @@ class _Critic:
 
     def __init__(self, model: Model, task: str, submissions: Mapping[int, _Submission]) -> None:
         self._model = model
-        self._task = _cut(visible(task), _MOST_TASK)
+        self._task = _cut(escape_controls(task), _MOST_TASK)
         self._submissions = submissions
         self._mark = f"=====[{secrets.token_hex(8)}]====="
         self.rubric = ""
@@ -89,7 +90,7 @@ class _Critic:
 
     def write_rubric(self, rules: str) -> None:
         """Get the checklist, before any diff is shown."""
-        text = self._ask("rubric", rules=_cut(visible(rules), _MOST_RULES) or "none are known")
+        text = self._ask("rubric", rules=_cut(escape_controls(rules), _MOST_RULES) or "none are known")
         if len(text.strip()) < 20:
             raise BadReply("the critic wrote no checklist")
         self.rubric = _cut(text.strip(), _MOST_RUBRIC)
@@ -145,7 +146,7 @@ class _Critic:
     def _fit(self, diff: str, share: int) -> str:
         """A diff with hidden characters shown and its middle cut out where the window is too small for it."""
         room = max(2_000, (self._model.window - _REPLY_TOKENS - 4_000) * 3 // share)
-        return _cut(visible(diff), min(_MOST_DIFF, room))
+        return _cut(escape_controls(diff), min(_MOST_DIFF, room))
 
 
 def _cut(text: str, limit: int) -> str:

@@ -17,9 +17,10 @@ from gitmimo.evaluator.store import EvidenceStore, evidence_key
 from gitmimo.evaluator.suite import SuiteFindings, compare_suite
 from gitmimo.evaluator.suspicion import REVIEW, suspicious_lines, suspicious_paths
 from gitmimo.evaluator.tested_tree import TestedTree, build_tested_tree
+from gitmimo.evidence import DiffFacts, Evidence, Gate, Outcome, TestOutcome
 from gitmimo.git.patch import added_lines
 from gitmimo.git.tree import without_mimo
-from gitmimo.records import CommandResult, DiffFacts, Evidence, Gate, Oid, Outcome, TestOutcome
+from gitmimo.records import CommandResult, Oid
 
 GATES = ("product", "setup", "suite", "accept", "new tests", "origin")
 _MOST_RERUN = 10  # more new failures than this are no flicker

@@ -8,9 +8,10 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+from gitmimo.codec import dump_json, from_json
 from gitmimo.evaluator.baseline import Baseline, Earlier, conditions
 from gitmimo.evaluator.bench import Bench
-from gitmimo.records import TestReport, dump_json, from_json
+from gitmimo.evidence import TestReport
 
 _SCHEMA = "git-mimo/base/1"
 _MOST_BYTES = 20_000_000

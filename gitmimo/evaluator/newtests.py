@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from gitmimo.evaluator.baseline import Baseline
 from gitmimo.evaluator.bench import Bench, SuiteRun, fresh_tree, layout_of, run_suite
 from gitmimo.evaluator.command import TestCommand, TestKind
+from gitmimo.evidence import TestOutcome
 from gitmimo.git.tree import put_files
-from gitmimo.records import Oid, TestOutcome
+from gitmimo.records import Oid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

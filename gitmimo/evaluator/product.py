@@ -4,14 +4,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from gitmimo.errors import CheckError
+from gitmimo.evidence import DiffFacts
 from gitmimo.git.edit import entries_apart
 from gitmimo.git.inspect import find_tree_problems
 from gitmimo.git.objects import GITLINK, LINK
 from gitmimo.git.patch import diff_facts
 from gitmimo.git.repository import Repository
-from gitmimo.records import DiffFacts, Oid
+from gitmimo.records import Oid
 from gitmimo.redact import TAKEN_OUT, find_secrets
-from gitmimo.visible import visible
+from gitmimo.text import escape_controls
 
 _MOST_FILE_BYTES = 10 << 20
 _MOST_BYTES = 40 << 20
@@ -49,7 +50,7 @@ def inspect_product(
             continue
         data = repository.read_object(entry.oid)
         total += len(data)
-        shown = visible(entry.path, newlines=False)
+        shown = escape_controls(entry.path, newlines=False)
         if len(data) > _MOST_FILE_BYTES:
             continue  # a problem already
         problems += _secrets(shown, data, repository.read_blob(base, entry.path), known_secrets or {}, flags)

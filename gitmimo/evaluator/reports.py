@@ -10,7 +10,7 @@ from typing import Any
 
 from gitmimo.evaluator.command import ReportFormat
 from gitmimo.evaluator.probe import Probe
-from gitmimo.records import TestOutcome
+from gitmimo.evidence import TestOutcome
 
 _MOST_BYTES = 128 << 20
 _SKIPS = ("Skipped", "XFailed", "Exit", "SkipTest")

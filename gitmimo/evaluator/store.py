@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitmimo.git.lock import hold_lock
-from gitmimo.records import Evidence, Oid, dump_json, from_json
+from gitmimo.codec import dump_json, from_json
+from gitmimo.evidence import Evidence
+from gitmimo.locks import hold_lock
+from gitmimo.records import Oid
 
 _SCHEMA = "git-mimo/evidence/2"
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from gitmimo.evaluator.baseline import Baseline
 from gitmimo.evaluator.bench import SuiteRun
-from gitmimo.records import Outcome, TestOutcome
+from gitmimo.evidence import Outcome, TestOutcome
 
 _BAD = (TestOutcome.FAILED, TestOutcome.ERROR)
 

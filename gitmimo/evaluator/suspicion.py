@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 
+from gitmimo.evidence import DiffFacts
 from gitmimo.git.patch import AddedLine
-from gitmimo.records import DiffFacts
-from gitmimo.visible import has_hidden, visible
+from gitmimo.text import escape_controls, hidden_characters
 
 REVIEW = "review: "
 """What a flag begins with that forbids merging without a person or a critic."""
@@ -62,8 +62,8 @@ def suspicious_lines(lines: Iterable[AddedLine]) -> tuple[str, ...]:
     flags: dict[str, None] = {}
     recent: list[AddedLine] = []
     for line in lines:
-        where = f"`{visible(line.path, newlines=False)}` line {line.number}"
-        if hidden := has_hidden(line.text.decode("utf-8", "surrogateescape").rstrip("\r")):
+        where = f"`{escape_controls(line.path, newlines=False)}` line {line.number}"
+        if hidden := hidden_characters(line.text.decode("utf-8", "surrogateescape").rstrip("\r")):
             flags[f"{REVIEW}hidden characters ({', '.join(hidden[:3])}): {where}"] = None
         for pattern, meaning in _SIGNS:
             if pattern.search(line.text):
@@ -80,8 +80,8 @@ def suspicious_paths(diff: DiffFacts) -> tuple[str, ...]:
     flags = []
     for change in diff.files:
         name = PurePosixPath(change.path).name
-        shown = visible(change.path, newlines=False)
-        if has_hidden(change.path) or "\n" in change.path:
+        shown = escape_controls(change.path, newlines=False)
+        if hidden_characters(change.path) or "\n" in change.path:
             flags.append(f"{REVIEW}hidden characters in a name: `{shown}`")
         if name in _WATCHED:
             severity = REVIEW if name in (".gitattributes", ".gitmodules", ".envrc") else ""
@@ -99,7 +99,7 @@ _SKIP = re.compile(
 
 def weakened_tests(path: str, before: bytes, after: bytes | None) -> tuple[str, ...]:
     """Say in what a changed test file demands less than before."""
-    shown = visible(path, newlines=False)
+    shown = escape_controls(path, newlines=False)
     if after is None:
         return (f"{REVIEW}deletes a test file: `{shown}`",)
     found = []

@@ -6,10 +6,11 @@ from gitmimo.evaluator.bench import Bench
 from gitmimo.evaluator.protected import ProtectedPaths, is_dependency_file
 from gitmimo.evaluator.shared_files import is_shared, with_base_config
 from gitmimo.evaluator.suspicion import REVIEW, weakened_tests
+from gitmimo.evidence import DiffFacts
 from gitmimo.git.repository import Repository
 from gitmimo.git.tree import overlay, put_files, with_mimo_from
-from gitmimo.records import DiffFacts, Oid
-from gitmimo.visible import visible
+from gitmimo.records import Oid
+from gitmimo.text import escape_controls
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,12 +67,12 @@ def _flags(
 ) -> tuple[str, ...]:
     flags: list[str] = []
     for path in restored:
-        shown = visible(path, newlines=False)
+        shown = escape_controls(path, newlines=False)
         before, after = repository.read_blob(base, path), repository.read_blob(product, path)
         if protected.is_test(path):
             flags += weakened_tests(path, before, after) if before is not None else ()
         else:
             flags.append(f"{REVIEW}changes what tests or CI do: `{shown}`")
-    flags += [f"{REVIEW}changes test configuration: `{visible(path, newlines=False)}`" for path in merged]
+    flags += [f"{REVIEW}changes test configuration: `{escape_controls(path, newlines=False)}`" for path in merged]
     dependencies = sorted(path for path in changed if is_dependency_file(path))
-    return (*flags, *(f"may change dependencies: `{visible(path, newlines=False)}`" for path in dependencies))
+    return (*flags, *(f"may change dependencies: `{escape_controls(path, newlines=False)}`" for path in dependencies))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gitmimo.records import CandidateFacts, CriticOpinion, Evidence, RankedCandidate, Verdict
+from gitmimo.evidence import CandidateFacts, CriticOpinion, Evidence, RankedCandidate, Verdict
 
 
 def decide(candidates: Sequence[CandidateFacts], opinion: CriticOpinion | None = None) -> Verdict:

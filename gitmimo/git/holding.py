@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gitmimo.git.hold import Hold
-from gitmimo.git.lock import LockTimeout, hold_lock
 from gitmimo.git.refs import worktree_git_dir
 from gitmimo.git.repository import Repository
+from gitmimo.locks import LockTimeout, hold_lock
 
 _LOCK = ".lock"
 _LONGEST_WAIT_S = 60.0

@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from gitmimo.codec import from_json
 from gitmimo.git.binary import GitResult, run_git
 from gitmimo.git.edit import entries_apart, hold_written, is_git_dir_name
 from gitmimo.git.objects import EXECUTABLE, FILE
 from gitmimo.git.repository import Repository
 from gitmimo.git.tree_rules import product_key, read_tree_rules
-from gitmimo.records import Oid, from_json
+from gitmimo.records import Oid
 
 # Nothing of the user's index settings may change what is seen, or write beside the index
 INDEX_SWITCHES = tuple(

@@ -8,7 +8,7 @@ from gitmimo.git.objects import GITLINK, LINK, TREE, Entry
 from gitmimo.git.patch import added_lines
 from gitmimo.git.repository import Repository
 from gitmimo.records import Oid
-from gitmimo.visible import visible
+from gitmimo.text import escape_controls
 
 _MAX_FILE_BYTES = 10 << 20
 _MAX_LINKS = 40
@@ -104,4 +104,4 @@ def _with_conflict_markers(repository: Repository, base: Oid, tree: Oid) -> Iter
 
 
 def _shown(path: str) -> str:
-    return f"`{visible(path, newlines=False)}`"
+    return f"`{escape_controls(path, newlines=False)}`"

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 
 from unidiff.patch import PatchSet
 
+from gitmimo.evidence import DiffFacts, FileChange
 from gitmimo.git.binary import stream_git
 from gitmimo.git.edit import entries_apart
 from gitmimo.git.objects import GITLINK, Entry
 from gitmimo.git.repository import Repository
-from gitmimo.records import DiffFacts, FileChange, Oid
+from gitmimo.records import Oid
 
 _DIFF = ("diff-tree", "-r", "-M", "--no-color", "--no-ext-diff", "--no-textconv", "--ignore-submodules=none")
 _LITERAL = ("--literal-pathspecs",)

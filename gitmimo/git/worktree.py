@@ -11,10 +11,10 @@ from pathlib import Path
 from gitmimo.errors import RepoError, WorktreeError
 from gitmimo.git.admin import MARK, admin_entries, discard, find_entry_of, is_ours, remove_tree, sweep
 from gitmimo.git.binary import GitFailed, check_outside_name
-from gitmimo.git.lock import hold_lock
 from gitmimo.git.refs import branch_ref, check_branch_prefix, clear_stale_lock, delete_ref, read_ref, short_name
 from gitmimo.git.repository import Repository
 from gitmimo.git.tree import CHECKOUT_SWITCHES
+from gitmimo.locks import hold_lock
 from gitmimo.records import Oid
 
 _LONG_WAIT_S = 600.0

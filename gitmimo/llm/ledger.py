@@ -16,7 +16,7 @@ from pathlib import Path
 from gitmimo.errors import MimoError
 from gitmimo.llm.budget import WARN_AT, BudgetLimits, Grant, Need, Scope, Standing, decide, limit_reached, to_nano
 from gitmimo.llm.ledger_file import LedgerFile
-from gitmimo.llm.processes import is_alive, process_name
+from gitmimo.processes import is_alive, process_name
 from gitmimo.records import Usage
 
 _MINUTE_S = 60.0

@@ -23,10 +23,10 @@ from gitmimo.llm.client import Call
 from gitmimo.llm.failures import AttemptFailed
 from gitmimo.llm.locks import FileLock, held
 from gitmimo.llm.openai_client import Endpoint, OpenAIClient
-from gitmimo.llm.processes import is_alive, physical_cores, process_name
 from gitmimo.llm.registry import find_model, no_library
 from gitmimo.llm.retry import sleep_unless
 from gitmimo.llm.transport import Timeouts, Transport
+from gitmimo.processes import is_alive, physical_cores, process_name
 from gitmimo.records import Reply
 
 _SERVER_FILE = Path(__file__).with_name("local_server.py")

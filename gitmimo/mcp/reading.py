@@ -5,15 +5,16 @@ import os
 from typing import Any
 
 from gitmimo.agent.shell.observations import as_data, cut_middle
+from gitmimo.codec import to_json
 from gitmimo.errors import UsageError
 from gitmimo.git import patch
 from gitmimo.git.repository import Repository
 from gitmimo.git.tree import without_mimo
 from gitmimo.memory.library import read_library
 from gitmimo.memory.recall import recall
-from gitmimo.records import SessionResult, SessionStatus, to_json
 from gitmimo.redact import known_secrets, redact
-from gitmimo.visible import visible
+from gitmimo.results import SessionResult, SessionStatus
+from gitmimo.text import escape_controls
 from gitmimo.workflow.history import SessionState, find_session, read_all, read_session
 from gitmimo.workflow.land import result_json
 from gitmimo.workflow.noted import read_known_session
@@ -138,5 +139,5 @@ def _told(text: str) -> str:
     """Secrets out, hidden characters visible, bounded, marked."""
     if not text.strip():
         raise UsageError("there is nothing to show")
-    clean, _ = redact(visible(text), known_secrets(os.environ))
+    clean, _ = redact(escape_controls(text), known_secrets(os.environ))
     return f"{_NOTICE}\n{as_data(cut_middle(clean, most=_MOST, pointer='in the repository')[0])}"

@@ -23,8 +23,9 @@ from gitmimo.memory.session_record import DREAMED, MAX_BYTES, read_labels, read_
 from gitmimo.memory.skill_file import Skill, tree_changes
 from gitmimo.memory.skill_making import Made, Workshop, make_from_session
 from gitmimo.memory.store import Changes, add_facts, attributes_change, pin_sources
-from gitmimo.records import CandidateResult, Oid
+from gitmimo.records import Oid
 from gitmimo.redact import find_secrets
+from gitmimo.results import CandidateResult
 
 _MOST_SOURCES = 5
 

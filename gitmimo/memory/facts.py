@@ -22,7 +22,7 @@ from gitmimo.memory.front_matter import (
 )
 from gitmimo.records import Oid
 from gitmimo.redact import find_secrets
-from gitmimo.visible import has_hidden
+from gitmimo.text import hidden_characters
 
 MEMORY_DIR = ".mimo/memory"
 MAX_FACT_BYTES = 65_536
@@ -145,7 +145,7 @@ def check_text(text: str) -> str:
             hint="write several facts, or a document that a fact points to",
         )
     text = "\n".join(lines)
-    hidden = has_hidden(text)
+    hidden = hidden_characters(text)
     if hidden:
         raise BadMemory(f"hidden characters: {', '.join(hidden[:3])}")
     if any(line == "---" for line in lines):

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gitmimo.errors import BadMemory
-from gitmimo.visible import has_hidden
+from gitmimo.text import hidden_characters
 
 Value = str | tuple[str, ...] | Mapping[str, str] | tuple[Mapping[str, str], ...]
 """A scalar, a list of scalars, a map of scalars, or a list of such maps."""
@@ -61,7 +61,7 @@ def read_document(data: bytes, *, max_bytes: int, merged: bool = False) -> Docum
         text = data.decode().replace("\r\n", "\n")
     except UnicodeDecodeError as exc:
         raise BadMemory(f"not UTF-8 at byte {exc.start}") from exc
-    hidden = has_hidden(text)
+    hidden = hidden_characters(text)
     if hidden:
         raise BadMemory(f"hidden characters: {', '.join(hidden[:3])}")
     if not text.startswith("---\n"):
@@ -121,7 +121,7 @@ def refuse_unknown(document: Document, allowed: Sequence[str]) -> None:
 
 
 def _quote(text: str) -> str:
-    hidden = has_hidden(text.replace("\n", " "))
+    hidden = hidden_characters(text.replace("\n", " "))
     if hidden:
         raise BadMemory(f"hidden characters in a value: {', '.join(hidden[:3])}")
     # a dash escaped: readers that cut the header at the next `---` must not find one
@@ -219,7 +219,7 @@ class _Parser:
             if not _QUOTED.match(raw):
                 raise self._wrong("broken quotes")
             text = str(json.loads(raw))
-            if has_hidden(text.replace("\n", " ")):
+            if hidden_characters(text.replace("\n", " ")):
                 raise self._wrong("hidden characters")
             return text
         if raw[:1] in _FORBIDDEN:

@@ -12,9 +12,10 @@ from gitmimo.memory.commands import program_of
 from gitmimo.memory.facts import Fact, FactKind, FactStatus, Source, new_fact
 from gitmimo.memory.material import SessionMaterial
 from gitmimo.memory.recorded import Doing
-from gitmimo.records import ActionKind, CandidateResult, Oid
+from gitmimo.records import ActionKind, Oid
 from gitmimo.redact import redact
-from gitmimo.visible import visible
+from gitmimo.results import CandidateResult
+from gitmimo.text import escape_controls
 
 MOST_LESSONS = 3
 _NOT_FOUND = re.compile(r"command not found|not found\s*$|No module named", re.M)
@@ -35,7 +36,7 @@ def find_lessons(
     """
     found: list[Fact] = []
     for text, commits in _sentences(material, winner, failed, worked):
-        clean = visible(redact(text, known)[0], newlines=False)
+        clean = escape_controls(redact(text, known)[0], newlines=False)
         try:
             fact = new_fact(
                 kind=FactKind.LESSON,

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gitmimo.memory.outcomes import Label
-from gitmimo.records import CandidateResult, Oid, SessionResult
+from gitmimo.records import Oid
+from gitmimo.results import CandidateResult, SessionResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

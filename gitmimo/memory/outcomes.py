@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from gitmimo.errors import SkillRefused
-from gitmimo.visible import has_hidden, visible
+from gitmimo.text import escape_controls, hidden_characters
 
 _MOST_BYTES = 400_000
 _MOST_ABOUT = 300
@@ -138,7 +138,7 @@ def read_outcomes(data: bytes) -> Outcomes:
         text = data.decode() if len(data) <= _MOST_BYTES else ""
     except UnicodeDecodeError as exc:
         raise SkillRefused("the log of the skill's outcomes is not UTF-8") from exc
-    if len(data) > _MOST_BYTES or has_hidden(text):
+    if len(data) > _MOST_BYTES or hidden_characters(text):
         raise SkillRefused("the log of the skill's outcomes is too large or holds hidden characters")
     return Outcomes(events=tuple(sorted({_event(line) for line in text.splitlines() if line.strip()})))
 
@@ -160,7 +160,7 @@ def _event(line: str) -> Event:
 
 def _with_event(outcomes: Outcomes, what: str, about: str, now: datetime) -> Outcomes:
     moment = now.astimezone(UTC).replace(microsecond=0)
-    text = " ".join(visible(about, newlines=False).split())[:_MOST_ABOUT].strip()
+    text = " ".join(escape_controls(about, newlines=False).split())[:_MOST_ABOUT].strip()
     if outcomes.events and outcomes.events[-1].time >= moment:
         moment = outcomes.events[-1].time + timedelta(seconds=1)  # sorting must keep the order
     event = Event(time=moment, what=what, about=text)

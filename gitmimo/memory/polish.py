@@ -11,7 +11,7 @@ from gitmimo.llm.model import Model
 from gitmimo.memory.generalise import General
 from gitmimo.memory.skill_file import check_name, harmless
 from gitmimo.records import Message
-from gitmimo.visible import has_hidden
+from gitmimo.text import hidden_characters
 
 _ASK = """Name a procedure that other programmers will look up. Answer with one JSON object and nothing else:
 {"name": "two to five lower-case words joined by hyphens", "description": "one sentence that says what it does, then \
@@ -38,4 +38,4 @@ def polish_skill(model: Model, general: General) -> tuple[str, str] | None:
     except (ValueError, KeyError, TypeError, SkillRefused):
         return None
     shared = set(re.findall(r"[a-z]{4,}", description.lower())) & set(re.findall(r"[a-z]{4,}", task.lower()))
-    return (name, description) if len(description) > 20 and shared and not has_hidden(description) else None
+    return (name, description) if len(description) > 20 and shared and not hidden_characters(description) else None

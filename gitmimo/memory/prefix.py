@@ -6,7 +6,7 @@ from gitmimo.memory.facts import FactStatus
 from gitmimo.memory.index import MAX_INDEX_LINES, index_text
 from gitmimo.memory.recall import best_match, indexed_facts
 from gitmimo.memory.session_record import without_own_words
-from gitmimo.visible import visible
+from gitmimo.text import escape_controls
 
 RULE_FILES = ("AGENTS.md", "CLAUDE.md")
 _MOST_FACTS = 400
@@ -48,7 +48,9 @@ def match_text(repository: Repository, commit: str, task: str, *, max_chars: int
     if hit is None:
         return ""
     text = hit.text if hit.kind == "fact" else f"{hit.title}\n\n{without_own_words(hit.text)}"
-    return f'<recalled {hit.kind}="{hit.id}" status="{hit.status}">\n{_cut(visible(text), max_chars)}\n</recalled>'
+    return (
+        f'<recalled {hit.kind}="{hit.id}" status="{hit.status}">\n{_cut(escape_controls(text), max_chars)}\n</recalled>'
+    )
 
 
 def told_fact(repository: Repository, commit: str, task: str) -> str | None:
@@ -65,7 +67,7 @@ def _rule_files(repository: Repository, commit: str) -> list[tuple[str, str]]:
         data = repository.read_blob(commit, name)
         if entry is None or entry.mode == LINK or data is None:
             continue
-        text = visible(data.decode(errors="replace")).strip().replace("</project-", "< /project-")
+        text = escape_controls(data.decode(errors="replace")).strip().replace("</project-", "< /project-")
         if text and text not in (f"@{other}" for other in RULE_FILES) and text not in (known for _, known in found):
             found.append((name, text))
     return found

@@ -18,7 +18,7 @@ import jsonschema
 from gitmimo.errors import SkillRefused
 from gitmimo.memory.procedure import Change, Condition, Example, Parameter, Probe, Procedure, ProcedureStep
 from gitmimo.memory.skill_runner import FORMS, SCHEMA
-from gitmimo.visible import has_hidden
+from gitmimo.text import hidden_characters
 
 SCHEMA_FILE = Path(__file__).with_name("procedure.schema.json")
 MAX_BYTES = 512_000
@@ -194,7 +194,7 @@ def _problems(procedure: Procedure) -> Iterator[str]:
                 yield f"a slot without a parameter: `{match[1][:60]}`"
             if match[2] is not None and match[2] not in FORMS:
                 yield f"a slot with an unknown spelling: `{match[2][:60]}`"
-        hidden = has_hidden(text.replace("\r", ""))
+        hidden = hidden_characters(text.replace("\r", ""))
         if hidden:
             yield f"hidden characters in the procedure: {', '.join(hidden[:3])}"
     for path in _paths(procedure):

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from gitmimo.codec import dump_json, from_json
 from gitmimo.errors import BadMemory
 from gitmimo.git.repository import Repository
 from gitmimo.memory.facts import MEMORY_DIR, Fact, FactStatus, Origin, read_fact
 from gitmimo.memory.front_matter import read_document, text_of
 from gitmimo.memory.store import list_files, mark_stale
-from gitmimo.records import Oid, dump_json, from_json
+from gitmimo.records import Oid
 
 SESSIONS_DIR = ".mimo/sessions"
 SKILLS_DIR = ".mimo/skills"

@@ -8,12 +8,13 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from gitmimo.codec import from_json
 from gitmimo.git.edit import entries_apart
 from gitmimo.git.objects import TREE
 from gitmimo.git.repository import Repository
 from gitmimo.git.tree import without_mimo
 from gitmimo.memory.effects import without_junk
-from gitmimo.records import Action, ActionKind, Oid, Step, from_json
+from gitmimo.records import Action, ActionKind, Oid, Step
 
 _MOST_BYTES = 50_000_000
 _CUT = 300

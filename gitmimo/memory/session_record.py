@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from gitmimo.errors import BadMemory
 from gitmimo.memory.front_matter import Value, read_document, texts_of, write_document
-from gitmimo.records import CandidateResult, SessionResult
 from gitmimo.redact import redact
-from gitmimo.visible import visible
+from gitmimo.results import CandidateResult, SessionResult
+from gitmimo.text import escape_controls
 
 SESSIONS_DIR = ".mimo/sessions"
 MAX_BYTES = 10_000
@@ -184,6 +184,6 @@ def _cell(text: str, limit: int, known: Mapping[str, str] | None) -> str:
 
 def _clean(text: str, limit: int, known: Mapping[str, str] | None) -> str:
     """One paragraph without secrets, hidden characters and header lines."""
-    text = visible(redact(text, known)[0]).replace("---", "- - -")
+    text = escape_controls(redact(text, known)[0]).replace("---", "- - -")
     text = text if limit == _TASK else " ".join(text.split())
     return text if len(text) <= limit else f"{text[: max(0, limit - 1)].rstrip()}…"

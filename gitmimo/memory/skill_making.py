@@ -20,8 +20,9 @@ from gitmimo.memory.recorded import RecordedStep
 from gitmimo.memory.replay import Admission, Bench, admit, changed_paths
 from gitmimo.memory.skill_file import Skill, harmless, make_skill
 from gitmimo.memory.task_words import skill_name
-from gitmimo.records import CandidateResult, Oid
+from gitmimo.records import Oid
 from gitmimo.redact import redact
+from gitmimo.results import CandidateResult
 
 _MOST_STEPS = 60
 _MOST_CONDITIONS = 12

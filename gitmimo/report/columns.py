@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from gitmimo.report.changes import STATUS_WORDS
 from gitmimo.report.diff import DiffLine, FileDiff
-from gitmimo.visible import visible
+from gitmimo.text import escape_controls
 
 
 class Row(NamedTuple):
@@ -27,9 +27,11 @@ def side_by_side(files: Sequence[FileDiff], *, width: int) -> Iterator[Row]:
         change = file.change
         name = f"{change.old_path} -> {change.path}" if change.old_path else change.path
         size = "binary" if change.is_binary else f"+{change.added} -{change.removed}"
-        yield Row("head", visible(f"{name}  {STATUS_WORDS.get(change.status, change.status)}  {size}", newlines=False))
+        yield Row(
+            "head", escape_controls(f"{name}  {STATUS_WORDS.get(change.status, change.status)}  {size}", newlines=False)
+        )
         for remark in file.remarks:
-            yield Row("remark", visible(remark, newlines=False))
+            yield Row("remark", escape_controls(remark, newlines=False))
         yield from _rows(file.lines, half)
         yield Row("remark", "")
 
@@ -47,7 +49,7 @@ def _rows(lines: Sequence[DiffLine], half: int) -> Iterator[Row]:
         elif line.kind != "\\":
             yield from _pairs(removed, added, half)
             if line.kind == "@":
-                yield Row("hunk", visible(f"@@ {line.old} -> {line.new} @@ {line.text}", newlines=False))
+                yield Row("hunk", escape_controls(f"@@ {line.old} -> {line.new} @@ {line.text}", newlines=False))
             else:
                 yield Row("same", _cell(line.old, " ", line.text, half), _cell(line.new, " ", line.text, half).rstrip())
     yield from _pairs(removed, added, half)
@@ -64,7 +66,7 @@ def _pairs(removed: list[DiffLine], added: list[DiffLine], half: int) -> Iterato
 
 
 def _cell(number: int, mark: str, text: str, width: int) -> str:
-    shown = visible(text, newlines=False).expandtabs(4)
+    shown = escape_controls(text, newlines=False).expandtabs(4)
     return _fit(f"{number:5} {mark}{shown}", width)
 
 

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from gitmimo.evidence import FileChange
 from gitmimo.git.patch import diff_facts, diff_text
 from gitmimo.git.repository import Repository
-from gitmimo.records import FileChange, Oid
+from gitmimo.records import Oid
 
 _HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@(.*)", re.DOTALL)
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 from typing import TypeAlias
 
-from gitmimo.visible import has_hidden, visible
+from gitmimo.text import escape_controls, hidden_characters
 
 _MARKS = re.compile(r"&lt;U\+[0-9A-F]{4,6}&gt;|\\x[0-9a-f]{2}")
 _VOID = frozenset({"br", "hr", "meta", "input", "link", "col"})
@@ -24,8 +24,8 @@ def escape(text: str) -> str:
     """Escape a text and show what is hidden in it, marked as such."""
     if text.isascii() and text.isprintable():
         return html.escape(text)
-    shown = html.escape(visible(text))
-    return _MARKS.sub(r"<mark>\g<0></mark>", shown) if has_hidden(text) else shown
+    shown = html.escape(escape_controls(text))
+    return _MARKS.sub(r"<mark>\g<0></mark>", shown) if hidden_characters(text) else shown
 
 
 def tag(element: str, /, *children: Child, **attributes: str | int | float | bool | None) -> Markup:
@@ -65,5 +65,5 @@ def _attribute(key: str, value: str | int | float | bool | None) -> str:
         return f" {name}"
     if isinstance(value, float):
         value = f"{value:.2f}".rstrip("0").rstrip(".")
-    quoted = html.escape(visible(str(value), newlines=False), quote=False).replace('"', "&quot;")
+    quoted = html.escape(escape_controls(str(value), newlines=False), quote=False).replace('"', "&quot;")
     return f' {name}="{quoted}"'

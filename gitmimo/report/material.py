@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from gitmimo.errors import JournalError, RepoError
 from gitmimo.git.repository import Repository
 from gitmimo.git.tree import without_mimo
-from gitmimo.records import CandidateResult, Oid, SessionResult, Step
+from gitmimo.records import Oid, Step
 from gitmimo.report.diff import FileDiff, read_diff
+from gitmimo.results import CandidateResult, SessionResult
 from gitmimo.workflow.steps import find_tip, has_object, read_steps
 
 

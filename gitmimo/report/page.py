@@ -6,12 +6,13 @@ from importlib import resources
 
 from gitmimo import __version__
 from gitmimo.git.repository import Repository
-from gitmimo.records import CandidateResult, Oid, SessionResult
+from gitmimo.records import Oid
 from gitmimo.report.changes import DiffRenderer, counts, escaped_path
 from gitmimo.report.html import Markup, escape, join, prose, tag
 from gitmimo.report.material import Material, Product, read_material
 from gitmimo.report.summary import attention, header, scroller, tests_section, verdict_section, winner_of
 from gitmimo.report.timeline import StepRenderer, plots_section
+from gitmimo.results import CandidateResult, SessionResult
 
 _SECTIONS = (
     ("verdict", "Verdict"),

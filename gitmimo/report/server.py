@@ -15,11 +15,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from gitmimo.errors import MimoError
 from gitmimo.git.repository import Repository
-from gitmimo.records import SessionId, SessionStatus, is_session_id
+from gitmimo.records import SessionId, is_session_id
 from gitmimo.report.html import Markup, tag
 from gitmimo.report.page import review_page, whole_page
 from gitmimo.report.plots import say_count, say_seconds, say_usd
 from gitmimo.report.summary import STATUS_CLASS, scroller
+from gitmimo.results import SessionStatus
 from gitmimo.workflow.history import SessionState, list_session_ids, read_all, read_session, sessions_directory
 from gitmimo.workflow.opinions import Opinions, add_comment, choose, read_opinions
 

@@ -1,11 +1,12 @@
 """The first screen of the page: what was asked, what won, why, and what to look at first."""
 
 from gitmimo.evaluator.suspicion import REVIEW, needs_review
-from gitmimo.records import CandidateResult, Gate, Outcome, SessionResult, TestOutcome
+from gitmimo.evidence import Gate, Outcome, TestOutcome
 from gitmimo.report.changes import counts, escaped_path
 from gitmimo.report.html import Markup, join, prose, tag
 from gitmimo.report.material import Material
 from gitmimo.report.plots import say_count, say_seconds, say_usd, swatch
+from gitmimo.results import CandidateResult, SessionResult
 
 _MARKS = {Outcome.PASS: ("✓", "good"), Outcome.FAIL: ("✗", "bad"), Outcome.UNKNOWN: ("?", "bad")}
 STATUS_CLASS = {"passed": "good", "failed": "bad", "error": "bad", "budget": "warn", "interrupted": "warn"}

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from gitmimo.records import ActionKind, CandidateResult, Step
+from gitmimo.records import ActionKind, Step
 from gitmimo.report.changes import escaped_path
 from gitmimo.report.html import Markup, join, tag
 from gitmimo.report.material import Material
@@ -17,6 +17,7 @@ from gitmimo.report.plots import (
     step_strip,
     swatch,
 )
+from gitmimo.results import CandidateResult
 
 OBSERVATION_CHARACTERS = 3_000
 PAGE_CHARACTERS = 3_000_000  # of all steps together

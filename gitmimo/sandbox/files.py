@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gitmimo.errors import MimoError
-from gitmimo.visible import visible
+from gitmimo.text import escape_controls
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # characters that a file system may leave out of names when it compares them
@@ -23,7 +23,7 @@ class PathRefused(MimoError):
 
 def check_inside(path: str) -> tuple[str, ...]:
     """Return the parts of a relative path; PathRefused when it is absolute, climbs, or names git's own directory."""
-    shown = visible(path, newlines=False)
+    shown = escape_controls(path, newlines=False)
     if not path or path.endswith("/") or path.strip() == ".":
         raise PathRefused(f"not the path of a file: `{shown}`")
     if "\0" in path:
@@ -47,9 +47,9 @@ def read_inside(root: Path, path: str, *, most_bytes: int = MOST_BYTES) -> bytes
             with os.fdopen(fd, "rb") as file:
                 kind = os.fstat(fd)
                 if not stat.S_ISREG(kind.st_mode):
-                    raise PathRefused(f"not a regular file: `{visible(path, newlines=False)}`")
+                    raise PathRefused(f"not a regular file: `{escape_controls(path, newlines=False)}`")
                 if kind.st_size > most_bytes:
-                    raise PathRefused(f"the file is too large to read: `{visible(path, newlines=False)}`")
+                    raise PathRefused(f"the file is too large to read: `{escape_controls(path, newlines=False)}`")
                 return file.read(most_bytes + 1)
     except FileNotFoundError:
         return None
@@ -89,7 +89,7 @@ def _parent(root: Path, parts: tuple[str, ...], path: str, *, create: bool) -> I
             os.close(directory)
             directory = below
         if create and os.fstat(directory).st_dev != top:
-            raise PathRefused(f"the path leads to another file system: `{visible(path, newlines=False)}`")
+            raise PathRefused(f"the path leads to another file system: `{escape_controls(path, newlines=False)}`")
         yield directory
     finally:
         os.close(directory)
@@ -103,7 +103,7 @@ def _mode_of(directory: int, name: str, path: str) -> int:
         return 0o644
     if not stat.S_ISREG(found.st_mode):
         what = "a symlink" if stat.S_ISLNK(found.st_mode) else "no regular file"
-        raise PathRefused(f"{what} is in the way: `{visible(path, newlines=False)}`")
+        raise PathRefused(f"{what} is in the way: `{escape_controls(path, newlines=False)}`")
     return stat.S_IMODE(found.st_mode) & 0o777
 
 
@@ -130,7 +130,7 @@ def _is_git_name(name: str) -> bool:
 
 
 def _refused(path: str, error: OSError) -> PathRefused:
-    shown = visible(path, newlines=False)
+    shown = escape_controls(path, newlines=False)
     if error.errno in (errno.ELOOP, errno.ENOTDIR):
         return PathRefused(f"a symlink or file is in the way of the path: `{shown}`")
     return PathRefused(f"{(error.strerror or 'cannot be used').lower()}: `{shown}`")

@@ -7,22 +7,15 @@ from dataclasses import replace
 from gitmimo.agent.external.runner import ExternalAgent
 from gitmimo.agent.planning import temperature_for
 from gitmimo.agent.runner import CandidateInput, pick_strategy, run_candidate
+from gitmimo.codec import dump_json
 from gitmimo.errors import MimoError
 from gitmimo.git import commit, refs, tree
 from gitmimo.git.repository import Repository
 from gitmimo.journal import Journal
 from gitmimo.llm.model import Model
-from gitmimo.records import (
-    ActionKind,
-    CandidateResult,
-    Oid,
-    Step,
-    StopReason,
-    Trajectory,
-    Usage,
-    dump_json,
-)
+from gitmimo.records import ActionKind, Oid, Step, StopReason, Trajectory, Usage
 from gitmimo.redact import redact
+from gitmimo.results import CandidateResult
 from gitmimo.workflow.dropped import find_dropped
 from gitmimo.workflow.plan import Plan
 from gitmimo.workflow.progress import Interrupt, Observer, Progress

@@ -13,13 +13,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from gitmimo.codec import from_json
 from gitmimo.errors import NeedsPerson, RepoError
 from gitmimo.git.binary import run_git
-from gitmimo.git.lock import LockTimeout, hold_lock
 from gitmimo.git.mending import remove_lock
 from gitmimo.git.refs import worktree_git_dir
 from gitmimo.git.repository import Repository
-from gitmimo.records import from_json
+from gitmimo.locks import LockTimeout, hold_lock
 
 _VERSION = 1
 _LOCK = "remember.lock"

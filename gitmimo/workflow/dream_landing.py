@@ -1,8 +1,8 @@
 """A dream's branch into the branch that is checked out, so that `git mimo undo` takes it back."""
 
 from gitmimo.git import refs
-from gitmimo.git.lock import hold_lock
 from gitmimo.git.repository import Repository
+from gitmimo.locks import hold_lock
 from gitmimo.records import Oid
 from gitmimo.workflow.land import merge_recorded
 

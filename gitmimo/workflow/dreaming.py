@@ -18,7 +18,8 @@ from gitmimo.memory.prefix import told_fact
 from gitmimo.memory.replay import Bench, replay
 from gitmimo.memory.session_record import record_path, write_session_record
 from gitmimo.memory.skill_file import Skill
-from gitmimo.records import CandidateResult, Oid, SessionId, SessionResult, utc_now
+from gitmimo.records import Oid, SessionId, utc_now
+from gitmimo.results import CandidateResult, SessionResult
 from gitmimo.sandbox.base import Sandbox
 from gitmimo.workflow import trust
 from gitmimo.workflow.judging import Judge

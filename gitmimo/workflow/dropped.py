@@ -3,7 +3,7 @@
 from gitmimo.git import tree
 from gitmimo.git.repository import Repository
 from gitmimo.records import Oid
-from gitmimo.visible import visible
+from gitmimo.text import escape_controls
 from gitmimo.workflow.steps import TRAJECTORY
 from gitmimo.workflow.workspace import Place
 
@@ -35,4 +35,4 @@ def _memory(repository: Repository, root: Oid) -> dict[str, Oid]:
 
 def _names(paths: list[str]) -> str:
     more = f" and {len(paths) - _MOST_NAMED} more" if len(paths) > _MOST_NAMED else ""
-    return ", ".join(f"`{visible(path, newlines=False)}`" for path in paths[:_MOST_NAMED]) + more
+    return ", ".join(f"`{escape_controls(path, newlines=False)}`" for path in paths[:_MOST_NAMED]) + more

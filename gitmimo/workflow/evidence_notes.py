@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from gitmimo.codec import dump_json, from_json, to_json
 from gitmimo.errors import RepoError
+from gitmimo.evidence import Evidence, Verdict
 from gitmimo.git import notes
 from gitmimo.git.refs import NOTES_REF, read_ref
 from gitmimo.git.repository import Repository
-from gitmimo.records import Evidence, Oid, SessionId, Verdict, dump_json, from_json, is_session_id, to_json
+from gitmimo.records import Oid, SessionId, is_session_id
 
 SCHEMA = "git-mimo/note/1"
 MAX_NOTE_BYTES = 4_000_000

@@ -2,9 +2,11 @@
 
 from typing import Protocol
 
+from gitmimo.evidence import Evidence
 from gitmimo.git.repository import Repository
 from gitmimo.journal import Journal
-from gitmimo.records import CandidateResult, Evidence, Oid
+from gitmimo.records import Oid
+from gitmimo.results import CandidateResult
 from gitmimo.workflow.candidates import attempt
 from gitmimo.workflow.judging import Judge
 from gitmimo.workflow.plan import Plan

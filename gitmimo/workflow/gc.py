@@ -10,9 +10,9 @@ from pathlib import Path
 from gitmimo.errors import JournalError, MimoError, UsageError
 from gitmimo.git import ops, refs
 from gitmimo.git.holding import hold_objects, sweep_holds
-from gitmimo.git.lock import LockTimeout, hold_lock
 from gitmimo.git.repository import Repository
 from gitmimo.git.worktree import list_worktrees
+from gitmimo.locks import LockTimeout, hold_lock
 from gitmimo.memory.recall import INDEX_NAME, drop_index
 from gitmimo.records import Oid, SessionId, is_session_id
 from gitmimo.workflow.cleaning import UNFINISHED, clear_session, processes_in

@@ -6,18 +6,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from gitmimo.codec import from_json
 from gitmimo.errors import JournalError, MimoError, UsageError
-from gitmimo.git.lock import is_held
 from gitmimo.journal import Entry, read_journal
-from gitmimo.records import (
-    CandidateResult,
-    Oid,
-    SessionId,
-    SessionResult,
-    SessionStatus,
-    from_json,
-    is_session_id,
-)
+from gitmimo.locks import is_locked
+from gitmimo.records import Oid, SessionId, is_session_id
+from gitmimo.results import CandidateResult, SessionResult, SessionStatus
 
 LOCK_NAME = "lock"
 STOP_NAME = "stop"
@@ -118,7 +112,7 @@ def read_session(repository: Home, session: SessionId) -> SessionState:
     if not entries:
         raise JournalError(f"nothing was recorded of session `{session}`")
     state = _fold(session, entries)
-    if state.result.status is SessionStatus.RUNNING and not is_held(directory / LOCK_NAME):
+    if state.result.status is SessionStatus.RUNNING and not is_locked(directory / LOCK_NAME):
         state = replace(state, result=replace(state.result, status=SessionStatus.STOPPED))
     return state
 
@@ -132,7 +126,7 @@ def read_all(repository: Home, *, limit: int | None = None) -> Iterator[SessionS
 def read_running(repository: Home) -> list[SessionState]:
     """Read the sessions that run, newest first. They hold their lock, so no other journal is read."""
     directory = sessions_directory(repository)
-    held = [name for name in list_session_ids(repository) if is_held(directory / name / LOCK_NAME)]
+    held = [name for name in list_session_ids(repository) if is_locked(directory / name / LOCK_NAME)]
     states = [_read_or_report(repository, session) for session in held]
     return [state for state in states if state.result.status is SessionStatus.RUNNING]
 
@@ -168,7 +162,7 @@ def request_stop(repository: Home, name: str | None) -> tuple[SessionId, ...]:
     stopped = []
     for session in wanted:
         directory = sessions_directory(repository) / session
-        if is_held(directory / LOCK_NAME):
+        if is_locked(directory / LOCK_NAME):
             (directory / STOP_NAME).touch()
             stopped.append(session)
     return tuple(stopped)

@@ -14,9 +14,10 @@ from gitmimo.evaluator.evaluate import evaluate
 from gitmimo.evaluator.goals import Need, find_mending
 from gitmimo.evaluator.kept_baseline import KeptBaseline
 from gitmimo.evaluator.store import EvidenceStore
+from gitmimo.evidence import Evidence
 from gitmimo.git.edit import check_tree_path
 from gitmimo.git.repository import Repository
-from gitmimo.records import Evidence, Oid, SessionId
+from gitmimo.records import Oid, SessionId
 from gitmimo.redact import known_secrets
 from gitmimo.sandbox.base import Limits
 from gitmimo.sandbox.probe import open_sandbox

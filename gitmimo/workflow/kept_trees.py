@@ -1,9 +1,10 @@
 """The trees that a candidate was judged by, under a private ref: no commit of its branch holds them."""
 
+from gitmimo.evidence import Evidence
 from gitmimo.git import refs
 from gitmimo.git.objects import TREE, Entry
 from gitmimo.git.repository import Repository
-from gitmimo.records import Evidence, SessionId
+from gitmimo.records import SessionId
 
 KEPT_TREES = "refs/mimo/trees/"
 

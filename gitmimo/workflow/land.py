@@ -6,12 +6,15 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from gitmimo.codec import dump_json, to_json
 from gitmimo.errors import MimoError, NeedsPerson, RefMoved, UsageError
+from gitmimo.evidence import Evidence
 from gitmimo.git import commit, merge, notes, ops, refs, tree
 from gitmimo.git.mending import mend_checkout
 from gitmimo.git.repository import Repository
 from gitmimo.journal import Journal, read_journal
-from gitmimo.records import CandidateResult, Evidence, Oid, SessionResult, dump_json, to_json
+from gitmimo.records import Oid
+from gitmimo.results import CandidateResult, SessionResult
 from gitmimo.workflow.remember import index_after_merge
 
 SUBJECT_LENGTH = 72

@@ -7,13 +7,15 @@ from pathlib import Path
 from gitmimo.config import Config
 from gitmimo.errors import NeedsPerson, UsageError
 from gitmimo.evaluator.suspicion import needs_review
+from gitmimo.evidence import Evidence
 from gitmimo.git import refs
 from gitmimo.git.holding import hold_objects
-from gitmimo.git.lock import hold_lock
 from gitmimo.git.repository import Repository
 from gitmimo.journal import Journal, read_journal
+from gitmimo.locks import hold_lock
 from gitmimo.memory.outcomes import Label
-from gitmimo.records import Evidence, Oid, SessionResult, utc_now
+from gitmimo.records import Oid, utc_now
+from gitmimo.results import SessionResult
 from gitmimo.workflow import land
 from gitmimo.workflow.evidence_notes import Outcome
 from gitmimo.workflow.evidence_search import record_outcome

@@ -5,7 +5,8 @@ import re
 from gitmimo.errors import UsageError
 from gitmimo.git.commit import read_trailers
 from gitmimo.git.repository import Repository
-from gitmimo.records import CandidateResult, Oid, SessionId, SessionResult, SessionStatus
+from gitmimo.records import Oid, SessionId
+from gitmimo.results import CandidateResult, SessionResult, SessionStatus
 from gitmimo.workflow.evidence_notes import DamagedNote, EvidenceNote, noted_objects, read_evidence
 from gitmimo.workflow.history import find_session, read_session
 from gitmimo.workflow.steps import has_object

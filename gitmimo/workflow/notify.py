@@ -4,9 +4,10 @@ import os
 import subprocess
 from collections.abc import Callable
 
+from gitmimo.codec import dump_json
 from gitmimo.git.binary import clean_environment
 from gitmimo.git.repository import Repository
-from gitmimo.records import SessionResult, dump_json
+from gitmimo.results import SessionResult
 from gitmimo.workflow.land import result_json
 
 _LIMIT_S = 60.0

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from gitmimo.codec import from_json, to_json
 from gitmimo.errors import UsageError
-from gitmimo.git.lock import hold_lock
 from gitmimo.git.repository import Repository
-from gitmimo.records import SessionId, from_json, to_json, utc_now
+from gitmimo.locks import hold_lock
+from gitmimo.records import SessionId, utc_now
 from gitmimo.workflow.history import sessions_directory
 
 MAX_CHARACTERS = 20_000

@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gitmimo.agent.external.runner import ExternalAgent
+from gitmimo.evidence import CriticOpinion, Evidence
 from gitmimo.llm.model import Model
-from gitmimo.records import CandidateResult, CriticOpinion, Evidence, Oid, SessionResult, Task
+from gitmimo.records import Oid, Task
+from gitmimo.results import CandidateResult, SessionResult
 from gitmimo.workflow.dreaming import Remembered
 from gitmimo.workflow.history import Past
 from gitmimo.workflow.workspace import Surroundings

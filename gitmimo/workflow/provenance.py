@@ -5,10 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gitmimo.errors import RepoError, UsageError
+from gitmimo.evidence import Evidence
 from gitmimo.git.commit import read_trailers
 from gitmimo.git.repository import Repository
 from gitmimo.git.tree import without_mimo
-from gitmimo.records import CandidateResult, Evidence, Oid, SessionId, SessionResult, SessionStatus, Step, is_session_id
+from gitmimo.records import Oid, SessionId, Step, is_session_id
+from gitmimo.results import CandidateResult, SessionResult, SessionStatus
 from gitmimo.workflow.evidence_notes import DamagedNote, EvidenceNote
 from gitmimo.workflow.evidence_search import FoundNote, find_by_session, find_evidence
 from gitmimo.workflow.judging import Judge

@@ -18,7 +18,8 @@ from gitmimo.git.tree import without_mimo
 from gitmimo.journal import Journal
 from gitmimo.memory.judgements import judge_session
 from gitmimo.memory.outcomes import Label
-from gitmimo.records import Oid, SessionResult, utc_now
+from gitmimo.records import Oid, utc_now
+from gitmimo.results import SessionResult
 from gitmimo.workflow.evidence_notes import Outcome
 from gitmimo.workflow.evidence_search import add_patch, find_evidence, record_outcome
 from gitmimo.workflow.history import sessions_directory

@@ -3,8 +3,9 @@
 import re
 
 from gitmimo.evaluator.suspicion import REVIEW
-from gitmimo.records import CandidateResult, Evidence, Outcome, SessionResult
-from gitmimo.visible import visible
+from gitmimo.evidence import Evidence, Outcome
+from gitmimo.results import CandidateResult, SessionResult
+from gitmimo.text import escape_controls
 
 MAX_CHARACTERS = 40_000
 _MARKS = {Outcome.PASS: "pass", Outcome.FAIL: "**fail**", Outcome.UNKNOWN: "**unknown**", Outcome.SKIPPED: "–"}
@@ -27,14 +28,14 @@ def write_body(result: SessionResult, *, changed_since: bool = False) -> str:
 
 def write_title(result: SessionResult) -> str:
     """The task's first line, short enough for a title."""
-    first = next((line.strip() for line in visible(result.task).splitlines() if line.strip()), "change")
+    first = next((line.strip() for line in escape_controls(result.task).splitlines() if line.strip()), "change")
     first = re.sub(r"\s+", " ", first).rstrip(".")
     return first if len(first) <= 72 else first[:71].rstrip() + "…"
 
 
 def plain(text: str, limit: int = 400) -> str:
     """Text from outside on one line of Markdown: no markup, no mention, nothing hidden."""
-    shown = " ".join(visible(text).split())
+    shown = " ".join(escape_controls(text).split())
     shown = shown if len(shown) <= limit else shown[: limit - 1] + "…"
     shown = re.sub(r"([\\`*_\[\]<>|~#!])", r"\\\1", shown)
     return shown.replace("@", "&#64;").replace("://", ":&#8203;//")
@@ -42,14 +43,14 @@ def plain(text: str, limit: int = 400) -> str:
 
 def code(text: str, limit: int = 200) -> str:
     """Text as inline code, with a fence that it can't close."""
-    shown = visible(text, newlines=False)[:limit]
+    shown = escape_controls(text, newlines=False)[:limit]
     longest = max((len(run) for run in re.findall(r"`+", shown)), default=0)
     fence = "`" * (longest + 1)
     return f"{fence} {shown} {fence}" if longest else f"`{shown}`"
 
 
 def _quote(text: str, limit: int) -> str:
-    lines = visible(text.strip()).splitlines()
+    lines = escape_controls(text.strip()).splitlines()
     quoted = "\n".join("> " + plain(line, 1_000) for line in lines)
     return quoted if len(quoted) <= limit else quoted[:limit] + " …"
 
@@ -132,7 +133,7 @@ def _reproduce(result: SessionResult, winner: CandidateResult | None) -> str:
     lines = ["git fetch origin +refs/notes/mimo:refs/notes/mimo", f"git switch {result.result_branch}"]
     lines.append(f"git mimo ci --base {result.base[:12]}")
     lines += _commands(winner.evidence) if winner and winner.evidence else []
-    body = "\n".join(visible(line, newlines=False) for line in lines)
+    body = "\n".join(escape_controls(line, newlines=False) for line in lines)
     fence = "`" * (max((len(run) for run in re.findall(r"`+", body)), default=2) + 1)
     fence = fence if len(fence) >= 3 else "```"
     return f"{fence}sh\n{body}\n{fence}\n\nSession {code(result.session)}, base {code(result.base[:12])}."

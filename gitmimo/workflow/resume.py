@@ -5,7 +5,7 @@ from collections.abc import Callable
 from gitmimo.config import Config
 from gitmimo.errors import RepoError, UsageError
 from gitmimo.git.repository import Repository
-from gitmimo.records import SessionResult, SessionStatus
+from gitmimo.results import SessionResult, SessionStatus
 from gitmimo.workflow.history import SessionState, find_session, list_session_ids, read_past, read_session
 from gitmimo.workflow.merging import merge_at_the_end
 from gitmimo.workflow.progress import Interrupt, Observer

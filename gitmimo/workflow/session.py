@@ -9,26 +9,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gitmimo.agent.planning import approaches_for
+from gitmimo.codec import to_json
 from gitmimo.errors import CheckError, MimoError
 from gitmimo.evaluator.verdict import decide
+from gitmimo.evidence import CandidateFacts, Verdict
 from gitmimo.git import refs
 from gitmimo.git.holding import hold_objects
-from gitmimo.git.lock import hold_lock
 from gitmimo.git.repository import Repository
 from gitmimo.git.worktree import process_start
 from gitmimo.journal import Journal
-from gitmimo.records import (
-    CandidateFacts,
-    CandidateResult,
-    SessionId,
-    SessionResult,
-    SessionStatus,
-    StopReason,
-    Verdict,
-    new_session_id,
-    to_json,
-    utc_now,
-)
+from gitmimo.locks import hold_lock
+from gitmimo.records import SessionId, StopReason, new_session_id, utc_now
+from gitmimo.results import CandidateResult, SessionResult, SessionStatus
 from gitmimo.workflow import land
 from gitmimo.workflow.cleaning import clear_session
 from gitmimo.workflow.executor import Executor

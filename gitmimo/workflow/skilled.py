@@ -18,8 +18,9 @@ from gitmimo.memory.replay import Admission, Bench, Replay, replay
 from gitmimo.memory.replay import verify_skill as replay_twice
 from gitmimo.memory.skill_file import Skill
 from gitmimo.memory.store import Changes
-from gitmimo.records import Oid, SessionStatus, new_session_id, utc_now
+from gitmimo.records import Oid, new_session_id, utc_now
 from gitmimo.redact import known_secrets
+from gitmimo.results import SessionStatus
 from gitmimo.sandbox.probe import open_sandbox
 from gitmimo.workflow import trust
 from gitmimo.workflow.evidence_notes import outcomes_by_session

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from gitmimo.records import CandidateResult, Evidence, SessionResult, SessionStatus, StopReason, Usage
+from gitmimo.evidence import Evidence
+from gitmimo.records import StopReason, Usage
+from gitmimo.results import CandidateResult, SessionResult, SessionStatus
 
 _CUT_OFF = frozenset({StopReason.BUDGET, StopReason.TIMEOUT, StopReason.INTERRUPTED, StopReason.ERROR})
 

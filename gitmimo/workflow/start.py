@@ -10,21 +10,14 @@ from gitmimo.agent.external.runner import ExternalAgent
 from gitmimo.config import Config
 from gitmimo.errors import NoKey, NoModel
 from gitmimo.evaluator.critic import ask_critic
+from gitmimo.evidence import CriticOpinion, Evidence
 from gitmimo.git import patch, refs, tree
 from gitmimo.git.repository import Repository
 from gitmimo.llm.budget import Standing
 from gitmimo.memory.prefix import match_text, prefix_text
-from gitmimo.records import (
-    CandidateResult,
-    CriticOpinion,
-    Evidence,
-    Oid,
-    SessionId,
-    SessionResult,
-    Task,
-    new_session_id,
-)
+from gitmimo.records import Oid, SessionId, Task, new_session_id
 from gitmimo.redact import known_secrets, redact
+from gitmimo.results import CandidateResult, SessionResult
 from gitmimo.workflow.agents import Staff, choose_staff, count_candidates, hire_for, warnings_for
 from gitmimo.workflow.choose_executor import open_executor
 from gitmimo.workflow.dreaming import Dreamer, Remembered, SkillFirst, find_skill, remember

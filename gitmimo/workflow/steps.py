@@ -3,10 +3,12 @@
 import json
 from dataclasses import replace
 
+from gitmimo.codec import from_json
 from gitmimo.errors import JournalError
 from gitmimo.git import refs
 from gitmimo.git.repository import Repository
-from gitmimo.records import CandidateResult, Oid, SessionId, SessionResult, Step, from_json
+from gitmimo.records import Oid, SessionId, Step
+from gitmimo.results import CandidateResult, SessionResult
 
 TRAJECTORY = ".mimo/trajectory"
 

@@ -9,9 +9,9 @@ from gitmimo.errors import JournalError, NeedsPerson, RefMoved, UsageError
 from gitmimo.git import merge, ops, refs
 from gitmimo.git.binary import run_git
 from gitmimo.git.holding import hold_objects
-from gitmimo.git.lock import hold_lock
 from gitmimo.git.repository import Repository
 from gitmimo.journal import Journal
+from gitmimo.locks import hold_lock
 from gitmimo.records import Oid
 from gitmimo.workflow.history import list_session_ids, read_session, sessions_directory
 from gitmimo.workflow.merging import mend_cut_off_merge

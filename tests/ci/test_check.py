@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from gitmimo.ci.check import NoteState, compare
+from gitmimo.evidence import DiffFacts as Diff
+from gitmimo.evidence import Evidence, FileChange, Gate, Outcome
 from gitmimo.git.repository import Repository
-from gitmimo.records import DiffFacts as Diff
-from gitmimo.records import Evidence, FileChange, Gate, Oid, Outcome, SessionResult
+from gitmimo.records import Oid
+from gitmimo.results import SessionResult
 from gitmimo.workflow.evidence_notes import read_evidence, write_evidence
 from tests.conftest import GitBuilder
 from tests.made_session import SESSION, Attempt, make_session

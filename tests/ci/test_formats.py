@@ -5,7 +5,8 @@ import xml.etree.ElementTree as ElementTree
 
 from gitmimo.ci.check import CiReport, NoteState
 from gitmimo.ci.formats import FORMATS
-from gitmimo.records import DiffFacts, Evidence, FileChange, Gate, Oid, Outcome
+from gitmimo.evidence import DiffFacts, Evidence, FileChange, Gate, Outcome
+from gitmimo.records import Oid
 
 NASTY = "x\n::set-output name=a::b\r%0A<b>|`$(id)`\u202e\x1b[31m @all ]]> &"
 EVIDENCE = Evidence(

@@ -12,8 +12,9 @@ from gitmimo.evaluator.bench import Bench
 from gitmimo.evaluator.command import ReportFormat, TestCommand, TestKind
 from gitmimo.evaluator.evaluate import evaluate
 from gitmimo.evaluator.goals import find_mending
+from gitmimo.evidence import Evidence, Gate
 from gitmimo.git.repository import Repository
-from gitmimo.records import Evidence, Gate, Oid
+from gitmimo.records import Oid
 from gitmimo.sandbox.base import Limits, Sandbox
 from gitmimo.sandbox.probe import open_sandbox
 from tests.conftest import GitBuilder

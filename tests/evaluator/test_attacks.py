@@ -15,7 +15,8 @@ import pytest
 from gitmimo.evaluator.evaluate import evaluate
 from gitmimo.evaluator.suspicion import needs_review
 from gitmimo.evaluator.verdict import decide
-from gitmimo.records import CandidateFacts, Oid, Outcome
+from gitmimo.evidence import CandidateFacts, Outcome
+from gitmimo.records import Oid
 from gitmimo.sandbox.base import Limits
 from tests.evaluator.conftest import CALC, PROJECT, RIGHT, TESTS, Judge, gate
 

@@ -10,7 +10,7 @@ import pytest
 from gitmimo.evaluator import counterproof as counterproofs
 from gitmimo.evaluator.bench import Bench
 from gitmimo.evaluator.counterproof import Counterproof
-from gitmimo.records import Outcome
+from gitmimo.evidence import Outcome
 from tests.conftest import GitBuilder
 from tests.evaluator.conftest import CALC, PROJECT, RIGHT, TESTS, Judge, gate, measured
 

@@ -17,7 +17,7 @@ from gitmimo.evaluator.command import ReportFormat, TestCommand, TestKind
 from gitmimo.evaluator.counterproof import Counterproof
 from gitmimo.evaluator.spoiling import _functions, spoil
 from gitmimo.evaluator.suspicion import needs_review
-from gitmimo.records import Outcome
+from gitmimo.evidence import Outcome
 from tests.conftest import GitBuilder
 from tests.evaluator.conftest import CALC, RIGHT, Judge, gate, measured
 

@@ -1,6 +1,6 @@
 """The six gates on real products of a small real project."""
 
-from gitmimo.records import Outcome
+from gitmimo.evidence import Outcome
 from tests.evaluator.conftest import RIGHT, Judge, gate
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from gitmimo.evaluator.bench import Bench
 from gitmimo.evaluator.suspicion import needs_review
-from gitmimo.records import Outcome
+from gitmimo.evidence import Outcome
 from tests.conftest import GitBuilder
 from tests.evaluator.conftest import CALC, RIGHT, TESTS, Judge, gate, measured
 

@@ -10,7 +10,8 @@ import pytest
 from gitmimo.evaluator.baseline import measure_base
 from gitmimo.evaluator.bench import Bench
 from gitmimo.evaluator.kept_baseline import KeptBaseline
-from gitmimo.records import CommandResult, TestOutcome
+from gitmimo.evidence import TestOutcome
+from gitmimo.records import CommandResult
 from gitmimo.sandbox.base import CommandSpec, Sandbox
 
 

@@ -15,8 +15,8 @@ from gitmimo.evaluator.protected import ProtectedPaths
 from gitmimo.evaluator.reports import ReportContent, read_report
 from gitmimo.evaluator.shared_files import with_base_config
 from gitmimo.evaluator.suspicion import suspicious_lines
+from gitmimo.evidence import TestOutcome
 from gitmimo.git.patch import AddedLine
-from gitmimo.records import TestOutcome
 
 PASSED, FAILED, ERROR, SKIPPED = TestOutcome.PASSED, TestOutcome.FAILED, TestOutcome.ERROR, TestOutcome.SKIPPED
 

@@ -12,7 +12,8 @@ from gitmimo.errors import CheckError, RepoError
 from gitmimo.evaluator.bench import Bench
 from gitmimo.evaluator.evaluate import evaluate
 from gitmimo.evaluator.store import EvidenceStore
-from gitmimo.records import CommandResult, Evidence, Oid
+from gitmimo.evidence import Evidence
+from gitmimo.records import CommandResult, Oid
 from gitmimo.sandbox.base import CommandSpec, Sandbox
 from tests.evaluator.conftest import RIGHT, Judge
 

@@ -5,17 +5,8 @@ import itertools
 import pytest
 
 from gitmimo.evaluator.verdict import decide, rank_without_critic
-from gitmimo.records import (
-    CandidateFacts,
-    CriticOpinion,
-    DiffFacts,
-    Evidence,
-    FileChange,
-    Gate,
-    Oid,
-    Outcome,
-    Verdict,
-)
+from gitmimo.evidence import CandidateFacts, CriticOpinion, DiffFacts, Evidence, FileChange, Gate, Outcome, Verdict
+from gitmimo.records import Oid
 
 
 def facts(

@@ -3,11 +3,12 @@ from pathlib import Path
 
 import pytest
 
+from gitmimo.evidence import FileChange
 from gitmimo.git.edit import change_paths
 from gitmimo.git.patch import AddedLine, added_lines, diff_chunks, diff_facts, diff_text, file_hunks, normalised
 from gitmimo.git.repository import Repository
 from gitmimo.git.tree import checkout, put_files
-from gitmimo.records import FileChange, Oid
+from gitmimo.records import Oid
 from tests.conftest import GitBuilder
 
 ODD = ["\x1b[31mred", "new\nline", "-dash", 'quo"te', "\udcff\udcfe", "tab\there", "a b", "ü"]

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from gitmimo.evidence import Gate, Outcome
 from gitmimo.git import notes
 from gitmimo.git.repository import Repository
 from gitmimo.hooks.install import install_hooks
-from gitmimo.records import Gate, Oid, Outcome, SessionResult
+from gitmimo.records import Oid
+from gitmimo.results import SessionResult
 from gitmimo.workflow.evidence_notes import DamagedNote, outcomes_by_session, parse_note, read_evidence, write_evidence
 from gitmimo.workflow.evidence_search import find_evidence
 from tests.conftest import GitBuilder

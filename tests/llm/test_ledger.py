@@ -21,10 +21,10 @@ from gitmimo.llm.metered import MeteredModel
 from gitmimo.llm.model import ScriptedModel
 from gitmimo.llm.openai_client import Endpoint, OpenAIClient
 from gitmimo.llm.prices import FREE, ModelFacts, Price
-from gitmimo.llm.processes import is_alive, process_name
 from gitmimo.llm.retry import RetryPolicy
 from gitmimo.llm.routed import RoutedModel
 from gitmimo.llm.transport import Timeouts, Transport
+from gitmimo.processes import is_alive, process_name
 from gitmimo.records import Message, Usage
 from tests.scripted_server import Answer, Fault, Request, ScriptedServer
 

@@ -16,10 +16,10 @@ import pytest
 from gitmimo.errors import NoModel
 from gitmimo.llm import local
 from gitmimo.llm.local import LocalSettings, release_servers
-from gitmimo.llm.processes import physical_cores
 from gitmimo.llm.providers import Settings, open_model
 from gitmimo.llm.retry import RetryPolicy
 from gitmimo.llm.routed import RoutedModel
+from gitmimo.processes import physical_cores
 from gitmimo.records import Message
 
 ROOT = Path(__file__).parent.parent.parent

@@ -19,7 +19,8 @@ from gitmimo.memory.prefix import match_text, prefix_text
 from gitmimo.memory.recorded import read_steps, walk
 from gitmimo.memory.session_record import MAX_BYTES, read_labels, record_path, write_session_record
 from gitmimo.memory.store import add_facts, read_facts
-from gitmimo.records import Oid, SessionStatus, Usage
+from gitmimo.records import Oid, Usage
+from gitmimo.results import SessionStatus
 from tests.conftest import GitBuilder
 from tests.memory.trajectories import NOW, STARTED, Recorder, bench_of, candidate, edit, material, sh, write
 

@@ -6,30 +6,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from gitmimo.codec import dump_json
+from gitmimo.evidence import Evidence, Gate, Outcome, RankedCandidate, Verdict
 from gitmimo.git.patch import diff_facts
 from gitmimo.git.repository import Repository
 from gitmimo.git.tree import without_mimo
 from gitmimo.memory.effects import without_junk
 from gitmimo.memory.material import SessionMaterial
 from gitmimo.memory.replay import Bench
-from gitmimo.records import (
-    Action,
-    ActionKind,
-    CandidateResult,
-    Evidence,
-    Gate,
-    Observation,
-    Oid,
-    Outcome,
-    RankedCandidate,
-    Reply,
-    SessionId,
-    SessionResult,
-    SessionStatus,
-    Step,
-    Verdict,
-    dump_json,
-)
+from gitmimo.records import Action, ActionKind, Observation, Oid, Reply, SessionId, Step
+from gitmimo.results import CandidateResult, SessionResult, SessionStatus
 from gitmimo.sandbox.probe import open_sandbox
 from tests.conftest import GitBuilder
 

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from gitmimo.git.lock import hold_lock
 from gitmimo.git.place import find_place
 from gitmimo.git.repository import Repository
 from gitmimo.journal import Journal
-from gitmimo.records import Oid, SessionId, SessionResult, SessionStatus
+from gitmimo.locks import hold_lock
+from gitmimo.records import Oid, SessionId
+from gitmimo.results import SessionResult, SessionStatus
 from gitmimo.workflow.history import LOCK_NAME, read_all, read_running, read_standing, sessions_directory
 from tests.conftest import GitBuilder
 

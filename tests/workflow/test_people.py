@@ -11,7 +11,8 @@ from gitmimo.memory.judgements import judge_session
 from gitmimo.memory.outcomes import Label
 from gitmimo.memory.session_record import read_labels, read_told, record_path
 from gitmimo.memory.store import add_facts, read_facts
-from gitmimo.records import Oid, SessionResult
+from gitmimo.records import Oid
+from gitmimo.results import SessionResult
 from gitmimo.workflow.dreaming import remember
 from gitmimo.workflow.evidence_notes import outcomes_by_session
 from tests.conftest import GitBuilder

@@ -7,7 +7,7 @@ import pytest
 
 from gitmimo.errors import RepoError, UsageError
 from gitmimo.git.repository import Repository
-from gitmimo.records import SessionResult
+from gitmimo.results import SessionResult
 from gitmimo.workflow.noted_patches import noted_patches
 from gitmimo.workflow.provenance import explain_line
 from tests.conftest import GitBuilder

@@ -7,7 +7,7 @@ import pytest
 
 from gitmimo.errors import UsageError
 from gitmimo.git.repository import Repository
-from gitmimo.records import SessionResult
+from gitmimo.results import SessionResult
 from gitmimo.workflow.evidence_notes import outcomes_by_session
 from gitmimo.workflow.pull_request import parse_comments, revision_task
 from gitmimo.workflow.pull_request_body import plain, write_body, write_title

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gitmimo.records import CommandResult
-from gitmimo.visible import visible
+from gitmimo.text import escape_controls
 
 MOST_TOLD = 10_000  # characters: half from the beginning, half from the end
 _MOST_KEPT = 1_000_000
@@ -60,7 +60,7 @@ def format_result(result: CommandResult, *, step: int, most: int, outputs: Outpu
         head = f"stopped at a limit ({result.killed_by_limit}), exit {result.exit_code}"
     else:
         head = f"exit {result.exit_code}"
-    whole = visible(result.output).rstrip("\n")
+    whole = escape_controls(result.output).rstrip("\n")
     if not whole.strip():
         return f"{head}, no output", False
     told, was_cut = cut_middle(whole, most=most, pointer=f"show {step}")

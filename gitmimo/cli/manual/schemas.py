@@ -10,12 +10,14 @@ from datetime import datetime
 from typing import Any, Final
 
 from gitmimo.ci.check import Finding, NoteState
+from gitmimo.evidence import Evidence, Verdict
 from gitmimo.git.ops import Operation
 from gitmimo.memory.contradictions import Contradiction
 from gitmimo.memory.facts import Fact
 from gitmimo.memory.outcomes import Standing
 from gitmimo.memory.recall import Hit
-from gitmimo.records import Evidence, Oid, SessionId, SessionStatus, Usage, Verdict
+from gitmimo.records import Oid, SessionId, Usage
+from gitmimo.results import SessionStatus
 from gitmimo.workflow.provenance import Provenance
 
 PATTERNS: Final = {"Oid": "^([0-9a-f]{40}|[0-9a-f]{64})$", "SessionId": "^[0-9a-z]{10}$"}

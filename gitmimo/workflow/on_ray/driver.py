@@ -11,11 +11,13 @@ from typing import Any, cast
 from gitmimo import __version__
 from gitmimo.config import Config
 from gitmimo.errors import CheckError, MimoError
+from gitmimo.evidence import Evidence
 from gitmimo.git import bundle, refs, tree
 from gitmimo.git.repository import Repository
 from gitmimo.journal import Journal
 from gitmimo.llm.model import Model
-from gitmimo.records import CandidateResult, Evidence, Oid, SessionId, StopReason, Usage
+from gitmimo.records import Oid, SessionId, StopReason, Usage
+from gitmimo.results import CandidateResult
 from gitmimo.workflow.candidates import attempt, find_history
 from gitmimo.workflow.judging import Judge
 from gitmimo.workflow.on_ray import cluster

@@ -8,8 +8,10 @@ from gitmimo import errors
 from gitmimo.errors import MimoError
 from gitmimo.evaluator.baseline import Baseline
 from gitmimo.evaluator.bench import Bench
+from gitmimo.evidence import Evidence
 from gitmimo.git.identity import Ident
-from gitmimo.records import CandidateResult, Evidence, Message, Oid, SessionId, Tool
+from gitmimo.records import Message, Oid, SessionId, Tool
+from gitmimo.results import CandidateResult
 from gitmimo.workflow.plan import Plan
 
 

@@ -12,14 +12,16 @@ from typing import Any
 from gitmimo import __version__
 from gitmimo.errors import CheckError
 from gitmimo.evaluator.store import EvidenceStore
+from gitmimo.evidence import Evidence
 from gitmimo.git import bundle, refs
 from gitmimo.git.binary import run_git
-from gitmimo.git.lock import LockTimeout, hold_lock
 from gitmimo.git.repository import Repository
 from gitmimo.journal import Journal
 from gitmimo.llm.routed import cancelled_reply
-from gitmimo.records import CandidateResult, Evidence, Message, Oid, Reply, StopReason, Tool
+from gitmimo.locks import LockTimeout, hold_lock
+from gitmimo.records import Message, Oid, Reply, StopReason, Tool
 from gitmimo.redact import file_cleaner
+from gitmimo.results import CandidateResult
 from gitmimo.sandbox.base import Sandbox
 from gitmimo.sandbox.probe import open_sandbox
 from gitmimo.workflow.candidates import attempt

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gitmimo.errors import RepoError
-from gitmimo.git.lock import LockTimeout, hold_lock
+from gitmimo.locks import LockTimeout, hold_lock
 
 
 def test_the_second_waits_until_the_first_is_done(tmp_path: Path) -> None:
@@ -44,14 +44,14 @@ def test_a_wait_has_an_end_and_names_the_holder(tmp_path: Path) -> None:
 
 def test_a_killed_holder_leaves_no_lock(tmp_path: Path) -> None:
     program = (
-        "import sys, pathlib\nfrom gitmimo.git.lock import hold_lock\n"
+        "import sys, pathlib\nfrom gitmimo.locks import hold_lock\n"
         "with hold_lock(pathlib.Path(sys.argv[1])):\n    print('in', flush=True)\n    sys.stdin.read()\n"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", program, str(tmp_path / "lock")],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        cwd=Path(__file__).parent.parent.parent,
+        cwd=Path(__file__).parent.parent,
     )
     assert process.stdout is not None
     assert process.stdin is not None

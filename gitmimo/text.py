@@ -1,0 +1,76 @@
+"""Text for people and models: made safe to show, shortened, and reduced to the words that tell something."""
+
+import re
+import unicodedata
+
+# zero-width, bidirectional, soft hyphen, interlinear, tag and variation characters; all of them hide or reorder text
+_HIDDEN = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f"
+    "\ufeff\uffa0\ufff0-\ufffb\U000e0000-\U000e0fff]"
+)
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def escape_controls(text: str, *, newlines: bool = True) -> str:
+    """Replace what a terminal or a reader could be fooled by with `<U+XXXX>` or `\\xNN`.
+
+    Tabs stay. Line feeds stay unless `newlines` is false; a carriage return before a line feed is dropped, alone it is
+    shown. Covers C0, C1, DEL, lone surrogates (undecodable bytes), bidi controls, zero-width and tag characters.
+    Does not cover look-alike letters.
+    """
+    text = text.replace("\r\n", "\n")
+    text = _CONTROL.sub(_mark_control, text)
+    text = _HIDDEN.sub(lambda match: f"<U+{ord(match[0]):04X}>", text)
+    return text if newlines else text.replace("\n", "\\n")
+
+
+def hidden_characters(text: str) -> tuple[str, ...]:
+    """Name the hidden characters in a text, by code point and Unicode name, each once."""
+    found = dict.fromkeys(_HIDDEN.findall(text) + _CONTROL.findall(text.replace("\r\n", "\n")))
+    return tuple(f"U+{ord(char):04X} {unicodedata.name(char, 'CONTROL')}" for char in found)
+
+
+def _mark_control(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    if 0xDC80 <= code <= 0xDCFF:
+        code -= 0xDC00  # surrogateescape: the byte itself
+    return f"\\x{code:02x}" if code < 0x100 else f"<U+{code:04X}>"
+
+
+def one_line(text: str, most: int = 80) -> str:
+    """Return the text with its white space collapsed, cut to `most` characters; a cut text ends in `…`."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else f"{line[: most - 1].rstrip()}…"
+
+
+def cut_middle(text: str, most: int, *, pointer: str = "") -> str:
+    """Return a longer text as its first and last `most / 2` characters, with a line between them that counts the rest.
+
+    Cuts at line ends where there are any near. `pointer` says where the whole text can be found.
+    """
+    if len(text) <= most:
+        return text
+    half = most // 2
+    head, tail = text[:half], text[len(text) - half :]
+    if (at := head.rfind("\n", half - half // 4)) > 0:
+        head = head[:at]
+    if (at := tail.find("\n", 0, half // 4)) >= 0:
+        tail = tail[at + 1 :]
+    first, last = head.count("\n") + 2, text.count("\n") - tail.count("\n")
+    lines = f"lines {first} to {last}, " if last > first else ""
+    whole = f"; whole: {pointer}" if pointer else ""
+    return f"{head}\n[{lines}{len(text) - len(head) - len(tail)} characters left out{whole}]\n{tail}"
+
+
+# English words that say nothing about what a text is about
+STOP_WORDS = frozenset(
+    re.findall(
+        r"\w+",
+        "a about after all also an and any are as at be because been before being but by can could did do "
+        "does done each every for from give has have here how i if in into is it its just make many may me "
+        "might must my need new no not now of on one only or other our out over please same see shall should "
+        "show so some such than that the their them then there these they this those through to too under up "
+        "use used using very want was way we were what when where which who whose why will with without would "
+        "you your",
+    )
+)
