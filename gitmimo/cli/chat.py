@@ -1,31 +1,27 @@
 """`git mimo chat`: a place to sit with it, on a terminal or from lines on stdin."""
 
+from __future__ import annotations
+
 import contextlib
 import os
 import re
 import shutil
-import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from gitmimo.chat import conversation
-from gitmimo.chat.conversation import Conversation
-from gitmimo.chat.loop import Chat
-from gitmimo.chat.prompt import Prompt, ask
 from gitmimo.cli import render
-from gitmimo.cli.common import load_config, open_repository
 from gitmimo.cli.main import COMMANDS, run
-from gitmimo.config import Config
-from gitmimo.git.repository import Repository
-from gitmimo.llm.provider_table import PROVIDERS
-from gitmimo.records import new_session_id
-from gitmimo.redact import known_secrets
-from gitmimo.text import escape_controls
-from gitmimo.workflow.places import repository_key, state_home
+from gitmimo.cli.options import load_config, open_repository
+
+if TYPE_CHECKING:
+    from gitmimo.chat.loop import Chat
+    from gitmimo.chat.prompt import Prompt
+    from gitmimo.config import Config
+    from gitmimo.git.repository import Repository
 
 _NOT_HERE = ("chat", "mcp", "hook", "serve", "demo")  # they would take stdin or the terminal for themselves
 
@@ -40,6 +36,15 @@ def chat_command(model: tuple[str, ...], budget: float | None, goes_on: bool, ye
 
     Without a terminal it reads lines from stdin, one by one, and stops at the first that fails, with its exit code.
     """
+    from gitmimo.chat import conversation
+    from gitmimo.chat.conversation import Conversation
+    from gitmimo.chat.loop import Chat
+    from gitmimo.chat.prompt import Prompt
+    from gitmimo.llm.provider_table import PROVIDERS
+    from gitmimo.records import new_session_id
+    from gitmimo.redact import known_secrets
+    from gitmimo.workflow.places import repository_key, state_home
+
     repository = open_repository()
     repository.resolve("HEAD")
     directory = state_home() / "chat" / repository_key(repository)
@@ -120,6 +125,8 @@ class Terminal:
 
     def piece(self, text: str) -> None:
         """See `Screen`."""
+        from gitmimo.text import escape_controls
+
         self.status("")
         if not text:
             render.out_raw(self._wrap.end())
@@ -131,6 +138,8 @@ class Terminal:
 
     def status(self, text: str) -> None:
         """See `Screen`."""
+        from gitmimo.text import escape_controls
+
         if not self.is_terminal or not (text or self._status):
             return
         width = shutil.get_terminal_size().columns - 1
@@ -142,6 +151,8 @@ class Terminal:
 
     def ask(self, question: str) -> str | None:
         """See `Screen`."""
+        from gitmimo.chat.prompt import ask
+
         self.status("")
         return ask(question) if self.is_terminal else None
 
@@ -157,6 +168,8 @@ class Terminal:
     @contextlib.contextmanager
     def interruptible(self) -> Iterator[Callable[[], bool]]:
         """See `Screen`: the first Ctrl-C asks, the second raises KeyboardInterrupt."""
+        import signal
+
         stopped = False
 
         def handle(_number: int, _frame: FrameType | None) -> None:

@@ -1,19 +1,22 @@
 """`git mimo ci`: judge a branch again and hold its note against what was found."""
 
+from __future__ import annotations
+
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from gitmimo.ci.check import check_commit, find_base
-from gitmimo.ci.formats import FORMATS, as_markdown
+from gitmimo.ci.formats import FORMATS
 from gitmimo.cli import render
-from gitmimo.cli.common import git_settings
-from gitmimo.config import Config, resolve
+from gitmimo.cli.options import git_settings, sandbox_option
 from gitmimo.errors import UsageError
-from gitmimo.git.repository import Repository
-from gitmimo.records import Oid
-from gitmimo.workflow.trust import require_trust
+
+if TYPE_CHECKING:
+    from gitmimo.config import Config
+    from gitmimo.git.repository import Repository
+    from gitmimo.records import Oid
 
 
 @click.command("ci")
@@ -28,7 +31,7 @@ from gitmimo.workflow.trust import require_trust
 @click.option("--test", help="Command that runs the test suite.", metavar="CMD")
 @click.option("--setup", help="Command that prepares a fresh tree.", metavar="CMD")
 @click.option("--accept", multiple=True, help="Command that must exit 0; repeatable.", metavar="CMD")
-@click.option("--sandbox", type=click.Choice(["auto", "bwrap", "landlock", "none"]), help="Where tests run.")
+@sandbox_option
 def ci_command(
     rev: str,
     base: str | None,
@@ -47,6 +50,11 @@ def ci_command(
 
     Then compare with the note. Exit 0: passed. 1: a gate failed, or the note is contradicted.
     """
+    from gitmimo.ci.check import check_commit, find_base
+    from gitmimo.ci.formats import as_markdown
+    from gitmimo.git.repository import Repository
+    from gitmimo.workflow.trust import require_trust
+
     form = "json" if as_json else form
     files = [_target(text) for text in write]
     repository = Repository.discover(Path.cwd())
@@ -72,6 +80,8 @@ def ci_command(
 
 def _config_of_base(repository: Repository, base: Oid, flags: dict[str, object]) -> Config:
     """The configuration as the base has it: a branch does not choose how it is judged."""
+    from gitmimo.config import resolve
+
     committed = repository.read_blob(base, ".mimo/config.yaml") or b""
     return resolve(
         flags=flags,

@@ -1,7 +1,5 @@
 """`git mimo completion`: the shells' completions, made ahead so that printing them costs nothing."""
 
-import importlib.resources
-
 import click
 
 from gitmimo.cli import render
@@ -21,5 +19,7 @@ def completion_command(shell: str) -> int:
     They complete commands, options, sessions, candidates, models, skills, facts and settings by reading files and
     asking git; git-mimo itself is not started.
     """
+    import importlib.resources
+
     render.out_raw((importlib.resources.files("gitmimo") / "share" / FILES[shell]).read_text(encoding="utf-8"))
     return 0

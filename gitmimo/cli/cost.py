@@ -1,14 +1,19 @@
 """`git mimo cost`: what was spent."""
 
+from __future__ import annotations
+
 import contextlib
 import shutil
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from gitmimo.cli import render
-from gitmimo.cli.common import json_option, open_repository, short, tokens, usd
-from gitmimo.llm.ledger import Ledger, Spent
+from gitmimo.cli.options import json_option, open_repository, short, tokens, usd
+
+if TYPE_CHECKING:
+    from gitmimo.llm.ledger import Spent
 
 _SHORTEST_BAR = 6
 _LONGEST_BAR = 40
@@ -21,6 +26,8 @@ _LEFT_OF_BAR = 26  # cost, tokens and calls, with the gaps between
 @json_option
 def cost_command(by: str, as_json: bool) -> int:
     """Say what was spent in this repository, by session, model, day or candidate."""
+    from gitmimo.llm.ledger import Ledger
+
     repository = open_repository()
     path = repository.state_dir / "ledger.sqlite3"
     rows: tuple[Spent, ...] = ()

@@ -7,15 +7,7 @@ from pathlib import Path
 import click
 
 from gitmimo.cli import render
-from gitmimo.cli.common import load_config, open_repository
-from gitmimo.cli.live import watching
-from gitmimo.cli.models import ensure_local_model
-from gitmimo.cli.start import EXIT_CODES, report, signals
-from gitmimo.git.binary import run_git
-from gitmimo.results import SessionStatus
-from gitmimo.workflow.demo import TASK, make_demo_repository
-from gitmimo.workflow.progress import Interrupt
-from gitmimo.workflow.start import start_session
+from gitmimo.cli.options import load_config, open_repository, sandbox_option
 
 
 @click.command("demo")
@@ -25,9 +17,18 @@ from gitmimo.workflow.start import start_session
 @click.option("-m", "--model", default="local", show_default=True, help="Model that solves it.")
 @click.option("-n", "--candidates", type=click.IntRange(min=1), default=8, show_default=True,
               help="Candidates at the most.")  # fmt: skip
-@click.option("--sandbox", type=click.Choice(["auto", "bwrap", "landlock", "none"]), help="Where commands run.")
+@sandbox_option
 def demo_command(directory: Path | None, model: str, candidates: int, sandbox: str | None) -> int:
     """Make a small repository with a failing test and solve it with the local model, from bug to merged commit."""
+    from gitmimo.cli.models import ensure_local_model
+    from gitmimo.cli.progress import watching
+    from gitmimo.cli.start import exit_code, report, signals
+    from gitmimo.git.binary import run_git
+    from gitmimo.results import SessionStatus
+    from gitmimo.workflow.demo import TASK, make_demo_repository
+    from gitmimo.workflow.progress import Interrupt
+    from gitmimo.workflow.start import start_session
+
     if model == "local" or model.startswith("local/"):
         ensure_local_model(model)
     where = make_demo_repository(directory)
@@ -51,4 +52,4 @@ def demo_command(directory: Path | None, model: str, candidates: int, sandbox: s
             render.out(run_git(arguments, cwd=where).stdout.decode(errors="replace").rstrip())
             render.out("")
         render.say(f"look around: cd {where} && git mimo show")
-    return EXIT_CODES[result.status]
+    return exit_code(result)

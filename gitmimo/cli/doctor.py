@@ -1,31 +1,25 @@
 """`git mimo doctor`: check this machine and repository, and say how to mend what is missing."""
 
-import importlib.util
+from __future__ import annotations
+
 import os
 import platform
 import shutil
 import sys
-import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from gitmimo import __version__
-from gitmimo.agent.external.registry import ADAPTERS, find_program
 from gitmimo.cli import render
-from gitmimo.cli.common import json_option, load_config
-from gitmimo.cli.next_steps import next_steps
-from gitmimo.errors import MimoError, ModelError, NoModel
-from gitmimo.git.binary import check_git_version, git_version
-from gitmimo.git.repository import Repository
-from gitmimo.llm.providers import open_model
-from gitmimo.sandbox.probe import probe_sandboxes
-from gitmimo.workflow.judging import find_test_command
-from gitmimo.workflow.models import model_names, model_settings
-from gitmimo.workflow.places import state_home
-from gitmimo.workflow.trust import brought_commands, digest_of, is_approved
+from gitmimo.cli.options import json_option, load_config
+from gitmimo.errors import CheckError, MimoError, ModelError, NoCommits, NoModel
+
+if TYPE_CHECKING:
+    from gitmimo.git.repository import Repository
 
 _INDENT = 19
 
@@ -63,6 +57,8 @@ def doctor_command(as_json: bool) -> int:
 
 def _tell(finding: Finding) -> None:
     """One finding: what is wrong at once, what is to be read in lines of the terminal's width."""
+    import textwrap
+
     styles = {"ok": "green", "note": "yellow", "problem": "red", "none": "dim"}
     width = max(shutil.get_terminal_size((100, 0)).columns - _INDENT, 30)
     level = "-" if finding.level == "none" else finding.level
@@ -74,6 +70,8 @@ def _tell(finding: Finding) -> None:
 
 
 def _find_repository() -> Repository | None:
+    from gitmimo.git.repository import Repository
+
     try:
         return Repository.discover(Path.cwd())
     except MimoError:
@@ -81,6 +79,8 @@ def _find_repository() -> Repository | None:
 
 
 def _examine(repository: Repository | None) -> Iterator[Finding]:
+    from gitmimo.git.binary import check_git_version, git_version
+
     version = ".".join(map(str, git_version()))
     try:
         check_git_version()
@@ -101,6 +101,8 @@ def _examine(repository: Repository | None) -> Iterator[Finding]:
 
 
 def _sandboxes() -> Iterator[Finding]:
+    from gitmimo.sandbox.probe import probe_sandboxes
+
     found = list(probe_sandboxes())
     works = [f for f in found if not f.problem]
     for f in found:
@@ -117,6 +119,8 @@ def _sandboxes() -> Iterator[Finding]:
 
 def _agents() -> Iterator[Finding]:
     """Other agents that can be candidates; those that are not here take one line together."""
+    from gitmimo.agent.external.registry import ADAPTERS, find_program
+
     absent = []
     for adapter in ADAPTERS.values():
         program = find_program(adapter, os.environ.get("PATH", os.defpath))
@@ -130,6 +134,8 @@ def _agents() -> Iterator[Finding]:
 
 
 def _disk() -> Iterator[Finding]:
+    from gitmimo.workflow.places import state_home
+
     place = state_home()
     while not place.exists():
         place = place.parent
@@ -143,6 +149,9 @@ def _disk() -> Iterator[Finding]:
 
 
 def _repository(repository: Repository) -> Iterator[Finding]:
+    from gitmimo.workflow.judging import find_test_command
+    from gitmimo.workflow.trust import brought_commands, digest_of, is_approved
+
     try:
         base = repository.resolve("HEAD")
         yield Finding(level="ok", subject="repository", text=f"{repository.work_tree} at {base[:12]}")
@@ -160,6 +169,11 @@ def _repository(repository: Repository) -> Iterator[Finding]:
 
 
 def _models(repository: Repository | None) -> Iterator[Finding]:
+    import importlib.util
+
+    from gitmimo.llm.providers import open_model
+    from gitmimo.workflow.models import model_names, model_settings
+
     has_local = importlib.util.find_spec("xllamacpp") is not None
     yield Finding(
         level="ok" if has_local else "note",
@@ -181,3 +195,64 @@ def _models(repository: Repository | None) -> Iterator[Finding]:
         yield Finding(level="problem", subject="model", text=exc.message, remedy=exc.hint)
     except MimoError as exc:
         yield Finding(level="problem", subject="model", text=exc.message, remedy=exc.hint)
+
+
+START = 'git mimo start --task "what to change, and how to know it is done"'
+
+
+def next_steps(repository: Repository | None, *, commit_first: bool = False) -> list[str]:
+    """The commands, in order, each with what it is for."""
+    if repository is None:
+        return [
+            "git mimo demo    # a small repository with a bug, solved here",
+            "cd YOUR-REPOSITORY && git mimo doctor",
+        ]
+    try:
+        return list(_missing(repository, commit_first=commit_first))
+    except MimoError as exc:
+        return exc.hint.splitlines()
+
+
+def _missing(repository: Repository, *, commit_first: bool) -> Iterator[str]:
+    from gitmimo.llm.providers import open_model
+    from gitmimo.workflow.judging import find_test_command
+    from gitmimo.workflow.models import model_names, model_settings
+    from gitmimo.workflow.trust import brought_commands, digest_of, is_approved
+
+    if commit_first:
+        yield "git add .mimo && git commit -m 'mimo: project memory and defaults'"
+    config = load_config(repository)
+    try:
+        base = repository.resolve("HEAD")
+    except NoCommits:
+        if not commit_first:
+            yield 'git add --all && git commit -m "first commit"'
+    else:
+        try:
+            find_test_command(repository, config, base)
+        except CheckError:
+            yield "git mimo config set test 'COMMAND'    # what runs your tests; git-mimo found none"
+    commands = brought_commands(config)
+    if commands and not is_approved(repository, digest_of(commands)):
+        yield "git mimo trust    # read and approve the commands of .mimo/config.yaml"
+    try:
+        settings = model_settings(config)
+        for name in model_names(config):
+            open_model(name, settings)
+    except ModelError as exc:
+        yield from _ways_to_a_model(exc)
+    yield START
+
+
+def _ways_to_a_model(problem: ModelError) -> Iterator[str]:
+    import importlib.util
+
+    from gitmimo.workflow.places import data_home
+
+    if problem.hint and not problem.message.startswith("no model"):
+        yield from problem.hint.splitlines()
+        return
+    extra = "" if importlib.util.find_spec("xllamacpp") else "pip install 'git-mimo[local]' && "
+    pull = "" if any((data_home() / "models").glob("*.gguf")) else "git mimo models pull && "
+    yield f"{extra}{pull}git mimo config set --provider local    # free, on this machine"
+    yield "git mimo config set --provider deepseek --api-key KEY    # or that; other providers: git mimo models list"

@@ -5,7 +5,7 @@ import difflib
 import click
 
 from gitmimo.cli import render
-from gitmimo.cli.common import json_option, load_config, open_repository
+from gitmimo.cli.options import json_option, load_config, open_repository
 from gitmimo.errors import UsageError
 from gitmimo.text import escape_controls
 from gitmimo.workflow.skilled import dream_over, undo_dream

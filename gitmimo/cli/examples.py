@@ -47,7 +47,6 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "reject": ('git mimo reject 13ibqe2j1p --reason "the cache must not outlive a request"',),
     "why": ("git mimo why src/app.py:12", "git mimo why src/app.py:12 --rev v1.0 --json"),
     "bisect": ("git mimo bisect", "git mimo bisect 13ibqe2j1p 2 --test-id tests/test_app.py::test_it"),
-    "export": ("git mimo export git-ai", "git mimo export git-ai v1.0..HEAD"),
     "gc": ("git mimo gc --dry-run", "git mimo gc --expire 2.weeks"),
     "undo": ("git mimo undo", "git mimo undo --list", "git mimo undo --checkout"),
     "memory add": (
@@ -75,7 +74,6 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "git mimo ci --base origin/main --trust-base --format github",
         "git mimo ci --write junit=report.xml --write sarif=report.sarif",
     ),
-    "hook": ("git mimo hook pre-push origin",),
     "chat": (
         "git mimo chat",
         "git mimo chat --continue --budget 2",

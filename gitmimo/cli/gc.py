@@ -3,11 +3,9 @@
 import click
 
 from gitmimo.cli import render
-from gitmimo.cli.common import json_option, load_config, open_repository
+from gitmimo.cli.options import json_option, load_config, open_repository
 from gitmimo.errors import MimoError
-from gitmimo.git.holding import sweep_holds
-from gitmimo.workflow.cut_off import mend_cut_off_commit
-from gitmimo.workflow.gc import DEFAULT_EXPIRY, find_garbage, parse_expiry
+from gitmimo.workflow.gc import DEFAULT_EXPIRY
 
 
 @click.command("gc")
@@ -21,6 +19,10 @@ def gc_command(dry_run: bool, expire: str, as_json: bool) -> int:
     Only what is recorded as ours goes. Sessions that run, results, and branches that somebody built on stay; what a
     killed candidate had not committed is kept under refs/mimo/unfinished. Freed objects go with git's own gc.
     """
+    from gitmimo.git.holding import sweep_holds
+    from gitmimo.workflow.cut_off import mend_cut_off_commit
+    from gitmimo.workflow.gc import find_garbage, parse_expiry
+
     repository = open_repository()
     config = load_config(repository)
     if not dry_run:

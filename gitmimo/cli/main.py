@@ -3,7 +3,6 @@
 import errno
 import importlib
 import io
-import logging
 import sys
 from typing import Any
 
@@ -12,59 +11,61 @@ import click
 from gitmimo import __version__
 from gitmimo.cli import render
 from gitmimo.cli.examples import epilog
-from gitmimo.cli.groups import Group, with_examples
+from gitmimo.cli.help import Group, with_examples
 from gitmimo.errors import MimoError, NeedsPerson
 
-# name -> (module, one line of help). The line stands here so that `git mimo -h` loads no command.
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
 
+# name -> (module, one line of help). The line stands here so that `git mimo -h` loads no command.
 COMMANDS: dict[str, tuple[str, str]] = {
-    "init": ("setup", "prepare a repository: `.mimo/` and its merge rules"),
-    "config": ("settings", "read and write settings, keys included"),
+    "init": ("init", "prepare a repository: `.mimo/` and its merge rules"),
+    "config": ("config", "read and write settings, keys included"),
     "models": ("models", "list, fetch and find models"),
     "start": ("start", "solve a task with several candidates"),
-    "resume": ("resume", "go on with a session that was cut off"),
-    "attach": ("attach", "follow a session that runs in the background"),
+    "resume": ("start", "go on with a session that was cut off"),
+    "attach": ("sessions", "follow a session that runs in the background"),
     "stop": ("sessions", "stop a running session; its work is kept"),
-    "list": ("standing", "list the sessions of this repository"),
-    "status": ("standing", "say how sessions stand"),
+    "list": ("sessions", "list the sessions of this repository"),
+    "status": ("sessions", "say how sessions stand"),
     "show": ("sessions", "show one session: candidates, evidence, verdict"),
     "diff": ("review", "show what a session or candidate changed"),
     "log": ("review", "show the commits of a result or the steps of a candidate"),
     "review": ("review", "read a session as a reviewer would"),
-    "merge": ("landing", "merge a result into its branch, re-tested if the branch moved"),
+    "merge": ("merge", "merge a result into its branch, re-tested if the branch moved"),
     "serve": ("serve", "show all sessions in a browser on this machine"),
-    "pr": ("pull_request", "push a result with its evidence and open a draft pull request"),
-    "revise": ("pull_request", "work review comments in, from the result branch on"),
-    "reject": ("pull_request", "record that a result is not wanted, and why"),
-    "why": ("why", "say where a line came from: session, step, model, evidence"),
-    "bisect": ("why", "find the step that broke a test"),
-    "export": ("export", "write provenance as notes that git-ai reads"),
+    "pr": ("pr", "push a result with its evidence and open a draft pull request"),
+    "revise": ("pr", "work review comments in, from the result branch on"),
+    "reject": ("pr", "record that a result is not wanted, and why"),
+    "why": ("blame", "say where a line came from: session, step, model, evidence"),
+    "bisect": ("blame", "find the step that broke a test"),
     "gc": ("gc", "remove what dead and old sessions left"),
-    "undo": ("undo", "take back what the last command moved"),
+    "undo": ("merge", "take back what the last command moved"),
     "memory": ("memory", "facts that later sessions should know"),
     "dream": ("dream", "turn sessions into facts and skills"),
     "skill": ("skill", "procedures that run without a model"),
     "cost": ("cost", "say what was spent, by session, model and day"),
     "doctor": ("doctor", "check this machine and repository"),
     "ci": ("ci", "judge a branch again and hold its note against what was found"),
-    "hook": ("hook", "answer a git hook; `git mimo init --hooks` installs them"),
+    "hook": ("init", "answer a git hook; `git mimo init --hooks` installs them"),
     "chat": ("chat", "talk: tasks become sessions, questions are answered"),
     "mcp": ("mcp", "serve memory, skills and sessions to other tools over MCP"),
     "demo": ("demo", "make a small repository with a bug and solve it"),
     "trust": ("trust", "approve the commands that a repository brings"),
     "completion": ("completion", "print the completions of bash, zsh or fish"),
-    "help": ("helping", "show the help of a command"),
+    "help": ("help", "show the help of a command"),
 }
 
-# How the help groups them; what stands in none comes last.
+# The groups of the help, by what a person wants to do. Every command but the hidden ones stands in one.
 SECTIONS: dict[str, tuple[str, ...]] = {
-    "Set up": ("init", "doctor", "config", "models", "trust", "demo"),
-    "Solve": ("start", "chat", "status", "list", "show", "attach", "stop", "resume"),
-    "Read and land": ("review", "diff", "log", "merge", "undo", "pr", "revise", "reject"),
+    "Set up": ("demo", "doctor", "init", "config", "models", "trust"),
+    "Solve a task": ("start", "chat", "status", "list", "show", "attach", "stop", "resume"),
+    "Review and merge": ("review", "diff", "log", "merge", "undo", "pr", "revise", "reject"),
     "Learn": ("dream", "memory", "skill"),
-    "Look back": ("why", "bisect", "cost", "serve", "export", "gc"),
+    "Look back": ("why", "bisect", "cost", "serve", "gc"),
+    "Connect": ("ci", "mcp", "completion", "help"),
 }
+HIDDEN = frozenset({"hook"})  # what only scripts call
+ALIASES = {"blame": "why", "watch": "attach"}  # words that people type first
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -76,6 +77,12 @@ class LazyGroup(Group):
         """Return the names in the order in which a person meets them."""
         return list(COMMANDS)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that the words begin with, also by its other name."""
+        return super().resolve_command(ctx, [ALIASES.get(word, word) for word in args[:1]] + args[1:])
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the command's module; None for an unknown name."""
         if cmd_name not in COMMANDS:
@@ -86,9 +93,7 @@ class LazyGroup(Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands with their lines without importing them."""
-        named = {name for names in SECTIONS.values() for name in names}
-        rest = tuple(name for name in COMMANDS if name not in named)
-        for title, names in {**SECTIONS, "Further": rest}.items():
+        for title, names in SECTIONS.items():
             with formatter.section(title):
                 formatter.write_dl([(name.ljust(10), COMMANDS[name][1]) for name in names])
 
@@ -110,8 +115,10 @@ def cli(verbose: bool) -> None:
     Several candidates solve a task, each in its own worktree; the project's tests decide which one may be merged.
     `git mimo COMMAND -h` tells about a command, `git mimo doctor` what is still missing here.
     """
-    logging.basicConfig(level=logging.DEBUG if verbose else logging.ERROR, format="%(levelname)s %(name)s: %(message)s")
     if verbose:
+        import logging
+
+        logging.basicConfig(level=logging.DEBUG, format="%(levelname)s %(name)s: %(message)s")
         for noisy in ("httpx", "httpcore", "LiteLLM"):
             logging.getLogger(noisy).setLevel(logging.INFO)
 
@@ -152,6 +159,8 @@ def run(arguments: list[str]) -> int:
         render.fatal(f"the disk fails: {exc.strerror}{where}", hint="git mimo gc   # once there is room again")
         return 128
     except Exception as exc:  # noqa: BLE001  the one place where a bug becomes a message
+        import logging
+
         logging.getLogger(__name__).debug("unexpected", exc_info=True)
         render.bug(exc)
         return 128

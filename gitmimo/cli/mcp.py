@@ -2,8 +2,7 @@
 
 import click
 
-from gitmimo.cli.common import load_config, open_repository
-from gitmimo.mcp.server import make_server
+from gitmimo.cli.options import load_config, open_repository
 
 
 @click.command("mcp")
@@ -14,6 +13,8 @@ def mcp_command(allow_start: bool) -> int:
     Other tools can search the memory, read skills, and read how sessions stand and what they made. They can start one
     only with --allow-start, or after `git config mimo.mcp.start true`.
     """
+    from gitmimo.mcp.server import make_server
+
     repository = open_repository()
     allowed = allow_start or bool(load_config(repository)["mcp.start"])
     make_server(repository, lambda: load_config(repository), allow_start=allowed).run("stdio")

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 import click
 
 from gitmimo.cli import render
-from gitmimo.cli.common import json_option, open_repository, short
-from gitmimo.cli.groups import Group
+from gitmimo.cli.help import Group
+from gitmimo.cli.options import json_option, open_repository, short
 from gitmimo.codec import to_json
 from gitmimo.errors import BadMemory, UsageError
 from gitmimo.memory.contradictions import Contradiction, find_contradictions

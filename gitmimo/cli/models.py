@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from gitmimo.cli import render
-from gitmimo.cli.common import json_option
-from gitmimo.cli.groups import Group
+from gitmimo.cli.help import Group
+from gitmimo.cli.options import json_option
 from gitmimo.errors import NoModel
 from gitmimo.llm.provider_table import PROVIDERS
 from gitmimo.llm.pull import pull

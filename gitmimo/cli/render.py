@@ -2,21 +2,16 @@
 
 import contextlib
 import functools
-import json
 import os
 import re
 import shutil
 import sys
-import traceback
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, TextIO
 
 from gitmimo.errors import MimoError
-from gitmimo.git.binary import run_git
-from gitmimo.text import escape_controls
 
 # a hint that is one command; `start` is typed differently in a conversation
 _COMMAND = re.compile(r"^git mimo (?=[a-z])(?!start )(?!.*&&)")
@@ -25,6 +20,8 @@ _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "
 
 def out(text: str = "") -> None:
     """Write a line of data to stdout."""
+    from gitmimo.text import escape_controls
+
     sys.stdout.write(escape_controls(text) + "\n")
 
 
@@ -40,11 +37,15 @@ def flush() -> None:
 
 def emit_json(value: Any) -> None:
     """Write one JSON object on one line of stdout."""
+    import json
+
     sys.stdout.write(json.dumps(value, ensure_ascii=True, separators=(",", ":")) + "\n")
 
 
 def say(text: str) -> None:
     """Write a line of talk to stderr."""
+    from gitmimo.text import escape_controls
+
     sys.stderr.write(escape_controls(text) + "\n")
 
 
@@ -86,6 +87,8 @@ def usage_error(message: str, command: str) -> None:
 
 def bug(exc: BaseException) -> None:
     """Write an unexpected failure with the place where it happened, without values of variables."""
+    import traceback
+
     frames = traceback.extract_tb(exc.__traceback__)[-4:]
     say(f"fatal: unexpected {type(exc).__name__}: {exc}")
     for frame in frames:
@@ -112,6 +115,8 @@ def wants_colour(stream: TextIO) -> bool:
 
 @functools.cache
 def _git_allows_colour() -> bool:
+    from gitmimo.git.binary import run_git
+
     try:
         said = run_git(["config", "--get-colorbool", "color.mimo", "true"], check=False).stdout
     except MimoError:  # no git, which is said in another place
@@ -121,6 +126,8 @@ def _git_allows_colour() -> bool:
 
 def paint(text: str, style: str, *, stream: TextIO | None = None) -> str:
     """Make text from outside visible and colour it when the stream shows colours."""
+    from gitmimo.text import escape_controls
+
     safe = escape_controls(text)
     if not wants_colour(stream or sys.stdout):
         return safe
@@ -129,6 +136,8 @@ def paint(text: str, style: str, *, stream: TextIO | None = None) -> str:
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Lay out columns without any line; the last column is not padded, and lines are cut where a terminal ends."""
+    from gitmimo.text import escape_controls
+
     cells = [list(headings), *([escape_controls(cell, newlines=False) for cell in row] for row in rows)]
     widths = [max(_width(row[column]) for row in cells) for column in range(len(headings))]
     room = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
@@ -142,6 +151,8 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def _width(text: str) -> int:
     """Columns that a text takes on a terminal."""
+    import unicodedata
+
     if text.isascii():
         return len(text)
     return sum(

@@ -1,33 +1,24 @@
 """`git mimo diff|log|review`: what a session or candidate changed, as git itself would show it."""
 
+from __future__ import annotations
+
 import os
 import shlex
 import shutil
-import subprocess
 import sys
-import textwrap
-import webbrowser
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from gitmimo.cli import render
-from gitmimo.cli.common import json_option, open_repository, session_argument, short, tokens
+from gitmimo.cli.options import json_option, open_repository, session_argument, short, tokens
 from gitmimo.cli.sessions import say_flag
 from gitmimo.errors import UsageError
-from gitmimo.git.binary import clean_environment, run_git
-from gitmimo.git.repository import Repository
-from gitmimo.git.tree import without_mimo
-from gitmimo.report.columns import NARROWEST, side_by_side
-from gitmimo.report.diff import read_diff
-from gitmimo.report.page import review_page
-from gitmimo.report.plots import kinds_of
-from gitmimo.results import CandidateResult, SessionResult
-from gitmimo.text import escape_controls
-from gitmimo.workflow.history import find_session, read_session
-from gitmimo.workflow.land import result_json
-from gitmimo.workflow.noted import read_known_session
-from gitmimo.workflow.steps import read_steps_at
+
+if TYPE_CHECKING:
+    from gitmimo.git.repository import Repository
+    from gitmimo.results import CandidateResult, SessionResult
 
 _STYLES = (
     ("+++", "bold"),
@@ -46,6 +37,8 @@ _STYLES = (
 @click.option("--stat", is_flag=True, help="Only the files and how much changed in each.")
 def diff_command(session: str | None, number: int | None, stat: bool) -> int:
     """Show what a session's result, or candidate NUMBER of it, changed; `.mimo/` left out."""
+    from gitmimo.workflow.history import find_session, read_session
+
     repository = open_repository()
     result = read_session(repository, find_session(repository, session)).result
     old, new = _ends(result, number)
@@ -61,6 +54,8 @@ def diff_command(session: str | None, number: int | None, stat: bool) -> int:
 @click.option("-p", "--patch", is_flag=True, help="With what each commit changed.")
 def log_command(session: str | None, number: int | None, steps: bool, patch: bool) -> int:
     """Show the commits of a session's result, or the steps of a candidate."""
+    from gitmimo.workflow.history import find_session, read_session
+
     repository = open_repository()
     result = read_session(repository, find_session(repository, session)).result
     if steps and number is None:
@@ -78,6 +73,9 @@ def log_command(session: str | None, number: int | None, steps: bool, patch: boo
 
 def _step_lines(repository: Repository, result: SessionResult, candidate: CandidateResult) -> str:
     """One line a step: its commit, what the model did, on what, and what it used."""
+    from gitmimo.report.plots import kinds_of
+    from gitmimo.workflow.steps import read_steps_at
+
     if candidate.commit is None:
         raise UsageError("this candidate made no commit")
     found = read_steps_at(repository, result.session, candidate.number, base=result.base, tip=candidate.commit)
@@ -104,6 +102,10 @@ def review_command(
 
     In a clone that did not run it, its note tells of the winner.
     """
+    from gitmimo.report.columns import NARROWEST
+    from gitmimo.text import escape_controls
+    from gitmimo.workflow.noted import read_known_session
+
     repository = open_repository()
     result = read_known_session(repository, session)
     if as_json:
@@ -127,6 +129,9 @@ def review_command(
 
 def _review_json(repository: Repository, result: SessionResult) -> dict[str, object]:
     """What `review` shows, for a reviewer that is a program; the diff is git's own, as UTF-8."""
+    from gitmimo.git.binary import run_git
+    from gitmimo.workflow.land import result_json
+
     winner = next((c for c in result.candidates if result.verdict and c.number == result.verdict.winner), None)
     diff = ""
     if result.result_commit or (winner and winner.commit):
@@ -159,6 +164,8 @@ def _summary(result: SessionResult, winner: CandidateResult | None, width: int) 
 
 def _wrapped(text: str, width: int, indent: str = "") -> list[str]:
     """A text in lines of this width; what it holds of line ends stays."""
+    import textwrap
+
     after = " " * len(indent)
     return [
         line
@@ -171,6 +178,10 @@ def _wrapped(text: str, width: int, indent: str = "") -> list[str]:
 
 
 def _side_by_side(repository: Repository, old: str, new: str, width: int) -> str:
+    from gitmimo.git.tree import without_mimo
+    from gitmimo.report.columns import side_by_side
+    from gitmimo.report.diff import read_diff
+
     trees = (without_mimo(repository, repository.tree_of(rev)) for rev in (old, new))
     styles = {"head": "bold", "hunk": "cyan", "remark": "dim"}
     lines = []
@@ -186,6 +197,10 @@ def _side_by_side(repository: Repository, old: str, new: str, width: int) -> str
 
 def _write_page(repository: Repository, result: SessionResult, path: Path | None, *, open_it: bool) -> int:
     """Write the review page; without a path it lies in the repository's own state."""
+    import webbrowser
+
+    from gitmimo.report.page import review_page
+
     target = path or repository.state_dir / "review" / f"{result.session}.html"
     if target.is_dir():
         target = target / f"review-{result.session}.html"
@@ -203,6 +218,10 @@ def _write_page(repository: Repository, result: SessionResult, path: Path | None
 
 def page(text: str) -> None:
     """Show a text through the pager that git would use, or plainly where stdout is no terminal."""
+    import subprocess
+
+    from gitmimo.git.binary import clean_environment, run_git
+
     if not sys.stdout.isatty() or os.environ.get("GIT_PAGER_IN_USE"):
         render.out_raw(text)
         return
@@ -256,11 +275,15 @@ def _diff_text(repository: Repository, old: str, new: str, *flags: str) -> str:
 
 def _git_text(repository: Repository, arguments: list[str]) -> str:
     """Git's own text without its colours, made visible line by line, then coloured by us."""
+    from gitmimo.git.binary import run_git
+
     raw = run_git(["--no-pager", *arguments], cwd=repository.work_tree or repository.git_dir).stdout
     return "\n".join(_painted(line) for line in raw.decode("utf-8", "surrogateescape").split("\n"))
 
 
 def _painted(line: str) -> str:
+    from gitmimo.text import escape_controls
+
     for start, style in _STYLES:
         if line.startswith(start):
             return render.paint(line, style)

@@ -1,14 +1,10 @@
 """`git mimo serve`: all sessions in a browser on this machine."""
 
-import signal
-import webbrowser
-
 import click
 
 from gitmimo.cli import render
-from gitmimo.cli.common import open_repository
+from gitmimo.cli.options import open_repository
 from gitmimo.errors import UsageError
-from gitmimo.report.server import ReviewServer
 
 
 @click.command("serve")
@@ -19,6 +15,11 @@ def serve_command(port: int, open_it: bool) -> int:
 
     The address carries a random token. Read-only but for comments and the choice of a candidate.
     """
+    import signal
+    import webbrowser
+
+    from gitmimo.report.server import ReviewServer
+
     repository = open_repository()
     try:
         server = ReviewServer(repository, port=port)

@@ -1,9 +1,16 @@
-"""`git mimo show|stop`: one session in full, and its end."""
+"""`git mimo list|status`: how sessions stand, from their journals alone."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gitmimo.cli import render
-from gitmimo.cli.common import (
+from gitmimo.cli.options import (
     json_option,
     open_repository,
     seconds,
@@ -12,11 +19,181 @@ from gitmimo.cli.common import (
     tokens,
     usd,
 )
-from gitmimo.evaluator.suspicion import REVIEW
-from gitmimo.evidence import Outcome
-from gitmimo.results import CandidateResult, SessionResult, SessionStatus
-from gitmimo.workflow.history import SessionState, find_session, list_session_ids, read_session, request_stop
-from gitmimo.workflow.land import result_json
+from gitmimo.results import SessionStatus
+
+if TYPE_CHECKING:
+    from gitmimo.git.place import Place
+    from gitmimo.journal import Entry
+    from gitmimo.results import CandidateResult, SessionResult
+    from gitmimo.workflow.history import SessionState
+
+_SHOWN = 5
+
+
+@click.command("list")
+@click.option("-n", "--max-count", type=click.IntRange(min=1), help="Show at most this many.")
+@json_option
+def list_command(max_count: int | None, as_json: bool) -> int:
+    """List the sessions of this repository, newest first."""
+    from gitmimo.workflow.history import read_all
+
+    states = list(read_all(_find_place(), limit=max_count))
+    if as_json:
+        render.emit_json({"schema": "git-mimo/list/1", "sessions": [_brief(state) for state in states]})
+        return 0
+    if not states:
+        render.say("no session yet")
+        render.hint('git mimo start --task "..."')
+        return 0
+    _print_states(states)
+    return 0
+
+
+@click.command("status")
+@session_argument
+@click.option("-w", "--watch", is_flag=True, help="Say it again every second while a session runs.")
+@json_option
+def status_command(session: str | None, watch: bool, as_json: bool) -> int:
+    """Say how sessions stand: those that run, then the newest."""
+    import time
+
+    place = _find_place()
+    while watch and _is_any_running(place, session):
+        if sys.stdout.isatty():
+            click.clear()
+        _tell_status(place, session, as_json=as_json)
+        sys.stdout.flush()
+        time.sleep(1.0)
+    return _tell_status(place, session, as_json=as_json)
+
+
+def _is_any_running(place: Place, session: str | None) -> bool:
+    from gitmimo.workflow.history import find_session, read_running, read_session
+
+    if session:
+        return read_session(place, find_session(place, session)).result.status is SessionStatus.RUNNING
+    return bool(read_running(place))
+
+
+def _tell_status(place: Place, session: str | None, *, as_json: bool) -> int:
+    from gitmimo.workflow.history import find_session, read_session, read_standing
+
+    states = [read_session(place, find_session(place, session))] if session else read_standing(place, at_least=_SHOWN)
+    if as_json:
+        render.emit_json({"schema": "git-mimo/status/1", "sessions": [_brief(state) for state in states]})
+        return 0
+    if not states:
+        render.say("no session yet")
+        render.hint('git mimo start --task "..."')
+        return 0
+    _print_states(states)
+    for state in states:
+        if state.result.status is SessionStatus.STOPPED:
+            render.hint(f"session {state.result.session} was cut off after `{state.phase}`; what it made is kept")
+            render.hint(f"git mimo resume {state.result.session}")
+    return 0
+
+
+def _find_place() -> Place:
+    from gitmimo.git.place import find_place, require_work_tree
+
+    place = find_place(Path.cwd())
+    require_work_tree(place)
+    return place
+
+
+def _print_states(states: list[SessionState]) -> None:
+    rows = []
+    for state in states:
+        result = state.result
+        winner = str(result.verdict.winner) if result.verdict and result.verdict.winner is not None else "-"
+        rows.append(
+            (
+                result.session,
+                result.status.value + (" (merged)" if result.merged else ""),
+                f"{result.started:%Y-%m-%d %H:%M}" if result.started else "-",
+                str(len(result.candidates)),
+                winner,
+                usd(result.cost_usd),
+                seconds(result.seconds) if result.seconds else "-",
+                short((result.task or result.message).strip().partition("\n")[0], 60),
+            )
+        )
+    lines = render.table(("session", "status", "started", "n", "winner", "cost", "time", "task"), rows).splitlines()
+    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+    for line in lines:
+        render.out(line if not columns or len(line) <= columns else f"{line[: columns - 1]}…")
+
+
+def _brief(state: SessionState) -> dict[str, Any]:
+    from gitmimo.codec import to_json
+
+    result = state.result
+    return {
+        "session": result.session,
+        "status": result.status.value,
+        "phase": state.phase,
+        "task": result.task,
+        "started": to_json(result.started),
+        "base": result.base,
+        "target_branch": result.target_branch,
+        "candidates": len(result.candidates),
+        "winner": result.verdict.winner if result.verdict else None,
+        "result_branch": result.result_branch,
+        "merged": result.merged,
+        "usd": result.cost_usd,
+        "tokens": result.usage.total,
+        "seconds": result.seconds,
+        "message": result.message,
+    }
+
+
+@click.command("attach")
+@session_argument
+@json_option
+def attach_command(session: str | None, as_json: bool) -> int:
+    """Show what a session does until it ends, then its result. Interrupting this leaves the session running."""
+    from gitmimo.cli.start import exit_code, report
+    from gitmimo.workflow.detached import follow
+    from gitmimo.workflow.history import find_session, read_session
+    from gitmimo.workflow.land import result_json
+
+    repository = open_repository()
+    found = find_session(repository, session)
+
+    def is_running() -> bool:
+        return read_session(repository, found).result.status is SessionStatus.RUNNING
+
+    try:
+        follow(repository, found, _tell, is_running=is_running)
+    except KeyboardInterrupt:
+        render.say(f"session {found} goes on; to end it: git mimo stop {found}")
+        return 130
+    state = read_session(repository, found)
+    if as_json:
+        render.emit_json(result_json(state.result))
+        return exit_code(state.result)
+    report(state.result)
+    if state.result.status is SessionStatus.STOPPED:
+        render.hint(f"git mimo resume {found}")
+    return exit_code(state.result)
+
+
+def _tell(entry: Entry) -> None:
+    data = entry.data
+    who = f"candidate {data['candidate']}: " if "candidate" in data else ""
+    match entry.event:
+        case "step":
+            what = f"step {data['step']}"
+        case "candidate" | "worked":
+            result = data["result"]
+            who, what = f"candidate {result['number']}: ", f"{entry.event}, {result['status']}"
+        case "base":
+            what = f"base tests: {data['text']}"
+        case _:
+            what = entry.event if entry.done else f"{entry.event} begins"
+    render.say(f"{entry.time:%H:%M:%S} {who}{what}")
+
 
 _STYLES = {
     SessionStatus.PASSED: "green",
@@ -31,6 +208,9 @@ _STYLES = {
 @json_option
 def show_command(session: str | None, as_json: bool) -> int:
     """Show one session: task, candidates, evidence, verdict."""
+    from gitmimo.workflow.history import find_session, read_session
+    from gitmimo.workflow.land import result_json
+
     repository = open_repository()
     state = read_session(repository, find_session(repository, session))
     if as_json:
@@ -45,6 +225,8 @@ def show_command(session: str | None, as_json: bool) -> int:
 @json_option
 def stop_command(session: str | None, as_json: bool) -> int:
     """Stop a running session, or all that run. What candidates made is kept on their branches."""
+    from gitmimo.workflow.history import list_session_ids, request_stop
+
     repository = open_repository()
     stopped = request_stop(repository, session) if session or list_session_ids(repository) else ()
     if as_json:
@@ -60,6 +242,8 @@ def stop_command(session: str | None, as_json: bool) -> int:
 
 def say_flag(flag: str) -> str:
     """What to look at, in words: some flags forbid merging without a person."""
+    from gitmimo.evaluator.suspicion import REVIEW
+
     return f"needs a person: {flag.removeprefix(REVIEW)}" if flag.startswith(REVIEW) else flag
 
 
@@ -90,6 +274,8 @@ def _print_session(state: SessionState) -> None:
 
 
 def _print_candidate(candidate: CandidateResult, result: SessionResult) -> None:
+    from gitmimo.evidence import Outcome
+
     mark = "*" if result.verdict and result.verdict.winner == candidate.number else " "
     render.out("")
     render.out(

@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from gitmimo.cli import render
-from gitmimo.cli.common import json_option, load_config, open_repository, short
-from gitmimo.cli.groups import Group
+from gitmimo.cli.help import Group
+from gitmimo.cli.options import json_option, load_config, open_repository, short
 from gitmimo.errors import MimoError, UsageError
 from gitmimo.memory.library import read_library, retire
 from gitmimo.memory.links import check_links, link_skills, unlink_skills

@@ -1,32 +1,34 @@
 """`git mimo start`: solve a task with several candidates."""
 
-import signal
+from __future__ import annotations
+
 import sys
 from collections.abc import Mapping
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gitmimo.cli import render
-from gitmimo.cli.common import json_option, load_config, open_repository, read_text_argument, seconds, tokens, usd
-from gitmimo.cli.live import watching
+from gitmimo.cli.options import (
+    json_option,
+    load_config,
+    open_repository,
+    read_text_argument,
+    sandbox_option,
+    seconds,
+    session_argument,
+    tokens,
+    usd,
+)
 from gitmimo.errors import UsageError
-from gitmimo.git.repository import Repository
-from gitmimo.records import SessionId, StopReason, is_session_id, new_session_id
-from gitmimo.results import SessionResult, SessionStatus
-from gitmimo.workflow.detached import detach as detach_session
-from gitmimo.workflow.land import result_json
-from gitmimo.workflow.progress import Interrupt
-from gitmimo.workflow.start import MAX_TASK_BYTES, clarify, start_session
 
-EXIT_CODES = {
-    SessionStatus.PASSED: 0,
-    SessionStatus.FAILED: 1,
-    SessionStatus.BUDGET: 3,
-    SessionStatus.ERROR: 128,
-    SessionStatus.INTERRUPTED: 130,
-}
+if TYPE_CHECKING:
+    from gitmimo.git.repository import Repository
+    from gitmimo.results import SessionResult
+    from gitmimo.workflow.progress import Interrupt
+
+_EXIT_CODES = {"passed": 0, "failed": 1, "budget": 3, "error": 128, "interrupted": 130}
 
 
 @click.command("start", context_settings={"help_option_names": ["-h", "--help"]})
@@ -54,7 +56,7 @@ EXIT_CODES = {
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Limit of the session.", metavar="SECONDS")
 @click.option("--merge/--no-merge", default=None, help="Merge the winner into the current branch at the end.")
 @click.option("--skills/--no-skills", default=None, help="Try verified skills before any model.")
-@click.option("--sandbox", type=click.Choice(["auto", "bwrap", "landlock", "none"]), help="Where commands run.")
+@sandbox_option
 @click.option("--executor", type=click.Choice(["local", "ray"]), help="Where candidates work and are judged.")
 @click.option("--ray-address", "rayAddress", help="Ray cluster to use, such as `auto`.", metavar="ADDRESS")
 @click.option("--ask/--no-ask", default=None, help="Ask what an unclear task leaves open (on a terminal).")
@@ -77,6 +79,12 @@ def start_command(
     Nothing in your checkout changes: the result stands on a branch of its own, mimo/<task>-<session>, until you merge
     it with `git mimo merge` (or give --merge).
     """
+    from gitmimo.cli.progress import watching
+    from gitmimo.records import SessionId, is_session_id
+    from gitmimo.workflow.land import result_json
+    from gitmimo.workflow.progress import Interrupt
+    from gitmimo.workflow.start import MAX_TASK_BYTES, clarify, start_session
+
     text = read_text_argument(task)
     if not text.strip():
         raise UsageError("the task is empty", hint='git mimo start --task "what to change, and how to know it is done"')
@@ -110,7 +118,7 @@ def start_command(
         render.emit_json(result_json(result))
     else:
         report(result)
-    return EXIT_CODES[result.status]
+    return exit_code(result)
 
 
 def _ask(question: str) -> str:
@@ -133,6 +141,9 @@ def _as_arguments(command: click.Command, flags: Mapping[str, Any]) -> list[str]
 
 
 def _detach(repository: Repository, text: str, arguments: list[str], *, as_json: bool) -> int:
+    from gitmimo.records import new_session_id
+    from gitmimo.workflow.detached import detach as detach_session
+
     session = new_session_id()
     words = ["start", "--task", "-", "--session-id", session, *arguments]
     log = detach_session(repository, session, words, task=text)
@@ -152,14 +163,22 @@ class signals:  # noqa: N801  a context that reads as a state
         self._old: dict[int, Any] = {}
 
     def __enter__(self) -> None:
+        import signal
+
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             self._old[number] = signal.signal(number, self._handle)
 
     def __exit__(self, *_: object) -> None:
+        import signal
+
         for number, handler in self._old.items():
             signal.signal(number, handler)
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
+        import signal
+
+        from gitmimo.records import StopReason
+
         if self._interrupt.is_set():
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
@@ -167,7 +186,13 @@ class signals:  # noqa: N801  a context that reads as a state
         render.say("stopping; what the candidates made is kept (again: exit at once)")
 
 
+def exit_code(result: SessionResult) -> int:
+    """Git's code for how a session ended; one that still runs, or was cut off, counts as interrupted."""
+    return _EXIT_CODES.get(result.status.value, 130)
+
+
 def report(result: SessionResult) -> None:
+    """Print how a session ended: a line, the candidates as a table, and the commands that come next."""
     rows = []
     winner = result.verdict.winner if result.verdict else None
     for candidate in result.candidates:
@@ -209,3 +234,36 @@ def report(result: SessionResult) -> None:
             render.hint(f"git mimo merge {result.session}    # bring it into {result.target_branch or 'a branch'}")
     elif result.candidates:
         render.hint(f"git mimo show {result.session}")
+
+
+@click.command("resume")
+@session_argument
+@click.option("--budget", type=click.FloatRange(min=0), help="USD the whole session may spend.", metavar="USD")
+@click.option("--max-tokens", "maxTokens", type=click.IntRange(min=1), help="Tokens of the whole session.", metavar="N")
+@click.option("--max-steps", "maxSteps", type=click.IntRange(min=1), help="Steps a candidate may take.", metavar="N")
+@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Limit from now on.", metavar="SECONDS")
+@sandbox_option
+@json_option
+def resume_command(session: str | None, as_json: bool, **flags: Any) -> int:
+    """Go on with a session that was killed, interrupted or out of budget.
+
+    Candidates that had finished keep their results; one in flight goes on after its last step. The session keeps the
+    settings it was started with; limits are read anew and can be given here.
+    """
+    from gitmimo.cli.progress import watching
+    from gitmimo.workflow.land import result_json
+    from gitmimo.workflow.progress import Interrupt
+    from gitmimo.workflow.resume import find_cut_off, resume_session
+    from gitmimo.workflow.settings import restore
+
+    repository = open_repository()
+    config = load_config(repository, flags)
+    state = find_cut_off(repository, session)
+    interrupt = Interrupt(timeout_s=restore(config, state.settings).seconds("timeout"))
+    with watching(stream=sys.stderr, quiet=as_json and not sys.stderr.isatty()) as observe, signals(interrupt):
+        result = resume_session(repository, config, state, observe=observe, interrupt=interrupt, warn=render.say)
+    if as_json:
+        render.emit_json(result_json(result))
+    else:
+        report(result)
+    return exit_code(result)

@@ -1,14 +1,17 @@
 """`git mimo trust`: approve the commands and skills that a repository brings."""
 
+from __future__ import annotations
+
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from gitmimo.cli import render
-from gitmimo.cli.common import json_option, load_config, open_repository
-from gitmimo.git.repository import Repository
-from gitmimo.memory.library import read_library
-from gitmimo.workflow.trust import approve, brought_commands, digest_of, is_approved, withdraw
+from gitmimo.cli.options import json_option, load_config, open_repository
+
+if TYPE_CHECKING:
+    from gitmimo.git.repository import Repository
 
 
 @click.command("trust")
@@ -21,6 +24,8 @@ def trust_command(yes: bool, show: bool, withdrawn: bool, as_json: bool) -> int:
 
     One byte changed asks again. With --json nothing is asked: it shows, and with --yes it approves.
     """
+    from gitmimo.workflow.trust import approve, is_approved, withdraw
+
     repository = open_repository()
     if as_json:
         return _tell_json(repository, yes=yes, withdrawn=withdrawn)
@@ -55,6 +60,9 @@ def trust_command(yes: bool, show: bool, withdrawn: bool, as_json: bool) -> int:
 
 def _brought(repository: Repository) -> tuple[dict[str, str], list[str]]:
     """What needs approval, by digest, and the lines that show all of it."""
+    from gitmimo.memory.library import read_library
+    from gitmimo.workflow.trust import brought_commands, digest_of
+
     brought: dict[str, str] = {}
     lines: list[str] = []
     if commands := brought_commands(load_config(repository)):
@@ -69,6 +77,8 @@ def _brought(repository: Repository) -> tuple[dict[str, str], list[str]]:
 
 
 def _tell_json(repository: Repository, *, yes: bool, withdrawn: bool) -> int:
+    from gitmimo.workflow.trust import approve, is_approved, withdraw
+
     if withdrawn:
         withdraw(repository)
     brought, lines = _brought(repository)

@@ -107,7 +107,6 @@ def test_every_command_prints_what_its_schema_says(
     checked("dream", "--undo")
     checked("merge")
     checked("why", "calc.py:6")
-    checked("export", "git-ai")
     checked("gc", "--dry-run", "--expire", "now")
     checked("undo", "--checkout")
     fact = checked("memory", "add", "sums are plain numbers", "--source", "calc.py")["id"]

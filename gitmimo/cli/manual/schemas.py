@@ -78,7 +78,6 @@ SHAPES: Mapping[str, tuple[str, tuple[str, ...], tuple[Any, ...]]] = {
         ("bisect",),
         ({"candidate": int, "test": str | None, "step": int | None, "commit": Oid | None, "judged": int | None},),
     ),
-    "export/1": ("notes for another tool", ("export",), ({"ref": str, "written": [Oid], "kept": [Oid]},)),
     "gc/1": (
         "what was removed, or would be",
         ("gc",),

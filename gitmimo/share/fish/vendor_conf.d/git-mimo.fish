@@ -142,7 +142,6 @@ __mimo_words () {
 		\'reject	record that a result is not wanted, and why\' \\
 		\'why	say where a line came from: session, step, model, evidence\' \\
 		\'bisect	find the step that broke a test\' \\
-		\'export	write provenance as notes that git-ai reads\' \\
 		\'gc	remove what dead and old sessions left\' \\
 		\'undo	take back what the last command moved\' \\
 		\'memory	facts that later sessions should know\' \\
@@ -151,7 +150,6 @@ __mimo_words () {
 		\'cost	say what was spent, by session, model and day\' \\
 		\'doctor	check this machine and repository\' \\
 		\'ci	judge a branch again and hold its note against what was found\' \\
-		\'hook	answer a git hook; `git mimo init --hooks` installs them\' \\
 		\'chat	talk: tasks become sessions, questions are answered\' \\
 		\'mcp	serve memory, skills and sessions to other tools over MCP\' \\
 		\'demo	make a small repository with a bug and solve it\' \\
@@ -253,7 +251,7 @@ __mimo_options () {
 		\'--no-merge	Merge the winner into the current branch at the end\' \\
 		\'--skills	Try verified skills before any model\' \\
 		\'--no-skills	Try verified skills before any model\' \\
-		\'--sandbox	Where commands run\' \\
+		\'--sandbox	Where commands and tests run\' \\
 		\'--executor	Where candidates work and are judged\' \\
 		\'--ray-address	Ray cluster to use, such as `auto`\' \\
 		\'--ask	Ask what an unclear task leaves open (on a terminal)\' \\
@@ -266,7 +264,7 @@ __mimo_options () {
 		\'--max-tokens	Tokens of the whole session\' \\
 		\'--max-steps	Steps a candidate may take\' \\
 		\'--timeout	Limit from now on\' \\
-		\'--sandbox	Where commands run\' \\
+		\'--sandbox	Where commands and tests run\' \\
 		\'--json	Print one JSON object on stdout\' \\
 		\'--help	Show the help and end\' ;;
 	\'attach\') printf \'%s\\n\' \\
@@ -302,7 +300,7 @@ __mimo_options () {
 		\'--help	Show the help and end\' ;;
 	\'merge\') printf \'%s\\n\' \\
 		\'--into	Merge into this branch instead of the one the session started from\' \\
-		\'--sandbox	Where tests run\' \\
+		\'--sandbox	Where commands and tests run\' \\
 		\'--json	Print one JSON object on stdout\' \\
 		\'--help	Show the help and end\' ;;
 	\'serve\') printf \'%s\\n\' \\
@@ -325,7 +323,7 @@ __mimo_options () {
 		\'--test	Command that runs the test suite\' \\
 		\'--budget	USD this session may spend\' \\
 		\'--max-tokens	Tokens it may use\' \\
-		\'--sandbox	Where commands run\' \\
+		\'--sandbox	Where commands and tests run\' \\
 		\'--json	Print one JSON object on stdout\' \\
 		\'--help	Show the help and end\' ;;
 	\'reject\') printf \'%s\\n\' \\
@@ -338,11 +336,7 @@ __mimo_options () {
 		\'--help	Show the help and end\' ;;
 	\'bisect\') printf \'%s\\n\' \\
 		\'--test-id	The test; the first that the candidate broke when left out\' \\
-		\'--sandbox	Where tests run\' \\
-		\'--json	Print one JSON object on stdout\' \\
-		\'--help	Show the help and end\' ;;
-	\'export\') printf \'%s\\n\' \\
-		\'--force	Replace notes that are there\' \\
+		\'--sandbox	Where commands and tests run\' \\
 		\'--json	Print one JSON object on stdout\' \\
 		\'--help	Show the help and end\' ;;
 	\'gc\') printf \'%s\\n\' \\
@@ -434,9 +428,7 @@ __mimo_options () {
 		\'--test	Command that runs the test suite\' \\
 		\'--setup	Command that prepares a fresh tree\' \\
 		\'--accept	Command that must exit 0; repeatable\' \\
-		\'--sandbox	Where tests run\' \\
-		\'--help	Show the help and end\' ;;
-	\'hook\') printf \'%s\\n\' \\
+		\'--sandbox	Where commands and tests run\' \\
 		\'--help	Show the help and end\' ;;
 	\'chat\') printf \'%s\\n\' \\
 		\'--model	Model of this conversation, as litellm names it\' \\
@@ -451,7 +443,7 @@ __mimo_options () {
 		\'--dir	Where to make the repository (a temporary one)\' \\
 		\'--model	Model that solves it\' \\
 		\'--candidates	Candidates at the most\' \\
-		\'--sandbox	Where commands run\' \\
+		\'--sandbox	Where commands and tests run\' \\
 		\'--help	Show the help and end\' ;;
 	\'trust\') printf \'%s\\n\' \\
 		\'--yes	Approve without asking\' \\
@@ -613,11 +605,6 @@ __mimo_kind () {
 	\'bisect --json\') kind=flag ;;
 	\'bisect 1\') kind=sessions ;;
 	\'bisect 2\') kind=candidates ;;
-	\'export -h\'|\'export --help\') kind=flag ;;
-	\'export --force\') kind=flag ;;
-	\'export --json\') kind=flag ;;
-	\'export 1\') kind==git-ai ;;
-	\'export 2\') kind=revisions ;;
 	\'gc -h\'|\'gc --help\') kind=flag ;;
 	\'gc -n\'|\'gc --dry-run\') kind=flag ;;
 	\'gc --expire\') kind= ;;
@@ -701,9 +688,6 @@ __mimo_kind () {
 	\'ci --accept\') kind= ;;
 	\'ci --sandbox\') kind=\'=auto bwrap landlock none\' ;;
 	\'ci 1\') kind=revisions ;;
-	\'hook -h\'|\'hook --help\') kind=flag ;;
-	\'hook 1\') kind=\'=pre-push commit-msg post-merge post-rewrite\' ;;
-	\'hook \'[0-9]*) kind= ;;
 	\'chat -h\'|\'chat --help\') kind=flag ;;
 	\'chat -m\'|\'chat --model\') kind=models ;;
 	\'chat --budget\') kind= ;;

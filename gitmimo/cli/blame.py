@@ -1,20 +1,19 @@
 """`git mimo why|bisect`: where a line came from, and which step broke a test."""
 
+from __future__ import annotations
+
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from gitmimo.cli import render
-from gitmimo.cli.common import json_option, load_config, open_repository, session_argument, short
-from gitmimo.codec import to_json
+from gitmimo.cli.options import json_option, load_config, open_repository, sandbox_option, session_argument, short
 from gitmimo.errors import UsageError
-from gitmimo.records import Oid
-from gitmimo.report.plots import kinds_of
-from gitmimo.workflow.history import find_session, read_session
-from gitmimo.workflow.judging import make_judge
-from gitmimo.workflow.provenance import Provenance, explain_line, find_breaking_step
-from gitmimo.workflow.trust import require_trust
+
+if TYPE_CHECKING:
+    from gitmimo.workflow.provenance import Provenance
 
 _FOUND_BY = {
     "commit": "on this commit",
@@ -33,6 +32,9 @@ def why_command(place: str, rev: str, as_json: bool) -> int:
 
     Also after a merge, a squash, a rebase or a move of the line. Exit 1 when no session wrote it.
     """
+    from gitmimo.codec import to_json
+    from gitmimo.workflow.provenance import explain_line
+
     repository = open_repository()
     path, line = _parse_place(place)
     found = explain_line(
@@ -49,12 +51,19 @@ def why_command(place: str, rev: str, as_json: bool) -> int:
 @session_argument
 @click.argument("number", required=False, type=click.IntRange(min=1))
 @click.option("--test-id", help="The test; the first that the candidate broke when left out.", metavar="ID")
-@click.option("--sandbox", type=click.Choice(["auto", "bwrap", "landlock", "none"]), help="Where tests run.")
+@sandbox_option
 @json_option
 def bisect_command(
     session: str | None, number: int | None, test_id: str | None, sandbox: str | None, as_json: bool
 ) -> int:
     """Find the step of a candidate after which a test that passed on base fails. Exit 1 when there is none."""
+    from gitmimo.records import Oid
+    from gitmimo.report.plots import kinds_of
+    from gitmimo.workflow.history import find_session, read_session
+    from gitmimo.workflow.judging import make_judge
+    from gitmimo.workflow.provenance import find_breaking_step
+    from gitmimo.workflow.trust import require_trust
+
     repository = open_repository()
     config = load_config(repository, {"sandbox": sandbox})
     require_trust(repository, config)
@@ -102,6 +111,8 @@ def _parse_place(place: str) -> tuple[str, int]:
 
 
 def _print(found: Provenance) -> None:
+    from gitmimo.report.plots import kinds_of
+
     rows = [("line", f"{found.path}:{found.line}: {short(found.text, 100)}")]
     moved = f", then in {found.original_path}" if found.original_path != found.path else ""
     rows.append(("commit", f"{found.commit[:12]} {short(found.summary, 80)} ({found.author}{moved})"))

@@ -1,28 +1,67 @@
-"""What the commands share: the repository, the resolved configuration, and option declarations used twice."""
+"""What the commands share: options and arguments, the repository, the configuration, and how values are written."""
+
+from __future__ import annotations
 
 import os
+import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from gitmimo.cli.basics import json_option as json_option
-from gitmimo.cli.basics import seconds as seconds
-from gitmimo.cli.basics import session_argument as session_argument
-from gitmimo.cli.basics import short as short
-from gitmimo.cli.basics import tokens as tokens
-from gitmimo.cli.basics import usd as usd
-from gitmimo.config import Config, resolve
 from gitmimo.errors import RepoError
-from gitmimo.git.binary import run_git
-from gitmimo.git.repository import Repository
-from gitmimo.redact import file_cleaner, known_secrets
+
+if TYPE_CHECKING:
+    from gitmimo.config import Config
+    from gitmimo.git.repository import Repository
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+
+
+sandbox_option = click.option(
+    "--sandbox", type=click.Choice(["auto", "bwrap", "landlock", "none"]), help="Where commands and tests run."
+)
+
+
+def session_argument(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A session, named by its id, a unique beginning of it, or a branch; the newest when absent."""
+    return click.argument("session", required=False)(function)
+
+
+def short(text: str, length: int) -> str:
+    """The first line of a text, cut to a length."""
+    line = re.sub(r"\s+", " ", text).strip()
+    return line if len(line) <= length else line[: length - 1] + "…"
+
+
+def usd(amount: float) -> str:
+    """Money as people write it: no digits for nothing, more for little."""
+    if not amount:
+        return "$0"
+    return f"${amount:.4f}" if amount < 0.1 else f"${amount:.2f}"
+
+
+def seconds(amount: float) -> str:
+    """A duration as people say it."""
+    if amount < 60:
+        return f"{amount:.1f}s" if amount < 10 else f"{amount:.0f}s"
+    minutes, rest = divmod(round(amount), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h{minutes:02d}m" if hours else f"{minutes}m{rest:02d}s"
+
+
+def tokens(amount: int) -> str:
+    """A number of tokens, shortened."""
+    return str(amount) if amount < 10_000 else f"{amount / 1000:.0f}k" if amount < 1_000_000 else f"{amount / 1e6:.1f}M"
 
 
 def open_repository() -> Repository:
     """The repository of the current directory, with a checkout."""
+    from gitmimo.git.repository import Repository
+    from gitmimo.redact import file_cleaner, known_secrets
+
     repository = Repository.discover(Path.cwd())
     repository.require_work_tree()
     repository.clean_files_with(file_cleaner(known_secrets(os.environ)))
@@ -31,6 +70,11 @@ def open_repository() -> Repository:
 
 def load_config(repository: Repository | None, flags: Mapping[str, Any] | None = None) -> Config:
     """Resolve the configuration once: flags, environment, git config, the committed file of HEAD, defaults."""
+    import logging
+
+    from gitmimo.config import resolve
+
+    logging.basicConfig(level=logging.ERROR)  # libraries warn about what no user of ours can change; -v came first
     return resolve(
         flags=flags or {},
         environ=os.environ,
@@ -41,6 +85,8 @@ def load_config(repository: Repository | None, flags: Mapping[str, Any] | None =
 
 def git_settings(repository: Repository | None) -> dict[str, list[str]]:
     """Every `mimo.*` value that git config holds here, keys in lower case without the prefix."""
+    from gitmimo.git.binary import run_git
+
     cwd = repository.work_tree or repository.git_dir if repository else Path.cwd()
     done = run_git(["config", "--includes", "-z", "--get-regexp", r"^mimo\."], cwd=cwd, check=False)
     found: dict[str, list[str]] = {}
@@ -73,8 +119,3 @@ def read_text_argument(value: str) -> str:
         except OSError as exc:
             raise click.UsageError(f"cannot read `{path}`: {exc.strerror}") from exc
     return value
-
-
-def stable(values: Sequence[str]) -> tuple[str, ...]:
-    """Drop repeats, keep the order."""
-    return tuple(dict.fromkeys(values))

@@ -1,16 +1,18 @@
 """The live table of candidates: on a terminal a table that moves, elsewhere one line per event that matters."""
 
+from __future__ import annotations
+
 import contextlib
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, TextIO
+from typing import TYPE_CHECKING, Literal, TextIO
 
 from gitmimo.cli import render
-from gitmimo.cli.common import seconds, tokens, usd
-from gitmimo.text import escape_controls
-from gitmimo.workflow.progress import Observer, Progress, unobserved
+from gitmimo.cli.options import seconds, tokens, usd
+
+if TYPE_CHECKING:
+    from gitmimo.workflow.progress import Observer, Progress
 
 PHASES = {
     "base": "base tests",
@@ -46,6 +48,8 @@ class _Row:
 @contextlib.contextmanager
 def watching(*, stream: TextIO, quiet: bool = False) -> Iterator[Observer]:
     """Give an observer that shows what happens, until the block ends."""
+    from gitmimo.workflow.progress import unobserved
+
     if quiet:
         yield unobserved
     elif stream.isatty():
@@ -73,10 +77,14 @@ def _line_by_line() -> Observer:
 
 @contextlib.contextmanager
 def _live_table(stream: TextIO) -> Iterator[Observer]:
+    import time
+
     from rich.console import Console, Group
     from rich.live import Live
     from rich.table import Table
     from rich.text import Text
+
+    from gitmimo.text import escape_controls
 
     rows: dict[int, _Row] = {}
     lock = threading.Lock()

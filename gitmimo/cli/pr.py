@@ -6,15 +6,15 @@ from typing import Any
 import click
 
 from gitmimo.cli import render
-from gitmimo.cli.common import json_option, load_config, open_repository, read_text_argument, session_argument
-from gitmimo.cli.live import watching
-from gitmimo.cli.start import EXIT_CODES, report, signals
+from gitmimo.cli.options import (
+    json_option,
+    load_config,
+    open_repository,
+    read_text_argument,
+    sandbox_option,
+    session_argument,
+)
 from gitmimo.errors import UsageError
-from gitmimo.workflow.history import find_session, read_session
-from gitmimo.workflow.land import result_json
-from gitmimo.workflow.opinions import comments_text, read_opinions
-from gitmimo.workflow.progress import Interrupt
-from gitmimo.workflow.pull_request import describe, fetch_comments, open_pull_request, reject, result_tip, revise
 
 
 @click.command("pr")
@@ -29,6 +29,9 @@ def pr_command(session: str | None, remote: str, into: str | None, tool: str, on
 
     Without gh or glab git's own request is printed, to be sent by mail. Nothing is ever marked as ready.
     """
+    from gitmimo.workflow.history import find_session, read_session
+    from gitmimo.workflow.pull_request import describe, open_pull_request
+
     repository = open_repository()
     result = read_session(repository, find_session(repository, session)).result
     if only_body:
@@ -72,13 +75,21 @@ def pr_command(session: str | None, remote: str, into: str | None, tool: str, on
 @click.option("--test", help="Command that runs the test suite.", metavar="CMD")
 @click.option("--budget", type=click.FloatRange(min=0), help="USD this session may spend.", metavar="USD")
 @click.option("--max-tokens", "maxTokens", type=click.IntRange(min=1), help="Tokens it may use.", metavar="N")
-@click.option("--sandbox", type=click.Choice(["auto", "bwrap", "landlock", "none"]), help="Where commands run.")
+@sandbox_option
 @json_option
 def revise_command(session: str | None, comments: str, as_json: bool, **flags: Any) -> int:
     """Work review comments in: new candidates start from the result branch and their winner moves it on.
 
     Comments come from a file, from stdin, from the pull request by gh, or from `git mimo serve` (local).
     """
+    from gitmimo.cli.progress import watching
+    from gitmimo.cli.start import exit_code, report, signals
+    from gitmimo.workflow.history import find_session, read_session
+    from gitmimo.workflow.land import result_json
+    from gitmimo.workflow.opinions import comments_text, read_opinions
+    from gitmimo.workflow.progress import Interrupt
+    from gitmimo.workflow.pull_request import fetch_comments, result_tip, revise
+
     repository = open_repository()
     result = read_session(repository, find_session(repository, session)).result
     result_tip(repository, result)
@@ -96,7 +107,7 @@ def revise_command(session: str | None, comments: str, as_json: bool, **flags: A
         render.emit_json(result_json(revised))
     else:
         report(revised)
-    return EXIT_CODES[revised.status]
+    return exit_code(revised)
 
 
 @click.command("reject")
@@ -105,6 +116,9 @@ def revise_command(session: str | None, comments: str, as_json: bool, **flags: A
 @json_option
 def reject_command(session: str | None, reason: str, as_json: bool) -> int:
     """Record that a session's result is not wanted. Its branch stays; what it taught loses its standing."""
+    from gitmimo.workflow.history import find_session, read_session
+    from gitmimo.workflow.pull_request import reject
+
     if not reason.strip():
         raise UsageError("a rejection needs its reason")
     repository = open_repository()

@@ -1,21 +1,22 @@
 """`git mimo config set|get|list|unset`: settings in git config, keys where the user's helper keeps them."""
 
-import difflib
+from __future__ import annotations
+
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from gitmimo.cli import render
-from gitmimo.cli.common import json_option, load_config
-from gitmimo.cli.groups import Group
-from gitmimo.codec import to_json
-from gitmimo.config import OPTIONS, Option, parse_value, price_key
+from gitmimo.cli.help import Group
+from gitmimo.cli.options import json_option, load_config
 from gitmimo.errors import RepoError, UsageError
-from gitmimo.git.binary import run_git
-from gitmimo.git.repository import Repository
-from gitmimo.llm.provider_table import PROVIDERS, default_model
-from gitmimo.workflow.keys import forget_key, store_key
+from gitmimo.llm.provider_table import PROVIDERS
+
+if TYPE_CHECKING:
+    from gitmimo.config import Option
+    from gitmimo.git.repository import Repository
 
 
 @click.group("config", cls=Group)
@@ -48,6 +49,9 @@ def set_command(
 
     A key goes to git's credential helper where there is one, else to a file that only you can read; never into git.
     """
+    from gitmimo.llm.provider_table import default_model
+    from gitmimo.workflow.keys import store_key
+
     repository = _find_repository()
     if name is None and not (provider or api_key or model or base_url):
         raise UsageError("nothing to set", hint="git mimo config set --provider deepseek --api-key KEY")
@@ -83,6 +87,8 @@ def set_command(
 @json_option
 def get_command(name: str, as_json: bool) -> int:
     """Print the value in force; exit 1 when there is none."""
+    from gitmimo.codec import to_json
+
     option = _option(name)
     value = load_config(_find_repository())[option.name]
     if as_json:
@@ -100,6 +106,8 @@ def get_command(name: str, as_json: bool) -> int:
 @json_option
 def list_command(show_origin: bool, as_json: bool) -> int:
     """List every setting with its value in force."""
+    from gitmimo.codec import to_json
+
     config = load_config(_find_repository())
     settings = [config.settings[key] for key in sorted(config.settings)]
     if as_json:
@@ -120,6 +128,9 @@ def list_command(show_origin: bool, as_json: bool) -> int:
 @click.option("--local", "scope", flag_value="local", default=True, help="In this repository's git config (default).")
 def unset_command(name: str | None, provider: str | None, scope: str) -> int:
     """Remove a setting from git config, or a provider's key."""
+    from gitmimo.git.binary import run_git
+    from gitmimo.workflow.keys import forget_key
+
     if provider is not None:
         forget_key(provider)
         render.say(f"key of {provider} forgotten")
@@ -141,6 +152,8 @@ def unset_command(name: str | None, provider: str | None, scope: str) -> int:
 
 
 def _set_option(name: str, values: tuple[str, ...], scope: str | None, repository: Repository | None) -> None:
+    from gitmimo.config import parse_value, price_key
+
     if name.startswith("price."):
         # a model's price: USD per million prompt tokens and per million completion tokens
         if len(values) not in (1, 2) or not all(_is_number(value) for value in values):
@@ -157,6 +170,8 @@ def _set_option(name: str, values: tuple[str, ...], scope: str | None, repositor
 
 
 def _write(name: str, values: tuple[str, ...], scope: str, repository: Repository | None) -> None:
+    from gitmimo.git.binary import run_git
+
     if scope == "local" and repository is None:
         raise UsageError("not in a repository", hint="git mimo config set --global NAME VALUE")
     key = f"mimo.{name}"
@@ -167,6 +182,8 @@ def _write(name: str, values: tuple[str, ...], scope: str, repository: Repositor
 
 
 def _find_repository() -> Repository | None:
+    from gitmimo.git.repository import Repository
+
     try:
         return Repository.discover(Path.cwd())
     except RepoError:
@@ -178,6 +195,10 @@ def _directory(repository: Repository | None) -> Path:
 
 
 def _option(name: str) -> Option:
+    import difflib
+
+    from gitmimo.config import OPTIONS
+
     option = OPTIONS.get(name.removeprefix("mimo.").lower())
     if option is None:
         near = difflib.get_close_matches(name.removeprefix("mimo."), [known.name for known in OPTIONS.values()])

@@ -1,6 +1,5 @@
 """Groups of commands that help: whole lines, examples, what may have been meant, and help when nothing is said."""
 
-import difflib
 from collections.abc import Sequence
 
 import click
@@ -28,6 +27,8 @@ class Group(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command that the words begin with; a usage error names the nearest."""
+        import difflib
+
         if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
             near = difflib.get_close_matches(args[0].lower(), self.list_commands(ctx), n=3, cutoff=0.6)
             also = "; did you mean " + " or ".join(f"`{name}`" for name in near) + "?" if near else ""
@@ -52,3 +53,19 @@ def with_examples(command: click.Command, path: Sequence[str]) -> click.Command:
 def _path(ctx: click.Context) -> tuple[str, ...]:
     """The words that lead here, without `git mimo`."""
     return tuple(ctx.command_path.split()[2:])
+
+
+@click.command("help")
+@click.argument("command", nargs=-1)
+@click.pass_context
+def help_command(context: click.Context, command: tuple[str, ...]) -> int:
+    """Show the help of COMMAND, as `git mimo COMMAND -h` does. The manual page is `git help mimo`."""
+    found = context.find_root()
+    for word in command:
+        if not isinstance(found.command, click.Group):
+            context.fail(f"`{found.command_path}` has no commands of its own")
+        _, child, _ = found.command.resolve_command(found, [word])
+        if child is not None:
+            found = click.Context(child, parent=found, info_name=word)
+    render.out(found.get_help())
+    return 0
