@@ -1,6 +1,7 @@
 """Configuration: one table of options, resolved from flags, environment, git config, the repository and defaults."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -273,8 +274,9 @@ def _parse_committed(text: str) -> dict[str, Any]:
     try:
         if any(isinstance(token, (yaml.AliasToken, yaml.AnchorToken, yaml.TagToken)) for token in yaml.scan(text)):
             raise ConfigError("`.mimo/config.yaml` uses tags, anchors or aliases, which are not allowed there")
-        if _has_twins(yaml.compose(text, Loader=yaml.SafeLoader)):
-            raise ConfigError("`.mimo/config.yaml` names an option twice")
+        names = Counter(_option_names(yaml.compose(text, Loader=yaml.SafeLoader)))
+        if twice := next((name for name, count in names.items() if count > 1), ""):
+            raise ConfigError(f"`.mimo/config.yaml` sets an option twice: `{twice}`")
         document = yaml.safe_load(text)
     except yaml.YAMLError as exc:
         raise ConfigError(f"`.mimo/config.yaml` is not valid YAML: {' '.join(str(exc).split())}") from exc
@@ -297,12 +299,14 @@ def _parse_committed(text: str) -> dict[str, Any]:
     return flat
 
 
-def _has_twins(node: yaml.Node | None) -> bool:
-    """Whether a mapping holds a key twice: what a reader sees first would not be what counts."""
-    if not isinstance(node, yaml.MappingNode):
-        return False
-    keys = [str(key.value) for key, _ in node.value]
-    return len(set(keys)) < len(keys) or any(_has_twins(value) for _, value in node.value)
+def _option_names(node: yaml.Node | None, prefix: str = "") -> Iterator[str]:
+    """The options that a document sets, as `_flatten` names them; one that is set twice comes twice."""
+    for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
+        name = f"{prefix}{key.value}".lower()
+        if isinstance(value, yaml.MappingNode):
+            yield from _option_names(value, f"{name}.")
+        else:
+            yield name
 
 
 def _flatten(document: Mapping[Any, Any], prefix: str = "") -> dict[str, Any]:

@@ -35,6 +35,10 @@ def test_the_nearest_source_wins_and_says_where_it_came_from() -> None:
         ("- x", "mapping"),
         ("test: [", "not valid YAML"),
         ("timeout: 0", "above zero"),
+        ("test: safe\ntest: evil", "twice: `test`"),
+        ("test: safe\nTest: evil", "twice: `test`"),
+        ("worktree: {copy: [a]}\nworktree.copy: [b]", "twice: `worktree.copy`"),
+        ("worktree: {copy: [a]}\nworktree: {copy: [b]}", "twice: `worktree.copy`"),
     ],
 )
 def test_a_bad_committed_file_is_refused_with_the_reason(committed: str, says: str) -> None:

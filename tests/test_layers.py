@@ -7,8 +7,20 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent / "gitmimo"
 LAYERS = (
     {
-        *("codec", "config", "errors", "evidence", "files", "locks", "paths", "processes", "records", "redact"),
-        *("results", "secret_rules", "text"),
+        *(
+            "cancel",
+            "codec",
+            "config",
+            "errors",
+            "evidence",
+            "files",
+            "locks",
+            "paths",
+            "processes",
+            "records",
+            "redact",
+        ),
+        *("cancel", "results", "secret_rules", "text"),
     },
     {"git"},
     {"journal"},

@@ -153,12 +153,12 @@ def unset_command(name: str | None, provider: str | None, scope: str) -> int:
 
 def _set_option(name: str, values: tuple[str, ...], scope: str | None, repository: Repository | None) -> None:
     from gitmimo.config import parse_value, price_key
+    from gitmimo.llm.prices import parse_price
 
     if name.startswith("price."):
-        # a model's price: USD per million prompt tokens and per million completion tokens
-        if len(values) not in (1, 2) or not all(_is_number(value) for value in values):
-            raise UsageError("a price is one or two numbers: USD per million prompt and completion tokens")
-        _write(price_key(name.removeprefix("price.")), (" ".join(values),), scope or "global", repository)
+        price = " ".join(values)
+        parse_price(price)
+        _write(price_key(name.removeprefix("price.")), (price,), scope or "global", repository)
         return
     option = _option(name)
     if not values:
@@ -211,10 +211,3 @@ def _option(name: str) -> Option:
 
 def _shown(value: object) -> str:
     return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        return float(text) >= 0
-    except ValueError:
-        return False

@@ -8,12 +8,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from gitmimo.cancel import Cancelled
 from gitmimo.llm.client import Call
 from gitmimo.llm.failures import cut_off, nonsense
 from gitmimo.llm.litellm_errors import failure_of, stream_errors
 from gitmimo.llm.sse import Assembly, NotAReply
 from gitmimo.llm.tokens import likely_prompt, likely_tokens
-from gitmimo.llm.transport import Cancelled, Patience, ServerSilent, Timeouts
+from gitmimo.llm.transport import Patience, ServerSilent, Timeouts
 from gitmimo.llm.wire import messages_json, tools_json
 from gitmimo.records import Reply, Usage
 

@@ -18,20 +18,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gitmimo.cancel import Cancelled
 from gitmimo.errors import ModelError, NoModel, NoRoute
 from gitmimo.llm.client import Call
 from gitmimo.llm.failures import AttemptFailed
-from gitmimo.llm.locks import FileLock, held
 from gitmimo.llm.openai_client import Endpoint, OpenAIClient
 from gitmimo.llm.registry import find_model, no_library
 from gitmimo.llm.retry import sleep_unless
 from gitmimo.llm.transport import Timeouts, Transport
+from gitmimo.locks import FileLock, LockTimeout, hold_lock
 from gitmimo.processes import is_alive, physical_cores, process_name
 from gitmimo.records import Reply
 
 _SERVER_FILE = Path(__file__).with_name("local_server.py")
 _START_S = 300.0
 _END_S = 5.0
+_LEASE_S = 2.0
 _SILENCE_S = 1800.0  # a small machine may read a long prompt for many minutes before the first token
 _TOTAL_S = 3600.0
 _LOG_TAIL = 600
@@ -123,10 +125,9 @@ class LocalServer:
             if self._lease.is_held and self._running and is_alive(self._running["process"]):
                 return self._running["address"], self._running["key"]
             self._state.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with held(self._start_path, cancelled=cancelled, timeout_s=_START_S) as got:
-                if not got:
-                    raise NoRoute("another git-mimo starts the local model for too long", hint="git mimo doctor")
-                if not self._lease.is_held and not self._lease.try_acquire(shared=True):
+            with _hold(self._start_path, cancelled, wait_s=_START_S):
+                # the server takes this lock for an instant each second, to see whether it has users
+                if not self._lease.is_held and not self._lease.acquire(shared=True, wait_s=_LEASE_S):
                     raise NoRoute("the local model's server is ending", hint="try again in a moment")
                 self._running = self._read_state() or self._start(cancelled)
             return self._running["address"], self._running["key"]
@@ -137,9 +138,9 @@ class LocalServer:
             if not self._lease.is_held:
                 return
             self._lease.release()
-            with held(self._start_path, timeout_s=_END_S) as got:
+            with contextlib.suppress(LockTimeout), hold_lock(self._start_path, wait_s=_END_S):
                 alone = FileLock(self._lease.path)
-                if got and self._settings.linger_s <= 0 and alone.try_acquire():
+                if self._settings.linger_s <= 0 and alone.acquire():
                     self._end()
                     alone.release()
             self._running = {}
@@ -152,7 +153,7 @@ class LocalServer:
         try:
             while self._queue[0] is not ticket:
                 sleep_unless(cancelled, 0.01)
-            with held(self._turn_path, cancelled=cancelled, timeout_s=_TOTAL_S):
+            with _hold(self._turn_path, cancelled, wait_s=_TOTAL_S):
                 yield
         finally:
             self._queue.remove(ticket)
@@ -282,6 +283,23 @@ def release_servers() -> None:
         servers = list(_servers.values())
     for server in servers:
         server.release()
+
+
+@contextlib.contextmanager
+def _hold(path: Path, cancelled: Callable[[], bool] | None, *, wait_s: float) -> Iterator[None]:
+    """Hold a lock; NoRoute when it isn't free in time, Cancelled when the caller gave up."""
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(hold_lock(path, wait_s=wait_s, cancelled=cancelled or _never))
+        except LockTimeout as exc:
+            if cancelled is not None and cancelled():
+                raise Cancelled from exc
+            raise NoRoute("another git-mimo uses the local model for too long", hint="git mimo doctor") from exc
+        yield
+
+
+def _never() -> bool:
+    return False
 
 
 def _reap() -> None:

@@ -4,6 +4,7 @@ import dataclasses
 import time
 from collections.abc import Callable, Sequence
 
+from gitmimo.cancel import Cancelled
 from gitmimo.errors import LimitReached, ModelError, UnknownPrice
 from gitmimo.llm.budget import BudgetLimits, Need, Standing
 from gitmimo.llm.client import Call, make_call
@@ -15,7 +16,6 @@ from gitmimo.llm.provider_table import provider_of
 from gitmimo.llm.retry import RetryPolicy, call_with_retries, sleep_unless
 from gitmimo.llm.routed import RoutedModel, cancelled_reply
 from gitmimo.llm.tokens import most_tokens
-from gitmimo.llm.transport import Cancelled
 from gitmimo.records import Message, Reply, Tool
 
 _LONGEST_WAIT_S = 900.0

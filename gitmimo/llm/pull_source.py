@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitmimo.llm.transport import Cancelled
+from gitmimo.cancel import Cancelled
 
 
 class SourceFailed(Exception):

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from gitmimo.cancel import Cancelled
 from gitmimo.errors import NoRoute
 from gitmimo.llm.failures import AttemptFailed, Repeat
-from gitmimo.llm.transport import Cancelled
 
 _SLICE_S = 0.05
 

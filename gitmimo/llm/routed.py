@@ -3,10 +3,10 @@
 import dataclasses
 from collections.abc import Callable, Sequence
 
+from gitmimo.cancel import Cancelled
 from gitmimo.llm.client import Call, Client, make_call
 from gitmimo.llm.prices import ModelFacts, Price
 from gitmimo.llm.retry import RetryPolicy, call_with_retries
-from gitmimo.llm.transport import Cancelled
 from gitmimo.records import Message, Reply, Tool, Usage
 
 _SMALLEST_OUTPUT = 16

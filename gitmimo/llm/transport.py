@@ -13,14 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from gitmimo.cancel import Cancelled
+
 _POLL_S = 0.05
 _POOL_SIZE = 16
 _CHUNK_BYTES = 65_536
 _BODY_LIMIT_BYTES = 64 << 20
-
-
-class Cancelled(Exception):
-    """The caller no longer wants the answer."""
 
 
 class ServerSilent(Exception):

@@ -1,19 +1,19 @@
 """The models of a session, opened from the configuration and put under its budget."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from gitmimo.config import Config
-from gitmimo.errors import ConfigError, NoModel
+from gitmimo.errors import NoModel
 from gitmimo.git.repository import Repository
 from gitmimo.llm.budget import BudgetLimits, Standing
 from gitmimo.llm.ledger import Ledger
 from gitmimo.llm.local import LocalSettings
 from gitmimo.llm.metered import MeteredModel, require_price
 from gitmimo.llm.model import Model
-from gitmimo.llm.prices import Price
+from gitmimo.llm.prices import parse_price
 from gitmimo.llm.provider_table import PROVIDERS, default_model, provider_of
 from gitmimo.llm.providers import Route, Settings, open_model, warm_up
 from gitmimo.llm.routed import RoutedModel
@@ -165,7 +165,7 @@ def model_settings(config: Config) -> Settings:
         base_url=config.text("baseUrl"),
         route=Route(config.text("llm")),
         local=local_settings(config),
-        prices=_prices(config.prices),
+        prices={name: parse_price(text) for name, text in config.prices.items()},
     )
 
 
@@ -208,16 +208,3 @@ def _open_critic(
 def _key_for(provider: str) -> str | None:
     known = PROVIDERS.get(provider)
     return find_key(provider, variables=known.key_variables if known else (), environ=os.environ)
-
-
-def _prices(written: Mapping[str, str]) -> dict[str, Price]:
-    prices = {}
-    for name, text in written.items():
-        try:
-            prompt, completion = ([float(part) for part in text.split()] * 2)[:2]
-        except ValueError as exc:
-            raise ConfigError(
-                f"bad price of `{name}`: `{text}`", hint=f"git mimo config set price.{name} PROMPT COMPLETION"
-            ) from exc
-        prices[name] = Price(prompt=prompt / 1e6, cached=prompt / 1e6, completion=completion / 1e6)
-    return prices

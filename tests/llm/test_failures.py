@@ -4,10 +4,10 @@ import time
 
 import pytest
 
+from gitmimo.cancel import Cancelled
 from gitmimo.errors import BadReply, ContextOverflow, ModelError, NoRoute, RateLimited, UnknownModel, WrongKey
 from gitmimo.llm.failures import AttemptFailed, Repeat, error_text, failure_of_status, no_route, retry_after
 from gitmimo.llm.retry import RetryPolicy, call_with_retries, wait_before_next
-from gitmimo.llm.transport import Cancelled
 
 
 def failure(status: int, body: bytes = b"", headers: dict[str, str] | None = None) -> AttemptFailed:

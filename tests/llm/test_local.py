@@ -19,6 +19,7 @@ from gitmimo.llm.local import LocalSettings, release_servers
 from gitmimo.llm.providers import Settings, open_model
 from gitmimo.llm.retry import RetryPolicy
 from gitmimo.llm.routed import RoutedModel
+from gitmimo.locks import FileLock
 from gitmimo.processes import physical_cores
 from gitmimo.records import Message
 
@@ -125,6 +126,16 @@ def test_a_server_that_died_is_started_again(folder: Path) -> None:
     os.kill(pid, signal.SIGKILL)
     assert wait_gone(pid)
     assert server_pid(model) not in (pid, 0)
+
+
+def test_the_servers_own_look_for_users_is_waited_out(folder: Path) -> None:
+    model = opened(folder)
+    client = model.client
+    assert isinstance(client, local.LocalClient)
+    looking = FileLock(client._server._lease.path)
+    assert looking.acquire()
+    threading.Timer(0.2, looking.release).start()
+    assert say(model)
 
 
 OTHER = """

@@ -146,6 +146,17 @@ def test_prices_come_from_the_map() -> None:
     assert price_of("anthropic/claude-sonnet-4-5") == price_of("claude-sonnet-4-5")
 
 
+@pytest.mark.parametrize("indent", [None, 2, 4, 8])
+def test_the_price_map_is_read_however_it_is_indented(
+    indent: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = {"input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6, "max_input_tokens": 1000}
+    path = tmp_path / "map.json"
+    path.write_text(json.dumps({"other/mine-of-tests": {}, "mine-of-tests": entry}, indent=indent))
+    monkeypatch.setattr("gitmimo.llm.prices._map_path", lambda: path)
+    assert window_of("mine-of-tests") == 1000
+
+
 def test_what_runs_at_home_costs_nothing_and_what_is_unknown_has_no_price() -> None:
     assert price_of("local/anything") == FREE
     assert price_of("ollama/anything") == FREE
@@ -177,8 +188,9 @@ def test_long_prompts_cost_what_their_tier_says() -> None:
 
 def test_a_price_is_read_from_the_configuration() -> None:
     assert parse_price("0.3/1.2") == Price(prompt=0.3e-6, completion=1.2e-6)
+    assert parse_price("0.3 1.2") == parse_price("0.3/1.2")
     assert parse_price("0.3/1.2/0.03").cached == pytest.approx(0.03e-6)
-    for wrong in ("", "1", "a/b", "1/-2", "1/2/3/4", "nan/1", "inf/1"):
+    for wrong in ("", "1", "a/b", "1/-2", "-1 -1", "1/2/3/4", "nan/1", "nan nan", "inf/1"):
         with pytest.raises(ConfigError, match="not a price"):
             parse_price(wrong)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from gitmimo.cancel import Cancelled
 from gitmimo.errors import MimoError, NoModel, UsageError
 from gitmimo.llm import pull as pulling
 from gitmimo.llm.pull import pull
@@ -29,7 +30,6 @@ from gitmimo.llm.registry import (
     list_models,
     read_registry,
 )
-from gitmimo.llm.transport import Cancelled
 
 CONTENT = b"GGUF" + bytes(range(256)) * 40
 PIECE = 6000

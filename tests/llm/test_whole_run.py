@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from gitmimo.cancel import Cancelled
 from gitmimo.errors import LimitReached
 from gitmimo.llm.budget import BudgetLimits
 from gitmimo.llm.ledger import Account, Ledger
 from gitmimo.llm.prices import FREE, Price
-from gitmimo.llm.transport import Cancelled
 from gitmimo.llm.whole_run import Cap, WholeRun
 from gitmimo.records import Usage
 

@@ -18,8 +18,8 @@ from gitmimo.agent.focus import find_files
 from gitmimo.agent.interface import CandidateInput, OnStep, Stop, Workspace
 from gitmimo.agent.prompts import read_prompt
 from gitmimo.agent.shell.observations import MOST_TOLD, cut_middle
+from gitmimo.cancel import Cancelled
 from gitmimo.errors import LimitReached, MimoError
-from gitmimo.llm.transport import Cancelled
 from gitmimo.llm.whole_run import Cap, WholeRun
 from gitmimo.records import (
     Action,

@@ -48,7 +48,9 @@ def _lines(entries: Sequence[Entry]) -> Iterator[str]:
     for option, default in settings():
         about = option.meaning + (f"; one of {', '.join(option.choices)}" if option.choices else "")
         yield from _item(f"mimo.{option.name}", f"{about}{f' (default: {default})' if default else ''}")
-    yield from _item("mimo.MODEL.price", "USD per million prompt tokens and per million completion tokens")
+    yield from _item(
+        "mimo.MODEL.price", "USD per million tokens: of the prompt, of the reply, and (optional) of cached prompt"
+    )
     yield ".SH OUTPUT FOR PROGRAMS"
     yield from _text(JSON_TEXT)
     yield ".SH EXIT STATUS"
