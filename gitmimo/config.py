@@ -72,6 +72,7 @@ OPTIONS: Mapping[str, Option] = {
         Option(name="protocol", kind="choice", default="auto", choices=("auto", "tools", "text"),
                meaning="how a model says what to do"),
         Option(name="test", kind="text", default="", is_command=True, meaning="command that runs the test suite"),
+        Option(name="directory", kind="text", default="", meaning="project of a monorepo that is tested, as a path"),
         Option(name="setup", kind="text", default="", is_command=True, meaning="command that prepares a fresh tree"),
         Option(name="accept", kind="list", default=(), is_command=True,
                meaning="commands that must exit 0 on the product"),

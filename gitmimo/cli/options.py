@@ -69,18 +69,30 @@ def open_repository() -> Repository:
 
 
 def load_config(repository: Repository | None, flags: Mapping[str, Any] | None = None) -> Config:
-    """Resolve the configuration once: flags, environment, git config, the committed file of HEAD, defaults."""
+    """Resolve the configuration once: flags, environment, git config, the committed file of HEAD, defaults.
+
+    The directory that the user stands in says which project of a monorepo is meant, where nothing else does.
+    """
     import logging
 
     from gitmimo.config import resolve
 
     logging.basicConfig(level=logging.ERROR)  # libraries warn about what no user of ours can change; -v came first
-    return resolve(
-        flags=flags or {},
-        environ=os.environ,
-        git_config=git_settings(repository),
-        committed=committed_config(repository),
-    )
+    options = flags or {}
+    git_config, committed = git_settings(repository), committed_config(repository)
+    config = resolve(flags=options, environ=os.environ, git_config=git_config, committed=committed)
+    directory = _directory_below(repository)
+    if directory and not config.text("directory"):
+        here = {**options, "directory": directory}
+        config = resolve(flags=here, environ=os.environ, git_config=git_config, committed=committed)
+    return config
+
+
+def _directory_below(repository: Repository | None) -> str:
+    """Where the user stands in the checkout, relative to its top; empty at the top and outside."""
+    top = repository.work_tree.resolve() if repository and repository.work_tree else None
+    here = Path.cwd().resolve()
+    return here.relative_to(top).as_posix().removeprefix(".") if top and here.is_relative_to(top) else ""
 
 
 def git_settings(repository: Repository | None) -> dict[str, list[str]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from gitmimo.errors import CheckError
 from gitmimo.evaluator.command import ReportFormat, TestCommand
+from gitmimo.evaluator.ignored_files import bring_ignored_files
 from gitmimo.evaluator.layout import Layout, find_layout
 from gitmimo.evaluator.probe import make_probe
 from gitmimo.evaluator.reports import ReportContent, clear_stale_reports, read_report
@@ -74,15 +75,17 @@ class FreshTree:
         env: Mapping[str, str] | None = None,
         readable: Sequence[Path] = (),
         writable: Sequence[Path] = (),
+        directory: str = "",
         cancelled: Callable[[], bool] | None = None,
     ) -> CommandResult:
-        """Run one command here, in the bench's environment. CheckError when it was cancelled."""
+        """Run one command here or in a directory of the tree, in the bench's environment. CheckError when cancelled."""
         bench = self.bench
         objects = bench.repository.common_dir / "objects"
         result = bench.sandbox.run(
             CommandSpec(
                 command=command,
                 work_tree=self.path,
+                cwd=self.path / directory,
                 private_git=self.private_git,
                 temp=self.temp,
                 readable=(objects, *bench.tests.readable, *readable),
@@ -119,7 +122,7 @@ def fresh_tree(bench: Bench, tree: Oid) -> Iterator[FreshTree]:
         checkout(bench.repository, tree, path, attributes_from=bench.base, index=index)
         for name in ("temp", "probes"):
             (home / name).mkdir()
-        _bring(bench, path)
+        bring_ignored_files(bench.checkout, path, bench.tests, copies=bench.copies)
         pointer = make_private_git(bench.repository, home / "git", bench.base, work_tree=path, checked_out=index)
         (path / ".git").write_bytes(pointer.read_bytes())
         yield FreshTree(
@@ -134,7 +137,7 @@ def fresh_tree(bench: Bench, tree: Oid) -> Iterator[FreshTree]:
 def layout_of(bench: Bench, tree: Oid) -> Layout:
     """The layout of a tree of the bench's repository."""
     paths = [entry.path for entry in bench.repository.list_paths(tree)]
-    return find_layout(paths, lambda path: bench.repository.read_blob(tree, path))
+    return find_layout(paths, lambda path: bench.repository.read_blob(tree, path), directory=bench.tests.directory)
 
 
 def run_suite(
@@ -156,7 +159,12 @@ def run_suite(
     if tests.report is ReportFormat.SUREFIRE:
         clear_stale_reports(fresh.path)
     result = fresh.run(
-        probe.command, env=probe.env, readable=probe.readable, writable=probe.writable, cancelled=cancelled
+        probe.command,
+        env=probe.env,
+        readable=probe.readable,
+        writable=probe.writable,
+        directory=tests.directory,
+        cancelled=cancelled,
     )
     content = ReportContent() if tests.report is ReportFormat.NONE else read_report(probe, tests.report)
     report = TestReport(
@@ -184,21 +192,6 @@ def _elsewhere(origins: Sequence[tuple[str, str]], tree: Path) -> tuple[str, ...
 
 def _lies_in(file: str, tree: Path) -> bool:
     return Path(file).resolve().is_relative_to(tree.resolve())
-
-
-def _bring(bench: Bench, path: Path) -> None:
-    """Copy and link what the project needs and git ignores; what is already there stays."""
-    if bench.checkout is None:
-        return
-    for name in bench.copies:
-        source, target = bench.checkout / name, path / name
-        if source.is_file() and not target.exists() and target.parent.resolve().is_relative_to(path.resolve()):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, target)
-    for name in bench.tests.links:
-        source, target = bench.checkout / name, path / name
-        if source.is_dir() and not target.exists() and not target.is_symlink():
-            target.symlink_to(source.resolve())
 
 
 def _cut(text: str, limit: int = 500_000) -> str:

@@ -19,6 +19,7 @@ class TestKind(enum.StrEnum):
     JEST = "jest"
     VITEST = "vitest"
     NPM = "npm"
+    SCRIPT = "script"
     GO = "go"
     CARGO = "cargo"
     MAVEN = "maven"
@@ -51,9 +52,14 @@ class TestCommand:
     kind: TestKind
     report: ReportFormat
     interpreter: Path | None = None
+    directory: str = ""  # of the project in the tree, relative; empty for the top
     readable: tuple[Path, ...] = ()  # outside the tree: a virtual environment, linked dependencies
-    links: tuple[str, ...] = ()  # ignored directories of the checkout that a fresh tree gets as links
+    programs: Path | None = None  # directory of the project's own programs, first on PATH
+    links: tuple[str, ...] = ()  # ignored directories of the checkout that a tree gets as links
+    copies: tuple[str, ...] = ()  # ignored files of the checkout that imports need, as a generated `_version.py`
+    generated: tuple[tuple[str, str], ...] = ()  # such files that the checkout lacks too: path and text
     reason: str = ""  # why this one, for people
+    others: tuple[str, ...] = ()  # other projects in the tree that this command doesn't test
 
     @property
     def shown(self) -> str:

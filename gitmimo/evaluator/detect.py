@@ -1,21 +1,34 @@
 """Which command runs a project's tests: read from the base tree, or recognised in what the user gave."""
 
-import json
 import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from gitmimo.errors import CheckError
 from gitmimo.evaluator.command import ReportFormat, TestCommand, TestKind
-from gitmimo.evaluator.interpreter import find_interpreters, has_module, venv_programs
+from gitmimo.evaluator.detect_node import find_node_command, linked_modules, npm_script
+from gitmimo.evaluator.interpreter import Interpreter, find_interpreters, has_module, venv_programs
+from gitmimo.evaluator.layout import generated_files, ignored_imports
+from gitmimo.evaluator.probes import pytest_runner, pytest_runner_places
 from gitmimo.sandbox.policy import interpreter_places
 
 Read = Callable[[str], bytes | None]
 
 _GIVE = "name the command: `--test \"…\"` or `git mimo config set test '…'`"
-_NO_TEST = "no test specified"
+_MARKERS = (
+    "pyproject.toml",
+    "setup.py",
+    "setup.cfg",
+    "package.json",
+    "go.mod",
+    "Cargo.toml",
+    "pom.xml",
+    "build.gradle",
+    "build.gradle.kts",
+)
+_NODE_KINDS = (TestKind.NPM, TestKind.JEST, TestKind.VITEST, TestKind.NODE)
 _RECOGNISED: tuple[tuple[str, TestKind, ReportFormat], ...] = (
     (r"(?<![-\w/])(?:\S*/)?(?:pytest|py\.test)(?![-\w])|-m\s+pytest\b", TestKind.PYTEST, ReportFormat.PYTEST),
     (r"-m\s+unittest\b", TestKind.UNITTEST, ReportFormat.UNITTEST),
@@ -30,6 +43,40 @@ _RECOGNISED: tuple[tuple[str, TestKind, ReportFormat], ...] = (
     (r"\bnox\b", TestKind.NOX, ReportFormat.PYTEST),
     (r"\bmake\b", TestKind.MAKE, ReportFormat.PYTEST),
 )
+# files that name a runner whose results are only its exit code
+_EXIT_CODE_ONLY: tuple[tuple[str, str], ...] = (
+    (r"(?:test|tests|spec)/.*\.bats|[^/]+\.bats", "bats --recursive {top}"),
+    (r"spec/.*_spec\.rb", "bundle exec rspec"),
+    (r"mix\.exs", "mix test"),
+    (r"deno\.jsonc?", "deno test"),
+    (r"phpunit\.xml(?:\.dist)?", "vendor/bin/phpunit"),
+    (r"(?:run[-_])?tests?\.sh", "sh {path}"),
+    (r"tests?/(?:run|test|all|run[-_]tests?)\.sh", "sh {path}"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """One project of a base tree as detection sees it: the files below `directory`, and where its checkout lies."""
+
+    paths: frozenset[str]  # relative to `directory`
+    read: Read
+    environ: Mapping[str, str]
+    checkout: Path | None = None  # of the whole repository, where ignored things lie
+    directory: str = ""
+
+    @property
+    def home(self) -> Path | None:
+        """The project's directory in the checkout."""
+        return self.checkout / self.directory if self.checkout else None
+
+    def below(self, directory: str) -> "Project":
+        """The project in one of the directories of this one."""
+        if not directory:
+            return self
+        inside = frozenset(p.removeprefix(f"{directory}/") for p in self.paths if p.startswith(f"{directory}/"))
+        whole = f"{self.directory}/{directory}".strip("/")
+        return replace(self, paths=inside, read=lambda path: self.read(f"{directory}/{path}"), directory=whole)
 
 
 def detect_test_command(
@@ -39,45 +86,112 @@ def detect_test_command(
     given: str = "",
     checkout: Path | None = None,
     environ: Mapping[str, str],
+    directory: str = "",
 ) -> TestCommand:
     """Decide how the tests are run.
 
     `paths` and `read` show the base tree. `given` is the user's own command and wins; it is recognised so that its
     results come back by test id all the same. `checkout` is where ignored things lie, as a virtual environment or
-    `node_modules`. CheckError with a hint when nothing is found or the tool is missing.
+    `node_modules`. `directory` is where in the tree the user stands: the nearest project around it is tested, and what
+    else lies in the tree is named in `others`. CheckError with a hint when nothing is found or the tool is missing.
     """
+    top = Project(paths=frozenset(paths), read=read, environ=environ, checkout=checkout)
     if given.strip():
-        return _recognise(given.strip(), read, checkout=checkout, environ=environ)
-    known = set(paths)
-    found = (
-        _python(known, read, checkout, environ)
-        or _node(known, read, checkout, environ)
-        or _by_file(known, read)
-        or _tox_or_nox(known)
-        or _make(known, read)
+        return _complete(top, _recognise(given.strip(), top))
+    places = _sub_projects(top.paths)
+    for place in _upwards(directory):
+        project = top.below(place)
+        if (not place or place in places) and (found := _detect(project)):
+            rest = tuple(other for other in places if other and other != place and not _is_inside(other, place))
+            return _complete(project, replace(found, directory=place, others=rest))
+    return _only_sub_project(top, [place for place in places if place])
+
+
+def _upwards(directory: str) -> list[str]:
+    """A directory and those around it, the top last, which is the empty string."""
+    parts = [part for part in directory.split("/") if part not in ("", ".")]
+    return ["/".join(parts[:count]) for count in range(len(parts), -1, -1)]
+
+
+def _is_inside(path: str, directory: str) -> bool:
+    return not directory or path.startswith(f"{directory}/")
+
+
+def _sub_projects(paths: frozenset[str]) -> list[str]:
+    found = {str(PurePosixPath(path).parent) for path in paths if PurePosixPath(path).name in _MARKERS}
+    hidden = ("node_modules", "vendor", "third_party", "testdata", "fixtures", "examples")
+    places = {"" if place == "." else place for place in found if not set(place.split("/")) & set(hidden)}
+    return sorted(places)
+
+
+def _only_sub_project(top: Project, places: Sequence[str]) -> TestCommand:
+    """The one project below the top that has tests; CheckError when it is none or several."""
+    found: dict[str, TestCommand] = {}
+    for place in places:
+        if not any(_is_inside(place, other) for other in found) and (tests := _detect(top.below(place))):
+            found[place] = tests
+    if len(found) == 1:
+        place, tests = next(iter(found.items()))
+        return _complete(top.below(place), replace(tests, directory=place))
+    if found:
+        named = ", ".join(f"`{place}`" for place in found)
+        raise CheckError(
+            f"several projects have tests, and none at the top: {named}",
+            hint=f"start in one of them (`cd {next(iter(found))}`), or {_GIVE}",
+        )
+    raise CheckError("no test command found in the base commit", hint=_GIVE)
+
+
+def _detect(project: Project) -> TestCommand | None:
+    return (
+        _python(project)
+        or find_node_command(project.paths, project.read)
+        or _by_file(project)
+        or _tox_or_nox(project.paths)
+        or _make(project)
+        or _by_exit_code(project.paths)
     )
-    if found is None:
-        raise CheckError("no test command found in the base commit", hint=_GIVE)
-    return found
 
 
-def _recognise(given: str, read: Read, *, checkout: Path | None, environ: Mapping[str, str]) -> TestCommand:
+def _complete(project: Project, tests: TestCommand) -> TestCommand:
+    """Add what the project's tests need besides the command: dependencies, generated files, its own programs."""
+    if project.checkout is None:
+        return tests
+    links = linked_modules(project.checkout) if tests.kind in _NODE_KINDS else ()
+    targets = tuple((project.checkout / name).resolve() for name in links)
+    copies: tuple[str, ...] = ()
+    generated: tuple[tuple[str, str], ...] = ()
+    if tests.report in (ReportFormat.PYTEST, ReportFormat.UNITTEST):
+        prefix = f"{project.directory}/" if project.directory else ""
+        copies = ignored_imports(project.checkout, project.directory, project.paths)
+        missing = generated_files(project.read)
+        generated = tuple((prefix + path, text) for path, text in missing if prefix + path not in copies)
+    programs = tests.programs or (tests.interpreter.parent if tests.interpreter else None)
+    return replace(
+        tests,
+        links=tuple(dict.fromkeys((*tests.links, *links))),
+        readable=(*tests.readable, *targets),
+        copies=copies,
+        generated=generated,
+        programs=programs,
+    )
+
+
+def _recognise(given: str, project: Project) -> TestCommand:
     if re.fullmatch(r"(?:npm|yarn|pnpm)(?: run)? (?:test|t)", given):
-        return _npm_script(given, read, checkout)
+        return npm_script(given, project.read)
     matches = ((kind, form) for pattern, kind, form in _RECOGNISED if re.search(pattern, given))
     kind, form = next(matches, (TestKind.COMMAND, ReportFormat.PYTEST))
-    command = given
-    readable: tuple[Path, ...] = ()
+    programs = None
     if kind in (TestKind.PYTEST, TestKind.UNITTEST):
-        programs = venv_programs(checkout, given.split(), environ)
-        if programs:
-            command, readable = f'export PATH="{programs}:$PATH"\n{given}', (programs.parent,)
+        programs = venv_programs(project.checkout, given.split(), project.environ)
     return TestCommand(
-        command=command,
+        command=f'export PATH="{programs}:$PATH"\n{given}' if programs else given,
         kind=kind,
         report=form,
-        readable=readable + _linked(checkout, kind) + _environment_places(checkout, given),
-        links=_links(checkout, kind) + _named_environments(checkout, given),
+        programs=programs,
+        readable=((programs.parent,) if programs else ()) + _named_environment_places(project.checkout, given),
+        links=_named_environments(project.checkout, given),
         reason="given by the user",
     )
 
@@ -88,7 +202,7 @@ def _named_environments(checkout: Path | None, given: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in names if checkout and (checkout / name / "pyvenv.cfg").is_file()))
 
 
-def _environment_places(checkout: Path | None, given: str) -> tuple[Path, ...]:
+def _named_environment_places(checkout: Path | None, given: str) -> tuple[Path, ...]:
     names = _named_environments(checkout, given)
     return tuple(p for name in names if checkout for p in interpreter_places(checkout / name / "bin" / "python"))
 
@@ -96,43 +210,53 @@ def _environment_places(checkout: Path | None, given: str) -> tuple[Path, ...]:
 # --- Python ----------------------------------------------------------------------------------------------------------
 
 
-def _python(known: set[str], read: Read, checkout: Path | None, environ: Mapping[str, str]) -> TestCommand | None:
+def _python(project: Project) -> TestCommand | None:
+    known, read = project.paths, project.read
     tests = sorted(path for path in known if _is_python_test(path))
     wants_pytest = _has_pytest_config(known, read) or "conftest.py" in {PurePosixPath(p).name for p in known}
     if not tests and not wants_pytest:
         return None
-    wants_pytest = wants_pytest or any(re.search(rb"^\s*(import|from) pytest\b", read(p) or b"", re.M) for p in tests)
+    wants_pytest = wants_pytest or any(
+        re.search(rb"^\s*(import|from) pytest\b|^(async )?def test_", read(path) or b"", re.M) for path in tests
+    )
     tracked = any(path.startswith((".venv/", "venv/")) for path in known)
+    checkout = None if tracked else project.checkout
     pythons = []
-    for python in find_interpreters(None if tracked else checkout, environ):
+    for python in find_interpreters(checkout, project.environ, directory=project.directory):
         pythons.append(python)
         if has_module(python.path, "pytest"):
-            return TestCommand(
-                command=(str(python.path), "-m", "pytest", "-q"),
-                kind=TestKind.PYTEST,
-                report=ReportFormat.PYTEST,
-                interpreter=python.path,
-                readable=python.readable,
-                reason=f"Python tests, pytest from {python.origin}",
-            )
-    bare_functions = any(re.search(rb"^(async )?def test_", read(path) or b"", re.M) for path in tests)
-    if pythons and tests and not wants_pytest and not bare_functions:
-        start = _unittest_start(tests)
-        return TestCommand(
-            command=(str(pythons[0].path), "-m", "unittest", "discover", "-v", *start),
-            kind=TestKind.UNITTEST,
-            report=ReportFormat.UNITTEST,
-            interpreter=pythons[0].path,
-            readable=pythons[0].readable,
-            reason=f"unittest, because {pythons[0].origin} has no pytest",
-        )
-    if pythons:
-        tried = ", ".join(f"`{python.path}`" for python in pythons)
-        raise CheckError(
-            f"the project's tests need pytest, and none of these has it: {tried}",
-            hint=f"install it there (`python3 -m pip install pytest` in the project's environment), or {_GIVE}",
-        )
-    return None
+            return _pytest(python, ("-m", "pytest"), f"Python tests, pytest from {python.origin}")
+        if python.is_project:
+            break  # its packages are what the tests need; the runner can come from us
+    if not pythons:
+        return None
+    if not wants_pytest:
+        return _unittest(pythons[0], tests)
+    reason = f"Python tests in {pythons[0].origin}; it has no pytest, so git-mimo's runs them"
+    found = _pytest(pythons[0], pytest_runner(), reason)
+    return replace(found, readable=(*found.readable, *pytest_runner_places()))
+
+
+def _pytest(python: Interpreter, runner: Sequence[str], reason: str) -> TestCommand:
+    return TestCommand(
+        command=(str(python.path), *runner, "-q"),
+        kind=TestKind.PYTEST,
+        report=ReportFormat.PYTEST,
+        interpreter=python.path,
+        readable=python.readable,
+        reason=reason,
+    )
+
+
+def _unittest(python: Interpreter, tests: Sequence[str]) -> TestCommand:
+    return TestCommand(
+        command=(str(python.path), "-m", "unittest", "discover", "-v", *_unittest_start(tests)),
+        kind=TestKind.UNITTEST,
+        report=ReportFormat.UNITTEST,
+        interpreter=python.path,
+        readable=python.readable,
+        reason=f"unittest, because {python.origin} has no pytest",
+    )
 
 
 def _is_python_test(path: str) -> bool:
@@ -140,7 +264,7 @@ def _is_python_test(path: str) -> bool:
     return name.endswith(".py") and (name.startswith("test_") or name.endswith("_test.py") or name == "tests.py")
 
 
-def _has_pytest_config(known: set[str], read: Read) -> bool:
+def _has_pytest_config(known: frozenset[str], read: Read) -> bool:
     if {"pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml"} & known:
         return True
     if b"[tool:pytest]" in (read("setup.cfg") or b"") or b"[pytest]" in (read("tox.ini") or b""):
@@ -162,73 +286,16 @@ def _unittest_start(tests: Sequence[str]) -> tuple[str, ...]:
     return ()
 
 
-# --- JavaScript ------------------------------------------------------------------------------------------------------
-
-
-def _node(known: set[str], read: Read, checkout: Path | None, environ: Mapping[str, str]) -> TestCommand | None:
-    if "package.json" in known and (script := _test_script(read)) and _NO_TEST not in script:
-        manager = "pnpm" if "pnpm-lock.yaml" in known else "yarn" if "yarn.lock" in known else "npm"
-        return _npm_script(f"{manager} test", read, checkout)
-    tests = [
-        p for p in known if re.search(r"(?:^|/)(?:test/.*|[^/]*[.-]test)\.[cm]?js$", p) and "node_modules/" not in p
-    ]
-    if not tests:
-        return None
-    return TestCommand(
-        command="node --test",
-        kind=TestKind.NODE,
-        report=ReportFormat.NODE_JUNIT,
-        reason="test files of node's own runner",
-    )
-
-
-def _npm_script(command: str, read: Read, checkout: Path | None) -> TestCommand:
-    script = _test_script(read)
-    kind, form = TestKind.NPM, ReportFormat.NONE
-    manager = command.split()[0]
-    if re.fullmatch(r"node (?:\S+ )*--test(?: [^;&|]*)?", script):
-        command, kind, form = script, TestKind.NODE, ReportFormat.NODE_JUNIT
-    elif re.fullmatch(r"(?:npx )?vitest(?: [^;&|]*)?", script):
-        command, kind, form = f"{manager} test -- --run", TestKind.VITEST, ReportFormat.VITEST_JSON
-    elif re.fullmatch(r"(?:\S+=\S+ )*(?:npx )?(?:react-scripts test|jest)(?: [^;&|]*)?", script):
-        command, kind, form = f"{manager} test --", TestKind.JEST, ReportFormat.JEST_JSON
-    return TestCommand(
-        command=command,
-        kind=kind,
-        report=form,
-        readable=_linked(checkout, kind),
-        links=_links(checkout, kind),
-        reason=f"script `test` of package.json: `{script}`",
-    )
-
-
-def _test_script(read: Read) -> str:
-    try:
-        package: Any = json.loads(read("package.json") or b"{}")
-        return str(package["scripts"]["test"]).strip()
-    except (ValueError, KeyError, TypeError):
-        return ""
-
-
-def _links(checkout: Path | None, kind: TestKind) -> tuple[str, ...]:
-    wanted = kind in (TestKind.NPM, TestKind.JEST, TestKind.VITEST, TestKind.NODE)
-    return ("node_modules",) if wanted and checkout and (checkout / "node_modules").is_dir() else ()
-
-
-def _linked(checkout: Path | None, kind: TestKind) -> tuple[Path, ...]:
-    return tuple((checkout / name).resolve() for name in _links(checkout, kind)) if checkout else ()
-
-
 # --- the others ------------------------------------------------------------------------------------------------------
 
 
-def _by_file(known: set[str], read: Read) -> TestCommand | None:
-    if "go.mod" in known:
+def _by_file(project: Project) -> TestCommand | None:
+    known = project.paths
+    if {"go.mod", "go.work"} & known:
         return TestCommand(command="go test ./...", kind=TestKind.GO, report=ReportFormat.GO_JSON, reason="go.mod")
     if "Cargo.toml" in known:
-        command = "cargo test --no-fail-fast" + (
-            " --workspace" if b"[workspace]" in (read("Cargo.toml") or b"") else ""
-        )
+        is_workspace = b"[workspace]" in (project.read("Cargo.toml") or b"")
+        command = "cargo test --no-fail-fast" + (" --workspace" if is_workspace else "")
         return TestCommand(command=command, kind=TestKind.CARGO, report=ReportFormat.CARGO_TEXT, reason="Cargo.toml")
     if "pom.xml" in known:
         program = "./mvnw" if "mvnw" in known else "mvn"
@@ -241,16 +308,25 @@ def _by_file(known: set[str], read: Read) -> TestCommand | None:
     return None
 
 
-def _tox_or_nox(known: set[str]) -> TestCommand | None:
+def _tox_or_nox(known: frozenset[str]) -> TestCommand | None:
     for name, kind in (("tox.ini", TestKind.TOX), ("noxfile.py", TestKind.NOX)):
         if name in known:
             return TestCommand(command=kind.value, kind=kind, report=ReportFormat.PYTEST, reason=name)
     return None
 
 
-def _make(known: set[str], read: Read) -> TestCommand | None:
+def _make(project: Project) -> TestCommand | None:
     for name in ("GNUmakefile", "makefile", "Makefile"):
-        if name in known and (target := re.search(rb"^(test|check)\s*:(?!=)", read(name) or b"", re.M)):
+        text = project.read(name) or b"" if name in project.paths else b""
+        if target := re.search(rb"^(test|check)\s*:(?!=)", text, re.M):
             command = f"make {target[1].decode()}"
             return TestCommand(command=command, kind=TestKind.MAKE, report=ReportFormat.PYTEST, reason=name)
+    return None
+
+
+def _by_exit_code(known: frozenset[str]) -> TestCommand | None:
+    for pattern, command in _EXIT_CODE_ONLY:
+        if path := next((path for path in sorted(known) if re.fullmatch(pattern, path)), ""):
+            line = command.format(path=path, top=path.split("/")[0])
+            return TestCommand(command=line, kind=TestKind.SCRIPT, report=ReportFormat.PYTEST, reason=f"`{path}`")
     return None

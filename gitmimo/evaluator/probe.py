@@ -145,4 +145,6 @@ def _only_runs_tests(tests: TestCommand) -> bool:
     """Whether every Python that the command starts is a test runner, which needs no import from its own directory."""
     if tests.kind not in (TestKind.PYTEST, TestKind.UNITTEST):
         return False
+    if not isinstance(tests.command, str):
+        return True  # made by detection
     return not re.search(r"(?:^|[\s/])python[0-9.]*\s+(?!-m\s+(?:pytest|unittest)\b)", tests.shown)

@@ -2,12 +2,12 @@
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from gitmimo.config import Config
 from gitmimo.errors import CheckError, ConfigError, RepoError
 from gitmimo.evaluator.baseline import Baseline, measure_base
-from gitmimo.evaluator.bench import Bench
+from gitmimo.evaluator.bench import Bench, layout_of
 from gitmimo.evaluator.command import ReportFormat, TestCommand, TestKind
 from gitmimo.evaluator.detect import detect_test_command
 from gitmimo.evaluator.evaluate import evaluate
@@ -110,6 +110,7 @@ def make_judge(
         config.text("sandbox"),
         hidden=(repository.common_dir, state_home()),
         readable=(repository.common_dir / "objects", *tests.readable),
+        environ=_project_environ(os.environ, tests),
     )
     bench = Bench(
         repository=repository,
@@ -127,6 +128,15 @@ def make_judge(
         known_secrets=known_secrets(os.environ),
     )
     return Judge(bench, EvidenceStore(repository.state_dir / "evidence"), task_text, cancelled=cancelled)
+
+
+def _project_environ(environ: Mapping[str, str], tests: TestCommand) -> dict[str, str]:
+    """The user's environment as the project's activated one: its own programs come first on PATH."""
+    if tests.programs is None:
+        return dict(environ)
+    path = os.pathsep.join([str(tests.programs), environ.get("PATH", os.defpath)])
+    active = {"VIRTUAL_ENV": str(tests.programs.parent)} if (tests.programs.parent / "pyvenv.cfg").is_file() else {}
+    return {**environ, "PATH": path, **active}
 
 
 def _check_brought_paths(config: Config) -> None:
@@ -156,6 +166,7 @@ def find_test_command(repository: Repository, config: Config, base: Oid) -> Test
             given=config.text("test"),
             checkout=repository.work_tree,
             environ=os.environ,
+            directory=config.text("directory"),
         )
     except CheckError as exc:
         if config.texts("accept") and not config.text("test"):
@@ -165,6 +176,12 @@ def find_test_command(repository: Repository, config: Config, base: Oid) -> Test
             hint=f"{exc.hint}\n"
             'git mimo start --accept "python check.py" --task ...   # a command that must exit 0 on the result',
         ) from exc
+
+
+def visible_import_roots(judge: Judge) -> tuple[str, ...]:
+    """The directories of the base tree that a candidate's Python imports from, relative to it."""
+    bench = judge.bench
+    return layout_of(bench, bench.base).roots if bench.tests.interpreter else ()
 
 
 def visible_test_command(tests: TestCommand) -> str:

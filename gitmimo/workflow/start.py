@@ -23,7 +23,7 @@ from gitmimo.workflow.choose_executor import open_executor
 from gitmimo.workflow.dreaming import Dreamer, Remembered, SkillFirst, find_skill, remember
 from gitmimo.workflow.gc import clean_orphans
 from gitmimo.workflow.history import Past
-from gitmimo.workflow.judging import Judge, make_judge, visible_test_command
+from gitmimo.workflow.judging import Judge, make_judge, visible_import_roots, visible_test_command
 from gitmimo.workflow.late_models import LateModels, Models
 from gitmimo.workflow.merging import merge_at_the_end
 from gitmimo.workflow.models import ModelPool, ladder_height, open_models
@@ -241,6 +241,8 @@ def _plan(
         surroundings=Surroundings(
             sandbox=judge.bench.sandbox,
             test_command=command,
+            tests=judge.bench.tests,
+            import_roots=visible_import_roots(judge),
             setup_command=config.text("setup"),
             network=bool(config["sandbox.network"]),
             test_timeout_s=config.seconds("testTimeout"),

@@ -1,12 +1,15 @@
 """Where a candidate works: its worktree, the throw-away git in it, and the commands it may run there."""
 
 import contextlib
+import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gitmimo.errors import CheckError
+from gitmimo.evaluator.command import ReportFormat, TestCommand, TestKind
+from gitmimo.evaluator.ignored_files import bring_ignored_files
 from gitmimo.git import admin, patch, private, refs, snapshot, tree, worktree
 from gitmimo.git.repository import Repository
 from gitmimo.git.stat_data import note_checkout
@@ -56,6 +59,8 @@ class Surroundings:
 
     sandbox: Sandbox
     test_command: str = ""
+    tests: TestCommand | None = None  # what `test_command` runs, and what the worktree needs for it
+    import_roots: tuple[str, ...] = ()  # relative directories that the project's Python packages are imported from
     setup_command: str = ""
     network: bool = False
     test_timeout_s: float = 600.0
@@ -106,7 +111,10 @@ class CandidateWorkspace:
         """
         if not self._surroundings.test_command:
             return None
-        done = self._run(self._surroundings.test_command, self._test_limit_s)
+        tests = self._surroundings.tests
+        directory = tests.directory if tests else ""
+        job = self._job(self._surroundings.test_command, self._test_limit_s)
+        done = self._surroundings.sandbox.run(replace(job, cwd=self.root / directory))
         if not done.timed_out:
             enough = max(_LEAST_TEST_S, _HANGS_AFTER * done.seconds)
             self._test_limit_s = min(self._surroundings.test_timeout_s, enough)
@@ -165,9 +173,14 @@ class CandidateWorkspace:
             private_git=self._place.private_git,
             network=self._surroundings.network,
             limits=Limits(timeout_s=timeout_s),
-            env=_COMMAND_ENVIRONMENT | {"MIMO_CANDIDATE": str(self._place.number)},
+            env=_COMMAND_ENVIRONMENT | self._python_path() | {"MIMO_CANDIDATE": str(self._place.number)},
             cancelled=self._cancelled,
         )
+
+    def _python_path(self) -> dict[str, str]:
+        """Imports find the worktree's packages before an installed copy of them, as in the evaluator's runs."""
+        roots = [str(self.root / root) for root in self._surroundings.import_roots]
+        return {"PYTHONPATH": os.pathsep.join(roots)} if roots else {}
 
 
 def _read_pointer(directory: Path) -> bytes | None:
@@ -217,20 +230,9 @@ def _hide_records(place: Place) -> None:
 
 
 def _bring_ignored_files(repository: Repository, place: Place, surroundings: Surroundings) -> None:
-    checkout = repository.work_tree
-    if checkout is None:
-        return
-    for name in (*surroundings.copied, *surroundings.linked):
-        source, target = checkout / name, place.worktree / name
-        if not source.exists() or target.exists() or not source.resolve().is_relative_to(checkout.resolve()):
-            continue
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if name in surroundings.linked:
-            target.symlink_to(source)
-        elif source.is_dir():
-            shutil.copytree(source, target, symlinks=True)
-        else:
-            shutil.copy2(source, target)
+    tests = surroundings.tests or TestCommand(command="", kind=TestKind.COMMAND, report=ReportFormat.NONE)
+    wanted = replace(tests, links=(*tests.links, *surroundings.linked))
+    bring_ignored_files(repository.work_tree, place.worktree, wanted, copies=surroundings.copied)
 
 
 def remove_place(repository: Repository, place: Place) -> None:
