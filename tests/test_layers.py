@@ -13,6 +13,7 @@ LAYERS = (
             "config",
             "errors",
             "evidence",
+            "extras",
             "files",
             "locks",
             "paths",

@@ -17,6 +17,7 @@ from gitmimo import __version__
 from gitmimo.cli import render
 from gitmimo.cli.options import json_option, load_config
 from gitmimo.errors import CheckError, MimoError, ModelError, NoCommits, NoModel
+from gitmimo.extras import install_hint
 
 if TYPE_CHECKING:
     from gitmimo.git.repository import Repository
@@ -181,7 +182,7 @@ def _models(repository: Repository | None) -> Iterator[Finding]:
         text="xllamacpp is installed, local models can run"
         if has_local
         else "no local model can run: xllamacpp is missing",
-        remedy="" if has_local else 'pip install "git-mimo[local]"',
+        remedy="" if has_local else install_hint("local"),
     )
     try:
         config = load_config(repository)
@@ -252,7 +253,7 @@ def _ways_to_a_model(problem: ModelError) -> Iterator[str]:
     if problem.hint and not problem.message.startswith("no model"):
         yield from problem.hint.splitlines()
         return
-    extra = "" if importlib.util.find_spec("xllamacpp") else "pip install 'git-mimo[local]' && "
+    extra = "" if importlib.util.find_spec("xllamacpp") else f"{install_hint('local')} && "
     pull = "" if any((data_home() / "models").glob("*.gguf")) else "git mimo models pull && "
     yield f"{extra}{pull}git mimo config set --provider local    # free, on this machine"
     yield "git mimo config set --provider deepseek --api-key KEY    # or that; other providers: git mimo models list"

@@ -68,24 +68,29 @@ def open_repository() -> Repository:
     return repository
 
 
-def load_config(repository: Repository | None, flags: Mapping[str, Any] | None = None) -> Config:
+def load_config(
+    repository: Repository | None, flags: Mapping[str, Any] | None = None, *, trusts_committed: bool = False
+) -> Config:
     """Resolve the configuration once: flags, environment, git config, the committed file of HEAD, defaults.
 
     The directory that the user stands in says which project of a monorepo is meant, where nothing else does.
+    `trusts_committed` takes the commands of the committed file as if they had been given as flags, so nobody is asked.
     """
     import logging
 
     from gitmimo.config import resolve
+    from gitmimo.workflow.trust import brought_commands
 
     logging.basicConfig(level=logging.ERROR)  # libraries warn about what no user of ours can change; -v came first
-    options = flags or {}
     git_config, committed = git_settings(repository), committed_config(repository)
-    config = resolve(flags=options, environ=os.environ, git_config=git_config, committed=committed)
-    directory = _directory_below(repository)
-    if directory and not config.text("directory"):
-        here = {**options, "directory": directory}
-        config = resolve(flags=here, environ=os.environ, git_config=git_config, committed=committed)
-    return config
+    given = dict(flags or {})
+    config = resolve(flags=given, environ=os.environ, git_config=git_config, committed=committed)
+    implied: dict[str, Any] = {name: config[name] for name in brought_commands(config)} if trusts_committed else {}
+    if (directory := _directory_below(repository)) and not config.text("directory"):
+        implied["directory"] = directory
+    if not implied:
+        return config
+    return resolve(flags=given | implied, environ=os.environ, git_config=git_config, committed=committed)
 
 
 def _directory_below(repository: Repository | None) -> str:

@@ -60,6 +60,8 @@ _EXIT_CODES = {"passed": 0, "failed": 1, "budget": 3, "error": 128, "interrupted
 @click.option("--executor", type=click.Choice(["local", "ray"]), help="Where candidates work and are judged.")
 @click.option("--ray-address", "rayAddress", help="Ray cluster to use, such as `auto`.", metavar="ADDRESS")
 @click.option("--ask/--no-ask", default=None, help="Ask what an unclear task leaves open (on a terminal).")
+@click.option("--trust-base", is_flag=True, default=None,
+              help="Run the commands of HEAD's .mimo/config.yaml without approval: for CI machines.")  # fmt: skip
 @click.option("--detach", is_flag=True, help="Go on in the background and print the session's id.")
 @click.option("--session-id", hidden=True)
 @json_option
@@ -94,7 +96,7 @@ def start_command(
             hint="commit the long part as a file and name it in the task",
         )
     repository = open_repository()
-    config = load_config(repository, flags)
+    config = load_config(repository, flags, trusts_committed=bool(flags.get("trust_base")))
     if detach:
         return _detach(repository, text, _as_arguments(context.command, flags), as_json=as_json)
     if session_id is not None and not is_session_id(session_id):

@@ -81,8 +81,13 @@ def find_own_command() -> tuple[str, ...]:
         return isolated
     found = shutil.which("git-mimo")
     if found is None:
-        raise RepoError("git-mimo is not installed, so a hook could not start it", hint="pip install git-mimo")
+        raise RepoError("git-mimo is not installed, so a hook could not start it", hint=_install_itself())
     return (str(Path(found).absolute()),)
+
+
+def _install_itself() -> str:
+    """What installs the checkout that this runs from."""
+    return f"{sys.executable} -m pip install -e {Path(__file__).resolve().parents[2]}"
 
 
 def install_hooks(

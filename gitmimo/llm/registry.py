@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from gitmimo.errors import ConfigError, MimoError, NoModel, UsageError
+from gitmimo.extras import install_hint
 
 _FILE = Path(__file__).with_name("registry.yaml")
 _VERSION = 1
@@ -147,7 +148,7 @@ def no_library(reason: str) -> NoModel:
     """The extra with the model server is not installed."""
     if "libgomp" in reason:
         return NoModel(f"the local model needs OpenMP ({reason})", hint="apt-get install libgomp1")
-    return NoModel(f"the local model needs the `local` extra ({reason})", hint='pip install "git-mimo[local]"')
+    return NoModel(f"the local model needs the `local` extra ({reason})", hint=install_hint("local"))
 
 
 def _entry(name: str, value: dict[str, Any], default: str) -> RegistryEntry:

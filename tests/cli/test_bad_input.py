@@ -193,6 +193,8 @@ def test_a_worktree_directory_that_cannot_be_written(served: GitBuilder, tmp_pat
 def test_commands_of_the_repository_need_approval_first(served: GitBuilder) -> None:
     served.commit(PROJECT | {".mimo/config.yaml": "test: python -m pytest -q\n"})
     refused(mimo(*START, cwd=served.path), 2, "git mimo trust", "python -m pytest -q")
+    assert mimo(*START, "--trust-base", cwd=served.path).code == 0
+    refused(mimo(*START, cwd=served.path), 2, "git mimo trust")
     assert mimo("trust", "--yes", cwd=served.path).code == 0
     assert mimo(*START, cwd=served.path).code == 0
     served.commit({".mimo/config.yaml": "test: python -m pytest -q -x\n"})

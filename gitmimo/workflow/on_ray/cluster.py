@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from gitmimo.errors import CheckError, ConfigError
+from gitmimo.extras import install_hint
 from gitmimo.workflow.on_ray.letters import Letter, Outcome
-
-_INSTALL = "python -m pip install 'git-mimo[ray]'"
 
 
 class Cluster:
@@ -102,7 +101,7 @@ def load_ray() -> Any:
     try:
         return importlib.import_module("ray")
     except ImportError as exc:
-        raise ConfigError("the executor `ray` needs the library ray", hint=_INSTALL) from exc
+        raise ConfigError("the executor `ray` needs the library ray", hint=install_hint("ray")) from exc
 
 
 def _nowhere() -> TextIO:
