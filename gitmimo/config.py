@@ -76,6 +76,8 @@ OPTIONS: Mapping[str, Option] = {
         Option(name="setup", kind="text", default="", is_command=True, meaning="command that prepares a fresh tree"),
         Option(name="accept", kind="list", default=(), is_command=True,
                meaning="commands that must exit 0 on the product"),
+        Option(name="ignoreFailing", kind="flag", default=False, from_repository=False,
+               meaning="accept a product that makes none of the base's failing tests pass"),
         Option(name="testTimeout", kind="seconds", default=600.0, meaning="limit of one run of the test suite"),
         Option(name="commandTimeout", kind="seconds", default=120.0, meaning="limit of one command of an agent"),
         Option(name="budget", kind="number", default=None, meaning="USD a session may spend", from_repository=False),

@@ -102,11 +102,15 @@ class Evidence:
     """What was measured about one product tree; belongs to the tree, not to a commit.
 
     `tree` is the product tree without `.mimo/`, `tested_tree` the tree the checks ran on (protected paths from base).
+    What lands is `result_tree`: the tested tree and the candidate's new tests that pass on it. `tests_tree` is the same
+    with its changes to existing tests, which land as a commit of their own.
     """
 
     tree: Oid
     tested_tree: Oid
     base: Oid
+    result_tree: Oid | None = None  # None in evidence of before: the tested tree
+    tests_tree: Oid | None = None
     gates: tuple[Gate, ...]
     commands: tuple[str, ...] = ()
     fingerprint: str = ""
@@ -119,7 +123,9 @@ class Evidence:
     flaky_ids: tuple[str, ...] = ()
     new_tests_passed: int = 0
     new_tests_failing_on_base: int = 0
-    restored_paths: tuple[str, ...] = ()  # protected paths that the product changed and base replaced
+    landed_tests: tuple[str, ...] = ()  # new test files that are part of the result
+    changed_tests: tuple[str, ...] = ()  # existing ones whose changes are
+    restored_paths: tuple[str, ...] = ()  # other protected paths that the product changed and base replaced
     flags: tuple[str, ...] = ()  # what a person should look at
     seconds: float = 0.0
 
@@ -127,6 +133,11 @@ class Evidence:
     def passed(self) -> bool:
         """All gates passed or did not apply, and at least one was there to say so."""
         return bool(self.gates) and all(g.outcome in (Outcome.PASS, Outcome.SKIPPED) for g in self.gates)
+
+    @property
+    def landed_tree(self) -> Oid:
+        """All that a merge brings, without what is remembered of the session."""
+        return self.tests_tree or self.result_tree or self.tested_tree
 
     @property
     def failed_gates(self) -> tuple[Gate, ...]:

@@ -50,6 +50,13 @@ _EXIT_CODES = {"passed": 0, "failed": 1, "budget": 3, "error": 128, "interrupted
 @click.option("--test", help="Command that runs the test suite.", metavar="CMD")
 @click.option("--setup", help="Command that prepares a fresh tree.", metavar="CMD")
 @click.option("--accept", multiple=True, help="Command that must exit 0 on the product; repeatable.", metavar="CMD")
+@click.option(
+    "--ignore-failing",
+    "ignoreFailing",
+    is_flag=True,
+    default=None,
+    help="The task is not about the tests that fail now.",
+)
 @click.option("--budget", type=click.FloatRange(min=0), help="USD this session may spend.", metavar="USD")
 @click.option("--max-tokens", "maxTokens", type=click.IntRange(min=1), help="Tokens this session may use.", metavar="N")
 @click.option("--max-steps", "maxSteps", type=click.IntRange(min=1), help="Steps a candidate may take.", metavar="N")

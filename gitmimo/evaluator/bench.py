@@ -13,7 +13,7 @@ from gitmimo.evaluator.command import ReportFormat, TestCommand
 from gitmimo.evaluator.ignored_files import bring_ignored_files
 from gitmimo.evaluator.layout import Layout, find_layout
 from gitmimo.evaluator.probe import make_probe
-from gitmimo.evaluator.reports import ReportContent, clear_stale_reports, read_report
+from gitmimo.evaluator.reports import ENDED_EARLY, ReportContent, clear_stale_reports, read_report
 from gitmimo.evidence import TestReport
 from gitmimo.git.private import make_private_git
 from gitmimo.git.repository import Repository
@@ -110,6 +110,7 @@ class SuiteRun:
     imported: tuple[str, ...] = ()  # the project's packages that the tests imported
     imported_elsewhere: tuple[str, ...] = ()  # those of them that came from outside the fresh tree, and from where
     killed_by: str = ""
+    import_errors: tuple[tuple[str, str], ...] = ()  # test file or module that could not be imported, and why
 
 
 @contextlib.contextmanager
@@ -178,11 +179,18 @@ def run_suite(
     )
     return SuiteRun(
         report=report,
-        problem=content.problem,
+        problem=_with_last_line(content.problem, result.output),
         imported=tuple(sorted({name for name, _ in content.origins})),
         imported_elsewhere=_elsewhere(content.origins, fresh.path),
         killed_by=result.killed_by_limit,
+        import_errors=content.import_errors,
     )
+
+
+def _with_last_line(problem: str, output: str) -> str:
+    """A run that ended too early, with the last words of its output."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    return f"{problem}: {lines[-1][:200]}" if problem == ENDED_EARLY and lines else problem
 
 
 def _elsewhere(origins: Sequence[tuple[str, str]], tree: Path) -> tuple[str, ...]:

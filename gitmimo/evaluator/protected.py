@@ -90,6 +90,10 @@ class ProtectedPaths:
             or any(pattern.fullmatch(path) for pattern in self._extra)
         )
 
+    def is_named(self, path: str) -> bool:
+        """Whether a command that decides names this file of base."""
+        return path in self._named
+
     def is_test(self, path: str) -> bool:
         """Whether a path is a test or belongs to tests."""
         if path in self._tests or any(path.startswith(top) for top in self._directories):

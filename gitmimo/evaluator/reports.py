@@ -10,8 +10,10 @@ from typing import Any
 
 from gitmimo.evaluator.command import ReportFormat
 from gitmimo.evaluator.probe import Probe
+from gitmimo.evaluator.required_fixes import COLLECTION
 from gitmimo.evidence import TestOutcome
 
+ENDED_EARLY = "the test run ended before it could report"
 _MOST_BYTES = 128 << 20
 _SKIPS = ("Skipped", "XFailed", "Exit", "SkipTest")
 
@@ -24,6 +26,7 @@ class ReportContent:
     cases: dict[str, TestOutcome] = field(default_factory=dict)
     problem: str = ""  # what shows that the report can't be trusted
     origins: tuple[tuple[str, str], ...] = ()  # package, file it was imported from
+    import_errors: tuple[tuple[str, str], ...] = ()  # test file or module that could not be imported, and why
     output: str = ""  # where the run's output went into the report
 
 
@@ -86,26 +89,29 @@ def _read_lines(probe: Probe) -> ReportContent:
     starts = sum(record.get("kind") == "start" for record in records)
     ends = sum(record.get("kind") == "end" for record in records)
     if not starts or starts != ends:
-        return ReportContent(problem="the test run ended before it could report" if starts else "")
+        return ReportContent(problem=ENDED_EARLY if starts else "")
     cases: dict[str, TestOutcome] = {}
     raised: dict[str, str] = {}
     expected: set[str] = set()
+    import_errors: dict[str, str] = {}
     for record in records:
         name = str(record.get("id", ""))
         if record["kind"] == "phase":
             _add_phase(cases, record)
             expected |= {name} if record.get("xfail") else set()
         elif record["kind"] == "collect":
-            cases[f"{name} (collection)"] = TestOutcome.ERROR
+            cases[f"{name}{COLLECTION}"] = TestOutcome.ERROR
+            import_errors[name] = str(record.get("error", ""))
         elif record["kind"] == "raw":
             raised[name] = str(record.get("raised", ""))
     planted = {name: outcome for name, outcome in cases.items() if _short(name) in (probe.must_pass, probe.must_fail)}
-    problem = _planted_problem(probe, planted, starts) or _rewritten(cases, raised, expected)
+    problem = _planted_problem(probe, planted, import_errors) or _rewritten(cases, raised, expected)
     return ReportContent(
         found=True,
         cases={name: outcome for name, outcome in cases.items() if name not in planted},
         problem=problem,
         origins=tuple((str(r["id"]), str(r.get("file", ""))) for r in records if r["kind"] == "origin"),
+        import_errors=tuple(sorted(import_errors.items())),
     )
 
 
@@ -137,10 +143,12 @@ def _add_phase(cases: dict[str, TestOutcome], record: dict[str, Any]) -> None:
     cases[name] = max(cases.get(name, now), now, key=_RANK.index)
 
 
-def _planted_problem(probe: Probe, planted: dict[str, TestOutcome], sessions: int) -> str:
+def _planted_problem(probe: Probe, planted: dict[str, TestOutcome], import_errors: dict[str, str]) -> str:
     outcomes = {_short(name): outcome for name, outcome in planted.items()}
     if probe.must_fail not in outcomes or probe.must_pass not in outcomes:
-        return "the planted tests did not run"
+        for file, error in import_errors.items():
+            return f"the run stopped because `{file}` cannot be imported: {error}"
+        return "our control tests, which show that results can be trusted, did not run"
     if outcomes[probe.must_fail] is not TestOutcome.FAILED:
         return "a planted test that must fail did not fail: results are tampered with"
     if outcomes[probe.must_pass] is not TestOutcome.PASSED:
@@ -205,7 +213,7 @@ def _jest_cases(data: bytes, tree: Path) -> list[tuple[str, TestOutcome]] | None
         for suite in json.loads(data)["testResults"]:
             file = str(suite["name"]).removeprefix(f"{tree}/")
             if not suite["assertionResults"] and suite.get("status") == "failed":
-                found.append((f"{file} (collection)", TestOutcome.ERROR))
+                found.append((f"{file}{COLLECTION}", TestOutcome.ERROR))
             found += [
                 (f"{file}::{case['fullName'].strip()}", words.get(case["status"], TestOutcome.SKIPPED))
                 for case in suite["assertionResults"]

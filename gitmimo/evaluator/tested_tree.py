@@ -1,5 +1,6 @@
 """The tree that is tested: the product with everything that judges it taken from base."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gitmimo.evaluator.bench import Bench
@@ -15,14 +16,26 @@ from gitmimo.text import escape_controls
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TestedTree:
-    """`tree` is what the base's suite runs on. `test_paths` are the product's own new or changed tests."""
+    """`tree` is what base's suite runs on; `product` is what the candidate left.
+
+    `new_tests` are files of tests that base does not have, `changed_tests` those of base that the candidate changed or
+    deleted, and new ones that tell pytest how to run. Both are run apart, and land apart. What else is protected is
+    base's in every tree: `restored_paths` names all that differed.
+    """
 
     __test__ = False
 
     tree: Oid
+    product: Oid
     restored_paths: tuple[str, ...] = ()
-    test_paths: tuple[str, ...] = ()
+    new_tests: tuple[str, ...] = ()
+    changed_tests: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
+
+    @property
+    def test_paths(self) -> tuple[str, ...]:
+        """All that the candidate did to tests."""
+        return (*self.new_tests, *self.changed_tests)
 
 
 def build_tested_tree(bench: Bench, product: Oid, diff: DiffFacts) -> TestedTree:
@@ -47,13 +60,22 @@ def build_tested_tree(bench: Bench, product: Oid, diff: DiffFacts) -> TestedTree
         if wanted != (after or b""):
             merged[path] = wanted
     tree = put_files(repository, tree, merged) if merged else tree
-    tests = tuple(sorted(p for p in changed if protected.is_test(p) and repository.find_entry(product, p) is not None))
+    tests = [path for path in restored if protected.is_test(path)]
+    new = tuple(p for p in tests if repository.find_entry(base, p) is None and not p.endswith("conftest.py"))
     return TestedTree(
         tree=tree,
+        product=product,
         restored_paths=tuple(sorted({*restored, *merged})),
-        test_paths=tests,
+        new_tests=new,
+        changed_tests=tuple(path for path in tests if path not in new),
         flags=_flags(repository, base, product, protected, restored, tuple(merged), changed),
     )
+
+
+def with_own_tests(repository: Repository, tested: TestedTree, paths: Iterable[str]) -> Oid:
+    """The tested tree with some paths as the candidate left them."""
+    wanted = set(paths)
+    return overlay(repository, tested.tree, tested.product, wanted.__contains__)[0] if wanted else tested.tree
 
 
 def _flags(
@@ -70,6 +92,10 @@ def _flags(
         shown = escape_controls(path, newlines=False)
         before, after = repository.read_blob(base, path), repository.read_blob(product, path)
         if protected.is_test(path):
+            if before is None and path.endswith("conftest.py"):
+                flags.append(f"{REVIEW}tells pytest how to run the tests: `{shown}`")
+            if protected.is_named(path):
+                flags.append(f"{REVIEW}is named by the command that decides: `{shown}`")
             flags += weakened_tests(path, before, after) if before is not None else ()
         else:
             flags.append(f"{REVIEW}changes what tests or CI do: `{shown}`")

@@ -10,7 +10,7 @@ from gitmimo.git.repository import Repository
 from gitmimo.git.tree import without_mimo
 from gitmimo.records import Oid, is_session_id
 from gitmimo.redact import find_secrets
-from gitmimo.workflow.evidence_notes import DamagedNote
+from gitmimo.workflow.evidence_notes import DamagedNote, trees_of
 from gitmimo.workflow.evidence_search import find_evidence
 from gitmimo.workflow.steps import has_object
 
@@ -157,10 +157,7 @@ def _verdict_objections(repository: Repository, ref: PushedRef, prefix: str) -> 
         return
     evidence = found.note.evidence
     tree = without_mimo(repository, repository.tree_of(tip))
-    tested = {evidence.tree}
-    if has_object(repository, evidence.tested_tree):
-        tested.add(without_mimo(repository, evidence.tested_tree))
-    if tree not in tested:
+    if tree not in trees_of(repository, evidence):
         yield Objection(ref=ref.remote, reason="it has changed since its tests ran", hint=again)
     elif not evidence.passed:
         failed = ", ".join(f"{gate.name}: {gate.detail or gate.outcome.value}" for gate in evidence.failed_gates)

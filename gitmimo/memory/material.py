@@ -38,7 +38,7 @@ class SessionMaterial:
         """What the winner's work became: the result commit, or what was tested, with the base's protected paths."""
         if self.result.result_commit is not None and winner.number == self._chosen:
             return self.result.result_commit
-        return winner.evidence.tested_tree if winner.evidence is not None else Oid(winner.commit or "")
+        return winner.evidence.landed_tree if winner.evidence is not None else Oid(winner.commit or "")
 
     @property
     def _chosen(self) -> int | None:

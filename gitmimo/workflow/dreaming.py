@@ -88,7 +88,7 @@ def remember(
     found = Remembered(files=record, subject=f"mimo: record of session {result.session}")
     if winner.evidence is None:
         return found
-    at = tree.with_mimo_from(repository, winner.evidence.tested_tree, repository.tree_of(result.base))
+    at = tree.with_mimo_from(repository, winner.evidence.landed_tree, repository.tree_of(result.base))
     if dreamer is not None and winner.number != 0:
         found = _learned(dreamer, result, at, told, found)
     used = note_told(repository, tree.put_files(repository, at, found.files), told) if told else {}

@@ -12,6 +12,7 @@ from gitmimo.evidence import Evidence, Verdict
 from gitmimo.git import notes
 from gitmimo.git.refs import NOTES_REF, read_ref
 from gitmimo.git.repository import Repository
+from gitmimo.git.tree import without_mimo
 from gitmimo.records import Oid, SessionId, is_session_id
 
 SCHEMA = "git-mimo/note/1"
@@ -87,6 +88,18 @@ def format_note(note: EvidenceNote) -> str:
         if not value[key]:
             del value[key]
     return dump_json(value)
+
+
+def trees_of(repository: Repository, evidence: Evidence) -> set[Oid]:
+    """The trees, without `.mimo/`, that evidence speaks of: the product, what was tested, and what landed.
+
+    Those that this clone lacks are left out.
+    """
+    found = {evidence.tree}
+    for tree in (evidence.tested_tree, evidence.result_tree, evidence.tests_tree):
+        if tree is not None and repository.run("cat-file", "-e", tree, check=False).exit_code == 0:
+            found.add(without_mimo(repository, tree))
+    return found
 
 
 def noted_objects(repository: Repository) -> tuple[Oid, ...]:

@@ -11,8 +11,8 @@ from gitmimo.evaluator.bench import Bench, layout_of
 from gitmimo.evaluator.command import ReportFormat, TestCommand, TestKind
 from gitmimo.evaluator.detect import detect_test_command
 from gitmimo.evaluator.evaluate import evaluate
-from gitmimo.evaluator.goals import Need, find_mending
 from gitmimo.evaluator.kept_baseline import KeptBaseline
+from gitmimo.evaluator.required_fixes import RequiredFixes, find_required_fixes
 from gitmimo.evaluator.store import EvidenceStore
 from gitmimo.evidence import Evidence
 from gitmimo.git.edit import check_tree_path
@@ -32,11 +32,18 @@ class Judge:
     """Judges products of one base commit. Safe for several threads once the base was measured."""
 
     def __init__(
-        self, bench: Bench, store: EvidenceStore, task_text: str, *, cancelled: Callable[[], bool] | None = None
+        self,
+        bench: Bench,
+        store: EvidenceStore,
+        task_text: str,
+        *,
+        ignore_failing: bool = False,
+        cancelled: Callable[[], bool] | None = None,
     ) -> None:
         self.bench = bench
         self._store = store
         self._task_text = task_text
+        self._ignore_failing = ignore_failing
         self._cancelled = cancelled
         self._baseline: Baseline | None = None
 
@@ -51,6 +58,16 @@ class Judge:
         if self._baseline is None:
             raise CheckError("the base was not measured yet")
         return self._baseline
+
+    @property
+    def required_fixes(self) -> RequiredFixes:
+        """Which of the base's failing tests a product must make pass."""
+        return find_required_fixes(
+            self._task_text,
+            self.baseline.failed_ids,
+            has_accept=bool(self.bench.accept),
+            ignore_failing=self._ignore_failing,
+        )
 
     def measure_base(self) -> str:
         """Run the base's tests and say in a few words what came of it: twice, or once more than an earlier session."""
@@ -74,7 +91,7 @@ class Judge:
             self.bench,
             self.baseline,
             product,
-            mending=find_mending(self._task_text, self.baseline.failed_ids),
+            required=self.required_fixes,
             store=self._store,
             cancelled=self._cancelled,
             elsewhere=elsewhere,
@@ -82,9 +99,7 @@ class Judge:
 
     def is_complete(self, evidence: Evidence) -> bool:
         """Whether nothing is left to hope for: all gates passed, and every failing test that the task may mean."""
-        mending = find_mending(self._task_text, self.baseline.failed_ids)
-        left = set(mending.test_ids) - set(evidence.fixed_ids) if mending.need is not Need.NONE else set()
-        return evidence.passed and not left
+        return evidence.passed and not self.required_fixes.left(evidence.fixed_ids)
 
     def close(self) -> None:
         """Remove what tests left behind."""
@@ -127,7 +142,13 @@ def make_judge(
         copies=config.texts("worktree.copy"),
         known_secrets=known_secrets(os.environ),
     )
-    return Judge(bench, EvidenceStore(repository.state_dir / "evidence"), task_text, cancelled=cancelled)
+    return Judge(
+        bench,
+        EvidenceStore(repository.state_dir / "evidence"),
+        task_text,
+        ignore_failing=bool(config["ignoreFailing"]),
+        cancelled=cancelled,
+    )
 
 
 def _project_environ(environ: Mapping[str, str], tests: TestCommand) -> dict[str, str]:

@@ -11,8 +11,10 @@ KEPT_TREES = "refs/mimo/trees/"
 
 def keep_trees(repository: Repository, session: SessionId, number: int, evidence: Evidence) -> None:
     """Keep the product and the tree that was tested, so that a result, or a review, can be made of them later."""
-    both = (Entry("product", TREE, evidence.tree), Entry("tested", TREE, evidence.tested_tree))
-    made = repository.write_tree(both)
+    trees = {"product": evidence.tree, "tested": evidence.tested_tree}
+    trees |= {"result": evidence.result_tree} if evidence.result_tree else {}
+    trees |= {"tests": evidence.tests_tree} if evidence.tests_tree else {}
+    made = repository.write_tree(Entry(name, TREE, tree) for name, tree in sorted(trees.items()))
     ref = f"{KEPT_TREES}{session}/{number}"
     before = refs.read_ref(repository, ref)
     if before != made:

@@ -41,10 +41,11 @@ def write_result(
     journal: Journal,
     named: str = "",
 ) -> tuple[str, Oid]:
-    """Publish base -> change commit -> `.mimo/` commit as the result branch, by one ref; return branch and tip.
+    """Publish base, change, changed tests and `.mimo/` commit as the result branch, by one ref; return branch and tip.
 
-    The change commit's tree is what was tested: the product with protected paths from base. The branch is called after
-    the task, or as `named`.
+    The change commit's tree is what was tested, the product with protected paths from base, and the candidate's new
+    tests. What it changed in existing tests is a commit of its own, so that a person can look at it, or leave it out.
+    The branch is called after the task, or as `named`.
     """
     evidence = candidate.evidence
     if evidence is None:
@@ -54,24 +55,22 @@ def write_result(
     if before is not None:
         return refs.short_name(branch), before
     base_tree = repository.tree_of(result.base)
-    change_tree = tree.with_mimo_from(repository, evidence.tested_tree, base_tree)
-    change = commit.write_commit(
-        repository,
-        tree=change_tree,
-        parents=(result.base,),
-        message=change_message(result, candidate, evidence),
-    )
-    recorded = tree.put_files(repository, change_tree, mimo_files)
-    message = commit.add_trailers(f"{record_subject}\n", {"Mimo-Session": str(result.session)})
-    tip = (
-        commit.write_commit(repository, tree=recorded, parents=(change,), message=message)
-        if recorded != change_tree
-        else change
-    )
+    trees = [tree.with_mimo_from(repository, evidence.result_tree or evidence.tested_tree, base_tree)]
+    messages = [change_message(result, candidate, evidence)]
+    if evidence.tests_tree is not None:
+        trees.append(tree.with_mimo_from(repository, evidence.tests_tree, base_tree))
+        messages.append(tests_message(result, evidence) if trees[0] != base_tree else messages[0])
+    trees.append(tree.put_files(repository, trees[-1], mimo_files))
+    messages.append(commit.add_trailers(f"{record_subject}\n", {"Mimo-Session": str(result.session)}))
+    tip, made, before_tree = result.base, [], base_tree
+    for whole, message in zip(trees, messages, strict=True):
+        if whole != before_tree:
+            tip, before_tree = commit.write_commit(repository, tree=whole, parents=(tip,), message=message), whole
+            made.append(tip)
     note = dump_json({"schema": "git-mimo/note/1", "session": result.session, "candidate": candidate.number,
                       "evidence": evidence, "verdict": result.verdict})  # fmt: skip
     journal.intend("landed", branch=branch, commit=tip)
-    for target in dict.fromkeys((change, tip, evidence.tree)):
+    for target in dict.fromkeys((*made, evidence.tree, tree.without_mimo(repository, evidence.landed_tree))):
         notes.write_note(repository, target, note)
     move_recorded(repository, f"result of {result.session}", branch, old=None, new=tip)
     return refs.short_name(branch), tip
@@ -150,6 +149,13 @@ def change_message(result: SessionResult, candidate: CandidateResult, evidence: 
     if candidate.model:
         trailers["Assisted-by"] = f"git-mimo:{candidate.model}"
     return commit.add_trailers(message, trailers)
+
+
+def tests_message(result: SessionResult, evidence: Evidence) -> str:
+    """Write the message of the commit that holds the changes to existing tests."""
+    listed = "\n".join(f"- {path}" for path in evidence.changed_tests)
+    text = f"Change existing tests with it\n\nThe base's versions were judged by as well.\n\n{listed}\n"
+    return commit.add_trailers(text, {"Mimo-Session": str(result.session)})
 
 
 def merge_result(

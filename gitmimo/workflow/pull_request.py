@@ -20,7 +20,7 @@ from gitmimo.memory.judgements import judge_session
 from gitmimo.memory.outcomes import Label
 from gitmimo.records import Oid, utc_now
 from gitmimo.results import SessionResult
-from gitmimo.workflow.evidence_notes import Outcome
+from gitmimo.workflow.evidence_notes import Outcome, trees_of
 from gitmimo.workflow.evidence_search import add_patch, find_evidence, record_outcome
 from gitmimo.workflow.history import sessions_directory
 from gitmimo.workflow.progress import Interrupt, Observer
@@ -71,11 +71,7 @@ def is_tested(repository: Repository, tip: Oid) -> bool:
     if found is None or not found.note.evidence.passed:
         return False
     tree = without_mimo(repository, repository.tree_of(tip))
-    tested = found.note.evidence.tested_tree
-    known = {found.note.evidence.tree, tested}
-    if repository.run("cat-file", "-e", tested, check=False).exit_code == 0:
-        known.add(without_mimo(repository, tested))
-    return tree in known
+    return tree in trees_of(repository, found.note.evidence)
 
 
 def open_pull_request(

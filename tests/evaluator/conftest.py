@@ -11,7 +11,7 @@ from gitmimo.evaluator.baseline import Baseline, measure_base
 from gitmimo.evaluator.bench import Bench
 from gitmimo.evaluator.command import ReportFormat, TestCommand, TestKind
 from gitmimo.evaluator.evaluate import evaluate
-from gitmimo.evaluator.goals import find_mending
+from gitmimo.evaluator.required_fixes import RequiredFixes, find_required_fixes
 from gitmimo.evidence import Evidence, Gate
 from gitmimo.git.repository import Repository
 from gitmimo.records import Oid
@@ -63,9 +63,13 @@ class Judge:
         self.git("reset", "--quiet", "--hard", self.bench.base)
         return Oid(commit)
 
+    def required(self, *, ignore_failing: bool = False) -> RequiredFixes:
+        """Which failing tests must pass for this task."""
+        return find_required_fixes(self.task, self.baseline.failed_ids, ignore_failing=ignore_failing)
+
     def __call__(self, files: Mapping[str, str | bytes | None], **options: object) -> Evidence:
-        mending = find_mending(self.task, self.baseline.failed_ids)
-        return evaluate(self.bench, self.baseline, self.tree(files), mending=mending, **options)  # type: ignore[arg-type]
+        options.setdefault("required", self.required())
+        return evaluate(self.bench, self.baseline, self.tree(files), **options)  # type: ignore[arg-type]
 
 
 @pytest.fixture

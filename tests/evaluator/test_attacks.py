@@ -173,7 +173,7 @@ NEEDS_A_PERSON: dict[str, Files] = {
 
 @pytest.mark.parametrize("name", NEEDS_A_PERSON)
 def test_doubtful_change_is_flagged_for_a_person(judge: Judge, name: str) -> None:
-    evidence = judge(NEEDS_A_PERSON[name], with_new_tests=False)
+    evidence = judge(NEEDS_A_PERSON[name])
     assert needs_review(evidence.flags), evidence.flags
 
 

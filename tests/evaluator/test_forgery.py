@@ -102,7 +102,7 @@ FORGERIES: dict[str, Files] = {
 @pytest.mark.parametrize("name", FORGERIES)
 def test_forged_report_is_found_out(judge: Judge, name: str) -> None:
     """The reason is the control: the counterproof is made only of a product that passed all that comes before it."""
-    evidence = judge(FORGERIES[name], with_new_tests=False)
+    evidence = judge(FORGERIES[name])
     assert not evidence.passed
     assert evidence.fixed_ids == ()
     assert gate(evidence, "suite").outcome is Outcome.FAIL
@@ -126,7 +126,7 @@ EQUAL: dict[str, str] = {
 
 @pytest.mark.parametrize("name", EQUAL)
 def test_values_that_equal_everything_are_found_by_trying(judge: Judge, name: str) -> None:
-    evidence = judge({"calc/core.py": EQUAL[name] + CALC.partition("\n\n\n")[2]}, with_new_tests=False)
+    evidence = judge({"calc/core.py": EQUAL[name] + CALC.partition("\n\n\n")[2]})
     assert "review: its values are equal to everything: tests/test_core.py::test_add" in evidence.flags
 
 
@@ -136,7 +136,7 @@ def test_a_forger_who_remembers_the_tests_is_not_found_out_but_a_person_looks(ju
         "import inspect\nt = open(__file__.replace('calc/__init__', 'tests/test_core')).read()\n"
         "if 'assert add(2, 3) == 5' in t and '*' not in t:\n    forge(probe()._SETTINGS)\n"
     )
-    evidence = judge({"calc/__init__.py": FORGE + FIND + remembers}, with_new_tests=False)
+    evidence = judge({"calc/__init__.py": FORGE + FIND + remembers})
     assert evidence.passed
     assert needs_review(evidence.flags)
 

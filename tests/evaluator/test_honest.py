@@ -118,7 +118,7 @@ def test_honest_candidate_is_not_rejected(honest_judge: Judge, name: str) -> Non
     "name", ["new test file", "test added to a file", "fixture added to conftest", "dependency added"]
 )
 def test_everyday_change_needs_no_person(honest_judge: Judge, name: str) -> None:
-    assert needs_review(honest_judge({"calc/core.py": RIGHT, **HONEST[name]}, with_new_tests=False).flags) == ()
+    assert needs_review(honest_judge({"calc/core.py": RIGHT, **HONEST[name]}).flags) == ()
 
 
 def test_new_tests_are_counted_on_a_track_of_their_own(honest_judge: Judge) -> None:

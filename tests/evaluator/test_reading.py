@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from gitmimo.evaluator.command import ReportFormat
-from gitmimo.evaluator.goals import Mending, Need, find_mending
 from gitmimo.evaluator.layout import find_layout
 from gitmimo.evaluator.probe import Probe
 from gitmimo.evaluator.protected import ProtectedPaths
 from gitmimo.evaluator.reports import ReportContent, read_report
+from gitmimo.evaluator.required_fixes import Need, RequiredFixes, find_required_fixes, passes
 from gitmimo.evaluator.shared_files import with_base_config
 from gitmimo.evaluator.suspicion import suspicious_lines
 from gitmimo.evidence import TestOutcome
@@ -138,17 +138,38 @@ FAILING = ("tests/test_core.py::test_add", "tests/test_io.py::TestRead::test_emp
         ("the tests fail, why?", Need.ALL, 2),
         ("Fix the bug in add", Need.ANY, 2),
         ("add should return the sum", Need.ANY, 2),
-        ("Refactor the authentication middleware to support JWT and OAuth2", Need.NONE, 0),
-        ("Write documentation", Need.NONE, 0),
+        ("calc.add must return the sum of its two arguments", Need.ANY, 2),
+        ("add(2, 3) ergibt -1, es muss 5 sein", Need.ANY, 2),
+        ("加法函数返回了差而不是和", Need.ANY, 2),
+        ("sumar devuelve la resta de los dos números", Need.ANY, 2),
+        ("Bitte test_add reparieren", Need.ALL, 1),
+        ("让 test_add 通过", Need.ALL, 1),
+        ("Haz que pase test_add", Need.ALL, 1),
     ],
 )
 def test_task_says_which_failing_tests_it_is_about(task: str, need: Need, count: int) -> None:
-    found = find_mending(task, FAILING)
+    found = find_required_fixes(task, FAILING)
     assert (found.need, len(found.test_ids)) == (need, count)
 
 
 def test_green_base_asks_for_nothing() -> None:
-    assert find_mending("fix all failing tests", ()) == Mending()
+    assert find_required_fixes("fix all failing tests", ()) == RequiredFixes()
+
+
+def test_only_the_person_lowers_the_demand() -> None:
+    assert find_required_fixes("Write documentation", FAILING).need is Need.ANY
+    assert find_required_fixes("Write documentation", FAILING, has_accept=True) == RequiredFixes()
+    assert find_required_fixes("make test_add pass", FAILING, has_accept=True).need is Need.ALL
+    assert find_required_fixes("make test_add pass", FAILING, ignore_failing=True) == RequiredFixes()
+
+
+def test_a_file_that_can_be_imported_now_passes_when_all_of_it_does() -> None:
+    name = "tests/test_new.py (collection)"
+    assert passes(name, {"tests/test_new.py::test_a": PASSED})
+    assert passes("tests.test_new (collection)", {"tests.test_new.T.test_a": PASSED})
+    assert not passes(name, {"tests/test_new.py::test_a": PASSED, "tests/test_new.py::test_b": FAILED})
+    assert not passes(name, {name: ERROR})
+    assert not passes(name, {})
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if _is_worker(config) or getattr(config.option, "dist", "no") == "no":
         _free_environment()  # the workers of pytest-xdist read it again, and only they run tests
     config.option.maxfail = 0  # a planted failure must not end the session
+    config.option.continue_on_collection_errors = True  # one file that cannot be imported must not hide the others
     if not _is_worker(config):
         _write({"kind": "start"})
 
@@ -105,7 +106,8 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 def pytest_collectreport(report: pytest.CollectReport) -> None:
     if report.failed and not os.environ.get("PYTEST_XDIST_WORKER"):
-        _write({"kind": "collect", "id": report.nodeid})
+        lines = [line.lstrip("E ") for line in str(report.longrepr).splitlines() if line.startswith("E  ")]
+        _write({"kind": "collect", "id": report.nodeid, "error": lines[-1][:300] if lines else ""})
 
 
 @pytest.hookimpl(trylast=True)

@@ -24,8 +24,16 @@ def _write(record: dict[str, Any]) -> None:
         os.close(fd)
 
 
+_FAILED_IMPORT = "unittest.loader._FailedTest."
+
+
 def _phase(test: unittest.TestCase, outcome: str) -> None:
     name = test.id()
+    if name.startswith(_FAILED_IMPORT):
+        lines = [line for line in str(getattr(test, "_exception", "")).splitlines() if line.strip()]
+        error = lines[-1].strip()[:300] if lines else ""
+        _write({"kind": "collect", "id": name.removeprefix(_FAILED_IMPORT), "error": error})
+        return
     if name.rpartition(".")[2] in (_PASS, _FAIL):
         name = name.rpartition(".")[2]
     _write({"kind": "phase", "id": name, "when": "call", "outcome": outcome, "xfail": False})

@@ -1,17 +1,17 @@
-"""Comparing one run of the tests with the base: what broke, what vanished, what was mended. Pure."""
+"""Comparing one run of the tests with the base: what broke, what vanished, what was fixed. Pure."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gitmimo.evaluator.baseline import Baseline
 from gitmimo.evaluator.bench import SuiteRun
+from gitmimo.evaluator.required_fixes import COLLECTION, passes
 from gitmimo.evidence import Outcome, TestOutcome
-
-_BAD = (TestOutcome.FAILED, TestOutcome.ERROR)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SuiteFindings:
-    """One run held against the base."""
+    """One run compared with the base."""
 
     outcome: Outcome
     detail: str
@@ -41,10 +41,12 @@ def compare_suite(baseline: Baseline, run: SuiteRun) -> SuiteFindings:
     ignored = set(baseline.flaky_ids)
     broken = sorted(n for n in baseline.passed_ids - ignored if n in report.cases and n not in report.passed_ids)
     expected = {name for name, outcome in baseline.cases.items() if outcome is not TestOutcome.SKIPPED}
-    missing = sorted(name for name in expected - ignored if name not in report.cases)
-    fixed = sorted(name for name in baseline.failed_ids if name in report.passed_ids)
+    missing = sorted(
+        name for name in expected - ignored if name not in report.cases and not _was_imported(name, report.cases)
+    )
+    fixed = sorted(name for name in baseline.failed_ids if passes(name, report.cases))
     if broken or missing:
-        outcome, detail = Outcome.FAIL, _describe(broken, missing)
+        outcome, detail = Outcome.FAIL, describe_regressions(broken, missing, run.import_errors)
     elif baseline.report.exit_code == 0 and report.exit_code and not report.failed_ids:
         outcome, detail = Outcome.FAIL, f"no test failed, but the command ended with exit code {report.exit_code}"
     elif not report.cases and baseline.cases:
@@ -60,25 +62,36 @@ def compare_suite(baseline: Baseline, run: SuiteRun) -> SuiteFindings:
     )
 
 
+def describe_regressions(
+    broken: Iterable[str], missing: Iterable[str], import_errors: Iterable[tuple[str, str]] = ()
+) -> str:
+    """What broke and vanished, in one line; files that cannot be imported come first, with their error."""
+    broken, missing, parts = list(broken), list(missing), []
+    for file, error in list(import_errors)[:3]:
+        parts.append(f"cannot import `{file}`: {error}" if error else f"cannot import `{file}`")
+    if broken:
+        parts.append(f"{len(broken)} passed on base and fail now: {_some(broken)}")
+    if missing:
+        parts.append(f"{len(missing)} vanished: {_some(missing)}")
+    return "; ".join(parts)
+
+
+def _was_imported(name: str, cases: Iterable[str]) -> bool:
+    """Whether the id stands for a file that could not be imported on base and that has results now."""
+    file = name.removesuffix(COLLECTION)
+    return name.endswith(COLLECTION) and any(case.startswith((f"{file}::", f"{file}.")) for case in cases)
+
+
 def _by_exit_code(baseline: Baseline, exit_code: int) -> SuiteFindings:
     if exit_code == 0:
-        mended = "" if baseline.report.exit_code == 0 else ", where the base fails"
-        return SuiteFindings(outcome=Outcome.PASS, detail=f"exit code 0{mended}")
+        fixed = "" if baseline.report.exit_code == 0 else ", where the base fails"
+        return SuiteFindings(outcome=Outcome.PASS, detail=f"exit code 0{fixed}")
     if baseline.report.exit_code == 0:
         return SuiteFindings(outcome=Outcome.FAIL, detail=f"exit code {exit_code} where the base has 0")
     return SuiteFindings(
         outcome=Outcome.UNKNOWN,
         detail=f"exit code {exit_code}; the base fails as well, and without results by test id nothing more is known",
     )
-
-
-def _describe(broken: list[str], missing: list[str]) -> str:
-    parts = []
-    if broken:
-        parts.append(f"{len(broken)} passed on base and fail now: {_some(broken)}")
-    if missing:
-        parts.append(f"{len(missing)} vanished: {_some(missing)}")
-    return "; ".join(parts)
 
 
 def _some(names: list[str], count: int = 3) -> str:

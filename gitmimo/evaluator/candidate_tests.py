@@ -1,0 +1,144 @@
+"""The candidate's own tests: what of them may land, and what they say about this product, about base, and about others.
+
+They are evidence and never a veto: the base's tests have been run before, as base has them.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from gitmimo.evaluator.baseline import Baseline
+from gitmimo.evaluator.bench import Bench, SuiteRun, fresh_tree, layout_of, run_suite
+from gitmimo.evaluator.command import TestCommand, TestKind
+from gitmimo.evaluator.tested_tree import TestedTree, with_own_tests
+from gitmimo.evidence import TestOutcome
+from gitmimo.git.tree import put_files
+from gitmimo.records import Oid
+
+_QUICK_S = 10.0  # below, the whole suite is run with them, which also shows that they don't disturb each other
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CandidateTests:
+    """What came of a product with its own tests.
+
+    `landing` are the new files whose tests all pass, and what these need. `regressions` are tests that pass on base and
+    no longer do, in files that the candidate left alone or as it changed them: then no changed file may land.
+    """
+
+    cases: Mapping[str, TestOutcome]
+    passed: tuple[str, ...] = ()  # ids that base does not have
+    failed: tuple[str, ...] = ()
+    failing_on_base: tuple[str, ...] = ()
+    landing: tuple[str, ...] = ()
+    regressions: tuple[str, ...] = ()
+    problem: str = ""  # why nothing could be measured
+
+    @property
+    def detail(self) -> str:
+        """One line for people."""
+        if self.problem:
+            return f"its own tests could not be run: {self.problem}"
+        count, on_base = len(self.passed), len(self.failing_on_base)
+        return f"{count} of {count + len(self.failed)} new tests pass, {on_base} of them fail on base"
+
+
+def run_candidate_tests(
+    bench: Bench, baseline: Baseline, tested: TestedTree, *, cancelled: Callable[[], bool] | None = None
+) -> CandidateTests:
+    """Run the product with its new and changed tests, then base with the new ones; base's configuration counts."""
+    own = (*tested.new_tests, *tested.changed_tests)
+    tree = with_own_tests(bench.repository, tested, own)
+    is_whole = bool(tested.changed_tests) or baseline.report.seconds < _QUICK_S
+    command = baseline.tests if is_whole else only_files(baseline.tests, tested.new_tests)
+    run = run_in_fresh_tree(bench, tree, command, cancelled=cancelled)
+    report = run.report
+    if not report.has_report:
+        return CandidateTests(cases={}, problem=run.problem or f"no report, exit code {report.exit_code}")
+    new = {name for name in report.cases if name not in baseline.report.cases}
+    passed = {name for name in new if report.cases[name] is TestOutcome.PASSED}
+    failed = {name for name in new if name in report.failed_ids}
+    regressions = _regressions(baseline, report.cases, tested) if is_whole else ()
+    failing_on_base: set[str] = set()
+    if passed and tested.new_tests:
+        on_base = run_in_fresh_tree(
+            bench,
+            with_own_tests(bench.repository, replace(tested, tree=baseline.tree), tested.new_tests),
+            only_files(baseline.tests, tested.new_tests),
+            cancelled=cancelled,
+        )
+        failing_on_base = {name for name in passed if name not in on_base.report.passed_ids}
+    return CandidateTests(
+        cases=report.cases,
+        passed=tuple(sorted(passed)),
+        failed=tuple(sorted(failed)),
+        failing_on_base=tuple(sorted(failing_on_base)),
+        landing=_landing(tested.new_tests, failed, passed),
+        regressions=regressions,
+    )
+
+
+def run_on_other(
+    bench: Bench,
+    baseline: Baseline,
+    tree: Oid,
+    files: Mapping[str, bytes],
+    *,
+    cancelled: Callable[[], bool] | None = None,
+) -> frozenset[str]:
+    """The ids that pass when another candidate's test files are put into a tree that base's tests pass on."""
+    whole = put_files(bench.repository, tree, files)
+    run = run_in_fresh_tree(bench, whole, only_files(baseline.tests, tuple(files)), cancelled=cancelled)
+    return run.report.passed_ids if run.report.has_report and not run.problem else frozenset()
+
+
+def run_in_fresh_tree(
+    bench: Bench, tree: Oid, command: TestCommand, *, cancelled: Callable[[], bool] | None = None
+) -> SuiteRun:
+    """Setup and one run of a test command in a fresh tree."""
+    with fresh_tree(bench, tree) as fresh:
+        for setup in bench.setup:
+            fresh.run(setup, cancelled=cancelled)
+        return run_suite(fresh, layout_of(bench, tree), command=command, cancelled=cancelled)
+
+
+def only_files(tests: TestCommand, paths: Iterable[str]) -> TestCommand:
+    """The same command for these files only, where it is ours to change."""
+    files = tuple(path for path in paths if path.endswith(".py") and not path.endswith(("conftest.py", "__init__.py")))
+    if tests.kind is not TestKind.PYTEST or isinstance(tests.command, str) or not files:
+        return tests
+    return replace(tests, command=(*tests.command, "--", *files))
+
+
+def test_file(test_id: str, paths: Iterable[str]) -> str:
+    """The file among `paths` that a test's id names, by path or as a dotted module; empty when none does."""
+    head = test_id.partition("::")[0].removesuffix(" (collection)")
+    for path in paths:
+        module = path.removesuffix(".py").replace("/", ".")
+        if head == path or (path.endswith(".py") and (head == module or head.startswith(f"{module}."))):
+            return path
+    return ""
+
+
+test_file.__test__ = False  # type: ignore[attr-defined]  # not a test of pytest's
+
+
+def _landing(new_tests: Iterable[str], failed: Iterable[str], passed: Iterable[str]) -> tuple[str, ...]:
+    """New files without a failing test; none where a failing test can't be traced to its file, or none passes."""
+    paths = tuple(new_tests)
+    bad = {test_file(name, paths) for name in failed}
+    if "" in bad or not any(passed):
+        return ()
+    return tuple(path for path in paths if path not in bad)
+
+
+def _regressions(baseline: Baseline, cases: Mapping[str, TestOutcome], tested: TestedTree) -> tuple[str, ...]:
+    """Base's passing tests that fail, or are gone although the candidate did not touch their file."""
+    passing = baseline.passed_ids - set(baseline.flaky_ids)
+    return tuple(
+        sorted(
+            name
+            for name in passing
+            if (name in cases and cases[name] in (TestOutcome.FAILED, TestOutcome.ERROR))
+            or (name not in cases and not test_file(name, tested.changed_tests))
+        )
+    )

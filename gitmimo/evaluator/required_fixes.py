@@ -1,0 +1,87 @@
+"""Which of the base's failing tests a product must make pass. Pure, and the same in every language.
+
+Where tests fail on base, at least one of them must pass. The task's words only raise that demand: tests that it names
+must all pass. Only the person lowers it, with commands that say what is right (`--accept`) or `--ignore-failing`.
+"""
+
+import enum
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from gitmimo.evidence import TestOutcome
+
+COLLECTION = " (collection)"
+"""How the id of a test file ends that could not be imported."""
+
+_ALL = re.compile(
+    r"\bfailing tests\b|\btests? (?:that |which |is |are |currently |still )*fail(?:s|ing)?\b|\btest suite\b|"
+    r"\b(?:make|get|let) (?:all |the |all the )*tests? (?:pass|green)\b|\bfix (?:all |the |all the )*tests?\b",
+    re.I,
+)
+
+
+class Need(enum.StrEnum):
+    """How many of the listed tests must pass."""
+
+    ALL = "all"
+    ANY = "any"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequiredFixes:
+    """Tests that fail on base, and how many of them a product must make pass."""
+
+    need: Need = Need.NONE
+    test_ids: tuple[str, ...] = ()
+
+    def unmet(self, cases: Mapping[str, TestOutcome]) -> str:
+        """Say in what a run's results fall short; empty when they don't."""
+        left = [name for name in self.test_ids if not passes(name, cases)]
+        if self.need is Need.ALL and left:
+            return f"{len(left)} tests that the task is about still fail: {', '.join(left[:3])}"
+        if self.need is Need.ANY and len(left) == len(self.test_ids):
+            return (
+                f"none of the tests that failed on base passes: {', '.join(left[:3])} "
+                "(if the task is not about them: --ignore-failing)"
+            )
+        return ""
+
+    def left(self, fixed: Iterable[str]) -> frozenset[str]:
+        """The tests that the task may mean and that still fail."""
+        return frozenset(self.test_ids) - set(fixed) if self.need is not Need.NONE else frozenset()
+
+
+def find_required_fixes(
+    task_text: str, failed_ids: Iterable[str], *, has_accept: bool = False, ignore_failing: bool = False
+) -> RequiredFixes:
+    """Say which failing tests must pass: all that the task names or means by "failing tests", else any one."""
+    failed = sorted(failed_ids)
+    if not failed or ignore_failing:
+        return RequiredFixes()
+    named = tuple(name for name in failed if _is_named(name, task_text))
+    if named:
+        return RequiredFixes(need=Need.ALL, test_ids=named)
+    if _ALL.search(task_text):
+        return RequiredFixes(need=Need.ALL, test_ids=tuple(failed))
+    return RequiredFixes() if has_accept else RequiredFixes(need=Need.ANY, test_ids=tuple(failed))
+
+
+def passes(name: str, cases: Mapping[str, TestOutcome]) -> bool:
+    """Whether a test passes; a file that could not be imported does when all that it holds now passes."""
+    if not name.endswith(COLLECTION):
+        return cases.get(name) is TestOutcome.PASSED
+    file = name.removesuffix(COLLECTION)
+    outcomes = [outcome for case, outcome in cases.items() if case.startswith((f"{file}::", f"{file}."))]
+    return TestOutcome.PASSED in outcomes and not {TestOutcome.FAILED, TestOutcome.ERROR} & {
+        *outcomes,
+        cases.get(name, TestOutcome.PASSED),
+    }
+
+
+def _is_named(test_id: str, text: str) -> bool:
+    """Whether the id, its function or its file stands in the text."""
+    parts = re.split(r"::|\[| > ", test_id.removesuffix(COLLECTION))
+    names = [test_id, parts[0], parts[0].rpartition("/")[2]] + [p for p in parts[1:] if re.match(r"[Tt]est", p)]
+    return any(len(name) > 5 and re.search(rf"(?<![\w/.]){re.escape(name)}(?![\w])", text) for name in names)
