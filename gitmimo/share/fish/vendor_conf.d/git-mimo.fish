@@ -89,7 +89,7 @@ __mimo_list () {
 	operations) __mimo_git for-each-ref --format=\'%(refname:lstrip=3)\' refs/mimo/ops ;;
 	remotes) __mimo_git remote ;;
 	commands) __mimo_words \'\' ;;
-	settings) printf \'%s\\n\' accept agentTimeout agents baseUrl branchPrefix budget budget.candidate budget.day budget.month candidates commandTimeout critic directory dream executor fanout llm local.context maxSteps maxTokens maxTokens.candidate mcp.start merge model model.dream model.plan models notify protected protocol provider rate.requests rate.tokens rayAddress sandbox sandbox.network setup skills strategy test testTimeout timeout worktree.copy worktree.link worktreeDir ;;
+	settings) printf \'%s\\n\' accept agentTimeout agents baseUrl branchPrefix budget budget.candidate budget.day budget.month candidates commandTimeout critic directory dream executor fanout ignoreFailing llm local.context maxSteps maxTokens maxTokens.candidate mcp.start merge model model.dream model.plan models notify protected protocol provider rate.requests rate.tokens rayAddress sandbox sandbox.network setup skills strategy test testTimeout timeout worktree.copy worktree.link worktreeDir ;;
 	providers) printf \'%s\\n\' anthropic deepseek gemini groq local mistral moonshot ollama openai openrouter xai ;;
 	local_models)
 		{
@@ -243,6 +243,7 @@ __mimo_options () {
 		\'--test	Command that runs the test suite\' \\
 		\'--setup	Command that prepares a fresh tree\' \\
 		\'--accept	Command that must exit 0 on the product; repeatable\' \\
+		\'--ignore-failing	The task is not about the tests that fail now\' \\
 		\'--budget	USD this session may spend\' \\
 		\'--max-tokens	Tokens this session may use\' \\
 		\'--max-steps	Steps a candidate may take\' \\
@@ -513,6 +514,7 @@ __mimo_kind () {
 	\'start --test\') kind= ;;
 	\'start --setup\') kind= ;;
 	\'start --accept\') kind= ;;
+	\'start --ignore-failing\') kind=flag ;;
 	\'start --budget\') kind= ;;
 	\'start --max-tokens\') kind= ;;
 	\'start --max-steps\') kind= ;;
