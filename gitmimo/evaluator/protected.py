@@ -111,6 +111,11 @@ class ProtectedPaths:
         return manifest is not None and _join(_parent(path), manifest) not in self._changed
 
 
+def is_test_file(path: str) -> bool:
+    """Whether a path has a test's name or lies in a directory of tests, whatever the base holds."""
+    return bool(_TEST_FILE.fullmatch(_name(path))) or _name(path) == "conftest.py" or bool(_test_tops(path))
+
+
 def is_dependency_file(path: str) -> bool:
     """Whether a change of this file may change what is installed."""
     name = _name(path)

@@ -1,0 +1,111 @@
+"""Records of a comparison of behaviour: which inputs were tried, what base answered, and what each product answers."""
+
+import enum
+from dataclasses import dataclass
+
+from gitmimo.records import Oid
+
+SCHEMA = "git-mimo/behaviour/1"
+
+
+class DifferenceKind(enum.StrEnum):
+    """How an answer differs from the one before the change."""
+
+    NOW_ANSWERS = "now answers"  # base raised an error or did not end
+    OTHER_ANSWER = "answers otherwise"
+    NOW_ERROR = "now an error"  # or does not end
+    OTHER_ERROR = "another error"
+    CHANGED_ARGUMENT = "changes its argument"  # the answer is the same
+    OTHER_OUTPUT = "prints something else"  # the answer is the same
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One input on which a product does not do what base does. Texts are in the syntax of the language, at most 200
+    characters each."""
+
+    function: str  # path::qualified name of the changed function that is called
+    call: str
+    before: str
+    after: str
+    kind: DifferenceKind
+    test: str = ""  # id of the test that makes this call, or one like it; empty for inputs from annotations
+    is_variant: bool = False  # grown from the call of `test`; otherwise the call itself
+    is_near_fixed: bool = False  # `test` failed on base and is to be fixed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProductBehaviour:
+    """What one product does on all inputs, against base and the other products. Counts are of inputs.
+
+    An input is *valid* when base or more than half of the products answer it; `agreement` is taken over valid inputs.
+    """
+
+    tree: Oid
+    differences: tuple[Difference, ...] = ()  # the most telling first, at most 20
+    changed: int = 0  # inputs with any difference
+    changed_outside: int = 0  # of them, those that no fixed test makes, and that base answered
+    spill: int = 0  # of those, inputs made by or grown from tests that passed on base
+    spill_inputs: int = 0  # how many such inputs there are
+    new_errors: int = 0  # base answers, the product raises an error or does not end
+    dirty: int = 0  # changes an argument that base leaves as it was
+    near_fixed: int = 0  # inputs grown from the calls of fixed tests
+    near_fixed_changed: int = 0  # of them, those on which the product differs from base
+    errors: int = 0  # valid inputs on which it raises an error or does not end
+    agreement: float = 1.0  # mean share, 0 to 1, of the other products that do the same
+    problem: str = ""  # why it could not be run
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether little but the fixed tests' own calls changed: what hard-coded answers look like."""
+        return self.near_fixed >= 8 and self.near_fixed_changed * 10 <= self.near_fixed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a group of products answers to one input."""
+
+    trees: tuple[Oid, ...]
+    answer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """One valid input that tells products apart; answers of the largest group first."""
+
+    function: str
+    call: str
+    before: str
+    answers: tuple[Answer, ...]
+    test: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BehaviourReport:
+    """How products behave next to base and each other.
+
+    `groups` holds products that do the same on every valid input, largest group first. Nothing is compared when there
+    is no changed function that something can call; `problem` says why.
+    """
+
+    base: Oid
+    schema: str = SCHEMA
+    functions: tuple[str, ...] = ()  # path::qualified name: changed in a product, and called
+    unreached: tuple[str, ...] = ()  # changed, but no input was found
+    calls: int = 0  # taken from tests and documentation examples
+    inputs: int = 0  # compared: calls, their variants, and those made from annotations
+    valid: int = 0
+    dropped: int = 0  # not compared: base answers differently from one run to the next
+    products: tuple[ProductBehaviour, ...] = ()
+    groups: tuple[tuple[Oid, ...], ...] = ()
+    splits: tuple[Split, ...] = ()  # at most 5, the simplest first
+    problem: str = ""
+    seconds: float = 0.0
+
+    def of(self, tree: Oid) -> ProductBehaviour | None:
+        """The behaviour of one product tree."""
+        return next((product for product in self.products if product.tree == tree), None)
+
+    def group_of(self, tree: Oid) -> tuple[Oid, ...]:
+        """Products that behave like this one, itself among them; empty when it was not compared."""
+        return next((group for group in self.groups if tree in group), ())
