@@ -81,7 +81,7 @@ def test_different_trees_are_tested_each(judge: Judge, counted: Counting, store:
     [
         lambda judge: replace(judge, bench=replace(judge.bench, accept=("true",))),
         lambda judge: replace(judge, baseline=replace(judge.baseline, fingerprint="other")),
-        lambda judge: replace(judge, task="Add a feature"),
+        lambda judge: replace(judge, task="make test_add pass"),
     ],
     ids=["commands", "environment", "task"],
 )
