@@ -12,6 +12,7 @@ LAYERS = (
             "codec",
             "config",
             "errors",
+            "behaviour",
             "evidence",
             "extras",
             "files",

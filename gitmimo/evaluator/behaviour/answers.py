@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from gitmimo.behaviour import DifferenceKind
 from gitmimo.evaluator.behaviour.language import Observation
-from gitmimo.evaluator.behaviour.report import DifferenceKind
 from gitmimo.evaluator.behaviour.values import same, show
 
 _MOST_CHARACTERS = 200

@@ -6,13 +6,13 @@ from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
+from gitmimo.behaviour import BehaviourReport
 from gitmimo.errors import CheckError
 from gitmimo.evaluator.baseline import Baseline
 from gitmimo.evaluator.behaviour.answers import compare_answers, differs, is_by_chance, is_comparable
 from gitmimo.evaluator.behaviour.calls import Call, grow, simpler_calls
 from gitmimo.evaluator.behaviour.language import Changed, Language, Observation, Replay
 from gitmimo.evaluator.behaviour.python.language import PythonLanguage, attributes_read
-from gitmimo.evaluator.behaviour.report import BehaviourReport
 from gitmimo.evaluator.behaviour.tally import Compared, make_report
 from gitmimo.evaluator.bench import Bench, FreshTree, fresh_tree, layout_of
 from gitmimo.evaluator.layout import Layout

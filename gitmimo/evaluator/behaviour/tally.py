@@ -3,6 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from gitmimo.behaviour import (
+    Answer,
+    BehaviourReport,
+    Difference,
+    DifferenceKind,
+    ProductBehaviour,
+    Split,
+)
 from gitmimo.evaluator.behaviour.answers import (
     AnswerDifference,
     answer_text,
@@ -13,14 +21,6 @@ from gitmimo.evaluator.behaviour.answers import (
 )
 from gitmimo.evaluator.behaviour.calls import Call
 from gitmimo.evaluator.behaviour.language import Observation
-from gitmimo.evaluator.behaviour.report import (
-    Answer,
-    BehaviourReport,
-    Difference,
-    DifferenceKind,
-    ProductBehaviour,
-    Split,
-)
 from gitmimo.records import Oid
 
 _MOST_DIFFERENCES = 20

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from gitmimo.behaviour import BehaviourReport, ProductBehaviour
 from gitmimo.evaluator.behaviour.compare import compare_behaviour
-from gitmimo.evaluator.behaviour.report import BehaviourReport, ProductBehaviour
 from gitmimo.evaluator.bench import Bench
 from gitmimo.records import Oid
 from tests.conftest import GitBuilder
