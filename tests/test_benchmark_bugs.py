@@ -1,4 +1,7 @@
-"""Every bug repository is sound: it fails visibly, its reference fix passes, and its hidden tests are stricter."""
+"""The bug repositories are sound: they fail visibly, the reference fix passes, and hidden tests are stricter.
+
+A few stand for all; `python -m benchmarks.bugs --check` tries each one.
+"""
 
 from pathlib import Path
 
@@ -6,9 +9,10 @@ import pytest
 
 from benchmarks.bugs.outcomes import append_outcome, compared, read_outcomes
 from benchmarks.bugs.rows import Attempt, Caps, Outcome
-from benchmarks.bugs.tasks import Bug, apply_fix, judge, load_bugs, run_visible, set_up
+from benchmarks.bugs.tasks import Bug, load_bugs, problem_of
 
 BUGS = load_bugs()
+SAMPLE = (load_bugs(kind="modules")[0], load_bugs(kind="modules")[-1], load_bugs(kind="functions")[0])
 
 
 def test_there_are_enough_tasks() -> None:
@@ -17,16 +21,9 @@ def test_there_are_enough_tasks() -> None:
     assert len({bug.name for bug in BUGS}) == len(BUGS)
 
 
-@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
+@pytest.mark.parametrize("bug", SAMPLE, ids=lambda bug: bug.name)
 def test_visible_tests_fail_on_base_and_the_reference_passes_all(bug: Bug, tmp_path: Path) -> None:
-    directory = set_up(bug, tmp_path / "work")
-    before = run_visible(directory)
-    assert not before.passed
-    assert " passed" in before.output  # one bug, not a broken package
-    assert judge(bug, directory, tmp_path / "scratch") == (False, False)
-    apply_fix(bug, directory)
-    assert run_visible(directory).passed, run_visible(directory).output
-    assert judge(bug, directory, tmp_path / "scratch") == (True, True)
+    assert problem_of(bug, tmp_path) == ""
 
 
 def test_an_unknown_task_is_named() -> None:

@@ -17,7 +17,7 @@ from benchmarks.bugs.mimo import mimo
 from benchmarks.bugs.outcomes import append_outcome, compared, read_outcomes
 from benchmarks.bugs.rows import Bench, Caps, Outcome, Row, aider, find_peer, mini, plain
 from benchmarks.bugs.server import Server, serve
-from benchmarks.bugs.tasks import load_bugs
+from benchmarks.bugs.tasks import Bug, load_bugs, problem_of
 
 ROWS: dict[str, Row] = {"plain": plain, "direct": direct, "mimo": mimo, "aider": aider, "mini": mini}
 PEERS = {"aider": ("aider", "aider"), "mini": ("mini", "mini")}
@@ -37,6 +37,8 @@ def main() -> int:
     if options.shuffle is not None:
         random.Random(options.shuffle).shuffle(bugs)
     bugs = bugs[: options.first or None]
+    if options.check:
+        return _check(bugs)
     caps = Caps(candidates=max(counts), max_tokens=options.max_tokens, seconds=options.seconds, seed=options.seed)
     peers = Path(os.environ["PEERS_DIR"]) if "PEERS_DIR" in os.environ else None
     try:
@@ -69,6 +71,16 @@ def main() -> int:
     print(table(compared(outcomes), counts))
     print(f"\n{(time.monotonic() - begun) / 60:.0f} minutes, {datetime.now(UTC):%Y-%m-%d}", file=sys.stderr)
     return 0
+
+
+def _check(bugs: Sequence[Bug]) -> int:
+    unsound = 0
+    for bug in bugs:
+        with tempfile.TemporaryDirectory(prefix="mimo-bugs-") as scratch:
+            problem = problem_of(bug, Path(scratch))
+        unsound += bool(problem)
+        print(f"{bug.name:14} {problem or 'sound'}", flush=True)
+    return 1 if unsound else 0
 
 
 def table(outcomes: Sequence[Outcome], counts: Sequence[int]) -> str:
@@ -111,6 +123,7 @@ def _parser() -> argparse.ArgumentParser:
     source.add_argument("--model", type=Path, help="the GGUF file of qwen2.5-coder-1.5b")
     source.add_argument("--server", help="a running server instead, for example http://127.0.0.1:8080")
     source.add_argument("--table", type=Path, help="run nothing, print the table of what `--out` wrote")
+    source.add_argument("--check", action="store_true", help="run no model, check that every task is sound")
     parser.add_argument("--rows", default="plain,mimo,aider,mini")
     parser.add_argument("--n", default="1,3,8", help="numbers of candidates to report")
     parser.add_argument("--set", choices=["modules", "functions", "all"], default="modules")

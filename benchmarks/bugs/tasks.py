@@ -104,6 +104,20 @@ def apply_fix(bug: Bug, directory: Path) -> None:
     subprocess.run(["git", "apply", str(bug.fix)], cwd=directory, check=True, capture_output=True)
 
 
+def problem_of(bug: Bug, scratch: Path) -> str:
+    """What is unsound about a task, checked without a model; empty when nothing is."""
+    directory = set_up(bug, scratch / "work")
+    before = run_visible(directory)
+    if before.passed or " passed" not in before.output:
+        return "the visible tests do not show one bug in a package that otherwise works"
+    if judge(bug, directory, scratch / "judge") != (False, False):
+        return "the bug passes"
+    apply_fix(bug, directory)
+    if judge(bug, directory, scratch / "judge") != (True, True):
+        return f"the reference fix fails: {run_visible(directory).output}"
+    return ""
+
+
 def _run_pytest(directory: Path, tests: str) -> TestRun:
     """Run pytest in a process group of its own; endless loops end at the limit."""
     env = {key: value for key, value in os.environ.items() if not key.startswith(("GIT_", "PYTEST_"))}
