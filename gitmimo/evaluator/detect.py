@@ -100,11 +100,19 @@ def detect_test_command(
         return _complete(top, _recognise(given.strip(), top))
     places = _sub_projects(top.paths)
     for place in _upwards(directory):
-        project = top.below(place)
+        project = top.below(place) if place else _without(top, places)
         if (not place or place in places) and (found := _detect(project)):
             rest = tuple(other for other in places if other and other != place and not _is_inside(other, place))
             return _complete(project, replace(found, directory=place, others=rest))
     return _only_sub_project(top, [place for place in places if place])
+
+
+def _without(top: Project, places: Sequence[str]) -> Project:
+    """The project at the top: all files where it is one itself, else those that belong to no project below."""
+    if "" in places:
+        return top
+    outside = frozenset(path for path in top.paths if not any(_is_inside(path, place) for place in places))
+    return replace(top, paths=outside)
 
 
 def _upwards(directory: str) -> list[str]:

@@ -10,7 +10,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
 
-_LENT = {"pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments"}
+_LENT = {"pytest", "_pytest", "py", "pluggy", "iniconfig", "packaging", "pygments"}
 
 
 class _Lender:
