@@ -1,226 +1,201 @@
-"""`git mimo chat`: a place to sit with it, on a terminal or from lines on stdin."""
+"""`git mimo chat`: free text is a task or a question, and a slash makes it any other command."""
 
 from __future__ import annotations
 
-import contextlib
 import os
-import re
-import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from gitmimo.cli import render
-from gitmimo.cli.main import COMMANDS, run
+from gitmimo.cli.main import COMMANDS, HIDDEN, run
 from gitmimo.cli.options import load_config, open_repository
+from gitmimo.errors import MimoError, NoModel, UsageError
 
 if TYPE_CHECKING:
-    from gitmimo.chat.loop import Chat
-    from gitmimo.chat.prompt import Prompt
-    from gitmimo.config import Config
+    from gitmimo.chat.input import Prompt
     from gitmimo.git.repository import Repository
+    from gitmimo.records import Step
 
-_NOT_HERE = ("chat", "mcp", "hook", "serve", "demo")  # they would take stdin or the terminal for themselves
+_NOT_HERE = {"chat", "mcp", "serve", "demo", *HIDDEN}  # they would take stdin or the terminal for themselves
+_REMEMBERED = 4  # exchanges that a question is answered with
+_EXCHANGE_CHARACTERS = 1_500
+
+_HELP = """\
+A line that ends with a question mark is answered from HEAD; nothing is changed.
+Any other line is a task: after you agree it becomes a session, as `git mimo start` makes one.
+/COMMAND is `git mimo COMMAND`: /review, /merge, /undo, /status, /memory list, ... /help COMMAND tells about one.
+/quit or Ctrl-D leaves. Tab completes, Ctrl-R searches what you typed before, Alt-Enter makes a new line."""
 
 
 @click.command("chat")
-@click.option("-m", "--model", multiple=True, help="Model of this conversation, as litellm names it.")
-@click.option("--budget", type=click.FloatRange(min=0), help="USD this conversation may spend.", metavar="USD")
-@click.option("-c", "--continue", "goes_on", is_flag=True, help="Go on with the newest conversation.")
+@click.option("-m", "--model", multiple=True, help="Model for everything in this conversation, as litellm names it.")
+@click.option("--budget", type=click.FloatRange(min=0), help="USD that each session or answer may spend.",
+              metavar="USD")  # fmt: skip
 @click.option("-y", "--yes", is_flag=True, help="Start tasks without asking.")
-def chat_command(model: tuple[str, ...], budget: float | None, goes_on: bool, yes: bool) -> int:
-    """Talk: tasks become sessions, questions are answered from HEAD without changing anything, `/help` lists the rest.
+def chat_command(model: tuple[str, ...], budget: float | None, yes: bool) -> int:
+    """Type tasks and questions one after the other; `/COMMAND` is `git mimo COMMAND`.
 
-    Without a terminal it reads lines from stdin, one by one, and stops at the first that fails, with its exit code.
+    A line that ends with a question mark is answered by an agent that looks at a copy of HEAD. Any other line becomes a
+    session, after you agreed. Without a terminal, lines come from stdin and the first that fails ends it with its code.
     """
-    from gitmimo.chat import conversation
-    from gitmimo.chat.conversation import Conversation
-    from gitmimo.chat.loop import Chat
-    from gitmimo.chat.prompt import Prompt
+    repository = open_repository()
+    repository.resolve("HEAD")
+    if model:
+        os.environ["GIT_MIMO_MODEL"] = ",".join(model)
+    if budget is not None:
+        os.environ["GIT_MIMO_BUDGET"] = str(budget)
+    chat = _Chat(repository, starts_unasked=yes)
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return chat.read_lines()
+    from gitmimo.chat.input import Prompt
     from gitmimo.llm.provider_table import PROVIDERS
-    from gitmimo.records import new_session_id
     from gitmimo.redact import known_secrets
     from gitmimo.workflow.places import repository_key, state_home
 
-    repository = open_repository()
-    repository.resolve("HEAD")
-    directory = state_home() / "chat" / repository_key(repository)
-    screen = Terminal(repository)
-    chat = Chat(
-        repository=repository,
-        screen=screen,
-        talk=conversation.load_newest(directory) if goes_on else Conversation(id=new_session_id()),
-        directory=directory,
-        others={name: meaning for name, (_, meaning) in COMMANDS.items() if name not in _NOT_HERE},
-        flags={"model": model} if model else {},
-        asks_first=not yes,
+    prompt = Prompt(
+        repository,
+        state_home() / "chat" / repository_key(repository) / "history",
+        commands={name: meaning for name, (_, meaning) in COMMANDS.items() if name not in _NOT_HERE},
+        models=[provider.default_model for provider in PROVIDERS.values() if provider.default_model],
+        known_secrets=known_secrets(os.environ),
+        colours=render.wants_colour(sys.stdout),
     )
-    chat.limit(budget)
-    with contextlib.closing(chat):
-        if not screen.is_terminal:
-            return _read_lines(chat)
-        prompt = Prompt(
-            repository,
-            directory / "history",
-            others=chat.others,
-            models=[provider.default_model for provider in PROVIDERS.values() if provider.default_model],
-            known_secrets=known_secrets(os.environ),
-            colours=render.wants_colour(sys.stdout),
-        )
-        return _converse(chat, prompt)
+    return chat.converse(prompt)
 
 
-def _converse(chat: Chat, prompt: Prompt) -> int:
-    render.say("a task, a question, or /help; Ctrl-D leaves")
-    with render.hints_for("/"):
-        while not chat.is_over:
-            try:
-                text = prompt.read(chat.standing)
-            except KeyboardInterrupt:
-                render.say("nothing is running; Ctrl-D or /quit leaves")
-                continue
-            except EOFError:
-                break
-            if text.strip():
-                chat.handle(text)
-                render.say("")
-    return 0
+class _Chat:
+    """One conversation. Each line gives git's exit code."""
 
-
-def _read_lines(chat: Chat) -> int:
-    for line in iter(sys.stdin.readline, ""):
-        code = chat.handle(line)
-        render.flush()
-        if code or chat.is_over:
-            return code
-    return 0
-
-
-class Terminal:
-    """The `Screen` of a conversation: stdout for what was asked for, stderr for talk."""
-
-    def __init__(self, repository: Repository) -> None:
-        self.is_terminal = sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()
+    def __init__(self, repository: Repository, *, starts_unasked: bool) -> None:
         self._repository = repository
-        self._status = False
-        self._wrap = _Wrap()
+        self._starts_unasked = starts_unasked
+        self._exchanges: list[str] = []
+        self._is_over = False
 
-    def say(self, text: str) -> None:
-        """See `Screen`."""
-        self.status("")
-        render.say(text)
-
-    def hint(self, text: str) -> None:
-        """See `Screen`."""
-        self.status("")
-        render.hint(text)
-
-    def out(self, text: str) -> None:
-        """See `Screen`."""
-        self.status("")
-        render.out(text)
-
-    def piece(self, text: str) -> None:
-        """See `Screen`."""
-        from gitmimo.text import escape_controls
-
-        self.status("")
-        if not text:
-            render.out_raw(self._wrap.end())
-        elif self.is_terminal:
-            render.out_raw(self._wrap.add(escape_controls(text), shutil.get_terminal_size().columns))
-        else:
-            render.out_raw(self._wrap.add(escape_controls(text), 0))
-        render.flush()
-
-    def status(self, text: str) -> None:
-        """See `Screen`."""
-        from gitmimo.text import escape_controls
-
-        if not self.is_terminal or not (text or self._status):
-            return
-        width = shutil.get_terminal_size().columns - 1
-        if text:
-            render.out_raw(self._wrap.end())  # what streamed before keeps its line
+    def read_lines(self) -> int:
+        """Take lines from stdin until one fails."""
+        for line in iter(sys.stdin.readline, ""):
+            code = self.handle(line, is_terminal=False)
             render.flush()
-        render.transient(escape_controls(text, newlines=False)[:width])
-        self._status = bool(text)
+            if code or self._is_over:
+                return code
+        return 0
 
-    def ask(self, question: str) -> str | None:
-        """See `Screen`."""
-        from gitmimo.chat.prompt import ask
+    def converse(self, prompt: Prompt) -> int:
+        """Read lines on a terminal until the person leaves."""
+        render.say("a task, a question, or /help; Ctrl-D leaves")
+        with render.hints_for("/"):
+            while not self._is_over:
+                try:
+                    text = prompt.read(self._status_line())
+                except KeyboardInterrupt:
+                    render.say("nothing is running; Ctrl-D or /quit leaves")
+                    continue
+                except EOFError:
+                    break
+                if text.strip():
+                    self.handle(text, is_terminal=True)
+                    render.say("")
+        return 0
 
-        self.status("")
-        return ask(question) if self.is_terminal else None
+    def handle(self, text: str, *, is_terminal: bool) -> int:
+        """Do what one line asks for; expected failures are printed."""
+        from gitmimo.chat.slash import is_question, slash_words
 
-    def run(self, words: Sequence[str]) -> int:
-        """See `Screen`."""
-        self.status("")
-        return run(list(words))
-
-    def config(self, flags: Mapping[str, Any]) -> Config:
-        """See `Screen`."""
-        return load_config(self._repository, flags)
-
-    @contextlib.contextmanager
-    def interruptible(self) -> Iterator[Callable[[], bool]]:
-        """See `Screen`: the first Ctrl-C asks, the second raises KeyboardInterrupt."""
-        import signal
-
-        stopped = False
-
-        def handle(_number: int, _frame: FrameType | None) -> None:
-            nonlocal stopped
-            if stopped:
-                raise KeyboardInterrupt
-            stopped = True
-
-        old = signal.signal(signal.SIGINT, handle)
+        if not text.strip():
+            return 0
         try:
-            yield lambda: stopped
+            words = slash_words(text)
+            if words is not None:
+                return self._command(words)
+            return self._answer(text.strip()) if is_question(text) else self._start(text.strip(), is_terminal)
+        except MimoError as exc:
+            render.fatal(exc.message, hint=exc.hint, word="error")
+            return exc.exit_code
+        except KeyboardInterrupt:
+            render.say("interrupted")
+            return 130
+
+    def _command(self, words: list[str]) -> int:
+        if words == ["help"]:
+            render.out(_HELP)
+            return 0
+        if words[0] == "quit":
+            self._is_over = True
+            return 0
+        if words[0] in _NOT_HERE:
+            raise UsageError(f"`{words[0]}` does not run in a conversation", hint="/help")
+        return run(words)
+
+    def _start(self, text: str, is_terminal: bool) -> int:
+        from gitmimo.workflow.models import model_names
+
+        names = ", ".join(model_names(load_config(self._repository)))
+        if not self._starts_unasked:
+            if not is_terminal:
+                render.say("this is a task, and nobody is here to confirm it")
+                render.hint("git mimo chat --yes   # starts tasks without asking")
+                return 2
+            if not _agrees(f"start a session with {names}? [Y/n] "):
+                render.say("not started; a question ends with a question mark")
+                return 0
+        code = run(["start", "--", text])
+        self._remember(f"Task given to a session: {text}\nIt ended with exit code {code}.")
+        return code
+
+    def _answer(self, question: str) -> int:
+        from gitmimo.cli.start import signals
+        from gitmimo.workflow.ask import ask
+        from gitmimo.workflow.progress import Interrupt
+
+        config = load_config(self._repository)
+        interrupt = Interrupt(timeout_s=config.seconds("timeout"))
+        before = "\n\n".join(["Said before in this conversation:", *self._exchanges]) if self._exchanges else ""
+        try:
+            with signals(interrupt):
+                found = ask(
+                    self._repository, config, question, said_before=before, on_step=_show_step, stop=interrupt.reason
+                )
         finally:
-            signal.signal(signal.SIGINT, old)
+            _transient("")
+        if not found.text:
+            render.say(f"no answer: {found.stopped or 'the model had nothing to say'}")
+            return 130 if interrupt.is_set() else 1
+        render.out(found.text)
+        self._remember(f"Asked: {question}\nAnswered: {found.text}")
+        return 0
+
+    def _remember(self, exchange: str) -> None:
+        self._exchanges = [*self._exchanges, exchange[:_EXCHANGE_CHARACTERS]][-_REMEMBERED:]
+
+    def _status_line(self) -> tuple[str, str]:
+        """The branch and the model, for the line below the prompt."""
+        from gitmimo.workflow.models import model_names
+
+        try:
+            model = next(iter(model_names(load_config(self._repository))), "no model")
+        except NoModel:
+            model = "no model"
+        return self._repository.head_branch() or "detached HEAD", model
 
 
-class _Wrap:
-    """Breaks an answer's lines between words as it streams; code and lists keep their lines."""
+def _show_step(step: Step) -> None:
+    action = step.actions[-1] if step.actions else None
+    _transient(f"looking: {action.path or action.text}" if action else "thinking")
 
-    def __init__(self) -> None:
-        self._column = 0
-        self._word = ""
-        self._code = False
 
-    def add(self, text: str, width: int) -> str:
-        """What to write for this piece; a word at its end waits for its rest."""
-        written: list[str] = []
-        for part in re.findall(r"\n|[^\S\n]+|\S+", text):
-            if part.isspace():
-                written += [self._flush(width), *self._space(part, width)]
-            else:
-                self._word += part
-        return "".join(written)
+def _transient(text: str) -> None:
+    if sys.stderr.isatty():
+        import shutil
 
-    def end(self) -> str:
-        """The last word, and a line end where one is missing."""
-        rest = self._flush(0)
-        newline = "\n" if self._column else ""
-        self._column, self._code = 0, False
-        return rest + newline
+        line = " ".join(text.split())
+        render.transient(line[: shutil.get_terminal_size().columns - 1])
 
-    def _flush(self, width: int) -> str:
-        word, self._word = self._word, ""
-        if self._column == 0 and word.startswith("```"):
-            self._code = not self._code
-        breaks = width and word and self._column and not self._code and self._column + len(word) >= width
-        self._column = len(word) if breaks else self._column + len(word)
-        return f"\n{word}" if breaks else word
 
-    def _space(self, part: str, width: int) -> list[str]:
-        if part == "\n":
-            self._column = 0
-            return ["\n"]
-        self._column += len(part)
-        return [part]
+def _agrees(question: str) -> bool:
+    from gitmimo.chat.input import ask
+
+    answer = ask(question)
+    return answer is not None and answer.strip().lower() in ("", "y", "yes")

@@ -198,7 +198,7 @@ def _models(repository: Repository | None) -> Iterator[Finding]:
         yield Finding(level="problem", subject="model", text=exc.message, remedy=exc.hint)
 
 
-START = 'git mimo start --task "what to change, and how to know it is done"'
+START = 'git mimo start "what to change, and how to know it is done"'
 
 
 def next_steps(repository: Repository | None, *, commit_first: bool = False) -> list[str]:

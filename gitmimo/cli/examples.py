@@ -3,7 +3,7 @@
 EXAMPLES: dict[str, tuple[str, ...]] = {
     "": (
         "git mimo doctor",
-        'git mimo start --task "parse_date accepts the 30th of February; it should raise ValueError"',
+        'git mimo start "parse_date accepts the 30th of February; it should raise ValueError"',
         "git mimo review",
         "git mimo merge",
     ),
@@ -25,11 +25,13 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "models path": ("git mimo models path qwen2.5-coder-1.5b",),
     "start": (
-        'git mimo start --task "add returns the difference instead of the sum; mend it"',
-        "git mimo start --task @issue.md -n 5 --budget 2",
-        'git mimo start --task "drop Python 2" --accept "ruff check ." --merge',
-        'git mimo start --task @issue.md --agent mimo:2 --agent aider --agent "cmd:./my-agent.sh" --fanout all',
-        "git mimo start --task - --model local --model deepseek/deepseek-v4-flash --detach < issue.md",
+        'git mimo start "add returns the difference instead of the sum; fix it"',
+        "git mimo start @issue.md -n 5 --budget 2",
+        "git mimo start 42    # issue 42 of this repository, read by gh",
+        "git mimo start -e    # write the task in your editor",
+        'git mimo start "drop Python 2" --accept "ruff check ." --merge',
+        'git mimo start @issue.md --agent mimo:2 --agent aider --agent "cmd:./my-agent.sh" --fanout all',
+        "git mimo start - --model local --model deepseek/deepseek-v4-flash --detach < issue.md",
     ),
     "resume": ("git mimo resume", "git mimo resume 13ibqe2j1p --budget 5"),
     "attach": ("git mimo attach", "git mimo attach 13ibqe2j1p"),
@@ -76,7 +78,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "chat": (
         "git mimo chat",
-        "git mimo chat --continue --budget 2",
+        "git mimo chat --model deepseek/deepseek-v4-flash --budget 2",
         "printf '%s\\n' 'where is the retry limit set?' /status | git mimo chat",
     ),
     "mcp": (

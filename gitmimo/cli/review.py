@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -13,6 +11,7 @@ import click
 
 from gitmimo.cli import render
 from gitmimo.cli.options import json_option, open_repository, session_argument, short, tokens
+from gitmimo.cli.pager import page
 from gitmimo.cli.sessions import say_flag
 from gitmimo.errors import UsageError
 
@@ -214,25 +213,6 @@ def _write_page(repository: Repository, result: SessionResult, path: Path | None
     if open_it and not webbrowser.open(target.absolute().as_uri()):
         render.say("no browser could be started")
     return 0
-
-
-def page(text: str) -> None:
-    """Show a text through the pager that git would use, or plainly where stdout is no terminal."""
-    import subprocess
-
-    from gitmimo.git.binary import clean_environment, run_git
-
-    if not sys.stdout.isatty() or os.environ.get("GIT_PAGER_IN_USE"):
-        render.out_raw(text)
-        return
-    pager = run_git(["var", "GIT_PAGER"], check=False).stdout.decode().strip() or "less"
-    words = shlex.split(pager)
-    if not words or words[0] == "cat" or not shutil.which(words[0]):
-        render.out_raw(text)
-        return
-    environment = clean_environment() | {"LESS": os.environ.get("LESS", "FRX"), "LV": os.environ.get("LV", "-c")}
-    with subprocess.Popen(words, stdin=subprocess.PIPE, env=environment) as process:
-        process.communicate(text.encode(errors="replace"))
 
 
 def _verdict_table(result: SessionResult) -> list[str]:

@@ -43,7 +43,7 @@ def list_command(max_count: int | None, as_json: bool) -> int:
         return 0
     if not states:
         render.say("no session yet")
-        render.hint('git mimo start --task "..."')
+        render.hint('git mimo start "..."')
         return 0
     _print_states(states)
     return 0
@@ -84,7 +84,7 @@ def _tell_status(place: Place, session: str | None, *, as_json: bool) -> int:
         return 0
     if not states:
         render.say("no session yet")
-        render.hint('git mimo start --task "..."')
+        render.hint('git mimo start "..."')
         return 0
     _print_states(states)
     for state in states:

@@ -14,13 +14,13 @@ from gitmimo.cli.options import (
     json_option,
     load_config,
     open_repository,
-    read_text_argument,
     sandbox_option,
     seconds,
     session_argument,
     tokens,
     usd,
 )
+from gitmimo.cli.task import read_task
 from gitmimo.errors import UsageError
 
 if TYPE_CHECKING:
@@ -32,7 +32,9 @@ _EXIT_CODES = {"passed": 0, "failed": 1, "budget": 3, "error": 128, "interrupted
 
 
 @click.command("start", context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("-t", "--task", required=True, help="What to do: TEXT, @FILE, or - for stdin.", metavar="TEXT|@FILE|-")
+@click.argument("words", nargs=-1, metavar="[TASK]")
+@click.option("-t", "--task", help="The task, for scripts: TEXT, @FILE, or - for stdin.", metavar="TEXT|@FILE|-")
+@click.option("-e", "--edit", is_flag=True, help="Write the task, or change it, in your editor.")
 @click.option("-n", "--candidates", type=click.IntRange(min=1, max=64), help="Candidates at the most (3).")
 @click.option("--fanout", type=click.Choice(["auto", "all"]), help="auto: the others only when candidate 1 fails.")
 @click.option(
@@ -76,15 +78,18 @@ _EXIT_CODES = {"passed": 0, "failed": 1, "budget": 3, "error": 128, "interrupted
 def start_command(
     context: click.Context,
     /,
-    task: str,
+    words: tuple[str, ...],
+    task: str | None,
+    edit: bool,
     ask: bool | None,
     detach: bool,
     session_id: str | None,
     as_json: bool,
     **flags: Any,
 ) -> int:
-    """Solve a task with several candidates and keep the one that the tests accept.
+    """Solve TASK with several candidates and keep the one that the tests accept.
 
+    TASK is free text, a file, - for stdin, or the number of an issue on GitHub (read by `gh`).
     Nothing in your checkout changes: the result stands on a branch of its own, mimo/<task>-<session>, until you merge
     it with `git mimo merge` (or give --merge).
     """
@@ -92,17 +97,10 @@ def start_command(
     from gitmimo.records import SessionId, is_session_id
     from gitmimo.workflow.land import result_json
     from gitmimo.workflow.progress import Interrupt
-    from gitmimo.workflow.start import MAX_TASK_BYTES, clarify, start_session
+    from gitmimo.workflow.start import clarify, start_session
 
-    text = read_text_argument(task)
-    if not text.strip():
-        raise UsageError("the task is empty", hint='git mimo start --task "what to change, and how to know it is done"')
-    if len(text.encode()) > MAX_TASK_BYTES:
-        raise UsageError(
-            f"the task is longer than {MAX_TASK_BYTES // 1024} KiB: {len(text.encode()):,} bytes",
-            hint="commit the long part as a file and name it in the task",
-        )
     repository = open_repository()
+    text = read_task(repository, words, task, edit=edit)
     config = load_config(repository, flags, trusts_committed=bool(flags.get("trust_base")))
     if detach:
         return _detach(repository, text, _as_arguments(context.command, flags), as_json=as_json)

@@ -120,6 +120,19 @@ def run_git(
     return result
 
 
+def user_program(name: str, *, cwd: Path | None = None) -> str:
+    """The user's own program as git would start it: `GIT_PAGER` or `GIT_EDITOR`; empty when git knows none.
+
+    `run_git` sets both variables to programs that never wait for a person, so it cannot answer this.
+    """
+    kept = {key: os.environ[key] for key in (name,) if key in os.environ}
+    with _explained(["git", "var", name], cwd):
+        done = subprocess.run(
+            ["git", "var", name], cwd=cwd, env=clean_environment() | kept, capture_output=True, text=True, check=False
+        )
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
 def stream_git(
     args: Sequence[str | Path],
     *,

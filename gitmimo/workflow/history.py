@@ -91,7 +91,7 @@ def find_session(repository: Home, name: str | None) -> SessionId:
     """Resolve what a person typed: a full id, a unique beginning of one, a branch of it, or nothing for the newest."""
     ids = list_session_ids(repository)
     if not ids:
-        raise UsageError("this repository has no session yet", hint='git mimo start --task "..."')
+        raise UsageError("this repository has no session yet", hint='git mimo start "..."')
     if not name:
         return ids[0]
     last = name.rstrip("/").rpartition("/")[2]

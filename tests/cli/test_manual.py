@@ -70,7 +70,7 @@ def test_the_page_is_valid_for_every_formatter(checker: tuple[str, ...]) -> None
     assert (done.returncode, done.stderr) == (0, "")
     if checker[0] == "man":
         assert "git mimo start [OPTIONS]" in done.stdout
-        assert '--task "add returns the difference instead of the sum; mend it"' in done.stdout
+        assert 'start "add returns the difference instead of the sum; fix it"' in done.stdout
 
 
 @pytest.mark.parametrize("words", [("help", "mimo"), ("mimo", "--help")], ids=" ".join)

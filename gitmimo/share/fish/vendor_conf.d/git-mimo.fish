@@ -231,7 +231,8 @@ __mimo_options () {
 		\'--json	Print one JSON object on stdout\' \\
 		\'--help	Show the help and end\' ;;
 	\'start\') printf \'%s\\n\' \\
-		\'--task	What to do: TEXT, @FILE, or - for stdin\' \\
+		\'--task	The task, for scripts: TEXT, @FILE, or - for stdin\' \\
+		\'--edit	Write the task, or change it, in your editor\' \\
 		\'--candidates	Candidates at the most (3)\' \\
 		\'--fanout	auto: the others only when candidate 1 fails\' \\
 		\'--agent	Who works: mimo, aider, claude, codex, gemini, mini, opencode, or a command; repeatable\' \\
@@ -433,9 +434,8 @@ __mimo_options () {
 		\'--sandbox	Where commands and tests run\' \\
 		\'--help	Show the help and end\' ;;
 	\'chat\') printf \'%s\\n\' \\
-		\'--model	Model of this conversation, as litellm names it\' \\
-		\'--budget	USD this conversation may spend\' \\
-		\'--continue	Go on with the newest conversation\' \\
+		\'--model	Model for everything in this conversation, as litellm names it\' \\
+		\'--budget	USD that each session or answer may spend\' \\
 		\'--yes	Start tasks without asking\' \\
 		\'--help	Show the help and end\' ;;
 	\'mcp\') printf \'%s\\n\' \\
@@ -503,6 +503,7 @@ __mimo_kind () {
 	\'models pull 1\') kind=local_models ;;
 	\'start -h\'|\'start --help\') kind=flag ;;
 	\'start -t\'|\'start --task\') kind= ;;
+	\'start -e\'|\'start --edit\') kind=flag ;;
 	\'start -n\'|\'start --candidates\') kind= ;;
 	\'start --fanout\') kind=\'=auto all\' ;;
 	\'start --agent\') kind= ;;
@@ -528,6 +529,7 @@ __mimo_kind () {
 	\'start --trust-base\') kind=flag ;;
 	\'start --detach\') kind=flag ;;
 	\'start --json\') kind=flag ;;
+	\'start \'[0-9]*) kind= ;;
 	\'resume -h\'|\'resume --help\') kind=flag ;;
 	\'resume --budget\') kind= ;;
 	\'resume --max-tokens\') kind= ;;
@@ -695,7 +697,6 @@ __mimo_kind () {
 	\'chat -h\'|\'chat --help\') kind=flag ;;
 	\'chat -m\'|\'chat --model\') kind=models ;;
 	\'chat --budget\') kind= ;;
-	\'chat -c\'|\'chat --continue\') kind=flag ;;
 	\'chat -y\'|\'chat --yes\') kind=flag ;;
 	\'mcp -h\'|\'mcp --help\') kind=flag ;;
 	\'mcp --allow-start\') kind=flag ;;

@@ -1,4 +1,4 @@
-"""The line a person types: history kept per repository, completion, and how things stand below it."""
+"""The line a person types: history kept per repository, completion, and a status line below it."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -14,7 +14,6 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.styles import Style
 
-from gitmimo.chat.commands import SLASHES, takes_of
 from gitmimo.errors import CheckError, MimoError
 from gitmimo.git.repository import Repository
 from gitmimo.records import Oid
@@ -24,6 +23,7 @@ from gitmimo.workflow.history import list_session_ids, read_session
 
 _MOST_OFFERED = 60
 _MOST_SESSIONS = 12
+_TAKE_SESSIONS = ("show", "status", "diff", "log", "review", "merge", "apply", "stop", "resume", "attach", "pr")
 _LONGEST_HISTORY = 500_000  # bytes; beyond them the older half goes
 _STYLE = Style.from_dict(
     {
@@ -31,7 +31,6 @@ _STYLE = Style.from_dict(
         "auto-suggestion": "fg:ansibrightblack",
         "mark": "bold",
         "branch": "fg:ansicyan",
-        "money": "fg:ansigreen",
     }
 )
 
@@ -44,18 +43,18 @@ class Prompt:
         repository: Repository,
         history: Path,
         *,
-        others: Mapping[str, str],
+        commands: Mapping[str, str],
         models: Iterable[str],
         known_secrets: Mapping[str, str],
         colours: bool,
     ) -> None:
-        self._standing: tuple[str, ...] = ()
+        self._status: tuple[str, ...] = ()
         self._repository = repository
         history.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         _shorten(history)
         self._session: PromptSession[str] = PromptSession(
             history=_CleanHistory(history, known_secrets),
-            completer=ChatCompleter(repository, others=others, models=tuple(models)),
+            completer=ChatCompleter(repository, commands=commands, models=tuple(models)),
             complete_while_typing=Condition(self._names_a_command),
             auto_suggest=AutoSuggestFromHistory(),
             bottom_toolbar=self._toolbar,
@@ -67,9 +66,9 @@ class Prompt:
             refresh_interval=0,
         )
 
-    def read(self, standing: tuple[str, ...]) -> str:
-        """Read one line; `standing` is branch, model, money and context."""
-        self._standing = standing
+    def read(self, status: tuple[str, ...]) -> str:
+        """Read one line; `status` is the branch and the model."""
+        self._status = status
         return self._session.prompt([("class:mark", "> ")])
 
     def _names_a_command(self) -> bool:
@@ -79,7 +78,7 @@ class Prompt:
     def _toolbar(self) -> StyleAndTextTuples:
         width = self._session.output.get_size().columns - 1
         told: StyleAndTextTuples = []
-        for style, text in zip(("branch", "", "money", ""), self._standing, strict=False):
+        for style, text in zip(("branch", ""), self._status, strict=False):
             shown = escape_controls(text, newlines=False)
             if width - len(shown) - 3 < 0:
                 break
@@ -91,11 +90,10 @@ class Prompt:
 class ChatCompleter(Completer):
     """Slash commands at the beginning, then what the command takes; files of HEAD everywhere else."""
 
-    def __init__(self, repository: Repository, *, others: Mapping[str, str], models: tuple[str, ...]) -> None:
+    def __init__(self, repository: Repository, *, commands: Mapping[str, str], models: tuple[str, ...]) -> None:
         self._repository = repository
         self._models = models
-        self._commands = {name: slash.meaning for name, slash in SLASHES.items()}
-        self._commands |= {name: text for name, text in others.items() if name not in SLASHES}
+        self._commands = {**commands, "quit": "leave; Ctrl-D does the same"}
         self._paths: tuple[Oid, list[str]] | None = None
 
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
@@ -107,14 +105,14 @@ class ChatCompleter(Completer):
                     yield Completion(f"/{name}", start_position=-len(text), display_meta=meaning)
             return
         word = document.get_word_before_cursor(WORD=True).lstrip("`'\"(@")
-        takes = takes_of(text[1:].split(None, 1)[0]) if text.startswith("/") and len(text) > 1 else "files"
-        if takes == "sessions":
+        command = text[1:].split(None, 1)[0] if text.startswith("/") and len(text) > 1 else ""
+        if command in _TAKE_SESSIONS:
             yield from self._sessions(word)
-        elif takes == "models":
+        elif text.endswith((f"-m {word}", f"--model {word}")):
             for name in self._models:
                 if word in name:
                     yield Completion(name, start_position=-len(word))
-        elif takes == "files" and word:
+        elif word:
             yield from self._files(word)
 
     def _sessions(self, word: str) -> Iterable[Completion]:

@@ -1,0 +1,120 @@
+"""A question about the repository, answered by the shell agent in a throw-away copy of HEAD."""
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from gitmimo.agent.runner import CandidateInput, run_candidate
+from gitmimo.agent.shell.actions import holds_action
+from gitmimo.config import Config
+from gitmimo.errors import LimitReached, ModelError
+from gitmimo.evaluator.bench import Bench, FreshTree, fresh_tree
+from gitmimo.git.repository import Repository
+from gitmimo.records import CommandResult, Oid, Step, StopReason, Task, new_session_id
+from gitmimo.redact import known_secrets, redact
+from gitmimo.sandbox.base import Limits
+from gitmimo.sandbox.probe import open_sandbox
+from gitmimo.workflow.judging import NO_TESTS
+from gitmimo.workflow.models import open_models
+from gitmimo.workflow.places import session_directory, state_home
+
+MOST_STEPS = 15
+_ORDER = (
+    "Answer a question about this repository. Look with commands and reads; change nothing, and make nothing: the copy "
+    "you stand in is thrown away. When you know, call `finish` and let its summary be the answer, in a few sentences, "
+    "naming files and lines (`path:line`). When the repository does not hold the answer, say so there."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What the agent answered; empty with the reason in `stopped` when it was interrupted or found nothing to say."""
+
+    text: str
+    stopped: str = ""
+
+
+def ask(
+    repository: Repository,
+    config: Config,
+    question: str,
+    *,
+    said_before: str = "",
+    on_step: Callable[[Step], None],
+    stop: Callable[[], StopReason | None],
+) -> Answer:
+    """Let the configured model look at HEAD, never at uncommitted files, and answer. The checkout is not touched.
+
+    What it costs stands in the ledger as a session of its own. ModelError and LimitReached pass through.
+    """
+    session = new_session_id()
+    head = repository.resolve("HEAD")
+    text, _ = redact(f"{_ORDER}\n\n{said_before}\n\nThe question: {question}", known_secrets(os.environ))
+    spoken: list[str] = []
+
+    def keep(step: Step) -> None:
+        on_step(step)
+        if not holds_action(step.actions) and step.reply.text.strip():
+            spoken.append(step.reply.text.strip())  # said without `finish`: that is an answer as well
+
+    pool = open_models(repository, config, session)
+    directory = session_directory(repository, session, root=config.text("worktreeDir"))
+    try:
+        with fresh_tree(_bench(repository, config, head, directory), repository.tree_of(head)) as fresh:
+            trajectory = run_candidate(
+                CandidateInput(task=Task(text=text), max_steps=MOST_STEPS),
+                _Copy(fresh, config.seconds("commandTimeout")),
+                pool.metered(0, "answer"),
+                strategy="shell",
+                on_step=keep,
+                stop=lambda: StopReason.FINISHED if spoken else stop(),
+            )
+    finally:
+        pool.close()
+        shutil.rmtree(directory, ignore_errors=True)
+    if trajectory.stop_reason is StopReason.BUDGET:
+        raise LimitReached(trajectory.summary, limit="session")
+    if trajectory.stop_reason is StopReason.ERROR:
+        raise ModelError(trajectory.summary)
+    if trajectory.stop_reason in (StopReason.FINISHED, StopReason.GAVE_UP):
+        return Answer(text="\n".join(spoken) or trajectory.summary.strip())
+    return Answer(text="", stopped=trajectory.summary or trajectory.stop_reason.value)
+
+
+def _bench(repository: Repository, config: Config, head: Oid, directory: Path) -> Bench:
+    return Bench(
+        repository=repository,
+        sandbox=open_sandbox(
+            config.text("sandbox"),
+            hidden=(repository.common_dir, state_home()),
+            readable=(repository.common_dir / "objects",),
+            environ=os.environ,
+        ),
+        base=head,
+        scratch=directory / "bench",
+        tests=NO_TESTS,
+        limits=Limits(timeout_s=config.seconds("commandTimeout")),
+    )
+
+
+class _Copy:
+    """The `Workspace` of an answer: a fresh tree whose changes nobody will see."""
+
+    def __init__(self, fresh: FreshTree, timeout_s: float) -> None:
+        self.root = fresh.path
+        self._fresh = fresh
+        self._timeout_s = timeout_s
+
+    def run(self, command: str, *, timeout_s: float | None = None) -> CommandResult:
+        """Run a command in the sandbox, without network."""
+        return self._fresh.run(command)
+
+    def test(self) -> CommandResult | None:
+        """There is nothing to test."""
+        return None
+
+    def changes(self) -> str | None:
+        """Nothing that counts."""
+        return None
