@@ -144,6 +144,7 @@ class ActionKind(enum.StrEnum):
     """What a step can do."""
 
     SHELL = "shell"
+    READ = "read"
     EDIT = "edit"
     WRITE = "write"
     SHOW = "show"
@@ -159,8 +160,10 @@ class ActionKind(enum.StrEnum):
 class Action:
     """One thing a model asked for. Fields that a kind does not use stay empty.
 
-    SHELL: `text` command, `timeout_s`. EDIT: `path`, `old`, `text` (new). WRITE: `path`, `text`.
-    SHOW: `text` step number. NOTE, PLAN, FINISH, GIVE_UP: `text`. INVALID: `text` says what was wrong.
+    SHELL: `text` command, `timeout_s`. READ: `path`, `first`, `last`. EDIT: `path`, `old`, `text` (new), `replace_all`.
+    WRITE: `path`, `text`. SHOW: `text` names the output, `first`, `last`. FINISH: `title`, `text`. NOTE, PLAN, GIVE_UP:
+    `text`. INVALID: `text` says what was wrong. Lines count from 1; 0 stands for the beginning or the end. A call that
+    asks for several things makes several actions with one `call_id`.
     """
 
     kind: ActionKind
@@ -169,16 +172,21 @@ class Action:
     old: str = ""
     timeout_s: float | None = None
     call_id: str = ""
+    replace_all: bool = False
+    first: int = 0
+    last: int = 0
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """What came of one action, as the model is told it."""
+    """What came of one action, as the model is told it. `changed`: files differ from before the action."""
 
     text: str
     exit_code: int | None = None
     seconds: float = 0.0
     truncated: bool = False
+    changed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,6 +209,7 @@ class Trajectory:
     steps: tuple[Step, ...]
     stop_reason: StopReason
     summary: str = ""  # the finish or give-up text, or the error's message
+    title: str = ""  # of the change, in one line, where the agent gave one
     usage: Usage = Usage()
     cost_usd: float = 0.0
     seconds: float = 0.0

@@ -41,6 +41,7 @@ class CandidateResult:
     dropped: tuple[str, ...] = ()  # what it left that counts for nothing, in words
     evidence: Evidence | None = None
     agent: str = "mimo"  # whose program worked; `mimo` is our own
+    title: str = ""  # of the change, in one line: the commit's subject
 
     @property
     def worker(self) -> str:

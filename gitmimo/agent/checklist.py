@@ -8,9 +8,9 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from gitmimo.agent.interface import CandidateInput, Stop, StrategyResult, Workspace
-from gitmimo.agent.shell.actions import holds_action
+from gitmimo.agent.interface import BaseSuite, CandidateInput, Stop, StrategyResult, Workspace, WorkspaceFacts
 from gitmimo.agent.shell.agent import FRUITLESS, run_shell
+from gitmimo.agent.shell.reply import holds_action
 from gitmimo.agent.shell.stuck_detector import Response, StuckDetector, calls_of_step
 from gitmimo.llm.model import Model
 from gitmimo.records import ActionKind, CommandResult, Step, StopReason
@@ -146,12 +146,24 @@ class _OfItem:
         self._before = before
         self.root = whole.root
 
+    def facts(self) -> WorkspaceFacts:
+        return self._whole.facts()
+
+    def base_suite(self) -> BaseSuite | None:
+        return None
+
     def run(self, command: str, *, timeout_s: float | None = None) -> CommandResult:
         return self._whole.run(command, timeout_s=timeout_s)
 
-    def test(self) -> CommandResult | None:
+    def test(self, only: Sequence[str] = ()) -> CommandResult | None:
         return None
 
     def changes(self) -> str | None:
         now = self._whole.changes()
         return "" if now == self._before else now
+
+    def tree_id(self) -> str:
+        return self._whole.tree_id()
+
+    def diff(self) -> str:
+        return self._whole.diff()

@@ -1,10 +1,10 @@
-"""What a strategy is given and what it owes: the interface that `shell` and `patch` share.
+"""What a strategy is given and what it returns: the interface that all strategies share.
 
 `agent/runner.py` picks a strategy and turns what it did into a trajectory. The strategies import this module and
 never `runner.py`, which imports them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -20,8 +20,19 @@ Stop = Callable[[], StopReason | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Feedback:
+    """What speaks against a product, in words for who goes on: gates that failed, a critic's remarks.
+
+    `after_step` is the candidate's own step that it is the answer to; 0 for what was said of an earlier candidate.
+    """
+
+    text: str
+    after_step: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CandidateInput:
-    """One candidate's work order. `prefix` is the same for all candidates of a session, so that providers cache it."""
+    """What one candidate is given. `prefix` is the same for all of a session, so that providers cache it."""
 
     task: Task
     number: int = 1
@@ -35,7 +46,34 @@ class CandidateInput:
     command_timeout_s: float = 120.0
     test_timeout_s: float = 600.0
     outputs: Path | None = None  # where whole outputs are kept for `show`; a private temporary directory if None
-    history: tuple[Step, ...] = ()  # steps already taken and kept, when a candidate is resumed
+    history: tuple[Step, ...] = ()  # steps already taken and kept, when a candidate is resumed or goes on
+    feedback: tuple[Feedback, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkspaceFacts:
+    """What a model is told of the place it works in. Only what was found out there; empty where it wasn't."""
+
+    system: str = ""  # kernel and machine
+    interpreter: str = ""  # of the project's tests, with its version
+    programs: tuple[str, ...] = ()  # that commands can use, of those that projects often need
+    missing: tuple[str, ...] = ()  # of the same, those that are not there
+    network: bool = False
+    commit: str = ""  # the base, and the branch it came from
+    entries: tuple[str, ...] = ()  # of the tree's top, directories with the number of their files
+    protected: tuple[str, ...] = ()  # patterns of what is put back to the base before the product is judged
+    command_timeout_s: float = 120.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaseSuite:
+    """What the project's tests say of the base."""
+
+    passed: int
+    failed: tuple[str, ...] = ()  # test ids
+    flaky: tuple[str, ...] = ()
+    skipped: int = 0
+    seconds: float = 0.0
 
 
 class Workspace(Protocol):
@@ -45,26 +83,39 @@ class Workspace(Protocol):
     def root(self) -> Path:
         """The worktree. The only directory a strategy may write to."""
 
-    def run(self, command: str, *, timeout_s: float | None = None) -> CommandResult:
-        """Run a shell command of the agent's in the sandbox, with the worktree as working directory."""
+    def facts(self) -> WorkspaceFacts:
+        """What is known of the place, measured once."""
 
-    def test(self) -> CommandResult | None:
-        """Run the project's visible test command; None when there is none."""
+    def base_suite(self) -> BaseSuite | None:
+        """What the tests say of the base; None while that is not known. Never waits."""
+
+    def run(self, command: str, *, timeout_s: float | None = None) -> CommandResult:
+        """Run a command of the agent's by bash with `pipefail`, in the sandbox, with the worktree as directory."""
+
+    def test(self, only: Sequence[str] = ()) -> CommandResult | None:
+        """Run the project's visible test command, or these tests alone; None when that can't be done."""
 
     def changes(self) -> str | None:
         """What differs from the base now, a line for each file; empty for nothing, None when not known."""
 
+    def tree_id(self) -> str:
+        """Equal as long as no file changes that belongs to the product."""
+
+    def diff(self) -> str:
+        """The product so far as a unified diff."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StrategyResult:
-    """Why a strategy ended, and the finish or give-up text."""
+    """Why a strategy ended, the finish or give-up text, and the title that the agent gave its change."""
 
     stop_reason: StopReason
     summary: str = ""
+    title: str = ""
 
 
 class Strategy(Protocol):
-    """A way of working on an candidate."""
+    """A way of working on a task."""
 
     def __call__(
         self,

@@ -8,8 +8,11 @@ from gitmimo.errors import LimitReached, ModelError
 from gitmimo.llm.model import Model
 from gitmimo.records import Message, Task
 
+DIRECT = "Take the direct way: find the code the task is about, make the smallest change that does it, run the tests."
+"""The plain approach of a first candidate; a prompt has no need to say it."""
+
 BUILT_IN: tuple[str, ...] = (
-    "Take the direct way: find the code the task is about, make the smallest change that does it, run the tests.",
+    DIRECT,
     "Reproduce first: write down the failing input and follow it through the code line by line, noting each value, "
     "before you decide what to change. Then change the place where the first wrong value appears.",
     "Start from what uses the code: read the callers and the tests, write down what they expect of it in every edge "

@@ -4,7 +4,7 @@ import json
 import os
 from typing import Any
 
-from gitmimo.agent.shell.observations import as_data, cut_middle
+from gitmimo.agent.shell.observations import as_data
 from gitmimo.codec import to_json
 from gitmimo.errors import UsageError
 from gitmimo.git import patch
@@ -14,7 +14,7 @@ from gitmimo.memory.library import read_library
 from gitmimo.memory.recall import recall
 from gitmimo.redact import known_secrets, redact
 from gitmimo.results import SessionResult, SessionStatus
-from gitmimo.text import escape_controls
+from gitmimo.text import cut_middle, escape_controls
 from gitmimo.workflow.history import SessionState, find_session, read_all, read_session
 from gitmimo.workflow.land import result_json
 from gitmimo.workflow.noted import read_known_session
@@ -140,4 +140,4 @@ def _told(text: str) -> str:
     if not text.strip():
         raise UsageError("there is nothing to show")
     clean, _ = redact(escape_controls(text), known_secrets(os.environ))
-    return f"{_NOTICE}\n{as_data(cut_middle(clean, most=_MOST, pointer='in the repository')[0])}"
+    return f"{_NOTICE}\n{as_data(cut_middle(clean, _MOST, pointer='in the repository'))}"

@@ -2,12 +2,13 @@
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitmimo.agent.runner import CandidateInput, run_candidate
-from gitmimo.agent.shell.actions import holds_action
+from gitmimo.agent.interface import BaseSuite, CandidateInput, WorkspaceFacts
+from gitmimo.agent.runner import run_candidate
+from gitmimo.agent.shell.reply import holds_action
 from gitmimo.config import Config
 from gitmimo.errors import LimitReached, ModelError
 from gitmimo.evaluator.bench import Bench, FreshTree, fresh_tree
@@ -109,12 +110,28 @@ class _Copy:
 
     def run(self, command: str, *, timeout_s: float | None = None) -> CommandResult:
         """Run a command in the sandbox, without network."""
-        return self._fresh.run(command)
+        return self._fresh.run(f"set -o pipefail\n{command}")
 
-    def test(self) -> CommandResult | None:
+    def facts(self) -> WorkspaceFacts:
+        """Only the time that a command may take."""
+        return WorkspaceFacts(command_timeout_s=self._timeout_s)
+
+    def base_suite(self) -> BaseSuite | None:
+        """Not measured."""
+        return None
+
+    def test(self, only: Sequence[str] = ()) -> CommandResult | None:
         """There is nothing to test."""
         return None
 
     def changes(self) -> str | None:
         """Nothing that counts."""
         return None
+
+    def tree_id(self) -> str:
+        """The same always: no change counts."""
+        return ""
+
+    def diff(self) -> str:
+        """Nothing that counts."""
+        return ""

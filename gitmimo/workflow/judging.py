@@ -3,7 +3,9 @@
 import os
 import shutil
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 
+from gitmimo.agent.interface import BaseSuite
 from gitmimo.config import Config
 from gitmimo.errors import CheckError, ConfigError, RepoError
 from gitmimo.evaluator.baseline import Baseline, measure_base
@@ -46,6 +48,7 @@ class Judge:
         self._ignore_failing = ignore_failing
         self._cancelled = cancelled
         self._baseline: Baseline | None = None
+        self.base_suite: Future[BaseSuite] = Future()  # what candidates are told of the base, once it was measured
 
     @property
     def task_text(self) -> str:
@@ -74,7 +77,7 @@ class Judge:
         kept = KeptBaseline(self._store.directory, self.bench)
         found = measure_base(self.bench, earlier=kept.find(), cancelled=self._cancelled)
         kept.keep(found)
-        self._baseline = found
+        self.adopt(found)
         if not found.cases:
             return "no results by test id" if self.bench.tests is not NO_TESTS else "no tests"
         failing = f", {len(found.failed_ids)} failing" if found.failed_ids else ""
@@ -82,8 +85,10 @@ class Judge:
         return f"{len(found.passed_ids)} passing{failing}{flaky}"
 
     def adopt(self, baseline: Baseline) -> None:
-        """Take what another process measured of the same base."""
+        """Take what was measured of the base, here or by another process."""
         self._baseline = baseline
+        if baseline.cases and not self.base_suite.done():
+            self.base_suite.set_result(_suite_of(baseline))
 
     def evaluate(self, product: Oid, *, elsewhere: Callable[[], Evidence] | None = None) -> Evidence:
         """Judge a product, a commit or a tree, here or `elsewhere`; an equal one is not tested again."""
@@ -104,6 +109,16 @@ class Judge:
     def close(self) -> None:
         """Remove what tests left behind."""
         shutil.rmtree(self.bench.scratch, ignore_errors=True)
+
+
+def _suite_of(baseline: Baseline) -> BaseSuite:
+    return BaseSuite(
+        passed=len(baseline.passed_ids),
+        failed=tuple(sorted(baseline.failed_ids)),
+        flaky=baseline.flaky_ids,
+        skipped=len(baseline.cases) - len(baseline.passed_ids) - len(baseline.failed_ids),
+        seconds=baseline.report.seconds,
+    )
 
 
 def make_judge(

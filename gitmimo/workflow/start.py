@@ -250,6 +250,8 @@ def _plan(
             copied=config.texts("worktree.copy"),
             linked=config.texts("worktree.link"),
             known_secrets=known_secrets(os.environ),
+            protected=config.texts("protected"),
+            base_suite=judge.base_suite,
         ),
         prefix=_prefix(repository, base, task_text),
         metered=pool.metered,

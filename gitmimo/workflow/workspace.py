@@ -2,11 +2,14 @@
 
 import contextlib
 import os
+import shlex
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from gitmimo.agent.interface import BaseSuite, WorkspaceFacts
 from gitmimo.errors import CheckError
 from gitmimo.evaluator.command import ReportFormat, TestCommand, TestKind
 from gitmimo.evaluator.ignored_files import bring_ignored_files
@@ -16,11 +19,13 @@ from gitmimo.git.stat_data import note_checkout
 from gitmimo.records import CommandResult, Oid, SessionId
 from gitmimo.sandbox.base import CommandSpec, Limits, Sandbox
 from gitmimo.sandbox.policy import program_places
+from gitmimo.workflow import workspace_facts
 from gitmimo.workflow.steps import TRAJECTORY
 
 _AGENT_MEMORY_BYTES = 8 << 30  # JavaScript engines reserve much more than they use
 _HANGS_AFTER = 10  # times what the tests took before: a change that lets them run longer has made an endless loop
 _LEAST_TEST_S = 10.0
+_QUESTION_S = 20.0
 # what tests leave behind is no part of a product
 _COMMAND_ENVIRONMENT = {"PYTHONDONTWRITEBYTECODE": "1", "PYTEST_ADDOPTS": "-p no:cacheprovider", "CI": "1"}
 
@@ -52,6 +57,11 @@ class Place:
         """The private home of another agent's program that works here."""
         return self.directory / f"{self.number}.home"
 
+    @property
+    def temp(self) -> Path:
+        """What the candidate's commands see as `/tmp`; it lasts as long as the candidate."""
+        return self.directory / f"{self.number}.tmp"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
@@ -68,6 +78,8 @@ class Surroundings:
     copied: tuple[str, ...] = ()
     linked: tuple[str, ...] = ()
     known_secrets: Mapping[str, str] | None = None
+    protected: tuple[str, ...] = ()  # patterns of the project's own, besides what always counts as the base has it
+    base_suite: Future[BaseSuite] | None = None  # done once the base was measured
 
 
 class CandidateWorkspace:
@@ -83,6 +95,7 @@ class CandidateWorkspace:
         self._cancelled = cancelled
         self._pointer = _read_pointer(self.root)
         self._test_limit_s = surroundings.test_timeout_s
+        self._facts: WorkspaceFacts | None = None
 
     @property
     def is_tampered(self) -> bool:
@@ -100,36 +113,70 @@ class CandidateWorkspace:
             raise CheckError(f"setup fails with exit code {done.exit_code}: `{command}`: {last}")
 
     def run(self, command: str, *, timeout_s: float | None = None) -> CommandResult:
-        """Run a command of the agent's in the sandbox."""
-        return self._run(command, timeout_s or self._surroundings.command_timeout_s)
+        """Run a command of the agent's in the sandbox, by bash with `pipefail`."""
+        done = self._run(f"set -o pipefail\n{command}", timeout_s or self._surroundings.command_timeout_s)
+        return replace(done, command=command)
 
-    def test(self) -> CommandResult | None:
-        """Run the project's test command; None when there is none.
+    def facts(self) -> WorkspaceFacts:
+        """What is true of this place, asked once in the sandbox."""
+        if self._facts is None:
+            surroundings, repository, base = self._surroundings, self._repository, self._place.base
+            interpreter = surroundings.tests.interpreter if surroundings.tests else None
+            self._facts = workspace_facts.read_answer(
+                self._run(workspace_facts.question(interpreter), _QUESTION_S),
+                interpreter=interpreter,
+                paths=[entry.path for entry in repository.list_paths(repository.tree_of(base))],
+                commit=f"commit {base[:12]}",
+                network=surroundings.network,
+                protected=surroundings.protected,
+                command_timeout_s=surroundings.command_timeout_s,
+            )
+        return self._facts
+
+    def base_suite(self) -> BaseSuite | None:
+        """What the tests say of the base; None while that is not known."""
+        known = self._surroundings.base_suite
+        return known.result() if known is not None and known.done() else None
+
+    def test(self, only: Sequence[str] = ()) -> CommandResult | None:
+        """Run the project's test command, or with pytest these tests alone; None when there is none, or no such way.
 
         What ended once gets ten times as long from then on, so that a change that never ends costs seconds, not the
         whole limit.
         """
-        if not self._surroundings.test_command:
-            return None
         tests = self._surroundings.tests
+        command = self._surroundings.test_command
+        if not command or (only and (tests is None or tests.kind is not TestKind.PYTEST)):
+            return None
+        job = self._job(" ".join([command, *map(shlex.quote, only)]), self._test_limit_s)
         directory = tests.directory if tests else ""
-        job = self._job(self._surroundings.test_command, self._test_limit_s)
         done = self._surroundings.sandbox.run(replace(job, cwd=self.root / directory))
-        if not done.timed_out:
+        if not done.timed_out and not only:
             enough = max(_LEAST_TEST_S, _HANGS_AFTER * done.seconds)
             self._test_limit_s = min(self._surroundings.test_timeout_s, enough)
         return done
 
     def changes(self) -> str:
         """What differs from the base now, one line a file; empty when nothing does."""
-        repository, place = self._repository, self._place
-        now = tree.snapshot(repository, self.root, parent=place.base, index=place.index)
-        base_tree = tree.without_mimo(repository, repository.tree_of(place.base))
-        facts = patch.diff_facts(repository, base_tree, tree.without_mimo(repository, now))
+        facts = patch.diff_facts(self._repository, self._base_tree(), Oid(self.tree_id()))
         if not facts.files:
             return ""
         lines = [f"{change.status} {change.path} +{change.added} -{change.removed}" for change in facts.files[:50]]
         return "\n".join([*lines, f"{len(facts.files)} files, +{facts.added} -{facts.removed}"])
+
+    def tree_id(self) -> str:
+        """The tree that the files make now, without `.mimo/`."""
+        place = self._place
+        now = tree.snapshot(self._repository, self.root, parent=place.base, index=place.index)
+        return tree.without_mimo(self._repository, now)
+
+    def diff(self) -> str:
+        """The product so far as a unified diff."""
+        found = patch.diff_text(self._repository, self._base_tree(), Oid(self.tree_id()))
+        return found.decode("utf-8", "replace")
+
+    def _base_tree(self) -> Oid:
+        return tree.without_mimo(self._repository, self._repository.tree_of(self._place.base))
 
     @property
     def home(self) -> Path:
@@ -171,6 +218,7 @@ class CandidateWorkspace:
             command=command,
             work_tree=self.root,
             private_git=self._place.private_git,
+            temp=self._place.temp if self._place.temp.is_dir() else None,
             network=self._surroundings.network,
             limits=Limits(timeout_s=timeout_s),
             env=_COMMAND_ENVIRONMENT | self._python_path() | {"MIMO_CANDIDATE": str(self._place.number)},
@@ -198,6 +246,7 @@ def prepare_place(repository: Repository, place: Place, surroundings: Surroundin
     Raises WorktreeError when the disk is full or the branch exists; what was made until then is removed.
     """
     place.directory.mkdir(parents=True, exist_ok=True)
+    place.temp.mkdir(mode=0o700, exist_ok=True)
     start = refs.read_ref(repository, place.branch) or place.base
     worktree.add_worktree(
         repository,
@@ -240,5 +289,6 @@ def remove_place(repository: Repository, place: Place) -> None:
     worktree.remove_worktree(repository, place.worktree)
     shutil.rmtree(place.private_git, ignore_errors=True)
     shutil.rmtree(place.home, ignore_errors=True)
+    shutil.rmtree(place.temp, ignore_errors=True)
     place.index.unlink(missing_ok=True)
     snapshot.forget_checkout(repository, index=place.index)

@@ -114,9 +114,9 @@ def test_an_edit_changes_only_the_passage(before: str, old: str, new: str, after
     if isinstance(result, Edited):
         lines = text.split("\n")
         kept_before = "\n".join(lines[: result.first_line - 1])
-        kept_after = "\n".join(lines[result.last_line :])
+        kept_after = "\n".join(result.text.split("\n")[result.last_line :])
         assert result.text.startswith(kept_before)
-        assert result.text.endswith(kept_after) or not kept_after.strip()
+        assert text.endswith(kept_after) or not kept_after.strip()
 
 
 def test_mode_encoding_and_byte_order_mark_survive_an_edit(tmp_path: Path) -> None:

@@ -7,11 +7,25 @@ from pathlib import Path
 
 import pytest
 
-from gitmimo.agent.shell.context import Context, opening_text, room_for
+from gitmimo.agent.interface import CandidateInput
+from gitmimo.agent.shell.context import Context, room_for
+from gitmimo.agent.shell.opening import opening_text
 from gitmimo.agent.shell.run_summary import RunSummary
 from gitmimo.agent.shell.tools import TOOLS
 from gitmimo.llm.model import ScriptedModel
-from gitmimo.records import Action, ActionKind, Message, Observation, Reply, Step, StopReason, ToolCall, Usage, utc_now
+from gitmimo.records import (
+    Action,
+    ActionKind,
+    Message,
+    Observation,
+    Reply,
+    Step,
+    StopReason,
+    Task,
+    ToolCall,
+    Usage,
+    utc_now,
+)
 from tests.agent.workshop import RealWorkspace, call, run
 
 RULE = "never touch the folder vendor/"
@@ -135,10 +149,10 @@ def opened(*, window: int = 32_768, changes: str | None = None) -> Context:
     room = room_for(window, 4096)
     return Context(
         system="system",
-        opening=opening_text(prefix="memory", task="task", commands="", approach="", room=room),
+        opening="memory, task",
         tools=TOOLS,
         room=room,
-        facts=RunSummary(test_command="pytest"),
+        summary=RunSummary(test_command="pytest"),
         changes=lambda: changes,
     )
 
@@ -187,7 +201,7 @@ def test_old_outputs_become_stubs_that_say_how_to_get_them_back() -> None:
     for number in range(1, 27):
         context.add(step(number, f"cat {number}", f"content {number} " + "z" * 400))
     text = whole(context)
-    assert "[output of step 18 left out; show 18]" in text
+    assert "[left out; show 18]" in text
     assert "content 18" not in text
     assert "content 19" in text
     assert "cat 17" in text
@@ -223,10 +237,9 @@ def test_real_usage_corrects_the_estimate() -> None:
     assert dense < len(whole(plain))
 
 
-def test_a_long_task_is_cut_in_the_middle_and_says_where_the_rest_is() -> None:
-    text = opening_text(
-        prefix="m" * 90_000, task="a" * 100_000, commands="", approach="way", room=room_for(8_192, 4096)
-    )
+def test_a_long_task_is_cut_in_the_middle_and_says_where_the_rest_is(tmp_path: Path) -> None:
+    candidate = CandidateInput(task=Task(text="a" * 100_000), prefix="m" * 90_000, approach="way")
+    text = opening_text(candidate, RealWorkspace(tmp_path), room_for(8_192, 4096))
     assert len(text) < 8_192 * 3
     assert "show 0" in text
 

@@ -1,6 +1,7 @@
 """The shell strategy on real directories: what is run, what is refused, and how it ends."""
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from gitmimo.agent.runner import pick_strategy
-from gitmimo.agent.shell.observations import cut_middle
 from gitmimo.errors import CheckError, ContextOverflow, LimitReached, NoRoute
 from gitmimo.llm.model import ScriptedModel
 from gitmimo.records import ActionKind, CommandResult, Message, Reply, Step, StopReason, ToolCall, Usage
@@ -21,6 +21,11 @@ def place(tmp_path: Path) -> RealWorkspace:
     root.mkdir()
     (root / "a.py").write_text("x = 1\n")
     return RealWorkspace(root)
+
+
+def _comparable(prompt: Sequence[Message]) -> list[object]:
+    """A prompt without its directory and durations."""
+    return [(m.role, re.sub(r"/tree-\w+|\d\.\d s", "", m.content), m.tool_calls, m.tool_call_id) for m in prompt]
 
 
 def told(model: ScriptedModel, index: int = -1) -> str:
@@ -48,7 +53,7 @@ def test_a_task_is_done_with_tools(place: RealWorkspace) -> None:
     first = model.calls[0]
     assert [message.role for message in first] == ["system", "user"]
     assert "make x two" in first[1].content
-    assert first[1].content.endswith("Directly.")
+    assert first[1].content.endswith("# Suggested approach\n\nDirectly.")
 
 
 def test_a_task_is_done_with_text(place: RealWorkspace) -> None:
@@ -61,7 +66,7 @@ def test_a_task_is_done_with_text(place: RealWorkspace) -> None:
     )
     assert run(place, model).stop_reason is StopReason.FINISHED
     assert (place.root / "a.py").read_text() == "x = 2\n"
-    assert told(model).startswith("Step 1: exit 0\n<output>\nx = 1")
+    assert re.match(r"\[1\] exit 0, \d\.\d s\n<output>\nx = 1", told(model))
 
 
 def test_an_honest_exit_is_honoured_with_its_reason(place: RealWorkspace) -> None:
@@ -77,11 +82,11 @@ def test_calls_of_one_reply_run_in_order(place: RealWorkspace) -> None:
     assert (place.root / "f").read_text() == "a\nb\n"
 
 
-def test_after_a_failed_change_only_looks_are_run(place: RealWorkspace) -> None:
+def test_after_a_failed_change_nothing_is_run_that_could_change_files(place: RealWorkspace) -> None:
     reply = calls(
         ("edit", {"path": "a.py", "old": "nothing like it", "new": "y"}),
         ("shell", {"command": "echo b > f"}),
-        ("shell", {"command": "cat a.py"}),
+        ("read", {"path": "a.py"}),
         ("finish", {"summary": "s"}),
     )
     trajectory = run(place, ScriptedModel([reply, call("give_up", reason="enough")]))
@@ -136,7 +141,7 @@ def test_failing_tests_are_told_once_before_the_work_is_accepted(tmp_path: Path)
     model = ScriptedModel(script)
     trajectory = run(place, model, test_command="test -f fixed")
     assert (trajectory.stop_reason, trajectory.summary) == (StopReason.FINISHED, "two")
-    assert "the tests were run and fail. exit 1" in told(model)
+    assert "not accepted yet: the tests fail. exit 1" in told(model)
     assert place.commands == ["test -f fixed"]
 
 
@@ -266,7 +271,7 @@ def test_long_output_is_cut_and_show_brings_it_back(place: RealWorkspace) -> Non
     model = ScriptedModel(
         [
             call("shell", command="seq 1 9000"),
-            call("show", step="1 4500-4502"),
+            call("show", output="1", first=4500, last=4502),
             call("show", step="99"),
             call("show", step="0"),
             call("give_up", reason="enough"),
@@ -275,8 +280,8 @@ def test_long_output_is_cut_and_show_brings_it_back(place: RealWorkspace) -> Non
     run(place, model, task="count")
     assert "characters left out; whole: show 1" in told(model, 1)
     assert len(told(model, 1)) < 10_300
-    assert "<output>\n4500\n4501\n4502\n</output>" in told(model, 2)
-    assert "there is no step 99" in told(model, 3)
+    assert "<output>\n 4500| 4500\n 4501| 4501\n 4502| 4502\n</output>" in told(model, 2)
+    assert "there is no output 99" in told(model, 3)
     assert "<output>\ncount\n</output>" in told(model, 4)
 
 
@@ -285,7 +290,7 @@ def test_output_cannot_close_its_marks_nor_send_control_characters(place: RealWo
         [call("shell", command=r"printf '</output>\nrun rm \033[31m\377'"), call("give_up", reason="enough")]
     )
     run(place, model)
-    assert told(model) == "exit 0\n<output>\n<\\/output>\nrun rm \\x1b[31m\\xff\n</output>"
+    assert told(model).endswith(" s\n<output>\n<\\/output>\nrun rm \\x1b[31m\\xff\n</output>")
 
 
 def test_a_command_that_hangs_is_stopped_and_told(place: RealWorkspace) -> None:
@@ -315,14 +320,14 @@ def test_a_resumed_candidate_sends_the_same_prompt(tmp_path: Path) -> None:
         call("write", path="f", content="f"),
         call("finish", summary="s"),
     ]
-    for name in ("whole", "parts"):
+    for name in ("tree-whole", "tree-parts"):
         (tmp_path / name).mkdir()
     whole = ScriptedModel(list(script))
-    run(RealWorkspace(tmp_path / "whole"), whole)
-    first = run(RealWorkspace(tmp_path / "parts"), ScriptedModel(list(script[:4])))
+    run(RealWorkspace(tmp_path / "tree-whole"), whole)
+    first = run(RealWorkspace(tmp_path / "tree-parts"), ScriptedModel(list(script[:4])))
     rest = ScriptedModel(list(script[4:]))
-    trajectory = run(RealWorkspace(tmp_path / "parts"), rest, history=first.steps)
-    assert rest.calls == whole.calls[4:]
+    trajectory = run(RealWorkspace(tmp_path / "tree-parts"), rest, history=first.steps)
+    assert [_comparable(prompt) for prompt in rest.calls] == [_comparable(prompt) for prompt in whole.calls[4:]]
     assert [step.number for step in trajectory.steps] == [1, 2, 3, 4, 5, 6]
 
 
@@ -335,14 +340,107 @@ def test_small_local_and_tool_less_models_patch() -> None:
     assert pick_strategy("shell", ScriptedModel([], supports_tools=False), "mend it") == "shell"
 
 
-@pytest.mark.parametrize("size", [0, 99, 100, 101, 5000])
-def test_a_cut_text_keeps_its_ends_and_counts_what_is_missing(size: int) -> None:
-    text = "\n".join(str(i) for i in range(size))
-    cut, was_cut = cut_middle(text, most=100, pointer="show 1")
-    assert was_cut is (len(text) > 100)
-    if was_cut:
-        assert cut.startswith("0\n1\n2\n")
-        assert cut.endswith(str(size - 1))
-        head, mark, tail = cut.partition("[")[0], cut.split("[")[1].split("]")[0], cut.split("]\n")[1]
-        first, last = int(mark.split()[1]), int(mark.split()[3].rstrip(","))
-        assert text.split("\n")[first - 1 : last] == text.split("\n")[head.count("\n") : -tail.count("\n") - 1]
+def test_a_file_of_330_lines_is_read_in_one_step(place: RealWorkspace) -> None:
+    (place.root / "long.py").write_text("".join(f"line_{number} = {'x' * 24!r}\n" for number in range(1, 331)))
+    model = ScriptedModel(
+        [call("shell", command="cat long.py"), call("read", path="long.py"), call("give_up", reason="enough")],
+        window=128_000,
+    )
+    run(place, model)
+    for shown in (told(model, 1), told(model, 2)):
+        assert all(f"line_{number} = " in shown for number in range(1, 331))
+    assert "  330| line_330 = " in told(model, 2)
+
+
+def test_a_file_that_is_too_long_is_read_on(place: RealWorkspace) -> None:
+    (place.root / "long.py").write_text("".join(f"line_{number}\n" for number in range(1, 3001)))
+    model = ScriptedModel(
+        [call("read", path="long.py"), call("read", path="long.py", first=2990), call("give_up", reason="enough")]
+    )
+    run(place, model)
+    assert re.search(r"lines 1 to \d+ of 3000; read on with first=\d+\n", told(model, 1))
+    assert "lines 2990 to 3000 of 3000\n<output>\n 2990| line_2990\n" in told(model, 2)
+
+
+@pytest.mark.parametrize("path", ["no.py", "../a.py", ".git/config", "link"])
+def test_what_cannot_be_read_says_why(place: RealWorkspace, path: str) -> None:
+    (place.root / "link").symlink_to("/etc/passwd")
+    model = ScriptedModel([call("read", path=path), call("give_up", reason="enough")])
+    run(place, model)
+    assert "not read: " in told(model)
+
+
+def test_several_edits_of_a_call_are_made_in_order_and_shown_with_their_lines(place: RealWorkspace) -> None:
+    edits = [{"old": "x = 1", "new": "x = 2"}, {"old": "nothing like it", "new": "y"}, {"old": "x = 2", "new": "x = 3"}]
+    model = ScriptedModel([call("edit", path="a.py", edits=edits), call("give_up", reason="enough")])
+    run(place, model)
+    assert (place.root / "a.py").read_text() == "x = 2\n"
+    assert told(model).startswith("[1.1] edited `a.py`\n<output>\n    1| x = 2\n</output>\n\n[1.2] not written")
+    assert told(model).endswith("[1.3] not run: an earlier action of this reply failed")
+    assert model.calls[-1][-1].tool_call_id == model.calls[-1][-2].tool_calls[0].id
+
+
+def test_all_occurrences_are_replaced_when_asked_for(place: RealWorkspace) -> None:
+    (place.root / "a.py").write_text("x = 1\nprint(x)\n")
+    model = ScriptedModel([call("edit", path="a.py", old="x", new="y", replace_all=True), call("give_up", reason="r")])
+    run(place, model)
+    assert (place.root / "a.py").read_text() == "y = 1\nprint(y)\n"
+    assert told(model).startswith("[1] edited `a.py` at 2 places; the first:\n")
+
+
+def test_a_new_file_ends_with_a_line_end(place: RealWorkspace) -> None:
+    run(place, ScriptedModel([call("write", path="new.py", content="x = 1"), call("give_up", reason="r")]))
+    assert (place.root / "new.py").read_text() == "x = 1\n"
+
+
+def test_a_failing_program_before_a_pipe_is_seen_and_a_reader_that_had_enough_is_no_failure(
+    place: RealWorkspace,
+) -> None:
+    model = ScriptedModel(
+        [
+            call("shell", command="sh -c 'echo 1 failed; exit 3' | tail -1"),
+            call("shell", command="yes | head -2"),
+            call("give_up", reason="r"),
+        ]
+    )
+    run(place, model)
+    assert "exit 3" in told(model, 1)
+    assert "exit 0" in told(model, 2)
+
+
+@pytest.mark.parametrize(
+    "command", ["uniq a.py b.py", "sort a.py --output=b.py", "git diff --no-index --output=b.py a.py /dev/null"]
+)
+def test_a_command_that_writes_is_known_by_what_it_writes(place: RealWorkspace, command: str) -> None:
+    steps: list[Step] = []
+    run(place, ScriptedModel([call("shell", command=command), call("give_up", reason="r")]), steps=steps)
+    assert steps[0].observations[0].changed
+
+
+def test_thinking_costs_its_tokens_once(place: RealWorkspace) -> None:
+    thought = f"<think>{'hm ' * 8_000}</think>I look."
+    model = ScriptedModel(
+        [
+            calls(("shell", {"command": "ls"}), text=thought),
+            calls(("shell", {"command": "cat a.py"}), text="<think>" + "and so on " * 2_000),
+            call("give_up", reason="r"),
+        ],
+        window=128_000,
+    )
+    run(place, model)
+    assert all("hm hm" not in m.content and "and so on" not in m.content for prompt in model.calls for m in prompt)
+    assert model.calls[1][2].content == "I look."
+
+
+def test_notes_and_plan_are_offered_once_the_history_is_folded(place: RealWorkspace) -> None:
+    class Watched(ScriptedModel):
+        offered: list[set[str]] = []
+
+        def complete(self, messages: Sequence[Message], **options: object) -> Reply:  # type: ignore[override]
+            self.offered.append({tool.name for tool in options["tools"]})  # type: ignore[attr-defined]
+            return super().complete(messages)
+
+    model = Watched([call("shell", command=f"echo {n}") for n in range(30)])
+    run(place, model, max_steps=30)
+    assert "plan" not in model.offered[10]
+    assert {"note", "plan"} <= model.offered[29]

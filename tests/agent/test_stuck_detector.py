@@ -2,7 +2,6 @@
 
 import pytest
 
-from gitmimo.agent.shell.actions import may_change_files, only_looks
 from gitmimo.agent.shell.stuck_detector import Call, Response, StuckDetector, calls_of, find_loop, repeats_itself
 from gitmimo.records import Action, ActionKind, Observation
 
@@ -109,38 +108,6 @@ def test_times_in_a_result_are_no_progress() -> None:
         [Action(kind=ActionKind.SHELL, text="pytest -q")], [Observation(text="1 failed in 0.42s", exit_code=1)]
     )
     assert one == two
-
-
-@pytest.mark.parametrize(
-    "command",
-    [
-        "cat a | grep x | head -5",
-        "git diff HEAD~1 2>/dev/null",
-        "sed -n 1,20p a.py",
-        "find . -name '*.py' 2>&1",
-        "ls; pwd",
-    ],
-)
-def test_a_command_that_only_looks_is_known(command: str) -> None:
-    assert only_looks(Action(kind=ActionKind.SHELL, text=command))
-
-
-@pytest.mark.parametrize(
-    "command",
-    ["cat a > b", "git commit -am x", "sed -i s/a/b/ f", "find . -delete", "ls && rm a", "echo $(rm a)", "python x.py",
-     "git branch -D x", "env FOO=1 rm x"],
-)  # fmt: skip
-def test_a_command_that_may_do_more_is_known(command: str) -> None:
-    assert not only_looks(Action(kind=ActionKind.SHELL, text=command))
-
-
-@pytest.mark.parametrize(
-    ("command", "changes"),
-    [("pytest -q 2>&1", False), ("echo a > b", True), ("sed -i 's/a/b/' f", True), ("test 2 -gt 1", False),
-     ("cat f 2>/dev/null", False), ("python - <<'E'\nE", True), ("git checkout -- f", True), ("go test ./...", False)],
-)  # fmt: skip
-def test_commands_that_change_files_are_known(command: str, changes: bool) -> None:
-    assert may_change_files(Action(kind=ActionKind.SHELL, text=command)) is changes
 
 
 TABLE = "\n".join(f"| case {i} | yes | no | yes | no |" for i in range(200))

@@ -1,12 +1,13 @@
 """A workspace over a real directory with real commands, and short ways to script a model."""
 
+import hashlib
 import json
 import subprocess
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from gitmimo.agent.interface import CandidateInput
+from gitmimo.agent.interface import BaseSuite, CandidateInput, WorkspaceFacts
 from gitmimo.agent.runner import run_candidate
 from gitmimo.llm.model import Model
 from gitmimo.records import CommandResult, Oid, Reply, Step, StopReason, Task, ToolCall, Trajectory
@@ -18,14 +19,22 @@ class RealWorkspace:
     def __init__(self, root: Path, *, test_command: str = "") -> None:
         self.root = root
         self.commands: list[str] = []
+        self.suite: BaseSuite | None = None
+        self.known = WorkspaceFacts()
         self._test_command = test_command
+
+    def facts(self) -> WorkspaceFacts:
+        return self.known
+
+    def base_suite(self) -> BaseSuite | None:
+        return self.suite
 
     def run(self, command: str, *, timeout_s: float | None = None) -> CommandResult:
         self.commands.append(command)
         began = time.monotonic()
         try:
             done = subprocess.run(
-                ["bash", "-c", command],
+                ["bash", "-o", "pipefail", "-c", command],
                 cwd=self.root,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -41,8 +50,10 @@ class RealWorkspace:
             command=command, exit_code=done.returncode, output=output, seconds=time.monotonic() - began
         )
 
-    def test(self) -> CommandResult | None:
-        return self.run(self._test_command) if self._test_command else None
+    def test(self, only: Sequence[str] = ()) -> CommandResult | None:
+        if not self._test_command or (only and "pytest" not in self._test_command):
+            return None
+        return self.run(" ".join([self._test_command, *only]))
 
     def changes(self) -> str | None:
         if not (self.root / ".git").exists():
@@ -51,6 +62,19 @@ class RealWorkspace:
         return subprocess.run(
             ["git", "diff", "--stat", "HEAD"], cwd=self.root, capture_output=True, text=True, check=True
         ).stdout
+
+    def tree_id(self) -> str:
+        found = hashlib.sha256()
+        for path in sorted(self.root.rglob("*")):
+            if path.is_file() and ".git" not in path.parts and "__pycache__" not in path.parts:
+                found.update(f"{path}\0".encode() + path.read_bytes() + b"\0")
+        return found.hexdigest()
+
+    def diff(self) -> str:
+        if not (self.root / ".git").exists():
+            return ""
+        subprocess.run(["git", "add", "--intent-to-add", "--all"], cwd=self.root, check=True)
+        return subprocess.run(["git", "diff", "HEAD"], cwd=self.root, capture_output=True, text=True, check=True).stdout
 
 
 def call(name: str, **arguments: object) -> Reply:

@@ -17,7 +17,8 @@ from gitmimo.agent.external.adapter import STDOUT, Adapter, AgentReport, AgentRe
 from gitmimo.agent.focus import find_files
 from gitmimo.agent.interface import CandidateInput, OnStep, Stop, Workspace
 from gitmimo.agent.prompts import read_prompt
-from gitmimo.agent.shell.observations import MOST_TOLD, cut_middle
+from gitmimo.agent.shell.observations import shorten
+from gitmimo.agent.shell.opening import approach_text
 from gitmimo.cancel import Cancelled
 from gitmimo.errors import LimitReached, MimoError
 from gitmimo.llm.whole_run import Cap, WholeRun
@@ -37,6 +38,7 @@ from gitmimo.redact import redact
 from gitmimo.sandbox.files import write_inside
 
 _CHANGE = re.compile(r"^[A-Z] (.+) \+\d+ -\d+$", re.M)
+_MOST_KEPT = 10_000  # characters of what the program wrote
 _SPLIT = 'exec "$@" > "$0"'  # the reports of most agents are what they write to standard output, and nothing else
 
 
@@ -119,7 +121,7 @@ class ExternalAgent:
         summary = self._safe(summary)
         stdout = self._safe(f"{run.stdout}\n{run.errors}".strip())
         workspace.remove_leftovers(self.adapter.leftovers)
-        shown, is_cut = cut_middle(stdout, most=MOST_TOLD, pointer="not kept")
+        shown, is_cut = shorten(stdout, most=_MOST_KEPT, pointer="not kept")
         actions = [
             Action(kind=ActionKind.NOTE, text=f"{self.adapter.name} ran, with {report.calls} calls of its model")
         ]
@@ -202,8 +204,7 @@ def _prompt(candidate: CandidateInput) -> str:
         parts.append(f"# Tests\n\nThe tests run with: {task.test_command}")
     if task.accept_commands:
         parts.append("# Must exit 0 in the end\n\n" + "\n".join(task.accept_commands))
-    if candidate.approach:
-        parts.append(f"# Your way\n\nOthers try the same task in other ways. {candidate.approach}")
+    parts += [text] if (text := approach_text(candidate)) else []
     if candidate.history:
         parts.append("# Before you\n\nAn earlier try was cut off; what it changed is in the files. Go on from there.")
     return "\n\n".join(parts)

@@ -1,4 +1,4 @@
-"""Carries out EDIT and WRITE in a worktree, keeping each file's encoding, line ends, last line end and mode."""
+"""Carries out READ, EDIT and WRITE in a worktree, keeping each file's encoding, line ends, last line end and mode."""
 
 import ast
 import codecs
@@ -8,11 +8,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from gitmimo.agent.shell.search_replace import Mismatch, replace_passage
+from gitmimo.agent.shell.observations import as_data
+from gitmimo.agent.shell.search_replace import Edited, Mismatch, numbered, replace_passage
 from gitmimo.errors import MimoError
 from gitmimo.records import Action, ActionKind
 from gitmimo.sandbox.files import check_inside, read_inside, write_inside
+from gitmimo.text import escape_controls
 
+_AROUND = 3  # lines shown before and after an edit
+_MOST_SHOWN = 40
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 
 
@@ -43,7 +47,7 @@ def apply_change(root: Path, action: Action) -> EditResult:
 
     `.git`, `.mimo` and everything outside the worktree are refused, also through symbolic links.
     """
-    path = _inside(root, action.path)
+    path = _relative(root, action.path)
     try:
         if any(part.lower().rstrip(". ") == ".mimo" for part in check_inside(path)):
             return EditResult(text="not written: `.mimo` belongs to git-mimo")
@@ -60,7 +64,42 @@ def apply_change(root: Path, action: Action) -> EditResult:
     return EditResult(text=told + _broken(path, before, data), path=path)
 
 
-def _inside(root: Path, path: str) -> str:
+def read_lines(root: Path, action: Action, *, most: int) -> tuple[str, bool]:
+    """A file's lines with their numbers, as READ asks for them, and whether it could be read.
+
+    At most `most` characters: what is longer ends at a whole line, and the first line left out is named.
+    """
+    path = _relative(root, action.path)
+    if (root / path).is_dir() and not (root / path).is_symlink():
+        names = sorted(f"{item.name}/" if item.is_dir() else item.name for item in (root / path).iterdir())
+        return f"`{path}` is a directory\n{as_data(chr(10).join(names)[:most])}", True
+    try:
+        data = read_inside(root, path)
+    except MimoError as exc:
+        return f"not read: {exc.message}", False
+    if data is None:
+        return f"not read: there is no file `{path}`", False
+    form = _form(data)
+    text = data[len(form.mark) :].decode(form.encoding)
+    if "\0" in text:
+        return f"not read: `{path}` is a binary file of {len(data)} bytes", False
+    lines = text.replace("\r\n", "\n").removesuffix("\n").split("\n")
+    first = min(max(1, action.first), len(lines))
+    last = min(action.last or len(lines), len(lines))
+    shown, size = first - 1, 0
+    while shown < last and size + len(lines[shown]) + 7 <= most:
+        size += len(lines[shown]) + 7
+        shown += 1
+    if shown < first:  # one line alone is too long
+        line = lines[first - 1]
+        return f"`{path}`: line {first} has {len(line)} characters\n{as_data(escape_controls(line[:most]))}", True
+    span = f"lines {first} to {shown} of {len(lines)}" if shown - first + 1 < len(lines) else f"{shown} lines"
+    rest = f"; read on with first={shown + 1}" if shown < last else ""
+    text = as_data(escape_controls(numbered(lines[first - 1 : shown], first)))
+    return f"`{path}`: {span}{rest}\n{text}", True
+
+
+def _relative(root: Path, path: str) -> str:
     """A path as the worktree knows it: models often give the absolute one."""
     prefix = f"{root}/"
     return path[len(prefix) :] if path.startswith(prefix) else path
@@ -76,21 +115,33 @@ def _new_content(action: Action, path: str, before: bytes | None) -> tuple[bytes
             return EditResult(text=f"not written: `{path}` is a binary file")
         form, before = _Form(), b""
     if action.kind is ActionKind.EDIT and text.strip():
-        edited = replace_passage(text, action.old, action.text)
+        edited = replace_passage(text, action.old, action.text, every=action.replace_all)
         if isinstance(edited, Mismatch):
             return EditResult(text=f"not written: `{path}`: {edited.reason}")
-        lines = f"line {edited.first_line}" + (
-            "" if edited.last_line == edited.first_line else f" to {edited.last_line}"
-        )
-        new, told = edited.text, f"edited `{path}`: {lines}" + (f", matched {edited.how}" if edited.how else "")
+        new, told = edited.text, _show_edit(path, edited)
     else:
-        new = _like_before(action, form) if before else action.text
+        new = _like_before(action, form)
         told = f"{'wrote' if before is not None else 'created'} `{path}`: {new.count(chr(10))} lines"
     try:
         return form.mark + new.encode(form.encoding), told
     except UnicodeEncodeError as exc:
         char = new[exc.start]
         return EditResult(text=f"not written: `{path}` is in {form.encoding}, which has no character U+{ord(char):04X}")
+
+
+def _show_edit(path: str, edited: Edited) -> str:
+    """The changed lines with their numbers and three lines around them."""
+    lines = edited.text.replace("\r\n", "\n").removesuffix("\n").split("\n")
+    begin, end = max(1, edited.first_line - _AROUND), min(len(lines), edited.last_line + _AROUND)
+    shown = lines[begin - 1 : end]
+    if len(shown) > _MOST_SHOWN:
+        half = _MOST_SHOWN // 2
+        text = f"{numbered(shown[:half], begin)}\n  ...\n{numbered(shown[-half:], end - half + 1)}"
+    else:
+        text = numbered(shown, begin)
+    how = f", matched {edited.how}" if edited.how else ""
+    how += f" at {edited.places} places; the first:" if edited.places > 1 else ""
+    return f"edited `{path}`{how}\n{as_data(escape_controls(text))}"
 
 
 def _form(data: bytes) -> _Form:
@@ -109,14 +160,14 @@ def _form(data: bytes) -> _Form:
 
 
 def _like_before(action: Action, form: _Form) -> str:
-    """A whole new text with the old one's line ends. A fenced block always ends its last line, a file may not."""
+    """A whole new text with the old one's line ends, and a last line end unless the old one had none."""
     text = action.text
     if form.has_crlf:
         text = text.replace("\r\n", "\n").replace("\n", "\r\n")
     newline = "\r\n" if form.has_crlf else "\n"
     if form.has_final and text and not text.endswith("\n"):
         return text + newline
-    if not form.has_final and not action.call_id:
+    if not form.has_final and not action.call_id:  # a fenced block always ends its last line
         return text.removesuffix(newline)
     return text
 

@@ -1,25 +1,29 @@
-"""The prompt of each step: a stable beginning, the recent steps, and facts in place of all that came before.
+"""The prompt of each step: a stable beginning, the recent steps, and a summary in place of all that came before.
 
-    system text · memory · task · approach · facts of the folded steps | stubbed steps | steps in full
+    system text · opening · summary of the folded steps | stubbed steps | steps in full
 
 Nothing before the bar changes from step to step, and the history only grows, until in one move old outputs become
-stubs and older steps become facts. So nearly all of a prompt is the beginning of the one before, and its size is
-bounded however many steps there are.
+stubs and older steps become part of the summary. So nearly all of a prompt is the beginning of the one before, and its
+size is bounded however many steps there are.
 """
 
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
-from gitmimo.agent.shell.observations import MOST_TOLD, cut_middle
+from gitmimo.agent.interface import Feedback
+from gitmimo.agent.shell.observations import mark_of, most_shown, shorten
 from gitmimo.agent.shell.run_summary import RunSummary
+from gitmimo.agent.shell.text_protocol import without_thinking
 from gitmimo.records import Message, Reply, Step, Tool, ToolCall
+from gitmimo.text import cut_middle
 
 _FULL = 7  # steps that stay in full when the history is cut
 _BATCH = 18  # steps between two cuts
 _STUBBED = 4  # steps before the full ones that stay with stubs in place of their outputs
 _LONG_ARGUMENT = 600
-_MOST_FACTS = 9_000
+_MOST_SUMMARY = 9_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,9 +39,9 @@ class Room:
         return max(512, int((self.window - self.output) * 0.94))
 
     @property
-    def most_told(self) -> int:
+    def most_shown(self) -> int:
         """Characters of one output: less in a small window, so that several fit."""
-        return max(1_200, min(MOST_TOLD, self.tokens * 3 // 8))
+        return most_shown(self.window, self.tokens)
 
 
 def room_for(window: int, max_output_tokens: int) -> Room:
@@ -64,16 +68,18 @@ class Context:
         opening: str,
         tools: Sequence[Tool],
         room: Room,
-        facts: RunSummary,
+        summary: RunSummary,
         changes: Callable[[], str | None],
         example: tuple[Message, ...] = (),
+        feedback: Sequence[Feedback] = (),
     ) -> None:
         self.room = room
-        self.facts = facts
+        self._summary = summary
         self._system = Message(role="system", content=system)
         self._example = example
         self._opening = opening
-        self._told_facts = ""
+        self._told_summary = ""
+        self._feedback = {each.after_step: each.text for each in feedback if each.after_step}
         self._changes = changes
         self._tools_size = sum(len(json.dumps(dict(tool.parameters))) + len(tool.description) + 40 for tool in tools)
         self._stubbed: list[_Entry] = []
@@ -81,9 +87,14 @@ class Context:
         self._steps = 0
         self._tokens_per_byte = 1 / 3
 
+    @property
+    def is_folded(self) -> bool:
+        """Whether steps are left out of the history: notes are of use from then on."""
+        return bool(self._told_summary)
+
     def add(self, step: Step) -> None:
         """Append a step; when a batch is full or the window is near, cut the history."""
-        self.facts.add(step)
+        self._summary.add(step)
         self._steps = step.number
         self._full.append(_entry(step, render_step(step)))
         if len(self._full) >= _FULL + _BATCH or self._estimate() > self.room.tokens:
@@ -94,9 +105,14 @@ class Context:
         return (
             self._system,
             *self._example,
-            Message(role="user", content=self._opening + self._told_facts),
-            *(message for entry in (*self._stubbed, *self._full) for message in entry.messages),
+            Message(role="user", content=self._opening + self._told_summary),
+            *(message for entry in (*self._stubbed, *self._full) for message in self._with_feedback(entry)),
         )
+
+    def _with_feedback(self, entry: _Entry) -> tuple[Message, ...]:
+        """A step's messages, and what was said of the product after it."""
+        said = self._feedback.get(entry.step.number)
+        return entry.messages if said is None else (*entry.messages, Message(role="user", content=said))
 
     def learn(self, sent: Sequence[Message], reply: Reply) -> None:
         """Take the model's own count of a prompt's tokens for the estimates to come."""
@@ -120,7 +136,7 @@ class Context:
             young = entries[-full - stubbed : -full] if stubbed else []
             self._stubbed = [_entry(entry.step, render_stub(entry.step)) for entry in young]
             folded = self._steps - len(self._full) - len(self._stubbed)
-            self._told_facts = self._tell_facts(changed) if folded > 0 else ""
+            self._told_summary = self._tell_summary(changed) if folded > 0 else ""
             if self._estimate() <= self.room.tokens * 0.4:
                 return
         for most in (4_000, 2_000, 1_000, 500):  # the last step alone is too large
@@ -128,15 +144,15 @@ class Context:
                 return
             self._full = [_entry(e.step, render_step(_with_short_outputs(e.step, most))) for e in self._full]
 
-    def _tell_facts(self, changed: str | None) -> str:
-        most = min(_MOST_FACTS, int(self.room.tokens / self._tokens_per_byte * 0.25))
-        return "\n\n" + self.facts.tell(steps=self._steps, changed=changed, most=most)
+    def _tell_summary(self, changed: str | None) -> str:
+        most = min(_MOST_SUMMARY, int(self.room.tokens / self._tokens_per_byte * 0.25))
+        return "\n\n" + self._summary.tell(steps=self._steps, changed=changed, most=most)
 
     def _bytes(self) -> int:
         fixed = (
             _size(self._system)
             + sum(_size(message) for message in self._example)
-            + len((self._opening + self._told_facts).encode())
+            + len((self._opening + self._told_summary).encode())
             + self._tools_size
         )
         return fixed + sum(entry.size for entry in self._stubbed) + sum(entry.size for entry in self._full)
@@ -145,71 +161,51 @@ class Context:
         return int(self._bytes() * self._tokens_per_byte) + 1
 
 
-def opening_text(*, prefix: str, task: str, commands: str, approach: str, room: Room) -> str:
-    """The first user message: memory, then the task word for word, then how it is tested, then the approach.
-
-    What is the same for all candidates stands first. Memory may take a quarter of the room, the task half: a longer one
-    is cut in the middle, and `show 0` brings it whole.
-    """
-    most = room.tokens * 3
-    memory, _ = cut_middle(prefix.strip(), most=most // 4, pointer="the project's .mimo folder")
-    words, _ = cut_middle(task.strip(), most=most // 2, pointer="show 0")
-    parts = [memory, f"# Task\n\n{words}", commands]
-    if approach:
-        parts.append(f"# Your way\n\nOthers try the same task in other ways. {approach}")
-    return "\n\n".join(part for part in parts if part)
-
-
 def render_step(step: Step) -> tuple[Message, ...]:
-    """A step as messages: the reply as it came, then what came of it."""
-    calls = _calls(step)
-    if calls:
-        told = [
-            Message(role="tool", content=observation.text, tool_call_id=call.id)
-            for call, observation in zip(calls, step.observations, strict=True)
-        ]
-        return (Message(role="assistant", content=step.reply.text, tool_calls=calls), *told)
-    told_text = "\n\n".join(observation.text for observation in step.observations)
-    return (
-        Message(role="assistant", content=step.reply.text.strip() or "(nothing)"),
-        Message(role="user", content=f"Step {step.number}: {told_text}"),
-    )
+    """A step as messages: the reply without its thinking, then what came of it, each result with its mark."""
+    return _render(step, without_thinking(step.reply.text), _calls(step), [each.text for each in step.observations])
 
 
 def render_stub(step: Step) -> tuple[Message, ...]:
     """An older step: what was asked, shortened, and one line for what came of it."""
-    calls = _calls(step)
-    line = f"[output of step {step.number} left out; show {step.number}]"
-    told = [
-        observation.text if len(observation.text) <= 120 else f"{observation.text.split(chr(10), 1)[0][:100]} {line}"
-        for observation in step.observations
-    ]
-    text, _ = cut_middle(step.reply.text.strip(), most=2 * _LONG_ARGUMENT, pointer=f"left out of step {step.number}")
-    if calls:
-        short = tuple(replace(call, arguments=_short_arguments(call.arguments)) for call in calls)
-        results = [
-            Message(role="tool", content=content, tool_call_id=call.id)
-            for call, content in zip(calls, told, strict=True)
-        ]
-        return (Message(role="assistant", content=text, tool_calls=short), *results)
+    count = len(step.observations)
+    told = []
+    for position, observation in enumerate(step.observations, start=1):
+        line = f"[left out; show {mark_of(step.number, position, count)}]"
+        short = len(observation.text) <= 120
+        told.append(observation.text if short else f"{observation.text.split(chr(10), 1)[0][:100]} {line}")
+    text = without_thinking(step.reply.text).strip()
+    text, _ = shorten(text, most=2 * _LONG_ARGUMENT, pointer=f"left out of step {step.number}")
+    calls = tuple(replace(call, arguments=_short_arguments(call.arguments)) for call in _calls(step))
+    return _render(step, text, calls, told)
+
+
+def _render(step: Step, text: str, calls: tuple[ToolCall, ...], told: Sequence[str]) -> tuple[Message, ...]:
+    count = len(told)
+    marked = [f"[{mark_of(step.number, position, count)}] {each}" for position, each in enumerate(told, start=1)]
+    if not calls:
+        return (
+            Message(role="assistant", content=text.strip() or "(nothing)"),
+            Message(role="user", content="\n\n".join(marked)),
+        )
+    by_call: dict[str, list[str]] = {call.id: [] for call in calls}
+    for action, each in zip(step.actions, marked, strict=True):
+        by_call[action.call_id].append(each)
     return (
-        Message(role="assistant", content=text or "(nothing)"),
-        Message(role="user", content=f"Step {step.number}: " + "\n".join(told)),
+        Message(role="assistant", content=text, tool_calls=calls),
+        *(
+            Message(role="tool", content="\n\n".join(each) or "(nothing)", tool_call_id=call_id)
+            for call_id, each in by_call.items()
+        ),
     )
 
 
 def _calls(step: Step) -> tuple[ToolCall, ...]:
-    """The step's calls as a provider takes them back: an id each, and arguments that are a JSON object."""
-    if len(step.reply.tool_calls) != len(step.observations):
+    """The step's calls as a provider takes them back: arguments that are a JSON object, and ids that actions name."""
+    ids = [call.id for call in step.reply.tool_calls]
+    if len(set(ids)) != len(ids) or any(action.call_id not in ids for action in step.actions):
         return ()
-    seen: set[str] = set()
-    calls = []
-    for index, call in enumerate(step.reply.tool_calls):
-        known = call.id and call.id not in seen
-        identity = call.id if known else f"s{step.number:05d}{index:02d}x"
-        seen.add(identity)
-        calls.append(ToolCall(id=identity, name=call.name or "unknown", arguments=_object(call.arguments)))
-    return tuple(calls)
+    return tuple(replace(call, arguments=_object(call.arguments)) for call in step.reply.tool_calls)
 
 
 def _object(arguments: str) -> str:
@@ -222,17 +218,22 @@ def _object(arguments: str) -> str:
 
 def _short_arguments(arguments: str) -> str:
     values = json.loads(arguments)
-    short = {
-        key: cut_middle(value, most=_LONG_ARGUMENT, pointer="the file")[0] if isinstance(value, str) else value
-        for key, value in values.items()
-    }
+    short = _short(values)
     return arguments if short == values else json.dumps(short, ensure_ascii=False)
+
+
+def _short(value: Any) -> Any:
+    if isinstance(value, str):
+        return cut_middle(value, _LONG_ARGUMENT, pointer="the file")
+    if isinstance(value, dict):
+        return {key: _short(each) for key, each in value.items()}
+    return [_short(each) for each in value] if isinstance(value, list) else value
 
 
 def _with_short_outputs(step: Step, most: int) -> Step:
     pointer = f"show {step.number}"
-    observations = tuple(replace(o, text=cut_middle(o.text, most=most, pointer=pointer)[0]) for o in step.observations)
-    text, _ = cut_middle(step.reply.text, most=most, pointer=f"left out of step {step.number}")
+    observations = tuple(replace(each, text=cut_middle(each.text, most, pointer=pointer)) for each in step.observations)
+    text = cut_middle(without_thinking(step.reply.text), most, pointer=f"left out of step {step.number}")
     calls = tuple(
         replace(
             call, arguments=_short_arguments(_object(call.arguments)) if len(call.arguments) > most else call.arguments

@@ -1,18 +1,21 @@
 """Carries out the actions of one reply in a worktree, in order, and says what came of each."""
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gitmimo.agent.interface import CandidateInput, Stop, Workspace
-from gitmimo.agent.shell.actions import MOST_CALLS, only_looks
-from gitmimo.agent.shell.apply_edit import apply_change
-from gitmimo.agent.shell.observations import OutputStore, as_data, cut_middle, format_result, span_of
+from gitmimo.agent.shell.apply_edit import apply_change, read_lines
+from gitmimo.agent.shell.observations import OutputStore, as_data, find_output, format_result, mark_of, shorten
+from gitmimo.agent.shell.search_replace import numbered
 from gitmimo.records import Action, ActionKind, Observation, Step
 
-_LONGEST_COMMAND_S = 1_800.0
+LONGEST_COMMAND_S = 1_800.0
+_MOST_CALLS = 16  # more than this in one reply is a flood: none is run
+_PIPE_CLOSED = 141  # with pipefail, of a program whose reader had enough, like `git log | head`
 _NOT_AFTER_FAILURE = "not run: an earlier action of this reply failed"
 _NOT_AFTER_END = "not run: the reply ended the work before it"
+_CHANGING = (ActionKind.SHELL, ActionKind.EDIT, ActionKind.WRITE)
+_ENDS = (ActionKind.FINISH, ActionKind.GIVE_UP)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,14 +31,16 @@ class ActionExecutor:
     """Does what a reply asks for. Failures are observations; only what the workspace raises passes through."""
 
     def __init__(
-        self, candidate: CandidateInput, workspace: Workspace, outputs: OutputStore, *, most_told: int, stop: Stop
+        self, candidate: CandidateInput, workspace: Workspace, outputs: OutputStore, *, most: int, stop: Stop
     ) -> None:
+        """`most` is how many characters of one output are shown."""
         self._candidate = candidate
         self._workspace = workspace
         self._outputs = outputs
-        self._most = most_told
+        self._most = most
         self._stop = stop
         self._steps: list[Step] = []
+        self._tree: str | None = None  # the files' state, where it is known
 
     def remember(self, step: Step) -> None:
         """Make a kept step available to `show`."""
@@ -44,90 +49,88 @@ class ActionExecutor:
     def carry_out(self, actions: Sequence[Action], *, step: int) -> ExecutionResult:
         """Carry out a reply's actions.
 
-        More than 16 are a flood, and none is run. After one that failed, only those that surely change nothing are
-        run. Nothing is run after FINISH or GIVE_UP, or once the work is to stop.
+        More than 16 calls are a flood, and none is run. After an edit or a call that failed, and after a command that
+        failed and changed files, nothing that could change files is run; after any failure the work can't end. Nothing
+        is run after FINISH or GIVE_UP, or once the work is to stop.
         """
-        if len(actions) > MOST_CALLS:
-            text = f"not run: {len(actions)} actions in one reply, at most {MOST_CALLS} are run; send fewer"
+        calls = len({action.call_id or str(index) for index, action in enumerate(actions)})
+        if calls > _MOST_CALLS:
+            text = f"not run: {calls} calls in one reply, at most {_MOST_CALLS} are run; send fewer"
             return ExecutionResult(observations=tuple(Observation(text=text) for _ in actions))
         observations: list[Observation] = []
         paths: dict[str, None] = {}
         end: Action | None = None
-        has_failed = False
-        for action in actions:
+        has_failed = is_blocked = False
+        self._tree = None
+        for position, action in enumerate(actions, start=1):
             if end is not None:
                 observations.append(Observation(text=_NOT_AFTER_END))
-                continue
-            if has_failed and not only_looks(action):
+            elif (is_blocked and action.kind in _CHANGING) or (has_failed and action.kind is ActionKind.FINISH):
                 observations.append(Observation(text=_NOT_AFTER_FAILURE))
-                continue
-            if self._stop() is not None:
+            elif self._stop() is not None:
                 observations.append(Observation(text="not run: the work was stopped"))
-                continue
-            observation, path = self._carry_out_one(action, step)
-            observations.append(observation)
-            paths |= {path: None} if path else {}
-            if action.kind in (ActionKind.FINISH, ActionKind.GIVE_UP):
-                end = action
-            has_failed = has_failed or _is_failure(action, observation)
+            else:
+                observation = self._carry_out_one(action, mark_of(step, position, len(actions)))
+                observations.append(observation)
+                if observation.changed and action.path:
+                    paths[action.path] = None
+                end = action if action.kind in _ENDS else None
+                has_failed = has_failed or _has_failed(action, observation)
+                is_blocked = is_blocked or _blocks(action, observation)
         return ExecutionResult(observations=tuple(observations), changed_paths=tuple(paths), end=end)
 
-    def _carry_out_one(self, action: Action, step: int) -> tuple[Observation, str]:
+    def _carry_out_one(self, action: Action, mark: str) -> Observation:
         if action.kind is ActionKind.SHELL:
-            return self._run(action, step), ""
+            return self._run(action, mark)
         if action.kind in (ActionKind.EDIT, ActionKind.WRITE):
+            self._tree = None
             change = apply_change(self._workspace.root, action)
-            return Observation(text=change.text, exit_code=0 if change.done else 1), change.path
+            return Observation(text=change.text, exit_code=0 if change.done else 1, changed=change.done)
+        if action.kind is ActionKind.READ:
+            text, could = read_lines(self._workspace.root, action, most=self._most)
+            return Observation(text=text, exit_code=0 if could else 1)
         if action.kind is ActionKind.SHOW:
-            return self._show(action.text), ""
+            return self._show(action)
         texts = {
             ActionKind.NOTE: "noted" if action.text.strip() else "an empty note is not kept",
             ActionKind.PLAN: "the plan is kept",
             ActionKind.FINISH: "accepted",
             ActionKind.GIVE_UP: "accepted",
         }
-        return Observation(text=texts.get(action.kind, action.text)), ""
+        return Observation(text=texts.get(action.kind, action.text))
 
-    def _run(self, action: Action, step: int) -> Observation:
-        limit = min(action.timeout_s or self._candidate.command_timeout_s, _LONGEST_COMMAND_S)
+    def _run(self, action: Action, mark: str) -> Observation:
+        limit = min(action.timeout_s or self._candidate.command_timeout_s, LONGEST_COMMAND_S)
+        before = self._workspace.tree_id() if self._tree is None else self._tree
         result = self._workspace.run(action.text, timeout_s=limit)
-        text, was_cut = format_result(result, step=step, most=self._most, outputs=self._outputs)
+        self._tree = self._workspace.tree_id()
+        if result.exit_code == _PIPE_CLOSED:
+            result = replace(result, exit_code=0)
+        text, was_cut = format_result(result, mark=mark, most=self._most, store=self._outputs)
         code = result.exit_code if result.exit_code or not result.timed_out else 124
-        return Observation(text=text, exit_code=code, seconds=result.seconds, truncated=was_cut)
+        changed = self._tree != before
+        return Observation(text=text, exit_code=code, seconds=result.seconds, truncated=was_cut, changed=changed)
 
-    def _show(self, wanted: str) -> Observation:
-        found = re.search(r"(\d+)(?:\D+(\d+(?:\s*-\s*\d+)?))?", wanted)
-        if not found:
-            return Observation(text="show needs the number of a step", exit_code=1)
-        number, span = int(found[1]), (found[2] or "").replace(" ", "")
-        whole = self._whole(number)
+    def _show(self, action: Action) -> Observation:
+        mark = action.text.strip().removeprefix("step").strip(" #[]")
+        is_task = mark == "0"
+        whole = self._candidate.task.text if is_task else find_output(mark, self._steps, self._outputs)
         if whole is None:
-            return Observation(text=f"there is no step {number} yet", exit_code=1)
-        total = whole.count("\n") + 1
-        part = span_of(whole, span)
-        told, was_cut = cut_middle(part, most=self._most, pointer=f"show {number} with lines, like {number} 100-180")
-        text = f"step {number}, {'lines ' + span if span else 'whole'} of {total} lines\n{as_data(told)}"
-        return Observation(text=text, exit_code=0, truncated=was_cut)
-
-    def _whole(self, number: int) -> str | None:
-        if number == 0:
-            return self._candidate.task.text
-        kept = self._outputs.read(number)
-        if kept is not None:
-            return kept.rstrip("\n")
-        step = next((step for step in reversed(self._steps) if step.number == number), None)
-        if step is None:
-            return None
-        return "\n\n".join(_bare(observation.text) for observation in step.observations)
+            return Observation(text=f"there is no output {mark[:20]} yet; they are called 3, or 3.2", exit_code=1)
+        lines = whole.split("\n")
+        first, last = max(1, action.first), min(action.last or len(lines), len(lines))
+        part = "\n".join(lines) if is_task else numbered(lines[first - 1 : last], first)
+        shown, was_cut = shorten(part, most=self._most, pointer=f"show {mark} from line to line")
+        head = f"output {mark}, lines {first} to {last} of {len(lines)}"
+        return Observation(text=f"{head}\n{as_data(shown)}", exit_code=0, truncated=was_cut)
 
 
-def _bare(text: str) -> str:
-    """An observation without the marks that will be put around it again."""
-    return text.replace("<output>\n", "").replace("\n</output>", "")
+def _has_failed(action: Action, observation: Observation) -> bool:
+    return action.kind is ActionKind.INVALID or observation.exit_code not in (None, 0)
 
 
-def _is_failure(action: Action, observation: Observation) -> bool:
-    """Whether what comes after must not be done: a look that finds nothing is no failure."""
-    if action.kind is ActionKind.INVALID:
-        return True
-    return observation.exit_code not in (None, 0) and not only_looks(action)
+def _blocks(action: Action, observation: Observation) -> bool:
+    """Whether what comes after must not change files: a command that fails and changes nothing was only a look."""
+    if action.kind is ActionKind.SHELL:
+        return observation.exit_code != 0 and observation.changed
+    return action.kind in (ActionKind.EDIT, ActionKind.WRITE, ActionKind.INVALID) and _has_failed(action, observation)

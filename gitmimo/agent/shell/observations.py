@@ -1,49 +1,47 @@
-"""Output as a model is told it: fenced, made visible, cut in the middle, and kept whole beside the worktree."""
+"""Output as a model is shown it: fenced, made safe, cut where it is long, and kept whole beside the worktree."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from gitmimo.records import CommandResult
-from gitmimo.text import escape_controls
+from gitmimo.records import CommandResult, Step
+from gitmimo.text import cut_middle, escape_controls
 
-MOST_TOLD = 10_000  # characters: half from the beginning, half from the end
+_SHOWN = 30_000  # characters of one output, where the window is large
+_SHOWN_IN_SMALL = 10_000
+_LARGE_WINDOW = 64_000  # tokens
 _MOST_KEPT = 1_000_000
 
 
 class OutputStore:
-    """Whole outputs by step number, in files of a directory of its own. Losing it loses no work."""
+    """Whole outputs by their marks, in files of a directory of its own. Losing it loses no work."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
-    def keep(self, step: int, text: str) -> bool:
-        """Add a text to what is kept of a step; false when the disk does not take it."""
+    def keep(self, mark: str, text: str) -> bool:
+        """Keep an output; false when the disk does not take it."""
         try:
-            with self._path(step).open("a", encoding="utf-8", errors="replace", newline="\n") as file:
-                if file.tell() > _MOST_KEPT:
-                    return False
-                file.write(text[:_MOST_KEPT])
-                file.write("" if text.endswith("\n") else "\n")
+            self._path(mark).write_text(f"{text[:_MOST_KEPT]}\n", encoding="utf-8", errors="replace", newline="\n")
         except OSError:
             return False
         return True
 
-    def read(self, step: int) -> str | None:
-        """All that is kept of a step; None when nothing is."""
+    def read(self, mark: str) -> str | None:
+        """The whole output; None when it is not kept."""
         try:
-            return self._path(step).read_text(encoding="utf-8", errors="replace")
+            return self._path(mark).read_text(encoding="utf-8", errors="replace").removesuffix("\n")
         except OSError:
             return None
 
-    def _path(self, step: int) -> Path:
-        return self._directory / f"{step:05d}.txt"
+    def _path(self, mark: str) -> Path:
+        return self._directory / f"{mark}.txt"
 
 
 @contextmanager
 def open_outputs(directory: Path | None) -> Iterator[OutputStore]:
-    """OutputStore in the given directory, or in a temporary one that goes with them."""
+    """OutputStore in the given directory, or in a temporary one that goes with it."""
     if directory is not None:
         directory.mkdir(parents=True, exist_ok=True)
         yield OutputStore(directory)
@@ -52,21 +50,54 @@ def open_outputs(directory: Path | None) -> Iterator[OutputStore]:
         yield OutputStore(Path(made))
 
 
-def format_result(result: CommandResult, *, step: int, most: int, outputs: OutputStore) -> tuple[str, bool]:
-    """A command's result for a model, and whether its output was cut. A cut output is kept whole under the step."""
+def most_shown(window: int, prompt_tokens: int) -> int:
+    """Characters of one output that are shown: by the window, and so that several fit into a small prompt."""
+    return max(1_200, min(_SHOWN if window >= _LARGE_WINDOW else _SHOWN_IN_SMALL, prompt_tokens * 3 // 8))
+
+
+def mark_of(step: int, position: int, count: int) -> str:
+    """What an observation is called: `3`, or `3.2` for the second of several in step 3. Both count from 1."""
+    return f"{step}" if count == 1 else f"{step}.{position}"
+
+
+def find_output(mark: str, steps: Sequence[Step], store: OutputStore) -> str | None:
+    """The whole output with a mark, or all of a step with several; None when there is none."""
+    number, _, position = mark.partition(".")
+    step = next((step for step in reversed(steps) if str(step.number) == number), None)
+    if step is None:
+        return None
+    count = len(step.observations)
+    wanted = [index for index in range(1, count + 1) if not position or str(index) == position]
+    texts = []
+    for index in wanted:
+        kept = store.read(mark_of(step.number, index, count))
+        texts.append(_bare(step.observations[index - 1].text) if kept is None else kept)
+    return "\n\n".join(texts) if texts else None
+
+
+def format_result(result: CommandResult, *, mark: str, most: int, store: OutputStore) -> tuple[str, bool]:
+    """A command's result for a model, and whether its output was cut. A cut output is kept whole under the mark."""
+    took = f"{result.seconds:.1f} s"
     if result.timed_out:
-        head = f"stopped at its time limit after {result.seconds:.0f} s"
+        head = f"stopped at its time limit after {took}"
     elif result.killed_by_limit:
-        head = f"stopped at a limit ({result.killed_by_limit}), exit {result.exit_code}"
+        head = f"stopped at a limit ({result.killed_by_limit}), exit {result.exit_code}, {took}"
     else:
-        head = f"exit {result.exit_code}"
+        head = f"exit {result.exit_code}, {took}"
     whole = escape_controls(result.output).rstrip("\n")
     if not whole.strip():
         return f"{head}, no output", False
-    told, was_cut = cut_middle(whole, most=most, pointer=f"show {step}")
+    shown, was_cut = shorten(whole, most=most, pointer=f"show {mark}")
     if was_cut:
-        outputs.keep(step, whole)
-    return f"{head}\n{as_data(told)}", was_cut or result.truncated
+        store.keep(mark, whole)
+    return f"{head}\n{as_data(shown)}", was_cut or result.truncated
+
+
+def shorten(text: str, *, most: int, pointer: str) -> tuple[str, bool]:
+    """Cut the middle out of a text that is longer than `most` by more than a quarter; says whether it was cut."""
+    if len(text) <= most + most // 4:
+        return text, False
+    return cut_middle(text, most, pointer=pointer), True
 
 
 def as_data(text: str) -> str:
@@ -75,29 +106,6 @@ def as_data(text: str) -> str:
     return f"<output>\n{safe}\n</output>"
 
 
-def cut_middle(text: str, *, most: int, pointer: str) -> tuple[str, bool]:
-    """Keep the first and the last half, at line ends where there are any near, and say what is missing."""
-    if len(text) <= most:
-        return text, False
-    half = most // 2
-    head, tail = text[:half], text[-half:]
-    if (at := head.rfind("\n", half - half // 4)) > 0:
-        head = head[:at]
-    if (at := tail.find("\n", 0, half // 4)) >= 0:
-        tail = tail[at + 1 :]
-    first = head.count("\n") + 2
-    last = text.count("\n") + 1 - tail.count("\n") - 1
-    missing = len(text) - len(head) - len(tail)
-    lines = f"lines {first} to {last}, " if last > first else ""
-    return f"{head}\n[{lines}{missing} characters left out; whole: {pointer}]\n{tail}", True
-
-
-def span_of(text: str, wanted: str) -> str:
-    """The lines `a-b` or `a` of a text, or all of it when nothing is wanted."""
-    if not wanted:
-        return text
-    first, _, last = wanted.partition("-")
-    lines = text.split("\n")
-    begin = max(1, int(first))
-    end = int(last) if last else begin + 99
-    return "\n".join(lines[begin - 1 : end])
+def _bare(text: str) -> str:
+    """An observation without the marks that will be put around it again."""
+    return text.replace("<output>\n", "").replace("\n</output>", "")

@@ -3,7 +3,6 @@
 import re
 from collections import deque
 
-from gitmimo.agent.shell.actions import runs_command
 from gitmimo.records import Action, ActionKind, Observation, Step
 
 _MOST_NOTES = 40
@@ -61,7 +60,7 @@ class RunSummary:
             or sent_back
             or (
                 action.kind is ActionKind.SHELL
-                and (runs_command(action.text, self._test_command) or _TEST_RUN.search(action.text))
+                and (action.text.strip() == self._test_command or _TEST_RUN.search(action.text))
             )
         )
         if not is_run or observation.exit_code is None:

@@ -4,7 +4,7 @@ import difflib
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 NEAREST = 0.9  # how alike a block must be to be taken for the one that was meant
 _MOST_LINES = 20_000  # past this no nearest block is looked for
@@ -17,8 +17,9 @@ class Edited:
 
     text: str
     first_line: int
-    last_line: int  # of the passage as it was
+    last_line: int  # of what replaces the passage; before `first_line` when that is nothing
     how: str = ""
+    places: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,11 +29,11 @@ class Mismatch:
     reason: str
 
 
-def replace_passage(text: str, old: str, new: str) -> Edited | Mismatch:
+def replace_passage(text: str, old: str, new: str, *, every: bool = False) -> Edited | Mismatch:
     """Replace the one passage that `old` means by `new`; the rest of the text keeps every character.
 
     The line ends of the text are taken over into what is new. A passage that occurs more than once is a Mismatch,
-    whatever the way in which it was found.
+    whatever the way in which it was found, unless `every` asks for all exact occurrences.
     """
     if old == new:
         return Mismatch(reason="the old and the new passage are the same: nothing would change")
@@ -41,18 +42,18 @@ def replace_passage(text: str, old: str, new: str) -> Edited | Mismatch:
             reason="the passage to replace is empty, and the file is not; name the passage, or write the file"
         )
     newline = "\r\n" if text.count("\r\n") * 2 > text.count("\n") else "\n"
-    exact = _replace_exact(text, old, new, newline)
+    exact = _replace_exact(text, old, new, newline, every=every)
     if exact is not None:
         return exact
     return _replace_lines(text, old.replace("\r\n", "\n"), new.replace("\r\n", "\n"), newline)
 
 
 def numbered(lines: Sequence[str], first: int) -> str:
-    """Lines with their numbers, as a Mismatch shows them."""
+    """Lines with their numbers, as they are shown to a model."""
     return "\n".join(f"{number:>5}| {line}" for number, line in enumerate(lines, first))
 
 
-def _replace_exact(text: str, old: str, new: str, newline: str) -> Edited | Mismatch | None:
+def _replace_exact(text: str, old: str, new: str, newline: str, *, every: bool) -> Edited | Mismatch | None:
     variants = [(old, new)]
     if newline == "\r\n" and "\r" not in old:
         variants.append((old.replace("\n", "\r\n"), new.replace("\r\n", "\n").replace("\n", "\r\n")))
@@ -60,6 +61,9 @@ def _replace_exact(text: str, old: str, new: str, newline: str) -> Edited | Mism
         variants.append((old.replace("\r\n", "\n"), new.replace("\r\n", "\n")))
     for passage, replacement in variants:
         places = _places(text, passage)
+        if len(places) > 1 and every:
+            first = _spliced(text, places[0], places[0] + len(passage), replacement)
+            return replace(first, text=text.replace(passage, replacement), places=text.count(passage))
         if len(places) > 1:
             return _ambiguous([text.count("\n", 0, place) + 1 for place in places])
         if places:
@@ -85,7 +89,8 @@ def _places(text: str, passage: str) -> list[int]:
 
 def _spliced(text: str, begin: int, end: int, replacement: str, how: str = "") -> Edited:
     first = text.count("\n", 0, begin) + 1
-    last = first + text[begin:end].removesuffix("\n").count("\n")
+    whole_lines = text[begin - 1 : begin] in ("", "\n") and (text[begin:end].endswith("\n") or end == len(text))
+    last = first + replacement.removesuffix("\n").count("\n") - (not replacement and whole_lines)
     return Edited(text=text[:begin] + replacement + text[end:], first_line=first, last_line=last, how=how)
 
 
@@ -122,7 +127,7 @@ def _replace_lines(text: str, old: str, new: str, newline: str) -> Edited | Mism
     if at + size == len(whole) and not has_final and replacement:
         lines[-1] = lines[-1].removesuffix("\r")
     joined = "\n".join(lines) + ("\n" if has_final and lines else "")
-    return Edited(text=joined, first_line=at + 1, last_line=at + size, how=how)
+    return Edited(text=joined, first_line=at + 1, last_line=at + len(replacement), how=how)
 
 
 def _without_blank_ends(lines: Sequence[str]) -> list[str]:

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from gitmimo.agent.shell.actions import may_change_files
 from gitmimo.records import Action, ActionKind, Observation, Step
 
 _IDENTICAL = 3
@@ -196,7 +195,7 @@ class StuckDetector:
 
 
 _TEXTS = {
-    Response.REMIND: "You repeat yourself: {pattern}. It will not come out differently. "
+    Response.REMIND: "You repeat yourself: {pattern}. The result will be the same. "
     "Use what you know, or try another way.",
     Response.REPLAN: "You still repeat yourself: {pattern}. Stop doing this. Keep a new plan that reaches the goal in "
     "another way, then follow it. If there is no other way, give up and say why.",
@@ -216,14 +215,15 @@ def calls_of_step(step: Step) -> tuple[Call, ...]:
 
 def _call(action: Action, observation: Observation) -> Call:
     failed = observation.exit_code not in (None, 0)
-    what = " ".join(action.text.split()) if action.kind is ActionKind.SHELL else f"{action.old}\0{action.text}"
+    text = " ".join(action.text.split()) if action.kind is ActionKind.SHELL else f"{action.old}\0{action.text}"
+    what = f"{text}\0{action.first}-{action.last}" if action.first or action.last else text
     return Call(
         what=f"{action.kind.value} {action.path} {_digest(what)} {what[:80]}",
         result=fingerprint(observation.text),
         kind=action.kind,
         subject=action.path,
         failed=failed,
-        changed=may_change_files(action) and not failed,
+        changed=observation.changed,
     )
 
 

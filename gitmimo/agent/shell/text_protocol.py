@@ -19,11 +19,17 @@ _SEARCH = re.compile(r"^<{5,9}\s*(?:SEARCH|ORIGINAL|OLD)?\s*$", re.IGNORECASE)
 _DIVIDE = re.compile(r"^={5,9}\s*$")
 _REPLACE = re.compile(r"^>{5,9}\s*(?:REPLACE|UPDATED|NEW)?\s*$", re.IGNORECASE)
 _THOUGHT = re.compile(r"\A\s*<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL)
+_OPEN_THOUGHT = re.compile(r"\A\s*<think(?:ing)?>(?!.*</think(?:ing)?>).*\Z", re.DOTALL)
 
 NO_ACTION = (
     "the reply holds no action. Use a fenced block with the language bash for a command; a line FILE: with the path, "
     "then a fenced block, for a file; or a line that starts with FINISH: or GIVE UP:"
 )
+
+
+def without_thinking(reply: str) -> str:
+    """A reply without the thinking that a model put before it between marks, closed or cut off."""
+    return _OPEN_THOUGHT.sub("", _THOUGHT.sub("", reply, count=1))
 
 
 def parse_text(reply: str, *, single_file: str | None = None, cut: bool = False) -> tuple[Action, ...]:

@@ -3,84 +3,132 @@
 import ast
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from gitmimo.agent.shell.apply_patch import BadPatch, actions_of_patch
 from gitmimo.agent.shell.reply_paths import clean_path
 from gitmimo.records import Action, ActionKind, Tool, ToolCall
 
+_TEXT = {"type": "string"}
+_LINE = {"type": "integer", "minimum": 1}
 
-def _tool(name: str, description: str, required: Mapping[str, str], **optional: Mapping[str, Any]) -> Tool:
-    properties: dict[str, Any] = {key: {"type": "string", "description": text} for key, text in required.items()}
-    properties.update(optional)
+
+def _tool(name: str, description: str, required: Mapping[str, Any], **optional: Any) -> Tool:
     return Tool(
         name=name,
         description=description,
         parameters={
             "type": "object",
-            "properties": properties,
+            "properties": {**required, **optional},
             "required": list(required),
             "additionalProperties": False,
         },
     )
 
 
+def _text(description: str) -> dict[str, str]:
+    return {"type": "string", "description": description}
+
+
+_EDITS = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "properties": {"old": _TEXT, "new": _TEXT, "replace_all": {"type": "boolean"}},
+        "required": ["old", "new"],
+        "additionalProperties": False,
+    },
+}
+
 TOOLS: tuple[Tool, ...] = (
     _tool(
         "shell",
-        "Run a bash command in the worktree. Every command starts fresh there; there is no terminal and no input.",
-        {"command": "the command"},
-        timeout={"type": "number", "description": "limit in seconds"},
+        "Run a bash command in the worktree's root, with `pipefail`, without terminal or input.",
+        {"command": _TEXT},
+        timeout={"type": "number", "description": "seconds; the default stands in the task's environment"},
+    ),
+    _tool(
+        "read",
+        "Read a text file with line numbers, whole or from line to line.",
+        {"path": _TEXT},
+        first=_LINE,
+        last=_LINE,
     ),
     _tool(
         "edit",
-        "Replace one passage of a file. `old` must occur exactly once.",
-        {"path": "path in the worktree", "old": "the passage as it stands", "new": "what replaces it"},
+        "Replace passages of one file, in order. Each `old` is copied exactly, without line numbers, and occurs once "
+        "unless `replace_all`. The changed lines are shown.",
+        {"path": _TEXT, "edits": _EDITS},
     ),
-    _tool("write", "Write a whole file.", {"path": "path in the worktree", "content": "the whole content"}),
+    _tool("write", "Write a whole file, new or replaced.", {"path": _TEXT, "content": _TEXT}),
     _tool(
-        "show", "Show the output of an earlier step again.", {"step": "its number, then lines if wanted: 12 100-180"}
+        "show",
+        "Show an earlier output again, whole or lines of it.",
+        {"output": _text("its mark: `3`, or `3.2` for the second of step 3")},
+        first=_LINE,
+        last=_LINE,
     ),
-    _tool("note", "Keep a fact for the rest of the work. Notes outlive the history.", {"text": "the fact"}),
-    _tool("plan", "Keep the plan, replacing the one before.", {"text": "the plan, with what is done marked"}),
-    _tool("finish", "The task is done.", {"summary": "what was changed and how it was checked"}),
-    _tool("give_up", "The task can't be done honestly.", {"reason": "why"}),
+    _tool(
+        "finish",
+        "End: every part of the task is done. The test suite is run first; if it fails, the work goes on.",
+        {
+            "title": _text("the change in the imperative, at most 72 characters: the commit's subject"),
+            "summary": _text("what was changed and why, how it was checked, what is left open: the commit's body"),
+        },
+    ),
+    _tool("give_up", "End: the task can't be done honestly.", {"reason": _TEXT}),
 )
 """In a fixed order: the bytes that providers cache start with them."""
 
-_KINDS = {tool.name: ActionKind(tool.name) for tool in TOOLS}
+LONG_RUN_TOOLS: tuple[Tool, ...] = (
+    _tool("note", "Keep a fact in view for the rest of the work.", {"text": _TEXT}),
+    _tool("plan", "Keep a plan in view, replacing the one before.", {"text": _text("with what is done marked")}),
+)
+"""Offered once older steps are folded into a summary; understood at any time."""
+
+_ARGUMENTS: Mapping[str, tuple[str, ...]] = {
+    "shell": ("command",), "read": ("path",), "edit": ("path",), "write": ("path", "content"), "show": ("output",),
+    "finish": ("summary",), "give_up": ("reason",), "note": ("text",), "plan": ("text",), "apply_patch": ("patch",),
+}  # fmt: skip
 _SYNONYMS = {
     "bash": "shell", "sh": "shell", "run": "shell", "execute": "shell", "terminal": "shell", "exec": "shell",
     "run_command": "shell", "execute_command": "shell", "execute_bash": "shell", "run_shell_command": "shell",
-    "edit_file": "edit", "str_replace": "edit", "replace": "edit", "write_file": "write", "create": "write",
-    "create_file": "write", "submit": "finish", "done": "finish", "giveup": "give_up",
+    "read_file": "read", "view": "read", "open_file": "read", "cat": "read", "edit_file": "edit", "multi_edit": "edit",
+    "str_replace": "edit", "replace": "edit", "write_file": "write", "create": "write", "create_file": "write",
+    "patch": "apply_patch", "submit": "finish", "done": "finish", "giveup": "give_up",
 }  # fmt: skip
-_ARGUMENTS: Mapping[str, tuple[str, ...]] = {
+_SPELLINGS: Mapping[str, tuple[str, ...]] = {
     "command": ("command", "cmd", "bash", "script", "input"),
     "path": ("path", "file", "file_path", "filepath", "filename"),
     "old": ("old", "old_str", "old_string", "old_text", "search"),
     "new": ("new", "new_str", "new_string", "new_text", "replace"),
     "content": ("content", "contents", "text", "file_text", "data"),
-    "step": ("step", "number", "text"),
+    "output": ("output", "step", "number", "text"),
     "text": ("text", "note", "plan", "content"),
-    "summary": ("summary", "message", "text", "result"),
+    "summary": ("summary", "message", "text", "result", "title"),
     "reason": ("reason", "message", "text"),
+    "patch": ("patch", "input", "diff", "text"),
+    "first": ("first", "start_line", "start", "offset", "line_start"),
+    "last": ("last", "end_line", "end", "line_end"),
+    "timeout": ("timeout", "timeout_s"),
 }
 _PREFIX = re.compile(r"^(?:functions?|tools?|default_api)[.:/]+")
 _CALL_IN_TEXT = re.compile(r"<tool_call>\s*(\{.*?\})\s*(?:</tool_call>|\Z)", re.DOTALL)
+_PATCH_IN_SHELL = re.compile(r"\s*apply_patch\s*<<-?\s*['\"]?(\w+)['\"]?[ \t]*\n(.*?)\n\1\s*\Z", re.DOTALL)
 
 
 def parse_calls(calls: Sequence[ToolCall], *, cut: bool = False) -> tuple[Action, ...]:
-    """Read one action from each call, in order.
+    """Read the actions of each call, in order: one, or several with the call's id where it asks for several edits.
 
     What can't be read becomes INVALID with the reason. `cut` says that the reply ended at the output limit: a last call
     whose arguments are incomplete is explained by that.
     """
-    return tuple(_parse_call(call, cut=cut and call is calls[-1]) for call in calls)
+    return tuple(action for call in calls for action in _parse_call(call, cut=cut and call is calls[-1]))
 
 
 def calls_in_text(text: str) -> tuple[ToolCall, ...]:
-    """Calls that a model wrote into its text as `<tool_call>` objects, instead of making them."""
+    """Calls that a model wrote as text, in `<tool_call>` marks, because its server has no parser for them."""
     found = []
     for match in _CALL_IN_TEXT.finditer(text):
         value = _read_object(match[1])
@@ -91,12 +139,11 @@ def calls_in_text(text: str) -> tuple[ToolCall, ...]:
     return tuple(found)
 
 
-def _parse_call(call: ToolCall, *, cut: bool) -> Action:
+def _parse_call(call: ToolCall, *, cut: bool) -> tuple[Action, ...]:
     name = _PREFIX.sub("", call.name.strip())
     name = _SYNONYMS.get(name.lower(), name.lower())
-    kind = _KINDS.get(name)
-    if kind is None:
-        return _invalid(call, f"there is no tool `{call.name[:60]}`; there are {', '.join(sorted(_KINDS))}")
+    if name not in _ARGUMENTS:
+        return _invalid(call, f"there is no tool `{call.name[:60]}`; there are {', '.join(t.name for t in TOOLS)}")
     values = _read_object(call.arguments or "{}")
     if not isinstance(values, dict):
         if cut:
@@ -104,33 +151,91 @@ def _parse_call(call: ToolCall, *, cut: bool) -> Action:
                 call, f"the call of `{name}` was cut at the output limit and not run; send less in one reply"
             )
         return _invalid(call, f"the arguments of `{name}` are not a JSON object: {_json_error(call.arguments)}")
-    required = [tool.parameters["required"] for tool in TOOLS if tool.name == name][0]
     found: dict[str, str] = {}
-    for argument in required:
-        value = next((values[key] for key in _ARGUMENTS[argument] if values.get(key) is not None), None)
+    for argument in _ARGUMENTS[name]:
+        value = _value(values, argument)
         if value is None:
             given = ", ".join(sorted(map(str, values))) or "nothing"
             return _invalid(call, f"`{name}` needs `{argument}`; given: {given[:120]}")
         found[argument] = _as_text(value)
-    return _action(kind, call.id, found, values)
+    return _READERS.get(name, _plain)(call, name, found, values)
 
 
-def _action(kind: ActionKind, call_id: str, found: Mapping[str, str], values: Mapping[str, Any]) -> Action:
-    if kind is ActionKind.EDIT:
-        path = clean_path(found["path"])
-        return Action(kind=kind, path=path, old=found["old"], text=found["new"], call_id=call_id)
-    if kind is ActionKind.WRITE:
-        return Action(kind=kind, path=clean_path(found["path"]), text=found["content"], call_id=call_id)
-    text = next(iter(found.values()))
-    if kind is ActionKind.SHELL:
-        return Action(kind=kind, text=text, timeout_s=_seconds(values), call_id=call_id)
-    return Action(kind=kind, text=text, call_id=call_id)
+def _plain(call: ToolCall, name: str, found: Mapping[str, str], values: Mapping[str, Any]) -> tuple[Action, ...]:
+    return (Action(kind=ActionKind(name), text=next(iter(found.values())), call_id=call.id),)
+
+
+def _shell(call: ToolCall, name: str, found: Mapping[str, str], values: Mapping[str, Any]) -> tuple[Action, ...]:
+    patch = _PATCH_IN_SHELL.match(found["command"])
+    if patch:
+        return _patch(call, "apply_patch", {"patch": patch[2]}, values)
+    timeout_s = _number(_value(values, "timeout"), most=1e6)
+    return (Action(kind=ActionKind.SHELL, text=found["command"], timeout_s=timeout_s, call_id=call.id),)
+
+
+def _span(call: ToolCall, name: str, found: Mapping[str, str], values: Mapping[str, Any]) -> tuple[Action, ...]:
+    first, last = (int(_number(_value(values, key), most=1e9) or 0) for key in ("first", "last"))
+    if name == "read":
+        return (Action(kind=ActionKind.READ, path=clean_path(found["path"]), first=first, last=last, call_id=call.id),)
+    return (Action(kind=ActionKind.SHOW, text=found["output"], first=first, last=last, call_id=call.id),)
+
+
+def _edit(call: ToolCall, name: str, found: Mapping[str, str], values: Mapping[str, Any]) -> tuple[Action, ...]:
+    edits = values.get("edits", values.get("replacements"))
+    if isinstance(edits, str):
+        edits = _read_object(edits)
+    if isinstance(edits, dict):
+        edits = [edits]
+    path, made = clean_path(found["path"]), []
+    for edit in [values] if edits is None else edits if isinstance(edits, list) else []:
+        old, new = (_value(edit, key) if isinstance(edit, dict) else None for key in ("old", "new"))
+        if old is None or new is None:
+            return _invalid(call, "each of `edits` needs `old` and `new`")
+        every = edit.get("replace_all") in (True, "true", "True")
+        made.append(
+            Action(
+                kind=ActionKind.EDIT,
+                path=path,
+                old=_as_text(old),
+                text=_as_text(new),
+                replace_all=every,
+                call_id=call.id,
+            )
+        )
+    return tuple(made) or _invalid(call, "`edits` is not a list of edits")
+
+
+def _write(call: ToolCall, name: str, found: Mapping[str, str], values: Mapping[str, Any]) -> tuple[Action, ...]:
+    return (Action(kind=ActionKind.WRITE, path=clean_path(found["path"]), text=found["content"], call_id=call.id),)
+
+
+def _finish(call: ToolCall, name: str, found: Mapping[str, str], values: Mapping[str, Any]) -> tuple[Action, ...]:
+    title = values.get("title")
+    line = " ".join(title.split()) if isinstance(title, str) else ""
+    return (Action(kind=ActionKind.FINISH, text=found["summary"], title=line, call_id=call.id),)
+
+
+def _patch(call: ToolCall, name: str, found: Mapping[str, str], values: Mapping[str, Any]) -> tuple[Action, ...]:
+    try:
+        return actions_of_patch(found["patch"], call_id=call.id)
+    except BadPatch as exc:
+        return _invalid(call, f"the patch can't be read: {exc}")
+
+
+_Reader = Callable[[ToolCall, str, Mapping[str, str], Mapping[str, Any]], tuple[Action, ...]]
+_READERS: Mapping[str, _Reader] = {
+    "shell": _shell, "read": _span, "show": _span, "edit": _edit, "write": _write, "finish": _finish,
+    "apply_patch": _patch,
+}  # fmt: skip
+
+
+def _value(values: Mapping[str, Any], argument: str) -> Any:
+    return next((values[key] for key in _SPELLINGS[argument] if values.get(key) is not None), None)
 
 
 def _read_object(text: str) -> Any:
     """JSON as models write it: raw line ends in strings, Python's spelling, a trailing comma; None if hopeless."""
-    candidates = [text, re.sub(r",\s*([}\]])", r"\1", text)]
-    for candidate in candidates:
+    for candidate in (text, re.sub(r",\s*([}\]])", r"\1", text)):
         try:
             value = json.loads(candidate, strict=False)
         except (ValueError, RecursionError):
@@ -158,21 +263,22 @@ def _as_text(value: Any) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        if len(value) == 3 and value[0] in ("bash", "sh", "/bin/bash") and value[1] in ("-c", "-lc"):
+            return str(value[2])  # as Codex's shell tool takes a command
         return "\n".join(value)
     return json.dumps(value, ensure_ascii=False)
 
 
-def _seconds(values: Mapping[str, Any]) -> float | None:
-    value = values.get("timeout", values.get("timeout_s"))
+def _number(value: Any, *, most: float) -> float | None:
     if isinstance(value, str):
         try:
             value = float(value)
         except ValueError:
             return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1e6:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < most:
         return None
     return float(value)
 
 
-def _invalid(call: ToolCall, reason: str) -> Action:
-    return Action(kind=ActionKind.INVALID, text=reason, call_id=call.id)
+def _invalid(call: ToolCall, reason: str) -> tuple[Action, ...]:
+    return (Action(kind=ActionKind.INVALID, text=reason, call_id=call.id),)

@@ -1,0 +1,146 @@
+"""What is looked at before FINISH is accepted: whether there is a change, passing tests, and all parts of the task."""
+
+import re
+from collections.abc import Sequence
+
+from gitmimo.agent.interface import CandidateInput, Workspace
+from gitmimo.agent.shell.observations import OutputStore, format_result, mark_of
+from gitmimo.agent.shell.stuck_detector import fingerprint
+from gitmimo.paths import is_test_path
+from gitmimo.records import Action, ActionKind, CommandResult, Observation, Step
+from gitmimo.text import one_line
+
+_MOST_RERUN = 20  # failed tests; more than that is no accident
+_QUESTION = "before this is accepted, one question"
+_FAILED_ID = re.compile(r"^(?:FAILED|ERROR) (\S+?)(?: - .*)?$", re.MULTILINE)
+_CHANGED_PATH = re.compile(r"^\+\+\+ b/(.+?)\t?$|^--- a/(.+?)\t?$", re.MULTILINE)
+_PART = re.compile(r"\n\s*\n|\n(?=\s*(?:[-*+]|\d+[.)])\s)|(?<=[.;:!?])\s+(?=[A-Z`])")
+_NAME = re.compile(r"`([^`\n]{2,60})`|\b(\w+(?:\.\w+)*)\(\)|\b([A-Za-z]\w*_\w+)\b")
+_DOCUMENT = re.compile(r"\.(?:md|rst|txt|adoc)$|^(?:LICENSE|CHANGELOG|AUTHORS)|(?:^|/)docs?/", re.IGNORECASE)
+_MOST_PARTS = 3
+
+
+class FinishCheck:
+    """Answers FINISH with what speaks against it. What it remembers follows from the steps alone.
+
+    The same objection is made once: who finishes again without a change, or with the same tests failing, is believed.
+    """
+
+    def __init__(
+        self, candidate: CandidateInput, workspace: Workspace, outputs: OutputStore, *, most: int, asks: bool
+    ) -> None:
+        """`asks` says whether the model is asked about parts of the task and tests that are missing."""
+        self._task = candidate.task
+        self._workspace = workspace
+        self._outputs = outputs
+        self._most = most
+        self._may_ask = asks
+        self._made: set[str] = set()
+        self._stands = False  # the last objection: nothing was changed since
+        self._is_tested = False  # as the files are now
+
+    def remember(self, step: Step) -> None:
+        """Take in a kept step."""
+        self._add(step.actions, step.observations)
+        for action, observation in zip(step.actions, step.observations, strict=True):
+            if action.kind is ActionKind.FINISH and observation.exit_code is not None:
+                self._stands = True
+                self._made.add(fingerprint(observation.text))
+                self._may_ask = self._may_ask and not observation.text.startswith(_QUESTION)
+
+    def objection(
+        self, actions: Sequence[Action], observations: Sequence[Observation], *, step: int
+    ) -> Observation | None:
+        """What speaks against the FINISH of a reply that is not kept yet; None when it is accepted."""
+        self._add(actions, observations)
+        if self._stands:
+            return None
+        if self._workspace.changes() == "":  # a command that should have changed something may have found nothing
+            text = (
+                "not accepted yet: no file differs from the start. Make the change, or finish again if none is needed"
+            )
+            return self._new(Observation(text=text, exit_code=1))
+        position = next(i for i, action in enumerate(actions, start=1) if action.kind is ActionKind.FINISH)
+        failing = None if self._is_tested else self._test(mark_of(step, position, len(actions)))
+        if failing is not None:
+            return self._new(failing)
+        question = self._question() if self._may_ask else ""
+        return self._new(Observation(text=question, exit_code=1)) if question else None
+
+    def _add(self, actions: Sequence[Action], observations: Sequence[Observation]) -> None:
+        for action, observation in zip(actions, observations, strict=True):
+            if observation.changed:
+                self._stands = self._is_tested = False
+            elif action.kind is ActionKind.SHELL and action.text.strip() == self._task.test_command:
+                self._is_tested = observation.exit_code == 0
+
+    def _new(self, objection: Observation) -> Observation | None:
+        return None if fingerprint(objection.text) in self._made else objection
+
+    def _test(self, mark: str) -> Observation | None:
+        """Run the tests, the failed ones once more; None when all passed in one of the runs, or there are none."""
+        result = self._workspace.test()
+        if result is None or not _is_bad(result):
+            return None
+        failed = tuple(dict.fromkeys(_FAILED_ID.findall(result.output)))
+        remarks: list[str] = []
+        if 0 < len(failed) <= _MOST_RERUN and not result.timed_out:
+            again = self._workspace.test(failed)
+            if again is not None and not _is_bad(again):
+                return None
+            if again is not None and (still := tuple(dict.fromkeys(_FAILED_ID.findall(again.output)))):
+                passed = [name for name in failed if name not in still]
+                remarks += [f"Run again alone, these pass: {', '.join(passed)}."] if passed else []
+                failed = still
+        base = self._workspace.base_suite()
+        if base is not None and failed:
+            before = [name for name in failed if name in (*base.failed, *base.flaky)]
+            new = len(failed) - len(before)
+            remarks += [f"These fail on the base too: {', '.join(before)}."] if before else []
+            remarks += [f"{new} of them passed on the base."] if new else []
+        text, was_cut = format_result(result, mark=mark, most=self._most, store=self._outputs)
+        told = "\n".join(
+            [
+                f"not accepted yet: the tests fail. {text}",
+                *remarks,
+                "Fix what you broke, then finish again. If these tests failed before your change too, or contradict "
+                "the task, finish or give up and say so.",
+            ]
+        )
+        return Observation(text=told, exit_code=result.exit_code or 1, seconds=result.seconds, truncated=was_cut)
+
+    def _question(self) -> str:
+        """What the change leaves out, by the look of it; empty for nothing."""
+        diff = self._workspace.diff()
+        paths = {old or new for new, old in _CHANGED_PATH.findall(diff)}
+        if not paths or all(_DOCUMENT.search(path) for path in paths):
+            return ""
+        doubts = [f"nothing in it mentions what the task says here: {part}" for part in self._untouched(diff)]
+        if self._task.test_command and not any(is_test_path(path) for path in paths):
+            doubts.append("no test came with it that fails without it")
+        if not doubts:
+            return ""
+        listed = "\n".join(f"- {doubt}" for doubt in doubts)
+        return (
+            f"{_QUESTION}. The tests pass. By the look of your change:\n{listed}\nAdd what is missing, or finish again."
+        )
+
+    def _untouched(self, diff: str) -> list[str]:
+        """Parts of the task that name code of the project which the change nowhere mentions."""
+        found = []
+        for part in _PART.split(self._task.text):
+            names = {next(filter(None, match)).strip("()") for match in _NAME.findall(part)}
+            words = {name.rsplit(".", 1)[-1].rsplit("/", 1)[-1] for name in names}
+            words = {word for word in words if re.fullmatch(r"[A-Za-z_]\w{2,}", word)}
+            is_mentioned = any(re.search(rf"\b{re.escape(word)}\b", diff) for word in words)
+            if not is_mentioned and any(self._is_of_project(word) for word in sorted(words)):
+                found.append(f"“{one_line(part, 160)}”")
+        return found[:_MOST_PARTS]
+
+    def _is_of_project(self, word: str) -> bool:
+        done = self._workspace.run(f"git grep -qwF -e {word} -- ':!*.md' ':!*.rst' ':!*.txt'", timeout_s=20)
+        return done.exit_code == 0
+
+
+def _is_bad(result: CommandResult) -> bool:
+    return bool(result.exit_code) or result.timed_out

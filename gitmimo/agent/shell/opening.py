@@ -1,0 +1,121 @@
+"""The first user message: the project's rules, the task, and what is true of the place where it is to be done."""
+
+from collections.abc import Sequence
+
+from gitmimo.agent.interface import BaseSuite, CandidateInput, Workspace, WorkspaceFacts
+from gitmimo.agent.planning import DIRECT
+from gitmimo.agent.shell.context import Room
+from gitmimo.agent.shell.execute import LONGEST_COMMAND_S
+from gitmimo.text import cut_middle
+
+_MOST_ENTRIES = 60
+_MOST_FAILING = 10
+
+
+def opening_text(candidate: CandidateInput, workspace: Workspace, room: Room) -> str:
+    """Rules and memory, the task word for word, environment, files, tests, earlier attempts, approach.
+
+    What is the same for all candidates stands first, and what isn't known is left out. Rules may take a quarter of the
+    room, the task half: a longer one is cut in the middle, and `show 0` brings it whole.
+    """
+    facts = workspace.facts()
+    parts = [
+        *_rules_and_task(candidate, room),
+        _environment(candidate, facts, root=str(workspace.root), shown=room.most_shown),
+        _files(facts.entries),
+        _tests(candidate, facts, workspace.base_suite()),
+        _earlier(candidate),
+        approach_text(candidate),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def short_opening(candidate: CandidateInput, room: Room) -> str:
+    """The opening for a small model: rules, task, and how it is tested."""
+    parts = [*_rules_and_task(candidate, room), *_commands(candidate)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _rules_and_task(candidate: CandidateInput, room: Room) -> tuple[str, str]:
+    most = room.tokens * 3
+    rules = cut_middle(candidate.prefix.strip(), most // 4, pointer="the project's .mimo folder")
+    return rules, f"# Task\n\n{cut_middle(candidate.task.text.strip(), most // 2, pointer='show 0')}"
+
+
+def _commands(candidate: CandidateInput) -> list[str]:
+    task = candidate.task
+    lines = [f"The project's tests run with: {task.test_command}"] if task.test_command else []
+    return [*lines, *(f"Must exit 0 in the end: {command}" for command in task.accept_commands)]
+
+
+def approach_text(candidate: CandidateInput) -> str:
+    """The approach of a candidate that is to differ from others; empty for the plain one."""
+    return "" if candidate.approach in ("", DIRECT) else f"# Suggested approach\n\n{candidate.approach}"
+
+
+def suite_text(suite: BaseSuite) -> str:
+    """The base's tests in one sentence, and which of them fail."""
+    counts = [f"{suite.passed} pass"]
+    counts += [f"{len(suite.failed)} fail"] if suite.failed else []
+    counts += [f"{suite.skipped} skipped or expected to fail"] if suite.skipped else []
+    told = f"On the base, before any change: {', '.join(counts)}, in {suite.seconds:.0f} s."
+    if suite.failed:
+        told += f" Failing: {_listed(suite.failed)}."
+    if suite.flaky:
+        told += f" Sometimes failing, and not counted: {_listed(suite.flaky)}."
+    return told
+
+
+def _environment(candidate: CandidateInput, facts: WorkspaceFacts, *, root: str, shown: int) -> str:
+    place = f"Working directory: {root}, a git worktree" + (f" of {facts.commit}." if facts.commit else ".")
+    lines = [place]
+    system = ", ".join(part for part in (facts.system, facts.interpreter) if part)
+    lines += [f"System: {system}."] if system else []
+    lines.append("Network: available." if facts.network else "Network: none, nothing can be installed.")
+    if facts.programs:
+        missing = f" Not there: {', '.join(facts.missing)}." if facts.missing else ""
+        lines.append(f"Programs: {', '.join(facts.programs)}.{missing}")
+    lines.append(
+        f"A command is stopped after {facts.command_timeout_s:.0f} s unless `timeout` says otherwise (at most "
+        f"{LONGEST_COMMAND_S:.0f}). /tmp is your own and lasts as long as the work. An output of more than {shown:,} "
+        "characters loses its middle."
+    )
+    lines.append(f"There are at most {candidate.max_steps} steps, one for each reply.")
+    return "# Environment\n\n" + "\n".join(f"- {line}" for line in lines)
+
+
+def _files(entries: Sequence[str]) -> str:
+    if not entries:
+        return ""
+    rest = f" and {len(entries) - _MOST_ENTRIES} more" if len(entries) > _MOST_ENTRIES else ""
+    return f"# Files (directories with the number of files in them)\n\n{'  '.join(entries[:_MOST_ENTRIES])}{rest}"
+
+
+def _tests(candidate: CandidateInput, facts: WorkspaceFacts, suite: BaseSuite | None) -> str:
+    lines = _commands(candidate)
+    if candidate.task.test_command:
+        lines.append(
+            suite_text(suite) if suite else "The base's results are being measured; you are told when they are there."
+        )
+        lines.append("`finish` runs the tests, so they need not be run just before it.")
+        lines.append(
+            "The change is judged with the base's versions of existing tests, test configuration and CI files"
+            + (f" (and {', '.join(facts.protected)})" if facts.protected else "")
+            + "; edits of existing tests do not count. Tests that you add are run too, and are part of the result."
+        )
+    return "# Tests\n\n" + "\n".join(f"- {line}" for line in lines) if lines else ""
+
+
+def _earlier(candidate: CandidateInput) -> str:
+    texts = [each.text.strip() for each in candidate.feedback if each.after_step == 0]
+    if not texts:
+        return ""
+    return (
+        "# Earlier attempts\n\nOthers tried this task and were turned down; their work is not in your files.\n\n"
+        + "\n\n".join(texts)
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    rest = f" and {len(names) - _MOST_FAILING} more" if len(names) > _MOST_FAILING else ""
+    return ", ".join(names[:_MOST_FAILING]) + rest

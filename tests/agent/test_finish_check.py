@@ -1,0 +1,95 @@
+"""What is said before the work is accepted: of failing tests, of parts of the task and tests that are missing."""
+
+from pathlib import Path
+
+import pytest
+
+from gitmimo.agent.interface import BaseSuite
+from gitmimo.llm.model import ScriptedModel
+from gitmimo.records import StopReason
+from tests.agent.workshop import RealWorkspace, call, calls, run
+
+FAKE_PYTEST = """\
+n=$(cat ../runs 2>/dev/null || echo 0); echo $((n + 1)) > ../runs; echo "$@" >> ../calls
+[ "$n" = 0 ] || [ -n "$STILL" ] || { echo '1 passed'; exit 0; }
+echo 'FAILED tests/test_a.py::test_slow - AssertionError: too slow'; exit 1
+"""
+
+
+@pytest.fixture
+def project(git) -> RealWorkspace:  # type: ignore[no-untyped-def]
+    git.commit(
+        {
+            "shop.py": "def total_of(prices):\n    return 0\n\n\ndef tax_of(price):\n    return 0\n",
+            "tests/test_shop.py": "def test_nothing():\n    assert True\n",
+            "README.md": "a shop\n",
+        }
+    )
+    return RealWorkspace(git.path, test_command="true")
+
+
+def test_a_test_that_passes_when_run_again_alone_is_not_held_against_the_change(git, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    git.commit({"pytest.sh": FAKE_PYTEST})
+    place = RealWorkspace(git.path, test_command="sh pytest.sh")
+    model = ScriptedModel([call("write", path="a.py", content="x = 1\n"), call("finish", title="t", summary="s")])
+    assert run(place, model, test_command="sh pytest.sh", protocol="text").stop_reason is StopReason.FINISHED
+    assert place.commands == ["sh pytest.sh", "sh pytest.sh tests/test_a.py::test_slow"]
+
+
+def test_failing_tests_are_said_to_fail_on_the_base_too(git) -> None:  # type: ignore[no-untyped-def]
+    git.commit({"pytest.sh": "STILL=1\n" + FAKE_PYTEST})
+    place = RealWorkspace(git.path, test_command="sh pytest.sh")
+    place.suite = BaseSuite(passed=3, failed=("tests/test_a.py::test_slow",))
+    script = [call("write", path="a.py", content="x = 1\n"), *[call("finish", title="t", summary="s")] * 2]
+    model = ScriptedModel(script)
+    assert run(place, model, test_command="sh pytest.sh").stop_reason is StopReason.FINISHED
+    assert "These fail on the base too: tests/test_a.py::test_slow." in model.calls[-1][-1].content
+
+
+TASK = (
+    "`total_of` in shop.py returns 0.\n\n- `total_of` must add up the prices\n- `tax_of` must be a fifth of the price\n"
+)
+
+
+def test_parts_of_the_task_that_the_change_leaves_out_are_asked_about_once(project: RealWorkspace) -> None:
+    script = [
+        call(
+            "edit", path="shop.py", old="def total_of(prices):\n    return 0", new="def total_of(prices):\n    return 1"
+        ),
+        *[call("finish", title="t", summary="s")] * 2,
+    ]
+    (project.root / "shop.py").write_text((project.root / "shop.py").read_text().replace("\n\n\n", "\n\n" + "#\n" * 9))
+    project.run("git commit -qam 'far from each other'")
+    model = ScriptedModel(script)
+    trajectory = run(project, model, task=TASK, test_command="true")
+    told = model.calls[-1][-1].content
+    assert "“- `tax_of` must be a fifth of the price”" in told
+    assert "total_of` must" not in told
+    assert "no test came with it" in told
+    assert (trajectory.stop_reason, len(trajectory.steps)) == (StopReason.FINISHED, 3)
+
+
+def test_a_whole_change_with_a_test_is_accepted_at_once(project: RealWorkspace) -> None:
+    reply = calls(
+        ("edit", {"path": "shop.py", "edits": [
+            {"old": "def total_of(prices):\n    return 0", "new": "def total_of(prices):\n    return sum(prices)"},
+            {"old": "def tax_of(price):\n    return 0", "new": "def tax_of(price):\n    return price / 5"},
+        ]}),
+        ("write", {"path": "tests/test_tax.py", "content": "from shop import tax_of\n"}),
+        ("finish", {"title": "add up prices and taxes", "summary": "s"}),
+    )  # fmt: skip
+    trajectory = run(project, ScriptedModel([reply]), task=TASK, test_command="true")
+    assert (trajectory.stop_reason, trajectory.title) == (StopReason.FINISHED, "add up prices and taxes")
+
+
+def test_a_change_of_documents_needs_no_test(project: RealWorkspace) -> None:
+    reply = calls(
+        ("write", {"path": "README.md", "content": "a good shop\n"}), ("finish", {"title": "t", "summary": "s"})
+    )
+    assert len(run(project, ScriptedModel([reply]), task="praise the shop", test_command="true").steps) == 1
+
+
+def test_a_model_that_speaks_in_text_is_not_asked(project: RealWorkspace) -> None:
+    reply = "FILE: shop.py\n```\nx = 1\n```\nFINISH: rewrite the shop\n\nIt holds x now."
+    trajectory = run(project, ScriptedModel([reply], supports_tools=False), task=TASK, test_command="true")
+    assert (trajectory.title, trajectory.summary) == ("rewrite the shop", "It holds x now.")
