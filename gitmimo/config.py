@@ -79,6 +79,8 @@ OPTIONS: Mapping[str, Option] = {
         Option(name="ignoreFailing", kind="flag", default=False, from_repository=False,
                meaning="accept a product that makes none of the base's failing tests pass"),
         Option(name="testTimeout", kind="seconds", default=600.0, meaning="limit of one run of the test suite"),
+        Option(name="hangAfter", kind="seconds", default=20.0,
+               meaning="a test that takes longer, and ten times as long as the others, hangs"),
         Option(name="commandTimeout", kind="seconds", default=120.0, meaning="limit of one command of an agent"),
         Option(name="budget", kind="number", default=None, meaning="USD a session may spend", from_repository=False),
         Option(name="budget.candidate", kind="number", default=None, meaning="USD a candidate may spend",

@@ -12,7 +12,7 @@ from gitmimo.errors import CheckError
 from gitmimo.evaluator.command import ReportFormat, TestCommand
 from gitmimo.evaluator.ignored_files import bring_ignored_files
 from gitmimo.evaluator.layout import Layout, find_layout
-from gitmimo.evaluator.probe import make_probe
+from gitmimo.evaluator.probe import HANG_AFTER_S, make_probe
 from gitmimo.evaluator.reports import ENDED_EARLY, ReportContent, clear_stale_reports, read_report
 from gitmimo.evidence import TestReport
 from gitmimo.git.private import make_private_git
@@ -41,6 +41,7 @@ class Bench:
     protected: tuple[str, ...] = ()
     unprotected: tuple[str, ...] = ()
     limits: Limits = Limits()
+    hang_after_s: float = HANG_AFTER_S
     network: bool = False
     checkout: Path | None = None
     copies: tuple[str, ...] = ()
@@ -147,15 +148,25 @@ def run_suite(
     *,
     command: TestCommand | None = None,
     only: frozenset[str] = frozenset(),
+    hang_after_s: float | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> SuiteRun:
     """Run the tests once and read what they reported. A run over the time limit has no trusted results.
+
+    A test of pytest or unittest that takes longer than `hang_after_s` seconds (the bench's by default) and than ten
+    times its neighbours fails.
 
     `only` names ids without parameters, for pytest and unittest: all that is run. Empty means everything.
     """
     tests = command or fresh.bench.tests
     probe = make_probe(
-        tests, tree=fresh.path, directory=fresh.probes, roots=layout.roots, packages=layout.packages, only=only
+        tests,
+        tree=fresh.path,
+        directory=fresh.probes,
+        roots=layout.roots,
+        packages=layout.packages,
+        only=only,
+        hang_after_s=hang_after_s or fresh.bench.hang_after_s,
     )
     if tests.report is ReportFormat.SUREFIRE:
         clear_stale_reports(fresh.path)

@@ -45,7 +45,8 @@ def evaluate(
     Equal products are judged once, also when asked for at the same time, if there is a `store`. CheckError when
     nothing could be found out, for example because it was cancelled; a failing product is no error.
     """
-    bench, required = replace(bench, tests=baseline.tests), required or RequiredFixes()
+    bench = replace(bench, tests=baseline.tests, hang_after_s=baseline.hang_after_s(bench))
+    required = required or RequiredFixes()
     tree = without_mimo(bench.repository, bench.repository.tree_of(product))
     work = _Evaluation(bench=bench, baseline=baseline, tree=tree, required=required, cancelled=cancelled)
     if store is None:

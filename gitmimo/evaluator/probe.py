@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gitmimo.evaluator.command import ReportFormat, TestCommand, TestKind
-from gitmimo.evaluator.probes import pytest_probe_path, unittest_probe_path
+from gitmimo.evaluator.probes import hang_guard_path, pytest_probe_path, unittest_probe_path
+
+HANG_AFTER_S = 20.0  # a test that takes longer, and ten times as long as its neighbours, hangs
 
 _PLANTED = """\
 def {must_pass}():
@@ -44,6 +46,7 @@ def make_probe(
     roots: Sequence[str],
     packages: Sequence[str],
     only: frozenset[str] = frozenset(),
+    hang_after_s: float = HANG_AFTER_S,
 ) -> Probe:
     """Write what the run needs below `directory` and say how to start it.
 
@@ -56,6 +59,7 @@ def make_probe(
     out.mkdir(parents=True)
     env = {"PYTHONDONTWRITEBYTECODE": "1", "CI": "1", "GOCACHE": str(out / "go-cache")}
     if tests.report in (ReportFormat.PYTEST, ReportFormat.UNITTEST):
+        env["HANG_AFTER_S"] = f"{hang_after_s:g}"
         wanted = {"roots": [str(tree / root) for root in roots], "packages": list(packages), "only": sorted(only)}
         return _python_probe(tests, token, tree, directory, out, wanted, env)
     report = out / "report"
@@ -99,7 +103,10 @@ def _python_probe(
     module = planted / f"test_{secrets.token_hex(5)}.py"
     module.write_text(_PLANTED.format(must_pass=must_pass, must_fail=must_fail), encoding="utf-8")
     nonce = secrets.token_hex(16)
+    guard = home / f"guard_{token}.py"
+    guard.write_bytes(hang_guard_path().read_bytes())
     settings = {
+        "guard": guard.stem,
         "report": str(out / "report"),
         "nonce": nonce,
         **wanted,
@@ -114,7 +121,16 @@ def _python_probe(
     if isinstance(command, str):
         command = _keep_import_path(command, home)
     if is_pytest:
-        options = ["-p", probe.stem, "-p", "no:cacheprovider", f"--rootdir={tree}", f"--confcutdir={tree}"]
+        options = [
+            "-p",
+            probe.stem,
+            "-p",
+            guard.stem,
+            "-p",
+            "no:cacheprovider",
+            f"--rootdir={tree}",
+            f"--confcutdir={tree}",
+        ]
         env["PYTEST_ADDOPTS"] = shlex.join(options)
     else:
         shown = command if isinstance(command, str) else shlex.join(command)

@@ -152,6 +152,7 @@ def make_judge(
         accept=config.texts("accept"),
         protected=config.texts("protected"),
         limits=Limits(timeout_s=config.seconds("testTimeout")),
+        hang_after_s=config.seconds("hangAfter"),
         network=bool(config["sandbox.network"]),
         checkout=repository.work_tree,
         copies=config.texts("worktree.copy"),

@@ -246,6 +246,7 @@ def _plan(
             setup_command=config.text("setup"),
             network=bool(config["sandbox.network"]),
             test_timeout_s=config.seconds("testTimeout"),
+            hang_after_s=config.seconds("hangAfter"),
             command_timeout_s=config.seconds("commandTimeout"),
             copied=config.texts("worktree.copy"),
             linked=config.texts("worktree.link"),

@@ -13,6 +13,8 @@ from gitmimo.agent.interface import BaseSuite, WorkspaceFacts
 from gitmimo.errors import CheckError
 from gitmimo.evaluator.command import ReportFormat, TestCommand, TestKind
 from gitmimo.evaluator.ignored_files import bring_ignored_files
+from gitmimo.evaluator.probe import HANG_AFTER_S
+from gitmimo.evaluator.probes import hang_guard_path
 from gitmimo.git import admin, patch, private, refs, snapshot, tree, worktree
 from gitmimo.git.repository import Repository
 from gitmimo.git.stat_data import note_checkout
@@ -74,6 +76,7 @@ class Surroundings:
     setup_command: str = ""
     network: bool = False
     test_timeout_s: float = 600.0
+    hang_after_s: float = HANG_AFTER_S  # a test that takes longer, and ten times as long as the others, hangs
     command_timeout_s: float = 120.0
     copied: tuple[str, ...] = ()
     linked: tuple[str, ...] = ()
@@ -221,14 +224,21 @@ class CandidateWorkspace:
             temp=self._place.temp if self._place.temp.is_dir() else None,
             network=self._surroundings.network,
             limits=Limits(timeout_s=timeout_s),
-            env=_COMMAND_ENVIRONMENT | self._python_path() | {"MIMO_CANDIDATE": str(self._place.number)},
+            readable=(hang_guard_path().parent,),
+            env=_COMMAND_ENVIRONMENT | self._python_environment() | {"MIMO_CANDIDATE": str(self._place.number)},
             cancelled=self._cancelled,
         )
 
-    def _python_path(self) -> dict[str, str]:
-        """Imports find the worktree's packages before an installed copy of them, as in the evaluator's runs."""
-        roots = [str(self.root / root) for root in self._surroundings.import_roots]
-        return {"PYTHONPATH": os.pathsep.join(roots)} if roots else {}
+    def _python_environment(self) -> dict[str, str]:
+        """Imports as in the evaluator's runs, before an installed copy of the project, and tests that hang end."""
+        surroundings = self._surroundings
+        path = [str(self.root / root) for root in surroundings.import_roots]
+        env = {}
+        if surroundings.tests is not None and surroundings.tests.kind is TestKind.PYTEST:
+            path.append(str(hang_guard_path().parent))
+            env["PYTEST_ADDOPTS"] = f"{_COMMAND_ENVIRONMENT['PYTEST_ADDOPTS']} -p {hang_guard_path().stem}"
+            env["HANG_AFTER_S"] = f"{surroundings.hang_after_s:g}"
+        return env | ({"PYTHONPATH": os.pathsep.join(path)} if path else {})
 
 
 def _read_pointer(directory: Path) -> bytes | None:

@@ -29,3 +29,8 @@ def pytest_runner_places() -> tuple[Path, ...]:
     """What must be readable for `pytest_runner`."""
     script, homes = pytest_runner()
     return (Path(script).parent, *(Path(home) for home in homes.split(os.pathsep)))
+
+
+def hang_guard_path() -> Path:
+    """The plugin that ends tests that hang."""
+    return _HERE / "hang_guard.py"

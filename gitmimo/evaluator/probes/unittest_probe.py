@@ -3,6 +3,8 @@
 Started as a script from a directory outside the tree, so nothing in the tree can stand in for unittest.
 """
 
+import contextlib
+import importlib
 import json
 import os
 import sys
@@ -12,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 _SETTINGS = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
+_guard = importlib.import_module(_SETTINGS["guard"]).HangGuard(float(os.environ.get("HANG_AFTER_S", "10")))
 _PASS, _FAIL = _SETTINGS["must_pass"], _SETTINGS["must_fail"]
 
 
@@ -40,7 +43,18 @@ def _phase(test: unittest.TestCase, outcome: str) -> None:
 
 
 class _Result(unittest.TextTestResult):
-    """Tells the report what it is told."""
+    """Writes each result to the report, and ends tests that hang."""
+
+    _watched: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
+
+    def startTest(self, test: unittest.TestCase) -> None:  # noqa: N802
+        super().startTest(test)
+        self._watched = _guard.watch()
+        self._watched.__enter__()
+
+    def stopTest(self, test: unittest.TestCase) -> None:  # noqa: N802
+        self._watched.__exit__(None, None, None)
+        super().stopTest(test)
 
     def addSuccess(self, test: unittest.TestCase) -> None:  # noqa: N802
         super().addSuccess(test)

@@ -1,0 +1,84 @@
+"""Ends a test that hangs, so that the tests after it still run: a pytest plugin, and a guard for other runners.
+
+A test may take HANG_AFTER_S seconds (an environment variable) or ten times the slowest one before it, whichever is
+longer; then an exception is raised where it stands, and it fails with that stack. Copied out under other names; it
+imports nothing of git-mimo. It works in the main thread only, and not where somebody else uses SIGALRM: such a test
+lasts until the limit of the whole run.
+"""
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any
+
+try:
+    import pytest
+except ImportError:  # a project that has only unittest
+    pytest = None  # type: ignore[assignment]
+
+_TIMES = 10
+_AGAIN_S = 1.0  # for code that catches everything and goes on
+
+
+class TestHangs(BaseException):
+    """Not an `Exception`, so that code that catches those does not go on hanging."""
+
+    __test__ = False
+
+
+class HangGuard:
+    """Watches one test at a time; `least_s` is the shortest limit in seconds."""
+
+    def __init__(self, least_s: float) -> None:
+        self.least_s = least_s
+        self._slowest_s = 0.0
+
+    @contextlib.contextmanager
+    def watch(self) -> Iterator[None]:
+        """Run the body under the limit."""
+        usable = threading.current_thread() is threading.main_thread()
+        if not usable or signal.getsignal(signal.SIGALRM) is not signal.SIG_DFL:
+            yield
+            return
+        limit_s = max(self.least_s, _TIMES * self._slowest_s)
+        begun = time.monotonic()
+
+        def end(number: int, frame: FrameType | None) -> None:
+            __tracebackhide__ = True
+            where = f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame else "?"
+            raise TestHangs(f"the test hangs: it did not end within {limit_s:.0f} s and was stopped at {where}")
+
+        signal.signal(signal.SIGALRM, end)
+        signal.setitimer(signal.ITIMER_REAL, limit_s, _AGAIN_S)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            took_s = time.monotonic() - begun
+            if took_s < limit_s:
+                self._slowest_s = max(self._slowest_s, took_s)
+
+
+_guard = HangGuard(float(os.environ.get("HANG_AFTER_S", "10")))
+
+if pytest is not None:
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_setup() -> Any:
+        with _guard.watch():
+            yield
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_call() -> Any:
+        with _guard.watch():
+            yield
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_teardown() -> Any:
+        with _guard.watch():
+            yield

@@ -1,0 +1,54 @@
+"""Tests that never end: the rest of the suite still says what it says, and the place is named."""
+
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from gitmimo.evaluator.baseline import measure_base
+from gitmimo.evaluator.bench import Bench
+from gitmimo.evaluator.command import ReportFormat, TestCommand, TestKind
+from tests.conftest import GitBuilder
+from tests.evaluator.conftest import measured
+
+LOOP = "def count(n):\n    while n > 0:\n        n -= 0\n    return n\n\n\ndef double(n):\n    return n * 2\n"
+RIGHT = LOOP.replace("n -= 0", "n -= 1")
+PYTEST = "from loops import count, double\n\n\ndef test_count():\n    assert count(3) == 0\n\n\ndef test_double():\n    assert double(2) == 4\n"  # noqa: E501
+UNITTEST = """\
+import unittest
+
+from loops import count, double
+
+
+class LoopTest(unittest.TestCase):
+    def test_count(self):
+        self.assertEqual(count(3), 0)
+
+    def test_double(self):
+        self.assertEqual(double(2), 4)
+"""
+UNITTEST_COMMAND = TestCommand(
+    command=(sys.executable, "-m", "unittest", "-v"), kind=TestKind.UNITTEST, report=ReportFormat.UNITTEST
+)
+
+
+@pytest.mark.parametrize(
+    ("test", "options"), [(PYTEST, {}), (UNITTEST, {"tests": UNITTEST_COMMAND})], ids=["pytest", "unittest"]
+)
+def test_a_test_that_hangs_on_base_fails_and_a_product_that_ends_is_right(
+    git: GitBuilder, make_bench: Callable[..., Bench], test: str, options: dict[str, TestCommand]
+) -> None:
+    bench = make_bench({"loops.py": LOOP, "test_loops.py": test}, hang_after_s=1.0, **options)
+    judge = measured(git, bench)
+    assert [name.rpartition("test_")[2] for name in judge.baseline.failed_ids] == ["count"]
+    assert [name.rpartition("test_")[2] for name in judge.baseline.passed_ids] == ["double"]
+    assert "loops.py:3" in judge.baseline.report.output or "loops.py:2" in judge.baseline.report.output
+    assert judge({"loops.py": RIGHT}).passed
+    assert not judge({"loops.py": LOOP.replace("n * 2", "n + n")}).passed
+
+
+def test_a_slow_test_is_no_hanging_one(make_bench: Callable[..., Bench]) -> None:
+    slow = "import time\n\n\ndef test_slow():\n    time.sleep(1.5)\n\n\ndef test_quick():\n    pass\n"
+    base = measure_base(make_bench({"test_slow.py": slow}, hang_after_s=1.0))
+    assert base.flaky_ids == ("test_slow.py::test_slow",)
+    assert base.failed_ids == frozenset()
