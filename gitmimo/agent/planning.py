@@ -7,6 +7,7 @@ from gitmimo.agent.sizes import is_small
 from gitmimo.errors import LimitReached, ModelError
 from gitmimo.llm.model import Model
 from gitmimo.records import Message, Task
+from gitmimo.text import cut_middle
 
 DIRECT = "Take the direct way: find the code the task is about, make the smallest change that does it, run the tests."
 """The plain approach of a first candidate; a prompt has no need to say it."""
@@ -34,20 +35,21 @@ _ENTRY = re.compile(
     r"^\s*(?:[*_#>-]\s*)*[*_]*(?:(?:engineer|approach|plan|way)\s*)?#?(\d{1,2})\s*[.):\]-][*_]*\s*(.*)$", re.I
 )
 _BULLET = re.compile(r"^\s*[-*•]\s+(.*)$")
+_MOST_TOKENS = 8_000  # thinking included; the list itself has some hundred
 _LADDER = (0.2, 0.8, 0.8, 1.0, 0.6, 0.9, 0.7, 1.0)
 
 
 def approaches_for(
-    count: int, strategy: str, *, task: Task | None = None, model: Model | None = None
+    count: int, strategy: str, *, task: Task | None = None, model: Model | None = None, project: str = ""
 ) -> tuple[str, ...]:
-    """As many approaches as there are candidates, all different up to eight.
+    """As many approaches as there are candidates, all different up to eight. `project` is what a planner is shown.
 
     With a task and a model that can plan, one call asks for them; where it fails, or answers too little, the built-in
     ones fill the places. Small and local models and the patch strategy get the built-in ones without a call.
     """
     planned: tuple[str, ...] = ()
     if task is not None and model is not None and count > 1 and strategy != "patch" and not is_small(model.name):
-        planned = _ask(count, task, model)
+        planned = _ask(count, task, model, project)
     filled = [*planned, *(text for text in BUILT_IN if text not in planned)]
     return tuple(filled[index % len(filled)] for index in range(count))
 
@@ -80,14 +82,15 @@ def parse_approaches(reply: str, count: int) -> tuple[str, ...]:
     return tuple(kept)[:count] if len(kept) >= min(2, count) else ()
 
 
-def _ask(count: int, task: Task, model: Model) -> tuple[str, ...]:
-    text = task.text if len(task.text) <= 12_000 else f"{task.text[:8_000]}\n[…]\n{task.text[-4_000:]}"
+def _ask(count: int, task: Task, model: Model, project: str) -> tuple[str, ...]:
+    parts = [f"# Task for {count} engineers\n\n{cut_middle(task.text, 12_000)}"]
+    parts += [f"# The project\n\n{project}"] if project else []
     messages = (
         Message(role="system", content=read_prompt("plan")),
-        Message(role="user", content=f"There are {count} engineers. The task:\n\n{text}"),
+        Message(role="user", content="\n\n".join(parts)),
     )
     try:
-        reply = model.complete(messages, temperature=0.8, max_tokens=160 * count + 800, seed=0)
+        reply = model.complete(messages, temperature=0.8, max_tokens=_MOST_TOKENS, seed=0)
     except (ModelError, LimitReached):
         return ()
     return parse_approaches(reply.text, count)

@@ -179,9 +179,11 @@ def ended_before(history: Sequence[Step], *, strategy: str) -> Trajectory | None
         return None
     last = history[-1]
     ending: tuple[StopReason, str] | None = None
+    title = ""
     for action, observation in zip(last.actions, last.observations, strict=True):
         if action.kind is ActionKind.FINISH and observation.text == "accepted":
             ending = StopReason.FINISHED, action.text
+            title = action.title
         elif action.kind is ActionKind.GIVE_UP and observation.text == "accepted":
             ending = StopReason.GAVE_UP, action.text
         elif strategy == "patch" and action.kind is ActionKind.TEST and observation.exit_code == 0:
@@ -192,6 +194,7 @@ def ended_before(history: Sequence[Step], *, strategy: str) -> Trajectory | None
         steps=tuple(history),
         stop_reason=ending[0],
         summary=ending[1],
+        title=title,
         usage=sum((step.reply.usage for step in history), Usage()),
         cost_usd=sum(step.reply.cost_usd or 0.0 for step in history),
         llm_calls=len(history),
@@ -224,6 +227,7 @@ def _result(
         cost_usd=trajectory.cost_usd,
         llm_calls=trajectory.llm_calls,
         summary=trajectory.summary,
+        title=trajectory.title,
         agent=worker.adapter.name if isinstance(worker, ExternalAgent) else "mimo",
     )
 

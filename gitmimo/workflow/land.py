@@ -127,14 +127,16 @@ def merge_recorded(repository: Repository, branch: str, tip: Oid, *, expected: O
 
 
 def change_message(result: SessionResult, candidate: CandidateResult, evidence: Evidence) -> str:
-    """Write the squashed commit's message: the task as subject, what was done as body, evidence as trailers."""
-    lines = [line.strip() for line in result.task.splitlines() if line.strip()]
-    subject = _shorten(lines[0] if lines else "change", SUBJECT_LENGTH)
+    """Write the squashed commit's message: the candidate's title, or the task's first line, as subject.
+
+    The body is what was done and the task, the trailers are the evidence.
+    """
+    subject = subject_of(result.task, candidate)
     body = []
-    if len(lines) > 1 or subject != lines[0]:
-        body.append(_wrap(" ".join(lines)[:1000]))
     if candidate.summary.strip():
         body.append(_wrap(candidate.summary.strip()[:1000]))
+    if " ".join(result.task.split()) != subject:
+        body.append("Task:\n" + _wrap(result.task.strip()[:1000]))
     if result.assumptions:
         body.append("Assumed, since nobody was asked:\n" + "\n".join(f"- {_wrap(text)}" for text in result.assumptions))
     message = "\n\n".join([subject, *body]) + "\n"
@@ -149,6 +151,12 @@ def change_message(result: SessionResult, candidate: CandidateResult, evidence: 
     if candidate.model:
         trailers["Assisted-by"] = f"git-mimo:{candidate.model}"
     return commit.add_trailers(message, trailers)
+
+
+def subject_of(task: str, candidate: CandidateResult) -> str:
+    """A commit's subject: the title that the candidate gave its change, else the task's first line."""
+    first = next((line for line in task.splitlines() if line.strip()), "change")
+    return _shorten(candidate.title.strip() or first.strip(), SUBJECT_LENGTH)
 
 
 def tests_message(result: SessionResult, evidence: Evidence) -> str:
@@ -257,4 +265,10 @@ def _shorten(text: str, length: int) -> str:
 
 
 def _wrap(text: str) -> str:
-    return "\n".join(textwrap.fill(line, 72) for line in text.splitlines())
+    """Prose in lines of 72 characters; indented lines and fenced blocks are code and stay."""
+    is_code, lines = False, []
+    for line in text.splitlines():
+        is_fence = line.lstrip().startswith("```")
+        is_code = is_code != is_fence
+        lines.append(line if is_code or is_fence or line[:1] in (" ", "\t") else textwrap.fill(line, 72))
+    return "\n".join(lines)

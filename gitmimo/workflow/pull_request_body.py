@@ -5,7 +5,7 @@ import re
 from gitmimo.evaluator.suspicion import REVIEW
 from gitmimo.evidence import Evidence, Outcome
 from gitmimo.results import CandidateResult, SessionResult
-from gitmimo.text import escape_controls
+from gitmimo.text import escape_controls, one_line
 
 MAX_CHARACTERS = 40_000
 _MARKS = {Outcome.PASS: "pass", Outcome.FAIL: "**fail**", Outcome.UNKNOWN: "**unknown**", Outcome.SKIPPED: "–"}
@@ -27,7 +27,11 @@ def write_body(result: SessionResult, *, changed_since: bool = False) -> str:
 
 
 def write_title(result: SessionResult) -> str:
-    """The task's first line, short enough for a title."""
+    """The winner's title of its change, else the task's first line; short enough for a title."""
+    number = result.verdict.winner if result.verdict else None
+    winner = next((each for each in result.candidates if each.number == number), None)
+    if winner is not None and winner.title.strip():
+        return one_line(escape_controls(winner.title), 72)
     first = next((line.strip() for line in escape_controls(result.task).splitlines() if line.strip()), "change")
     first = re.sub(r"\s+", " ", first).rstrip(".")
     return first if len(first) <= 72 else first[:71].rstrip() + "…"

@@ -1,6 +1,7 @@
 """Results go to reviewers and come back: a real flow over a bare remote and two clones, and the text of requests."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from gitmimo.errors import UsageError
 from gitmimo.git.repository import Repository
 from gitmimo.results import SessionResult
 from gitmimo.workflow.evidence_notes import outcomes_by_session
+from gitmimo.workflow.land import change_message
 from gitmimo.workflow.pull_request import parse_comments, revision_task
 from gitmimo.workflow.pull_request_body import plain, write_body, write_title
 from tests.conftest import GitBuilder
@@ -57,6 +59,17 @@ def test_text_of_others_addresses_nobody_and_draws_nothing(git: GitBuilder) -> N
 
 def test_a_title_is_one_short_line(git: GitBuilder) -> None:
     assert write_title(_made(git, task="\n  Fix add.  \nmore")) == "Fix add"
+
+
+def test_the_title_that_the_winner_gave_its_change_comes_first(git: GitBuilder) -> None:
+    made = _made(git, task="add() returns the wrong sum:\n\n    add(1, 1)  # 0")
+    winner = replace(made.candidates[0], title="add: return the sum of both")
+    titled = replace(made, candidates=(winner, *made.candidates[1:]))
+    assert write_title(titled) == "add: return the sum of both"
+    assert winner.evidence is not None
+    message = change_message(titled, replace(winner, title="Return the sum"), winner.evidence)
+    assert message.startswith("Return the sum\n\n")
+    assert "Task:\nadd() returns the wrong sum:\n\n    add(1, 1)  # 0\n" in message
 
 
 def test_a_task_of_comments_quotes_them_and_keeps_the_first_task() -> None:

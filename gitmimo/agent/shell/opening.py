@@ -101,7 +101,7 @@ def _tests(candidate: CandidateInput, facts: WorkspaceFacts, suite: BaseSuite | 
         lines.append(
             "The change is judged with the base's versions of existing tests, test configuration and CI files"
             + (f" (and {', '.join(facts.protected)})" if facts.protected else "")
-            + "; edits of existing tests do not count. Tests that you add are run too, and are part of the result."
+            + ". Tests that you add are run too and are part of the result; edits of existing tests are set apart."
         )
     return "# Tests\n\n" + "\n".join(f"- {line}" for line in lines) if lines else ""
 
