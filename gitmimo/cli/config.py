@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,7 +32,8 @@ def config_command() -> None:
 @click.argument("name", required=False)
 @click.argument("values", nargs=-1)
 @click.option("--provider", help="Provider by name: " + ", ".join(sorted(PROVIDERS)) + ".", metavar="NAME")
-@click.option("--api-key", help="The provider's key; - reads it from stdin.", metavar="KEY|-")
+@click.option("--api-key", help="The provider's key; - reads it from stdin. Asked for on a terminal when left out.",
+              metavar="KEY|-")  # fmt: skip
 @click.option("--model", help="Model of the candidates, as litellm names it.")
 @click.option("--base-url", help="Address of an OpenAI-compatible server.", metavar="URL")
 @click.option("--global", "scope", flag_value="global", help="For all your repositories (default for a provider).")
@@ -48,38 +50,88 @@ def set_command(
     """Set NAME to VALUE (several for a list), or choose a provider.
 
     A key goes to git's credential helper where there is one, else to a file that only you can read; never into git.
+    Another provider than before drops the server's address that was set for that one.
     """
-    from gitmimo.llm.provider_table import default_model
-    from gitmimo.workflow.keys import store_key
-
     repository = _find_repository()
     if name is None and not (provider or api_key or model or base_url):
-        raise UsageError("nothing to set", hint="git mimo config set --provider deepseek --api-key KEY")
-    person_scope = scope or "global"
-    if provider is not None:
-        if provider not in PROVIDERS:
-            raise UsageError(f"unknown provider `{provider}`; known: {', '.join(sorted(PROVIDERS))}")
-        _write("provider", (provider,), person_scope, repository)
-        if model is None and (found := default_model(provider)):
-            _write("model", (found,), person_scope, repository)
-            render.say(f"model: {found} (change it with --model)")
-    if base_url is not None:
-        if not base_url.startswith(("http://", "https://")):
-            raise UsageError(f"the address must begin with http:// or https://: `{base_url}`")
-        _write("baseUrl", (base_url,), person_scope, repository)
-    if model is not None:
-        _write("model", (model,), person_scope, repository)
-    if api_key is not None:
-        owner = provider or load_config(repository).text("provider")
-        if not owner:
-            raise UsageError("whose key is it?", hint="git mimo config set --provider NAME --api-key KEY")
-        secret = sys.stdin.readline().strip() if api_key == "-" else api_key.strip()
+        raise UsageError("nothing to set", hint="git mimo config set --provider deepseek   # asks for its key")
+    checked = _check_option(name, values) if name is not None else None
+    if provider is not None and provider not in PROVIDERS:
+        raise UsageError(f"unknown provider `{provider}`; known: {', '.join(sorted(PROVIDERS))}")
+    if base_url is not None and not base_url.startswith(("http://", "https://")):
+        raise UsageError(f"the address must begin with http:// or https://: `{base_url}`")
+    if scope == "local" and repository is None:
+        raise UsageError("not in a repository", hint="git mimo config set --global NAME VALUE")
+    owner = provider or (load_config(repository).text("provider") if api_key is not None else "")
+    if api_key is not None and not owner:
+        raise UsageError("whose key is it?", hint="git mimo config set --provider NAME --api-key -")
+    secret = _read_key(owner, api_key, asks=provider is not None)
+    _write_provider(provider, model, base_url, scope or "global", repository)
+    if secret:
+        from gitmimo.workflow.keys import store_key
+
+        render.say(f"key of {owner} stored in {store_key(owner, secret)}")
+    if checked is not None:
+        key, default_scope = checked
+        chosen = scope or ("global" if default_scope == "global" or repository is None else "local")
+        _write(key, (" ".join(values),) if key.endswith(".price") else values, chosen, repository)
+        if key == "model":
+            _drop_foreign_address(values[0].partition("/")[0], repository)
+    return 0
+
+
+def _read_key(owner: str, given: str | None, *, asks: bool) -> str:
+    """The key to store: as given, from stdin, or asked for without echo; empty when there is none to store."""
+    if given is not None:
+        secret = sys.stdin.readline().strip() if given == "-" else given.strip()
         if not secret:
             raise UsageError("the key is empty")
-        render.say(f"key of {owner} stored in {store_key(owner, secret)}")
-    if name is not None:
-        _set_option(name, values, scope, repository)
-    return 0
+        return secret
+    from gitmimo.workflow.keys import find_key
+
+    known = PROVIDERS.get(owner)
+    if known is None or not known.needs_key or not (asks and sys.stdin.isatty() and sys.stderr.isatty()):
+        return ""
+    if find_key(owner, variables=known.key_variables, environ=os.environ):
+        return ""
+    where = f" ({known.key_page})" if known.key_page else ""
+    return str(
+        click.prompt(f"API key of {owner}{where}, not shown; Enter skips", hide_input=True, default="",
+                     show_default=False, err=True)
+    ).strip()  # fmt: skip
+
+
+def _write_provider(
+    provider: str | None, model: str | None, base_url: str | None, scope: str, repository: Repository | None
+) -> None:
+    from gitmimo.llm.provider_table import default_model
+
+    if provider is not None:
+        if base_url is None:
+            _drop_foreign_address(provider, repository)
+        _write("provider", (provider,), scope, repository)
+        model = model or default_model(provider) or None
+    elif model is not None and base_url is None:
+        _drop_foreign_address(model.partition("/")[0], repository)
+    if model is not None:
+        _write("model", (model,), scope, repository)
+    if base_url is not None:
+        _write("baseUrl", (base_url,), scope, repository)
+
+
+def _drop_foreign_address(provider: str, repository: Repository | None) -> None:
+    """Forget the configured server's address when the provider changes: its key would be sent there."""
+    config = load_config(repository)
+    before = config.text("provider") or next(iter(config.texts("model")), "").partition("/")[0]
+    if before == provider or provider not in PROVIDERS:
+        return
+    from gitmimo.git.binary import run_git
+
+    for scope in ("local", "global") if repository else ("global",):
+        found = run_git(["config", f"--{scope}", "--get", "mimo.baseUrl"], cwd=_directory(repository), check=False)
+        if found.exit_code == 0:
+            run_git(["config", f"--{scope}", "--unset-all", "mimo.baseUrl"], cwd=_directory(repository))
+            render.say(f"mimo.baseUrl {found.text} is dropped ({scope}): it was the address for {before or 'another'}")
 
 
 @config_command.command("get")
@@ -114,11 +166,25 @@ def list_command(show_origin: bool, as_json: bool) -> int:
         values = [{"name": s.option.name, "value": to_json(s.value), "origin": s.origin} for s in settings]
         render.emit_json({"schema": "git-mimo/config/1", "settings": values})
         return 0
+    scopes = _scopes() if show_origin else {}
     for setting in settings:
         value = ", ".join(setting.value) if isinstance(setting.value, tuple) else _shown(setting.value)
-        origin = f"{setting.origin}\t" if show_origin else ""
+        scope = scopes.get(f"mimo.{setting.option.name}".lower(), "")
+        where = f"{setting.origin} ({scope})" if setting.origin == "git config" and scope else setting.origin
+        origin = f"{where}\t" if show_origin else ""
         render.out(f"{origin}{setting.option.name}={value}")
+    for model, price in sorted(config.prices.items()):
+        render.out(f"{'git config' + chr(9) if show_origin else ''}price.{model}={price}")
     return 0
+
+
+def _scopes() -> dict[str, str]:
+    """Which scope of git config each of our keys comes from; of several the one that counts."""
+    from gitmimo.git.binary import run_git
+
+    asked = ["config", "--show-scope", "-z", "--get-regexp", r"^mimo\."]
+    fields = run_git(asked, cwd=Path.cwd(), check=False).stdout.decode(errors="replace").split("\0")
+    return {text.partition("\n")[0].lower(): scope for scope, text in zip(fields[::2], fields[1::2], strict=False)}
 
 
 @config_command.command("unset")
@@ -129,11 +195,15 @@ def list_command(show_origin: bool, as_json: bool) -> int:
 def unset_command(name: str | None, provider: str | None, scope: str) -> int:
     """Remove a setting from git config, or a provider's key."""
     from gitmimo.git.binary import run_git
-    from gitmimo.workflow.keys import forget_key
+    from gitmimo.workflow.keys import find_key, forget_key
 
     if provider is not None:
+        known = PROVIDERS.get(provider)
+        if known is None:
+            raise UsageError(f"unknown provider `{provider}`; known: {', '.join(sorted(PROVIDERS))}")
+        had_one = find_key(provider, variables=(), environ={}) is not None
         forget_key(provider)
-        render.say(f"key of {provider} forgotten")
+        render.say(f"key of {provider} forgotten" if had_one else f"no key of {provider} was stored")
     if name is None:
         if provider is None:
             raise UsageError("nothing to unset", hint="git mimo config unset NAME")
@@ -151,22 +221,21 @@ def unset_command(name: str | None, provider: str | None, scope: str) -> int:
     return 0
 
 
-def _set_option(name: str, values: tuple[str, ...], scope: str | None, repository: Repository | None) -> None:
+def _check_option(name: str, values: tuple[str, ...]) -> tuple[str, str]:
+    """The key that a setting has in git config, and its default scope; UsageError or ConfigError for a bad value."""
     from gitmimo.config import parse_value, price_key
     from gitmimo.llm.prices import parse_price
 
     if name.startswith("price."):
-        price = " ".join(values)
-        parse_price(price)
-        _write(price_key(name.removeprefix("price.")), (price,), scope or "global", repository)
-        return
+        parse_price(" ".join(values))
+        return price_key(name.removeprefix("price.")), "global"
     option = _option(name)
     if not values:
         raise UsageError(f"`{name}` needs a value")
     if option.kind != "list" and len(values) > 1:
         raise UsageError(f"`{name}` takes one value")
     parse_value(option, list(values) if option.kind == "list" else values[0], origin="command line")
-    _write(option.name, values, scope or ("local" if repository else "global"), repository)
+    return option.name, "local"
 
 
 def _write(name: str, values: tuple[str, ...], scope: str, repository: Repository | None) -> None:
@@ -179,6 +248,7 @@ def _write(name: str, values: tuple[str, ...], scope: str, repository: Repositor
     run_git(["config", f"--{scope}", "--unset-all", key], cwd=where, check=False)
     for value in values:
         run_git(["config", f"--{scope}", "--add", key, value], cwd=where)
+    render.say(f"{key} = {', '.join(values)} ({scope})")
 
 
 def _find_repository() -> Repository | None:

@@ -256,4 +256,4 @@ def _ways_to_a_model(problem: ModelError) -> Iterator[str]:
     extra = "" if importlib.util.find_spec("xllamacpp") else f"{install_hint('local')} && "
     pull = "" if any((data_home() / "models").glob("*.gguf")) else "git mimo models pull && "
     yield f"{extra}{pull}git mimo config set --provider local    # free, on this machine"
-    yield "git mimo config set --provider deepseek --api-key KEY    # or that; other providers: git mimo models list"
+    yield "git mimo config set --provider deepseek    # asks for its key; other providers: git mimo models list"

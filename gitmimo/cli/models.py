@@ -48,7 +48,7 @@ def list_command(as_json: bool) -> int:
     render.out(render.table(("", "model", "size", "licence", "about"), rows))
     render.out("")
     render.out("providers: " + ", ".join(name for name in PROVIDERS if name != "local"))
-    render.hint("git mimo models pull NAME\ngit mimo config set --provider NAME --api-key KEY")
+    render.hint("git mimo models pull NAME\ngit mimo config set --provider NAME")
     return 0
 
 

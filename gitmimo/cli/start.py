@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from gitmimo.cli.task import read_task
 from gitmimo.errors import UsageError
 
 if TYPE_CHECKING:
+    from gitmimo.config import Config
     from gitmimo.git.repository import Repository
     from gitmimo.results import SessionResult
     from gitmimo.workflow.progress import Interrupt
@@ -107,6 +109,8 @@ def start_command(
     if session_id is not None and not is_session_id(session_id):
         raise UsageError(f"not a session id: `{session_id}`")
     session = SessionId(session_id) if session_id else None
+    for line in _implied_model(config):
+        render.say(line)
     interrupt = Interrupt(timeout_s=config.seconds("timeout"))
     asked = sys.stdin.isatty() and sys.stderr.isatty() if ask is None else ask
     text, assumptions = clarify(repository, config, text, ask=_ask if asked else None)
@@ -126,6 +130,18 @@ def start_command(
     else:
         report(result)
     return exit_code(result)
+
+
+def _implied_model(config: Config) -> Iterator[str]:
+    """Say which model is used when nobody configured one, and whose key and address it goes with."""
+    from gitmimo.workflow.models import model_names, provider_of_environment
+
+    found = provider_of_environment(os.environ)
+    chosen = ("model", "models", "agents")
+    if found and not config.text("provider") and not any(config.texts(name) for name in chosen):
+        yield f"no model is configured; {found[1]} is set, so {', '.join(model_names(config))} is used"
+    if address := config.text("baseUrl"):
+        yield f"the model is asked at {address}"
 
 
 def _ask(question: str) -> str:

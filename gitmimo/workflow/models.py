@@ -1,12 +1,12 @@
 """The models of a session, opened from the configuration and put under its budget."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from gitmimo.config import Config
-from gitmimo.errors import NoModel
+from gitmimo.errors import ConfigError, NoModel
 from gitmimo.git.repository import Repository
 from gitmimo.llm.budget import BudgetLimits, Standing
 from gitmimo.llm.ledger import Ledger
@@ -148,13 +148,24 @@ def model_names(config: Config) -> tuple[str, ...]:
     names = config.texts("model") or config.texts("models")[: ladder_height(config)]
     if not names and config.text("provider"):
         names = (default_model(config.text("provider")),)
+    if not names and (found := provider_of_environment(os.environ)):
+        names = (default_model(found[0]),)
     if not names:
         raise NoModel(
             "no model is configured",
             hint="git mimo models pull && git mimo config set --provider local   # free, on this machine\n"
-            "git mimo config set --provider deepseek --api-key KEY",
+            "git mimo config set --provider deepseek   # asks for its key",
         )
     return names
+
+
+def provider_of_environment(environ: Mapping[str, str]) -> tuple[str, str] | None:
+    """The first known provider whose key a variable holds, and the variable: used where no model is configured."""
+    for provider in PROVIDERS.values():
+        for variable in provider.key_variables if provider.default_model else ():
+            if environ.get(variable):
+                return provider.name, variable
+    return None
 
 
 def model_settings(config: Config) -> Settings:
@@ -162,11 +173,29 @@ def model_settings(config: Config) -> Settings:
     return Settings(
         environ=os.environ,
         key_for=_key_for,
-        base_url=config.text("baseUrl"),
+        base_url=_server_address(config),
         route=Route(config.text("llm")),
         local=local_settings(config),
         prices={name: parse_price(text) for name, text in config.prices.items()},
     )
+
+
+def _server_address(config: Config) -> str:
+    """The configured server's address; ConfigError where it would get the key of another provider than it is for."""
+    address = config.text("baseUrl")
+    if not address or config.origin("baseUrl") == "flag":
+        return address
+    chosen = (*config.texts("model"), *config.texts("models"), config.text("critic"), config.text("model.plan"))
+    expected = ("", "openai", "local", config.text("provider"))
+    foreign = next((name for name in chosen if provider_of(name) not in expected and name != "none"), None)
+    if foreign is not None:
+        provider = provider_of(foreign)
+        raise ConfigError(
+            f"mimo.baseUrl is `{address}`, so `{foreign}` would be asked there, with the key of {provider}",
+            hint="git mimo config unset --global baseUrl   # ask the provider itself\n"
+            f"git mimo config set --provider {provider} --base-url {address}   # that server does answer for it",
+        )
+    return address
 
 
 def local_settings(config: Config) -> LocalSettings:

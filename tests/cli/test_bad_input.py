@@ -123,7 +123,7 @@ def test_no_key(served: GitBuilder, monkeypatch: pytest.MonkeyPatch) -> None:
     served.commit(PROJECT)
     monkeypatch.delenv("OPENAI_API_BASE")
     monkeypatch.delenv("OPENAI_API_KEY")
-    refused(mimo(*START, cwd=served.path), 128, "API key", "git mimo config set --provider openai --api-key")
+    refused(mimo(*START, cwd=served.path), 128, "API key", "git mimo config set --provider openai")
 
 
 def test_server_down(served: GitBuilder, monkeypatch: pytest.MonkeyPatch) -> None:
