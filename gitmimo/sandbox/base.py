@@ -1,11 +1,17 @@
-"""The protocol of an environment: the one way in which commands of agents, tests and skills are run."""
+"""What every sandbox shares: a command with its limits, the protocol, and how a command becomes argv."""
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+import os
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from gitmimo.errors import CheckError
 from gitmimo.records import CommandResult
+
+_ARGUMENT_BYTES = 120_000  # Linux takes 128 KiB for one argument
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,10 +33,10 @@ class CommandSpec:
     """One command with the directory it works in.
 
     `command` is argv, or one string for `bash -c`. `work_tree` is writable and the working directory unless `cwd` is
-    given; `private_git` is bound over its `.git` where the environment can; `writable` names further directories, for
-    example where a report goes, and `readable` those that would be hidden otherwise. `temp` becomes `/tmp` and keeps
-    its files from one command to the next; without it the command gets an empty one that is thrown away. `env` is
-    added to the scrubbed environment.
+    given. `private_git` is mounted over its `.git` where the sandbox can. `writable` names further directories, for
+    example where a report goes; `readable` names what would be hidden otherwise. `temp` becomes `/tmp` and keeps its
+    files from one command to the next; without it the command gets an empty one that is thrown away. `env` is added to
+    the scrubbed environment.
     """
 
     command: str | Sequence[str]
@@ -55,11 +61,81 @@ class Sandbox(Protocol):
 
     @property
     def gaps(self) -> tuple[str, ...]:
-        """What it does not protect from, one sentence each; empty when the whole profile holds."""
+        """What it does not protect from, one sentence each; empty when every promise holds."""
 
-    def run(self, job: CommandSpec) -> CommandResult:
-        """Run to the end or to a limit, kill everything it started, and return what it said.
+    def run(self, spec: CommandSpec) -> CommandResult:
+        """Run to the end or to a limit, kill everything it started, and return its output and exit code.
 
-        A command that fails is a result, not an error. When the job's `cancelled` turns true the command is killed and
-        `killed_by_limit` says "cancelled". CheckError when it could not be started at all.
+        A command that fails is a result, not an error. When `cancelled` turns true the command is killed and
+        `killed_by_limit` is "cancelled". CheckError when it could not be started at all.
         """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandLine:
+    """What to start, and the descriptors it must inherit."""
+
+    argv: tuple[str, ...]
+    fds: tuple[int, ...] = ()
+
+
+@contextlib.contextmanager
+def command_line(command: str | Sequence[str]) -> Iterator[CommandLine]:
+    """Turn a command into argv: strings go to bash, and one too long for an argument travels as a file.
+
+    CheckError when it is empty or holds a NUL.
+    """
+    parts = (command,) if isinstance(command, str) else tuple(command)
+    if not parts or not parts[0].strip():
+        raise CheckError("the command is empty")
+    if any("\0" in part for part in parts):
+        raise CheckError("the command holds a NUL character")
+    if not isinstance(command, str):
+        yield CommandLine(argv=parts)
+        return
+    encoded = command.encode("utf-8", "surrogateescape")
+    if len(encoded) < _ARGUMENT_BYTES:
+        yield CommandLine(argv=("bash", "-c", command))
+        return
+    with memory_file("script", encoded) as fd:
+        yield CommandLine(argv=("bash", f"/dev/fd/{fd}"), fds=(fd,))
+
+
+@contextlib.contextmanager
+def memory_file(name: str, content: bytes) -> Iterator[int]:
+    """A descriptor from which the content can be read once, and which lies in no directory."""
+    fd = os.memfd_create(name)
+    try:
+        with os.fdopen(os.dup(fd), "wb") as file:
+            file.write(content)
+        os.lseek(fd, 0, os.SEEK_SET)
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def display_command(command: str | Sequence[str]) -> str:
+    """The command as one line for people."""
+    return command if isinstance(command, str) else shlex.join(command)
+
+
+def git_pointer(spec: CommandSpec) -> bytes | None:
+    """The content of a `.git` file that points at the private repository; None when there is none.
+
+    Makes the file where the work tree has nothing of that name, so that there is something to mount over.
+    """
+    if spec.private_git is None:
+        return None
+    text = b"gitdir: " + os.fsencode(spec.private_git.resolve()) + b"\n"
+    pointer = spec.work_tree.resolve() / ".git"
+    if not pointer.exists() and not pointer.is_symlink():
+        pointer.write_bytes(text)
+    return text
+
+
+def check_work_tree(spec: CommandSpec) -> Path:
+    """The work tree without symlinks; CheckError when it or the working directory isn't there."""
+    for directory in (spec.work_tree, spec.cwd or spec.work_tree):
+        if not directory.is_dir():
+            raise CheckError(f"no such directory to run a command in: `{directory}`")
+    return spec.work_tree.resolve()

@@ -1,23 +1,27 @@
-"""Commands in bubblewrap: own namespaces, read-only system, hidden home, no capabilities, no network."""
+"""Commands in bubblewrap: own namespaces, only named directories, no capabilities, no network, fewer system calls."""
 
 import contextlib
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from gitmimo.errors import CheckError
 from gitmimo.records import CommandResult
-from gitmimo.sandbox.base import CommandSpec, Limits
-from gitmimo.sandbox.policy import SandboxPolicy, network_variables
-from gitmimo.sandbox.shell import command_line
-from gitmimo.sandbox.starters import Start, run_started
-from gitmimo.sandbox.supervise import named_memory_limit, shown
+from gitmimo.sandbox.base import (
+    CommandSpec,
+    Limits,
+    check_work_tree,
+    command_line,
+    display_command,
+    git_pointer,
+    memory_file,
+)
+from gitmimo.sandbox.policy import SandboxPolicy, network_variables, symlinks_on
+from gitmimo.sandbox.seccomp import filter_program
+from gitmimo.sandbox.supervise import run_process
 
 _TEMP_BYTES = 2 << 30
 _SHM_BYTES = 1 << 30
-# The kernel checks writes to these by user id alone, so root without any capability could change the whole machine
-_KERNEL_READ_ONLY = ("sys", "sysrq-trigger", "irq", "bus", "fs", "acpi", "pressure")
-_KERNEL_MASKED = ("kcore", "kmsg", "keys", "timer_list", "sched_debug")
+_KERNEL_MASKED = ("keys", "timer_list")
 # bash and its like call the limit of processes -u; there -p is another one
 _LIMITER = (
     'case "$BASH_VERSION$ZSH_VERSION${KSH_VERSION#*MIRBSD*}" in "") ulimit -p "$3";; *) ulimit -u "$3";; esac; '
@@ -28,80 +32,107 @@ _LIMITER = (
 class BwrapSandbox:
     """Runs commands under bubblewrap.
 
-    Covers: files outside the work tree and the kernel's settings are read-only, homes and temporary directories
-    hidden, other processes invisible, no network but an own loopback, no capability, no way back to the terminal,
-    everything ends with the command. Does not cover: system files that everybody may read, objects of the repository
-    that no ref inside names but that git can list, the kernel's own bugs, and, as root without control groups, a
-    limit of processes other than by sampling.
+    Covers: only system directories, toolchains and what the command names can be read, only the work tree and what it
+    names can be written, other processes are invisible, no network but an own loopback, no capability, no key rings,
+    no way back to the terminal, everything ends with the command. Does not cover: system files that everybody may
+    read, the kernel's own bugs, and, as root, a limit of processes other than by sampling.
     """
 
     name = "bwrap"
-    gaps: tuple[str, ...] = ()
 
-    def __init__(self, program: Path, profile: SandboxPolicy, environ: Mapping[str, str]) -> None:
+    def __init__(self, program: Path, policy: SandboxPolicy, environ: Mapping[str, str]) -> None:
         self._program = program
-        self._profile = profile
+        self._policy = policy
         self._network = network_variables(environ)
+        self._filter = filter_program()
+        self._always = _policy_mounts(policy)
+        self.gaps: tuple[str, ...] = () if self._filter else ("system calls are not filtered on this processor",)
 
-    def run(self, job: CommandSpec) -> CommandResult:
+    def run(self, spec: CommandSpec) -> CommandResult:
         """Run one command in a new sandbox; see `Sandbox.run`."""
-        work_tree = job.work_tree.resolve()
-        if not work_tree.is_dir():
-            raise CheckError(f"no such directory to run a command in: `{job.work_tree}`")
+        work_tree = check_work_tree(spec)
         with contextlib.ExitStack() as stack:
-            pointer = stack.enter_context(_pointer(job, work_tree))
-            line = stack.enter_context(command_line(job.command))
-            argv = [str(self._program), *self._arguments(job, work_tree, pointer), "--"]
-            argv += [*_limited(job.limits), *line.argv]
-            # bwrap itself is process 1 inside and shows the environment that it was started with
-            env = {
-                **self._profile.env,
-                **(self._network if job.network else {}),
-                "HOME": str(self._profile.home),
-                "TMPDIR": "/tmp",
-                **job.env,
-            }
-            fds = (*line.fds, *([pointer] if pointer is not None else []))
-            result = run_started(
-                Start(argv=argv, env=env, cwd=Path("/"), fds=fds),
-                kind=self.name,
-                command=shown(job.command),
-                limits=job.limits,
-                watched=[work_tree, *job.writable, *([job.temp] if job.temp else [])],
-                cancelled=job.cancelled,
+            line = stack.enter_context(command_line(spec.command))
+            fds = list(line.fds)
+            argv = [str(self._program), *self._arguments(spec)]
+            argv += self._mounts(spec, work_tree)
+            pointer = git_pointer(spec)
+            if pointer is not None:
+                fds.append(stack.enter_context(memory_file("pointer", pointer)))
+                argv += ["--ro-bind-data", str(fds[-1]), str(work_tree / ".git")]
+            if self._filter:
+                fds.append(stack.enter_context(memory_file("seccomp", self._filter)))
+                argv += ["--seccomp", str(fds[-1])]
+            argv += ["--remount-ro", "/", "--chdir", str(spec.cwd.resolve() if spec.cwd else work_tree), "--"]
+            result = run_process(
+                [*argv, *_limited(spec.limits), *line.argv],
+                command=display_command(spec.command),
+                cwd=Path("/"),
+                env=self._environment(spec),
+                limits=spec.limits,
+                watched=[work_tree, *spec.writable, *([spec.temp] if spec.temp else [])],
+                pass_fds=fds,
+                cancelled=spec.cancelled,
             )
-        if result.exit_code and result.output.startswith("bwrap: "):
-            raise CheckError(f"the sandbox could not start: {result.output.strip().splitlines()[0]}")
-        return named_memory_limit(result)
+        if result.exit_code == 1 and result.output.startswith("bwrap: ") and result.output.count("\n") == 1:
+            raise CheckError(f"the sandbox could not start: {result.output.strip()}")
+        return result
 
-    def _arguments(self, job: CommandSpec, work_tree: Path, pointer: int | None) -> list[str]:
-        profile = self._profile
+    def _environment(self, spec: CommandSpec) -> dict[str, str]:
+        """bwrap itself is process 1 inside and shows the environment that it was started with."""
+        return {
+            **self._policy.env,
+            **(self._network if spec.network else {}),
+            "HOME": str(self._policy.home),
+            "TMPDIR": "/tmp",
+            **spec.env,
+        }
+
+    def _arguments(self, spec: CommandSpec) -> list[str]:
+        """Namespaces and privileges."""
         argv = ["--unshare-all", "--new-session", "--die-with-parent", "--cap-drop", "ALL", "--hostname", "mimo"]
-        argv += ["--share-net"] if job.network else []
-        argv += ["--ro-bind", "/", "/"]
-        for place in profile.hidden:
-            argv += ["--size", str(_TEMP_BYTES), "--tmpfs", str(place)]
-        argv += ["--proc", "/proc", "--dev", "/dev", "--size", str(_SHM_BYTES), "--tmpfs", "/dev/shm"]
-        for name in _KERNEL_READ_ONLY:
-            argv += ["--ro-bind-try", f"/proc/{name}", f"/proc/{name}"]
-        for name in _KERNEL_MASKED:
-            if Path("/proc", name).exists():
-                argv += ["--ro-bind", "/dev/null", f"/proc/{name}"]
-        for path in profile.masked:
-            if not path.exists():
-                continue  # a socket that is gone by now: bwrap would want to make the file
-            argv += ["--ro-bind-try", "/dev/null", str(path)]
-        if job.temp:
-            argv += ["--bind", str(job.temp.resolve()), "/tmp"]
-        for path in (*profile.readable, *(p.resolve() for p in job.readable)):
-            argv += ["--ro-bind-try", str(path), str(path)]
-        for path in (work_tree, *(p.resolve() for p in job.writable)):
-            argv += ["--bind", str(path), str(path)]
-        if job.private_git and pointer is not None:
-            private = str(job.private_git.resolve())
-            argv += ["--bind", private, private, "--ro-bind-data", str(pointer), str(work_tree / ".git")]
-        cwd = job.cwd.resolve() if job.cwd else work_tree
-        return [*argv, "--chdir", str(cwd)]
+        return argv + (["--share-net"] if spec.network else [])
+
+    def _mounts(self, spec: CommandSpec, work_tree: Path) -> list[str]:
+        """What can be seen: parents before what lies in them, so that the deeper one decides."""
+        readable = _resolved(spec.readable)
+        writable = _resolved((work_tree, *spec.writable, *([spec.private_git] if spec.private_git else [])))
+        mounts = self._always | {path: _bind("--ro-bind-try", path) for path in readable}
+        mounts |= {path: _bind("--bind", path) for path in writable}
+        if spec.temp:
+            mounts[Path("/tmp")] = ["--bind", str(spec.temp.resolve()), "/tmp"]
+        shown = (*self._policy.readable, *readable, *writable)
+        for link, target in {**self._policy.links, **symlinks_on((*spec.readable, *spec.writable))}.items():
+            if not any(link.is_relative_to(place) for place in shown):
+                mounts[link] = ["--symlink", target, str(link)]
+        inside = sorted(mounts, key=lambda path: len(path.parts))
+        return [*(word for path in inside for word in mounts[path]), *_kernel()]
+
+
+def _policy_mounts(policy: SandboxPolicy) -> dict[Path, list[str]]:
+    """The mounts that every command gets."""
+    return (
+        {path: _bind("--ro-bind-try", path) for path in policy.readable}
+        | {path: ["--size", str(_TEMP_BYTES), "--tmpfs", str(path)] for path in (*policy.scratch, *policy.hidden)}
+        | {path: ["--ro-bind-try", "/dev/null", str(path)] for path in policy.masked}
+    )
+
+
+def _bind(option: str, path: Path) -> list[str]:
+    return [option, str(path), str(path)]
+
+
+def _kernel() -> Iterable[str]:
+    yield from ("--proc", "/proc", "--dev", "/dev", "--size", str(_SHM_BYTES), "--tmpfs", "/dev/shm")
+    for name in _KERNEL_MASKED:
+        if Path("/proc", name).exists():
+            yield from ("--ro-bind", "/dev/null", f"/proc/{name}")
+    # the kernel checks writes to settings by user id alone: root without any capability could change the whole machine
+    yield from ("--remount-ro", "/proc")
+
+
+def _resolved(paths: Iterable[Path]) -> list[Path]:
+    return [path.resolve() for path in paths]
 
 
 def _limited(limits: Limits) -> list[str]:
@@ -110,22 +141,3 @@ def _limited(limits: Limits) -> list[str]:
     size = str(limits.file_bytes // 512) if limits.file_bytes else "unlimited"
     processes = str(limits.processes) if limits.processes else "unlimited"
     return ["/bin/sh", "-c", _LIMITER, "sh", data, size, processes]
-
-
-@contextlib.contextmanager
-def _pointer(job: CommandSpec, work_tree: Path) -> Iterator[int | None]:
-    """A descriptor that holds the pointer to the private repository, for a read-only file over `.git`."""
-    if job.private_git is None:
-        yield None
-        return
-    text = b"gitdir: " + os.fsencode(job.private_git.resolve()) + b"\n"
-    place = work_tree / ".git"
-    if not place.exists() and not place.is_symlink():
-        place.write_bytes(text)  # else bubblewrap leaves an empty file there
-    fd = os.memfd_create("pointer")
-    try:
-        os.write(fd, text)
-        os.lseek(fd, 0, os.SEEK_SET)
-        yield fd
-    finally:
-        os.close(fd)

@@ -1,21 +1,38 @@
-"""Commands under our own launcher: landlock where asked for, always limits and the end of every child."""
+"""Commands under our own launcher: confined by landlock, or without protection and with limits only."""
 
 import contextlib
+import marshal
 import os
+import secrets
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from gitmimo.errors import CheckError
+from gitmimo.processes import kill_marked
 from gitmimo.records import CommandResult
-from gitmimo.sandbox.base import CommandSpec, Limits
+from gitmimo.sandbox.base import (
+    CommandSpec,
+    Limits,
+    check_work_tree,
+    command_line,
+    display_command,
+    git_pointer,
+    memory_file,
+)
 from gitmimo.sandbox.policy import SandboxPolicy, network_variables
-from gitmimo.sandbox.shell import command_line
-from gitmimo.sandbox.starters import Start, run_started
-from gitmimo.sandbox.supervise import named_memory_limit, shown
+from gitmimo.sandbox.seccomp import filter_program
+from gitmimo.sandbox.supervise import run_process
 
-_DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts")
+_DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+_LAUNCHER = (
+    sys.executable, "-I", "-S", "-c",
+    "import sys; sys.path.insert(0, sys.argv[1]); from gitmimo.sandbox.confine import main; main(int(sys.argv[2]))",
+    str(Path(__file__).parents[2]),
+)  # fmt: skip
+_MARKER = "GIT_MIMO_COMMAND"
 
 
 class PlainSandbox:
@@ -32,66 +49,73 @@ class PlainSandbox:
         "the work tree's real git repository can be reached",
     )
 
-    def __init__(self, profile: SandboxPolicy, environ: Mapping[str, str]) -> None:
-        self._profile = profile
+    def __init__(self, policy: SandboxPolicy, environ: Mapping[str, str]) -> None:
+        self._policy = policy
         self._network = network_variables(environ)
 
-    def run(self, job: CommandSpec) -> CommandResult:
+    def run(self, spec: CommandSpec) -> CommandResult:
         """Run one command; see `Sandbox.run`."""
-        with _private_temp(job) as temp:
-            env = {"HOME": str(self._profile.home), "TMPDIR": str(temp)}
-            return _launch(self.name, job, temp, {}, {**self._profile.env, **self._network, **env})
+        with _private_temp(spec) as temp:
+            env = {"HOME": str(self._policy.home), "TMPDIR": str(temp)}
+            return _launch(self.name, spec, temp, {}, {**self._policy.env, **self._network, **env})
 
 
 class LandlockSandbox:
     """Runs commands confined by landlock, in new namespaces where the kernel grants them, without capabilities.
 
-    Covers: reading homes and temporary directories, writing outside the work tree, TCP (all network with a network
-    namespace), signals to processes outside. Does not cover what `gaps` says.
+    Covers: reading anything but system directories, toolchains and what the command names, writing outside the work
+    tree, TCP (all network with a network namespace), key rings, signals to processes outside. Does not cover what
+    `gaps` says.
     """
 
     name = "landlock"
 
-    def __init__(self, profile: SandboxPolicy, environ: Mapping[str, str], *, namespaces: bool) -> None:
-        self._profile = profile
+    def __init__(self, policy: SandboxPolicy, environ: Mapping[str, str], *, namespaces: bool) -> None:
+        self._policy = policy
         self._network = network_variables(environ)
         self._namespaces = namespaces
-        self._read = [*_outside(Path("/"), (*profile.hidden, *profile.masked)), *profile.readable]
-        self._closed = [place for place in profile.hidden if not _holds(place, self._read)]
+        self._filter = filter_program()
+        shut = (*policy.scratch, *policy.hidden, *policy.masked)
+        self._read = [path for top in policy.readable for path in _without(top, shut)]
         self.gaps: tuple[str, ...] = (
-            "names, sizes and times of files outside can be seen, and those of own files changed",
-            "services that listen on a socket with a path can be reached, except below `/run`",
+            "names, sizes and times of files outside can be seen; modes and times of own files outside can be changed",
+            "services that listen on a socket with a path can be reached, except below `/run` and in closed homes",
             "/tmp is closed: programs must use TMPDIR",
         )
+        if not self._filter:
+            self.gaps += ("system calls are not filtered on this processor",)
         if not namespaces:
             self.gaps += (
                 "UDP and raw network traffic is open",
                 "other processes can be seen",
-                "the agent's git does not work, because nothing can be bound over `.git`",
+                "the agent's git does not work, because nothing can be mounted over `.git`",
+                "/dev/shm and terminals are closed: semaphores of several processes do not work",
             )
 
-    def run(self, job: CommandSpec) -> CommandResult:
+    def run(self, spec: CommandSpec) -> CommandResult:
         """Run one command; see `Sandbox.run`."""
         with contextlib.ExitStack() as stack:
-            temp = stack.enter_context(_private_temp(job))
+            temp = stack.enter_context(_private_temp(spec))
             home = temp / ".home"
             home.mkdir(exist_ok=True)
-            options = self._options(job, temp) | stack.enter_context(_pointer(job, bind=self._namespaces))
-            env = {**self._profile.env, **(self._network if job.network else {})}
+            options = self._options(spec, temp) | stack.enter_context(_pointer(spec, mount=self._namespaces))
+            env = {**self._policy.env, **(self._network if spec.network else {})}
             env |= {"HOME": str(home), "TMPDIR": str(temp)}
-            return _launch(self.name, job, temp, options, env)
+            return _launch(self.name, spec, temp, options, env)
 
-    def _options(self, job: CommandSpec, temp: Path) -> dict[str, list[str]]:
-        writable = [job.work_tree, *job.writable, temp, *([job.private_git] if job.private_git else [])]
+    def _options(self, spec: CommandSpec, temp: Path) -> dict[str, list[str | bytes]]:
+        writable = [spec.work_tree, *spec.writable, temp, *([spec.private_git] if spec.private_git else [])]
         written = [path.resolve() for path in writable]
-        read = [path.resolve() for path in job.readable]
+        read = [*self._read, *(path.resolve() for path in spec.readable)]
+        covered = [place for place in self._policy.scratch if not _holds(place, (*read, *written))]
         return {
-            "landlock": ["1"],
-            **({"isolate": ["1"]} if self._namespaces else {}),
-            **({} if job.network else {"no-network": ["1"]}),
-            "ro": [str(path) for path in (*self._read, *read)],
-            "rw": [*(str(path) for path in written), "/dev/shm"],
-            "hide": [str(place) for place in self._closed if not _holds(place, (*read, *written))],
+            "landlock": [""],
+            **({"isolate": [""]} if self._namespaces else {}),
+            **({} if spec.network else {"no-network": [""]}),
+            **({"seccomp": [self._filter]} if self._filter else {}),
+            "ro": ["/proc", *(str(path) for path in read)],
+            "rw": [str(path) for path in written],
+            "cover": [str(place) for place in covered],
             "dev": [f"/dev/{name}" for name in _DEVICES],
         }
 
@@ -101,41 +125,47 @@ def _holds(place: Path, paths: Iterable[Path]) -> bool:
 
 
 def _launch(
-    kind: str, job: CommandSpec, temp: Path, options: Mapping[str, Sequence[str]], env: Mapping[str, str]
+    kind: str, spec: CommandSpec, temp: Path, options: Mapping[str, Sequence[str | bytes]], env: Mapping[str, str]
 ) -> CommandResult:
-    cwd = (job.cwd or job.work_tree).resolve()
-    if not cwd.is_dir():
-        raise CheckError(f"no such directory to run a command in: `{cwd}`")
-    with command_line(job.command) as line:
-        result = run_started(
-            Start(
-                argv=line.argv,
-                env={**env, **job.env},
-                cwd=cwd,
-                options={**options, **_limits(job.limits)},
-                fds=line.fds,
-            ),
-            kind=kind,
-            command=shown(job.command),
-            limits=job.limits,
-            watched=[job.work_tree, temp, *job.writable],
-            cancelled=job.cancelled,
-        )
+    check_work_tree(spec)
+    marker = f"{kind}-{secrets.token_hex(8)}"
+    with command_line(spec.command) as line:
+        request = {
+            "argv": [os.fsencode(word) for word in line.argv],
+            "env": {os.fsencode(k): os.fsencode(v) for k, v in {**env, **spec.env, _MARKER: marker}.items()},
+            "options": {
+                name: [value if isinstance(value, bytes) else os.fsencode(value) for value in values]
+                for name, values in {**options, **_limits(spec.limits)}.items()
+            },
+        }
+        with memory_file("request", marshal.dumps(request)) as fd:
+            result = run_process(
+                [*_LAUNCHER, str(fd)],
+                command=display_command(spec.command),
+                cwd=(spec.cwd or spec.work_tree).resolve(),
+                env={},
+                limits=spec.limits,
+                watched=[spec.work_tree, temp, *spec.writable],
+                pass_fds=(fd, *line.fds),
+                cancelled=spec.cancelled,
+            )
+    if result.exit_code == 137:  # perhaps the launcher was killed, and its children are nobody's now
+        kill_marked(f"{_MARKER}={marker}")
     if result.exit_code == 126 and result.output.startswith("git-mimo: "):
         raise CheckError(result.output.strip().removeprefix("git-mimo: "))
-    return named_memory_limit(result)
+    return result
 
 
-def _limits(limits: Limits) -> dict[str, list[str]]:
+def _limits(limits: Limits) -> dict[str, list[str | bytes]]:
     wanted = {"data": limits.memory_bytes, "nproc": limits.processes, "fsize": limits.file_bytes}
     return {name: [str(value)] for name, value in wanted.items() if value}
 
 
 @contextlib.contextmanager
-def _private_temp(job: CommandSpec) -> Iterator[Path]:
-    """The job's own temporary directory, or one for this command."""
-    if job.temp:
-        yield job.temp.resolve()
+def _private_temp(spec: CommandSpec) -> Iterator[Path]:
+    """The command's own temporary directory, or one that is removed afterwards."""
+    if spec.temp:
+        yield spec.temp.resolve()
         return
     path = Path(tempfile.mkdtemp(prefix="mimo-")).resolve()
     try:
@@ -145,16 +175,11 @@ def _private_temp(job: CommandSpec) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _pointer(job: CommandSpec, *, bind: bool) -> Iterator[dict[str, list[str]]]:
-    """Options that bind a pointer to the private repository over `.git`."""
-    place = job.work_tree.resolve() / ".git"
-    if job.private_git is None:
-        yield {}
-        return
-    text = b"gitdir: " + os.fsencode(job.private_git.resolve()) + b"\n"
-    if not place.exists() and not place.is_symlink():
-        place.write_bytes(text)
-    if not bind or not place.is_file():
+def _pointer(spec: CommandSpec, *, mount: bool) -> Iterator[dict[str, list[str | bytes]]]:
+    """Options that mount a pointer to the private repository over `.git`."""
+    text = git_pointer(spec)
+    place = spec.work_tree.resolve() / ".git"
+    if text is None or not mount or not place.is_file():
         yield {}
         return
     with tempfile.NamedTemporaryFile(prefix="mimo-pointer-") as file:
@@ -163,13 +188,14 @@ def _pointer(job: CommandSpec, *, bind: bool) -> Iterator[dict[str, list[str]]]:
         yield {"pointer": [file.name], "pointer-at": [str(place)]}
 
 
-def _outside(top: Path, hidden: Sequence[Path]) -> Iterator[Path]:
-    """The largest directories below `top` that hold no hidden place; devices are named one by one elsewhere."""
-    for path in sorted(top.iterdir()):
-        if path == Path("/dev") or path in hidden or path.is_symlink():
-            continue
-        if any(place.is_relative_to(path) for place in hidden):
-            with contextlib.suppress(OSError):
-                yield from _outside(path, hidden)
-        else:
-            yield path
+def _without(top: Path, shut: Sequence[Path]) -> Iterator[Path]:
+    """The largest paths from `top` down that hold nothing shut: a landlock rule can't make an exception."""
+    if top in shut:
+        return
+    if not _holds(top, shut):
+        yield top
+        return
+    with contextlib.suppress(OSError):
+        for path in sorted(top.iterdir()):
+            if not path.is_symlink():
+                yield from _without(path, shut)

@@ -6,8 +6,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from gitmimo.processes import measure_tree, proportional_memory
 from gitmimo.sandbox.base import Limits
-from gitmimo.sandbox.proctree import measure, proportional_memory
 
 _EAGER_S = 0.05  # between samples during the first seconds, when a bomb would go off
 _CALM_S = 0.5
@@ -15,10 +15,10 @@ _EAGER_UNTIL_S = 3.0
 _FREE_FLOOR = 256 << 20  # below this much free space everything else is in danger
 
 
-class Watch:
-    """Names the limit that a process tree has passed.
+class LimitMonitor:
+    """Names the limit that a process tree has exceeded.
 
-    Between two samples a tree can pass a limit by what it can do in that time. Disk is judged by what became less on
+    Between two samples a tree can exceed a limit by what it can do in that time. Disk is judged by what became less on
     the file system of the writable directories and, when that is suspicious, by counting what lies in them.
     """
 
@@ -31,20 +31,20 @@ class Watch:
         self._before = [_free(path) for path in self._writable]
         self._next_count = 0.0
 
-    def passed_limit(self) -> str:
+    def exceeded(self) -> str:
         """`processes`, `memory`, `disk` or nothing; cheap when asked too often."""
         now = time.monotonic()
         if now < self._next:
             return ""
-        found = self._passed_tree() or self._passed_disk(now)
+        found = self._tree_exceeds() or self._disk_exceeds(now)
         spent = time.monotonic() - now
         pause = _EAGER_S if now - self._started < _EAGER_UNTIL_S else _CALM_S
         self._next = now + max(pause, 20 * spent)  # at most 5 % of one processor
         return found
 
-    def _passed_tree(self) -> str:
+    def _tree_exceeds(self) -> str:
         limits = self._limits
-        use = measure(self._root)
+        use = measure_tree(self._root)
         if limits.processes and use.processes > limits.processes:
             return "processes"
         if (
@@ -55,10 +55,13 @@ class Watch:
             return "memory"
         return ""
 
-    def _passed_disk(self, now: float) -> str:
-        for path, (bytes_before, files_before) in zip(self._writable, self._before, strict=True):
-            free_bytes, free_files = _free(path)
-            lost_bytes, lost_files = bytes_before - free_bytes, files_before - free_files
+    def _disk_exceeds(self, now: float) -> str:
+        for path, before in zip(self._writable, self._before, strict=True):
+            now_free = _free(path)
+            if before is None or now_free is None:
+                continue  # the command removed the directory
+            free_bytes = now_free[0]
+            lost_bytes, lost_files = before[0] - free_bytes, before[1] - now_free[1]
             if free_bytes < _FREE_FLOOR and lost_bytes > _FREE_FLOOR:
                 return "disk"
             much = self._limits.disk_bytes and lost_bytes > self._limits.disk_bytes
@@ -82,9 +85,10 @@ class Watch:
         return False
 
 
-def _free(path: Path) -> tuple[int, int]:
+def _free(path: Path) -> tuple[int, int] | None:
+    """Bytes and files that the file system still has room for; None where the directory is gone."""
     try:
         state = os.statvfs(path)
     except OSError:
-        return 0, 0
+        return None
     return state.f_bavail * state.f_frsize, state.f_favail

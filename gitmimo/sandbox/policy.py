@@ -1,4 +1,4 @@
-"""What a command may see of the machine: hidden places, the toolchains that stay readable, and a clean environment."""
+"""What a command may see of the machine: system directories, toolchains, and a clean environment."""
 
 import os
 import shutil
@@ -49,49 +49,82 @@ _TOOLS = _words(
 _PREFIX_PARTS = ("bin", "lib", "lib64", "libexec", "share", "include")
 
 
+_SYSTEM = _words("/usr /bin /sbin /lib /lib32 /lib64 /libx32 /etc /nix /gnu /var/lib/texmf /var/cache/fontconfig")
+_HARDWARE = ("/sys/devices/system", "/sys/fs/cgroup")  # processors, memory, and our share of them
+# their values are directories of programs and libraries
+_PLACES_IN_VARIABLES = _words(
+    "JAVA_HOME GOROOT GOPATH GOMODCACHE RUSTUP_HOME PYENV_ROOT NVM_DIR VIRTUAL_ENV CONDA_PREFIX SDKMAN_DIR MAVEN_HOME "
+    "VOLTA_HOME ASDF_DIR ASDF_DATA_DIR SSL_CERT_FILE SSL_CERT_DIR NIX_PROFILES NIX_SSL_CERT_FILE LD_LIBRARY_PATH"
+)
+_TEMPORARY = ("/tmp", "/var/tmp", "/run")
+_MOST_MASKED = 200
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxPolicy:
-    """One machine seen from inside a sandbox. Paths are absolute, without symlinks, and exist."""
+    """What a command may see of this machine. Paths are absolute, without symlinks, and exist.
+
+    Nothing is readable but `readable`, and of that not what lies in a deeper `hidden` or `masked` path.
+    """
 
     home: Path
-    hidden: tuple[Path, ...]  # appear empty
-    readable: tuple[Path, ...]  # inside a hidden place and yet readable
-    masked: tuple[Path, ...]  # single files that only root's rights or a socket's path would open
+    readable: tuple[Path, ...]  # system directories and toolchains
+    scratch: tuple[Path, ...]  # empty and writable: home and the temporary directories
+    hidden: tuple[Path, ...]  # directories below a readable one that appear empty
+    masked: tuple[Path, ...]  # files below a readable one that appear empty
+    links: Mapping[Path, str]  # symlinks on the way to what is readable, and where they point
     env: Mapping[str, str]
-
-    def is_hidden(self, path: Path) -> bool:
-        """Whether a path lies in a hidden place."""
-        return any(path.is_relative_to(place) for place in self.hidden)
 
 
 def build_policy(
     environ: Mapping[str, str], *, hidden: Iterable[Path] = (), readable: Iterable[Path] = (), interpreter: Path
 ) -> SandboxPolicy:
-    """Work out what is hidden and which toolchains below it the programs on PATH need.
+    """Work out which system directories and toolchains the programs on PATH need.
 
-    `hidden` and `readable` add to it; `interpreter` is the Python that runs git-mimo.
+    `readable` adds to them and `hidden` takes away; `interpreter` is the Python that runs git-mimo.
     """
     home = Path(environ.get("HOME") or "/nonexistent")
-    places = _existing([home, Path("/home"), Path("/root"), Path("/tmp"), Path("/var/tmp"), Path("/run"), *hidden])
-    places = [p for p in places if p != Path("/") and not any(p != q and p.is_relative_to(q) for q in places)]
+    scratch = [place for place in _existing([home, *map(Path, _TEMPORARY)]) if place != Path("/")]
+    closed = [*scratch, *_existing([Path("/home"), Path("/root"), *hidden])]
     path = _clean_path(environ.get("PATH", os.defpath))
-    needed = [*_tool_places(home), *_path_places(path), *interpreter_places(interpreter), *readable]
-    forbidden = [home / name for name in _FORBIDDEN]
-    allowed = [
-        p
-        for p in _existing(needed)
-        if any(p.is_relative_to(place) for place in places)
-        and p not in places
-        and p != home.resolve()
-        and not any(p.is_relative_to(f) or f.is_relative_to(p) for f in forbidden if f.exists())
-    ]
+    tools = [*_tool_places(home), *_path_places(path), *_variable_places(environ), *interpreter_places(interpreter)]
+    system = [Path(name) for name in (*_SYSTEM, *_HARDWARE, "/etc/resolv.conf")]
+    wanted = [*system, *tools, *readable]
+    forbidden = [place for name in _FORBIDDEN if (place := home / name).exists()]
+    allowed = _outermost(
+        place
+        for place in _existing(wanted)
+        if place != Path("/")
+        and place not in closed
+        and not any(place.is_relative_to(secret) or secret.is_relative_to(place) for secret in forbidden)
+    )
+    private = _private_below([place for place in map(Path, ("/etc", "/usr/local/etc")) if place.is_dir()])
+    within = [place for place in _existing(hidden) if any(place.is_relative_to(open_) for open_ in allowed)]
     return SandboxPolicy(
         home=home,
-        hidden=tuple(places),
-        readable=tuple(p for p in allowed if not any(p != q and p.is_relative_to(q) for q in allowed)),
-        masked=_masked(places),
+        readable=tuple(allowed),
+        scratch=tuple(scratch),
+        hidden=tuple(_outermost([*within, *(place for place in private if place.is_dir())])),
+        masked=tuple(place for place in private if not place.is_dir()),
+        links=symlinks_on(wanted),
         env={**_kept(environ, _KEPT), **_tool_homes(environ, home), **_SET, "PATH": os.pathsep.join(path)},
     )
+
+
+def symlinks_on(paths: Iterable[Path]) -> dict[Path, str]:
+    """Every symlink among the parts of the paths, with what it points at; where one leads is looked at as well."""
+    found: dict[Path, str] = {}
+    queue = [Path(os.path.normpath(path)) for path in paths]
+    while queue:
+        path = queue.pop()
+        for part in (*reversed(path.parents), path):
+            if os.path.islink(part):  # noqa: PTH114
+                if part not in found:
+                    found[part] = os.fspath(part.readlink())
+                    rest = path.relative_to(part)
+                    queue.append(Path(os.path.normpath(part.parent / found[part] / rest)))
+                break
+    return found
 
 
 def interpreter_places(interpreter: Path) -> list[Path]:
@@ -168,7 +201,7 @@ def _prefix_places(directory: Path) -> list[Path]:
     if directory.name == "shims":
         return _manager_places(prefix)
     if (prefix / "pyvenv.cfg").is_file() or (prefix / "conda-meta").is_dir():
-        return [prefix, *_base_of(prefix / "pyvenv.cfg")]
+        return [prefix, *_base_of(prefix / "pyvenv.cfg"), *_borrowed_packages(prefix)]
     parts = _PREFIX_PARTS if prefix.name != ".local" else ("bin", "lib")
     return [directory, *(prefix / part for part in parts)]
 
@@ -192,24 +225,45 @@ def _base_of(config: Path) -> list[Path]:
     return []
 
 
+def _borrowed_packages(prefix: Path) -> list[Path]:
+    """Packages of other environments that an environment's path files add; not the projects that they name."""
+    found = []
+    for file in prefix.glob("lib/python*/site-packages/*.pth"):
+        places = [Path(line) for line in file.read_text(encoding="utf-8", errors="replace").splitlines()]
+        found += [place for place in places if place.is_absolute() and place.name.endswith("-packages")]
+    return found
+
+
 def _existing(paths: Iterable[Path]) -> list[Path]:
-    return list(dict.fromkeys(path.resolve() for path in paths if path.exists()))
+    # not `Path.exists`, which raises below a directory that is closed to us
+    return list(dict.fromkeys(path.resolve() for path in paths if os.path.exists(path)))  # noqa: PTH110
 
 
-def _masked(hidden: Sequence[Path]) -> tuple[Path, ...]:
+def _outermost(paths: Iterable[Path]) -> list[Path]:
+    found = list(dict.fromkeys(paths))
+    return [path for path in found if not any(path != other and path.is_relative_to(other) for other in found)]
+
+
+def _variable_places(environ: Mapping[str, str]) -> list[Path]:
+    words = [word for name in _PLACES_IN_VARIABLES for word in environ.get(name, "").replace(" ", ":").split(":")]
+    return [Path(word) for word in words if word.startswith("/")]
+
+
+def _private_below(places: Sequence[Path]) -> list[Path]:
+    """Files and directories that we may read and not everybody may: with us, commands in a sandbox could, too."""
     found: list[Path] = []
-    if os.geteuid() == 0:  # without capabilities root still owns these
-        secret = ["/etc/shadow", "/etc/shadow-", "/etc/gshadow", "/etc/gshadow-", "/etc/krb5.keytab"]
-        found += [Path(name) for name in secret] + sorted(Path("/etc/ssh").glob("ssh_host_*_key"))
-    found += _sockets()
-    return tuple(p for p in _existing(found) if not any(p.is_relative_to(place) for place in hidden))
-
-
-def _sockets() -> list[Path]:
-    """Sockets that somebody listens on now and that we could connect to: a read-only mount doesn't stop that."""
-    try:
-        lines = Path("/proc/net/unix").read_text(encoding="utf-8", errors="surrogateescape").splitlines()
-    except OSError:
-        return []
-    names = {parts[7] for parts in (line.split(None, 7) for line in lines[1:]) if len(parts) == 8}
-    return [Path(name) for name in sorted(names) if name.startswith("/") and os.access(name, os.W_OK)]
+    queue = list(places)
+    while queue and len(found) < _MOST_MASKED:
+        try:
+            entries = list(os.scandir(queue.pop()))
+        except OSError:
+            continue
+        for entry in entries:
+            if entry.is_symlink():
+                continue
+            is_directory = entry.is_dir()
+            if entry.stat(follow_symlinks=False).st_mode & (0o005 if is_directory else 0o004):
+                queue += [Path(entry.path)] if is_directory else []
+            elif os.access(entry.path, os.R_OK):
+                found.append(Path(entry.path))
+    return found

@@ -55,12 +55,12 @@ def open_sandbox(
     if kind not in KINDS:
         raise UsageError(f"unknown sandbox: `{kind}`", hint=f"one of: {', '.join(KINDS)}")
     outer = os.environ if environ is None else environ
-    profile = build_policy(outer, hidden=hidden, readable=readable, interpreter=Path(sys.executable))
+    policy = build_policy(outer, hidden=hidden, readable=readable, interpreter=Path(sys.executable))
     if kind == "none":
-        return PlainSandbox(profile, outer)
+        return PlainSandbox(policy, outer)
     problems = []
     for name in _BEST_FIRST if kind == "auto" else (kind,):
-        made = _make(name, profile, outer)
+        made = _make(name, policy, outer)
         if isinstance(made, ProbeResult):
             problems.append(made)
         else:
@@ -73,25 +73,25 @@ def open_sandbox(
 def probe_sandboxes(environ: Mapping[str, str] | None = None) -> tuple[ProbeResult, ...]:
     """Try every kind of sandbox and say what works, what does not and why."""
     outer = os.environ if environ is None else environ
-    profile = build_policy(outer, interpreter=Path(sys.executable))
-    made = [_make(name, profile, outer) for name in _BEST_FIRST]
+    policy = build_policy(outer, interpreter=Path(sys.executable))
+    made = [_make(name, policy, outer) for name in _BEST_FIRST]
     return tuple(env if isinstance(env, ProbeResult) else ProbeResult(kind=env.name, gaps=env.gaps) for env in made)
 
 
-def _make(kind: str, profile: SandboxPolicy, environ: Mapping[str, str]) -> Sandbox | ProbeResult:
+def _make(kind: str, policy: SandboxPolicy, environ: Mapping[str, str]) -> Sandbox | ProbeResult:
     if kind == "bwrap":
         program = shutil.which("bwrap", path=environ.get("PATH"))
         if program is None:
             return ProbeResult(kind=kind, problem="`bwrap` is not installed", remedy=_INSTALL)
-        return _tried(BwrapSandbox(Path(program).resolve(), profile, environ), _userns_remedy())
+        return _tried(BwrapSandbox(Path(program).resolve(), policy, environ), _userns_remedy())
     if not sys.platform.startswith("linux") or not landlock_abi():
         return ProbeResult(
             kind=kind, problem="the kernel has no landlock (5.13 or newer, `lsm=landlock`)", remedy=_INSTALL
         )
-    whole = _tried(LandlockSandbox(profile, environ, namespaces=True), _INSTALL)
+    whole = _tried(LandlockSandbox(policy, environ, namespaces=True), _INSTALL)
     if not isinstance(whole, ProbeResult):
         return whole
-    return _tried(LandlockSandbox(profile, environ, namespaces=False), _INSTALL)
+    return _tried(LandlockSandbox(policy, environ, namespaces=False), _INSTALL)
 
 
 def _tried(sandbox: Sandbox, remedy: str) -> Sandbox | ProbeResult:
@@ -101,13 +101,13 @@ def _tried(sandbox: Sandbox, remedy: str) -> Sandbox | ProbeResult:
         outside.mkdir()
         inside.mkdir()
         (outside / "secret").write_text("secret\n", encoding="utf-8")
-        job = CommandSpec(
+        spec = CommandSpec(
             command=["sh", "-c", _PROBE, "sh", str(outside)],
             work_tree=inside,
             limits=Limits(timeout_s=20, capture_bytes=4000),
         )
         try:
-            result = sandbox.run(job)
+            result = sandbox.run(spec)
         except CheckError as error:
             return ProbeResult(kind=sandbox.name, problem=error.message, remedy=remedy)
         if result.exit_code == 0 and (inside / "written").exists() and not (outside / "mark").exists():

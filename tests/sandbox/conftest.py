@@ -1,4 +1,4 @@
-"""Every kind of any_sandbox that works on this machine."""
+"""Every kind of sandbox that works on this machine."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -41,7 +41,7 @@ def sandbox(any_sandbox: Sandbox) -> Sandbox:
 
 @pytest.fixture
 def run(any_sandbox: Sandbox, work_tree: Path) -> Run:
-    """Runs a command in the any_sandbox at hand."""
+    """Runs a command in the sandbox at hand."""
 
     def do(command: str | list[str], *, limits: Limits | None = None, **options: object) -> CommandResult:
         job = CommandSpec(command=command, work_tree=work_tree, limits=limits or Limits(timeout_s=30))

@@ -245,7 +245,7 @@ class TestGit:
     def job(self, git: GitBuilder, work_tree: Path, tmp_path: Path, any_sandbox: Sandbox) -> CommandSpec:
         """A worktree of a repository with history, a later branch and a sibling, given a private git."""
         if any("git does not work" in gap for gap in any_sandbox.gaps) or any_sandbox.name == "none":
-            pytest.skip("nothing can be bound over `.git` here")
+            pytest.skip("nothing can be mounted over `.git` here")
         base = git.commit({"a.txt": "one\n"})
         git("branch", "mimo/s/2")
         git.commit({"a.txt": "solution\n"}, "later")
@@ -394,7 +394,7 @@ def test_lock_is_not_held_by_a_running_command(any_sandbox: Sandbox, work_tree: 
 
 
 def overhead_ms(kind: str, work_tree: Path, runs: int = 50) -> tuple[float, float]:
-    """Median milliseconds of one command in an any_sandbox and of the same without, taken in turns."""
+    """Median milliseconds of one command in a sandbox and of the same without, taken in turns."""
     any_sandbox = open_sandbox(kind)
     job = CommandSpec(command=["true"], work_tree=work_tree)
     inside, without = [], []
