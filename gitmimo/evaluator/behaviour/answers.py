@@ -49,7 +49,7 @@ def compare_answers(before: Observation, after: Observation) -> AnswerDifference
     if before is None or after is None:
         return None
     if "unbuilt" in before and "unbuilt" not in after:  # a function that base doesn't have
-        return AnswerDifference(kind=DifferenceKind.NOW_ANSWERS, before="(does not exist)", after=answer_text(after))
+        return AnswerDifference(kind=DifferenceKind.NOW_ANSWERS, before=answer_text(before), after=answer_text(after))
     old, new = before.get("steps", []), after.get("steps", [])
     for number, (left, right) in enumerate(zip(old, new, strict=False)):
         kind = _kind(left, right)
@@ -74,7 +74,7 @@ def compare_answers(before: Observation, after: Observation) -> AnswerDifference
 def answer_text(observation: Observation) -> str:
     """The answer of the last call, for people."""
     if not is_comparable(observation):
-        return "not known"
+        return "(does not exist)" if observation else "not known"
     steps = observation.get("steps", []) if observation else []
     return _text(steps[-1]) if steps else "nothing"
 

@@ -35,7 +35,7 @@ class Replay:
     everything that is left to chance."""
 
     seconds: float
-    call_s: float = 0.3
+    call_s: float = 0.2  # of processor time
     seed: int = 0
     attributes: tuple[str, ...] = ()  # of objects: those that tests read, looked at after the last call
 

@@ -148,6 +148,9 @@ def _agreement(compared: Compared, tree: Oid, trees: Sequence[Oid], valid: Seque
 
 
 def _agree(left: Observation, right: Observation) -> bool:
+    """Whether two answers are equal, as far as is known: without time for one of them nothing is known."""
+    if left is None or right is None:
+        return True
     return is_comparable(left) == is_comparable(right) and not differs(left, right, output=False)
 
 

@@ -112,7 +112,7 @@ class PythonLanguage:
         """See `Language`. The seed becomes that of `hash` for texts, and moves the clock."""
         home, out = _prepare(fresh, "replay.py")
         settings = {
-            "calls": [{"steps": call.steps} for call in calls],
+            "calls": [{"function": call.function, "steps": call.steps} for call in calls],
             "roots": _roots(fresh, layout),
             "seconds": how.seconds,
             "call_s": how.call_s,

@@ -1,0 +1,81 @@
+"""Each pool as a repository, and what the product's own code says about the behaviour of its answers."""
+
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.selection.pools import Pool
+from gitmimo.codec import from_json, to_json
+from gitmimo.evaluator.baseline import measure_base
+from gitmimo.evaluator.behaviour.compare import compare_behaviour
+from gitmimo.evaluator.behaviour.report import BehaviourReport
+from gitmimo.evaluator.bench import Bench
+from gitmimo.evaluator.command import ReportFormat, TestCommand, TestKind
+from gitmimo.git.repository import Repository
+from gitmimo.git.tree import put_files
+from gitmimo.records import Oid
+from gitmimo.sandbox.base import Limits
+from gitmimo.sandbox.probe import open_sandbox
+
+_GIT = ("-c", "user.name=Bench", "-c", "user.email=bench@example.org", "-c", "commit.gpgsign=false")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparedPool:
+    """What was found out about a pool: `trees` by answer, in the order of the pool; equal answers have equal trees."""
+
+    trees: tuple[Oid, ...]
+    sizes: tuple[int, ...]  # lines changed
+    report: BehaviourReport
+    seconds: float
+
+    def to_json(self) -> dict[str, object]:
+        """Plain values."""
+        return {"trees": self.trees, "sizes": self.sizes, "report": to_json(self.report), "seconds": self.seconds}
+
+    @classmethod
+    def from_json(cls, value: dict[str, object]) -> "ComparedPool":
+        """From plain values."""
+        return from_json(cls, value)
+
+
+def compare_pool(pool: Pool, scratch: Path, *, sandbox: str = "none") -> ComparedPool:
+    """Make a repository of the pool's base, a tree of each answer, and compare their behaviour."""
+    started = time.monotonic()
+    root = scratch / "repository"
+    for path, text in pool.base.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text, encoding="utf-8")
+    for args in (["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-q", "-m", "base"]):
+        subprocess.run(["git", "-C", str(root), *_GIT, *args], check=True, capture_output=True)
+    repository = Repository.discover(root)
+    base = repository.resolve("HEAD")
+    tests = TestCommand(
+        command=f"PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 {sys.executable} -m pytest -q",
+        kind=TestKind.PYTEST,
+        report=ReportFormat.PYTEST,
+        interpreter=Path(sys.executable),
+    )
+    bench = Bench(
+        repository=repository,
+        sandbox=open_sandbox(sandbox, environ=os.environ),
+        base=base,
+        scratch=scratch / "trees",
+        tests=tests,
+        limits=Limits(timeout_s=120),
+    )
+    trees = [
+        put_files(repository, repository.tree_of(base), {path: text.encode() for path, text in answer.files.items()})
+        for answer in pool.answers
+    ]
+    baseline = measure_base(bench, runs=1)
+    report = compare_behaviour(bench, baseline, trees, fixed_tests=baseline.failed_ids)
+    return ComparedPool(
+        trees=tuple(trees),
+        sizes=tuple(sum(len(text.splitlines()) for text in answer.files.values()) for answer in pool.answers),
+        report=report,
+        seconds=time.monotonic() - started,
+    )
