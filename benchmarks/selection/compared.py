@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.selection.pools import Pool
+from gitmimo.behaviour import BehaviourReport
 from gitmimo.codec import from_json, to_json
 from gitmimo.evaluator.baseline import measure_base
 from gitmimo.evaluator.behaviour.compare import compare_behaviour
-from gitmimo.evaluator.behaviour.report import BehaviourReport
 from gitmimo.evaluator.bench import Bench
 from gitmimo.evaluator.command import ReportFormat, TestCommand, TestKind
 from gitmimo.git.repository import Repository

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from gitmimo.behaviour import BehaviourReport, DifferenceKind
 from gitmimo.codec import from_json, to_json
-from gitmimo.evaluator.behaviour.report import BehaviourReport, DifferenceKind
 from tests.evaluator.behaviour.conftest import Compare
 
 
