@@ -1,6 +1,7 @@
 """The architecture: imports point down, form no ring, and each library has one owner."""
 
 import ast
+import functools
 import graphlib
 from pathlib import Path
 
@@ -49,6 +50,7 @@ OWNERS = {
 }
 
 
+@functools.cache
 def _modules() -> dict[str, set[str]]:
     """Dotted module names, each with the dotted names it imports anywhere in its text."""
     found: dict[str, set[str]] = {}
