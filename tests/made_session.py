@@ -190,10 +190,10 @@ def _land(
         },
     )
     change = commit.write_commit(repository, tree=changed, parents=(result.base,), message=message)
-    record = {f".mimo/sessions/{result.session}.md": f"# {result.task}\n".encode(), **(learned or {})}
-    whole = tree.put_files(repository, changed, record)
-    message = commit.add_trailers(f"mimo: record of session {result.session}\n", {"Mimo-Session": result.session})
-    tip = commit.write_commit(repository, tree=whole, parents=(change,), message=message)
+    tip = change
+    if learned:  # as a dream's commit on top of it
+        whole = tree.put_files(repository, changed, learned)
+        tip = commit.write_commit(repository, tree=whole, parents=(change,), message="dream: 1 note\n")
     branch = refs.result_branch(result.session, result.task, prefix=prefix)
     note = dump_json(
         {

@@ -119,7 +119,7 @@ def _print(found: Provenance) -> None:
     if found.session is None:
         rows.append(("session", found.problem or "none: no session of git-mimo is known for this commit"))
     else:
-        rows.append(("session", found.session + (f", record in {found.record}" if found.record else "")))
+        rows.append(("session", found.session))
     if found.candidate is not None:
         rows.append(("candidate", str(found.candidate)))
     if found.step is not None:

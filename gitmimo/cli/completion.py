@@ -16,7 +16,7 @@ FILES = {
 def completion_command(shell: str) -> int:
     """Print the completions for a shell: they serve `git mimo`, `git-mimo` and `mimo`.
 
-    They complete commands, options, sessions, candidates, models, skills, facts and settings by reading files and
+    They complete commands, options, sessions, candidates, models, skills and settings by reading files and
     asking git; git-mimo itself is not started.
     """
     import importlib.resources

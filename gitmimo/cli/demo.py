@@ -45,8 +45,8 @@ def demo_command(directory: Path | None, model: str, candidates: int, sandbox: s
     if result.status is SessionStatus.PASSED:
         render.out("")
         for arguments in (
-            ["log", "--stat", "--format=%h %s%n%n%b", "-2"],
-            ["diff", "HEAD~2", "HEAD", "--", ".", ":!.mimo"],
+            ["log", "--stat", "--format=%h %s%n%n%b", "-1"],
+            ["diff", "HEAD~1", "HEAD"],
         ):
             render.out(f"$ git {' '.join(arguments[:1])}")
             render.out(run_git(arguments, cwd=where).stdout.decode(errors="replace").rstrip())

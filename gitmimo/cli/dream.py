@@ -1,88 +1,90 @@
-"""`git mimo dream`: what sessions taught becomes facts and skills, on a branch to be reviewed."""
+"""`git mimo dream`: what sessions taught is offered, and what you say yes to stands on a branch to be reviewed."""
 
-import difflib
+import sys
 
 import click
 
 from gitmimo.cli import render
 from gitmimo.cli.options import json_option, load_config, open_repository
 from gitmimo.errors import UsageError
+from gitmimo.records import new_session_id
 from gitmimo.text import escape_controls
-from gitmimo.workflow.skilled import dream_over, undo_dream
+from gitmimo.workflow.dream import Admitted, admit, diff_lines, find_dream, publish, undo_dream
+from gitmimo.workflow.models import open_models
 
 
 @click.command("dream")
 @click.argument("sessions", nargs=-1)
-@click.option("--all", "everything", is_flag=True, help="Every session that passed.")
-@click.option("--dry-run", is_flag=True, help="Show what would be committed.")
-@click.option("--no-llm", is_flag=True, help="Never ask a model, not even for a name (default without --model).")
-@click.option("--model", help="Model that may name and polish what was found.")
-@click.option("--undo", is_flag=True, help="Take the newest dream's branch back.")
+@click.option("-y", "--yes", is_flag=True, help="Admit everything that is offered.")
+@click.option("--dry-run", is_flag=True, help="Show what --yes would commit; change nothing.")
+@click.option("--model", help="Model that writes the drafts' names and descriptions.")
+@click.option("--undo", is_flag=True, help="Take the newest dream back.")
 @json_option
 def dream_command(
-    sessions: tuple[str, ...],
-    everything: bool,
-    dry_run: bool,
-    no_llm: bool,
-    model: str | None,
-    undo: bool,
-    as_json: bool,
+    sessions: tuple[str, ...], yes: bool, dry_run: bool, model: str | None, undo: bool, as_json: bool
 ) -> int:
-    """Turn sessions into what is worth keeping: facts with evidence, and skills that replay without a model.
+    """Turn sessions and landed changes into notes and skills.
 
-    The trajectories are read and never changed. What was learned stands on a branch mimo/dream-<id>.
+    Asks about each note and each draft. What you say yes to is one commit on a branch mimo/dream-<id>; the branches of
+    candidates' steps go, and private refs keep the steps until `git mimo gc`. Without a terminal only notes that two
+    sessions came to are committed.
     """
-    if no_llm and model:
-        raise UsageError("--no-llm and --model exclude each other")
-    if sessions and everything:
-        raise UsageError("name sessions or give --all, not both")
     repository = open_repository()
     if undo:
-        branch = undo_dream(repository)
+        if sessions or yes or dry_run or model:
+            raise UsageError("--undo takes nothing else")
+        undone = undo_dream(repository)
         if as_json:
-            render.emit_json({"schema": "git-mimo/dream/1", "undone": branch})
+            render.emit_json({"schema": "git-mimo/dream/1", "undone": list(undone)})
         else:
-            render.say(f"taken back: {branch}")
+            render.say(f"taken back: {', '.join(undone)}")
         return 0
     config = load_config(repository, {"model": (model,) if model else ()})
-    found, published = dream_over(
-        repository, config, sessions, everything=everything, with_model=bool(model), dry_run=dry_run
-    )
-    if as_json:
-        render.emit_json(
-            {
-                "schema": "git-mimo/dream/1",
-                "branch": published,
-                "skills": list(found.skills),
-                "facts": [fact.id for fact in found.facts],
-                "changed": sorted(found.changes),
-                "nothing_because": found.nothing_because,
-                "notes": {learned.session: learned.note for learned in found.learned if learned.note},
-            }
-        )
-        return 0
-    for learned in found.learned:
-        if learned.skill is not None:
-            render.say(f"{learned.session}: {learned.recorded_steps} steps, {learned.kept_steps} kept, replayed twice")
-        elif learned.note:
-            render.say(f"{learned.session}: no skill: {learned.note}")
-    if found.is_empty:
-        render.say(f"nothing to learn: {found.nothing_because}")
-        return 0
+    pool = open_models(repository, config, new_session_id()) if model else None
+    try:
+        dream = find_dream(repository, config, sessions, model=pool.metered(0, "dream") if pool else None)
+    finally:
+        if pool:
+            pool.close()
+    asks = not (yes or dry_run or as_json) and sys.stdin.isatty() and sys.stderr.isatty()
+    admitted = admit(repository, dream, ask=_ask if asks else lambda _kind, _text: True if yes or dry_run else None)
     if dry_run:
-        for path, data in sorted(found.changes.items()):
-            _show_change(path, repository.read_blob(repository.resolve("HEAD"), path), data)
+        lines = diff_lines(repository, dream.at, admitted.changes)
+        if as_json:
+            render.emit_json(_as_json(None, admitted, offered=0))
+        else:
+            render.out_raw("".join(f"{line}\n" for line in lines))
         return 0
-    render.say(found.message.split("\n")[0])
-    render.out(str(published))
-    render.hint(f"git log -p -1 {published}\ngit merge {published}")
+    where = publish(repository, config, dream, admitted)
+    offered = len(dream.offers) + len(dream.drafts) - len(admitted.notes) - len(admitted.skills)
+    if as_json:
+        render.emit_json(_as_json(where, admitted, offered=offered))
+        return 0
+    if dream.squashed:
+        render.say(f"{len(dream.squashed)} branches of steps squashed; `git mimo log` still shows them")
+    if where is None:
+        render.say(f"nothing to commit; {offered} offered" if offered and not asks else "nothing new")
+        return 0
+    render.say(admitted.message.partition("\n")[0])
+    render.out(where)
+    render.hint(f"git log -p -1 {where}\ngit merge {where}")
     return 0
 
 
-def _show_change(path: str, old: bytes | None, new: bytes | None) -> None:
-    before, after = ((data or b"").decode(errors="replace").splitlines() for data in (old, new))
-    old_name, new_name = (
-        f"{side}/{path}" if data is not None else "/dev/null" for side, data in (("a", old), ("b", new))
+def _ask(kind: str, text: str) -> bool | None:
+    render.say(escape_controls(text))
+    answer = click.prompt(
+        f"admit this {kind}? [y]es, [n]o for good, [l]ater", default="l", show_default=False, err=True
     )
-    for line in difflib.unified_diff(before, after, old_name, new_name, lineterm=""):
-        render.out_raw(f"{escape_controls(line)}\n")
+    return {"y": True, "n": False}.get(str(answer).strip().lower()[:1])
+
+
+def _as_json(where: str | None, admitted: Admitted, *, offered: int) -> dict[str, object]:
+    return {
+        "schema": "git-mimo/dream/1",
+        "branch": where,
+        "skills": [skill.name for skill in admitted.skills],
+        "notes": [note.text for note in admitted.notes],
+        "changed": sorted(admitted.changes),
+        "offered": offered,
+    }

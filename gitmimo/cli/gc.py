@@ -20,8 +20,8 @@ def gc_command(dry_run: bool, expire: str, as_json: bool) -> int:
     killed candidate had not committed is kept under refs/mimo/unfinished. Freed objects go with git's own gc.
     """
     from gitmimo.git.holding import sweep_holds
-    from gitmimo.workflow.cut_off import mend_cut_off_commit
     from gitmimo.workflow.gc import find_garbage, parse_expiry
+    from gitmimo.workflow.mimo_commits import mend_cut_off_commit
 
     repository = open_repository()
     config = load_config(repository)

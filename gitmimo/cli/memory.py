@@ -1,104 +1,65 @@
-"""`git mimo memory`: facts that later sessions should know, committed beside the code."""
+"""`git mimo memory`: notes that later sessions should know, one line each."""
 
-from collections.abc import Iterable
+from dataclasses import replace
 
 import click
 
 from gitmimo.cli import render
 from gitmimo.cli.help import Group
-from gitmimo.cli.options import json_option, open_repository, short
+from gitmimo.cli.options import json_option, load_config, open_repository, short
 from gitmimo.codec import to_json
 from gitmimo.errors import BadMemory, UsageError
-from gitmimo.memory.contradictions import Contradiction, find_contradictions
-from gitmimo.memory.facts import Fact, FactKind, FactStatus, new_fact
+from gitmimo.memory.notes import NoteKind, add_notes, find_note, new_note, put_notes, read_notes
 from gitmimo.memory.recall import recall
-from gitmimo.memory.store import add_facts, forget, pin_sources, read_memory, replace_facts, verify
-from gitmimo.records import utc_now
-from gitmimo.workflow.remember import commit_to_checkout
+from gitmimo.text import escape_controls
+from gitmimo.workflow.memory_home import memory_view, save_memory
 
 
 @click.group("memory", cls=Group)
 def memory_command() -> None:
-    """Facts that later sessions should know, one file each under .mimo/memory/."""
+    """Notes that later sessions should know, one line each in .mimo/MEMORY.md."""
 
 
 @memory_command.command("add")
 @click.argument("text")
-@click.option("--kind", type=click.Choice([kind.value for kind in FactKind]), default="rule", show_default=True,
-              help="What kind of fact it is.")  # fmt: skip
-@click.option("--source", multiple=True, help="File that the fact rests on; stale when it changes.", metavar="PATH")
+@click.option("--kind", type=click.Choice([kind.value for kind in NoteKind]), default="rule", show_default=True,
+              help="The group it stands in.")  # fmt: skip
+@click.option("--source", multiple=True, help="File that the note rests on; stale when it changes.", metavar="PATH")
 @json_option
 def add_command(text: str, kind: str, source: tuple[str, ...], as_json: bool) -> int:
-    """Remember TEXT (1 to 3 lines) and commit it."""
+    """Remember TEXT, one line, and commit it."""
     repository = open_repository()
+    config = load_config(repository)
     head = repository.resolve("HEAD")
-    fact = new_fact(
-        kind=FactKind(kind),
-        text=text,
-        created=utc_now(),
-        status=FactStatus.VERIFIED,  # a person says so
-        sources=pin_sources(repository, head, source),
-        commits=(head,),
-    )
-    facts = read_memory(repository, head).facts
-    known = next((other for other in facts if other.id == fact.id), None)
-    commit = None
-    if known is None or not _says_enough(known, fact):
-        changes = add_facts(repository, head, [fact])
-        commit = commit_to_checkout(repository, changes, f"mimo: remember {fact.id}\n\n{fact.text}\n")
-    opposed = [found for found in find_contradictions([*facts, fact]) if fact.id in (found.first, found.second)]
+    view = memory_view(repository, config, head)
+    for path in source:
+        if repository.find_entry(view, path) is None:
+            raise BadMemory(f"no such file at HEAD: `{path}`")
+    note = new_note(NoteKind(kind), text, commit=head, sources=source)
+    commit = save_memory(repository, config, add_notes(repository, view, [note]), f"mimo: remember: {note.text[:60]}\n")
     if as_json:
-        contradicts = [found.second if found.first == fact.id else found.first for found in opposed]
-        render.emit_json({"schema": "git-mimo/memory/1", "id": fact.id, "commit": commit, "contradicts": contradicts})
-        return 0
-    render.say(f"remembered {fact.id} in {commit[:12]}" if commit else f"known already: {fact.id}")
-    _warn(opposed)
+        render.emit_json({"schema": "git-mimo/memory/1", "id": note.id, "commit": commit})
+    else:
+        render.say(f"remembered {note.id} in {commit[:12]}" if commit else f"known already: {note.id}")
     return 0
 
 
 @memory_command.command("list")
 @json_option
 def list_command(as_json: bool) -> int:
-    """List the facts, the stale and the contradicting ones marked."""
+    """List the notes, the stale ones marked."""
     repository = open_repository()
-    memory = read_memory(repository, repository.resolve("HEAD"))
-    for path, problem in memory.problems:
-        render.say(f"warning: {path}: {problem}")
-    opposed = find_contradictions(memory.facts)
+    notes = read_notes(repository, memory_view(repository, load_config(repository), repository.resolve("HEAD")))
     if as_json:
-        facts = [to_json(fact) for fact in memory.facts]
-        render.emit_json(
-            {
-                "schema": "git-mimo/memory/1",
-                "facts": facts,
-                "contradictions": [to_json(found) for found in opposed],
-                "refused": dict(memory.problems),
-            }
-        )
+        listed = [{"id": note.id, **to_json(note)} for note in notes]
+        render.emit_json({"schema": "git-mimo/memory/1", "notes": listed})
         return 0
-    if not memory.facts:
+    if not notes:
         render.say("nothing is remembered yet")
         render.hint('git mimo memory add "what the next session should know"')
         return 0
-    rows = [(fact.id, fact.kind.value, fact.status.value, short(fact.text, 90)) for fact in memory.facts]
-    render.out(render.table(("id", "kind", "status", "fact"), rows))
-    _warn(opposed)
-    return 0
-
-
-@memory_command.command("show")
-@click.argument("fact_id", metavar="ID")
-@json_option
-def show_command(fact_id: str, as_json: bool) -> int:
-    """Show one fact with where it came from."""
-    repository = open_repository()
-    fact = read_memory(repository, repository.resolve("HEAD")).get(fact_id)
-    if as_json:
-        render.emit_json({"schema": "git-mimo/memory/1", **to_json(fact)})
-        return 0
-    render.out(fact.text)
-    render.out("")
-    _about(fact)
+    rows = [(n.id, n.kind.value, "stale" if n.is_stale else "", short(escape_controls(n.text), 100)) for n in notes]
+    render.out(render.table(("id", "kind", "", "note"), rows))
     return 0
 
 
@@ -108,96 +69,68 @@ def show_command(fact_id: str, as_json: bool) -> int:
               help="Show at most this many.")  # fmt: skip
 @json_option
 def search_command(query: str, max_count: int, as_json: bool) -> int:
-    """Search facts, session records and skills; exit 1 when no word fits."""
+    """Search notes, skills and the changes in git's log; exit 1 when no word fits."""
     repository = open_repository()
-    hits = recall(repository, repository.resolve("HEAD"), query, max_count)
+    view = memory_view(repository, load_config(repository), repository.resolve("HEAD"))
+    hits = recall(repository, view, query, max_count)
     if as_json:
         render.emit_json({"schema": "git-mimo/memory/1", "hits": [to_json(hit) for hit in hits]})
-        return 0
-    if not hits:
-        render.say("nothing is remembered yet")
+        return 0 if hits else 1
     for hit in hits:
-        mark = "" if hit.matched else " (no word fits)"
-        render.out(f"{hit.kind} {hit.id} [{hit.status}]{mark}: {short(hit.title or hit.text, 100)}")
-    return 0 if any(hit.matched for hit in hits) else 1
+        mark = f" [{hit.status}]" if hit.status else ""
+        render.out(f"{hit.kind} {hit.id}{mark}: {short(escape_controls(hit.title), 110)}")
+    return 0 if hits else 1
 
 
 @memory_command.command("forget")
-@click.argument("fact_id", metavar="ID")
+@click.argument("note_id", metavar="ID")
 @json_option
-def forget_command(fact_id: str, as_json: bool) -> int:
-    """Remove one fact and commit that; git keeps the past."""
+def forget_command(note_id: str, as_json: bool) -> int:
+    """Remove one note and commit that; git keeps the past."""
     repository = open_repository()
-    head = repository.resolve("HEAD")
-    fact = read_memory(repository, head, check_sources=False).get(fact_id)
-    commit = commit_to_checkout(repository, forget(repository, head, fact.id), f"mimo: forget {fact.id}\n")
+    config = load_config(repository)
+    view = memory_view(repository, config, repository.resolve("HEAD"))
+    notes = read_notes(repository, view)
+    note = find_note(notes, note_id)
+    changes = put_notes(repository, view, [other for other in notes if other.id != note.id])
+    commit = save_memory(repository, config, changes, f"mimo: forget: {note.text[:60]}\n")
     if as_json:
-        render.emit_json({"schema": "git-mimo/memory/1", "id": fact.id, "commit": commit})
+        render.emit_json({"schema": "git-mimo/memory/1", "id": note.id, "commit": commit})
     else:
-        render.say(f"forgot {fact.id} in {commit[:12]}")
+        render.say(f"forgot {note.id} in {(commit or '')[:12]}")
     return 0
 
 
 @memory_command.command("verify")
-@click.argument("fact_id", required=False, metavar="ID")
-@click.option("--all", "everything", is_flag=True, help="Every fact that is not verified.")
+@click.argument("note_id", required=False, metavar="ID")
+@click.option("--all", "everything", is_flag=True, help="Every note that is stale.")
 @json_option
-def verify_command(fact_id: str | None, everything: bool, as_json: bool) -> int:
-    """Confirm that a fact still holds.
+def verify_command(note_id: str | None, everything: bool, as_json: bool) -> int:
+    """Confirm that a stale note still holds: it rests on its files as they are now.
 
-    Its sources are pinned to what they are now. Without ID: say which facts need it; exit 1 when there are any. With
-    --all those whose source is gone, or that nobody vouches for, are named and left.
+    Without ID: say which notes are stale; exit 1 when there are any.
     """
-    if fact_id is not None and everything:
-        raise UsageError("name a fact or give --all, not both")
+    if note_id is not None and everything:
+        raise UsageError("name a note or give --all, not both")
     repository = open_repository()
+    config = load_config(repository)
     head = repository.resolve("HEAD")
-    memory = read_memory(repository, head)
-    open_facts = [fact for fact in memory.facts if fact.status is not FactStatus.VERIFIED]
-    checked: list[Fact] = []
-    left = [(fact, fact.status.value) for fact in open_facts]
-    if everything:
-        left = []
-        for fact in open_facts:
-            try:
-                checked.append(verify(fact, repository, head))
-            except BadMemory as exc:
-                left.append((fact, exc.message))
-    elif fact_id is not None:
-        checked, left = [verify(memory.get(fact_id), repository, head)], []
-    changes = replace_facts(repository, head, checked) if checked else {}
-    names = [fact.id for fact in checked]
-    commit = commit_to_checkout(repository, changes, f"mimo: verify {', '.join(names)}\n") if changes else None
+    view = memory_view(repository, config, head)
+    notes = read_notes(repository, view)
+    stale = [note for note in notes if note.is_stale]
+    chosen = stale if everything else [find_note(notes, note_id)] if note_id else []
+    ids = {note.id for note in chosen}
+    pinned = [replace(note, commit=head[:10], is_stale=False) if note.id in ids else note for note in notes]
+    commit = save_memory(repository, config, put_notes(repository, view, pinned), "mimo: verify notes\n")
+    left = [note for note in stale if note.id not in ids]
     if as_json:
-        open_ = [{"id": fact.id, "reason": reason} for fact, reason in left]
-        render.emit_json({"schema": "git-mimo/memory/1", "verified": names, "open": open_, "commit": commit})
-        return int(bool(left))
-    for fact, reason in left:
-        render.out(f"{fact.id} {reason}: {short(fact.text, 90)}")
-    if names:
-        render.say(f"verified {', '.join(names)}")
+        value = {"verified": sorted(ids), "stale": [note.id for note in left], "commit": commit}
+        render.emit_json({"schema": "git-mimo/memory/1", **value})
+        return int(bool(left) and not note_id)
+    for note in left if not note_id else ():
+        render.out(f"{note.id} stale: {short(escape_controls(note.text), 100)}")
+    if ids:
+        render.say(f"verified {', '.join(sorted(ids))}")
     elif not left:
-        render.say("every fact is verified" if memory.facts else "nothing is remembered yet")
-    return int(bool(left))
-
-
-def _says_enough(known: Fact, fact: Fact) -> bool:
-    """Whether what is known needs no new commit: a person vouches for it, and its sources are no fewer."""
-    vouched = known.status is FactStatus.VERIFIED and known.origin is fact.origin
-    return vouched and set(fact.sources) <= set(known.sources)
-
-
-def _warn(opposed: Iterable[Contradiction]) -> None:
-    for found in opposed:
-        render.say(f"warning: {found.first} and {found.second} say opposite things: {found.reason}")
-
-
-def _about(fact: Fact) -> None:
-    render.out(f"id: {fact.id}  kind: {fact.kind.value}  status: {fact.status.value}  origin: {fact.origin.value}")
-    render.out(f"created: {fact.created:%Y-%m-%d}  uses: {fact.uses}  helped: {fact.helped}  hurt: {fact.hurt}")
-    for source in fact.sources:
-        render.out(f"source: {source.path} {source.blob[:12]}")
-    for session in fact.sessions:
-        render.out(f"session: {session}")
-    for commit in fact.commits:
-        render.out(f"commit: {commit[:12]}")
+        render.say("no note is stale" if notes else "nothing is remembered yet")
+    return int(bool(left) and not note_id)

@@ -115,7 +115,7 @@ def revise_command(session: str | None, comments: str, as_json: bool, **flags: A
 @click.option("--reason", required=True, help="Why: later sessions learn from it.")
 @json_option
 def reject_command(session: str | None, reason: str, as_json: bool) -> int:
-    """Record that a session's result is not wanted. Its branch stays; what it taught loses its standing."""
+    """Record that a session's result is not wanted. Its branch stays; the next dream offers the reason as a rule."""
     from gitmimo.workflow.history import find_session, read_session
     from gitmimo.workflow.pull_request import reject
 
@@ -123,12 +123,10 @@ def reject_command(session: str | None, reason: str, as_json: bool) -> int:
         raise UsageError("a rejection needs its reason")
     repository = open_repository()
     result = read_session(repository, find_session(repository, session)).result
-    commit = reject(repository, result, reason)
+    reject(repository, result, reason)
     if as_json:
-        value = {"session": result.session, "branch": result.result_branch, "reason": reason, "memory_commit": commit}
+        value = {"session": result.session, "branch": result.result_branch, "reason": reason}
         render.emit_json({"schema": "git-mimo/reject/1", **value})
         return 0
     render.say(f"session {result.session} is rejected; its branch {result.result_branch} is kept")
-    if commit:
-        render.say(f"memory changed with it in {commit[:12]}")
     return 0

@@ -1,6 +1,6 @@
-"""`git mimo skill`: procedures that run without a model."""
+"""`git mimo skill`: how this project did a chore before, one folder each."""
 
-import shutil
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -10,39 +10,42 @@ from gitmimo.cli import render
 from gitmimo.cli.help import Group
 from gitmimo.cli.options import json_option, load_config, open_repository, short
 from gitmimo.errors import MimoError, UsageError
-from gitmimo.memory.library import read_library, retire
+from gitmimo.git.repository import Repository
 from gitmimo.memory.links import check_links, link_skills, unlink_skills
-from gitmimo.memory.outcomes import Standing
-from gitmimo.memory.skill_file import SKILLS_DIR, Skill, check_name, read_skill_directory
-from gitmimo.workflow.remember import commit_to_checkout
-from gitmimo.workflow.skilled import parse_parameters, run_skill, verify_skill
+from gitmimo.memory.skill_file import SKILLS_DIR, Skill, check_name, read_library, read_skill_directory, removal_of
+from gitmimo.text import escape_controls
+from gitmimo.workflow.dream import draft_from
+from gitmimo.workflow.memory_home import memory_view, save_memory
 from gitmimo.workflow.trust import is_approved
 
 
 @click.group("skill", cls=Group)
 def skill_command() -> None:
-    """Procedures that were replayed and verified, one folder each under .mimo/skills/."""
+    """How this project did a chore before: what to touch, run and check, one folder each under .mimo/skills/."""
 
 
 @skill_command.command("list")
 @json_option
 def list_command(as_json: bool) -> int:
-    """List the skills with their standing."""
+    """List the skills, from how many changes each was made and how often it was used."""
     repository = open_repository()
-    library = read_library(repository, repository.resolve("HEAD"))
+    library = read_library(repository, memory_view(repository, load_config(repository), repository.resolve("HEAD")))
+    used = _uses(repository)
     if as_json:
-        skills = [_about(s, is_approved=is_approved(repository, s.digest)) for s in library.skills]
+        skills = [_about(repository, skill, used) for skill in library.skills]
         render.emit_json({"schema": "git-mimo/skills/1", "skills": skills, "refused": dict(library.problems)})
         return 0
     rows = []
     for skill in library.skills:
-        standing = skill.outcomes.standing.value if skill.is_runnable else "to read"
-        approved = "approved" if is_approved(repository, skill.digest) else "-"
-        rows.append((skill.name, standing, approved, str(skill.outcomes.uses), short(skill.description, 80)))
+        kind = "to read"
+        if skill.script is not None:
+            kind = "runs" if is_approved(repository, skill.digest) else "runs, not approved"
+        counts = (str(len(skill.commits)), str(used[skill.name]))
+        rows.append((skill.name, kind, *counts, short(escape_controls(skill.description), 80)))
     if rows:
-        render.out(render.table(("name", "standing", "trust", "uses", "about"), rows))
+        render.out(render.table(("name", "kind", "from", "used", "about"), rows))
     elif not library.problems:
-        render.say("no skill yet: `git mimo dream` makes them from sessions")
+        render.say("no skill yet: `git mimo dream` drafts them from changes of one kind")
     for name, reason in library.problems:
         render.say(f"refused: {name}: {reason}")
     return 0
@@ -52,78 +55,40 @@ def list_command(as_json: bool) -> int:
 @click.argument("name")
 @json_option
 def show_command(name: str, as_json: bool) -> int:
-    """Show a skill's text, and what became of its uses."""
+    """Show a skill's text, and its script where it has one."""
     repository = open_repository()
-    skill = read_library(repository, repository.resolve("HEAD")).get(name)
+    skill = read_library(repository, memory_view(repository, load_config(repository), repository.resolve("HEAD"))).get(
+        name
+    )
     if as_json:
         files = [f"{SKILLS_DIR}/{name}/{path}" for path in sorted(skill.files)]
-        about = _about(skill, is_approved=is_approved(repository, skill.digest))
+        about = _about(repository, skill, _uses(repository))
         render.emit_json({"schema": "git-mimo/skill/1", **about, "files": files, "body": skill.body})
         return 0
-    render.out(f"{skill.name}: {skill.description}")
-    outcomes = skill.outcomes
-    render.out(f"{outcomes.standing.value}" + (f": {outcomes.reason}" if outcomes.reason else ""))
-    render.out(f"uses {outcomes.uses}, helped {outcomes.helped}, hurt {outcomes.hurt}")
-    for path in sorted(skill.files):
-        render.out(f"  {SKILLS_DIR}/{name}/{path}")
-    render.out("")
-    render.out(skill.body.strip())
+    render.out(escape_controls(f"{skill.name}: {skill.description}\n\n{skill.body.strip()}"))
+    if skill.script is not None:
+        render.out(escape_controls(f"\nscripts/{name}.sh\n\n{skill.script.strip()}"))
     return 0
 
 
-@skill_command.command("run")
+@skill_command.command("new")
 @click.argument("name")
-@click.option("-p", "--param", "parameters", multiple=True, help="A parameter; repeatable.", metavar="NAME=VALUE")
-@click.option("--dry-run", is_flag=True, help="Carry it out in a scratch tree and publish nothing.")
-@json_option
-def run_command(name: str, parameters: tuple[str, ...], dry_run: bool, as_json: bool) -> int:
-    """Carry a skill out on HEAD, without a model.
-
-    The result stands on a branch of its own. Without -p the parameters of its first example are used. Exit 1 when it
-    could not be carried out, with the reason.
-    """
+@click.option("--from", "sources", multiple=True, required=True, metavar="SESSION|COMMIT",
+              help="A change to learn from; repeatable, newest first.")  # fmt: skip
+def new_command(name: str, sources: tuple[str, ...]) -> int:
+    """Write a skill from changes that you name. It lies in the checkout to be edited; nothing is committed."""
     repository = open_repository()
-    skill = read_library(repository, repository.resolve("HEAD")).get(name)
-    carried = run_skill(repository, load_config(repository), name, parse_parameters(parameters, skill), dry_run=dry_run)
-    if as_json:
-        render.emit_json(
-            {
-                "schema": "git-mimo/skill-run/1",
-                "code": carried.replay.code,
-                "reason": carried.replay.reason,
-                "changed": list(carried.replay.changed),
-                "branch": carried.branch,
-                "commit": carried.commit,
-            }
-        )
-        return int(not carried.replay.ok)
-    if not carried.replay.ok:
-        render.say(f"not carried out (step code {carried.replay.code}): {carried.replay.reason}")
-        return 1
-    for path in carried.replay.changed:
-        render.say(f"changed {path}")
-    if carried.branch:
-        render.out(carried.branch)
-        render.hint(f"git diff HEAD {carried.branch}\ngit merge {carried.branch}")
+    checkout = repository.require_work_tree()
+    directory = checkout / SKILLS_DIR / check_name(name)
+    if directory.exists() or directory.is_symlink():
+        raise UsageError(f"it is there already: `{directory}`")
+    skill = draft_from(repository, load_config(repository), name, sources)
+    for path, data in skill.files.items():
+        (directory / path).parent.mkdir(parents=True, exist_ok=True)
+        (directory / path).write_bytes(data)
+    render.say(f"wrote {SKILLS_DIR}/{name}/SKILL.md")
+    render.hint(f"git add {SKILLS_DIR}/{name} && git commit -m 'skill: {name}'")
     return 0
-
-
-@skill_command.command("verify")
-@click.argument("name")
-@json_option
-def verify_command(name: str, as_json: bool) -> int:
-    """Replay a skill twice; confirm or quarantine it."""
-    repository = open_repository()
-    found, changes = verify_skill(repository, load_config(repository), name)
-    word = "verified" if found.admitted else "does not apply here" if found.is_unmet else "quarantined"
-    if changes:
-        commit_to_checkout(repository, changes, f"mimo: skill {name} {word}\n\n{found.reason}\n")
-    if as_json:
-        value = {"name": name, "admitted": found.admitted, "applies": not found.is_unmet, "reason": found.reason}
-        render.emit_json({"schema": "git-mimo/skill-verify/1", **value})
-        return int(not found.admitted)
-    render.say(f"{name}: {word}" + (f": {found.reason}" if found.reason else ""))
-    return int(not found.admitted)
 
 
 @skill_command.command("validate")
@@ -177,55 +142,30 @@ def link_command(copy: bool, remove: bool, check: bool) -> int:
 
 @skill_command.command("retire")
 @click.argument("name")
-@click.option("--reason", default="retired by hand", show_default=True, help="Why: it is committed with it.")
+@click.option("--reason", default="retired by hand", show_default=True, help="Why: it is the commit's message.")
 def retire_command(name: str, reason: str) -> int:
-    """Take a skill out of use; its files stay."""
+    """Remove a skill and commit that; git keeps the past."""
     repository = open_repository()
-    head = repository.resolve("HEAD")
-    skill = read_library(repository, head).get(name)
-    changes = retire(skill, reason) if skill.outcomes.standing is not Standing.RETIRED else {}
-    if not changes:
-        render.say(f"{name} is retired already")
-        return 0
-    commit_to_checkout(repository, changes, f"mimo: retire skill {name}\n\n{reason}\n")
+    config = load_config(repository)
+    changes = removal_of(repository, memory_view(repository, config, repository.resolve("HEAD")), name)
+    save_memory(repository, config, changes, f"mimo: retire skill {name}\n\n{reason}\n")
     render.say(f"{name} is retired")
     return 0
 
 
-@skill_command.command("new")
-@click.argument("name")
-@click.option("--description", required=True, help="What it does and when to use it.")
-def new_command(name: str, description: str) -> int:
-    """Begin a skill to read; nothing is committed."""
-    directory = open_repository().require_work_tree() / SKILLS_DIR / check_name(name)
-    if directory.exists() or directory.is_symlink():
-        raise UsageError(f"it is there already: `{directory}`")
-    directory.mkdir(parents=True)
-    text = description.replace('"', "'")
-    (directory / "SKILL.md").write_text(
-        f'---\nname: "{name}"\ndescription: "{text}"\n---\n\n# When to use it\n\n# Steps\n\n# How to know it worked\n'
-    )
-    try:
-        read_skill_directory(directory)
-    except MimoError:
-        shutil.rmtree(directory)
-        raise
-    render.say(f"wrote {SKILLS_DIR}/{name}/SKILL.md")
-    return 0
+def _uses(repository: Repository) -> Counter[str]:
+    """How many landed changes say in a trailer that a skill made them."""
+    listed = repository.run("log", "--max-count=1000", "--format=%(trailers:key=Mimo-Skill,valueonly)", "HEAD").text
+    return Counter(listed.split())
 
 
-def _about(skill: Skill, *, is_approved: bool) -> dict[str, Any]:
-    outcomes = skill.outcomes
+def _about(repository: Repository, skill: Skill, used: Counter[str]) -> dict[str, Any]:
     return {
         "name": skill.name,
         "description": skill.description,
-        "runnable": skill.is_runnable,
-        "approved": is_approved,
-        "outcomes": {
-            "standing": outcomes.standing.value,
-            "reason": outcomes.reason,
-            "uses": outcomes.uses,
-            "helped": outcomes.helped,
-            "hurt": outcomes.hurt,
-        },
+        "runs": skill.script is not None,
+        "approved": is_approved(repository, skill.digest),
+        "parameters": list(skill.parameters),
+        "commits": list(skill.commits),
+        "used": used[skill.name],
     }

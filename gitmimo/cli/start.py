@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -22,7 +23,7 @@ from gitmimo.cli.options import (
     usd,
 )
 from gitmimo.cli.task import read_task
-from gitmimo.errors import UsageError
+from gitmimo.errors import MimoError, UsageError
 
 if TYPE_CHECKING:
     from gitmimo.config import Config
@@ -129,6 +130,7 @@ def start_command(
         render.emit_json(result_json(result))
     else:
         report(result)
+        _tell_learned(repository, config, result)
     return exit_code(result)
 
 
@@ -142,6 +144,16 @@ def _implied_model(config: Config) -> Iterator[str]:
         yield f"no model is configured; {found[1]} is set, so {', '.join(model_names(config))} is used"
     if address := config.text("baseUrl"):
         yield f"the model is asked at {address}"
+
+
+def _tell_learned(repository: Repository, config: Config, result: SessionResult) -> None:
+    """Say what a dream would offer now; after the result, and an interrupt ends it."""
+    from gitmimo.workflow.dream import say_learned
+
+    if config.text("dream") == "auto" and result.status == "passed":
+        with contextlib.suppress(KeyboardInterrupt, MimoError):
+            if line := say_learned(repository, config):
+                render.say(line)
 
 
 def _ask(question: str) -> str:

@@ -9,6 +9,7 @@ import click
 
 from gitmimo.cli import render
 from gitmimo.cli.options import json_option, load_config, open_repository
+from gitmimo.text import escape_controls
 
 if TYPE_CHECKING:
     from gitmimo.git.repository import Repository
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 @click.option("--withdraw", "withdrawn", is_flag=True, help="Forget all approvals of this repository.")
 @json_option
 def trust_command(yes: bool, show: bool, withdrawn: bool, as_json: bool) -> int:
-    """Show the commands in .mimo/config.yaml and the runnable skills, and approve exactly this content.
+    """Show the commands in .mimo/config.yaml and the scripts of skills, and approve exactly this content.
 
     One byte changed asks again. With --json nothing is asked: it shows, and with --yes it approves.
     """
@@ -36,7 +37,7 @@ def trust_command(yes: bool, show: bool, withdrawn: bool, as_json: bool) -> int:
     for line in lines:
         render.out(line)
     if not brought:
-        render.say("this repository brings no commands and no runnable skills")
+        render.say("this repository brings no commands and no scripts of skills")
         return 0
     pending = {digest: what for digest, what in brought.items() if not is_approved(repository, digest)}
     for digest, what in brought.items():
@@ -60,18 +61,20 @@ def trust_command(yes: bool, show: bool, withdrawn: bool, as_json: bool) -> int:
 
 def _brought(repository: Repository) -> tuple[dict[str, str], list[str]]:
     """What needs approval, by digest, and the lines that show all of it."""
-    from gitmimo.memory.library import read_library
+    from gitmimo.memory.skill_file import read_library
+    from gitmimo.workflow.memory_home import memory_view
     from gitmimo.workflow.trust import brought_commands, digest_of
 
     brought: dict[str, str] = {}
     lines: list[str] = []
-    if commands := brought_commands(load_config(repository)):
+    config = load_config(repository)
+    if commands := brought_commands(config):
         lines += [f"{name}: {value}" for name, values in commands.items() for value in values]
         brought[digest_of(commands)] = "commands " + ", ".join(commands)
-    for skill in read_library(repository, repository.resolve("HEAD")).skills:
-        if skill.is_runnable:
+    for skill in read_library(repository, memory_view(repository, config, repository.resolve("HEAD"))).skills:
+        if skill.script is not None:
             lines.append(f"skill {skill.name}: {skill.description}")
-            lines += [f"  {step.summary}" for step in (skill.procedure.steps if skill.procedure else ())]
+            lines += [f"  {line}" for line in escape_controls(skill.script).splitlines()]
             brought[skill.digest] = f"skill {skill.name}"
     return brought, lines
 

@@ -1,6 +1,5 @@
 """One hook event from its input to its answer: what to say and with which code to end."""
 
-import importlib
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +9,7 @@ from pathlib import Path
 from gitmimo.errors import CheckError, MimoError, UsageError
 from gitmimo.git.refs import NOTES_REF, list_refs, read_ref
 from gitmimo.git.repository import Repository
-from gitmimo.hooks import message, push
+from gitmimo.hooks import carry, message, push
 from gitmimo.hooks.install import EVENTS
 from gitmimo.records import Oid
 from gitmimo.redact import known_secrets
@@ -47,8 +46,10 @@ def answer_hook(
                 return _pre_push(repository, arguments, read_input(), environ)
             case "commit-msg":
                 return _commit_message(repository, arguments, environ)
-            case _:  # loaded here: a push needn't wait for what reads the memory
-                importlib.import_module("gitmimo.hooks.after").answer(repository, event, read_input)
+            case "post-rewrite":
+                carry.after_rewrite(repository, read_input())
+            case _:
+                carry.after_merge(repository)
     except CheckError as exc:
         return HookAnswer(exit_code=1, lines=(f"mimo {event}: {exc.message}", f"hint: {exc.hint}"))
     except MimoError as exc:

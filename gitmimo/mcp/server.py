@@ -44,17 +44,17 @@ def make_server(repository: Repository, load_config: Callable[[], Config], *, al
     @server.tool(annotations=_READS, structured_output=False)
     async def memory_search(query: str, limit: int = 5) -> str:
         """Search the facts, session records and skills that are committed in this repository."""
-        return await _told(partial(reading.search_memory, repository, query, limit=limit))
+        return await _told(partial(reading.search_memory, repository, load_config(), query, limit=limit))
 
     @server.tool(annotations=_READS, structured_output=False)
     async def skill_list() -> str:
         """List the skills of this repository: procedures with their standing and parameters."""
-        return await _told(partial(reading.list_skills, repository))
+        return await _told(partial(reading.list_skills, repository, load_config()))
 
     @server.tool(annotations=_READS, structured_output=False)
     async def skill_show(name: str) -> str:
         """Show one skill: its text and where its files lie."""
-        return await _told(partial(reading.show_skill, repository, name))
+        return await _told(partial(reading.show_skill, repository, load_config(), name))
 
     @server.tool(annotations=_READS, structured_output=False)
     async def session_list(limit: int = 10) -> str:

@@ -1,24 +1,22 @@
-"""What every candidate is told about the project before its task: the project's own rules and its memory."""
+"""What every candidate is told about the project before its task: its own rules, its notes, its skills."""
 
 from gitmimo.git.objects import LINK
 from gitmimo.git.repository import Repository
-from gitmimo.memory.facts import FactStatus
-from gitmimo.memory.index import MAX_INDEX_LINES, index_text
-from gitmimo.memory.recall import best_match, indexed_facts
-from gitmimo.memory.session_record import without_own_words
+from gitmimo.memory.matching import rank_skills
+from gitmimo.memory.notes import Note, format_notes, read_notes
+from gitmimo.memory.requirements import unmet_requirements
+from gitmimo.memory.skill_file import MAX_ACTIVE, Skill, read_library
 from gitmimo.text import escape_controls
 
 RULE_FILES = ("AGENTS.md", "CLAUDE.md")
-_MOST_FACTS = 400
-_STALE_NOTE = "Entries marked stale rest on files that have changed since: check before relying on them."
+_MOST_NOTES = 200
 
 
 def prefix_text(repository: Repository, commit: str, *, max_chars: int = 24_000) -> str:
-    """Return the project's rules and memory as of the commit; empty when there are none.
+    """Return the project's rules, notes and the names of its skills as of the commit; empty when there are none.
 
     The same bytes for the same commit, so that all candidates share a provider's cache. Every part is labelled with
-    the file it comes from; what doesn't fit is cut and says so. Facts whose sources have changed are marked stale;
-    facts that nobody vouches for are left out.
+    the file it comes from; what doesn't fit is cut and says so.
     """
     parts = []
     room = max_chars
@@ -26,37 +24,44 @@ def prefix_text(repository: Repository, commit: str, *, max_chars: int = 24_000)
         shown = _cut(text, min(room, max_chars // 2))
         parts.append(f'<project-rules file="{name}">\n{shown}\n</project-rules>')
         room -= len(shown)
-    facts = indexed_facts(repository, commit, limit=_MOST_FACTS)
-    if facts and room > 500:
-        memory = _cut(index_text(facts, limit=MAX_INDEX_LINES), room)
-        stale = any(fact.status is FactStatus.STALE for fact in facts)
-        note = (
-            "\nEntries marked stale rest on files that have changed since: check before relying on them."
-            if stale
-            else ""
-        )
-        parts.append(f'<project-memory file=".mimo/MEMORY.md">\n{memory.rstrip()}{note}\n</project-memory>')
+    notes = read_notes(repository, commit)
+    if notes and room > 500:
+        shown = _cut(_notes_text(notes), room)
+        parts.append(f'<project-memory file=".mimo/MEMORY.md">\n{shown}\n</project-memory>')
+        room -= len(shown)
+    skills = read_library(repository, commit).skills[:MAX_ACTIVE]
+    if skills and room > 500:
+        shown = _cut("\n".join(f"- {skill.name}: {escape_controls(skill.description)}" for skill in skills), room)
+        parts.append(f'<project-skills directory=".mimo/skills">\n{shown}\n</project-skills>')
     return "\n\n".join(parts)
 
 
-def match_text(repository: Repository, commit: str, task: str, *, max_chars: int = 3_000) -> str:
-    """Return the one fact or session that fits the task best, labelled; empty when no word fits.
+def match_text(repository: Repository, commit: str, task: str, *, max_chars: int = 6_000) -> str:
+    """Return the skill that fits the task best, whole; empty when none fits.
 
-    What candidates of that session said of themselves is left out.
+    What it depends on and is not as it was (a path, a tool's version) is said with it.
     """
-    hit = best_match(repository, commit, task)
-    if hit is None:
-        return ""
-    text = hit.text if hit.kind == "fact" else f"{hit.title}\n\n{without_own_words(hit.text)}"
+    matches = rank_skills(repository, commit, task, read_library(repository, commit).skills)
+    return skill_text(repository, commit, matches[0].skill, max_chars=max_chars) if matches else ""
+
+
+def skill_text(repository: Repository, commit: str, skill: Skill, *, max_chars: int = 6_000) -> str:
+    """Return one skill as a candidate is shown it."""
+    unmet = unmet_requirements(repository, commit, skill)
+    warning = "".join(f"\nCheck first: {reason}" for reason in unmet)
+    body = _cut(escape_controls(f"{skill.description}\n\n{skill.body.strip()}"), max_chars)
     return (
-        f'<recalled {hit.kind}="{hit.id}" status="{hit.status}">\n{_cut(escape_controls(text), max_chars)}\n</recalled>'
+        f'<skill name="{skill.name}" file=".mimo/skills/{skill.name}/SKILL.md">\n{body}{warning}\n</skill>\n'
+        "How this project did it before. Follow it where it fits the task; the task itself counts more."
     )
 
 
-def told_fact(repository: Repository, commit: str, task: str) -> str | None:
-    """Return the id of the fact that `match_text` tells, if it tells one; the index is told to everybody alike."""
-    hit = best_match(repository, commit, task)
-    return hit.id if hit is not None and hit.kind == "fact" else None
+def _notes_text(notes: tuple[Note, ...]) -> str:
+    groups = escape_controls(format_notes(notes[:_MOST_NOTES])).split("\n## ")[1:]
+    parts = [f"## {group.strip()}" for group in groups if "\n- " in group]
+    if stale := [f"- {escape_controls(note.text)}" for note in notes if note.is_stale]:
+        parts.append("## Stale\n\nThe files of these have changed since; check them first:\n" + "\n".join(stale))
+    return "\n\n".join(parts)
 
 
 def _rule_files(repository: Repository, commit: str) -> list[tuple[str, str]]:

@@ -1,32 +1,40 @@
-"""A skill as files: SKILL.md by the Agent Skills specification, and what belongs to a runnable one.
+"""A skill as files: SKILL.md by the Agent Skills specification, and for some a script that does the work.
 
-A skill's folder is read as a whole and refused as a whole. Covered: tags, anchors, duplicate keys and `---` in the
-header, names that lead elsewhere, text that clients execute or expand when they load a skill, links, files too many or
-too large, secrets, and a procedure that breaks its rules. Not covered: prose that talks a reader into something.
+A skill's folder is read as a whole and refused as a whole. Covered: the header's form, names that lead elsewhere, text
+that clients execute or expand when they load a skill, links, files too many or too large, secrets. Not covered: prose
+that talks a reader into something; such a skill came in by a commit that somebody reviewed.
 """
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from gitmimo.errors import BadMemory, SkillRefused
-from gitmimo.git.objects import LINK
+from gitmimo.git.objects import LINK, TREE
 from gitmimo.git.repository import Repository
-from gitmimo.memory import skill_runner
-from gitmimo.memory.front_matter import Value, read_document, refuse_unknown, text_of, write_document
-from gitmimo.memory.outcomes import Outcomes, read_outcomes, write_outcomes
-from gitmimo.memory.procedure import Procedure
-from gitmimo.memory.procedure_file import read_procedure, write_procedure
+from gitmimo.memory.front_matter import read_document, write_document
 from gitmimo.redact import find_secrets
 
 SKILLS_DIR = ".mimo/skills"
-SKILL_PATH, PROCEDURE_PATH, RUNNER_PATH = "SKILL.md", "assets/procedure.json", "scripts/run.py"
-PROVENANCE_PATH, OUTCOMES_PATH = "references/provenance.md", "assets/outcomes.log"
-_FIELDS = ("name", "description", "license", "compatibility", "metadata", "allowed-tools")
+SKILL_PATH = "SKILL.md"
+MAX_ACTIVE = 30
 _NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*\Z")
 _MAX_FILES, _MAX_FILE, _MAX_ALL = 60, 1_000_000, 4_000_000
+_SHAPE = {
+    "type": "object",
+    "required": ["name", "description"],
+    "additionalProperties": False,
+    "properties": {
+        "name": {"type": "string"},
+        "description": {"type": "string", "minLength": 1, "maxLength": 1024},
+        "license": {"type": "string"},
+        "compatibility": {"type": "string", "maxLength": 500},
+        "metadata": {"type": "object", "additionalProperties": {"type": "string"}},
+        "allowed-tools": {"type": "string"},
+    },
+}
 _HAZARDS = (
     (re.compile(r"!`"), "an exclamation mark before a backtick is executed on loading"),
     (re.compile(r"```!"), "a code block with an exclamation mark is executed on loading"),
@@ -34,88 +42,110 @@ _HAZARDS = (
     (re.compile(r"\$\{CLAUDE_[A-Z_]+\}"), "`${CLAUDE_…}` is substituted on loading"),
     (re.compile(r"(?:^|\s)@[\w~-]*[./~][\w./~-]*", re.M), "`@path` pulls in a file on loading"),
 )
+_PARAMETER = re.compile(r"\$\{([A-Z][A-Z0-9_]*):\?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Skill:
-    """A skill that passed every check. `digest` names its content; outcomes are not part of it."""
+    """A skill that passed every check. `digest` names its whole content."""
 
     name: str
     description: str
     body: str
     files: Mapping[str, bytes]
     metadata: Mapping[str, str] = field(default_factory=dict)
-    procedure: Procedure | None = None
-    outcomes: Outcomes = field(default_factory=Outcomes)
 
     @property
     def digest(self) -> str:
-        """What an approval is given for: changes with any byte, name or file of the skill except its outcomes."""
+        """What an approval is given for: changes with any byte, name or file of the skill."""
         return skill_digest(self.files)
 
     @property
-    def is_runnable(self) -> bool:
-        return self.procedure is not None
+    def script(self) -> str | None:
+        """The text of `scripts/<name>.sh`, which does the work without a model; None for a skill to read."""
+        data = self.files.get(script_path(self.name))
+        return None if data is None else data.decode(errors="replace")
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The variables that the script can't do without, in the order of their first use."""
+        return tuple(dict.fromkeys(_PARAMETER.findall(self.script or "")))
+
+    @property
+    def commits(self) -> tuple[str, ...]:
+        """The changes it was made from, newest first."""
+        return tuple(self.metadata.get("git-mimo.commits", "").split())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Library:
+    """All skills of one commit, and those that are refused, each with the reason."""
+
+    skills: tuple[Skill, ...]
+    problems: tuple[tuple[str, str], ...] = ()
+
+    def get(self, name: str) -> Skill:
+        """Return a skill by name; SkillRefused when it is absent or refused."""
+        for skill in self.skills:
+            if skill.name == name:
+                return skill
+        reason = dict(self.problems).get(name)
+        if reason:
+            raise SkillRefused(reason)
+        raise SkillRefused(f"no such skill: `{name}`", hint="git mimo skill list")
+
+
+def script_path(name: str) -> str:
+    """Where a skill's script lies in its folder."""
+    return f"scripts/{name}.sh"
 
 
 def skill_digest(files: Mapping[str, bytes]) -> str:
-    """Return the SHA-256 of names and contents, without the outcomes."""
+    """Return the SHA-256 of names and contents."""
     found = hashlib.sha256()
     for path in sorted(files):
-        if path != OUTCOMES_PATH:
-            found.update(f"{path}\0{len(files[path])}\0".encode() + files[path])
+        found.update(f"{path}\0{len(files[path])}\0".encode() + files[path])
     return found.hexdigest()
 
 
-def check_approved(skill: Skill, approved: Iterable[str]) -> None:
-    """SkillRefused unless exactly this content was approved."""
-    if skill.digest not in set(approved):
-        raise SkillRefused(
-            f"the skill is not approved, or has changed since: `{skill.name}`",
-            hint=f"git mimo skill show {skill.name} && git mimo skill verify {skill.name}",
-        )
-
-
 def make_skill(
-    procedure: Procedure,
-    *,
-    provenance: str,
-    metadata: Mapping[str, str],
-    outcomes: Outcomes,
-    pitfalls: tuple[str, ...] = (),
+    name: str, description: str, body: str, *, metadata: Mapping[str, str] | None = None, script: str | None = None
 ) -> Skill:
-    """Build a runnable skill's files and read them back; SkillRefused when they break a rule."""
-    document = write_procedure(procedure)
-    runner = Path(skill_runner.__file__).read_bytes()
-    files = {PROCEDURE_PATH: document, RUNNER_PATH: runner, PROVENANCE_PATH: provenance.encode()}
-    header: dict[str, Value] = {
-        "name": procedure.name,
-        "description": procedure.description,
-        "compatibility": "Python 3.11 or later, standard library only",
-        "metadata": {
-            "git-mimo.schema": "git-mimo/skill/1",
-            "git-mimo.entry": RUNNER_PATH,
-            "git-mimo.procedure": PROCEDURE_PATH,
-            "git-mimo.sha256": hashlib.sha256(document + runner).hexdigest(),
-            **metadata,
-        },
-    }
-    files[SKILL_PATH] = write_document(header, _body(procedure, pitfalls))
-    files[OUTCOMES_PATH] = write_outcomes(outcomes)
-    return read_skill_files(procedure.name, files)
+    """Build a skill's files and read them back; SkillRefused when they break a rule."""
+    header: dict[str, str | Mapping[str, str]] = {"name": name, "description": description, "metadata": metadata or {}}
+    try:
+        files = {SKILL_PATH: write_document(header, body)}
+    except BadMemory as exc:
+        raise SkillRefused(f"SKILL.md of `{name}`: {exc.message}") from exc
+    if script is not None:
+        files[script_path(name)] = script.encode()
+    return read_skill_files(name, files)
 
 
-def new_skill(name: str, description: str) -> Skill:
-    """Make the beginning of a skill without a procedure, for a person to fill in."""
-    check_name(name)
-    body = f"# {name}\n\n{harmless(description, limit=600)}\n\n## Steps\n\n1. \n\n## When not\n\n- \n"
-    header: dict[str, Value] = {"name": name, "description": description}
-    return read_skill_files(name, {SKILL_PATH: write_document(header, body)})
-
-
-def tree_changes(skill: Skill) -> dict[str, bytes | None]:
+def skill_changes(skill: Skill) -> dict[str, bytes | None]:
     """Return the skill's files by their path in the tree."""
     return {f"{SKILLS_DIR}/{skill.name}/{path}": data for path, data in skill.files.items()}
+
+
+def removal_of(repository: Repository, commit: str, name: str) -> dict[str, bytes | None]:
+    """Return the change that removes a skill, also one that is refused."""
+    root = repository.find_entry(commit, f"{SKILLS_DIR}/{check_name(name)}")
+    if root is None or root.mode != TREE:
+        raise SkillRefused(f"no such skill: `{name}`", hint="git mimo skill list")
+    return {f"{SKILLS_DIR}/{name}/{entry.path}": None for entry in repository.list_paths(root.oid)}
+
+
+def read_library(repository: Repository, commit: str) -> Library:
+    """Read every skill of a commit or tree; what is unsafe or damaged is named, not raised."""
+    root = repository.find_entry(commit, SKILLS_DIR)
+    names = sorted(repository.read_tree(root.oid)) if root is not None and root.mode == TREE else []
+    skills, problems = [], []
+    for name in names:
+        try:
+            skills.append(read_skill(repository, commit, name))
+        except SkillRefused as exc:
+            problems.append((name, exc.message))
+    return Library(skills=tuple(skills), problems=tuple(problems))
 
 
 def read_skill(repository: Repository, commit: str, name: str) -> Skill:
@@ -125,7 +155,7 @@ def read_skill(repository: Repository, commit: str, name: str) -> Skill:
     if root is None:
         raise SkillRefused(f"no such skill: `{name}`", hint="git mimo skill list")
     files: dict[str, bytes] = {}
-    for entry in repository.list_paths(root.oid) if root.mode == 0o040000 else ():
+    for entry in repository.list_paths(root.oid) if root.mode == TREE else ():
         if entry.mode not in (0o100644, 0o100755):
             raise SkillRefused(f"a {'link' if entry.mode == LINK else 'submodule'} in the skill: `{entry.path}`")
         if len(files) >= _MAX_FILES:
@@ -156,31 +186,25 @@ def read_skill_files(name: str, files: Mapping[str, bytes]) -> Skill:
         raise SkillRefused(f"no SKILL.md in the skill: `{name}`")
     if any(len(data) > _MAX_FILE for data in files.values()) or sum(map(len, files.values())) > _MAX_ALL:
         raise SkillRefused(f"the skill is too large: `{name}`")
+    import jsonschema  # takes 0.2 s to load
+
     try:
-        document = read_document(files[SKILL_PATH], max_bytes=200_000)
-        refuse_unknown(document, _FIELDS)
-        said, description = text_of(document, "name"), text_of(document, "description")
-        for key in ("license", "compatibility", "allowed-tools"):
-            text_of(document, key, "")
-        metadata = document.header.get("metadata", {})
+        header, body = read_document(files[SKILL_PATH], max_bytes=200_000)
+        jsonschema.validate(header, _SHAPE)
     except BadMemory as exc:
         raise SkillRefused(f"SKILL.md of `{name}`: {exc.message}") from exc
-    if said != name:
-        raise SkillRefused(f"the skill's name is not its folder's: `{said[:80]}`")
-    if not isinstance(metadata, Mapping):
-        raise SkillRefused(f"SKILL.md of `{name}`: `metadata` must map texts to texts")
-    _check_texts(name, description, document.body)
+    except jsonschema.ValidationError as exc:
+        raise SkillRefused(f"SKILL.md of `{name}`: {exc.json_path}: {exc.message[:200]}") from exc
+    if header["name"] != name:
+        raise SkillRefused(f"the skill's name is not its folder's: `{header['name'][:80]}`")
+    _check_texts(name, header["description"], body)
     _check_secrets(name, files)
-    procedure = _read_own_procedure(name, files, metadata)
-    outcomes = read_outcomes(files[OUTCOMES_PATH]) if OUTCOMES_PATH in files else Outcomes()
     return Skill(
         name=name,
-        description=description,
-        body=document.body,
+        description=" ".join(header["description"].split()),
+        body=body,
         files=dict(files),
-        metadata=dict(metadata),
-        procedure=procedure,
-        outcomes=outcomes,
+        metadata=dict(header.get("metadata", {})),
     )
 
 
@@ -194,18 +218,15 @@ def check_name(name: str) -> str:
 def harmless(text: str, *, limit: int) -> str:
     """Return a text on one line without what clients would execute, expand or take for markup."""
     text = " ".join(text.split())
-    text = re.sub(r"[<>]", "", text.replace("!`", "! `").replace("`", "'"))
+    text = re.sub(r"[<>]", "", text.replace("!`", "! `"))
     text = re.sub(r"\$(?=\{?ARGUMENTS|\d|\{CLAUDE)", "", text)
     text = re.sub(r"(^|\s)@(?=[\w~-]*[./~])", r"\1", text).replace("---", "-")
     return text if len(text) <= limit else text[: limit - 1].rsplit(" ", 1)[0] + "…"
 
 
-# --- helpers ---------------------------------------------------------------------------------------------------------
-
-
 def _check_texts(name: str, description: str, body: str) -> None:
-    if not description.strip() or len(description) > 1024 or re.search(r"<[A-Za-z/!]", description):
-        raise SkillRefused(f"the description of `{name}` is empty, too long or holds markup")
+    if re.search(r"<[A-Za-z/!]", description):
+        raise SkillRefused(f"the description of `{name}` holds markup")
     for text in (description, body):
         for pattern, meaning in _HAZARDS:
             found = pattern.search(text)
@@ -215,45 +236,6 @@ def _check_texts(name: str, description: str, body: str) -> None:
 
 def _check_secrets(name: str, files: Mapping[str, bytes]) -> None:
     for path, data in files.items():
-        found = [finding for finding in find_secrets(data) if finding.certain] if path != RUNNER_PATH else []
+        found = [finding for finding in find_secrets(data) if finding.certain]
         if found:
             raise SkillRefused(f"a secret in the skill `{name}`: {path}, line {found[0].line}, {found[0].rule}")
-
-
-def _read_own_procedure(name: str, files: Mapping[str, bytes], metadata: Mapping[str, str]) -> Procedure | None:
-    if PROCEDURE_PATH not in files:
-        return None
-    procedure = read_procedure(files[PROCEDURE_PATH])
-    if procedure.name != name:
-        raise SkillRefused(f"the procedure is another skill's: `{procedure.name}`")
-    recorded = metadata.get("git-mimo.sha256", "")
-    if hashlib.sha256(files[PROCEDURE_PATH] + files.get(RUNNER_PATH, b"")).hexdigest() != recorded:
-        raise SkillRefused(f"procedure or script differ from what SKILL.md records: `{name}`")
-    return procedure
-
-
-def _body(procedure: Procedure, pitfalls: tuple[str, ...]) -> str:
-    flags = "".join(f" --{parameter.name.replace('_', '-')} VALUE" for parameter in procedure.parameters)
-    lines = [f"# {procedure.name}", "", harmless(procedure.description, limit=600), "", "## Run it", ""]
-    lines += [f"    python3 scripts/run.py --root PROJECT{flags}", ""]
-    lines += ["`--dry-run` checks everything and changes nothing. The answer is one JSON object on stdout.", ""]
-    if procedure.parameters:
-        lines += ["## Parameters", ""]
-        lines += [f"- `{item.name}`: {harmless(item.description, limit=200)}" for item in procedure.parameters]
-        lines += [""]
-    lines += ["## What it does", ""]
-    lines += [f"{n}. {_step_line(step.summary)}" for n, step in enumerate(procedure.steps[:40], 1)]
-    lines += ["", "## When not", ""]
-    lines += ["- a precondition is unmet (exit code 3): the project has changed since; do the task by hand"]
-    lines += [f"- {harmless(text, limit=200)}" for text in pitfalls[:3]]
-    lines += ["", "## When it fails", ""]
-    lines += ["Exit codes: 0 done, 2 bad parameters, 3 precondition unmet, 4 step failed, 5 postcondition failed."]
-    lines += ["Files that it edited are put back; what programs changed is for `git status` to show."]
-    if procedure.examples:
-        lines += ["", "## Past tasks", ""]
-        lines += [f"- {harmless(example.task, limit=300)}" for example in procedure.examples[:3]]
-    return "\n".join(lines)
-
-
-def _step_line(summary: str) -> str:
-    return f"`{harmless(summary.replace('`', ''), limit=160)}`"

@@ -13,13 +13,14 @@ from gitmimo.git.holding import hold_objects, sweep_holds
 from gitmimo.git.repository import Repository
 from gitmimo.git.worktree import list_worktrees
 from gitmimo.locks import LockTimeout, hold_lock
-from gitmimo.memory.recall import INDEX_NAME, drop_index
 from gitmimo.records import Oid, SessionId, is_session_id
+from gitmimo.results import SessionStatus
 from gitmimo.workflow.cleaning import UNFINISHED, clear_session, processes_in
-from gitmimo.workflow.cut_off import mend_cut_off_commit
 from gitmimo.workflow.history import LOCK_NAME, list_session_ids, list_stillborn, read_session, sessions_directory
 from gitmimo.workflow.kept_trees import KEPT_TREES
+from gitmimo.workflow.mimo_commits import mend_cut_off_commit
 from gitmimo.workflow.places import repository_key, session_directory, state_home
+from gitmimo.workflow.session_branches import RESULTS, result_branches, step_branches
 from gitmimo.workflow.steps import has_object
 
 DEFAULT_EXPIRY = "90.days"
@@ -30,7 +31,7 @@ _BIRTH = timedelta(hours=1)  # a directory without a journal may be a session's 
 class Garbage:
     """One thing that can go. `size` is in bytes, 0 for a ref, whose objects git's own gc frees."""
 
-    kind: str  # worktrees, branch, ref, journal, evidence, index
+    kind: str  # worktrees, branch, ref, journal, evidence
     name: str
     reason: str
     size: int
@@ -72,6 +73,7 @@ def find_garbage(repository: Repository, *, expiry: datetime, root: str = "") ->
             reason = f"older than {expiry:%Y-%m-%d %H:%M}"
             yield Garbage(kind="journal", name=str(session), reason=reason, size=_size(journal),
                           remove=lambda place=journal: shutil.rmtree(place, ignore_errors=True))  # type: ignore[misc]  # fmt: skip
+    yield from _branches_of_finished(repository, [s for s in list_session_ids(repository) if s not in {*running, *old}])
     for place in list_stillborn(repository):
         if _made(place) <= min(expiry, datetime.now(UTC) - _BIRTH) and _is_dead(repository, SessionId(place.name)):
             yield Garbage(kind="journal", name=place.name, reason="killed before it wrote anything", size=_size(place),
@@ -83,10 +85,6 @@ def find_garbage(repository: Repository, *, expiry: datetime, root: str = "") ->
         if _made(path) <= expiry:
             yield Garbage(kind="evidence", name=path.stem, reason="a cached result that has expired",
                           size=_size(path), remove=lambda place=path: place.unlink(missing_ok=True))  # type: ignore[misc]  # fmt: skip
-    index = repository.state_dir / INDEX_NAME
-    if index.is_file() and _made(index) <= expiry:
-        yield Garbage(kind="index", name=index.name, reason="made again when it is needed", size=index.stat().st_size,
-                      remove=lambda: drop_index(index))  # fmt: skip
 
 
 def clean_orphans(repository: Repository, *, root: str = "") -> None:
@@ -112,7 +110,7 @@ def _known_sessions(repository: Repository, root: str) -> list[SessionId]:
 
 def _referred_sessions(repository: Repository) -> list[SessionId]:
     found = set(list_session_ids(repository))
-    for prefix in ("refs/mimo/base/", "refs/mimo/candidates/", KEPT_TREES, UNFINISHED):
+    for prefix in ("refs/mimo/base/", "refs/mimo/candidates/", KEPT_TREES, UNFINISHED, RESULTS):
         found |= {SessionId(name.removeprefix(prefix).partition("/")[0]) for name in refs.list_refs(repository, prefix)}
     return sorted(found)
 
@@ -166,9 +164,23 @@ def _refs_of(repository: Repository, session: SessionId) -> Iterator[Garbage]:
             yield _ref(repository, name, "a candidate's steps that have expired", kind="branch")
     others = refs.list_refs(repository, f"{UNFINISHED}{session}/")
     trees = refs.list_refs(repository, f"{KEPT_TREES}{session}/")
-    for name in (*kept, *others, *trees, refs.base_ref(session)):
+    for name in (*kept, *others, *trees, refs.base_ref(session), f"{RESULTS}{session}"):
         if refs.read_ref(repository, name) is not None:
             yield _ref(repository, name, "a candidate's steps that have expired")
+
+
+def _branches_of_finished(repository: Repository, sessions: list[SessionId]) -> Iterator[Garbage]:
+    """Branches that hold nothing of their own: steps that a private ref keeps, results that their target holds."""
+    for session in sessions:
+        with contextlib.suppress(JournalError):
+            state = read_session(repository, session)
+            result = state.result
+            if result.status in (SessionStatus.RUNNING, SessionStatus.STOPPED, SessionStatus.INTERRUPTED):
+                continue
+            target = refs.read_ref(repository, refs.branch_ref(result.target_branch)) if result.target_branch else None
+            merged = result_branches(repository, result, target) if target else ()
+            for move in (*step_branches(repository, result), *merged):
+                yield _ref(repository, move.ref, "its session is over; private refs keep it", kind="branch")
 
 
 def _is_steps(repository: Repository, base: Oid | None, tip: Oid) -> bool:

@@ -3,7 +3,7 @@
 import re
 import textwrap
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from gitmimo.codec import dump_json, to_json
@@ -15,7 +15,6 @@ from gitmimo.git.repository import Repository
 from gitmimo.journal import Journal, read_journal
 from gitmimo.records import Oid
 from gitmimo.results import CandidateResult, SessionResult
-from gitmimo.workflow.remember import index_after_merge
 
 SUBJECT_LENGTH = 72
 
@@ -36,12 +35,10 @@ def write_result(
     candidate: CandidateResult,
     *,
     prefix: str,
-    mimo_files: Mapping[str, bytes | None],
-    record_subject: str,
     journal: Journal,
     named: str = "",
 ) -> tuple[str, Oid]:
-    """Publish base, change, changed tests and `.mimo/` commit as the result branch, by one ref; return branch and tip.
+    """Publish base, change and changed tests as the result branch, by one ref; return branch and tip.
 
     The change commit's tree is what was tested, the product with protected paths from base, and the candidate's new
     tests. What it changed in existing tests is a commit of its own, so that a person can look at it, or leave it out.
@@ -60,8 +57,6 @@ def write_result(
     if evidence.tests_tree is not None:
         trees.append(tree.with_mimo_from(repository, evidence.tests_tree, base_tree))
         messages.append(tests_message(result, evidence) if trees[0] != base_tree else messages[0])
-    trees.append(tree.put_files(repository, trees[-1], mimo_files))
-    messages.append(commit.add_trailers(f"{record_subject}\n", {"Mimo-Session": str(result.session)}))
     tip, made, before_tree = result.base, [], base_tree
     for whole, message in zip(trees, messages, strict=True):
         if whole != before_tree:
@@ -121,7 +116,6 @@ def merge_recorded(repository: Repository, branch: str, tip: Oid, *, expected: O
         mend(repository, branch, expected, tip, since=began)
         raise
     if not known:
-        made = index_after_merge(repository, branch, made)
         ops.write_operation(repository, id, command=command, moves=[ops.RefMove(ref=ref, old=expected, new=made)])
     return made
 

@@ -13,7 +13,6 @@ from gitmimo.git.holding import hold_objects
 from gitmimo.git.repository import Repository
 from gitmimo.journal import Journal, read_journal
 from gitmimo.locks import hold_lock
-from gitmimo.memory.outcomes import Label
 from gitmimo.records import Oid, utc_now
 from gitmimo.results import SessionResult
 from gitmimo.workflow import land
@@ -22,6 +21,7 @@ from gitmimo.workflow.evidence_search import record_outcome
 from gitmimo.workflow.history import sessions_directory
 from gitmimo.workflow.judging import Judge, make_judge
 from gitmimo.workflow.progress import Observer, Progress
+from gitmimo.workflow.session_branches import drop_branches
 
 
 def merge_at_the_end(
@@ -96,6 +96,7 @@ def merge_session(
         )
         journal.done("merged", result=land.with_landing(result))
         _note_choice(repository, result, number, landing.commit, journal)
+        drop_branches(repository, result, landing.commit)
         return landing
 
 
@@ -109,7 +110,7 @@ def _note_choice(
     journal.done("picked", candidate=number)
     if result.result_commit is not None:
         reason = f"candidate {number} was merged instead of {winner}"
-        outcome = Outcome(label=Label.PASSED_OVER.value, commit=merged, reason=reason, at=utc_now())
+        outcome = Outcome(label="passed_over", commit=merged, reason=reason, at=utc_now())
         record_outcome(repository, result.result_commit, outcome)
 
 
@@ -161,8 +162,6 @@ def _tip_to_merge(
         result,
         chosen,
         prefix=config.text("branchPrefix"),
-        mimo_files={},
-        record_subject="",
         journal=journal,
         named=f"candidate {number} {result.task}",  # in front: names are cut at their end
     )

@@ -8,8 +8,7 @@ from gitmimo.agent.external.runner import ExternalAgent
 from gitmimo.evidence import CriticOpinion, Evidence
 from gitmimo.llm.model import Model
 from gitmimo.records import Oid, Task
-from gitmimo.results import CandidateResult, SessionResult
-from gitmimo.workflow.dreaming import Remembered
+from gitmimo.results import CandidateResult
 from gitmimo.workflow.history import Past
 from gitmimo.workflow.workspace import Surroundings
 
@@ -34,7 +33,6 @@ class Plan:
     timeout_s: float
     branch_prefix: str = "mimo"
     worktree_root: str = ""
-    after: Callable[[SessionResult, CandidateResult], Remembered]
     skill: Callable[[Callable[[], None]], CandidateResult | None] | None = None  # given a way to wait for base's tests
     settings: Mapping[str, Any] = field(default_factory=dict)  # the configuration, to resume with
     assumptions: tuple[str, ...] = ()  # what the task left open and nobody answered

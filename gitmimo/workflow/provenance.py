@@ -38,7 +38,6 @@ class Provenance:
     step: Step | None = None
     note: EvidenceNote | None = None
     how: str = ""
-    record: str = ""  # the session's record, where the revision has it
     problem: str = ""  # what stood in the way of knowing more
 
 
@@ -71,7 +70,6 @@ def explain_line(repository: Repository, path: str, line: int, *, rev: str = "HE
     step = None
     if session is not None and number is not None:
         step = _step_of(repository, session, number, found.note if found else None, blamed)
-    record = f".mimo/sessions/{session}.md" if session else ""
     return Provenance(
         path=path,
         line=line,
@@ -86,7 +84,6 @@ def explain_line(repository: Repository, path: str, line: int, *, rev: str = "HE
         step=step,
         note=found.note if found else None,
         how=found.how if found else "",
-        record=record if record and repository.find_entry(commit, record) else "",
         problem=problem,
     )
 

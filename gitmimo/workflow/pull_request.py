@@ -16,8 +16,6 @@ from gitmimo.git.binary import GitFailed, clean_environment
 from gitmimo.git.repository import Repository
 from gitmimo.git.tree import without_mimo
 from gitmimo.journal import Journal
-from gitmimo.memory.judgements import judge_session
-from gitmimo.memory.outcomes import Label
 from gitmimo.records import Oid, utc_now
 from gitmimo.results import SessionResult
 from gitmimo.workflow.evidence_notes import Outcome, trees_of
@@ -25,7 +23,6 @@ from gitmimo.workflow.evidence_search import add_patch, find_evidence, record_ou
 from gitmimo.workflow.history import sessions_directory
 from gitmimo.workflow.progress import Interrupt, Observer
 from gitmimo.workflow.pull_request_body import write_body, write_title
-from gitmimo.workflow.remember import commit_to_checkout
 from gitmimo.workflow.start import start_session
 
 MAX_COMMENT_BYTES = 64 * 1024
@@ -201,16 +198,16 @@ def parse_comments(value: Any) -> str:
     return "\n\n".join(said)
 
 
-def reject(repository: Repository, result: SessionResult, reason: str) -> Oid | None:
-    """Record that a person does not want the result: in its note, its journal, and in what it taught.
+def reject(repository: Repository, result: SessionResult, reason: str) -> None:
+    """Record that a person does not want the result, in its note and its journal. The branch stays.
 
-    The branch stays. Returns the commit on the checked-out branch when memory there had to change.
+    A dream teaches nothing of its work then, and offers the reason as a rule.
     """
     if not reason.strip():
         raise UsageError("a rejection needs its reason", hint='git mimo reject --reason "it slows down the start"')
     tip = result_tip(repository, result)
     now = utc_now()
-    outcome = Outcome(label=Label.REJECTED.value, commit=tip, reason=" ".join(reason.split())[:1000], at=now)
+    outcome = Outcome(label="rejected", commit=tip, reason=" ".join(reason.split())[:1000], at=now)
     directory = sessions_directory(repository) / result.session
     if record_outcome(repository, tip, outcome) and directory.is_dir():
         journal = Journal(directory / "journal.jsonl")
@@ -218,11 +215,6 @@ def reject(repository: Repository, result: SessionResult, reason: str) -> Oid | 
             journal.done("rejected", reason=outcome.reason, commit=tip)
         finally:
             journal.close()
-    head = repository.resolve("HEAD")
-    changes = judge_session(repository, head, result.session, Label.REJECTED, now=now, skill=result.skill)
-    if not changes:
-        return None
-    return commit_to_checkout(repository, changes, f"mimo: session {result.session} was rejected\n\n{outcome.reason}")
 
 
 def _parting(repository: Repository, remote: str, target: str, tip: Oid) -> Oid | None:

@@ -144,14 +144,11 @@ class Conductor:
         self.observe(Progress(number=0, phase="land"))
         number = result.verdict.winner if result.verdict else None
         winner = next(candidate for candidate in result.candidates if candidate.number == number)
-        remembered = self.plan.after(result, winner)
         branch, tip = land.write_result(
             self.repository,
             result,
             winner,
             prefix=self.plan.branch_prefix,
-            mimo_files=remembered.files,
-            record_subject=remembered.subject,
             journal=journal,
         )
         result = replace(result, result_branch=branch, result_commit=tip, seconds=time.monotonic() - self._started)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from gitmimo.errors import RepoError
-from gitmimo.memory.store import ATTRIBUTES, ATTRIBUTES_PATH
+from gitmimo.memory.notes import ATTRIBUTES, ATTRIBUTES_PATH, EMPTY, MEMORY_PATH
 
 FILES = {
     ".mimo/.gitignore": "local/\n",
@@ -17,7 +17,7 @@ FILES = {
 # accept: ["make lint"]
 # protected: ["golden/**"]
 """,
-    ".mimo/MEMORY.md": "# Memory\n\nNothing is remembered yet; `git mimo memory add` adds a fact.\n",
+    MEMORY_PATH: EMPTY,
 }
 
 

@@ -8,7 +8,6 @@ from dataclasses import replace
 from gitmimo.agent.clarity import check_clarity, with_answers
 from gitmimo.agent.external.runner import ExternalAgent
 from gitmimo.config import Config
-from gitmimo.errors import NoKey, NoModel
 from gitmimo.evaluator.critic import ask_critic
 from gitmimo.evidence import CriticOpinion, Evidence
 from gitmimo.git import patch, refs, tree
@@ -20,11 +19,11 @@ from gitmimo.redact import known_secrets, redact
 from gitmimo.results import CandidateResult, SessionResult
 from gitmimo.workflow.agents import Staff, choose_staff, count_candidates, hire_for, warnings_for
 from gitmimo.workflow.choose_executor import open_executor
-from gitmimo.workflow.dreaming import Dreamer, Remembered, SkillFirst, find_skill, remember
 from gitmimo.workflow.gc import clean_orphans
 from gitmimo.workflow.history import Past
 from gitmimo.workflow.judging import Judge, make_judge, visible_import_roots, visible_test_command
 from gitmimo.workflow.late_models import LateModels, Models
+from gitmimo.workflow.memory_home import memory_view
 from gitmimo.workflow.merging import merge_at_the_end
 from gitmimo.workflow.models import ModelPool, ladder_height, open_models
 from gitmimo.workflow.notify import notify
@@ -189,16 +188,7 @@ def _models(
     def open_pool() -> ModelPool:
         return open_models(repository, config, session, needs_model=needs_model, on_warning=on_warning)
 
-    match, approved = find_skill(repository, base, task_text) if config["skills"] else (None, False)
-    if match is not None and approved:
-        return LateModels(open_pool)
-    try:
-        return open_pool()
-    except (NoModel, NoKey) as exc:
-        if match is not None:
-            skill = match.skill.name
-            exc.hint = f"git mimo trust   # the skill `{skill}` fits, but is not approved\n{exc.hint}"
-        raise
+    return open_pool()
 
 
 def _plan(
@@ -212,24 +202,6 @@ def _plan(
     observe: Observer,
 ) -> Plan:
     command = visible_test_command(judge.bench.tests)
-    dreamer = Dreamer(
-        repository=repository,
-        sandbox=judge.bench.sandbox,
-        scratch=judge.bench.scratch,
-        model=(lambda: pool.metered(0, "dream")) if config.text("model.dream") else None,
-        known_secrets=known_secrets(os.environ),
-        observe=observe,
-        test_command=command,
-    )
-    skill = SkillFirst(
-        repository=repository, base=base, session=session, dreamer=dreamer, judge=judge, task_text=task_text
-    )
-
-    def after(result: SessionResult, winner: CandidateResult) -> Remembered:
-        dreams = config.text("dream") == "auto"
-        found = remember(dreamer if dreams else None, repository, result, winner, known_secrets=dreamer.known_secrets)
-        return skill.remembered(found)
-
     return Plan(
         task=Task(
             text=task_text.strip(),
@@ -254,9 +226,9 @@ def _plan(
             protected=config.texts("protected"),
             base_suite=judge.base_suite,
         ),
-        prefix=_prefix(repository, base, task_text),
+        prefix=_prefix(repository, config, base, task_text),
         metered=pool.metered,
-        critic=_critic(repository, pool, task_text, base),
+        critic=_critic(repository, pool, task_text, base, _prefix(repository, config, base, task_text)),
         candidates=config.count("candidates"),
         fan_out_at_once=config.text("fanout") == "all",
         rungs=ladder_height(config),
@@ -267,19 +239,18 @@ def _plan(
         timeout_s=config.seconds("timeout"),
         branch_prefix=config.text("branchPrefix"),
         worktree_root=config.text("worktreeDir"),
-        after=after,
-        skill=skill if config["skills"] else None,
     )
 
 
-def _prefix(repository: Repository, base: Oid, task_text: str) -> str:
-    """What the project wants every candidate to know: its rules, its memory, and the best match for the task."""
-    parts = (prefix_text(repository, base), match_text(repository, base, task_text))
+def _prefix(repository: Repository, config: Config, base: Oid, task_text: str) -> str:
+    """What the project wants every candidate to know: its rules, its memory, and the skill that fits the task."""
+    view = memory_view(repository, config, base)
+    parts = (prefix_text(repository, view), match_text(repository, view, task_text))
     return "\n\n".join(part for part in parts if part.strip())
 
 
 def _critic(
-    repository: Repository, pool: Models, task_text: str, base: Oid
+    repository: Repository, pool: Models, task_text: str, base: Oid, rules: str
 ) -> Callable[[Sequence[int], Mapping[int, Evidence], Mapping[int, CandidateResult]], CriticOpinion | None]:
     def ask(
         numbers: Sequence[int], evidence: Mapping[int, Evidence], results: Mapping[int, CandidateResult]
@@ -294,7 +265,7 @@ def _critic(
         return ask_critic(
             pool.metered(0, "critic"),
             task=task_text,
-            rules=_prefix(repository, base, task_text),
+            rules=rules,
             diffs=diffs,
             evidence=evidence,
         )

@@ -15,6 +15,7 @@ from gitmimo.locks import hold_lock
 from gitmimo.records import Oid
 from gitmimo.workflow.history import list_session_ids, read_session, sessions_directory
 from gitmimo.workflow.merging import mend_cut_off_merge
+from gitmimo.workflow.session_branches import restore_result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,5 +121,6 @@ def _note_unmerged(repository: Repository, operation: ops.Operation) -> None:
     path = sessions_directory(repository) / session / "journal.jsonl"
     with contextlib.suppress(JournalError):  # the refs are what counts
         result = read_session(repository, session).result
+        restore_result(repository, result)
         with contextlib.closing(Journal(path)) as journal:
             journal.done("merged", result=replace(result, merged=False))

@@ -138,7 +138,7 @@ def test_a_branch_that_only_remembers_has_nothing_to_test(git: GitBuilder) -> No
 
 def test_a_damaged_note_fails(git: GitBuilder) -> None:
     session = _session(git, Attempt(steps=[{"calc.py": RIGHT}]))
-    for target in (str(session.result_branch), f"{session.result_branch}~1"):
+    for target in (str(session.result_branch), f"{session.result_branch}"):
         git("notes", "--ref=mimo", "add", "--force", "-m", "no json", target)
     said = _ci(git, str(session.result_branch))
     assert (said.code, said.json["note"]) == (1, "damaged")

@@ -24,7 +24,7 @@ BASH = SHARE / "bash-completion" / "completions" / "git-mimo"
 GITS_OWN = (Path("/usr/share/bash-completion/completions/git"), Path("/etc/bash_completion.d/git"))
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]|[\r\x07]")
 
-# what is typed, and what must be offered; `{cwd}` has a session with two candidates, a fact and a skill
+# what is typed, and what must be offered; `{cwd}` has a session with two candidates, a skill
 ASKED: Sequence[tuple[str, str, set[str]]] = (
     ("command", "sta", {"start", "status"}),
     ("option", "start --fan", {"--fanout"}),
@@ -37,7 +37,6 @@ ASKED: Sequence[tuple[str, str, set[str]]] = (
     ("model after =", "start --model=moon", {"moonshot/kimi-k2.7-code"}),
     ("set model", "start -m openai/m", {"openai/mine"}),
     ("skill", "skill show ", {"add-a-route"}),
-    ("fact", "memory show ", {"0a1b2c3d4e5f"}),
     ("group", "memory f", {"forget"}),
     ("setting", "config get candi", {"candidates"}),
     ("provider", "config set --provider deep", {"deepseek"}),
@@ -55,7 +54,7 @@ def project(git: GitBuilder) -> GitBuilder:
     write_journal(git, make_session(git, [Attempt(steps=[{"calc.py": RIGHT}]), Attempt(steps=[{"calc.py": RIGHT}])]))
     git("branch", "feature")
     git("config", "mimo.model", "openai/mine")
-    git.write({".mimo/skills/add-a-route/SKILL.md": "x", ".mimo/memory/0a1b2c3d4e5f-dates-are-utc.md": "x"})
+    git.write({".mimo/skills/add-a-route/SKILL.md": "x", ".mimo/MEMORY.md": "- dates are UTC\n"})
     return git
 
 
@@ -177,8 +176,8 @@ def test_bash_completes_on_a_terminal_and_starts_no_python(project: GitBuilder, 
     try:
         terminal.type(f"PATH={tools}:$PATH; source {BASH}; bind 'set bell-style none'; echo re''ady\n")
         terminal.read_until("ready")
-        terminal.type("mimo mem\tfor\t0a1\t")
-        terminal.read_until("0a1b2c3d4e5f")
+        terminal.type("mimo ski\tsho\tadd\t")
+        terminal.read_until("add-a-route")
         terminal.type("\x15mimo start --fano\tal\t")
         terminal.read_until("--fanout", "all")
     finally:

@@ -109,12 +109,11 @@ def test_every_command_prints_what_its_schema_says(
     checked("why", "calc.py:6")
     checked("gc", "--dry-run", "--expire", "now")
     checked("undo", "--checkout")
-    fact = checked("memory", "add", "sums are plain numbers", "--source", "calc.py")["id"]
+    note = checked("memory", "add", "sums are plain numbers", "--source", "calc.py")["id"]
     checked("memory", "list")
-    checked("memory", "show", fact)
     checked("memory", "search", "sums")
     checked("memory", "verify")
-    checked("memory", "forget", fact)
+    checked("memory", "forget", note)
     git("init", "--quiet", "--bare", str(tmp_path / "remote.git"))
     git("remote", "add", "origin", str(tmp_path / "remote.git"))
     git("push", "--quiet", "origin", "main")
@@ -122,7 +121,7 @@ def test_every_command_prints_what_its_schema_says(
     checked("reject", "--reason", "the name is wrong")
     expected = {name: {c.split(" --")[0] for c in commands} for name, (_, commands, _) in SHAPES.items()}
     # these need a cut-off session, comments, a background process or a skill, and are tried where those are made
-    elsewhere = {"resume", "revise", "skill run", "skill verify", "skill show"}
+    elsewhere = {"resume", "revise", "skill run", "skill show"}
     missing = {
         n: left for n, commands in expected.items() if (left := commands - checked.seen.get(n, set()) - elsewhere)
     }
@@ -134,9 +133,9 @@ def test_skills_and_sessions_in_the_background_hold_to_their_schemas(
 ) -> None:
     git = checked.project
     write_journal(git, make_session(git, [Attempt(steps=[{"calc.py": RIGHT}])]))
-    assert run(["skill", "new", "release", "--description", "How a release is made. Use it before tagging."]) == 0
+    assert run(["skill", "new", "release", "--from", "HEAD"]) == 0
     git.commit({}, "a skill to read")
-    assert checked("skill", "show", "release")["runnable"] is False
+    assert checked("skill", "show", "release")["runs"] is False
     assert checked("skill", "list")["skills"][0]["name"] == "release"
     llm_server.scripts["m"] = [writes({"calc.py": RIGHT})]
     session = checked("start", "--task", "add returns the difference; mend calc.py", "--detach")["session"]

@@ -156,7 +156,7 @@ def test_code_of_the_repository_does_not_run_in_a_hook(git: GitBuilder, session:
 
 
 def test_evidence_follows_an_amended_commit_of_the_same_tree(git: GitBuilder, session: SessionResult) -> None:
-    git("checkout", "--quiet", "-B", "work", f"{session.result_branch}~1")
+    git("checkout", "--quiet", "-B", "work", f"{session.result_branch}")
     git("commit", "--quiet", "--amend", "-m", "another message")
     note = read_evidence(Repository.discover(git.path), Oid(git("rev-parse", "HEAD")))
     assert note is not None
@@ -202,7 +202,7 @@ def test_a_pulled_revert_becomes_an_outcome_once(git: GitBuilder, session: Sessi
     git("push", "--quiet", "origin", "main")
     git("clone", "--quiet", str(tmp_path / "remote.git"), str(tmp_path / "server"))
     server = GitBuilder(tmp_path / "server")
-    change = git("rev-parse", f"{session.result_branch}~1")
+    change = git("rev-parse", f"{session.result_branch}")
     server("revert", "--no-edit", change)
     server("push", "--quiet", "origin", "main")
     git("pull", "--quiet", "--no-rebase", "origin", "main")
@@ -215,7 +215,7 @@ def test_a_pulled_revert_becomes_an_outcome_once(git: GitBuilder, session: Sessi
 def test_a_verdict_about_other_files_is_taken_out_of_an_amended_message(
     git: GitBuilder, session: SessionResult
 ) -> None:
-    git("checkout", "--quiet", "-B", "work", f"{session.result_branch}~1")
+    git("checkout", "--quiet", "-B", "work", f"{session.result_branch}")
     git("commit", "--quiet", "--amend", "--no-edit")
     assert "Mimo-Verdict: pass" in git("log", "-1", "--format=%B")
     git.write({"app.py": GOOD + "# more\n"})

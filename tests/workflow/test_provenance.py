@@ -38,7 +38,6 @@ def test_a_merged_line_leads_to_its_step(git: GitBuilder, session: SessionResult
         assert found.step is not None
         assert (found.session, found.candidate, found.step.number, found.how) == (SESSION, 1, number, "commit")
         assert found.model == "openai/some-model"
-        assert found.record == f".mimo/sessions/{SESSION}.md"
         assert found.note is not None
         assert found.note.evidence.passed
 
@@ -88,7 +87,7 @@ def test_what_is_remembered_of_notes_may_vanish_or_be_damaged(
 def test_a_squash_with_other_changes_is_known_by_the_messages_in_it(git: GitBuilder, session: SessionResult) -> None:
     git("merge", "--quiet", "--squash", str(session.result_branch))
     git.write({"other.py": "x = 3\n"})
-    message = git("log", "-1", "--format=%B", f"{session.result_branch}~1")
+    message = git("log", "-1", "--format=%B", f"{session.result_branch}")
     quoted = "\n".join(f"  {line}" for line in message.splitlines())
     git("commit", "--quiet", "--all", "-m", f"Several things (#7)\n\n* one\n\n{quoted}\n\n* two\n")
     found = explain_line(Repository.discover(git.path), "app.py", _line(SECOND, "third"))
@@ -118,7 +117,7 @@ def test_without_the_candidates_refs_evidence_is_still_found(
 
 def test_a_damaged_note_is_a_problem_that_is_told(git: GitBuilder, session: SessionResult) -> None:
     git("merge", "--quiet", str(session.result_branch))
-    git("notes", "--ref=mimo", "add", "--force", "-m", "no json", f"{session.result_branch}~1")
+    git("notes", "--ref=mimo", "add", "--force", "-m", "no json", f"{session.result_branch}")
     found = explain_line(Repository.discover(git.path), "app.py", _line(SECOND, "third"))
     assert "cannot be read" in found.problem
     assert found.session == SESSION

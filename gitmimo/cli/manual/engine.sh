@@ -60,7 +60,6 @@ __mimo_list () {
 	sessions) ls -r "$(__mimo_git rev-parse --path-format=absolute --git-common-dir)/mimo/sessions" ;;
 	candidates) __mimo_git for-each-ref --format='%(refname:lstrip=4)' "refs/mimo/candidates/${session:-*}*/*" | sort -un ;;
 	skills) ls "$(__mimo_git rev-parse --show-toplevel)/.mimo/skills" ;;
-	facts) ls "$(__mimo_git rev-parse --show-toplevel)/.mimo/memory" | sed -n 's/^\([^-]*\)-\(.*\)\.md$/\1	\2/p' ;;
 	branches) __mimo_git for-each-ref --format='%(refname:short)' refs/heads ;;
 	revisions)
 		printf 'HEAD\n'

@@ -134,7 +134,7 @@ def _kind(parameter: click.Parameter, choices: tuple[str, ...], path: Sequence[s
         return "settings"
     if path[:1] == ("models",) and name == "name":
         return "local_models"
-    kinds = {"session": "sessions", "sessions": "sessions", "number": "candidates", "fact_id": "facts"}
+    kinds = {"session": "sessions", "sessions": "sessions", "number": "candidates"}
     kinds |= {"model": "models", "critic": "models", "provider": "providers", "remote": "remotes", "base": "revisions"}
     kinds |= {"rev": "revisions", "into": "branches", "operation": "operations", "command": "commands"}
     return kinds.get(name, "")

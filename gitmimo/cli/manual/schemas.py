@@ -12,9 +12,7 @@ from typing import Any, Final
 from gitmimo.ci.check import Finding, NoteState
 from gitmimo.evidence import Evidence, Verdict
 from gitmimo.git.ops import Operation
-from gitmimo.memory.contradictions import Contradiction
-from gitmimo.memory.facts import Fact
-from gitmimo.memory.outcomes import Standing
+from gitmimo.memory.notes import NoteKind
 from gitmimo.memory.recall import Hit
 from gitmimo.records import Oid, SessionId, Usage
 from gitmimo.results import SessionStatus
@@ -41,9 +39,15 @@ _BRIEF = {
 }  # fmt: skip
 _SETTING = {"name": str, "value": Any}
 _SKILL = {
-    "name": str, "description": str, "runnable": bool, "approved": bool,
-    "outcomes": {"standing": Standing, "reason": str, "uses": int, "helped": int, "hurt": int},
-}  # fmt: skip
+    "name": str,
+    "description": str,
+    "runs": bool,
+    "approved": bool,
+    "parameters": [str],
+    "commits": [str],
+    "used": int,
+}
+_NOTE = {"id": str, "kind": NoteKind, "text": str, "commit": str, "sources": [str], "is_stale": bool}  # fmt: skip
 _MODEL = {"name": str, "path": str | None, "bytes": int}
 _GARBAGE = {"kind": str, "name": str, "reason": str}
 
@@ -70,7 +74,7 @@ SHAPES: Mapping[str, tuple[str, tuple[str, ...], tuple[Any, ...]]] = {
     "reject/1": (
         "a result that is not wanted",
         ("reject",),
-        ({"session": SessionId, "branch": str | None, "reason": str, "memory_commit": Oid | None},),
+        ({"session": SessionId, "branch": str | None, "reason": str},),
     ),
     "why/1": ("where a line came from", ("why",), (Provenance,)),
     "bisect/1": (
@@ -86,35 +90,23 @@ SHAPES: Mapping[str, tuple[str, tuple[str, ...], tuple[Any, ...]]] = {
     "undo/1": ("an operation taken back", ("undo",), ({"record": str, "operation": Operation},)),
     "undo-list/1": ("what can be undone", ("undo --list",), ({"operations": [Operation]},)),
     "memory/1": (
-        "facts",
-        ("memory add", "memory forget", "memory list", "memory search", "memory show", "memory verify"),
+        "notes",
+        ("memory add", "memory forget", "memory list", "memory search", "memory verify"),
         (
-            {"id": str, "commit": Oid | None, "contradicts": [str]},
-            {"id": str, "commit": Oid},
-            {"facts": [Fact], "contradictions": [Contradiction], "refused": Mapping[str, str]},
+            {"id": str, "commit": Oid | None},
+            {"notes": [_NOTE]},
             {"hits": [Hit]},
-            {"verified": [str], "open": [{"id": str, "reason": str}], "commit": Oid | None},
-            Fact,
+            {"verified": [str], "stale": [str], "commit": Oid | None},
         ),
     ),
     "dream/1": (
-        "what sessions taught, or with --undo the branch that was taken back",
+        "what sessions taught, or with --undo the branches that were moved back",
         ("dream",),
-        ({"branch": str | None, "skills": [str], "facts": [str], "changed": [str], "nothing_because": str,
-          "notes": Mapping[str, str]}, {"undone": str}),
+        ({"branch": str | None, "skills": [str], "notes": [str], "changed": [str], "offered": int},
+         {"undone": [str]}),
     ),
     "skills/1": ("the skills", ("skill list",), ({"skills": [_SKILL], "refused": Mapping[str, str]},)),
     "skill/1": ("one skill", ("skill show",), (_SKILL | {"files": [str], "body": str},)),
-    "skill-run/1": (
-        "a skill carried out",
-        ("skill run",),
-        ({"code": int, "reason": str, "changed": [str], "branch": str | None, "commit": Oid | None},),
-    ),
-    "skill-verify/1": (
-        "a skill tried again",
-        ("skill verify",),
-        ({"name": str, "admitted": bool, "applies": bool, "reason": str},),
-    ),
     "cost/1": (
         "what was spent",
         ("cost",),

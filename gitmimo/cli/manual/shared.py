@@ -14,9 +14,8 @@ EXIT_CODES = (
 
 FILES = (
     (".mimo/config.yaml", "the project's defaults, committed; its commands run only after `git mimo trust`"),
-    (".mimo/MEMORY.md, .mimo/memory/", "facts that later sessions are told, one file each"),
-    (".mimo/skills/", "procedures that run without a model"),
-    (".mimo/sessions/", "the record of every session whose result was merged"),
+    (".mimo/MEMORY.md", "notes that later sessions are told, one line each"),
+    (".mimo/skills/", "how a chore was done before: what to touch, run and check; some run without a model"),
     (".git/mimo/", "journals, locks, the ledger and caches; may vanish"),
     ("refs/notes/mimo", "evidence and verdict of each result, as JSON"),
     ("$XDG_STATE_HOME/git-mimo/", "worktrees of running sessions, and what you approved"),

@@ -302,7 +302,6 @@ def _for_worker(plan: Plan) -> Plan:
         surroundings=surroundings,
         metered=_only_here,
         critic=_only_here,
-        after=_only_here,
         takes_turns=_only_here,
         hire=_nobody,
         skill=None,

@@ -80,7 +80,6 @@ __mimo_list () {
 	sessions) ls -r "$(__mimo_git rev-parse --path-format=absolute --git-common-dir)/mimo/sessions" ;;
 	candidates) __mimo_git for-each-ref --format=\'%(refname:lstrip=4)\' "refs/mimo/candidates/${session:-*}*/*" | sort -un ;;
 	skills) ls "$(__mimo_git rev-parse --show-toplevel)/.mimo/skills" ;;
-	facts) ls "$(__mimo_git rev-parse --show-toplevel)/.mimo/memory" | sed -n \'s/^\\([^-]*\\)-\\(.*\\)\\.md$/\\1	\\2/p\' ;;
 	branches) __mimo_git for-each-ref --format=\'%(refname:short)\' refs/heads ;;
 	revisions)
 		printf \'HEAD\\n\'
@@ -89,7 +88,7 @@ __mimo_list () {
 	operations) __mimo_git for-each-ref --format=\'%(refname:lstrip=3)\' refs/mimo/ops ;;
 	remotes) __mimo_git remote ;;
 	commands) __mimo_words \'\' ;;
-	settings) printf \'%s\\n\' accept agentTimeout agents baseUrl branchPrefix budget budget.candidate budget.day budget.month candidates commandTimeout critic directory dream executor fanout hangAfter ignoreFailing llm local.context maxSteps maxTokens maxTokens.candidate mcp.start merge model model.dream model.plan models notify protected protocol provider rate.requests rate.tokens rayAddress sandbox sandbox.network setup skills strategy test testTimeout timeout worktree.copy worktree.link worktreeDir ;;
+	settings) printf \'%s\\n\' accept agentTimeout agents baseUrl branchPrefix budget budget.candidate budget.day budget.month candidates commandTimeout critic directory dream executor fanout hangAfter ignoreFailing llm local.context maxSteps maxTokens maxTokens.candidate mcp.start memory.home merge model model.dream model.plan models notify protected protocol provider rate.requests rate.tokens rayAddress sandbox sandbox.network setup skills strategy test testTimeout timeout worktree.copy worktree.link worktreeDir ;;
 	providers) printf \'%s\\n\' anthropic deepseek gemini groq local mistral moonshot ollama openai openrouter xai ;;
 	local_models)
 		{
@@ -144,9 +143,9 @@ __mimo_words () {
 		\'bisect	find the step that broke a test\' \\
 		\'gc	remove what dead and old sessions left\' \\
 		\'undo	take back what the last command moved\' \\
-		\'memory	facts that later sessions should know\' \\
-		\'dream	turn sessions into facts and skills\' \\
-		\'skill	procedures that run without a model\' \\
+		\'memory	notes that later sessions should know\' \\
+		\'dream	turn sessions and changes into notes and skills\' \\
+		\'skill	how this project did a chore before\' \\
 		\'cost	say what was spent, by session, model and day\' \\
 		\'doctor	check this machine and repository\' \\
 		\'ci	judge a branch again and hold its note against what was found\' \\
@@ -166,21 +165,18 @@ __mimo_words () {
 		\'path	print where a local model’s file lies; exit 1 when it is not here\' \\
 		\'pull	fetch a local model (the default one without NAME); an interrupted pull goes on where it was\' ;;
 	\'memory\') printf \'%s\\n\' \\
-		\'add	remember TEXT (1 to 3 lines) and commit it\' \\
-		\'forget	remove one fact and commit that; git keeps the past\' \\
-		\'list	list the facts, the stale and the contradicting ones marked\' \\
-		\'search	search facts, session records and skills; exit 1 when no word fits\' \\
-		\'show	show one fact with where it came from\' \\
-		\'verify	confirm that a fact still holds\' ;;
+		\'add	remember TEXT, one line, and commit it\' \\
+		\'forget	remove one note and commit that; git keeps the past\' \\
+		\'list	list the notes, the stale ones marked\' \\
+		\'search	search notes, skills and the changes in git’s log; exit 1 when no word fits\' \\
+		\'verify	confirm that a stale note still holds: it rests on its files as they are now\' ;;
 	\'skill\') printf \'%s\\n\' \\
 		\'link	offer the skills to other agents\' \\
-		\'list	list the skills with their standing\' \\
-		\'new	begin a skill to read; nothing is committed\' \\
-		\'retire	take a skill out of use; its files stay\' \\
-		\'run	carry a skill out on HEAD, without a model\' \\
-		\'show	show a skill’s text, and what became of its uses\' \\
-		\'validate	check skill folders, all by default\' \\
-		\'verify	replay a skill twice; confirm or quarantine it\' ;;
+		\'list	list the skills, from how many changes each was made and how often it was used\' \\
+		\'new	write a skill from changes that you name\' \\
+		\'retire	remove a skill and commit that; git keeps the past\' \\
+		\'show	show a skill’s text, and its script where it has one\' \\
+		\'validate	check skill folders, all by default\' ;;
 	*) : ;;
 	esac
 }
@@ -355,8 +351,8 @@ __mimo_options () {
 	\'memory\') printf \'%s\\n\' \\
 		\'--help	Show the help and end\' ;;
 	\'memory add\') printf \'%s\\n\' \\
-		\'--kind	What kind of fact it is\' \\
-		\'--source	File that the fact rests on; stale when it changes\' \\
+		\'--kind	The group it stands in\' \\
+		\'--source	File that the note rests on; stale when it changes\' \\
 		\'--json	Print one JSON object on stdout\' \\
 		\'--help	Show the help and end\' ;;
 	\'memory forget\') printf \'%s\\n\' \\
@@ -369,19 +365,15 @@ __mimo_options () {
 		\'--max-count	Show at most this many\' \\
 		\'--json	Print one JSON object on stdout\' \\
 		\'--help	Show the help and end\' ;;
-	\'memory show\') printf \'%s\\n\' \\
-		\'--json	Print one JSON object on stdout\' \\
-		\'--help	Show the help and end\' ;;
 	\'memory verify\') printf \'%s\\n\' \\
-		\'--all	Every fact that is not verified\' \\
+		\'--all	Every note that is stale\' \\
 		\'--json	Print one JSON object on stdout\' \\
 		\'--help	Show the help and end\' ;;
 	\'dream\') printf \'%s\\n\' \\
-		\'--all	Every session that passed\' \\
-		\'--dry-run	Show what would be committed\' \\
-		\'--no-llm	Never ask a model, not even for a name (default without --model)\' \\
-		\'--model	Model that may name and polish what was found\' \\
-		\'--undo	Take the newest dream’s branch back\' \\
+		\'--yes	Admit everything that is offered\' \\
+		\'--dry-run	Show what --yes would commit; change nothing\' \\
+		\'--model	Model that writes the drafts’ names and descriptions\' \\
+		\'--undo	Take the newest dream back\' \\
 		\'--json	Print one JSON object on stdout\' \\
 		\'--help	Show the help and end\' ;;
 	\'skill\') printf \'%s\\n\' \\
@@ -395,23 +387,15 @@ __mimo_options () {
 		\'--json	Print one JSON object on stdout\' \\
 		\'--help	Show the help and end\' ;;
 	\'skill new\') printf \'%s\\n\' \\
-		\'--description	What it does and when to use it\' \\
+		\'--from	A change to learn from; repeatable, newest first\' \\
 		\'--help	Show the help and end\' ;;
 	\'skill retire\') printf \'%s\\n\' \\
-		\'--reason	Why: it is committed with it\' \\
-		\'--help	Show the help and end\' ;;
-	\'skill run\') printf \'%s\\n\' \\
-		\'--param	A parameter; repeatable\' \\
-		\'--dry-run	Carry it out in a scratch tree and publish nothing\' \\
-		\'--json	Print one JSON object on stdout\' \\
+		\'--reason	Why: it is the commit’s message\' \\
 		\'--help	Show the help and end\' ;;
 	\'skill show\') printf \'%s\\n\' \\
 		\'--json	Print one JSON object on stdout\' \\
 		\'--help	Show the help and end\' ;;
 	\'skill validate\') printf \'%s\\n\' \\
-		\'--help	Show the help and end\' ;;
-	\'skill verify\') printf \'%s\\n\' \\
-		\'--json	Print one JSON object on stdout\' \\
 		\'--help	Show the help and end\' ;;
 	\'cost\') printf \'%s\\n\' \\
 		\'--by	What a row adds up\' \\
@@ -622,30 +606,26 @@ __mimo_kind () {
 	\'undo 1\') kind=operations ;;
 	\'memory -h\'|\'memory --help\') kind=flag ;;
 	\'memory add -h\'|\'memory add --help\') kind=flag ;;
-	\'memory add --kind\') kind=\'=rule architecture lesson fact preference\' ;;
+	\'memory add --kind\') kind=\'=rule architecture command fact\' ;;
 	\'memory add --source\') kind=files ;;
 	\'memory add --json\') kind=flag ;;
 	\'memory add 1\') kind= ;;
 	\'memory forget -h\'|\'memory forget --help\') kind=flag ;;
 	\'memory forget --json\') kind=flag ;;
-	\'memory forget 1\') kind=facts ;;
+	\'memory forget 1\') kind= ;;
 	\'memory list -h\'|\'memory list --help\') kind=flag ;;
 	\'memory list --json\') kind=flag ;;
 	\'memory search -h\'|\'memory search --help\') kind=flag ;;
 	\'memory search -n\'|\'memory search --max-count\') kind= ;;
 	\'memory search --json\') kind=flag ;;
 	\'memory search 1\') kind= ;;
-	\'memory show -h\'|\'memory show --help\') kind=flag ;;
-	\'memory show --json\') kind=flag ;;
-	\'memory show 1\') kind=facts ;;
 	\'memory verify -h\'|\'memory verify --help\') kind=flag ;;
 	\'memory verify --all\') kind=flag ;;
 	\'memory verify --json\') kind=flag ;;
-	\'memory verify 1\') kind=facts ;;
+	\'memory verify 1\') kind= ;;
 	\'dream -h\'|\'dream --help\') kind=flag ;;
-	\'dream --all\') kind=flag ;;
+	\'dream -y\'|\'dream --yes\') kind=flag ;;
 	\'dream --dry-run\') kind=flag ;;
-	\'dream --no-llm\') kind=flag ;;
 	\'dream --model\') kind=models ;;
 	\'dream --undo\') kind=flag ;;
 	\'dream --json\') kind=flag ;;
@@ -658,24 +638,16 @@ __mimo_kind () {
 	\'skill list -h\'|\'skill list --help\') kind=flag ;;
 	\'skill list --json\') kind=flag ;;
 	\'skill new -h\'|\'skill new --help\') kind=flag ;;
-	\'skill new --description\') kind= ;;
+	\'skill new --from\') kind= ;;
 	\'skill new 1\') kind=skills ;;
 	\'skill retire -h\'|\'skill retire --help\') kind=flag ;;
 	\'skill retire --reason\') kind= ;;
 	\'skill retire 1\') kind=skills ;;
-	\'skill run -h\'|\'skill run --help\') kind=flag ;;
-	\'skill run -p\'|\'skill run --param\') kind= ;;
-	\'skill run --dry-run\') kind=flag ;;
-	\'skill run --json\') kind=flag ;;
-	\'skill run 1\') kind=skills ;;
 	\'skill show -h\'|\'skill show --help\') kind=flag ;;
 	\'skill show --json\') kind=flag ;;
 	\'skill show 1\') kind=skills ;;
 	\'skill validate -h\'|\'skill validate --help\') kind=flag ;;
 	\'skill validate \'[0-9]*) kind=files ;;
-	\'skill verify -h\'|\'skill verify --help\') kind=flag ;;
-	\'skill verify --json\') kind=flag ;;
-	\'skill verify 1\') kind=skills ;;
 	\'cost -h\'|\'cost --help\') kind=flag ;;
 	\'cost --by\') kind=\'=session model day candidate\' ;;
 	\'cost --json\') kind=flag ;;

@@ -1,7 +1,6 @@
-"""Files of the user's checkout that a command of ours writes and commits: halfway is not a state that lasts.
+"""Changes to `.mimo/` that a person asked for, committed on the checked-out branch, and nothing else with them.
 
-What is about to be written stands in a file of ours first, so that what a kill left halfway is taken back by the next
-command.
+What is about to be written stands in a file of ours first: what a kill left halfway is taken back by the next command.
 """
 
 import base64
@@ -20,6 +19,7 @@ from gitmimo.git.mending import remove_lock
 from gitmimo.git.refs import worktree_git_dir
 from gitmimo.git.repository import Repository
 from gitmimo.locks import LockTimeout, hold_lock
+from gitmimo.records import Oid
 
 _VERSION = 1
 _LOCK = "remember.lock"
@@ -38,8 +38,25 @@ class _Begun:
     after: dict[str, str | None]
 
 
+def commit_to_checkout(repository: Repository, changes: Mapping[str, bytes | None], message: str) -> Oid:
+    """Write files below `.mimo/` and commit just these, with the user's hooks and signing; what is staged stays so.
+
+    NeedsPerson when one of them has changes of the user's. When the commit is refused, the files are as before.
+    """
+    checkout = repository.require_work_tree()
+    paths = sorted(changes)
+    outside = [path for path in paths if not path.startswith(".mimo/")]
+    if outside:
+        raise RepoError(f"not below `.mimo/`: `{outside[0]}`")
+    mend_cut_off_commit(repository)
+    _refuse_dirty(checkout, paths)
+    with _staged_files(repository, checkout, changes):
+        run_git(["commit", "--quiet", "--only", "-m", message, "--", *paths], cwd=checkout, user_hooks=True)
+    return repository.resolve("HEAD")
+
+
 @contextlib.contextmanager
-def staged_files(repository: Repository, checkout: Path, changes: Mapping[str, bytes | None]) -> Iterator[None]:
+def _staged_files(repository: Repository, checkout: Path, changes: Mapping[str, bytes | None]) -> Iterator[None]:
     """Write files and stage them for the commit that is made in the block; when it fails they are as before.
 
     What was left by a command that was killed in its block must have been taken back before: `mend_cut_off_commit`.
@@ -76,6 +93,19 @@ def mend_cut_off_commit(repository: Repository) -> None:
         return
     with contextlib.suppress(LockTimeout), hold_lock(repository.state_dir / _LOCK, wait_s=0):
         _mend(repository)
+
+
+def _refuse_dirty(checkout: Path, paths: list[str]) -> None:
+    done = run_git(["status", "--porcelain", "-z", "--untracked-files=all", "--", *paths], cwd=checkout)
+    changed = [field[3:] for field in done.text.split("\0") if field]
+    if changed:
+        raise NeedsPerson(
+            f"`{changed[0]}` has changes that are not committed", hint=f"git commit -m '...' -- {changed[0]}"
+        )
+    for path in paths:
+        for parent in (Path(path), *Path(path).parents):
+            if (checkout / parent).is_symlink():
+                raise RepoError(f"a symbolic link is in the way: `{parent}`")
 
 
 def _mend(repository: Repository) -> None:

@@ -1,0 +1,101 @@
+"""The draft of a skill, from a group of changes and without a model: which commit to follow, what to touch and run."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+from gitmimo.memory.changes import Change
+from gitmimo.memory.footprints import Group
+from gitmimo.memory.notes import Note
+from gitmimo.memory.requirements import note_tools
+from gitmimo.memory.skill_file import Skill, harmless, make_skill
+from gitmimo.memory.words import words_of
+
+MAX_LINES = 60
+_MOST_COMMITS = 5
+_MOST_TOUCHED, _MOST_COMMANDS, _MOST_KNOWN = 20, 8, 5
+
+
+def draft_skill(
+    group: Group, *, notes: Sequence[Note] = (), name: str = "", description: str = "", script: str | None = None,
+    metadata: dict[str, str] | None = None,
+) -> Skill:  # fmt: skip
+    """Write a group's skill, at most `MAX_LINES` lines. Name and description, if not given, follow from the changes."""
+    commands = [feature[2:] for feature in group.shared if feature.startswith("$ ")][:_MOST_COMMANDS]
+    touched = [feature for feature in group.shared if not feature.startswith("$ ")][:_MOST_TOUCHED]
+    lines = ["## Last time", "", _last_time(group.changes), "", "## Touch", ""]
+    lines += [_touch_line(feature, group.changes) for feature in touched]
+    if commands:
+        lines += ["", "## Run", "", *(f"- `{harmless(command, limit=160)}`" for command in commands)]
+    known = [note for note in notes if _is_about(note, [*touched, *commands])][:_MOST_KNOWN]
+    if known:
+        lines += ["", "## Know", "", *(f"- {harmless(note.text, limit=300)}" for note in known)]
+    lines += ["", "## Done when", "", *_done_lines(commands)]
+    return make_skill(
+        name or skill_name(group),
+        description or skill_description(group),
+        "\n".join(lines[: MAX_LINES - 12]),
+        metadata={
+            "git-mimo.commits": " ".join(change.commit[:10] for change in group.changes[:_MOST_COMMITS]),
+            **note_tools(commands),
+            **(metadata or {}),
+        },
+        script=script,
+    )
+
+
+def skill_name(group: Group) -> str:
+    """Two to four words that the changes' subjects share, else the most telling of what they touch."""
+    counts = Counter(word for change in group.changes for word in dict.fromkeys(_plain_words(change.subject)))
+    least = len(group.changes) if len(group.changes) < 3 else len(group.changes) * 2 / 3
+    words = [word for word, count in counts.items() if count >= least]
+    if len(words) < 2:
+        paths = [feature for feature in group.shared if not feature.startswith("$ ")]
+        words += [word for path in paths for word in _plain_words(path.rpartition(".")[0].lstrip("+-"))]
+    name = "-".join(list(dict.fromkeys(words))[:4])[:60].strip("-")
+    return name or f"chore-{group.changes[0].commit[:8]}"
+
+
+def skill_description(group: Group) -> str:
+    """What was asked before, as the words by which the next one is found."""
+    subjects = list(dict.fromkeys(change.subject for change in group.changes))[:3]
+    touched = [feature.lstrip("+-") for feature in group.shared if not feature.startswith("$ ")][:4]
+    asked = "; ".join(harmless(subject, limit=120) for subject in subjects)
+    return harmless(f"Use for a task like: {asked}. It touches {', '.join(touched)}.", limit=600)
+
+
+def _last_time(changes: Sequence[Change]) -> str:
+    newest, *others = [change.commit[:10] for change in changes[:_MOST_COMMITS]]
+    before = f" ({', '.join(others)} before it)" if others else ""
+    return f"`git show {newest}` is the newest of {len(changes)}; follow it file by file{before}."
+
+
+def _touch_line(feature: str, changes: Sequence[Change]) -> str:
+    if not feature.startswith(("+", "-")):
+        return f"- [ ] `{feature}`"
+    status, word = ("A", "new") if feature.startswith("+") else ("D", "remove")
+    directory, _, ending = feature[1:].rpartition("/*")
+    examples = [
+        path.rpartition("/")[2]
+        for change in changes
+        for found, path in change.files
+        if found == status and path.rpartition("/")[0] == directory and path.endswith(ending)
+    ]
+    return f"- [ ] {word} `{feature[1:]}` ({', '.join(dict.fromkeys(examples[:3]))})"
+
+
+def _done_lines(commands: Sequence[str]) -> list[str]:
+    lines = ["- the project's tests pass", "- nothing of the list above is left out without a reason"]
+    return [*lines, "- the commands above exit with 0 and leave no further change"] if commands else lines
+
+
+def _is_about(note: Note, features: Sequence[str]) -> bool:
+    names = {feature.lstrip("+-").rpartition("/")[2] for feature in features} | set(note.sources) & set(features)
+    scripts = {word.rpartition("/")[2] for feature in features for word in feature.split() if "/" in word}
+    return any(name and "*" not in name and name in note.text for name in names | scripts)
+
+
+def _plain_words(text: str) -> list[str]:
+    telling = set(words_of(text))
+    words = [word for word in re.findall(r"[a-z]+", text.lower()) if len(word) > 2]
+    return [word for word in words if set(words_of(word)) & telling]

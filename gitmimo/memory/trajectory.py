@@ -1,0 +1,90 @@
+"""What a candidate's recorded steps say that is worth keeping: notes, commands that did something, forms that work."""
+
+import re
+import shlex
+from collections.abc import Callable, Iterator, Sequence
+
+from gitmimo.records import ActionKind, Step
+
+# programs that only look, or whose effect on files is better said by the files' diff
+_NOT_KEPT = frozenset(
+    re.findall(
+        r"\S+",
+        "ls pwd cat head tail less more grep rg find which type wc file stat tree diff test true false echo "
+        "printf sed awk tee cp mv rm mkdir rmdir touch chmod ln dd perl patch git sort uniq cut tr xargs "
+        "sleep clear history date whoami id env printenv export set unset source cd exit if then else fi "
+        "for do done while [ [[ :",
+    )
+)
+_TEST_RUN = re.compile(
+    r"\b(?:pytest|unittest|tox|nox|ctest|rspec|jest|vitest|mocha)\b|\b(?:npm|yarn|go|cargo|make)(?: run)? \w*test\b"
+)
+_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
+_SCRIPT = re.compile(r"[\w./-]+\.(?:sh|py|js|ts|rb|pl|mk)\b|\b(?:make|npm run) [\w:-]+")
+
+
+def noted_texts(steps: Sequence[Step]) -> tuple[str, ...]:
+    """What the candidate noted for itself, in order."""
+    return tuple(
+        " ".join(action.text.split()) for step in steps for action in step.actions if action.kind is ActionKind.NOTE
+    )
+
+
+def effective_commands(steps: Sequence[Step]) -> tuple[str, ...]:
+    """The commands that exited with 0 and do more than look, edit or test, each once, in the order of their last run.
+
+    Chains are taken apart; what needs a shell's loops or here-documents stays whole.
+    """
+    found: dict[str, None] = {}
+    for text, exit_code in _shell_runs(steps):
+        if exit_code == 0:
+            for part in split_chain(text):
+                if _does_something(part):
+                    found.pop(part, None)
+                    found[part] = None
+    return tuple(found)
+
+
+def working_forms(steps: Sequence[Step], *, is_project_file: Callable[[str], bool]) -> tuple[tuple[str, str], ...]:
+    """Pairs of commands of one script of the project: the form that failed throughout, and one that worked later."""
+    runs = [(part, code) for text, code in _shell_runs(steps) for part in split_chain(text)]
+    worked = {part for part, code in runs if code == 0}
+    found: dict[tuple[str, str], None] = {}
+    for number, (failed, code) in enumerate(runs):
+        if not code or failed in worked or _TEST_RUN.search(failed):
+            continue
+        for script in _SCRIPT.findall(failed):
+            if not (" " in script or is_project_file(script.removeprefix("./"))):
+                continue
+            later = (p for p, code in runs[number + 1 :] if code == 0 and script in p and _does_something(p))
+            if (right := next(later, None)) is not None:
+                found[failed, right] = None
+    return tuple(found)
+
+
+def split_chain(text: str) -> tuple[str, ...]:
+    """The commands that a shell text runs one after the other; one with loops, pipes or here-documents as a whole."""
+    if re.search(r"<<|\|(?!\|)|\b(?:for|while|if|case)\b.*\bdo\b|\$\(|`|\|\||[({]\s", text):
+        return (text.strip(),)
+    return tuple(part.strip() for part in re.split(r"\s*(?:&&|;|\n)\s*", text) if part.strip())
+
+
+def _shell_runs(steps: Sequence[Step]) -> Iterator[tuple[str, int | None]]:
+    for step in steps:
+        for action, observation in zip(step.actions, step.observations, strict=False):
+            if action.kind is ActionKind.SHELL:
+                yield action.text, observation.exit_code
+
+
+def _does_something(command: str) -> bool:
+    if _TEST_RUN.search(command) or command.startswith("#"):
+        return False
+    try:
+        words = shlex.split(command.split("\n")[0], comments=True)
+    except ValueError:
+        return False
+    while words and _ASSIGNMENT.match(words[0]):
+        words = words[1:]
+    if not words or re.match(r"python[\d.]*|node|ruby|perl", words[0]) and words[1:2] in (["-c"], ["-e"], ["-"]):
+        return False
+    return words[0].rpartition("/")[2] not in _NOT_KEPT

@@ -1,0 +1,284 @@
+"""`git mimo dream`: what sessions taught, offered, and what was admitted on a branch; their steps squashed.
+
+Asks no model unless one is given for names. The same sessions on the same commit give nothing new the second time.
+"""
+
+import contextlib
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from gitmimo.config import Config
+from gitmimo.errors import JournalError, UsageError
+from gitmimo.git import commit, ops, refs, tree
+from gitmimo.git.holding import hold_objects
+from gitmimo.git.repository import Repository
+from gitmimo.llm.model import Model
+from gitmimo.locks import hold_lock
+from gitmimo.memory.changes import Change, read_changes
+from gitmimo.memory.draft import draft_skill
+from gitmimo.memory.footprints import Group, find_groups, footprint
+from gitmimo.memory.naming import name_group
+from gitmimo.memory.notes import Note, NoteKind, add_notes, read_notes
+from gitmimo.memory.offers import (
+    Learned,
+    Offer,
+    decline,
+    is_telling,
+    keep_learned,
+    learn,
+    open_offers,
+    read_declined,
+    read_learned,
+)
+from gitmimo.memory.skill_file import MAX_ACTIVE, Skill, read_library, skill_changes
+from gitmimo.records import Oid, new_session_id
+from gitmimo.results import CandidateResult, SessionResult, SessionStatus
+from gitmimo.text import escape_controls
+from gitmimo.workflow.evidence_notes import Outcome, outcomes_by_session
+from gitmimo.workflow.history import SessionState, find_session, read_all, read_session
+from gitmimo.workflow.land import merge_recorded
+from gitmimo.workflow.memory_home import home_ref, memory_view, write_home
+from gitmimo.workflow.session_branches import step_branches
+from gitmimo.workflow.steps import read_steps
+
+Changes = dict[str, bytes | None]
+_AGAINST = ("rejected", "reverted")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dream:
+    """What can be admitted as of a commit, and the removals of branches that hold nothing but steps."""
+
+    at: Oid
+    sessions: tuple[str, ...] = ()
+    offers: tuple[Offer, ...] = ()
+    drafts: tuple[Skill, ...] = ()
+    squashed: tuple[ops.RefMove, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admitted:
+    """What was said yes to, as notes, skills and the files they make."""
+
+    notes: tuple[Note, ...] = ()
+    skills: tuple[Skill, ...] = ()
+    changes: Changes = field(default_factory=dict)
+
+    @property
+    def message(self) -> str:
+        """The dream's commit message."""
+        counted = ((len(self.notes), "note"), (len(self.skills), "skill"))
+        parts = [f"{count} {word}{'s' if count != 1 else ''}" for count, word in counted if count]
+        lines = [*(note.line for note in self.notes), *(f"- skill {skill.name}" for skill in self.skills)]
+        return f"dream: {' and '.join(parts)}\n\n" + "\n".join(lines) + "\n"
+
+
+def find_dream(
+    repository: Repository, config: Config, names: Sequence[str] = (), *, model: Model | None = None
+) -> Dream:
+    """Return what the named sessions, or all that are over, taught and nobody has admitted or declined yet."""
+    states = _finished(repository, names)
+    wanted = {state.result.session for state in states}
+    known = {item.session for item in read_learned(repository)}
+    fresh = [state for state in states if state.result.session not in known]
+    outcomes = outcomes_by_session(repository) if fresh else {}
+    for state in fresh:
+        learn_from(repository, state.result, picked=state.picked, outcomes=outcomes.get(state.result.session, ()))
+    at = memory_view(repository, config, repository.resolve("HEAD"))
+    learned = [item for item in read_learned(repository) if not names or item.session in wanted]
+    moves = [move for state in states for move in step_branches(repository, state.result)]
+    return Dream(
+        at=at,
+        sessions=tuple(sorted(wanted)),
+        offers=open_offers(repository, at, learned),
+        drafts=find_drafts(repository, at, learned, model=model),
+        squashed=tuple(moves),
+    )
+
+
+def learn_from(
+    repository: Repository, result: SessionResult, *, picked: int | None = None, outcomes: Sequence[Outcome] = ()
+) -> None:
+    """Keep what a session taught: nothing without a winner, only the reason where people rejected its result."""
+    winner = _winner(result, picked)
+    if winner is None:
+        return
+    if any(outcome.label in _AGAINST for outcome in outcomes):
+        said = [(NoteKind.RULE, outcome.reason) for outcome in outcomes if is_telling(outcome.reason)]
+        learned = learn(repository, result.session, (), base=result.base, said=said)
+    else:
+        changed = [change.path for change in winner.evidence.diff.files] if winner.evidence else []
+        steps = read_steps(repository, result, winner)
+        learned = learn(repository, result.session, steps, base=result.base, changed=changed)
+    keep_learned(repository, learned)
+
+
+def find_drafts(
+    repository: Repository, at: Oid, learned: Sequence[Learned], *, model: Model | None = None
+) -> tuple[Skill, ...]:
+    """Return a draft for each group of changes that no skill covers and nobody declined."""
+    skills = read_library(repository, at).skills
+    covered = {short for skill in skills for short in skill.commits}
+    declined, taken = read_declined(repository), {skill.name for skill in skills}
+    notes = [*read_notes(repository, at), *(note for item in learned for note in item.notes)]
+    commands = {item.session: item.commands for item in learned}
+    drafts: list[Skill] = []
+    for group in find_groups(read_changes(repository, at), commands):
+        if any(change.commit.startswith(tuple(covered)) for change in group.changes) and covered:
+            continue
+        named = name_group(model, group) if model is not None else None
+        name, description = named or ("", "")
+        draft = draft_skill(group, notes=notes, name=name, description=description)
+        if draft.name not in taken and draft.name not in declined and len(taken) < MAX_ACTIVE:
+            taken.add(draft.name)
+            drafts.append(draft)
+    return tuple(drafts)
+
+
+def draft_from(repository: Repository, config: Config, name: str, sources: Sequence[str]) -> Skill:
+    """Write a skill by hand's choice: from one or more commits or sessions, newest first."""
+    at = memory_view(repository, config, repository.resolve("HEAD"))
+    changes = [_change_of(repository, source) for source in sources]
+    learned = read_learned(repository)
+    commands = {item.session: item.commands for item in learned}
+    groups = find_groups(changes, commands)
+    if groups and len(groups[0].changes) == len(changes):
+        group = groups[0]
+    else:  # a person says that they belong together: what all of them touch is what they share
+        patterns = [set(footprint(change, commands.get(change.session, ()))) for change in changes]
+        group = Group(changes=tuple(changes), shared=tuple(sorted(set.intersection(*patterns) or patterns[0])))
+    notes = [*read_notes(repository, at), *(note for item in learned for note in item.notes)]
+    return draft_skill(group, notes=notes, name=name)
+
+
+def admit(
+    repository: Repository,
+    dream: Dream,
+    *,
+    ask: Callable[[str, str], bool | None],
+) -> Admitted:
+    """Put each offer to `ask` (what it is, its text): True admits, False declines for good, None leaves it for later.
+
+    Notes that two sessions came to stand on the branch unasked: its review is the answer.
+    """
+    notes, skills, declined = [], [], []
+    for offer in dream.offers:
+        answer = True if offer.is_confirmed else ask("note", offer.note.line)
+        notes += [offer.note] if answer else []
+        declined += [offer.note.id] if answer is False else []
+    for draft in dream.drafts:
+        answer = ask("skill", draft.files["SKILL.md"].decode())
+        skills += [draft] if answer else []
+        declined += [draft.name] if answer is False else []
+    if declined:
+        decline(repository, declined)
+    return with_changes(repository, dream.at, Admitted(notes=tuple(notes), skills=tuple(skills)))
+
+
+def with_changes(repository: Repository, at: Oid, admitted: Admitted) -> Admitted:
+    """Add the files that the notes and skills make."""
+    changes: Changes = add_notes(repository, at, admitted.notes) if admitted.notes else {}
+    for skill in admitted.skills:
+        changes |= skill_changes(skill)
+    changes = {path: data for path, data in changes.items() if repository.read_blob(at, path) != data}
+    return Admitted(notes=admitted.notes, skills=admitted.skills, changes=changes)
+
+
+def publish(repository: Repository, config: Config, dream: Dream, admitted: Admitted) -> str | None:
+    """Commit what was admitted on `mimo/dream-<id>`, or on the memory's own ref, and drop the branches of steps.
+
+    Returns the branch or ref, None where there was nothing to commit. One undo record holds all of it.
+    """
+    with hold_objects(repository):
+        moves = list(dream.squashed)
+        where = None
+        if admitted.changes and home_ref(config) is not None:
+            write_home(repository, config, admitted.changes, _message(dream, admitted))
+            where = home_ref(config)
+        elif admitted.changes:
+            head = repository.resolve("HEAD")
+            whole = tree.put_files(repository, repository.tree_of(head), admitted.changes)
+            made = commit.write_commit(repository, tree=whole, parents=(head,), message=_message(dream, admitted))
+            where = f"{config.text('branchPrefix')}/dream-{new_session_id()}"
+            moves.append(ops.RefMove(ref=refs.branch_ref(where), old=None, new=made))
+        if moves:
+            ops.write_operation(repository, ops.new_operation_id(), command="dream", moves=moves)
+            for move in moves:
+                ops.apply_move(repository, move, reason="mimo: dream")
+    return where
+
+
+def undo_dream(repository: Repository) -> tuple[str, ...]:
+    """Take the newest dream back, the branches of steps included; UsageError when there is none left."""
+    undone = {op.command.removeprefix("undo ") for op in ops.list_operations(repository)}
+    for operation in ops.list_operations(repository):
+        if operation.command.partition(":")[0] == "dream" and operation.id not in undone:
+            ops.undo_operation(repository, operation.id, undo_id=f"undo-{ops.new_operation_id()}")
+            return tuple(refs.short_name(move.ref) for move in operation.moves)
+    raise UsageError("there is no dream to undo", hint="git revert COMMIT   # for one that was merged")
+
+
+def merge_dream(repository: Repository, branch: str, target: str) -> Oid:
+    """Merge a dream's branch and return the new tip; `git mimo undo` takes it back.
+
+    NeedsPerson when the checkout isn't clean; a conflict leaves all as it was. Nothing is tested anew: a dream changes
+    `.mimo/` only.
+    """
+    with hold_lock(repository.state_dir / "merge.lock"):
+        tip = repository.resolve(refs.branch_ref(branch))
+        before = repository.resolve(refs.branch_ref(target))
+        return merge_recorded(
+            repository, target, tip, expected=before, message=f"Merge {branch}", command=f"merge {branch}"
+        )
+
+
+def diff_lines(repository: Repository, at: Oid, changes: Mapping[str, bytes | None]) -> list[str]:
+    """The changes as a unified diff, made safe to show."""
+    lines: list[str] = []
+    for path, data in sorted(changes.items()):
+        old = repository.read_blob(at, path)
+        before, after = ((side or b"").decode(errors="replace").splitlines() for side in (old, data))
+        names = [f"{side}/{path}" if found is not None else "/dev/null" for side, found in (("a", old), ("b", data))]
+        lines += [
+            escape_controls(line) for line in difflib.unified_diff(before, after, names[0], names[1], lineterm="")
+        ]
+    return lines
+
+
+def say_learned(repository: Repository, config: Config) -> str:
+    """One line on what a dream would offer; empty when nothing."""
+    dream = find_dream(repository, config)
+    notes, drafts = len(dream.offers), len(dream.drafts)
+    counted = [f"{n} {word}{'s' if n != 1 else ''}" for n, word in ((notes, "note"), (drafts, "draft")) if n]
+    return f"learned: {', '.join(counted)}; git mimo dream" if counted else ""
+
+
+def _finished(repository: Repository, names: Sequence[str]) -> list[SessionState]:
+    if names:
+        return [read_session(repository, find_session(repository, name)) for name in names]
+    over = (SessionStatus.PASSED, SessionStatus.FAILED)  # a damaged journal is an error of its own and stops no dream
+    return [state for state in read_all(repository) if state.result.status in over or state.picked is not None]
+
+
+def _winner(result: SessionResult, picked: int | None) -> CandidateResult | None:
+    number = picked if picked is not None else result.verdict.winner if result.verdict else None
+    found = next((candidate for candidate in result.candidates if candidate.number == number), None)
+    return found if found is not None and found.evidence is not None and found.evidence.passed else None
+
+
+def _change_of(repository: Repository, source: str) -> Change:
+    """The change that a session landed, or a commit."""
+    rev = source
+    with contextlib.suppress(UsageError, JournalError):
+        rev = read_session(repository, find_session(repository, source)).result.result_commit or source
+    found = read_changes(repository, repository.resolve(rev), limit=1)
+    if not found:
+        raise UsageError(f"no change to learn from: `{source}`", hint="git log --oneline")
+    return found[0]
+
+
+def _message(dream: Dream, admitted: Admitted) -> str:
+    if not dream.sessions:
+        return admitted.message
+    return commit.add_trailers(admitted.message, {"Mimo-Dream": ", ".join(dream.sessions[-20:])})

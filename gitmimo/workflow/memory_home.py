@@ -1,0 +1,61 @@
+"""Where `.mimo/`'s notes and skills live: committed beside the code, on a ref of their own, or on a local one."""
+
+from collections.abc import Mapping
+
+from gitmimo.config import Config
+from gitmimo.git import commit, ops, refs, tree
+from gitmimo.git.edit import empty_tree
+from gitmimo.git.holding import hold_objects
+from gitmimo.git.repository import Repository
+from gitmimo.records import Oid
+from gitmimo.workflow.mimo_commits import commit_to_checkout
+
+HOME_REFS = {"ref": "refs/mimo/memory", "local": "refs/mimo/local-memory"}
+
+
+def memory_view(repository: Repository, config: Config, head: Oid) -> Oid:
+    """Return a commit that holds the memory as `.mimo/` and has `head`'s files and history: `head` where committed.
+
+    With another home it is a commit of its own on top of `head`, which no ref names.
+    """
+    tip = _tip(repository, config)
+    if tip is None:
+        return head
+    whole = tree.with_mimo_from(repository, repository.tree_of(head), repository.tree_of(tip))
+    return commit.write_commit(repository, tree=whole, parents=(head,), message="mimo: memory\n")
+
+
+def save_memory(
+    repository: Repository, config: Config, changes: Mapping[str, bytes | None], message: str
+) -> Oid | None:
+    """Write a person's change of the memory where it lives; return the commit, None when there is nothing to change."""
+    if not changes:
+        return None
+    if home_ref(config) is None:
+        return commit_to_checkout(repository, changes, message)
+    return write_home(repository, config, changes, message)
+
+
+def write_home(repository: Repository, config: Config, changes: Mapping[str, bytes | None], message: str) -> Oid:
+    """Commit a change on the memory's own ref, with an undo record."""
+    name = home_ref(config) or HOME_REFS["ref"]
+    tip = refs.read_ref(repository, name)
+    with hold_objects(repository):
+        before = repository.tree_of(tip) if tip else empty_tree(repository)
+        whole = tree.put_files(repository, before, changes)
+        made = commit.write_commit(repository, tree=whole, parents=(tip,) if tip else (), message=message)
+        move = ops.RefMove(ref=name, old=tip, new=made)
+        command = message.partition("\n")[0].removeprefix("mimo: ")
+        ops.write_operation(repository, ops.new_operation_id(), command=command, moves=[move])
+        ops.apply_move(repository, move, reason="mimo: memory")
+    return made
+
+
+def home_ref(config: Config) -> str | None:
+    """The ref that the memory lives on; None where it is committed beside the code."""
+    return HOME_REFS.get(config.text("memory.home"))
+
+
+def _tip(repository: Repository, config: Config) -> Oid | None:
+    name = home_ref(config)
+    return refs.read_ref(repository, name) if name else None
