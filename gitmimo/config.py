@@ -118,6 +118,8 @@ OPTIONS: Mapping[str, Option] = {
         Option(name="worktreeDir", kind="text", default="", meaning="where worktrees are made", from_repository=False),
         Option(name="worktree.copy", kind="list", default=(), meaning="ignored files to copy into worktrees"),
         Option(name="worktree.link", kind="list", default=(), meaning="ignored files to link into worktrees"),
+        Option(name="local.linger", kind="number", default=600.0, from_repository=False,
+               meaning="seconds that the local model's server is kept between commands"),
         Option(name="local.context", kind="count", default=8192, minimum=512, meaning="window of the local model",
                from_repository=False),
         Option(name="mcp.start", kind="flag", default=False, from_repository=False,
@@ -139,10 +141,11 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Every option, resolved. Reading an unknown name is a programming error."""
+    """Every option, resolved; prices and windows by model. Reading an unknown name is a programming error."""
 
     settings: Mapping[str, Setting]
     prices: Mapping[str, str]
+    windows: Mapping[str, str]
 
     def __getitem__(self, name: str) -> Any:
         return self.settings[name.lower()].value
@@ -207,20 +210,25 @@ def resolve(
         else:
             setting = Setting(option=option, value=option.default, origin="default")
         settings[key] = setting
-    return Config(settings, dict(_prices(git_config)))
+    return Config(settings, _by_model(git_config, PRICE), _by_model(git_config, WINDOW))
 
 
-def price_key(model: str) -> str:
-    """The key of a model's price in git config, below `mimo.`: only in its middle a key may hold a slash."""
-    return f"{model}.price"
+PRICE, WINDOW = "price", "window"  # what is set for each model by itself
 
 
-def _prices(git_config: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str]]:
+def model_key(model: str, what: str) -> str:
+    """The key of a model's price or window in git config, below `mimo.`: only in its middle a key may hold a slash."""
+    return f"{model}.{what}"
+
+
+def _by_model(git_config: Mapping[str, Sequence[str]], what: str) -> dict[str, str]:
+    found = {}
     for key, values in git_config.items():
-        if key.startswith("price."):
-            yield key.removeprefix("price."), values[-1]
-        elif key.endswith(price_key("")):
-            yield key.removesuffix(price_key("")), values[-1]
+        if key.startswith(f"{what}."):
+            found[key.removeprefix(f"{what}.")] = values[-1]
+        elif key.endswith(model_key("", what)):
+            found[key.removesuffix(model_key("", what))] = values[-1]
+    return found
 
 
 def parse_value(option: Option, raw: Any, *, origin: str) -> Any:

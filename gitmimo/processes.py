@@ -48,6 +48,19 @@ def is_alive(name: str) -> bool:
     return process_name(int(pid)) == name
 
 
+def stop_process(name: str, sent: signal.Signals, *, wait_s: float) -> bool:
+    """Send a signal to the named process and wait for its end; False when it still runs after `wait_s` seconds."""
+    ends = time.monotonic() + wait_s
+    if is_alive(name):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(name.partition(":")[0]), sent)
+    while is_alive(name):
+        if time.monotonic() > ends:
+            return False
+        time.sleep(0.01)
+    return True
+
+
 def boot_name() -> str:
     """The beginning of this boot's id; empty where the system doesn't tell it."""
     try:

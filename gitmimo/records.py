@@ -84,12 +84,13 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """One chat message. `role` is system, user, assistant or tool."""
+    """One chat message. `role` is system, user, assistant or tool; `reasoning` is that of the assistant's `Reply`."""
 
     role: str
     content: str
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str = ""
+    reasoning: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,14 +107,16 @@ class Reply:
     """What a model answered. `cost_usd` is None when the price is unknown.
 
     Without `usage_known` the server did not say what it counted: `usage` is an estimate, or the most that it can be.
+    `reasoning` is what the provider wants back within the same turn: message fields as JSON, empty where it wants none.
     """
 
     text: str
     tool_calls: tuple[ToolCall, ...] = ()
+    reasoning: str = ""
     usage: Usage = Usage()
     usage_known: bool = True
     cost_usd: float | None = 0.0
-    finish_reason: str = "stop"  # stop, length, tool_calls, cancelled
+    finish_reason: str = "stop"  # stop, length, tool_calls, refusal, cancelled
     model: str = ""
     seconds: float = 0.0
 

@@ -17,7 +17,7 @@ from benchmarks.bugs.tasks import TEST_COMMAND, Bug, judge, run_visible
 from gitmimo.agent.interface import CandidateInput
 from gitmimo.agent.runner import run_candidate
 from gitmimo.llm.local import LocalSettings
-from gitmimo.llm.providers import Settings, open_model
+from gitmimo.llm.routing import Settings, open_model
 from gitmimo.records import ActionKind, CommandResult, Oid, Step, StopReason, Task
 
 

@@ -90,7 +90,7 @@ def _wait(server: Server, process: "subprocess.Popen[bytes]") -> None:
 def _run(model: str, port: int, threads: int, max_tokens: int) -> None:
     import xllamacpp
 
-    params = server_params(xllamacpp, {"gguf": model, "key": "", "n_ctx": 16384, "threads": threads, "cache_mib": 512})
+    params = server_params(xllamacpp, {"gguf": model, "key": "", "n_ctx": 16384, "threads": threads})
     params.api_keys = []
     params.port = port
     params.model_alias = {MODEL}

@@ -41,7 +41,7 @@ class CandidateInput:
     temperature: float | None = None
     seed: int | None = None
     max_steps: int = 60
-    max_output_tokens: int = 4096
+    max_output_tokens: int | None = None  # None: what the model gives
     protocol: str = "auto"  # auto, tools, text
     command_timeout_s: float = 120.0
     test_timeout_s: float = 600.0

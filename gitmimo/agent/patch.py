@@ -15,12 +15,12 @@ from gitmimo.agent.focus import Site, find_files, find_sites, read_text
 from gitmimo.agent.interface import CandidateInput, Stop, StrategyResult, Workspace
 from gitmimo.agent.question import Case, Question, build_question, thinking
 from gitmimo.agent.repair import search_edits
-from gitmimo.agent.sizes import is_small
 from gitmimo.agent.spans import apply
 from gitmimo.agent.spectrum import trace_tests
 from gitmimo.agent.syntax import fingerprint
 from gitmimo.agent.variants import WHERE, Round, plan_of
-from gitmimo.llm.model import Model
+from gitmimo.cancel import CancelToken
+from gitmimo.llm.model import ChatRequest, Model
 from gitmimo.records import (
     Action,
     ActionKind,
@@ -68,7 +68,7 @@ class _Patch:
         self._model = model
         self._record = record
         self._stop = stop
-        self._continues = is_small(model.name)  # their servers go on from a begun answer
+        self._continues = model.info.accepts_prefill
         self._tried: set[str] = set()
         self._failed: dict[str, str] = {}  # the last vain answer by place, for the next question about it
         self._score = Score(passed=0, failed=0, exit_code=1)
@@ -135,11 +135,13 @@ class _Patch:
         question = build_question(self._case, first, WHERE, most_tokens=8)
         opening = Message(role="assistant", content="The mistake is in the function `")
         reply = self._model.complete(
-            (Message(role="user", content=question.text), opening),
-            temperature=0.0,
-            max_tokens=8,
-            stop=("`", "\n"),
-            cancelled=self._must_stop,
+            ChatRequest(
+                messages=(Message(role="user", content=question.text), opening),
+                temperature=0.0,
+                max_tokens=8,
+                stop=("`", "\n"),
+                cancel=CancelToken(self._must_stop),
+            )
         )
         said = reply.text.removeprefix(opening.content).strip().strip("`").partition("(")[0]
         named = said.rpartition(".")[2]
@@ -160,7 +162,7 @@ class _Patch:
             site,
             planned.variant,
             failed=failed,
-            most_tokens=self._candidate.max_output_tokens,
+            most_tokens=self._candidate.max_output_tokens or self._model.info.max_output,
             sites=self._sites,
         )
         reply = self._ask(question, planned, number)
@@ -232,12 +234,14 @@ class _Patch:
 
     def _complete(self, question: Question, planned: Round, seed: int, *, thought: str) -> Reply:
         return self._model.complete(
-            question.messages(thought=thought, continues=self._continues),
-            temperature=planned.temperature,
-            max_tokens=question.max_tokens,
-            seed=seed,
-            stop=question.stop if self._continues else (),
-            cancelled=self._must_stop,
+            ChatRequest(
+                messages=question.messages(thought=thought, continues=self._continues),
+                temperature=planned.temperature,
+                max_tokens=question.max_tokens,
+                seed=seed,
+                stop=question.stop if self._continues else (),
+                cancel=CancelToken(self._must_stop),
+            )
         )
 
     def _must_stop(self) -> bool:

@@ -3,9 +3,8 @@
 import re
 
 from gitmimo.agent.prompts import read_prompt
-from gitmimo.agent.sizes import is_small
 from gitmimo.errors import LimitReached, ModelError
-from gitmimo.llm.model import Model
+from gitmimo.llm.model import ChatRequest, Model
 from gitmimo.records import Message, Task
 from gitmimo.text import cut_middle
 
@@ -35,7 +34,6 @@ _ENTRY = re.compile(
     r"^\s*(?:[*_#>-]\s*)*[*_]*(?:(?:engineer|approach|plan|way)\s*)?#?(\d{1,2})\s*[.):\]-][*_]*\s*(.*)$", re.I
 )
 _BULLET = re.compile(r"^\s*[-*•]\s+(.*)$")
-_MOST_TOKENS = 8_000  # thinking included; the list itself has some hundred
 _LADDER = (0.2, 0.8, 0.8, 1.0, 0.6, 0.9, 0.7, 1.0)
 
 
@@ -48,7 +46,7 @@ def approaches_for(
     ones fill the places. Small and local models and the patch strategy get the built-in ones without a call.
     """
     planned: tuple[str, ...] = ()
-    if task is not None and model is not None and count > 1 and strategy != "patch" and not is_small(model.name):
+    if task is not None and model is not None and count > 1 and strategy != "patch" and not model.info.is_small:
         planned = _ask(count, task, model, project)
     filled = [*planned, *(text for text in BUILT_IN if text not in planned)]
     return tuple(filled[index % len(filled)] for index in range(count))
@@ -90,7 +88,7 @@ def _ask(count: int, task: Task, model: Model, project: str) -> tuple[str, ...]:
         Message(role="user", content="\n\n".join(parts)),
     )
     try:
-        reply = model.complete(messages, temperature=0.8, max_tokens=_MOST_TOKENS, seed=0)
+        reply = model.complete(ChatRequest(messages=messages, temperature=0.8, seed=0))
     except (ModelError, LimitReached):
         return ()
     return parse_approaches(reply.text, count)

@@ -1,17 +1,15 @@
 """Runs a candidate: picks the strategy and makes a trajectory of whatever happened."""
 
 import time
-from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from gitmimo.agent.checklist import is_chores, items_of, run_items
 from gitmimo.agent.interface import CandidateInput, OnStep, Stop, Strategy, StrategyResult, Workspace
 from gitmimo.agent.patch import run_patch
 from gitmimo.agent.shell.agent import run_shell
-from gitmimo.agent.sizes import is_small
 from gitmimo.errors import LimitReached, MimoError
-from gitmimo.llm.model import Model
-from gitmimo.records import Message, Reply, Step, StopReason, Tool, Trajectory, Usage
+from gitmimo.llm.model import ChatRequest, Model, ModelInfo
+from gitmimo.records import Reply, Step, StopReason, Trajectory, Usage
 
 __all__ = [
     "CandidateInput",
@@ -51,7 +49,7 @@ def pick_strategy(strategy: str, model: Model, task_text: str) -> str:
         return "shell"
     if strategy != "auto":
         return strategy
-    if not model.supports_tools or is_small(model.name):
+    if not model.info.supports_tools or model.info.is_small:
         return "list" if is_chores(task_text) else "patch"
     return "shell"
 
@@ -102,36 +100,17 @@ class _CountedModel:
 
     def __init__(self, model: Model) -> None:
         self._model = model
-        self.name = model.name
-        self.window = model.window
-        self.supports_tools = model.supports_tools
         self.usage = Usage()
         self.cost_usd = 0.0
         self.calls = 0
 
-    def complete(
-        self,
-        messages: Sequence[Message],
-        *,
-        tools: Sequence[Tool] = (),
-        temperature: float | None = None,
-        max_tokens: int = 4096,
-        seed: int | None = None,
-        stop: Sequence[str] = (),
-        on_text: Callable[[str], None] | None = None,
-        cancelled: Callable[[], bool] | None = None,
-    ) -> Reply:
+    @property
+    def info(self) -> ModelInfo:
+        return self._model.info
+
+    def complete(self, request: ChatRequest) -> Reply:
         self.calls += 1
-        reply = self._model.complete(
-            messages,
-            tools=tools,
-            temperature=temperature,
-            max_tokens=max_tokens,
-            seed=seed,
-            stop=stop,
-            on_text=on_text,
-            cancelled=cancelled,
-        )
+        reply = self._model.complete(request)
         self.usage += reply.usage
         self.cost_usd += reply.cost_usd or 0.0
         return reply

@@ -50,7 +50,7 @@ def chat_command(model: tuple[str, ...], budget: float | None, yes: bool) -> int
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return chat.read_lines()
     from gitmimo.chat.input import Prompt
-    from gitmimo.llm.provider_table import PROVIDERS
+    from gitmimo.llm.providers import PROVIDERS
     from gitmimo.redact import known_secrets
     from gitmimo.workflow.places import repository_key, state_home
 

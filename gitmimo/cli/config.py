@@ -13,7 +13,7 @@ from gitmimo.cli import render
 from gitmimo.cli.help import Group
 from gitmimo.cli.options import json_option, load_config
 from gitmimo.errors import RepoError, UsageError
-from gitmimo.llm.provider_table import PROVIDERS
+from gitmimo.llm.providers import PROVIDERS
 
 if TYPE_CHECKING:
     from gitmimo.config import Option
@@ -74,7 +74,7 @@ def set_command(
     if checked is not None:
         key, default_scope = checked
         chosen = scope or ("global" if default_scope == "global" or repository is None else "local")
-        _write(key, (" ".join(values),) if key.endswith(".price") else values, chosen, repository)
+        _write(key, (" ".join(values),) if key.endswith((".price", ".window")) else values, chosen, repository)
         if key == "model":
             _drop_foreign_address(values[0].partition("/")[0], repository)
     return 0
@@ -104,7 +104,7 @@ def _read_key(owner: str, given: str | None, *, asks: bool) -> str:
 def _write_provider(
     provider: str | None, model: str | None, base_url: str | None, scope: str, repository: Repository | None
 ) -> None:
-    from gitmimo.llm.provider_table import default_model
+    from gitmimo.llm.providers import default_model
 
     if provider is not None:
         if base_url is None:
@@ -223,12 +223,13 @@ def unset_command(name: str | None, provider: str | None, scope: str) -> int:
 
 def _check_option(name: str, values: tuple[str, ...]) -> tuple[str, str]:
     """The key that a setting has in git config, and its default scope; UsageError or ConfigError for a bad value."""
-    from gitmimo.config import parse_value, price_key
-    from gitmimo.llm.prices import parse_price
+    from gitmimo.config import PRICE, WINDOW, model_key, parse_value
+    from gitmimo.llm.prices import parse_price, parse_window
 
-    if name.startswith("price."):
-        parse_price(" ".join(values))
-        return price_key(name.removeprefix("price.")), "global"
+    for what, parse in ((PRICE, parse_price), (WINDOW, parse_window)):
+        if name.startswith(f"{what}."):
+            parse(" ".join(values))
+            return model_key(name.removeprefix(f"{what}."), what), "global"
     option = _option(name)
     if not values:
         raise UsageError(f"`{name}` needs a value")

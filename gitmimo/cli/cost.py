@@ -13,7 +13,7 @@ from gitmimo.cli import render
 from gitmimo.cli.options import json_option, open_repository, short, tokens, usd
 
 if TYPE_CHECKING:
-    from gitmimo.llm.ledger import Spent
+    from gitmimo.llm.ledger import Totals
 
 _SHORTEST_BAR = 6
 _LONGEST_BAR = 40
@@ -30,7 +30,7 @@ def cost_command(by: str, as_json: bool) -> int:
 
     repository = open_repository()
     path = repository.state_dir / "ledger.sqlite3"
-    rows: tuple[Spent, ...] = ()
+    rows: tuple[Totals, ...] = ()
     if path.exists():
         with contextlib.closing(Ledger(repository.state_dir)) as ledger:
             rows = ledger.spent(by=by)
@@ -49,7 +49,7 @@ def cost_command(by: str, as_json: bool) -> int:
     return 0
 
 
-def _chart(by: str, rows: Sequence[Spent], *, columns: int) -> str:
+def _chart(by: str, rows: Sequence[Totals], *, columns: int) -> str:
     """A line a row with its part as a bar, as wide as the terminal leaves; by money where any was spent."""
     counts_money = any(row.usd for row in rows)
     amounts = [row.usd if counts_money else row.usage.total for row in rows]

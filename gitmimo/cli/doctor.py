@@ -172,7 +172,7 @@ def _repository(repository: Repository) -> Iterator[Finding]:
 def _models(repository: Repository | None) -> Iterator[Finding]:
     import importlib.util
 
-    from gitmimo.llm.providers import open_model
+    from gitmimo.llm.routing import open_model
     from gitmimo.workflow.models import model_names, model_settings
 
     has_local = importlib.util.find_spec("xllamacpp") is not None
@@ -215,7 +215,7 @@ def next_steps(repository: Repository | None, *, commit_first: bool = False) -> 
 
 
 def _missing(repository: Repository, *, commit_first: bool) -> Iterator[str]:
-    from gitmimo.llm.providers import open_model
+    from gitmimo.llm.routing import open_model
     from gitmimo.workflow.judging import find_test_command
     from gitmimo.workflow.models import model_names, model_settings
     from gitmimo.workflow.trust import brought_commands, digest_of, is_approved

@@ -18,10 +18,12 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "config list": ("git mimo config list --show-origin",),
     "config unset": ("git mimo config unset candidates", "git mimo config unset --provider deepseek"),
     "models list": ("git mimo models list",),
+    "models stop": ("git mimo models stop",),
     "models pull": (
         "git mimo models pull",
         "git mimo models pull qwen2.5-coder-0.5b",
         "git mimo models pull mine --path ~/models/mine.gguf",
+        "git mimo models pull --from-index",
     ),
     "models path": ("git mimo models path qwen2.5-coder-1.5b",),
     "start": (

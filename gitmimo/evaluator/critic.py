@@ -13,7 +13,7 @@ from importlib.resources import files
 from gitmimo.errors import BadReply, MimoError
 from gitmimo.evaluator.verdict import rank_without_critic
 from gitmimo.evidence import CandidateFacts, CriticOpinion, Evidence, Outcome
-from gitmimo.llm.model import Model
+from gitmimo.llm.model import ChatRequest, Model
 from gitmimo.records import Message
 from gitmimo.text import escape_controls
 
@@ -24,7 +24,6 @@ _MOST_DIFF = 60_000
 _MOST_TASK = 12_000
 _MOST_RULES = 8_000
 _MOST_RUBRIC = 4_000
-_REPLY_TOKENS = 1_500
 _VERDICT = re.compile(r"^\W*VERDICT\W+(ACCEPT|REJECT)\b", re.M | re.I)
 _BETTER = re.compile(r"^\W*BETTER\W+(A|B|TIE)\b", re.M | re.I)
 _REMARK = re.compile(r"^\W*REMARK\s+`?([^:`\n]{1,200})`?:\s*(.{1,600})$", re.M | re.I)
@@ -41,7 +40,7 @@ def ask_critic(
     facts = [CandidateFacts(number=number, evidence=evidence[number]) for number in sorted(diffs) if number in evidence]
     numbers = rank_without_critic(facts)[:MOST_CANDIDATES]
     if not numbers:
-        return CriticOpinion(model=model.name, failed="there was nothing to judge")
+        return CriticOpinion(model=model.info.name, failed="there was nothing to judge")
     critic = _Critic(model, task, {number: _Submission(diffs[number], evidence[number]) for number in numbers})
     try:
         critic.write_rubric(rules)
@@ -52,10 +51,10 @@ def ask_critic(
             rejected=rejected,
             comments=dict(critic.comments),
             rubric=critic.rubric,
-            model=model.name,
+            model=model.info.name,
         )
     except MimoError as error:
-        return CriticOpinion(model=model.name, failed=error.message)
+        return CriticOpinion(model=model.info.name, failed=error.message)
 
 
 def summarise_evidence(evidence: Evidence) -> str:
@@ -136,16 +135,15 @@ class _Critic:
         values = {"task": self._task, "rubric": self.rubric, "mark": self._mark, **parts}
         text = re.sub(r"\{(\w+)\}", lambda match: values[match[1]], template)
         for _ in range(2):
-            reply = self._model.complete(
-                [Message(role="user", content=text)], temperature=0.0, max_tokens=_REPLY_TOKENS
-            ).text
+            request = ChatRequest(messages=(Message(role="user", content=text),), temperature=0.0)
+            reply = self._model.complete(request).text
             if expect is None or expect.search(reply):
                 return reply
         raise BadReply("the critic's reply holds no verdict")
 
     def _fit(self, diff: str, share: int) -> str:
         """A diff with hidden characters shown and its middle cut out where the window is too small for it."""
-        room = max(2_000, (self._model.window - _REPLY_TOKENS - 4_000) * 3 // share)
+        room = max(2_000, (self._model.info.window - self._model.info.max_output - 4_000) * 3 // share)
         return _cut(escape_controls(diff), min(_MOST_DIFF, room))
 
 

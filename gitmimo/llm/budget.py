@@ -11,6 +11,7 @@ from gitmimo.llm.prices import Price
 NANO = 1_000_000_000
 WARN_AT = 0.8
 SMALLEST_OUTPUT = 256
+ENOUGH_OUTPUT = 8_192  # with room for so much a call doesn't wait for more
 
 
 class Scope(enum.StrEnum):
@@ -62,8 +63,8 @@ class BudgetLimits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """How one limit stands. `in_flight` is the part of `spent` that is reserved by calls still running."""
+class LimitUsage:
+    """How much of one limit is spent. `in_flight` is the part of `spent` that calls still running have reserved."""
 
     scope: Scope
     unit: Unit
@@ -75,10 +76,6 @@ class Standing:
     def name(self) -> str:
         """For example `session.usd`."""
         return f"{self.scope}.{self.unit}"
-
-    @property
-    def share(self) -> float:
-        return self.spent / self.limit if self.limit > 0 else 1.0
 
     @property
     def warning(self) -> str:
@@ -93,29 +90,29 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Need:
+class Estimate:
     """The most that a call can take: prompt tokens, wanted output, price (None: unknown, counted in tokens only)."""
 
     prompt: int
     completion: int
     price: Price | None
 
-    def nano(self, completion: int) -> int:
+    def nano_usd(self, completion: int) -> int:
         """The worst case in nano-dollars with this much output."""
         return to_nano(self.price.worst_usd(prompt=self.prompt, completion=completion)) if self.price else 0
 
     def amount(self, unit: Unit, completion: int) -> int:
         """The worst case in a limit's unit."""
-        return self.nano(completion) if unit is Unit.USD else self.prompt + completion
+        return self.nano_usd(completion) if unit is Unit.USD else self.prompt + completion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Grant:
+class Decision:
     """Whether a call may go: with this much output, or later (`wait`), or not at all because of `blocked`."""
 
     completion: int = 0
     wait: bool = False
-    blocked: Standing | None = None
+    blocked: LimitUsage | None = None
 
 
 def to_nano(usd: float) -> int:
@@ -123,45 +120,46 @@ def to_nano(usd: float) -> int:
     return math.ceil(usd * NANO - 1e-6)
 
 
-def decide(need: Need, standings: Sequence[Standing]) -> Grant:
-    """Grant all, or less output, or say who is in the way.
+def decide(estimate: Estimate, usages: Sequence[LimitUsage]) -> Decision:
+    """Grant all, or less output, or say which limit is in the way.
 
-    When running calls hold reservations that would leave more room once they are settled, waiting comes first. What
-    remains then is granted down to `SMALLEST_OUTPUT` tokens (or less, if less was asked for).
+    Where less than `ENOUGH_OUTPUT` tokens are left and running calls hold reservations that would leave more once they
+    are settled, waiting comes first. What remains then is granted down to `SMALLEST_OUTPUT` tokens (or less, if less
+    was asked for).
     """
-    now = min((_room(need, s, s.limit - s.spent) for s in standings), default=need.completion)
-    if now >= need.completion:
-        return Grant(completion=need.completion)
-    later = min(_room(need, s, s.limit - s.spent + s.in_flight) for s in standings)
+    now = min((_room(estimate, s, s.limit - s.spent) for s in usages), default=estimate.completion)
+    if now >= min(ENOUGH_OUTPUT, estimate.completion):
+        return Decision(completion=min(now, estimate.completion))
+    later = min(_room(estimate, s, s.limit - s.spent + s.in_flight) for s in usages)
     if later > now:
-        return Grant(wait=True)
-    if now >= min(SMALLEST_OUTPUT, need.completion):
-        return Grant(completion=now)
-    return Grant(blocked=min(standings, key=lambda s: _room(need, s, s.limit - s.spent)))
+        return Decision(wait=True)
+    if now >= min(SMALLEST_OUTPUT, estimate.completion):
+        return Decision(completion=now)
+    return Decision(blocked=min(usages, key=lambda s: _room(estimate, s, s.limit - s.spent)))
 
 
-def limit_reached(standing: Standing) -> LimitReached:
+def limit_reached(usage: LimitUsage) -> LimitReached:
     """The limit in the way, with how much of it is spent and how to go on."""
-    option = {Unit.USD: "--budget USD", Unit.TOKENS: "--max-tokens N"}[standing.unit]
-    if standing.scope is not Scope.SESSION:
-        name = {Unit.USD: "budget", Unit.TOKENS: "maxTokens"}[standing.unit]
-        option = f"git mimo config set {name}.{standing.scope} N"
+    option = {Unit.USD: "--budget USD", Unit.TOKENS: "--max-tokens N"}[usage.unit]
+    if usage.scope is not Scope.SESSION:
+        name = {Unit.USD: "budget", Unit.TOKENS: "maxTokens"}[usage.unit]
+        option = f"git mimo config set {name}.{usage.scope} N"
     return LimitReached(
-        f"the {standing.scope} limit does not allow another call: {standing.show(standing.spent)} of"
-        f" {standing.show(standing.limit)} spent",
-        limit=standing.name,
+        f"the {usage.scope} limit does not allow another call: {usage.show(usage.spent)} of"
+        f" {usage.show(usage.limit)} spent",
+        limit=usage.name,
         hint=f"raise it to go on: {option}",
     )
 
 
-def _room(need: Need, standing: Standing, left: int) -> int:
+def _room(estimate: Estimate, usage: LimitUsage, left: int) -> int:
     """How many output tokens fit into what is left; negative when not even the prompt does."""
-    if need.amount(standing.unit, need.completion) <= left:
-        return need.completion
-    if standing.unit is Unit.TOKENS:
-        return left - need.prompt
-    if need.price is None:
-        return need.completion
-    per_token = need.price.completion_worst(need.prompt) * NANO
-    room = math.floor((left - need.nano(0)) / per_token) if per_token else -1
-    return room if room < 0 or need.nano(room) <= left else room - 1
+    if estimate.amount(usage.unit, estimate.completion) <= left:
+        return estimate.completion
+    if usage.unit is Unit.TOKENS:
+        return left - estimate.prompt
+    if estimate.price is None:
+        return estimate.completion
+    per_token = estimate.price.completion_worst(estimate.prompt) * NANO
+    room = math.floor((left - estimate.nano_usd(0)) / per_token) if per_token else -1
+    return room if room < 0 or estimate.nano_usd(room) <= left else room - 1

@@ -33,23 +33,23 @@ _NO_CREDIT = re.compile(
 )
 
 
-class Repeat(enum.Enum):
+class Retry(enum.Enum):
     """What one failed attempt says about the next."""
 
     NEVER = "never"
     LATER = "later"  # the server is loaded or faulty: wait, longer each time
-    CUT = "cut"  # the answer broke off: worth a few tries, each of which may be charged
+    TRUNCATED = "truncated"  # the answer broke off: worth a few tries, each of which may be charged
 
 
 class AttemptFailed(Exception):
     """One attempt gave no reply. `charged` says that the provider may have counted tokens for it."""
 
     def __init__(
-        self, error: ModelError, *, repeat: Repeat = Repeat.NEVER, charged: bool = False, retry_after_s: float = 0.0
+        self, error: ModelError, *, retry: Retry = Retry.NEVER, charged: bool = False, retry_after_s: float = 0.0
     ) -> None:
         super().__init__(error.message)
         self.error = error
-        self.repeat = repeat
+        self.retry = retry
         self.charged = charged
         self.retry_after_s = retry_after_s
 
@@ -58,53 +58,53 @@ def failure_of_status(
     status: int, body: bytes, headers: Mapping[str, str], *, model: str, where: str, provider: str
 ) -> AttemptFailed:
     """Translate an HTTP answer that is not a reply. Providers charge nothing for these."""
-    said = error_text(body)
-    told = f": {said}" if said else ""
-    if status == 402 or _NO_CREDIT.search(said):
+    text = error_text(body)
+    detail = f": {text}" if text else ""
+    if status == 402 or _NO_CREDIT.search(text):
         return AttemptFailed(
-            RateLimited(f"`{provider}` refuses for lack of credit{told}", hint=f"add credit to your {provider} account")
+            RateLimited(f"`{provider}` is out of credit{detail}", hint=f"add credit to your {provider} account")
         )
     if status in (401, 403):
-        return AttemptFailed(wrong_key(provider, told))
-    if status in (400, 413, 422) and _OVERFLOW.search(said):
-        return AttemptFailed(overflow(model, told))
-    if status in (400, 404, 422) and (_UNKNOWN_MODEL.search(said) or (status == 404 and "model" in said.lower())):
-        return AttemptFailed(unknown_model(model, where, told))
+        return AttemptFailed(wrong_key(provider, detail))
+    if status in (400, 413, 422) and _OVERFLOW.search(text):
+        return AttemptFailed(overflow(model, detail))
+    if status in (400, 404, 422) and (_UNKNOWN_MODEL.search(text) or (status == 404 and "model" in text.lower())):
+        return AttemptFailed(unknown_model(model, where, detail))
     if status in (404, 405):
         return AttemptFailed(
-            NoRoute(f"nothing at {where} answers chat completions{told}", hint="does the address end as in `…/v1`?")
+            NoRoute(f"no chat-completions endpoint at {where}{detail}", hint="does the address end as in `…/v1`?")
         )
     if status in (429, 529):
         return AttemptFailed(
-            RateLimited(f"`{provider}` is over its rate limit{told}", hint="try again later, or fewer at once"),
-            repeat=Repeat.LATER,
+            RateLimited(f"`{provider}` is over its rate limit{detail}", hint="try again later, or fewer at once"),
+            retry=Retry.LATER,
             retry_after_s=retry_after(headers),
         )
     if status >= 500 or status in (408, 409, 425):
         return AttemptFailed(
-            BadReply(f"the server of `{model}` failed with status {status}{told}", hint="try again later"),
-            repeat=Repeat.LATER,
+            BadReply(f"the server of `{model}` failed with status {status}{detail}", hint="try again later"),
+            retry=Retry.LATER,
             retry_after_s=retry_after(headers),
         )
-    return AttemptFailed(BadReply(f"the server of `{model}` refused the request with status {status}{told}"))
+    return AttemptFailed(BadReply(f"the server of `{model}` refused the request with status {status}{detail}"))
 
 
-def wrong_key(provider: str, told: str = "") -> WrongKey:
+def wrong_key(provider: str, detail: str = "") -> WrongKey:
     """The provider refused the key."""
     return WrongKey(
-        f"`{provider}` refused the API key{told}", hint=f"git mimo config set --provider {provider} --api-key KEY"
+        f"`{provider}` refused the API key{detail}", hint=f"git mimo config set --provider {provider} --api-key KEY"
     )
 
 
-def overflow(model: str, told: str = "") -> ContextOverflow:
+def overflow(model: str, detail: str = "") -> ContextOverflow:
     """The prompt is larger than the model's window."""
-    return ContextOverflow(f"the prompt does not fit the window of `{model}`{told}")
+    return ContextOverflow(f"the prompt does not fit the window of `{model}`{detail}")
 
 
-def unknown_model(model: str, where: str, told: str = "") -> UnknownModel:
+def unknown_model(model: str, where: str, detail: str = "") -> UnknownModel:
     """The provider has no such model."""
     return UnknownModel(
-        f"no model named `{model}` at {where}{told}", hint="git mimo models list  # or see the provider's own list"
+        f"no model named `{model}` at {where}{detail}", hint="git mimo models list  # or see the provider's own list"
     )
 
 
@@ -115,18 +115,18 @@ def no_route(where: str, reason: str) -> AttemptFailed:
             f"no connection to {where} ({reason})",
             hint="check the network and the address: git mimo config get baseUrl",
         ),
-        repeat=Repeat.LATER,
+        retry=Retry.LATER,
     )
 
 
-def cut_off(model: str, reason: str) -> AttemptFailed:
+def truncated_reply(model: str, reason: str) -> AttemptFailed:
     """The request arrived and no whole reply came back."""
-    return AttemptFailed(BadReply(f"no whole reply came from `{model}`: {reason}"), repeat=Repeat.CUT, charged=True)
+    return AttemptFailed(BadReply(f"no whole reply came from `{model}`: {reason}"), retry=Retry.TRUNCATED, charged=True)
 
 
-def nonsense(model: str, reason: str) -> AttemptFailed:
+def malformed_reply(model: str, reason: str) -> AttemptFailed:
     """Something came back that is not a chat completion."""
-    return AttemptFailed(BadReply(f"the reply of `{model}` makes no sense: {reason}"), repeat=Repeat.CUT, charged=True)
+    return AttemptFailed(BadReply(f"malformed reply from `{model}`: {reason}"), retry=Retry.TRUNCATED, charged=True)
 
 
 def error_text(body: bytes) -> str:

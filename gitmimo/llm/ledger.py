@@ -1,4 +1,4 @@
-"""The book of all model calls: what each may cost is written down before it is made, what it did cost after.
+"""The ledger of all model calls: what each may cost is written down before it is made, what it did cost after.
 
 A row counts from the moment it is reserved, at its worst case; whoever dies between leaves it counted. Reserving reads
 and writes in one exclusive transaction, so neither threads nor processes can overshoot together. Durable against the
@@ -14,7 +14,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from gitmimo.errors import MimoError
-from gitmimo.llm.budget import WARN_AT, BudgetLimits, Grant, Need, Scope, Standing, decide, limit_reached, to_nano
+from gitmimo.llm.budget import (
+    WARN_AT,
+    BudgetLimits,
+    Decision,
+    Estimate,
+    LimitUsage,
+    Scope,
+    decide,
+    limit_reached,
+    to_nano,
+)
 from gitmimo.llm.ledger_file import LedgerFile
 from gitmimo.processes import is_alive, process_name
 from gitmimo.records import Usage
@@ -41,24 +51,24 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reservation:
-    """A place in the book: `completion` is how much output the call may have."""
+    """A row of the ledger: `completion` is how much output the call may have."""
 
     row: int
     prompt: int
     completion: int
-    nano: int
+    nano_usd: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Busy:
-    """No place yet: try again after `seconds`."""
+class RetryLater:
+    """No room yet: try again after `seconds`."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Spent:
-    """A sum over calls. `lost` of them never told what they took and count at their worst case."""
+class Totals:
+    """A sum over calls. `lost` of them never reported their usage and count at their worst case."""
 
     key: str
     usd: float
@@ -70,7 +80,7 @@ class Spent:
 
 
 class Ledger:
-    """One book in `directory/ledger.sqlite3`, shared by all processes that open it. Safe for several threads."""
+    """One file, `directory/ledger.sqlite3`, shared by all processes that open it. Safe for several threads."""
 
     def __init__(self, directory: Path, *, clock: Callable[[], float] = time.time) -> None:
         self.path = directory / "ledger.sqlite3"
@@ -78,26 +88,26 @@ class Ledger:
         self._clock = clock
         self._warned: set[tuple[str, str, int]] = set()
 
-    def reserve(self, account: Account, need: Need, limits: BudgetLimits) -> Reservation | Busy:
+    def reserve(self, account: Account, estimate: Estimate, limits: BudgetLimits) -> Reservation | RetryLater:
         """Write a call down at its worst case, with less output where the limits leave less.
 
-        Busy when a rate, or calls that still run, are in the way; LimitReached when a limit is.
+        RetryLater when a rate, or calls that still run, are in the way; LimitReached when a limit is.
         """
         with self._file.transaction() as db:
             keys = self._keys(account)
-            wait_s = self._rate_wait(db, account.provider, need, limits, keys["at"])
+            wait_s = self._rate_wait(db, account.provider, estimate, limits, keys["at"])
             if wait_s > 0:
-                return Busy(seconds=wait_s)
-            standings = self._standings(db, keys, limits)
-            grant = decide(need, standings)
-            if grant.wait and self._settle_dead(db):
-                standings = self._standings(db, keys, limits)
-                grant = decide(need, standings)
-            if grant.wait:
-                return Busy(seconds=0.05)
-            if grant.blocked is not None:
-                raise limit_reached(grant.blocked)
-            return self._write(db, keys, need, grant)
+                return RetryLater(seconds=wait_s)
+            usages = self._limit_usages(db, keys, limits)
+            decision = decide(estimate, usages)
+            if decision.wait and self._settle_dead(db):
+                usages = self._limit_usages(db, keys, limits)
+                decision = decide(estimate, usages)
+            if decision.wait:
+                return RetryLater(seconds=0.05)
+            if decision.blocked is not None:
+                raise limit_reached(decision.blocked)
+            return self._write(db, keys, estimate, decision)
 
     def settle(
         self, reservation: Reservation, usage: Usage, cost_usd: float, *, seconds: float, calls: int = 1
@@ -119,8 +129,8 @@ class Ledger:
                 ),
             )
 
-    def lose(self, reservation: Reservation, guess: Usage | None = None, *, seconds: float = 0.0) -> None:
-        """Nobody told what the call took: it stays counted at its worst case; `guess` is only shown."""
+    def settle_unknown(self, reservation: Reservation, guess: Usage | None = None, *, seconds: float = 0.0) -> None:
+        """Usage unknown: charge the reserved worst case. `guess` is for display only."""
         guess = guess or Usage(prompt=reservation.prompt, completion=reservation.completion)
         with self._file.transaction() as db:
             db.execute(
@@ -138,25 +148,25 @@ class Ledger:
                 (reservation.row,),
             )
 
-    def standings(self, account: Account, limits: BudgetLimits) -> tuple[Standing, ...]:
-        """How every limit stands that is set."""
+    def limit_usages(self, account: Account, limits: BudgetLimits) -> tuple[LimitUsage, ...]:
+        """How much of each limit that is set is spent."""
         with self._file.transaction() as db:
-            return self._standings(db, self._keys(account), limits)
+            return self._limit_usages(db, self._keys(account), limits)
 
-    def new_warnings(self, account: Account, limits: BudgetLimits) -> tuple[Standing, ...]:
+    def new_warnings(self, account: Account, limits: BudgetLimits) -> tuple[LimitUsage, ...]:
         """Limits of which 80 % are spent and that this process has not been told of yet."""
         if not limits.scopes():
             return ()
         fresh = []
-        for standing in self.standings(account, limits):
-            candidate = account.candidate if standing.scope is Scope.CANDIDATE else -1
-            key = (account.session, f"{standing.name}/{candidate}", standing.limit)
-            if standing.spent - standing.in_flight >= WARN_AT * standing.limit and key not in self._warned:
+        for usage in self.limit_usages(account, limits):
+            candidate = account.candidate if usage.scope is Scope.CANDIDATE else -1
+            key = (account.session, f"{usage.name}/{candidate}", usage.limit)
+            if usage.spent - usage.in_flight >= WARN_AT * usage.limit and key not in self._warned:
                 self._warned.add(key)
-                fresh.append(standing)
+                fresh.append(usage)
         return tuple(fresh)
 
-    def spent(self, *, by: str = "session", session: str | None = None, since_day: str = "") -> tuple[Spent, ...]:
+    def spent(self, *, by: str = "session", session: str | None = None, since_day: str = "") -> tuple[Totals, ...]:
         """Sums by `session`, `candidate`, `phase`, `model`, `provider`, `day` or `month`, oldest first."""
         if by not in ("session", "candidate", "phase", "model", "provider", "day", "month"):
             raise MimoError(f"cannot add up calls by `{by}`")
@@ -170,7 +180,7 @@ class Ledger:
             {"session": session, "since": since_day},
         )
         return tuple(
-            Spent(
+            Totals(
                 key=str(row["key"]),
                 usd=row["nano"] / 1e9,
                 usage=Usage(prompt=row["prompt"], cached=row["cached"], completion=row["completion"]),
@@ -182,10 +192,10 @@ class Ledger:
             for row in rows
         )
 
-    def total(self, session: str) -> Spent:
+    def total(self, session: str) -> Totals:
         """Everything of one session."""
         found = self.spent(by="session", session=session)
-        return found[0] if found else Spent(key=session, usd=0.0, usage=Usage(), calls=0)
+        return found[0] if found else Totals(key=session, usd=0.0, usage=Usage(), calls=0)
 
     def close(self) -> None:
         """Close the file."""
@@ -207,9 +217,9 @@ class Ledger:
             "month": f"{date:%Y-%m}",
         }
 
-    def _standings(
+    def _limit_usages(
         self, db: sqlite3.Connection, keys: Mapping[str, str | int | float], limits: BudgetLimits
-    ) -> tuple[Standing, ...]:
+    ) -> tuple[LimitUsage, ...]:
         sums: dict[Scope, sqlite3.Row] = {}
         for scope in dict.fromkeys(scope for scope, _, _ in limits.scopes()):
             sums[scope] = db.execute(
@@ -220,7 +230,7 @@ class Ledger:
                 keys,
             ).fetchone()
         return tuple(
-            Standing(
+            LimitUsage(
                 scope=scope,
                 unit=unit,
                 limit=limit,
@@ -231,7 +241,7 @@ class Ledger:
         )
 
     def _rate_wait(
-        self, db: sqlite3.Connection, provider: str, need: Need, limits: BudgetLimits, now: str | int | float
+        self, db: sqlite3.Connection, provider: str, estimate: Estimate, limits: BudgetLimits, now: str | int | float
     ) -> float:
         """Seconds until the last minute has room; a call larger than a whole minute's tokens waits for an empty one."""
         if limits.requests_per_minute is None and limits.tokens_per_minute is None:
@@ -241,7 +251,7 @@ class Ledger:
             "SELECT at, tokens FROM calls WHERE provider = ? AND at > ? ORDER BY at DESC",
             (provider, since),
         ).fetchall()
-        wait_s, tokens = 0.0, need.prompt + need.completion
+        wait_s, tokens = 0.0, estimate.prompt + estimate.completion
         for count, row in enumerate(rows, start=1):  # newest first: the oldest that must leave the window decides
             tokens += row["tokens"]
             too_many = limits.requests_per_minute is not None and count >= limits.requests_per_minute
@@ -252,9 +262,9 @@ class Ledger:
         return wait_s
 
     def _write(
-        self, db: sqlite3.Connection, keys: Mapping[str, str | int | float], need: Need, grant: Grant
+        self, db: sqlite3.Connection, keys: Mapping[str, str | int | float], estimate: Estimate, decision: Decision
     ) -> Reservation:
-        nano = need.nano(grant.completion)
+        nano = estimate.nano_usd(decision.completion)
         cursor = db.execute(
             "INSERT INTO calls (session, candidate, phase, model, provider, at, day, month, process, state, nano,"
             " tokens, prompt, cached, completion, priced) VALUES (:session, :candidate, :phase, :model, :provider, :at,"
@@ -263,13 +273,15 @@ class Ledger:
                 **keys,
                 "process": process_name(os.getpid()),
                 "nano": nano,
-                "tokens": need.prompt + grant.completion,
-                "prompt": need.prompt,
-                "completion": grant.completion,
-                "priced": int(need.price is not None),
+                "tokens": estimate.prompt + decision.completion,
+                "prompt": estimate.prompt,
+                "completion": decision.completion,
+                "priced": int(estimate.price is not None),
             },
         )
-        return Reservation(row=int(cursor.lastrowid or 0), prompt=need.prompt, completion=grant.completion, nano=nano)
+        return Reservation(
+            row=int(cursor.lastrowid or 0), prompt=estimate.prompt, completion=decision.completion, nano_usd=nano
+        )
 
     def _settle_dead(self, db: sqlite3.Connection) -> bool:
         """Give up reservations of processes that are gone: they stay counted, and nobody waits for them."""

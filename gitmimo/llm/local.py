@@ -1,10 +1,9 @@
-"""The embedded local model: a server of our own on loopback, started on demand, shared, ended by its last user."""
+"""The embedded local model: a server of our own on loopback, started on demand, shared, and kept for a while."""
 
 import atexit
 import contextlib
 import hashlib
 import json
-import os
 import secrets
 import select
 import signal
@@ -13,102 +12,105 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gitmimo.cancel import Cancelled
+from gitmimo.cancel import NEVER, CancelToken
 from gitmimo.errors import ModelError, NoModel, NoRoute
-from gitmimo.llm.client import Call
+from gitmimo.files import write_file
+from gitmimo.llm.deadline import Timeouts
 from gitmimo.llm.failures import AttemptFailed
-from gitmimo.llm.openai_client import Endpoint, OpenAIClient
-from gitmimo.llm.registry import find_model, no_library
-from gitmimo.llm.retry import sleep_unless
-from gitmimo.llm.transport import Timeouts, Transport
+from gitmimo.llm.http_client import Endpoint, HttpBackend
+from gitmimo.llm.local_models import find_model, missing_library
+from gitmimo.llm.model import ChatRequest
 from gitmimo.locks import FileLock, LockTimeout, hold_lock
-from gitmimo.processes import is_alive, physical_cores, process_name
+from gitmimo.processes import is_alive, physical_cores, process_name, stop_process
 from gitmimo.records import Reply
 
 _SERVER_FILE = Path(__file__).with_name("local_server.py")
 _START_S = 300.0
 _END_S = 5.0
 _LEASE_S = 2.0
-_SILENCE_S = 1800.0  # a small machine may read a long prompt for many minutes before the first token
+_READ_S = 1800.0  # a small machine may read a long prompt for many minutes before the first token
 _TOTAL_S = 3600.0
 _LOG_TAIL = 600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalSettings:
-    """Where models and the server's state lie, and how the server runs. Zero threads: as many as physical cores.
+    """Where models and the server's state lie, and how the server runs.
 
-    `linger_s` keeps the server that long after its last user; `cache_mib` bounds the prompts it remembers.
+    `linger_s` keeps it that long after its last user, unless memory runs short.
     """
 
     model_dir: Path
     state_dir: Path
     n_ctx: int = 8192
-    threads: int = 0
     linger_s: float = 0.0
-    cache_mib: int = 512
 
 
-class LocalClient:
+class LocalBackend:
     """Calls the server of one model file. Requests take turns, over all processes, first come first served in each."""
 
     def __init__(
         self, name: str, settings: LocalSettings, timeouts: Timeouts, *, extra: Mapping[str, Any] | None = None
     ) -> None:
+        path = find_model(name, settings.model_dir)
         self.name = name
         self.window = settings.n_ctx
+        self.size = path.stat().st_size
         self._extra = dict(extra or {})
         self._timeouts = Timeouts(
-            connect_s=timeouts.connect_s,
-            silence_s=max(timeouts.silence_s, _SILENCE_S),
-            total_s=max(timeouts.total_s, _TOTAL_S),
+            connect_s=timeouts.connect_s, read_s=max(timeouts.read_s, _READ_S), total_s=max(timeouts.total_s, _TOTAL_S)
         )
-        self._server = shared_server(find_model(name, settings.model_dir), settings)
+        self._server = shared_server(path, settings)
         self._lock = threading.Lock()
-        self._client: OpenAIClient | None = None
-        self._address = ""
+        self._http: HttpBackend | None = None
 
-    def attempt(self, call: Call) -> Reply:
-        """See `Client.attempt`. A server that is not there is started first."""
+    def send(self, request: ChatRequest) -> Reply:
+        """See `Backend.send`. A server that is not there is started first."""
         try:
-            address, key = self._server.ensure(call.cancelled)
+            address, key = self._server.ensure(request.cancel)
         except ModelError as exc:
             raise AttemptFailed(exc) from exc
-        client = self._client_for(address, key)
-        with self._server.turn(call.cancelled):
-            return client.attempt(call)
+        http = self._http_for(f"{address}/v1", key)
+        with self._server.turn(request.cancel):
+            return http.send(request)
 
     def close(self) -> None:
-        """Let go of the server; it ends when nobody else uses it."""
+        """Give the lease back; without `linger_s` the server ends when nobody else uses it."""
         with self._lock:
-            if self._client is not None:
-                self._client.close()
-            self._client, self._address = None, ""
+            if self._http is not None:
+                self._http.close()
+            self._http = None
         self._server.release()
 
-    def _client_for(self, address: str, key: str) -> OpenAIClient:
+    def _http_for(self, base_url: str, key: str) -> HttpBackend:
         with self._lock:
-            if self._client is None or self._address != address:
+            if self._http is None or self._http.endpoint.base_url != base_url:
                 endpoint = Endpoint(
-                    provider="local", model="local", name=self.name, key=key, timeouts=self._timeouts, extra=self._extra
+                    base_url=base_url,
+                    provider="local",
+                    model="local",
+                    name=self.name,
+                    key=key,
+                    timeouts=self._timeouts,
+                    extra=self._extra,
                 )
-                self._client, self._address = OpenAIClient(endpoint, Transport(f"{address}/v1")), address
-            return self._client
+                self._http = HttpBackend(endpoint)
+            return self._http
 
 
-class LocalServer:
-    """One model file's server as this process sees it: at most one lease, however many threads use it."""
+class ServerLease:
+    """One model file's server as this process uses it: at most one lease, however many threads use it."""
 
     def __init__(self, gguf: Path, settings: LocalSettings) -> None:
         self._gguf = gguf
         self._settings = settings
         facts = gguf.stat()
-        identity = f"{gguf.resolve()}\0{facts.st_size}\0{facts.st_mtime_ns}\0{settings.n_ctx}\0{settings.threads}"
+        identity = f"{gguf.resolve()}\0{facts.st_size}\0{facts.st_mtime_ns}\0{settings.n_ctx}"
         stem = settings.state_dir / "local" / hashlib.sha256(identity.encode()).hexdigest()[:12]
         self._state = stem.with_suffix(".json")
         self._log = stem.with_suffix(".log")
@@ -119,21 +121,21 @@ class LocalServer:
         self._queue: deque[object] = deque()
         self._running: dict[str, Any] = {}
 
-    def ensure(self, cancelled: Callable[[], bool] | None = None) -> tuple[str, str]:
+    def ensure(self, cancel: CancelToken = NEVER) -> tuple[str, str]:
         """Address and key of the running server; started when there is none. Raises Cancelled, NoModel, NoRoute."""
         with self._lock:
             if self._lease.is_held and self._running and is_alive(self._running["process"]):
                 return self._running["address"], self._running["key"]
             self._state.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with _hold(self._start_path, cancelled, wait_s=_START_S):
+            with _hold(self._start_path, cancel, wait_s=_START_S):
                 # the server takes this lock for an instant each second, to see whether it has users
                 if not self._lease.is_held and not self._lease.acquire(shared=True, wait_s=_LEASE_S):
                     raise NoRoute("the local model's server is ending", hint="try again in a moment")
-                self._running = self._read_state() or self._start(cancelled)
+                self._running = _read_state(self._state) or self._start(cancel)
             return self._running["address"], self._running["key"]
 
     def release(self) -> None:
-        """Give the lease back and end the server when it was the last one."""
+        """Give the lease back; end the server when this was the last one and it isn't kept."""
         with self._lock:
             if not self._lease.is_held:
                 return
@@ -141,41 +143,32 @@ class LocalServer:
             with contextlib.suppress(LockTimeout), hold_lock(self._start_path, wait_s=_END_S):
                 alone = FileLock(self._lease.path)
                 if self._settings.linger_s <= 0 and alone.acquire():
-                    self._end()
+                    _end(self._state)
                     alone.release()
             self._running = {}
 
     @contextlib.contextmanager
-    def turn(self, cancelled: Callable[[], bool] | None = None) -> Iterator[None]:
+    def turn(self, cancel: CancelToken = NEVER) -> Iterator[None]:
         """Wait for this thread's turn, in order of arrival, then for other processes'. Raises Cancelled."""
         ticket = object()
         self._queue.append(ticket)
         try:
             while self._queue[0] is not ticket:
-                sleep_unless(cancelled, 0.01)
-            with _hold(self._turn_path, cancelled, wait_s=_TOTAL_S):
+                cancel.sleep(0.01)
+            with _hold(self._turn_path, cancel, wait_s=_TOTAL_S):
                 yield
         finally:
             self._queue.remove(ticket)
 
     # --- under the start lock ----------------------------------------------------------------------------------------
 
-    def _read_state(self) -> dict[str, Any]:
-        """What a running server left, empty when there is none that lives."""
-        try:
-            state = json.loads(self._state.read_text())
-        except (OSError, ValueError):
-            return {}
-        return state if isinstance(state, dict) and is_alive(str(state.get("process", ""))) else {}
-
-    def _start(self, cancelled: Callable[[], bool] | None) -> dict[str, Any]:
+    def _start(self, cancel: CancelToken) -> dict[str, Any]:
         _reap()
         key = secrets.token_urlsafe(24)
         options = {
             "gguf": str(self._gguf),
             "n_ctx": self._settings.n_ctx,
-            "threads": self._settings.threads or physical_cores(),
-            "cache_mib": self._settings.cache_mib,
+            "threads": physical_cores(),
             "key": key,
             "users": str(self._lease.path),
             "start": str(self._start_path),
@@ -195,11 +188,11 @@ class LocalServer:
         _children.append(child)
         done = False
         try:
-            answer = self._first_line(child, json.dumps(options), cancelled)
+            answer = _first_line(child, json.dumps(options), cancel)
             if "address" not in answer:
                 raise self._failure(answer)
-            state = {"process": process_name(child.pid), "key": key, **answer}
-            self._write_state(state)
+            state = {"process": process_name(child.pid), "key": key, "model": self._gguf.stem, **answer}
+            write_file(self._state, json.dumps(state))
             done = True
         finally:
             for pipe in (child.stdin, child.stdout):
@@ -211,95 +204,102 @@ class LocalServer:
                 _children.remove(child)
         return state
 
-    def _first_line(
-        self, child: "subprocess.Popen[str]", options: str, cancelled: Callable[[], bool] | None
-    ) -> dict[str, Any]:
-        assert child.stdin is not None
-        assert child.stdout is not None
-        with contextlib.suppress(BrokenPipeError):  # it ended already: what it says comes on stdout
-            child.stdin.write(options + "\n")
-            child.stdin.flush()
-        poll = select.poll()
-        poll.register(child.stdout, select.POLLIN | select.POLLHUP)
-        ends = time.monotonic() + _START_S
-        while not poll.poll(50):
-            sleep_unless(cancelled, 0)
-            if time.monotonic() > ends:
-                return {"error": f"it was not ready after {_START_S:g} s"}
-        try:
-            answer = json.loads(child.stdout.readline() or "{}")
-        except ValueError:
-            return {}
-        return answer if isinstance(answer, dict) else {}
-
     def _failure(self, answer: dict[str, Any]) -> ModelError:
-        said = " ".join(self._log.read_text(errors="replace")[-_LOG_TAIL:].split())
-        reason = answer.get("error") or said or "it ended without a word"
+        log = " ".join(self._log.read_text(errors="replace")[-_LOG_TAIL:].split())
+        reason = answer.get("error") or log or "it ended without output"
         if answer.get("code") == 3:
-            return no_library(str(reason))
+            return missing_library(str(reason))
         return NoModel(
             f"the local model did not start: {reason}",
             hint=f"see {self._log}; when the file is damaged: git mimo models pull --force",
         )
 
-    def _write_state(self, state: dict[str, Any]) -> None:
-        draft = self._state.with_suffix(".new")
-        draft.unlink(missing_ok=True)
-        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w") as file:
-            json.dump(state, file)
-        draft.replace(self._state)
 
-    def _end(self) -> None:
-        """Terminate the server, ours or another's child, and see it gone."""
-        state = self._read_state()
-        self._state.unlink(missing_ok=True)
-        name = str(state.get("process", ""))
-        for sent in (signal.SIGTERM, signal.SIGKILL):
-            ends = time.monotonic() + _END_S
-            if is_alive(name):
-                os.kill(int(name.partition(":")[0]), sent)
-            while time.monotonic() < ends and is_alive(name):
-                time.sleep(0.01)
-        _reap()
+_leases: dict[tuple[Path, LocalSettings], ServerLease] = {}
+_leases_lock = threading.Lock()
+_children: list["subprocess.Popen[str]"] = []  # may outlive the lease that started them, for other users
 
 
-_servers: dict[tuple[Path, LocalSettings], LocalServer] = {}
-_servers_lock = threading.Lock()
-_children: list["subprocess.Popen[str]"] = []  # may outlive the view that started them, for other users
-
-
-def shared_server(gguf: Path, settings: LocalSettings) -> LocalServer:
-    """This process's one view of a server; let go of at its end at the latest."""
-    with _servers_lock:
-        if not _servers:
+def shared_server(gguf: Path, settings: LocalSettings) -> ServerLease:
+    """This process's one lease on a server; released at its end at the latest."""
+    with _leases_lock:
+        if not _leases:
             atexit.register(release_servers)
-        return _servers.setdefault((gguf, settings), LocalServer(gguf, settings))
+        return _leases.setdefault((gguf, settings), ServerLease(gguf, settings))
 
 
 def release_servers() -> None:
     """Give back every local server that this process uses."""
-    with _servers_lock:
-        servers = list(_servers.values())
-    for server in servers:
-        server.release()
+    with _leases_lock:
+        leases = list(_leases.values())
+    for lease in leases:
+        lease.release()
+
+
+def stop_servers(state_dir: Path) -> tuple[str, ...]:
+    """End the local servers that nobody uses now; return the names of their models."""
+    stopped = []
+    for state in sorted((state_dir / "local").glob("*.json")):
+        users = FileLock(state.with_suffix(".users"))
+        with contextlib.suppress(LockTimeout), hold_lock(state.with_suffix(".start"), wait_s=_END_S):
+            if users.acquire(wait_s=_LEASE_S):
+                stopped += [str(found.get("model", ""))] if (found := _read_state(state)) else []
+                _end(state)
+                users.release()
+    return tuple(stopped)
+
+
+def _read_state(path: Path) -> dict[str, Any]:
+    """What a running server left, empty when there is none that lives."""
+    try:
+        state = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return state if isinstance(state, dict) and is_alive(str(state.get("process", ""))) else {}
+
+
+def _end(state: Path) -> None:
+    """Terminate a server, ours or another's child, and see it gone."""
+    name = str(_read_state(state).get("process", ""))
+    state.unlink(missing_ok=True)
+    for sent in (signal.SIGTERM, signal.SIGKILL):
+        if stop_process(name, sent, wait_s=_END_S):
+            break
+    _reap()
+
+
+def _first_line(child: "subprocess.Popen[str]", options: str, cancel: CancelToken) -> dict[str, Any]:
+    """Give the server its options and wait for its one line of JSON; empty when it says nothing."""
+    assert child.stdin is not None
+    assert child.stdout is not None
+    with contextlib.suppress(BrokenPipeError):  # it ended already: its output says why
+        child.stdin.write(options + "\n")
+        child.stdin.flush()
+    poll = select.poll()
+    poll.register(child.stdout, select.POLLIN | select.POLLHUP)
+    ends = time.monotonic() + _START_S
+    while not poll.poll(50):
+        cancel.check()
+        if time.monotonic() > ends:
+            return {"error": f"it was not ready after {_START_S:g} s"}
+    try:
+        answer = json.loads(child.stdout.readline() or "{}")
+    except ValueError:
+        return {}
+    return answer if isinstance(answer, dict) else {}
 
 
 @contextlib.contextmanager
-def _hold(path: Path, cancelled: Callable[[], bool] | None, *, wait_s: float) -> Iterator[None]:
+def _hold(path: Path, cancel: CancelToken, *, wait_s: float) -> Iterator[None]:
     """Hold a lock; NoRoute when it isn't free in time, Cancelled when the caller gave up."""
-    with contextlib.ExitStack() as stack:
-        try:
-            stack.enter_context(hold_lock(path, wait_s=wait_s, cancelled=cancelled or _never))
-        except LockTimeout as exc:
-            if cancelled is not None and cancelled():
-                raise Cancelled from exc
-            raise NoRoute("another git-mimo uses the local model for too long", hint="git mimo doctor") from exc
+    lock = FileLock(path)
+    if not lock.acquire(wait_s=wait_s, cancelled=cancel.is_set):
+        cancel.check()
+        raise NoRoute("another git-mimo uses the local model for too long", hint="git mimo doctor")
+    try:
         yield
-
-
-def _never() -> bool:
-    return False
+    finally:
+        lock.release()
 
 
 def _reap() -> None:

@@ -1,11 +1,11 @@
-"""The embedded model server: a child process that serves one GGUF file on loopback until its last user is gone.
+"""The embedded model server: a child process that serves one GGUF file on loopback until nobody wants it any more.
 
 Run as a file of its own, it imports nothing of the package. Its options come as one JSON line on standard input (a key
 on the command line could be read by everyone); one JSON line on standard output says where it listens or what failed.
 
 Users hold a shared lock on `users`. Whoever can take it alone knows that there is none: the server looks every second,
-and ends after `linger_s`, so it outlives neither a killed user nor a crashed one. `start` is held while a user starts
-or stops it.
+and ends after `linger_s`, or as soon as memory runs short, so it outlives neither a killed user nor a crashed one.
+`start` is held while a user starts or stops it.
 """
 
 import fcntl
@@ -21,6 +21,8 @@ from typing import Any, NoReturn
 _LOOK_S = 1.0
 _BATCH_TOKENS = 128
 _DRAFT_TOKENS = 16
+_PROMPT_CACHE_MIB = 512
+_SCARCE = 0.08  # of the machine's memory: a server without users ends when less is available
 _NO_LIBRARY = 3
 _NO_MODEL = 4
 
@@ -67,7 +69,7 @@ def server_params(library: Any, options: dict[str, Any]) -> Any:
     params.n_batch = _BATCH_TOKENS
     params.cpuparams.n_threads = options["threads"]
     params.cpuparams_batch.n_threads = options["threads"]
-    params.cache_ram_mib = options["cache_mib"]
+    params.cache_ram_mib = _PROMPT_CACHE_MIB
     params.speculative.types = [library.common_speculative_type.COMMON_SPECULATIVE_TYPE_NGRAM_SIMPLE]
     params.speculative.ngram_simple.size_m = _DRAFT_TOKENS
     params.ui = False
@@ -77,7 +79,7 @@ def server_params(library: Any, options: dict[str, Any]) -> Any:
 
 
 def _wait_for_users(options: dict[str, Any]) -> None:
-    """Return, holding both locks, when nobody has used the server for `linger_s`."""
+    """Return, holding both locks, after `linger_s` without users, or at once without users when memory is short."""
     alone_since: float | None = None
     while True:
         time.sleep(_LOOK_S)
@@ -86,9 +88,20 @@ def _wait_for_users(options: dict[str, Any]) -> None:
             alone_since = None
             continue
         alone_since = alone_since or time.monotonic()
-        if time.monotonic() - alone_since >= options["linger_s"] and _try_lock(options["start"]) is not None:
+        is_over = time.monotonic() - alone_since >= options["linger_s"] or is_memory_short()
+        if is_over and _try_lock(options["start"]) is not None:
             return
         os.close(users)
+
+
+def is_memory_short(path: Path = Path("/proc/meminfo")) -> bool:
+    """Whether other programs need the memory that a server keeps; False where the system doesn't say."""
+    try:
+        fields = dict(line.split(":", 1) for line in path.read_text().splitlines())
+        total, available = (int(fields[name].split()[0]) for name in ("MemTotal", "MemAvailable"))
+    except (OSError, ValueError, KeyError):
+        return False
+    return available < total * _SCARCE
 
 
 def _try_lock(path: str) -> int | None:

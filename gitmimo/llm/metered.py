@@ -1,100 +1,73 @@
-"""A model whose every call is written into the ledger before it is made."""
+"""Models and whole runs of other agents under a budget: written into the ledger before, settled after."""
 
 import dataclasses
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 
-from gitmimo.cancel import Cancelled
-from gitmimo.errors import LimitReached, ModelError, UnknownPrice
-from gitmimo.llm.budget import BudgetLimits, Need, Standing
-from gitmimo.llm.client import Call, make_call
+from gitmimo.cancel import NEVER, Cancelled, CancelToken
+from gitmimo.errors import LimitReached, UnknownPrice
+from gitmimo.llm.budget import NANO, BudgetLimits, Estimate, LimitUsage, Scope, Unit, limit_reached
+from gitmimo.llm.chat_format import most_tokens
 from gitmimo.llm.failures import AttemptFailed
 from gitmimo.llm.ledger import Account, Ledger, Reservation
-from gitmimo.llm.model import Model
-from gitmimo.llm.prices import Price
-from gitmimo.llm.provider_table import provider_of
-from gitmimo.llm.retry import RetryPolicy, call_with_retries, sleep_unless
-from gitmimo.llm.routed import RoutedModel, cancelled_reply
-from gitmimo.llm.tokens import most_tokens
-from gitmimo.records import Message, Reply, Tool
+from gitmimo.llm.model import Backend, ChatRequest, RemoteModel
+from gitmimo.llm.prices import FREE, Price
+from gitmimo.records import Message, Reply, Tool, Usage
 
 _LONGEST_WAIT_S = 900.0
+_POLL_S = 0.1
 
 
-class MeteredModel:
-    """Implements `Model` over another one, within limits.
+def meter_model(
+    model: RemoteModel,
+    ledger: Ledger,
+    account: Account,
+    limits: BudgetLimits,
+    *,
+    on_warning: Callable[[LimitUsage], None] | None = None,
+) -> RemoteModel:
+    """The same model under limits; `on_warning` hears of limits of which 80 % are spent.
 
-    Every attempt has its own place in the ledger, repeated ones too: an answer that broke off may have been charged.
-    Calls wait while running calls hold what they need, or while a rate is used up; near a limit they get less output.
-    What the provider does not tell counts at its worst case. `price` is needed for models that don't know theirs.
+    Calls wait while running calls hold what they need, or while a rate is used up; near a limit they get less output,
+    and raise LimitReached when a limit leaves no room. UnknownPrice when nothing protects the user from the cost.
+    """
+    require_price(model.name, model.price, limits)
+    return model.with_backend(MeteredBackend(model, ledger, account, limits, on_warning=on_warning))
+
+
+class MeteredBackend:
+    """A model's backend whose every attempt has its own row in the ledger, repeated ones too.
+
+    An answer that broke off may have been charged. Usage that the provider doesn't report counts at its worst case.
     """
 
     def __init__(
         self,
-        model: Model | RoutedModel,
+        model: RemoteModel,
         ledger: Ledger,
-        *,
-        session: str,
-        candidate: int = 0,
-        phase: str = "candidate",
+        account: Account,
         limits: BudgetLimits,
-        price: Price | None = None,
-        on_warning: Callable[[Standing], None] | None = None,
+        *,
+        on_warning: Callable[[LimitUsage], None] | None = None,
     ) -> None:
-        self.name = model.name
-        self.window = model.window
-        self.supports_tools = model.supports_tools
         self._model = model
+        self._backend: Backend = model.backend
         self._ledger = ledger
+        self._account = account
         self._limits = limits
         self._on_warning = on_warning
-        routed = model if isinstance(model, RoutedModel) else None
-        self._price = price if price is not None else (routed.price if routed else None)
-        self._policy = routed.policy if routed else RetryPolicy(attempts=1)
-        self._known_window = routed.known_window if routed else None
-        provider = routed.provider if routed else provider_of(model.name)
-        self._account = Account(session=session, candidate=candidate, phase=phase, model=model.name, provider=provider)
         self._counted: tuple[tuple[Message, ...], tuple[Tool, ...], int] = ((), (), 0)
-        require_price(self.name, self._price, limits)
 
-    def complete(
-        self,
-        messages: Sequence[Message],
-        *,
-        tools: Sequence[Tool] = (),
-        temperature: float | None = None,
-        max_tokens: int = 4096,
-        seed: int | None = None,
-        stop: Sequence[str] = (),
-        on_text: Callable[[str], None] | None = None,
-        cancelled: Callable[[], bool] | None = None,
-    ) -> Reply:
-        """See `Model.complete`; LimitReached names the limit that leaves no room."""
-        call = make_call(
-            messages,
-            tools=tools,
-            temperature=temperature,
-            max_tokens=max_tokens,
-            seed=seed,
-            stop=stop,
-            on_text=on_text,
-            cancelled=cancelled,
-        )
-        if isinstance(self._model, RoutedModel):
-            call = self._model.fit(call)
-        try:
-            return call_with_retries(lambda: self._attempt(call), self._policy, cancelled=cancelled)
-        except Cancelled:
-            return cancelled_reply(self.name)
-
-    def _attempt(self, call: Call) -> Reply:
-        reservation = self._reserve(call)
+    def send(self, request: ChatRequest) -> Reply:
+        """See `Backend.send`; LimitReached names the limit that leaves no room."""
+        reservation = self._reserve(request)
         started = time.monotonic()
         is_open = True
         try:
-            reply = self._send(dataclasses.replace(call, max_tokens=reservation.completion))
+            reply = self._backend.send(dataclasses.replace(request, max_tokens=reservation.completion))
             is_open = False
-            return self._settled(call, reservation, reply)
+            return self._settled(request, reservation, reply)
         except AttemptFailed as failed:
             if not failed.charged:
                 is_open = False
@@ -106,13 +79,18 @@ class MeteredModel:
             raise
         finally:
             if is_open:
-                self._ledger.lose(reservation, seconds=time.monotonic() - started)
+                self._ledger.settle_unknown(reservation, seconds=time.monotonic() - started)
 
-    def _reserve(self, call: Call) -> Reservation:
-        need = Need(prompt=self._most_prompt(call), completion=call.max_tokens, price=self._price)
+    def close(self) -> None:
+        """Let go of what the model's own backend keeps."""
+        self._backend.close()
+
+    def _reserve(self, request: ChatRequest) -> Reservation:
+        prompt = self._most_prompt(request)
+        estimate = Estimate(prompt=prompt, completion=request.output_limit, price=self._model.price)
         ends = time.monotonic() + _LONGEST_WAIT_S
         while True:
-            answer = self._ledger.reserve(self._account, need, self._limits)
+            answer = self._ledger.reserve(self._account, estimate, self._limits)
             if isinstance(answer, Reservation):
                 return answer
             if time.monotonic() > ends:
@@ -121,47 +99,32 @@ class MeteredModel:
                     limit="rate",
                     hint="raise the rate limits of this provider, or run fewer candidates",
                 )
-            sleep_unless(call.cancelled, answer.seconds)
+            request.cancel.sleep(answer.seconds)
 
-    def _send(self, call: Call) -> Reply:
-        if isinstance(self._model, RoutedModel):
-            return self._model.attempt(call)
-        try:
-            return self._model.complete(
-                call.messages,
-                tools=call.tools,
-                temperature=call.temperature,
-                max_tokens=call.max_tokens,
-                seed=call.seed,
-                stop=call.stop,
-                on_text=call.on_text,
-                cancelled=call.cancelled,
-            )
-        except ModelError as exc:
-            raise AttemptFailed(exc) from exc
-
-    def _settled(self, call: Call, reservation: Reservation, reply: Reply) -> Reply:
+    def _settled(self, request: ChatRequest, reservation: Reservation, reply: Reply) -> Reply:
         """Write down what the call took, and put the same into the reply."""
+        price = self._model.price
         if reply.usage_known:
-            self._counted = (call.messages, call.tools, reply.usage.prompt)
-            cost_usd = self._price.cost_usd(reply.usage) if self._price is not None else None
+            self._counted = (request.messages, request.tools, reply.usage.prompt)
+            cost_usd = price.cost_usd(reply.usage) if price is not None else None
             self._ledger.settle(reservation, reply.usage, cost_usd or 0.0, seconds=reply.seconds)
         else:
-            cost_usd = reservation.nano / 1e9 if self._price is not None else None
-            self._ledger.lose(reservation, reply.usage, seconds=reply.seconds)
+            cost_usd = reservation.nano_usd / NANO if price is not None else None
+            self._ledger.settle_unknown(reservation, reply.usage, seconds=reply.seconds)
         if self._on_warning is not None:
-            for standing in self._ledger.new_warnings(self._account, self._limits):
-                self._on_warning(standing)
+            for usage in self._ledger.new_warnings(self._account, self._limits):
+                self._on_warning(usage)
         return dataclasses.replace(reply, cost_usd=cost_usd)
 
-    def _most_prompt(self, call: Call) -> int:
+    def _most_prompt(self, request: ChatRequest) -> int:
         """What the prompt can have at most: the server's count for its known beginning, then a token a byte."""
         messages, tools, tokens = self._counted
-        if tokens and tools == call.tools and call.messages[: len(messages)] == messages:
-            most = tokens + most_tokens(call.messages[len(messages) :])
+        if tokens and tools == request.tools and request.messages[: len(messages)] == messages:
+            most = tokens + most_tokens(request.messages[len(messages) :])
         else:
-            most = most_tokens(call.messages, call.tools)
-        return min(most, self._known_window) if self._known_window else most
+            most = most_tokens(request.messages, request.tools)
+        info = self._model.info
+        return min(most, info.window) if info.is_window_known else most
 
 
 def require_price(name: str, price: Price | None, limits: BudgetLimits) -> None:
@@ -171,3 +134,107 @@ def require_price(name: str, price: Price | None, limits: BudgetLimits) -> None:
             f"the price of `{name}` is not known",
             hint=f"git mimo config set price.{name} INPUT OUTPUT   # USD per million tokens; or give --max-tokens",
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cap:
+    """The most that a run may take; None where nothing limits it."""
+
+    usd: float | None = None
+    tokens: int | None = None
+
+
+class AgentRunBudget:
+    """The budget of one run of another agent: its cap is reserved before, its reported usage settled after.
+
+    `begin` once, then `end` once, or `settle_unknown` when nothing was reported. `share` is among how many candidates a
+    session's limit is divided where candidates have none of their own. `price` is the model's, None when unknown; a
+    free one needs no cap in money. The cap bounds what the ledger counts, not what the run can spend: its single calls
+    aren't seen here and can't be stopped. A run that passes its cap is settled at what it reports.
+    """
+
+    def __init__(
+        self, ledger: Ledger, limits: BudgetLimits, account: Account, *, share: int = 1, price: Price | None = None
+    ) -> None:
+        self._ledger = ledger
+        # a run makes many requests: rates can't be kept for it
+        self._limits = dataclasses.replace(limits, requests_per_minute=None, tokens_per_minute=None)
+        self._account = account
+        self._share = max(1, share)
+        self._price = price
+        self._reservation: Reservation | None = None
+
+    def begin(self, cancel: CancelToken = NEVER) -> Cap:
+        """Reserve the cap and return it. LimitReached when a limit leaves nothing; waits while others hold the rest."""
+        ends = time.monotonic() + _LONGEST_WAIT_S
+        while True:
+            cap, blocked = self._cap()
+            if blocked is None:
+                answer = self._ledger.reserve(self._account, self._estimate(cap), self._limits)
+                if isinstance(answer, Reservation):
+                    self._reservation = answer
+                    return cap
+            elif not blocked.in_flight:
+                raise limit_reached(blocked)
+            if time.monotonic() > ends:
+                raise LimitReached("other candidates hold what is left of the budget for too long", limit="budget")
+            cancel.sleep(_POLL_S)
+
+    def end(self, usage: Usage | None, usd: float | None, *, seconds: float, calls: int) -> float | None:
+        """Settle what the run reported and return its cost, None when that is unknown and nothing limits it.
+
+        `calls` of its model were reported. Unreported usage is charged at the cap. If both a reported cost and our
+        price are known, the higher is charged.
+        """
+        reservation = self._reservation
+        assert reservation is not None
+        self._reservation = None
+        reserved = reservation.nano_usd / NANO
+        if usage is None and usd is None and not self._is_free:
+            self._ledger.settle_unknown(reservation, Usage(), seconds=seconds)
+            return reserved or None
+        amounts = [usd] if usd is not None else []
+        if usage is not None and self._price is not None:
+            amounts.append(self._price.cost_usd(usage))
+        known = max(amounts, default=0.0 if self._is_free else None)
+        counted = usage if usage is not None else Usage(prompt=reservation.prompt)
+        cost = reserved if known is None else known
+        self._ledger.settle(reservation, counted, cost, seconds=seconds, calls=calls)
+        return known if known is not None else reserved or None
+
+    def settle_unknown(self, *, seconds: float = 0.0) -> None:
+        """Count the run at its cap when it did not come to `end`."""
+        if self._reservation is not None:
+            self._ledger.settle_unknown(self._reservation, Usage(), seconds=seconds)
+            self._reservation = None
+
+    @property
+    def _is_free(self) -> bool:
+        return self._price is not None and self._price.is_free
+
+    def _cap(self) -> tuple[Cap, LimitUsage | None]:
+        """What every limit leaves for this run, and the limit that leaves nothing."""
+        least: dict[Unit, int] = {}
+        blocked: LimitUsage | None = None
+        own = {unit for scope, unit, _ in self._limits.scopes() if scope is Scope.CANDIDATE}
+        for usage in self._ledger.limit_usages(self._account, self._limits):
+            if usage.unit is Unit.USD and self._is_free:
+                continue
+            left = usage.limit - usage.spent
+            if left <= 0:
+                blocked = usage if blocked is None or not usage.in_flight else blocked
+            if usage.scope is Scope.SESSION and usage.unit not in own:
+                left = min(left, max(1, usage.limit // self._share))
+            least[usage.unit] = min(left, least.get(usage.unit, left))
+        nano = least.get(Unit.USD)
+        return Cap(usd=nano / NANO if nano is not None else None, tokens=least.get(Unit.TOKENS)), blocked
+
+    def _estimate(self, cap: Cap) -> Estimate:
+        """The cap as the ledger reserves a call: all its tokens at once, and its money as one fee."""
+        price = self._price if self._is_free or cap.usd is None else None
+        if cap.usd is not None:
+            fee = max(0.0, cap.usd - 1 / NANO)  # rounding must not lift it above what is left
+            price = Price(prompt=0.0, completion=0.0, per_request=fee)
+        elif price is not None:
+            price = FREE
+        return Estimate(prompt=cap.tokens or 0, completion=0, price=price)

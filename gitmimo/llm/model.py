@@ -1,90 +1,144 @@
-"""The protocol every language model obeys, and the scripted model that tests use."""
+"""The protocol that every language model obeys, one request to it, and the model behind a server."""
 
-import threading
-from collections.abc import Callable, Iterable, Sequence
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
-from gitmimo.errors import BadReply
+from gitmimo.cancel import NEVER, Cancelled, CancelToken
+from gitmimo.llm.prices import Price
+from gitmimo.llm.retry import RetryPolicy, call_with_retries
 from gitmimo.records import Message, Reply, Tool, Usage
+
+DEFAULT_WINDOW = 32_768  # tokens, where nobody says
+DEFAULT_OUTPUT = 8_192
+_SMALLEST_OUTPUT = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelInfo:
+    """What is known of a model: from the registry, the price map, the server's report, or the configuration.
+
+    `name` is as litellm has it (`deepseek/deepseek-chat`, `local/qwen2.5-coder-1.5b`). `window` counts the tokens of
+    prompt and reply together, `max_output` those of one reply. `is_small` only where the registry or the server says
+    so. With `accepts_prefill` the server goes on from a last message of the assistant, as llama.cpp and Ollama do.
+    """
+
+    name: str
+    window: int = DEFAULT_WINDOW
+    is_window_known: bool = False
+    max_output: int = DEFAULT_OUTPUT
+    supports_tools: bool = True
+    is_small: bool = False
+    accepts_prefill: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatRequest:
+    """One question to a model. `max_tokens` None asks for as much as the model gives (`ModelInfo.max_output`).
+
+    `on_text` gets the text as it streams, and once more from its beginning after a reply that broke off. When `cancel`
+    is set the stream is closed and what came is returned with `finish_reason="cancelled"`.
+    """
+
+    messages: tuple[Message, ...]
+    tools: tuple[Tool, ...] = ()
+    temperature: float | None = None
+    max_tokens: int | None = None
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+    on_text: Callable[[str], None] | None = None
+    cancel: CancelToken = NEVER
+
+    @property
+    def output_limit(self) -> int:
+        """Tokens that the reply may have; set for every request that reaches a backend."""
+        return self.max_tokens or DEFAULT_OUTPUT
 
 
 class Model(Protocol):
-    """A language model behind one route. Safe to call from several threads at once."""
+    """A language model. Safe to call from several threads at once."""
 
     @property
-    def name(self) -> str:
-        """The model as litellm names it, for example `deepseek/deepseek-chat` or `local/qwen2.5-coder-1.5b`."""
+    def info(self) -> ModelInfo:
+        """What is known of it; may ask the model's server once, for at most two seconds."""
 
-    @property
-    def window(self) -> int:
-        """How many tokens prompt and reply may have together."""
+    def complete(self, request: ChatRequest) -> Reply:
+        """Answer a conversation. Raises a ModelError after retries, LimitReached when a budget is in the way."""
 
-    @property
-    def supports_tools(self) -> bool:
-        """Whether native function calls can be trusted; small local models say no."""
 
-    def complete(
-        self,
-        messages: Sequence[Message],
-        *,
-        tools: Sequence[Tool] = (),
-        temperature: float | None = None,
-        max_tokens: int = 4096,
-        seed: int | None = None,
-        stop: Sequence[str] = (),
-        on_text: Callable[[str], None] | None = None,
-        cancelled: Callable[[], bool] | None = None,
-    ) -> Reply:
-        """Answer a conversation.
+class Backend(Protocol):
+    """Carries out one attempt of a request. Safe for several threads."""
 
-        `on_text` gets the text as it streams. When `cancelled` turns true the stream is cut and what came is
-        returned with `finish_reason="cancelled"`. Raises a ModelError after retries, LimitReached when a budget is in
-        the way.
+    def send(self, request: ChatRequest) -> Reply:
+        """Answer without repeating anything; AttemptFailed says what went wrong.
+
+        A cancelled request returns what came; Cancelled is raised when nothing was sent. The reply's `cost_usd` is None
+        unless this backend knows the price.
         """
 
+    def close(self) -> None:
+        """Let go of connections and processes."""
 
-class ScriptedModel:
-    """Answers with a fixed queue: texts, whole replies, exceptions to raise, or functions of the messages."""
 
-    supports_tools = True
+class RemoteModel:
+    """Implements `Model` over a backend: repeats failed attempts, and knows its provider and price (None: unknown).
+
+    `describe` is called when `info` is first asked for.
+    """
 
     def __init__(
         self,
-        replies: Iterable[str | Reply | Exception | Callable[[Sequence[Message]], str | Reply]],
+        name: str,
+        backend: Backend,
+        describe: Callable[[], ModelInfo],
         *,
-        name: str = "scripted/model",
-        window: int = 32_768,
-        supports_tools: bool = True,
+        provider: str,
+        price: Price | None,
+        policy: RetryPolicy,
     ) -> None:
         self.name = name
-        self.window = window
-        self.supports_tools = supports_tools
-        self.calls: list[tuple[Message, ...]] = []
-        self._replies = list(replies)
-        self._lock = threading.Lock()
+        self.backend = backend
+        self.provider = provider
+        self.price = price
+        self.policy = policy
+        self._describe = describe
+        self._info: ModelInfo | None = None
 
-    def complete(
-        self,
-        messages: Sequence[Message],
-        *,
-        tools: Sequence[Tool] = (),
-        temperature: float | None = None,
-        max_tokens: int = 4096,
-        seed: int | None = None,
-        stop: Sequence[str] = (),
-        on_text: Callable[[str], None] | None = None,
-        cancelled: Callable[[], bool] | None = None,
-    ) -> Reply:
-        """Return the next of the queue; BadReply when it is empty."""
-        with self._lock:
-            self.calls.append(tuple(messages))
-            if not self._replies:
-                raise BadReply("the scripted model has no reply left")
-            entry = self._replies.pop(0)
-        if isinstance(entry, Exception):
-            raise entry
-        answer = entry(messages) if callable(entry) else entry
-        if isinstance(answer, Reply):
-            return answer
-        prompt = sum(len(message.content) for message in messages) // 4
-        return Reply(text=answer, usage=Usage(prompt=prompt, completion=len(answer) // 4), model=self.name)
+    @property
+    def info(self) -> ModelInfo:
+        """See `Model.info`."""
+        self._info = self._info or self._describe()
+        return self._info
+
+    def complete(self, request: ChatRequest) -> Reply:
+        """See `Model.complete`."""
+        fitted = self._fit(request)
+        try:
+            reply = call_with_retries(lambda: self.backend.send(fitted), self.policy, cancel=request.cancel)
+        except Cancelled:
+            return cancelled_reply(self.name)
+        if reply.cost_usd is None and self.price is not None:
+            return dataclasses.replace(reply, cost_usd=self.price.cost_usd(reply.usage))
+        return reply
+
+    def with_backend(self, backend: Backend) -> "RemoteModel":
+        """The same model, its attempts carried out by another backend."""
+        return RemoteModel(
+            self.name, backend, lambda: self.info, provider=self.provider, price=self.price, policy=self.policy
+        )
+
+    def close(self) -> None:
+        """Let go of connections, and of the local server when this is its last user."""
+        self.backend.close()
+
+    def _fit(self, request: ChatRequest) -> ChatRequest:
+        """The request with `max_tokens` as the model allows it."""
+        most = self.info.max_output
+        wanted = most if request.max_tokens is None else min(request.max_tokens, most)
+        return dataclasses.replace(request, max_tokens=max(_SMALLEST_OUTPUT, wanted))
+
+
+def cancelled_reply(name: str) -> Reply:
+    """What a request returns that was cancelled before anything was sent."""
+    return Reply(text="", usage=Usage(), finish_reason="cancelled", model=name)

@@ -93,16 +93,6 @@ def facts_of(model: str) -> ModelFacts:
     )
 
 
-def price_of(model: str, overrides: Mapping[str, Price] | None = None) -> Price | None:
-    """The model's price: from `overrides`, else from the price map, else None."""
-    return (overrides or {}).get(model) or facts_of(model).price
-
-
-def window_of(model: str) -> int | None:
-    """How many tokens of prompt the model takes, None when unknown."""
-    return facts_of(model).window
-
-
 def parse_price(text: str) -> Price:
     """Read `mimo.<model>.price`: USD per million tokens as `INPUT OUTPUT [CACHED]`, also with slashes."""
     parts = re.split(r"[\s/,]+", text.strip())
@@ -116,6 +106,13 @@ def parse_price(text: str) -> Price:
             hint="write USD per million tokens as INPUT OUTPUT [CACHED], for example `0.3 1.2`",
         )
     return Price(prompt=numbers[0], completion=numbers[1], cached=numbers[2] if len(numbers) == 3 else None)
+
+
+def parse_window(text: str) -> int:
+    """Read `mimo.<model>.window`: tokens of prompt and reply together, at least 512."""
+    if not re.fullmatch(r"\d{3,9}", text.strip()) or int(text) < 512:
+        raise ConfigError(f"not a window: `{text}`", hint="write tokens, at least 512, for example `131072`")
+    return int(text)
 
 
 def _keys(model: str) -> Iterator[str]:

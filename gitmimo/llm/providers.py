@@ -1,202 +1,164 @@
-"""Which way a model's name leads: the direct client, litellm, or the embedded local server."""
+"""The providers that git-mimo knows by name: where they are, which key they want, which model is a good start."""
 
-import dataclasses
-import enum
-import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
-from gitmimo.errors import ConfigError, NoKey, NoModel, UnknownModel
-from gitmimo.llm.client import Client
-from gitmimo.llm.litellm_model import LitellmClient, import_litellm
-from gitmimo.llm.local import LocalClient, LocalSettings
-from gitmimo.llm.ollama_client import OllamaClient
-from gitmimo.llm.openai_client import Endpoint, OpenAIClient
-from gitmimo.llm.prices import ModelFacts, Price, facts_of
-from gitmimo.llm.provider_table import PROVIDERS, Provider, bare_model, find_provider, provider_of
-from gitmimo.llm.retry import RetryPolicy
-from gitmimo.llm.routed import RoutedModel
-from gitmimo.llm.transport import Timeouts, Transport
-
-_DEFAULT_WINDOW = 32_768
-_OLLAMA_WINDOW = 16_384
-_NO_KEY_PROVIDERS = ("bedrock", "vertex_ai", "sagemaker", "azure")  # they sign in their own ways, litellm knows
-
-
-class Route(enum.StrEnum):
-    """How models that are not local are called; `auto` goes directly where the provider speaks our language."""
-
-    AUTO = "auto"
-    DIRECT = "direct"
-    LITELLM = "litellm"
+from gitmimo.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """All that is needed to open models. `key_for` finds a stored key by provider; `environ` goes before it."""
+class Provider:
+    """One provider. Without `base_url` its models go through litellm, with it by the direct client.
 
-    environ: Mapping[str, str]
-    key_for: Callable[[str], str | None]
-    local: LocalSettings
-    base_url: str = ""
-    route: Route = Route.AUTO
-    timeouts: Timeouts = Timeouts()
-    retries: RetryPolicy = RetryPolicy()
-    prices: Mapping[str, Price] = field(default_factory=dict)
-    windows: Mapping[str, int] = field(default_factory=dict)
-    extra: Mapping[str, Any] = field(default_factory=dict)  # fields for every direct or local request, as they are
-
-
-def open_model(name: str, settings: Settings) -> RoutedModel:
-    """Open a model by its litellm name; nothing is sent yet.
-
-    NoModel for an empty name, UnknownModel when no provider can be told from it, NoKey when the provider wants one and
-    neither the environment nor the store has it, ConfigError for an address that is none.
+    `key_variables` and `url_variables` are those that litellm and the provider's own tools read, first one first. One
+    with `wants_reasoning` needs what its model thought back within a turn of several function calls.
     """
-    if not name.strip():
-        raise NoModel("no model is configured", hint="git mimo models pull && git mimo config set model local")
-    name = _full_name(name.strip())
-    provider = provider_of(name)
-    if provider == "local":
-        return _open_local(name, settings)
-    if not provider and not settings.base_url:
-        raise UnknownModel(
-            f"no provider in the model name `{name}`",
-            hint=f"name it first, for example `openai/{name}`; known are {', '.join(PROVIDERS)}",
-        )
-    facts = _facts(name, settings)
-    return RoutedModel(
-        _open_client(name, provider, settings),
-        name=name,
-        provider=provider or "openai",
-        facts=facts,
-        window=_window(name, facts),
-        supports_tools=facts.supports_tools is not False,
-        policy=settings.retries,
+
+    name: str
+    default_model: str
+    base_url: str = ""
+    key_variables: tuple[str, ...] = ()
+    url_variables: tuple[str, ...] = ()
+    key_page: str = ""
+    needs_key: bool = True
+    aliases: tuple[str, ...] = ()
+    bare_prefixes: tuple[str, ...] = ()  # model names that are this provider's without saying so
+    wants_reasoning: bool = False
+
+
+PROVIDERS: dict[str, Provider] = {
+    provider.name: provider
+    for provider in (
+        Provider(name="local", default_model="local/qwen2.5-coder-1.5b", needs_key=False),
+        Provider(
+            name="openai",
+            default_model="openai/gpt-5.4-mini",
+            base_url="https://api.openai.com/v1",
+            key_variables=("OPENAI_API_KEY",),
+            url_variables=("OPENAI_API_BASE", "OPENAI_BASE_URL"),
+            key_page="platform.openai.com/api-keys",
+            bare_prefixes=("gpt-", "o1", "o3", "o4", "chatgpt-", "codex-"),
+        ),
+        Provider(
+            name="anthropic",
+            default_model="anthropic/claude-sonnet-5",
+            key_variables=("ANTHROPIC_API_KEY",),
+            url_variables=("ANTHROPIC_API_BASE", "ANTHROPIC_BASE_URL"),
+            key_page="console.anthropic.com/settings/keys",
+            wants_reasoning=True,
+            bare_prefixes=("claude-",),
+        ),
+        Provider(
+            name="deepseek",
+            default_model="deepseek/deepseek-v4-flash",
+            base_url="https://api.deepseek.com/v1",
+            key_variables=("DEEPSEEK_API_KEY",),
+            url_variables=("DEEPSEEK_API_BASE",),
+            key_page="platform.deepseek.com/api_keys",
+            wants_reasoning=True,
+            bare_prefixes=("deepseek-",),
+        ),
+        Provider(
+            name="moonshot",
+            default_model="moonshot/kimi-k2.7-code",
+            base_url="https://api.moonshot.ai/v1",
+            key_variables=("MOONSHOT_API_KEY", "KIMI_API_KEY"),
+            url_variables=("MOONSHOT_API_BASE",),
+            key_page="platform.moonshot.ai/console/api-keys",
+            wants_reasoning=True,
+            aliases=("kimi",),
+            bare_prefixes=("kimi-", "moonshot-"),
+        ),
+        Provider(
+            name="gemini",
+            default_model="gemini/gemini-3.5-flash",
+            key_variables=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
+            url_variables=("GEMINI_API_BASE",),
+            key_page="aistudio.google.com/apikey",
+            aliases=("google",),
+            bare_prefixes=("gemini-",),
+        ),
+        Provider(
+            name="openrouter",
+            default_model="openrouter/deepseek/deepseek-v4-flash",
+            base_url="https://openrouter.ai/api/v1",
+            key_variables=("OPENROUTER_API_KEY", "OR_API_KEY"),
+            url_variables=("OPENROUTER_API_BASE",),
+            key_page="openrouter.ai/keys",
+            wants_reasoning=True,
+        ),
+        Provider(
+            name="ollama",
+            default_model="ollama/qwen2.5-coder:7b",
+            base_url="http://127.0.0.1:11434",
+            key_variables=("OLLAMA_API_KEY",),
+            url_variables=("OLLAMA_API_BASE", "OLLAMA_HOST"),
+            needs_key=False,
+            aliases=("ollama_chat",),
+        ),
+        Provider(
+            name="groq",
+            default_model="groq/openai/gpt-oss-120b",
+            base_url="https://api.groq.com/openai/v1",
+            key_variables=("GROQ_API_KEY",),
+            url_variables=("GROQ_API_BASE",),
+            key_page="console.groq.com/keys",
+        ),
+        Provider(
+            name="mistral",
+            default_model="mistral/devstral-latest",
+            base_url="https://api.mistral.ai/v1",
+            key_variables=("MISTRAL_API_KEY",),
+            url_variables=("MISTRAL_API_BASE",),
+            key_page="console.mistral.ai/api-keys",
+            bare_prefixes=("mistral-", "codestral-", "devstral-"),
+        ),
+        Provider(
+            name="xai",
+            default_model="xai/grok-code-fast-1",
+            base_url="https://api.x.ai/v1",
+            key_variables=("XAI_API_KEY",),
+            url_variables=("XAI_API_BASE",),
+            key_page="console.x.ai",
+            bare_prefixes=("grok-",),
+        ),
     )
+}
+
+_BY_ALIAS = {alias: provider.name for provider in PROVIDERS.values() for alias in (provider.name, *provider.aliases)}
 
 
-def uses_litellm(name: str, settings: Settings) -> bool:
-    """Whether calls to this model go through litellm, so that warming it up is worth while."""
-    provider = provider_of(_full_name(name.strip()))
-    if provider == "local" or settings.route is Route.DIRECT:
-        return False
-    return settings.route is Route.LITELLM or not (_base_url(find_provider(provider), settings))
+def find_provider(name: str) -> Provider | None:
+    """The known provider of this name or alias."""
+    return PROVIDERS.get(_BY_ALIAS.get(name.lower(), ""))
 
 
-def warm_up(name: str, settings: Settings) -> threading.Thread | None:
-    """Begin what takes seconds (importing litellm, starting the local server) in the background."""
-    if provider_of(_full_name(name.strip())) == "local":
-        return None  # it shares the processor with the base tests: starting early would slow them
-    if not uses_litellm(name, settings):
-        return None
-    thread = threading.Thread(target=import_litellm, name="warm-up", daemon=True)
-    thread.start()
-    return thread
+def provider_of(model: str) -> str:
+    """The provider's name in a model name; `openai/x` -> openai, `gpt-5` -> openai. Empty when nothing says it.
 
-
-def _full_name(name: str) -> str:
-    """`local` or `kimi` alone mean the provider's default model; an alias prefix becomes the provider's own."""
-    alone = find_provider(name)
-    if alone is not None:
-        return alone.default_model
-    prefix, slash, rest = name.partition("/")
-    known = find_provider(prefix) if slash else None
-    return f"{known.name}/{rest}" if known is not None else name
-
-
-def _facts(name: str, settings: Settings) -> ModelFacts:
-    facts = facts_of(name)
-    price = settings.prices.get(name, settings.prices.get(name.lower()))  # git config keys have no case here
-    window = settings.windows.get(name)
-    return dataclasses.replace(facts, price=price or facts.price, window=window or facts.window)
-
-
-def _window(name: str, facts: ModelFacts) -> int:
-    """Tokens of prompt and reply together. Ollama keeps room in memory for all of them."""
-    return facts.window or (_OLLAMA_WINDOW if name.startswith("ollama/") else _DEFAULT_WINDOW)
-
-
-def _open_client(name: str, provider: str, settings: Settings) -> Client:
-    known = find_provider(provider)
-    key = _key(known, provider, settings)
-    base_url = _base_url(known, settings)
-    if uses_litellm(name, settings):
-        if provider_of(name) and "/" not in name:
-            name = f"{provider}/{name}"
-        return LitellmClient(name, key=key, base_url=_custom_url(known, settings), timeouts=settings.timeouts)
-    if not base_url:
-        raise ConfigError(
-            f"`{provider}` is not reached without litellm", hint="git mimo config set llm auto  # or give --base-url"
-        )
-    endpoint = Endpoint(
-        provider=provider or "openai",
-        model=bare_model(name),
-        name=name,
-        key=key,
-        timeouts=settings.timeouts,
-        extra=settings.extra,
-    )
-    transport = _transport(base_url, settings.environ)
-    if provider == "ollama" and not settings.base_url:
-        return OllamaClient(endpoint, transport, window=_window(name, _facts(name, settings)))
-    return OpenAIClient(endpoint, transport)
-
-
-def _open_local(name: str, settings: Settings) -> RoutedModel:
-    client = LocalClient(name, settings.local, settings.timeouts, extra=settings.extra)
-    facts = dataclasses.replace(facts_of(name), window=client.window)
-    return RoutedModel(
-        client,
-        name=name,
-        provider="local",
-        facts=facts,
-        window=client.window,
-        supports_tools=False,
-        policy=settings.retries,
-    )
-
-
-def _transport(base_url: str, environ: Mapping[str, str]) -> Transport:
-    try:
-        return Transport(base_url, environ=environ)
-    except ValueError as exc:
-        raise ConfigError(f"not an address of a model server: `{base_url}`", hint="begin it with http://") from exc
-
-
-def _key(known: Provider | None, provider: str, settings: Settings) -> str:
-    """The key, or nothing where none is needed: own servers and providers that sign in their own ways."""
-    variables = known.key_variables if known else (f"{provider.upper()}_API_KEY",)
-    found = next((value for name in variables if (value := settings.environ.get(name, "").strip())), None)
-    found = found or settings.key_for(known.name if known else provider or "openai")
-    if found:
-        return found
-    if _custom_url(known, settings) or (known and not known.needs_key) or provider in _NO_KEY_PROVIDERS:
-        return ""
-    page = f"  # made at {known.key_page}" if known else ""
-    raise NoKey(
-        f"`{provider}` needs an API key and none was found",
-        hint=f"git mimo config set --provider {provider} --api-key KEY{page}",
-    )
-
-
-def _custom_url(known: Provider | None, settings: Settings) -> str:
-    """An address that the user gave, by flag or by the provider's own variable."""
-    url = settings.base_url or next(
-        (value for name in (known.url_variables if known else ()) if (value := settings.environ.get(name, "").strip())),
+    Providers that only litellm knows (`bedrock/…`) keep their prefix as name.
+    """
+    prefix, slash, _ = model.partition("/")
+    if slash:
+        return _BY_ALIAS.get(prefix.lower(), prefix)
+    return next(
+        (provider.name for provider in PROVIDERS.values() if model.lower().startswith(provider.bare_prefixes)),
         "",
     )
-    if known is not None and known.name == "ollama" and url and not settings.base_url:
-        return (url if "://" in url else f"http://{url}").rstrip("/").removesuffix("/v1")
-    return url
 
 
-def _base_url(known: Provider | None, settings: Settings) -> str:
-    """Where the direct client goes; empty when the provider doesn't speak its language.
+def default_model(provider: str) -> str:
+    """The model that a provider starts with. ConfigError for a name that is not known."""
+    found = find_provider(provider)
+    if found is None:
+        raise ConfigError(
+            f"unknown provider: `{provider}`",
+            hint=f"known are {', '.join(PROVIDERS)}; or give --model and --base-url",
+        )
+    return found.default_model
 
-    A variable like ANTHROPIC_API_BASE names a server of the provider's own language: only `--base-url` makes it ours.
-    """
-    if settings.base_url:
-        return settings.base_url
-    return (_custom_url(known, settings) or known.base_url) if known is not None and known.base_url else ""
+
+def bare_model(model: str) -> str:
+    """The name without its provider, as the provider's server knows it."""
+    prefix, slash, rest = model.partition("/")
+    is_prefix = slash and (find_provider(prefix) is not None or prefix in ("hosted_vllm", "lm_studio", "custom_openai"))
+    return rest if is_prefix else model

@@ -1,4 +1,4 @@
-"""The one coordinator of repeated calls: how often, how long to wait between, and when to stop."""
+"""The one coordinator of repeated requests: how often, how long to wait between, and when to stop."""
 
 import random
 import time
@@ -6,21 +6,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from gitmimo.cancel import Cancelled
+from gitmimo.cancel import NEVER, CancelToken
 from gitmimo.errors import NoRoute
-from gitmimo.llm.failures import AttemptFailed, Repeat
-
-_SLICE_S = 0.05
+from gitmimo.llm.failures import AttemptFailed, Retry
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
-    """How patient repeated calls are. A server that asks for more than `longest_wait_s` ends them."""
+    """How patient repeated requests are. A server that asks for more than `longest_wait_s` ends them."""
 
     attempts: int = 6
-    attempts_cut: int = 3  # of answers that broke off: each may have been charged
+    attempts_truncated: int = 3  # of replies that broke off: each may have been charged
     attempts_no_route: int = 3
     first_wait_s: float = 1.0
     longest_wait_s: float = 60.0
@@ -31,7 +29,7 @@ def call_with_retries(
     attempt: Callable[[], T],
     policy: RetryPolicy,
     *,
-    cancelled: Callable[[], bool] | None = None,
+    cancel: CancelToken = NEVER,
     chance: Callable[[], float] = random.random,
 ) -> T:
     """Repeat `attempt` while it fails in a way that may pass; raise its last error as the user should read it.
@@ -49,31 +47,19 @@ def call_with_retries(
             wait_s = wait_before_next(policy, failed, failures, chance())
             if wait_s is None or time.monotonic() - started + wait_s > policy.total_s:
                 raise failed.error from failed
-        sleep_unless(cancelled, wait_s)
+        cancel.sleep(wait_s)
 
 
 def wait_before_next(policy: RetryPolicy, failed: AttemptFailed, failures: int, chance: float) -> float | None:
     """Seconds to wait after the `failures`-th failure; None when there is no next attempt."""
-    if failed.repeat is Repeat.NEVER or failed.retry_after_s > policy.longest_wait_s:
+    if failed.retry is Retry.NEVER or failed.retry_after_s > policy.longest_wait_s:
         return None
     allowed = policy.attempts
-    if failed.repeat is Repeat.CUT:
-        allowed = policy.attempts_cut
+    if failed.retry is Retry.TRUNCATED:
+        allowed = policy.attempts_truncated
     elif isinstance(failed.error, NoRoute):
         allowed = policy.attempts_no_route
     if failures >= allowed:
         return None
     backoff = min(policy.longest_wait_s, policy.first_wait_s * 2.0 ** (failures - 1))
     return max(backoff * (1 - chance / 2), failed.retry_after_s * (1 + chance / 10))
-
-
-def sleep_unless(cancelled: Callable[[], bool] | None, seconds: float) -> None:
-    """Sleep in slices; Cancelled as soon as the caller gives up."""
-    ends = time.monotonic() + seconds
-    while True:
-        if cancelled is not None and cancelled():
-            raise Cancelled
-        left = ends - time.monotonic()
-        if left <= 0:
-            return
-        time.sleep(min(_SLICE_S, left))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from gitmimo.config import Config
 from gitmimo.errors import NeedsPerson, UsageError
 from gitmimo.git.repository import Repository
-from gitmimo.llm.provider_table import provider_of
+from gitmimo.llm.providers import provider_of
 from gitmimo.mcp.reading import running_sessions
 from gitmimo.records import SessionId, new_session_id
 from gitmimo.workflow.detached import detach

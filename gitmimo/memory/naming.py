@@ -4,7 +4,7 @@ import json
 import re
 
 from gitmimo.errors import LimitReached, ModelError, SkillRefused
-from gitmimo.llm.model import Model
+from gitmimo.llm.model import ChatRequest, Model
 from gitmimo.memory.footprints import Group
 from gitmimo.memory.skill_file import check_name, harmless
 from gitmimo.memory.words import words_of
@@ -20,12 +20,12 @@ def name_group(model: Model, group: Group) -> tuple[str, str] | None:
     """Return a name and a description, or None when the model fails, is over budget, or answers out of line."""
     asked = "\n".join(f"- {harmless(change.subject, limit=200)}" for change in group.changes[:5])
     touched = "\n".join(f"- {feature}" for feature in group.shared[:20])
-    messages = [
+    messages = (
         Message(role="system", content=_ASK),
         Message(role="user", content=f"What was asked:\n{asked}\n\nWhat it touched:\n{touched}"),
-    ]
+    )
     try:
-        reply = model.complete(messages, temperature=0.0, max_tokens=300)
+        reply = model.complete(ChatRequest(messages=messages, temperature=0.0))
     except (ModelError, LimitReached):
         return None
     match = re.search(r"\{.*\}", reply.text, re.DOTALL)

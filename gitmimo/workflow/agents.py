@@ -9,17 +9,16 @@ from urllib.parse import urlsplit
 from gitmimo.agent.external.adapter import Adapter, Endpoint
 from gitmimo.agent.external.registry import MIMO, Choice, parse_choices, require_program
 from gitmimo.agent.external.runner import ExternalAgent
-from gitmimo.agent.sizes import is_small
 from gitmimo.config import Config
 from gitmimo.errors import NoModel
 from gitmimo.llm.ledger import Account
 from gitmimo.llm.local import shared_server
+from gitmimo.llm.local_models import find_model
+from gitmimo.llm.metered import AgentRunBudget
+from gitmimo.llm.model import RemoteModel
 from gitmimo.llm.prices import FREE
-from gitmimo.llm.provider_table import find_provider
-from gitmimo.llm.providers import Settings
-from gitmimo.llm.registry import find_model
-from gitmimo.llm.routed import RoutedModel
-from gitmimo.llm.whole_run import WholeRun
+from gitmimo.llm.providers import find_provider
+from gitmimo.llm.routing import Settings
 from gitmimo.redact import known_secrets
 from gitmimo.workflow.keys import find_key
 from gitmimo.workflow.models import ModelPool, model_settings
@@ -109,7 +108,7 @@ def _hire(number: int, staff: Staff, config: Config, pool: ModelPool, *, share: 
     return ExternalAgent(
         adapter=adapter,
         program=program,
-        money=lambda: WholeRun(pool.ledger, pool.limits, account, share=share, price=price),
+        money=lambda: AgentRunBudget(pool.ledger, pool.limits, account, share=share, price=price),
         endpoint=reach,
         model=model.name if model else "",
         timeout_s=config.seconds("agentTimeout"),
@@ -118,7 +117,7 @@ def _hire(number: int, staff: Staff, config: Config, pool: ModelPool, *, share: 
     )
 
 
-def _endpoint(model: RoutedModel, settings: Settings) -> Endpoint:
+def _endpoint(model: RemoteModel, settings: Settings) -> Endpoint:
     """How an agent reaches the model that is configured."""
     known = find_provider(model.provider)
     key_variables = known.key_variables if known else (f"{model.provider.upper()}_API_KEY",)
@@ -138,8 +137,9 @@ def _endpoint(model: RoutedModel, settings: Settings) -> Endpoint:
         provider_url=known.base_url if known else "",
         key_variable=next(iter(key_variables), ""),
         env={**env, **given},
-        window=model.known_window,
-        is_small=is_small(model.name),
+        window=model.info.window if model.info.is_window_known else None,
+        max_output=model.info.max_output,
+        is_small=model.info.is_small,
     )
     return _at(found, base_url, key or "none") if base_url else found
 

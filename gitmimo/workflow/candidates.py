@@ -150,7 +150,14 @@ def work(
         )
         return oid
 
-    observe(Progress(number=number, phase="work", model=worker.name, text=assignment.approach.split("\n")[0][:60]))
+    observe(
+        Progress(
+            number=number,
+            phase="work",
+            model=worker.model if isinstance(worker, ExternalAgent) else worker.info.name,
+            text=assignment.approach.split("\n")[0][:60],
+        )
+    )
     workspace = CandidateWorkspace(repository, place, surroundings, cancelled=interrupt.is_set)
     try:
         workspace.set_up()
@@ -217,7 +224,7 @@ def _result(
         number=place.number,
         branch=place.branch.removeprefix("refs/heads/"),
         approach=assignment.approach,
-        model=worker.model if isinstance(worker, ExternalAgent) else worker.name,
+        model=worker.model if isinstance(worker, ExternalAgent) else worker.info.name,
         strategy="external" if isinstance(worker, ExternalAgent) else strategy,
         status=trajectory.stop_reason.value,
         commit=tip,

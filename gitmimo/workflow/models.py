@@ -8,15 +8,14 @@ from urllib.parse import urlsplit
 from gitmimo.config import Config
 from gitmimo.errors import ConfigError, NoModel
 from gitmimo.git.repository import Repository
-from gitmimo.llm.budget import BudgetLimits, Standing
-from gitmimo.llm.ledger import Ledger
+from gitmimo.llm.budget import BudgetLimits, LimitUsage
+from gitmimo.llm.ledger import Account, Ledger
 from gitmimo.llm.local import LocalSettings
-from gitmimo.llm.metered import MeteredModel, require_price
-from gitmimo.llm.model import Model
-from gitmimo.llm.prices import parse_price
-from gitmimo.llm.provider_table import PROVIDERS, default_model, provider_of
-from gitmimo.llm.providers import Route, Settings, open_model, warm_up
-from gitmimo.llm.routed import RoutedModel
+from gitmimo.llm.metered import meter_model, require_price
+from gitmimo.llm.model import Model, RemoteModel
+from gitmimo.llm.prices import parse_price, parse_window
+from gitmimo.llm.providers import PROVIDERS, default_model, provider_of
+from gitmimo.llm.routing import Route, Settings, open_model, warm_up
 from gitmimo.records import SessionId
 from gitmimo.workflow.keys import find_key
 from gitmimo.workflow.places import data_home, state_home
@@ -28,16 +27,16 @@ _NEAR = ("local", "ollama", "ollama_chat")
 class ModelPool:
     """The models that a session may use, all opened, none called yet."""
 
-    workers: tuple[RoutedModel, ...]
-    planner: RoutedModel | None  # none where no model is configured and none is needed
-    dreamer: RoutedModel | None
-    critic: RoutedModel | None
+    workers: tuple[RemoteModel, ...]
+    planner: RemoteModel | None  # none where no model is configured and none is needed
+    dreamer: RemoteModel | None
+    critic: RemoteModel | None
     ledger: Ledger
     limits: BudgetLimits
     session: SessionId
     is_near: bool = False  # the configured server is on this machine
     rungs: int = 1  # more: the workers are a ladder, and each fan-out uses the next
-    on_warning: Callable[[Standing], None] | None = None
+    on_warning: Callable[[LimitUsage], None] | None = None
 
     @property
     def takes_turns(self) -> bool:
@@ -73,17 +72,12 @@ class ModelPool:
             model = self._worker(number)
         if model is None:
             raise NoModel(f"no model is configured for: {phase}", hint="--model PROVIDER/NAME")
-        return MeteredModel(
-            model,
-            self.ledger,
-            session=self.session,
-            candidate=number,
-            phase=phase,
-            limits=self.limits,
-            on_warning=self.on_warning,
+        account = Account(
+            session=self.session, candidate=number, phase=phase, model=model.name, provider=model.provider
         )
+        return meter_model(model, self.ledger, account, self.limits, on_warning=self.on_warning)
 
-    def _worker(self, number: int) -> RoutedModel | None:
+    def _worker(self, number: int) -> RemoteModel | None:
         if not self.workers:
             return None
         is_ladder = self.rungs > 1
@@ -96,7 +90,7 @@ def open_models(
     session: SessionId,
     *,
     needs_model: bool = True,
-    on_warning: Callable[[Standing], None] | None = None,
+    on_warning: Callable[[LimitUsage], None] | None = None,
 ) -> ModelPool:
     """Open what the configuration names; errors in the user's words before anything is made.
 
@@ -177,6 +171,7 @@ def model_settings(config: Config) -> Settings:
         route=Route(config.text("llm")),
         local=local_settings(config),
         prices={name: parse_price(text) for name, text in config.prices.items()},
+        windows={name: parse_window(text) for name, text in config.windows.items()},
     )
 
 
@@ -204,6 +199,7 @@ def local_settings(config: Config) -> LocalSettings:
         model_dir=data_home() / "models",
         state_dir=state_home() / "local",
         n_ctx=config.count("local.context"),
+        linger_s=config.number("local.linger") or 0.0,
     )
 
 
@@ -222,8 +218,8 @@ def limits_of(config: Config) -> BudgetLimits:
 
 
 def _open_critic(
-    config: Config, names: Sequence[str], settings: Settings, workers: Sequence[RoutedModel]
-) -> RoutedModel | None:
+    config: Config, names: Sequence[str], settings: Settings, workers: Sequence[RemoteModel]
+) -> RemoteModel | None:
     wanted = config.text("critic")
     if wanted == "none":
         return None

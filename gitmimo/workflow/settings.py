@@ -28,4 +28,4 @@ def restore(current: Config, kept: Mapping[str, Any]) -> Config:
         settings[name] = Setting(
             option=option, value=tuple(value) if isinstance(value, list) else value, origin="session"
         )
-    return Config(settings, current.prices)
+    return Config(settings, current.prices, current.windows)

@@ -12,7 +12,7 @@ from gitmimo.evaluator.critic import ask_critic
 from gitmimo.evidence import CriticOpinion, Evidence
 from gitmimo.git import patch, refs, tree
 from gitmimo.git.repository import Repository
-from gitmimo.llm.budget import Standing
+from gitmimo.llm.budget import LimitUsage
 from gitmimo.memory.prefix import match_text, prefix_text
 from gitmimo.records import Oid, SessionId, Task, new_session_id
 from gitmimo.redact import known_secrets, redact
@@ -101,8 +101,8 @@ def run_session(
     for warning in warnings_for(staff):
         warn(warning)
 
-    def warn_of_limit(standing: Standing) -> None:
-        warn(standing.warning)
+    def warn_of_limit(usage: LimitUsage) -> None:
+        warn(usage.warning)
 
     pool = _models(
         repository, config, session, base, task_text, needs_model=staff.needs_model, on_warning=warn_of_limit
@@ -178,7 +178,7 @@ def _models(
     task_text: str,
     *,
     needs_model: bool,
-    on_warning: Callable[[Standing], None],
+    on_warning: Callable[[LimitUsage], None],
 ) -> Models:
     """Open the models now, so that what is missing is said before anything is made; later where a skill comes first.
 

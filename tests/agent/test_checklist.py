@@ -8,9 +8,9 @@ import pytest
 
 from gitmimo.agent.checklist import items_of
 from gitmimo.agent.runner import pick_strategy
-from gitmimo.llm.model import ScriptedModel
 from gitmimo.records import Message, Reply, Step, StopReason
 from tests.agent.workshop import RealWorkspace, run
+from tests.scripted_model import ScriptedModel
 
 LIST = "Three chores:\n\n1. In a.txt write one\n2. In b.txt write two\n   and nothing else\n3. Delete c.txt\n"
 SMALL = "local/small"

@@ -12,7 +12,6 @@ from gitmimo.agent.shell.context import Context, room_for
 from gitmimo.agent.shell.opening import opening_text
 from gitmimo.agent.shell.run_summary import RunSummary
 from gitmimo.agent.shell.tools import TOOLS
-from gitmimo.llm.model import ScriptedModel
 from gitmimo.records import (
     Action,
     ActionKind,
@@ -27,6 +26,7 @@ from gitmimo.records import (
     utc_now,
 )
 from tests.agent.workshop import RealWorkspace, call, run
+from tests.scripted_model import ScriptedModel
 
 RULE = "never touch the folder vendor/"
 NOTED = "the parser wants tabs"

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from gitmimo.agent.interface import BaseSuite
-from gitmimo.llm.model import ScriptedModel
 from gitmimo.records import StopReason
 from tests.agent.workshop import RealWorkspace, call, calls, run
+from tests.scripted_model import ScriptedModel
 
 FAKE_PYTEST = """\
 n=$(cat ../runs 2>/dev/null || echo 0); echo $((n + 1)) > ../runs; echo "$@" >> ../calls

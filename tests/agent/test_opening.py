@@ -9,9 +9,9 @@ from gitmimo.agent.planning import BUILT_IN
 from gitmimo.agent.prompts import read_prompt
 from gitmimo.agent.shell.context import room_for
 from gitmimo.agent.shell.opening import opening_text
-from gitmimo.llm.model import ScriptedModel
 from gitmimo.records import Task
 from tests.agent.workshop import RealWorkspace, call, run
+from tests.scripted_model import ScriptedModel
 
 ROOM = room_for(128_000, 16_000)
 FACTS = WorkspaceFacts(

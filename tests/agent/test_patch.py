@@ -15,9 +15,9 @@ from gitmimo.agent.interface import CandidateInput
 from gitmimo.agent.runner import run_candidate
 from gitmimo.agent.spectrum import read_spectrum, trace_tests
 from gitmimo.agent.variants import plan_of
-from gitmimo.llm.model import ScriptedModel
 from gitmimo.records import ActionKind, CommandResult, Oid, Reply, Step, StopReason, Task, Trajectory, Usage
 from tests.conftest import GitBuilder
+from tests.scripted_model import ScriptedModel
 
 COMMAND = f"{sys.executable} -m pytest -q -p no:cacheprovider"
 CODE = '''"""Numbers."""

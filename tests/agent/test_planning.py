@@ -4,8 +4,8 @@ import pytest
 
 from gitmimo.agent.planning import BUILT_IN, approaches_for, parse_approaches, temperature_for
 from gitmimo.errors import NoRoute
-from gitmimo.llm.model import ScriptedModel
 from gitmimo.records import Task
+from tests.scripted_model import ScriptedModel
 
 TASK = Task(text="make the parser faster")
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gitmimo.llm.budget import BudgetLimits, Need
+from gitmimo.llm.budget import BudgetLimits, Estimate
 from gitmimo.llm.ledger import Account, Ledger, Reservation
 from gitmimo.llm.prices import Price
 from gitmimo.records import Usage
@@ -15,7 +15,7 @@ from tests.project import mimo
 def spend(ledger: Ledger, model: str, cost_usd: float, *, session: str = "13nkg5ehir") -> None:
     account = Account(session=session, candidate=1, phase="work", model=model, provider=model.split("/")[0])
     price = Price(prompt=1e-6, cached=1e-6, completion=1e-6)
-    found = ledger.reserve(account, Need(prompt=9000, completion=1000, price=price), BudgetLimits())
+    found = ledger.reserve(account, Estimate(prompt=9000, completion=1000, price=price), BudgetLimits())
     assert isinstance(found, Reservation)
     ledger.settle(found, Usage(prompt=9000, completion=1000), cost_usd, seconds=1.0)
 

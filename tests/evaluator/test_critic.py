@@ -8,8 +8,9 @@ import pytest
 from gitmimo.errors import LimitReached, RateLimited
 from gitmimo.evaluator.critic import ask_critic
 from gitmimo.evidence import CriticOpinion, DiffFacts, Evidence, FileChange, Gate, Outcome
-from gitmimo.llm.model import Model, ScriptedModel
+from gitmimo.llm.model import Model
 from gitmimo.records import Message, Oid
+from tests.scripted_model import ScriptedModel
 
 RUBRIC = "1. it adds two numbers, also negative ones\n2. nothing else changes\n"
 Reply = Callable[[Sequence[Message]], str]

@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from gitmimo.cancel import Cancelled
+from gitmimo.cancel import Cancelled, CancelToken
 from gitmimo.errors import BadReply, ContextOverflow, ModelError, NoRoute, RateLimited, UnknownModel, WrongKey
-from gitmimo.llm.failures import AttemptFailed, Repeat, error_text, failure_of_status, no_route, retry_after
+from gitmimo.llm.failures import AttemptFailed, Retry, error_text, failure_of_status, no_route, retry_after
 from gitmimo.llm.retry import RetryPolicy, call_with_retries, wait_before_next
 
 
@@ -17,31 +17,31 @@ def failure(status: int, body: bytes = b"", headers: dict[str, str] | None = Non
 @pytest.mark.parametrize(
     ("status", "body", "kind", "repeat"),
     [
-        (401, b'{"error": {"message": "no"}}', WrongKey, Repeat.NEVER),
-        (403, b"", WrongKey, Repeat.NEVER),
-        (402, b'{"error": "Payment Required"}', RateLimited, Repeat.NEVER),
+        (401, b'{"error": {"message": "no"}}', WrongKey, Retry.NEVER),
+        (403, b"", WrongKey, Retry.NEVER),
+        (402, b'{"error": "Payment Required"}', RateLimited, Retry.NEVER),
         (
             429,
             b'{"error": {"message": "You exceeded your quota", "code": "insufficient_quota"}}',
             RateLimited,
-            Repeat.LATER,
+            Retry.LATER,
         ),
-        (429, b'{"error": {"message": "insufficient_quota"}}', RateLimited, Repeat.NEVER),
-        (404, b'{"error": {"message": "The model `m` does not exist"}}', UnknownModel, Repeat.NEVER),
-        (404, b'{"error":"model \'m\' not found"}', UnknownModel, Repeat.NEVER),
-        (400, b'{"error": {"message": "Model Not Exist"}}', UnknownModel, Repeat.NEVER),
-        (404, b"<html>nginx</html>", NoRoute, Repeat.NEVER),
-        (400, b'{"error": {"message": "prompt is too long: 9 tokens > 8 maximum"}}', ContextOverflow, Repeat.NEVER),
-        (400, b'{"error":{"message":"the request exceeds the available context size"}}', ContextOverflow, Repeat.NEVER),
-        (400, b'{"detail": [{"msg": "field required"}]}', BadReply, Repeat.NEVER),
-        (500, b"", BadReply, Repeat.LATER),
-        (529, b"overloaded", RateLimited, Repeat.LATER),
+        (429, b'{"error": {"message": "insufficient_quota"}}', RateLimited, Retry.NEVER),
+        (404, b'{"error": {"message": "The model `m` does not exist"}}', UnknownModel, Retry.NEVER),
+        (404, b'{"error":"model \'m\' not found"}', UnknownModel, Retry.NEVER),
+        (400, b'{"error": {"message": "Model Not Exist"}}', UnknownModel, Retry.NEVER),
+        (404, b"<html>nginx</html>", NoRoute, Retry.NEVER),
+        (400, b'{"error": {"message": "prompt is too long: 9 tokens > 8 maximum"}}', ContextOverflow, Retry.NEVER),
+        (400, b'{"error":{"message":"the request exceeds the available context size"}}', ContextOverflow, Retry.NEVER),
+        (400, b'{"detail": [{"msg": "field required"}]}', BadReply, Retry.NEVER),
+        (500, b"", BadReply, Retry.LATER),
+        (529, b"overloaded", RateLimited, Retry.LATER),
     ],
 )
-def test_a_status_becomes_an_error(status: int, body: bytes, kind: type[ModelError], repeat: Repeat) -> None:
+def test_a_status_becomes_an_error(status: int, body: bytes, kind: type[ModelError], repeat: Retry) -> None:
     failed = failure(status, body)
     assert type(failed.error) is kind
-    assert failed.repeat is repeat
+    assert failed.retry is repeat
     assert not failed.charged
 
 
@@ -89,4 +89,4 @@ def test_a_caller_that_gave_up_is_not_kept_waiting() -> None:
         raise failure(500)
 
     with pytest.raises(Cancelled):
-        call_with_retries(attempt, RetryPolicy(first_wait_s=60), cancelled=lambda: True)
+        call_with_retries(attempt, RetryPolicy(first_wait_s=60), cancel=CancelToken(lambda: True))

@@ -8,24 +8,25 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from gitmimo.errors import BadReply, LimitReached, MimoError, RateLimited, UnknownPrice
-from gitmimo.llm.budget import NANO, BudgetLimits, Grant, Need, Scope, Standing, Unit, decide
-from gitmimo.llm.ledger import Account, Busy, Ledger, Reservation
-from gitmimo.llm.metered import MeteredModel
-from gitmimo.llm.model import ScriptedModel
-from gitmimo.llm.openai_client import Endpoint, OpenAIClient
-from gitmimo.llm.prices import FREE, ModelFacts, Price
+from gitmimo.llm.budget import NANO, BudgetLimits, Decision, Estimate, LimitUsage, Scope, Unit, decide
+from gitmimo.llm.deadline import Timeouts
+from gitmimo.llm.http_client import Endpoint, HttpBackend
+from gitmimo.llm.ledger import Account, Ledger, Reservation, RetryLater
+from gitmimo.llm.metered import meter_model
+from gitmimo.llm.model import ModelInfo, RemoteModel
+from gitmimo.llm.prices import FREE, Price
 from gitmimo.llm.retry import RetryPolicy
-from gitmimo.llm.routed import RoutedModel
-from gitmimo.llm.transport import Timeouts, Transport
 from gitmimo.processes import is_alive, process_name
 from gitmimo.records import Message, Usage
+from tests.llm.asking import ask
+from tests.scripted_model import ScriptedModel
 from tests.scripted_server import Answer, Fault, Request, ScriptedServer
 
 PRICE = Price(prompt=1e-6, completion=4e-6)
@@ -33,44 +34,65 @@ ASK = (Message(role="user", content="do it"),)
 ACCOUNT = Account(session="s", candidate=1, phase="candidate", model="openai/m", provider="openai")
 
 
-def need(prompt: int, completion: int) -> Need:
-    return Need(prompt=prompt, completion=completion, price=PRICE)
+def need(prompt: int, completion: int) -> Estimate:
+    return Estimate(prompt=prompt, completion=completion, price=PRICE)
 
 
-def reserved(answer: Reservation | Busy) -> Reservation:
+def reserved(answer: Reservation | RetryLater) -> Reservation:
     assert isinstance(answer, Reservation)
     return answer
 
 
-def routed(server: ScriptedServer, *, silence_s: float = 5.0, total_s: float = 20.0) -> RoutedModel:
+def routed(server: ScriptedServer, *, read_s: float = 5.0, total_s: float = 20.0) -> RemoteModel:
     endpoint = Endpoint(
-        provider="openai", model="m", name="openai/m", timeouts=Timeouts(silence_s=silence_s, total_s=total_s)
-    )
-    return RoutedModel(
-        OpenAIClient(endpoint, Transport(server.base_url)),
-        name="openai/m",
+        base_url=server.base_url,
         provider="openai",
-        facts=ModelFacts(price=PRICE),
-        window=8192,
-        supports_tools=True,
+        model="m",
+        name="openai/m",
+        timeouts=Timeouts(read_s=read_s, total_s=total_s),
+    )
+    return RemoteModel(
+        "openai/m",
+        HttpBackend(endpoint),
+        lambda: ModelInfo(name="openai/m", window=8192),
+        provider="openai",
+        price=PRICE,
         policy=RetryPolicy(first_wait_s=0.002, longest_wait_s=0.05),
     )
+
+
+def scripted(replies: Iterable[str | Exception], price: Price | None) -> RemoteModel:
+    model = ScriptedModel(replies)
+    policy = RetryPolicy(attempts=1)
+    return RemoteModel("scripted/model", model, lambda: model.info, provider="scripted", price=price, policy=policy)
+
+
+def metered(
+    model: RemoteModel,
+    ledger: Ledger,
+    limits: BudgetLimits,
+    *,
+    candidate: int = 0,
+    heard: list[LimitUsage] | None = None,
+) -> RemoteModel:
+    account = Account(session="s", candidate=candidate, phase="work", model=model.name, provider=model.provider)
+    return meter_model(model, ledger, account, limits, on_warning=None if heard is None else heard.append)
 
 
 def test_a_reservation_counts_until_it_is_settled(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
     limits = BudgetLimits(session_usd=0.01)
     place = reserved(ledger.reserve(ACCOUNT, need(1000, 1000), limits))
-    assert ledger.standings(ACCOUNT, limits)[0].spent == 5_000_000
+    assert ledger.limit_usages(ACCOUNT, limits)[0].spent == 5_000_000
     ledger.settle(place, Usage(prompt=100, completion=10), PRICE.cost_usd(Usage(prompt=100, completion=10)), seconds=1)
-    assert ledger.standings(ACCOUNT, limits)[0].spent == 140_000
+    assert ledger.limit_usages(ACCOUNT, limits)[0].spent == 140_000
     assert ledger.total("s").usage == Usage(prompt=100, completion=10)
 
 
 def test_what_was_lost_stays_counted_at_its_worst(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
     place = reserved(ledger.reserve(ACCOUNT, need(1000, 1000), BudgetLimits()))
-    ledger.lose(place, Usage(prompt=10, completion=3))
+    ledger.settle_unknown(place, Usage(prompt=10, completion=3))
     spent = ledger.total("s")
     assert (spent.usd, spent.lost, spent.usage) == (0.005, 1, Usage(prompt=10, completion=3))
 
@@ -96,7 +118,7 @@ def test_a_call_waits_for_reservations_that_may_shrink(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
     limits = BudgetLimits(session_tokens=3000)
     place = reserved(ledger.reserve(ACCOUNT, need(1000, 1000), limits))
-    assert isinstance(ledger.reserve(ACCOUNT, need(1000, 1000), limits), Busy)
+    assert isinstance(ledger.reserve(ACCOUNT, need(1000, 1000), limits), RetryLater)
     ledger.settle(place, Usage(prompt=500, completion=10), 0, seconds=0)
     assert reserved(ledger.reserve(ACCOUNT, need(1000, 1000), limits)).completion == 1000
 
@@ -138,10 +160,10 @@ def test_requests_and_tokens_a_minute_make_calls_wait(tmp_path: Path) -> None:
         reserved(ledger.reserve(ACCOUNT, need(1, 1), requests))
         now += 10
     busy = ledger.reserve(ACCOUNT, need(1, 1), requests)
-    assert isinstance(busy, Busy)
+    assert isinstance(busy, RetryLater)
     assert busy.seconds == pytest.approx(40)
     tokens = BudgetLimits(tokens_per_minute=100)
-    assert isinstance(ledger.reserve(ACCOUNT, need(50, 50), tokens), Busy)
+    assert isinstance(ledger.reserve(ACCOUNT, need(50, 50), tokens), RetryLater)
     now += 60
     reserved(ledger.reserve(ACCOUNT, need(500, 500), tokens))
 
@@ -190,7 +212,7 @@ def test_a_ledger_of_an_earlier_version_is_read_on_and_one_of_a_later_one_is_lef
     account = Account(session="s", candidate=1, phase="work", model="m", provider="p")
     ledger = Ledger(tmp_path)
     for _ in range(2):
-        held = ledger.reserve(account, Need(prompt=10, completion=5, price=FREE), BudgetLimits())
+        held = ledger.reserve(account, Estimate(prompt=10, completion=5, price=FREE), BudgetLimits())
         assert isinstance(held, Reservation)
         ledger.settle(held, Usage(prompt=9, completion=4), 0.5, seconds=1.0)
     ledger.close()
@@ -214,46 +236,37 @@ def test_a_file_that_is_no_ledger_is_told(tmp_path: Path) -> None:
 def test_an_unknown_price_is_refused_without_token_limit(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
     with pytest.raises(UnknownPrice) as caught:
-        MeteredModel(ScriptedModel(["x"]), ledger, session="s", limits=BudgetLimits(session_usd=1))
+        metered(scripted(["x"], None), ledger, BudgetLimits(session_usd=1))
     assert "price.scripted/model" in caught.value.hint
-    model = MeteredModel(ScriptedModel(["x"]), ledger, session="s", limits=BudgetLimits(session_tokens=10_000))
-    assert model.complete(ASK).cost_usd is None
+    model = metered(scripted(["x"], None), ledger, BudgetLimits(session_tokens=10_000))
+    assert ask(model, ASK).cost_usd is None
     assert ledger.total("s").unpriced == 1
 
 
 def test_a_failed_call_that_was_not_charged_costs_nothing(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
-    model = MeteredModel(
-        ScriptedModel([RateLimited("no"), "x"]), ledger, session="s", limits=BudgetLimits(), price=PRICE
-    )
+    model = metered(scripted([RateLimited("no"), "x"], PRICE), ledger, BudgetLimits())
     with pytest.raises(RateLimited):
-        model.complete(ASK)
+        ask(model, ASK)
     assert ledger.total("s").usd == 0
-    assert model.complete(ASK).cost_usd == pytest.approx(ledger.total("s").usd)
+    assert ask(model, ASK).cost_usd == pytest.approx(ledger.total("s").usd)
 
 
 def test_a_warning_comes_once_at_eighty_percent(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
-    heard: list[Standing] = []
-    model = MeteredModel(
-        ScriptedModel(["x" * 400] * 9),
-        ledger,
-        session="s",
-        limits=BudgetLimits(session_tokens=1000),
-        price=FREE,
-        on_warning=heard.append,
-    )
+    heard: list[LimitUsage] = []
+    model = metered(scripted(["x" * 400] * 9, FREE), ledger, BudgetLimits(session_tokens=1000), heard=heard)
     for _ in range(9):
-        model.complete(ASK, max_tokens=100)
+        ask(model, ASK, max_tokens=100)
     assert [standing.name for standing in heard] == ["session.tokens"]
-    assert 0.8 <= heard[0].share < 1
+    assert 0.8 <= heard[0].spent / heard[0].limit < 1
 
 
 def test_a_repeated_attempt_has_its_own_place(tmp_path: Path, llm_server: ScriptedServer) -> None:
     llm_server.scripts["m"] = [Answer(text="x" * 80, fault=Fault.CUT), Answer(status=500), "fine"]
     ledger = Ledger(tmp_path)
-    model = MeteredModel(routed(llm_server), ledger, session="s", limits=BudgetLimits())
-    model.complete(ASK, max_tokens=100)
+    model = metered(routed(llm_server), ledger, BudgetLimits())
+    ask(model, ASK, max_tokens=100)
     spent = ledger.total("s")
     assert (spent.calls, spent.lost) == (2, 1)
 
@@ -263,10 +276,10 @@ def test_the_known_beginning_of_a_prompt_is_not_reserved_by_the_byte(
 ) -> None:
     llm_server.scripts["m"] = [Answer(text="ok", repeat=True)]
     ledger = Ledger(tmp_path)
-    model = MeteredModel(routed(llm_server), ledger, session="s", limits=BudgetLimits(session_tokens=9000))
+    model = metered(routed(llm_server), ledger, BudgetLimits(session_tokens=9000))
     long = (Message(role="user", content="word " * 1000),)
-    model.complete(long, max_tokens=100)
-    model.complete((*long, Message(role="assistant", content="ok"), *ASK), max_tokens=4096)
+    ask(model, long, max_tokens=100)
+    ask(model, (*long, Message(role="assistant", content="ok"), *ASK), max_tokens=4096)
     assert llm_server.requests[1].body["max_tokens"] == 4096
 
 
@@ -274,15 +287,17 @@ def test_what_is_granted_never_exceeds_what_is_left() -> None:
     rng = random.Random(5)
     for _ in range(3000):
         price = Price(prompt=rng.random() * 1e-5, completion=rng.random() * 1e-5, per_request=rng.random() * 1e-3)
-        wanted = Need(prompt=rng.randrange(5000), completion=rng.randrange(1, 5000), price=price)
+        wanted = Estimate(prompt=rng.randrange(5000), completion=rng.randrange(1, 5000), price=price)
         limit = rng.randrange(NANO // 50)
-        standing = Standing(scope=Scope.DAY, unit=Unit.USD, limit=limit, spent=rng.randrange(limit + 1))
+        standing = LimitUsage(scope=Scope.DAY, unit=Unit.USD, limit=limit, spent=rng.randrange(limit + 1))
         grant = decide(wanted, [standing])
         if grant.completion:
-            assert wanted.nano(grant.completion) <= limit - standing.spent
-            assert grant.completion == wanted.completion or wanted.nano(grant.completion + 2) > limit - standing.spent
+            assert wanted.nano_usd(grant.completion) <= limit - standing.spent
+            assert (
+                grant.completion == wanted.completion or wanted.nano_usd(grant.completion + 2) > limit - standing.spent
+            )
         else:
-            assert grant == Grant(blocked=standing)
+            assert grant == Decision(blocked=standing)
 
 
 # --- 200 random trials -----------------------------------------------------------------------------------------------
@@ -309,14 +324,14 @@ def moody(rng: random.Random, lock: threading.Lock) -> Callable[[Request], Answe
     return answer
 
 
-def run_eight(model: RoutedModel, ledger: Ledger, limits: BudgetLimits) -> None:
+def run_eight(model: RemoteModel, ledger: Ledger, limits: BudgetLimits) -> None:
     """Eight candidates of three calls each, at the same time."""
 
     def work(number: int) -> None:
-        metered = MeteredModel(model, ledger, session="s", candidate=number, limits=limits)
+        limited = metered(model, ledger, limits, candidate=number)
         for _ in range(3):
             try:
-                metered.complete(ASK, max_tokens=64)
+                ask(limited, ASK, max_tokens=64)
             except LimitReached:
                 return
             except (RateLimited, BadReply):
@@ -335,12 +350,12 @@ def test_eight_candidates_near_the_limit_never_overshoot(tmp_path: Path, seed: i
         limits = BudgetLimits(session_tokens=1200) if in_tokens else BudgetLimits(session_usd=limit_usd)
         ledger = Ledger(tmp_path / str(trial))
         with ScriptedServer({"m": moody(rng, threading.Lock())}) as server:
-            model = routed(server, silence_s=0.03, total_s=0.06)
+            model = routed(server, read_s=0.03, total_s=0.06)
             run_eight(model, ledger, limits)
             model.close()
         billed = server.billed
         billed_usd = PRICE.cost_usd(Usage(prompt=billed.prompt, completion=billed.completion))
-        standing = ledger.standings(ACCOUNT, limits)[0]
+        standing = ledger.limit_usages(ACCOUNT, limits)[0]
         assert standing.spent <= standing.limit
         assert standing.in_flight == 0
         assert ledger.total("s").usd >= billed_usd - 1e-9
@@ -354,7 +369,7 @@ def test_eight_candidates_near_the_limit_never_overshoot(tmp_path: Path, seed: i
 def test_the_same_eight_without_limit_spend_more(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
     with ScriptedServer({"m": moody(random.Random(1), threading.Lock())}) as server:
-        model = routed(server, silence_s=0.03, total_s=0.06)
+        model = routed(server, read_s=0.03, total_s=0.06)
         run_eight(model, ledger, BudgetLimits())
         model.close()
     billed = server.billed
@@ -366,14 +381,14 @@ WORKER = """
 import sys, threading
 from pathlib import Path
 sys.path.insert(0, sys.argv[3])
-from tests.llm.test_ledger import ASK, Ledger, MeteredModel, BudgetLimits, routed
+from tests.llm.test_ledger import ASK, BudgetLimits, Ledger, ask, metered, routed
 class Server:
     base_url = sys.argv[1]
 ledger = Ledger(Path(sys.argv[2]))
-model = MeteredModel(routed(Server), ledger, session="s", limits=BudgetLimits(session_usd=1))
+model = metered(routed(Server), ledger, BudgetLimits(session_usd=1))
 def work():
     while True:
-        model.complete(ASK, max_tokens=64)
+        ask(model, ASK, max_tokens=64)
 for _ in range(4):
     threading.Thread(target=work, daemon=True).start()
 threading.Event().wait()

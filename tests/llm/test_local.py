@@ -16,12 +16,13 @@ import pytest
 from gitmimo.errors import NoModel
 from gitmimo.llm import local
 from gitmimo.llm.local import LocalSettings, release_servers
-from gitmimo.llm.providers import Settings, open_model
+from gitmimo.llm.model import RemoteModel
 from gitmimo.llm.retry import RetryPolicy
-from gitmimo.llm.routed import RoutedModel
+from gitmimo.llm.routing import Settings, open_model
 from gitmimo.locks import FileLock
 from gitmimo.processes import physical_cores
 from gitmimo.records import Message
+from tests.llm.asking import ask
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -35,10 +36,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (tmp_path / "m.gguf").write_bytes(b"GGUF and weights")
     yield tmp_path
     release_servers()
-    local._servers.clear()
+    local._leases.clear()
 
 
-def opened(folder: Path, name: str = "local/m", *, linger_s: float = 0.0) -> RoutedModel:
+def opened(folder: Path, name: str = "local/m", *, linger_s: float = 0.0) -> RemoteModel:
     settings = Settings(
         environ={},
         key_for=lambda provider: None,
@@ -48,11 +49,11 @@ def opened(folder: Path, name: str = "local/m", *, linger_s: float = 0.0) -> Rou
     return open_model(name, settings)
 
 
-def say(model: RoutedModel, text: str = "hello") -> str:
-    return model.complete((Message(role="user", content=text),)).text
+def say(model: RemoteModel, text: str = "hello") -> str:
+    return ask(model, (Message(role="user", content=text),)).text
 
 
-def server_pid(model: RoutedModel) -> int:
+def server_pid(model: RemoteModel) -> int:
     return int(say(model).split()[0])
 
 
@@ -111,12 +112,12 @@ def test_requests_take_turns(folder: Path) -> None:
 def test_cancelling_ends_the_wait_for_a_turn(folder: Path) -> None:
     model = opened(folder)
     say(model)
-    client = model.client
-    assert isinstance(client, local.LocalClient)
+    backend = model.backend
+    assert isinstance(backend, local.LocalBackend)
     stop = threading.Event()
-    with client._server.turn():
+    with backend._server.turn():
         threading.Timer(0.05, stop.set).start()
-        reply = model.complete((Message(role="user", content="x"),), cancelled=stop.is_set)
+        reply = ask(model, (Message(role="user", content="x"),), cancelled=stop.is_set)
     assert reply.finish_reason == "cancelled"
 
 
@@ -130,9 +131,9 @@ def test_a_server_that_died_is_started_again(folder: Path) -> None:
 
 def test_the_servers_own_look_for_users_is_waited_out(folder: Path) -> None:
     model = opened(folder)
-    client = model.client
-    assert isinstance(client, local.LocalClient)
-    looking = FileLock(client._server._lease.path)
+    backend = model.backend
+    assert isinstance(backend, local.LocalBackend)
+    looking = FileLock(backend._server._lease.path)
     assert looking.acquire()
     threading.Timer(0.2, looking.release).start()
     assert say(model)

@@ -11,8 +11,9 @@ import pytest
 
 from gitmimo.errors import UnknownModel
 from gitmimo.llm.local import LocalSettings
-from gitmimo.llm.providers import Settings, open_model
+from gitmimo.llm.routing import Settings, open_model
 from gitmimo.records import Message, Tool, ToolCall
+from tests.llm.asking import ask
 
 HELLO = (Message(role="user", content="hello"),)
 ADD = Tool(name="add", description="adds", parameters={"type": "object", "properties": {}})
@@ -24,15 +25,19 @@ class Ollama(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     lines: list[dict[str, Any]] = []
     bodies: list[dict[str, Any]] = []
+    size = "7.6B"
 
     def log_message(self, format: str, *args: object) -> None:
         pass
 
     def do_POST(self) -> None:  # noqa: N802
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.bodies.append(body)
+        if self.path == "/api/chat":
+            self.bodies.append(body)
         known = body["model"] == "qwen:7b" and self.path == "/api/chat"
         data = b"".join(json.dumps(line).encode() + b"\n" for line in self.lines)
+        if self.path == "/api/show":
+            known, data = True, json.dumps({"details": {"parameter_size": self.size}}).encode()
         data = data if known else b'{"error": "model \'other\' not found"}'
         self.send_response(200 if known else 404)
         self.send_header("Content-Type", "application/x-ndjson" if known else "application/json")
@@ -62,11 +67,16 @@ def test_a_reply_comes_with_its_usage_and_the_window_is_asked_for(ollama: Settin
         {"message": {"content": ""}, "done": True, "done_reason": "stop", "prompt_eval_count": 7, "eval_count": 2},
     ]
     model = open_model("ollama/qwen:7b", ollama)
-    reply = model.complete(HELLO, temperature=0.5, max_tokens=100, stop=("X",))
+    reply = ask(model, HELLO, temperature=0.5, max_tokens=100, stop=("X",))
     assert (reply.text, reply.finish_reason, reply.cost_usd) == ("good day", "stop", 0)
     assert (reply.usage.prompt, reply.usage.completion) == (7, 2)
     assert Ollama.bodies[0]["options"] == {"num_ctx": 12_000, "num_predict": 100, "temperature": 0.5, "stop": ["X"]}
-    assert model.window == 12_000
+    assert (model.info.window, model.info.is_small, model.info.accepts_prefill) == (12_000, True, False)
+
+
+def test_a_large_model_of_ollama_is_not_small(ollama: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Ollama, "size", "32.8B")
+    assert not open_model("ollama/qwen:7b", ollama).info.is_small
 
 
 def test_function_calls_keep_their_arguments_apart(ollama: Settings) -> None:
@@ -77,7 +87,7 @@ def test_function_calls_keep_their_arguments_apart(ollama: Settings) -> None:
         {"message": {"content": ""}, "done": True, "done_reason": "stop", "prompt_eval_count": 7, "eval_count": 9},
     ]
     asked = Message(role="assistant", content="", tool_calls=(ToolCall(id="c", name="add", arguments='{"a": 2}'),))
-    reply = open_model("ollama/qwen:7b", ollama).complete((*HELLO, asked), tools=(ADD,))
+    reply = ask(open_model("ollama/qwen:7b", ollama), (*HELLO, asked), tools=(ADD,))
     assert [(c.id, c.name, c.arguments) for c in reply.tool_calls] == [
         (f"call_{n}", "add", '{"a": 1}') for n in range(3)
     ]
@@ -87,4 +97,4 @@ def test_function_calls_keep_their_arguments_apart(ollama: Settings) -> None:
 
 def test_a_model_that_was_not_pulled_is_told(ollama: Settings) -> None:
     with pytest.raises(UnknownModel, match="no model named `ollama/other`"):
-        open_model("ollama/other", ollama).complete(HELLO)
+        ask(open_model("ollama/other", ollama), HELLO)

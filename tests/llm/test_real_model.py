@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gitmimo.llm.local import LocalSettings
-from gitmimo.llm.providers import Settings, open_model
+from gitmimo.llm.routing import Settings, open_model
 from gitmimo.records import Message
 
 GGUF = os.environ.get("MIMO_TEST_GGUF", "")
@@ -26,15 +26,15 @@ def test_the_real_model_answers_and_counts(tmp_path: Path) -> None:
     model = open_model("local/real", settings)
     ask = (Message(role="user", content="Write a Python function `add(a, b)`. Only code."),)
     heard: list[str] = []
-    reply = model.complete(ask, temperature=0.0, max_tokens=60, on_text=heard.append)
+    reply = ask(model, ask, temperature=0.0, max_tokens=60, on_text=heard.append)
     assert "def add(a, b)" in reply.text
     assert reply.text == "".join(heard)
     assert reply.usage_known
     assert reply.cost_usd == 0
-    again = model.complete(ask, temperature=0.0, max_tokens=60)
+    again = ask(model, ask, temperature=0.0, max_tokens=60)
     assert again.text == reply.text
     assert again.usage.cached > 0
-    cut = model.complete(ask, max_tokens=400, temperature=0.0, on_text=heard.append, cancelled=lambda: len(heard) > 70)
+    cut = ask(model, ask, max_tokens=400, temperature=0.0, on_text=heard.append, cancelled=lambda: len(heard) > 70)
     assert cut.finish_reason in ("cancelled", "stop")
     model.close()
     assert not list((tmp_path / "state" / "local").glob("*.json"))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gitmimo.errors import MimoError
-from gitmimo.llm.provider_table import bare_model
+from gitmimo.llm.providers import bare_model
 from gitmimo.records import StopReason, Usage
 from gitmimo.sandbox.files import read_inside
 
@@ -31,6 +31,7 @@ class Endpoint:
     key_variable: str = ""
     env: Mapping[str, str] = field(default_factory=dict)
     window: int | None = None
+    max_output: int = 4096
     is_small: bool = False
 
     @property

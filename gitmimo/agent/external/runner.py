@@ -19,9 +19,9 @@ from gitmimo.agent.interface import CandidateInput, OnStep, Stop, Workspace
 from gitmimo.agent.prompts import read_prompt
 from gitmimo.agent.shell.observations import shorten
 from gitmimo.agent.shell.opening import approach_text
-from gitmimo.cancel import Cancelled
+from gitmimo.cancel import Cancelled, CancelToken
 from gitmimo.errors import LimitReached, MimoError
-from gitmimo.llm.whole_run import Cap, WholeRun
+from gitmimo.llm.metered import AgentRunBudget, Cap
 from gitmimo.records import (
     Action,
     ActionKind,
@@ -64,7 +64,7 @@ class ExternalAgent:
 
     adapter: Adapter
     program: Path
-    money: Callable[[], WholeRun]
+    money: Callable[[], AgentRunBudget]
     endpoint: Callable[[], Endpoint]  # starts the local model's server where that is the model
     model: str  # as it is reported
     timeout_s: float
@@ -84,7 +84,7 @@ class ExternalAgent:
         money = self.money()
         steps, calls = candidate.history, len(candidate.history)
         try:
-            cap = money.begin(lambda: stop() is not None)
+            cap = money.begin(CancelToken(lambda: stop() is not None))
             done = self._work(candidate, workspace, money, cap, stop)
             reason, summary = done.reason, done.summary
             calls += done.calls
@@ -96,7 +96,7 @@ class ExternalAgent:
         except Cancelled:
             reason, summary = stop() or StopReason.INTERRUPTED, "stopped"
         finally:
-            money.lose(seconds=time.monotonic() - started)
+            money.settle_unknown(seconds=time.monotonic() - started)
             shutil.rmtree(workspace.home, ignore_errors=True)
         return Trajectory(
             steps=steps,
@@ -109,7 +109,7 @@ class ExternalAgent:
         )
 
     def _work(
-        self, candidate: CandidateInput, workspace: AgentWorkspace, money: WholeRun, cap: Cap, stop: Stop
+        self, candidate: CandidateInput, workspace: AgentWorkspace, money: AgentRunBudget, cap: Cap, stop: Stop
     ) -> "_Done":
         began = utc_now()
         endpoint = self.endpoint()
@@ -164,7 +164,7 @@ class ExternalAgent:
             test_command=candidate.task.test_command,
             files=self._files(candidate, workspace, endpoint),
             max_steps=candidate.max_steps,
-            max_output_tokens=candidate.max_output_tokens,
+            max_output_tokens=candidate.max_output_tokens or endpoint.max_output,
             cap_usd=cap.usd,
         )
         launch = self.adapter.launch(request)

@@ -16,9 +16,9 @@ from gitmimo.agent.shell.reply import holds_action, read_actions, with_call_ids
 from gitmimo.agent.shell.run_summary import RunSummary
 from gitmimo.agent.shell.stuck_detector import REMARK, Response, StuckDetector, calls_of, calls_of_step, repeats_itself
 from gitmimo.agent.shell.tools import LONG_RUN_TOOLS, TOOLS
-from gitmimo.agent.sizes import is_small
+from gitmimo.cancel import CancelToken
 from gitmimo.errors import ContextOverflow
-from gitmimo.llm.model import Model
+from gitmimo.llm.model import ChatRequest, Model
 from gitmimo.records import Action, ActionKind, Message, Reply, Step, StopReason, Tool, utc_now
 
 FRUITLESS = 3
@@ -69,8 +69,8 @@ class ShellAgent:
         self._record = record
         self._stop = stop
         self._protocol = _protocol(candidate, model)
-        self._is_guided = self._protocol == "text" and is_small(model.name)
-        self._room = room_for(model.window, candidate.max_output_tokens)
+        self._is_guided = self._protocol == "text" and model.info.is_small
+        self._room = room_for(model.info.window, candidate.max_output_tokens or model.info.max_output)
         most = self._room.most_shown
         self._executor = ActionExecutor(candidate, workspace, outputs, most=most, stop=stop)
         self._finish = FinishCheck(candidate, workspace, outputs, most=most, asks=self._protocol == "tools")
@@ -151,15 +151,16 @@ class ShellAgent:
             return reply, watch.repeats or (not reply.tool_calls and repeats_itself(reply.text))
 
     def _complete(self, sent: Sequence[Message], watch: "_Watch") -> Reply:
-        return self._model.complete(
-            sent,
+        request = ChatRequest(
+            messages=tuple(sent),
             tools=self._tools,
             temperature=self._candidate.temperature,
             max_tokens=self._room.output,
             seed=self._candidate.seed,
             on_text=watch.see,
-            cancelled=watch.is_over,
+            cancel=CancelToken(watch.is_over),
         )
+        return self._model.complete(request)
 
     def _take_in(self, step: Step) -> None:
         """Let a kept step change what is known."""
@@ -213,7 +214,7 @@ class ShellAgent:
 def _protocol(candidate: CandidateInput, model: Model) -> str:
     if candidate.protocol != "auto":
         return candidate.protocol
-    return "tools" if model.supports_tools else "text"
+    return "tools" if model.info.supports_tools else "text"
 
 
 def _repetition(reply: Reply) -> tuple[Action, ...]:

@@ -16,6 +16,7 @@ from gitmimo.agent.interface import Feedback
 from gitmimo.agent.shell.observations import mark_of, most_shown, shorten
 from gitmimo.agent.shell.run_summary import RunSummary
 from gitmimo.agent.shell.text_protocol import without_thinking
+from gitmimo.llm.chat_format import shorten_reasoning
 from gitmimo.records import Message, Reply, Step, Tool, ToolCall
 from gitmimo.text import cut_middle
 
@@ -163,7 +164,8 @@ class Context:
 
 def render_step(step: Step) -> tuple[Message, ...]:
     """A step as messages: the reply without its thinking, then what came of it, each result with its mark."""
-    return _render(step, without_thinking(step.reply.text), _calls(step), [each.text for each in step.observations])
+    told = [each.text for each in step.observations]
+    return _render(step, without_thinking(step.reply.text), _calls(step), told, step.reply.reasoning)
 
 
 def render_stub(step: Step) -> tuple[Message, ...]:
@@ -177,10 +179,12 @@ def render_stub(step: Step) -> tuple[Message, ...]:
     text = without_thinking(step.reply.text).strip()
     text, _ = shorten(text, most=2 * _LONG_ARGUMENT, pointer=f"left out of step {step.number}")
     calls = tuple(replace(call, arguments=_short_arguments(call.arguments)) for call in _calls(step))
-    return _render(step, text, calls, told)
+    return _render(step, text, calls, told, shorten_reasoning(step.reply.reasoning))
 
 
-def _render(step: Step, text: str, calls: tuple[ToolCall, ...], told: Sequence[str]) -> tuple[Message, ...]:
+def _render(
+    step: Step, text: str, calls: tuple[ToolCall, ...], told: Sequence[str], reasoning: str
+) -> tuple[Message, ...]:
     count = len(told)
     marked = [f"[{mark_of(step.number, position, count)}] {each}" for position, each in enumerate(told, start=1)]
     if not calls:
@@ -192,7 +196,7 @@ def _render(step: Step, text: str, calls: tuple[ToolCall, ...], told: Sequence[s
     for action, each in zip(step.actions, marked, strict=True):
         by_call[action.call_id].append(each)
     return (
-        Message(role="assistant", content=text, tool_calls=calls),
+        Message(role="assistant", content=text, tool_calls=calls, reasoning=reasoning),
         *(
             Message(role="tool", content="\n\n".join(each) or "(nothing)", tool_call_id=call_id)
             for call_id, each in by_call.items()

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from gitmimo.cli.manual.entries import Entry, Parameter
 from gitmimo.config import OPTIONS
-from gitmimo.llm.provider_table import PROVIDERS
-from gitmimo.llm.registry import read_registry
+from gitmimo.llm.local_models import read_registry
+from gitmimo.llm.providers import PROVIDERS
 
 _HELP = Parameter(names=("-h", "--help"), off_names=(), value="", help="Show the help and end.", kind="flag")
 

@@ -51,6 +51,7 @@ def _lines(entries: Sequence[Entry]) -> Iterator[str]:
     yield from _item(
         "mimo.MODEL.price", "USD per million tokens: of the prompt, of the reply, and (optional) of cached prompt"
     )
+    yield from _item("mimo.MODEL.window", "tokens that the model takes, prompt and reply together")
     yield ".SH OUTPUT FOR PROGRAMS"
     yield from _text(JSON_TEXT)
     yield ".SH EXIT STATUS"

@@ -9,25 +9,24 @@ from functools import partial
 from typing import Any, cast
 
 from gitmimo import __version__
+from gitmimo.cancel import CancelToken
 from gitmimo.config import Config
 from gitmimo.errors import CheckError, MimoError
 from gitmimo.evidence import Evidence
 from gitmimo.git import bundle, refs, tree
 from gitmimo.git.repository import Repository
 from gitmimo.journal import Journal
-from gitmimo.llm.model import Model
+from gitmimo.llm.model import ChatRequest, Model
 from gitmimo.records import Oid, SessionId, StopReason, Usage
 from gitmimo.results import CandidateResult
 from gitmimo.workflow.candidates import attempt, find_history
 from gitmimo.workflow.judging import Judge
 from gitmimo.workflow.on_ray import cluster
 from gitmimo.workflow.on_ray.letters import (
-    Call,
     CandidateOrder,
     EvaluationOrder,
     Failure,
     Letter,
-    ModelFacts,
     Order,
     Outcome,
     Shipment,
@@ -90,7 +89,6 @@ class RayExecutor:
         if plan.past:
             find_history(self._repository, place)
         metered = plan.metered(place.number, "work")
-        model = ModelFacts(name=metered.name, window=metered.window, supports_tools=metered.supports_tools)
         began = time.monotonic()
         result: CandidateResult | None = None
         for turn in range(_TURNS):
@@ -99,14 +97,14 @@ class RayExecutor:
             tip = desk.tip = refs.read_ref(self._repository, place.branch) or place.base
             order = CandidateOrder(
                 order=self._order(place, turn, tip), plan=_for_worker(plan), approach=approach, branch=place.branch,
-                model=model,
+                model=metered.info,
             )  # fmt: skip
             result = self._run(run_candidate, order, "mimo-candidate", place.number)
             if result is not None or interrupt.is_set():
                 break
             observe(Progress(number=place.number, phase="work", text="its worker was lost; another goes on"))
         self._desks.pop(place.number, None)
-        found = result or self._cut_off(plan, place, approach, metered.name)
+        found = result or self._cut_off(plan, place, approach, metered.info.name)
         tip = refs.read_ref(self._repository, place.branch) or place.base
         found = replace(found, commit=tip, seconds=time.monotonic() - began)
         kept = refs.candidate_ref(place.session, place.number)
@@ -239,16 +237,8 @@ class RayExecutor:
                 self._bundles[key] = [self._cluster.put(packed)] if packed else []
             return self._bundles[key]
 
-    def _call(self, model: Model, call: Call) -> Any:
-        return model.complete(
-            call.messages,
-            tools=call.tools,
-            temperature=call.temperature,
-            max_tokens=call.max_tokens,
-            seed=call.seed,
-            stop=call.stop,
-            cancelled=self._interrupt.is_set,
-        )
+    def _call(self, model: Model, request: ChatRequest) -> Any:
+        return model.complete(replace(request, cancel=CancelToken(self._interrupt.is_set)))
 
     def _keep_step(self, desk: _Desk, letter: Letter) -> None:
         """Check a step and put it on the candidate's branch, as if it had been made here."""

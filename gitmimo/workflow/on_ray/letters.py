@@ -10,7 +10,8 @@ from gitmimo.evaluator.baseline import Baseline
 from gitmimo.evaluator.bench import Bench
 from gitmimo.evidence import Evidence
 from gitmimo.git.identity import Ident
-from gitmimo.records import Message, Oid, SessionId, Tool
+from gitmimo.llm.model import ModelInfo
+from gitmimo.records import Oid, SessionId
 from gitmimo.results import CandidateResult
 from gitmimo.workflow.plan import Plan
 
@@ -45,7 +46,7 @@ class CandidateOrder:
     plan: Plan  # without what only the driver has
     approach: str
     branch: str
-    model: "ModelFacts"
+    model: ModelInfo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,27 +57,6 @@ class EvaluationOrder:
     bench: Bench  # without what only the driver has
     baseline: Baseline
     task_text: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelFacts:
-    """What a worker has to know of a model that the driver calls for it."""
-
-    name: str
-    window: int
-    supports_tools: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """One call of a model."""
-
-    messages: tuple[Message, ...]
-    tools: tuple[Tool, ...]
-    temperature: float | None
-    max_tokens: int
-    seed: int | None
-    stop: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

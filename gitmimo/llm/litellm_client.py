@@ -1,0 +1,244 @@
+"""Models through litellm: everything that does not speak the format of OpenAI's chat completions."""
+
+import importlib
+import os
+import queue
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from gitmimo.cancel import Cancelled
+from gitmimo.errors import BadReply, NoKey
+from gitmimo.llm.chat_format import MalformedReply, messages_json, tools_json
+from gitmimo.llm.deadline import Deadline, ReadTimeout, Timeouts
+from gitmimo.llm.failures import (
+    AttemptFailed,
+    Retry,
+    error_text,
+    failure_of_status,
+    malformed_reply,
+    no_route,
+    overflow,
+    truncated_reply,
+    unknown_model,
+    wrong_key,
+)
+from gitmimo.llm.model import ChatRequest
+from gitmimo.llm.reply_builder import ReplyBuilder
+from gitmimo.records import Reply
+
+_POLL_S = 0.05
+_QUEUE_LENGTH = 256
+_IMPORT_LOCK = threading.Lock()
+_CLASS_NAMES = re.compile(r"\A(?:(?:litellm\.)?\w*(?:Error|Exception|Timeout)\b[:.]? *)+(?:- *)?")
+
+
+def import_litellm() -> Any:
+    """Import litellm with its network look-ups and its own printing off. Takes seconds the first time."""
+    with _IMPORT_LOCK:
+        os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+        litellm: Any = importlib.import_module("litellm")
+        litellm.suppress_debug_info = True
+        litellm.drop_params = True
+        litellm.telemetry = False
+        return litellm
+
+
+class LitellmBackend:
+    """One streamed completion an attempt, read in a thread of its own so that it can be left.
+
+    With `wants_reasoning` the provider gets the thoughts of the current turn back (signed, with Anthropic).
+    """
+
+    def __init__(
+        self, name: str, *, key: str, base_url: str, timeouts: Timeouts, wants_reasoning: bool = False
+    ) -> None:
+        self.name = name
+        self._key = key
+        self._base_url = base_url
+        self._timeouts = timeouts
+        self._wants_reasoning = wants_reasoning
+
+    def send(self, request: ChatRequest) -> Reply:
+        """See `Backend.send`."""
+        import_litellm()  # its seconds are not the server's silence
+        started = time.monotonic()
+        deadline = Deadline(self._timeouts, request.cancel)
+        deadline.check()
+        reply = ReplyBuilder(keeps_reasoning=self._wants_reasoning)
+        reading = _Reading(lambda: self._open_stream(request))
+        ended = ""
+        try:
+            for event in deadline.receive(reading.items):
+                added = reply.add(event)
+                if added and request.on_text is not None:
+                    request.on_text(added)
+                if reply.deltas > request.output_limit and not reply.finish_reason:
+                    ended = "length"
+                    break
+        except Cancelled:
+            ended = "cancelled"
+        except ReadTimeout as exc:
+            raise truncated_reply(self.name, str(exc)) from exc
+        except MalformedReply as exc:
+            raise malformed_reply(self.name, str(exc)) from exc
+        except _StreamFailed as exc:
+            raise failure_of(exc.cause, model=self.name, begun=reply.deltas > 0) from exc.cause
+        finally:
+            reading.leave()
+        if not reply.finish_reason and not ended:
+            raise truncated_reply(self.name, "the stream ended before the reply did")
+        return reply.build(request, model=self.name, seconds=time.monotonic() - started, finish_reason=ended)
+
+    def close(self) -> None:
+        """Nothing is kept here."""
+
+    def _open_stream(self, request: ChatRequest) -> Iterator[Mapping[str, Any]]:
+        litellm = import_litellm()
+        messages = messages_json(request.messages, reasoning=self._wants_reasoning)
+        if "claude" in self.name or "anthropic" in self.name:
+            mark_for_cache(messages)
+        optional: dict[str, Any] = {
+            "tools": tools_json(request.tools) or None,
+            "temperature": request.temperature,
+            "seed": request.seed,
+            "stop": list(request.stop) or None,
+            "api_key": self._key or None,
+            "api_base": self._base_url or None,
+        }
+        stream = litellm.completion(
+            model=self.name,
+            messages=messages,
+            stream=True,
+            stream_options={"include_usage": True},
+            max_tokens=request.output_limit,
+            timeout=self._timeouts.read_s,
+            num_retries=0,
+            max_retries=0,
+            **{name: value for name, value in optional.items() if value is not None},
+        )
+        for chunk in stream:
+            yield chunk.model_dump()
+
+
+def mark_for_cache(messages: list[dict[str, Any]]) -> None:
+    """Put Anthropic's cache marks on the end of the stable prefix and on the newest message."""
+    last_system = max((i for i, message in enumerate(messages) if message["role"] == "system"), default=0)
+    for index in {last_system, min(last_system + 1, len(messages) - 1), len(messages) - 1}:
+        message = messages[index]
+        if isinstance(message.get("content"), str) and message["content"]:
+            mark = {"type": "text", "text": message["content"], "cache_control": {"type": "ephemeral"}}
+            message["content"] = [mark]
+
+
+# --- what goes wrong -------------------------------------------------------------------------------------------------
+
+
+def failure_of(error: BaseException, *, model: str, begun: bool) -> AttemptFailed:
+    """What litellm raised in the user's words: by its class where that says more than the HTTP status."""
+    failed = _translate(error, model)
+    failed.charged = failed.charged or begun
+    return failed
+
+
+def _translate(error: BaseException, model: str) -> AttemptFailed:
+    classes = {kind.__name__ for kind in type(error).__mro__}
+    text, provider = _text_of(error), _provider(error, model)
+    detail = f": {text}"
+    if classes & {"AuthenticationError", "PermissionDeniedError"} or type(error).__name__ == "OpenAIError":
+        is_missing = "missing" in text.lower() or "must be set" in text or "No API key" in text
+        hint = f"git mimo config set --provider {provider} --api-key KEY"
+        return AttemptFailed(
+            NoKey(f"`{provider}` needs an API key", hint=hint) if is_missing else wrong_key(provider, detail)
+        )
+    if "ContextWindowExceededError" in classes:
+        return AttemptFailed(overflow(model, detail))
+    if classes & {"NotFoundError", "LiteLLMUnknownProvider", "ModelNotMappedError"}:
+        return AttemptFailed(unknown_model(model, f"`{provider}`", detail))
+    if classes & {"Timeout", "MidStreamFallbackError"}:
+        return truncated_reply(model, text)
+    if classes & {"APIResponseValidationError", "JSONSchemaValidationError"}:
+        return malformed_reply(model, text)
+    if "onnection error" in text or "annot connect" in text:
+        return no_route(f"`{provider}`", text)
+    if "APIConnectionError" in classes:
+        is_refused = "onnect" in text and "peer closed" not in text
+        return no_route(f"`{provider}`", text) if is_refused else truncated_reply(model, text)
+    if "ContentPolicyViolationError" in classes:
+        return AttemptFailed(BadReply(f"`{model}` refused the request{detail}"))
+    if isinstance(getattr(error, "status_code", None), int):
+        return _by_status(error, model)
+    if classes & {"InternalServerError", "ServiceUnavailableError", "BadGatewayError"}:
+        return AttemptFailed(
+            BadReply(f"the server of `{model}` failed{detail}", hint="try again later"), retry=Retry.LATER
+        )
+    return AttemptFailed(BadReply(f"`{model}` failed: {type(error).__name__}{detail}"), charged=True)
+
+
+def _by_status(error: BaseException, model: str) -> AttemptFailed:
+    response = getattr(error, "response", None)
+    sent = getattr(error, "litellm_response_headers", None) or getattr(response, "headers", None) or {}
+    provider = _provider(error, model)
+    return failure_of_status(
+        getattr(error, "status_code", 500),
+        _text_of(error).encode(),
+        {str(name).lower(): str(value) for name, value in dict(sent).items()},
+        model=model,
+        where=f"`{provider}`",
+        provider=provider,
+    )
+
+
+def _text_of(error: BaseException) -> str:
+    text = str(getattr(error, "message", "") or error)
+    return error_text(_CLASS_NAMES.sub("", text).encode()) or type(error).__name__
+
+
+def _provider(error: BaseException, model: str) -> str:
+    return str(getattr(error, "llm_provider", "") or model.partition("/")[0])
+
+
+# --- reading in a thread ---------------------------------------------------------------------------------------------
+
+
+class _StreamFailed(Exception):
+    def __init__(self, cause: BaseException) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
+class _Reading:
+    """Pulls a stream in a daemon thread; whoever waits for its items can stop waiting at any time.
+
+    A stream that was left is closed at its next event or at the HTTP client's own time limit.
+    """
+
+    def __init__(self, open_stream: Callable[[], Iterator[Mapping[str, Any]]]) -> None:
+        self.items: queue.Queue[Mapping[str, Any] | Exception | None] = queue.Queue(_QUEUE_LENGTH)
+        self._left = threading.Event()
+        threading.Thread(target=self._pull, args=(open_stream,), name="litellm", daemon=True).start()
+
+    def leave(self) -> None:
+        """Tell the thread that nobody listens any more."""
+        self._left.set()
+
+    def _pull(self, open_stream: Callable[[], Iterator[Mapping[str, Any]]]) -> None:
+        try:
+            for event in open_stream():
+                if not self._put(event):
+                    return
+        except Exception as exc:  # noqa: BLE001 (adapters meet unexpected answers with any class; the reader translates)
+            self._put(_StreamFailed(exc))
+        finally:
+            self._put(None)
+
+    def _put(self, item: Mapping[str, Any] | Exception | None) -> bool:
+        while not self._left.is_set():
+            try:
+                self.items.put(item, timeout=_POLL_S)
+            except queue.Full:
+                continue
+            return True
+        return False

@@ -1,0 +1,209 @@
+"""Which way a model's name leads: the direct client, litellm, or the embedded local server."""
+
+import enum
+import functools
+import importlib
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gitmimo.errors import ConfigError, NoKey, NoModel, UnknownModel
+from gitmimo.llm.deadline import Timeouts
+from gitmimo.llm.http_client import Endpoint, HttpBackend, OllamaBackend
+from gitmimo.llm.litellm_client import LitellmBackend, import_litellm
+from gitmimo.llm.local import LocalBackend, LocalSettings
+from gitmimo.llm.model import DEFAULT_OUTPUT, DEFAULT_WINDOW, Backend, ModelInfo, RemoteModel
+from gitmimo.llm.prices import ModelFacts, Price, facts_of
+from gitmimo.llm.providers import PROVIDERS, Provider, bare_model, find_provider, provider_of
+from gitmimo.llm.retry import RetryPolicy
+from gitmimo.llm.server_report import ServerReport, read_report
+
+_OLLAMA_WINDOW = 16_384
+_MOST_OUTPUT = 32_768  # of one reply, whatever the model could write: a budget reserves it for every call
+_SMALL_PARAMETERS = 8.5e9
+_SMALL_FILE_BYTES = 6e9
+_NO_KEY_PROVIDERS = ("bedrock", "vertex_ai", "sagemaker", "azure")  # they sign in their own ways, litellm knows
+
+
+class Route(enum.StrEnum):
+    """How models that are not local are called; `auto` goes directly where the provider speaks our format."""
+
+    AUTO = "auto"
+    DIRECT = "direct"
+    LITELLM = "litellm"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All that is needed to open models. `key_for` finds a stored key by provider; `environ` goes before it."""
+
+    environ: Mapping[str, str]
+    key_for: Callable[[str], str | None]
+    local: LocalSettings
+    base_url: str = ""
+    route: Route = Route.AUTO
+    timeouts: Timeouts = Timeouts()
+    retries: RetryPolicy = RetryPolicy()
+    prices: Mapping[str, Price] = field(default_factory=dict)
+    windows: Mapping[str, int] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)  # fields for every direct or local request, as they are
+
+
+def open_model(name: str, settings: Settings) -> RemoteModel:
+    """Open a model by its litellm name; nothing is sent yet.
+
+    NoModel for an empty name, UnknownModel when no provider can be told from it, NoKey when the provider wants one and
+    neither the environment nor the store has it, ConfigError for an address that is none.
+    """
+    if not name.strip():
+        raise NoModel("no model is configured", hint="git mimo models pull && git mimo config set model local")
+    name = _full_name(name.strip())
+    provider = provider_of(name)
+    facts = facts_of(name)
+    if provider == "local":
+        backend: Backend = LocalBackend(name, settings.local, settings.timeouts, extra=settings.extra)
+    elif provider or settings.base_url:
+        backend = _open_backend(name, provider, settings)
+    else:
+        raise UnknownModel(
+            f"no provider in the model name `{name}`",
+            hint=f"name it first, for example `openai/{name}`; known are {', '.join(PROVIDERS)}",
+        )
+    return RemoteModel(
+        name,
+        backend,
+        functools.partial(_describe, name, backend, facts, settings),
+        provider=provider or "openai",
+        price=_setting(settings.prices, name) or facts.price,
+        policy=settings.retries,
+    )
+
+
+def uses_litellm(name: str, settings: Settings) -> bool:
+    """Whether calls to this model go through litellm."""
+    provider = provider_of(_full_name(name.strip()))
+    if provider == "local" or settings.route is Route.DIRECT:
+        return False
+    return settings.route is Route.LITELLM or not (_base_url(find_provider(provider), settings))
+
+
+def warm_up(name: str, settings: Settings) -> threading.Thread:
+    """Import in the background what the first call needs; starting the local server would slow the base tests."""
+    load = import_litellm if uses_litellm(name, settings) else _import_connection
+    thread = threading.Thread(target=load, name="warm-up", daemon=True)
+    thread.start()
+    return thread
+
+
+def _import_connection() -> None:
+    importlib.import_module("gitmimo.llm.connection")
+
+
+def _full_name(name: str) -> str:
+    """`local` or `kimi` alone mean the provider's default model; an alias prefix becomes the provider's own."""
+    alone = find_provider(name)
+    if alone is not None:
+        return alone.default_model
+    prefix, slash, rest = name.partition("/")
+    known = find_provider(prefix) if slash else None
+    return f"{known.name}/{rest}" if known is not None else name
+
+
+def _describe(name: str, backend: Backend, facts: ModelFacts, settings: Settings) -> ModelInfo:
+    """What is known of a model. Its server is asked where it is the user's own, or Ollama's or OpenRouter's."""
+    if isinstance(backend, LocalBackend):
+        return ModelInfo(
+            name=name,
+            window=backend.window,
+            is_window_known=True,
+            max_output=min(DEFAULT_OUTPUT, backend.window // 2),
+            supports_tools=False,
+            is_small=backend.size < _SMALL_FILE_BYTES,
+            accepts_prefill=True,
+        )
+    set_window = _setting(settings.windows, name) or 0
+    is_known = bool(set_window or facts.window) and not name.startswith("ollama/")
+    report = ServerReport() if is_known or not isinstance(backend, HttpBackend) else read_report(backend)
+    window = set_window or facts.window or report.window or 0
+    if isinstance(backend, OllamaBackend):
+        window = backend.window  # what each request asks for
+    return ModelInfo(
+        name=name,
+        window=window or DEFAULT_WINDOW,
+        is_window_known=bool(window),
+        max_output=min(facts.max_output or DEFAULT_OUTPUT, _MOST_OUTPUT, (window or DEFAULT_WINDOW) // 2),
+        supports_tools=facts.supports_tools is not False,
+        is_small=0 < report.parameters <= _SMALL_PARAMETERS,
+    )
+
+
+def _setting(values: Mapping[str, Any], name: str) -> Any:
+    return values.get(name, values.get(name.lower()))  # git config keys have no case here
+
+
+def _open_backend(name: str, provider: str, settings: Settings) -> Backend:
+    known = find_provider(provider)
+    key = _key(known, provider, settings)
+    base_url = _base_url(known, settings)
+    wants_reasoning = known is not None and known.wants_reasoning
+    if uses_litellm(name, settings):
+        if provider_of(name) and "/" not in name:
+            name = f"{provider}/{name}"
+        url = _custom_url(known, settings)
+        return LitellmBackend(name, key=key, base_url=url, timeouts=settings.timeouts, wants_reasoning=wants_reasoning)
+    if not base_url:
+        raise ConfigError(
+            f"`{provider}` is not reached without litellm", hint="git mimo config set llm auto  # or give --base-url"
+        )
+    endpoint = Endpoint(
+        base_url=base_url.rstrip("/"),
+        provider=provider or "openai",
+        model=bare_model(name),
+        name=name,
+        key=key,
+        timeouts=settings.timeouts,
+        extra=settings.extra,
+        wants_reasoning=wants_reasoning,
+    )
+    if provider == "ollama" and not settings.base_url:
+        window = _setting(settings.windows, name) or facts_of(name).window or _OLLAMA_WINDOW
+        return OllamaBackend(endpoint, window=window)
+    return HttpBackend(endpoint)
+
+
+def _key(known: Provider | None, provider: str, settings: Settings) -> str:
+    """The key, or nothing where none is needed: own servers and providers that sign in their own ways."""
+    variables = known.key_variables if known else (f"{provider.upper()}_API_KEY",)
+    found = next((value for name in variables if (value := settings.environ.get(name, "").strip())), None)
+    found = found or settings.key_for(known.name if known else provider or "openai")
+    if found:
+        return found
+    if _custom_url(known, settings) or (known and not known.needs_key) or provider in _NO_KEY_PROVIDERS:
+        return ""
+    page = f"  # made at {known.key_page}" if known else ""
+    raise NoKey(
+        f"`{provider}` needs an API key and none was found",
+        hint=f"git mimo config set --provider {provider} --api-key KEY{page}",
+    )
+
+
+def _custom_url(known: Provider | None, settings: Settings) -> str:
+    """An address that the user gave, by flag or by the provider's own variable."""
+    url = settings.base_url or next(
+        (value for name in (known.url_variables if known else ()) if (value := settings.environ.get(name, "").strip())),
+        "",
+    )
+    if known is not None and known.name == "ollama" and url and not settings.base_url:
+        return (url if "://" in url else f"http://{url}").rstrip("/").removesuffix("/v1")
+    return url
+
+
+def _base_url(known: Provider | None, settings: Settings) -> str:
+    """Where the direct client goes; empty when the provider doesn't speak its language.
+
+    A variable like ANTHROPIC_API_BASE names a server of the provider's own language: only `--base-url` makes it ours.
+    """
+    if settings.base_url:
+        return settings.base_url
+    return (_custom_url(known, settings) or known.base_url) if known is not None and known.base_url else ""
