@@ -93,6 +93,7 @@ class BehaviourReport:
     functions: tuple[str, ...] = ()  # path::qualified name: changed in a product, and called
     unreached: tuple[str, ...] = ()  # changed, but no input was found
     calls: int = 0  # taken from tests and documentation examples
+    fixed_calls: int = 0  # of them, those that only tests make that are to be fixed
     inputs: int = 0  # compared: calls, their variants, and those made from annotations
     valid: int = 0
     dropped: int = 0  # not compared: base answers differently from one run to the next

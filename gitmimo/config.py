@@ -78,6 +78,8 @@ OPTIONS: Mapping[str, Option] = {
                meaning="commands that must exit 0 on the product"),
         Option(name="ignoreFailing", kind="flag", default=False, from_repository=False,
                meaning="accept a product that makes none of the base's failing tests pass"),
+        Option(name="trustTests", kind="flag", default=False, from_repository=False,
+               meaning="merge what passes the tests, whatever else is known about it"),
         Option(name="testTimeout", kind="seconds", default=600.0, meaning="limit of one run of the test suite"),
         Option(name="hangAfter", kind="seconds", default=20.0,
                meaning="a test that takes longer, and ten times as long as the others, hangs"),

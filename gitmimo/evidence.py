@@ -4,6 +4,7 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from gitmimo.behaviour import BehaviourReport
 from gitmimo.records import Oid
 
 
@@ -117,16 +118,19 @@ class Evidence:
     diff: DiffFacts = DiffFacts()
     tests_passed: int = 0
     tests_run: int = 0
-    fixed_ids: tuple[str, ...] = ()
+    fixed_ids: tuple[str, ...] = ()  # the test command itself where it failed and only its exit code is known
+    accepted_by: tuple[str, ...] = ()  # the person's own commands that passed
     broken_ids: tuple[str, ...] = ()
     missing_ids: tuple[str, ...] = ()
     flaky_ids: tuple[str, ...] = ()
     new_tests_passed: int = 0
-    new_tests_failing_on_base: int = 0
+    proving_tests: tuple[str, ...] = ()  # its own tests that fail on base and pass on it
     landed_tests: tuple[str, ...] = ()  # new test files that are part of the result
     changed_tests: tuple[str, ...] = ()  # existing ones whose changes are
     restored_paths: tuple[str, ...] = ()  # other protected paths that the product changed and base replaced
+    uncovered: tuple[str, ...] = ()  # changed lines that no test runs, as path:first-last
     flags: tuple[str, ...] = ()  # what a person should look at
+    output: str = ""  # the end of what the failing command said; empty when all gates passed
     seconds: float = 0.0
 
     @property
@@ -151,7 +155,8 @@ class CandidateFacts:
     number: int
     evidence: Evidence | None  # None: nothing to judge
     tokens: int = 0
-    vote_key: str = ""  # equal for products that differ in layout only; the tree when empty
+    others_passed: int = 0  # of the other candidates' tests that count, how many pass on this product
+    others_run: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,12 +168,13 @@ class CriticOpinion:
     comments: Mapping[str, str] = field(default_factory=dict)  # "n" or "n:path" -> comment
     rubric: str = ""
     model: str = ""
+    is_self_review: bool = False  # by the model that did the work
     failed: str = ""  # why there is no opinion; everything else is then empty
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RankedCandidate:
-    """A candidate's place in a verdict; equal trees share one evidence and count as votes."""
+    """A candidate's place in a verdict; `votes` counts the candidates that passed and behave like it, itself too."""
 
     number: int
     rank: int
@@ -179,9 +185,17 @@ class RankedCandidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """The decision over a session's evidence. `winner` is None when no candidate may be merged."""
+    """The decision over a session's evidence. `winner` is None when no candidate may be merged.
+
+    `settled` says that the evidence is enough to merge the winner without a person; otherwise `doubts` say what a
+    person has to decide, and `inputs` the few that tell most, each with what it gives before and after.
+    """
 
     winner: int | None
     ranking: tuple[RankedCandidate, ...]
     reason: str
+    settled: bool = False
+    doubts: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
+    behaviour: BehaviourReport | None = None
     critic: CriticOpinion | None = None

@@ -14,6 +14,7 @@ class SessionStatus(enum.StrEnum):
     RUNNING = "running"
     STOPPED = "stopped"
     PASSED = "passed"
+    UNSETTLED = "unsettled"  # a product passed every gate, and a person has to decide
     FAILED = "failed"
     BUDGET = "budget"
     ERROR = "error"

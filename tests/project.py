@@ -17,7 +17,8 @@ BUGGY = '"""Sums."""\n\n\ndef add(a, b):\n    """Return the sum."""\n    return 
 RIGHT = BUGGY.replace("a - b", "a + b")
 WRONG = BUGGY.replace("a - b", "a * b")
 TESTS = (
-    "from calc import add\n\n\ndef test_sum():\n    assert add(2, 3) == 5\n\n\n"
+    "from calc import add\n\n\ndef test_sum():\n    assert add(2, 3) == 5\n"
+    "    assert [add(1, 1), add(-4, 9), add(20, -7), add(0.5, 2)] == [2, 5, 13, 2.5]\n\n\n"
     "def test_zero():\n    assert add(0, 0) == 0\n"
 )
 PROJECT = {

@@ -15,9 +15,9 @@ from gitmimo.git.commit import read_trailers
 from gitmimo.git.repository import Repository
 from gitmimo.git.tree import without_mimo
 from gitmimo.records import Oid, SessionId, is_session_id, new_session_id
+from gitmimo.workflow.evaluate import SessionEvaluator, open_evaluator
 from gitmimo.workflow.evidence_notes import DamagedNote, EvidenceNote, write_evidence
 from gitmimo.workflow.evidence_search import find_evidence
-from gitmimo.workflow.judging import Judge, make_judge
 
 MOST_COMMITS = 200
 
@@ -192,9 +192,9 @@ def _measure(
     cancelled: Callable[[], bool] | None,
 ) -> Evidence:
     task = _task_of(repository, base, commit)
-    prepared = make_judge(repository, config, base, new_session_id(), task_text=task, cancelled=cancelled)
+    prepared = open_evaluator(repository, config, base, new_session_id(), task_text=task, cancelled=cancelled)
     with tempfile.TemporaryDirectory(prefix="mimo-ci-") as nowhere:
-        judge = Judge(prepared.bench, EvidenceStore(Path(nowhere)), task, cancelled=cancelled)
+        judge = SessionEvaluator(prepared.bench, EvidenceStore(Path(nowhere)), task, cancelled=cancelled)
         try:
             observe(f"running the tests of base {base[:12]} twice")
             observe(f"base: {judge.measure_base()}")

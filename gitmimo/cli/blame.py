@@ -59,8 +59,8 @@ def bisect_command(
     """Find the step of a candidate after which a test that passed on base fails. Exit 1 when there is none."""
     from gitmimo.records import Oid
     from gitmimo.report.plots import kinds_of
+    from gitmimo.workflow.evaluate import open_evaluator
     from gitmimo.workflow.history import find_session, read_session
-    from gitmimo.workflow.judging import make_judge
     from gitmimo.workflow.provenance import find_breaking_step
     from gitmimo.workflow.trust import require_trust
 
@@ -72,7 +72,7 @@ def bisect_command(
     candidate = next((c for c in result.candidates if c.number == wanted), None)
     if candidate is None:
         raise UsageError(f"session {result.session} has no candidate {wanted}")
-    judge = make_judge(repository, config, Oid(result.base), result.session, task_text=result.task)
+    judge = open_evaluator(repository, config, Oid(result.base), result.session, task_text=result.task)
     try:
         render.say(f"base: {judge.measure_base()}")
         found = find_breaking_step(repository, judge, result, candidate, test=test_id, observe=render.say)

@@ -150,7 +150,7 @@ def _disk() -> Iterator[Finding]:
 
 
 def _repository(repository: Repository) -> Iterator[Finding]:
-    from gitmimo.workflow.judging import find_test_command
+    from gitmimo.workflow.evaluate import find_test_command
     from gitmimo.workflow.trust import brought_commands, digest_of, is_approved
 
     try:
@@ -216,7 +216,7 @@ def next_steps(repository: Repository | None, *, commit_first: bool = False) -> 
 
 def _missing(repository: Repository, *, commit_first: bool) -> Iterator[str]:
     from gitmimo.llm.routing import open_model
-    from gitmimo.workflow.judging import find_test_command
+    from gitmimo.workflow.evaluate import find_test_command
     from gitmimo.workflow.models import model_names, model_settings
     from gitmimo.workflow.trust import brought_commands, digest_of, is_approved
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from gitmimo.results import SessionResult
     from gitmimo.workflow.progress import Interrupt
 
-_EXIT_CODES = {"passed": 0, "failed": 1, "budget": 3, "error": 128, "interrupted": 130}
+_EXIT_CODES = {"passed": 0, "failed": 1, "unsettled": 2, "budget": 3, "error": 128, "interrupted": 130}
 
 
 @click.command("start", context_settings={"help_option_names": ["-h", "--help"]})
@@ -61,6 +61,12 @@ _EXIT_CODES = {"passed": 0, "failed": 1, "budget": 3, "error": 128, "interrupted
     is_flag=True,
     default=None,
     help="The task is not about the tests that fail now.",
+)
+@click.option(
+    "--trust-tests/--no-trust-tests",
+    "trustTests",
+    default=None,
+    help="A change that passes the tests needs nothing else to be merged.",
 )
 @click.option("--budget", type=click.FloatRange(min=0), help="USD this session may spend.", metavar="USD")
 @click.option("--max-tokens", "maxTokens", type=click.IntRange(min=1), help="Tokens this session may use.", metavar="N")
@@ -273,6 +279,12 @@ def report(result: SessionResult) -> None:
 
 @click.command("resume")
 @session_argument
+@click.option(
+    "--trust-tests/--no-trust-tests",
+    "trustTests",
+    default=None,
+    help="A change that passes the tests needs nothing else to be merged.",
+)
 @click.option("--budget", type=click.FloatRange(min=0), help="USD the whole session may spend.", metavar="USD")
 @click.option("--max-tokens", "maxTokens", type=click.IntRange(min=1), help="Tokens of the whole session.", metavar="N")
 @click.option("--max-steps", "maxSteps", type=click.IntRange(min=1), help="Steps a candidate may take.", metavar="N")

@@ -1,20 +1,21 @@
 """A model's opinion on products that passed all gates: rubric first, each alone, then pairs in both orders.
 
 The opinion only orders or rejects what passed; it can't rescue anything. Whatever goes wrong here, errors of the
-model included, ends in an opinion that failed, and then nothing depends on it.
+model included, ends in an opinion that says that it failed, and then nothing depends on it.
 """
 
 import itertools
 import re
 import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 
+from gitmimo.behaviour import Difference
 from gitmimo.errors import BadReply, MimoError
-from gitmimo.evaluator.verdict import rank_without_critic
-from gitmimo.evidence import CandidateFacts, CriticOpinion, Evidence, Outcome
+from gitmimo.evidence import CriticOpinion, Evidence, Outcome
 from gitmimo.llm.model import ChatRequest, Model
-from gitmimo.records import Message
+from gitmimo.records import Message, Oid
 from gitmimo.text import escape_controls
 
 MOST_CANDIDATES = 5
@@ -24,115 +25,174 @@ _MOST_DIFF = 60_000
 _MOST_TASK = 12_000
 _MOST_RULES = 8_000
 _MOST_RUBRIC = 4_000
+_MOST_OUTPUT = 4_000
+_MOST_DIFFERENCES = 12
 _VERDICT = re.compile(r"^\W*VERDICT\W+(ACCEPT|REJECT)\b", re.M | re.I)
 _BETTER = re.compile(r"^\W*BETTER\W+(A|B|TIE)\b", re.M | re.I)
 _REMARK = re.compile(r"^\W*REMARK\s+`?([^:`\n]{1,200})`?:\s*(.{1,600})$", re.M | re.I)
 
 
-def ask_critic(
-    model: Model, *, task: str, rules: str, diffs: Mapping[int, str], evidence: Mapping[int, Evidence]
-) -> CriticOpinion:
-    """Ask for an opinion on candidates that passed all gates, keyed by their numbers.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """What the critic sees of one product: its diff, what was measured, what behaves differently; not who made it."""
 
-    Equal products are shown once, and only the first five by the verdict's own order. Costs one call, one per product,
-    and two per pair of those that were not rejected.
-    """
-    facts = [CandidateFacts(number=number, evidence=evidence[number]) for number in sorted(diffs) if number in evidence]
-    numbers = rank_without_critic(facts)[:MOST_CANDIDATES]
-    if not numbers:
-        return CriticOpinion(model=model.info.name, failed="there was nothing to judge")
-    critic = _Critic(model, task, {number: _Submission(diffs[number], evidence[number]) for number in numbers})
-    try:
-        critic.write_rubric(rules)
-        rejected = tuple(number for number in numbers if not critic.accepts(number))
-        left = [number for number in numbers if number not in rejected]
-        return CriticOpinion(
-            order=critic.rank(left),
-            rejected=rejected,
-            comments=dict(critic.comments),
-            rubric=critic.rubric,
-            model=model.info.name,
-        )
-    except MimoError as error:
-        return CriticOpinion(model=model.info.name, failed=error.message)
+    diff: str
+    evidence: Evidence
+    differences: tuple[Difference, ...] = ()
+
+    @property
+    def tree(self) -> Oid:
+        """Equal for equal products."""
+        return self.evidence.tree
 
 
 def summarise_evidence(evidence: Evidence) -> str:
     """The measurements in a few lines, for the critic and for people."""
-    lines = [f"tests: {evidence.tests_passed} of {evidence.tests_run} passed, {len(evidence.fixed_ids)} mended"]
+    lines = [f"tests: {evidence.tests_passed} of {evidence.tests_run} passed, {len(evidence.fixed_ids)} fixed"]
     if evidence.new_tests_passed:
-        on_base = evidence.new_tests_failing_on_base
+        on_base = len(evidence.proving_tests)
         lines.append(f"its own new tests: {evidence.new_tests_passed} pass, {on_base} of them fail on base")
     lines += [f"gate {g.name}: {g.outcome.value}" for g in evidence.gates if g.outcome is not Outcome.SKIPPED]
     lines += [f"note: {flag}" for flag in evidence.flags[:12]]
     return "\n".join(escape_controls(line, newlines=False) for line in lines)
 
 
-class _Submission:
-    """What the critic sees of one product: its diff and what was measured, not who made it or why."""
+def describe_differences(differences: Sequence[Difference]) -> str:
+    """Differences of behaviour as lines that one can answer yes or no to."""
+    lines = [
+        f"- for `{each.call}` the old code gives {each.before}, the new one {each.after}"
+        + (" (a failing test asks for this call)" if each.is_near_fixed and not each.is_variant else "")
+        for each in differences[:_MOST_DIFFERENCES]
+    ]
+    return "\n".join(escape_controls(line, newlines=False) for line in lines) or "nothing was measured"
 
-    def __init__(self, diff: str, evidence: Evidence) -> None:
-        self.diff = diff
-        self.evidence = summarise_evidence(evidence)
 
+class Critic:
+    """The critic of one session. Equal products are read once, and so is each pair, however often it is asked.
 
-class _Critic:
-    """One review: what is asked, in which words, and how replies are read."""
+    With `is_brief` a small model is asked one thing only: whether the answers that changed are the right ones.
+    """
 
-    def __init__(self, model: Model, task: str, submissions: Mapping[int, _Submission]) -> None:
+    def __init__(
+        self,
+        model: Model,
+        *,
+        task: str,
+        rules: str = "",
+        base_output: str = "",
+        is_self_review: bool = False,
+        is_brief: bool = False,
+    ) -> None:
         self._model = model
-        self._task = _cut(escape_controls(task), _MOST_TASK)
-        self._submissions = submissions
+        self._rules = _cut(escape_controls(rules), _MOST_RULES) or "none are known"
+        self._is_self_review = is_self_review
+        self._is_brief = is_brief
         self._mark = f"=====[{secrets.token_hex(8)}]====="
-        self.rubric = ""
-        self.comments: dict[str, str] = {}
+        self._values = {
+            "task": _cut(escape_controls(task), _MOST_TASK),
+            "mark": self._mark,
+            "rubric": "",
+            "base_output": _cut(escape_controls(base_output.strip()), _MOST_OUTPUT) or "all tests pass",
+        }
+        self._accepted: dict[Oid, bool] = {}
+        self._remarks: dict[Oid, dict[str, str]] = {}
+        self._better: dict[tuple[Oid, Oid], Oid | None] = {}
 
-    def write_rubric(self, rules: str) -> None:
+    def review(self, submissions: Mapping[int, Submission]) -> CriticOpinion:
+        """Give an opinion on candidates that passed all gates, best first; the first five products are looked at.
+
+        Costs a call for the checklist, one for each product, and two for each pair of those that were not rejected.
+        """
+        numbers = _first_of_each(submissions)[:MOST_CANDIDATES]
+        opinion = CriticOpinion(model=self._model.info.name, is_self_review=self._is_self_review)
+        if not numbers:
+            return CriticOpinion(model=self._model.info.name, failed="there was nothing to judge")
+        try:
+            if not self._is_brief:
+                self._write_rubric()
+            rejected = tuple(number for number in numbers if not self._accepts(submissions[number]))
+            left = [number for number in numbers if number not in rejected]
+            return CriticOpinion(
+                order=self._rank({number: submissions[number] for number in left}),
+                rejected=rejected,
+                comments={
+                    f"{number}:{place}" if place else str(number): text
+                    for number in numbers
+                    for place, text in self._remarks[submissions[number].tree].items()
+                },
+                rubric=self._values["rubric"],
+                model=opinion.model,
+                is_self_review=opinion.is_self_review,
+            )
+        except MimoError as error:
+            return CriticOpinion(model=opinion.model, is_self_review=opinion.is_self_review, failed=error.message)
+
+    def _write_rubric(self) -> None:
         """Get the checklist, before any diff is shown."""
-        text = self._ask("rubric", rules=_cut(escape_controls(rules), _MOST_RULES) or "none are known")
-        if len(text.strip()) < 20:
+        if self._values["rubric"]:
+            return
+        text = self._ask("rubric", rules=self._rules).strip()
+        if len(text) < 20:
             raise BadReply("the critic wrote no checklist")
-        self.rubric = _cut(text.strip(), _MOST_RUBRIC)
+        self._values["rubric"] = _cut(text, _MOST_RUBRIC)
 
-    def accepts(self, number: int) -> bool:
+    def _accepts(self, shown: Submission) -> bool:
         """Let one product be reviewed alone, and keep the remarks."""
-        shown = self._submissions[number]
-        text = self._ask("review", evidence=shown.evidence, diff=self._fit(shown.diff, 1), expect=_VERDICT)
+        if shown.tree in self._accepted:
+            return self._accepted[shown.tree]
+        text = self._ask(
+            "answers" if self._is_brief else "review",
+            evidence=summarise_evidence(shown.evidence),
+            behaviour=describe_differences(shown.differences),
+            diff=self._fit(shown.diff, 1),
+            expect=_VERDICT,
+        )
+        remarks: dict[str, str] = {}
         for place, remark in _REMARK.findall(text):
-            key = f"{number}:{place.strip()}"
-            self.comments[key] = "\n".join(part for part in (self.comments.get(key), remark.strip()) if part)
-        self.comments.setdefault(str(number), _cut(_VERDICT.sub("", text).strip(), 1_000))
-        return str(_VERDICT.findall(text)[-1]).upper() == "ACCEPT"
+            name = place.strip()
+            remarks[name] = "\n".join(part for part in (remarks.get(name), remark.strip()) if part)
+        remarks.setdefault("", _cut(_VERDICT.sub("", text).strip(), 1_000))
+        self._remarks[shown.tree] = remarks
+        self._accepted[shown.tree] = str(_VERDICT.findall(text)[-1]).upper() == "ACCEPT"
+        return self._accepted[shown.tree]
 
-    def rank(self, numbers: Sequence[int]) -> tuple[tuple[int, ...], ...]:
+    def _rank(self, submissions: Mapping[int, Submission]) -> tuple[tuple[int, ...], ...]:
         """Compare every pair in both orders and sort by points; a pair that disagrees with itself is a tie."""
-        points = dict.fromkeys(numbers, 0)
-        for one, other in itertools.combinations(numbers, 2):
-            first, second = self._better(one, other), self._better(other, one)
+        if self._is_brief:
+            return (tuple(submissions),) if submissions else ()
+        points = dict.fromkeys(submissions, 0)
+        for one, other in itertools.combinations(submissions, 2):
+            first = self._preferred(submissions[one], submissions[other])
+            second = self._preferred(submissions[other], submissions[one])
             if first is not None and first == second:
-                points[first] += 2
+                points[one if submissions[one].tree == first else other] += 2
             else:
                 points[one] += 1
                 points[other] += 1
-        ranked = sorted(numbers, key=lambda number: -points[number])
+        ranked = sorted(submissions, key=lambda number: -points[number])
         return tuple(tuple(group) for _, group in itertools.groupby(ranked, key=lambda number: points[number]))
 
-    def _better(self, a: int, b: int) -> int | None:
-        one, other = self._submissions[a], self._submissions[b]
-        text = self._ask(
-            "compare",
-            evidence_a=one.evidence,
-            diff_a=self._fit(one.diff, 2),
-            evidence_b=other.evidence,
-            diff_b=self._fit(other.diff, 2),
-            expect=_BETTER,
-        )
-        return {"A": a, "B": b}.get(_BETTER.findall(text)[-1].upper())
+    def _preferred(self, one: Submission, other: Submission) -> Oid | None:
+        """The better of two, shown in this order; None for a tie."""
+        pair = one.tree, other.tree
+        if pair not in self._better:
+            text = self._ask(
+                "compare",
+                evidence_a=summarise_evidence(one.evidence),
+                behaviour_a=describe_differences(one.differences),
+                diff_a=self._fit(one.diff, 2),
+                evidence_b=summarise_evidence(other.evidence),
+                behaviour_b=describe_differences(other.differences),
+                diff_b=self._fit(other.diff, 2),
+                expect=_BETTER,
+            )
+            self._better[pair] = {"A": one.tree, "B": other.tree}.get(_BETTER.findall(text)[-1].upper())
+        return self._better[pair]
 
     def _ask(self, prompt: str, *, expect: re.Pattern[str] | None = None, **parts: str) -> str:
         """One question; asked once more when the reply lacks the line that it must end with."""
         template = (files("gitmimo.evaluator") / "prompts" / f"{prompt}.md").read_text(encoding="utf-8")
-        values = {"task": self._task, "rubric": self.rubric, "mark": self._mark, **parts}
+        values = {**self._values, **parts}
         text = re.sub(r"\{(\w+)\}", lambda match: values[match[1]], template)
         for _ in range(2):
             request = ChatRequest(messages=(Message(role="user", content=text),), temperature=0.0)
@@ -145,6 +205,14 @@ class _Critic:
         """A diff with hidden characters shown and its middle cut out where the window is too small for it."""
         room = max(2_000, (self._model.info.window - self._model.info.max_output - 4_000) * 3 // share)
         return _cut(escape_controls(diff), min(_MOST_DIFF, room))
+
+
+def _first_of_each(submissions: Mapping[int, Submission]) -> list[int]:
+    """The first number of each product, in the order given."""
+    found: dict[Oid, int] = {}
+    for number, shown in submissions.items():
+        found.setdefault(shown.tree, number)
+    return list(found.values())
 
 
 def _cut(text: str, limit: int) -> str:

@@ -85,7 +85,8 @@ def _was_imported(name: str, cases: Iterable[str]) -> bool:
 def _by_exit_code(baseline: Baseline, exit_code: int) -> SuiteFindings:
     if exit_code == 0:
         fixed = "" if baseline.report.exit_code == 0 else ", where the base fails"
-        return SuiteFindings(outcome=Outcome.PASS, detail=f"exit code 0{fixed}")
+        ids = (baseline.tests.shown,) if fixed else ()
+        return SuiteFindings(outcome=Outcome.PASS, detail=f"exit code 0{fixed}", fixed_ids=ids)
     if baseline.report.exit_code == 0:
         return SuiteFindings(outcome=Outcome.FAIL, detail=f"exit code {exit_code} where the base has 0")
     return SuiteFindings(

@@ -1,42 +1,57 @@
 """The decision over all evidence of a session: pure, explained, and always the same for the same evidence."""
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from gitmimo.behaviour import BehaviourReport
+from gitmimo.evaluator.settled import Contender, find_doubts, telling_inputs
+from gitmimo.evaluator.suspicion import needs_review
 from gitmimo.evidence import CandidateFacts, CriticOpinion, Evidence, RankedCandidate, Verdict
+from gitmimo.records import Oid
 
 
-def decide(candidates: Sequence[CandidateFacts], opinion: CriticOpinion | None = None) -> Verdict:
-    """Rank the candidates and name a winner, or none.
+def decide(
+    candidates: Sequence[CandidateFacts],
+    opinion: CriticOpinion | None = None,
+    behaviour: BehaviourReport | None = None,
+    *,
+    trust_tests: bool = False,
+) -> Verdict:
+    """Rank the candidates, name a winner or none, and say whether the evidence settles it.
 
-    Gates come first: who failed one, or has no evidence, can't win. Among those who passed: not rejected by the
-    critic, then the critic's order, tests mended, votes by equal trees, smaller product, fewer tokens, lower number.
-    An opinion that failed counts as none.
+    Gates come first: who failed one, or has no evidence, can't win. Then: not rejected by the critic, nothing that a
+    person must look at, tests fixed, candidates that behave the same, and the measures of `_MEASURES` in their order.
+    An opinion that failed counts as none. With `trust_tests` a winner is settled by the gates alone, unless it is
+    flagged for a person.
     """
-    heard = _Heard(candidates, opinion if opinion is not None and not opinion.failed else None)
-    votes = _votes(candidates)
-    places = [_place(candidate, heard, votes[candidate.number]) for candidate in candidates]
-    places.sort(key=lambda place: place.key)
-    winner = next((place for place in places if place.passed and not place.rejected), None)
-    ranking = tuple(
-        RankedCandidate(
-            number=place.number, rank=rank, passed=place.passed, votes=place.votes, reason=_reason(place, rank, places)
-        )
-        for rank, place in enumerate(places, start=1)
-    )
-    return Verdict(
+    heard = _CriticRanks(candidates, opinion if opinion is not None and not opinion.failed else None)
+    votes = _votes(candidates, heard, behaviour)
+    ranked = [_rank(candidate, heard, votes, behaviour) for candidate in candidates]
+    ranked.sort(key=lambda each: each.key)
+    winner = next((each for each in ranked if each.passed and not each.rejected), None)
+    verdict = Verdict(
         winner=winner.number if winner else None,
-        ranking=ranking,
-        reason=_verdict_reason(winner, places),
+        ranking=tuple(
+            RankedCandidate(
+                number=each.number, rank=rank, passed=each.passed, votes=each.votes, reason=_reason(each, rank, ranked)
+            )
+            for rank, each in enumerate(ranked, start=1)
+        ),
+        reason=_verdict_reason(winner, ranked),
+        behaviour=behaviour,
         critic=opinion,
     )
+    return _with_doubts(verdict, candidates, ranked, trust_tests=trust_tests)
 
 
-def rank_without_critic(candidates: Sequence[CandidateFacts]) -> tuple[int, ...]:
+def rank_without_critic(
+    candidates: Sequence[CandidateFacts], behaviour: BehaviourReport | None = None
+) -> tuple[int, ...]:
     """The numbers of those that passed all gates, in the verdict's order, one for each product tree."""
     seen: set[str] = set()
     order = []
-    for ranked in decide(candidates).ranking:
+    for ranked in decide(candidates, behaviour=behaviour).ranking:
         tree = next(c.evidence.tree for c in candidates if c.number == ranked.number and c.evidence)
         if ranked.passed and tree not in seen:
             seen.add(tree)
@@ -44,46 +59,60 @@ def rank_without_critic(candidates: Sequence[CandidateFacts]) -> tuple[int, ...]
     return tuple(order)
 
 
+def product_size(evidence: Evidence) -> int:
+    """Lines added and removed, tests not counted: a candidate must not lose for bringing some."""
+    tests = {*evidence.landed_tests, *evidence.changed_tests, *evidence.restored_paths}
+    return sum(change.added + change.removed for change in evidence.diff.files if change.path not in tests)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Place:
+class _Ranked:
     number: int
     passed: bool
     rejected: bool
-    critic_rank: int
+    gates_passed: int
+    flagged: int
     fixed: int
     votes: int
+    agreement: int  # percent
+    narrow: int
+    dirty: int
+    spill: int
+    new_errors: int
+    others_passed: int  # percent
+    critic_rank: int
+    changed: int
     size: int
     tokens: int
-    gates_passed: int
     why_not: str
 
     @property
     def key(self) -> tuple[int, ...]:
         """Smaller is better. Only numbers, so that the order never depends on what text says."""
-        return (
-            not self.passed,
-            self.rejected,
-            self.critic_rank,
-            -self.gates_passed if not self.passed else 0,
-            -self.fixed,
-            -self.votes,
-            self.size,
-            self.tokens,
-            self.number,
-        )
+        measures = (getattr(self, name) * (-1 if more else 1) for name, _, more in _MEASURES)
+        return (not self.passed, self.rejected, -self.gates_passed if not self.passed else 0, *measures)
 
 
 _MEASURES = (
+    ("flagged", "fewer things that a person must look at", False),
+    ("fixed", "fixes more tests", True),
+    ("votes", "more candidates behave like it", True),
+    ("agreement", "does what the others do on more inputs, percent", True),
+    ("narrow", "changes more than the answers that tests ask for", False),
+    ("dirty", "changes its arguments on fewer inputs", False),
+    ("spill", "changes fewer answers outside the calls of the fixed tests", False),
+    ("new_errors", "fewer new errors", False),
+    ("others_passed", "passes more of the other candidates' tests, percent", True),
     ("critic_rank", "preferred by the critic", False),
-    ("fixed", "mends more tests", True),
-    ("votes", "more candidates reached the same product", True),
+    ("changed", "changes fewer answers", False),
     ("size", "smaller change", False),
     ("tokens", "fewer tokens", False),
     ("number", "lower number, all else equal", False),
 )
+_WITHOUT_NUMBERS = ("narrow", "critic_rank", "number")
 
 
-class _Heard:
+class _CriticRanks:
     """The critic's opinion by product: it sees equal products once, and means all of them."""
 
     def __init__(self, candidates: Sequence[CandidateFacts], opinion: CriticOpinion | None) -> None:
@@ -100,30 +129,72 @@ class _Heard:
         return evidence.tree in self._rejected
 
 
-def _place(candidate: CandidateFacts, heard: _Heard, votes: int) -> _Place:
+def _behaviour_key(evidence: Evidence, behaviour: BehaviourReport | None) -> Oid:
+    """Equal for products that behave the same on every input; where nothing was compared, for equal products."""
+    group = behaviour.group_of(evidence.tested_tree) if behaviour else ()
+    return group[0] if group else evidence.tested_tree
+
+
+def _votes(
+    candidates: Sequence[CandidateFacts], heard: _CriticRanks, behaviour: BehaviourReport | None
+) -> Counter[Oid]:
+    """How many candidates that passed, and were not rejected, behave the same."""
+    return Counter(
+        _behaviour_key(c.evidence, behaviour)
+        for c in candidates
+        if c.evidence and c.evidence.passed and not heard.rejects(c.evidence)
+    )
+
+
+def _rank(
+    candidate: CandidateFacts, heard: _CriticRanks, votes: Counter[Oid], behaviour: BehaviourReport | None
+) -> _Ranked:
     evidence = candidate.evidence
     passed = evidence is not None and evidence.passed
-    return _Place(
+    found = behaviour.of(evidence.tested_tree) if behaviour and evidence and passed else None
+    return _Ranked(
         number=candidate.number,
         passed=passed,
-        rejected=evidence is not None and evidence.passed and heard.rejects(evidence),
-        critic_rank=heard.rank(evidence) if evidence is not None and evidence.passed else 0,
-        fixed=len(evidence.fixed_ids) if evidence else 0,
-        votes=votes,
-        size=evidence.diff.size if evidence else 0,
-        tokens=candidate.tokens,
+        rejected=evidence is not None and passed and heard.rejects(evidence),
         gates_passed=_gates_passed(evidence),
+        flagged=len(needs_review(evidence.flags)) if evidence else 0,
+        fixed=len(evidence.fixed_ids) if evidence else 0,
+        votes=votes[_behaviour_key(evidence, behaviour)] if evidence and passed else 0,
+        agreement=round(100 * found.agreement) if found else 100,
+        narrow=int(found is not None and found.is_narrow),
+        dirty=found.dirty if found else 0,
+        spill=found.spill if found else 0,
+        new_errors=found.new_errors if found else 0,
+        others_passed=100 * candidate.others_passed // candidate.others_run if candidate.others_run else 100,
+        critic_rank=heard.rank(evidence) if evidence is not None and passed else 0,
+        changed=found.changed_outside if found else 0,
+        size=product_size(evidence) if evidence else 0,
+        tokens=candidate.tokens,
         why_not=_why_not(evidence),
     )
 
 
-def _votes(candidates: Sequence[CandidateFacts]) -> dict[int, int]:
-    keys = [_vote_key(candidate) for candidate in candidates]
-    return {c.number: keys.count(key) if key else 0 for c, key in zip(candidates, keys, strict=True)}
-
-
-def _vote_key(candidate: CandidateFacts) -> str:
-    return candidate.vote_key or (candidate.evidence.tree if candidate.evidence else "")
+def _with_doubts(
+    verdict: Verdict, candidates: Sequence[CandidateFacts], ranked: Sequence[_Ranked], *, trust_tests: bool
+) -> Verdict:
+    """Say whether the winner may be merged without a person, and if not, why."""
+    winner = next((c for c in candidates if c.number == verdict.winner), None)
+    if winner is None or winner.evidence is None:
+        return verdict
+    passing = {each.number: each for each in ranked if each.passed and not each.rejected}
+    contenders = [
+        Contender(
+            number=c.number,
+            evidence=c.evidence,
+            votes=passing[c.number].votes,
+            group=_behaviour_key(c.evidence, verdict.behaviour),
+        )
+        for c in candidates
+        if c.evidence is not None and c.number in passing
+    ]
+    doubts = find_doubts(verdict.winner, contenders, verdict.behaviour, verdict.critic, trust_tests=trust_tests)
+    inputs = telling_inputs(verdict.winner, contenders, verdict.behaviour) if doubts else ()
+    return replace(verdict, settled=not doubts, doubts=doubts, inputs=inputs)
 
 
 def _gates_passed(evidence: Evidence | None) -> int:
@@ -145,39 +216,39 @@ def _why_not(evidence: Evidence | None) -> str:
     return f"gate `{failed[0].name}`: {failed[0].detail or failed[0].outcome.value}" if failed else ""
 
 
-def _reason(place: _Place, rank: int, places: Sequence[_Place]) -> str:
-    if not place.passed:
-        return f"failed {place.why_not}" if place.why_not.startswith("gate") else place.why_not
-    if place.rejected:
+def _reason(each: _Ranked, rank: int, ranked: Sequence[_Ranked]) -> str:
+    if not each.passed:
+        return f"failed {each.why_not}" if each.why_not.startswith("gate") else each.why_not
+    if each.rejected:
         return "passed all gates, rejected by the critic"
     if rank == 1:
-        return "passed all gates" + (f"; {_advantage(place, places[1])}" if _has_rival(places) else "")
-    return f"passed all gates; behind candidate {places[rank - 2].number}: {_advantage(places[rank - 2], place)}"
+        return "passed all gates" + (f"; {_advantage(each, ranked[1])}" if _has_rival(ranked) else "")
+    return f"passed all gates; behind candidate {ranked[rank - 2].number}: {_advantage(ranked[rank - 2], each)}"
 
 
-def _has_rival(places: Sequence[_Place]) -> bool:
-    return len(places) > 1 and places[1].passed
+def _has_rival(ranked: Sequence[_Ranked]) -> bool:
+    return len(ranked) > 1 and ranked[1].passed
 
 
-def _advantage(better: _Place, worse: _Place) -> str:
-    """The first measure in which one place is ahead of another."""
+def _advantage(better: _Ranked, worse: _Ranked) -> str:
+    """The first measure in which one is ahead of another."""
     if worse.rejected and not better.rejected:
         return "the other was rejected by the critic"
     for name, words, more in _MEASURES:
         a, b = getattr(better, name), getattr(worse, name)
         if a != b and (a > b) == more:
-            return words if name in ("critic_rank", "number") else f"{words} ({a} against {b})"
+            return words if name in _WITHOUT_NUMBERS else f"{words} ({a} against {b})"
     return "all else equal"
 
 
-def _verdict_reason(winner: _Place | None, places: Sequence[_Place]) -> str:
-    if not places:
+def _verdict_reason(winner: _Ranked | None, ranked: Sequence[_Ranked]) -> str:
+    if not ranked:
         return "there was no candidate"
-    passed = [place for place in places if place.passed]
+    passed = [each for each in ranked if each.passed]
     if winner is not None:
-        rival = next((place for place in passed if place is not winner), None)
+        rival = next((each for each in passed if each is not winner), None)
         ahead = f"; ahead of candidate {rival.number}: {_advantage(winner, rival)}" if rival else ""
-        return f"candidate {winner.number} wins: {len(passed)} of {len(places)} passed all gates{ahead}"
+        return f"candidate {winner.number} wins: {len(passed)} of {len(ranked)} passed all gates{ahead}"
     if passed:
         return f"the critic rejected all {len(passed)} candidates that passed the gates"
-    return f"none of {len(places)} candidates passed all gates"
+    return f"none of {len(ranked)} candidates passed all gates"

@@ -133,9 +133,9 @@ def tests_section(result: SessionResult) -> Markup:
     judged = [candidate for candidate in result.candidates if candidate.evidence]
     new = [
         tag("li", f"Candidate {c.number} brings tests of its own: {c.evidence.new_tests_passed} pass on its product, "
-            f"{c.evidence.new_tests_failing_on_base} fail on base.")
+            f"{len(c.evidence.proving_tests)} fail on base.")
         for c in judged
-        if c.evidence and (c.evidence.new_tests_passed or c.evidence.new_tests_failing_on_base)
+        if c.evidence and (c.evidence.new_tests_passed or c.evidence.proving_tests)
     ]  # fmt: skip
     heads = ("Candidate", "Test", "Base", "Product")
     table = tag(

@@ -1,7 +1,7 @@
 """Other agents of a session: checked before anything is made, then each with its model, key, login and money."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -15,7 +15,7 @@ from gitmimo.llm.ledger import Account
 from gitmimo.llm.local import shared_server
 from gitmimo.llm.local_models import find_model
 from gitmimo.llm.metered import AgentRunBudget
-from gitmimo.llm.model import RemoteModel
+from gitmimo.llm.model import Model, RemoteModel
 from gitmimo.llm.prices import FREE
 from gitmimo.llm.providers import find_provider
 from gitmimo.llm.routing import Settings
@@ -62,11 +62,18 @@ def count_candidates(config: Config, staff: Staff) -> int:
     return config.count("candidates")
 
 
-def hire_for(config: Config, staff: Staff, pool: ModelPool) -> Callable[[int], ExternalAgent | None]:
-    """A function that gives a candidate's agent, None for our own. NoModel when one needs a model and has none."""
-    candidates = count_candidates(config, staff)
-    hires = {number: _hire(number, staff, config, pool, share=candidates) for number in range(1, candidates + 1)}
-    return hires.get
+class Workers:
+    """Who works as which candidate: a model in our own loop, or another agent's program with its money and login."""
+
+    def __init__(self, config: Config, staff: Staff, models: ModelPool) -> None:
+        """NoModel when an agent needs a model and has none."""
+        self._models = models
+        count = count_candidates(config, staff)
+        self._agents = {n: _hire(n, staff, config, models, share=count) for n in range(1, count + 1)}
+
+    def of(self, number: int) -> Model | ExternalAgent:
+        """Who works as this candidate."""
+        return self._agents.get(number) or self._models.metered(number, "work")
 
 
 def warnings_for(staff: Staff) -> tuple[str, ...]:

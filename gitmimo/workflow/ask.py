@@ -17,7 +17,7 @@ from gitmimo.records import CommandResult, Oid, Step, StopReason, Task, new_sess
 from gitmimo.redact import known_secrets, redact
 from gitmimo.sandbox.base import Limits
 from gitmimo.sandbox.probe import open_sandbox
-from gitmimo.workflow.judging import NO_TESTS
+from gitmimo.workflow.evaluate import NO_TESTS
 from gitmimo.workflow.models import open_models
 from gitmimo.workflow.places import session_directory, state_home
 

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from gitmimo.agent.external.runner import ExternalAgent
+from gitmimo.agent.interface import CandidateInput
 from gitmimo.agent.planning import temperature_for
-from gitmimo.agent.runner import CandidateInput, pick_strategy, run_candidate
+from gitmimo.agent.runner import pick_strategy, run_candidate
 from gitmimo.codec import dump_json
 from gitmimo.errors import MimoError
 from gitmimo.git import commit, refs, tree
@@ -16,11 +17,13 @@ from gitmimo.llm.model import Model
 from gitmimo.records import ActionKind, Oid, Step, StopReason, Trajectory, Usage
 from gitmimo.redact import redact
 from gitmimo.results import CandidateResult
-from gitmimo.workflow.dropped import find_dropped
-from gitmimo.workflow.plan import Plan
+from gitmimo.text import escape_controls
+from gitmimo.workflow.plan import Brief, Plan
 from gitmimo.workflow.progress import Interrupt, Observer, Progress
 from gitmimo.workflow.steps import TRAJECTORY, read_steps_at
 from gitmimo.workflow.workspace import CandidateWorkspace, Place, Surroundings, prepare_place, remove_place
+
+_MOST_NAMED = 5
 
 
 class StepRecorder:
@@ -69,11 +72,12 @@ def find_history(repository: Repository, place: Place) -> tuple[Step, ...]:
     return read_steps_at(repository, place.session, place.number, base=place.base, tip=tip)
 
 
-def attempt(
+def run_in_place(
     repository: Repository,
     plan: Plan,
     place: Place,
-    approach: str,
+    brief: Brief,
+    worker: Model | ExternalAgent,
     *,
     journal: Journal,
     observe: Observer,
@@ -81,15 +85,15 @@ def attempt(
 ) -> CandidateResult:
     """Have a place for a candidate, let it work there, after its earlier steps if it has any, and clear up."""
     number = place.number
-    history = find_history(repository, place) if plan.past else ()
     journal.intend("worktree", candidate=number, path=str(place.worktree), branch=place.branch)
+    history = find_history(repository, place) if brief.goes_on else ()
     prepare_place(repository, place, plan.surroundings)
     journal.done("worktree", candidate=number)
     try:
-        assignment = CandidateInput(
+        given = CandidateInput(
             task=plan.task,
             prefix=plan.prefix,
-            approach=approach,
+            approach=brief.approach,
             number=number,
             temperature=temperature_for(number),
             seed=number,
@@ -97,14 +101,14 @@ def attempt(
             protocol=plan.protocol,
             command_timeout_s=plan.surroundings.command_timeout_s,
             history=history,
+            feedback=brief.feedback,
         )
-        hire = plan.hire(number)
         result = work(
             repository,
             place,
             plan.surroundings,
-            assignment,
-            hire or plan.metered(number, "work"),
+            given,
+            worker,
             strategy=plan.strategy,
             journal=journal,
             observe=observe,
@@ -121,7 +125,7 @@ def work(
     repository: Repository,
     place: Place,
     surroundings: Surroundings,
-    assignment: CandidateInput,
+    given: CandidateInput,
     worker: Model | ExternalAgent,
     *,
     strategy: str,
@@ -135,8 +139,9 @@ def work(
     """
     started = time.monotonic()
     number = place.number
-    spent = sum((step.reply.usage for step in assignment.history), Usage())
-    cost = sum(step.reply.cost_usd or 0.0 for step in assignment.history)
+    chosen = "external" if isinstance(worker, ExternalAgent) else pick_strategy(strategy, worker, given.task.text)
+    spent = sum((step.reply.usage for step in given.history), Usage())
+    cost = sum(step.reply.cost_usd or 0.0 for step in given.history)
     recorder = StepRecorder(repository, place, surroundings)
 
     def on_step(step: Step) -> Oid:
@@ -150,34 +155,34 @@ def work(
         )
         return oid
 
-    observe(
-        Progress(
-            number=number,
-            phase="work",
-            model=worker.model if isinstance(worker, ExternalAgent) else worker.info.name,
-            text=assignment.approach.split("\n")[0][:60],
-        )
-    )
+    who = worker.model if isinstance(worker, ExternalAgent) else worker.info.name
+    observe(Progress(number=number, phase="work", model=who, text=given.approach.split("\n")[0][:60]))
     workspace = CandidateWorkspace(repository, place, surroundings, cancelled=interrupt.is_set)
     try:
         workspace.set_up()
-        if isinstance(worker, ExternalAgent):
-            trajectory = ended_before(assignment.history, strategy="external") or worker(
-                assignment, workspace, on_step=on_step, stop=interrupt.reason
-            )
+        ended = None if _has_answer(given) else ended_before(given.history, strategy=chosen)
+        if ended is not None:
+            trajectory = ended
+        elif isinstance(worker, ExternalAgent):
+            trajectory = worker(given, workspace, on_step=on_step, stop=interrupt.reason)
         else:
-            trajectory = ended_before(
-                assignment.history, strategy=pick_strategy(strategy, worker, assignment.task.text)
-            ) or run_candidate(assignment, workspace, worker, strategy=strategy, on_step=on_step, stop=interrupt.reason)
+            trajectory = run_candidate(
+                given, workspace, worker, strategy=chosen, on_step=on_step, stop=interrupt.reason
+            )
     except MimoError as exc:
         trajectory = Trajectory(
-            steps=assignment.history, stop_reason=StopReason.ERROR, summary=exc.message, usage=spent, cost_usd=cost
+            steps=given.history, stop_reason=StopReason.ERROR, summary=exc.message, usage=spent, cost_usd=cost
         )
     if workspace.is_tampered:
         said = "it replaced the worktree's `.git`, so its work is not judged"
         trajectory = replace(trajectory, stop_reason=StopReason.TAMPERED, summary=said)
-    result = _result(repository, place, assignment, worker, strategy, trajectory, recorder.tip)
+    result = _result(repository, place, given, worker, chosen, trajectory, recorder.tip)
     return replace(result, dropped=find_dropped(repository, place), seconds=time.monotonic() - started)
+
+
+def _has_answer(given: CandidateInput) -> bool:
+    """Whether something was said about the work that the history ends with: then it is not the end."""
+    return bool(given.history) and any(each.after_step >= given.history[-1].number for each in given.feedback)
 
 
 def ended_before(history: Sequence[Step], *, strategy: str) -> Trajectory | None:
@@ -211,7 +216,7 @@ def ended_before(history: Sequence[Step], *, strategy: str) -> Trajectory | None
 def _result(
     repository: Repository,
     place: Place,
-    assignment: CandidateInput,
+    given: CandidateInput,
     worker: Model | ExternalAgent,
     strategy: str,
     trajectory: Trajectory,
@@ -223,9 +228,9 @@ def _result(
     return CandidateResult(
         number=place.number,
         branch=place.branch.removeprefix("refs/heads/"),
-        approach=assignment.approach,
+        approach=given.approach,
         model=worker.model if isinstance(worker, ExternalAgent) else worker.info.name,
-        strategy="external" if isinstance(worker, ExternalAgent) else strategy,
+        strategy=strategy,
         status=trajectory.stop_reason.value,
         commit=tip,
         tree=tree.without_mimo(repository, repository.tree_of(tip)),
@@ -245,3 +250,31 @@ def _last(step: Step) -> str:
     action = step.actions[-1]
     about = (action.path or action.text).strip().split("\n")[0]
     return f"{action.kind.value} {about}"[:60]
+
+
+def find_dropped(repository: Repository, place: Place) -> tuple[str, ...]:
+    """Say what will be thrown away, for people; to be asked while the candidate's worktree stands.
+
+    Not noticed: files below `.mimo/` that git ignores, and what was changed there and changed back.
+    """
+    found = []
+    now = tree.snapshot(repository, place.worktree, parent=place.base, index=place.index)
+    before, after = _memory(repository, repository.tree_of(place.base)), _memory(repository, now)
+    changed = sorted(path for path in {*before, *after} if before.get(path) != after.get(path))
+    if changed:
+        found.append(f"its changes below `.mimo/` were dropped: {_names(changed)}")
+    hooks = sorted(path.name for path in (place.private_git / "hooks").glob("*") if not path.name.endswith(".sample"))
+    if hooks:
+        found.append(f"it planted git hooks, in a throw-away repository where none of ours runs: {_names(hooks)}")
+    return tuple(found)
+
+
+def _memory(repository: Repository, root: Oid) -> dict[str, Oid]:
+    """What lies below `.mimo/`, without the records of steps, which are ours."""
+    entries = repository.list_paths(root)
+    return {e.path: e.oid for e in entries if e.path.startswith(".mimo/") and not e.path.startswith(f"{TRAJECTORY}/")}
+
+
+def _names(paths: list[str]) -> str:
+    more = f" and {len(paths) - _MOST_NAMED} more" if len(paths) > _MOST_NAMED else ""
+    return ", ".join(f"`{escape_controls(path, newlines=False)}`" for path in paths[:_MOST_NAMED]) + more

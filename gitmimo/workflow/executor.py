@@ -2,14 +2,18 @@
 
 from typing import Protocol
 
+from gitmimo.agent.external.runner import ExternalAgent
+from gitmimo.config import Config
 from gitmimo.evidence import Evidence
 from gitmimo.git.repository import Repository
 from gitmimo.journal import Journal
-from gitmimo.records import Oid
+from gitmimo.llm.model import Model
+from gitmimo.records import Oid, SessionId
 from gitmimo.results import CandidateResult
-from gitmimo.workflow.candidates import attempt
-from gitmimo.workflow.judging import Judge
-from gitmimo.workflow.plan import Plan
+from gitmimo.workflow.candidates import run_in_place
+from gitmimo.workflow.evaluate import SessionEvaluator
+from gitmimo.workflow.on_ray.driver import RayExecutor
+from gitmimo.workflow.plan import Brief, Plan
 from gitmimo.workflow.progress import Interrupt, Observer
 from gitmimo.workflow.workspace import Place
 
@@ -17,12 +21,20 @@ from gitmimo.workflow.workspace import Place
 class Executor(Protocol):
     """Does the work of a session. Safe for a thread a candidate."""
 
-    def attempt(
-        self, plan: Plan, place: Place, approach: str, *, journal: Journal, observe: Observer, interrupt: Interrupt
+    def run_candidate(
+        self,
+        plan: Plan,
+        place: Place,
+        brief: Brief,
+        worker: Model | ExternalAgent,
+        *,
+        journal: Journal,
+        observe: Observer,
+        interrupt: Interrupt,
     ) -> CandidateResult:
         """Let one candidate work to its end; its steps stand on its branch in the session's repository."""
 
-    def evaluate(self, judge: Judge, result: CandidateResult, *, interrupt: Interrupt) -> Evidence:
+    def judge(self, evaluator: SessionEvaluator, candidate: int, product: Oid) -> Evidence:
         """Judge a candidate's product once the base was measured. CheckError when nothing could be found out."""
 
     def close(self) -> None:
@@ -35,20 +47,32 @@ class LocalExecutor:
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
 
-    def attempt(
-        self, plan: Plan, place: Place, approach: str, *, journal: Journal, observe: Observer, interrupt: Interrupt
+    def run_candidate(
+        self,
+        plan: Plan,
+        place: Place,
+        brief: Brief,
+        worker: Model | ExternalAgent,
+        *,
+        journal: Journal,
+        observe: Observer,
+        interrupt: Interrupt,
     ) -> CandidateResult:
         """See `Executor`."""
-        return attempt(self._repository, plan, place, approach, journal=journal, observe=observe, interrupt=interrupt)
+        return run_in_place(
+            self._repository, plan, place, brief, worker, journal=journal, observe=observe, interrupt=interrupt
+        )
 
-    def evaluate(self, judge: Judge, result: CandidateResult, *, interrupt: Interrupt) -> Evidence:
-        """See `Executor`; the judge was given the interrupt when it was made."""
-        return judge.evaluate(_product(result))
+    def judge(self, evaluator: SessionEvaluator, candidate: int, product: Oid) -> Evidence:
+        """See `Executor`."""
+        return evaluator.evaluate(product)
 
     def close(self) -> None:
         """Nothing outlives a call."""
 
 
-def _product(result: CandidateResult) -> Oid:
-    assert result.commit is not None
-    return result.commit
+def open_executor(repository: Repository, config: Config, session: SessionId, interrupt: Interrupt) -> Executor:
+    """The executor that the configuration names. ConfigError when it is not to be had."""
+    if config.text("executor") == "ray":
+        return RayExecutor(repository, config, session, interrupt)
+    return LocalExecutor(repository)

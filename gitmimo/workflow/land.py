@@ -11,12 +11,14 @@ from gitmimo.errors import MimoError, NeedsPerson, RefMoved, UsageError
 from gitmimo.evidence import Evidence
 from gitmimo.git import commit, merge, notes, ops, refs, tree
 from gitmimo.git.mending import mend_checkout
+from gitmimo.git.objects import TREE, Entry
 from gitmimo.git.repository import Repository
 from gitmimo.journal import Journal, read_journal
-from gitmimo.records import Oid
+from gitmimo.records import Oid, SessionId
 from gitmimo.results import CandidateResult, SessionResult
 
 SUBJECT_LENGTH = 72
+KEPT_TREES = "refs/mimo/trees/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,18 @@ class Landing:
     branch: str
     fast_forward: bool
     evidence: Evidence | None = None
+
+
+def keep_trees(repository: Repository, session: SessionId, number: int, evidence: Evidence) -> None:
+    """Keep the product and the tree that was tested, so that a result, or a review, can be made of them later."""
+    trees = {"product": evidence.tree, "tested": evidence.tested_tree}
+    trees |= {"result": evidence.result_tree} if evidence.result_tree else {}
+    trees |= {"tests": evidence.tests_tree} if evidence.tests_tree else {}
+    made = repository.write_tree(Entry(name, TREE, tree) for name, tree in sorted(trees.items()))
+    ref = f"{KEPT_TREES}{session}/{number}"
+    before = refs.read_ref(repository, ref)
+    if before != made:
+        refs.update_ref(repository, ref, made, expected=before, reason="mimo: candidate judged")
 
 
 def write_result(

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from gitmimo.config import Config
 from gitmimo.errors import NeedsPerson, UsageError
-from gitmimo.evaluator.suspicion import needs_review
 from gitmimo.evidence import Evidence
 from gitmimo.git import refs
 from gitmimo.git.holding import hold_objects
@@ -16,10 +15,10 @@ from gitmimo.locks import hold_lock
 from gitmimo.records import Oid, utc_now
 from gitmimo.results import SessionResult
 from gitmimo.workflow import land
+from gitmimo.workflow.evaluate import SessionEvaluator, open_evaluator
 from gitmimo.workflow.evidence_notes import Outcome
 from gitmimo.workflow.evidence_search import record_outcome
 from gitmimo.workflow.history import sessions_directory
-from gitmimo.workflow.judging import Judge, make_judge
 from gitmimo.workflow.progress import Observer, Progress
 from gitmimo.workflow.session_branches import drop_branches
 
@@ -28,18 +27,18 @@ def merge_at_the_end(
     repository: Repository,
     config: Config,
     result: SessionResult,
-    judge: Judge | None = None,
+    judge: SessionEvaluator | None = None,
     *,
     observe: Observer,
     warn: Callable[[str], None],
 ) -> SessionResult:
     """Merge because `start` was asked to; where a person is needed, say so and leave the result branch.
 
-    A person is needed where the winner's evidence is flagged for review and no critic has looked at it either.
+    A person is needed where the evidence does not settle the verdict.
     """
-    doubts = _unreviewed(result)
-    if doubts:
-        warn(f"not merged, because a person should look at it first: {'; '.join(doubts[:3])}")
+    verdict = result.verdict
+    if verdict is None or not verdict.settled:
+        warn(f"not merged, needs a person: {'; '.join(verdict.doubts[:3] if verdict else ())}")
         return result
     try:
         merge_session(repository, config, result, observe=observe, judge=judge)
@@ -57,7 +56,7 @@ def merge_session(
     number: int | None = None,
     into: str | None = None,
     observe: Observer,
-    judge: Judge | None = None,
+    judge: SessionEvaluator | None = None,
 ) -> land.Landing:
     """Bring a session's result, or candidate `number` of it, into a branch. See `land.merge_result`."""
     branch = into or result.target_branch
@@ -77,7 +76,7 @@ def merge_session(
 
         def recheck(merged: Oid) -> Evidence:
             target = refs.read_ref(repository, f"refs/heads/{branch}")
-            checker = make_judge(repository, config, target or result.base, result.session)
+            checker = open_evaluator(repository, config, target or result.base, result.session)
             try:
                 checker.measure_base()
                 return checker.evaluate(merged)
@@ -112,16 +111,6 @@ def _note_choice(
         reason = f"candidate {number} was merged instead of {winner}"
         outcome = Outcome(label="passed_over", commit=merged, reason=reason, at=utc_now())
         record_outcome(repository, result.result_commit, outcome)
-
-
-def _unreviewed(result: SessionResult) -> tuple[str, ...]:
-    """What a person should look at in the winner's product, when no critic gave an opinion on it."""
-    verdict = result.verdict
-    winner = next((c for c in result.candidates if verdict and c.number == verdict.winner), None)
-    if verdict is None or winner is None or winner.evidence is None:
-        return ()
-    was_read = verdict.critic is not None and not verdict.critic.failed and bool(verdict.critic.order)
-    return () if was_read else needs_review(winner.evidence.flags)
 
 
 def mend_cut_off_merge(repository: Repository, path: Path) -> None:

@@ -44,13 +44,9 @@ class ModelPool:
         return self.is_near or (bool(self.workers) and all(provider_of(model.name) in _NEAR for model in self.workers))
 
     @property
-    def has_critic(self) -> bool:
-        """Whether somebody reviews the diffs."""
-        return self.critic is not None
-
-    def opened(self) -> "ModelPool":
-        """Itself: it is open."""
-        return self
+    def critic_name(self) -> str:
+        """The model that reviews the diffs; empty when nobody does."""
+        return self.critic.name if self.critic else ""
 
     def close(self) -> None:
         """Let go of connections, the local server and the ledger."""

@@ -11,9 +11,9 @@ from gitmimo.git.repository import Repository
 from gitmimo.git.tree import without_mimo
 from gitmimo.records import Oid, SessionId, Step, is_session_id
 from gitmimo.results import CandidateResult, SessionResult, SessionStatus
+from gitmimo.workflow.evaluate import SessionEvaluator
 from gitmimo.workflow.evidence_notes import DamagedNote, EvidenceNote
 from gitmimo.workflow.evidence_search import FoundNote, find_by_session, find_evidence
-from gitmimo.workflow.judging import Judge
 from gitmimo.workflow.steps import find_tip, has_object, read_steps
 
 _SESSION = re.compile(r"^\s*\*?\s*Mimo-Session: ([0-9a-v]{10})\s*$", re.MULTILINE)
@@ -90,7 +90,7 @@ def explain_line(repository: Repository, path: str, line: int, *, rev: str = "HE
 
 def find_breaking_step(
     repository: Repository,
-    judge: Judge,
+    judge: SessionEvaluator,
     result: SessionResult,
     candidate: CandidateResult,
     *,

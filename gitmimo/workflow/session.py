@@ -1,4 +1,4 @@
-"""The conductor: one session from its task to its result branch, phase by phase."""
+"""One session, from its task to its result branch: rounds of candidates until the evidence settles which one wins."""
 
 import contextlib
 import os
@@ -8,11 +8,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from gitmimo.agent.interface import Feedback
 from gitmimo.agent.planning import approaches_for
+from gitmimo.behaviour import BehaviourReport
 from gitmimo.codec import to_json
 from gitmimo.errors import CheckError, MimoError
 from gitmimo.evaluator.verdict import decide
-from gitmimo.evidence import CandidateFacts, Verdict
+from gitmimo.evidence import CandidateFacts, CriticOpinion, Evidence, Verdict
 from gitmimo.git import refs
 from gitmimo.git.holding import hold_objects
 from gitmimo.git.repository import Repository
@@ -21,125 +23,271 @@ from gitmimo.journal import Journal
 from gitmimo.locks import hold_lock
 from gitmimo.records import SessionId, StopReason, new_session_id, utc_now
 from gitmimo.results import CandidateResult, SessionResult, SessionStatus
-from gitmimo.workflow import land
+from gitmimo.workflow import feedback, land
+from gitmimo.workflow.agents import Workers
 from gitmimo.workflow.cleaning import clear_session
+from gitmimo.workflow.evaluate import SessionEvaluator
 from gitmimo.workflow.executor import Executor
 from gitmimo.workflow.history import LOCK_NAME, STOP_NAME, sessions_directory
-from gitmimo.workflow.judging import Judge
-from gitmimo.workflow.kept_trees import keep_trees
+from gitmimo.workflow.models import ModelPool
 from gitmimo.workflow.places import session_directory
-from gitmimo.workflow.plan import Plan, fan_outs
+from gitmimo.workflow.plan import Brief, Plan, next_round
 from gitmimo.workflow.progress import Interrupt, Observer, Progress
-from gitmimo.workflow.standing import close, is_over, say_tests, status_after
+from gitmimo.workflow.reviewer import Reviewer
+from gitmimo.workflow.status import close, how_to_go_on, is_over, say_tests, status_after, with_winner, without_winner
 from gitmimo.workflow.workspace import Place
 
 
-@dataclass(slots=True)
-class Conductor:
+@dataclass(slots=True, kw_only=True)
+class SessionRunner:
     """Runs one session. Make it, then call `run` once."""
 
     repository: Repository
     plan: Plan
-    judge: Judge
+    models: ModelPool
+    workers: Workers
+    evaluator: SessionEvaluator
     executor: Executor
+    reviewer: Reviewer
     observe: Observer
     interrupt: Interrupt
     session: SessionId = field(default_factory=new_session_id)
+    _journal: Journal = field(init=False)
+    _base_tests: "Future[None]" = field(init=False)
     _results: dict[int, CandidateResult] = field(default_factory=dict)
+    _told_again: set[int] = field(default_factory=set)  # candidates that have had their reasons once
     _started: float = field(default_factory=time.monotonic)
 
     def run(self) -> SessionResult:
-        """Conduct the session; what was made until a failure stays reachable and recorded."""
+        """Run the session; what was made until a failure stays reachable and recorded."""
         directory = sessions_directory(self.repository) / self.session
         directory.mkdir(parents=True, exist_ok=True)
         (directory / STOP_NAME).unlink(missing_ok=True)
         self.interrupt.watch(directory / STOP_NAME)
         with (
             hold_lock(directory / LOCK_NAME),
-            contextlib.closing(Journal(directory / "journal.jsonl")) as journal,
+            contextlib.closing(Journal(directory / "journal.jsonl")) as self._journal,
             hold_objects(self.repository, self.session),
         ):
-            opening = self._opening()
-            self._open(opening, journal)
+            opening = self._open()
             try:
-                result = self._conduct(opening, journal)
+                result = self._run(opening)
             except MimoError as exc:
                 result = self._cut_off(opening, exc)
-                journal.done("session", result=result)
+                self._journal.done("session", result=result)
                 if result.status is SessionStatus.ERROR:
                     raise
             else:
-                journal.done("session", result=result)
+                self._journal.done("session", result=result)
         self.observe(Progress(number=0, phase="done", text=result.status.value))
         return result
 
-    def _opening(self) -> SessionResult:
-        return SessionResult(
-            session=self.session,
-            status=SessionStatus.RUNNING,
-            task=self.plan.task.text,
-            base=self.plan.base,
-            target_branch=self.plan.target_branch,
-            started=utc_now(),
-            assumptions=self.plan.assumptions,
-        )
-
-    def _open(self, opening: SessionResult, journal: Journal) -> None:
-        """Write the first line, or the line that it goes on, and keep the base."""
-        past = self.plan.past
-        process = {"process": os.getpid(), "process_start": process_start(os.getpid())}
-        if past is None:
-            told = to_json(opening)
-            facts = {name: told[name] for name in ("task", "base", "target_branch", "started", "assumptions")}
-            journal.intend("session", **facts, **process, settings=self.plan.settings)
-        else:
-            journal.intend("resumed", **process)
-            clear_session(self.repository, self.session, self._directory)
-            self._results = {
-                n: r
-                for n, r in past.results.items()
-                if r.evidence is not None and is_over(r, max_steps=self.plan.max_steps)
-            }
-        kept = refs.base_ref(self.session)
-        if refs.read_ref(self.repository, kept) is None:
-            refs.update_ref(self.repository, kept, self.plan.base, expected=None, reason="mimo: session base")
-
-    @property
-    def _directory(self) -> Path:
-        return session_directory(self.repository, self.session, root=self.plan.worktree_root)
-
-    def _cut_off(self, opening: SessionResult, exc: MimoError) -> SessionResult:
-        """How the session stands when a phase failed: asked to stop, or for good."""
-        status = status_after({}, self.interrupt.reason() or StopReason.ERROR)
-        message = exc.message if status is SessionStatus.ERROR else self._how_to_go_on("stopped")
-        return replace(self._closing(opening), status=status, message=message)
-
-    def _how_to_go_on(self, reason: str) -> str:
-        return f"{reason}; what was made is kept, go on with: git mimo resume {self.session}"
-
-    def _conduct(self, opening: SessionResult, journal: Journal) -> SessionResult:
+    def _run(self, opening: SessionResult) -> SessionResult:
+        """Measure the base beside the work, search, and publish what won."""
         past = self.plan.past
         if past is not None and past.decided is not None:
-            return self._publish(past.decided, journal)
+            return self._publish(past.decided)
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="base") as pool:
-            base_tests = pool.submit(self._measure_base, journal)
+            self._base_tests = pool.submit(self._measure_base)
             try:
-                if self._results:
-                    base_tests.result()  # says whether what was reached before is enough
-                self._attempt(journal, base_tests)
-                base_tests.result()
+                verdict = self._search()
+                self._base_tests.result()
             except MimoError:
                 self.interrupt.request(StopReason.ERROR)
                 raise
-        verdict = self._decide()
-        result = replace(self._closing(opening), verdict=verdict, skill=self._skill(verdict))
+        result = replace(self._closing(opening), verdict=verdict)
         if verdict.winner is None:
-            return self._without_winner(result, verdict)
-        result = replace(result, status=SessionStatus.PASSED, message=verdict.reason)
-        journal.done("decided", result=result)
-        return self._publish(result, journal)
+            return without_winner(result, verdict, self.interrupt.reason())
+        result = with_winner(result, verdict)
+        self._journal.done("decided", result=result)
+        return self._publish(result)
 
-    def _publish(self, result: SessionResult, journal: Journal) -> SessionResult:
+    def _search(self) -> Verdict:
+        """Rounds of candidates: each judged, compared and reviewed; until it is settled, or there are no more."""
+        verdict = self._decide() if self._results else None
+        while not self._is_enough(verdict):
+            passed = any(result.evidence and result.evidence.passed for result in self._results.values())
+            numbers = next_round(
+                self.plan.candidates,
+                self._results,
+                rungs=self.plan.rungs,
+                at_once=self.plan.fan_out_at_once,
+                one_at_a_time=passed or self.models.takes_turns,
+            )
+            if not numbers:
+                break
+            self._run_round(numbers, feedback.for_next_round(self._results, verdict))
+            verdict = self._decide()
+            if self._answer_critic(verdict):
+                verdict = self._decide()
+        return verdict or decide([])
+
+    def _is_enough(self, verdict: Verdict | None) -> bool:
+        """Whether no other candidate needs to be paid: a settled winner that left no failing test, or a limit."""
+        if self.interrupt.is_set() or any(r.status == StopReason.BUDGET for r in self._results.values()):
+            return True
+        winner = self._results.get(verdict.winner) if verdict and verdict.winner is not None else None
+        if verdict is None or winner is None or winner.evidence is None:
+            return False
+        return verdict.settled and self.evaluator.is_complete(winner.evidence)
+
+    def _run_round(self, numbers: Sequence[int], told: tuple[Feedback, ...]) -> None:
+        """Let these candidates work at the same time, where they don't only wait for each other."""
+        approaches = self._approaches(plans=len(numbers) > 1)
+        if len(numbers) == 1 or self.models.takes_turns:
+            for number in numbers:
+                if not self.interrupt.is_set():
+                    self._results[number] = self._candidate(number, approaches[number - 1], told)
+            return
+        with ThreadPoolExecutor(max_workers=len(numbers), thread_name_prefix="candidate") as pool:
+            running = {n: pool.submit(self._candidate, n, approaches[n - 1], told) for n in numbers}
+            for number, future in running.items():
+                self._results[number] = future.result()
+
+    def _candidate(self, number: int, approach: str, told: tuple[Feedback, ...]) -> CandidateResult:
+        """One candidate's life: it works, is judged, and has one chance to answer what the gates said."""
+        kept = self._results.get(number)
+        if kept is not None:
+            return kept
+        worked = self._worked_before(number)
+        brief = Brief(approach=approach, feedback=told, goes_on=self.plan.past is not None)
+        result = self._judge(worked or self._work(number, brief))
+        said = feedback.of_gates(result)
+        if said is not None and self._may_answer(result):
+            result = self._answer(result, said)
+        self._journal.done("candidate", result=result)
+        tests, used = say_tests(result.evidence), result.usage.total
+        self.observe(
+            Progress(
+                number=number, phase="done", text=result.status, tests=tests, tokens=used, cost_usd=result.cost_usd
+            )
+        )
+        return result
+
+    def _may_answer(self, result: CandidateResult) -> bool:
+        """Whether a candidate can be told what spoke against it: once, when it thought that it had finished."""
+        is_own = result.agent == "mimo" and result.strategy == "shell" and result.status == StopReason.FINISHED
+        return is_own and result.number not in self._told_again and not self.interrupt.is_set()
+
+    def _answer(self, result: CandidateResult, said: Feedback) -> CandidateResult:
+        """Let a candidate go on from its work with what was said; a second product takes the place of the first."""
+        self._told_again.add(result.number)
+        self.observe(Progress(number=result.number, phase="work", text="told why it was refused; it goes on"))
+        again = self._work(result.number, Brief(approach=result.approach, feedback=(said,), goes_on=True))
+        if again.tree == result.tree:
+            return replace(again, status=result.status, summary=result.summary, evidence=result.evidence)
+        return self._judge(again)
+
+    def _answer_critic(self, verdict: Verdict) -> bool:
+        """Tell rejected candidates the critic's remarks, once; whether one of them made something new."""
+        changed = False
+        for number in verdict.critic.rejected if verdict.critic else ():
+            result = self._results[number]
+            said = feedback.of_critic(result, verdict)
+            if said is not None and self._may_answer(result):
+                again = self._results[number] = self._answer(result, said)
+                self._journal.done("candidate", result=again)
+                changed = changed or again.tree != result.tree
+        return changed
+
+    def _work(self, number: int, brief: Brief) -> CandidateResult:
+        place = Place(
+            session=self.session,
+            number=number,
+            base=self.plan.base,
+            branch=refs.branch_ref(refs.candidate_branch(self.session, number, prefix=self.plan.branch_prefix)),
+            directory=self._directory,
+        )
+        return self.executor.run_candidate(
+            self.plan,
+            place,
+            brief,
+            self.workers.of(number),
+            journal=self._journal,
+            observe=self.observe,
+            interrupt=self.interrupt,
+        )
+
+    def _judge(self, result: CandidateResult) -> CandidateResult:
+        """Add the evidence; a session that is asked to stop leaves it to be found when it goes on."""
+        self._base_tests.result()
+        if result.commit is None or result.commit == self.plan.base or self.interrupt.is_set():
+            return result
+        if result.status == StopReason.TAMPERED:
+            return result
+        self.observe(Progress(number=result.number, phase="test"))
+        try:
+            evidence = self.executor.judge(self.evaluator, result.number, result.commit)
+        except CheckError:
+            if not self.interrupt.is_set():
+                raise
+            return result
+        land.keep_trees(self.repository, self.session, result.number, evidence)
+        return replace(result, evidence=replace(evidence, flags=(*result.dropped, *evidence.flags)))
+
+    def _decide(self) -> Verdict:
+        """What all evidence says: tests, each other's tests, behaviour, the critic's opinion."""
+        self._base_tests.result()
+        judged = dict(sorted(self._results.items()))
+        passing = {n: r.evidence for n, r in judged.items() if r.evidence is not None and r.evidence.passed}
+        crossed: dict[int, tuple[int, int]] = {}
+        behaviour = opinion = None
+        if passing and not self.interrupt.is_set():
+            self.observe(Progress(number=0, phase="compare"))
+            crossed = self.evaluator.cross_examine(passing)
+            behaviour = None if self.plan.trust_tests else self.evaluator.compare(passing)
+            opinion = self._review(passing, behaviour)
+        facts = [
+            CandidateFacts(
+                number=n,
+                evidence=result.evidence,
+                tokens=result.usage.total,
+                others_passed=crossed.get(n, (0, 0))[0],
+                others_run=crossed.get(n, (0, 0))[1],
+            )
+            for n, result in judged.items()
+        ]
+        return decide(facts, opinion, behaviour, trust_tests=self.plan.trust_tests)
+
+    def _review(self, passing: dict[int, Evidence], behaviour: BehaviourReport | None) -> CriticOpinion | None:
+        self.observe(Progress(number=0, phase="review"))
+        return self.reviewer.review(
+            passing,
+            behaviour,
+            workers=tuple({self._results[number].model for number in passing}),
+            base_output=self.evaluator.baseline.report.output if self.evaluator.baseline.failed_ids else "",
+        )
+
+    def _approaches(self, *, plans: bool) -> tuple[str, ...]:
+        """One for each candidate: planned once by a model where several start together, else the built-in ones."""
+        builtin = approaches_for(self.plan.candidates, self.plan.strategy)
+        before = self.plan.past.approaches if self.plan.past else ()
+        if len(before) >= len(builtin):
+            return before
+        if not plans or not self.plan.plans_approaches or self.models.takes_turns or self.plan.fan_out_at_once:
+            return builtin
+        self.observe(Progress(number=0, phase="plan", text=f"planning {len(builtin)} approaches"))
+        model = self.models.metered(0, "plan")
+        planned = approaches_for(len(builtin), self.plan.strategy, task=self.plan.task, model=model)
+        self._journal.done("approaches", approaches=planned)
+        return planned
+
+    def _measure_base(self) -> None:
+        self.observe(Progress(number=0, phase="base", text="running the tests of the base commit"))
+        try:
+            text = self.evaluator.measure_base()
+        except MimoError:
+            self.interrupt.request(StopReason.ERROR)
+            raise
+        self._journal.done("base", text=text)
+        self.observe(Progress(number=0, phase="base", tests=text))
+
+    def _worked_before(self, number: int) -> CandidateResult | None:
+        """A candidate that had ended, but was not judged yet, when the session was cut off."""
+        found = self.plan.past.results.get(number) if self.plan.past else None
+        return found if found is not None and is_over(found, max_steps=self.plan.max_steps) else None
+
+    def _publish(self, result: SessionResult) -> SessionResult:
         """Put the winner on the result branch; doing it again changes nothing."""
         self.observe(Progress(number=0, phase="land"))
         number = result.verdict.winner if result.verdict else None
@@ -149,159 +297,51 @@ class Conductor:
             result,
             winner,
             prefix=self.plan.branch_prefix,
-            journal=journal,
+            journal=self._journal,
         )
         result = replace(result, result_branch=branch, result_commit=tip, seconds=time.monotonic() - self._started)
-        journal.done("landed", result=result)
+        self._journal.done("landed", result=result)
         return result
 
-    def _measure_base(self, journal: Journal) -> None:
-        self.observe(Progress(number=0, phase="base", text="running the tests of the base commit"))
-        try:
-            text = self.judge.measure_base()
-        except MimoError:
-            self.interrupt.request(StopReason.ERROR)
-            raise
-        journal.done("base", text=text)
-        self.observe(Progress(number=0, phase="base", tests=text))
-
-    def _attempt(self, journal: Journal, base_tests: "Future[None]") -> None:
-        """Skill first, then candidate 1, then the others when it failed; or all together."""
-        if self.plan.skill is not None:
-            replayed = self.plan.skill(base_tests.result)
-            if replayed is not None:
-                if replayed.evidence is not None:
-                    keep_trees(self.repository, self.session, 0, replayed.evidence)
-                self._results[0] = replayed
-                journal.done("candidate", result=replayed)
-                if replayed.evidence and replayed.evidence.passed:
-                    return
-        count = self.plan.candidates
-        approaches = approaches_for(count, self.plan.strategy)
-        together = (tuple(range(1, count + 1)),)
-        for group in together if self.plan.fan_out_at_once else fan_outs(count, self.plan.rungs):
-            if self.interrupt.is_set() or self._is_solved():
-                break
-            if len(group) > 1 and not self.plan.takes_turns() and self.plan.plans_approaches:
-                approaches = self._plan_approaches(approaches, journal)
-            self._run_group(group, approaches, journal, base_tests)
-            if self._out_of_budget():
-                break
-
-    def _plan_approaches(self, builtin: tuple[str, ...], journal: Journal) -> tuple[str, ...]:
-        before = self.plan.past.approaches if self.plan.past else ()
-        if len(before) >= len(builtin):
-            return before
-        self.observe(Progress(number=0, phase="plan", text=f"planning {len(builtin)} approaches"))
-        model = self.plan.metered(0, "plan")
-        planned = approaches_for(len(builtin), self.plan.strategy, task=self.plan.task, model=model)
-        journal.done("approaches", approaches=planned)
-        return planned
-
-    def _run_group(
-        self, group: Sequence[int], approaches: Sequence[str], journal: Journal, base_tests: "Future[None]"
-    ) -> None:
-        if len(group) == 1 or self.plan.takes_turns():
-            for number in group:
-                if self.interrupt.is_set() or (self._is_solved() and not self.plan.fan_out_at_once):
-                    break
-                self._results[number] = self._candidate(number, approaches[number - 1], journal, base_tests)
-            return
-        with ThreadPoolExecutor(max_workers=len(group), thread_name_prefix="candidate") as pool:
-            running = {
-                number: pool.submit(self._candidate, number, approaches[number - 1], journal, base_tests)
-                for number in group
-            }
-            for number, future in running.items():
-                self._results[number] = future.result()
-
-    def _candidate(self, number: int, approach: str, journal: Journal, base_tests: "Future[None]") -> CandidateResult:
-        kept = self._results.get(number)
-        if kept is not None:
-            return kept
-        result = self._worked_before(number) or self._work(number, approach, journal)
-        base_tests.result()
-        result = self._judge(result)
-        journal.done("candidate", result=result)
-        tests, used = say_tests(result.evidence), result.usage.total
-        self.observe(
-            Progress(
-                number=number, phase="done", text=result.status, tests=tests, tokens=used, cost_usd=result.cost_usd
-            )
-        )
-        return result
-
-    def _worked_before(self, number: int) -> CandidateResult | None:
-        """A candidate that had ended, but was not judged yet, when the session was cut off."""
-        found = self.plan.past.results.get(number) if self.plan.past else None
-        return found if found is not None and is_over(found, max_steps=self.plan.max_steps) else None
-
-    def _work(self, number: int, approach: str, journal: Journal) -> CandidateResult:
-        place = Place(
+    def _open(self) -> SessionResult:
+        """Write the first line of the journal, or the line that it goes on, and keep the base."""
+        past = self.plan.past
+        opening = SessionResult(
             session=self.session,
-            number=number,
+            status=SessionStatus.RUNNING,
+            task=self.plan.task.text,
             base=self.plan.base,
-            branch=refs.branch_ref(refs.candidate_branch(self.session, number, prefix=self.plan.branch_prefix)),
-            directory=self._directory,
+            target_branch=self.plan.target_branch,
+            started=utc_now(),
+            assumptions=self.plan.assumptions,
         )
-        return self.executor.attempt(
-            self.plan,
-            place,
-            approach,
-            journal=journal,
-            observe=self.observe,
-            interrupt=self.interrupt,
-        )
+        process = {"process": os.getpid(), "process_start": process_start(os.getpid())}
+        if past is None:
+            told = to_json(opening)
+            facts = {name: told[name] for name in ("task", "base", "target_branch", "started", "assumptions")}
+            self._journal.intend("session", **facts, **process, settings=self.plan.settings)
+        else:
+            self._journal.intend("resumed", **process)
+            clear_session(self.repository, self.session, self._directory)
+            self._results = {
+                n: r
+                for n, r in past.results.items()
+                if r.evidence is not None and is_over(r, max_steps=self.plan.max_steps)
+            }
+        kept = refs.base_ref(self.session)
+        if refs.read_ref(self.repository, kept) is None:
+            refs.update_ref(self.repository, kept, self.plan.base, expected=None, reason="mimo: session base")
+        return opening
 
-    def _judge(self, result: CandidateResult) -> CandidateResult:
-        """Add the evidence; a session that is asked to stop leaves it to be found when it goes on."""
-        if result.commit is None or result.commit == self.plan.base or self.interrupt.is_set():
-            return result
-        if result.status == StopReason.TAMPERED:
-            return result
-        self.observe(Progress(number=result.number, phase="test"))
-        try:
-            evidence = self.executor.evaluate(self.judge, result, interrupt=self.interrupt)
-        except CheckError:
-            if not self.interrupt.is_set():
-                raise
-            return result
-        keep_trees(self.repository, self.session, result.number, evidence)
-        return replace(result, evidence=replace(evidence, flags=(*result.dropped, *evidence.flags)))
+    @property
+    def _directory(self) -> Path:
+        return session_directory(self.repository, self.session, root=self.plan.worktree_root)
 
-    def _is_solved(self) -> bool:
-        """Whether a candidate passed and left nothing to hope for, so that no other needs to be paid."""
-        return any(r.evidence is not None and self.judge.is_complete(r.evidence) for r in self._results.values())
-
-    def _out_of_budget(self) -> bool:
-        return any(result.status == StopReason.BUDGET for result in self._results.values())
-
-    def _decide(self) -> Verdict:
-        facts = [
-            CandidateFacts(number=number, evidence=result.evidence, tokens=result.usage.total)
-            for number, result in sorted(self._results.items())
-        ]
-        passing = {f.number: f.evidence for f in facts if f.evidence is not None and f.evidence.passed}
-        opinion = None
-        if set(passing) - {0} and not self.interrupt.is_set():  # a skill's replay alone costs no call
-            self.observe(Progress(number=0, phase="review"))
-            opinion = self.plan.critic(tuple(passing), passing, self._results)
-        return decide(facts, opinion)
-
-    def _skill(self, verdict: Verdict) -> str | None:
-        """The skill that solved the task, when one did: candidate 0 is always a skill's replay."""
-        return self._results[0].approach.split()[1] if verdict.winner == 0 else None
-
-    def _without_winner(self, result: SessionResult, verdict: Verdict) -> SessionResult:
-        status = status_after(self._results, self.interrupt.reason())
-        errors = dict.fromkeys(c.summary for c in result.candidates if c.status == StopReason.ERROR and c.summary)
-        message = "; ".join(errors) if status is SessionStatus.ERROR else verdict.reason
-        if status is SessionStatus.BUDGET:
-            limits = dict.fromkeys(c.summary for c in result.candidates if c.status == StopReason.BUDGET and c.summary)
-            message = "; ".join(limits) or message
-        if status in (SessionStatus.INTERRUPTED, SessionStatus.BUDGET):
-            message = self._how_to_go_on(message or status.value)
-        return replace(result, status=status, message=message)
+    def _cut_off(self, opening: SessionResult, exc: MimoError) -> SessionResult:
+        """How the session stands when a phase failed: asked to stop, or for good."""
+        status = status_after({}, self.interrupt.reason() or StopReason.ERROR)
+        message = exc.message if status is SessionStatus.ERROR else how_to_go_on("stopped", self.session)
+        return replace(self._closing(opening), status=status, message=message)
 
     def _closing(self, opening: SessionResult) -> SessionResult:
         return close(opening, self._results, seconds=time.monotonic() - self._started)

@@ -1,36 +1,33 @@
-"""From a task and a configuration to a finished session: every check first, then the conductor."""
+"""From a task and a configuration to a finished session: every check first, then the runner."""
 
 import contextlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 from gitmimo.agent.clarity import check_clarity, with_answers
-from gitmimo.agent.external.runner import ExternalAgent
 from gitmimo.config import Config
-from gitmimo.evaluator.critic import ask_critic
-from gitmimo.evidence import CriticOpinion, Evidence
-from gitmimo.git import patch, refs, tree
+from gitmimo.git import refs
 from gitmimo.git.repository import Repository
 from gitmimo.llm.budget import LimitUsage
 from gitmimo.memory.prefix import match_text, prefix_text
 from gitmimo.records import Oid, SessionId, Task, new_session_id
 from gitmimo.redact import known_secrets, redact
-from gitmimo.results import CandidateResult, SessionResult
-from gitmimo.workflow.agents import Staff, choose_staff, count_candidates, hire_for, warnings_for
-from gitmimo.workflow.choose_executor import open_executor
+from gitmimo.results import SessionResult
+from gitmimo.workflow.agents import Workers, choose_staff, count_candidates, warnings_for
+from gitmimo.workflow.evaluate import SessionEvaluator, open_evaluator, visible_import_roots, visible_test_command
+from gitmimo.workflow.executor import open_executor
 from gitmimo.workflow.gc import clean_orphans
 from gitmimo.workflow.history import Past
-from gitmimo.workflow.judging import Judge, make_judge, visible_import_roots, visible_test_command
-from gitmimo.workflow.late_models import LateModels, Models
 from gitmimo.workflow.memory_home import memory_view
 from gitmimo.workflow.merging import merge_at_the_end
-from gitmimo.workflow.models import ModelPool, ladder_height, open_models
+from gitmimo.workflow.models import ladder_height, open_models
 from gitmimo.workflow.notify import notify
 from gitmimo.workflow.places import session_directory
 from gitmimo.workflow.plan import Plan
 from gitmimo.workflow.progress import Interrupt, Observer
-from gitmimo.workflow.session import Conductor
+from gitmimo.workflow.reviewer import Reviewer
+from gitmimo.workflow.session import SessionRunner
 from gitmimo.workflow.settings import settings_to_keep
 from gitmimo.workflow.trust import require_trust
 from gitmimo.workflow.workspace import Surroundings
@@ -96,7 +93,7 @@ def run_session(
     interrupt: Interrupt,
     warn: Callable[[str], None],
 ) -> SessionResult:
-    """Conduct a session, new or with what it had reached before, to its end, the merge included where asked for."""
+    """Run a session, new or with what it had reached before, to its end, the merge included where asked for."""
     staff = choose_staff(config)
     for warning in warnings_for(staff):
         warn(warning)
@@ -104,42 +101,41 @@ def run_session(
     def warn_of_limit(usage: LimitUsage) -> None:
         warn(usage.warning)
 
-    pool = _models(
-        repository, config, session, base, task_text, needs_model=staff.needs_model, on_warning=warn_of_limit
-    )
+    models = open_models(repository, config, session, needs_model=staff.needs_model, on_warning=warn_of_limit)
     try:
-        hire = _hire(config, staff, pool)
-        judge = make_judge(repository, config, base, session, task_text=task_text, cancelled=interrupt.is_set)
+        workers = Workers(config, staff, models)
+        evaluator = open_evaluator(repository, config, base, session, task_text=task_text, cancelled=interrupt.is_set)
         with (
-            contextlib.closing(judge),
+            contextlib.closing(evaluator),
             contextlib.closing(open_executor(repository, config, session, interrupt)) as executor,
         ):
             plan = replace(
-                _plan(repository, config, task_text, base, session, pool, judge, observe),
+                _plan(repository, config, task_text, base, evaluator),
                 candidates=count_candidates(config, staff),
-                hire=hire,
                 plans_approaches=staff.needs_model,
                 target_branch=target_branch,
-                settings=settings_to_keep(config),
                 past=past,
                 assumptions=assumptions,
             )
-            conductor = Conductor(
+            runner = SessionRunner(
                 repository=repository,
                 plan=plan,
-                judge=judge,
+                models=models,
+                workers=workers,
+                evaluator=evaluator,
                 executor=executor,
+                reviewer=Reviewer(repository, models, base=base, task=task_text, rules=plan.prefix),
                 observe=observe,
                 interrupt=interrupt,
                 session=session,
             )
-            result = conductor.run()
+            result = runner.run()
             if config["merge"] and result.result_commit is not None:
-                result = merge_at_the_end(repository, config, result, judge, observe=observe, warn=warn)
+                result = merge_at_the_end(repository, config, result, evaluator, observe=observe, warn=warn)
             notify(config.text("notify"), repository, result, warn=warn)
             return result
     finally:
-        pool.close()
+        models.close()
         with contextlib.suppress(OSError):
             session_directory(repository, session, root=config.text("worktreeDir")).rmdir()
 
@@ -163,45 +159,8 @@ def clarify(
     )
 
 
-def _hire(config: Config, staff: Staff, pool: Models) -> Callable[[int], ExternalAgent | None]:
-    """Who works as a candidate; checked now, or where a skill comes first when a candidate is needed."""
-    if isinstance(pool, LateModels):
-        return lambda number: hire_for(config, staff, pool.opened())(number)
-    return hire_for(config, staff, pool.opened())
-
-
-def _models(
-    repository: Repository,
-    config: Config,
-    session: SessionId,
-    base: Oid,
-    task_text: str,
-    *,
-    needs_model: bool,
-    on_warning: Callable[[LimitUsage], None],
-) -> Models:
-    """Open the models now, so that what is missing is said before anything is made; later where a skill comes first.
-
-    A skill that fits needs no model, no key and no network. When its replay fails, the model is asked for then.
-    """
-
-    def open_pool() -> ModelPool:
-        return open_models(repository, config, session, needs_model=needs_model, on_warning=on_warning)
-
-    return open_pool()
-
-
-def _plan(
-    repository: Repository,
-    config: Config,
-    task_text: str,
-    base: Oid,
-    session: SessionId,
-    pool: Models,
-    judge: Judge,
-    observe: Observer,
-) -> Plan:
-    command = visible_test_command(judge.bench.tests)
+def _plan(repository: Repository, config: Config, task_text: str, base: Oid, evaluator: SessionEvaluator) -> Plan:
+    command = visible_test_command(evaluator.bench.tests)
     return Plan(
         task=Task(
             text=task_text.strip(),
@@ -211,10 +170,10 @@ def _plan(
         base=base,
         target_branch=repository.head_branch(),
         surroundings=Surroundings(
-            sandbox=judge.bench.sandbox,
+            sandbox=evaluator.bench.sandbox,
             test_command=command,
-            tests=judge.bench.tests,
-            import_roots=visible_import_roots(judge),
+            tests=evaluator.bench.tests,
+            import_roots=visible_import_roots(evaluator),
             setup_command=config.text("setup"),
             network=bool(config["sandbox.network"]),
             test_timeout_s=config.seconds("testTimeout"),
@@ -224,21 +183,19 @@ def _plan(
             linked=config.texts("worktree.link"),
             known_secrets=known_secrets(os.environ),
             protected=config.texts("protected"),
-            base_suite=judge.base_suite,
+            base_suite=evaluator.base_suite,
         ),
         prefix=_prefix(repository, config, base, task_text),
-        metered=pool.metered,
-        critic=_critic(repository, pool, task_text, base, _prefix(repository, config, base, task_text)),
         candidates=config.count("candidates"),
         fan_out_at_once=config.text("fanout") == "all",
         rungs=ladder_height(config),
-        takes_turns=lambda: pool.takes_turns,
         strategy=config.text("strategy"),
         protocol=config.text("protocol"),
         max_steps=config.count("maxSteps"),
-        timeout_s=config.seconds("timeout"),
         branch_prefix=config.text("branchPrefix"),
         worktree_root=config.text("worktreeDir"),
+        settings=settings_to_keep(config),
+        trust_tests=bool(config["trustTests"]),
     )
 
 
@@ -247,30 +204,6 @@ def _prefix(repository: Repository, config: Config, base: Oid, task_text: str) -
     view = memory_view(repository, config, base)
     parts = (prefix_text(repository, view), match_text(repository, view, task_text))
     return "\n\n".join(part for part in parts if part.strip())
-
-
-def _critic(
-    repository: Repository, pool: Models, task_text: str, base: Oid, rules: str
-) -> Callable[[Sequence[int], Mapping[int, Evidence], Mapping[int, CandidateResult]], CriticOpinion | None]:
-    def ask(
-        numbers: Sequence[int], evidence: Mapping[int, Evidence], results: Mapping[int, CandidateResult]
-    ) -> CriticOpinion | None:
-        if not pool.has_critic:
-            return None
-        base_tree = tree.without_mimo(repository, repository.tree_of(base))
-        diffs = {
-            number: patch.diff_text(repository, base_tree, evidence[number].tree).decode("utf-8", "replace")
-            for number in numbers
-        }
-        return ask_critic(
-            pool.metered(0, "critic"),
-            task=task_text,
-            rules=rules,
-            diffs=diffs,
-            evidence=evidence,
-        )
-
-    return ask
 
 
 def _says_from_where(repository: Repository, base: Oid, branch: str | None) -> str:

@@ -5,8 +5,9 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
+from gitmimo.behaviour import Difference, DifferenceKind
 from gitmimo.errors import LimitReached, RateLimited
-from gitmimo.evaluator.critic import ask_critic
+from gitmimo.evaluator.critic import Critic, Submission
 from gitmimo.evidence import CriticOpinion, DiffFacts, Evidence, FileChange, Gate, Outcome
 from gitmimo.llm.model import Model
 from gitmimo.records import Message, Oid
@@ -45,7 +46,8 @@ def judge(model: Model, *diffs: str, rules: str = "") -> CriticOpinion:
         )
         for number, diff in enumerate(diffs, start=1)
     }
-    return ask_critic(model, task="add numbers", rules=rules, diffs=dict(enumerate(diffs, start=1)), evidence=evidence)
+    shown = {number: Submission(diff=diff, evidence=evidence[number]) for number, diff in enumerate(diffs, start=1)}
+    return Critic(model, task="add numbers", rules=rules).review(shown)
 
 
 def test_rubric_is_written_before_any_diff_is_shown() -> None:
@@ -131,10 +133,42 @@ def test_large_diff_is_cut_in_the_middle() -> None:
 def test_only_the_first_five_products_are_looked_at_each_once() -> None:
     model = critic(calls=100)
     diffs = [f"+{'x' * n}" for n in range(8, 0, -1)]
-    opinion = judge(model, *diffs, diffs[-1])
-    assert opinion.order == ((8, 7, 6, 5, 4),)
+    opinion = judge(model, diffs[0], *diffs)
+    assert opinion.order == ((1, 3, 4, 5, 6),)
     assert len(model.calls) == 1 + 5 + 20
 
 
 def test_nothing_to_judge_is_no_opinion() -> None:
     assert judge(ScriptedModel([])).failed
+
+
+def test_changed_answers_are_shown_and_asked_about_first() -> None:
+    model = critic()
+    evidence = Evidence(tree=Oid("t"), tested_tree=Oid("t"), base=Oid("b"), gates=())
+    difference = Difference(function="f", call="f(2)", before="1", after="3", kind=DifferenceKind.OTHER_ANSWER)
+    shown = Submission(diff="+x", evidence=evidence, differences=(difference,))
+    Critic(model, task="add", base_output="E assert 1 == 2").review({1: shown})
+    prompt = model.calls[1][0].content
+    assert "for `f(2)` the old code gives 1, the new one 3" in prompt
+    assert "E assert 1 == 2" in prompt
+    assert prompt.index("one by one") < prompt.index("go through the\nchecklist")
+
+
+def test_small_model_is_asked_about_the_answers_only() -> None:
+    model = ScriptedModel(["VERDICT: REJECT"])
+    evidence = Evidence(tree=Oid("t"), tested_tree=Oid("t"), base=Oid("b"), gates=())
+    opinion = Critic(model, task="add", is_brief=True).review({1: Submission(diff="+x", evidence=evidence)})
+    assert (opinion.rejected, len(model.calls)) == ((1,), 1)
+
+
+def test_what_was_said_once_is_not_asked_again() -> None:
+    model = critic("+two")
+    one, two = (
+        Submission(diff=diff, evidence=Evidence(tree=Oid(diff), tested_tree=Oid(diff), base=Oid("b"), gates=()))
+        for diff in ("+one", "+two")
+    )
+    reviewer = Critic(model, task="add", is_self_review=True)
+    assert reviewer.review({1: one}).order == ((1,),)
+    assert reviewer.review({1: one, 2: two}).order == ((2,), (1,))
+    assert reviewer.review({2: two, 1: one}).is_self_review
+    assert len(model.calls) == 1 + 2 + 2

@@ -125,11 +125,11 @@ def test_new_tests_are_counted_on_a_track_of_their_own(honest_judge: Judge) -> N
     more = NEW_TEST + "\n\ndef test_wrong():\n    assert add(1, 1) == 3\n\n\ndef test_always():\n    assert True\n"
     evidence = honest_judge({"calc/core.py": RIGHT, "tests/test_more.py": more})
     assert evidence.passed
-    assert (evidence.new_tests_passed, evidence.new_tests_failing_on_base) == (2, 1)
+    assert (evidence.new_tests_passed, len(evidence.proving_tests)) == (2, 1)
     assert gate(evidence, "new tests").outcome is Outcome.PASS
     assert "1 of the candidate's own tests fail" in evidence.flags
 
 
 def test_new_tests_that_need_the_candidates_fixture_run_with_it(honest_judge: Judge) -> None:
     evidence = honest_judge({"calc/core.py": RIGHT, **HONEST["fixture added to conftest"]})
-    assert (evidence.new_tests_passed, evidence.new_tests_failing_on_base) == (1, 1)
+    assert (evidence.new_tests_passed, len(evidence.proving_tests)) == (1, 1)

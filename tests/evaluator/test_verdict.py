@@ -1,26 +1,53 @@
 """The verdict follows from the evidence alone."""
 
 import itertools
+from typing import Any
 
 import pytest
 
+from gitmimo.behaviour import Answer, BehaviourReport, Difference, DifferenceKind, ProductBehaviour, Split
 from gitmimo.evaluator.verdict import decide, rank_without_critic
 from gitmimo.evidence import CandidateFacts, CriticOpinion, DiffFacts, Evidence, FileChange, Gate, Outcome, Verdict
 from gitmimo.records import Oid
 
 
 def facts(
-    number: int, *, tree: str = "", outcome: Outcome = Outcome.PASS, fixed: int = 0, size: int = 10, tokens: int = 100
+    number: int,
+    *,
+    tree: str = "",
+    outcome: Outcome = Outcome.PASS,
+    fixed: int = 0,
+    size: int = 10,
+    tokens: int = 100,
+    flags: tuple[str, ...] = (),
+    path: str = "a.py",
+    others: tuple[int, int] = (0, 0),
 ) -> CandidateFacts:
     evidence = Evidence(
         tree=Oid(tree or f"tree{number}"),
-        tested_tree=Oid("t"),
+        tested_tree=Oid(tree or f"tree{number}"),
         base=Oid("b"),
         gates=(Gate(name="product", outcome=Outcome.PASS), Gate(name="suite", outcome=outcome, detail="2 broke")),
         fixed_ids=tuple(f"t{n}" for n in range(fixed)),
-        diff=DiffFacts(files=(FileChange(path="a", status="M", added=size),)),
+        diff=DiffFacts(
+            files=(FileChange(path=path, status="M", added=size), FileChange(path="t", status="A", added=99))
+        ),
+        landed_tests=("t",),
+        flags=flags,
     )
-    return CandidateFacts(number=number, evidence=evidence, tokens=tokens)
+    return CandidateFacts(
+        number=number, evidence=evidence, tokens=tokens, others_passed=others[0], others_run=others[1]
+    )
+
+
+def report(*products: ProductBehaviour, groups: tuple[tuple[str, ...], ...] = (), **counts: Any) -> BehaviourReport:
+    """A report over products named as in `facts`."""
+    named = tuple(tuple(map(Oid, group)) for group in groups) or tuple((each.tree,) for each in products)
+    return BehaviourReport(base=Oid("b"), products=products, groups=named, **{"inputs": 100, "fixed_calls": 4} | counts)
+
+
+def product(number: int, **counts: Any) -> ProductBehaviour:
+    return ProductBehaviour(tree=Oid(f"tree{number}"), **{"changed": 9} | counts)
 
 
 def winner(*candidates: CandidateFacts, opinion: CriticOpinion | None = None) -> int | None:
@@ -63,9 +90,10 @@ def test_smaller_product_then_fewer_tokens_then_lower_number_win() -> None:
     assert winner(facts(2), facts(1)) == 1
 
 
-def test_critic_orders_what_passed_and_rescues_nothing() -> None:
+def test_critic_orders_what_the_evidence_leaves_open_and_rescues_nothing() -> None:
     opinion = CriticOpinion(order=((3,), (2,), (1,)))
-    assert winner(facts(1, fixed=3), facts(2), facts(3, outcome=Outcome.FAIL), opinion=opinion) == 2
+    assert winner(facts(1, size=3), facts(2), facts(3, outcome=Outcome.FAIL), opinion=opinion) == 2
+    assert winner(facts(1, fixed=3), facts(2), opinion=opinion) == 1
 
 
 def test_tie_of_the_critic_is_broken_by_the_evidence() -> None:
@@ -109,6 +137,105 @@ def test_rejection_of_one_product_counts_for_all_equal_ones() -> None:
     assert winner(*candidates, opinion=CriticOpinion(order=((3,),), rejected=(1,))) == 3
 
 
-def test_products_that_differ_in_layout_only_are_votes() -> None:
-    one, two = (CandidateFacts(number=n, evidence=facts(n).evidence, vote_key="k") for n in (2, 3))
-    assert winner(facts(1, size=1), one, two) == 2
+def test_own_tests_do_not_make_a_change_larger() -> None:
+    assert winner(facts(1, size=11), facts(2)) == 2
+    with_more = facts(2)
+    assert with_more.evidence is not None
+    assert with_more.evidence.diff.size == 109
+
+
+def test_flagged_product_loses_to_a_clean_one() -> None:
+    assert winner(facts(1, size=1, flags=("review: is equal to everything",)), facts(2)) == 2
+
+
+def test_tests_of_the_others_count_before_size() -> None:
+    assert winner(facts(1, size=1, others=(1, 3)), facts(2, others=(3, 3))) == 2
+
+
+def test_equal_behaviour_is_a_vote() -> None:
+    behaviour = report(product(1), product(2), product(3), groups=(("tree2", "tree3"), ("tree1",)))
+    verdict = decide([facts(1, size=1), facts(2), facts(3)], behaviour=behaviour)
+    assert verdict.winner == 2
+    assert verdict.ranking[0].votes == 2
+    assert verdict.settled, verdict.doubts
+
+
+@pytest.mark.parametrize(
+    ("worse", "words"),
+    [
+        ({"spill": 5, "spill_inputs": 50}, "changes fewer answers outside the calls of the fixed tests (0 against 5)"),
+        ({"dirty": 2}, "changes its arguments on fewer inputs (0 against 2)"),
+        ({"new_errors": 2}, "fewer new errors (0 against 2)"),
+        ({"near_fixed": 20, "near_fixed_changed": 1}, "changes more than the answers that tests ask for"),
+    ],
+)
+def test_behaviour_decides_between_products_that_pass(worse: dict[str, int], words: str) -> None:
+    verdict = decide([facts(1, size=1), facts(2)], behaviour=report(product(1, **worse), product(2)))
+    assert verdict.winner == 2
+    assert words in verdict.reason
+
+
+ONE = [facts(1, fixed=1)]
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "doubt"),
+    [
+        (report(product(1)), ""),
+        (report(product(1), fixed_calls=1), "only 1 calls of fixed tests show what is right"),
+        (report(product(1), fixed_calls=0), "no test that failed before shows what is right"),
+        (report(product(1, changed=0), fixed_calls=0), ""),
+        (report(product(1, dirty=1)), "it changes its arguments on 1 inputs"),
+        (report(product(1, near_fixed=20, near_fixed_changed=2)), "it may be made for those inputs only"),
+        (report(product(1, spill=9, spill_inputs=20, near_fixed=10, near_fixed_changed=2)), "answers near tests that"),
+        (report(product(1, spill=9, spill_inputs=20, near_fixed=10, near_fixed_changed=9)), ""),
+        (report(product(1, new_errors=4)), "it raises an error on 4 inputs"),
+        (BehaviourReport(base=Oid("b"), problem="no function changed"), ""),
+        (None, ""),
+    ],
+)
+def test_one_product_alone_is_settled_by_enough_evidence_only(behaviour: BehaviourReport | None, doubt: str) -> None:
+    verdict = decide(ONE, behaviour=behaviour)
+    assert verdict.winner == 1
+    assert verdict.settled is not bool(doubt), verdict.doubts
+    assert doubt in "; ".join(verdict.doubts)
+    assert decide(ONE, behaviour=behaviour, trust_tests=True).settled
+
+
+def test_documents_need_no_second_opinion() -> None:
+    assert decide([facts(1, path="README.md")]).settled
+    assert not decide([facts(1)]).settled
+
+
+def test_two_that_disagree_are_a_question_with_its_inputs() -> None:
+    split = Split(
+        function="a.py::f",
+        call="f(1)",
+        before="0",
+        answers=(Answer(trees=(Oid("tree1"),), answer="5"), Answer(trees=(Oid("tree2"),), answer="7")),
+    )
+    verdict = decide([facts(1, fixed=1), facts(2, fixed=1)], behaviour=report(product(1), product(2), splits=(split,)))
+    assert not verdict.settled
+    assert verdict.doubts == ("candidate 2 passed as well and behaves otherwise than candidate 1",)
+    assert verdict.inputs == ("f(1): before 0; candidate 1 5, candidate 2 7",)
+
+
+def test_difference_from_before_is_shown_where_one_is_alone() -> None:
+    difference = Difference(function="f", call="f(2)", before="1", after="3", kind=DifferenceKind.OTHER_ANSWER)
+    verdict = decide(ONE, behaviour=report(product(1, differences=(difference,)), fixed_calls=1))
+    assert verdict.inputs == ("f(2): before 1; now 3",)
+
+
+def test_flag_is_a_doubt_that_no_critic_and_no_trust_lifts() -> None:
+    flagged = [facts(1, fixed=1, flags=("review: ends processes without clean-up",))]
+    opinion = CriticOpinion(order=((1,),), model="other/model")
+    for trust in (False, True):
+        verdict = decide(flagged, opinion, report(product(1)), trust_tests=trust)
+        assert verdict.doubts == ("ends processes without clean-up",)
+
+
+def test_critic_of_another_model_confirms_and_a_self_review_does_not() -> None:
+    thin = report(product(1), fixed_calls=1)
+    assert decide(ONE, CriticOpinion(order=((1,),)), thin).settled
+    assert not decide(ONE, CriticOpinion(order=((1,),), is_self_review=True), thin).settled
+    assert not decide(ONE, CriticOpinion(failed="down"), thin).settled

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gitmimo.workflow.plan import fan_outs
+from gitmimo.workflow.plan import next_round
 from tests.conftest import GitBuilder
 from tests.project import PROJECT, RIGHT, WRONG, mimo, writes
 from tests.scripted_server import Answer, Request, ScriptedServer
@@ -49,10 +49,22 @@ def walks(request: Request) -> Answer:
         (1, 2, ((1,),)),
     ],
 )
-def test_fan_outs_put_one_candidate_on_each_rung_and_the_rest_on_the_last(
+def test_rounds_put_one_candidate_on_each_rung_and_the_rest_on_the_last(
     candidates: int, rungs: int, expected: tuple[tuple[int, ...], ...]
 ) -> None:
-    assert fan_outs(candidates, rungs) == expected
+    done: list[int] = []
+    rounds = []
+    while started := next_round(candidates, done, rungs=rungs):
+        rounds.append(started)
+        done += started
+    assert tuple(rounds) == expected
+
+
+def test_after_a_product_that_passed_one_more_starts_and_with_all_at_once_everybody() -> None:
+    assert next_round(4, {1}, one_at_a_time=True) == (2,)
+    assert next_round(4, {0, 1, 3}) == (2, 4)
+    assert next_round(4, (), at_once=True, one_at_a_time=True) == (1, 2, 3, 4)
+    assert next_round(2, {1, 2}) == ()
 
 
 def test_a_ladder_starts_cheap_and_climbs_only_when_the_cheap_model_failed(

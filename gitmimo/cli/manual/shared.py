@@ -5,7 +5,7 @@ from gitmimo.config import OPTIONS, Option
 EXIT_CODES = (
     ("0", "done"),
     ("1", "a negative answer: no candidate passed, a verdict is stale, there are differences"),
-    ("2", "a person is needed: a conflict, an approval"),
+    ("2", "a person is needed: a conflict, an approval, a result that the evidence does not settle"),
     ("3", "a budget or limit was reached"),
     ("128", "it could not be done; stderr says why, with a hint that can be pasted"),
     ("129", "the command line was not understood"),

@@ -18,7 +18,6 @@ from gitmimo.evaluator.bench import Bench, FreshTree, fresh_tree, layout_of
 from gitmimo.evaluator.layout import Layout
 from gitmimo.evaluator.protected import is_test_file
 from gitmimo.git.repository import Repository
-from gitmimo.git.tree import without_mimo
 from gitmimo.records import Oid
 
 LANGUAGES: tuple[Language, ...] = (PythonLanguage(),)
@@ -37,13 +36,14 @@ def compare_behaviour(
 ) -> BehaviourReport:
     """Run base and products on the same inputs and say where they differ.
 
-    `products` are trees with base's tests in place; equal ones count once. `fixed_tests` are ids of tests that fail on
-    base and are to be fixed: what they call is meant to change. Costs one run of the tests and about `seconds`
-    besides; setup commands are run for each tree. Project code runs in the bench's environment only. CheckError when
-    it was cancelled; everything else that goes wrong is the report's `problem`.
+    `products` are trees with base's tests and `.mimo/` in place; equal ones count once. `fixed_tests` are ids of tests
+    that fail on base and are to be fixed: what they call is meant to change. Costs one run of the tests, two where
+    there are such tests or new functions, and about `seconds` besides; setup commands are run for each tree. Project
+    code runs in the bench's environment only. CheckError when it was cancelled; everything else that goes wrong is the
+    report's `problem`.
     """
     started = time.monotonic()
-    base = without_mimo(bench.repository, baseline.tree)
+    base = baseline.tree
     trees = tuple(dict.fromkeys(products))
     bench = replace(bench, tests=baseline.tests)
     for language in LANGUAGES:
@@ -140,11 +140,12 @@ class _Comparison:
         )
 
     def _record(self, changed: Changed) -> tuple[Call, ...]:
-        """Calls made by tests and examples on base, and on a product where functions are new; else invented ones."""
+        """Calls made by tests and examples on base, and on a product: a test that fails on base stops at its first
+        wrong answer, and new functions are not there; else invented ones."""
         calls: list[Call] = []
         fixed = set(self.fixed_tests)
         for tree, functions in ((self.base, changed.functions), (self.trees[0], changed.functions | changed.added)):
-            if functions and (tree == self.base or changed.added or not calls):
+            if functions and (tree == self.base or changed.added or fixed or not calls):
                 opened = self._open(tree)
                 told = self.language.record(opened.fresh, opened.layout, functions, self.cancelled)
                 calls += told.calls

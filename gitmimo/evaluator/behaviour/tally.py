@@ -95,6 +95,7 @@ def make_report(
         functions=tuple(sorted({call.function for call in compared.calls})),
         unreached=unreached,
         calls=seeds,
+        fixed_calls=sum(call.is_near_fixed and not call.is_variant for call in compared.calls),
         inputs=len(compared.calls),
         valid=len(valid),
         dropped=compared.dropped,

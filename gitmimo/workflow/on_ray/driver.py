@@ -2,16 +2,16 @@
 
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, cast
 
 from gitmimo import __version__
+from gitmimo.agent.external.runner import ExternalAgent
 from gitmimo.cancel import CancelToken
 from gitmimo.config import Config
-from gitmimo.errors import CheckError, MimoError
+from gitmimo.errors import CheckError
 from gitmimo.evidence import Evidence
 from gitmimo.git import bundle, refs, tree
 from gitmimo.git.repository import Repository
@@ -19,8 +19,8 @@ from gitmimo.journal import Journal
 from gitmimo.llm.model import ChatRequest, Model
 from gitmimo.records import Oid, SessionId, StopReason, Usage
 from gitmimo.results import CandidateResult
-from gitmimo.workflow.candidates import attempt, find_history
-from gitmimo.workflow.judging import Judge
+from gitmimo.workflow.candidates import find_history, run_in_place
+from gitmimo.workflow.evaluate import SessionEvaluator
 from gitmimo.workflow.on_ray import cluster
 from gitmimo.workflow.on_ray.letters import (
     CandidateOrder,
@@ -34,7 +34,7 @@ from gitmimo.workflow.on_ray.letters import (
 )
 from gitmimo.workflow.on_ray.worker import run_candidate, run_evaluation
 from gitmimo.workflow.places import repository_key
-from gitmimo.workflow.plan import Plan
+from gitmimo.workflow.plan import Brief, Plan
 from gitmimo.workflow.progress import Interrupt, Observer, Progress
 from gitmimo.workflow.steps import read_steps_at
 from gitmimo.workflow.workspace import Place
@@ -51,7 +51,7 @@ class _Desk:
     turn: int
     place: Place
     observe: Observer
-    model: Callable[[], Model] | None = None
+    model: Model | None = None
     journal: Journal | None = None
     tip: Oid = Oid("")
 
@@ -78,33 +78,40 @@ class RayExecutor:
         self._reader = threading.Thread(target=self._read_letters, name="ray-mailbox", daemon=True)
         self._reader.start()
 
-    def attempt(
-        self, plan: Plan, place: Place, approach: str, *, journal: Journal, observe: Observer, interrupt: Interrupt
+    def run_candidate(
+        self,
+        plan: Plan,
+        place: Place,
+        brief: Brief,
+        worker: Model | ExternalAgent,
+        *,
+        journal: Journal,
+        observe: Observer,
+        interrupt: Interrupt,
     ) -> CandidateResult:
         """See `Executor`."""
-        if plan.hire(place.number) is not None:
-            return attempt(
-                self._repository, plan, place, approach, journal=journal, observe=observe, interrupt=interrupt
+        if isinstance(worker, ExternalAgent):
+            return run_in_place(
+                self._repository, plan, place, brief, worker, journal=journal, observe=observe, interrupt=interrupt
             )
-        if plan.past:
+        if brief.goes_on:
             find_history(self._repository, place)
-        metered = plan.metered(place.number, "work")
         began = time.monotonic()
         result: CandidateResult | None = None
         for turn in range(_TURNS):
-            desk = _Desk(turn, place, observe, lambda: metered, journal)
+            desk = _Desk(turn, place, observe, worker, journal)
             self._take_desk(desk, place.number)  # from here on no step of an earlier turn is taken
             tip = desk.tip = refs.read_ref(self._repository, place.branch) or place.base
             order = CandidateOrder(
-                order=self._order(place, turn, tip), plan=_for_worker(plan), approach=approach, branch=place.branch,
-                model=metered.info,
+                order=self._order(place, turn, tip), plan=_for_worker(plan), brief=brief, branch=place.branch,
+                model=worker.info,
             )  # fmt: skip
             result = self._run(run_candidate, order, "mimo-candidate", place.number)
             if result is not None or interrupt.is_set():
                 break
             observe(Progress(number=place.number, phase="work", text="its worker was lost; another goes on"))
         self._desks.pop(place.number, None)
-        found = result or self._cut_off(plan, place, approach, metered.info.name)
+        found = result or self._cut_off(plan, place, brief.approach, worker.info.name)
         tip = refs.read_ref(self._repository, place.branch) or place.base
         found = replace(found, commit=tip, seconds=time.monotonic() - began)
         kept = refs.candidate_ref(place.session, place.number)
@@ -114,10 +121,9 @@ class RayExecutor:
         journal.done("worked", result=found)
         return found
 
-    def evaluate(self, judge: Judge, result: CandidateResult, *, interrupt: Interrupt) -> Evidence:
+    def judge(self, evaluator: SessionEvaluator, candidate: int, product: Oid) -> Evidence:
         """See `Executor`; a product that was judged before is not sent anywhere."""
-        assert result.commit is not None
-        return judge.evaluate(result.commit, elsewhere=lambda: self._evaluate(judge, result))
+        return evaluator.evaluate(product, elsewhere=lambda: self._judge(evaluator, candidate, product))
 
     def close(self) -> None:
         """Stop what still runs and leave the cluster."""
@@ -126,26 +132,25 @@ class RayExecutor:
         self._clerks.shutdown(wait=False, cancel_futures=True)
         self._cluster.leave()
 
-    def _evaluate(self, judge: Judge, result: CandidateResult) -> Evidence:
-        bench = judge.bench
-        number = 1000 + result.number  # its own desk: the candidate's may be open for another turn
+    def _judge(self, evaluator: SessionEvaluator, candidate: int, product: Oid) -> Evidence:
+        bench = evaluator.bench
+        number = 1000 + candidate  # its own desk: the candidate's may be open for another turn
         place = Place(
             session=self._session,
             number=number,
             base=bench.base,
-            branch=refs.candidate_ref(self._session, result.number),
+            branch=refs.candidate_ref(self._session, candidate),
             directory=bench.scratch,
         )
         for turn in range(_TURNS):
             self._take_desk(_Desk(turn, place, lambda _: None), number)
-            assert result.commit is not None
             order = EvaluationOrder(
-                order=self._order(place, turn, result.commit, readable=bench.tests.readable),
+                order=self._order(place, turn, product, readable=bench.tests.readable),
                 bench=replace(
                     bench, repository=cast(Any, None), sandbox=cast(Any, None), checkout=None, known_secrets={}
                 ),
-                baseline=judge.baseline,
-                task_text=judge.task_text,
+                baseline=evaluator.baseline,
+                required=evaluator.required_fixes,
             )
             evidence: Evidence | None = self._run(run_evaluation, order, "mimo-evaluation", number)
             if evidence is not None:
@@ -222,7 +227,7 @@ class RayExecutor:
         if letter.kind == "objects":
             return self._objects(*letter.body)
         if letter.kind == "model" and desk.model is not None:
-            return self._call(desk.model(), letter.body)
+            return self._call(desk.model, letter.body)
         if letter.kind == "step":
             return self._keep_step(desk, letter)
         raise CheckError(f"a letter of an unknown kind: `{letter.kind}`")
@@ -285,24 +290,11 @@ class RayExecutor:
 
 
 def _for_worker(plan: Plan) -> Plan:
-    """The plan without models, secrets, and what is done here afterwards."""
+    """The plan without secrets, and without what only concerns the session."""
     surroundings = replace(plan.surroundings, sandbox=cast(Any, None), known_secrets=None, copied=(), linked=())
     return replace(
         plan,
         surroundings=surroundings,
-        metered=_only_here,
-        critic=_only_here,
-        takes_turns=_only_here,
-        hire=_nobody,
-        skill=None,
         past=None,
         settings={},
     )
-
-
-def _only_here(*_: Any) -> Any:
-    raise MimoError("this belongs to the driver")
-
-
-def _nobody(_: int) -> None:
-    return None

@@ -8,12 +8,13 @@ from gitmimo import errors
 from gitmimo.errors import MimoError
 from gitmimo.evaluator.baseline import Baseline
 from gitmimo.evaluator.bench import Bench
+from gitmimo.evaluator.required_fixes import RequiredFixes
 from gitmimo.evidence import Evidence
 from gitmimo.git.identity import Ident
 from gitmimo.llm.model import ModelInfo
 from gitmimo.records import Oid, SessionId
 from gitmimo.results import CandidateResult
-from gitmimo.workflow.plan import Plan
+from gitmimo.workflow.plan import Brief, Plan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +45,7 @@ class CandidateOrder:
 
     order: Order
     plan: Plan  # without what only the driver has
-    approach: str
+    brief: Brief
     branch: str
     model: ModelInfo
 
@@ -56,7 +57,7 @@ class EvaluationOrder:
     order: Order
     bench: Bench  # without what only the driver has
     baseline: Baseline
-    task_text: str
+    required: RequiredFixes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from typing import Any
 from gitmimo import __version__
 from gitmimo.cancel import NEVER
 from gitmimo.errors import CheckError
-from gitmimo.evaluator.store import EvidenceStore
+from gitmimo.evaluator.evaluate import evaluate
 from gitmimo.evidence import Evidence
 from gitmimo.git import bundle, refs
 from gitmimo.git.binary import run_git
@@ -25,9 +25,7 @@ from gitmimo.redact import file_cleaner
 from gitmimo.results import CandidateResult
 from gitmimo.sandbox.base import Sandbox
 from gitmimo.sandbox.probe import open_sandbox
-from gitmimo.workflow.candidates import attempt
-from gitmimo.workflow.history import Past
-from gitmimo.workflow.judging import Judge
+from gitmimo.workflow.candidates import run_in_place
 from gitmimo.workflow.on_ray.cluster import load_ray
 from gitmimo.workflow.on_ray.letters import (
     CandidateOrder,
@@ -72,15 +70,14 @@ def _run_candidate(wanted: CandidateOrder, mailbox: Any) -> CandidateResult:
         plan = replace(
             wanted.plan,
             surroundings=replace(wanted.plan.surroundings, sandbox=sandbox),
-            metered=lambda *_: model,
-            past=Past() if order.tip != order.base else None,
         )
         with contextlib.closing(ShippingJournal(home.path / "journal.jsonl", repository, place, home.post)) as journal:
-            return attempt(
+            return run_in_place(
                 repository,
                 plan,
                 place,
-                wanted.approach,
+                replace(wanted.brief, goes_on=order.tip != order.base),
+                model,
                 journal=journal,
                 observe=home.post.observe,
                 interrupt=interrupt,
@@ -93,9 +90,7 @@ def _run_evaluation(wanted: EvaluationOrder, mailbox: Any) -> Evidence:
         bench = replace(
             wanted.bench, repository=repository, sandbox=sandbox, scratch=home.path / "bench", checkout=None
         )
-        judge = Judge(bench, EvidenceStore(home.path / "evidence"), wanted.task_text, cancelled=interrupt.is_set)
-        judge.adopt(wanted.baseline)
-        return judge.evaluate(order.tip)
+        return evaluate(bench, wanted.baseline, order.tip, required=wanted.required, cancelled=interrupt.is_set)
 
 
 class Post:

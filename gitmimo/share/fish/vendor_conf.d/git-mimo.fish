@@ -88,7 +88,7 @@ __mimo_list () {
 	operations) __mimo_git for-each-ref --format=\'%(refname:lstrip=3)\' refs/mimo/ops ;;
 	remotes) __mimo_git remote ;;
 	commands) __mimo_words \'\' ;;
-	settings) printf \'%s\\n\' accept agentTimeout agents baseUrl branchPrefix budget budget.candidate budget.day budget.month candidates commandTimeout critic directory dream executor fanout hangAfter ignoreFailing llm local.context local.linger maxSteps maxTokens maxTokens.candidate mcp.start memory.home merge model model.dream model.plan models notify protected protocol provider rate.requests rate.tokens rayAddress sandbox sandbox.network setup skills strategy test testTimeout timeout worktree.copy worktree.link worktreeDir ;;
+	settings) printf \'%s\\n\' accept agentTimeout agents baseUrl branchPrefix budget budget.candidate budget.day budget.month candidates commandTimeout critic directory dream executor fanout hangAfter ignoreFailing llm local.context local.linger maxSteps maxTokens maxTokens.candidate mcp.start memory.home merge model model.dream model.plan models notify protected protocol provider rate.requests rate.tokens rayAddress sandbox sandbox.network setup skills strategy test testTimeout timeout trustTests worktree.copy worktree.link worktreeDir ;;
 	providers) printf \'%s\\n\' anthropic deepseek gemini groq local mistral moonshot ollama openai openrouter xai ;;
 	local_models)
 		{
@@ -245,6 +245,8 @@ __mimo_options () {
 		\'--setup	Command that prepares a fresh tree\' \\
 		\'--accept	Command that must exit 0 on the product; repeatable\' \\
 		\'--ignore-failing	The task is not about the tests that fail now\' \\
+		\'--trust-tests	A change that passes the tests needs nothing else to be merged\' \\
+		\'--no-trust-tests	A change that passes the tests needs nothing else to be merged\' \\
 		\'--budget	USD this session may spend\' \\
 		\'--max-tokens	Tokens this session may use\' \\
 		\'--max-steps	Steps a candidate may take\' \\
@@ -263,6 +265,8 @@ __mimo_options () {
 		\'--json	Print one JSON object on stdout\' \\
 		\'--help	Show the help and end\' ;;
 	\'resume\') printf \'%s\\n\' \\
+		\'--trust-tests	A change that passes the tests needs nothing else to be merged\' \\
+		\'--no-trust-tests	A change that passes the tests needs nothing else to be merged\' \\
 		\'--budget	USD the whole session may spend\' \\
 		\'--max-tokens	Tokens of the whole session\' \\
 		\'--max-steps	Steps a candidate may take\' \\
@@ -507,6 +511,7 @@ __mimo_kind () {
 	\'start --setup\') kind= ;;
 	\'start --accept\') kind= ;;
 	\'start --ignore-failing\') kind=flag ;;
+	\'start --trust-tests\'|\'start --no-trust-tests\') kind=flag ;;
 	\'start --budget\') kind= ;;
 	\'start --max-tokens\') kind= ;;
 	\'start --max-steps\') kind= ;;
@@ -522,6 +527,7 @@ __mimo_kind () {
 	\'start --json\') kind=flag ;;
 	\'start \'[0-9]*) kind= ;;
 	\'resume -h\'|\'resume --help\') kind=flag ;;
+	\'resume --trust-tests\'|\'resume --no-trust-tests\') kind=flag ;;
 	\'resume --budget\') kind= ;;
 	\'resume --max-tokens\') kind= ;;
 	\'resume --max-steps\') kind= ;;

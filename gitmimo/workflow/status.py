@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from gitmimo.evidence import Evidence
-from gitmimo.records import StopReason, Usage
+from gitmimo.evidence import Evidence, Verdict
+from gitmimo.records import SessionId, StopReason, Usage
 from gitmimo.results import CandidateResult, SessionResult, SessionStatus
 
 _CUT_OFF = frozenset({StopReason.BUDGET, StopReason.TIMEOUT, StopReason.INTERRUPTED, StopReason.ERROR})
@@ -26,6 +26,31 @@ def status_after(results: Mapping[int, CandidateResult], reason: StopReason | No
     if reason is StopReason.ERROR or (results and all(r.status == StopReason.ERROR for r in results.values())):
         return SessionStatus.ERROR
     return SessionStatus.FAILED
+
+
+def with_winner(result: SessionResult, verdict: Verdict) -> SessionResult:
+    """A session in which a product passed: done, or left to a person where the evidence does not settle it."""
+    if verdict.settled:
+        return replace(result, status=SessionStatus.PASSED, message=verdict.reason)
+    return replace(result, status=SessionStatus.UNSETTLED, message=f"needs a person: {'; '.join(verdict.doubts[:3])}")
+
+
+def without_winner(result: SessionResult, verdict: Verdict, reason: StopReason | None) -> SessionResult:
+    """A session without a winner: why, and how to go on where something is left to do."""
+    status = status_after({candidate.number: candidate for candidate in result.candidates}, reason)
+    errors = dict.fromkeys(c.summary for c in result.candidates if c.status == StopReason.ERROR and c.summary)
+    message = "; ".join(errors) if status is SessionStatus.ERROR else verdict.reason
+    if status is SessionStatus.BUDGET:
+        limits = dict.fromkeys(c.summary for c in result.candidates if c.status == StopReason.BUDGET and c.summary)
+        message = "; ".join(limits) or message
+    if status in (SessionStatus.INTERRUPTED, SessionStatus.BUDGET):
+        message = how_to_go_on(message or status.value, result.session)
+    return replace(result, status=status, message=message)
+
+
+def how_to_go_on(reason: str, session: SessionId) -> str:
+    """A reason why a session ended early, with what resumes it."""
+    return f"{reason}; work is saved, resume with: git mimo resume {session}"
 
 
 def close(opening: SessionResult, results: Mapping[int, CandidateResult], *, seconds: float) -> SessionResult:

@@ -6,10 +6,13 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 
 from gitmimo.agent.interface import BaseSuite
+from gitmimo.behaviour import BehaviourReport
 from gitmimo.config import Config
 from gitmimo.errors import CheckError, ConfigError, RepoError
 from gitmimo.evaluator.baseline import Baseline, measure_base
+from gitmimo.evaluator.behaviour.compare import compare_behaviour
 from gitmimo.evaluator.bench import Bench, layout_of
+from gitmimo.evaluator.candidate_tests import run_on_other
 from gitmimo.evaluator.command import ReportFormat, TestCommand, TestKind
 from gitmimo.evaluator.detect import detect_test_command
 from gitmimo.evaluator.evaluate import evaluate
@@ -30,7 +33,7 @@ NO_TESTS = TestCommand(
 )
 
 
-class Judge:
+class SessionEvaluator:
     """Judges products of one base commit. Safe for several threads once the base was measured."""
 
     def __init__(
@@ -49,6 +52,8 @@ class Judge:
         self._cancelled = cancelled
         self._baseline: Baseline | None = None
         self.base_suite: Future[BaseSuite] = Future()  # what candidates are told of the base, once it was measured
+        self._behaviour: dict[tuple[Oid, ...], BehaviourReport] = {}
+        self._crossed: dict[tuple[Oid, Oid], int] = {}
 
     @property
     def task_text(self) -> str:
@@ -106,6 +111,44 @@ class Judge:
         """Whether nothing is left to hope for: all gates passed, and every failing test that the task may mean."""
         return evidence.passed and not self.required_fixes.left(evidence.fixed_ids)
 
+    def compare(self, passing: Mapping[int, Evidence]) -> BehaviourReport:
+        """Compare what base and the products that passed do; the same products are compared once."""
+        trees = tuple(dict.fromkeys(evidence.tested_tree for evidence in passing.values()))
+        fixed = {name for evidence in passing.values() for name in evidence.fixed_ids}
+        if trees not in self._behaviour:
+            self._behaviour[trees] = compare_behaviour(
+                self.bench,
+                self.baseline,
+                trees,
+                fixed_tests=fixed or self.required_fixes.test_ids,
+                cancelled=self._cancelled,
+            )
+        return self._behaviour[trees]
+
+    def cross_examine(self, passing: Mapping[int, Evidence]) -> dict[int, tuple[int, int]]:
+        """Run each candidate's own tests on the products of the others: how many pass, and of how many.
+
+        Only tests count that fail on base and pass on their own product.
+        """
+        counts = dict.fromkeys(passing, (0, 0))
+        for evidence in passing.values():
+            for number, other in passing.items():
+                if other.tree != evidence.tree and evidence.proving_tests:
+                    passed = self._passed_of_others(author=evidence, other=other)
+                    before = counts[number]
+                    counts[number] = before[0] + passed, before[1] + len(evidence.proving_tests)
+        return counts
+
+    def _passed_of_others(self, *, author: Evidence, other: Evidence) -> int:
+        pair = author.tree, other.tree
+        if pair not in self._crossed:
+            read = self.bench.repository.read_blob
+            contents = {path: read(author.tree, path) for path in author.landed_tests}
+            files = {path: data for path, data in contents.items() if data is not None}
+            passed = run_on_other(self.bench, self.baseline, other.tested_tree, files, cancelled=self._cancelled)
+            self._crossed[pair] = len(passed & set(author.proving_tests))
+        return self._crossed[pair]
+
     def close(self) -> None:
         """Remove what tests left behind."""
         shutil.rmtree(self.bench.scratch, ignore_errors=True)
@@ -121,7 +164,7 @@ def _suite_of(baseline: Baseline) -> BaseSuite:
     )
 
 
-def make_judge(
+def open_evaluator(
     repository: Repository,
     config: Config,
     base: Oid,
@@ -129,7 +172,7 @@ def make_judge(
     *,
     task_text: str = "",
     cancelled: Callable[[], bool] | None = None,
-) -> Judge:
+) -> SessionEvaluator:
     """Set up the evaluator for a base commit: environment, commands, protected paths, caches.
 
     SandboxUnavailable and CheckError say what is missing before anything is made.
@@ -158,7 +201,7 @@ def make_judge(
         copies=config.texts("worktree.copy"),
         known_secrets=known_secrets(os.environ),
     )
-    return Judge(
+    return SessionEvaluator(
         bench,
         EvidenceStore(repository.state_dir / "evidence"),
         task_text,
@@ -215,7 +258,7 @@ def find_test_command(repository: Repository, config: Config, base: Oid) -> Test
         ) from exc
 
 
-def visible_import_roots(judge: Judge) -> tuple[str, ...]:
+def visible_import_roots(judge: SessionEvaluator) -> tuple[str, ...]:
     """The directories of the base tree that a candidate's Python imports from, relative to it."""
     bench = judge.bench
     return layout_of(bench, bench.base).roots if bench.tests.interpreter else ()

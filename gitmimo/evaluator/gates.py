@@ -1,0 +1,341 @@
+"""The gates of one product, in order, fail-closed, each run in a fresh tree; what they found becomes evidence."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+
+from gitmimo.evaluator.baseline import NO_TEST_RAN, Baseline
+from gitmimo.evaluator.bench import Bench, FreshTree, SuiteRun, fresh_tree, layout_of, run_suite
+from gitmimo.evaluator.candidate_tests import CandidateTests, run_candidate_tests
+from gitmimo.evaluator.counterproof import Ask, prepare_counterproof
+from gitmimo.evaluator.layout import Layout
+from gitmimo.evaluator.product import inspect_product
+from gitmimo.evaluator.regressions import SuiteFindings, compare_suite
+from gitmimo.evaluator.required_fixes import COLLECTION, Need, RequiredFixes
+from gitmimo.evaluator.suspicion import REVIEW, suspicious_lines, suspicious_paths
+from gitmimo.evaluator.tested_tree import TestedTree, build_tested_tree, with_own_tests
+from gitmimo.evidence import DiffFacts, Evidence, Gate, Outcome, TestOutcome
+from gitmimo.git.patch import added_lines
+from gitmimo.git.tree import without_mimo
+from gitmimo.records import CommandResult, Oid
+from gitmimo.text import escape_controls
+
+GATES = ("product", "setup", "suite", "accept", "new tests", "origin")
+_GOOD = (Outcome.PASS, Outcome.SKIPPED)
+_MOST_RERUN = 10  # more new failures than this are no flicker
+_RERUNS = 2
+_MOST_OUTPUT = 4_000
+
+
+@dataclass(slots=True, kw_only=True)
+class Evaluation:
+    """One evaluation: what it is given, and what it has found so far."""
+
+    bench: Bench
+    baseline: Baseline
+    tree: Oid
+    required: RequiredFixes
+    cancelled: Callable[[], bool] | None
+    started: float = field(default_factory=time.monotonic)
+    diff: DiffFacts = field(default_factory=DiffFacts)
+    tested: TestedTree | None = None
+    gates: list[Gate] = field(default_factory=list)
+    flags: list[str] = field(default_factory=list)
+    findings: SuiteFindings | None = None
+    suite: SuiteRun | None = None
+    flaky: list[str] = field(default_factory=list)
+    own: CandidateTests | None = None
+    passes_as_changed: bool = False  # the suite passes only with the candidate's version of some tests
+
+    def run(self) -> Evidence:
+        """Every gate until one fails."""
+        self.flags += [f"{REVIEW}{note}" for note in self.baseline.notes if note == NO_TEST_RAN]
+        self._product()
+        if self._is_open and self.tested is not None:
+            with prepare_counterproof(
+                self.bench, self.baseline, self.tested.tree, cancelled=self.cancelled
+            ) as counterproof:
+                self._suite_and_accept(self.tested)
+                if self._is_open:
+                    self._check_forgery(counterproof)
+            if self._is_open:
+                self._own_tests(self.tested)
+            self._origin()
+            self._something_passes()
+            self._something_lands()
+        return self._evidence()
+
+    def writes_again(self, found: Evidence) -> bool:
+        """Write the trees of earlier evidence anew, since nothing may have held them; False when they differ."""
+        if found.gates and found.gates[0].outcome is Outcome.FAIL:
+            return True
+        tested = build_tested_tree(self.bench, self.tree, found.diff)
+        result = with_own_tests(self.bench.repository, tested, found.landed_tests)
+        whole = with_own_tests(self.bench.repository, tested, (*found.landed_tests, *found.changed_tests))
+        return (tested.tree, result) == (found.tested_tree, found.result_tree or tested.tree) and (
+            not found.changed_tests or whole == found.tests_tree
+        )
+
+    @property
+    def _is_open(self) -> bool:
+        return all(gate.outcome in _GOOD for gate in self.gates)
+
+    def _record(self, name: str, began: float, good: bool, detail: str = "") -> None:
+        gate = Gate(
+            name=name,
+            outcome=Outcome.PASS if good else Outcome.FAIL,
+            detail=detail,
+            seconds=time.monotonic() - began,
+        )
+        self.gates = [each for each in self.gates if each.name != name] + [gate]
+
+    def _product(self) -> None:
+        """Gate 1: what the product holds, and whether anything is left of it with base's protected files."""
+        bench, base = self.bench, without_mimo(self.bench.repository, self.baseline.tree)
+        found = inspect_product(bench.repository, base, self.tree, known_secrets=bench.known_secrets)
+        self.diff = found.diff
+        self.flags += found.flags
+        detail = "; ".join(found.problems[:5]) or _size(found.diff)
+        self._record("product", self.started, not found.problems, detail)
+        if found.problems:
+            return
+        tested = self.tested = build_tested_tree(bench, self.tree, found.diff)
+        if not tested.test_paths and without_mimo(bench.repository, tested.tree) == base:
+            names = ", ".join(f"`{escape_controls(path, newlines=False)}`" for path in tested.restored_paths[:3])
+            detail = f"only protected files changed, and base's version of them counts: {names}"
+            self._record("product", self.started, False, detail)
+        self.flags += [*tested.flags, *suspicious_paths(found.diff)]
+        ours = (line for line in added_lines(bench.repository, base, self.tree) if line.path not in tested.test_paths)
+        self.flags += suspicious_lines(ours)
+
+    def _suite_and_accept(self, tested: TestedTree) -> None:
+        """Gates 2 to 4, in one fresh tree."""
+        bench, began = self.bench, time.monotonic()
+        with fresh_tree(bench, tested.tree) as fresh:
+            failed = self._first_failure(fresh, bench.setup)
+            if bench.setup:
+                self._record("setup", began, failed is None, _said(failed) if failed else "")
+            if failed is not None:
+                return
+            self._run_base_tests(fresh, tested)
+            if not self._is_open:
+                return
+            began = time.monotonic()
+            problem = self.required.unmet(self._cases())
+            if not problem and bench.accept:
+                refused = self._first_failure(fresh, bench.accept)
+                problem = _said(refused) if refused else ""
+            if bench.accept or self.required.need is not Need.NONE:
+                self._record("accept", began, not problem, problem)
+
+    def _run_base_tests(self, fresh: FreshTree, tested: TestedTree) -> None:
+        """Gate 3: base's tests as base has them; or as the candidate changed them, which a person must look at."""
+        began = time.monotonic()
+        self.suite = run_suite(fresh, self._layout(tested.tree), cancelled=self.cancelled)
+        self.findings = compare_suite(self.baseline, self.suite)
+        if self.findings.outcome is not Outcome.PASS and not self.suite.problem:
+            self.findings = self._set_flaky_aside(tested.tree, self.findings)
+        if self._may_pass_as_changed(tested):
+            self.own = run_candidate_tests(self.bench, self.baseline, tested, cancelled=self.cancelled)
+            if not self.own.problem and not self.own.regressions:
+                self._accept_changed_tests(tested)
+        findings = self.findings
+        seconds = time.monotonic() - began
+        self.gates.append(Gate(name="suite", outcome=findings.outcome, detail=findings.detail, seconds=seconds))
+
+    def _may_pass_as_changed(self, tested: TestedTree) -> bool:
+        """Whether tests broke and the candidate changed tests, or what they read."""
+        findings = self.findings
+        if findings is None or findings.outcome is Outcome.PASS or not tested.changed_tests:
+            return False
+        return bool(findings.broken_ids or findings.missing_ids)
+
+    def _accept_changed_tests(self, tested: TestedTree) -> None:
+        findings = self.findings
+        assert findings is not None
+        self.passes_as_changed = True
+        lost = (*findings.broken_ids, *findings.missing_ids)
+        changed = ", ".join(f"`{escape_controls(path, newlines=False)}`" for path in tested.changed_tests[:3])
+        self.flags.append(f"{REVIEW}{len(lost)} tests that passed on base hold only as it changed them: {changed}")
+        self.findings = replace(findings, outcome=Outcome.PASS, detail=f"passes with its changes to {changed}")
+
+    def _cases(self) -> dict[str, TestOutcome]:
+        """The results that decide; a test that base's files can no longer run counts as the candidate has it."""
+        cases = dict(self.suite.report.cases) if self.suite and self.suite.report.has_report else {}
+        return {**self.own.cases, **cases} if self.passes_as_changed and self.own else cases
+
+    def _check_forgery(self, counterproof: Ask) -> None:
+        """Take the suite's gate back when tests that cannot pass are reported as passed."""
+        run, findings = self.suite, self.findings
+        if run is None or findings is None or not run.report.has_report:
+            return
+        proof = counterproof(passed=run.report.passed_ids, mended=self._fixed_tests(findings, run))
+        if proof.forged:
+            detail = f"results are forged: reported as passed although they cannot pass: {', '.join(proof.forged[:3])}"
+            self.findings = replace(findings, outcome=Outcome.FAIL, detail=detail, fixed_ids=())
+            self._record("suite", time.monotonic(), False, detail)
+            self.suite = replace(run, report=replace(run.report, cases={}))
+        elif proof.doubt:
+            self.flags.append(f"{REVIEW}could not check that the tests can fail: {proof.doubt}")
+        if proof.equal_to_everything:
+            names = ", ".join(proof.equal_to_everything[:3])
+            self.flags.append(f"{REVIEW}its values are equal to everything: {names}")
+
+    def _fixed_tests(self, findings: SuiteFindings, run: SuiteRun) -> list[str]:
+        """The fixed tests by id: for a file that can be imported now, all of its tests."""
+        files = {name.removesuffix(COLLECTION) for name in findings.fixed_ids if name.endswith(COLLECTION)}
+        inside = [name for name in run.report.passed_ids if name.startswith(tuple(f"{file}::" for file in files))]
+        return [name for name in findings.fixed_ids if not name.endswith(COLLECTION)] + (inside if files else [])
+
+    def _set_flaky_aside(self, tree: Oid, first: SuiteFindings) -> SuiteFindings:
+        """Run again when few tests fail anew; only those that pass in every further run are set aside, and recorded."""
+        suspects = set(first.broken_ids)
+        if not suspects or first.missing_ids or len(suspects) > _MOST_RERUN:
+            return first
+        again = first
+        for _ in range(_RERUNS):
+            with fresh_tree(self.bench, tree) as fresh:
+                if self._first_failure(fresh, self.bench.setup) is not None:
+                    return first
+                run = run_suite(fresh, self._layout(tree), cancelled=self.cancelled)
+            again = compare_suite(self.baseline, run)
+            if run.problem or run.report.timed_out or not run.report.has_report:
+                return first
+            suspects -= {name for name in suspects if name not in run.report.passed_ids}
+            if not suspects:
+                return first
+        still = sorted(set(first.broken_ids) - suspects)
+        if still:
+            return replace(first, broken_ids=tuple(still))
+        if again.outcome is not Outcome.PASS:
+            return again
+        self.flaky += sorted(suspects)
+        self.flags.append(f"failed once and passed in {_RERUNS} further runs: {', '.join(sorted(suspects)[:3])}")
+        return again
+
+    def _own_tests(self, tested: TestedTree) -> None:
+        """Run the candidate's own tests: what of them lands, and what they say. Never a veto."""
+        if not tested.test_paths:
+            return
+        began = time.monotonic()
+        if self.own is None:
+            self.own = run_candidate_tests(self.bench, self.baseline, tested, cancelled=self.cancelled)
+        own = self.own
+        self._record("new tests", began, True, own.detail)
+        if own.problem:
+            self.flags.append(own.detail)
+        elif own.failed:
+            self.flags.append(f"{len(own.failed)} of the candidate's own tests fail")
+        left = sorted({*tested.new_tests} - {*own.landing})
+        if own.regressions:
+            self.flags.append(f"with its changes to tests these fail or are gone: {', '.join(own.regressions[:3])}")
+            left += tested.changed_tests
+        if left:
+            names = ", ".join(f"`{escape_controls(path, newlines=False)}`" for path in left[:5])
+            self.flags.append(f"tests that are not in the result, because they don't pass: {names}")
+
+    def _changed_tests(self) -> tuple[str, ...]:
+        """The changed test files that land."""
+        if self.own is None or self.tested is None or self.own.problem or self.own.regressions:
+            return ()
+        return self.tested.changed_tests
+
+    def _origin(self) -> None:
+        """Gate 6: the packages that the tests imported lie in the fresh tree."""
+        run = self.suite
+        if run is None or not run.report.has_report or not run.imported:
+            return
+        outside = run.imported_elsewhere
+        detail = f"imported from elsewhere: {', '.join(outside)}" if outside else ""
+        self._record("origin", time.monotonic(), not outside, detail)
+
+    def _something_passes(self) -> None:
+        """Without a single passing test, and no command of the person's, nothing says that the product is right."""
+        run = self.suite
+        if not self._is_open or self.bench.accept or run is None or not run.report.has_report:
+            return
+        if not run.report.passed_ids and not (self.own and self.own.passed):
+            detail = "no test passes, so nothing says that it is right (name a command that does: --accept)"
+            self._record("accept", time.monotonic(), False, detail)
+
+    def _something_lands(self) -> None:
+        """A product of nothing but tests that do not pass is empty."""
+        base = without_mimo(self.bench.repository, self.baseline.tree)
+        if not self._is_open or self.tested is None or self._changed_tests() or (self.own and self.own.landing):
+            return
+        if without_mimo(self.bench.repository, self.tested.tree) == base:
+            self._record("product", self.started, False, "all that it changes is tests that don't pass")
+
+    def _first_failure(self, fresh: FreshTree, commands: tuple[str, ...]) -> CommandResult | None:
+        for command in commands:
+            result = fresh.run(command, env=_import_path(fresh), cancelled=self.cancelled)
+            if result.exit_code or result.timed_out or result.killed_by_limit:
+                return result
+        return None
+
+    def _layout(self, tree: Oid) -> Layout:
+        """Where the product keeps its packages, and those whose origin counts: the ones that base has as well.
+
+        A new package may have the name of an installed one that the test runner itself has loaded before.
+        """
+        found = layout_of(self.bench, tree)
+        known = self.baseline.layout.packages
+        return replace(found, packages=tuple(name for name in found.packages if name in known))
+
+    def _evidence(self) -> Evidence:
+        findings, own, tested = self.findings, self.own, self.tested
+        cases = self.suite.report.cases if self.suite else {}
+        landed, changed = own.landing if own else (), self._changed_tests()
+        repository = self.bench.repository
+        result = with_own_tests(repository, tested, landed) if tested else self.tree
+        return Evidence(
+            tree=self.tree,
+            tested_tree=tested.tree if tested else self.tree,
+            result_tree=result,
+            tests_tree=with_own_tests(repository, tested, (*landed, *changed)) if tested and changed else None,
+            base=self.bench.base,
+            gates=tuple(_in_order(self.gates)),
+            commands=self.bench.commands,
+            fingerprint=self.baseline.fingerprint,
+            diff=self.diff,
+            tests_passed=sum(outcome is TestOutcome.PASSED for outcome in cases.values()),
+            tests_run=sum(outcome is not TestOutcome.SKIPPED for outcome in cases.values()),
+            fixed_ids=findings.fixed_ids if findings else (),
+            accepted_by=self.bench.accept if self._is_open else (),
+            broken_ids=findings.broken_ids if findings else (),
+            missing_ids=findings.missing_ids if findings else (),
+            flaky_ids=tuple(sorted({*self.baseline.flaky_ids, *self.flaky})),
+            new_tests_passed=len(own.passed) if own else 0,
+            proving_tests=own.failing_on_base if own else (),
+            landed_tests=landed,
+            changed_tests=changed,
+            restored_paths=tuple(p for p in tested.restored_paths if p not in (*landed, *changed)) if tested else (),
+            flags=tuple(dict.fromkeys(self.flags)),
+            output=self.suite.report.output[-_MOST_OUTPUT:] if self.suite and not self._is_open else "",
+            seconds=time.monotonic() - self.started,
+        )
+
+
+def _import_path(fresh: FreshTree) -> dict[str, str]:
+    """So that a command tests this tree's packages and not an installed copy."""
+    roots = layout_of(fresh.bench, fresh.tree).roots
+    return {"PYTHONPATH": ":".join(str(fresh.path / root) for root in roots)}
+
+
+def _said(result: CommandResult) -> str:
+    last = " | ".join(line.strip() for line in result.output.strip().splitlines()[-3:])[:300]
+    why = "did not end in time" if result.timed_out else f"exit code {result.exit_code}"
+    return f"`{result.command}`: {why}: {last}"
+
+
+def _size(diff: DiffFacts) -> str:
+    return f"{len(diff.files)} files, {diff.added} lines added, {diff.removed} removed"
+
+
+def _in_order(gates: list[Gate]) -> Iterator[Gate]:
+    """All gates; those that said nothing are skipped, with the reason."""
+    by_name = {gate.name: gate for gate in gates}
+    failed = next((gate.name for gate in gates if gate.outcome not in _GOOD), "")
+    for name in GATES:
+        detail = f"not run: `{failed}` failed" if failed else "nothing to check"
+        yield by_name.get(name) or Gate(name=name, outcome=Outcome.SKIPPED, detail=detail)

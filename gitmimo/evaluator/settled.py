@@ -1,0 +1,192 @@
+"""Whether the evidence settles a verdict: what a person would still have to decide, and on which inputs. Pure.
+
+Tests that pass don't show that a change is right: the ones that exist may not tell it from a wrong one. A verdict is
+settled when something besides them speaks for the winner, and nothing against it: another candidate that behaves the
+same, a critic of another model, or fixed tests that ask for several different answers.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from gitmimo.behaviour import BehaviourReport, ProductBehaviour
+from gitmimo.evaluator.suspicion import REVIEW, needs_review
+from gitmimo.evidence import CriticOpinion, Evidence
+from gitmimo.records import Oid
+
+FEW_CALLS = 4
+"""Fewer different calls of fixed tests than this are met by too many wrong changes."""
+
+_BROAD = 3  # answers changed beside what was asked for, and at least a tenth of those looked at
+_MOST_SAME = 20  # inputs without any difference that make a change one of form only
+_MOST_INPUTS = 3
+_CODE = frozenset(
+    [
+        ".py",
+        ".pyx",
+        ".js",
+        ".mjs",
+        ".cjs",
+        ".jsx",
+        ".ts",
+        ".tsx",
+        ".go",
+        ".rs",
+        ".java",
+        ".kt",
+        ".scala",
+        ".groovy",
+        ".c",
+        ".h",
+        ".cc",
+        ".cpp",
+        ".hpp",
+        ".cs",
+        ".rb",
+        ".php",
+        ".sh",
+        ".pl",
+        ".ex",
+        ".exs",
+        ".swift",
+        ".lua",
+        ".sql",
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contender:
+    """A candidate that passed and was not rejected; `group` is equal for those that behave the same."""
+
+    number: int
+    evidence: Evidence
+    votes: int
+    group: Oid
+
+
+def find_doubts(
+    winner: int | None,
+    contenders: Sequence[Contender],
+    behaviour: BehaviourReport | None,
+    opinion: CriticOpinion | None,
+    *,
+    trust_tests: bool = False,
+) -> tuple[str, ...]:
+    """Say what speaks against merging the winner without a person; nothing does when it is settled."""
+    mine = next(each for each in contenders if each.number == winner)
+    flags = tuple(flag.removeprefix(REVIEW) for flag in needs_review(mine.evidence.flags))
+    if trust_tests:
+        return flags
+    is_confirmed = mine.votes > 1 or _is_accepted(mine.number, opinion)
+    found = behaviour.of(mine.evidence.tested_tree) if behaviour else None
+    return (
+        *flags,
+        *_uncovered(mine.evidence),
+        *(_concerns(found, asked=behaviour.fixed_calls, is_confirmed=is_confirmed) if behaviour and found else ()),
+        *_rivals(mine, contenders),
+        *(() if is_confirmed else _thin(mine.evidence, behaviour, found)),
+    )
+
+
+def telling_inputs(
+    winner: int | None, contenders: Sequence[Contender], behaviour: BehaviourReport | None
+) -> tuple[str, ...]:
+    """The few inputs that show best what a person has to decide, with the answers before and after."""
+    mine = next(each for each in contenders if each.number == winner)
+    if behaviour is None:
+        return ()
+    numbers = {each.evidence.tested_tree: each.number for each in sorted(contenders, key=lambda each: -each.number)}
+    found = behaviour.of(mine.evidence.tested_tree)
+    lines = [
+        f"{split.call}: before {split.before}; "
+        + ", ".join(
+            f"candidate {min(numbers[tree] for tree in answer.trees if tree in numbers)} {answer.answer}"
+            for answer in split.answers
+            if any(tree in numbers for tree in answer.trees)
+        )
+        for split in behaviour.splits
+    ]
+    lines += [f"{each.call}: before {each.before}; now {each.after}" for each in (found.differences if found else ())]
+    return tuple(lines[:_MOST_INPUTS])
+
+
+def changes_code(evidence: Evidence) -> bool:
+    """Whether a product changes more than documents, data and tests."""
+    tests = {*evidence.landed_tests, *evidence.changed_tests, *evidence.restored_paths}
+    return any(PurePosixPath(change.path).suffix in _CODE for change in evidence.diff.files if change.path not in tests)
+
+
+def _is_accepted(number: int, opinion: CriticOpinion | None) -> bool:
+    """Whether a critic that is not the model at work has looked at it and did not reject it."""
+    if opinion is None or opinion.failed or opinion.is_self_review:
+        return False
+    return any(number in tied for tied in opinion.order)
+
+
+def _uncovered(evidence: Evidence) -> Iterator[str]:
+    if evidence.uncovered:
+        more = f" and {len(evidence.uncovered) - 3} more" if len(evidence.uncovered) > 3 else ""
+        yield f"no test runs changed lines: {', '.join(evidence.uncovered[:3])}{more}"
+
+
+def _concerns(found: ProductBehaviour, *, asked: int, is_confirmed: bool) -> Iterator[str]:
+    """What in a product's behaviour nobody asked for; `asked` is how many calls the fixed tests make."""
+    if found.dirty:
+        yield f"it changes its arguments on {found.dirty} inputs on which they stayed as they were"
+    if found.is_narrow:
+        yield (
+            f"near the inputs of the fixed tests it changes {found.near_fixed_changed} of {found.near_fixed} answers: "
+            "it may be made for those inputs only"
+        )
+    if found.problem:
+        yield f"its behaviour could not be compared: {found.problem}"
+    if is_confirmed:
+        return
+    if _is_broad(found, asked):
+        yield f"it changes {found.spill} of {found.spill_inputs} answers near tests that passed before"
+    if found.new_errors >= _BROAD and found.new_errors * 10 >= found.changed:
+        yield f"it raises an error on {found.new_errors} inputs that had an answer"
+
+
+def _is_broad(found: ProductBehaviour, asked: int) -> bool:
+    """Whether many answers changed near tests that passed before.
+
+    Where the fixed tests ask for several answers, as large a share may change there as near those tests.
+    """
+    if found.spill < _BROAD or found.spill * 10 < found.spill_inputs:
+        return False
+    is_more = found.spill * found.near_fixed > found.near_fixed_changed * found.spill_inputs
+    return asked < FEW_CALLS or is_more
+
+
+def _rivals(mine: Contender, contenders: Sequence[Contender]) -> Iterator[str]:
+    """Other candidates that passed and behave otherwise, unless twice as many are for the winner."""
+    groups: dict[Oid, list[int]] = {}
+    for each in contenders:
+        if each.group != mine.group and each.votes * 2 > mine.votes:
+            groups.setdefault(each.group, []).append(each.number)
+    for numbers in groups.values():
+        names = ", ".join(map(str, sorted(numbers)))
+        yield f"candidate {names} passed as well and behaves otherwise than candidate {mine.number}"
+
+
+def _thin(evidence: Evidence, behaviour: BehaviourReport | None, found: ProductBehaviour | None) -> Iterator[str]:
+    """Whether what the tests ask for is too little to tell a right change from a wrong one."""
+    if not changes_code(evidence) or evidence.accepted_by:
+        return
+    alone = "and no second candidate or critic confirms it"
+    if behaviour is None or found is None or found.problem:
+        if evidence.fixed_ids:
+            return
+        if behaviour is not None and behaviour.unreached:
+            names = ", ".join(f"`{name}`" for name in behaviour.unreached[:3])
+            yield f"no test or example calls what changed, {alone}: {names}"
+        else:
+            yield f"no test that failed before shows that it does the task, {alone}"
+    elif not found.changed and behaviour.inputs >= _MOST_SAME:
+        return
+    elif behaviour.fixed_calls < FEW_CALLS:
+        count = behaviour.fixed_calls
+        what = f"only {count} calls of fixed tests show" if count else "no test that failed before shows"
+        yield f"{what} what is right, {alone}"
