@@ -40,6 +40,7 @@ class Answer:
     """One answer. `tool_calls` are (name, arguments) pairs; `status` other than 200 answers with `text` as message."""
 
     text: str = ""
+    reasoning: str = ""
     tool_calls: tuple[tuple[str, str], ...] = ()
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -90,6 +91,7 @@ class ScriptedServer:
     def __init__(self, scripts: Mapping[str, Script] | None = None, *, key: str = "", port: int = 0) -> None:
         self.scripts: dict[str, Script] = dict(scripts or {})
         self.key = key
+        self.listed: dict[str, dict[str, Any]] = {}  # what `/models` says of a model beside its name
         self.requests: list[Request] = []
         self.answered: dict[int, float] = {}  # when the answer to a request, by its number, was ready to be sent
         self.billed = Billed()
@@ -238,7 +240,8 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path == "/stats":
             self._send_json(200, scripted.stats())
         elif self.path.endswith("/models"):
-            self._send_json(200, {"object": "list", "data": [{"id": name} for name in scripted.scripts]})
+            listed = [{"id": name, **scripted.listed.get(name, {})} for name in scripted.scripts]
+            self._send_json(200, {"object": "list", "data": listed})
         else:
             self._send_json(404, {"error": {"message": f"no such path: {self.path}"}})
 
@@ -289,6 +292,8 @@ class _Handler(BaseHTTPRequestHandler):
         self._start_stream(answer)
         text, finish = _limited(request, answer)
         self._event(request, {"role": "assistant", "content": ""})
+        if answer.reasoning:
+            self._event(request, {"reasoning_content": answer.reasoning})
         pieces = list(_split(text, answer.pieces))
         completion = 0
         for position, piece in enumerate(pieces):

@@ -9,7 +9,7 @@ import pytest
 from gitmimo.errors import BadReply, ContextOverflow, NoKey, NoRoute, RateLimited, UnknownModel, WrongKey
 from gitmimo.llm.deadline import Timeouts
 from gitmimo.llm.local import LocalSettings
-from gitmimo.llm.model import RemoteModel
+from gitmimo.llm.model import ChatRequest, RemoteModel
 from gitmimo.llm.retry import RetryPolicy
 from gitmimo.llm.routing import Settings, open_model
 from gitmimo.records import Message, Tool, ToolCall
@@ -258,6 +258,33 @@ def test_extra_fields_go_out_as_they_are(llm_server: ScriptedServer) -> None:
     )
     ask(open_model("openai/m", settings), HELLO)
     assert llm_server.requests[0].body["grammar"] == "root ::= [a-z]"
+
+
+@pytest.mark.parametrize(
+    ("listed", "window", "is_small"),
+    [
+        ({"max_model_len": 65_536}, 65_536, False),  # vLLM, SGLang
+        ({"context_length": 131_072}, 131_072, False),  # OpenRouter
+        ({"meta": {"n_ctx": 16_384, "n_params": 1_543_714_304}}, 16_384, True),  # llama.cpp
+        ({}, 32_768, False),
+    ],
+)
+def test_the_server_is_asked_for_what_the_price_map_does_not_know(
+    opened: Opened, llm_server: ScriptedServer, listed: dict[str, object], window: int, is_small: bool
+) -> None:
+    llm_server.scripts |= {"m": ["x"], "other": ["y"]}
+    llm_server.listed["m"] = listed
+    info = opened().info
+    assert (info.window, info.is_small, info.is_window_known) == (window, is_small, bool(listed))
+    assert info.max_output == 8192
+
+
+def test_a_reply_may_have_what_the_model_gives_within_reason(opened: Opened, llm_server: ScriptedServer) -> None:
+    llm_server.scripts |= {"gpt-5-mini": ["x"], "m": ["x"]}
+    opened("openai/gpt-5-mini").complete(ChatRequest(messages=HELLO))
+    assert llm_server.requests[0].body["max_completion_tokens"] == 32_768  # the price map says 128,000
+    opened().complete(ChatRequest(messages=HELLO, max_tokens=100_000))
+    assert llm_server.requests[1].body["max_tokens"] == 8192
 
 
 def test_no_key_is_told_before_anything_is_sent() -> None:

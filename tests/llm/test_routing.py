@@ -13,7 +13,7 @@ from gitmimo.errors import ConfigError, NoKey, NoModel, UnknownModel
 from gitmimo.llm.http_client import HttpBackend
 from gitmimo.llm.litellm_client import LitellmBackend
 from gitmimo.llm.local import LocalSettings
-from gitmimo.llm.prices import FREE, Price, facts_of, parse_price
+from gitmimo.llm.prices import FREE, Price, facts_of, parse_price, parse_window
 from gitmimo.llm.providers import PROVIDERS, bare_model, default_model, find_provider, provider_of
 from gitmimo.llm.routing import Route, Settings, open_model, uses_litellm
 from gitmimo.records import Usage
@@ -192,6 +192,13 @@ def test_a_price_is_read_from_the_configuration() -> None:
     for wrong in ("", "1", "a/b", "1/-2", "-1 -1", "1/2/3/4", "nan/1", "nan nan", "inf/1"):
         with pytest.raises(ConfigError, match="not a price"):
             parse_price(wrong)
+
+
+def test_a_window_is_read_from_the_configuration() -> None:
+    assert parse_window("131072") == 131_072
+    for wrong in ("", "1", "511", "-4096", "8k", "1e5"):
+        with pytest.raises(ConfigError, match="not a window"):
+            parse_window(wrong)
 
 
 def test_opening_and_pricing_a_model_imports_nothing_heavy() -> None:
