@@ -73,3 +73,9 @@ class SessionResult:
     started: datetime | None = None
     message: str = ""
     assumptions: tuple[str, ...] = ()  # what was taken for granted because nobody was asked
+
+    @property
+    def winner(self) -> CandidateResult | None:
+        """The candidate that the verdict chose."""
+        number = self.verdict.winner if self.verdict else None
+        return next((candidate for candidate in self.candidates if candidate.number == number), None)

@@ -58,7 +58,7 @@ def bisect_command(
 ) -> int:
     """Find the step of a candidate after which a test that passed on base fails. Exit 1 when there is none."""
     from gitmimo.records import Oid
-    from gitmimo.report.plots import kinds_of
+    from gitmimo.report.step_text import kinds_of
     from gitmimo.workflow.evaluate import open_evaluator
     from gitmimo.workflow.history import find_session, read_session
     from gitmimo.workflow.provenance import find_breaking_step
@@ -111,7 +111,7 @@ def _parse_place(place: str) -> tuple[str, int]:
 
 
 def _print(found: Provenance) -> None:
-    from gitmimo.report.plots import kinds_of
+    from gitmimo.report.step_text import kinds_of
 
     rows = [("line", f"{found.path}:{found.line}: {short(found.text, 100)}")]
     moved = f", then in {found.original_path}" if found.original_path != found.path else ""

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from gitmimo.cli import render
-from gitmimo.cli.options import json_option, open_repository, short, tokens, usd
+from gitmimo.cli.options import json_option, open_repository, short
+from gitmimo.format import tokens, usd
 
 if TYPE_CHECKING:
     from gitmimo.llm.ledger import Totals

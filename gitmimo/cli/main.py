@@ -29,7 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("sessions", "say how sessions stand"),
     "show": ("sessions", "show one session: candidates, evidence, verdict"),
     "diff": ("review", "show what a session or candidate changed"),
-    "log": ("review", "show the commits of a result or the steps of a candidate"),
+    "log": ("review", "read how a candidate worked, step by step"),
     "review": ("review", "read a session as a reviewer would"),
     "merge": ("merge", "merge a result into its branch, re-tested if the branch moved"),
     "serve": ("serve", "show all sessions in a browser on this machine"),

@@ -16,6 +16,7 @@ from gitmimo.errors import RepoError
 if TYPE_CHECKING:
     from gitmimo.config import Config
     from gitmimo.git.repository import Repository
+    from gitmimo.records import SessionId
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
 
@@ -30,31 +31,19 @@ def session_argument(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.argument("session", required=False)(function)
 
 
+def split_target(repository: Repository, session: str | None, number: int | None) -> tuple[SessionId, int | None]:
+    """The session that is meant and the candidate of it; a lone number of one or two digits is a candidate's."""
+    from gitmimo.workflow.history import find_session
+
+    if session and number is None and session.isdigit() and len(session) < 3:
+        return find_session(repository, None), int(session)
+    return find_session(repository, session), number
+
+
 def short(text: str, length: int) -> str:
     """The first line of a text, cut to a length."""
     line = re.sub(r"\s+", " ", text).strip()
     return line if len(line) <= length else line[: length - 1] + "…"
-
-
-def usd(amount: float) -> str:
-    """Money as people write it: no digits for nothing, more for little."""
-    if not amount:
-        return "$0"
-    return f"${amount:.4f}" if amount < 0.1 else f"${amount:.2f}"
-
-
-def seconds(amount: float) -> str:
-    """A duration as people say it."""
-    if amount < 60:
-        return f"{amount:.1f}s" if amount < 10 else f"{amount:.0f}s"
-    minutes, rest = divmod(round(amount), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}h{minutes:02d}m" if hours else f"{minutes}m{rest:02d}s"
-
-
-def tokens(amount: int) -> str:
-    """A number of tokens, shortened."""
-    return str(amount) if amount < 10_000 else f"{amount / 1000:.0f}k" if amount < 1_000_000 else f"{amount / 1e6:.1f}M"
 
 
 def open_repository() -> Repository:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TextIO
 
 from gitmimo.cli import render
-from gitmimo.cli.options import seconds, tokens, usd
+from gitmimo.format import seconds, tokens, usd
 
 if TYPE_CHECKING:
     from gitmimo.workflow.progress import Observer, Progress

@@ -1,21 +1,24 @@
-"""`git mimo diff|log|review`: what a session or candidate changed, as git itself would show it."""
+"""`git mimo review|diff|log`: what a session or candidate changed, and how it got there."""
 
 from __future__ import annotations
 
 import shutil
 import sys
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from gitmimo.cli import render
-from gitmimo.cli.options import json_option, open_repository, session_argument, short, tokens
+from gitmimo.cli.options import json_option, open_repository, session_argument, short, split_target
 from gitmimo.cli.pager import page
-from gitmimo.cli.sessions import say_flag
 from gitmimo.errors import UsageError
+from gitmimo.format import usd
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from gitmimo.git.repository import Repository
     from gitmimo.results import CandidateResult, SessionResult
 
@@ -28,80 +31,67 @@ _STYLES = (
     ("commit ", "yellow"),
     ("diff --git ", "bold"),
 )
+_MOST_OUTPUT = 20  # lines of a failed command
 
 
-@click.command("diff")
-@session_argument
-@click.argument("number", required=False, type=click.IntRange(min=0))
-@click.option("--stat", is_flag=True, help="Only the files and how much changed in each.")
-def diff_command(session: str | None, number: int | None, stat: bool) -> int:
-    """Show what a session's result, or candidate NUMBER of it, changed; `.mimo/` left out."""
-    from gitmimo.workflow.history import find_session, read_session
+@click.command("diff", context_settings={"ignore_unknown_options": True})
+@click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[SESSION] [NUMBER] [GIT DIFF OPTIONS] [-- PATHS]")
+def diff_command(words: tuple[str, ...]) -> int:
+    """Show what a session's result, or candidate NUMBER of it, changed; `.mimo/` left out.
 
+    What follows is git's: `--stat`, `-w`, `--word-diff`, `--name-only`, and paths.
+    """
     repository = open_repository()
-    result = read_session(repository, find_session(repository, session)).result
+    result, number, rest = _target(repository, words)
     old, new = _ends(result, number)
-    flags = ["--stat"] if stat else []
-    page(_diff_text(repository, old, new, *flags))
+    options = [word for word in rest if word.startswith("-")]
+    refused = next((word for word in options if word.startswith(("--output", "--ext-diff", "--textconv"))), None)
+    if refused:
+        raise UsageError(f"`{refused}` is not passed on to git", hint=f"git diff {old[:12]} {new[:12]}")
+    page(_diff_text(repository, old, new, *options, paths=[word for word in rest if not word.startswith("-")]))
     return 0
 
 
 @click.command("log")
 @session_argument
 @click.argument("number", required=False, type=click.IntRange(min=0))
-@click.option("--steps", is_flag=True, help="The steps of the winner, or of candidate NUMBER.")
-@click.option("-p", "--patch", is_flag=True, help="With what each commit changed.")
-def log_command(session: str | None, number: int | None, steps: bool, patch: bool) -> int:
-    """Show the commits of a session's result, or the steps of a candidate."""
-    from gitmimo.workflow.history import find_session, read_session
-
-    repository = open_repository()
-    result = read_session(repository, find_session(repository, session)).result
-    if steps and number is None:
-        number = _chosen(result, None).number
-    old, new = _ends(result, number)
-    if steps and not patch:
-        page(_step_lines(repository, result, _chosen(result, number)))
-        return 0
-    flags = ["-p", "--no-ext-diff", "--no-textconv"] if patch else []
-    notes = ["--no-notes"]
-    order = ["--reverse"] if number is not None else []
-    page(_git_text(repository, ["log", "--no-color", *notes, *flags, *order, f"{old}..{new}"]))
-    return 0
-
-
-def _step_lines(repository: Repository, result: SessionResult, candidate: CandidateResult) -> str:
-    """One line a step: its commit, what the model did, on what, and what it used."""
-    from gitmimo.report.plots import kinds_of
+@click.option("--full", is_flag=True, help="With whole outputs and files.")
+@click.option("--oneline", is_flag=True, help="One line a step: its commit, what it did, on what.")
+@click.option("--commits", is_flag=True, help="The commits of the result, or of candidate NUMBER, instead.")
+@click.option("-p", "--patch", is_flag=True, help="With --commits: what each of them changed.")
+def log_command(session: str | None, number: int | None, full: bool, oneline: bool, commits: bool, patch: bool) -> int:
+    """Read how the winner, or candidate NUMBER, worked: what the model said, ran, saw and edited, step by step."""
+    from gitmimo.cli.transcript import step_lines, transcript
+    from gitmimo.workflow.history import read_session
     from gitmimo.workflow.steps import read_steps_at
 
+    repository = open_repository()
+    found, number = split_target(repository, session, number)
+    result = read_session(repository, found).result
+    if commits or patch:
+        old, new = _ends(result, number)
+        flags = ["-p", "--no-ext-diff", "--no-textconv"] if patch else []
+        order = ["--reverse"] if number is not None else []
+        page(_git_text(repository, ["log", "--no-color", "--no-notes", *flags, *order, f"{old}..{new}"]))
+        return 0
+    candidate = _chosen(result, number if number is not None or result.winner else 1)
     if candidate.commit is None:
-        raise UsageError("this candidate made no commit")
-    found = read_steps_at(repository, result.session, candidate.number, base=result.base, tip=candidate.commit)
-    rows = []
-    for step in found:
-        last = step.actions[-1] if step.actions else None
-        about = ", ".join(step.changed_paths) or (short(last.path or last.text, 60) if last else "thinking")
-        used = f"{tokens(step.reply.usage.total)} tokens"
-        rows.append([(step.commit or "")[:12], f"step {step.number}", kinds_of(step), used, about])
-    lines = render.table(["commit", "", "did", "used", "what"], rows).splitlines()
-    return "\n".join([render.paint(lines[0], "bold"), *lines[1:]]) + "\n"
+        raise UsageError("this candidate made no commit", hint=f"git mimo show {result.session}")
+    steps = read_steps_at(repository, result.session, candidate.number, base=result.base, tip=candidate.commit)
+    page(step_lines(steps) if oneline else transcript(candidate, steps, full=full))
+    return 0
 
 
 @click.command("review")
 @session_argument
 @click.option("--html", "page_path", type=click.Path(path_type=Path), help="Write one self-contained page instead.")
-@click.option("--open", "open_it", is_flag=True, help="With --html: show the page in the browser.")
-@click.option("--side-by-side/--unified", "beside", default=None, help="Old beside new; by itself where it fits.")
+@click.option("--open", "open_it", is_flag=True, help="Show the page in the browser; it is kept in .git/mimo/review.")
 @json_option
-def review_command(
-    session: str | None, page_path: Path | None, open_it: bool, beside: bool | None, as_json: bool
-) -> int:
-    """Read a session as a reviewer would: task, verdict, every candidate, then the result's diff.
+def review_command(session: str | None, page_path: Path | None, open_it: bool, as_json: bool) -> int:
+    """Read a session as a reviewer would: what behaves differently, what to look at first, the verdict, the diff.
 
-    In a clone that did not run it, its note tells of the winner.
+    In a clone without the session, the winner is read from its git note.
     """
-    from gitmimo.report.columns import NARROWEST
     from gitmimo.text import escape_controls
     from gitmimo.workflow.noted import read_known_session
 
@@ -112,18 +102,31 @@ def review_command(
         return 0
     if page_path is not None or open_it:
         return _write_page(repository, result, page_path, open_it=open_it)
-    columns = shutil.get_terminal_size((0, 0)).columns if sys.stdout.isatty() else 0
-    winner = next((c for c in result.candidates if result.verdict and c.number == result.verdict.winner), None)
-    text = "\n".join(escape_controls(line) for line in _summary(result, winner, min(columns or 100, 100))) + "\n\n"
-    if result.result_commit or winner:
-        old, new = _ends(result, None)
-        if beside or (beside is None and columns >= NARROWEST):
-            text += _diff_text(repository, old, new, "--stat") + "\n"
-            text += _side_by_side(repository, old, new, max(columns, NARROWEST))
-        else:
-            text += _diff_text(repository, old, new, "--stat", "-p")
+    columns = shutil.get_terminal_size((100, 0)).columns if sys.stdout.isatty() else 100
+    text = "\n".join(escape_controls(line) for line in _summary(result, min(columns, 100))) + "\n\n"
+    if result.result_commit or result.winner:
+        text += _diff_text(repository, *_ends(result, None), "--stat", "-p")
     page(text)
     return 0
+
+
+def _target(repository: Repository, words: Sequence[str]) -> tuple[SessionResult, int | None, list[str]]:
+    """The session and the candidate that lead a command line, and the words that are left."""
+    from gitmimo.workflow.history import find_session, read_session
+
+    rest = list(words)
+    named = None
+    if rest and not rest[0].startswith("-") and not (len(rest[0]) < 3 and rest[0].isdigit()):
+        try:
+            named = find_session(repository, rest[0])
+        except UsageError:
+            if not (repository.require_work_tree() / rest[0]).exists():
+                raise
+        else:
+            rest.pop(0)
+    number = int(rest.pop(0)) if rest and rest[0].isdigit() else None
+    result = read_session(repository, named or find_session(repository, None)).result
+    return result, number, rest
 
 
 def _review_json(repository: Repository, result: SessionResult) -> dict[str, object]:
@@ -131,40 +134,69 @@ def _review_json(repository: Repository, result: SessionResult) -> dict[str, obj
     from gitmimo.git.binary import run_git
     from gitmimo.workflow.land import result_json
 
-    winner = next((c for c in result.candidates if result.verdict and c.number == result.verdict.winner), None)
     diff = ""
-    if result.result_commit or (winner and winner.commit):
+    if result.result_commit or (result.winner and result.winner.commit):
         flags = ["diff", "--no-ext-diff", "--no-textconv", "-M", "--no-color", *_ends(result, None)]
         raw = run_git(["--no-pager", *flags, "--", ".", ":(exclude).mimo"], cwd=repository.require_work_tree()).stdout
         diff = raw.decode("utf-8", "replace")
     return {**result_json(result), "schema": "git-mimo/review/1", "diff": diff}
 
 
-def _summary(result: SessionResult, winner: CandidateResult | None, width: int) -> list[str]:
-    """What a reviewer reads before the diff: task, what to look at first, every candidate, the verdict."""
-    lines = [f"Session {result.session}: {result.status.value}", ""]
-    lines += _wrapped(result.task.strip()[:2000], width, "  ")
-    evidence = winner.evidence if winner else None
-    marked = [say_flag(flag) for flag in evidence.flags] if evidence else []
-    marked += (
-        [f"changed the protected file `{path}`; base's counts" for path in evidence.restored_paths] if evidence else []
-    )
-    if marked:
-        lines += ["", "Look at first:"]
-        lines += [line for text in marked for line in _wrapped(text, width, "  - ")]
-    lines += ["", *_verdict_table(result)]
+def _summary(result: SessionResult, width: int) -> Iterator[str]:
+    """What a reviewer reads before the diff, in the order in which it matters."""
+    from gitmimo.report.review_view import remarks_of
+
+    yield f"Session {result.session}: {result.status.value}"
+    yield ""
+    yield from wrapped(result.task.strip()[:2000], width, "  ")
+    yield from difference_lines(result, width)
+    remarks = remarks_of(result)
+    if remarks:
+        yield ""
+        yield "Look at first:"
+        for remark in remarks:
+            person = "needs a person: " if remark.needs_person else ""
+            yield from wrapped(person + remark.text, width, "  - ")
+    yield from failure_lines(result, width)
+    yield ""
+    yield from _candidate_table(result)
     if result.verdict:
-        lines += ["", *_wrapped(f"Verdict: {result.verdict.reason}", width)]
+        yield ""
+        yield from wrapped(f"Verdict: {result.verdict.reason}", width)
         comments = result.verdict.critic.comments if result.verdict.critic else {}
         for where, comment in comments.items():
-            lines += _wrapped(f"Critic on {where}: {comment}", width)
-    return lines
+            number, _, path = where.partition(":")
+            place = f"`{path}` of candidate {number}" if path else f"candidate {number}"
+            yield from wrapped(f"Critic on {place}: {comment}", width)
 
 
-def _wrapped(text: str, width: int, indent: str = "") -> list[str]:
+def difference_lines(result: SessionResult, width: int) -> Iterator[str]:
+    """What behaves differently, an empty line before it; nothing where nothing was compared."""
+    from gitmimo.workflow.differences import differences_of
+
+    found = differences_of(result)
+    if found is None:
+        return
+    yield ""
+    yield "What behaves differently:"
+    for line in found.lines:
+        yield from wrapped(line.text, width, "  ")
+    yield from wrapped(found.count, width, "  ")
+
+
+def failure_lines(result: SessionResult, width: int) -> Iterator[str]:
+    """The gates that failed, with the end of what their commands said; nothing where there is a winner."""
+    from gitmimo.report.review_view import failures_of
+
+    for failure in failures_of(result):
+        yield ""
+        yield from wrapped(f"Candidate {failure.number} fails {failure.gate}: {failure.detail}", width)
+        for line in failure.output.splitlines()[-_MOST_OUTPUT:]:
+            yield f"    {line}"
+
+
+def wrapped(text: str, width: int, indent: str = "") -> list[str]:
     """A text in lines of this width; what it holds of line ends stays."""
-    import textwrap
-
     after = " " * len(indent)
     return [
         line
@@ -174,24 +206,6 @@ def _wrapped(text: str, width: int, indent: str = "") -> list[str]:
         )
         or [""]
     ]
-
-
-def _side_by_side(repository: Repository, old: str, new: str, width: int) -> str:
-    from gitmimo.git.tree import without_mimo
-    from gitmimo.report.columns import side_by_side
-    from gitmimo.report.diff import read_diff
-
-    trees = (without_mimo(repository, repository.tree_of(rev)) for rev in (old, new))
-    styles = {"head": "bold", "hunk": "cyan", "remark": "dim"}
-    lines = []
-    for row in side_by_side(read_diff(repository, *trees), width=width):
-        if row.kind in styles:
-            lines.append(render.paint(row.left, styles[row.kind]))
-        elif row.kind == "same":
-            lines.append(f"{row.left} | {row.right}")
-        else:
-            lines.append(f"{render.paint(row.left, 'red')} | {render.paint(row.right, 'green')}".rstrip())
-    return "\n".join(lines) + "\n"
 
 
 def _write_page(repository: Repository, result: SessionResult, path: Path | None, *, open_it: bool) -> int:
@@ -215,27 +229,35 @@ def _write_page(repository: Repository, result: SessionResult, path: Path | None
     return 0
 
 
-def _verdict_table(result: SessionResult) -> list[str]:
+def _candidate_table(result: SessionResult) -> list[str]:
+    from gitmimo.report.review_view import tests_text
+
     rows = []
     for candidate in result.candidates:
         evidence = candidate.evidence
         failed = ", ".join(gate.name for gate in evidence.failed_gates) if evidence else ""
         gates = "not judged" if evidence is None else f"fails {failed}" if failed else "passed"
         size = f"+{evidence.diff.added} -{evidence.diff.removed}" if evidence else "-"
-        tests = f"{evidence.tests_passed}/{evidence.tests_run}" if evidence else "-"
-        star = "*" if result.verdict and result.verdict.winner == candidate.number else " "
-        model = short(candidate.model or candidate.strategy, 28)
-        rows.append([f"{star} {candidate.number}", model, candidate.status, tests, size, gates])
-    return render.table(["  #", "model", "ended", "tests", "diff", "gates"], rows).splitlines() if rows else []
+        star = "*" if candidate is result.winner else " "
+        worker = short(candidate.worker, 28)
+        tests = tests_text(evidence)
+        rows.append(
+            [f"{star} {candidate.number}", worker, candidate.status, tests, size, usd(candidate.cost_usd), gates]
+        )
+    headings = ["  #", "worker", "ended", "tests", "diff", "cost", "gates"]
+    return render.table(headings, rows).splitlines() if rows else []
 
 
 def _chosen(result: SessionResult, number: int | None) -> CandidateResult:
-    wanted = number if number is not None else (result.verdict.winner if result.verdict else None)
-    for candidate in result.candidates:
-        if candidate.number == wanted:
-            return candidate
     if number is None:
-        raise UsageError(f"session {result.session} has no winner", hint=f"git mimo diff {result.session} 1")
+        if result.winner is None:
+            raise UsageError(
+                f"session {result.session} has no winner", hint=f"git mimo diff {result.session} 1   # a candidate's"
+            )
+        return result.winner
+    for candidate in result.candidates:
+        if candidate.number == number:
+            return candidate
     raise UsageError(f"session {result.session} has no candidate {number}")
 
 
@@ -248,9 +270,9 @@ def _ends(result: SessionResult, number: int | None) -> tuple[str, str]:
     return result.base, commit
 
 
-def _diff_text(repository: Repository, old: str, new: str, *flags: str) -> str:
+def _diff_text(repository: Repository, old: str, new: str, *flags: str, paths: Sequence[str] = ()) -> str:
     whole = ["diff", "--no-ext-diff", "--no-textconv", "-M", "--no-color", *flags, old, new]
-    return _git_text(repository, [*whole, "--", ".", ":(exclude).mimo"])
+    return _git_text(repository, [*whole, "--", *(paths or ["."]), ":(exclude,top).mimo"])
 
 
 def _git_text(repository: Repository, arguments: list[str]) -> str:

@@ -10,15 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gitmimo.cli import render
-from gitmimo.cli.options import (
-    json_option,
-    open_repository,
-    seconds,
-    session_argument,
-    short,
-    tokens,
-    usd,
-)
+from gitmimo.cli.options import json_option, open_repository, session_argument, short
+from gitmimo.format import counted, seconds, tokens, usd
 from gitmimo.results import SessionStatus
 
 if TYPE_CHECKING:
@@ -195,14 +188,6 @@ def _tell(entry: Entry) -> None:
     render.say(f"{entry.time:%H:%M:%S} {who}{what}")
 
 
-_STYLES = {
-    SessionStatus.PASSED: "green",
-    SessionStatus.RUNNING: "cyan",
-    SessionStatus.FAILED: "red",
-    SessionStatus.ERROR: "red",
-}
-
-
 @click.command("show")
 @session_argument
 @json_option
@@ -240,64 +225,63 @@ def stop_command(session: str | None, as_json: bool) -> int:
     return 0
 
 
-def say_flag(flag: str) -> str:
-    """What to look at, in words: some flags forbid merging without a person."""
-    from gitmimo.evaluator.suspicion import REVIEW
-
-    return f"needs a person: {flag.removeprefix(REVIEW)}" if flag.startswith(REVIEW) else flag
-
-
 def _print_session(state: SessionState) -> None:
+    from gitmimo.cli.review import difference_lines, wrapped
+    from gitmimo.report.review_view import remarks_of
+
     result = state.result
-    render.out_raw(
-        f"session {render.paint(result.session, 'bold')}: "
-        f"{render.paint(result.status.value, _STYLES.get(result.status, 'yellow'))}\n"
-    )
-    render.out(f"task:   {short(result.task, 200)}")
-    render.out(f"base:   {result.base[:12]}" + (f" on {result.target_branch}" if result.target_branch else ""))
+    width = min(shutil.get_terminal_size((100, 0)).columns, 100) if sys.stdout.isatty() else 100
+    style = {"passed": "green", "running": "cyan", "failed": "red", "error": "red"}.get(result.status.value, "yellow")
+    render.out_raw(f"session {render.paint(result.session, 'bold')}: {render.paint(result.status.value, style)}\n")
+    lines = [*wrapped(f"task:   {short(result.task, 200)}", width)]
+    lines.append(f"base:   {result.base[:12]}" + (f" on {result.target_branch}" if result.target_branch else ""))
     if result.result_branch:
         merged = f", merged into {result.target_branch}" if result.merged else ""
-        render.out(f"result: {result.result_branch} ({(result.result_commit or '')[:12]}){merged}")
-    spent = f"{usd(result.cost_usd)}, {tokens(result.usage.total)} tokens, {result.llm_calls} model calls"
-    render.out(f"spent:  {spent}, {seconds(result.seconds)}")
+        lines.append(f"result: {result.result_branch} ({(result.result_commit or '')[:12]}){merged}")
+    spent = f"{usd(result.cost_usd)}, {tokens(result.usage.total)} tokens, {counted(result.llm_calls, 'model call')}"
+    lines += [f"spent:  {spent}, {seconds(result.seconds)}", *difference_lines(result, width)]
+    lines += [line for remark in remarks_of(result) for line in wrapped(f"look at: {remark.text}", width)]
+    for line in lines:
+        render.out(line)
     for candidate in result.candidates:
-        _print_candidate(candidate, result)
+        _print_candidate(candidate, result, width)
     if result.verdict:
         render.out("")
-        render.out(f"verdict: {result.verdict.reason}")
-        for ranked in result.verdict.ranking:
-            render.out(f"  {ranked.rank}. candidate {ranked.number}: {ranked.reason}")
+        for line in wrapped(f"verdict: {result.verdict.reason}", width):
+            render.out(line)
+        ranked = [place for place in result.verdict.ranking if place.reason and place.passed]
+        for place in ranked if len(ranked) > 1 else ():
+            render.out(f"  {place.rank}. candidate {place.number}: {place.reason}")
         if result.verdict.critic and result.verdict.critic.failed:
             render.out(f"  critic: no opinion ({result.verdict.critic.failed})")
     elif result.message:
         render.out(result.message)
 
 
-def _print_candidate(candidate: CandidateResult, result: SessionResult) -> None:
+def _print_candidate(candidate: CandidateResult, result: SessionResult, width: int) -> None:
+    from gitmimo.cli.review import wrapped
     from gitmimo.evidence import Outcome
+    from gitmimo.report.review_view import output_of, tests_text
 
-    mark = "*" if result.verdict and result.verdict.winner == candidate.number else " "
+    mark = "*" if candidate is result.winner else " "
     render.out("")
     render.out(
         f"{mark} candidate {candidate.number} ({candidate.worker}): {candidate.status}, "
-        f"{candidate.steps} steps, {tokens(candidate.usage.total)} tokens, {seconds(candidate.seconds)}"
+        f"{counted(candidate.steps, 'step')}, {tokens(candidate.usage.total)} tokens, {usd(candidate.cost_usd)}, "
+        f"{seconds(candidate.seconds)}"
     )
-    if candidate.approach:
-        render.out(f"    approach: {short(candidate.approach, 100)}")
-    if candidate.summary:
-        render.out(f"    summary:  {short(candidate.summary, 100)}")
-    if candidate.branch:
-        render.out(f"    branch:   {candidate.branch} ({(candidate.commit or '')[:12]})")
+    branch = f"{candidate.branch} ({(candidate.commit or '')[:12]})" if candidate.branch else ""
+    for name, text in (("approach", candidate.approach), ("summary", candidate.summary), ("branch", branch)):
+        for number, line in enumerate(wrapped(text.strip(), width - 14)[:6] if text.strip() else ()):
+            render.out(f"    {'' if number else name + ':':9} {line}")
     evidence = candidate.evidence
     if evidence is None:
         return
-    render.out(f"    tests:    {evidence.tests_passed}/{evidence.tests_run} passed, {len(evidence.fixed_ids)} fixed")
-    passed = [gate.name for gate in evidence.gates if gate.outcome is Outcome.PASS]
-    skipped = [gate.name for gate in evidence.gates if gate.outcome is Outcome.SKIPPED]
-    said = [f"passed {', '.join(passed)}"] * bool(passed) + [f"skipped {', '.join(skipped)}"] * bool(skipped)
-    render.out(f"    gates:    {'; '.join(said)}" if said else "    gates:    none passed")
+    render.out(f"    tests:    {tests_text(evidence)} passed, {len(evidence.fixed_ids)} fixed")
+    passed = ", ".join(gate.name for gate in evidence.gates if gate.outcome is Outcome.PASS)
+    render.out(f"    gates:    {f'passed {passed}' if passed else 'none passed'}")
     for gate in evidence.failed_gates:
         render.out_raw(f"    {render.paint(gate.outcome.value.ljust(9), 'red')} {render.paint(gate.name, 'bold')}")
         render.out(f": {short(gate.detail, 300)}" if gate.detail else "")
-    for flag in evidence.flags:
-        render.out(f"    look at:  {say_flag(flag)}")
+    for line in output_of(evidence, most_lines=20).splitlines() if evidence.failed_gates else ():
+        render.out(f"      {line}")

@@ -12,18 +12,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gitmimo.cli import render
-from gitmimo.cli.options import (
-    json_option,
-    load_config,
-    open_repository,
-    sandbox_option,
-    seconds,
-    session_argument,
-    tokens,
-    usd,
-)
+from gitmimo.cli.options import json_option, load_config, open_repository, sandbox_option, session_argument
 from gitmimo.cli.task import read_task
 from gitmimo.errors import MimoError, UsageError
+from gitmimo.format import seconds, tokens, usd
 
 if TYPE_CHECKING:
     from gitmimo.config import Config

@@ -8,7 +8,7 @@ from pygments.lexers import get_lexer_for_filename
 from pygments.token import Comment, Keyword, Literal, Name, Number, Punctuation, String, Token
 from pygments.util import ClassNotFound
 
-from gitmimo.report.html import escape
+from gitmimo.report.markup import escape
 
 MAX_FILE_CHARACTERS = 200_000
 MAX_LINE_CHARACTERS = 2_000

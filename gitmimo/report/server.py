@@ -7,20 +7,23 @@ people who may read this user's processes or browser history.
 
 import hmac
 import secrets
+import sys
 import threading
 import urllib.parse
 from collections.abc import Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from markupsafe import Markup
+
 from gitmimo.errors import MimoError
 from gitmimo.git.repository import Repository
 from gitmimo.records import SessionId, is_session_id
-from gitmimo.report.html import Markup, tag
+from gitmimo.report.markup import render
 from gitmimo.report.page import review_page, whole_page
-from gitmimo.report.plots import say_count, say_seconds, say_usd
-from gitmimo.report.summary import STATUS_CLASS, scroller
+from gitmimo.report.review_view import STATUS_CLASS
 from gitmimo.results import SessionStatus
+from gitmimo.text import one_line
 from gitmimo.workflow.history import SessionState, list_session_ids, read_all, read_session, sessions_directory
 from gitmimo.workflow.opinions import Opinions, add_comment, choose, read_opinions
 
@@ -53,25 +56,16 @@ class ReviewServer(ThreadingHTTPServer):
     def address(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}/{self.token}/"
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing where a browser reloaded or went away; print what else goes wrong."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
+
     def sessions_page(self) -> str:
         """The list of all sessions, newest first; it looks again by itself."""
-        rows = [_row(state) for state in read_all(self.repository, limit=500)]
-        heads = ("Session", "Status", "Task", "Candidates", "Winner", "Tokens", "Cost", "Time")
-        table = tag(
-            "table",
-            tag("caption", "Sessions of this repository", class_="sr"),
-            tag("thead", tag("tr", [tag("th", head, scope="col") for head in heads])),
-            tag("tbody", rows),
-            class_="grid-table",
-        )
         name = (self.repository.work_tree or self.repository.common_dir).name
-        body = tag(
-            "main",
-            tag("h1", f"Sessions of {name}"),
-            tag("section", tag("h2", "Sessions"), scroller(table, "Sessions"))
-            if rows
-            else tag("p", "There is no session yet.", class_="quiet"),
-        )
+        rows = [_row(state) for state in read_all(self.repository, limit=500)]
+        body = render("sessions.html", name=name, rows=rows)
         return whole_page(f"Sessions of {name}", body, refresh_s=REFRESH_S)
 
     def session_page(self, session: SessionId) -> str:
@@ -118,7 +112,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self._refuse(HTTPStatus.NOT_FOUND)
         except (MimoError, ValueError) as exc:
             said = exc.message if isinstance(exc, MimoError) else str(exc)
-            body = tag("main", tag("h1", "This session cannot be shown"), tag("p", said))
+            body = render("message.html", title="This session cannot be shown", text=said)
             self._answer(HTTPStatus.INTERNAL_SERVER_ERROR, whole_page("git-mimo", body))
 
     def do_POST(self) -> None:  # noqa: N802  named by the standard library
@@ -202,62 +196,23 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(status, f"<!doctype html><title>{status.phrase}</title><p>{status.phrase}</p>")
 
 
-def _row(state: SessionState) -> Markup:
+def _row(state: SessionState) -> dict[str, object]:
     result = state.result
-    status = result.status.value + (", merged" if result.merged else "")
-    winner = result.verdict.winner if result.verdict else None
-    cells = (
-        ("Status", tag("span", status, class_=f"chip {STATUS_CLASS.get(result.status.value, '')}")),
-        ("Task", " ".join((result.task or result.message).split())[:160]),
-        ("Candidates", str(len(result.candidates)) if result.candidates else state.phase),
-        ("Winner", "–" if winner is None else str(winner)),
-        ("Tokens", say_count(result.usage.total)),
-        ("Cost", say_usd(result.cost_usd)),
-        ("Time", say_seconds(result.seconds)),
-    )
-    name = tag("th", tag("a", result.session, href=f"session/{result.session}"), scope="row")
-    return tag(
-        "tr",
-        name,
-        [tag("td", value, data_label=label, class_="wide" if label == "Task" else None) for label, value in cells],
-    )
+    workers = dict.fromkeys(candidate.worker for candidate in result.candidates)
+    return {
+        "session": result.session,
+        "status": result.status.value + (", merged" if result.merged else ""),
+        "style": STATUS_CLASS.get(result.status.value, ""),
+        "started": f"{result.started:%Y-%m-%d %H:%M}" if result.started else "–",
+        "task": one_line(result.task or result.message, 160),
+        "worker": ", ".join(workers) or state.phase,
+        "winner": str(result.winner.number) if result.winner else "–",
+        "cost": result.cost_usd,
+        "seconds": result.seconds,
+    }
 
 
 def _say_section(state: SessionState, said: Opinions) -> Markup:
     """Comments and the choice, with the commands that make use of them."""
-    session = state.result.session
-    comments = [
-        tag("blockquote", tag("strong", f"{comment.path}: ") if comment.path else None, comment.text)
-        for comment in said.comments
-    ]
-    buttons = [
-        tag("button", f"Candidate {candidate.number}", name="number", value=candidate.number, type="submit",
-            aria_pressed="true" if said.choice == candidate.number else "false")
-        for candidate in state.result.candidates
-    ]  # fmt: skip
-    chosen = (
-        tag("p", f"You would take candidate {said.choice}: ", tag("code", f"git mimo merge {session} {said.choice}"))
-        if said.choice is not None
-        else None
-    )
-    return tag(
-        "section",
-        tag("h2", "Your say"),
-        comments,
-        tag("p", "To have them worked in: ", tag("code", f"git mimo revise {session} --comments local"))
-        if comments
-        else None,
-        tag(
-            "form",
-            tag("label", "Comment", tag("textarea", name="text", required=True, maxlength=20_000)),
-            tag("button", "Keep the comment", type="submit"),
-            method="post",
-            action=f"{session}/comment",
-        ),
-        tag("form", tag("span", "Take "), buttons, method="post", action=f"{session}/choose", class_="choices")
-        if buttons
-        else None,
-        chosen,
-        class_="say",
-        id="say",
-    )
+    numbers = [candidate.number for candidate in state.result.candidates]
+    return render("say.html", session=state.result.session, said=said, numbers=numbers)

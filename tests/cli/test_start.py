@@ -194,7 +194,7 @@ def test_a_session_is_shown_listed_and_costed(project: GitBuilder, llm_server: S
     assert "candidate 1" in shown.out
     assert "2/2 passed" in shown.out
     assert "+    return a + b" in mimo("diff", session, cwd=project.path).out
-    assert "step 1" in mimo("log", session, "--steps", cwd=project.path).out
+    assert "step 1" in mimo("log", session, "--oneline", cwd=project.path).out
     assert "a + b" in mimo("review", session, cwd=project.path).out
     assert mimo("cost", "--json", cwd=project.path).json["rows"][0]["key"] == session
     assert mimo("stop", session, cwd=project.path).code == 1

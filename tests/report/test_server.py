@@ -63,7 +63,7 @@ def test_all_sessions_are_listed_and_each_has_its_page(server: ReviewServer) -> 
     assert "<script>alert" not in text
     status, text = _ask(server, f"/{server.token}/session/{SESSION}")
     assert status == 200
-    assert "Your say" in text
+    assert "Your comments" in text
     assert "form-action 'self'" in text
 
 

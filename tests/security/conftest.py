@@ -84,4 +84,4 @@ def marker(tmp_path: Path) -> Path:
 def reading_commands(outcome: Outcome) -> list[tuple[str, ...]]:
     """Commands that look at a session and its candidates."""
     name = str(outcome.result["session"])
-    return [("status",), ("show", name), ("diff", name, "1"), ("log", name, "--steps"), ("review", name), ("list",)]
+    return [("status",), ("show", name), ("diff", name, "1"), ("log", name, "--full"), ("review", name), ("list",)]

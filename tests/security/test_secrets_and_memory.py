@@ -126,7 +126,7 @@ def test_a_refused_product_s_secret_is_not_shown(project: GitBuilder, session: S
     outcome = session({"a": [write, *runs(MEND)[:1], FINISH]})
     assert "a secret" in outcome.failed_gates("a")["product"]
     name = str(outcome.result["session"])
-    said = [mimo(*words, cwd=project.path) for words in (("show", name), ("log", name, "--steps"))]
+    said = [mimo(*words, cwd=project.path) for words in (("show", name), ("log", name, "--full"))]
     assert all(secret not in f"{one.out}{one.err}" for one in [*said, outcome.said])
 
 

@@ -17,7 +17,7 @@
     products.classList.toggle("two", wanted.length > 1);
     mark(null);
   };
-  const files = () => all(".product:not(.off) details.file, #learned details.file");
+  const files = () => all(".product:not(.off) details.file, #learned > details[open] details.file");
   const mark = (file) => {
     if (here) here.classList.remove("here");
     here = file;
@@ -52,22 +52,38 @@
     const list = files(), open = list.some((file) => !file.open);
     for (const file of list) file.open = open;
   };
+  const view = (file, is) => {
+    file.classList.toggle("seen", is);
+    file.querySelector(".viewed input").checked = is;
+    file.open = !is;
+  };
+  const copy = async () => {
+    const button = one("#copy");
+    try {
+      await navigator.clipboard.writeText(one("#command").textContent);
+      button.textContent = "Copied";
+    } catch {
+      getSelection().selectAllChildren(one("#command"));
+    }
+  };
   const reveal = () => {
     const target = location.hash.length > 1 ? document.getElementById(decodeURIComponent(location.hash.slice(1))) : null;
     if (!target) return;
     const product = target.closest(".product");
     if (product && left) { left.value = product.dataset.candidate; show(); }
+    for (let box = target.parentElement?.closest("details"); box; box = box.parentElement?.closest("details")) box.open = true;
     if (target.matches("details")) { target.open = true; mark(target); } else target.scrollIntoView();
   };
   const keys = {
     j: () => mark(move(files(), here, 1)), k: () => mark(move(files(), here, -1)),
     n: () => turn(1), p: () => turn(-1), s: beside, t: theme, a: fold,
+    v: () => { if (here) view(here, !here.classList.contains("seen")); },
     o: () => { if (here) here.open = !here.open; },
     g: () => scrollTo(0, 0),
     "?": () => (help?.open ? help.close() : help?.showModal()),
   };
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("select, input, textarea")) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("select, textarea")) return;
     if (help?.open && event.key !== "?") return;
     const act = keys[event.key];
     if (act) { event.preventDefault(); act(); }
@@ -76,6 +92,16 @@
   const seconds = Number(one('meta[name="mimo-refresh"]')?.content ?? 0);
   const busy = () => help?.open || all("textarea").some((area) => area.value) || String(getSelection());
   if (seconds) setInterval(() => { if (!document.hidden && !busy()) location.reload(); }, seconds * 1000);
+  for (const box of all(".viewed input")) box.addEventListener("change", () => view(box.closest("details.file"), box.checked));
+  for (const label of all(".viewed")) label.addEventListener("click", (event) => event.stopPropagation());
+  for (const button of all("button.more")) {
+    button.addEventListener("click", () => {
+      const body = button.closest("tbody");
+      body.nextElementSibling.hidden = false;
+      body.remove();
+    });
+  }
+  one("#copy")?.addEventListener("click", copy);
   one("#theme")?.addEventListener("click", theme);
   one("#keys")?.addEventListener("click", keys["?"]);
   addEventListener("hashchange", reveal);

@@ -132,7 +132,7 @@ __mimo_words () {
 		\'status	say how sessions stand\' \\
 		\'show	show one session: candidates, evidence, verdict\' \\
 		\'diff	show what a session or candidate changed\' \\
-		\'log	show the commits of a result or the steps of a candidate\' \\
+		\'log	read how a candidate worked, step by step\' \\
 		\'review	read a session as a reviewer would\' \\
 		\'merge	merge a result into its branch, re-tested if the branch moved\' \\
 		\'serve	show all sessions in a browser on this machine\' \\
@@ -292,17 +292,16 @@ __mimo_options () {
 		\'--json	Print one JSON object on stdout\' \\
 		\'--help	Show the help and end\' ;;
 	\'diff\') printf \'%s\\n\' \\
-		\'--stat	Only the files and how much changed in each\' \\
 		\'--help	Show the help and end\' ;;
 	\'log\') printf \'%s\\n\' \\
-		\'--steps	The steps of the winner, or of candidate NUMBER\' \\
-		\'--patch	With what each commit changed\' \\
+		\'--full	With whole outputs and files\' \\
+		\'--oneline	One line a step: its commit, what it did, on what\' \\
+		\'--commits	The commits of the result, or of candidate NUMBER, instead\' \\
+		\'--patch	With --commits: what each of them changed\' \\
 		\'--help	Show the help and end\' ;;
 	\'review\') printf \'%s\\n\' \\
 		\'--html	Write one self-contained page instead\' \\
-		\'--open	With --html: show the page in the browser\' \\
-		\'--side-by-side	Old beside new; by itself where it fits\' \\
-		\'--unified	Old beside new; by itself where it fits\' \\
+		\'--open	Show the page in the browser; it is kept in .git/mimo/review\' \\
 		\'--json	Print one JSON object on stdout\' \\
 		\'--help	Show the help and end\' ;;
 	\'merge\') printf \'%s\\n\' \\
@@ -552,18 +551,17 @@ __mimo_kind () {
 	\'show --json\') kind=flag ;;
 	\'show 1\') kind=sessions ;;
 	\'diff -h\'|\'diff --help\') kind=flag ;;
-	\'diff --stat\') kind=flag ;;
-	\'diff 1\') kind=sessions ;;
-	\'diff 2\') kind=candidates ;;
+	\'diff \'[0-9]*) kind= ;;
 	\'log -h\'|\'log --help\') kind=flag ;;
-	\'log --steps\') kind=flag ;;
+	\'log --full\') kind=flag ;;
+	\'log --oneline\') kind=flag ;;
+	\'log --commits\') kind=flag ;;
 	\'log -p\'|\'log --patch\') kind=flag ;;
 	\'log 1\') kind=sessions ;;
 	\'log 2\') kind=candidates ;;
 	\'review -h\'|\'review --help\') kind=flag ;;
 	\'review --html\') kind=files ;;
 	\'review --open\') kind=flag ;;
-	\'review --side-by-side\'|\'review --unified\') kind=flag ;;
 	\'review --json\') kind=flag ;;
 	\'review 1\') kind=sessions ;;
 	\'merge -h\'|\'merge --help\') kind=flag ;;

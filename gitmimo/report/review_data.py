@@ -24,7 +24,7 @@ class Product:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Material:
+class ReviewData:
     """A session with its diffs, steps, and what it changed in `.mimo/`."""
 
     result: SessionResult
@@ -35,7 +35,7 @@ class Material:
     learned: tuple[FileDiff, ...] = ()
 
 
-def read_material(repository: Repository, result: SessionResult) -> Material:
+def read_review_data(repository: Repository, result: SessionResult) -> ReviewData:
     """Read what a page about this session needs; what this clone lacks is named, not an error."""
     base = result.base if result.base and has_object(repository, result.base) else None
     base_tree = without_mimo(repository, repository.tree_of(base)) if base else None
@@ -48,7 +48,7 @@ def read_material(repository: Repository, result: SessionResult) -> Material:
             steps[candidate.number] = read_steps(repository, result, candidate)
         except (JournalError, RepoError) as exc:
             damaged[candidate.number] = exc.message
-    return Material(
+    return ReviewData(
         result=result,
         base_tree=base_tree,
         products=tuple(products),

@@ -1,0 +1,76 @@
+"""Pages from Jinja2 templates in which everything from outside is made visible and escaped."""
+
+import functools
+import html
+import re
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from gitmimo import format as amounts
+from gitmimo.text import escape_controls, hidden_characters
+
+_MARKS = re.compile(r"&lt;U\+[0-9A-F]{4,6}&gt;|\\x[0-9a-f]{2}")
+
+
+def render(template: str, **values: object) -> Markup:
+    """Fill a template of `report/templates/`. Values that are not `Markup` are escaped as `escape` does."""
+    return Markup(_environment().get_template(template).render(**values))
+
+
+def escape(text: str) -> Markup:
+    """Escape a text for the content of an element and show what is hidden in it, marked as such."""
+    if text.isascii() and text.isprintable():
+        return Markup(html.escape(text))
+    shown = html.escape(escape_controls(text))
+    return Markup(_MARKS.sub(r"<mark>\g<0></mark>", shown) if hidden_characters(text) else shown)
+
+
+def prose(text: str) -> Markup:
+    """A sentence in which what stands between backticks is code."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:
+        return escape(text)
+    return Markup("").join(
+        Markup(f"<code>{escape(part)}</code>") if number % 2 else escape(part) for number, part in enumerate(parts)
+    )
+
+
+def path_text(path: str) -> Markup:
+    """A path on one line, with places where it may wrap."""
+    return Markup("/<wbr>").join(escape(part) for part in path.replace("\n", "\\n").split("/"))
+
+
+def quoted(value: object) -> Markup:
+    """A value for an attribute, which holds no marks."""
+    return Markup(html.escape(escape_controls(str(value), newlines=False), quote=True))
+
+
+@functools.cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("gitmimo.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_finalize,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "prose": prose,
+        "path": path_text,
+        "quoted": quoted,
+        "usd": amounts.usd,
+        "seconds": amounts.seconds,
+        "tokens": amounts.tokens,
+        "counted": amounts.counted,
+        "words": lambda text: str(text).replace("_", " "),
+    }
+    return environment
+
+
+def _finalize(value: Any) -> Markup:
+    if isinstance(value, Markup):
+        return value
+    return Markup("") if value is None else escape(str(value))

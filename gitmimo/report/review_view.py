@@ -1,0 +1,221 @@
+"""A session as the values that the review page's template shows."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from gitmimo.evaluator.suspicion import REVIEW, needs_review
+from gitmimo.evidence import Evidence, Gate, TestOutcome
+from gitmimo.format import counted, seconds, tokens, usd
+from gitmimo.report.review_data import ReviewData
+from gitmimo.report.step_text import StepTexts
+from gitmimo.results import CandidateResult, SessionResult, SessionStatus
+
+STATUS_CLASS = {"passed": "good", "failed": "bad", "error": "bad", "budget": "warn", "interrupted": "warn"}
+_MOST_TESTS = 200  # rows of one candidate and kind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """The first screen: what was asked, how it ended, and the command that comes next."""
+
+    title: str
+    rest: str
+    status: str
+    status_class: str
+    reason: str
+    next_command: str
+    next_remark: str
+    winner: int | None
+    facts: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remark:
+    """Something that a reviewer looks at first; the text may hold code between backticks."""
+
+    text: str
+    needs_person: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A gate that a candidate failed, with the end of what its command said."""
+
+    number: int
+    gate: str
+    detail: str
+    output: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CandidateView:
+    """One candidate for the table and for its own section."""
+
+    number: int
+    result: CandidateResult
+    evidence: Evidence | None
+    gates: Mapping[str, Gate]
+    tests: str
+    broken: int
+    damaged: str
+    steps: Sequence[Mapping[str, object]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestRow:
+    """A test whose result differs between base and product."""
+
+    __test__ = False
+
+    number: int
+    name: str
+    before: str
+    after: str
+    style: str
+
+
+def head_of(result: SessionResult) -> Head:
+    """The first screen of a session."""
+    first, _, rest = result.task.strip().partition("\n")
+    command, remark = _next_command(result)
+    started = [("Started", f"{result.started:%Y-%m-%d %H:%M} UTC")] if result.started else []
+    return Head(
+        title=first[:300] or f"Session {result.session}",
+        rest=rest.strip()[:5000],
+        status=result.status.value,
+        status_class=STATUS_CLASS.get(result.status.value, "warn"),
+        reason=result.verdict.reason if result.verdict else result.message or "There is no verdict.",
+        next_command=command,
+        next_remark=remark,
+        winner=result.winner.number if result.winner else None,
+        facts=(
+            ("Session", str(result.session)),
+            ("Base", result.base[:12] + (f" on {result.target_branch}" if result.target_branch else "")),
+            ("Result", result.result_branch or "none"),
+            *started,
+            ("Cost", f"{usd(result.cost_usd)}, {tokens(result.usage.total)} tokens"),
+            ("Time", seconds(result.seconds)),
+        ),
+    )
+
+
+def _next_command(result: SessionResult) -> tuple[str, str]:
+    if result.merged:
+        return "", ""
+    if result.result_branch:
+        doubtful = result.status is not SessionStatus.PASSED
+        return f"git mimo merge {result.session}", "needs a person: read the doubts first" if doubtful else ""
+    if result.status in (SessionStatus.STOPPED, SessionStatus.INTERRUPTED, SessionStatus.BUDGET):
+        return f"git mimo resume {result.session}", "goes on where it ended"
+    return "", ""
+
+
+def remarks_of(result: SessionResult) -> tuple[Remark, ...]:
+    """What a reviewer should look at first; of the winner where there is one."""
+    chosen = result.winner
+    found = [Remark(text=text, needs_person=True) for text in (result.verdict.doubts if result.verdict else ())]
+    for candidate in [chosen] if chosen else list(result.candidates):
+        if candidate.evidence is not None:
+            who = "" if chosen else f"Candidate {candidate.number}: "
+            found += _remarks_on(candidate.evidence, who)
+    critic = result.verdict.critic if result.verdict else None
+    if critic is not None:
+        found += [Remark(text=f"There is no critic's opinion: {critic.failed}")] if critic.failed else []
+        found += [Remark(text=f"The critic rejected candidate {number}.") for number in critic.rejected]
+    return tuple(found)
+
+
+def _remarks_on(evidence: Evidence, who: str) -> Iterator[Remark]:
+    doubts = needs_review(evidence.flags)
+    for flag in evidence.flags:
+        yield Remark(text=who + flag.removeprefix(REVIEW), needs_person=flag in doubts)
+    for path in evidence.changed_tests:
+        yield Remark(text=f"{who}changes the existing test file `{path}`, in a commit of its own")
+    for path in evidence.restored_paths:
+        yield Remark(text=f"{who}its change to the protected file `{path}` is left out: base's version was tested")
+    for name in evidence.flaky_ids[:10]:
+        yield Remark(text=f"{who}test `{name}` is flaky on base and was set aside")
+
+
+def failures_of(result: SessionResult) -> tuple[Failure, ...]:
+    """Every gate that failed; of a session with a winner none, since nobody has to act on them."""
+    if result.winner is not None:
+        return ()
+    return tuple(
+        Failure(
+            number=candidate.number,
+            gate=gate.name,
+            detail=gate.detail,
+            output=output_of(candidate.evidence) if place == 0 else "",
+        )
+        for candidate in result.candidates
+        if candidate.evidence
+        for place, gate in enumerate(candidate.evidence.failed_gates)
+    )
+
+
+def output_of(evidence: Evidence | None, *, most_lines: int = 40) -> str:
+    """The end of what the failing command said."""
+    return "\n".join((evidence.output if evidence else "").rstrip().splitlines()[-most_lines:])
+
+
+def tests_text(evidence: Evidence | None) -> str:
+    """How many tests pass; honest words where the suite gave no results by test."""
+    if evidence is None:
+        return "–"
+    return f"{evidence.tests_passed}/{evidence.tests_run}" if evidence.tests_run else "exit code only"
+
+
+def candidates_of(data: ReviewData) -> tuple[CandidateView, ...]:
+    """Every candidate with its gates and steps."""
+    texts = StepTexts()
+    return tuple(
+        CandidateView(
+            number=candidate.number,
+            result=candidate,
+            evidence=candidate.evidence,
+            gates={gate.name: gate for gate in candidate.evidence.gates} if candidate.evidence else {},
+            tests=tests_text(candidate.evidence),
+            broken=len(candidate.evidence.broken_ids + candidate.evidence.missing_ids) if candidate.evidence else 0,
+            damaged=data.damaged.get(candidate.number, ""),
+            steps=[texts.view(step) for step in data.steps.get(candidate.number, ())],
+        )
+        for candidate in data.result.candidates
+    )
+
+
+def test_rows(result: SessionResult) -> Iterator[TestRow]:
+    """Tests whose result differs between base and product, by candidate."""
+    passed, failed = TestOutcome.PASSED.value, TestOutcome.FAILED.value
+    for candidate in result.candidates:
+        evidence = candidate.evidence
+        if evidence is None:
+            continue
+        for names, before, after, style in (
+            (evidence.broken_ids, passed, failed, "bad"),
+            (evidence.missing_ids, passed, "not run", "bad"),
+            (evidence.fixed_ids, failed, passed, "good"),
+            (evidence.flaky_ids, "differs from run to run", "set aside", "quiet"),
+        ):
+            for name in names[:_MOST_TESTS]:
+                yield TestRow(number=candidate.number, name=name, before=before, after=after, style=style)
+            if len(names) > _MOST_TESTS:
+                more = counted(len(names) - _MOST_TESTS, "more test")
+                yield TestRow(number=candidate.number, name=more, before=before, after=after, style=style)
+
+
+def untold_tests(result: SessionResult) -> str:
+    """What is said where no test's result differs from base."""
+    if not any(candidate.evidence and candidate.evidence.tests_run for candidate in result.candidates):
+        return "The suite gave no results by test: it was judged by its exit code."
+    return "Every test that ran says the same on base and on each product."
+
+
+def own_tests(result: SessionResult) -> tuple[str, ...]:
+    """What the candidates' own tests say."""
+    return tuple(
+        f"Candidate {c.number} brings tests of its own: {c.evidence.new_tests_passed} pass on its product"
+        + (f"; {', '.join(c.evidence.landed_tests[:5])} are part of the result." if c.evidence.landed_tests else ".")
+        for c in result.candidates
+        if c.evidence and (c.evidence.new_tests_passed or c.evidence.landed_tests)
+    )

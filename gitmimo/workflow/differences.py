@@ -1,0 +1,70 @@
+"""What behaves differently after a change, as lines for people: the same in the terminal, on the page and in a PR."""
+
+from dataclasses import dataclass
+
+from gitmimo.behaviour import Difference, DifferenceKind
+from gitmimo.format import counted
+from gitmimo.results import SessionResult
+from gitmimo.text import one_line
+
+MOST_LINES = 5
+_ERRORS = (DifferenceKind.NOW_ERROR, DifferenceKind.OTHER_ERROR)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DifferenceLine:
+    """One input with what it gave before and gives now."""
+
+    function: str
+    call: str
+    before: str
+    after: str
+    kind: str
+    is_error: bool
+
+    @property
+    def text(self) -> str:
+        """The line without markup."""
+        return f"{one_line(self.call, 90)}: {one_line(self.before, 60)} -> {one_line(self.after, 60)} ({self.kind})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Differences:
+    """At most five lines, the most telling first, and a sentence that counts the rest and what was tried."""
+
+    lines: tuple[DifferenceLine, ...]
+    count: str
+
+
+def differences_of(result: SessionResult, *, most: int = MOST_LINES) -> Differences | None:
+    """What the session's winner does differently from the base; None when nothing was compared."""
+    report = result.verdict.behaviour if result.verdict else None
+    winner = result.winner
+    if report is None or winner is None or winner.evidence is None:
+        return None
+    product = report.of(winner.evidence.tree)
+    if product is None or report.problem or product.problem:
+        why = report.problem or (product.problem if product else "") or "the result was not run"
+        return Differences(lines=(), count=f"Not compared: {why}.")
+    lines = tuple(_line(difference) for difference in product.differences[:most])
+    tried = f"{counted(report.inputs, 'input')} tried on {counted(len(report.functions), 'changed function')}"
+    if not product.changed:
+        count = f"Nothing: {tried}, and all answers are as before."
+    else:
+        more = product.changed - len(lines)
+        count = f"{f'And {more:,} more, of ' if more > 0 else 'Of '}{tried}."
+    if report.unreached:
+        names = ", ".join(f"`{name.rpartition('::')[2]}`" for name in report.unreached[:3])
+        count += f" No input was found for {names}{' and others' if len(report.unreached) > 3 else ''}."
+    return Differences(lines=lines, count=count)
+
+
+def _line(difference: Difference) -> DifferenceLine:
+    return DifferenceLine(
+        function=difference.function,
+        call=difference.call,
+        before=difference.before,
+        after=difference.after,
+        kind=difference.kind.value,
+        is_error=difference.kind in _ERRORS,
+    )
