@@ -148,7 +148,7 @@ def kill_marked(marker: str) -> int:
 
 
 def physical_cores() -> int:
-    """Cores that this process may use, without counting hyper-threads twice."""
+    """Cores that this process may use, without counting hyper-threads twice; a container's quota counts too."""
     try:
         usable = os.sched_getaffinity(0)
     except AttributeError:
@@ -160,7 +160,17 @@ def physical_cores() -> int:
             cores.add(((folder / "physical_package_id").read_text(), (folder / "core_id").read_text()))
         except OSError:
             cores.add(("", str(number)))
-    return max(1, len(cores))
+    return max(1, min(len(cores), cpu_quota(Path("/sys/fs/cgroup")) or len(cores)))
+
+
+def cpu_quota(cgroups: Path, own: Path = Path("/proc/self/cgroup")) -> int | None:
+    """How many cores' worth of time the control group gets, rounded up; None without a limit (cgroup v2 only)."""
+    try:
+        name = next(line[3:] for line in own.read_text().splitlines() if line.startswith("0::"))
+        quota, period = (cgroups / name.lstrip("/") / "cpu.max").read_text().split()
+        return -(-int(quota) // int(period))
+    except (OSError, ValueError, StopIteration):
+        return None
 
 
 def _start_of(pid: int) -> str:

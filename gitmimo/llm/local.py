@@ -33,6 +33,7 @@ _SERVER_FILE = Path(__file__).with_name("local_server.py")
 _START_S = 300.0
 _END_S = 5.0
 _LEASE_S = 2.0
+_PREFIX_AGE_S = 24 * 3600.0
 _READ_S = 1800.0  # a small machine may read a long prompt for many minutes before the first token
 _TOTAL_S = 3600.0
 _LOG_TAIL = 600
@@ -114,6 +115,7 @@ class ServerLease:
         stem = settings.state_dir / "local" / hashlib.sha256(identity.encode()).hexdigest()[:12]
         self._state = stem.with_suffix(".json")
         self._log = stem.with_suffix(".log")
+        self._prefix = stem.with_suffix(".prefix")
         self._start_path = stem.with_suffix(".start")
         self._turn_path = stem.with_suffix(".turn")
         self._lease = FileLock(stem.with_suffix(".users"))
@@ -164,6 +166,7 @@ class ServerLease:
 
     def _start(self, cancel: CancelToken) -> dict[str, Any]:
         _reap()
+        _drop_old_prefixes(self._prefix)
         key = secrets.token_urlsafe(24)
         options = {
             "gguf": str(self._gguf),
@@ -173,6 +176,7 @@ class ServerLease:
             "users": str(self._lease.path),
             "start": str(self._start_path),
             "state": str(self._state),
+            "prefix": str(self._prefix),
             "linger_s": self._settings.linger_s,
         }
         with self._log.open("wb") as log:
@@ -247,6 +251,14 @@ def stop_servers(state_dir: Path) -> tuple[str, ...]:
                 _end(state)
                 users.release()
     return tuple(stopped)
+
+
+def _drop_old_prefixes(own: Path) -> None:
+    """Remove what servers of other models or windows have read more than a day ago: these files are large."""
+    for path in own.parent.glob("*.prefix"):
+        with contextlib.suppress(OSError):
+            if path != own and time.time() - path.stat().st_mtime > _PREFIX_AGE_S:
+                path.unlink()
 
 
 def _read_state(path: Path) -> dict[str, Any]:

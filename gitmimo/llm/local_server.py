@@ -6,9 +6,14 @@ on the command line could be read by everyone); one JSON line on standard output
 Users hold a shared lock on `users`. Whoever can take it alone knows that there is none: the server looks every second,
 and ends after `linger_s`, or as soon as memory runs short, so it outlives neither a killed user nor a crashed one.
 `start` is held while a user starts or stops it.
+
+At its end it writes what it has read last to `prefix`, and the next server begins with that: the part of a prompt that
+is the same for a repository is then not read again.
 """
 
+import contextlib
 import fcntl
+import http.client
 import importlib
 import json
 import os
@@ -18,17 +23,20 @@ import time
 from pathlib import Path
 from typing import Any, NoReturn
 
+MEMINFO = Path("/proc/meminfo")
 _LOOK_S = 1.0
 _BATCH_TOKENS = 128
 _DRAFT_TOKENS = 16
 _PROMPT_CACHE_MIB = 512
 _SCARCE = 0.08  # of the machine's memory: a server without users ends when less is available
+_PREFIX_S = 1.0
 _NO_LIBRARY = 3
 _NO_MODEL = 4
 
 
 def serve(options: dict[str, Any]) -> NoReturn:
     """Load the model, say where it listens, and wait for the users to go."""
+    os.umask(0o077)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda number, frame: os._exit(0))
     # threads that wait a little and then sleep: spinning ones stand still when tests want the cores too
@@ -44,11 +52,12 @@ def serve(options: dict[str, Any]) -> NoReturn:
         _fail(_NO_MODEL, str(exc))
     if not address:
         _fail(_NO_MODEL, "the model could not be loaded")
-    signal.signal(signal.SIGTERM, lambda number, frame: os._exit(0))  # the library may have set its own
+    _use_prefix(address, options, "restore")
+    signal.signal(signal.SIGTERM, lambda number, frame: _end(address, options))  # the library may have set its own
     _say({"address": address})
     _wait_for_users(options)
     Path(options["state"]).unlink(missing_ok=True)
-    os._exit(0)  # taking the server down in order can wait for a request that nobody wants
+    _end(address, options)
 
 
 def server_params(library: Any, options: dict[str, Any]) -> Any:
@@ -74,8 +83,26 @@ def server_params(library: Any, options: dict[str, Any]) -> Any:
     params.speculative.ngram_simple.size_m = _DRAFT_TOKENS
     params.ui = False
     params.endpoint_slots = False
+    if "prefix" in options:
+        params.slot_save_path = f"{Path(options['prefix']).parent}/"
     params.verbosity = 1
     return params
+
+
+def _end(address: str, options: dict[str, Any]) -> NoReturn:
+    _use_prefix(address, options, "save")
+    os._exit(0)  # taking the server down in order can wait for a request that nobody wants
+
+
+def _use_prefix(address: str, options: dict[str, Any], action: str) -> None:
+    """Save or restore what the one slot has read; a server that is busy, or a file that is none, changes nothing."""
+    server = http.client.HTTPConnection(address.removeprefix("http://"), timeout=_PREFIX_S)
+    headers = {"Authorization": f"Bearer {options['key']}", "Content-Type": "application/json"}
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        body = json.dumps({"filename": Path(options["prefix"]).name})
+        server.request("POST", f"/slots/0?action={action}", body, headers)
+        server.getresponse().read()
+    server.close()
 
 
 def _wait_for_users(options: dict[str, Any]) -> None:
@@ -88,16 +115,16 @@ def _wait_for_users(options: dict[str, Any]) -> None:
             alone_since = None
             continue
         alone_since = alone_since or time.monotonic()
-        is_over = time.monotonic() - alone_since >= options["linger_s"] or is_memory_short()
+        is_over = time.monotonic() - alone_since >= options["linger_s"] or is_memory_short(MEMINFO)
         if is_over and _try_lock(options["start"]) is not None:
             return
         os.close(users)
 
 
-def is_memory_short(path: Path = Path("/proc/meminfo")) -> bool:
+def is_memory_short(meminfo: Path) -> bool:
     """Whether other programs need the memory that a server keeps; False where the system doesn't say."""
     try:
-        fields = dict(line.split(":", 1) for line in path.read_text().splitlines())
+        fields = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
         total, available = (int(fields[name].split()[0]) for name in ("MemTotal", "MemAvailable"))
     except (OSError, ValueError, KeyError):
         return False

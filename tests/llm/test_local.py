@@ -15,12 +15,13 @@ import pytest
 
 from gitmimo.errors import NoModel
 from gitmimo.llm import local
-from gitmimo.llm.local import LocalSettings, release_servers
+from gitmimo.llm.local import LocalSettings, release_servers, stop_servers
+from gitmimo.llm.local_server import is_memory_short
 from gitmimo.llm.model import RemoteModel
 from gitmimo.llm.retry import RetryPolicy
 from gitmimo.llm.routing import Settings, open_model
 from gitmimo.locks import FileLock
-from gitmimo.processes import physical_cores
+from gitmimo.processes import cpu_quota, physical_cores
 from gitmimo.records import Message
 from tests.llm.asking import ask
 
@@ -186,6 +187,35 @@ def test_a_lingering_server_serves_the_next_user(folder: Path) -> None:
     assert wait_gone(pid)
 
 
+def test_an_idle_server_is_stopped_on_demand_and_one_in_use_is_not(folder: Path) -> None:
+    model = opened(folder, linger_s=600)
+    pid = server_pid(model)
+    assert stop_servers(folder / "state") == ()
+    model.close()
+    assert is_running(pid)
+    assert stop_servers(folder / "state") == ("m",)
+    assert wait_gone(pid)
+    assert stop_servers(folder / "state") == ()
+
+
+def test_memory_is_short_when_little_of_it_is_available(tmp_path: Path) -> None:
+    told = tmp_path / "meminfo"
+    for available, is_short in ((900_000, False), (50_000, True)):
+        told.write_text(f"MemTotal: 1000000 kB\nMemFree: 10 kB\nMemAvailable: {available} kB\n")
+        assert is_memory_short(told) is is_short
+    assert not is_memory_short(tmp_path / "nothing")
+
+
+def test_an_idle_server_ends_when_memory_is_short(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEMINFO_OF_TEST", str(folder / "meminfo"))
+    model = opened(folder, linger_s=600)
+    pid = server_pid(model)
+    (folder / "meminfo").write_text("MemTotal: 1000000 kB\nMemAvailable: 5000 kB\n")
+    assert is_running(pid)
+    model.close()
+    assert wait_gone(pid)
+
+
 def test_a_missing_model_names_the_command_that_fetches_it(folder: Path) -> None:
     with pytest.raises(NoModel) as caught:
         opened(folder, "local")
@@ -209,5 +239,12 @@ def test_a_missing_library_names_the_extra(folder: Path, monkeypatch: pytest.Mon
     assert "xllamacpp" in caught.value.hint
 
 
-def test_there_is_at_least_one_core() -> None:
+def test_there_is_at_least_one_core_and_no_more_than_the_quota_gives(tmp_path: Path) -> None:
     assert 1 <= physical_cores() <= (os.cpu_count() or 1)
+    own = tmp_path / "own"
+    own.write_text("0::/box\n")
+    (tmp_path / "box").mkdir()
+    for text, cores in (("150000 100000\n", 2), ("50000 100000\n", 1), ("max 100000\n", None)):
+        (tmp_path / "box" / "cpu.max").write_text(text)
+        assert cpu_quota(tmp_path, own) == cores
+    assert cpu_quota(tmp_path / "nothing", own) is None

@@ -1,10 +1,14 @@
 """Stands in for the model library in a child process: the same few names, served by the scripted server."""
 
 import os
+import sys
 import types
 from pathlib import Path
 
 from tests.scripted_server import Answer, Request, ScriptedServer
+
+if "MEMINFO_OF_TEST" in os.environ:
+    sys.modules["__main__"].MEMINFO = Path(os.environ["MEMINFO_OF_TEST"])  # type: ignore[attr-defined]
 
 
 class CommonParams(types.SimpleNamespace):
