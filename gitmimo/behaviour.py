@@ -52,7 +52,9 @@ class ProductBehaviour:
     near_fixed: int = 0  # inputs grown from the calls of fixed tests
     near_fixed_changed: int = 0  # of them, those on which the product differs from base
     errors: int = 0  # valid inputs on which it raises an error or does not end
+    odd_types: int = 0  # valid inputs on which it answers another type than on the tests' own calls
     agreement: float = 1.0  # mean share, 0 to 1, of the other products that do the same
+    agreement_of_failed: float = 0.0  # the same of products that did not pass, where they answer
     problem: str = ""  # why it could not be run
 
     @property

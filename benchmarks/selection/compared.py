@@ -67,12 +67,14 @@ def compare_pool(pool: Pool, scratch: Path, *, sandbox: str = "none") -> Compare
         tests=tests,
         limits=Limits(timeout_s=120),
     )
-    trees = [
-        put_files(repository, repository.tree_of(base), {path: text.encode() for path, text in answer.files.items()})
-        for answer in pool.answers
-    ]
+
+    def tree_of(files: dict[str, str]) -> Oid:
+        return put_files(repository, repository.tree_of(base), {path: text.encode() for path, text in files.items()})
+
+    trees = [tree_of(answer.files) for answer in pool.answers]
+    failed = [tree_of(files) for files in pool.failed]
     baseline = measure_base(bench, runs=1)
-    report = compare_behaviour(bench, baseline, trees, fixed_tests=baseline.failed_ids)
+    report = compare_behaviour(bench, baseline, trees, failed=failed, fixed_tests=baseline.failed_ids)
     return ComparedPool(
         trees=tuple(trees),
         sizes=tuple(sum(len(text.splitlines()) for text in answer.files.values()) for answer in pool.answers),

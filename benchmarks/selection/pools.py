@@ -38,6 +38,7 @@ class Pool:
     task: str
     base: dict[str, str]
     answers: tuple[Answer, ...]
+    failed: tuple[dict[str, str], ...] = ()  # files of answers that fail a visible test
 
     @property
     def is_mixed(self) -> bool:
@@ -62,6 +63,7 @@ def model_answers(path: Path) -> Iterator[Pool]:
                 task=task["prompt"].strip("'\n "),
                 base={"answer.py": stub, "tests/test_answer.py": _visible_tests(task)},
                 answers=tuple(answers),
+                failed=tuple({"answer.py": each["code"]} for each in task["candidates"] if not each["visible"]),
             )
 
 

@@ -30,27 +30,32 @@ def compare_behaviour(
     baseline: Baseline,
     products: Sequence[Oid],
     *,
+    failed: Sequence[Oid] = (),
     fixed_tests: Collection[str] = (),
     seconds: float = 5.0,
     cancelled: Callable[[], bool] | None = None,
 ) -> BehaviourReport:
     """Run base and products on the same inputs and say where they differ.
 
-    `products` are trees with base's tests and `.mimo/` in place; equal ones count once. `fixed_tests` are ids of tests
-    that fail on base and are to be fixed: what they call is meant to change. Costs one run of the tests, two where
-    there are such tests or new functions, and about `seconds` besides; setup commands are run for each tree. Project
-    code runs in the bench's environment only. CheckError when it was cancelled; everything else that goes wrong is the
-    report's `problem`.
+    `products` are trees with base's tests and `.mimo/` in place; equal ones count once. `failed` are products that did
+    not pass: what they do elsewhere is a second opinion, `agreement_of_failed`. `fixed_tests` are ids of tests that
+    fail on base and are to be fixed: what they call is meant to change. Costs one run of the tests, two where there are
+    such tests or new functions, and about `seconds` besides; setup commands are run for each tree. Project code runs
+    in the bench's environment only. CheckError when it was cancelled; everything else that goes wrong is the report's
+    `problem`.
     """
     started = time.monotonic()
     base = baseline.tree
     trees = tuple(dict.fromkeys(products))
+    others = tuple(dict.fromkeys(tree for tree in failed if tree not in trees))
     bench = replace(bench, tests=baseline.tests)
     for language in LANGUAGES:
         changed = _changed(bench.repository, language, base, trees)
         if changed.functions or changed.added:
             with contextlib.ExitStack() as stack:
-                run = _Comparison(bench, language, base, trees, frozenset(fixed_tests), seconds, cancelled, stack)
+                run = _Comparison(
+                    bench, language, base, trees, others, frozenset(fixed_tests), seconds, cancelled, stack
+                )
                 report = run.report(changed)
             return replace(report, seconds=time.monotonic() - started)
     problem = "no function changed in a language that can be compared"
@@ -93,6 +98,7 @@ class _Comparison:
     language: Language
     base: Oid
     trees: tuple[Oid, ...]
+    others: tuple[Oid, ...]
     fixed_tests: frozenset[str]
     seconds: float
     cancelled: Callable[[], bool] | None
@@ -169,6 +175,8 @@ class _Comparison:
                     if differs(answers[number], second):
                         answers[number] = {"steps": [{"error": "(differs from run to run)"}]}
             compared.answers[tree] = tuple(answers)
+        for tree in self.others:
+            compared.answers[tree] = self._replay(tree, compared.calls, share, seed=0)
 
     def _shrink(self, compared: Compared, share: float) -> None:
         """Look for simpler calls with the same kind of difference, for the few that will be shown."""

@@ -1,7 +1,8 @@
 """Count differences, group products that behave alike, and choose the inputs worth showing. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, TypeGuard
 
 from gitmimo.behaviour import (
     Answer,
@@ -21,6 +22,7 @@ from gitmimo.evaluator.behaviour.answers import (
 )
 from gitmimo.evaluator.behaviour.calls import Call
 from gitmimo.evaluator.behaviour.language import Observation
+from gitmimo.evaluator.behaviour.values import type_of
 from gitmimo.records import Oid
 
 _MOST_DIFFERENCES = 20
@@ -122,6 +124,7 @@ def _product(compared: Compared, tree: Oid, trees: Sequence[Oid], valid: Sequenc
     outside = [n for n in answered if compared.calls[n].is_variant or not compared.calls[n].is_near_fixed]
     away = [n for n in outside if not compared.calls[n].is_near_fixed and compared.calls[n].test]
     near = [n for n, call in enumerate(compared.calls) if call.is_near_fixed and call.is_variant]
+    agreement = _agreement(compared, tree, trees, valid)
     kinds = {number: difference.kind for number, difference in found.items()}
     return ProductBehaviour(
         tree=tree,
@@ -135,17 +138,38 @@ def _product(compared: Compared, tree: Oid, trees: Sequence[Oid], valid: Sequenc
         near_fixed=len(near),
         near_fixed_changed=sum(n in found for n in near),
         errors=sum(is_error(answers[n]) for n in valid),
-        agreement=_agreement(compared, tree, trees, valid),
+        odd_types=_odd_types(compared.calls, answers, valid),
+        agreement=1.0 if agreement is None else agreement,
+        agreement_of_failed=_agreement_of_failed(compared, tree, trees, valid),
     )
 
 
-def _agreement(compared: Compared, tree: Oid, trees: Sequence[Oid], valid: Sequence[int]) -> float:
-    others = [other for other in trees if other != tree]
-    if not others or not valid:
-        return 1.0
+def _agreement(compared: Compared, tree: Oid, others: Sequence[Oid], valid: Sequence[int]) -> float | None:
+    """The mean share of the others' known answers that are the same; None where there are none."""
     mine = compared.answers[tree]
-    equal = sum(_agree(mine[n], compared.answers[other][n]) for other in others for n in valid)
-    return equal / (len(others) * len(valid))
+    pairs = [(mine[n], compared.answers[other][n]) for other in others if other != tree for n in valid]
+    return sum(_agree(left, right) for left, right in pairs) / len(pairs) if pairs else None
+
+
+def _agreement_of_failed(compared: Compared, tree: Oid, trees: Sequence[Oid], valid: Sequence[int]) -> float:
+    """The same for products that did not pass, where they give a value: their errors say nothing."""
+    mine, found = compared.answers[tree], []
+    for other, answers in compared.answers.items():
+        for n in valid if other not in trees else ():
+            if is_comparable(answers[n]) and not is_error(answers[n]):
+                found.append(_agree(mine[n], answers[n]))
+    return sum(found) / len(found) if found else 0.0
+
+
+def _odd_types(calls: Sequence[Call], answers: Sequence[Observation], valid: Sequence[int]) -> int:
+    """On how many inputs the answer has a type that no answer to a test's own call has."""
+    types = [type_of(answer["steps"][-1].get("value")) if _has_value(answer) else "" for answer in answers]
+    known = {types[number] for number, call in enumerate(calls) if not call.is_variant}
+    return sum(types[number] not in known | {""} for number in valid) if known - {""} else 0
+
+
+def _has_value(answer: Observation) -> TypeGuard[Mapping[str, Any]]:
+    return is_comparable(answer) and not is_error(answer) and bool((answer or {}).get("steps"))
 
 
 def _agree(left: Observation, right: Observation) -> bool:

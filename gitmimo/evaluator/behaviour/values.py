@@ -106,6 +106,17 @@ def show(value: Value) -> str:
     return text if len(text) <= 300 else f"{text[:200]} ... {text[-80:]}"
 
 
+def type_of(value: Value) -> str:
+    """The type of a described result; numbers are one type, a tuple has those of its parts."""
+    if value is None or isinstance(value, (bool, str, list)):
+        return type(value).__name__
+    if isinstance(value, (int, float)):
+        return "number"
+    if value.get("$") == "tuple" and not value.get("type"):
+        return f"({', '.join(map(type_of, value['items'][:10]))})"
+    return "number" if value.get("$") in ("int", "float") else f"{value.get('$')} {value.get('type', '')}"
+
+
 def same(left: Value, right: Value) -> bool:
     """Whether two described results count as equal: numbers by value, floats to nine digits, dicts in any order."""
     if isinstance(left, (int, float)) and isinstance(right, (int, float)):
@@ -185,6 +196,9 @@ def _lists(value: list[Value], pool: Sequence[int | float | str], depth: int) ->
         for index, item in enumerate(value[:6]):
             for near in list(neighbours(item, pool, depth + 1))[:24]:
                 yield _put(value, index, near)
+    if any(isinstance(item, list) for item in value):
+        yield from ([*value, value], [value])
+    yield value * 12 if len(value) < 12 else value
     if len(value) > 1:
         yield from (value[1:] + value[:1], [value[1], value[0], *value[2:]], [value[0]] * len(value))
 
