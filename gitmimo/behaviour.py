@@ -57,6 +57,11 @@ class ProductBehaviour:
     agreement_of_failed: float = 0.0  # the same of products that did not pass, where they answer
     problem: str = ""  # why it could not be run
 
+    def support(self, valid: int) -> float:
+        """Agreement less the share of errors and odd types among the report's valid inputs: at most 1, more is
+        better."""
+        return self.agreement - (self.errors + self.odd_types) / max(1, valid)
+
     @property
     def is_narrow(self) -> bool:
         """Whether little but the fixed tests' own calls changed: what hard-coded answers look like."""

@@ -14,6 +14,7 @@ from gitmimo.evaluator.baseline import measure_base
 from gitmimo.evaluator.behaviour.compare import compare_behaviour
 from gitmimo.evaluator.bench import Bench
 from gitmimo.evaluator.command import ReportFormat, TestCommand, TestKind
+from gitmimo.git.patch import diff_facts
 from gitmimo.git.repository import Repository
 from gitmimo.git.tree import put_files
 from gitmimo.records import Oid
@@ -28,13 +29,16 @@ class ComparedPool:
     """What was found out about a pool: `trees` by answer, in the order of the pool; equal answers have equal trees."""
 
     trees: tuple[Oid, ...]
-    sizes: tuple[int, ...]  # lines changed
+    changed_lines: tuple[dict[str, tuple[int, int]], ...]  # added and removed, by path, by answer
+    fixed_tests: tuple[str, ...]
     report: BehaviourReport
+    test_runs: int
     seconds: float
 
     def to_json(self) -> dict[str, object]:
         """Plain values."""
-        return {"trees": self.trees, "sizes": self.sizes, "report": to_json(self.report), "seconds": self.seconds}
+        told: dict[str, object] = to_json(self)
+        return told
 
     @classmethod
     def from_json(cls, value: dict[str, object]) -> "ComparedPool":
@@ -53,6 +57,7 @@ def compare_pool(pool: Pool, scratch: Path, *, sandbox: str = "none") -> Compare
         subprocess.run(["git", "-C", str(root), *_GIT, *args], check=True, capture_output=True)
     repository = Repository.discover(root)
     base = repository.resolve("HEAD")
+    base_tree = repository.tree_of(base)
     tests = TestCommand(
         command=f"PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 {sys.executable} -m pytest -q",
         kind=TestKind.PYTEST,
@@ -69,7 +74,7 @@ def compare_pool(pool: Pool, scratch: Path, *, sandbox: str = "none") -> Compare
     )
 
     def tree_of(files: dict[str, str]) -> Oid:
-        return put_files(repository, repository.tree_of(base), {path: text.encode() for path, text in files.items()})
+        return put_files(repository, base_tree, {path: text.encode() for path, text in files.items()})
 
     trees = [tree_of(answer.files) for answer in pool.answers]
     failed = [tree_of(files) for files in pool.failed]
@@ -77,7 +82,12 @@ def compare_pool(pool: Pool, scratch: Path, *, sandbox: str = "none") -> Compare
     report = compare_behaviour(bench, baseline, trees, failed=failed, fixed_tests=baseline.failed_ids)
     return ComparedPool(
         trees=tuple(trees),
-        sizes=tuple(sum(len(text.splitlines()) for text in answer.files.values()) for answer in pool.answers),
+        changed_lines=tuple(
+            {change.path: (change.added, change.removed) for change in diff_facts(repository, base_tree, tree).files}
+            for tree in trees
+        ),
+        fixed_tests=tuple(sorted(baseline.failed_ids)),
         report=report,
+        test_runs=3,  # the base's, and the two in which calls are recorded
         seconds=time.monotonic() - started,
     )

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from gitmimo.codec import from_json
+
 _TEST = """\
 from answer import {name}
 
@@ -39,6 +41,12 @@ class Pool:
     base: dict[str, str]
     answers: tuple[Answer, ...]
     failed: tuple[dict[str, str], ...] = ()  # files of answers that fail a visible test
+    kind: str = "model answers"
+
+    @classmethod
+    def from_json(cls, value: object) -> "Pool":
+        """From what `to_json` made of it."""
+        return from_json(cls, value)
 
     @property
     def is_mixed(self) -> bool:

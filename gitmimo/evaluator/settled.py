@@ -18,6 +18,7 @@ FEW_CALLS = 4
 """Fewer different calls of fixed tests than this are met by too many wrong changes."""
 
 _BROAD = 3  # answers changed beside what was asked for, and at least a tenth of those looked at
+_MANY_VOTES = 3  # two against one are right too seldom
 _MOST_SAME = 20  # inputs without any difference that make a change one of form only
 _MOST_INPUTS = 3
 _CODE = frozenset(
@@ -161,10 +162,10 @@ def _is_broad(found: ProductBehaviour, asked: int) -> bool:
 
 
 def _rivals(mine: Contender, contenders: Sequence[Contender]) -> Iterator[str]:
-    """Other candidates that passed and behave otherwise, unless twice as many are for the winner."""
+    """Other candidates that passed and behave otherwise, unless three, and twice as many, are for the winner."""
     groups: dict[Oid, list[int]] = {}
     for each in contenders:
-        if each.group != mine.group and each.votes * 2 > mine.votes:
+        if each.group != mine.group and (mine.votes < _MANY_VOTES or each.votes * 2 > mine.votes):
             groups.setdefault(each.group, []).append(each.number)
     for numbers in groups.values():
         names = ", ".join(map(str, sorted(numbers)))

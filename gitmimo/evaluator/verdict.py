@@ -74,7 +74,8 @@ class _Ranked:
     flagged: int
     fixed: int
     votes: int
-    agreement: int  # percent
+    agreement: int  # per mille, less errors and odd types
+    failed_agree: int  # per mille
     narrow: int
     dirty: int
     spill: int
@@ -97,7 +98,8 @@ _MEASURES = (
     ("flagged", "fewer things that a person must look at", False),
     ("fixed", "fixes more tests", True),
     ("votes", "more candidates behave like it", True),
-    ("agreement", "does what the others do on more inputs, percent", True),
+    ("agreement", "does what the others do, and answers as its tests do, on more inputs, per mille", True),
+    ("failed_agree", "does what the candidates that failed do on more inputs, per mille", True),
     ("narrow", "changes more than the answers that tests ask for", False),
     ("dirty", "changes its arguments on fewer inputs", False),
     ("spill", "changes fewer answers outside the calls of the fixed tests", False),
@@ -160,7 +162,8 @@ def _rank(
         flagged=len(needs_review(evidence.flags)) if evidence else 0,
         fixed=len(evidence.fixed_ids) if evidence else 0,
         votes=votes[_behaviour_key(evidence, behaviour)] if evidence and passed else 0,
-        agreement=round(100 * found.agreement) if found else 100,
+        agreement=round(1000 * found.support(behaviour.valid)) if behaviour and found else 1000,
+        failed_agree=round(1000 * found.agreement_of_failed) if found else 0,
         narrow=int(found is not None and found.is_narrow),
         dirty=found.dirty if found else 0,
         spill=found.spill if found else 0,

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 
 from gitmimo.agent.interface import BaseSuite
@@ -52,7 +52,7 @@ class SessionEvaluator:
         self._cancelled = cancelled
         self._baseline: Baseline | None = None
         self.base_suite: Future[BaseSuite] = Future()  # what candidates are told of the base, once it was measured
-        self._behaviour: dict[tuple[Oid, ...], BehaviourReport] = {}
+        self._behaviour: dict[tuple[tuple[Oid, ...], ...], BehaviourReport] = {}
         self._crossed: dict[tuple[Oid, Oid], int] = {}
 
     @property
@@ -111,19 +111,24 @@ class SessionEvaluator:
         """Whether nothing is left to hope for: all gates passed, and every failing test that the task may mean."""
         return evidence.passed and not self.required_fixes.left(evidence.fixed_ids)
 
-    def compare(self, passing: Mapping[int, Evidence]) -> BehaviourReport:
-        """Compare what base and the products that passed do; the same products are compared once."""
+    def compare(self, passing: Mapping[int, Evidence], failed: Sequence[Evidence] = ()) -> BehaviourReport:
+        """Compare what base and the products that passed do; the same products are compared once.
+
+        Where several passed, those that failed a test are asked as well.
+        """
         trees = tuple(dict.fromkeys(evidence.tested_tree for evidence in passing.values()))
         fixed = {name for evidence in passing.values() for name in evidence.fixed_ids}
-        if trees not in self._behaviour:
-            self._behaviour[trees] = compare_behaviour(
+        others = tuple(each.tested_tree for each in failed) if len(trees) > 1 else ()
+        if (trees, others) not in self._behaviour:
+            self._behaviour[trees, others] = compare_behaviour(
                 self.bench,
                 self.baseline,
                 trees,
+                failed=others,
                 fixed_tests=fixed or self.required_fixes.test_ids,
                 cancelled=self._cancelled,
             )
-        return self._behaviour[trees]
+        return self._behaviour[trees, others]
 
     def cross_examine(self, passing: Mapping[int, Evidence]) -> dict[int, tuple[int, int]]:
         """Run each candidate's own tests on the products of the others: how many pass, and of how many.

@@ -230,12 +230,13 @@ class SessionRunner:
         self._base_tests.result()
         judged = dict(sorted(self._results.items()))
         passing = {n: r.evidence for n, r in judged.items() if r.evidence is not None and r.evidence.passed}
+        failed = [r.evidence for r in judged.values() if r.evidence is not None and _fails_tests(r.evidence)]
         crossed: dict[int, tuple[int, int]] = {}
         behaviour = opinion = None
         if passing and not self.interrupt.is_set():
             self.observe(Progress(number=0, phase="compare"))
             crossed = self.evaluator.cross_examine(passing)
-            behaviour = None if self.plan.trust_tests else self.evaluator.compare(passing)
+            behaviour = None if self.plan.trust_tests else self.evaluator.compare(passing, failed)
             opinion = self._review(passing, behaviour)
         facts = [
             CandidateFacts(
@@ -345,3 +346,7 @@ class SessionRunner:
 
     def _closing(self, opening: SessionResult) -> SessionResult:
         return close(opening, self._results, seconds=time.monotonic() - self._started)
+
+
+def _fails_tests(evidence: Evidence) -> bool:
+    return any(gate.name == "suite" for gate in evidence.failed_gates)

@@ -157,7 +157,24 @@ def test_equal_behaviour_is_a_vote() -> None:
     verdict = decide([facts(1, size=1), facts(2), facts(3)], behaviour=behaviour)
     assert verdict.winner == 2
     assert verdict.ranking[0].votes == 2
+    assert verdict.doubts == ("candidate 1 passed as well and behaves otherwise than candidate 2",)
+
+
+def test_three_outvote_one() -> None:
+    behaviour = report(*map(product, (1, 2, 3, 4)), groups=(("tree2", "tree3", "tree4"), ("tree1",)))
+    verdict = decide([facts(1, size=1), facts(2), facts(3), facts(4)], behaviour=behaviour)
+    assert verdict.winner == 2
     assert verdict.settled, verdict.doubts
+
+
+def test_products_that_failed_break_a_tie() -> None:
+    behaviour = report(product(1, agreement=0.9), product(2, agreement=0.9, agreement_of_failed=0.5))
+    assert decide([facts(1, size=1), facts(2)], behaviour=behaviour).winner == 2
+
+
+def test_errors_and_odd_types_count_against_agreement() -> None:
+    behaviour = report(product(1, agreement=0.9, odd_types=3), product(2, agreement=0.9), valid=100)
+    assert decide([facts(1, size=1), facts(2)], behaviour=behaviour).winner == 2
 
 
 @pytest.mark.parametrize(
