@@ -14,7 +14,7 @@ from gitmimo.evidence import Evidence
 from gitmimo.git.tree import without_mimo
 from gitmimo.records import Oid
 
-_RULES = 3  # evidence kept under older rules is not used again
+_RULES = 4  # evidence kept under older rules is not used again
 
 
 def evaluate(

@@ -8,10 +8,12 @@ from gitmimo.evaluator.baseline import NO_TEST_RAN, Baseline
 from gitmimo.evaluator.bench import Bench, FreshTree, SuiteRun, fresh_tree, layout_of, run_suite
 from gitmimo.evaluator.candidate_tests import CandidateTests, run_candidate_tests
 from gitmimo.evaluator.counterproof import Ask, prepare_counterproof
+from gitmimo.evaluator.doc_examples import check_examples
 from gitmimo.evaluator.layout import Layout
 from gitmimo.evaluator.product import inspect_product
 from gitmimo.evaluator.regressions import SuiteFindings, compare_suite
 from gitmimo.evaluator.required_fixes import COLLECTION, Need, RequiredFixes
+from gitmimo.evaluator.rerun import RERUNS, rerun_broken
 from gitmimo.evaluator.suspicion import REVIEW, suspicious_lines, suspicious_paths
 from gitmimo.evaluator.tested_tree import TestedTree, build_tested_tree, with_own_tests
 from gitmimo.evidence import DiffFacts, Evidence, Gate, Outcome, TestOutcome
@@ -20,10 +22,8 @@ from gitmimo.git.tree import without_mimo
 from gitmimo.records import CommandResult, Oid
 from gitmimo.text import escape_controls
 
-GATES = ("product", "setup", "suite", "accept", "new tests", "origin")
+GATES = ("product", "setup", "suite", "examples", "accept", "new tests", "origin")
 _GOOD = (Outcome.PASS, Outcome.SKIPPED)
-_MOST_RERUN = 10  # more new failures than this are no flicker
-_RERUNS = 2
 _MOST_OUTPUT = 4_000
 
 
@@ -59,6 +59,8 @@ class Evaluation:
                 if self._is_open:
                     self._check_forgery(counterproof)
             if self._is_open:
+                self._examples(self.tested)
+            if self._is_open:
                 self._own_tests(self.tested)
             self._origin()
             self._something_passes()
@@ -90,7 +92,7 @@ class Evaluation:
         self.gates = [each for each in self.gates if each.name != name] + [gate]
 
     def _product(self) -> None:
-        """Gate 1: what the product holds, and whether anything is left of it with base's protected files."""
+        """What the product holds, and whether anything is left of it with base's protected files."""
         bench, base = self.bench, without_mimo(self.bench.repository, self.baseline.tree)
         found = inspect_product(bench.repository, base, self.tree, known_secrets=bench.known_secrets)
         self.diff = found.diff
@@ -109,7 +111,7 @@ class Evaluation:
         self.flags += suspicious_lines(ours)
 
     def _suite_and_accept(self, tested: TestedTree) -> None:
-        """Gates 2 to 4, in one fresh tree."""
+        """Setup, base's tests and the person's commands, in one fresh tree."""
         bench, began = self.bench, time.monotonic()
         with fresh_tree(bench, tested.tree) as fresh:
             failed = self._first_failure(fresh, bench.setup)
@@ -129,12 +131,22 @@ class Evaluation:
                 self._record("accept", began, not problem, problem)
 
     def _run_base_tests(self, fresh: FreshTree, tested: TestedTree) -> None:
-        """Gate 3: base's tests as base has them; or as the candidate changed them, which a person must look at."""
+        """Base's tests as base has them; or as the candidate changed them, which a person must look at."""
         began = time.monotonic()
         self.suite = run_suite(fresh, self._layout(tested.tree), cancelled=self.cancelled)
         self.findings = compare_suite(self.baseline, self.suite)
         if self.findings.outcome is not Outcome.PASS and not self.suite.problem:
-            self.findings = self._set_flaky_aside(tested.tree, self.findings)
+            self.findings, flaky = rerun_broken(
+                self.bench,
+                self.baseline,
+                tested.tree,
+                self._layout(tested.tree),
+                self.findings,
+                cancelled=self.cancelled,
+            )
+            if flaky:
+                self.flaky += flaky
+                self.flags.append(f"failed once and passed in {RERUNS} further runs: {', '.join(flaky[:3])}")
         if self._may_pass_as_changed(tested):
             self.own = run_candidate_tests(self.bench, self.baseline, tested, cancelled=self.cancelled)
             if not self.own.problem and not self.own.regressions:
@@ -187,31 +199,18 @@ class Evaluation:
         inside = [name for name in run.report.passed_ids if name.startswith(tuple(f"{file}::" for file in files))]
         return [name for name in findings.fixed_ids if not name.endswith(COLLECTION)] + (inside if files else [])
 
-    def _set_flaky_aside(self, tree: Oid, first: SuiteFindings) -> SuiteFindings:
-        """Run again when few tests fail anew; only those that pass in every further run are set aside, and recorded."""
-        suspects = set(first.broken_ids)
-        if not suspects or first.missing_ids or len(suspects) > _MOST_RERUN:
-            return first
-        again = first
-        for _ in range(_RERUNS):
-            with fresh_tree(self.bench, tree) as fresh:
-                if self._first_failure(fresh, self.bench.setup) is not None:
-                    return first
-                run = run_suite(fresh, self._layout(tree), cancelled=self.cancelled)
-            again = compare_suite(self.baseline, run)
-            if run.problem or run.report.timed_out or not run.report.has_report:
-                return first
-            suspects -= {name for name in suspects if name not in run.report.passed_ids}
-            if not suspects:
-                return first
-        still = sorted(set(first.broken_ids) - suspects)
-        if still:
-            return replace(first, broken_ids=tuple(still))
-        if again.outcome is not Outcome.PASS:
-            return again
-        self.flaky += sorted(suspects)
-        self.flags.append(f"failed once and passed in {_RERUNS} further runs: {', '.join(sorted(suspects)[:3])}")
-        return again
+    def _examples(self, tested: TestedTree) -> None:
+        """Examples in documentation that hold on base hold on the product, as base has them."""
+        began = time.monotonic()
+        found = check_examples(self.bench, self.baseline.tree, tested.tree, self.diff, cancelled=self.cancelled)
+        if found.changed:
+            names = ", ".join(found.changed[:3])
+            self.flags.append(f"{REVIEW}documentation examples hold only as it changed them: {names}")
+        if found.broken:
+            count, names = len(found.broken), ", ".join(found.broken[:3])
+            self._record(
+                "examples", began, False, f"{count} documentation examples held on base and don't now: {names}"
+            )
 
     def _own_tests(self, tested: TestedTree) -> None:
         """Run the candidate's own tests: what of them lands, and what they say. Never a veto."""
@@ -241,7 +240,7 @@ class Evaluation:
         return self.tested.changed_tests
 
     def _origin(self) -> None:
-        """Gate 6: the packages that the tests imported lie in the fresh tree."""
+        """The packages that the tests imported lie in the fresh tree."""
         run = self.suite
         if run is None or not run.report.has_report or not run.imported:
             return

@@ -13,6 +13,11 @@ def pytest_probe_path() -> Path:
     return _HERE / "pytest_probe.py"
 
 
+def doctest_probe_path() -> Path:
+    """The script that runs examples of documentation texts."""
+    return _HERE / "doctest_probe.py"
+
+
 def unittest_probe_path() -> Path:
     """The script that runs unittest and reports."""
     return _HERE / "unittest_probe.py"

@@ -1,0 +1,47 @@
+"""Runs the examples of documentation texts on the modules of a tree, and writes which of them hold.
+
+`doctest_probe.py SETTINGS`: the texts come with the settings, so that those of one version can be run on another.
+"""
+
+import doctest
+import importlib
+import json
+import sys
+from pathlib import Path
+
+
+class _Runner(doctest.DocTestRunner):
+    """Notes which examples fail, and says nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(verbose=False)
+        self.failed: set[int] = set()
+
+    def report_failure(self, out: object, test: object, example: doctest.Example, got: str) -> None:
+        self.failed.add(example.lineno)
+
+    def report_unexpected_exception(
+        self, out: object, test: object, example: doctest.Example, exc_info: object
+    ) -> None:
+        self.failed.add(example.lineno)
+
+
+def main() -> None:
+    """Run each text's examples with the globals of its module; write the lines of those that hold."""
+    settings = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    sys.path[:0] = settings["roots"]
+    held = {}
+    for text in settings["texts"]:
+        try:
+            known = dict(vars(importlib.import_module(text["module"])))
+            test = doctest.DocTestParser().get_doctest(text["text"], known, text["name"], None, None)
+            runner = _Runner()
+            runner.run(test, out=lambda _: None)
+            held[text["name"]] = [one.lineno for one in test.examples if one.lineno not in runner.failed]
+        except Exception:  # noqa: BLE001 - the project's module, or a text that is no example
+            held[text["name"]] = []
+    Path(settings["out"]).write_text(json.dumps(held), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
