@@ -4,7 +4,7 @@ import contextlib
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -112,6 +112,7 @@ class SuiteRun:
     imported_elsewhere: tuple[str, ...] = ()  # those of them that came from outside the fresh tree, and from where
     killed_by: str = ""
     import_errors: tuple[tuple[str, str], ...] = ()  # test file or module that could not be imported, and why
+    lines_run: Mapping[str, frozenset[int]] | None = None  # by path, of those that were asked for; None: not known
 
 
 @contextlib.contextmanager
@@ -148,6 +149,7 @@ def run_suite(
     *,
     command: TestCommand | None = None,
     only: frozenset[str] = frozenset(),
+    lines: Mapping[str, Collection[int]] | None = None,
     hang_after_s: float | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> SuiteRun:
@@ -156,7 +158,8 @@ def run_suite(
     A test of pytest or unittest that takes longer than `hang_after_s` seconds (the bench's by default) and than ten
     times its neighbours fails.
 
-    `only` names ids without parameters, for pytest and unittest: all that is run. Empty means everything.
+    `only` names ids without parameters, for pytest and unittest: all that is run. Empty means everything. `lines` are
+    those of the tree's files of which it is to be said whether they ran.
     """
     tests = command or fresh.bench.tests
     probe = make_probe(
@@ -166,6 +169,7 @@ def run_suite(
         roots=layout.roots,
         packages=layout.packages,
         only=only,
+        lines=lines,
         hang_after_s=hang_after_s or fresh.bench.hang_after_s,
     )
     if tests.report is ReportFormat.SUREFIRE:
@@ -195,6 +199,7 @@ def run_suite(
         imported_elsewhere=_elsewhere(content.origins, fresh.path),
         killed_by=result.killed_by_limit,
         import_errors=content.import_errors,
+        lines_run=_relative(content.lines_run, fresh.path),
     )
 
 
@@ -202,6 +207,12 @@ def _with_last_line(problem: str, output: str) -> str:
     """A run that ended too early, with the last words of its output."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     return f"{problem}: {lines[-1][:200]}" if problem == ENDED_EARLY and lines else problem
+
+
+def _relative(lines: Mapping[str, frozenset[int]] | None, tree: Path) -> Mapping[str, frozenset[int]] | None:
+    if lines is None:
+        return None
+    return {name.removeprefix(f"{tree.resolve()}/"): numbers for name, numbers in lines.items()}
 
 
 def _elsewhere(origins: Sequence[tuple[str, str]], tree: Path) -> tuple[str, ...]:

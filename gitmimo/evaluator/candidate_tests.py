@@ -3,7 +3,7 @@
 They are evidence and never a veto: the base's tests have been run before, as base has them.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from gitmimo.evaluator.baseline import Baseline
@@ -31,6 +31,7 @@ class CandidateTests:
     failing_on_base: tuple[str, ...] = ()
     landing: tuple[str, ...] = ()
     regressions: tuple[str, ...] = ()
+    lines_run: Mapping[str, frozenset[int]] | None = None  # of those asked for; None: not known
     problem: str = ""  # why nothing could be measured
 
     @property
@@ -43,14 +44,19 @@ class CandidateTests:
 
 
 def run_candidate_tests(
-    bench: Bench, baseline: Baseline, tested: TestedTree, *, cancelled: Callable[[], bool] | None = None
+    bench: Bench,
+    baseline: Baseline,
+    tested: TestedTree,
+    *,
+    lines: Mapping[str, Collection[int]] | None = None,
+    cancelled: Callable[[], bool] | None = None,
 ) -> CandidateTests:
     """Run the product with its new and changed tests, then base with the new ones; base's configuration counts."""
     own = (*tested.new_tests, *tested.changed_tests)
     tree = with_own_tests(bench.repository, tested, own)
     is_whole = bool(tested.changed_tests) or baseline.report.seconds < _QUICK_S
     command = baseline.tests if is_whole else only_files(baseline.tests, tested.new_tests)
-    run = run_in_fresh_tree(bench, tree, command, cancelled=cancelled)
+    run = run_in_fresh_tree(bench, tree, command, lines=lines, cancelled=cancelled)
     report = run.report
     if not report.has_report:
         return CandidateTests(cases={}, problem=run.problem or f"no report, exit code {report.exit_code}")
@@ -74,6 +80,7 @@ def run_candidate_tests(
         failing_on_base=tuple(sorted(failing_on_base)),
         landing=_landing(tested.new_tests, failed, passed),
         regressions=regressions,
+        lines_run=run.lines_run,
     )
 
 
@@ -92,13 +99,18 @@ def run_on_other(
 
 
 def run_in_fresh_tree(
-    bench: Bench, tree: Oid, command: TestCommand, *, cancelled: Callable[[], bool] | None = None
+    bench: Bench,
+    tree: Oid,
+    command: TestCommand,
+    *,
+    lines: Mapping[str, Collection[int]] | None = None,
+    cancelled: Callable[[], bool] | None = None,
 ) -> SuiteRun:
     """Setup and one run of a test command in a fresh tree."""
     with fresh_tree(bench, tree) as fresh:
         for setup in bench.setup:
             fresh.run(setup, cancelled=cancelled)
-        return run_suite(fresh, layout_of(bench, tree), command=command, cancelled=cancelled)
+        return run_suite(fresh, layout_of(bench, tree), command=command, lines=lines, cancelled=cancelled)
 
 
 def only_files(tests: TestCommand, paths: Iterable[str]) -> TestCommand:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from gitmimo.evaluator.baseline import NO_TEST_RAN, Baseline
 from gitmimo.evaluator.bench import Bench, FreshTree, SuiteRun, fresh_tree, layout_of, run_suite
 from gitmimo.evaluator.candidate_tests import CandidateTests, run_candidate_tests
+from gitmimo.evaluator.changed_lines import Lines, describe_lines, not_run, runnable_changes
 from gitmimo.evaluator.counterproof import Ask, prepare_counterproof
 from gitmimo.evaluator.doc_examples import check_examples
 from gitmimo.evaluator.layout import Layout
@@ -25,6 +26,7 @@ from gitmimo.text import escape_controls
 GATES = ("product", "setup", "suite", "examples", "accept", "new tests", "origin")
 _GOOD = (Outcome.PASS, Outcome.SKIPPED)
 _MOST_OUTPUT = 4_000
+_QUICK_S = 30.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -45,6 +47,7 @@ class Evaluation:
     suite: SuiteRun | None = None
     flaky: list[str] = field(default_factory=list)
     own: CandidateTests | None = None
+    not_run: Lines = field(default_factory=dict)  # changed lines that no test ran, as far as that is known
     passes_as_changed: bool = False  # the suite passes only with the candidate's version of some tests
 
     def run(self) -> Evidence:
@@ -133,7 +136,10 @@ class Evaluation:
     def _run_base_tests(self, fresh: FreshTree, tested: TestedTree) -> None:
         """Base's tests as base has them; or as the candidate changed them, which a person must look at."""
         began = time.monotonic()
-        self.suite = run_suite(fresh, self._layout(tested.tree), cancelled=self.cancelled)
+        if self.baseline.report.seconds < _QUICK_S:  # noting lines takes time in Python before 3.12
+            self.not_run = runnable_changes(self.bench.repository, self.baseline.tree, tested.tree)
+        self.suite = run_suite(fresh, self._layout(tested.tree), lines=self.not_run, cancelled=self.cancelled)
+        self.not_run = not_run(self.not_run, self.suite.lines_run) if self.suite.lines_run is not None else {}
         self.findings = compare_suite(self.baseline, self.suite)
         if self.findings.outcome is not Outcome.PASS and not self.suite.problem:
             self.findings, flaky = rerun_broken(
@@ -218,8 +224,11 @@ class Evaluation:
             return
         began = time.monotonic()
         if self.own is None:
-            self.own = run_candidate_tests(self.bench, self.baseline, tested, cancelled=self.cancelled)
+            self.own = run_candidate_tests(
+                self.bench, self.baseline, tested, lines=self.not_run, cancelled=self.cancelled
+            )
         own = self.own
+        self.not_run = not_run(self.not_run, own.lines_run or {})
         self._record("new tests", began, True, own.detail)
         if own.problem:
             self.flags.append(own.detail)
@@ -309,6 +318,7 @@ class Evaluation:
             landed_tests=landed,
             changed_tests=changed,
             restored_paths=tuple(p for p in tested.restored_paths if p not in (*landed, *changed)) if tested else (),
+            uncovered=describe_lines(self.not_run) if self._is_open else (),
             flags=tuple(dict.fromkeys(self.flags)),
             output=self.suite.report.output[-_MOST_OUTPUT:] if self.suite and not self._is_open else "",
             seconds=time.monotonic() - self.started,

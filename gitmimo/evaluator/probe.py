@@ -4,9 +4,10 @@ import json
 import re
 import secrets
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from gitmimo.evaluator.command import ReportFormat, TestCommand, TestKind
 from gitmimo.evaluator.probes import hang_guard_path, pytest_probe_path, unittest_probe_path
@@ -46,13 +47,14 @@ def make_probe(
     roots: Sequence[str],
     packages: Sequence[str],
     only: frozenset[str] = frozenset(),
+    lines: Mapping[str, Collection[int]] | None = None,
     hang_after_s: float = HANG_AFTER_S,
 ) -> Probe:
     """Write what the run needs below `directory` and say how to start it.
 
     `roots` are the tree's directories that Python packages are imported from, `packages` the names whose origin is
     wanted. The names of report and planted tests are random, new for every run. With `only` no other tests are run
-    by pytest and unittest.
+    by pytest and unittest. `lines` are those of the tree's files of which pytest is to say whether they ran.
     """
     token = secrets.token_hex(6)
     out = directory / f"out-{token}"
@@ -60,7 +62,12 @@ def make_probe(
     env = {"PYTHONDONTWRITEBYTECODE": "1", "CI": "1", "GOCACHE": str(out / "go-cache")}
     if tests.report in (ReportFormat.PYTEST, ReportFormat.UNITTEST):
         env["HANG_AFTER_S"] = f"{hang_after_s:g}"
-        wanted = {"roots": [str(tree / root) for root in roots], "packages": list(packages), "only": sorted(only)}
+        wanted: dict[str, Any] = {
+            "roots": [str(tree / root) for root in roots],
+            "packages": list(packages),
+            "only": sorted(only),
+            "lines": {str(tree.resolve() / path): sorted(numbers) for path, numbers in (lines or {}).items()},
+        }
         return _python_probe(tests, token, tree, directory, out, wanted, env)
     report = out / "report"
     command: str | tuple[str, ...] = tests.command
@@ -91,7 +98,7 @@ def _python_probe(
     tree: Path,
     directory: Path,
     out: Path,
-    wanted: Mapping[str, list[str]],
+    wanted: Mapping[str, Any],
     env: dict[str, str],
 ) -> Probe:
     is_pytest = tests.report is ReportFormat.PYTEST

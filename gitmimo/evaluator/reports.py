@@ -3,7 +3,7 @@
 import json
 import re
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ class ReportContent:
     problem: str = ""  # what shows that the report can't be trusted
     origins: tuple[tuple[str, str], ...] = ()  # package, file it was imported from
     import_errors: tuple[tuple[str, str], ...] = ()  # test file or module that could not be imported, and why
+    lines_run: Mapping[str, frozenset[int]] | None = None  # by absolute path, of those asked for; None: not known
     output: str = ""  # where the run's output went into the report
 
 
@@ -112,7 +113,18 @@ def _read_lines(probe: Probe) -> ReportContent:
         problem=problem,
         origins=tuple((str(r["id"]), str(r.get("file", ""))) for r in records if r["kind"] == "origin"),
         import_errors=tuple(sorted(import_errors.items())),
+        lines_run=_lines_run(records),
     )
+
+
+def _lines_run(records: Iterable[dict[str, Any]]) -> dict[str, frozenset[int]] | None:
+    """What all processes of the run say together."""
+    found: dict[str, frozenset[int]] = {}
+    told = [record["ran"] for record in records if record["kind"] == "lines" and isinstance(record.get("ran"), dict)]
+    for ran in told:
+        for name, numbers in ran.items():
+            found[name] = found.get(name, frozenset()) | frozenset(numbers)
+    return found if told else None
 
 
 def _own_records(data: bytes, nonce: str) -> Iterator[dict[str, Any]]:

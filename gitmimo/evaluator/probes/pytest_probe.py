@@ -9,6 +9,7 @@ import importlib
 import json
 import os
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,47 @@ def _free_environment() -> None:
     os.environ["PYTHONPATH"] = os.pathsep.join([*_SETTINGS["roots"], *others])
 
 
+_lines = {name: set(numbers) for name, numbers in _SETTINGS["lines"].items()}
+_ran: dict[str, set[int]] = {name: set() for name in _lines}
+_monitoring: Any = getattr(sys, "monitoring", None)
+_TOOL = 4  # no debugger, coverage or profiler has this number
+
+
+def _note_line(code: Any, line: int) -> Any:
+    if line in _lines.get(code.co_filename, ()):
+        _ran[code.co_filename].add(line)
+    return _monitoring.DISABLE  # once is enough
+
+
+def _trace(frame: Any, event: str, arg: Any) -> Any:
+    """In place of monitoring, before Python 3.12: called for every function, goes on in the wanted files only."""
+    ran = _ran.get(frame.f_code.co_filename)
+    if ran is None:
+        return None
+    if event == "line":
+        ran.add(frame.f_lineno)
+    return _trace
+
+
+def _watch_lines() -> None:
+    """Note which of the wanted lines run."""
+    if _lines and _monitoring is None and sys.gettrace() is None:
+        threading.settrace(_trace)
+        sys.settrace(_trace)
+    if not _lines or _monitoring is None or _monitoring.get_tool(_TOOL) is not None:
+        return
+    _monitoring.use_tool_id(_TOOL, "git-mimo")
+    _monitoring.register_callback(_TOOL, _monitoring.events.LINE, _note_line)
+    _monitoring.set_events(_TOOL, _monitoring.events.LINE)
+
+
+def _is_watched() -> bool:
+    """Whether nobody took the place of what notes the lines."""
+    if _monitoring is None:
+        return sys.gettrace() is _trace
+    return bool(_monitoring.get_tool(_TOOL) == "git-mimo")
+
+
 def _is_worker(config: pytest.Config) -> bool:
     return hasattr(config, "workerinput")
 
@@ -59,6 +101,7 @@ def _is_worker(config: pytest.Config) -> bool:
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """Put the tree first: entry points of installed plugins are loaded by now, so none in the tree is found."""
     sys.path[:0] = [root for root in _SETTINGS["roots"] if root not in sys.path]
+    _watch_lines()
 
 
 @pytest.hookimpl(trylast=True)
@@ -112,7 +155,9 @@ def pytest_collectreport(report: pytest.CollectReport) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Say where the project's packages came from, and give the command the exit code it would have without us."""
+    """Say what ran and where packages came from, and give the command the exit code it would have without us."""
+    if _lines and _is_watched():
+        _write({"kind": "lines", "ran": {name: sorted(numbers & _lines[name]) for name, numbers in _ran.items()}})
     for name in _SETTINGS["packages"]:
         module = sys.modules.get(name)
         if module is not None:
