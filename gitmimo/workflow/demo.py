@@ -10,7 +10,7 @@ from gitmimo.git.binary import run_git
 
 TASK = (
     "Two tests fail: items whose count equals the minimum are ordered although nothing is missing. "
-    "Mend to_order in shelf/stock.py so that all tests pass."
+    "Fix to_order in shelf/stock.py so that all tests pass."
 )
 
 

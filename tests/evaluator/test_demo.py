@@ -1,0 +1,52 @@
+"""The demo's own tests tell the right fix from the wrong ones, so that its first run ends settled and right."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gitmimo.evaluator.behaviour.compare import compare_behaviour
+from gitmimo.evaluator.bench import Bench
+from gitmimo.evaluator.verdict import decide
+from gitmimo.evidence import CandidateFacts
+from gitmimo.workflow.demo import TASK, make_demo_repository
+from tests.conftest import GitBuilder
+from tests.evaluator.conftest import Judge, measured
+
+ORDER = "return {item.name: item.minimum - item.count for item in items if item.count <= item.minimum}"
+WRONG = {
+    "orders what is there": ORDER.replace("item.minimum - item.count", "item.count").replace("<=", "<"),
+    "orders the minimum": ORDER.replace("item.minimum - item.count", "item.minimum").replace("<=", "<"),
+    "leaves out the small": ORDER.replace("<=", "+ 1 <"),
+    "never orders": "return {}",
+    "only what is named": 'return {item.name: item.minimum - item.count for item in items if item.name != "glue"}',
+}
+
+
+@pytest.fixture
+def demo(tmp_path: Path, make_bench: Callable[..., Bench]) -> Judge:
+    made = make_demo_repository(tmp_path / "demo")
+    files = {str(p.relative_to(made)): p.read_text() for p in made.rglob("*") if p.is_file() and ".git/" not in str(p)}
+    bench = make_bench(files)
+    judge = measured(GitBuilder(bench.repository.work_tree or made), bench)
+    judge.task = TASK
+    return judge
+
+
+def change(demo: Judge, line: str) -> dict[str, str | bytes | None]:
+    source = (demo.git.path / "shelf" / "stock.py").read_text()
+    assert ORDER in source
+    return {"shelf/stock.py": source.replace(ORDER, line)}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_fix_does_not_pass(demo: Judge, name: str) -> None:
+    assert not demo(change(demo, WRONG[name])).passed
+
+
+def test_right_fix_is_settled_alone(demo: Judge) -> None:
+    evidence = demo(change(demo, ORDER.replace("<=", "<")))
+    assert evidence.passed, evidence.failed_gates
+    behaviour = compare_behaviour(demo.bench, demo.baseline, [evidence.tested_tree], fixed_tests=evidence.fixed_ids)
+    verdict = decide([CandidateFacts(number=1, evidence=evidence)], behaviour=behaviour)
+    assert verdict.settled, (verdict.doubts, verdict.inputs)
