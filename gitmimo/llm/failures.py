@@ -60,7 +60,7 @@ def failure_of_status(
     """Translate an HTTP answer that is not a reply. Providers charge nothing for these."""
     text = error_text(body)
     detail = f": {text}" if text else ""
-    if status == 402 or _NO_CREDIT.search(text):
+    if status == 402 or (_NO_CREDIT.search(text) and not retry_after(headers)):
         return AttemptFailed(
             RateLimited(f"`{provider}` is out of credit{detail}", hint=f"add credit to your {provider} account")
         )

@@ -32,6 +32,7 @@ from gitmimo.records import Reply
 _POLL_S = 0.05
 _QUEUE_LENGTH = 256
 _IMPORT_LOCK = threading.Lock()
+_RETRY_DELAY = re.compile(r'"retryDelay":\s*"([\d.]+)s"')
 _CLASS_NAMES = re.compile(r"\A(?:(?:litellm\.)?\w*(?:Error|Exception|Timeout)\b[:.]? *)+(?:- *)?")
 
 
@@ -181,10 +182,13 @@ def _by_status(error: BaseException, model: str) -> AttemptFailed:
     response = getattr(error, "response", None)
     sent = getattr(error, "litellm_response_headers", None) or getattr(response, "headers", None) or {}
     provider = _provider(error, model)
+    headers = {str(name).lower(): str(value) for name, value in dict(sent).items()}
+    if delay := _RETRY_DELAY.search(str(error)):  # Google's way: a quota that comes back
+        headers.setdefault("retry-after", delay[1])
     return failure_of_status(
         getattr(error, "status_code", 500),
         _text_of(error).encode(),
-        {str(name).lower(): str(value) for name, value in dict(sent).items()},
+        headers,
         model=model,
         where=f"`{provider}`",
         provider=provider,

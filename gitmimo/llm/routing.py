@@ -133,7 +133,7 @@ def _describe(name: str, backend: Backend, facts: ModelFacts, settings: Settings
         window=window or DEFAULT_WINDOW,
         is_window_known=bool(window),
         max_output=min(facts.max_output or DEFAULT_OUTPUT, _MOST_OUTPUT, (window or DEFAULT_WINDOW) // 2),
-        supports_tools=facts.supports_tools is not False,
+        supports_tools=facts.supports_tools is not False and report.supports_tools is not False,
         is_small=0 < report.parameters <= _SMALL_PARAMETERS,
     )
 

@@ -14,10 +14,11 @@ _FACTORS = {"K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerReport:
-    """Window in tokens and number of parameters; zero where the server says nothing."""
+    """Window in tokens, number of parameters, function calls; zero and None where the server says nothing."""
 
     window: int = 0
     parameters: float = 0.0
+    supports_tools: bool | None = None
 
 
 def read_report(backend: HttpBackend) -> ServerReport:
@@ -25,7 +26,11 @@ def read_report(backend: HttpBackend) -> ServerReport:
     model = backend.endpoint.model
     if isinstance(backend, OllamaBackend):
         shown = backend.fetch("/api/show", {"model": model})
-        return ServerReport(parameters=_parameters(_mapping(shown.get("details")).get("parameter_size")))
+        can = shown.get("capabilities")
+        return ServerReport(
+            parameters=_parameters(_mapping(shown.get("details")).get("parameter_size")),
+            supports_tools="tools" in can if isinstance(can, list) else None,
+        )
     listed = backend.fetch("/models").get("data")
     entries = [entry for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []
     own = next((entry for entry in entries if entry.get("id") == model), entries[0] if len(entries) == 1 else {})

@@ -26,6 +26,7 @@ class Ollama(http.server.BaseHTTPRequestHandler):
     lines: list[dict[str, Any]] = []
     bodies: list[dict[str, Any]] = []
     size = "7.6B"
+    capabilities = ["completion", "tools"]
 
     def log_message(self, format: str, *args: object) -> None:
         pass
@@ -37,7 +38,10 @@ class Ollama(http.server.BaseHTTPRequestHandler):
         known = body["model"] == "qwen:7b" and self.path == "/api/chat"
         data = b"".join(json.dumps(line).encode() + b"\n" for line in self.lines)
         if self.path == "/api/show":
-            known, data = True, json.dumps({"details": {"parameter_size": self.size}}).encode()
+            known, data = (
+                True,
+                json.dumps({"details": {"parameter_size": self.size}, "capabilities": self.capabilities}).encode(),
+            )
         data = data if known else b'{"error": "model \'other\' not found"}'
         self.send_response(200 if known else 404)
         self.send_header("Content-Type", "application/x-ndjson" if known else "application/json")
@@ -76,7 +80,15 @@ def test_a_reply_comes_with_its_usage_and_the_window_is_asked_for(ollama: Settin
 
 def test_a_large_model_of_ollama_is_not_small(ollama: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Ollama, "size", "32.8B")
-    assert not open_model("ollama/qwen:7b", ollama).info.is_small
+    info = open_model("ollama/qwen:7b", ollama).info
+    assert (info.is_small, info.supports_tools) == (False, True)
+
+
+def test_a_model_without_function_calls_is_known_before_it_is_asked(
+    ollama: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Ollama, "capabilities", ["completion"])
+    assert not open_model("ollama/qwen:7b", ollama).info.supports_tools
 
 
 def test_function_calls_keep_their_arguments_apart(ollama: Settings) -> None:
