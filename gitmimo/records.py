@@ -213,6 +213,7 @@ class Trajectory:
     stop_reason: StopReason
     summary: str = ""  # the finish or give-up text, or the error's message
     title: str = ""  # of the change, in one line, where the agent gave one
+    remarks: tuple[str, ...] = ()  # what a person who judges the product should know
     usage: Usage = Usage()
     cost_usd: float = 0.0
     seconds: float = 0.0

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from benchmarks.bugs.memory import PeakMemory
 from benchmarks.bugs.rows import Attempt, Bench, Outcome
 from benchmarks.bugs.server import MODEL
 from benchmarks.bugs.tasks import TEST_COMMAND, Bug, judge, run_visible
-from gitmimo.agent.interface import CandidateInput
+from gitmimo.agent.interface import CandidateInput, LeastChange
 from gitmimo.agent.runner import run_candidate
 from gitmimo.llm.local import LocalSettings
 from gitmimo.llm.routing import Settings, open_model
@@ -55,6 +56,10 @@ class PlainWorkspace:
         return self.run(TEST_COMMAND, timeout_s=20)
 
     def changes(self) -> str | None:
+        return None
+
+    def least_change(self, changes: Sequence[Mapping[str, str]]) -> LeastChange | None:
+        """Not compared here: the published row is `mimo`."""
         return None
 
 

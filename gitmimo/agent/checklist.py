@@ -5,10 +5,18 @@ an item's steps end follows from the steps alone, so a resumed run goes on at th
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from gitmimo.agent.interface import BaseSuite, CandidateInput, Stop, StrategyResult, Workspace, WorkspaceFacts
+from gitmimo.agent.interface import (
+    BaseSuite,
+    CandidateInput,
+    LeastChange,
+    Stop,
+    StrategyResult,
+    Workspace,
+    WorkspaceFacts,
+)
 from gitmimo.agent.shell.agent import FRUITLESS, run_shell
 from gitmimo.agent.shell.reply import holds_action
 from gitmimo.agent.shell.stuck_detector import Response, StuckDetector, calls_of_step
@@ -167,3 +175,6 @@ class _OfItem:
 
     def diff(self) -> str:
         return self._whole.diff()
+
+    def least_change(self, changes: Sequence[Mapping[str, str]]) -> LeastChange | None:
+        return self._whole.least_change(changes)

@@ -4,7 +4,7 @@
 never `runner.py`, which imports them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -76,6 +76,15 @@ class BaseSuite:
     seconds: float = 0.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeastChange:
+    """Of several changes that pass the tests the one, by its index, that changes least of what the base answers."""
+
+    index: int
+    behaviours: int  # how many different ones there are among them; the tests don't tell these apart
+    example: str = ""  # an input on which two of them differ, with their answers
+
+
 class Workspace(Protocol):
     """A candidate's worktree: its files, and the sandboxed way to run commands in it."""
 
@@ -104,6 +113,9 @@ class Workspace(Protocol):
     def diff(self) -> str:
         """The product so far as a unified diff."""
 
+    def least_change(self, changes: Sequence[Mapping[str, str]]) -> LeastChange | None:
+        """Compare changes, given as texts by path, by running them on inputs that tests use; None when not possible."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StrategyResult:
@@ -112,6 +124,7 @@ class StrategyResult:
     stop_reason: StopReason
     summary: str = ""
     title: str = ""
+    remarks: tuple[str, ...] = ()  # what a person who judges the product should know
 
 
 class Strategy(Protocol):

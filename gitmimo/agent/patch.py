@@ -12,9 +12,9 @@ from datetime import datetime
 from gitmimo.agent.attempt import Attempt, describe, mark_of, read_attempt
 from gitmimo.agent.failure import Score, failed_ids, failing_sources, score_of, trim_output
 from gitmimo.agent.focus import Site, find_files, find_sites, read_text
-from gitmimo.agent.interface import CandidateInput, Stop, StrategyResult, Workspace
+from gitmimo.agent.interface import CandidateInput, LeastChange, Stop, StrategyResult, Workspace
 from gitmimo.agent.question import Case, Question, build_question, thinking
-from gitmimo.agent.repair import search_edits
+from gitmimo.agent.repair import Search, search_edits
 from gitmimo.agent.spans import apply
 from gitmimo.agent.spectrum import trace_tests
 from gitmimo.agent.syntax import fingerprint
@@ -37,6 +37,7 @@ from gitmimo.sandbox.files import write_inside
 
 _COPY = "the code is the same as before: nothing to test"
 _AGAIN = "this was tried before: nothing to test"
+_MOST_EDITS_COMPARED = 12
 _MOST_EDITS_TESTED = 3  # of small edits that pass the failing tests' files, by the whole suite
 
 
@@ -76,6 +77,7 @@ class _Patch:
         self._case = Case(prefix="", task="", tests="", failure="")
         self._sites: tuple[Site, ...] = ()
         self._taken = len(candidate.history)
+        self._remarks: tuple[str, ...] = ()
 
     def work(self) -> StrategyResult:
         """Find the place, then ask round by round."""
@@ -174,16 +176,27 @@ class _Patch:
         return self._keep(reply, actions, observations, changed, result, started)
 
     def _try_small_edits(self) -> StrategyResult | None:
-        """Once, after a first vain answer: let the tests try what one-line mistakes are mended by; costs no tokens."""
+        """Once, after a first answer that failed: search for small edits with which the tests pass; costs no tokens.
+
+        That one passes doesn't make it right. Where several do, the one is taken that changes least of what the base
+        answers, and what is found out about the others goes to who judges.
+        """
         if self._case.spectrum is None:
             return None
         started = utc_now()
         search = search_edits(self._workspace, self._candidate.task.test_command, self._case.spectrum)
-        for edit in search.passing[:_MOST_EDITS_TESTED]:
-            text = apply(read_text(self._workspace.root, edit.path) or "", edit)
-            attempt = Attempt(files=((edit.path, text),))
+        edits = search.passing[:_MOST_EDITS_COMPARED]
+        texts = [apply(read_text(self._workspace.root, edit.path) or "", edit) for edit in edits]
+        changes = [{edit.path: text} for edit, text in zip(edits, texts, strict=True)]
+        least = self._workspace.least_change(changes) if len(changes) > 1 else None
+        first = least.index if least is not None else 0
+        order = sorted(range(len(edits)), key=lambda index: index != first)
+        for index in order[:_MOST_EDITS_TESTED]:
+            edit = edits[index]
+            attempt = Attempt(files=((edit.path, texts[index]),))
             actions, observations, changed, result = self._try(attempt, edit.path)
             if changed:
+                self._remarks = _about_edits(search, least)
                 told = f"tried {search.tried} small edits; line {edit.line} of {edit.path}: {edit.what}"
                 return self._keep(Reply(text=told), actions, observations, changed, result, started)
         return None
@@ -212,7 +225,8 @@ class _Patch:
         if not changed:
             return None
         if self._score.is_pass:
-            return StrategyResult(stop_reason=StopReason.FINISHED, summary=_summary(changed, self._score))
+            summary = _summary(changed, self._score)
+            return StrategyResult(stop_reason=StopReason.FINISHED, summary=summary, remarks=self._remarks)
         self._look(result)  # what is left may lie elsewhere
         return None
 
@@ -294,6 +308,20 @@ class _Patch:
         observations = (*(Observation(text="written" if is_better else "taken back") for _ in writes), told)
         changed = tuple(path for path, _ in attempt.files) if is_better else ()
         return actions, observations, changed, result
+
+
+def _about_edits(search: Search, least: LeastChange | None) -> tuple[str, ...]:
+    """What who judges a small edit should know of the others: tests that don't tell them apart prove none of them."""
+    found = f"a small edit, found by trying {search.tried} of them"
+    if len(search.passing) < 2:
+        return (f"{found}: no other passes the tests",)
+    others = f"{len(search.passing) - 1} others pass the tests as well"
+    if least is None:
+        return (f"{found}: {others}",)
+    example = f", for example {least.example}" if least.example else ""
+    if least.behaviours == 1:
+        return (f"{found}: {others}, and behave like it",)
+    return (f"{found}: {others}, with {least.behaviours} behaviours; this one changes least of what base did{example}",)
 
 
 def _summary(changed: Sequence[str], score: Score) -> str:

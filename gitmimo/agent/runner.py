@@ -88,6 +88,7 @@ def run_strategy(
         stop_reason=ending.stop_reason,
         summary=ending.summary,
         title=ending.title,
+        remarks=ending.remarks,
         usage=sum((step.reply.usage for step in before), counted.usage),
         cost_usd=counted.cost_usd + sum(step.reply.cost_usd or 0.0 for step in before),
         seconds=time.monotonic() - started,

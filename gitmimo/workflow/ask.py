@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -135,3 +135,6 @@ class _Copy:
     def diff(self) -> str:
         """Nothing that counts."""
         return ""
+
+    def least_change(self, changes: Sequence[Mapping[str, str]]) -> None:
+        """Nothing is changed here."""

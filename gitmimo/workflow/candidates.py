@@ -177,7 +177,8 @@ def work(
         said = "it replaced the worktree's `.git`, so its work is not judged"
         trajectory = replace(trajectory, stop_reason=StopReason.TAMPERED, summary=said)
     result = _result(repository, place, given, worker, chosen, trajectory, recorder.tip)
-    return replace(result, dropped=find_dropped(repository, place), seconds=time.monotonic() - started)
+    dropped = (*trajectory.remarks, *find_dropped(repository, place))
+    return replace(result, dropped=dropped, seconds=time.monotonic() - started)
 
 
 def _has_answer(given: CandidateInput) -> bool:

@@ -130,6 +130,13 @@ class SessionEvaluator:
             )
         return self._behaviour[trees, others]
 
+    def compare_trees(self, trees: Sequence[Oid]) -> BehaviourReport | None:
+        """Compare what base and these trees do, before they are judged; None while the base was not measured."""
+        if self._baseline is None:
+            return None
+        fixed = self._baseline.failed_ids
+        return compare_behaviour(self.bench, self._baseline, trees, fixed_tests=fixed, cancelled=self._cancelled)
+
     def cross_examine(self, passing: Mapping[int, Evidence]) -> dict[int, tuple[int, int]]:
         """Run each candidate's own tests on the products of the others: how many pass, and of how many.
 

@@ -184,6 +184,7 @@ def _plan(repository: Repository, config: Config, task_text: str, base: Oid, eva
             known_secrets=known_secrets(os.environ),
             protected=config.texts("protected"),
             base_suite=evaluator.base_suite,
+            evaluator=evaluator,
         ),
         prefix=_prefix(repository, config, base, task_text),
         candidates=config.count("candidates"),

@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gitmimo.agent.interface import BaseSuite, WorkspaceFacts
+from gitmimo.agent.interface import BaseSuite, LeastChange, WorkspaceFacts
 from gitmimo.errors import CheckError
 from gitmimo.evaluator.command import ReportFormat, TestCommand, TestKind
 from gitmimo.evaluator.ignored_files import bring_ignored_files
@@ -22,6 +22,7 @@ from gitmimo.records import CommandResult, Oid, SessionId
 from gitmimo.sandbox.base import CommandSpec, Limits, Sandbox
 from gitmimo.sandbox.policy import program_places
 from gitmimo.workflow import workspace_facts
+from gitmimo.workflow.evaluate import SessionEvaluator
 from gitmimo.workflow.steps import TRAJECTORY
 
 _AGENT_MEMORY_BYTES = 8 << 30  # JavaScript engines reserve much more than they use
@@ -83,6 +84,7 @@ class Surroundings:
     known_secrets: Mapping[str, str] | None = None
     protected: tuple[str, ...] = ()  # patterns of the project's own, besides what always counts as the base has it
     base_suite: Future[BaseSuite] | None = None  # done once the base was measured
+    evaluator: SessionEvaluator | None = None  # compares what changes do; not where candidates work on other machines
 
 
 class CandidateWorkspace:
@@ -177,6 +179,27 @@ class CandidateWorkspace:
         """The product so far as a unified diff."""
         found = patch.diff_text(self._repository, self._base_tree(), Oid(self.tree_id()))
         return found.decode("utf-8", "replace")
+
+    def least_change(self, changes: Sequence[Mapping[str, str]]) -> LeastChange | None:
+        """Compare changes of the base by what they do on inputs of its tests; None where the base isn't known yet."""
+        evaluator = self._surroundings.evaluator
+        if evaluator is None or not changes:
+            return None
+        base = self._base_tree()
+        trees = [
+            tree.put_files(self._repository, base, {path: text.encode() for path, text in change.items()})
+            for change in changes
+        ]
+        report = evaluator.compare_trees(trees)
+        if report is None or not report.groups:
+            return None
+        found = {product.tree: product for product in report.products if not product.problem}
+        order = [index for index, each in enumerate(trees) if each in found]
+        if not order:
+            return None
+        best = min(order, key=lambda index: (found[trees[index]].changed_outside, found[trees[index]].new_errors))
+        example = next((f"{s.call}: {' | '.join(a.answer for a in s.answers)}" for s in report.splits), "")
+        return LeastChange(index=best, behaviours=len(report.groups), example=example)
 
     def _base_tree(self) -> Oid:
         return tree.without_mimo(self._repository, self._repository.tree_of(self._place.base))

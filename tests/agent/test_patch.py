@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from gitmimo.agent.failure import frames_of, score_of, trim_output
 from gitmimo.agent.focus import find_files, find_sites
-from gitmimo.agent.interface import CandidateInput
+from gitmimo.agent.interface import CandidateInput, LeastChange
 from gitmimo.agent.runner import run_candidate
 from gitmimo.agent.spectrum import read_spectrum, trace_tests
 from gitmimo.agent.variants import plan_of
@@ -57,9 +58,10 @@ def test_mean_of_none():
 
 @dataclass(frozen=True, slots=True)
 class Bare:
-    """A worktree without a sandbox."""
+    """A worktree without a sandbox, where changes compare as `least` says."""
 
     root: Path
+    least: LeastChange | None = None
 
     def run(self, command: str, *, timeout_s: float | None = None) -> CommandResult:
         env = os.environ | {"PYTHONDONTWRITEBYTECODE": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
@@ -71,6 +73,10 @@ class Bare:
 
     def changes(self) -> str | None:
         return None
+
+    def least_change(self, changes: Sequence[Mapping[str, str]]) -> LeastChange | None:
+        assert all(list(change) == ["pkg/numbers.py"] for change in changes)
+        return self.least
 
 
 @pytest.fixture
@@ -152,6 +158,17 @@ def test_after_a_vain_answer_small_edits_are_tried(workspace: Bare) -> None:
         r"tried \d+ small edits; line 11 of pkg/numbers.py: `0` for an empty `numbers`", steps[1].reply.text
     )
     assert "if not numbers:\n        return 0\n" in (workspace.root / "pkg/numbers.py").read_text()
+
+
+def test_of_several_passing_edits_the_one_that_changes_least_is_taken_and_the_others_are_told(workspace: Bare) -> None:
+    plain, _, _ = run(workspace, ["mean", HALF, "mean"])
+    assert re.search(r"^a small edit, found by trying \d+ of them: [1-9]\d* others pass", plain.remarks[0])
+    taken = (workspace.root / "pkg/numbers.py").read_text()
+    (workspace.root / "pkg/numbers.py").write_text(CODE)
+    other = replace(workspace, least=LeastChange(index=1, behaviours=3, example="mean([]): 0 | 1"))
+    again, _, _ = run(other, ["mean", HALF, "mean"])
+    assert (workspace.root / "pkg/numbers.py").read_text() != taken
+    assert "with 3 behaviours; this one changes least of what base did, for example mean([]): 0 | 1" in again.remarks[0]
 
 
 def test_the_plan_goes_on_where_it_was_after_small_edits(workspace: Bare) -> None:

@@ -4,10 +4,10 @@ import hashlib
 import json
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from gitmimo.agent.interface import BaseSuite, CandidateInput, WorkspaceFacts
+from gitmimo.agent.interface import BaseSuite, CandidateInput, LeastChange, WorkspaceFacts
 from gitmimo.agent.runner import run_candidate
 from gitmimo.llm.model import Model
 from gitmimo.records import CommandResult, Oid, Reply, Step, StopReason, Task, ToolCall, Trajectory
@@ -20,6 +20,8 @@ class RealWorkspace:
         self.root = root
         self.commands: list[str] = []
         self.suite: BaseSuite | None = None
+        self.compared: list[dict[str, str]] = []
+        self.least: LeastChange | None = None
         self.known = WorkspaceFacts()
         self._test_command = test_command
 
@@ -69,6 +71,10 @@ class RealWorkspace:
             if path.is_file() and ".git" not in path.parts and "__pycache__" not in path.parts:
                 found.update(f"{path}\0".encode() + path.read_bytes() + b"\0")
         return found.hexdigest()
+
+    def least_change(self, changes: Sequence[Mapping[str, str]]) -> LeastChange | None:
+        self.compared = [dict(change) for change in changes]
+        return self.least
 
     def diff(self) -> str:
         if not (self.root / ".git").exists():

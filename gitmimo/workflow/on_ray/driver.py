@@ -291,7 +291,15 @@ class RayExecutor:
 
 def _for_worker(plan: Plan) -> Plan:
     """The plan without secrets, and without what only concerns the session."""
-    surroundings = replace(plan.surroundings, sandbox=cast(Any, None), known_secrets=None, copied=(), linked=())
+    surroundings = replace(
+        plan.surroundings,
+        sandbox=cast(Any, None),
+        known_secrets=None,
+        copied=(),
+        linked=(),
+        base_suite=None,
+        evaluator=None,
+    )
     return replace(
         plan,
         surroundings=surroundings,

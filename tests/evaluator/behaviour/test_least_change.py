@@ -1,0 +1,49 @@
+"""Small edits that pass the same tests are compared by what they do."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from gitmimo.evaluator.bench import Bench
+from gitmimo.evaluator.store import EvidenceStore
+from gitmimo.git import refs
+from gitmimo.records import SessionId
+from gitmimo.workflow.evaluate import SessionEvaluator
+from gitmimo.workflow.workspace import CandidateWorkspace, Place, Surroundings, prepare_place, remove_place
+from tests.conftest import GitBuilder
+
+CODE = "def capped(n, most):\n    return n if n > most else most\n"
+TESTS = """\
+from pkg.core import capped
+
+
+def test_small():
+    assert capped(9, 4) == 4
+
+
+def test_equal():
+    assert capped(4, 4) == 4
+"""
+
+
+def test_the_edit_that_changes_least_is_named(
+    git: GitBuilder, make_bench: Callable[..., Bench], tmp_path: Path
+) -> None:
+    bench = make_bench({"pkg/__init__.py": "", "pkg/core.py": CODE, "tests/test_core.py": TESTS})
+    evaluator = SessionEvaluator(bench, EvidenceStore(tmp_path / "store"), "fix capped")
+    session = SessionId("0000000001")
+    branch = refs.branch_ref(refs.candidate_branch(session, 1))
+    place = Place(session=session, number=1, base=bench.base, branch=branch, directory=tmp_path / "places")
+    surroundings = Surroundings(sandbox=bench.sandbox, tests=bench.tests, evaluator=evaluator)
+    prepare_place(bench.repository, place, surroundings)
+    try:
+        workspace = CandidateWorkspace(bench.repository, place, surroundings, cancelled=lambda: False)
+        edits = [CODE.replace("n if n > most else most", text) for text in ("4", "n if n < most else most")]
+        changes = [{"pkg/core.py": text} for text in edits]
+        assert workspace.least_change(changes) is None  # the base was not measured yet
+        evaluator.measure_base()
+        found = workspace.least_change(changes)
+        assert found is not None
+        assert found.behaviours == 2
+        assert " | " in found.example
+    finally:
+        remove_place(bench.repository, place)
