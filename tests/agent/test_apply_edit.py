@@ -195,4 +195,4 @@ def test_a_change_that_breaks_the_syntax_is_told(tmp_path: Path) -> None:
 def test_a_missing_file_and_an_unchanged_one_are_told(tmp_path: Path) -> None:
     assert "there is no file" in edit(tmp_path, "no.py", "x", "y").text
     write(tmp_path, "a", "x\n")
-    assert "would stay as it is" in write(tmp_path, "a", "x\n").text
+    assert "is like that already" in write(tmp_path, "a", "x\n").text

@@ -60,6 +60,7 @@ def test_parts_of_the_task_that_the_change_leaves_out_are_asked_about_once(proje
     ]
     (project.root / "shop.py").write_text((project.root / "shop.py").read_text().replace("\n\n\n", "\n\n" + "#\n" * 9))
     project.run("git commit -qam 'far from each other'")
+    project.suite = BaseSuite(passed=1)
     model = ScriptedModel(script)
     trajectory = run(project, model, task=TASK, test_command="true")
     told = model.calls[-1][-1].content
@@ -80,6 +81,15 @@ def test_a_whole_change_with_a_test_is_accepted_at_once(project: RealWorkspace) 
     )  # fmt: skip
     trajectory = run(project, ScriptedModel([reply]), task=TASK, test_command="true")
     assert (trajectory.stop_reason, trajectory.title) == (StopReason.FINISHED, "add up prices and taxes")
+
+
+@pytest.mark.parametrize("suite", [None, BaseSuite(passed=1, failed=("tests/test_shop.py::test_tax",))])
+def test_no_test_is_asked_for_where_one_fails_already_or_that_is_not_known(
+    project: RealWorkspace, suite: BaseSuite | None
+) -> None:
+    project.suite = suite
+    reply = calls(("write", {"path": "shop.py", "content": "x = 1\n"}), ("finish", {"title": "t", "summary": "s"}))
+    assert len(run(project, ScriptedModel([reply]), task="mend the shop", test_command="true").steps) == 1
 
 
 def test_a_change_of_documents_needs_no_test(project: RealWorkspace) -> None:

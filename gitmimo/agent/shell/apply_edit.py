@@ -22,14 +22,16 @@ _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codec
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EditResult:
-    """What came of one EDIT or WRITE. `path` is empty when nothing was written."""
+    """What came of one EDIT or WRITE. `path` is empty when nothing was written; the file may be right all the same."""
 
     text: str
     path: str = ""
+    is_right: bool = False
 
     @property
     def done(self) -> bool:
-        return bool(self.path)
+        """Whether the file is now as it was asked for."""
+        return bool(self.path) or self.is_right
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +59,7 @@ def apply_change(root: Path, action: Action) -> EditResult:
             return made
         data, told = made
         if before is not None and data == before:
-            return EditResult(text=f"not written: `{path}` would stay as it is, byte for byte")
+            return EditResult(text=f"`{path}` is like that already, byte for byte", is_right=True)
         write_inside(root, path, data)
     except MimoError as exc:
         return EditResult(text=f"not written: {exc.message}")

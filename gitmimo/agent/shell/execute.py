@@ -85,7 +85,7 @@ class ActionExecutor:
         if action.kind in (ActionKind.EDIT, ActionKind.WRITE):
             self._tree = None
             change = apply_change(self._workspace.root, action)
-            return Observation(text=change.text, exit_code=0 if change.done else 1, changed=change.done)
+            return Observation(text=change.text, exit_code=0 if change.done else 1, changed=bool(change.path))
         if action.kind is ActionKind.READ:
             text, could = read_lines(self._workspace.root, action, most=self._most)
             return Observation(text=text, exit_code=0 if could else 1)
