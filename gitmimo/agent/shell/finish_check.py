@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from gitmimo.agent.interface import CandidateInput, Workspace
-from gitmimo.agent.shell.observations import OutputStore, format_result, mark_of
+from gitmimo.agent.shell.observations import OutputStore, format_result, mark_of, without_colours
 from gitmimo.agent.shell.stuck_detector import fingerprint
 from gitmimo.paths import is_test_path
 from gitmimo.records import Action, ActionKind, CommandResult, Observation, Step
@@ -82,13 +82,13 @@ class FinishCheck:
         result = self._workspace.test()
         if result is None or not _is_bad(result):
             return None
-        failed = tuple(dict.fromkeys(_FAILED_ID.findall(result.output)))
+        failed = _failed_ids(result)
         remarks: list[str] = []
         if 0 < len(failed) <= _MOST_RERUN and not result.timed_out:
             again = self._workspace.test(failed)
             if again is not None and not _is_bad(again):
                 return None
-            if again is not None and (still := tuple(dict.fromkeys(_FAILED_ID.findall(again.output)))):
+            if again is not None and (still := _failed_ids(again)):
                 passed = [name for name in failed if name not in still]
                 remarks += [f"Run again alone, these pass: {', '.join(passed)}."] if passed else []
                 failed = still
@@ -141,6 +141,10 @@ class FinishCheck:
     def _is_of_project(self, word: str) -> bool:
         done = self._workspace.run(f"git grep -qwF -e {word} -- ':!*.md' ':!*.rst' ':!*.txt'", timeout_s=20)
         return done.exit_code == 0
+
+
+def _failed_ids(result: CommandResult) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(_FAILED_ID.findall(without_colours(result.output))))
 
 
 def _is_bad(result: CommandResult) -> bool:

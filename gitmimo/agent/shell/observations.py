@@ -1,5 +1,6 @@
 """Output as a model is shown it: fenced, made safe, cut where it is long, and kept whole beside the worktree."""
 
+import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ _SHOWN = 30_000  # characters of one output, where the window is large
 _SHOWN_IN_SMALL = 10_000
 _LARGE_WINDOW = 64_000  # tokens
 _MOST_KEPT = 1_000_000
+_STYLE = re.compile(r"\x1b\[[\d;:]*[mK]")
 
 
 class OutputStore:
@@ -84,13 +86,18 @@ def format_result(result: CommandResult, *, mark: str, most: int, store: OutputS
         head = f"stopped at a limit ({result.killed_by_limit}), exit {result.exit_code}, {took}"
     else:
         head = f"exit {result.exit_code}, {took}"
-    whole = escape_controls(result.output).rstrip("\n")
+    whole = escape_controls(without_colours(result.output)).rstrip("\n")
     if not whole.strip():
         return f"{head}, no output", False
     shown, was_cut = shorten(whole, most=most, pointer=f"show {mark}")
     if was_cut:
         store.keep(mark, whole)
     return f"{head}\n{as_data(shown)}", was_cut or result.truncated
+
+
+def without_colours(output: str) -> str:
+    """An output without what would only have coloured or styled it on a terminal."""
+    return _STYLE.sub("", output)
 
 
 def shorten(text: str, *, most: int, pointer: str) -> tuple[str, bool]:
