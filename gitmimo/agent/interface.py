@@ -56,6 +56,7 @@ class WorkspaceFacts:
 
     system: str = ""  # kernel and machine
     interpreter: str = ""  # of the project's tests, with its version
+    test_directory: str = ""  # where in the tree the tests run; empty for the top
     programs: tuple[str, ...] = ()  # that commands can use, of those that projects often need
     missing: tuple[str, ...] = ()  # of the same, those that are not there
     network: bool = False
@@ -67,9 +68,10 @@ class WorkspaceFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BaseSuite:
-    """What the project's tests say of the base."""
+    """What the project's tests say of the base. Without results by test id there is only the exit code."""
 
-    passed: int
+    exit_code: int = 0
+    passed: int = 0
     failed: tuple[str, ...] = ()  # test ids
     flaky: tuple[str, ...] = ()
     skipped: int = 0

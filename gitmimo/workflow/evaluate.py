@@ -92,7 +92,7 @@ class SessionEvaluator:
     def adopt(self, baseline: Baseline) -> None:
         """Take what was measured of the base, here or by another process."""
         self._baseline = baseline
-        if baseline.cases and not self.base_suite.done():
+        if not self.base_suite.done():
             self.base_suite.set_result(_suite_of(baseline))
 
     def evaluate(self, product: Oid, *, elsewhere: Callable[[], Evidence] | None = None) -> Evidence:
@@ -168,6 +168,7 @@ class SessionEvaluator:
 
 def _suite_of(baseline: Baseline) -> BaseSuite:
     return BaseSuite(
+        exit_code=baseline.report.exit_code,
         passed=len(baseline.passed_ids),
         failed=tuple(sorted(baseline.failed_ids)),
         flaky=baseline.flaky_ids,

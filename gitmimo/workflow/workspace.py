@@ -131,10 +131,13 @@ class CandidateWorkspace:
                 self._run(workspace_facts.question(interpreter), _QUESTION_S),
                 interpreter=interpreter,
                 paths=[entry.path for entry in repository.list_paths(repository.tree_of(base))],
-                commit=f"commit {base[:12]}",
-                network=surroundings.network,
-                protected=surroundings.protected,
-                command_timeout_s=surroundings.command_timeout_s,
+                known=WorkspaceFacts(
+                    test_directory=surroundings.tests.directory if surroundings.tests else "",
+                    network=surroundings.network,
+                    commit=f"commit {base[:12]}",
+                    protected=surroundings.protected,
+                    command_timeout_s=surroundings.command_timeout_s,
+                ),
             )
         return self._facts
 

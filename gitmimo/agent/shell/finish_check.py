@@ -93,6 +93,8 @@ class FinishCheck:
                 remarks += [f"Run again alone, these pass: {', '.join(passed)}."] if passed else []
                 failed = still
         base = self._workspace.base_suite()
+        if base is not None and base.exit_code and not failed:
+            remarks.append(f"On the base they end with exit code {base.exit_code} too.")
         if base is not None and failed:
             before = [name for name in failed if name in (*base.failed, *base.flaky)]
             new = len(failed) - len(before)
@@ -117,7 +119,12 @@ class FinishCheck:
             return ""
         doubts = [f"nothing in it mentions what the task says here: {part}" for part in self._untouched(diff)]
         suite = self._workspace.base_suite()
-        if suite is not None and not suite.failed and not any(is_test_path(path) for path in paths):
+        if (
+            suite is not None
+            and not suite.failed
+            and not suite.exit_code
+            and not any(is_test_path(path) for path in paths)
+        ):
             doubts.append("no test came with it that fails without it")
         if not doubts:
             return ""
@@ -128,15 +135,15 @@ class FinishCheck:
 
     def _untouched(self, diff: str) -> list[str]:
         """Parts of the task that name code of the project which the change nowhere mentions."""
-        found = []
+        found: dict[frozenset[str], str] = {}  # a title often names what a later part says more of
         for part in _PART.split(self._task.text):
             names = {next(filter(None, match)).strip("()") for match in _NAME.findall(part)}
             words = {name.rsplit(".", 1)[-1].rsplit("/", 1)[-1] for name in names}
             words = {word for word in words if re.fullmatch(r"[A-Za-z_]\w{2,}", word)}
             is_mentioned = any(re.search(rf"\b{re.escape(word)}\b", diff) for word in words)
             if not is_mentioned and any(self._is_of_project(word) for word in sorted(words)):
-                found.append(f"“{one_line(part, 160)}”")
-        return found[:_MOST_PARTS]
+                found[frozenset(words)] = f"“{one_line(part, 160)}”"
+        return list(found.values())[:_MOST_PARTS]
 
     def _is_of_project(self, word: str) -> bool:
         done = self._workspace.run(f"git grep -qwF -e {word} -- ':!*.md' ':!*.rst' ':!*.txt'", timeout_s=20)

@@ -42,9 +42,10 @@ def _rules_and_task(candidate: CandidateInput, room: Room) -> tuple[str, str]:
     return rules, f"# Task\n\n{cut_middle(candidate.task.text.strip(), most // 2, pointer='show 0')}"
 
 
-def _commands(candidate: CandidateInput) -> list[str]:
+def _commands(candidate: CandidateInput, directory: str = "") -> list[str]:
     task = candidate.task
-    lines = [f"The project's tests run with: {task.test_command}"] if task.test_command else []
+    where = f", in {directory}/" if directory else ""
+    lines = [f"The project's tests run with: {task.test_command}{where}"] if task.test_command else []
     return [*lines, *(f"Must exit 0 in the end: {command}" for command in task.accept_commands)]
 
 
@@ -55,6 +56,10 @@ def approach_text(candidate: CandidateInput) -> str:
 
 def suite_text(suite: BaseSuite) -> str:
     """The base's tests in one sentence, and which of them fail."""
+    if not (suite.passed or suite.failed or suite.skipped):
+        return (
+            f"On the base, before any change, the tests end with exit code {suite.exit_code}, in {suite.seconds:.0f} s."
+        )
     counts = [f"{suite.passed} pass"]
     counts += [f"{len(suite.failed)} fail"] if suite.failed else []
     counts += [f"{suite.skipped} skipped or expected to fail"] if suite.skipped else []
@@ -92,7 +97,7 @@ def _files(entries: Sequence[str]) -> str:
 
 
 def _tests(candidate: CandidateInput, facts: WorkspaceFacts, suite: BaseSuite | None) -> str:
-    lines = _commands(candidate)
+    lines = _commands(candidate, facts.test_directory)
     if candidate.task.test_command:
         lines.append(
             suite_text(suite) if suite else "The base's results are being measured; you are told when they are there."
