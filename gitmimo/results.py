@@ -72,7 +72,6 @@ class SessionResult:
     llm_calls: int = 0
     started: datetime | None = None
     message: str = ""
-    assumptions: tuple[str, ...] = ()  # what was taken for granted because nobody was asked
 
     @property
     def winner(self) -> CandidateResult | None:

@@ -69,7 +69,6 @@ _EXIT_CODES = {"passed": 0, "failed": 1, "unsettled": 2, "budget": 3, "error": 1
 @sandbox_option
 @click.option("--executor", type=click.Choice(["local", "ray"]), help="Where candidates work and are judged.")
 @click.option("--ray-address", "rayAddress", help="Ray cluster to use, such as `auto`.", metavar="ADDRESS")
-@click.option("--ask/--no-ask", default=None, help="Ask what an unclear task leaves open (on a terminal).")
 @click.option("--trust-base", is_flag=True, default=None,
               help="Run the commands of HEAD's .mimo/config.yaml without approval: for CI machines.")  # fmt: skip
 @click.option("--detach", is_flag=True, help="Go on in the background and print the session's id.")
@@ -82,7 +81,6 @@ def start_command(
     words: tuple[str, ...],
     task: str | None,
     edit: bool,
-    ask: bool | None,
     detach: bool,
     session_id: str | None,
     as_json: bool,
@@ -98,7 +96,7 @@ def start_command(
     from gitmimo.records import SessionId, is_session_id
     from gitmimo.workflow.land import result_json
     from gitmimo.workflow.progress import Interrupt
-    from gitmimo.workflow.start import clarify, start_session
+    from gitmimo.workflow.start import start_session
 
     repository = open_repository()
     text = read_task(repository, words, task, edit=edit)
@@ -111,8 +109,6 @@ def start_command(
     for line in _implied_model(config):
         render.say(line)
     interrupt = Interrupt(timeout_s=config.seconds("timeout"))
-    asked = sys.stdin.isatty() and sys.stderr.isatty() if ask is None else ask
-    text, assumptions = clarify(repository, config, text, ask=_ask if asked else None)
     with watching(stream=sys.stderr, quiet=as_json and not sys.stderr.isatty()) as observe, signals(interrupt):
         result = start_session(
             repository,
@@ -121,7 +117,6 @@ def start_command(
             observe=observe,
             interrupt=interrupt,
             warn=render.say,
-            assumptions=assumptions,
             session=session,
         )
     if as_json:
@@ -152,10 +147,6 @@ def _tell_learned(repository: Repository, config: Config, result: SessionResult)
         with contextlib.suppress(KeyboardInterrupt, MimoError):
             if line := say_learned(repository, config):
                 render.say(line)
-
-
-def _ask(question: str) -> str:
-    return str(click.prompt(question, default="", show_default=False, err=True))
 
 
 def _as_arguments(command: click.Command, flags: Mapping[str, Any]) -> list[str]:

@@ -145,8 +145,6 @@ def change_message(result: SessionResult, candidate: CandidateResult, evidence: 
         body.append(_wrap(candidate.summary.strip()[:1000]))
     if " ".join(result.task.split()) != subject:
         body.append("Task:\n" + _wrap(result.task.strip()[:1000]))
-    if result.assumptions:
-        body.append("Assumed, since nobody was asked:\n" + "\n".join(f"- {_wrap(text)}" for text in result.assumptions))
     message = "\n\n".join([subject, *body]) + "\n"
     trailers = {
         "Mimo-Session": str(result.session),

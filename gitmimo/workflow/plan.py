@@ -27,7 +27,6 @@ class Plan:
     branch_prefix: str = "mimo"
     worktree_root: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)  # the configuration, to resume with
-    assumptions: tuple[str, ...] = ()  # what the task left open and nobody answered
     rungs: int = 1  # of the ladder of models: how many rounds it takes to come to the strongest
     plans_approaches: bool = True  # other agents alone get the built-in ones: no model need be there to be asked
     trust_tests: bool = False  # a product that passes the gates needs nothing else to be merged

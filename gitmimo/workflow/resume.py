@@ -56,7 +56,6 @@ def resume_session(
         base=result.base,
         target_branch=result.target_branch,
         past=past,
-        assumptions=result.assumptions,
         observe=observe,
         interrupt=interrupt,
         warn=warn,

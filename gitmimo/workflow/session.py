@@ -33,6 +33,7 @@ from gitmimo.workflow.models import ModelPool
 from gitmimo.workflow.places import session_directory
 from gitmimo.workflow.plan import Brief, Plan, next_round
 from gitmimo.workflow.progress import Interrupt, Observer, Progress
+from gitmimo.workflow.project_view import project_view
 from gitmimo.workflow.reviewer import Reviewer
 from gitmimo.workflow.status import close, how_to_go_on, is_over, say_tests, status_after, with_winner, without_winner
 from gitmimo.workflow.workspace import Place
@@ -133,7 +134,7 @@ class SessionRunner:
 
     def _run_round(self, numbers: Sequence[int], told: tuple[Feedback, ...]) -> None:
         """Let these candidates work at the same time, where they don't only wait for each other."""
-        approaches = self._approaches(plans=len(numbers) > 1)
+        approaches = self._approaches(told, plans=len(numbers) > 1)
         if len(numbers) == 1 or self.models.takes_turns:
             for number in numbers:
                 if not self.interrupt.is_set():
@@ -259,7 +260,7 @@ class SessionRunner:
             base_output=self.evaluator.baseline.report.output if self.evaluator.baseline.failed_ids else "",
         )
 
-    def _approaches(self, *, plans: bool) -> tuple[str, ...]:
+    def _approaches(self, told: Sequence[Feedback], *, plans: bool) -> tuple[str, ...]:
         """One for each candidate: planned once by a model where several start together, else the built-in ones."""
         builtin = approaches_for(self.plan.candidates, self.plan.strategy)
         before = self.plan.past.approaches if self.plan.past else ()
@@ -269,9 +270,18 @@ class SessionRunner:
             return builtin
         self.observe(Progress(number=0, phase="plan", text=f"planning {len(builtin)} approaches"))
         model = self.models.metered(0, "plan")
-        planned = approaches_for(len(builtin), self.plan.strategy, task=self.plan.task, model=model)
+        planned = approaches_for(
+            len(builtin), self.plan.strategy, task=self.plan.task, model=model, project=self._project_view(told)
+        )
         self._journal.done("approaches", approaches=planned)
         return planned
+
+    def _project_view(self, told: Sequence[Feedback]) -> str:
+        """What a planner is shown: the base's suite only where it was measured already."""
+        suite = self.evaluator.base_suite
+        failing = suite.result().failed if suite.done() else ()
+        earlier = "\n\n".join(each.text for each in told)
+        return project_view(self.repository, self.plan.base, self.plan.task.text, failing=failing, earlier=earlier)
 
     def _measure_base(self) -> None:
         self.observe(Progress(number=0, phase="base", text="running the tests of the base commit"))
@@ -314,12 +324,11 @@ class SessionRunner:
             base=self.plan.base,
             target_branch=self.plan.target_branch,
             started=utc_now(),
-            assumptions=self.plan.assumptions,
         )
         process = {"process": os.getpid(), "process_start": process_start(os.getpid())}
         if past is None:
             told = to_json(opening)
-            facts = {name: told[name] for name in ("task", "base", "target_branch", "started", "assumptions")}
+            facts = {name: told[name] for name in ("task", "base", "target_branch", "started")}
             self._journal.intend("session", **facts, **process, settings=self.plan.settings)
         else:
             self._journal.intend("resumed", **process)

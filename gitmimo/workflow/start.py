@@ -5,7 +5,6 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 
-from gitmimo.agent.clarity import check_clarity, with_answers
 from gitmimo.config import Config
 from gitmimo.git import refs
 from gitmimo.git.repository import Repository
@@ -45,14 +44,12 @@ def start_session(
     warn: Callable[[str], None],
     base: Oid | None = None,
     target_branch: str | None = None,
-    assumptions: tuple[str, ...] = (),
     session: SessionId | None = None,
 ) -> SessionResult:
     """Run a whole session in the user's repository and return how it ended.
 
     It starts from HEAD and aims at its branch, or from `base` and aims at `target_branch`.
     Raises before anything is made when something is missing: commits, a model, a key, tests, a sandbox, trust.
-    `assumptions` are what `clarify` found that nobody answered.
     """
     branch = repository.head_branch() if base is None else target_branch
     base = base or repository.resolve("HEAD")
@@ -63,8 +60,6 @@ def start_session(
         warn(f"secrets in the task, taken out before a model or a commit gets them: {taken_out}")
     clean_orphans(repository, root=config.text("worktreeDir"))
     warn(_says_from_where(repository, base, branch))
-    for assumption in assumptions:
-        warn(f"the task leaves something open; assumed: {assumption}")
     return run_session(
         repository,
         config,
@@ -72,7 +67,6 @@ def start_session(
         session=session or new_session_id(),
         base=base,
         target_branch=branch,
-        assumptions=assumptions,
         observe=observe,
         interrupt=interrupt,
         warn=warn,
@@ -88,7 +82,6 @@ def run_session(
     base: Oid,
     target_branch: str | None,
     past: Past | None = None,
-    assumptions: tuple[str, ...] = (),
     observe: Observer,
     interrupt: Interrupt,
     warn: Callable[[str], None],
@@ -115,7 +108,6 @@ def run_session(
                 plans_approaches=staff.needs_model,
                 target_branch=target_branch,
                 past=past,
-                assumptions=assumptions,
             )
             runner = SessionRunner(
                 repository=repository,
@@ -138,25 +130,6 @@ def run_session(
         models.close()
         with contextlib.suppress(OSError):
             session_directory(repository, session, root=config.text("worktreeDir")).rmdir()
-
-
-def clarify(
-    repository: Repository, config: Config, text: str, *, ask: Callable[[str], str] | None
-) -> tuple[str, tuple[str, ...]]:
-    """Return the task with what a person answered, and what is assumed because nobody did; asks no model."""
-    base = repository.resolve("HEAD")
-    clarity = check_clarity(
-        text,
-        paths=[entry.path for entry in repository.list_paths(base)],
-        has_tests=True,
-        accept_commands=config.texts("accept"),
-    )
-    if ask is None:
-        return text, clarity.assumptions
-    answers = [ask(question.text) for question in clarity.questions]
-    return (with_answers(text, clarity, answers) if any(answers) else text), tuple(
-        question.assumption for question, answer in zip(clarity.questions, answers, strict=True) if not answer.strip()
-    )
 
 
 def _plan(repository: Repository, config: Config, task_text: str, base: Oid, evaluator: SessionEvaluator) -> Plan:

@@ -201,32 +201,6 @@ def test_a_session_is_shown_listed_and_costed(project: GitBuilder, llm_server: S
     assert not list(Path(project.path).glob("mimo*"))
 
 
-def test_an_unclear_task_leaves_its_assumptions_in_the_message(project: GitBuilder, llm_server: ScriptedServer) -> None:
-    llm_server.scripts["m"] = [writes({"calc.py": RIGHT})]
-    said = mimo("start", "-t", "improve it", "-m", "openai/m", "--json", cwd=project.path)
-    assert said.code == 0, said.err
-    assert "assumed:" in said.err
-    branch = said.json["result_branch"]
-    assert "Assumed, since nobody was asked:" in project("log", "-1", "--format=%B", branch)
-
-
-def test_a_clear_task_assumes_nothing(project: GitBuilder, llm_server: ScriptedServer) -> None:
-    llm_server.scripts["m"] = [writes({"calc.py": RIGHT})]
-    said, _ = start(project)
-    assert "assumed:" not in said.err
-
-
-def test_questions_are_answered_into_the_task(project: GitBuilder, llm_server: ScriptedServer) -> None:
-    llm_server.scripts["m"] = [writes({"calc.py": RIGHT})]
-    said = mimo(
-        "start", "-t", "improve it", "-m", "openai/m", "--ask", "--json",
-        cwd=project.path, stdin="add in calc.py\nadd(2, 3) returns 5\n\n",
-    )  # fmt: skip
-    assert said.code == 0, said.err
-    assert "add in calc.py" in json.dumps(llm_server.requests[0].messages)
-    assert "assumed:" not in said.err
-
-
 def test_setup_prepares_candidates_and_evaluation_and_is_no_part_of_the_product(
     project: GitBuilder, llm_server: ScriptedServer
 ) -> None:

@@ -258,8 +258,6 @@ __mimo_options () {
 		\'--sandbox	Where commands and tests run\' \\
 		\'--executor	Where candidates work and are judged\' \\
 		\'--ray-address	Ray cluster to use, such as `auto`\' \\
-		\'--ask	Ask what an unclear task leaves open (on a terminal)\' \\
-		\'--no-ask	Ask what an unclear task leaves open (on a terminal)\' \\
 		\'--trust-base	Run the commands of HEAD’s .mimo/config.yaml without approval: for CI machines\' \\
 		\'--detach	Go on in the background and print the session’s id\' \\
 		\'--json	Print one JSON object on stdout\' \\
@@ -520,7 +518,6 @@ __mimo_kind () {
 	\'start --sandbox\') kind=\'=auto bwrap landlock none\' ;;
 	\'start --executor\') kind=\'=local ray\' ;;
 	\'start --ray-address\') kind= ;;
-	\'start --ask\'|\'start --no-ask\') kind=flag ;;
 	\'start --trust-base\') kind=flag ;;
 	\'start --detach\') kind=flag ;;
 	\'start --json\') kind=flag ;;
