@@ -262,7 +262,7 @@ def _check_all(scene: Scene, before: Mapping[str, str], measure: Callable[[], Ma
     assert not list((git.path / ".git/worktrees").glob("*")), "an entry of a worktree is left"
     locks = [p for p in (git.path / ".git").glob("**/*.lock") if "mimo/" not in str(p)]
     assert not locks, f"a lock is left: {locks}"
-    assert not list((git.path / ".git/mimo/held").glob("*")), "a hold is left"
+    assert not list((git.path / ".git/mimo/kept").glob("*")), "a hold is left"
     sessions = [path for path in (scene.directory / "home/state").glob("git-mimo/*/*") if path.is_dir()]
     assert not sessions, f"files of a session are left: {sessions}"
     assert not processes_in(scene.directory), "a process is left"

@@ -21,11 +21,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from gitmimo import mimo_dir, refnames
 from gitmimo.evaluator.bench import Bench, fresh_tree, layout_of
 from gitmimo.evaluator.command import ReportFormat, TestCommand, TestKind
 from gitmimo.evaluator.product import inspect_product
 from gitmimo.evaluator.tested_tree import build_tested_tree
-from gitmimo.git import refs, tree
+from gitmimo.git import refs
 from gitmimo.git.repository import Repository
 from gitmimo.records import Action, ActionKind, Observation, Oid, Reply, SessionId, Step, Usage, utc_now
 from gitmimo.sandbox.base import Limits
@@ -155,7 +156,7 @@ def _measure_worktrees(table: Table, place: Path, scratch: Path, base: Oid, coun
 
 
 def _place(directory: Path, base: Oid, number: int) -> Place:
-    branch = refs.branch_ref(refs.candidate_branch(SESSION, number, prefix="mimo"))
+    branch = refnames.branch_ref(refnames.candidate_branch(SESSION, number, prefix="mimo"))
     return Place(session=SESSION, number=number, base=base, branch=branch, directory=directory)
 
 
@@ -195,8 +196,8 @@ def _measure_judging(table: Table, repository: Repository, spot: Place, scratch:
         tests=TestCommand(command="true", kind=TestKind.COMMAND, report=ReportFormat.NONE, reason=""),
         limits=Limits(),
     )
-    base_tree = tree.without_mimo(repository, repository.tree_of(base))
-    product = tree.without_mimo(repository, refs.read_ref(repository, spot.branch) or base)
+    base_tree = mimo_dir.without_mimo(repository, repository.tree_of(base))
+    product = mimo_dir.without_mimo(repository, refs.read_ref(repository, spot.branch) or base)
     found = inspect_product(repository, base_tree, product)
 
     def write_fresh() -> None:

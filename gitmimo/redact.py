@@ -81,33 +81,26 @@ def find_secrets(
     return tuple(findings)
 
 
-TAKEN_OUT = re.compile(r"\[taken out by git-mimo: ([\w.-]+)\]")
 _LARGEST_SCANNED = 10 << 20  # larger files fail a product's gate
 
 
-def file_cleaner(known: Mapping[str, str]) -> Callable[[bytes, Callable[[], bytes]], bytes]:
-    """What makes a file fit for git's objects: secrets that it did not hold before are taken out, see `TAKEN_OUT`.
+def secret_check(known: Mapping[str, str]) -> Callable[[bytes, Callable[[], bytes]], str]:
+    """Make a check that says which secrets a file's new content holds; empty when there is none.
 
-    Only what is certain. The function takes the content and how to get the one before; CheckError when the scanner
-    breaks.
+    Only what is certain, and what the content before didn't hold. CheckError when the scanner breaks.
     """
 
-    def clean(data: bytes, before: Callable[[], bytes]) -> bytes:
+    def check(data: bytes, before: Callable[[], bytes]) -> str:
         if len(data) > _LARGEST_SCANNED:
-            return data
+            return ""
         found = [finding for finding in find_secrets(data, known) if finding.certain]
         if not found:
-            return data
+            return ""
         text, old = _decode(data), _decode(before())
-        pieces: list[str] = []
-        position = 0
-        for finding in found:
-            if text[finding.start : finding.end] not in old:
-                pieces += [text[position : finding.start], f"[taken out by git-mimo: {finding.rule}]"]
-                position = finding.end
-        return "".join([*pieces, text[position:]]).encode() if pieces else data
+        new = (finding for finding in found if text[finding.start : finding.end] not in old)
+        return ", ".join(f"{finding.rule} in line {finding.line}" for finding in new)
 
-    return clean
+    return check
 
 
 def known_secrets(environment: Mapping[str, str]) -> dict[str, str]:

@@ -40,6 +40,7 @@ class CandidateResult:
     llm_calls: int = 0
     summary: str = ""
     dropped: tuple[str, ...] = ()  # what it left that counts for nothing, in words
+    refused: tuple[str, ...] = ()  # files that were kept out of its commits since they hold a secret, in words
     evidence: Evidence | None = None
     agent: str = "mimo"  # whose program worked; `mimo` is our own
     title: str = ""  # of the change, in one line: the commit's subject

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from gitmimo import mimo_dir, refnames
 from gitmimo.codec import dump_json
 from gitmimo.evidence import CriticOpinion, Evidence, Gate, Outcome, RankedCandidate, Verdict
-from gitmimo.git import commit, notes, refs, tree
-from gitmimo.git.patch import diff_facts
+from gitmimo.git import commit, notes, refs, trees
+from gitmimo.git.diff import diff_facts
 from gitmimo.git.repository import Repository
 from gitmimo.journal import Journal
 from gitmimo.records import Action, ActionKind, Observation, Oid, Reply, SessionId, Step, Usage
@@ -51,7 +52,7 @@ def make_session(
     """Write candidates with step commits, evidence notes and a result branch; the first that passed wins."""
     repository = Repository.discover(git.path)
     base = repository.resolve("HEAD")
-    refs.update_ref(repository, refs.base_ref(session), base, expected=None, reason="test")
+    refs.update_ref(repository, refnames.base_ref(session), base, expected=None, reason="test")
     results = [
         _candidate(repository, base, session, number, attempt, prefix) for number, attempt in enumerate(attempts, 1)
     ]
@@ -101,7 +102,7 @@ def write_journal(git: GitBuilder, session: SessionResult) -> None:
 def _candidate(
     repository: Repository, base: Oid, session: SessionId, number: int, attempt: Attempt, prefix: str
 ) -> CandidateResult:
-    branch = refs.candidate_branch(session, number, prefix=prefix)
+    branch = refnames.candidate_branch(session, number, prefix=prefix)
     tip, moment = base, STARTED
     usage, cost = Usage(), 0.0
     for index, files in enumerate(attempt.steps, 1):
@@ -128,12 +129,12 @@ def _candidate(
         usage, cost = usage + step.reply.usage, cost + attempt.usd
         content = {path: data.encode() if isinstance(data, str) else data for path, data in files.items()}
         record = {f".mimo/trajectory/{session}/{number}/{index:04d}.json": dump_json(step).encode()}
-        whole = tree.put_files(repository, repository.tree_of(tip), content | record)
+        whole = trees.write_files(repository, repository.tree_of(tip), content | record)
         tip = commit.write_commit(repository, tree=whole, parents=(tip,), message=f"mimo: step {index}: write\n")
-    for name in (f"refs/heads/{branch}", refs.candidate_ref(session, number)):
+    for name in (f"refs/heads/{branch}", refnames.candidate_ref(session, number)):
         refs.update_ref(repository, name, tip, expected=None, reason="test")
-    product = tree.without_mimo(repository, repository.tree_of(tip))
-    base_product = tree.without_mimo(repository, repository.tree_of(base))
+    product = mimo_dir.without_mimo(repository, repository.tree_of(tip))
+    base_product = mimo_dir.without_mimo(repository, repository.tree_of(base))
     outcome = Outcome.PASS if attempt.passed else Outcome.FAIL
     evidence = Evidence(
         tree=product,
@@ -179,7 +180,7 @@ def _land(
 ) -> SessionResult:
     evidence = winner.evidence
     assert evidence is not None
-    changed = tree.with_mimo_from(repository, evidence.tested_tree, repository.tree_of(result.base))
+    changed = mimo_dir.with_mimo_from(repository, evidence.tested_tree, repository.tree_of(result.base))
     message = commit.add_trailers(
         result.task.partition("\n")[0] + "\n",
         {
@@ -192,9 +193,9 @@ def _land(
     change = commit.write_commit(repository, tree=changed, parents=(result.base,), message=message)
     tip = change
     if learned:  # as a dream's commit on top of it
-        whole = tree.put_files(repository, changed, learned)
+        whole = trees.write_files(repository, changed, learned)
         tip = commit.write_commit(repository, tree=whole, parents=(change,), message="dream: 1 note\n")
-    branch = refs.result_branch(result.session, result.task, prefix=prefix)
+    branch = refnames.result_branch(result.session, result.task, prefix=prefix)
     note = dump_json(
         {
             "schema": "git-mimo/note/1",

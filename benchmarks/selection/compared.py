@@ -14,9 +14,9 @@ from gitmimo.evaluator.baseline import measure_base
 from gitmimo.evaluator.behaviour.compare import compare_behaviour
 from gitmimo.evaluator.bench import Bench
 from gitmimo.evaluator.command import ReportFormat, TestCommand, TestKind
-from gitmimo.git.patch import diff_facts
+from gitmimo.git.diff import diff_facts
 from gitmimo.git.repository import Repository
-from gitmimo.git.tree import put_files
+from gitmimo.git.trees import write_files
 from gitmimo.records import Oid
 from gitmimo.sandbox.base import Limits
 from gitmimo.sandbox.probe import open_sandbox
@@ -74,7 +74,7 @@ def compare_pool(pool: Pool, scratch: Path, *, sandbox: str = "none") -> Compare
     )
 
     def tree_of(files: dict[str, str]) -> Oid:
-        return put_files(repository, base_tree, {path: text.encode() for path, text in files.items()})
+        return write_files(repository, base_tree, {path: text.encode() for path, text in files.items()})
 
     trees = [tree_of(answer.files) for answer in pool.answers]
     failed = [tree_of(files) for files in pool.failed]

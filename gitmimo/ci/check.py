@@ -13,7 +13,7 @@ from gitmimo.evaluator.store import EvidenceStore
 from gitmimo.evidence import Evidence
 from gitmimo.git.commit import read_trailers
 from gitmimo.git.repository import Repository
-from gitmimo.git.tree import without_mimo
+from gitmimo.mimo_dir import without_mimo
 from gitmimo.records import Oid, SessionId, is_session_id, new_session_id
 from gitmimo.workflow.evaluate import SessionEvaluator, open_evaluator
 from gitmimo.workflow.evidence_notes import DamagedNote, EvidenceNote, write_evidence

@@ -125,7 +125,7 @@ def _drop_foreign_address(provider: str, repository: Repository | None) -> None:
     before = config.text("provider") or next(iter(config.texts("model")), "").partition("/")[0]
     if before == provider or provider not in PROVIDERS:
         return
-    from gitmimo.git.binary import run_git
+    from gitmimo.git.run import run_git
 
     for scope in ("local", "global") if repository else ("global",):
         found = run_git(["config", f"--{scope}", "--get", "mimo.baseUrl"], cwd=_directory(repository), check=False)
@@ -180,7 +180,7 @@ def list_command(show_origin: bool, as_json: bool) -> int:
 
 def _scopes() -> dict[str, str]:
     """Which scope of git config each of our keys comes from; of several the one that counts."""
-    from gitmimo.git.binary import run_git
+    from gitmimo.git.run import run_git
 
     asked = ["config", "--show-scope", "-z", "--get-regexp", r"^mimo\."]
     fields = run_git(asked, cwd=Path.cwd(), check=False).stdout.decode(errors="replace").split("\0")
@@ -194,7 +194,7 @@ def _scopes() -> dict[str, str]:
 @click.option("--local", "scope", flag_value="local", default=True, help="In this repository's git config (default).")
 def unset_command(name: str | None, provider: str | None, scope: str) -> int:
     """Remove a setting from git config, or a provider's key."""
-    from gitmimo.git.binary import run_git
+    from gitmimo.git.run import run_git
     from gitmimo.workflow.keys import find_key, forget_key
 
     if provider is not None:
@@ -240,7 +240,7 @@ def _check_option(name: str, values: tuple[str, ...]) -> tuple[str, str]:
 
 
 def _write(name: str, values: tuple[str, ...], scope: str, repository: Repository | None) -> None:
-    from gitmimo.git.binary import run_git
+    from gitmimo.git.run import run_git
 
     if scope == "local" and repository is None:
         raise UsageError("not in a repository", hint="git mimo config set --global NAME VALUE")

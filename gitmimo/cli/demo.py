@@ -24,7 +24,7 @@ def demo_command(directory: Path | None, model: str, candidates: int, from_index
     from gitmimo.cli.models import ensure_local_model
     from gitmimo.cli.progress import watching
     from gitmimo.cli.start import exit_code, report, signals
-    from gitmimo.git.binary import run_git
+    from gitmimo.git.run import run_git
     from gitmimo.results import SessionStatus
     from gitmimo.workflow.demo import TASK, make_demo_repository
     from gitmimo.workflow.progress import Interrupt

@@ -80,7 +80,7 @@ def _find_repository() -> Repository | None:
 
 
 def _examine(repository: Repository | None) -> Iterator[Finding]:
-    from gitmimo.git.binary import check_git_version, git_version
+    from gitmimo.git.run import check_git_version, git_version
 
     version = ".".join(map(str, git_version()))
     try:

@@ -19,14 +19,16 @@ def gc_command(dry_run: bool, expire: str, as_json: bool) -> int:
     Only what is recorded as ours goes. Sessions that run, results, and branches that somebody built on stay; what a
     killed candidate had not committed is kept under refs/mimo/unfinished. Freed objects go with git's own gc.
     """
-    from gitmimo.git.holding import sweep_holds
+    from gitmimo.git.keep_objects import restore_kept_objects
+    from gitmimo.git.worktree import sweep_worktrees
     from gitmimo.workflow.gc import find_garbage, parse_expiry
     from gitmimo.workflow.mimo_commits import mend_cut_off_commit
 
     repository = open_repository()
     config = load_config(repository)
     if not dry_run:
-        sweep_holds(repository)
+        restore_kept_objects(repository)
+        sweep_worktrees(repository)
         mend_cut_off_commit(repository)
     rows, failed = [], []
     for item in find_garbage(repository, expiry=parse_expiry(repository, expire), root=config.text("worktreeDir")):

@@ -58,7 +58,7 @@ def undo_command(operation: str | None, only_list: bool, checkout: bool, as_json
     names one of `--list`.
     """
     from gitmimo.codec import to_json
-    from gitmimo.git.refs import short_name
+    from gitmimo.refnames import short_name
     from gitmimo.workflow.undo import undo, undoable
 
     repository = open_repository()

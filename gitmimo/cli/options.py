@@ -49,11 +49,11 @@ def short(text: str, length: int) -> str:
 def open_repository() -> Repository:
     """The repository of the current directory, with a checkout."""
     from gitmimo.git.repository import Repository
-    from gitmimo.redact import file_cleaner, known_secrets
+    from gitmimo.redact import known_secrets, secret_check
 
     repository = Repository.discover(Path.cwd())
     repository.require_work_tree()
-    repository.clean_files_with(file_cleaner(known_secrets(os.environ)))
+    repository.content_check = secret_check(known_secrets(os.environ))
     return repository
 
 
@@ -91,7 +91,7 @@ def _directory_below(repository: Repository | None) -> str:
 
 def git_settings(repository: Repository | None) -> dict[str, list[str]]:
     """Every `mimo.*` value that git config holds here, keys in lower case without the prefix."""
-    from gitmimo.git.binary import run_git
+    from gitmimo.git.run import run_git
 
     cwd = repository.work_tree or repository.git_dir if repository else Path.cwd()
     done = run_git(["config", "--includes", "-z", "--get-regexp", r"^mimo\."], cwd=cwd, check=False)

@@ -15,7 +15,7 @@ def page(text: str) -> None:
         return
     import subprocess
 
-    from gitmimo.git.binary import clean_environment, user_program
+    from gitmimo.git.run import clean_environment, user_program
 
     pager = user_program("GIT_PAGER") or "less"
     program = (shlex.split(pager) or ["cat"])[0]

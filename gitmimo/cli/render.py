@@ -115,7 +115,7 @@ def wants_colour(stream: TextIO) -> bool:
 
 @functools.cache
 def _git_allows_colour() -> bool:
-    from gitmimo.git.binary import run_git
+    from gitmimo.git.run import run_git
 
     try:
         said = run_git(["config", "--get-colorbool", "color.mimo", "true"], check=False).stdout

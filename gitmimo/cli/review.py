@@ -131,7 +131,7 @@ def _target(repository: Repository, words: Sequence[str]) -> tuple[SessionResult
 
 def _review_json(repository: Repository, result: SessionResult) -> dict[str, object]:
     """What `review` shows, for a reviewer that is a program; the diff is git's own, as UTF-8."""
-    from gitmimo.git.binary import run_git
+    from gitmimo.git.run import run_git
     from gitmimo.workflow.land import result_json
 
     diff = ""
@@ -277,7 +277,7 @@ def _diff_text(repository: Repository, old: str, new: str, *flags: str, paths: S
 
 def _git_text(repository: Repository, arguments: list[str]) -> str:
     """Git's own text without its colours, made visible line by line, then coloured by us."""
-    from gitmimo.git.binary import run_git
+    from gitmimo.git.run import run_git
 
     raw = run_git(["--no-pager", *arguments], cwd=repository.work_tree or repository.git_dir).stdout
     return "\n".join(_painted(line) for line in raw.decode("utf-8", "surrogateescape").split("\n"))

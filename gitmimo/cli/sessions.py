@@ -15,7 +15,7 @@ from gitmimo.format import counted, seconds, tokens, usd
 from gitmimo.results import SessionStatus
 
 if TYPE_CHECKING:
-    from gitmimo.git.place import Place
+    from gitmimo.git.discovery import RepositoryPaths
     from gitmimo.journal import Entry
     from gitmimo.results import CandidateResult, SessionResult
     from gitmimo.workflow.history import SessionState
@@ -60,7 +60,7 @@ def status_command(session: str | None, watch: bool, as_json: bool) -> int:
     return _tell_status(place, session, as_json=as_json)
 
 
-def _is_any_running(place: Place, session: str | None) -> bool:
+def _is_any_running(place: RepositoryPaths, session: str | None) -> bool:
     from gitmimo.workflow.history import find_session, read_running, read_session
 
     if session:
@@ -68,7 +68,7 @@ def _is_any_running(place: Place, session: str | None) -> bool:
     return bool(read_running(place))
 
 
-def _tell_status(place: Place, session: str | None, *, as_json: bool) -> int:
+def _tell_status(place: RepositoryPaths, session: str | None, *, as_json: bool) -> int:
     from gitmimo.workflow.history import find_session, read_session, read_standing
 
     states = [read_session(place, find_session(place, session))] if session else read_standing(place, at_least=_SHOWN)
@@ -87,11 +87,11 @@ def _tell_status(place: Place, session: str | None, *, as_json: bool) -> int:
     return 0
 
 
-def _find_place() -> Place:
-    from gitmimo.git.place import find_place, require_work_tree
+def _find_place() -> RepositoryPaths:
+    from gitmimo.git.discovery import find_repository
 
-    place = find_place(Path.cwd())
-    require_work_tree(place)
+    place = find_repository(Path.cwd())
+    place.require_work_tree()
     return place
 
 

@@ -93,7 +93,7 @@ def _edit(repository: Repository, text: str) -> str:
     """Let the person write the task in the editor that git would use."""
     import subprocess
 
-    from gitmimo.git.binary import user_program
+    from gitmimo.git.run import user_program
 
     editor = user_program("GIT_EDITOR", cwd=repository.require_work_tree())
     if not editor:

@@ -15,9 +15,9 @@ from gitmimo.evaluator.layout import Layout, find_layout
 from gitmimo.evaluator.probe import HANG_AFTER_S, make_probe
 from gitmimo.evaluator.reports import ENDED_EARLY, ReportContent, clear_stale_reports, read_report
 from gitmimo.evidence import TestReport
-from gitmimo.git.private import make_private_git
+from gitmimo.git.agent_repo import base_objects, make_agent_repo
 from gitmimo.git.repository import Repository
-from gitmimo.git.tree import checkout
+from gitmimo.git.trees import checkout_tree
 from gitmimo.records import CommandResult, Oid
 from gitmimo.sandbox.base import CommandSpec, Limits, Sandbox
 
@@ -81,7 +81,7 @@ class FreshTree:
     ) -> CommandResult:
         """Run one command here or in a directory of the tree, in the bench's environment. CheckError when cancelled."""
         bench = self.bench
-        objects = bench.repository.common_dir / "objects"
+        objects = base_objects(bench.repository, bench.base)
         result = bench.sandbox.run(
             CommandSpec(
                 command=command,
@@ -122,11 +122,11 @@ def fresh_tree(bench: Bench, tree: Oid) -> Iterator[FreshTree]:
     path = home / "tree"
     try:
         index = home / "index"
-        checkout(bench.repository, tree, path, attributes_from=bench.base, index=index)
+        checkout_tree(bench.repository, tree, path, attributes_from=bench.base, index=index)
         for name in ("temp", "probes"):
             (home / name).mkdir()
         bring_ignored_files(bench.checkout, path, bench.tests, copies=bench.copies)
-        pointer = make_private_git(bench.repository, home / "git", bench.base, work_tree=path, checked_out=index)
+        pointer = make_agent_repo(bench.repository, home / "git", bench.base, work_tree=path, checked_out=index)
         (path / ".git").write_bytes(pointer.read_bytes())
         yield FreshTree(
             bench=bench, tree=tree, path=path, private_git=home / "git", temp=home / "temp", probes=home / "probes"

@@ -11,7 +11,7 @@ from gitmimo.evaluator.bench import Bench, SuiteRun, fresh_tree, layout_of, run_
 from gitmimo.evaluator.command import TestCommand, TestKind
 from gitmimo.evaluator.tested_tree import TestedTree, with_own_tests
 from gitmimo.evidence import TestOutcome
-from gitmimo.git.tree import put_files
+from gitmimo.git.trees import write_files
 from gitmimo.records import Oid
 
 _QUICK_S = 10.0  # below, the whole suite is run with them, which also shows that they don't disturb each other
@@ -93,7 +93,7 @@ def run_on_other(
     cancelled: Callable[[], bool] | None = None,
 ) -> frozenset[str]:
     """The ids that pass when another candidate's test files are put into a tree that base's tests pass on."""
-    whole = put_files(bench.repository, tree, files)
+    whole = write_files(bench.repository, tree, files)
     run = run_in_fresh_tree(bench, whole, only_files(baseline.tests, tuple(files)), cancelled=cancelled)
     return run.report.passed_ids if run.report.has_report and not run.problem else frozenset()
 

@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Collection, Iterator, Mapping
 
 from gitmimo.evaluator.protected import is_test_file
-from gitmimo.git.patch import added_lines
+from gitmimo.git.diff import added_lines
 from gitmimo.git.repository import Repository
 from gitmimo.records import Oid
 

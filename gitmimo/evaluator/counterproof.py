@@ -21,7 +21,7 @@ from gitmimo.evaluator.bench import Bench, fresh_tree, layout_of, run_suite
 from gitmimo.evaluator.command import ReportFormat
 from gitmimo.evaluator.spoiling import Qualname, spoil
 from gitmimo.evidence import TestOutcome
-from gitmimo.git.tree import put_files
+from gitmimo.git.trees import write_files
 from gitmimo.records import Oid
 
 _MOST_MENDED = 40
@@ -113,7 +113,7 @@ def counterproof(
     plan = _plan(bench, tree, chosen, dotted=form is ReportFormat.UNITTEST)
     if not plan.must_fail:
         return Counterproof()
-    with fresh_tree(bench, put_files(bench.repository, tree, plan.files)) as fresh:
+    with fresh_tree(bench, write_files(bench.repository, tree, plan.files)) as fresh:
         for command in bench.setup:
             fresh.run(command, cancelled=cancelled)
         is_quick = baseline.report.seconds < _QUICK_S

@@ -11,7 +11,7 @@ from gitmimo.evaluator.gates import Evaluation
 from gitmimo.evaluator.required_fixes import RequiredFixes
 from gitmimo.evaluator.store import EvidenceStore, evidence_key
 from gitmimo.evidence import Evidence
-from gitmimo.git.tree import without_mimo
+from gitmimo.mimo_dir import without_mimo
 from gitmimo.records import Oid
 
 _RULES = 4  # evidence kept under older rules is not used again

@@ -18,8 +18,8 @@ from gitmimo.evaluator.rerun import RERUNS, rerun_broken
 from gitmimo.evaluator.suspicion import REVIEW, suspicious_lines, suspicious_paths
 from gitmimo.evaluator.tested_tree import TestedTree, build_tested_tree, with_own_tests
 from gitmimo.evidence import DiffFacts, Evidence, Gate, Outcome, TestOutcome
-from gitmimo.git.patch import added_lines
-from gitmimo.git.tree import without_mimo
+from gitmimo.git.diff import added_lines
+from gitmimo.mimo_dir import without_mimo
 from gitmimo.records import CommandResult, Oid
 from gitmimo.text import escape_controls
 

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from gitmimo.errors import CheckError
 from gitmimo.evidence import DiffFacts
-from gitmimo.git.edit import entries_apart
-from gitmimo.git.inspect import find_tree_problems
+from gitmimo.git.diff import diff_facts
 from gitmimo.git.objects import GITLINK, LINK
-from gitmimo.git.patch import diff_facts
 from gitmimo.git.repository import Repository
+from gitmimo.git.tree_checks import find_tree_problems
+from gitmimo.git.trees import diff_entries
 from gitmimo.records import Oid
-from gitmimo.redact import TAKEN_OUT, find_secrets
+from gitmimo.redact import find_secrets
 from gitmimo.text import escape_controls
 
 _MOST_FILE_BYTES = 10 << 20
@@ -36,7 +36,7 @@ def inspect_product(
     Reads git objects only; runs nothing. A scanner that fails is a problem, not a pass.
     """
     diff = diff_facts(repository, base, product)
-    changed = list(entries_apart(repository, repository.tree_of(product), repository.tree_of(base)))
+    changed = list(diff_entries(repository, repository.tree_of(product), repository.tree_of(base)))
     problems: list[str] = []
     flags: list[str] = []
     if not diff.files:
@@ -64,10 +64,6 @@ def _secrets(
 ) -> Iterator[str]:
     """Secrets that the base's file doesn't hold already. What only looks like one is flagged for a person."""
     text, old = data.decode("utf-8", "replace"), (before or b"").decode("utf-8", "replace")
-    for gap in TAKEN_OUT.finditer(text):
-        if gap[0] not in old:
-            line = text.count("\n", 0, gap.start()) + 1
-            yield f"a secret: {gap[1]} in line {line}, taken out of its commit: `{shown}`"
     try:
         found = find_secrets(data, known)
     except CheckError as error:

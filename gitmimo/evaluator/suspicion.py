@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 
 from gitmimo.evidence import DiffFacts
-from gitmimo.git.patch import AddedLine
+from gitmimo.git.diff import AddedLine
 from gitmimo.text import escape_controls, hidden_characters
 
 REVIEW = "review: "

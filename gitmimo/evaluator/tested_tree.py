@@ -9,7 +9,8 @@ from gitmimo.evaluator.shared_files import is_shared, with_base_config
 from gitmimo.evaluator.suspicion import REVIEW, weakened_tests
 from gitmimo.evidence import DiffFacts
 from gitmimo.git.repository import Repository
-from gitmimo.git.tree import overlay, put_files, with_mimo_from
+from gitmimo.git.trees import restore_paths, write_files
+from gitmimo.mimo_dir import with_mimo_from
 from gitmimo.records import Oid
 from gitmimo.text import escape_controls
 
@@ -50,7 +51,7 @@ def build_tested_tree(bench: Bench, product: Oid, diff: DiffFacts) -> TestedTree
         commands=bench.commands,
     )
     tree = with_mimo_from(repository, product, base)
-    tree, restored = overlay(repository, tree, repository.tree_of(base), protected.is_protected)
+    tree, restored = restore_paths(repository, tree, repository.tree_of(base), protected.is_protected)
     merged: dict[str, bytes | None] = {}
     for path in sorted(path for path in changed if is_shared(path)):
         before, after = repository.read_blob(base, path), repository.read_blob(product, path)
@@ -59,7 +60,7 @@ def build_tested_tree(bench: Bench, product: Oid, diff: DiffFacts) -> TestedTree
         wanted = with_base_config(path, before, after or b"")
         if wanted != (after or b""):
             merged[path] = wanted
-    tree = put_files(repository, tree, merged) if merged else tree
+    tree = write_files(repository, tree, merged) if merged else tree
     tests = [path for path in restored if protected.is_test(path)]
     new = tuple(p for p in tests if repository.find_entry(base, p) is None and not p.endswith("conftest.py"))
     return TestedTree(
@@ -75,7 +76,7 @@ def build_tested_tree(bench: Bench, product: Oid, diff: DiffFacts) -> TestedTree
 def with_own_tests(repository: Repository, tested: TestedTree, paths: Iterable[str]) -> Oid:
     """The tested tree with some paths as the candidate left them."""
     wanted = set(paths)
-    return overlay(repository, tested.tree, tested.product, wanted.__contains__)[0] if wanted else tested.tree
+    return restore_paths(repository, tested.tree, tested.product, wanted.__contains__)[0] if wanted else tested.tree
 
 
 def _flags(

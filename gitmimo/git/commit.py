@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from gitmimo.errors import RepoError
-from gitmimo.git.binary import run_git
 from gitmimo.git.repository import Repository, written
+from gitmimo.git.run import run_git
 from gitmimo.records import Oid
 
 _TRIES = 5
@@ -25,7 +25,7 @@ def write_commit(repository: Repository, *, tree: Oid, parents: Sequence[Oid], m
         )
         return Oid(str(made))
 
-    return _held(repository, lambda: written(write, what="a commit"))
+    return _kept(repository, lambda: written(write, what="a commit"))
 
 
 def write_final_commit(repository: Repository, *, tree: Oid, parents: Sequence[Oid], message: str) -> Oid:
@@ -36,9 +36,10 @@ def write_final_commit(repository: Repository, *, tree: Oid, parents: Sequence[O
     text = message.rstrip("\n").encode(errors="replace") + b"\n"
 
     def write() -> Oid:
-        return Oid(repository.run("commit-tree", *sign, *chain, tree, input=text, user_hooks=True).text)
+        env = repository.keeper_environment
+        return Oid(repository.run("commit-tree", *sign, *chain, tree, input=text, env=env, user_hooks=True).text)
 
-    return _held(repository, write)
+    return _kept(repository, write)
 
 
 def add_trailers(message: str, trailers: Mapping[str, str]) -> str:
@@ -58,12 +59,12 @@ def read_trailers(message: str) -> dict[str, str]:
     return {name: value for name, _, value in pairs}
 
 
-def _held(repository: Repository, write: Callable[[], Oid]) -> Oid:
-    """Write a commit, and again where a gc took it before it could be held."""
+def _kept(repository: Repository, write: Callable[[], Oid]) -> Oid:
+    """Write a commit, and again where a gc took it before it could be kept."""
     for _ in range(_TRIES):
         made = write()
-        if repository.hold is None or repository.hold.add(made):
-            return made
+        if repository.keeper is None or repository.keeper.add(made):
+            break
     return made
 
 

@@ -1,15 +1,20 @@
-"""Merges: in memory for deciding, and at the end into the user's branch."""
+"""Merges: in memory for deciding, into the user's branch at the end, and taken back where a kill interrupted one."""
 
+import contextlib
+import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from gitmimo.errors import MergeConflict, NeedsPerson, RefMoved, RepoError
-from gitmimo.git.binary import GitFailed, GitResult, run_git
 from gitmimo.git.commit import write_final_commit
-from gitmimo.git.edit import hold_written
-from gitmimo.git.refs import branch_ref, read_ref, short_name, update_ref, worktree_git_dir
+from gitmimo.git.refs import read_ref, update_ref, worktree_git_dir
 from gitmimo.git.repository import Repository
+from gitmimo.git.run import GitFailed, GitResult, run_git
+from gitmimo.git.trees import keep_written
 from gitmimo.git.worktree import list_worktrees
+from gitmimo.processes import has_open, list_processes
 from gitmimo.records import Oid
+from gitmimo.refnames import branch_ref, short_name
 
 # what git leaves while an operation waits for the user
 _UNFINISHED = {
@@ -20,7 +25,9 @@ _UNFINISHED = {
     "rebase-apply": "rebase",
     "BISECT_LOG": "bisect",
 }
+_MERGE_STATE = ("MERGE_HEAD", "MERGE_MODE", "MERGE_MSG", "AUTO_MERGE", "MERGE_AUTOSTASH")
 _SHOWN_PATHS = 5
+_CLOCK_S = 2.0  # file systems and journals round times
 
 
 def merge_in_memory(repository: Repository, *, ours: Oid, theirs: Oid) -> Oid:
@@ -32,7 +39,7 @@ def merge_in_memory(repository: Repository, *, ours: Oid, theirs: Oid) -> Oid:
     fields = done.text.split("\0")
     if done.exit_code == 0:
         merged = Oid(fields[0].strip())
-        hold_written(repository, merged, repository.tree_of(ours))
+        keep_written(repository, merged, repository.tree_of(ours))
         return merged
     if done.exit_code == 1:
         raise MergeConflict(sorted({path for path in fields[1:] if path}))
@@ -148,14 +155,136 @@ def _take_back(place: Path, done: GitResult) -> None:
     """Abort what the failed merge left, and say why it failed."""
     home = worktree_git_dir(place)
     conflicts = run_git(["diff", "--name-only", "--diff-filter=U", "-z"], cwd=place, check=False).text
-    said = GitFailed(["merge"], exit_code=done.exit_code, stderr=done.stderr or done.text)
+    failure = GitFailed(["merge"], exit_code=done.exit_code, stderr=done.stderr or done.text)
     if home is not None and (home / "MERGE_HEAD").exists():
         aborted = run_git(["merge", "--abort"], cwd=place, check=False)
         if aborted.exit_code:
             raise NeedsPerson(
                 f"the merge stopped halfway and could not be taken back: {aborted.stderr.strip()}",
                 hint=f"git -C '{place}' status",
-            ) from said
+            ) from failure
     if conflicts:
         raise MergeConflict(sorted(path for path in conflicts.split("\0") if path))
-    raise NeedsPerson(f"the merge was refused, nothing has changed: {said.message}") from said
+    raise NeedsPerson(f"the merge was refused, nothing has changed: {failure.message}") from failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InterruptedMerge:
+    """A merge of ours that was killed while git made it in a checkout of the user's, which was clean before."""
+
+    checkout: Path
+    branch: str
+    old: Oid  # the branch's tip before
+    theirs: Oid
+    merged: Oid  # the tree that the merge was to bring
+    since: float  # when it began, in seconds since the epoch
+
+
+def recover_interrupted_merge(repository: Repository, merge: InterruptedMerge) -> None:
+    """Bring the checkout back to the old tip. Does nothing where nothing is left over.
+
+    What is newer than the merge and neither the old nor the new state is the user's: NeedsPerson names it and leaves
+    it. So does a git command that still runs there, for example one that waits for an editor.
+    """
+    home = worktree_git_dir(merge.checkout)
+    if home is None:
+        return
+    ref = branch_ref(merge.branch)
+    locks = [home / f"{name}.lock" for name in ("index", "HEAD", "ORIG_HEAD", "MERGE_HEAD", "MERGE_MSG")]
+    for lock in (*locks, repository.common_dir / f"{ref}.lock"):
+        remove_lock(lock, merge.since, checkout=merge.checkout)
+    tip = read_ref(repository, ref)
+    if tip == merge.old:
+        _take_files_back(merge.checkout, merge.old, merge.merged)
+    if tip == merge.old or (tip is not None and is_ancestor(repository, older=merge.theirs, newer=tip)):
+        _end_merge_state(home, merge.theirs, merge.since)
+
+
+def remove_lock(lock: Path, since: float, *, checkout: Path) -> None:
+    """Remove a lock file that was made after `since` and that nobody uses any more.
+
+    git closes a lock file before it runs hooks or an editor, so whether it is open says too little: NeedsPerson while
+    any git command works in the checkout.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        if lock.stat().st_mtime < since - _CLOCK_S:
+            return
+        top = checkout.resolve()
+        users = [process.pid for process in list_processes("git") if process.directory.is_relative_to(top)]
+        if users or has_open(lock):
+            listed = " ".join(map(str, users)) or "unknown"
+            raise NeedsPerson(
+                f"a git command still runs in `{checkout}` (process {listed}) and has the lock `{lock.name}`",
+                hint=f"finish it, or if nothing runs: rm '{lock}'",
+            )
+        lock.unlink()
+
+
+def _end_merge_state(home: Path, theirs: Oid, since: float) -> None:
+    merging = home / "MERGE_HEAD"
+    with contextlib.suppress(FileNotFoundError):
+        if merging.read_text().split() not in ([str(theirs)], []):
+            return  # another merge, the user's
+    for name in _MERGE_STATE:
+        with contextlib.suppress(FileNotFoundError):
+            if (home / name).stat().st_mtime >= since - _CLOCK_S:
+                (home / name).unlink()
+
+
+def _take_files_back(checkout: Path, old: Oid, merged: Oid) -> None:
+    listed = run_git(["diff-tree", "-r", "-z", "--raw", "--no-renames", f"{old}^{{tree}}", merged], cwd=checkout)
+    fields = listed.stdout.split(b"\0")
+    changes = [(fields[i].decode().split(), fields[i + 1]) for i in range(0, len(fields) - 1, 2)]
+    foreign = [path for facts, path in changes if not _is_between(checkout, path, facts)]
+    if foreign:
+        names = ", ".join(f"`{os.fsdecode(path)}`" for path in foreign[:5])
+        raise NeedsPerson(
+            f"a merge was cut off and these files changed since: {names}",
+            hint=f"git -C '{checkout}' status   # keep what you need, then: git restore --staged --worktree FILE",
+        )
+    if not changes:
+        return
+    every = b"".join(path + b"\0" for _, path in changes)
+    run_git(["reset", "--quiet", "--pathspec-from-file=-", "--pathspec-file-nul", old], cwd=checkout, input=every,
+            env={"GIT_LITERAL_PATHSPECS": "1"})  # fmt: skip
+    for facts, path in changes:
+        if not int(facts[0].lstrip(":"), 8):
+            _remove_file(checkout, path)
+    kept = b"".join(path + b"\0" for facts, path in changes if int(facts[0].lstrip(":"), 8))
+    if kept:
+        run_git(["checkout-index", "--force", "--index", "-z", "--stdin"], cwd=checkout, input=kept)
+
+
+def _is_between(checkout: Path, path: bytes, facts: list[str]) -> bool:
+    """Whether the file is as it was, as it was to be, absent, or a beginning of what it was to be."""
+    place = checkout / os.fsdecode(path)
+    new_mode, old_oid, new_oid = facts[1], facts[2], facts[3]
+    if place.is_symlink():
+        written = os.fsencode(place.readlink())
+        found = run_git(["hash-object", "--stdin"], cwd=checkout, input=written).text.strip()
+        return found in (old_oid, new_oid)
+    if not place.exists():
+        return True
+    if place.is_dir():
+        return True  # a file that became a directory: what lies in it is judged path by path
+    found = run_git(["hash-object", "--", str(place)], cwd=checkout).text.strip()
+    if found in (old_oid, new_oid):
+        return True
+    if not int(new_mode, 8) or new_mode in ("120000", "160000"):
+        return False
+    meant = run_git(["cat-file", "--filters", f"--path={os.fsdecode(path)}", new_oid], cwd=checkout).stdout
+    return meant.startswith(place.read_bytes())
+
+
+def _remove_file(checkout: Path, path: bytes) -> None:
+    place = checkout / os.fsdecode(path)
+    if place.is_dir() and not place.is_symlink():
+        return
+    place.unlink(missing_ok=True)
+    for parent in place.parents:
+        if parent == checkout:
+            return
+        try:
+            parent.rmdir()
+        except OSError:
+            return

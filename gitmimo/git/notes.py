@@ -2,28 +2,39 @@
 
 from gitmimo.errors import RefMoved, RepoError
 from gitmimo.git.commit import write_commit
-from gitmimo.git.edit import change_paths, empty_tree
-from gitmimo.git.holding import hold_objects
+from gitmimo.git.keep_objects import keep_objects
 from gitmimo.git.objects import FILE, TREE
-from gitmimo.git.refs import NOTES_REF, read_ref, update_ref
+from gitmimo.git.refs import read_ref, update_ref
 from gitmimo.git.repository import Repository
+from gitmimo.git.trees import edit_tree, empty_tree
 from gitmimo.records import Oid
+from gitmimo.refnames import NOTES_REF
 
 _TRIES = 20
+_REASON = "mimo: note"
 
 
 def write_note(repository: Repository, target: Oid, data: str) -> None:
     """Set the note of an object, in the place of an older one; other writers' notes survive."""
-    with hold_objects(repository):
-        blob = repository.write_blob(data.encode(errors="surrogateescape"))
-        _change(repository, target, blob, "mimo: note")
+    with keep_objects(repository):
+        _write(repository, target, repository.write_blob(data.encode(errors="surrogateescape")))
 
 
-def delete_note(repository: Repository, target: Oid) -> None:
-    """Remove the note of an object, if it has one."""
-    if read_note(repository, target) is not None:
-        with hold_objects(repository):
-            _change(repository, target, None, "mimo: note removed")
+def _write(repository: Repository, target: Oid, blob: Oid) -> None:
+    for _ in range(_TRIES):
+        tip = read_ref(repository, NOTES_REF)
+        tree = repository.tree_of(tip) if tip is not None else empty_tree(repository)
+        path = _find_path(repository, tree, target) or f"{target[:2]}/{target[2:]}"
+        changed = edit_tree(repository, tree, {path: (blob, FILE)})
+        if tip is not None and changed == tree:
+            return
+        made = write_commit(repository, tree=changed, parents=[tip] if tip is not None else [], message=_REASON)
+        try:
+            update_ref(repository, NOTES_REF, made, expected=tip, reason=_REASON)
+        except RefMoved:
+            continue
+        return
+    raise RepoError(f"too many writers at once: `{NOTES_REF}`", hint="try again")
 
 
 def read_note(repository: Repository, target: Oid) -> str | None:
@@ -32,23 +43,6 @@ def read_note(repository: Repository, target: Oid) -> str | None:
     path = _find_path(repository, repository.tree_of(tip), target) if tip is not None else None
     data = repository.read_blob(tip, path) if tip is not None and path is not None else None
     return None if data is None else data.decode(errors="surrogateescape")
-
-
-def _change(repository: Repository, target: Oid, blob: Oid | None, message: str) -> None:
-    for _ in range(_TRIES):
-        tip = read_ref(repository, NOTES_REF)
-        tree = repository.tree_of(tip) if tip is not None else empty_tree(repository)
-        path = _find_path(repository, tree, target) or f"{target[:2]}/{target[2:]}"
-        changed = change_paths(repository, tree, {path: None if blob is None else (blob, FILE)})
-        if tip is not None and changed == tree:
-            return
-        made = write_commit(repository, tree=changed, parents=[tip] if tip is not None else [], message=message)
-        try:
-            update_ref(repository, NOTES_REF, made, expected=tip, reason=message)
-        except RefMoved:
-            continue
-        return
-    raise RepoError(f"too many writers at once: `{NOTES_REF}`", hint="try again")
 
 
 def _find_path(repository: Repository, tree: Oid, target: Oid) -> str | None:

@@ -11,6 +11,9 @@ FILE = 0o100644
 EXECUTABLE = 0o100755
 LINK = 0o120000
 GITLINK = 0o160000
+# characters that HFS+ leaves out of names
+_IGNORED_BY_HFS = frozenset(map(chr, [*range(0x200C, 0x2010), *range(0x202A, 0x202F), *range(0x206A, 0x2070), 0xFEFF]))
+_GIT_DIR_NAMES = (".git", "git~1", "git~2", "git~3", "git~4")  # NTFS gives the short names in turn
 
 
 class Entry(NamedTuple):
@@ -45,3 +48,9 @@ def sort_entries(entries: Iterable[Entry]) -> list[Entry]:
 def format_tree(entries: Iterable[Entry]) -> bytes:
     """Write one tree object of entries that are in git's order."""
     return b"".join(b"%o %s\0%s" % (entry.mode, os.fsencode(entry.path), bytes.fromhex(entry.oid)) for entry in entries)
+
+
+def is_git_dir_name(name: str) -> bool:
+    """Whether some file system takes the name for `.git`: any case, trailing dots, short names, ignored characters."""
+    plain = "".join(letter for letter in name if letter not in _IGNORED_BY_HFS).lower()
+    return plain.partition(":")[0].rstrip(" .") in _GIT_DIR_NAMES

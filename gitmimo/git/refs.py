@@ -1,63 +1,23 @@
-"""Names of refs, and moving them: always compare-and-swap, never under a checkout that isn't ours."""
+"""Refs, read and moved: always by compare-and-swap, never a branch that somebody else has checked out."""
 
 import os
 import re
 import time
-import unicodedata
 from pathlib import Path
 
 import pygit2
 
 from gitmimo.errors import RefMoved, RepoError
-from gitmimo.git.binary import GitFailed
-from gitmimo.git.open_files import is_open
 from gitmimo.git.repository import Repository
-from gitmimo.records import Oid, SessionId
+from gitmimo.git.run import GitFailed
+from gitmimo.processes import has_open
+from gitmimo.records import Oid
+from gitmimo.refnames import is_own_ref, short_name
 
-NOTES_REF = "refs/notes/mimo"
-OPS_PREFIX = "refs/mimo/ops/"
 _ZERO = Oid("0" * 40)
 _LOCK_TRIES = 50
 _LOCK_PAUSE_S = 0.02
 _STALE_AFTER_S = 3.0
-_OURS = re.compile(r"refs/(mimo/|notes/mimo\Z|heads/mimo/|heads/.+/[0-9a-v]{10}/\d+\Z)")
-_SLUG_LENGTH = 40
-
-
-def candidate_branch(session: SessionId, number: int, *, prefix: str = "mimo") -> str:
-    """Return the name of a candidate's branch."""
-    return f"{prefix}/{session}/{number}"
-
-
-def result_branch(session: SessionId, task_text: str, *, prefix: str = "mimo") -> str:
-    """Return the name of the branch with a session's result: the task's first words, then the session."""
-    plain = unicodedata.normalize("NFKD", task_text).encode("ascii", "ignore").decode().lower()
-    slug = ""
-    for word in re.findall(r"[a-z0-9]+", plain):
-        if len(slug) + len(word) + 1 > _SLUG_LENGTH:
-            break
-        slug = f"{slug}-{word}" if slug else word
-    return f"{prefix}/{slug or 'task'}-{session}"
-
-
-def candidate_ref(session: SessionId, number: int) -> str:
-    """Return the private ref that keeps a candidate's last commit when its branch goes."""
-    return f"refs/mimo/candidates/{session}/{number}"
-
-
-def base_ref(session: SessionId) -> str:
-    """Return the private ref that keeps a session's base."""
-    return f"refs/mimo/base/{session}"
-
-
-def branch_ref(branch: str) -> str:
-    """Return a branch's full ref."""
-    return f"refs/heads/{short_name(branch)}"
-
-
-def short_name(ref: str) -> str:
-    """Return a ref as people write it: without `refs/heads/`."""
-    return ref.removeprefix("refs/heads/")
 
 
 def check_branch_prefix(repository: Repository, prefix: str) -> None:
@@ -76,7 +36,7 @@ def check_branch_prefix(repository: Repository, prefix: str) -> None:
 
 def read_ref(repository: Repository, name: str) -> Oid | None:
     """Return what the ref points at, symbolic refs followed; None when absent."""
-    if repository.uses_binary_refs:
+    if repository.refs_via_git:
         done = repository.run("rev-parse", "--verify", "--quiet", "--end-of-options", _checked(name), check=False)
         return Oid(done.text) if done.exit_code == 0 else None
     try:
@@ -109,9 +69,9 @@ def update_ref(
     index are then the caller's to bring along.
     """
     _check_checkout(repository, name, worktree)
-    if repository.hold is not None:
-        repository.hold.put_back_recent()
-    if repository.uses_binary_refs or expected is None:
+    if repository.keeper is not None:
+        repository.keeper.restore_for_ref()
+    if repository.refs_via_git or expected is None:
         _by_binary(repository, name, new, expected=expected, reason=reason)
         return
     if new not in repository.pygit:
@@ -195,7 +155,7 @@ def _checked(name: str) -> str:
 
 def _in_transaction(repository: Repository, name: str, new: Oid, *, expected: Oid, reason: str) -> None:
     handle = repository.pygit
-    mover = repository.find_mover()
+    mover = repository.reflog_ident()
     if mover is not None:
         handle.set_ident(mover.name, mover.email)  # for the reflog; a signature given to the transaction is refused
     for attempt in range(_LOCK_TRIES + 1):
@@ -204,7 +164,7 @@ def _in_transaction(repository: Repository, name: str, new: Oid, *, expected: Oi
                 clear_stale_lock(repository, name)
             with handle.transaction() as transaction:
                 transaction.lock_ref(name)
-                if _held_value(handle, name) != expected:
+                if _direct_target(handle, name) != expected:
                     raise RefMoved(name, expected=expected)
                 transaction.set_target(name, new, message=reason)
             return
@@ -217,7 +177,7 @@ def _in_transaction(repository: Repository, name: str, new: Oid, *, expected: Oi
         time.sleep(_LOCK_PAUSE_S)
 
 
-def _held_value(handle: pygit2.Repository, name: str) -> Oid | None:
+def _direct_target(handle: pygit2.Repository, name: str) -> Oid | None:
     try:
         found = handle.references[name]
     except KeyError:
@@ -257,13 +217,13 @@ def clear_stale_lock(repository: Repository, name: str) -> bool:
     Locks on refs of the user's are left to the user, who is told.
     """
     lock = repository.common_dir / f"{name}.lock"
-    if not _OURS.match(name):
+    if not is_own_ref(name):
         return not lock.exists()
     try:
         first = lock.stat()
         time.sleep(max(0.0, first.st_mtime + _STALE_AFTER_S - time.time()))
         now = lock.stat()
-        if (now.st_ino, now.st_mtime_ns) == (first.st_ino, first.st_mtime_ns) and not is_open(lock):
+        if (now.st_ino, now.st_mtime_ns) == (first.st_ino, first.st_mtime_ns) and not has_open(lock):
             lock.unlink()
     except FileNotFoundError:
         return True

@@ -1,47 +1,70 @@
-"""A repository: where its parts lie, and reading commits, trees and blobs from it."""
+"""A repository: reading commits, trees and blobs from it, writing objects into it, and who its user is."""
 
+import contextlib
+import functools
 import os
 import re
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import pygit2
 
 from gitmimo.errors import NoCommits, RepoError
-from gitmimo.git.binary import GitResult, check_outside_name, run_git
-from gitmimo.git.hold import Hold
-from gitmimo.git.identity import Ident, read_ident
+from gitmimo.git.discovery import RepositoryPaths, find_repository
+from gitmimo.git.object_keeper import ObjectKeeper
 from gitmimo.git.objects import GITLINK, LINK, TREE, Entry, format_tree, parse_tree, sort_entries
-from gitmimo.git.place import find_place, require_work_tree, state_dir_of
-from gitmimo.git.shim import make_shim, opens_in_libgit2
+from gitmimo.git.run import GitFailed, GitResult, check_outside_name, run_git
 from gitmimo.git.user_rules import UserRules, filters_named, read_user_rules
 from gitmimo.records import Oid
 
 _KINDS = {kind.name.lower(): kind for kind in (pygit2.enums.ObjectType.BLOB, pygit2.enums.ObjectType.TREE)}
 _WRITE_TRIES = 20
-_TREES_KEPT, _MOST_ENTRIES_KEPT = 32, 2000
-_KEPT_LISTINGS = 2
+_MOST_TREES, _MOST_ENTRIES = 32, 2000  # of the cache of trees
+_MOST_LISTINGS = 2
 _FULL_ID = re.compile(r"[0-9a-f]{40}\Z")
 
+ContentCheck = Callable[[bytes, Callable[[], bytes]], str]
+"""Says why a file's new content must not be stored, empty when it may be; gets it, and how to read the one before."""
 
-@dataclass(frozen=True, kw_only=True)
-class Repository:
+
+@dataclass(frozen=True, slots=True)
+class Ident:
+    """Name, address and moment of an author or committer."""
+
+    name: str
+    email: str
+    time_s: int
+    offset_minutes: int
+
+    @property
+    def signature(self) -> pygit2.Signature:
+        return pygit2.Signature(self.name, self.email, self.time_s, self.offset_minutes)
+
+    def now(self) -> "Ident":
+        """Return the same person at this moment."""
+        seconds = time.time()
+        return replace(self, time_s=int(seconds), offset_minutes=time.localtime(seconds).tm_gmtoff // 60)
+
+
+@dataclass(kw_only=True, eq=False)
+class Repository(RepositoryPaths):
     """One repository seen from one checkout. Threads may share it: each gets its own libgit2 handle.
 
-    `git_dir` is the checkout's own directory, `common_dir` the one that all worktrees share. `uses_binary_refs` says
-    that libgit2 can't read the refs (reftable, partial clone): then refs go through git and objects through a shim.
+    `refs_via_git` says that libgit2 can't read the refs (reftable, partial clone): then git reads and moves them.
     """
 
-    git_dir: Path
-    common_dir: Path
-    work_tree: Path | None
-    is_bare: bool = False
-    uses_binary_refs: bool = False
-    _local: threading.local = field(default_factory=threading.local, repr=False, compare=False)
-    _shared: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    refs_via_git: bool = False
+    content_check: ContentCheck | None = None  # asked about each new file of a snapshot
+    keeper: ObjectKeeper | None = None  # while `keep_objects` runs
+    keeper_users: int = 0
+    keeper_lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _local: threading.local = field(default_factory=threading.local, repr=False)
+    _trees: dict[Oid, Mapping[str, Entry]] = field(default_factory=dict, repr=False)
+    _listings: dict[Oid, list[Entry]] = field(default_factory=dict, repr=False)
+    _idents: dict[str, Ident] = field(default_factory=dict, repr=False)
 
     @classmethod
     def discover(cls, start: Path, *, environ: Mapping[str, str] | None = None) -> "Repository":
@@ -49,81 +72,74 @@ class Repository:
 
         NotARepository, GitTooOld, or RepoError with git's own words, for example on unsafe ownership.
         """
-        place = find_place(start, environ=environ)
+        paths = find_repository(start, environ=environ)
         return cls(
-            git_dir=place.git_dir,
-            common_dir=place.common_dir,
-            work_tree=place.work_tree,
-            is_bare=place.is_bare,
-            uses_binary_refs=not opens_in_libgit2(place.git_dir),
+            git_dir=paths.git_dir,
+            common_dir=paths.common_dir,
+            work_tree=paths.work_tree,
+            is_bare=paths.is_bare,
+            refs_via_git=not _opens_in_libgit2(paths.git_dir),
         )
-
-    @property
-    def state_dir(self) -> Path:
-        """Where git-mimo keeps what may vanish; not made here."""
-        return state_dir_of(self.common_dir)
 
     @property
     def is_shallow(self) -> bool:
         return (self.common_dir / "shallow").exists()
 
-    @property
+    @functools.cached_property
     def has_bare_main(self) -> bool:
         """Whether the shared directory has no checkout of its own, though linked worktrees may exist."""
-        if "bare" not in self._shared:
-            # asked without a work tree, which would answer for itself
-            said = run_git(["config", "--bool", "core.bare"], git_dir=self.common_dir, cwd=self.common_dir, check=False)
-            self._shared["bare"] = said.text == "true"
-        return bool(self._shared["bare"])
+        # asked without a work tree, for which git would answer otherwise
+        asked = run_git(["config", "--bool", "core.bare"], git_dir=self.common_dir, cwd=self.common_dir, check=False)
+        return asked.text == "true"
 
-    def require_work_tree(self) -> Path:
-        """Return the checkout; BareRepository when there is none."""
-        return require_work_tree(self)
+    @functools.cached_property
+    def user_rules(self) -> UserRules:
+        """The user's own ignore rules and filters, read once: later edits of these files are ignored."""
+        return read_user_rules(self.common_dir)
 
-    def run(self, *args: str | Path, **options: Any) -> GitResult:
+    def run(
+        self,
+        *args: str | Path,
+        input: bytes | None = None,
+        env: Mapping[str, str] | None = None,
+        check: bool = True,
+        user_hooks: bool = False,
+        timeout_s: float | None = None,
+    ) -> GitResult:
         """Run git on this repository, from its checkout where it has one; options are `run_git`'s."""
-        options.setdefault("cwd", self.work_tree or self.git_dir)
-        options.setdefault("git_dir", self.git_dir)
-        if self.work_tree is not None:
-            options.setdefault("work_tree", self.work_tree)
-        if self.hold is not None and not options.get("user_hooks"):
-            options["env"] = {**self.hold_environment, **(options.get("env") or {})}
-        return run_git(args, **options)
-
-    @property
-    def hold(self) -> Hold | None:
-        """Where objects get their second names while a command writes them; None outside `holding.hold_objects`."""
-        return self._shared.get("hold")
-
-    def begin_hold(self, hold: Hold | None) -> None:
-        """Write into this hold from now on, or into none."""
-        self._shared["hold"] = hold
-
-    @property
-    def hold_environment(self) -> dict[str, str]:
-        """What lets a git of ours find held objects that a gc took meanwhile."""
-        if self.hold is None:
-            return {}
-        place = str(self.hold.directory)
-        quoted = '"' + place.replace("\\", "\\\\").replace('"', '\\"') + '"'
-        return {"GIT_ALTERNATE_OBJECT_DIRECTORIES": quoted if {":", '"'} & set(place) else place}
+        return run_git(
+            args,
+            cwd=self.work_tree or self.git_dir,
+            git_dir=self.git_dir,
+            work_tree=self.work_tree,
+            input=input,
+            env={**({} if user_hooks else self.keeper_environment), **(env or {})},
+            check=check,
+            user_hooks=user_hooks,
+            timeout_s=timeout_s,
+        )
 
     @property
     def pygit(self) -> pygit2.Repository:
         """This thread's libgit2 handle. Never use its index, checkout or status: those are the user's."""
         handle: pygit2.Repository | None = getattr(self._local, "handle", None)
         if handle is None:
-            where = make_shim(self.common_dir, self.state_dir) if self.uses_binary_refs else self.git_dir
+            where = _make_object_view(self.common_dir, self.state_dir) if self.refs_via_git else self.git_dir
             try:
                 handle = pygit2.Repository(str(where))
             except pygit2.GitError as exc:
                 raise RepoError(f"libgit2 cannot open the repository: {exc}: `{where}`") from exc
             self._local.handle = handle
-        hold = self.hold
-        if hold is not None and getattr(self._local, "hold", None) is not hold:
-            handle.odb.add_disk_alternate(str(hold.directory))
-            self._local.hold = hold
+        keeper = self.keeper
+        if keeper is not None and getattr(self._local, "keeper", None) is not keeper:
+            handle.odb.add_disk_alternate(str(keeper.directory))
+            self._local.keeper = keeper
         return handle
+
+    @property
+    def keeper_environment(self) -> dict[str, str]:
+        """What lets git find objects that are kept and that a gc took meanwhile."""
+        return {} if self.keeper is None else self.keeper.environment
 
     def resolve(self, rev: str) -> Oid:
         """Return the commit that a revision names. NoCommits when HEAD is unborn, RepoError when nothing answers."""
@@ -166,22 +182,17 @@ class Repository:
         return entries if prefix else self._keep_tree(tree, entries)
 
     def write_tree(self, entries: Iterable[Entry]) -> Oid:
-        """Store a tree object. Names are the caller's to check: see `tree.check_tree_path`."""
-        held = sort_entries(entries)
-        tree = self.write_object("tree", format_tree(held))
-        self._keep_tree(tree, {entry.path: entry for entry in held})
+        """Store a tree object. Names are the caller's to check: see `trees.check_tree_path`."""
+        ordered = sort_entries(entries)
+        tree = self.write_object("tree", format_tree(ordered))
+        self._keep_tree(tree, {entry.path: entry for entry in ordered})
         return tree
 
-    @property
-    def _trees(self) -> dict[Oid, Mapping[str, Entry]]:
-        """Trees that were read or written lately, the last one at the end: a step reads those of the step before."""
-        found: dict[Oid, Mapping[str, Entry]] = self._shared.setdefault("trees", {})
-        return found
-
     def _keep_tree(self, tree: Oid, entries: Mapping[str, Entry]) -> Mapping[str, Entry]:
-        if len(entries) <= _MOST_ENTRIES_KEPT:
+        """Cache a tree that was read or written, the latest last: a step reads those of the step before."""
+        if len(entries) <= _MOST_ENTRIES:
             self._trees[tree] = entries
-        for oldest in list(self._trees)[:-_TREES_KEPT]:
+        for oldest in list(self._trees)[:-_MOST_TREES]:
             self._trees.pop(oldest, None)
         return entries
 
@@ -192,8 +203,8 @@ class Repository:
     def write_object(self, kind: str, data: bytes) -> Oid:
         """Store an object of a kind that git names; RepoError when the disk won't have it."""
         oid = written(lambda: Oid(str(self.pygit.write(_KINDS[kind], data))))
-        if self.hold is not None:
-            self.hold.add(oid, kind=kind, data=data)
+        if self.keeper is not None:
+            self.keeper.add(oid, kind=kind, data=data)
         return oid
 
     def find_entry(self, rev: str, path: str) -> Entry | None:
@@ -229,13 +240,12 @@ class Repository:
         tree = self.tree_of(rev)
         if enter is not None:
             return self._walk_tree(tree, enter)
-        kept: dict[Oid, list[Entry]] = self._shared.setdefault("listings", {})
-        found = kept.get(tree)
+        found = self._listings.get(tree)
         if found is None:
             found = self._walk_tree(tree, lambda _: True)
-            for oldest in list(kept)[: 1 - _KEPT_LISTINGS]:
-                kept.pop(oldest, None)
-            kept[tree] = found
+            for oldest in list(self._listings)[: 1 - _MOST_LISTINGS]:
+                self._listings.pop(oldest, None)
+            self._listings[tree] = found
         return list(found)
 
     def _walk_tree(self, tree: Oid, enter: Callable[[str], bool]) -> list[Entry]:
@@ -262,41 +272,12 @@ class Repository:
         """Return the user as committer, now. RepoError with the remedy when git knows no name."""
         return self._ident("GIT_COMMITTER_IDENT", "GIT_COMMITTER_DATE")
 
-    def find_mover(self) -> Ident | None:
-        """Return who moves refs; None where git knows no name, since a reflog is no reason to fail."""
+    def reflog_ident(self) -> Ident | None:
+        """Return whose name goes into reflogs; None where git knows no name, since a reflog is no reason to fail."""
         try:
             return self.committer_ident()
         except RepoError:
             return None
-
-    @property
-    def snapshots(self) -> dict[Path, object]:
-        """What `snapshot` remembers of each directory between its calls; may vanish."""
-        found: dict[Path, object] = self._shared.setdefault("snapshots", {})
-        return found
-
-    @property
-    def absent(self) -> dict[Path, frozenset[str]]:
-        """The paths that a sparse checkout left out, by the index of its snapshots; must not vanish before them."""
-        found: dict[Path, frozenset[str]] = self._shared.setdefault("absent", {})
-        return found
-
-    def clean_files_with(self, clean: Callable[[bytes, Callable[[], bytes]], bytes]) -> None:
-        """Let `clean` see each new file of a snapshot first; it gets the content, and how to read the one before."""
-        self._shared["clean"] = clean
-
-    def clean_file(self, data: bytes, before: Oid | None) -> bytes:
-        """A file's content as it may be stored."""
-        clean = self._shared.get("clean")
-        return data if clean is None else clean(data, lambda: self.read_object(before) if before else b"")
-
-    @property
-    def user_rules(self) -> UserRules:
-        """The user's own ignore rules and filters, read once: what is written later in their place has no say."""
-        if "rules" not in self._shared:
-            self._shared["rules"] = read_user_rules(self.common_dir)
-        found: UserRules = self._shared["rules"]
-        return found
 
     def filters_of(self, rev: str) -> frozenset[str]:
         """Return the names of the filters that a commit's attributes use, or the user's own attributes."""
@@ -307,9 +288,9 @@ class Repository:
         return self.user_rules.filters_used.union(*named)
 
     def _ident(self, variable: str, date_name: str) -> Ident:
-        if variable not in self._shared:
-            self._shared[variable] = read_ident(variable, git_dir=self.git_dir)
-        found: Ident = self._shared[variable]
+        found = self._idents.get(variable)
+        if found is None:
+            found = self._idents[variable] = read_ident(variable, git_dir=self.git_dir)
         return found if date_name in os.environ else found.now()
 
 
@@ -322,3 +303,41 @@ def written(write: Callable[[], Oid], *, what: str = "an object") -> Oid:
             if attempt == _WRITE_TRIES - 1 or "No such file" not in str(exc):
                 raise RepoError(f"cannot write {what}: {exc}") from exc
     raise AssertionError("not reached")
+
+
+def read_ident(variable: str, *, git_dir: Path) -> Ident:
+    """Ask git for GIT_AUTHOR_IDENT or GIT_COMMITTER_IDENT. RepoError with the remedy when it knows no name."""
+    inherited = {k: v for k, v in os.environ.items() if k.startswith("GIT_CONFIG_")}  # git -c user.name=… mimo
+    try:
+        line = run_git(["var", variable], git_dir=git_dir, cwd=git_dir, env=inherited).text
+    except GitFailed as exc:
+        raise RepoError(
+            "git does not know who you are",
+            hint='git config --global user.name "Your Name" && git config --global user.email you@example.org',
+        ) from exc
+    name, _, rest = line.partition(" <")
+    email, _, moment = rest.rpartition("> ")
+    seconds, _, zone = moment.partition(" ")
+    offset = (int(zone[1:3]) * 60 + int(zone[3:5])) * (-1 if zone.startswith("-") else 1)
+    return Ident(name, email, int(seconds), offset)
+
+
+def _opens_in_libgit2(git_dir: Path) -> bool:
+    """Whether libgit2 knows the repository's format: not with reftable, nor as a partial clone."""
+    try:
+        pygit2.Repository(str(git_dir))
+    except pygit2.GitError:
+        return False
+    return True
+
+
+def _make_object_view(common_dir: Path, state_dir: Path) -> Path:
+    """Return a bare repository without refs whose object store is the real one; made where absent."""
+    view = state_dir / "objects.git"
+    if not (view / "HEAD").exists():
+        (view / "refs").mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError):  # another thread or process is at it
+            (view / "objects").symlink_to(common_dir / "objects")
+        (view / "config").write_text("[core]\n\trepositoryformatversion = 0\n\tbare = true\n")
+        (view / "HEAD").write_text("ref: refs/heads/none\n")
+    return view

@@ -1,115 +1,384 @@
-"""A directory's files as a tree, whatever an agent wrote there.
+"""Which tree is this directory? Whatever an agent wrote there, its files as a tree object.
 
-Its ignore rules, its attributes, its `.git` and the flags of any index that it can reach have no say: rules are the
-parent commit's and the user's, filters those that the parent's attributes name. Nested repositories come in as plain
-files, without their `.git`. Where files go into git as they lie, the directory is walked here, which starts no process
-but one in a large checkout (`watch`); otherwise git does it by a private index, which takes three.
+Git compares the directory with a private index, in one process; only files that differ are read and stored here. Where
+content is converted on its way into git (filters, line ends, encodings), and where many files differ, git stores them
+and its index learns them. The agent's own ignore rules, attributes, `.git` and index don't count: rules are those of
+the parent commit and the user, filters those that the parent's attributes name. Nested repositories come in as plain
+files, without their `.git`.
 """
 
-from dataclasses import dataclass, replace
+import json
+import os
+import re
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+from gitmimo.codec import from_json
 from gitmimo.errors import RepoError
-from gitmimo.git.edit import MIMO_DIR
-from gitmimo.git.ignore import IgnoreRules, TooManyStars
-from gitmimo.git.index import snapshot_by_index
+from gitmimo.files import write_file
+from gitmimo.git.objects import EXECUTABLE, FILE, LINK, is_git_dir_name
 from gitmimo.git.repository import Repository
-from gitmimo.git.sparse import absent_paths
-from gitmimo.git.stat_data import Checkout
-from gitmimo.git.tree_rules import product_key, read_tree_rules
-from gitmimo.git.walk import Known, NeedsGit, Walk
-from gitmimo.git.watch import begin_watch, watched_index
+from gitmimo.git.run import GitResult, run_git
+from gitmimo.git.tree_rules import read_tree_rules
+from gitmimo.git.trees import edit_tree, keep_written
+from gitmimo.git.worktree import find_admin_directory
 from gitmimo.records import Oid
+
+# None of the user's index settings may change what is seen, or write beside the index
+_INDEX_SWITCHES = tuple(
+    word
+    for setting in (
+        "core.splitIndex=false",
+        "core.untrackedCache=false",
+        "core.ignoreStat=false",
+        "core.trustctime=true",
+        "core.checkStat=default",
+        "index.sparse=false",
+    )
+    for word in ("-c", setting)
+)
+_STATE_VERSION = 2
+_MANY_FILES, _MANY_BYTES = 300, 16 << 20  # from here on they are not read again at each call, but the index learns them
+_LARGEST_READ = 64 << 20  # larger files are stored by git, and not given to the content check
+_UNREADABLE = re.compile(r"could not open directory '(.*?)(?:/?': .*)?$", re.MULTILINE)  # git cuts long messages
+_Value = tuple[Oid, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """A directory as a tree; `left_out` names what can't be read or what git refuses to hold, such as `.GIT`."""
+    """A directory as a tree, and what is not in it as it lies there.
+
+    `left_out` names what can't be read or what git refuses to hold, such as `.GIT`. `refused` says by path why the
+    repository's content check kept a file out: it is in the tree as in the parent, or not at all.
+    """
 
     tree: Oid
     left_out: tuple[str, ...] = ()
+    refused: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _State:
+    """What the private index holds. Lies beside it, so that the next call can go on from there."""
+
+    version: int
+    tree: Oid
+    parent: Oid | None  # the tree that the rules beside the index come from; None before the first snapshot
+    filters: tuple[str, ...] = ()
+    gitlinks: tuple[str, ...] = ()
+    converts_line_ends: bool = False
+    converts_otherwise: bool = False
+    is_sparse: bool = False
 
 
 def take_snapshot(repository: Repository, directory: Path, *, parent: Oid, index: Path) -> Snapshot:
-    """Write the directory's files as a tree, `.mimo/` as it lies there. Files that `parent` holds are never ignored.
+    """Write the directory's files as a tree. Files that `parent` holds are never ignored.
 
     `index` is a path of the caller's for the private index and its neighbours: the same for one directory each time,
-    which makes the second call cheap, and never for two threads at once.
+    which makes the second call cheap, and never for two threads at once. RepoError when the directory is gone.
     """
     if not directory.is_dir():
         raise RepoError(f"the directory is gone: `{directory}`")
-    absent = repository.absent.get(index, frozenset())
     try:
-        known = _prepare(repository, directory, parent, index)
-        walk = Walk(repository, directory, parent, known, absent=absent)
-        tree = walk.write()
-    except (NeedsGit, TooManyStars):
-        repository.snapshots.pop(index, None)
-        tree, left_out = snapshot_by_index(repository, directory, parent=parent, index=index, absent=absent)
-        return Snapshot(tree=tree, left_out=left_out)
+        return _Run(repository, directory, index, parent).take()
     except OSError as exc:
         raise RepoError(f"cannot read the candidate's files: {exc}") from exc
-    repository.snapshots[index] = known
-    return Snapshot(tree=tree, left_out=tuple(walk.left_out))
 
 
-def expect_checkout(repository: Repository, checkout: Checkout | None, *, index: Path) -> None:
-    """Let the snapshots with this `index` believe git: on files that are as its checkout wrote them, and on what that
-    left out.
+def adopt_checkout(repository: Repository, directory: Path, *, tree: Oid, index: Path) -> None:
+    """Begin snapshots of a worktree that git has just made, at `tree`, with a copy of git's own index of it.
 
-    Without it every file is read and hashed once, and what a sparse checkout left out counts as removed.
+    Must come before anybody can work there. Without it every file is read once, and what a sparse checkout left out
+    counts as removed.
     """
-    if checkout is not None:
-        repository.snapshots[index] = checkout
-        expect_absent(repository, checkout.index, index=index)
+    admin = find_admin_directory(repository.common_dir, directory)
+    if admin is None or not (admin / "index").is_file():
+        return
+    index.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy2(admin / "index", index)  # with its time, by which git knows what it can't tell apart
+    state = _State(version=_STATE_VERSION, tree=tree, parent=None, is_sparse=_is_sparse(admin))
+    _write_state(index, state)
 
 
-def expect_absent(repository: Repository, checked_out: Path, *, index: Path) -> None:
-    """Let the snapshots with this `index` take as unchanged what the checkout whose index is `checked_out` left out."""
-    absent = absent_paths(repository, checked_out)
-    if absent:
-        repository.absent[index] = absent
+def snapshot_worktree(repository: Repository, directory: Path, *, parent: Oid) -> Oid:
+    """Write the files of a worktree of ours as a tree, once; what a sparse checkout left out is as in `parent`.
+
+    Every file is read: the worktree's own index may have been written by an agent.
+    """
+    with tempfile.TemporaryDirectory(prefix="mimo-index-") as scratch:
+        index = Path(scratch) / "index"
+        admin = find_admin_directory(repository.common_dir, directory)
+        if admin is not None and _is_sparse(admin):
+            tree = repository.tree_of(parent)
+            _load_sparse(repository, directory, index, tree, admin / "index")
+            _write_state(index, _State(version=_STATE_VERSION, tree=tree, parent=None, is_sparse=True))
+        return take_snapshot(repository, directory, parent=parent, index=index).tree
 
 
-def forget_checkout(repository: Repository, *, index: Path) -> None:
-    """Forget what is known of a directory that is gone."""
-    repository.snapshots.pop(index, None)
-    repository.absent.pop(index, None)
-    watched_index(index).unlink(missing_ok=True)
+def forget_snapshots(index: Path) -> None:
+    """Remove the private index of a directory that is gone."""
+    for path in (index, _state_path(index), _rules_path(index)):
+        path.unlink(missing_ok=True)
 
 
-def _prepare(repository: Repository, directory: Path, parent: Oid, index: Path) -> Known:
-    known = repository.snapshots.get(index)
-    key = product_key(repository, parent)
-    if isinstance(known, Known) and known.key == key:
-        return known
-    if isinstance(known, Known) and known.next_key == key:
-        known.key = key
-        known.gone.clear()
-        return known
-    entries = repository.list_paths(parent)
-    checkout = known if isinstance(known, Checkout) else None
-    known = known if isinstance(known, Known) else None
-    rules = read_tree_rules(repository, parent, entries)
-    if rules.converts_otherwise or not repository.user_rules.is_plain:
-        raise NeedsGit
-    tracked = {e.path: (e.mode, e.oid) for e in entries if not e.path.startswith(f"{MIMO_DIR}/")}
-    written = known.written if known else checkout.read() if checkout else {}
-    watch = None
-    if checkout is not None:
-        copy = watched_index(index)
-        watch = begin_watch(repository, directory, checkout=checkout, copy=copy, written=written, tracked=tracked)
-    elif known is not None and known.watch is not None:
-        before = known.tracked
-        watch = replace(known.watch, assumed={p for p in known.watch.assumed if tracked.get(p) == before.get(p)})
-    return Known(
-        key=key,
-        next_key=key,
-        product=Oid(key.partition(" ")[0]),
-        rules=IgnoreRules(rules.ignore),
-        tracked=tracked,
-        converts_line_ends=rules.converts_line_ends,
-        files=known.files if known else {},
-        written=written,
-        watch=watch,
-    )
+class _Run:
+    """One snapshot."""
+
+    def __init__(self, repository: Repository, directory: Path, index: Path, parent: Oid) -> None:
+        self.repository = repository
+        self.directory = directory
+        self.index = index
+        self.parent = repository.tree_of(parent)
+        self.left_out: list[str] = []
+        self.refused: dict[str, str] = {}
+        self.size = 0  # bytes of the files that were read
+        self.state = _read_state(index) or _begin_anew(index, self.parent)
+
+    def take(self) -> Snapshot:
+        if self.state.parent != self.parent:
+            self._prepare()
+        listed = self._git("ls-files", "-z", "-t", "-m", "-d", "-o", f"--exclude-from={_rules_path(self.index)}")
+        self.left_out += _UNREADABLE.findall(listed.stderr)
+        gone, present = self._sort_paths(listed.stdout)
+        values = self._read_files(present)
+        if values is None or len(values) > _MANY_FILES or self.size > _MANY_BYTES:
+            present = [path for path in present if path not in self.refused]
+            self._teach(present)
+            values = {}
+            directories = {path[:at] for path in present for at, letter in enumerate(path) if letter == "/"}
+            gone = [path for path in gone if path not in directories]
+        changes: dict[str, _Value | None] = dict.fromkeys(gone)
+        tree = edit_tree(self.repository, self.state.tree, changes | values)
+        return Snapshot(tree=tree, left_out=tuple(dict.fromkeys(self.left_out)), refused=self.refused)
+
+    def _git(self, *args: str, input: bytes | None = None, check: bool = True) -> GitResult:
+        """Run git on the directory with the private index; the directory's own `.git` is never looked at."""
+        sparse = "true" if self.state.is_sparse else "false"  # then git looks whether a file is there that was left out
+        switches = self.repository.user_rules.filter_switches(frozenset(self.state.filters))
+        return run_git(
+            [*_INDEX_SWITCHES, "-c", f"core.sparseCheckout={sparse}", *switches, *args],
+            cwd=self.directory,
+            git_dir=self.repository.common_dir,
+            work_tree=self.directory,
+            index=self.index,
+            input=input,
+            env=self.repository.keeper_environment,
+            check=check,
+        )
+
+    def _prepare(self) -> None:
+        """Load the parent into the index, keeping what is known of unchanged files, and write down its rules."""
+        self.index.parent.mkdir(parents=True, exist_ok=True)
+        _state_path(self.index).unlink(missing_ok=True)
+        rules = read_tree_rules(self.repository, self.parent)
+        write_file(_rules_path(self.index), rules.ignore)
+        is_loaded = self.index.exists() and self.state.tree == self.parent
+        self.state = replace(
+            self.state,
+            tree=self.parent,
+            parent=self.parent,
+            filters=tuple(sorted(rules.filters)),
+            gitlinks=tuple(sorted(rules.gitlinks)),
+            converts_line_ends=rules.converts_line_ends,
+            converts_otherwise=rules.converts_otherwise or not self.repository.user_rules.is_plain,
+        )
+        if not is_loaded:
+            self._git("read-tree", *(["--reset"] if self.index.exists() else []), self.parent)
+        self._git("update-index", "-q", "--refresh", check=False)  # exit code 1: some file differs
+        _write_state(self.index, self.state)
+
+    def _sort_paths(self, listed: bytes) -> tuple[list[str], list[str]]:
+        """Turn the listing into paths that are gone and paths to read.
+
+        Gitlinks stay as the parent has them, unless their directory is gone.
+        """
+        gone: dict[str, None] = {}
+        present: dict[str, None] = {}
+        gitlinks = frozenset(self.state.gitlinks)
+        links = _Links(self.directory)
+        for line in os.fsdecode(listed).split("\0"):
+            tag, _, path = line.partition(" ")
+            if not path:
+                continue
+            if path.endswith("/"):
+                present |= dict.fromkeys(self._files_of_nested(path.rstrip("/")))
+                continue
+            place = self.directory / path
+            is_directory = place.is_dir() and not place.is_symlink()
+            if tag == "R" or links.is_behind(path) or (is_directory and path not in gitlinks):
+                gone[path] = None
+            elif not is_directory:
+                present[path] = None
+        return list(gone), [path for path in present if path not in gone and self._is_allowed(path)]
+
+    def _is_allowed(self, path: str) -> bool:
+        """Whether git may hold the path; what it may not is named by its first part of that kind."""
+        parts = path.split("/")
+        bad = next((at for at, part in enumerate(parts, 1) if is_git_dir_name(part)), 0)
+        if bad:
+            self.left_out.append("/".join(parts[:bad]))
+        return not bad
+
+    def _files_of_nested(self, path: str) -> Iterator[str]:
+        """Yield the files of a repository inside the directory, its `.git` left out; links aren't followed."""
+        waiting = [path]
+        while waiting:
+            top = waiting.pop()
+            try:
+                items = list(os.scandir(self.directory / top))
+            except OSError:
+                self.left_out.append(top)
+                continue
+            for item in items:
+                name = f"{top}/{item.name}"
+                if item.name == ".git":
+                    continue
+                if item.is_dir(follow_symlinks=False):
+                    waiting.append(name)
+                elif item.is_file(follow_symlinks=False) or item.is_symlink():
+                    yield name
+
+    def _read_files(self, paths: Sequence[str]) -> dict[str, _Value] | None:
+        """Store the files as blobs and return object and mode by path; None where git has to convert one of them.
+
+        All are given to the content check, also where git is to store them.
+        """
+        found: dict[str, _Value] = {}
+        is_converted = self.state.converts_otherwise and bool(paths)
+        for path in paths:
+            try:
+                mode, data = _read_file(self.directory / path)
+            except FileNotFoundError:
+                continue  # gone meanwhile
+            except OSError:  # no access, or something else took its place
+                self.left_out.append(path)
+                continue
+            if mode == 0:
+                continue
+            self.size += _LARGEST_READ if data is None else len(data)
+            if self._refuses(path, mode, data):
+                continue
+            is_converted |= mode != LINK and self.state.converts_line_ends and b"\r\n" in (data or b"")
+            if not is_converted:
+                found[path] = (self._store(path, data), mode)
+        return None if is_converted else found
+
+    def _refuses(self, path: str, mode: int, data: bytes | None) -> bool:
+        check = self.repository.content_check
+        if check is None or data is None or mode == LINK:
+            return False
+        why = check(data, lambda: self.repository.read_blob(self.parent, path) or b"")
+        if why:
+            self.refused[path] = why
+        return bool(why)
+
+    def _store(self, path: str, data: bytes | None) -> Oid:
+        if data is not None:
+            return self.repository.write_blob(data)
+        oid = Oid(self._git("hash-object", "-w", "--no-filters", "--", path).text)
+        if self.repository.keeper is not None:
+            self.repository.keeper.add(oid)
+        return oid
+
+    def _teach(self, present: list[str]) -> None:
+        """Let git store files and its index learn them. What is gone stays there, so that it is never ignored later."""
+        _state_path(self.index).unlink()  # until the tree is written, nothing is known of the index
+        names = b"".join(os.fsencode(path) + b"\0" for path in present)
+        done = self._git("update-index", "-z", "--add", "--replace", "--remove", "--stdin", input=names)
+        ignored = (line for line in done.stderr.splitlines() if line.startswith("Ignoring path "))
+        self.left_out += [line.removeprefix("Ignoring path ") for line in ignored]
+        tree = Oid(self._git("write-tree").text)
+        keep_written(self.repository, tree, self.state.tree)
+        self.state = replace(self.state, tree=tree)
+        _write_state(self.index, self.state)
+
+
+class _Links:
+    """Says which paths lie behind a symbolic link: git lists the file there, which isn't the one it tracks."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._answers = {"": False}
+
+    def is_behind(self, path: str) -> bool:
+        """Whether a parent of the path is a link."""
+        parent = path.rpartition("/")[0]
+        unknown = []
+        while parent not in self._answers:
+            unknown.append(parent)
+            parent = parent.rpartition("/")[0]
+        answer = self._answers[parent]
+        for parent in reversed(unknown):
+            answer = self._answers[parent] = answer or (self._directory / parent).is_symlink()
+        return answer
+
+
+def _read_file(place: Path) -> tuple[int, bytes | None]:
+    """Return git's mode and the content; no content where it is too large to hold, mode 0 for pipes and devices.
+
+    What an agent put in its place meanwhile is neither followed nor waited for.
+    """
+    found = place.lstat()
+    if stat.S_ISLNK(found.st_mode):
+        return LINK, os.readlink(os.fsencode(place))  # noqa: PTH115 - keeps a//b
+    if not stat.S_ISREG(found.st_mode):
+        return 0, None
+    mode = EXECUTABLE if found.st_mode & stat.S_IXUSR else FILE
+    if found.st_size > _LARGEST_READ:
+        return mode, None
+    with os.fdopen(os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as handle:
+        return mode, handle.read()
+
+
+def _load_sparse(repository: Repository, directory: Path, index: Path, tree: Oid, checked_out: Path) -> None:
+    """Load a tree into the private index, with the marks of what a sparse checkout left out."""
+    switches = [*_INDEX_SWITCHES, "-c", "core.sparseCheckout=false"]  # else what lies in another checkout counts
+
+    def call(*args: str, index: Path, input: bytes | None = None) -> bytes:
+        common = repository.common_dir
+        return run_git([*switches, *args], cwd=directory, git_dir=common, index=index, input=input).stdout
+
+    call("read-tree", tree, index=index)
+    marked = {line[2:] for line in call("ls-files", "-z", "-t", index=checked_out).split(b"\0") if line[:2] == b"S "}
+    tracked = {os.fsencode(entry.path) for entry in repository.list_paths(tree)}
+    names = b"".join(path + b"\0" for path in sorted(marked & tracked))
+    call("update-index", "-z", "--skip-worktree", "--stdin", index=index, input=names)
+
+
+def _is_sparse(admin: Path) -> bool:
+    return (admin / "info" / "sparse-checkout").is_file()
+
+
+def _read_state(index: Path) -> _State | None:
+    """Return what the index holds; None when that isn't known and it has to be made anew."""
+    try:
+        stored = json.loads(_state_path(index).read_bytes())
+        if not index.exists() or stored.get("version") != _STATE_VERSION:
+            return None
+        state = from_json(_State, stored)
+    except (FileNotFoundError, ValueError, TypeError, KeyError, AttributeError):
+        return None
+    return state if state.parent is None or _rules_path(index).exists() else None
+
+
+def _begin_anew(index: Path, tree: Oid) -> _State:
+    """Drop what a killed call may have left."""
+    for path in (index, index.with_name(f"{index.name}.lock")):
+        path.unlink(missing_ok=True)
+    return _State(version=_STATE_VERSION, tree=tree, parent=None)
+
+
+def _write_state(index: Path, state: _State) -> None:
+    write_file(_state_path(index), json.dumps(asdict(state)))
+
+
+def _state_path(index: Path) -> Path:
+    return index.with_name(f"{index.name}.state")
+
+
+def _rules_path(index: Path) -> Path:
+    return index.with_name(f"{index.name}.rules")

@@ -1,19 +1,21 @@
-"""What a commit says about the files of its checkout: which are ignored, and which are converted on their way in."""
+"""What a commit says about the files of its checkout: which are ignored, and which are converted on their way in.
 
+Ignore rules come from the commit instead of from the files in the checkout, which an agent may have written.
+"""
+
+import os
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gitmimo.git.edit import MIMO_DIR, change_paths
-from gitmimo.git.ignore import flat_rules
-from gitmimo.git.objects import GITLINK, LINK, Entry
+from gitmimo.git.objects import GITLINK, LINK
 from gitmimo.git.repository import Repository
 from gitmimo.git.user_rules import filters_named
 from gitmimo.records import Oid
 
-SOURCES = frozenset({".gitignore", ".gitattributes"})
 _LINE_ENDS = re.compile(rb"(?:^|\s)(?:text|eol|crlf)(?:=|\s|$)")
 _OTHER_CONVERSIONS = re.compile(rb"(?:^|\s)(?:ident(?:\s|$)|working-tree-encoding=)")
+_GLOB_CHARACTERS = re.compile(rb"([\\*?\[])")
 
 # What tools leave behind when they run; a project's own rules come later and can take any of it back
 DEBRIS = b"""\
@@ -41,31 +43,24 @@ class TreeRules:
     filters: frozenset[str]
     gitlinks: frozenset[str]
     converts_line_ends: bool
-    converts_otherwise: bool
+    converts_otherwise: bool  # by filters, `ident` or encodings
 
 
-def product_key(repository: Repository, rev: Oid) -> str:
-    """Name a tree by what its rules depend on: its product, and the ignore rules of its `.mimo/`."""
-    tree = repository.tree_of(rev)
-    rules = repository.find_entry(tree, f"{MIMO_DIR}/.gitignore")
-    return f"{change_paths(repository, tree, {MIMO_DIR: None})} {rules.oid if rules else ''}"
-
-
-def read_tree_rules(repository: Repository, rev: Oid, entries: Iterable[Entry] | None = None) -> TreeRules:
-    """Read the rules of a commit or tree; `entries` spares listing it again."""
+def read_tree_rules(repository: Repository, rev: Oid) -> TreeRules:
+    """Read the rules of a commit or tree."""
     user = repository.user_rules
     ignores: dict[str, bytes] = {}
     attributes = [user.attributes]
     gitlinks = set()
-    for entry in repository.list_paths(rev) if entries is None else entries:
+    for entry in repository.list_paths(rev):
         name = entry.path.rpartition("/")[2]
         if entry.mode == GITLINK:
             gitlinks.add(entry.path)
-        elif entry.mode == LINK or name not in SOURCES:  # git reads no rules through links
+        elif entry.mode == LINK:  # git reads no rules through links
             continue
         elif name == ".gitignore":
             ignores[entry.path] = repository.read_object(entry.oid)
-        else:
+        elif name == ".gitattributes":
             attributes.append(repository.read_object(entry.oid))
     filters: frozenset[str] = frozenset().union(*map(filters_named, attributes))
     lines = [line for text in attributes for line in text.splitlines() if not line.lstrip().startswith(b"#")]
@@ -76,3 +71,43 @@ def read_tree_rules(repository: Repository, rev: Oid, entries: Iterable[Entry] |
         converts_line_ends=user.converts_line_ends or any(_LINE_ENDS.search(line) for line in lines),
         converts_otherwise=bool(filters & user.user_filters.keys()) or any(map(_OTHER_CONVERSIONS.search, lines)),
     )
+
+
+def flat_rules(*, user: bytes, by_path: Mapping[str, bytes]) -> bytes:
+    """Merge the user's rules and those of several `.gitignore` files into one list that holds for the whole tree.
+
+    `by_path` maps each file's path, such as `docs/.gitignore`, to its content. Deeper files come later, since git lets
+    the last matching rule decide.
+    """
+    lines = [user if user.endswith(b"\n") or not user else user + b"\n"]
+    for path in sorted(by_path, key=lambda path: (path.count("/"), path)):
+        directory = os.fsencode(path.rpartition("/")[0])
+        text = by_path[path].removeprefix(b"\xef\xbb\xbf")
+        lines += [rule + b"\n" for line in text.split(b"\n") if (rule := _anchored(line, directory))]
+    return b"".join(lines)
+
+
+def _anchored(line: bytes, directory: bytes) -> bytes:
+    """Rewrite one rule of a directory's file as a rule of the top level; empty for blank lines and comments."""
+    rule = _without_end(line)
+    if not rule or rule.startswith(b"#"):
+        return b""
+    end = b"\r" if rule.endswith(b"\r") else b""  # one that is part of the rule; git drops one when it reads the list
+    if not directory:
+        return rule + end
+    negation = b"!" if rule.startswith(b"!") else b""
+    rule = rule.removeprefix(b"!")
+    if not rule.removesuffix(b"/"):
+        return b""
+    prefix = b"/" + _GLOB_CHARACTERS.sub(rb"\\\1", directory) + b"/"
+    if b"/" in rule.removesuffix(b"/"):  # anchored to its own directory
+        return negation + prefix + rule.removeprefix(b"/") + end
+    return negation + prefix + b"**/" + rule + end
+
+
+def _without_end(line: bytes) -> bytes:
+    """Drop a carriage return and the blanks that no backslash keeps."""
+    rule = line.removesuffix(b"\r")
+    stripped = rule.rstrip(b" ")
+    backslashes = len(stripped) - len(stripped.rstrip(b"\\"))
+    return stripped + b" " if backslashes % 2 and len(stripped) < len(rule) else stripped

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gitmimo.git.binary import run_git
+from gitmimo.git.run import run_git
 
 _PARTS = ("clean", "smudge", "process", "required")
 _KEYS = r"^(filter\.|core\.(excludesfile|attributesfile|autocrlf|filemode|symlinks|ignorecase|precomposeunicode)$)"

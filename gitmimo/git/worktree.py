@@ -1,47 +1,52 @@
-"""Worktrees of ours: made one at a time, locked with their owner's name, removed without a trace."""
+"""Worktrees of ours: made one at a time, locked with their owner's name, removed without a trace.
+
+git keeps an administrative directory for each worktree. A kill can leave one half written, and then git refuses to list
+any worktree at all: so ours are recognised, by their lock, and cleared without asking git.
+"""
 
 import contextlib
 import os
 import re
 import socket
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from gitmimo.errors import RepoError, WorktreeError
-from gitmimo.git.admin import MARK, admin_entries, discard, find_entry_of, is_ours, remove_tree, sweep
-from gitmimo.git.binary import GitFailed, check_outside_name
-from gitmimo.git.refs import branch_ref, check_branch_prefix, clear_stale_lock, delete_ref, read_ref, short_name
+from gitmimo.files import remove_tree
+from gitmimo.git.refs import check_branch_prefix, clear_stale_lock, delete_ref, read_ref, worktree_git_dir
 from gitmimo.git.repository import Repository
-from gitmimo.git.tree import CHECKOUT_SWITCHES
+from gitmimo.git.run import GitFailed, check_outside_name
+from gitmimo.git.trees import CHECKOUT_SWITCHES
 from gitmimo.locks import hold_lock
+from gitmimo.processes import is_alive, process_name
 from gitmimo.records import Oid
+from gitmimo.refnames import branch_ref, short_name
 
+_MARK = "git-mimo: "
 _LONG_WAIT_S = 600.0
-_OWNER = re.compile(r"\[pid (\d+) started (\S+) on (.*)\]\Z", re.DOTALL)
+_UNKNOWN_FOR_S = 24 * 3600.0  # so long a process that can't be asked about counts as running
+_OWNER = re.compile(r"\[process (\S+) since (\d+) on (.*)\]\Z", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owner:
-    """The process that made a worktree. Numbers are reused, so the start time is part of the name."""
+    """The process that made a worktree, by a name that is never reused, when, and on which host."""
 
-    pid: int
-    started: str
+    process: str
+    since_s: int
     host: str
 
     @property
     def is_alive(self) -> bool:
-        """Whether it may still run: also true where that can't be known, as for another host."""
-        if self.host != socket.gethostname():
-            return True
-        try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return False
-        except PermissionError:
-            pass
-        started = process_start(self.pid)
-        return started == "unknown" or self.started == "unknown" or started == self.started
+        """Whether it may still run.
+
+        A process of another host can't be asked about, nor one of this machine under another host name, as when a
+        container is made anew: it counts as running for a day.
+        """
+        is_unknown = self.host != socket.gethostname() and time.time() - self.since_s < _UNKNOWN_FOR_S
+        return is_unknown or is_alive(self.process)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,12 +63,12 @@ class Worktree:
     @property
     def is_ours(self) -> bool:
         """Whether git-mimo made it."""
-        return self.locked is not None and self.locked.startswith(MARK)
+        return self.locked is not None and self.locked.startswith(_MARK)
 
     @property
     def owner(self) -> Owner | None:
-        found = _OWNER.search(self.locked or "") if self.is_ours else None
-        return Owner(pid=int(found[1]), started=found[2], host=found[3]) if found else None
+        """Who made it; None when that isn't git-mimo, or an older version of it."""
+        return _parse_owner(self.locked or "")
 
 
 def add_worktree(
@@ -84,15 +89,15 @@ def add_worktree(
     name = check_outside_name(short_name(branch), what="branch")
     check_branch_prefix(repository, name.rpartition("/")[0] or name)
     with hold_lock(_lock_path(repository), wait_s=_LONG_WAIT_S, cancelled=cancelled):
-        known = _ready_place(repository, path, name)
+        known = _find_ready(repository, path, name)
         if known is not None:
             return known
         clear_stale_lock(repository, branch_ref(name))  # of a git that was killed while it moved the branch
         before = read_ref(repository, branch_ref(name))
         if before not in (None, start):
             raise WorktreeError(f"the branch `{name}` exists and stands elsewhere: `{before}`")
-        locked = f"{MARK}{' '.join(reason.split())} {_this_owner()}"
-        entries = admin_entries(repository.common_dir)
+        locked = f"{_MARK}{' '.join(reason.split())} {_this_owner()}"
+        others = admin_directories(repository.common_dir)
         finished = False
         try:
             _add(repository, path, name, start, locked, is_new=before is None)
@@ -102,7 +107,7 @@ def add_worktree(
             raise WorktreeError(f"cannot make the worktree `{path}`: {said}", hint=_space_hint(said)) from exc
         finally:
             if not finished:
-                _clear_away(repository, path, name, start, entries, is_new=before is None)
+                _clear_away(repository, path, name, start, others, is_new=before is None)
     return Worktree(path=path, head=start, branch=name, locked=locked)
 
 
@@ -112,57 +117,119 @@ def remove_worktree(repository: Repository, path: Path) -> None:
     WorktreeError for anybody else's. Whether something would be lost is the caller's question: see `gc`.
     """
     with hold_lock(_lock_path(repository), wait_s=_LONG_WAIT_S):
-        sweep(repository.common_dir)
-        entry = find_entry_of(repository.common_dir, path)
-        if entry is not None and is_ours(entry):
-            discard(entry)
-        elif entry is not None or _find(repository, path) is not None:
+        _sweep(repository.common_dir)
+        found = find_admin_directory(repository.common_dir, path)
+        if found is not None and _is_ours(found):
+            _discard(found)
+        elif found is not None or _find(repository, path) is not None:
             raise WorktreeError(f"not removed, since git-mimo did not make it: `{path}`")
 
 
 def sweep_worktrees(repository: Repository) -> int:
-    """Clear away what killed processes left half made or half removed; return how many there were."""
+    """Clear away what killed processes left and nobody can use any more; return how many worktrees there were."""
     with hold_lock(_lock_path(repository), wait_s=_LONG_WAIT_S):
-        return len(sweep(repository.common_dir))
-
-
-def find_worktree(repository: Repository, path: Path) -> Worktree | None:
-    """Return the worktree at this path; None when git knows of none."""
-    wanted = os.path.realpath(path)
-    return next((w for w in list_worktrees(repository) if os.path.realpath(w.path) == wanted), None)
+        return len(_sweep(repository.common_dir))
 
 
 def list_worktrees(repository: Repository) -> tuple[Worktree, ...]:
     """Return all worktrees, the main one first."""
     try:
         return _list(repository)
-    except GitFailed:  # git gives up on the whole list when one entry was left half written
+    except GitFailed:  # git gives up on the whole list when one was left half written
         if not sweep_worktrees(repository):
             raise
         return _list(repository)
 
 
-@contextlib.contextmanager
-def worktree(repository: Repository, path: Path, *, branch: str, start: Oid, reason: str) -> Iterator[Worktree]:
-    """Have a worktree for the length of a `with`; its branch stays."""
-    made = add_worktree(repository, path, branch=branch, start=start, reason=reason)
-    try:
-        yield made
-    finally:
-        remove_worktree(repository, path)
+def admin_directories(common_dir: Path) -> list[Path]:
+    """Return git's administrative directories of all linked worktrees, whole or not."""
+    listed = common_dir / "worktrees"
+    return sorted(path for path in listed.iterdir() if path.is_dir()) if listed.is_dir() else []
 
 
-def process_start(pid: int) -> str:
-    """Return when a process started, in the kernel's ticks since boot; `unknown` where the kernel doesn't say."""
+def find_admin_directory(common_dir: Path, path: Path) -> Path | None:
+    """Return the administrative directory of the worktree at this path; None without one."""
+    wanted = os.path.realpath(path)
+    for directory in admin_directories(common_dir):
+        place = worktree_path(directory)
+        if place is not None and os.path.realpath(place) == wanted:
+            return directory
+    return None
+
+
+def worktree_path(directory: Path) -> Path | None:
+    """Return where the worktree of an administrative directory lies; None where it wasn't written down yet."""
+    text = _read(directory / "gitdir").removesuffix("\n")
+    return (directory / text).parent if text else None
+
+
+def _sweep(common_dir: Path) -> tuple[Path, ...]:
+    """Clear away each worktree of ours that nobody can use any more; return their administrative directories.
+
+    Those are half made or half removed by a killed process, or their files are gone and so is their owner. Only under
+    the lock for worktrees, which says that nobody is making one just now. A kill can also fall before git wrote whose
+    it is, or after: then it is an empty directory, and its name, a candidate's number, says it.
+    """
+    left = [directory for directory in admin_directories(common_dir) if _is_ours(directory) and _is_left(directory)]
+    for directory in left:
+        _discard(directory)
+    for directory in admin_directories(common_dir):
+        if directory.name.isdigit():
+            with contextlib.suppress(OSError):
+                directory.rmdir()  # only where it is empty
+    return tuple(left)
+
+
+def _is_left(directory: Path) -> bool:
+    """Whether git didn't finish making the worktree, for which it writes the index last, or nobody has it any more."""
+    path = worktree_path(directory)
+    if path is None or not (directory / "index").exists():
+        return True
+    owner = _parse_owner(_read(directory / "locked"))
+    return not path.exists() and (owner is None or not owner.is_alive)
+
+
+def _discard(directory: Path) -> None:
+    """Remove a worktree of ours, its files first and the mark that it is ours last, so that a kill can be made good."""
+    (directory / "index").unlink(missing_ok=True)  # from here on it isn't whole
+    path = worktree_path(directory)
     try:
-        stat = Path(f"/proc/{pid}/stat").read_bytes()
+        if path is not None:
+            pointed = worktree_git_dir(path)
+            is_other = pointed is not None and pointed != directory and pointed.parent == directory.parent
+            if is_other and pointed is not None and pointed.exists():
+                raise WorktreeError(f"another worktree lies in the place of one of ours: `{path}`")
+            remove_tree(path)
+        for item in directory.iterdir():
+            if item.name not in ("gitdir", "locked"):
+                remove_tree(item)
+        (directory / "gitdir").unlink(missing_ok=True)
+        (directory / "locked").unlink(missing_ok=True)
+        directory.rmdir()
+    except OSError as exc:
+        raise WorktreeError(f"cannot remove the worktree: {exc}", hint=f"rm -r '{path}'") from exc
+    with contextlib.suppress(OSError):  # git, too, removes it with the last one
+        directory.parent.rmdir()
+
+
+def _is_ours(directory: Path) -> bool:
+    return _read(directory / "locked").startswith(_MARK)
+
+
+def _parse_owner(locked: str) -> Owner | None:
+    found = _OWNER.search(locked.removesuffix("\n")) if locked.startswith(_MARK) else None
+    return Owner(process=found[1], since_s=int(found[2]), host=found[3]) if found else None
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(errors="surrogateescape")
     except OSError:
-        return "unknown"
-    return stat.rpartition(b")")[2].split()[19].decode()
+        return ""
 
 
 def _this_owner() -> str:
-    return f"[pid {os.getpid()} started {process_start(os.getpid())} on {socket.gethostname()}]"
+    return f"[process {process_name(os.getpid())} since {int(time.time())} on {socket.gethostname()}]"
 
 
 def _lock_path(repository: Repository) -> Path:
@@ -179,13 +246,13 @@ def _find(repository: Repository, path: Path) -> Worktree | None:
     return next((w for w in _list(repository) if os.path.realpath(w.path) == wanted), None)
 
 
-def _ready_place(repository: Repository, path: Path, name: str) -> Worktree | None:
+def _find_ready(repository: Repository, path: Path, name: str) -> Worktree | None:
     """Return our worktree where it is there already, on the branch; otherwise make sure that the place is free."""
-    sweep(repository.common_dir)
-    entry = find_entry_of(repository.common_dir, path)
-    if entry is not None and is_ours(entry):
+    _sweep(repository.common_dir)
+    found = find_admin_directory(repository.common_dir, path)
+    if found is not None and _is_ours(found):
         if not path.is_dir():  # somebody removed the files
-            discard(entry)
+            _discard(found)
         else:
             known = _find(repository, path)
             if known is not None and known.branch == name:
@@ -202,14 +269,12 @@ def _add(repository: Repository, path: Path, name: str, start: Oid, reason: str,
     repository.run(*CHECKOUT_SWITCHES, *switches, "worktree", "add", "--quiet", "--lock", "--reason", reason, *target)
 
 
-def _clear_away(
-    repository: Repository, path: Path, name: str, start: Oid, entries: list[Path], *, is_new: bool
-) -> None:
-    """Undo a half-made worktree: only the entry, directory and branch that came with it."""
-    with contextlib.suppress(RepoError):  # the first failure is the one to tell
-        for entry in admin_entries(repository.common_dir):
-            if entry not in entries:
-                discard(entry)
+def _clear_away(repository: Repository, path: Path, name: str, start: Oid, others: list[Path], *, is_new: bool) -> None:
+    """Undo a half-made worktree: only the directories and the branch that came with it."""
+    with contextlib.suppress(RepoError, OSError):  # the first failure is the one to tell
+        for directory in admin_directories(repository.common_dir):
+            if directory not in others and (_is_ours(directory) or worktree_path(directory) == path):
+                _discard(directory)
         remove_tree(path)
         if is_new and read_ref(repository, branch_ref(name)) is not None:
             delete_ref(repository, branch_ref(name), expected=start, reason="mimo: worktree failed")

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gitmimo.errors import CheckError, MimoError, UsageError
-from gitmimo.git.refs import NOTES_REF, list_refs, read_ref
+from gitmimo.git.refs import list_refs, read_ref
 from gitmimo.git.repository import Repository
+from gitmimo.git.run import run_git
 from gitmimo.hooks import carry, message, push
 from gitmimo.hooks.install import EVENTS
 from gitmimo.records import Oid
 from gitmimo.redact import known_secrets
+from gitmimo.refnames import NOTES_REF
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,4 +112,4 @@ def _tree_to_commit(repository: Repository, environ: Mapping[str, str]) -> Oid:
         copy = Path(scratch) / "index"
         if index.exists():
             shutil.copyfile(index, copy)
-        return Oid(repository.run("write-tree", index=copy).text)
+        return Oid(run_git(["write-tree"], cwd=repository.git_dir, git_dir=repository.git_dir, index=copy).text)

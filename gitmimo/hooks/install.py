@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gitmimo.errors import RepoError
-from gitmimo.git.binary import clean_environment, git_version
 from gitmimo.git.repository import Repository
+from gitmimo.git.run import clean_environment, git_version
 
 EVENTS = ("pre-push", "commit-msg", "post-merge", "post-rewrite")
 CONFIG_HOOKS_VERSION = (2, 54)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gitmimo.git.repository import Repository
-from gitmimo.git.tree import without_mimo
+from gitmimo.mimo_dir import without_mimo
 from gitmimo.records import Oid
 from gitmimo.redact import find_secrets
 

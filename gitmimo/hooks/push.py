@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from gitmimo.errors import CheckError
 from gitmimo.git.repository import Repository
-from gitmimo.git.tree import without_mimo
+from gitmimo.mimo_dir import without_mimo
 from gitmimo.records import Oid, is_session_id
 from gitmimo.redact import find_secrets
 from gitmimo.workflow.evidence_notes import DamagedNote, trees_of

@@ -8,11 +8,11 @@ from gitmimo.agent.shell.observations import as_data
 from gitmimo.codec import to_json
 from gitmimo.config import Config
 from gitmimo.errors import UsageError
-from gitmimo.git import patch
+from gitmimo.git import diff
 from gitmimo.git.repository import Repository
-from gitmimo.git.tree import without_mimo
 from gitmimo.memory.recall import recall
 from gitmimo.memory.skill_file import read_library
+from gitmimo.mimo_dir import without_mimo
 from gitmimo.redact import known_secrets, redact
 from gitmimo.results import SessionResult, SessionStatus
 from gitmimo.text import cut_middle, escape_controls
@@ -106,7 +106,7 @@ def _diff(repository: Repository, result: SessionResult) -> str:
     if result.result_commit is None:
         return "no candidate passed: there is no result"
     old, new = (without_mimo(repository, repository.tree_of(rev)) for rev in (result.base, result.result_commit))
-    return patch.diff_text(repository, old, new).decode("utf-8", "replace")
+    return diff.diff_text(repository, old, new).decode("utf-8", "replace")
 
 
 def _brief(state: SessionState) -> dict[str, object]:

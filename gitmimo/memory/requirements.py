@@ -4,8 +4,8 @@ import re
 import subprocess
 from collections.abc import Iterable
 
-from gitmimo.git.binary import clean_environment
 from gitmimo.git.repository import Repository
+from gitmimo.git.run import clean_environment
 from gitmimo.memory.skill_file import Skill
 
 _TOOLS = (

@@ -1,17 +1,14 @@
-"""A unified diff taken apart into files and numbered lines."""
+"""A diff as the report shows it: file by file, in lines of text."""
 
 import itertools
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from gitmimo.evidence import FileChange
-from gitmimo.git.patch import diff_facts, diff_text
+from gitmimo.git.diff import Section, diff_facts, file_sections
 from gitmimo.git.repository import Repository
 from gitmimo.records import Oid
-
-_HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@(.*)", re.DOTALL)
 
 
 class DiffLine(NamedTuple):
@@ -34,45 +31,29 @@ class FileDiff:
 
 def read_diff(repository: Repository, old: Oid, new: Oid, *, paths: Sequence[str] = ()) -> tuple[FileDiff, ...]:
     """Return the difference of two trees file by file. Bytes that are no UTF-8 become lone surrogates."""
-    text = diff_text(repository, old, new, paths=paths).decode("utf-8", "surrogateescape")
     changes = diff_facts(repository, old, new).files
     if paths:
         wanted = tuple(f"{path.rstrip('/')}/" for path in paths)
         changes = tuple(change for change in changes if f"{change.path}/".startswith(wanted))
-    sections = [section for section in re.split(r"^(?=diff --git )", text, flags=re.MULTILINE) if section]
-    return tuple(_parse(change, blocks) for change, blocks in _paired(changes, sections))
+    rest = (section for _, section in file_sections(repository, old, new, paths=paths))
+    # both go through the files in one order; a file that turns into a link, or back, has two sections
+    return tuple(_as_text(change, list(itertools.islice(rest, 2 if change.status == "T" else 1))) for change in changes)
 
 
-def _paired(changes: Sequence[FileChange], sections: list[str]) -> Iterator[tuple[FileChange, list[str]]]:
-    """Both lists go through the files in one order; a file that turns into a link, or back, has two sections."""
-    rest = iter(sections)
-    for change in changes:
-        yield change, list(itertools.islice(rest, 2 if change.status == "T" else 1))
+def _as_text(change: FileChange, sections: Sequence[Section]) -> FileDiff:
+    lines = (line for section in sections for line in section.lines)
+    remarks = [_decode(remark) for section in sections for remark in section.remarks]
+    if any(section.is_too_large for section in sections):
+        remarks.append("too large to be shown")
+    return FileDiff(
+        change=change,
+        lines=tuple(
+            DiffLine(line.mark, line.old, line.new, _decode(line.text).strip(" " * (line.mark in "@\\")))
+            for line in lines
+        ),
+        remarks=tuple(remarks),
+    )
 
 
-def _parse(change: FileChange, sections: list[str]) -> FileDiff:
-    lines: list[DiffLine] = []
-    remarks: list[str] = []
-    for section in sections:
-        old = new = 0
-        in_hunk = False
-        for line in section.removesuffix("\n").split("\n"):
-            found = _HUNK.match(line)
-            if found and (not in_hunk or line.startswith("@@ ")):
-                in_hunk, old, new = True, int(found[1]), int(found[3])
-                lines.append(DiffLine("@", old, new, found[5].strip()))
-            elif not in_hunk:
-                if not line.startswith(("diff --git ", "index ", "--- ", "+++ ")):
-                    remarks.append(line)
-            elif line.startswith("+"):
-                lines.append(DiffLine("+", 0, new, line[1:]))
-                new += 1
-            elif line.startswith("-"):
-                lines.append(DiffLine("-", old, 0, line[1:]))
-                old += 1
-            elif line.startswith("\\"):
-                lines.append(DiffLine("\\", 0, 0, line[2:]))
-            else:
-                lines.append(DiffLine(" ", old, new, line[1:]))
-                old, new = old + 1, new + 1
-    return FileDiff(change=change, lines=tuple(lines), remarks=tuple(remarks))
+def _decode(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")

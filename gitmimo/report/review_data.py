@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from gitmimo.errors import JournalError, RepoError
 from gitmimo.git.repository import Repository
-from gitmimo.git.tree import without_mimo
+from gitmimo.mimo_dir import without_mimo
 from gitmimo.records import Oid, Step
 from gitmimo.report.diff import FileDiff, read_diff
 from gitmimo.results import CandidateResult, SessionResult

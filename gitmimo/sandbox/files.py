@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gitmimo.errors import MimoError
+from gitmimo.git.objects import is_git_dir_name
 from gitmimo.text import escape_controls
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # characters that a file system may leave out of names when it compares them
-_INVISIBLE = frozenset(map(chr, [*range(0x200C, 0x2010), *range(0x202A, 0x202F), *range(0x206A, 0x2070), 0xFEFF]))
 MOST_BYTES = 32 << 20
 
 
@@ -33,7 +33,7 @@ def check_inside(path: str) -> tuple[str, ...]:
     parts = tuple(part for part in path.split("/") if part not in ("", "."))
     if ".." in parts or any(".." in part.split("\\") for part in parts):
         raise PathRefused(f"the path leads out of the work tree: `{shown}`")
-    if any(_is_git_name(piece) for part in parts for piece in part.split("\\")):
+    if any(is_git_dir_name(piece) for part in parts for piece in part.split("\\")):
         raise PathRefused(f"the path lies in git's own directory: `{shown}`")
     return parts
 
@@ -121,12 +121,6 @@ def _replace(directory: int, name: str, data: bytes, mode: int) -> None:
         with contextlib.suppress(OSError):
             os.unlink(temporary, dir_fd=directory)
         raise
-
-
-def _is_git_name(name: str) -> bool:
-    """Whether some file system takes the name for `.git`: any case, trailing dots and blanks, short names, streams."""
-    plain = "".join(letter for letter in name if letter not in _INVISIBLE).lower()
-    return plain.partition(":")[0].rstrip(" .") in (".git", "git~1", "git~2", "git~3", "git~4")
 
 
 def _refused(path: str, error: OSError) -> PathRefused:

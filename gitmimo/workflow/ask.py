@@ -12,6 +12,7 @@ from gitmimo.agent.shell.reply import holds_action
 from gitmimo.config import Config
 from gitmimo.errors import LimitReached, ModelError
 from gitmimo.evaluator.bench import Bench, FreshTree, fresh_tree
+from gitmimo.git.agent_repo import base_objects
 from gitmimo.git.repository import Repository
 from gitmimo.records import CommandResult, Oid, Step, StopReason, Task, new_session_id
 from gitmimo.redact import known_secrets, redact
@@ -90,7 +91,7 @@ def _bench(repository: Repository, config: Config, head: Oid, directory: Path) -
         sandbox=open_sandbox(
             config.text("sandbox"),
             hidden=(repository.common_dir, state_home()),
-            readable=(repository.common_dir / "objects",),
+            readable=(base_objects(repository, head),),
             environ=os.environ,
         ),
         base=head,

@@ -4,13 +4,15 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
+from gitmimo import mimo_dir, refnames
 from gitmimo.agent.external.runner import ExternalAgent
 from gitmimo.agent.interface import CandidateInput
 from gitmimo.agent.planning import temperature_for
 from gitmimo.agent.runner import pick_strategy, run_candidate
 from gitmimo.codec import dump_json
 from gitmimo.errors import MimoError
-from gitmimo.git import commit, refs, tree
+from gitmimo.evidence import Evidence, Gate, Outcome
+from gitmimo.git import commit, diff, refs, snapshot
 from gitmimo.git.repository import Repository
 from gitmimo.journal import Journal
 from gitmimo.llm.model import Model
@@ -39,9 +41,9 @@ class StepRecorder:
         """Commit a step; `.mimo/` of the worktree is left out, only the record is added."""
         repository, place = self._repository, self._place
         record, _ = redact(dump_json(step), self._surroundings.known_secrets or {})
-        files = tree.snapshot(repository, place.worktree, parent=place.base, index=place.index)
+        files = snapshot.take_snapshot(repository, place.worktree, parent=place.base, index=place.index).tree
         name = f"{TRAJECTORY}/{place.session}/{place.number}/{step.number:04d}.json"
-        whole = tree.with_mimo_and(repository, files, self.tip, {name: record.encode()})
+        whole = mimo_dir.with_mimo_files(repository, files, self.tip, {name: record.encode()})
         kinds = ", ".join(action.kind.value for action in step.actions) or "no action"
         oid = commit.write_commit(
             repository, tree=whole, parents=(self.tip,), message=f"mimo: step {step.number}: {kinds}\n"
@@ -60,7 +62,7 @@ class StepRecorder:
 
 def find_history(repository: Repository, place: Place) -> tuple[Step, ...]:
     """The steps that a cut-off candidate has on its branch; the branch is made again when it is gone."""
-    kept = refs.candidate_ref(place.session, place.number)
+    kept = refnames.candidate_ref(place.session, place.number)
     kept_tip, tip = refs.read_ref(repository, kept), refs.read_ref(repository, place.branch)
     if tip is None and kept_tip is not None:
         tip = kept_tip
@@ -177,8 +179,9 @@ def work(
         said = "it replaced the worktree's `.git`, so its work is not judged"
         trajectory = replace(trajectory, stop_reason=StopReason.TAMPERED, summary=said)
     result = _result(repository, place, given, worker, chosen, trajectory, recorder.tip)
-    dropped = (*trajectory.remarks, *find_dropped(repository, place))
-    return replace(result, dropped=dropped, seconds=time.monotonic() - started)
+    dropped, refused = find_dropped(repository, place)
+    dropped = (*trajectory.remarks, *dropped)
+    return replace(result, dropped=dropped, refused=refused, seconds=time.monotonic() - started)
 
 
 def _has_answer(given: CandidateInput) -> bool:
@@ -224,7 +227,7 @@ def _result(
     tip: Oid,
 ) -> CandidateResult:
     """Keep the candidate's last commit under a private ref and say what came of it."""
-    kept = refs.candidate_ref(place.session, place.number)
+    kept = refnames.candidate_ref(place.session, place.number)
     refs.update_ref(repository, kept, tip, expected=refs.read_ref(repository, kept), reason="mimo: candidate kept")
     return CandidateResult(
         number=place.number,
@@ -234,7 +237,7 @@ def _result(
         strategy=strategy,
         status=trajectory.stop_reason.value,
         commit=tip,
-        tree=tree.without_mimo(repository, repository.tree_of(tip)),
+        tree=mimo_dir.without_mimo(repository, repository.tree_of(tip)),
         steps=len(trajectory.steps),
         usage=trajectory.usage,
         cost_usd=trajectory.cost_usd,
@@ -253,21 +256,34 @@ def _last(step: Step) -> str:
     return f"{action.kind.value} {about}"[:60]
 
 
-def find_dropped(repository: Repository, place: Place) -> tuple[str, ...]:
-    """Say what will be thrown away, for people; to be asked while the candidate's worktree stands.
+def find_dropped(repository: Repository, place: Place) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Say what will be thrown away, and which files were kept out since they hold a secret; both for people.
 
-    Not noticed: files below `.mimo/` that git ignores, and what was changed there and changed back.
+    To be asked while the candidate's worktree stands. Not noticed: files below `.mimo/` that git ignores, and what was
+    changed there and changed back.
     """
     found = []
-    now = tree.snapshot(repository, place.worktree, parent=place.base, index=place.index)
-    before, after = _memory(repository, repository.tree_of(place.base)), _memory(repository, now)
+    now = snapshot.take_snapshot(repository, place.worktree, parent=place.base, index=place.index)
+    before, after = _memory(repository, repository.tree_of(place.base)), _memory(repository, now.tree)
     changed = sorted(path for path in {*before, *after} if before.get(path) != after.get(path))
     if changed:
         found.append(f"its changes below `.mimo/` were dropped: {_names(changed)}")
+    if now.left_out:
+        found.append(f"not readable, or not allowed in git, and so left out: {_names(sorted(now.left_out))}")
     hooks = sorted(path.name for path in (place.private_git / "hooks").glob("*") if not path.name.endswith(".sample"))
     if hooks:
         found.append(f"it planted git hooks, in a throw-away repository where none of ours runs: {_names(hooks)}")
-    return tuple(found)
+    refused = (f"a secret: {why}, left out of its commits: {_names([path])}" for path, why in now.refused.items())
+    return tuple(found), tuple(refused)
+
+
+def refusal(repository: Repository, base: Oid, result: CandidateResult) -> Evidence:
+    """The evidence of a product that lacks files since they hold a secret: it fails, and no test runs."""
+    product = mimo_dir.without_mimo(repository, repository.tree_of(result.commit or base))
+    before = mimo_dir.without_mimo(repository, repository.tree_of(base))
+    gate = Gate(name="product", outcome=Outcome.FAIL, detail="; ".join(result.refused[:_MOST_NAMED]))
+    found = diff.diff_facts(repository, before, product)
+    return Evidence(tree=product, tested_tree=product, base=base, gates=(gate,), diff=found, flags=result.dropped)
 
 
 def _memory(repository: Repository, root: Oid) -> dict[str, Oid]:

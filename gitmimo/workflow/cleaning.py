@@ -7,8 +7,9 @@ import shutil
 import time
 from pathlib import Path
 
+from gitmimo import mimo_dir
 from gitmimo.errors import MimoError, NeedsPerson
-from gitmimo.git import commit, refs, tree
+from gitmimo.git import commit, refs, snapshot
 from gitmimo.git.repository import Repository
 from gitmimo.git.worktree import Worktree, list_worktrees, remove_worktree, sweep_worktrees
 from gitmimo.records import Oid, SessionId
@@ -52,10 +53,10 @@ def keep_unfinished(repository: Repository, session: SessionId, worktree: Worktr
     if worktree.head is None or not worktree.path.name.isdigit() or not worktree.path.is_dir():
         return None
     try:
-        found = tree.snapshot_worktree(repository, worktree.path, parent=worktree.head)
+        found = snapshot.snapshot_worktree(repository, worktree.path, parent=worktree.head)
     except MimoError:
         return None  # what can't be read is no work; the steps are on the branch
-    whole = tree.with_mimo_from(repository, found, repository.tree_of(worktree.head))
+    whole = mimo_dir.with_mimo_from(repository, found, repository.tree_of(worktree.head))
     if whole == repository.tree_of(worktree.head):
         return None
     made = commit.write_commit(

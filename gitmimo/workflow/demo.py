@@ -6,7 +6,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from gitmimo.errors import UsageError
-from gitmimo.git.binary import run_git
+from gitmimo.git.run import run_git
 
 TASK = (
     "Two tests fail: items whose count equals the minimum are ordered although nothing is missing. "

@@ -8,10 +8,11 @@ import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from gitmimo import refnames
 from gitmimo.config import Config
 from gitmimo.errors import JournalError, UsageError
-from gitmimo.git import commit, ops, refs, tree
-from gitmimo.git.holding import hold_objects
+from gitmimo.git import commit, trees, undo_log
+from gitmimo.git.keep_objects import keep_objects
 from gitmimo.git.repository import Repository
 from gitmimo.llm.model import Model
 from gitmimo.locks import hold_lock
@@ -54,7 +55,7 @@ class Dream:
     sessions: tuple[str, ...] = ()
     offers: tuple[Offer, ...] = ()
     drafts: tuple[Skill, ...] = ()
-    squashed: tuple[ops.RefMove, ...] = ()
+    squashed: tuple[undo_log.RefMove, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,7 +191,7 @@ def publish(repository: Repository, config: Config, dream: Dream, admitted: Admi
 
     Returns the branch or ref, None where there was nothing to commit. One undo record holds all of it.
     """
-    with hold_objects(repository):
+    with keep_objects(repository):
         moves = list(dream.squashed)
         where = None
         if admitted.changes and home_ref(config) is not None:
@@ -198,24 +199,24 @@ def publish(repository: Repository, config: Config, dream: Dream, admitted: Admi
             where = home_ref(config)
         elif admitted.changes:
             head = repository.resolve("HEAD")
-            whole = tree.put_files(repository, repository.tree_of(head), admitted.changes)
+            whole = trees.write_files(repository, repository.tree_of(head), admitted.changes)
             made = commit.write_commit(repository, tree=whole, parents=(head,), message=_message(dream, admitted))
             where = f"{config.text('branchPrefix')}/dream-{new_session_id()}"
-            moves.append(ops.RefMove(ref=refs.branch_ref(where), old=None, new=made))
+            moves.append(undo_log.RefMove(ref=refnames.branch_ref(where), old=None, new=made))
         if moves:
-            ops.write_operation(repository, ops.new_operation_id(), command="dream", moves=moves)
+            undo_log.write_operation(repository, undo_log.new_operation_id(), command="dream", moves=moves)
             for move in moves:
-                ops.apply_move(repository, move, reason="mimo: dream")
+                undo_log.apply_move(repository, move, reason="mimo: dream")
     return where
 
 
 def undo_dream(repository: Repository) -> tuple[str, ...]:
     """Take the newest dream back, the branches of steps included; UsageError when there is none left."""
-    undone = {op.command.removeprefix("undo ") for op in ops.list_operations(repository)}
-    for operation in ops.list_operations(repository):
+    undone = {op.command.removeprefix("undo ") for op in undo_log.list_operations(repository)}
+    for operation in undo_log.list_operations(repository):
         if operation.command.partition(":")[0] == "dream" and operation.id not in undone:
-            ops.undo_operation(repository, operation.id, undo_id=f"undo-{ops.new_operation_id()}")
-            return tuple(refs.short_name(move.ref) for move in operation.moves)
+            undo_log.undo_operation(repository, operation.id, undo_id=f"undo-{undo_log.new_operation_id()}")
+            return tuple(refnames.short_name(move.ref) for move in operation.moves)
     raise UsageError("there is no dream to undo", hint="git revert COMMIT   # for one that was merged")
 
 
@@ -226,8 +227,8 @@ def merge_dream(repository: Repository, branch: str, target: str) -> Oid:
     `.mimo/` only.
     """
     with hold_lock(repository.state_dir / "merge.lock"):
-        tip = repository.resolve(refs.branch_ref(branch))
-        before = repository.resolve(refs.branch_ref(target))
+        tip = repository.resolve(refnames.branch_ref(branch))
+        before = repository.resolve(refnames.branch_ref(target))
         return merge_recorded(
             repository, target, tip, expected=before, message=f"Merge {branch}", command=f"merge {branch}"
         )

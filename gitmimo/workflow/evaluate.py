@@ -20,8 +20,9 @@ from gitmimo.evaluator.kept_baseline import KeptBaseline
 from gitmimo.evaluator.required_fixes import RequiredFixes, find_required_fixes
 from gitmimo.evaluator.store import EvidenceStore
 from gitmimo.evidence import Evidence
-from gitmimo.git.edit import check_tree_path
+from gitmimo.git.agent_repo import base_objects
 from gitmimo.git.repository import Repository
+from gitmimo.git.trees import check_tree_path
 from gitmimo.records import Oid, SessionId
 from gitmimo.redact import known_secrets
 from gitmimo.sandbox.base import Limits
@@ -195,7 +196,7 @@ def open_evaluator(
     sandbox = open_sandbox(
         config.text("sandbox"),
         hidden=(repository.common_dir, state_home()),
-        readable=(repository.common_dir / "objects", *tests.readable),
+        readable=(base_objects(repository, base), *tests.readable),
         environ=_project_environ(os.environ, tests),
     )
     bench = Bench(

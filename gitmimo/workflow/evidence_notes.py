@@ -10,10 +10,11 @@ from gitmimo.codec import dump_json, from_json, to_json
 from gitmimo.errors import RepoError
 from gitmimo.evidence import Evidence, Verdict
 from gitmimo.git import notes
-from gitmimo.git.refs import NOTES_REF, read_ref
+from gitmimo.git.refs import read_ref
 from gitmimo.git.repository import Repository
-from gitmimo.git.tree import without_mimo
+from gitmimo.mimo_dir import without_mimo
 from gitmimo.records import Oid, SessionId, is_session_id
+from gitmimo.refnames import NOTES_REF
 
 SCHEMA = "git-mimo/note/1"
 MAX_NOTE_BYTES = 4_000_000

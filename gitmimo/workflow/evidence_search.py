@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from gitmimo.git import notes
-from gitmimo.git.refs import NOTES_REF, read_ref
+from gitmimo.git.refs import read_ref
 from gitmimo.git.repository import Repository
-from gitmimo.git.tree import without_mimo
+from gitmimo.mimo_dir import without_mimo
 from gitmimo.records import Oid, SessionId
+from gitmimo.refnames import NOTES_REF
 from gitmimo.workflow.evidence_notes import (
     DamagedNote,
     EvidenceNote,

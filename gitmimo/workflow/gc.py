@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from gitmimo import refnames
 from gitmimo.errors import JournalError, MimoError, UsageError
-from gitmimo.git import ops, refs
-from gitmimo.git.holding import hold_objects, sweep_holds
+from gitmimo.git import refs, undo_log
+from gitmimo.git.keep_objects import keep_objects, restore_kept_objects
 from gitmimo.git.repository import Repository
-from gitmimo.git.worktree import list_worktrees
+from gitmimo.git.worktree import list_worktrees, sweep_worktrees
 from gitmimo.locks import LockTimeout, hold_lock
 from gitmimo.records import Oid, SessionId, is_session_id
 from gitmimo.results import SessionStatus
@@ -78,9 +79,9 @@ def find_garbage(repository: Repository, *, expiry: datetime, root: str = "") ->
         if _made(place) <= min(expiry, datetime.now(UTC) - _BIRTH) and _is_dead(repository, SessionId(place.name)):
             yield Garbage(kind="journal", name=place.name, reason="killed before it wrote anything", size=_size(place),
                           remove=lambda place=place: shutil.rmtree(place, ignore_errors=True))  # type: ignore[misc]  # fmt: skip
-    for operation in ops.list_operations(repository):
+    for operation in undo_log.list_operations(repository):
         if operation.time <= expiry:
-            yield _ref(repository, f"{refs.OPS_PREFIX}{operation.id}", "an undo record that has expired")
+            yield _ref(repository, f"{refnames.OPS_PREFIX}{operation.id}", "an undo record that has expired")
     for path in sorted((repository.state_dir / "evidence").glob("*.json")):
         if _made(path) <= expiry:
             yield Garbage(kind="evidence", name=path.stem, reason="a cached result that has expired",
@@ -89,8 +90,9 @@ def find_garbage(repository: Repository, *, expiry: datetime, root: str = "") ->
 
 def clean_orphans(repository: Repository, *, root: str = "") -> None:
     """Remove the worktrees of this repository's killed sessions, quietly: what can't be removed now stays for `gc`."""
-    sweep_holds(repository)
+    restore_kept_objects(repository)
     with contextlib.suppress(MimoError):
+        sweep_worktrees(repository)
         mend_cut_off_commit(repository)
     for session in _known_sessions(repository, root):
         directory = session_directory(repository, session, root=root)
@@ -139,7 +141,7 @@ def _remover(repository: Repository, session: SessionId, directory: Path) -> Cal
     def remove() -> None:
         lock = sessions_directory(repository) / session / LOCK_NAME
         held = hold_lock(lock, wait_s=0) if lock.parent.is_dir() else contextlib.nullcontext()
-        with held, hold_objects(repository):
+        with held, keep_objects(repository):
             clear_session(repository, session, directory)
 
     return remove
@@ -157,14 +159,14 @@ def _last_used(repository: Repository, session: SessionId) -> datetime:
 def _refs_of(repository: Repository, session: SessionId) -> Iterator[Garbage]:
     """A session's private refs, and those of its candidates' branches that hold nothing but its own steps."""
     kept = refs.list_refs(repository, f"refs/mimo/candidates/{session}/")
-    base = refs.read_ref(repository, refs.base_ref(session))
+    base = refs.read_ref(repository, refnames.base_ref(session))
     in_use = refs.checked_out_branches(repository)
     for name, tip in refs.list_refs(repository, "refs/heads/").items():
         if f"/{session}/" in name and name not in in_use and (tip in kept.values() or _is_steps(repository, base, tip)):
             yield _ref(repository, name, "a candidate's steps that have expired", kind="branch")
     others = refs.list_refs(repository, f"{UNFINISHED}{session}/")
     trees = refs.list_refs(repository, f"{KEPT_TREES}{session}/")
-    for name in (*kept, *others, *trees, refs.base_ref(session), f"{RESULTS}{session}"):
+    for name in (*kept, *others, *trees, refnames.base_ref(session), f"{RESULTS}{session}"):
         if refs.read_ref(repository, name) is not None:
             yield _ref(repository, name, "a candidate's steps that have expired")
 
@@ -177,7 +179,9 @@ def _branches_of_finished(repository: Repository, sessions: list[SessionId]) -> 
             result = state.result
             if result.status in (SessionStatus.RUNNING, SessionStatus.STOPPED, SessionStatus.INTERRUPTED):
                 continue
-            target = refs.read_ref(repository, refs.branch_ref(result.target_branch)) if result.target_branch else None
+            target = (
+                refs.read_ref(repository, refnames.branch_ref(result.target_branch)) if result.target_branch else None
+            )
             merged = result_branches(repository, result, target) if target else ()
             for move in (*step_branches(repository, result), *merged):
                 yield _ref(repository, move.ref, "its session is over; private refs keep it", kind="branch")
@@ -197,7 +201,7 @@ def _ref(repository: Repository, name: str, reason: str, *, kind: str = "ref") -
     def remove() -> None:
         refs.delete_ref(repository, name, expected=tip, reason="mimo: gc")
 
-    return Garbage(kind=kind, name=refs.short_name(name), reason=reason, size=0, remove=remove)
+    return Garbage(kind=kind, name=refnames.short_name(name), reason=reason, size=0, remove=remove)
 
 
 def _made(path: Path) -> datetime:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from gitmimo.errors import ConfigError
-from gitmimo.git.binary import run_git
+from gitmimo.git.run import run_git
 from gitmimo.workflow.places import config_home
 
 _HOST = "git-mimo.invalid"  # a host that can't exist, so that no key is ever sent anywhere as a git password

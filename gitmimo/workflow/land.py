@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from gitmimo import mimo_dir, refnames
 from gitmimo.codec import dump_json, to_json
 from gitmimo.errors import MimoError, NeedsPerson, RefMoved, UsageError
 from gitmimo.evidence import Evidence
-from gitmimo.git import commit, merge, notes, ops, refs, tree
-from gitmimo.git.mending import mend_checkout
+from gitmimo.git import commit, merge, notes, refs, undo_log
 from gitmimo.git.objects import TREE, Entry
 from gitmimo.git.repository import Repository
 from gitmimo.journal import Journal, read_journal
@@ -61,15 +61,15 @@ def write_result(
     evidence = candidate.evidence
     if evidence is None:
         raise UsageError(f"candidate {candidate.number} has no evidence")
-    branch = refs.branch_ref(refs.result_branch(result.session, named or result.task, prefix=prefix))
+    branch = refnames.branch_ref(refnames.result_branch(result.session, named or result.task, prefix=prefix))
     before = _published(repository, branch, journal)
     if before is not None:
-        return refs.short_name(branch), before
+        return refnames.short_name(branch), before
     base_tree = repository.tree_of(result.base)
-    trees = [tree.with_mimo_from(repository, evidence.result_tree or evidence.tested_tree, base_tree)]
+    trees = [mimo_dir.with_mimo_from(repository, evidence.result_tree or evidence.tested_tree, base_tree)]
     messages = [change_message(result, candidate, evidence)]
     if evidence.tests_tree is not None:
-        trees.append(tree.with_mimo_from(repository, evidence.tests_tree, base_tree))
+        trees.append(mimo_dir.with_mimo_from(repository, evidence.tests_tree, base_tree))
         messages.append(tests_message(result, evidence) if trees[0] != base_tree else messages[0])
     tip, made, before_tree = result.base, [], base_tree
     for whole, message in zip(trees, messages, strict=True):
@@ -79,10 +79,10 @@ def write_result(
     note = dump_json({"schema": "git-mimo/note/1", "session": result.session, "candidate": candidate.number,
                       "evidence": evidence, "verdict": result.verdict})  # fmt: skip
     journal.intend("landed", branch=branch, commit=tip)
-    for target in dict.fromkeys((*made, evidence.tree, tree.without_mimo(repository, evidence.landed_tree))):
+    for target in dict.fromkeys((*made, evidence.tree, mimo_dir.without_mimo(repository, evidence.landed_tree))):
         notes.write_note(repository, target, note)
     move_recorded(repository, f"result of {result.session}", branch, old=None, new=tip)
-    return refs.short_name(branch), tip
+    return refnames.short_name(branch), tip
 
 
 def _published(repository: Repository, branch: str, journal: Journal) -> Oid | None:
@@ -95,14 +95,16 @@ def _published(repository: Repository, branch: str, journal: Journal) -> Oid | N
             made = Oid(entry.data["commit"])
             if merge.is_ancestor(repository, older=made, newer=tip):
                 return tip
-    raise RefMoved(branch, expected=None, hint=f"git branch -m {refs.short_name(branch)} {refs.short_name(branch)}-old")
+    raise RefMoved(
+        branch, expected=None, hint=f"git branch -m {refnames.short_name(branch)} {refnames.short_name(branch)}-old"
+    )
 
 
 def move_recorded(repository: Repository, command: str, ref: str, *, old: Oid | None, new: Oid | None) -> None:
     """Move one ref, with a record from which `git mimo undo` takes it back."""
-    move = ops.RefMove(ref=ref, old=old, new=new)
-    ops.write_operation(repository, ops.new_operation_id(), command=command, moves=[move])
-    ops.apply_move(repository, move, reason=f"mimo: {command}")
+    move = undo_log.RefMove(ref=ref, old=old, new=new)
+    undo_log.write_operation(repository, undo_log.new_operation_id(), command=command, moves=[move])
+    undo_log.apply_move(repository, move, reason=f"mimo: {command}")
 
 
 def mend(repository: Repository, branch: str, old: Oid, tip: Oid, *, since: float) -> None:
@@ -112,15 +114,20 @@ def mend(repository: Repository, branch: str, old: Oid, tip: Oid, *, since: floa
         return
     fast_forward = merge.is_ancestor(repository, older=old, newer=tip)
     merged = repository.tree_of(tip) if fast_forward else merge.merge_in_memory(repository, ours=old, theirs=tip)
-    mend_checkout(repository, checkout, branch=branch, old=old, theirs=tip, merged=merged, since=since)
+    merge.recover_interrupted_merge(
+        repository,
+        merge.InterruptedMerge(checkout=checkout, branch=branch, old=old, theirs=tip, merged=merged, since=since),
+    )
 
 
 def merge_recorded(repository: Repository, branch: str, tip: Oid, *, expected: Oid, message: str, command: str) -> Oid:
     """Merge, with its record: before a fast-forward, and after a merge, whose commit is not known until it is made."""
-    ref = refs.branch_ref(branch)
-    id, known = ops.new_operation_id(), merge.is_ancestor(repository, older=expected, newer=tip)
+    ref = refnames.branch_ref(branch)
+    id, known = undo_log.new_operation_id(), merge.is_ancestor(repository, older=expected, newer=tip)
     if known:
-        ops.write_operation(repository, id, command=command, moves=[ops.RefMove(ref=ref, old=expected, new=tip)])
+        undo_log.write_operation(
+            repository, id, command=command, moves=[undo_log.RefMove(ref=ref, old=expected, new=tip)]
+        )
     began = time.time()
     try:
         made = merge.merge_into_branch(repository, branch, tip, expected=expected, message=message)
@@ -130,7 +137,9 @@ def merge_recorded(repository: Repository, branch: str, tip: Oid, *, expected: O
         mend(repository, branch, expected, tip, since=began)
         raise
     if not known:
-        ops.write_operation(repository, id, command=command, moves=[ops.RefMove(ref=ref, old=expected, new=made)])
+        undo_log.write_operation(
+            repository, id, command=command, moves=[undo_log.RefMove(ref=ref, old=expected, new=made)]
+        )
     return made
 
 

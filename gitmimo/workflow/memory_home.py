@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 
+from gitmimo import mimo_dir
 from gitmimo.config import Config
-from gitmimo.git import commit, ops, refs, tree
-from gitmimo.git.edit import empty_tree
-from gitmimo.git.holding import hold_objects
+from gitmimo.git import commit, refs, trees, undo_log
+from gitmimo.git.keep_objects import keep_objects
 from gitmimo.git.repository import Repository
+from gitmimo.git.trees import empty_tree
 from gitmimo.records import Oid
 from gitmimo.workflow.mimo_commits import commit_to_checkout
 
@@ -21,7 +22,7 @@ def memory_view(repository: Repository, config: Config, head: Oid) -> Oid:
     tip = _tip(repository, config)
     if tip is None:
         return head
-    whole = tree.with_mimo_from(repository, repository.tree_of(head), repository.tree_of(tip))
+    whole = mimo_dir.with_mimo_from(repository, repository.tree_of(head), repository.tree_of(tip))
     return commit.write_commit(repository, tree=whole, parents=(head,), message="mimo: memory\n")
 
 
@@ -40,14 +41,14 @@ def write_home(repository: Repository, config: Config, changes: Mapping[str, byt
     """Commit a change on the memory's own ref, with an undo record."""
     name = home_ref(config) or HOME_REFS["ref"]
     tip = refs.read_ref(repository, name)
-    with hold_objects(repository):
+    with keep_objects(repository):
         before = repository.tree_of(tip) if tip else empty_tree(repository)
-        whole = tree.put_files(repository, before, changes)
+        whole = trees.write_files(repository, before, changes)
         made = commit.write_commit(repository, tree=whole, parents=(tip,) if tip else (), message=message)
-        move = ops.RefMove(ref=name, old=tip, new=made)
+        move = undo_log.RefMove(ref=name, old=tip, new=made)
         command = message.partition("\n")[0].removeprefix("mimo: ")
-        ops.write_operation(repository, ops.new_operation_id(), command=command, moves=[move])
-        ops.apply_move(repository, move, reason="mimo: memory")
+        undo_log.write_operation(repository, undo_log.new_operation_id(), command=command, moves=[move])
+        undo_log.apply_move(repository, move, reason="mimo: memory")
     return made
 
 

@@ -8,7 +8,7 @@ from gitmimo.config import Config
 from gitmimo.errors import NeedsPerson, UsageError
 from gitmimo.evidence import Evidence
 from gitmimo.git import refs
-from gitmimo.git.holding import hold_objects
+from gitmimo.git.keep_objects import keep_objects
 from gitmimo.git.repository import Repository
 from gitmimo.journal import Journal, read_journal
 from gitmimo.locks import hold_lock
@@ -68,7 +68,7 @@ def merge_session(
     with (
         hold_lock(repository.state_dir / "merge.lock"),
         contextlib.closing(Journal(path)) as journal,
-        hold_objects(repository),
+        keep_objects(repository),
     ):
         mend_cut_off_merge(repository, path)
         tip = _tip_to_merge(repository, config, result, number, journal)

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from gitmimo.codec import from_json
 from gitmimo.errors import NeedsPerson, RepoError
-from gitmimo.git.binary import run_git
-from gitmimo.git.mending import remove_lock
+from gitmimo.git.merge import remove_lock
 from gitmimo.git.refs import worktree_git_dir
 from gitmimo.git.repository import Repository
+from gitmimo.git.run import run_git
 from gitmimo.locks import LockTimeout, hold_lock
 from gitmimo.records import Oid
 
@@ -122,7 +122,7 @@ def _mend(repository: Repository) -> None:
         branch = run_git(["symbolic-ref", "--quiet", "--short", "HEAD"], cwd=checkout, check=False).text
         locks = [home / "index.lock", home / "HEAD.lock", *home.glob("next-index-*.lock")]
         for lock in (*locks, *([repository.common_dir / f"refs/heads/{branch}.lock"] if branch else [])):
-            remove_lock(lock, begun.since)
+            remove_lock(lock, begun.since, checkout=checkout)
         if _head(checkout) == begun.head:
             _take_back(checkout, begun)
     _file(repository).unlink(missing_ok=True)

@@ -5,8 +5,8 @@ import subprocess
 from collections.abc import Callable
 
 from gitmimo.codec import dump_json
-from gitmimo.git.binary import clean_environment
 from gitmimo.git.repository import Repository
+from gitmimo.git.run import clean_environment
 from gitmimo.results import SessionResult
 from gitmimo.workflow.land import result_json
 

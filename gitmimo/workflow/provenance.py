@@ -8,7 +8,7 @@ from gitmimo.errors import RepoError, UsageError
 from gitmimo.evidence import Evidence
 from gitmimo.git.commit import read_trailers
 from gitmimo.git.repository import Repository
-from gitmimo.git.tree import without_mimo
+from gitmimo.mimo_dir import without_mimo
 from gitmimo.records import Oid, SessionId, Step, is_session_id
 from gitmimo.results import CandidateResult, SessionResult, SessionStatus
 from gitmimo.workflow.evaluate import SessionEvaluator

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gitmimo import refnames
 from gitmimo.config import Config
 from gitmimo.errors import NeedsPerson, RepoError, UsageError
 from gitmimo.git import refs
-from gitmimo.git.binary import GitFailed, clean_environment
 from gitmimo.git.repository import Repository
-from gitmimo.git.tree import without_mimo
+from gitmimo.git.run import GitFailed, clean_environment
 from gitmimo.journal import Journal
+from gitmimo.mimo_dir import without_mimo
 from gitmimo.records import Oid, utc_now
 from gitmimo.results import SessionResult
 from gitmimo.workflow.evidence_notes import Outcome, trees_of
@@ -118,8 +119,8 @@ def push_result(repository: Repository, branch: str, remote: str) -> tuple[str, 
     """Push one result branch and the evidence notes, joined with the remote's; the user's hooks run."""
     _join_notes(repository, remote)
     wanted = [f"refs/heads/{branch}:refs/heads/{branch}"]
-    if refs.read_ref(repository, refs.NOTES_REF) is not None:
-        wanted.append(f"{refs.NOTES_REF}:{refs.NOTES_REF}")
+    if refs.read_ref(repository, refnames.NOTES_REF) is not None:
+        wanted.append(f"{refnames.NOTES_REF}:{refnames.NOTES_REF}")
     try:
         repository.run("push", "--quiet", remote, *wanted, user_hooks=True)
     except GitFailed as exc:
@@ -230,15 +231,15 @@ def _parting(repository: Repository, remote: str, target: str, tip: Oid) -> Oid 
 def _join_notes(repository: Repository, remote: str) -> None:
     """Bring the remote's notes into ours, so that pushing ours loses none; where both speak, ours stays."""
     where = f"{_REMOTE_NOTES}/{re.sub(r'[^A-Za-z0-9._-]', '-', remote).strip('.-') or 'remote'}"
-    fetched = repository.run("fetch", "--quiet", "--no-tags", remote, f"+{refs.NOTES_REF}:{where}", check=False)
+    fetched = repository.run("fetch", "--quiet", "--no-tags", remote, f"+{refnames.NOTES_REF}:{where}", check=False)
     theirs = refs.read_ref(repository, where)
     if fetched.exit_code or theirs is None:
         return
-    ours = refs.read_ref(repository, refs.NOTES_REF)
+    ours = refs.read_ref(repository, refnames.NOTES_REF)
     if ours is None:
-        refs.update_ref(repository, refs.NOTES_REF, theirs, expected=None, reason="mimo: notes fetched")
+        refs.update_ref(repository, refnames.NOTES_REF, theirs, expected=None, reason="mimo: notes fetched")
     elif ours != theirs:
-        repository.run("notes", f"--ref={refs.NOTES_REF}", "merge", "--quiet", "--strategy=ours", where)
+        repository.run("notes", f"--ref={refnames.NOTES_REF}", "merge", "--quiet", "--strategy=ours", where)
 
 
 def _tool_for(url: str) -> str:

@@ -6,7 +6,7 @@ from gitmimo.behaviour import BehaviourReport
 from gitmimo.evaluator.critic import Critic, Submission
 from gitmimo.evaluator.verdict import rank_without_critic
 from gitmimo.evidence import CandidateFacts, CriticOpinion, Evidence
-from gitmimo.git import patch
+from gitmimo.git import diff
 from gitmimo.git.repository import Repository
 from gitmimo.records import Oid
 from gitmimo.workflow.models import ModelPool
@@ -53,11 +53,11 @@ class Reviewer:
 
     def _submission(self, evidence: Evidence, behaviour: BehaviourReport | None) -> Submission:
         found = behaviour.of(evidence.tested_tree) if behaviour else None
-        diff = patch.diff_text(
+        text = diff.diff_text(
             self._repository, self._repository.tree_of(self._base), evidence.landed_tree, context=_CONTEXT_LINES
         )
         return Submission(
-            diff=diff.decode("utf-8", "replace"),
+            diff=text.decode("utf-8", "replace"),
             evidence=evidence,
             differences=found.differences if found else (),
         )

@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from gitmimo import refnames
 from gitmimo.agent.interface import Feedback
 from gitmimo.agent.planning import approaches_for
 from gitmimo.behaviour import BehaviourReport
@@ -16,15 +17,16 @@ from gitmimo.errors import CheckError, MimoError
 from gitmimo.evaluator.verdict import decide
 from gitmimo.evidence import CandidateFacts, CriticOpinion, Evidence, Verdict
 from gitmimo.git import refs
-from gitmimo.git.holding import hold_objects
+from gitmimo.git.keep_objects import keep_objects
 from gitmimo.git.repository import Repository
-from gitmimo.git.worktree import process_start
 from gitmimo.journal import Journal
 from gitmimo.locks import hold_lock
+from gitmimo.processes import process_name
 from gitmimo.records import SessionId, StopReason, new_session_id, utc_now
 from gitmimo.results import CandidateResult, SessionResult, SessionStatus
 from gitmimo.workflow import feedback, land
 from gitmimo.workflow.agents import Workers
+from gitmimo.workflow.candidates import refusal
 from gitmimo.workflow.cleaning import clear_session
 from gitmimo.workflow.evaluate import SessionEvaluator
 from gitmimo.workflow.executor import Executor
@@ -68,7 +70,7 @@ class SessionRunner:
         with (
             hold_lock(directory / LOCK_NAME),
             contextlib.closing(Journal(directory / "journal.jsonl")) as self._journal,
-            hold_objects(self.repository, self.session),
+            keep_objects(self.repository),
         ):
             opening = self._open()
             try:
@@ -196,7 +198,7 @@ class SessionRunner:
             session=self.session,
             number=number,
             base=self.plan.base,
-            branch=refs.branch_ref(refs.candidate_branch(self.session, number, prefix=self.plan.branch_prefix)),
+            branch=refnames.branch_ref(refnames.candidate_branch(self.session, number, prefix=self.plan.branch_prefix)),
             directory=self._directory,
         )
         return self.executor.run_candidate(
@@ -216,6 +218,8 @@ class SessionRunner:
             return result
         if result.status == StopReason.TAMPERED:
             return result
+        if result.refused:
+            return replace(result, evidence=refusal(self.repository, self.plan.base, result))
         self.observe(Progress(number=result.number, phase="test"))
         try:
             evidence = self.executor.judge(self.evaluator, result.number, result.commit)
@@ -325,7 +329,7 @@ class SessionRunner:
             target_branch=self.plan.target_branch,
             started=utc_now(),
         )
-        process = {"process": os.getpid(), "process_start": process_start(os.getpid())}
+        process = {"process": os.getpid(), "process_start": process_name(os.getpid())}
         if past is None:
             told = to_json(opening)
             facts = {name: told[name] for name in ("task", "base", "target_branch", "started")}
@@ -338,7 +342,7 @@ class SessionRunner:
                 for n, r in past.results.items()
                 if r.evidence is not None and is_over(r, max_steps=self.plan.max_steps)
             }
-        kept = refs.base_ref(self.session)
+        kept = refnames.base_ref(self.session)
         if refs.read_ref(self.repository, kept) is None:
             refs.update_ref(self.repository, kept, self.plan.base, expected=None, reason="mimo: session base")
         return opening

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+from gitmimo import refnames
 from gitmimo.codec import from_json
 from gitmimo.errors import JournalError
 from gitmimo.git import refs
@@ -15,7 +16,7 @@ TRAJECTORY = ".mimo/trajectory"
 
 def find_tip(repository: Repository, session: SessionId, candidate: CandidateResult) -> Oid | None:
     """Return a candidate's last commit: its kept ref, else its branch, else what was recorded if it is still here."""
-    for name in (refs.candidate_ref(session, candidate.number), f"refs/heads/{candidate.branch}"):
+    for name in (refnames.candidate_ref(session, candidate.number), f"refs/heads/{candidate.branch}"):
         if candidate.branch or name.startswith("refs/mimo/"):
             tip = refs.read_ref(repository, name)
             if tip is not None:

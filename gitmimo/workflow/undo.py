@@ -5,11 +5,12 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from gitmimo import refnames
 from gitmimo.errors import JournalError, NeedsPerson, RefMoved, UsageError
-from gitmimo.git import merge, ops, refs
-from gitmimo.git.binary import run_git
-from gitmimo.git.holding import hold_objects
+from gitmimo.git import merge, refs, undo_log
+from gitmimo.git.keep_objects import keep_objects
 from gitmimo.git.repository import Repository
+from gitmimo.git.run import run_git
 from gitmimo.journal import Journal
 from gitmimo.locks import hold_lock
 from gitmimo.records import Oid
@@ -22,16 +23,16 @@ from gitmimo.workflow.session_branches import restore_result
 class Undone:
     """What was taken back, and the record of it. `checkouts` are those whose files went along."""
 
-    operation: ops.Operation
+    operation: undo_log.Operation
     record: str
     checkouts: tuple[Path, ...] = ()
 
 
-def undoable(repository: Repository) -> tuple[ops.Operation, ...]:
+def undoable(repository: Repository) -> tuple[undo_log.Operation, ...]:
     """The operations that are in effect, newest first: neither undone before nor without any effect."""
     undone: set[str] = set()
     found = []
-    for operation in ops.list_operations(repository):
+    for operation in undo_log.list_operations(repository):
         if operation.id in undone:
             continue
         if all(refs.read_ref(repository, move.ref) == move.old for move in operation.moves):
@@ -49,12 +50,12 @@ def undo(repository: Repository, *, id: str | None = None, with_checkout: bool =
     NeedsPerson, with everything as it was, when somebody built on them since, or when a branch is checked out and
     `with_checkout` was not given or that checkout is not clean.
     """
-    with hold_lock(repository.state_dir / "merge.lock"), hold_objects(repository):
+    with hold_lock(repository.state_dir / "merge.lock"), keep_objects(repository):
         for session in list_session_ids(repository)[:20]:
             with contextlib.suppress(JournalError):
                 mend_cut_off_merge(repository, sessions_directory(repository) / session / "journal.jsonl")
         operation = _pick(repository, id)
-        back = [ops.RefMove(ref=move.ref, old=move.new, new=move.old) for move in reversed(operation.moves)]
+        back = [undo_log.RefMove(ref=move.ref, old=move.new, new=move.old) for move in reversed(operation.moves)]
         places: dict[str, Path] = {}
         for move in back:
             current = refs.read_ref(repository, move.ref)
@@ -65,30 +66,30 @@ def undo(repository: Repository, *, id: str | None = None, with_checkout: bool =
             if move.ref.startswith("refs/heads/") and (place := merge.find_checkout(repository, move.ref)):
                 _check_checkout(place, move, consented=with_checkout)
                 places[move.ref] = place
-        record = f"undo-{ops.new_operation_id()}"
-        ops.write_operation(repository, record, command=f"undo {operation.id}", moves=back)
+        record = f"undo-{undo_log.new_operation_id()}"
+        undo_log.write_operation(repository, record, command=f"undo {operation.id}", moves=back)
         for move in back:
             if move.ref in places:
                 run_git(["reset", "--quiet", "--keep", str(move.new)], cwd=places[move.ref],
                         env={"GIT_REFLOG_ACTION": f"mimo: undo {operation.id}"})  # fmt: skip
             else:
-                ops.apply_move(repository, move, reason=f"mimo: undo {operation.id}")
+                undo_log.apply_move(repository, move, reason=f"mimo: undo {operation.id}")
     _note_unmerged(repository, operation)
     return Undone(operation=operation, record=record, checkouts=tuple(places.values()))
 
 
-def _pick(repository: Repository, id: str | None) -> ops.Operation:
+def _pick(repository: Repository, id: str | None) -> undo_log.Operation:
     if id is not None:
-        return ops.read_operation(repository, id)
+        return undo_log.read_operation(repository, id)
     found = undoable(repository)
     if not found:
         raise UsageError("nothing is left to undo", hint="git mimo undo --list")
     return found[0]
 
 
-def _built_upon(repository: Repository, move: ops.RefMove, current: Oid | None) -> NeedsPerson | RefMoved:
+def _built_upon(repository: Repository, move: undo_log.RefMove, current: Oid | None) -> NeedsPerson | RefMoved:
     """Say what can be done instead when a ref has gone on."""
-    name = refs.short_name(move.ref)
+    name = refnames.short_name(move.ref)
     if current is None or move.old is None or not merge.is_ancestor(repository, older=move.old, newer=current):
         return RefMoved(move.ref, expected=move.old, hint=f"git log {name}")
     more = repository.run("rev-list", "--count", f"{move.old}..{current}").text
@@ -102,8 +103,8 @@ def _built_upon(repository: Repository, move: ops.RefMove, current: Oid | None) 
     return NeedsPerson(f"`{name}` has {more} newer commits, so nothing was moved; a revert takes it back", hint=hint)
 
 
-def _check_checkout(place: Path, move: ops.RefMove, *, consented: bool) -> None:
-    name = refs.short_name(move.ref)
+def _check_checkout(place: Path, move: undo_log.RefMove, *, consented: bool) -> None:
+    name = refnames.short_name(move.ref)
     if move.new is None:
         raise NeedsPerson(f"`{name}` is checked out in `{place}` and would go", hint=f"git -C '{place}' switch -")
     if not consented:
@@ -113,7 +114,7 @@ def _check_checkout(place: Path, move: ops.RefMove, *, consented: bool) -> None:
         raise NeedsPerson(f"the checkout `{place}` has uncommitted changes", hint="git stash, then undo, then pop")
 
 
-def _note_unmerged(repository: Repository, operation: ops.Operation) -> None:
+def _note_unmerged(repository: Repository, operation: undo_log.Operation) -> None:
     found = re.match(r"merge (\S+) into ", operation.command)
     session = next((known for known in list_session_ids(repository) if found and known == found[1]), None)
     if session is None:

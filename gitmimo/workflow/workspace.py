@@ -9,15 +9,15 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from gitmimo import mimo_dir
 from gitmimo.agent.interface import BaseSuite, LeastChange, WorkspaceFacts
 from gitmimo.errors import CheckError
 from gitmimo.evaluator.command import ReportFormat, TestCommand, TestKind
 from gitmimo.evaluator.ignored_files import bring_ignored_files
 from gitmimo.evaluator.probe import HANG_AFTER_S
 from gitmimo.evaluator.probes import hang_guard_path
-from gitmimo.git import admin, patch, private, refs, snapshot, tree, worktree
+from gitmimo.git import agent_repo, diff, refs, snapshot, worktree
 from gitmimo.git.repository import Repository
-from gitmimo.git.stat_data import note_checkout
 from gitmimo.records import CommandResult, Oid, SessionId
 from gitmimo.sandbox.base import CommandSpec, Limits, Sandbox
 from gitmimo.sandbox.policy import program_places
@@ -166,7 +166,7 @@ class CandidateWorkspace:
 
     def changes(self) -> str:
         """What differs from the base now, one line a file; empty when nothing does."""
-        facts = patch.diff_facts(self._repository, self._base_tree(), Oid(self.tree_id()))
+        facts = diff.diff_facts(self._repository, self._base_tree(), Oid(self.tree_id()))
         if not facts.files:
             return ""
         lines = [f"{change.status} {change.path} +{change.added} -{change.removed}" for change in facts.files[:50]]
@@ -175,12 +175,12 @@ class CandidateWorkspace:
     def tree_id(self) -> str:
         """The tree that the files make now, without `.mimo/`."""
         place = self._place
-        now = tree.snapshot(self._repository, self.root, parent=place.base, index=place.index)
-        return tree.without_mimo(self._repository, now)
+        now = snapshot.take_snapshot(self._repository, self.root, parent=place.base, index=place.index).tree
+        return mimo_dir.without_mimo(self._repository, now)
 
     def diff(self) -> str:
         """The product so far as a unified diff."""
-        found = patch.diff_text(self._repository, self._base_tree(), Oid(self.tree_id()))
+        found = diff.diff_text(self._repository, self._base_tree(), Oid(self.tree_id()))
         return found.decode("utf-8", "replace")
 
     def least_change(self, changes: Sequence[Mapping[str, str]]) -> LeastChange | None:
@@ -205,7 +205,7 @@ class CandidateWorkspace:
         return LeastChange(index=best, behaviours=len(report.groups), example=example)
 
     def _base_tree(self) -> Oid:
-        return tree.without_mimo(self._repository, self._repository.tree_of(self._place.base))
+        return mimo_dir.without_mimo(self._repository, self._repository.tree_of(self._place.base))
 
     @property
     def home(self) -> Path:
@@ -291,15 +291,14 @@ def prepare_place(repository: Repository, place: Place, surroundings: Surroundin
         start=start,
         reason=f"git-mimo session {place.session} candidate {place.number}",
     )
-    index = admin.checked_out_index(repository.common_dir, place.worktree)
-    snapshot.expect_checkout(repository, note_checkout(index) if index else None, index=place.index)
+    snapshot.adopt_checkout(repository, place.worktree, tree=repository.tree_of(start), index=place.index)
     _hide_records(place)
-    private.make_private_git(
+    agent_repo.make_agent_repo(
         repository,
         place.private_git,
         place.base,
         work_tree=place.worktree,
-        checked_out=index,
+        checked_out=place.index,
         is_at_commit=start == place.base,
     )
     _bring_ignored_files(repository, place, surroundings)
@@ -326,5 +325,4 @@ def remove_place(repository: Repository, place: Place) -> None:
     shutil.rmtree(place.private_git, ignore_errors=True)
     shutil.rmtree(place.home, ignore_errors=True)
     shutil.rmtree(place.temp, ignore_errors=True)
-    place.index.unlink(missing_ok=True)
-    snapshot.forget_checkout(repository, index=place.index)
+    snapshot.forget_snapshots(place.index)

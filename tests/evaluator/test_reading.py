@@ -16,7 +16,7 @@ from gitmimo.evaluator.required_fixes import Need, RequiredFixes, find_required_
 from gitmimo.evaluator.shared_files import with_base_config
 from gitmimo.evaluator.suspicion import suspicious_lines
 from gitmimo.evidence import TestOutcome
-from gitmimo.git.patch import AddedLine
+from gitmimo.git.diff import AddedLine
 
 PASSED, FAILED, ERROR, SKIPPED = TestOutcome.PASSED, TestOutcome.FAILED, TestOutcome.ERROR, TestOutcome.SKIPPED
 

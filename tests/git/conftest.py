@@ -34,4 +34,4 @@ def repository(git: GitBuilder, base: Oid) -> Repository:
 @pytest.fixture(params=["libgit2", "binary"])
 def either(request: pytest.FixtureRequest, repository: Repository) -> Repository:
     """The same repository by either way of reaching refs and objects."""
-    return dataclasses.replace(repository, uses_binary_refs=request.param == "binary")
+    return dataclasses.replace(repository, refs_via_git=request.param == "binary")

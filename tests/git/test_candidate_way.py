@@ -1,15 +1,18 @@
 from pathlib import Path
 
+from gitmimo.git.agent_repo import make_agent_repo
 from gitmimo.git.commit import add_trailers, read_trailers, write_commit
+from gitmimo.git.diff import added_lines, diff_facts
 from gitmimo.git.merge import merge_in_memory
 from gitmimo.git.notes import read_note, write_note
-from gitmimo.git.patch import added_lines, diff_facts, normalised
-from gitmimo.git.private import make_private_git
-from gitmimo.git.refs import branch_ref, candidate_branch, read_ref, update_ref
+from gitmimo.git.refs import read_ref, update_ref
 from gitmimo.git.repository import Repository
-from gitmimo.git.tree import checkout, overlay, put_files, snapshot, with_mimo_from, without_mimo
+from gitmimo.git.snapshot import take_snapshot
+from gitmimo.git.trees import checkout_tree, restore_paths, write_files
 from gitmimo.git.worktree import add_worktree, list_worktrees, remove_worktree
+from gitmimo.mimo_dir import with_mimo_from, without_mimo
 from gitmimo.records import Oid, SessionId
+from gitmimo.refnames import branch_ref, candidate_branch
 from tests.conftest import GitBuilder
 
 
@@ -22,12 +25,12 @@ def test_the_way_of_one_candidate(git: GitBuilder, tmp_path: Path) -> None:
     tree_dir = tmp_path / "state" / "w1"
     add_worktree(repository, tree_dir, branch=branch, start=base, reason="session 0 candidate 1")
     private = tmp_path / "private"
-    make_private_git(repository, private, base, work_tree=tree_dir)
+    make_agent_repo(repository, private, base, work_tree=tree_dir)
     (tree_dir / "a.py").write_text("x  =  2\n")
     (tree_dir / "b.o").write_text("no")
     (tree_dir / "new.txt").write_text("new\n")
     index = tmp_path / "state" / "index1"
-    tree = snapshot(repository, tree_dir, parent=base, index=index)
+    tree = take_snapshot(repository, tree_dir, parent=base, index=index).tree
     assert {e.path for e in repository.list_paths(tree)} == {
         "a.py",
         "tests/test_a.py",
@@ -35,13 +38,13 @@ def test_the_way_of_one_candidate(git: GitBuilder, tmp_path: Path) -> None:
         ".gitignore",
         "new.txt",
     }
-    full = put_files(repository, tree, {".mimo/trajectory/0/1/1.json": b"{}"})
+    full = write_files(repository, tree, {".mimo/trajectory/0/1/1.json": b"{}"})
     commit = write_commit(
         repository, tree=full, parents=[base], message=add_trailers("step 1", {"Mimo-Candidate": "1/3"})
     )
     update_ref(repository, branch_ref(branch), commit, expected=base, reason="mimo: step 1", worktree=tree_dir)
     assert read_ref(repository, branch_ref(branch)) == commit
-    assert snapshot(repository, tree_dir, parent=commit, index=index) == tree
+    assert take_snapshot(repository, tree_dir, parent=commit, index=index).tree == tree
     product = without_mimo(repository, full)
     assert product == without_mimo(repository, tree)
     assert with_mimo_from(repository, product, base) == tree
@@ -50,21 +53,18 @@ def test_the_way_of_one_candidate(git: GitBuilder, tmp_path: Path) -> None:
         ("a.py", 1, b"x  =  2"),
         ("new.txt", 1, b"new"),
     ]
-    assert normalised(repository, base, tree) == normalised(
-        repository, base, put_files(repository, tree, {"a.py": b"x = 2  # c\n"})
-    )
     assert merge_in_memory(repository, ours=base, theirs=commit) == full
     write_note(repository, commit, "{}")
     assert read_note(repository, commit) == "{}"
     assert git("notes", "--ref=mimo", "show", commit) == "{}"
     assert read_trailers(repository.pygit[commit].message) == {"Mimo-Candidate": "1/3"}
-    changed = put_files(repository, tree, {"tests/test_a.py": b"2", "tests/b.py": b"", "a.py": b"3"})
-    fixed, paths = overlay(repository, changed, base, lambda path: path.startswith("tests/"))
+    changed = write_files(repository, tree, {"tests/test_a.py": b"2", "tests/b.py": b"", "a.py": b"3"})
+    fixed, paths = restore_paths(repository, changed, base, lambda path: path.startswith("tests/"))
     assert paths == ("tests/b.py", "tests/test_a.py")
     assert repository.read_blob(fixed, "tests/test_a.py") == b"1\n"
     assert repository.read_blob(fixed, "tests/b.py") is None
     assert repository.read_blob(fixed, "a.py") == b"3"
-    checkout(repository, fixed, tmp_path / "fresh")
+    checkout_tree(repository, fixed, tmp_path / "fresh")
     assert (tmp_path / "fresh" / "a.py").read_bytes() == b"3"
     assert len(list_worktrees(repository)) == 2
     remove_worktree(repository, tree_dir)

@@ -13,7 +13,7 @@ from gitmimo.git.merge import (
     merge_unchecked,
 )
 from gitmimo.git.repository import Repository
-from gitmimo.git.tree import put_files
+from gitmimo.git.trees import write_files
 from gitmimo.git.worktree import add_worktree
 from gitmimo.records import Oid
 from tests.conftest import GitBuilder
@@ -21,7 +21,7 @@ from tests.git.test_untouched import fingerprint
 
 
 def commit_files(repository: Repository, parent: Oid, files: dict[str, bytes | None], message: str = "x") -> Oid:
-    tree = put_files(repository, repository.tree_of(parent), files)
+    tree = write_files(repository, repository.tree_of(parent), files)
     return write_commit(repository, tree=tree, parents=[parent], message=message)
 
 

@@ -6,21 +6,10 @@ import pytest
 
 from gitmimo.errors import RefMoved, RepoError
 from gitmimo.git.commit import write_commit
-from gitmimo.git.refs import (
-    base_ref,
-    branch_ref,
-    candidate_branch,
-    candidate_ref,
-    check_branch_prefix,
-    checked_out_branches,
-    delete_ref,
-    list_refs,
-    read_ref,
-    result_branch,
-    update_ref,
-)
+from gitmimo.git.refs import check_branch_prefix, checked_out_branches, delete_ref, list_refs, read_ref, update_ref
 from gitmimo.git.repository import Repository
 from gitmimo.records import Oid, SessionId
+from gitmimo.refnames import base_ref, branch_ref, candidate_branch, candidate_ref, result_branch
 from tests.conftest import GitBuilder
 
 SESSION = SessionId("0a1b2c3d4e")

@@ -10,7 +10,7 @@ from gitmimo.git.commit import write_commit
 from gitmimo.git.objects import FILE, Entry, format_tree, parse_tree, sort_entries
 from gitmimo.git.refs import read_ref, update_ref
 from gitmimo.git.repository import Repository
-from gitmimo.git.tree import checkout, put_files
+from gitmimo.git.trees import checkout_tree, write_files
 from gitmimo.records import Oid
 from tests.conftest import GitBuilder
 
@@ -154,14 +154,14 @@ def test_a_partial_clone_works_and_fetches_what_it_lacks(git: GitBuilder, base: 
     git("config", "uploadpack.allowFilter", "true")
     git("clone", "--quiet", "--filter=blob:none", "--no-checkout", f"file://{git.path}", str(tmp_path / "partial"))
     repository = Repository.discover(tmp_path / "partial")
-    assert repository.uses_binary_refs == (not _libgit2_opens(tmp_path / "partial"))
+    assert repository.refs_via_git == (not _libgit2_opens(tmp_path / "partial"))
     assert repository.read_blob(base, "a.py") == b"x = 1\n"
-    tree = put_files(repository, repository.tree_of("HEAD"), {"new": b"1"})
+    tree = write_files(repository, repository.tree_of("HEAD"), {"new": b"1"})
     made = write_commit(repository, tree=tree, parents=[repository.resolve("HEAD")], message="x")
     update_ref(repository, "refs/heads/other", made, expected=None, reason="test")
     update_ref(repository, "refs/heads/other", base, expected=made, reason="test")
     assert read_ref(repository, "refs/heads/other") == base
-    checkout(repository, tree, tmp_path / "out")
+    checkout_tree(repository, tree, tmp_path / "out")
     assert (tmp_path / "out/a.py").read_bytes() == b"x = 2\n"
 
 
@@ -205,7 +205,7 @@ def test_commits_are_the_users_with_the_time_of_now(
 
 def test_odd_names_survive_reading_and_writing(git: GitBuilder, repository: Repository, base: Oid) -> None:
     names = ["\x1b[31mred", "new\nline", "-dash", 'quo"te', "\udcff\udcfe", "dir \udcff/ü"]
-    tree = put_files(repository, repository.tree_of(base), {name: name.encode(errors="replace") for name in names})
+    tree = write_files(repository, repository.tree_of(base), {name: name.encode(errors="replace") for name in names})
     assert {entry.path for entry in repository.list_paths(tree)} > set(names)
     assert repository.read_blob(tree, "dir \udcff/ü") == b"dir ?/\xc3\xbc"
     git("fsck", "--strict")

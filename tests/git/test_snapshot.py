@@ -1,7 +1,9 @@
+"""Which tree a directory is, whatever an agent did there."""
+
 import os
 import shutil
 import subprocess
-import time
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,14 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gitmimo.errors import RepoError
-from gitmimo.git import watch
-from gitmimo.git.admin import checked_out_index
+from gitmimo.git import snapshot
 from gitmimo.git.commit import write_commit
-from gitmimo.git.index import snapshot_by_index
 from gitmimo.git.repository import Repository
-from gitmimo.git.snapshot import expect_checkout, take_snapshot
-from gitmimo.git.stat_data import Checkout, note_checkout
-from gitmimo.git.tree import checkout, put_files, snapshot
+from gitmimo.git.snapshot import adopt_checkout, snapshot_worktree, take_snapshot
+from gitmimo.git.tree_checks import find_tree_problems
+from gitmimo.git.trees import checkout_tree, diff_entries, restore_paths, write_files
 from gitmimo.git.worktree import add_worktree
 from gitmimo.records import Oid
 from tests.conftest import GitBuilder
@@ -26,20 +26,18 @@ Take = Callable[[Oid], set[str]]
 
 
 class Candidate:
-    """A worktree whose snapshots are taken in one of the two ways."""
+    """A worktree of which snapshots are taken."""
 
-    def __init__(self, repository: Repository, base: Oid, place: Path, way: str) -> None:
-        self.repository, self.place, self.way = repository, place, way
+    def __init__(self, repository: Repository, base: Oid, place: Path, *, adopts: bool = False) -> None:
+        self.repository, self.place = repository, place
         self.parent = base
         self.index = place.with_name("index")
         add_worktree(repository, place, branch="mimo/s/1", start=base, reason="x")
-        if way in ("checkout", "watched"):
-            expect_checkout(repository, settled_checkout(repository, place), index=self.index)
+        if adopts:
+            adopt_checkout(repository, place, tree=repository.tree_of(base), index=self.index)
 
     def take(self) -> Oid:
-        if self.way == "index":
-            return snapshot_by_index(self.repository, self.place, parent=self.parent, index=self.index)[0]
-        return snapshot(self.repository, self.place, parent=self.parent, index=self.index)
+        return take_snapshot(self.repository, self.place, parent=self.parent, index=self.index).tree
 
     def paths(self) -> set[str]:
         return {entry.path for entry in self.repository.list_paths(self.take())}
@@ -53,22 +51,7 @@ class Candidate:
         (self.place / name).write_text(text)
 
 
-def settled_checkout(repository: Repository, place: Path) -> Checkout:
-    """A new worktree as it looks when git took long enough to write it that its files' times can be relied on."""
-    index = checked_out_index(repository.common_dir, place)
-    assert index is not None
-    return settled(index)
-
-
-def settled(index: Path) -> Checkout:
-    time.sleep(0.15)
-    os.utime(index)
-    noted = note_checkout(index)
-    assert noted is not None
-    return noted
-
-
-@pytest.fixture(params=["walk", "checkout", "watched", "index"])
+@pytest.fixture(params=["new index", "git's index", "taught index"])
 def candidate(
     request: pytest.FixtureRequest,
     repository: Repository,
@@ -76,9 +59,10 @@ def candidate(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Candidate:
-    if request.param == "watched":
-        monkeypatch.setattr(watch, "LARGE", 1)
-    return Candidate(repository, base, tmp_path / "state/w", request.param)
+    """A worktree with an index that is made anew, is git's own, or learns each file as where many files differ."""
+    if request.param == "taught index":
+        monkeypatch.setattr(snapshot, "_MANY_FILES", 0)
+    return Candidate(repository, base, tmp_path / "state/w", adopts=request.param == "git's index")
 
 
 BASE = {".gitignore", "a.py", "tests/test_a.py", ".mimo/config.yaml"}
@@ -118,7 +102,7 @@ def test_ignored_output_stays_out_and_tracked_files_stay_in(
     candidate.write("x.o")
     candidate.write("deep/er/build/x")
     assert candidate.paths() == BASE
-    tracked = put_files(repository, repository.tree_of(base), {"build/kept": b"1", "k.o": b"1"})
+    tracked = write_files(repository, repository.tree_of(base), {"build/kept": b"1", "k.o": b"1"})
     candidate.parent = write_commit(repository, tree=tracked, parents=[base], message="x")
     candidate.write("build/kept", "2")
     candidate.write("k.o", "1")
@@ -169,8 +153,8 @@ def test_the_users_own_excludes_count(git: GitBuilder, base: Oid, sealed: Path, 
     (sealed / "config/git/ignore").write_text(".idea/\n")
     with (git.path / ".git/info/exclude").open("a") as handle:
         handle.write("*.local\n")
-    for way in ("walk", "index"):
-        candidate = Candidate(Repository.discover(git.path), base, tmp_path / way / "w", way)
+    for way in ("one", "two"):
+        candidate = Candidate(Repository.discover(git.path), base, tmp_path / way / "w")
         candidate.write(".idea/x")
         candidate.write("x.local")
         candidate.write("y")
@@ -204,9 +188,8 @@ def test_other_spellings_of_git_are_left_out_and_named(candidate: Candidate, rep
     candidate.write("sub/git~1/x")
     candidate.write("gitk")
     assert candidate.paths() == BASE | {"gitk"}
-    if candidate.way == "walk":
-        taken = take_snapshot(repository, candidate.place, parent=candidate.parent, index=candidate.index)
-        assert set(taken.left_out) == {".GIT", "sub/git~1"}
+    taken = take_snapshot(repository, candidate.place, parent=candidate.parent, index=candidate.index)
+    assert set(taken.left_out) == {".GIT", "sub/git~1"}
 
 
 def test_links_modes_and_odd_files(candidate: Candidate, repository: Repository) -> None:
@@ -257,8 +240,8 @@ def test_submodules_of_the_base_stay_as_they_are(git: GitBuilder, base: Oid, tmp
     git("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(inner.path), "sub")
     start = Oid(git.commit({}))
     repository = Repository.discover(git.path)
-    for way in ("walk", "index"):
-        candidate = Candidate(repository, start, tmp_path / way / "w", way)
+    for way in ("one", "two"):
+        candidate = Candidate(repository, start, tmp_path / way / "w")
         assert candidate.take() == repository.tree_of(start)
         GitBuilder(candidate.place / "sub").commit({"other": "1"})
         assert candidate.take() == repository.tree_of(start)
@@ -273,7 +256,7 @@ def test_submodules_of_the_base_stay_as_they_are(git: GitBuilder, base: Oid, tmp
 def test_line_ends_are_converted_as_the_parent_says(git: GitBuilder, base: Oid, tmp_path: Path) -> None:
     start = Oid(git.commit({".gitattributes": "*.txt text\n*.bin -text\n", "a.txt": "one\n"}))
     repository = Repository.discover(git.path)
-    candidate = Candidate(repository, start, tmp_path / "s/w", "walk")
+    candidate = Candidate(repository, start, tmp_path / "s/w")
     (candidate.place / "a.txt").write_bytes(b"one\r\ntwo\r\n")
     (candidate.place / "b.bin").write_bytes(b"one\r\ntwo\r\n")
     tree = candidate.take()
@@ -289,7 +272,7 @@ def test_only_the_users_filters_run_and_only_where_the_parent_says(
         subprocess.run(["git", "config", "--global", f"filter.{name}.clean", f"echo {name}; cat"], check=True)
     git("config", "filter.local.clean", f"touch {tmp_path}/ran")
     start = Oid(git.commit({".gitattributes": "*.txt filter=good\n*.loc filter=local\n", "a.txt": "1"}))
-    candidate = Candidate(Repository.discover(git.path), start, tmp_path / "s/w", "walk")
+    candidate = Candidate(Repository.discover(git.path), start, tmp_path / "s/w")
     candidate.write(".gitattributes", "*.txt filter=good\n*.md filter=unused\n*.py filter=local\n")
     for name in ("b.txt", "b.md", "b.loc", "a.py"):
         candidate.write(name)
@@ -301,7 +284,7 @@ def test_only_the_users_filters_run_and_only_where_the_parent_says(
 
 def test_a_parent_that_goes_back_is_followed(candidate: Candidate, repository: Repository, base: Oid) -> None:
     candidate.write("x.o")
-    tracked = put_files(repository, repository.tree_of(base), {"x.o": b"1"})
+    tracked = write_files(repository, repository.tree_of(base), {"x.o": b"1"})
     candidate.parent = write_commit(repository, tree=tracked, parents=[base], message="x")
     assert candidate.paths() == BASE | {"x.o"}
     candidate.parent = base
@@ -312,13 +295,13 @@ def test_records_of_steps_in_the_parent_make_no_difference(candidate: Candidate,
     candidate.write("new")
     tree = candidate.take()
     for number in range(3):
-        with_record = put_files(repository, tree, {f".mimo/trajectory/s/1/{number}.json": b"{}"})
+        with_record = write_files(repository, tree, {f".mimo/trajectory/s/1/{number}.json": b"{}"})
         candidate.parent = write_commit(repository, tree=with_record, parents=[candidate.parent], message="x")
         assert candidate.take() == tree
 
 
 def test_an_index_that_a_kill_left_behind_is_made_anew(repository: Repository, base: Oid, tmp_path: Path) -> None:
-    candidate = Candidate(repository, base, tmp_path / "s/w", "index")
+    candidate = Candidate(repository, base, tmp_path / "s/w")
     candidate.commit()
     candidate.write("a.py", "x = 2\n")
     wanted = candidate.take()
@@ -331,19 +314,19 @@ def test_an_index_that_a_kill_left_behind_is_made_anew(repository: Repository, b
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
 def test_what_cannot_be_read_is_left_out_and_named(repository: Repository, base: Oid, tmp_path: Path) -> None:
-    candidate = Candidate(repository, base, tmp_path / "s/w", "walk")
+    candidate = Candidate(repository, base, tmp_path / "s/w")
     candidate.write("locked/x")
     candidate.write("secret")
     (candidate.place / "locked").chmod(0)
     (candidate.place / "secret").chmod(0)
     taken = take_snapshot(repository, candidate.place, parent=base, index=candidate.index)
     (candidate.place / "locked").chmod(0o755)
-    assert set(taken.left_out) == {"locked/", "secret"}
+    assert set(taken.left_out) == {"locked", "secret"}
     assert taken.tree == repository.tree_of(base)
 
 
 def test_a_path_too_deep_to_open_is_left_out_and_named(repository: Repository, base: Oid, tmp_path: Path) -> None:
-    candidate = Candidate(repository, base, tmp_path / "s/w", "walk")
+    candidate = Candidate(repository, base, tmp_path / "s/w")
     here = os.open(candidate.place, os.O_RDONLY)
     for _ in range(30):
         os.mkdir("d" * 200, dir_fd=here)  # noqa: PTH102 - relative to a descriptor
@@ -357,24 +340,64 @@ def test_a_path_too_deep_to_open_is_left_out_and_named(repository: Repository, b
     subprocess.run(["rm", "-r", str(candidate.place / ("d" * 200))], check=True)
 
 
-def test_git_is_believed_on_the_files_of_its_own_checkout_until_somebody_else_writes_the_index(
+def test_flags_that_an_agent_sets_in_the_worktrees_own_index_hide_nothing_from_a_single_snapshot(
     repository: Repository, base: Oid, tmp_path: Path
 ) -> None:
     place = tmp_path / "w"
     add_worktree(repository, place, branch="mimo/s/1", start=base, reason="x")
-    fresh = checked_out_index(repository.common_dir, place)
-    assert fresh is not None
-    unsettled = note_checkout(fresh)
-    noted = settled_checkout(repository, place)
-    assert unsettled is not None
-    assert unsettled.read() == {}
-    entries = {entry.path: (entry.mode, entry.oid) for entry in repository.list_paths(base)}
-    assert {path: (file.mode, file.oid) for path, file in noted.read().items()} == entries
     subprocess.run(["git", "update-index", "--assume-unchanged", "a.py"], cwd=place, check=True)
-    assert noted.read() == {}
-    again = settled_checkout(repository, place).read()
-    assert again.keys() == entries.keys() - {"a.py"}
-    assert note_checkout(tmp_path / "none") is None
+    (place / "a.py").write_text("hidden\n")
+    assert repository.read_blob(snapshot_worktree(repository, place, parent=base), "a.py") == b"hidden\n"
+
+
+def test_a_file_that_fails_the_content_check_stays_out_and_is_named(
+    candidate: Candidate, repository: Repository, base: Oid
+) -> None:
+    """Nothing of it becomes an object, and nothing is rewritten: it is as in the parent, or absent."""
+    repository.content_check = lambda data, before: (
+        "a secret" if b"s3cret" in data and b"s3cret" not in before() else ""
+    )
+    secret = b"caf\xe9 s3cret \xff\xfe\0"
+    for name in ("a.py", "new.bin"):
+        (candidate.place / name).write_bytes(secret)
+    candidate.write("good.py", "1\n")
+    for _ in range(2):
+        taken = take_snapshot(repository, candidate.place, parent=base, index=candidate.index)
+        assert taken.refused == {"a.py": "a secret", "new.bin": "a secret"}
+        assert repository.read_blob(taken.tree, "a.py") == repository.read_blob(base, "a.py")
+        assert repository.find_entry(taken.tree, "new.bin") is None
+        assert repository.read_blob(taken.tree, "good.py") == b"1\n"
+    for path in (repository.common_dir / "objects").glob("??/*"):
+        assert b"s3cret" not in zlib.decompress(path.read_bytes())
+    (candidate.place / "a.py").write_bytes(secret.replace(b"s3cret", b"clean"))
+    taken = take_snapshot(repository, candidate.place, parent=base, index=candidate.index)
+    assert repository.read_blob(taken.tree, "a.py") == b"caf\xe9 clean \xff\xfe\0"
+
+
+def test_a_tree_2000_directories_deep_comes_in(candidate: Candidate, repository: Repository, base: Oid) -> None:
+    here = os.open(candidate.place, os.O_RDONLY)
+    for _ in range(1900):
+        os.mkdir("d", dir_fd=here)  # noqa: PTH102 - relative to a descriptor
+        below = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(os.open("file", os.O_WRONLY | os.O_CREAT, 0o644, dir_fd=here))
+    os.close(here)
+    tree = candidate.take()
+    (added,) = diff_entries(repository, tree, repository.tree_of(base))
+    assert added.path == "d/" * 1900 + "file"
+    assert restore_paths(repository, tree, base, lambda path: True)[0] == repository.tree_of(base)
+    assert find_tree_problems(repository, base, tree) == (
+        f"a path of 3804 bytes, more than 2048: `{added.path[:60]}…`",
+    )
+
+
+def test_names_of_255_bytes_and_names_that_are_no_text_come_in(candidate: Candidate, repository: Repository) -> None:
+    names = ["n" * 255, os.fsdecode(b"\xff\xfe"), os.fsdecode(b"dir\xe9/" + b"x" * 255)]
+    for name in names:
+        candidate.write(name)
+    assert set(names) <= candidate.paths()
+    assert set(names) <= candidate.paths()
 
 
 def test_a_name_that_was_ignored_as_a_directory_comes_in_as_a_file(candidate: Candidate) -> None:
@@ -389,7 +412,6 @@ def test_a_name_that_was_ignored_as_a_directory_comes_in_as_a_file(candidate: Ca
 
 def test_a_directory_that_is_gone_is_told(candidate: Candidate) -> None:
     shutil.rmtree(candidate.place)
-    candidate.way = "walk"
     with pytest.raises(RepoError, match="is gone"):
         candidate.take()
 
@@ -413,25 +435,22 @@ def test_all_ways_see_the_same(
     steps: list[tuple[str, str]],
     advances: bool,
 ) -> None:
-    monkeypatch.setattr(watch, "LARGE", 1)
     place = tmp_path / "both"
     shutil.rmtree(place, ignore_errors=True)
     for index in tmp_path.glob("by*"):
         index.unlink()
-    checkout(repository, repository.tree_of(base), place, index=tmp_path / "by-checkout")
-    repository.snapshots.clear()
-    expect_checkout(repository, settled(tmp_path / "by-checkout"), index=tmp_path / "by-git")
+    checkout_tree(repository, repository.tree_of(base), place)
     parent = base
     for name, what in [*steps, ("", "commit")]:
         path = place / name
         if what == "commit":
-            walked = snapshot(repository, place, parent=parent, index=tmp_path / "by-walk")
-            indexed, _ = snapshot_by_index(repository, place, parent=parent, index=tmp_path / "by-index")
-            watched = snapshot(repository, place, parent=parent, index=tmp_path / "by-git")
-            assert watch.watched_index(tmp_path / "by-git").is_file()
-            assert walked == indexed == watched
+            monkeypatch.setattr(snapshot, "_MANY_FILES", 10_000)
+            listed = take_snapshot(repository, place, parent=parent, index=tmp_path / "by-list")
+            monkeypatch.setattr(snapshot, "_MANY_FILES", 0)
+            taught = take_snapshot(repository, place, parent=parent, index=tmp_path / "by-teaching")
+            assert listed == taught
             if advances:
-                parent = write_commit(repository, tree=walked, parents=[parent], message="x")
+                parent = write_commit(repository, tree=listed.tree, parents=[parent], message="x")
             continue
         for parent_directory in reversed(path.relative_to(place).parents):
             in_the_way = place / parent_directory

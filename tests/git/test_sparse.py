@@ -5,13 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from gitmimo.git.admin import checked_out_index
-from gitmimo.git.private import make_private_git
+from gitmimo.git.agent_repo import make_agent_repo
 from gitmimo.git.repository import Repository
-from gitmimo.git.snapshot import expect_checkout, take_snapshot
-from gitmimo.git.stat_data import note_checkout
-from gitmimo.git.tree import unsaved_paths
-from gitmimo.git.worktree import add_worktree
+from gitmimo.git.snapshot import adopt_checkout, snapshot_worktree, take_snapshot
+from gitmimo.git.trees import diff_entries
+from gitmimo.git.worktree import add_worktree, find_admin_directory
 from tests.conftest import GitBuilder
 
 FILES = {"README": "r\n", "app/a.py": "1\n", "app/deep/b.py": "2\n", "docs/one/x.md": "x\n", "docs/y.md": "y\n"}
@@ -28,10 +26,10 @@ class Sparse:
         self.base = self.repository.resolve("HEAD")
         self.place, self.index = place, place.with_name("index")
         add_worktree(self.repository, place, branch="mimo/0a1b2c3d4e/1", start=self.base, reason="x")
-        checked_out = checked_out_index(self.repository.common_dir, place)
-        assert checked_out is not None
-        self.checked_out = checked_out
-        expect_checkout(self.repository, note_checkout(checked_out), index=self.index)
+        admin = find_admin_directory(self.repository.common_dir, place)
+        assert admin is not None
+        self.checked_out = admin / "index"
+        adopt_checkout(self.repository, place, tree=self.repository.tree_of(self.base), index=self.index)
 
     def changes(self) -> list[str]:
         tree = take_snapshot(self.repository, self.place, parent=self.base, index=self.index).tree
@@ -45,7 +43,7 @@ def patterns(request: pytest.FixtureRequest) -> tuple[str, ...]:
     return found
 
 
-@pytest.mark.parametrize("attributes", ["", "*.py text eol=crlf\n"], ids=["walk", "by git"])
+@pytest.mark.parametrize("attributes", ["", "*.py text eol=crlf\n"], ids=["as it lies", "converted"])
 def test_what_is_left_out_is_unchanged_until_a_file_comes_there(
     git: GitBuilder, tmp_path: Path, patterns: tuple[str, ...], attributes: str
 ) -> None:
@@ -82,7 +80,7 @@ def test_the_agent_s_git_sees_no_removals(
 ) -> None:
     sparse = Sparse(git, tmp_path / "w", patterns=patterns)
     directory = tmp_path / "private.git"
-    make_private_git(
+    make_agent_repo(
         sparse.repository, directory, sparse.base,
         work_tree=sparse.place, checked_out=sparse.checked_out, is_at_commit=is_at_commit,
     )  # fmt: skip
@@ -98,9 +96,11 @@ def test_a_worktree_without_changes_has_nothing_unsaved(
     git: GitBuilder, tmp_path: Path, patterns: tuple[str, ...]
 ) -> None:
     sparse = Sparse(git, tmp_path / "w", patterns=patterns)
-    assert unsaved_paths(sparse.repository, sparse.place, saved=sparse.base) == ()
+    tree = sparse.repository.tree_of(sparse.base)
+    assert snapshot_worktree(sparse.repository, sparse.place, parent=sparse.base) == tree
     (sparse.place / "app/a.py").write_text("11\n")
-    assert unsaved_paths(sparse.repository, sparse.place, saved=sparse.base) == ("app/a.py",)
+    changed = snapshot_worktree(sparse.repository, sparse.place, parent=sparse.base)
+    assert [entry.path for entry in diff_entries(sparse.repository, changed, tree)] == ["app/a.py"]
 
 
 def test_git_knows_its_index_however_the_user_wants_it_written(git: GitBuilder, tmp_path: Path) -> None:

@@ -6,18 +6,21 @@ from pathlib import Path
 import pytest
 
 from gitmimo.errors import MergeConflict, NeedsPerson
+from gitmimo.git.agent_repo import make_agent_repo
 from gitmimo.git.commit import add_trailers, write_commit
-from gitmimo.git.inspect import find_tree_problems
+from gitmimo.git.diff import added_lines, diff_facts, diff_text
 from gitmimo.git.merge import merge_checked_out, merge_in_memory, merge_unchecked
 from gitmimo.git.notes import write_note
-from gitmimo.git.ops import RefMove, undo_operation, write_operation
-from gitmimo.git.patch import added_lines, diff_facts, diff_text, normalised
-from gitmimo.git.private import make_private_git
-from gitmimo.git.refs import base_ref, branch_ref, delete_ref, update_ref
+from gitmimo.git.refs import delete_ref, update_ref
 from gitmimo.git.repository import Repository
-from gitmimo.git.tree import checkout, overlay, put_files, snapshot, without_mimo
+from gitmimo.git.snapshot import take_snapshot
+from gitmimo.git.tree_checks import find_tree_problems
+from gitmimo.git.trees import checkout_tree, restore_paths, write_files
+from gitmimo.git.undo_log import RefMove, undo_operation, write_operation
 from gitmimo.git.worktree import add_worktree, list_worktrees, remove_worktree
+from gitmimo.mimo_dir import without_mimo
 from gitmimo.records import Oid, SessionId
+from gitmimo.refnames import base_ref, branch_ref
 from tests.conftest import GitBuilder
 
 OURS = (
@@ -70,24 +73,23 @@ def test_a_whole_session_leaves_the_user_alone(busy: GitBuilder, base: Oid, tmp_
     session, place, branch = SessionId("0a1b2c3d4e"), tmp_path / "state/w", "mimo/0a1b2c3d4e/1"
     update_ref(repository, base_ref(session), base, expected=None, reason="mimo: start")
     add_worktree(repository, place, branch=branch, start=base, reason="session")
-    make_private_git(repository, tmp_path / "state/private", base, work_tree=place)
+    make_agent_repo(repository, tmp_path / "state/private", base, work_tree=place)
     tip = base
     for number in range(3):
         (place / "a.py").write_text(f"x = {number + 2}\n")
-        tree = snapshot(repository, place, parent=tip, index=tmp_path / "state/index")
-        tree = put_files(repository, tree, {f".mimo/trajectory/{number}.json": b"{}"})
+        tree = take_snapshot(repository, place, parent=tip, index=tmp_path / "state/index").tree
+        tree = write_files(repository, tree, {f".mimo/trajectory/{number}.json": b"{}"})
         made = write_commit(
             repository, tree=tree, parents=[tip], message=add_trailers("step", {"Mimo-Session": session})
         )
         update_ref(repository, branch_ref(branch), made, expected=tip, reason="mimo: step", worktree=place)
         tip = made
     product = without_mimo(repository, repository.tree_of(tip))
-    overlay(repository, product, base, lambda path: path.startswith("tests/"))
-    checkout(repository, product, tmp_path / "state/fresh")
+    restore_paths(repository, product, base, lambda path: path.startswith("tests/"))
+    checkout_tree(repository, product, tmp_path / "state/fresh")
     assert diff_facts(repository, base, tip).files
     assert list(added_lines(repository, base, tip))
     assert diff_text(repository, base, tip)
-    assert normalised(repository, base, tip)
     assert find_tree_problems(repository, base, tip) == ()
     assert merge_in_memory(repository, ours=base, theirs=tip)
     write_note(repository, tip, "{}")
@@ -111,7 +113,7 @@ def test_a_conflict_at_the_end_leaves_the_user_alone(git: GitBuilder, base: Oid)
     repository = Repository.discover(git.path)
     theirs = write_commit(
         repository,
-        tree=put_files(repository, repository.tree_of(base), {"a.py": b"theirs\n"}),
+        tree=write_files(repository, repository.tree_of(base), {"a.py": b"theirs\n"}),
         parents=[base],
         message="x",
     )

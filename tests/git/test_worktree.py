@@ -4,6 +4,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -14,12 +15,12 @@ from gitmimo.git.repository import Repository
 from gitmimo.git.worktree import (
     Owner,
     add_worktree,
-    find_worktree,
+    find_admin_directory,
     list_worktrees,
-    process_start,
     remove_worktree,
-    worktree,
+    sweep_worktrees,
 )
+from gitmimo.processes import process_name
 from gitmimo.records import Oid
 from tests.conftest import GitBuilder
 
@@ -32,10 +33,11 @@ def test_a_worktree_is_made_locked_and_removed_without_a_trace(
     config = (git.path / ".git/config").read_bytes()
     place = tmp_path / "state dir/ü/1"
     made = add_worktree(repository, place, branch=BRANCH, start=base, reason="session 0a1b2c3d4e candidate 1")
-    found = find_worktree(repository, place)
+    found = next(each for each in list_worktrees(repository) if each.path == place)
     assert found == made
     assert found.is_ours
-    assert found.owner == Owner(pid=os.getpid(), started=process_start(os.getpid()), host=socket.gethostname())
+    assert found.owner is not None
+    assert (found.owner.process, found.owner.host) == (process_name(os.getpid()), socket.gethostname())
     assert found.owner.is_alive
     assert (found.path, found.branch, found.head) == (place, BRANCH, base)
     assert (place / "a.py").read_text() == "x = 1\n"
@@ -47,12 +49,6 @@ def test_a_worktree_is_made_locked_and_removed_without_a_trace(
     assert [w.path for w in list_worktrees(repository)] == [git.path]
     assert read_ref(repository, f"refs/heads/{BRANCH}") == base
     assert (git.path / ".git/config").read_bytes() == config
-
-
-def test_a_with_block_removes_what_it_made(repository: Repository, base: Oid, tmp_path: Path) -> None:
-    with worktree(repository, tmp_path / "w", branch=BRANCH, start=base, reason="x") as made:
-        assert (made.path / "a.py").exists()
-    assert not (tmp_path / "w").exists()
 
 
 def test_nobody_elses_worktree_is_removed(git: GitBuilder, repository: Repository, tmp_path: Path) -> None:
@@ -299,12 +295,61 @@ def test_a_worktree_is_as_sparse_as_the_user_s_checkout(
     assert (tmp_path / "w/.mimo/config.yaml").exists()
 
 
-def test_an_owner_that_ended_is_dead_and_a_far_one_is_not(tmp_path: Path) -> None:
-    process = subprocess.Popen(["true"])
+def test_an_owner_that_ended_is_dead_and_one_of_another_host_counts_as_alive_for_a_day() -> None:
+    process = subprocess.Popen(["sleep", "60"])
+    ended = process_name(process.pid)
+    process.kill()
     process.wait()
-    assert not Owner(pid=process.pid, started="1", host=socket.gethostname()).is_alive
-    assert not Owner(pid=os.getpid(), started="1", host=socket.gethostname()).is_alive  # the number was used again
-    assert Owner(pid=process.pid, started="1", host="another-host").is_alive
+    now, here = int(time.time()), socket.gethostname()
+    assert not Owner(process=ended, since_s=now, host=here).is_alive
+    reused = f"{os.getpid()}:1:{ended.rpartition(':')[2]}"
+    assert not Owner(process=reused, since_s=now, host=here).is_alive
+    assert Owner(process=ended, since_s=now - 3600, host="another-host").is_alive
+    assert not Owner(process=ended, since_s=now - 25 * 3600, host="another-host").is_alive
+    assert Owner(process=process_name(os.getpid()), since_s=0, host="a-former-name").is_alive
+
+
+def _relock(repository: Repository, place: Path, owner: str) -> Path:
+    admin = find_admin_directory(repository.common_dir, place)
+    assert admin is not None
+    (admin / "locked").write_text(f"git-mimo: session x {owner}")
+    return admin
+
+
+@pytest.mark.parametrize(
+    "owner",
+    [
+        "[process 4000000:1:0000 since {now} on {here}]",
+        "[process 1:1:0000 since {old} on gone]",
+        "[pid 1 started 2 on x]",
+    ],
+    ids=["ended", "another host, long ago", "an older version"],
+)
+def test_a_worktree_whose_files_and_owner_are_gone_is_cleared(
+    git: GitBuilder, repository: Repository, base: Oid, tmp_path: Path, owner: str
+) -> None:
+    """As after the state directory was removed, or the container made anew: git refuses to remove it, being locked."""
+    place = tmp_path / "w"
+    add_worktree(repository, place, branch=BRANCH, start=base, reason="x")
+    now = int(time.time())
+    admin = _relock(repository, place, owner.format(now=now, old=now - 90_000, here=socket.gethostname()))
+    assert sweep_worktrees(repository) == 0
+    shutil.rmtree(place)
+    assert sweep_worktrees(repository) == 1
+    assert not admin.exists()
+    git("branch", "-D", BRANCH)
+
+
+def test_a_worktree_whose_owner_may_live_stays_though_its_files_are_gone(
+    repository: Repository, base: Oid, tmp_path: Path
+) -> None:
+    place = tmp_path / "w"
+    add_worktree(repository, place, branch=BRANCH, start=base, reason="x")
+    shutil.rmtree(place)
+    assert sweep_worktrees(repository) == 0
+    admin = _relock(repository, place, f"[process 1:1:0000 since {int(time.time()) - 60} on another-host]")
+    assert sweep_worktrees(repository) == 0
+    assert admin.exists()
 
 
 def test_the_filters_of_the_repository_do_not_run(git: GitBuilder, base: Oid, sealed: Path, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from gitmimo.errors import SandboxUnavailable, UsageError
-from gitmimo.git.private import make_private_git
+from gitmimo.git.agent_repo import make_agent_repo
 from gitmimo.git.repository import Repository
 from gitmimo.records import CommandResult, Oid
 from gitmimo.sandbox.base import CommandSpec, Limits, Sandbox
@@ -252,7 +252,7 @@ class TestGit:
         shutil.rmtree(work_tree)
         git("worktree", "add", "--quiet", "--detach", str(work_tree), base)
         repository = Repository.discover(git.path)
-        make_private_git(repository, tmp_path / "private", Oid(base), work_tree=work_tree)
+        make_agent_repo(repository, tmp_path / "private", Oid(base), work_tree=work_tree)
         objects = repository.common_dir / "objects"
         return CommandSpec(
             command="",

@@ -153,7 +153,7 @@ def test_no_secret_of_a_file_reaches_any_object(
     )
     gate = outcome.failed_gates("a")["product"]
     assert "a secret" in gate
-    assert "taken out of its commit" in gate
+    assert "left out of its commits" in gate
     assert outcome.result["winner"] is None
     found = everything(project)
     assert found.count(CONTROL.encode()) >= len(SECRETS)

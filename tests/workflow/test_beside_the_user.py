@@ -97,7 +97,7 @@ def test_nothing_is_lost_while_the_user_works_and_collects_garbage(project: GitB
     for candidate in said.json["candidates"]:
         assert project("rev-list", "--objects", candidate["commit"])
         assert project("ls-tree", candidate["evidence"]["tested_tree"])
-    assert not list((project.path / ".git/mimo/held").iterdir())
+    assert not list((project.path / ".git/mimo/kept").iterdir())
 
 
 def start_together(project: GitBuilder, count: int, *arguments: str) -> list[Said]:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from gitmimo.git.place import find_place
+from gitmimo.git.discovery import find_repository
 from gitmimo.git.repository import Repository
 from gitmimo.journal import Journal
 from gitmimo.locks import hold_lock
@@ -27,7 +27,7 @@ def _write(directory: Path, *, ended: bool) -> None:
 
 def test_running_sessions_come_first_and_old_journals_are_not_read(git: GitBuilder) -> None:
     git.commit({"a": "1\n"})
-    place = find_place(git.path)
+    place = find_repository(git.path)
     assert place.state_dir == Repository.discover(git.path).state_dir
     top = sessions_directory(place)
     names = [f"000000000{number}" for number in range(8)]

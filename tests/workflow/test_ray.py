@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gitmimo.errors import LimitReached, MimoError, RepoError
-from gitmimo.git.binary import GitFailed
+from gitmimo.git.run import GitFailed
 from gitmimo.workflow.on_ray.letters import Failure, outcome_of
 from tests.conftest import GitBuilder
 from tests.project import PROJECT, mimo

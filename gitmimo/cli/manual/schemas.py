@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from gitmimo.ci.check import Finding, NoteState
 from gitmimo.evidence import Evidence, Verdict
-from gitmimo.git.ops import Operation
+from gitmimo.git.undo_log import Operation
 from gitmimo.memory.notes import NoteKind
 from gitmimo.memory.recall import Hit
 from gitmimo.records import Oid, SessionId, Usage

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, cast
 
-from gitmimo import __version__
+from gitmimo import __version__, mimo_dir, refnames
 from gitmimo.agent.external.runner import ExternalAgent
 from gitmimo.cancel import CancelToken
 from gitmimo.config import Config
 from gitmimo.errors import CheckError
 from gitmimo.evidence import Evidence
-from gitmimo.git import bundle, refs, tree
+from gitmimo.git import bundle, refs
 from gitmimo.git.repository import Repository
 from gitmimo.journal import Journal
 from gitmimo.llm.model import ChatRequest, Model
@@ -114,7 +114,7 @@ class RayExecutor:
         found = result or self._cut_off(plan, place, brief.approach, worker.info.name)
         tip = refs.read_ref(self._repository, place.branch) or place.base
         found = replace(found, commit=tip, seconds=time.monotonic() - began)
-        kept = refs.candidate_ref(place.session, place.number)
+        kept = refnames.candidate_ref(place.session, place.number)
         refs.update_ref(
             self._repository, kept, tip, expected=refs.read_ref(self._repository, kept), reason="mimo: candidate kept"
         )
@@ -139,7 +139,7 @@ class RayExecutor:
             session=self._session,
             number=number,
             base=bench.base,
-            branch=refs.candidate_ref(self._session, candidate),
+            branch=refnames.candidate_ref(self._session, candidate),
             directory=bench.scratch,
         )
         for turn in range(_TURNS):
@@ -167,7 +167,7 @@ class RayExecutor:
             number=place.number,
             turn=turn,
             base=place.base,
-            base_ref=refs.base_ref(self._session),
+            base_ref=refnames.base_ref(self._session),
             tip=tip,
             tip_ref=place.branch,
             author=self._repository.author_ident(),
@@ -280,7 +280,7 @@ class RayExecutor:
             strategy=plan.strategy,
             status=(is_stopped or StopReason.ERROR).value,
             commit=tip,
-            tree=tree.without_mimo(self._repository, self._repository.tree_of(tip)),
+            tree=mimo_dir.without_mimo(self._repository, self._repository.tree_of(tip)),
             steps=len(steps),
             usage=sum((step.reply.usage for step in steps), Usage()),
             cost_usd=sum(step.reply.cost_usd or 0.0 for step in steps),

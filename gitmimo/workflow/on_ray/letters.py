@@ -10,7 +10,7 @@ from gitmimo.evaluator.baseline import Baseline
 from gitmimo.evaluator.bench import Bench
 from gitmimo.evaluator.required_fixes import RequiredFixes
 from gitmimo.evidence import Evidence
-from gitmimo.git.identity import Ident
+from gitmimo.git.repository import Ident
 from gitmimo.llm.model import ModelInfo
 from gitmimo.records import Oid, SessionId
 from gitmimo.results import CandidateResult

@@ -15,13 +15,14 @@ from gitmimo.errors import CheckError
 from gitmimo.evaluator.evaluate import evaluate
 from gitmimo.evidence import Evidence
 from gitmimo.git import bundle, refs
-from gitmimo.git.binary import run_git
+from gitmimo.git.agent_repo import base_objects
 from gitmimo.git.repository import Repository
+from gitmimo.git.run import run_git
 from gitmimo.journal import Journal
 from gitmimo.llm.model import ChatRequest, ModelInfo, cancelled_reply
 from gitmimo.locks import LockTimeout, hold_lock
 from gitmimo.records import Oid, Reply, StopReason
-from gitmimo.redact import file_cleaner
+from gitmimo.redact import secret_check
 from gitmimo.results import CandidateResult
 from gitmimo.sandbox.base import Sandbox
 from gitmimo.sandbox.probe import open_sandbox
@@ -192,11 +193,13 @@ class _Home:
             with hold_lock(self.path.with_suffix(".lock")):
                 watcher.start()
                 repository = self._repository()
-                objects = (repository.common_dir / "objects", self._store() / "objects")
                 sandbox = open_sandbox(
                     order.sandbox,
                     hidden=(repository.common_dir, state_home()),
-                    readable=(*objects, *(place for place in map(Path, order.readable) if place.exists())),
+                    readable=(
+                        base_objects(repository, order.base),
+                        *(place for place in map(Path, order.readable) if place.exists()),
+                    ),
                 )
                 yield repository, sandbox, interrupt
         finally:
@@ -226,7 +229,7 @@ class _Home:
             value = getattr(self._order.author, name)
             run_git(["config", f"user.{name}", value], git_dir=place, cwd=place)
         repository = Repository.discover(place, environ={})
-        repository.clean_files_with(file_cleaner({}))  # values that are known are not sent to workers
+        repository.content_check = secret_check({})  # values that are known are not sent to workers
         if self._order.tip != self._order.base:
             self._fetch(repository, self._order.tip_ref, self._order.tip)
         return repository

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from gitmimo import refnames
 from gitmimo.evaluator.bench import Bench
 from gitmimo.evaluator.store import EvidenceStore
-from gitmimo.git import refs
 from gitmimo.records import SessionId
 from gitmimo.workflow.evaluate import SessionEvaluator
 from gitmimo.workflow.workspace import CandidateWorkspace, Place, Surroundings, prepare_place, remove_place
@@ -31,7 +31,7 @@ def test_the_edit_that_changes_least_is_named(
     bench = make_bench({"pkg/__init__.py": "", "pkg/core.py": CODE, "tests/test_core.py": TESTS})
     evaluator = SessionEvaluator(bench, EvidenceStore(tmp_path / "store"), "fix capped")
     session = SessionId("0000000001")
-    branch = refs.branch_ref(refs.candidate_branch(session, 1))
+    branch = refnames.branch_ref(refnames.candidate_branch(session, 1))
     place = Place(session=session, number=1, base=bench.base, branch=branch, directory=tmp_path / "places")
     surroundings = Surroundings(sandbox=bench.sandbox, tests=bench.tests, evaluator=evaluator)
     prepare_place(bench.repository, place, surroundings)

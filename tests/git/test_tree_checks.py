@@ -1,26 +1,25 @@
 import pytest
 
-from gitmimo.git.edit import change_paths
-from gitmimo.git.inspect import find_tree_problems
 from gitmimo.git.objects import FILE, GITLINK, LINK, TREE, Entry
 from gitmimo.git.repository import Repository
-from gitmimo.git.tree import put_files
+from gitmimo.git.tree_checks import find_tree_problems
+from gitmimo.git.trees import edit_tree, write_files
 from gitmimo.records import Oid
 
 CONFLICT = b"<<<<<<< ours\n1\n=======\n2\n>>>>>>> theirs\n"
 
 
 def with_link(repository: Repository, tree: Oid, path: str, target: str) -> Oid:
-    return change_paths(repository, tree, {path: (repository.write_blob(target.encode()), LINK)})
+    return edit_tree(repository, tree, {path: (repository.write_blob(target.encode()), LINK)})
 
 
 def test_an_ordinary_product_has_no_problems(repository: Repository, base: Oid) -> None:
-    tree = put_files(repository, repository.tree_of(base), {"new/ü.py": b"1\n", "a.py": None, "docs/HEAD": b"x"})
+    tree = write_files(repository, repository.tree_of(base), {"new/ü.py": b"1\n", "a.py": None, "docs/HEAD": b"x"})
     assert find_tree_problems(repository, base, with_link(repository, tree, "new/link", "../tests/./test_a.py")) == ()
 
 
 def test_nested_repositories_and_gits_own_names_are_problems(repository: Repository, base: Oid) -> None:
-    tree = change_paths(repository, repository.tree_of(base), {"sub": (base, GITLINK)})
+    tree = edit_tree(repository, repository.tree_of(base), {"sub": (base, GITLINK)})
     assert find_tree_problems(repository, base, tree) == ("a nested repository or moved submodule: `sub`",)
     hidden = repository.write_tree([Entry("config", FILE, repository.write_blob(b"evil"))])
     entries = [*repository.read_tree(repository.tree_of(base)).values(), Entry(".Git", TREE, hidden)]
@@ -51,25 +50,27 @@ def test_links_that_leave_the_tree_are_problems(repository: Repository, base: Oi
 @pytest.mark.parametrize("names", [("HEAD", "objects/x", "refs/y", "config"), ("head", "commondir")])
 def test_a_bare_repository_in_files_is_a_problem(repository: Repository, base: Oid, names: tuple[str, ...]) -> None:
     for top in ("", "sub/"):
-        tree = put_files(repository, repository.tree_of(base), {f"{top}{name}": b"x" for name in names})
+        tree = write_files(repository, repository.tree_of(base), {f"{top}{name}": b"x" for name in names})
         where = top.rstrip("/") or "."
         assert find_tree_problems(repository, base, tree) == (f"the layout of a bare repository: `{where}`",)
 
 
 def test_large_files_are_problems_and_odd_names_are_shown_safely(repository: Repository, base: Oid) -> None:
-    tree = put_files(repository, repository.tree_of(base), {"big\x1b[2J": b"x" * 1001, "a\x1b\n": b"1"})
+    tree = write_files(repository, repository.tree_of(base), {"big\x1b[2J": b"x" * 1001, "a\x1b\n": b"1"})
     found = find_tree_problems(repository, base, tree, max_file_bytes=1000)
     assert found == ("a file has 1001 bytes, more than 1000: `big\\x1b[2J`",)
 
 
 def test_conflict_markers_that_the_product_adds_are_problems(repository: Repository, base: Oid) -> None:
-    tree = put_files(
+    tree = write_files(
         repository, repository.tree_of(base), {"a.py": b"x\n" + CONFLICT, "b.py": CONFLICT.replace(b"\n", b"\r\n")}
     )
     assert find_tree_problems(repository, base, tree) == ("conflict markers: `a.py`", "conflict markers: `b.py`")
-    assert find_tree_problems(repository, tree, put_files(repository, tree, {"a.py": b"y\n" + CONFLICT})) == ()
+    assert find_tree_problems(repository, tree, write_files(repository, tree, {"a.py": b"y\n" + CONFLICT})) == ()
 
 
 def test_headings_and_shifts_are_no_conflict(repository: Repository, base: Oid) -> None:
     text = b"Title\n=======\n\n>>>>>>> quoted\n<<<<<<< shown\n"
-    assert find_tree_problems(repository, base, put_files(repository, repository.tree_of(base), {"a.rst": text})) == ()
+    assert (
+        find_tree_problems(repository, base, write_files(repository, repository.tree_of(base), {"a.rst": text})) == ()
+    )

@@ -1,17 +1,19 @@
-"""What must not be in a product: shapes of trees that git or a person would trip over."""
+"""What must not be in a tree that is to be merged: shapes that git or a person would trip over."""
 
+import os
 import re
 from collections.abc import Iterator
 
-from gitmimo.git.edit import entries_apart, is_git_dir_name
-from gitmimo.git.objects import GITLINK, LINK, TREE, Entry
-from gitmimo.git.patch import added_lines
+from gitmimo.git.diff import added_lines
+from gitmimo.git.objects import GITLINK, LINK, TREE, Entry, is_git_dir_name
 from gitmimo.git.repository import Repository
+from gitmimo.git.trees import diff_entries
 from gitmimo.records import Oid
-from gitmimo.text import escape_controls
+from gitmimo.text import escape_controls, one_line
 
 _MAX_FILE_BYTES = 10 << 20
 _MAX_LINKS = 40
+_MAX_PATH_BYTES = 2048  # the system's limit, less what comes before it
 _CONFLICT = (re.compile(rb"<{7}(?: |\Z)"), re.compile(rb"={7}\Z"), re.compile(rb">{7}(?: |\Z)"))
 
 
@@ -21,11 +23,16 @@ def find_tree_problems(
     """Name each problem that `tree` has and `base` hasn't; empty when there is none.
 
     Covers nested repositories, `.git` in any spelling, bare repositories spelt out as files, links that leave the tree,
-    large files, and conflict markers. Secrets and what the code does are
-    for others. Control characters in names are shown, not sent.
+    large files, paths too long to be checked out, and conflict markers. Secrets and what the code does are for others.
+    Control characters in names are shown, not sent.
     """
     base, tree = repository.tree_of(base), repository.tree_of(tree)
-    changed = list(entries_apart(repository, tree, base))
+    changed = list(diff_entries(repository, tree, base))
+    too_long = [entry for entry in changed if len(os.fsencode(entry.path)) > _MAX_PATH_BYTES]
+    if too_long:  # nobody can check it out, so nothing else about it counts
+        longest = max(too_long, key=lambda entry: len(os.fsencode(entry.path))).path
+        size = len(os.fsencode(longest))
+        return (f"a path of {size} bytes, more than {_MAX_PATH_BYTES}: {_shown(one_line(longest, 61))}",)
     problems = [problem for entry in changed for problem in _of_entry(repository, tree, entry, max_file_bytes)]
     problems += _bare_repositories(repository, tree, changed)
     problems += [f"conflict markers: {_shown(path)}" for path in _with_conflict_markers(repository, base, tree)]

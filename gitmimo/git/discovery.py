@@ -1,13 +1,12 @@
-"""Where a repository and its parts lie: asked of git alone, so that a command that reads no object loads no libgit2."""
+"""Where a repository and its parts lie, asked of git: a command that reads no object needs no libgit2 for it."""
 
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from gitmimo.errors import BareRepository, NotARepository, RepoError
-from gitmimo.git.binary import GitResult, check_git_version, run_git
+from gitmimo.git.run import GitResult, check_git_version, run_git
 
 # Honoured once, on entry: they say which repository the user means
 _ENTRY_NAMES = (
@@ -19,35 +18,35 @@ _ENTRY_NAMES = (
 )
 
 
-class Parts(Protocol):
-    """What a place and an opened repository have in common."""
+@dataclass(kw_only=True, eq=False)
+class RepositoryPaths:
+    """Where a repository's parts lie.
 
-    @property
-    def git_dir(self) -> Path: ...
-    @property
-    def common_dir(self) -> Path: ...
-    @property
-    def work_tree(self) -> Path | None: ...
-    @property
-    def is_bare(self) -> bool: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """One checkout's own directory, the one that all worktrees share, and the checkout, if any."""
+    `git_dir` is the checkout's own directory, `common_dir` the one that all worktrees share, `work_tree` the checkout.
+    """
 
     git_dir: Path
     common_dir: Path
     work_tree: Path | None
-    is_bare: bool
+    is_bare: bool = False
 
     @property
     def state_dir(self) -> Path:
         """Where git-mimo keeps what may vanish; not made here."""
-        return state_dir_of(self.common_dir)
+        return self.common_dir / "mimo"
+
+    def require_work_tree(self) -> Path:
+        """Return the checkout; BareRepository when there is none."""
+        if self.work_tree is not None:
+            return self.work_tree
+        if self.is_bare:
+            raise BareRepository(
+                f"the repository has no checkout: `{self.common_dir}`", hint="run it in a clone or a worktree"
+            )
+        raise BareRepository(f"not inside a checkout but in its git directory: `{self.git_dir}`", hint="cd ..")
 
 
-def find_place(start: Path, *, environ: Mapping[str, str] | None = None) -> Place:
+def find_repository(start: Path, *, environ: Mapping[str, str] | None = None) -> RepositoryPaths:
     """Find the repository that git itself would use in this directory, GIT_DIR and GIT_WORK_TREE included.
 
     NotARepository, GitTooOld, or RepoError with git's own words, for example on unsafe ownership.
@@ -71,7 +70,7 @@ def find_place(start: Path, *, environ: Mapping[str, str] | None = None) -> Plac
     if len(paths) != 2:  # a line feed in a name
         paths = [ask("--git-dir").text, ask("--git-common-dir").text]
     top = ask("--show-toplevel")
-    return Place(
+    return RepositoryPaths(
         git_dir=Path(paths[0]),
         common_dir=Path(paths[1]),
         work_tree=None if top.exit_code else Path(top.text),
@@ -79,24 +78,8 @@ def find_place(start: Path, *, environ: Mapping[str, str] | None = None) -> Plac
     )
 
 
-def require_work_tree(parts: Parts) -> Path:
-    """Return the checkout; BareRepository when there is none."""
-    if parts.work_tree is not None:
-        return parts.work_tree
-    if parts.is_bare:
-        raise BareRepository(
-            f"the repository has no checkout: `{parts.common_dir}`", hint="run it in a clone or a worktree"
-        )
-    raise BareRepository(f"not inside a checkout but in its git directory: `{parts.git_dir}`", hint="cd ..")
-
-
-def state_dir_of(common_dir: Path) -> Path:
-    """Where git-mimo keeps what may vanish; not made here."""
-    return common_dir / "mimo"
-
-
 def _refuse(start: Path, facts: GitResult) -> None:
-    said = facts.stderr.strip()
-    if "not a git repository" in said:
+    reason = facts.stderr.strip()
+    if "not a git repository" in reason:
         raise NotARepository(f"not a git repository: `{start}`", hint="git init")
-    raise RepoError(said.removeprefix("fatal: ") or f"git cannot read the repository: `{start}`")
+    raise RepoError(reason.removeprefix("fatal: ") or f"git cannot read the repository: `{start}`")

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from gitmimo.errors import GitTooOld, RepoError
-from gitmimo.git.binary import (
+from gitmimo.git.repository import Repository
+from gitmimo.git.run import (
     GitFailed,
     check_git_version,
     check_outside_name,
@@ -14,7 +15,6 @@ from gitmimo.git.binary import (
     run_git,
     stream_git,
 )
-from gitmimo.git.repository import Repository
 from gitmimo.records import Oid
 from tests.conftest import GitBuilder
 

@@ -51,10 +51,7 @@ class GitFailed(RepoError):
         lines = [line.strip() for line in stderr.splitlines() if line.strip()]
         said = [line for line in lines if line.startswith(("fatal:", "error:"))] or lines[-3:]
         reason = "; ".join(line.partition(": ")[2] if line.startswith(("fatal:", "error:")) else line for line in said)
-        verb = next(
-            (w for w, before in zip(command, ["", *command], strict=False) if w[:1] != "-" and before != "-c"), ""
-        )
-        super().__init__(f"git {verb} failed: {reason or f'exit code {exit_code}'}", hint=hint)
+        super().__init__(f"git {subcommand_of(command)} failed: {reason or f'exit code {exit_code}'}", hint=hint)
         self.command = tuple(command)
         self.git_exit_code = exit_code
         self.stderr = stderr
@@ -162,6 +159,13 @@ def stream_git(
             errors.seek(0)
             said = errors.read().decode(errors="replace")
             raise GitFailed([os.fspath(arg) for arg in args], exit_code=exit_code, stderr=said)
+
+
+def subcommand_of(words: Sequence[str]) -> str:
+    """Return the subcommand among the words after `git`; empty without one."""
+    with_value = ("-c", "-C", "--git-dir", "--work-tree", "--namespace", "--exec-path", "--config-env")
+    pairs = zip(words, ["", *words], strict=False)
+    return next((word for word, before in pairs if word[:1] != "-" and before not in with_value), "")
 
 
 def check_outside_name(text: str, *, what: str) -> str:

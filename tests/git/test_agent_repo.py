@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gitmimo.git.private import make_private_git
+from gitmimo.git.agent_repo import make_agent_repo
 from gitmimo.git.repository import Repository
 from gitmimo.git.worktree import add_worktree
 from gitmimo.records import Oid
@@ -36,7 +36,7 @@ class Sandbox:
 def sandbox(repository: Repository, base: Oid, tmp_path: Path) -> Sandbox:
     work_tree, private = tmp_path / "state ü/w", tmp_path / "state ü/private"
     add_worktree(repository, work_tree, branch="mimo/s/1", start=base, reason="x")
-    pointer = make_private_git(repository, private, base, work_tree=work_tree)
+    pointer = make_agent_repo(repository, private, base, work_tree=work_tree)
     made = Sandbox(work_tree, private, pointer)
     if shutil.which("bwrap") is None or made("true").returncode:
         pytest.skip("bubblewrap is not allowed here")
@@ -81,7 +81,7 @@ def test_a_shallow_base_works_inside(git: GitBuilder, base: Oid, tmp_path: Path)
     repository = Repository.discover(tmp_path / "shallow")
     head = repository.resolve("HEAD")
     add_worktree(repository, tmp_path / "w", branch="mimo/s/1", start=head, reason="x")
-    make_private_git(repository, tmp_path / "private", head, work_tree=tmp_path / "w")
+    make_agent_repo(repository, tmp_path / "private", head, work_tree=tmp_path / "w")
     done = subprocess.run(
         ["git", f"--git-dir={tmp_path / 'private'}", "log", "--format=%s"], capture_output=True, text=True, check=True
     )
@@ -96,7 +96,7 @@ def test_an_odd_identity_and_path_survive_the_configuration(
     work_tree = tmp_path / 'w "x" #;\\'
     add_worktree(repository, work_tree, branch="mimo/s/1", start=base, reason="x")
     private = tmp_path / "private"
-    make_private_git(repository, private, base, work_tree=work_tree)
+    make_agent_repo(repository, private, base, work_tree=work_tree)
     monkeypatch.delenv("GIT_AUTHOR_NAME")
     config = ["git", "config", "--file", str(private / "config")]
     read = [
@@ -109,8 +109,8 @@ def test_an_odd_identity_and_path_survive_the_configuration(
 def test_making_it_again_starts_from_nothing(repository: Repository, base: Oid, tmp_path: Path) -> None:
     add_worktree(repository, tmp_path / "w", branch="mimo/s/1", start=base, reason="x")
     private = tmp_path / "private"
-    make_private_git(repository, private, base, work_tree=tmp_path / "w")
+    make_agent_repo(repository, private, base, work_tree=tmp_path / "w")
     (private / "hooks").mkdir()
     (private / "hooks/post-checkout").write_text("evil")
-    make_private_git(repository, private, base, work_tree=tmp_path / "w")
+    make_agent_repo(repository, private, base, work_tree=tmp_path / "w")
     assert not (private / "hooks").exists()

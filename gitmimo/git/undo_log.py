@@ -10,13 +10,14 @@ from datetime import UTC, datetime
 import pygit2
 
 from gitmimo.errors import RefMoved, RepoError
-from gitmimo.git.binary import check_outside_name
 from gitmimo.git.commit import write_commit
-from gitmimo.git.edit import empty_tree
-from gitmimo.git.holding import hold_objects
-from gitmimo.git.refs import OPS_PREFIX, delete_ref, list_refs, read_ref, update_ref
+from gitmimo.git.keep_objects import keep_objects
+from gitmimo.git.refs import delete_ref, list_refs, read_ref, update_ref
 from gitmimo.git.repository import Repository
+from gitmimo.git.run import check_outside_name
+from gitmimo.git.trees import empty_tree
 from gitmimo.records import Oid
+from gitmimo.refnames import OPS_PREFIX
 
 _VERSION = 1
 
@@ -54,7 +55,7 @@ def write_operation(repository: Repository, id: str, *, command: str, moves: Seq
     }
     parents = [old for old in dict.fromkeys(move.old for move in moves) if old is not None]
     message = f"mimo: {command}\n\n{json.dumps(data, sort_keys=True)}"
-    with hold_objects(repository):
+    with keep_objects(repository):
         made = write_commit(repository, tree=empty_tree(repository), parents=parents, message=message)
         update_ref(repository, _ref(id), made, expected=None, reason=f"mimo: {command}")
     return made

@@ -1,0 +1,174 @@
+"""A throw-away repository for an agent: git works in its worktree, the real refs, config and hooks are out of reach.
+
+Its objects come from a store that holds what the base reaches and nothing else: no other branch, no dangling object.
+The store is one pack per base, made once; a later base gets hard links to an earlier one's packs and what is new.
+"""
+
+import contextlib
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from gitmimo.errors import RepoError
+from gitmimo.files import remove_tree, write_file
+from gitmimo.git.repository import Repository
+from gitmimo.git.run import run_git
+from gitmimo.locks import hold_lock
+from gitmimo.records import Oid
+
+POINTER_NAME = "pointer"
+_BRANCH = "work"
+_DONE = "complete"  # beside the packs: holds the text of the `shallow` file
+_PACK_SWITCHES = ("--revs", "--window=0", "--delta-base-offset", "--missing=allow-any", "-q")  # no search for deltas
+_LARGE_BYTES = 1 << 30  # of packs; from here on a store holds the latest history only
+_LATEST = 500  # commits
+
+
+def make_agent_repo(
+    repository: Repository,
+    directory: Path,
+    commit: Oid,
+    *,
+    work_tree: Path,
+    checked_out: Path | None = None,
+    is_at_commit: bool = False,
+) -> Path:
+    """Make a repository in `directory` whose only branch stands at the commit and whose files lie in `work_tree`.
+
+    Objects are borrowed from `base_objects`, which a sandbox should show read-only; what the agent commits lands here.
+    Returns the pointer file to bind, read-only, over the worktree's `.git`. Nothing here is trusted afterwards.
+
+    `checked_out` is the index of the checkout of these files, which spares reading them all again; with `is_at_commit`
+    it is that commit's.
+    """
+    objects = fill_base_objects(repository, commit)
+    remove_tree(directory)
+    for name in ("objects/info", "objects/pack", "refs/heads", "refs/tags", "info"):
+        (directory / name).mkdir(parents=True)
+    ident = repository.author_ident()
+    config = {
+        "core.repositoryFormatVersion": "0",
+        "core.bare": "false",
+        "core.worktree": str(work_tree),
+        "core.logAllRefUpdates": "true",
+        "gc.auto": "0",
+        "maintenance.auto": "false",
+        "user.name": ident.name,
+        "user.email": ident.email,
+    }
+    (directory / "config").write_text(_format_config(config))
+    (directory / "HEAD").write_text(f"ref: refs/heads/{_BRANCH}\n")
+    (directory / "refs/heads" / _BRANCH).write_text(f"{commit}\n")
+    (directory / "objects/info/alternates").write_text(f"{objects}\n")
+    (directory / "info/exclude").write_bytes(repository.user_rules.ignore)
+    shallow = (objects / _DONE).read_text()
+    if shallow:
+        (directory / "shallow").write_text(shallow)
+    _make_index(repository, directory, commit, work_tree, None if is_at_commit else commit, checked_out)
+    pointer = directory / POINTER_NAME
+    pointer.write_text(f"gitdir: {directory}\n")
+    return pointer
+
+
+def base_objects(repository: Repository, base: Oid) -> Path:
+    """Return the directory with what the base reaches, laid out as an object store; made empty where absent.
+
+    It stays the same directory when it is filled, so that it can be shown to a sandbox before.
+    """
+    directory = stores_directory(repository) / base
+    (directory / "pack").mkdir(parents=True, exist_ok=True)
+    return directory
+
+
+def stores_directory(repository: Repository) -> Path:
+    """Where the stores of all bases lie, by commit id; each may vanish when no session uses it."""
+    return repository.state_dir / "base-objects"
+
+
+def fill_base_objects(repository: Repository, base: Oid) -> Path:
+    """Fill the base's store unless it is complete, and return it. RepoError when the disk is full.
+
+    Of a repository with more than a gigabyte of packs only the latest commits come in, as in a shallow clone.
+    """
+    directory = base_objects(repository, base)
+    done = directory / _DONE
+    if not done.exists():
+        with hold_lock(stores_directory(repository) / ".lock", wait_s=600):
+            if not done.exists():
+                shallow = _shallow_commits(repository, base)
+                try:
+                    _write_packs(repository, base, directory, shallow)
+                    write_file(done, "".join(f"{oid}\n" for oid in shallow), mode=0o644)
+                except OSError as exc:
+                    raise RepoError(f"cannot write the objects of a base: {exc.strerror}: `{directory}`") from exc
+    with contextlib.suppress(OSError):
+        os.utime(done)  # in use
+    return directory
+
+
+def _write_packs(repository: Repository, base: Oid, directory: Path, shallow: tuple[Oid, ...]) -> None:
+    earlier = None if shallow else _find_earlier(repository, base)
+    with tempfile.TemporaryDirectory(dir=directory.parent, prefix=".new-") as scratch:
+        if earlier is not None:
+            for path in (earlier / "pack").iterdir():
+                _link(path, Path(scratch) / path.name)
+        lines = [base, *([f"^{earlier.name}"] if earlier is not None else ()), *(f"--shallow {oid}" for oid in shallow)]
+        wanted = "".join(f"{line}\n" for line in reversed(lines)).encode()
+        repository.run("pack-objects", *_PACK_SWITCHES, Path(scratch) / "pack", input=wanted)
+        for path in sorted(Path(scratch).iterdir(), key=lambda path: path.suffix == ".idx"):  # git looks for the index
+            path.replace(directory / "pack" / path.name)
+
+
+def _find_earlier(repository: Repository, base: Oid) -> Path | None:
+    """Return the complete store of an ancestor, the latest one used; None without one."""
+    found = [path.parent for path in stores_directory(repository).glob(f"*/{_DONE}") if not path.stat().st_size]
+    for directory in sorted(found, key=lambda path: (path / _DONE).stat().st_mtime, reverse=True)[:5]:
+        if not repository.run("merge-base", "--is-ancestor", directory.name, base, check=False).exit_code:
+            return directory
+    return None
+
+
+def _link(path: Path, target: Path) -> None:
+    try:
+        target.hardlink_to(path)
+    except OSError:  # no links here
+        shutil.copyfile(path, target)
+
+
+def _shallow_commits(repository: Repository, base: Oid) -> tuple[Oid, ...]:
+    """Return the commits whose parents stay out of the store."""
+    if repository.is_shallow:
+        return tuple(Oid(line) for line in (repository.common_dir / "shallow").read_text().split())
+    if sum(path.stat().st_size for path in (repository.common_dir / "objects/pack").glob("*.pack")) < _LARGE_BYTES:
+        return ()
+    listed = repository.run("rev-list", "--parents", f"--max-count={_LATEST}", base).text.splitlines()
+    parents = {line.split()[0]: line.split()[1:] for line in listed}
+    return tuple(Oid(oid) for oid, above in parents.items() if any(parent not in parents for parent in above))
+
+
+def _make_index(
+    repository: Repository, directory: Path, commit: Oid, work_tree: Path, load: Oid | None, checked_out: Path | None
+) -> None:
+    """Make the index, which says how each file looked, so that the agent's first `git status` needn't read them all."""
+
+    def git(*args: str, check: bool = True) -> None:
+        run_git(args, git_dir=directory, work_tree=work_tree, cwd=work_tree, check=check)
+
+    if checked_out is not None and checked_out.is_file():
+        shutil.copyfile(checked_out, directory / "index")
+        if load is not None:
+            git("read-tree", "--reset", load)
+        return
+    git("read-tree", commit)
+    switches = repository.user_rules.filter_switches(repository.filters_of(commit))
+    git(*switches, "update-index", "-q", "--refresh", check=False)
+
+
+def _format_config(values: dict[str, str]) -> str:
+    lines = []
+    for key, value in values.items():
+        section, _, name = key.partition(".")
+        quoted = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+        lines.append(f'[{section}]\n\t{name} = "{quoted}"\n')
+    return "".join(lines)

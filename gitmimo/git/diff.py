@@ -1,0 +1,171 @@
+"""Diffs: facts, text, and the lines of each file."""
+
+import io
+import itertools
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from unidiff.patch import PatchSet
+
+from gitmimo.evidence import DiffFacts, FileChange
+from gitmimo.git.repository import Repository
+from gitmimo.git.run import stream_git
+from gitmimo.records import Oid
+
+_DIFF = ("diff-tree", "-r", "-M", "--no-color", "--no-ext-diff", "--no-textconv", "--ignore-submodules=none")
+_LITERAL = ("--literal-pathspecs",)
+_SECTION = b"diff --git "
+_LARGEST_SECTION = 32 << 20  # bytes of one file's diff; a larger one would take gigabytes to parse
+
+
+class DiffLine(NamedTuple):
+    """One line of a hunk, without its line end. A line number is 0 where the side doesn't have the line.
+
+    `mark` is `+`, `-`, a space, `@` for a hunk's head, with the first lines and its section, or `\\` for git's remark.
+    """
+
+    mark: str
+    old: int
+    new: int
+    text: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """One file's part of a diff. `remarks` are git's words about modes, renames and binary content."""
+
+    lines: tuple[DiffLine, ...] = ()
+    remarks: tuple[bytes, ...] = ()
+    is_too_large: bool = False  # then it was not parsed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddedLine:
+    """One line that a diff adds, without its line end, at its number in the new file."""
+
+    path: str
+    number: int
+    text: bytes
+
+
+def diff_facts(repository: Repository, old: Oid, new: Oid) -> DiffFacts:
+    """Return the changed paths with their counts of lines, renames found as git finds them."""
+    listed = repository.run(*_DIFF, "-z", "--raw", "--numstat", *_trees(repository, old, new)).stdout
+    fields = iter(os.fsdecode(listed).split("\0"))
+    raw: dict[str, tuple[str, str]] = {}
+    counts: dict[str, tuple[int, int, bool]] = {}
+    for field in fields:
+        if field.startswith(":"):
+            status = field.rpartition(" ")[2][0]
+            old_path = next(fields) if status in "RC" else ""
+            raw[next(fields)] = (status, old_path)
+        elif field:
+            added, removed, path = field.split("\t", 2)
+            if not path:
+                next(fields)
+                path = next(fields)
+            counts[path] = (0, 0, True) if added == "-" else (int(added), int(removed), False)
+    return DiffFacts(
+        files=tuple(
+            FileChange(path=path, status=status, old_path=old_path, added=added, removed=removed, is_binary=is_binary)
+            for path, (status, old_path) in raw.items()
+            for added, removed, is_binary in [counts.get(path, (0, 0, False))]
+        )
+    )
+
+
+def diff_text(
+    repository: Repository, old: Oid, new: Oid, *, paths: Sequence[str] = (), context: int = 3, binary: bool = False
+) -> bytes:
+    """Return the diff as git prints it, paths with control characters quoted. With `binary` it can be applied."""
+    args = [*_LITERAL, *_DIFF, *_patch_options(context), *(["--binary", "--full-index"] if binary else [])]
+    return repository.run(*args, *_trees(repository, old, new), "--", *paths).stdout
+
+
+def diff_chunks(
+    repository: Repository, old: Oid, new: Oid, *, paths: Sequence[str] = (), context: int = 3
+) -> Iterator[bytes]:
+    """Yield the lines of `diff_text` as git finds them: for diffs that may be too large to hold."""
+    args = [*_LITERAL, *_DIFF, *_patch_options(context), *_trees(repository, old, new), "--", *paths]
+    return stream_git(args, cwd=repository.common_dir, git_dir=repository.git_dir, env=repository.keeper_environment)
+
+
+def added_lines(repository: Repository, old: Oid, new: Oid, *, paths: Sequence[str] = ()) -> Iterator[AddedLine]:
+    """Yield the lines that the diff adds, file by file, one file in memory at a time.
+
+    Binary files have none, nor has a file whose diff is larger than 32 MiB.
+    """
+    for path, section in file_sections(repository, old, new, paths=paths, context=0):
+        for line in section.lines:
+            if line.mark == "+":
+                yield AddedLine(path=path, number=line.new, text=line.text)
+
+
+def file_sections(
+    repository: Repository, old: Oid, new: Oid, *, paths: Sequence[str] = (), context: int = 3
+) -> Iterator[tuple[str, Section]]:
+    """Yield each changed file's path and section, in git's order; a file that turns into a link has two sections."""
+    names = _names_in_order(repository, old, new, paths)
+    for section in parse_sections(diff_chunks(repository, old, new, paths=paths, context=context)):
+        yield next(names), section
+
+
+def parse_sections(lines: Iterable[bytes]) -> Iterator[Section]:
+    """Parse the lines of a diff, line ends included; what comes before the first file is passed over."""
+    size = 0
+    section: list[bytes] | None = None
+    for line in itertools.chain(lines, [_SECTION]):
+        if not line.startswith(_SECTION):
+            size += len(line)
+            if section is not None and size <= _LARGEST_SECTION:
+                section.append(line)
+            continue
+        if section is not None:
+            yield _parse_section(section) if size <= _LARGEST_SECTION else Section(is_too_large=True)
+        section, size = [], 0
+
+
+def _trees(repository: Repository, old: Oid, new: Oid) -> tuple[Oid, Oid]:
+    return repository.tree_of(old), repository.tree_of(new)
+
+
+def _patch_options(context: int) -> tuple[str, ...]:
+    return "-p", f"-U{context}", "--src-prefix=a/", "--dst-prefix=b/", "--submodule=short"
+
+
+def _names_in_order(repository: Repository, old: Oid, new: Oid, paths: Sequence[str]) -> Iterator[str]:
+    """Yield the name of each section of a patch, as the patch itself quotes odd names.
+
+    Both go through the files in the same order; a file that turns into a link, or back, has two sections.
+    """
+    listed = repository.run(*_LITERAL, *_DIFF, "-z", "--raw", *_trees(repository, old, new), "--", *paths).stdout
+    fields = iter(os.fsdecode(listed).split("\0"))
+    for field in fields:
+        if not field.startswith(":"):
+            continue
+        status = field.rpartition(" ")[2][0]
+        if status in "RC":
+            next(fields)
+        name = next(fields)
+        yield name
+        if status == "T":
+            yield name
+
+
+def _parse_section(lines: list[bytes]) -> Section:
+    start = next((at for at, line in enumerate(lines) if line.startswith(b"@@ ")), len(lines))
+    names = (b"index ", b"--- ", b"+++ ")
+    remarks = tuple(line.removesuffix(b"\n") for line in lines[:start] if not line.startswith(names))
+    if start == len(lines):
+        return Section(remarks=remarks)
+    # latin-1 keeps every byte, and lines end at line feeds only; the file's name is known from elsewhere
+    body = "--- a/x\n+++ b/x\n" + b"".join(lines[start:]).decode("latin-1")
+    found = []
+    for hunk in PatchSet(io.StringIO(body, newline="\n"))[0]:
+        found.append(DiffLine("@", hunk.source_start, hunk.target_start, hunk.section_header.encode("latin-1")))
+        for line in hunk:
+            text = line.value.encode("latin-1").removesuffix(b"\n")
+            found.append(DiffLine(line.line_type, line.source_line_no or 0, line.target_line_no or 0, text))
+    return Section(lines=tuple(found), remarks=remarks)
