@@ -18,6 +18,7 @@ from gitmimo.evaluator.probe import HANG_AFTER_S
 from gitmimo.evaluator.probes import hang_guard_path
 from gitmimo.git import agent_repo, diff, refs, snapshot, worktree
 from gitmimo.git.repository import Repository
+from gitmimo.git.trees import write_files
 from gitmimo.records import CommandResult, Oid, SessionId
 from gitmimo.sandbox.base import CommandSpec, Limits, Sandbox
 from gitmimo.sandbox.policy import program_places
@@ -190,7 +191,7 @@ class CandidateWorkspace:
             return None
         base = self._base_tree()
         trees = [
-            tree.put_files(self._repository, base, {path: text.encode() for path, text in change.items()})
+            write_files(self._repository, base, {path: text.encode() for path, text in change.items()})
             for change in changes
         ]
         report = evaluator.compare_trees(trees)
