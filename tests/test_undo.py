@@ -1,4 +1,4 @@
-"""What a command moved is taken back, again and again, and merges survive being killed."""
+"""What the last command moved is taken back, what is older by its name, and merges survive being killed."""
 
 import shutil
 from pathlib import Path
@@ -87,7 +87,7 @@ def test_several_operations_are_undone_from_the_newest_on(git: GitBuilder) -> No
     assert [operation.command for operation in undoable(repository)] == ["two", "one"]
     undo(repository)
     assert git("rev-parse", "mimo/x") == first
-    undo(repository)
+    undo(repository, id=undoable(repository)[0].id)
     assert git("branch", "--list", "mimo/x") == ""
     with pytest.raises(UsageError, match="nothing is left"):
         undo(repository)

@@ -45,6 +45,8 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "log": ("git mimo log", "git mimo log 2 --full", "git mimo log 13ibqe2j1p --commits -p"),
     "review": ("git mimo review", "git mimo review 13ibqe2j1p --html review.html"),
     "merge": ("git mimo merge", "git mimo merge 13ibqe2j1p 2 --into develop"),
+    "apply": ("git mimo apply -p", "git mimo apply 13ibqe2j1p 2 src/"),
+    "drop": ("git mimo drop 13ibqe2j1p",),
     "serve": ("git mimo serve --open",),
     "pr": ("git mimo pr --body", "git mimo pr 13ibqe2j1p --into main"),
     "revise": ("git mimo revise --comments gh", "git mimo revise 13ibqe2j1p --comments review.txt"),

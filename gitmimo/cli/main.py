@@ -38,7 +38,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "reject": ("pr", "record that a result is not wanted, and why"),
     "why": ("blame", "say where a line came from: session, step, model, evidence"),
     "bisect": ("blame", "find the step that broke a test"),
+    "drop": ("sessions", "forget a session, its branches and its steps"),
     "gc": ("gc", "remove what dead and old sessions left"),
+    "apply": ("apply", "take a result's changes into the files of the checkout"),
     "undo": ("merge", "take back what the last command moved"),
     "memory": ("memory", "notes that later sessions should know"),
     "dream": ("dream", "turn sessions and changes into notes and skills"),
@@ -59,9 +61,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
 SECTIONS: dict[str, tuple[str, ...]] = {
     "Set up": ("demo", "doctor", "init", "config", "models", "trust"),
     "Solve a task": ("start", "chat", "status", "list", "show", "attach", "stop", "resume"),
-    "Review and merge": ("review", "diff", "log", "merge", "undo", "pr", "revise", "reject"),
+    "Review and merge": ("review", "diff", "log", "merge", "apply", "undo", "pr", "revise", "reject"),
     "Learn": ("dream", "memory", "skill"),
-    "Look back": ("why", "bisect", "cost", "serve", "gc"),
+    "Look back": ("why", "bisect", "cost", "serve", "drop", "gc"),
     "Connect": ("ci", "mcp", "completion", "help"),
 }
 HIDDEN = frozenset({"hook"})  # what only scripts call

@@ -52,10 +52,10 @@ def merge_command(session: str | None, number: int | None, into: str | None, san
 @click.option("--checkout", is_flag=True, help="Take the files of a clean checkout along.")
 @json_option
 def undo_command(operation: str | None, only_list: bool, checkout: bool, as_json: bool) -> int:
-    """Restore refs to what they were before the last git-mimo command that moved any; again and again.
+    """Restore refs to what they were before the last git-mimo command that moved any.
 
-    Nothing moves when somebody committed on top since: then a revert is the way, and the hint says which. OPERATION
-    names one of `--list`.
+    What is older is taken back by its name, OPERATION, one of `--list`. Nothing moves when somebody committed on top
+    since: then a revert is the way, and the hint says which.
     """
     from gitmimo.codec import to_json
     from gitmimo.refnames import short_name

@@ -30,10 +30,10 @@ def pr_command(session: str | None, remote: str, into: str | None, tool: str, on
     Without gh or glab git's own request is printed, to be sent by mail. Nothing is ever marked as ready.
     """
     from gitmimo.workflow.history import find_session, read_session
-    from gitmimo.workflow.pull_request import describe, open_pull_request
+    from gitmimo.workflow.pull_request import describe, open_pull_request, revised_session
 
     repository = open_repository()
-    result = read_session(repository, find_session(repository, session)).result
+    result = revised_session(repository, read_session(repository, find_session(repository, session)).result)
     if only_body:
         render.out_raw(describe(repository, result)[1])
         return 0
@@ -78,7 +78,7 @@ def pr_command(session: str | None, remote: str, into: str | None, tool: str, on
 @sandbox_option
 @json_option
 def revise_command(session: str | None, comments: str, as_json: bool, **flags: Any) -> int:
-    """Work review comments in: new candidates start from the result branch and their winner moves it on.
+    """Work review comments in: new candidates start from the result branch, and a settled winner moves it on.
 
     Comments come from a file, from stdin, from the pull request by gh, or from `git mimo serve` (local).
     """

@@ -42,8 +42,8 @@ def diff_command(words: tuple[str, ...]) -> int:
     What follows is git's: `--stat`, `-w`, `--word-diff`, `--name-only`, and paths.
     """
     repository = open_repository()
-    result, number, rest = _target(repository, words)
-    old, new = _ends(result, number)
+    result, number, rest = target_of(repository, words)
+    old, new = ends_of(result, number)
     options = [word for word in rest if word.startswith("-")]
     refused = next((word for word in options if word.startswith(("--output", "--ext-diff", "--textconv"))), None)
     if refused:
@@ -69,7 +69,7 @@ def log_command(session: str | None, number: int | None, full: bool, oneline: bo
     found, number = split_target(repository, session, number)
     result = read_session(repository, found).result
     if commits or patch:
-        old, new = _ends(result, number)
+        old, new = ends_of(result, number)
         flags = ["-p", "--no-ext-diff", "--no-textconv"] if patch else []
         order = ["--reverse"] if number is not None else []
         page(_git_text(repository, ["log", "--no-color", "--no-notes", *flags, *order, f"{old}..{new}"]))
@@ -105,12 +105,12 @@ def review_command(session: str | None, page_path: Path | None, open_it: bool, a
     columns = shutil.get_terminal_size((100, 0)).columns if sys.stdout.isatty() else 100
     text = "\n".join(escape_controls(line) for line in _summary(result, min(columns, 100))) + "\n\n"
     if result.result_commit or result.winner:
-        text += _diff_text(repository, *_ends(result, None), "--stat", "-p")
+        text += _diff_text(repository, *ends_of(result, None), "--stat", "-p")
     page(text)
     return 0
 
 
-def _target(repository: Repository, words: Sequence[str]) -> tuple[SessionResult, int | None, list[str]]:
+def target_of(repository: Repository, words: Sequence[str]) -> tuple[SessionResult, int | None, list[str]]:
     """The session and the candidate that lead a command line, and the words that are left."""
     from gitmimo.workflow.history import find_session, read_session
 
@@ -136,7 +136,7 @@ def _review_json(repository: Repository, result: SessionResult) -> dict[str, obj
 
     diff = ""
     if result.result_commit or (result.winner and result.winner.commit):
-        flags = ["diff", "--no-ext-diff", "--no-textconv", "-M", "--no-color", *_ends(result, None)]
+        flags = ["diff", "--no-ext-diff", "--no-textconv", "-M", "--no-color", *ends_of(result, None)]
         raw = run_git(["--no-pager", *flags, "--", ".", ":(exclude).mimo"], cwd=repository.require_work_tree()).stdout
         diff = raw.decode("utf-8", "replace")
     return {**result_json(result), "schema": "git-mimo/review/1", "diff": diff}
@@ -261,7 +261,8 @@ def _chosen(result: SessionResult, number: int | None) -> CandidateResult:
     raise UsageError(f"session {result.session} has no candidate {number}")
 
 
-def _ends(result: SessionResult, number: int | None) -> tuple[str, str]:
+def ends_of(result: SessionResult, number: int | None) -> tuple[str, str]:
+    """The two commits between which a session, or a candidate of it, made its change."""
     if number is None and result.result_commit:
         return result.base, result.result_commit
     commit = _chosen(result, number).commit

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gitmimo.results import SessionResult
     from gitmimo.workflow.progress import Interrupt
 
+_ONE_KEYPRESS_S = 0.5
 _EXIT_CODES = {"passed": 0, "failed": 1, "unsettled": 2, "budget": 3, "error": 128, "interrupted": 130}
 
 
@@ -185,6 +186,7 @@ class signals:  # noqa: N801  a context that reads as a state
     def __init__(self, interrupt: Interrupt) -> None:
         self._interrupt = interrupt
         self._old: dict[int, Any] = {}
+        self._asked_at = 0.0
 
     def __enter__(self) -> None:
         import signal
@@ -200,12 +202,17 @@ class signals:  # noqa: N801  a context that reads as a state
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
         import signal
+        import time
 
         from gitmimo.records import StopReason
 
+        now = time.monotonic()
+        if self._asked_at and now - self._asked_at < _ONE_KEYPRESS_S:
+            return  # `git` passes the signal on that the terminal sent to both
         if self._interrupt.is_set():
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
+        self._asked_at = now
         self._interrupt.request(StopReason.INTERRUPTED)
         render.say("stopping; what the candidates made is kept (again: exit at once)")
 

@@ -36,6 +36,7 @@ class SessionState:
     is_closed: bool = True  # whether its process came to an end by itself
     merging: Oid | None = None  # what was about to be merged, and is not known to have been
     picked: int | None = None  # the candidate that a person merged instead of the verdict's
+    rejected: str = ""  # why a person does not want the result
     settings: Mapping[str, Any] = field(default_factory=dict)  # the configuration it was started with
 
 
@@ -206,6 +207,8 @@ def _fold(session: SessionId, entries: Sequence[Entry]) -> SessionState:
                 candidates[found.number] = found
             case "merged" if not entry.done and state is not None:
                 state = replace(state, merging=Oid(entry.data["commit"]))
+            case "rejected" if state is not None:
+                state = replace(state, rejected=entry.data["reason"])
             case "picked" if state is not None:
                 state = replace(state, picked=entry.data["candidate"])
             case "session" | "landed" | "merged" if entry.done and state is not None:

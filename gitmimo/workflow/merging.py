@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gitmimo.config import Config
-from gitmimo.errors import NeedsPerson, UsageError
+from gitmimo.errors import JournalError, NeedsPerson, UsageError
 from gitmimo.evidence import Evidence
 from gitmimo.git import refs
 from gitmimo.git.keep_objects import keep_objects
@@ -18,7 +18,7 @@ from gitmimo.workflow import land
 from gitmimo.workflow.evaluate import SessionEvaluator, open_evaluator
 from gitmimo.workflow.evidence_notes import Outcome
 from gitmimo.workflow.evidence_search import record_outcome
-from gitmimo.workflow.history import sessions_directory
+from gitmimo.workflow.history import read_session, sessions_directory
 from gitmimo.workflow.progress import Observer, Progress
 from gitmimo.workflow.session_branches import drop_branches
 
@@ -71,6 +71,7 @@ def merge_session(
         keep_objects(repository),
     ):
         mend_cut_off_merge(repository, path)
+        _require_not_rejected(repository, result)
         tip = _tip_to_merge(repository, config, result, number, journal)
         observe(Progress(number=0, phase="merge", text=branch))
 
@@ -97,6 +98,16 @@ def merge_session(
         _note_choice(repository, result, number, landing.commit, journal)
         drop_branches(repository, result, landing.commit)
         return landing
+
+
+def _require_not_rejected(repository: Repository, result: SessionResult) -> None:
+    with contextlib.suppress(JournalError):
+        reason = read_session(repository, result.session).rejected
+        if reason:
+            raise NeedsPerson(
+                f"session {result.session} was rejected: {reason}",
+                hint=f"git merge {result.result_branch}   # by hand, if you changed your mind",
+            )
 
 
 def _note_choice(

@@ -9,7 +9,7 @@ from gitmimo.config import Config
 from gitmimo.errors import ConfigError, NoModel
 from gitmimo.git.repository import Repository
 from gitmimo.llm.budget import BudgetLimits, LimitUsage
-from gitmimo.llm.ledger import Account, Ledger
+from gitmimo.llm.ledger import Account, Ledger, Totals
 from gitmimo.llm.local import LocalSettings
 from gitmimo.llm.metered import meter_model, require_price
 from gitmimo.llm.model import Model, RemoteModel
@@ -55,6 +55,10 @@ class ModelPool:
         }.values():
             model.close()
         self.ledger.close()
+
+    def spent(self) -> Totals:
+        """Everything that this session has used so far: candidates, plans, reviews."""
+        return self.ledger.total(self.session)
 
     def metered(self, number: int, phase: str) -> Model:
         """The model of a candidate (its rung of the ladder, else spread over candidates) or of a phase, metered."""

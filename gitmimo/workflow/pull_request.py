@@ -13,15 +13,18 @@ from gitmimo import refnames
 from gitmimo.config import Config
 from gitmimo.errors import NeedsPerson, RepoError, UsageError
 from gitmimo.git import refs
+from gitmimo.git.diff import diff_facts
 from gitmimo.git.repository import Repository
 from gitmimo.git.run import GitFailed, clean_environment
 from gitmimo.journal import Journal
 from gitmimo.mimo_dir import without_mimo
 from gitmimo.records import Oid, utc_now
-from gitmimo.results import SessionResult
+from gitmimo.results import SessionResult, SessionStatus
 from gitmimo.workflow.evidence_notes import Outcome, trees_of
 from gitmimo.workflow.evidence_search import add_patch, find_evidence, record_outcome
-from gitmimo.workflow.history import sessions_directory
+from gitmimo.workflow.history import read_all, sessions_directory
+from gitmimo.workflow.land import with_landing
+from gitmimo.workflow.merging import merge_session
 from gitmimo.workflow.progress import Interrupt, Observer
 from gitmimo.workflow.pull_request_body import write_body, write_title
 from gitmimo.workflow.start import start_session
@@ -60,7 +63,8 @@ def result_tip(repository: Repository, result: SessionResult) -> Oid:
 def describe(repository: Repository, result: SessionResult) -> tuple[str, str]:
     """Return the pull request's title and body."""
     tip = result_tip(repository, result)
-    return write_title(result), write_body(result, changed_since=not is_tested(repository, tip))
+    files = diff_facts(repository, repository.tree_of(result.base), repository.tree_of(tip))
+    return write_title(result), write_body(result, files, changed_since=not is_tested(repository, tip))
 
 
 def is_tested(repository: Repository, tip: Oid) -> bool:
@@ -143,10 +147,11 @@ def revise(
 ) -> SessionResult:
     """Start a session from the result branch whose task is the old one and what reviewers said of its result.
 
-    Merging it moves the result branch on. What reviewers say is data: it stands quoted in the task.
+    A settled winner moves the result branch on, and with it the pull request. What reviewers say is data: it stands
+    quoted in the task.
     """
     tip = result_tip(repository, result)
-    return start_session(
+    revised = start_session(
         repository,
         config,
         revision_task(result.task, comments),
@@ -156,6 +161,22 @@ def revise(
         base=tip,
         target_branch=result.result_branch,
     )
+    if revised.status is not SessionStatus.PASSED or revised.merged:
+        return revised
+    merge_session(repository, config, revised, observe=observe)
+    return with_landing(revised)
+
+
+def revised_session(repository: Repository, result: SessionResult) -> SessionResult:
+    """The session whose pull request a revision moves on: the first of the chain; a session itself where it is none."""
+    by_branch = {state.result.result_branch: state.result for state in read_all(repository)}
+    seen = {result.session}
+    while (first := by_branch.get(result.target_branch)) is not None and first.result_branch:
+        if first.session in seen:
+            break
+        seen.add(first.session)
+        result = first
+    return result
 
 
 def revision_task(task: str, comments: str) -> str:

@@ -3,20 +3,26 @@
 import re
 
 from gitmimo.evaluator.suspicion import REVIEW
-from gitmimo.evidence import Evidence, Outcome
+from gitmimo.evidence import DiffFacts, Evidence, Outcome
+from gitmimo.format import counted, seconds, tokens, usd
 from gitmimo.results import CandidateResult, SessionResult
 from gitmimo.text import escape_controls, one_line
+from gitmimo.workflow.differences import differences_of
 
 MAX_CHARACTERS = 40_000
 _MARKS = {Outcome.PASS: "pass", Outcome.FAIL: "**fail**", Outcome.UNKNOWN: "**unknown**", Outcome.SKIPPED: "–"}
 
 
-def write_body(result: SessionResult, *, changed_since: bool = False) -> str:
-    """Write Markdown. Text of the task, models and critics is quoted, shown visibly and can't address anybody."""
-    winner = next((c for c in result.candidates if result.verdict and c.number == result.verdict.winner), None)
+def write_body(result: SessionResult, branch: DiffFacts, *, changed_since: bool = False) -> str:
+    """Write Markdown about what `branch` changes.
+
+    Text of the task, models and critics is quoted, shown visibly and can't address anybody.
+    """
+    winner = result.winner
     parts = [
+        _behaviour(result),
         "## Task\n\n" + _quote(result.task, 6_000),
-        "## What was done\n\n" + _done(winner) if winner else "",
+        "## What was done\n\n" + _done(winner, branch) if winner else "",
         "## Look at first\n\n" + _look_at(result, winner, changed_since=changed_since),
         "## Verdict\n\n" + _table(result),
         "## Cost\n\n" + _cost(result),
@@ -28,8 +34,7 @@ def write_body(result: SessionResult, *, changed_since: bool = False) -> str:
 
 def write_title(result: SessionResult) -> str:
     """The winner's title of its change, else the task's first line; short enough for a title."""
-    number = result.verdict.winner if result.verdict else None
-    winner = next((each for each in result.candidates if each.number == number), None)
+    winner = result.winner
     if winner is not None and winner.title.strip():
         return one_line(escape_controls(winner.title), 72)
     first = next((line.strip() for line in escape_controls(result.task).splitlines() if line.strip()), "change")
@@ -59,17 +64,27 @@ def _quote(text: str, limit: int) -> str:
     return quoted if len(quoted) <= limit else quoted[:limit] + " …"
 
 
-def _done(winner: CandidateResult) -> str:
+def _behaviour(result: SessionResult) -> str:
+    """What behaves differently, before anything else; nothing where nothing was compared."""
+    found = differences_of(result)
+    if found is None:
+        return ""
+    lines = [
+        f"- {code(line.call)}: {code(line.before, 100)} → {code(line.after, 100)} ({line.kind})" for line in found.lines
+    ]
+    return "## What behaves differently\n\n" + "\n".join([*lines, *([""] if lines else []), plain(found.count)])
+
+
+def _done(winner: CandidateResult, branch: DiffFacts) -> str:
     lines = []
     if winner.summary.strip():
         lines.append(plain(winner.summary, 1_500))
     if winner.approach.strip():
         lines.append(f"Approach: {plain(winner.approach, 600)}")
-    if winner.evidence:
-        diff = winner.evidence.diff
-        files = [f"- {code(change.path)} +{change.added} −{change.removed}" for change in diff.files[:30]]
-        more = [f"- and {len(diff.files) - 30} more files"] if len(diff.files) > 30 else []
-        lines.append(f"{len(diff.files)} files, +{diff.added} −{diff.removed}:\n\n" + "\n".join(files + more))
+    files = [f"- {code(change.path)} +{change.added} −{change.removed}" for change in branch.files[:30]]
+    more = [f"- and {counted(len(branch.files) - 30, 'more file')}"] if len(branch.files) > 30 else []
+    total = f"{counted(len(branch.files), 'file')}, +{branch.added} −{branch.removed}"
+    lines.append(f"{total}:\n\n" + "\n".join(files + more))
     return "\n\n".join(lines)
 
 
@@ -102,7 +117,7 @@ def _files_of(candidate: CandidateResult) -> dict[str, str]:
 
 def _table(result: SessionResult) -> str:
     gates = list(dict.fromkeys(g.name for c in result.candidates if c.evidence for g in c.evidence.gates))
-    heads = ["", "model", *gates, "tests", "mended", "diff"]
+    heads = ["", "model", *gates, "tests", "fixed", "diff"]
     lines = [f"| {' | '.join(plain(head) for head in heads)} |", f"|{'---|' * len(heads)}"]
     winner = result.verdict.winner if result.verdict else None
     for candidate in result.candidates:
@@ -128,8 +143,8 @@ def _table(result: SessionResult) -> str:
 
 def _cost(result: SessionResult) -> str:
     return (
-        f"${result.cost_usd:.4f}, {result.usage.total:,} tokens in {result.llm_calls} model calls, "
-        f"{result.seconds:.0f} s, {len(result.candidates)} candidates."
+        f"{usd(result.cost_usd)}, {tokens(result.usage.total)} tokens in {counted(result.llm_calls, 'model call')}, "
+        f"{seconds(result.seconds)}, {counted(len(result.candidates), 'candidate')}."
     )
 
 

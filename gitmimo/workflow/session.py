@@ -358,7 +358,15 @@ class SessionRunner:
         return replace(self._closing(opening), status=status, message=message)
 
     def _closing(self, opening: SessionResult) -> SessionResult:
-        return close(opening, self._results, seconds=time.monotonic() - self._started)
+        """The session as it stands; what it used counts plans and reviews too, which no candidate made."""
+        closed = close(opening, self._results, seconds=time.monotonic() - self._started)
+        spent = self.models.spent()
+        return replace(
+            closed,
+            usage=max(closed.usage, spent.usage, key=lambda usage: usage.total),
+            cost_usd=max(closed.cost_usd, spent.usd),
+            llm_calls=max(closed.llm_calls, spent.calls),
+        )
 
 
 def _fails_tests(evidence: Evidence) -> bool:

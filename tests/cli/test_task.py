@@ -83,8 +83,8 @@ def test_the_editor_is_the_one_that_git_would_use(
     assert read_task(repository, ["#", "is", "kept"], None, edit=False) == "# is kept"
 
 
-def on_a_terminal(words: list[str], cwd: Path, env: Mapping[str, str]) -> str:
-    """What a command writes to a terminal of 24 lines."""
+def on_a_terminal(words: list[str], cwd: Path, env: Mapping[str, str], typed: str = "") -> str:
+    """What a command writes to a terminal on which this is typed."""
     parent, child = pty.openpty()
     root = Path(__file__).parents[2]
     process = subprocess.Popen(
@@ -92,6 +92,7 @@ def on_a_terminal(words: list[str], cwd: Path, env: Mapping[str, str]) -> str:
         cwd=cwd, env={**os.environ, "PYTHONPATH": str(root), **env}, stdin=child, stdout=child, stderr=child,
     )  # fmt: skip
     os.close(child)
+    os.write(parent, typed.encode())
     seen = b""
     while True:
         try:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from gitmimo.errors import UsageError
+from gitmimo.evidence import DiffFacts
 from gitmimo.git.repository import Repository
 from gitmimo.results import SessionResult
 from gitmimo.workflow.evidence_notes import outcomes_by_session
@@ -31,7 +32,7 @@ def _made(git: GitBuilder, **options: object) -> SessionResult:
 
 
 def test_the_body_says_what_a_reviewer_asks(git: GitBuilder) -> None:
-    body = write_body(_made(git, task="Fix add\n\nIt subtracts."))
+    body = write_body(_made(git, task="Fix add\n\nIt subtracts."), DiffFacts())
     for part in (
         "## Task",
         "> Fix add",
@@ -46,7 +47,7 @@ def test_the_body_says_what_a_reviewer_asks(git: GitBuilder) -> None:
 
 
 def test_text_of_others_addresses_nobody_and_draws_nothing(git: GitBuilder) -> None:
-    body = write_body(_made(git, task=f"Fix {NASTY}\n\n```\n# not a heading"))
+    body = write_body(_made(git, task=f"Fix {NASTY}\n\n```\n# not a heading"), DiffFacts())
     outside = body.split("```sh")[0]
     assert "@team" not in body
     assert "http://" not in outside
@@ -102,7 +103,7 @@ def remote(git: GitBuilder, tmp_path: Path) -> Path:
 
 
 def _start(git: GitBuilder, server: ScriptedServer, command: str, *arguments: str, text: str) -> Said:
-    server.scripts["m"] = [writes({"calc.py": text}, "add adds")] * 3
+    server.scripts["m"] = lambda _: writes({"calc.py": text}, "add adds")
     return mimo(
         *(command, *arguments, "--model", "m", "--base-url", server.base_url, "--candidates", "1", "--json"),
         *("--critic", "none", "--sandbox", "none", "--max-tokens", "1000000"),
@@ -143,16 +144,16 @@ def test_from_task_to_squash_merge_and_why(
     assert "note: confirmed" in judged.out
 
     comments = tmp_path / "comments.txt"
-    comments.write_text("ada: say in the docstring that it adds two numbers\n")
-    better = RIGHT.replace("Return the sum", "Return the sum of two numbers")
+    comments.write_text("ada: name the sum before you return it\n")
+    better = RIGHT.replace("    return a + b", "    total = a + b\n    return total")
     revised = _start(git, llm_server, "revise", "--comments", str(comments), text=better)
-    assert revised.code == 0, revised.err
+    assert revised.code == 0, revised.out
     assert revised.json["base"] == started.json["result_commit"]
-    merged = mimo("merge", "--sandbox", "none", cwd=git.path)
-    assert merged.code == 0, merged.err
     assert git("rev-parse", branch) == revised.json["result_commit"]
     assert git("rev-parse", "main") == git("rev-parse", "origin/main")
-    assert mimo("pr", started.json["session"], cwd=git.path).code == 0
+    again = mimo("pr", "--json", cwd=git.path)
+    assert (again.code, again.json["branch"]) == (0, branch), "the same pull request moves on"
+    assert git("ls-remote", str(remote)).count("refs/heads/mimo/") == 1
 
     server = _clone(remote, tmp_path / "server")
     server.commit({"other.txt": "meanwhile\n"})

@@ -82,6 +82,7 @@ SHAPES: Mapping[str, tuple[str, tuple[str, ...], tuple[Any, ...]]] = {
         ("bisect",),
         ({"candidate": int, "test": str | None, "step": int | None, "commit": Oid | None, "judged": int | None},),
     ),
+    "drop/1": ("a session that was forgotten", ("drop",), ({"session": SessionId, "refs": [str]},)),
     "gc/1": (
         "what was removed, or would be",
         ("gc",),

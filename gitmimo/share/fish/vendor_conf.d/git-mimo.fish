@@ -141,7 +141,9 @@ __mimo_words () {
 		\'reject	record that a result is not wanted, and why\' \\
 		\'why	say where a line came from: session, step, model, evidence\' \\
 		\'bisect	find the step that broke a test\' \\
+		\'drop	forget a session, its branches and its steps\' \\
 		\'gc	remove what dead and old sessions left\' \\
+		\'apply	take a result’s changes into the files of the checkout\' \\
 		\'undo	take back what the last command moved\' \\
 		\'memory	notes that later sessions should know\' \\
 		\'dream	turn sessions and changes into notes and skills\' \\
@@ -343,10 +345,17 @@ __mimo_options () {
 		\'--sandbox	Where commands and tests run\' \\
 		\'--json	Print one JSON object on stdout\' \\
 		\'--help	Show the help and end\' ;;
+	\'drop\') printf \'%s\\n\' \\
+		\'--yes	Without asking, also where its result was not merged\' \\
+		\'--json	Print one JSON object on stdout\' \\
+		\'--help	Show the help and end\' ;;
 	\'gc\') printf \'%s\\n\' \\
 		\'--dry-run	Only say what would go\' \\
 		\'--expire	Also forget steps, journals and caches older than this\' \\
 		\'--json	Print one JSON object on stdout\' \\
+		\'--help	Show the help and end\' ;;
+	\'apply\') printf \'%s\\n\' \\
+		\'--patch	Ask for each hunk\' \\
 		\'--help	Show the help and end\' ;;
 	\'undo\') printf \'%s\\n\' \\
 		\'--list	List what can be undone, newest first\' \\
@@ -603,10 +612,17 @@ __mimo_kind () {
 	\'bisect --json\') kind=flag ;;
 	\'bisect 1\') kind=sessions ;;
 	\'bisect 2\') kind=candidates ;;
+	\'drop -h\'|\'drop --help\') kind=flag ;;
+	\'drop -y\'|\'drop --yes\') kind=flag ;;
+	\'drop --json\') kind=flag ;;
+	\'drop 1\') kind=sessions ;;
 	\'gc -h\'|\'gc --help\') kind=flag ;;
 	\'gc -n\'|\'gc --dry-run\') kind=flag ;;
 	\'gc --expire\') kind= ;;
 	\'gc --json\') kind=flag ;;
+	\'apply -h\'|\'apply --help\') kind=flag ;;
+	\'apply -p\'|\'apply --patch\') kind=flag ;;
+	\'apply \'[0-9]*) kind= ;;
 	\'undo -h\'|\'undo --help\') kind=flag ;;
 	\'undo --list\') kind=flag ;;
 	\'undo --checkout\') kind=flag ;;
