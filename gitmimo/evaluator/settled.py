@@ -21,39 +21,10 @@ _BROAD = 3  # answers changed beside what was asked for, and at least a tenth of
 _MANY_VOTES = 3  # two against one are right too seldom
 _MOST_SAME = 20  # inputs without any difference that make a change one of form only
 _MOST_INPUTS = 3
-_CODE = frozenset(
-    [
-        ".py",
-        ".pyx",
-        ".js",
-        ".mjs",
-        ".cjs",
-        ".jsx",
-        ".ts",
-        ".tsx",
-        ".go",
-        ".rs",
-        ".java",
-        ".kt",
-        ".scala",
-        ".groovy",
-        ".c",
-        ".h",
-        ".cc",
-        ".cpp",
-        ".hpp",
-        ".cs",
-        ".rb",
-        ".php",
-        ".sh",
-        ".pl",
-        ".ex",
-        ".exs",
-        ".swift",
-        ".lua",
-        ".sql",
-    ]
-)
+_CODE = frozenset((
+    ".py", ".pyx", ".js", ".mjs", ".cjs", ".jsx", ".ts", ".tsx", ".go", ".rs", ".java", ".kt", ".scala", ".groovy",
+    ".c", ".h", ".cc", ".cpp", ".hpp", ".cs", ".rb", ".php", ".sh", ".pl", ".ex", ".exs", ".swift", ".lua", ".sql",
+))  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

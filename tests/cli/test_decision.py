@@ -1,0 +1,123 @@
+"""What a session accepts, compares and lands, from the command line, over the real HTTP path."""
+
+import json
+from collections.abc import Mapping
+
+import pytest
+
+from tests.conftest import GitBuilder
+from tests.project import BUGGY, PROJECT, RIGHT, WRONG, mimo, writes
+from tests.scripted_server import Answer, Request, ScriptedServer
+
+THIN = "from calc import add\n\n\ndef test_sum():\n    assert add(2, 3) == 5\n\n\ndef test_zero():\n    assert add(0, 0) == 0\n"
+FIVE = BUGGY.replace("return a - b", "return 5 if a else a + b")
+OWN = "from calc import add\n\n\ndef test_more():\n    assert add(1, 1) == 2\n    assert add(-3, 1) == -2\n"
+ANSWER = '    return a + b\n    """Nothing else."""\n'
+
+
+@pytest.fixture
+def thin(git: GitBuilder, llm_server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> GitBuilder:
+    """The project with a single call that shows what is right."""
+    monkeypatch.setenv("OPENAI_API_BASE", llm_server.base_url)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test-0123456789")
+    monkeypatch.setenv("GIT_MIMO_MAX_TOKENS", "1000000")
+    monkeypatch.setenv("GIT_MIMO_CRITIC", "none")
+    git.commit({**PROJECT, "tests/test_calc.py": THIN}, "calc: sums")
+    return git
+
+
+def start(project: GitBuilder, *arguments: str, task: str = "add ergibt die Differenz"):
+    said = mimo("start", "--task", task, "--json", *arguments, cwd=project.path)
+    assert said.out.startswith("{"), said.err
+    return said, json.loads(said.out)
+
+
+def always(files: Mapping[str, str]) -> Answer:
+    """An answer that is given as often as it is asked for."""
+    answer = writes(files)
+    return Answer(tool_calls=answer.tool_calls, repeat=True)
+
+
+def failed_gates(candidate: Mapping[str, object]) -> list[str]:
+    return [g["name"] for g in candidate["evidence"]["gates"] if g["outcome"] not in ("pass", "skipped")]  # type: ignore[index]
+
+
+def test_task_for_a_test_lands_the_test(thin: GitBuilder, llm_server: ScriptedServer) -> None:
+    thin.commit({"calc.py": RIGHT}, "calc: right")
+    llm_server.scripts["m"] = [always({"tests/test_more.py": OWN})]
+    said, result = start(thin, "-m", "openai/m", task="Add a test of negative numbers")
+    assert said.code == 0, said.err
+    branch = result["result_branch"]
+    assert thin("show", f"{branch}:tests/test_more.py") == OWN.rstrip("\n")
+    assert thin("diff", "--name-only", "main", branch) == "tests/test_more.py"
+
+
+def test_comment_fixes_nothing_in_whatever_language(thin: GitBuilder, llm_server: ScriptedServer) -> None:
+    llm_server.scripts["m"] = [always({"calc.py": BUGGY + "# Summe\n"})]
+    said, result = start(thin, "-m", "openai/m", "-n", "1", task="加法函数应该返回两数之和")
+    assert said.code == 1, said.err
+    assert (result["status"], failed_gates(result["candidates"][0])) == ("failed", ["accept"])
+
+
+def test_reasons_go_back_to_the_candidate_once(thin: GitBuilder, llm_server: ScriptedServer) -> None:
+    llm_server.scripts["m"] = [writes({"calc.py": WRONG}), always({"calc.py": RIGHT})]
+    said, result = start(thin, "-m", "openai/m", "-n", "1", "--trust-tests")
+    assert said.code == 0, said.err
+    assert len(result["candidates"]) == 1
+    told = json.dumps(llm_server.requests[-1].messages)
+    assert "refused" in told
+    assert "none of the tests that failed on base passes" in told
+
+
+def test_one_candidate_that_one_call_shows_right_needs_a_person(thin: GitBuilder, llm_server: ScriptedServer) -> None:
+    llm_server.scripts["m"] = [always({"calc.py": RIGHT})]
+    base = thin("rev-parse", "main")
+    said, result = start(thin, "-m", "openai/m", "-n", "1", "--merge")
+    assert said.code == 2, said.err
+    assert (result["status"], result["merged"], result["winner"]) == ("unsettled", False, 1)
+    assert result["message"].startswith("needs a person: ")
+    assert result["verdict"]["inputs"]
+    assert thin("rev-parse", "main") == base
+    assert thin("rev-parse", result["result_branch"])
+    shown = mimo("show", cwd=thin.path)
+    assert "needs a person" in shown.out
+
+
+def test_second_candidate_that_does_the_same_settles_it(thin: GitBuilder, llm_server: ScriptedServer) -> None:
+    other = RIGHT.replace("return a + b", "total = b + a\n    return total")
+    llm_server.scripts["a"] = [always({"calc.py": RIGHT})]
+    llm_server.scripts["b"] = [always({"calc.py": other})]
+    said, result = start(thin, "-m", "openai/a", "-m", "openai/b", "--merge")
+    assert said.code == 0, said.err
+    assert (result["status"], result["merged"], len(result["candidates"])) == ("passed", True, 2)
+    assert result["verdict"]["ranking"][0]["votes"] == 2
+
+
+def test_hard_coded_answer_does_not_beat_the_right_fix_with_its_tests(
+    thin: GitBuilder, llm_server: ScriptedServer
+) -> None:
+    llm_server.scripts["a"] = [always({"calc.py": FIVE})]
+    llm_server.scripts["b"] = [always({"calc.py": RIGHT, "tests/test_more.py": OWN})]
+    said, result = start(thin, "-m", "openai/a", "-m", "openai/b", "-n", "2", "--fanout", "all")
+    assert result["winner"] == 2, result["verdict"]
+    assert said.code == 2
+    assert any("candidate 1" in line and "candidate 2" in line for line in result["verdict"]["inputs"])
+
+
+def test_critic_that_rejects_the_first_lets_the_next_one_try(thin: GitBuilder, llm_server: ScriptedServer) -> None:
+    def critic(request: Request) -> Answer:
+        text = str(request.messages[-1]["content"])
+        if "VERDICT" in text:
+            return Answer(
+                text="REMARK calc.py: five is no sum\nVERDICT: REJECT" if "return 5" in text else "VERDICT: ACCEPT"
+            )
+        return Answer(text="BETTER: TIE" if "BETTER" in text else "1. it adds two numbers, any two numbers")
+
+    llm_server.scripts["a"] = [always({"calc.py": FIVE})]
+    llm_server.scripts["b"] = [always({"calc.py": RIGHT})]
+    llm_server.scripts["c"] = critic
+    said, result = start(thin, "-m", "openai/a", "-m", "openai/b", "--critic", "openai/c")
+    assert said.code == 0, said.err
+    assert (result["status"], result["winner"]) == ("passed", 2)
+    told = json.dumps([request.messages for request in llm_server.requests if request.model == "b"])
+    assert "five is no sum" in told
