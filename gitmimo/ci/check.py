@@ -7,10 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from gitmimo.behaviour import BehaviourReport
 from gitmimo.config import Config
 from gitmimo.errors import RepoError, UsageError
 from gitmimo.evaluator.store import EvidenceStore
-from gitmimo.evidence import Evidence
+from gitmimo.evaluator.verdict import decide
+from gitmimo.evidence import CandidateFacts, Evidence
 from gitmimo.git.commit import read_trailers
 from gitmimo.git.repository import Repository
 from gitmimo.mimo_dir import without_mimo
@@ -52,7 +54,10 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CiReport:
-    """What was found about one commit. `evidence` is None when nothing changed outside `.mimo/`."""
+    """What was found about one commit. `evidence` is None when nothing changed outside `.mimo/`.
+
+    `doubts` are why a person has to decide about a session's result; about other branches a person has decided.
+    """
 
     commit: Oid
     base: Oid
@@ -62,6 +67,13 @@ class CiReport:
     differences: tuple[str, ...] = ()
     note_required: bool = False
     recorded: bool = False
+    doubts: tuple[str, ...] = ()
+    behaviour: BehaviourReport | None = None
+
+    @property
+    def needs_person(self) -> bool:
+        """Whether all that a machine can say is good, and a person has to decide."""
+        return self.passed and bool(self.doubts)
 
     @property
     def passed(self) -> bool:
@@ -118,7 +130,7 @@ def check_commit(
     session = note.session if note else _session_of(repository, base, commit)
     if product == without_mimo(repository, repository.tree_of(base)):
         return CiReport(commit=commit, base=base, evidence=None, note_state=NoteState.NONE, session=session)
-    evidence = _measure(repository, config, commit, base, observe=observe, cancelled=cancelled)
+    evidence, behaviour = _measure(repository, config, commit, base, observe=observe, cancelled=cancelled)
     differences: tuple[str, ...] = ()
     if note is not None:
         state, differences = compare(note.evidence, evidence)
@@ -134,6 +146,8 @@ def check_commit(
         differences=differences,
         note_required=note_required,
         recorded=recorded,
+        doubts=_doubts(config, evidence, behaviour, note, state) if session is not None else (),
+        behaviour=behaviour,
     )
 
 
@@ -190,7 +204,7 @@ def _measure(
     *,
     observe: Callable[[str], None],
     cancelled: Callable[[], bool] | None,
-) -> Evidence:
+) -> tuple[Evidence, BehaviourReport | None]:
     task = _task_of(repository, base, commit)
     prepared = open_evaluator(repository, config, base, new_session_id(), task_text=task, cancelled=cancelled)
     with tempfile.TemporaryDirectory(prefix="mimo-ci-") as nowhere:
@@ -199,9 +213,26 @@ def _measure(
             observe(f"running the tests of base {base[:12]} twice")
             observe(f"base: {judge.measure_base()}")
             observe(f"judging {commit[:12]}")
-            return judge.evaluate(commit)
+            evidence = judge.evaluate(commit)
+            return evidence, judge.compare({1: evidence}) if evidence.passed else None
         finally:
             judge.close()
+
+
+def _doubts(
+    config: Config,
+    evidence: Evidence,
+    behaviour: BehaviourReport | None,
+    note: EvidenceNote | None,
+    state: NoteState,
+) -> tuple[str, ...]:
+    """Why a person has to decide: what the session's confirmed verdict says, else what was measured now."""
+    if not evidence.passed:
+        return ()
+    trusts = bool(config["trustTests"])
+    if note is not None and note.verdict is not None and state is NoteState.CONFIRMED and not trusts:
+        return note.verdict.doubts
+    return decide([CandidateFacts(number=1, evidence=evidence)], behaviour=behaviour, trust_tests=trusts).doubts
 
 
 def _messages(repository: Repository, base: Oid, commit: Oid) -> list[str]:
@@ -258,6 +289,9 @@ def _findings(report: CiReport) -> list[Finding]:
     for gate in evidence.failed_gates:
         message = f"gate {gate.name}: {gate.detail or gate.outcome.value}"
         found.append(Finding(rule=f"gate/{gate.name.replace(' ', '-')}", level=Level.ERROR, message=message))
+    found += [
+        Finding(rule="needs-person", level=Level.WARNING, message=f"needs a person: {doubt}") for doubt in report.doubts
+    ]
     for kind, names in (("broken", evidence.broken_ids), ("missing", evidence.missing_ids)):
         said = "passed on base and fails now" if kind == "broken" else "passed on base and is gone"
         found += [

@@ -17,7 +17,7 @@ _SARIF = {Level.ERROR: "error", Level.WARNING: "warning", Level.NOTICE: "note"}
 
 def as_text(report: CiReport) -> str:
     """Lines for a person."""
-    lines = [f"{'passed' if report.passed else 'failed'}: {report.commit[:12]}, judged from base {report.base[:12]}"]
+    lines = [f"{verdict_word(report)}: {report.commit[:12]}, judged from base {report.base[:12]}"]
     evidence = report.evidence
     if evidence is not None:
         lines += [
@@ -30,11 +30,19 @@ def as_text(report: CiReport) -> str:
     return "\n".join(lines) + "\n"
 
 
+def verdict_word(report: CiReport) -> str:
+    """The outcome in the words of `start`."""
+    return "needs a person" if report.needs_person else "passed" if report.passed else "failed"
+
+
 def as_json(report: CiReport) -> str:
     """One versioned object on one line."""
     value = {
         "schema": "git-mimo/ci/1",
         "passed": report.passed,
+        "needs_person": report.needs_person,
+        "doubts": list(report.doubts),
+        "behaviour": to_json(report.behaviour),
         "commit": report.commit,
         "base": report.base,
         "session": report.session,
@@ -60,7 +68,7 @@ def as_github(report: CiReport) -> str:
 
 def as_markdown(report: CiReport) -> str:
     """A summary for a job's page or a comment."""
-    lines = [f"### git-mimo: {'passed' if report.passed else 'failed'}", "", _cell(_summary(report)), ""]
+    lines = [f"### git-mimo: {verdict_word(report)}", "", _cell(_summary(report)), ""]
     if report.evidence is not None:
         lines += ["| gate | outcome | detail |", "|---|---|---|"]
         lines += [

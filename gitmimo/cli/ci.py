@@ -48,7 +48,8 @@ def ci_command(
 ) -> int:
     """Judge REV (HEAD) again: base plus product in a fresh tree, protected files and commands from the base.
 
-    Then compare with the note. Exit 0: passed. 1: a gate failed, or the note is contradicted.
+    Then compare with the note. Exit 0: passed. 1: a gate failed, or the note is contradicted. 2: a
+    session's result that a person has to decide about.
     """
     from gitmimo.ci.check import check_commit, find_base
     from gitmimo.ci.formats import as_markdown
@@ -75,7 +76,7 @@ def ci_command(
         with Path(summary).open("a", encoding="utf-8") as file:
             file.write(as_markdown(report))
     render.out_raw(FORMATS[form](report))
-    return 0 if report.passed else 1
+    return 2 if report.needs_person else 0 if report.passed else 1
 
 
 def _config_of_base(repository: Repository, base: Oid, flags: dict[str, object]) -> Config:

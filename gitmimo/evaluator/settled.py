@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 from gitmimo.behaviour import BehaviourReport, ProductBehaviour
 from gitmimo.evaluator.suspicion import REVIEW, needs_review
 from gitmimo.evidence import CriticOpinion, Evidence
+from gitmimo.format import counted
 from gitmimo.records import Oid
 
 FEW_CALLS = 4
@@ -160,5 +161,7 @@ def _thin(evidence: Evidence, behaviour: BehaviourReport | None, found: ProductB
         return
     elif behaviour.fixed_calls < FEW_CALLS:
         count = behaviour.fixed_calls
-        what = f"only {count} calls of fixed tests show" if count else "no test that failed before shows"
+        what = (
+            f"only {counted(count, 'call')} of the fixed tests shows" if count else "no test that failed before shows"
+        )
         yield f"{what} what is right, {alone}"

@@ -9,7 +9,10 @@ from tests.conftest import GitBuilder
 from tests.project import BUGGY, PROJECT, RIGHT, WRONG, mimo, writes
 from tests.scripted_server import Answer, Request, ScriptedServer
 
-THIN = "from calc import add\n\n\ndef test_sum():\n    assert add(2, 3) == 5\n\n\ndef test_zero():\n    assert add(0, 0) == 0\n"
+THIN = (
+    "from calc import add\n\n\ndef test_sum():\n    assert add(2, 3) == 5\n\n\n"
+    "def test_zero():\n    assert add(0, 0) == 0\n"
+)
 FIVE = BUGGY.replace("return a - b", "return 5 if a else a + b")
 OWN = "from calc import add\n\n\ndef test_more():\n    assert add(1, 1) == 2\n    assert add(-3, 1) == -2\n"
 ANSWER = '    return a + b\n    """Nothing else."""\n'
@@ -60,7 +63,8 @@ def test_comment_fixes_nothing_in_whatever_language(thin: GitBuilder, llm_server
 
 
 def test_reasons_go_back_to_the_candidate_once(thin: GitBuilder, llm_server: ScriptedServer) -> None:
-    llm_server.scripts["m"] = [writes({"calc.py": WRONG}), always({"calc.py": RIGHT})]
+    insists = Answer(tool_calls=(("finish", json.dumps({"summary": "done"})),))
+    llm_server.scripts["m"] = [writes({"calc.py": WRONG}), insists, always({"calc.py": RIGHT})]
     said, result = start(thin, "-m", "openai/m", "-n", "1", "--trust-tests")
     assert said.code == 0, said.err
     assert len(result["candidates"]) == 1
@@ -80,7 +84,7 @@ def test_one_candidate_that_one_call_shows_right_needs_a_person(thin: GitBuilder
     assert thin("rev-parse", "main") == base
     assert thin("rev-parse", result["result_branch"])
     shown = mimo("show", cwd=thin.path)
-    assert "needs a person" in shown.out
+    assert "look at: only 1 call" in shown.out
 
 
 def test_second_candidate_that_does_the_same_settles_it(thin: GitBuilder, llm_server: ScriptedServer) -> None:

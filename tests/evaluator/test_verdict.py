@@ -199,7 +199,7 @@ ONE = [facts(1, fixed=1)]
     ("behaviour", "doubt"),
     [
         (report(product(1)), ""),
-        (report(product(1), fixed_calls=1), "only 1 calls of fixed tests show what is right"),
+        (report(product(1), fixed_calls=1), "only 1 call of the fixed tests shows what is right"),
         (report(product(1), fixed_calls=0), "no test that failed before shows what is right"),
         (report(product(1, changed=0), fixed_calls=0), ""),
         (report(product(1, dirty=1)), "it changes its arguments on 1 inputs"),

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from gitmimo.behaviour import BehaviourReport
 from gitmimo.ci.check import Finding, NoteState
 from gitmimo.evidence import Evidence, Verdict
 from gitmimo.git.undo_log import Operation
@@ -142,7 +143,8 @@ SHAPES: Mapping[str, tuple[str, tuple[str, ...], tuple[Any, ...]]] = {
     "ci/1": (
         "a branch judged again",
         ("ci",),
-        ({"passed": bool, "commit": Oid, "base": Oid, "session": SessionId | None, "note": NoteState,
+        ({"passed": bool, "needs_person": bool, "doubts": [str], "behaviour": BehaviourReport | None,
+          "commit": Oid, "base": Oid, "session": SessionId | None, "note": NoteState,
           "differences": [str], "recorded": bool, "findings": [Finding], "evidence": Evidence | None},),
     ),
 }  # fmt: skip
