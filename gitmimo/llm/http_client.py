@@ -1,6 +1,7 @@
 """Direct client of OpenAI-compatible servers and of Ollama: one streamed chat completion over a kept connection."""
 
 import json
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -59,6 +60,14 @@ class Endpoint:
         url = urlsplit(self.base_url)
         if url.scheme not in ("http", "https") or not url.hostname:
             raise ConfigError(f"not an address of a model server: `{self.base_url}`", hint="begin it with http://")
+
+
+def import_connection() -> "type[Connection]":
+    """Import httpx, which takes 80 ms, without its own command line, which would load rich and pygments too."""
+    sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
+    from gitmimo.llm.connection import Connection
+
+    return Connection
 
 
 class HttpBackend:
@@ -148,11 +157,9 @@ class HttpBackend:
             raise truncated_reply(self.endpoint.name, str(exc)) from exc
 
     def _connection(self) -> "Connection":
-        from gitmimo.llm.connection import Connection  # httpx takes a tenth of a second to import
-
         with self._lock:
             if self._kept is None:
-                self._kept = Connection(self.endpoint.base_url)
+                self._kept = import_connection()(self.endpoint.base_url)
             return self._kept
 
     def _failure(self, response: "Response") -> AttemptFailed:

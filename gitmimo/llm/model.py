@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gitmimo.cancel import NEVER, Cancelled, CancelToken
+from gitmimo.llm.failures import RetryPolicy, call_with_retries
 from gitmimo.llm.prices import Price
-from gitmimo.llm.retry import RetryPolicy, call_with_retries
 from gitmimo.records import Message, Reply, Tool, Usage
 
 DEFAULT_WINDOW = 32_768  # tokens, where nobody says

@@ -2,7 +2,7 @@
 
 import enum
 import functools
-import importlib
+import re
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -10,19 +10,21 @@ from typing import Any
 
 from gitmimo.errors import ConfigError, NoKey, NoModel, UnknownModel
 from gitmimo.llm.deadline import Timeouts
-from gitmimo.llm.http_client import Endpoint, HttpBackend, OllamaBackend
+from gitmimo.llm.failures import RetryPolicy
+from gitmimo.llm.http_client import Endpoint, HttpBackend, OllamaBackend, import_connection
 from gitmimo.llm.litellm_client import LitellmBackend, import_litellm
 from gitmimo.llm.local import LocalBackend, LocalSettings
 from gitmimo.llm.model import DEFAULT_OUTPUT, DEFAULT_WINDOW, Backend, ModelInfo, RemoteModel
 from gitmimo.llm.prices import ModelFacts, Price, facts_of
 from gitmimo.llm.providers import PROVIDERS, Provider, bare_model, find_provider, provider_of
-from gitmimo.llm.retry import RetryPolicy
-from gitmimo.llm.server_report import ServerReport, read_report
 
 _OLLAMA_WINDOW = 16_384
 _MOST_OUTPUT = 32_768  # of one reply, whatever the model could write: a budget reserves it for every call
 _SMALL_PARAMETERS = 8.5e9
 _SMALL_FILE_BYTES = 6e9
+_WINDOW_FIELDS = ("max_model_len", "context_length", "context_window", "max_context_length", "n_ctx")
+_SIZE = re.compile(r"([\d.]+) ?([KMBT])\Z", re.I)
+_FACTORS = {"K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
 _NO_KEY_PROVIDERS = ("bedrock", "vertex_ai", "sagemaker", "azure")  # they sign in their own ways, litellm knows
 
 
@@ -90,14 +92,10 @@ def uses_litellm(name: str, settings: Settings) -> bool:
 
 def warm_up(name: str, settings: Settings) -> threading.Thread:
     """Import in the background what the first call needs; starting the local server would slow the base tests."""
-    load = import_litellm if uses_litellm(name, settings) else _import_connection
+    load: Callable[[], object] = import_litellm if uses_litellm(name, settings) else import_connection
     thread = threading.Thread(target=load, name="warm-up", daemon=True)
     thread.start()
     return thread
-
-
-def _import_connection() -> None:
-    importlib.import_module("gitmimo.llm.connection")
 
 
 def _full_name(name: str) -> str:
@@ -124,7 +122,7 @@ def _describe(name: str, backend: Backend, facts: ModelFacts, settings: Settings
         )
     set_window = _setting(settings.windows, name) or 0
     is_known = bool(set_window or facts.window) and not name.startswith("ollama/")
-    report = ServerReport() if is_known or not isinstance(backend, HttpBackend) else read_report(backend)
+    report = _ServerReport() if is_known or not isinstance(backend, HttpBackend) else _read_report(backend)
     window = set_window or facts.window or report.window or 0
     if isinstance(backend, OllamaBackend):
         window = backend.window  # what each request asks for
@@ -207,3 +205,47 @@ def _base_url(known: Provider | None, settings: Settings) -> str:
     if settings.base_url:
         return settings.base_url
     return (_custom_url(known, settings) or known.base_url) if known is not None and known.base_url else ""
+
+
+# --- what a server says of its model ---
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ServerReport:
+    """Window in tokens, number of parameters, function calls; zero and None where the server says nothing."""
+
+    window: int = 0
+    parameters: float = 0.0
+    supports_tools: bool | None = None
+
+
+def _read_report(backend: HttpBackend) -> _ServerReport:
+    """Ask the server: its list of models (vLLM, SGLang, llama.cpp, LM Studio, OpenRouter), or Ollama's `show`."""
+    model = backend.endpoint.model
+    if isinstance(backend, OllamaBackend):
+        shown = backend.fetch("/api/show", {"model": model})
+        can = shown.get("capabilities")
+        return _ServerReport(
+            parameters=_parameters(_mapping(shown.get("details")).get("parameter_size")),
+            supports_tools="tools" in can if isinstance(can, list) else None,
+        )
+    listed = backend.fetch("/models").get("data")
+    entries = [entry for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []
+    own = next((entry for entry in entries if entry.get("id") == model), entries[0] if len(entries) == 1 else {})
+    meta = _mapping(own.get("meta"))
+    window = next((value for name in _WINDOW_FIELDS if (value := own.get(name) or meta.get(name))), 0)
+    return _ServerReport(
+        window=window if isinstance(window, int) and window > 0 else 0, parameters=_parameters(meta.get("n_params"))
+    )
+
+
+def _parameters(value: Any) -> float:
+    """A number of parameters, written as a number or as in `7.6B`."""
+    if isinstance(value, (int, float)):
+        return float(value)
+    match = _SIZE.match(str(value or ""))
+    return float(match[1]) * _FACTORS[match[2].upper()] if match else 0.0
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}

@@ -8,9 +8,9 @@ import pytest
 
 from gitmimo.errors import BadReply, ContextOverflow, NoKey, NoRoute, RateLimited, UnknownModel, WrongKey
 from gitmimo.llm.deadline import Timeouts
+from gitmimo.llm.failures import RetryPolicy
 from gitmimo.llm.local import LocalSettings
 from gitmimo.llm.model import ChatRequest, RemoteModel
-from gitmimo.llm.retry import RetryPolicy
 from gitmimo.llm.routing import Settings, open_model
 from gitmimo.records import Message, Tool, ToolCall
 from tests.llm.asking import ask

@@ -17,12 +17,12 @@ import pytest
 from gitmimo.errors import BadReply, LimitReached, MimoError, RateLimited, UnknownPrice
 from gitmimo.llm.budget import NANO, BudgetLimits, Decision, Estimate, LimitUsage, Scope, Unit, decide
 from gitmimo.llm.deadline import Timeouts
+from gitmimo.llm.failures import RetryPolicy
 from gitmimo.llm.http_client import Endpoint, HttpBackend
 from gitmimo.llm.ledger import Account, Ledger, Reservation, RetryLater
 from gitmimo.llm.metered import meter_model
 from gitmimo.llm.model import ModelInfo, RemoteModel
 from gitmimo.llm.prices import FREE, Price
-from gitmimo.llm.retry import RetryPolicy
 from gitmimo.processes import is_alive, process_name
 from gitmimo.records import Message, Usage
 from tests.llm.asking import ask

