@@ -57,9 +57,7 @@ def shorten_reasoning(reasoning: str) -> str:
     return json.dumps({"reasoning_content": "[left out]"}) if "reasoning_content" in value else ""
 
 
-def request_body(
-    request: ChatRequest, *, model: str, left_out: Collection[str], extra: Mapping[str, Any], reasoning: bool
-) -> dict[str, Any]:
+def request_body(request: ChatRequest, *, model: str, left_out: Collection[str], reasoning: bool) -> dict[str, Any]:
     """The request. What changes from call to call comes last, so that the bytes before it repeat.
 
     `left_out` names optional fields that this server has refused; without `max_tokens` its newer name is used.
@@ -77,7 +75,6 @@ def request_body(
         "max_completion_tokens" if "max_tokens" in left_out else "max_tokens": request.output_limit,
     }
     body.update((name, value) for name, value in optional.items() if value is not None and name not in left_out)
-    body.update(extra)
     return body
 
 

@@ -1,11 +1,12 @@
 """Direct client of OpenAI-compatible servers and of Ollama: one streamed chat completion over a kept connection."""
 
 import json
+import re
 import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -36,6 +37,8 @@ _AFTER_END_S = 0.5
 _CHARACTERS_A_TOKEN = 64  # more than any real token: a stream beyond is endless
 _SPARE_CHARACTERS = 65_536
 _SHORTEST_KEY = 8
+_AFFORDABLE = re.compile(r"can only afford (\d{1,9})")  # OpenRouter checks the credit against `max_tokens`
+_LEAST_OUTPUT = 256
 _REPORT_TIMES = Timeouts(connect_s=1.0, read_s=2.0, total_s=2.0)
 
 
@@ -43,8 +46,7 @@ _REPORT_TIMES = Timeouts(connect_s=1.0, read_s=2.0, total_s=2.0)
 class Endpoint:
     """Where a model is served and how it is asked. ConfigError for a `base_url` that is no http address.
 
-    `extra` goes into every request as it is (grammar, json_schema). With `wants_reasoning` the provider gets the
-    thoughts of the current turn back.
+    With `wants_reasoning` the provider gets the thoughts of the current turn back.
     """
 
     base_url: str
@@ -53,7 +55,6 @@ class Endpoint:
     name: str  # as the user calls it
     key: str = field(default="", repr=False)
     timeouts: Timeouts = Timeouts()
-    extra: Mapping[str, Any] = field(default_factory=dict)
     wants_reasoning: bool = False
 
     def __post_init__(self) -> None:
@@ -74,7 +75,8 @@ class HttpBackend:
     """Streams one chat completion an attempt.
 
     Bounded: silence, wall clock, the number of deltas (one token at least each, so never more than `max_tokens`) and
-    the reply's size. A server that refuses an optional field is asked again without it, and not sent it any more.
+    the reply's size. A server that refuses an optional field is asked again without it, and not sent it any more; one
+    that finds the account too small for `max_tokens` is asked for what it says can be paid.
     """
 
     path = "/chat/completions"
@@ -100,6 +102,10 @@ class HttpBackend:
                 if response.status < 300:
                     return self._read_reply(response, request, deadline, started)
                 failed = self._failure(response)
+            affordable = _AFFORDABLE.search(failed.error.message) if response.status == 402 else None
+            if affordable and _LEAST_OUTPUT <= int(affordable[1]) < request.output_limit:
+                request = replace(request, max_tokens=int(affordable[1]))
+                continue
             refused = refused_field(failed.error.message, body) if response.status in (400, 422) else ""
             if not refused or refused in self._left_out:
                 raise failed
@@ -129,7 +135,6 @@ class HttpBackend:
             request,
             model=self.endpoint.model,
             left_out=frozenset(self._left_out),
-            extra=self.endpoint.extra,
             reasoning=self.endpoint.wants_reasoning,
         )
 
@@ -261,7 +266,7 @@ class OllamaBackend(HttpBackend):
         body["messages"] = [_with_objects(message) for message in messages_json(request.messages)]
         body["stream"] = True
         body["options"] = {name: value for name, value in options.items() if value is not None}
-        return {**body, **self.endpoint.extra}
+        return body
 
     def events(self, response: "Response") -> Iterator[bytes]:
         """One JSON object a line."""

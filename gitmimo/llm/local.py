@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,14 +55,11 @@ class LocalSettings:
 class LocalBackend:
     """Calls the server of one model file. Requests take turns, over all processes, first come first served in each."""
 
-    def __init__(
-        self, name: str, settings: LocalSettings, timeouts: Timeouts, *, extra: Mapping[str, Any] | None = None
-    ) -> None:
+    def __init__(self, name: str, settings: LocalSettings, timeouts: Timeouts) -> None:
         path = find_model(name, settings.model_dir)
         self.name = name
         self.window = settings.n_ctx
         self.size = path.stat().st_size
-        self._extra = dict(extra or {})
         self._timeouts = Timeouts(
             connect_s=timeouts.connect_s, read_s=max(timeouts.read_s, _READ_S), total_s=max(timeouts.total_s, _TOTAL_S)
         )
@@ -98,7 +95,6 @@ class LocalBackend:
                     name=self.name,
                     key=key,
                     timeouts=self._timeouts,
-                    extra=self._extra,
                 )
                 self._http = HttpBackend(endpoint)
             return self._http
@@ -168,17 +164,6 @@ class ServerLease:
         _reap()
         _drop_old_prefixes(self._prefix)
         key = secrets.token_urlsafe(24)
-        options = {
-            "gguf": str(self._gguf),
-            "n_ctx": self._settings.n_ctx,
-            "threads": physical_cores(),
-            "key": key,
-            "users": str(self._lease.path),
-            "start": str(self._start_path),
-            "state": str(self._state),
-            "prefix": str(self._prefix),
-            "linger_s": self._settings.linger_s,
-        }
         with self._log.open("wb") as log:
             child = subprocess.Popen(
                 [sys.executable, "-P", str(_SERVER_FILE)],
@@ -192,7 +177,7 @@ class ServerLease:
         _children.append(child)
         done = False
         try:
-            answer = _first_line(child, json.dumps(options), cancel)
+            answer = _first_line(child, json.dumps(self._options(key)), cancel)
             if "address" not in answer:
                 raise self._failure(answer)
             state = {"process": process_name(child.pid), "key": key, "model": self._gguf.stem, **answer}
@@ -207,6 +192,20 @@ class ServerLease:
                 child.wait()
                 _children.remove(child)
         return state
+
+    def _options(self, key: str) -> dict[str, Any]:
+        """What the server is told; see `local_server.serve`."""
+        return {
+            "gguf": str(self._gguf),
+            "n_ctx": self._settings.n_ctx,
+            "threads": physical_cores(),
+            "key": key,
+            "users": str(self._lease.path),
+            "start": str(self._start_path),
+            "state": str(self._state),
+            "prefix": str(self._prefix),
+            "linger_s": self._settings.linger_s,
+        }
 
     def _failure(self, answer: dict[str, Any]) -> ModelError:
         log = " ".join(self._log.read_text(errors="replace")[-_LOG_TAIL:].split())

@@ -49,7 +49,6 @@ class Settings:
     retries: RetryPolicy = RetryPolicy()
     prices: Mapping[str, Price] = field(default_factory=dict)
     windows: Mapping[str, int] = field(default_factory=dict)
-    extra: Mapping[str, Any] = field(default_factory=dict)  # fields for every direct or local request, as they are
 
 
 def open_model(name: str, settings: Settings) -> RemoteModel:
@@ -64,7 +63,7 @@ def open_model(name: str, settings: Settings) -> RemoteModel:
     provider = provider_of(name)
     facts = facts_of(name)
     if provider == "local":
-        backend: Backend = LocalBackend(name, settings.local, settings.timeouts, extra=settings.extra)
+        backend: Backend = LocalBackend(name, settings.local, settings.timeouts)
     elif provider or settings.base_url:
         backend = _open_backend(name, provider, settings)
     else:
@@ -161,7 +160,6 @@ def _open_backend(name: str, provider: str, settings: Settings) -> Backend:
         name=name,
         key=key,
         timeouts=settings.timeouts,
-        extra=settings.extra,
         wants_reasoning=wants_reasoning,
     )
     if provider == "ollama" and not settings.base_url:

@@ -225,8 +225,8 @@ def _open_critic(
         return None
     if wanted:
         return open_model(wanted, settings)
-    # a small local model can't judge; otherwise the last model of the list is the most distinct from the first
-    capable = [worker for worker in workers if provider_of(worker.name) not in ("local", "ollama")]
+    # a small model can't judge; otherwise the last model of the list is the most distinct from the first
+    capable = [w for w in workers if w.provider != "local" and not (w.provider == "ollama" and w.info.is_small)]
     return capable[-1] if capable else None
 
 

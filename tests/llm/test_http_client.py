@@ -247,19 +247,6 @@ def test_a_key_that_the_server_repeats_is_not_shown(opened: Opened, llm_server: 
         ask(open_model("openai/m", settings), HELLO)
 
 
-def test_extra_fields_go_out_as_they_are(llm_server: ScriptedServer) -> None:
-    llm_server.scripts["m"] = ["x"]
-    settings = Settings(
-        environ={},
-        key_for=lambda provider: None,
-        local=LOCAL,
-        base_url=llm_server.base_url,
-        extra={"grammar": "root ::= [a-z]"},
-    )
-    ask(open_model("openai/m", settings), HELLO)
-    assert llm_server.requests[0].body["grammar"] == "root ::= [a-z]"
-
-
 @pytest.mark.parametrize(
     ("listed", "window", "is_small"),
     [
@@ -285,6 +272,16 @@ def test_a_reply_may_have_what_the_model_gives_within_reason(opened: Opened, llm
     assert llm_server.requests[0].body["max_completion_tokens"] == 32_768  # the price map says 128,000
     opened().complete(ChatRequest(messages=HELLO, max_tokens=100_000))
     assert llm_server.requests[1].body["max_tokens"] == 8192
+
+
+def test_a_reply_is_as_long_as_the_account_affords(opened: Opened, llm_server: ScriptedServer) -> None:
+    poor = "This request requires more credits, or fewer max_tokens. You asked for 8192 tokens, but can only afford"
+    llm_server.scripts["m"] = [Answer(status=402, text=f"{poor} 1500."), "short"]
+    assert ask(opened(), HELLO).text == "short"
+    assert [request.body["max_tokens"] for request in llm_server.requests] == [8192, 1500]
+    llm_server.scripts["poor"] = [Answer(status=402, text=f"{poor} 20.", repeat=True)]
+    with pytest.raises(RateLimited, match="out of credit"):
+        ask(opened("openai/poor"), HELLO)
 
 
 def test_no_key_is_told_before_anything_is_sent() -> None:

@@ -283,6 +283,16 @@ def test_the_known_beginning_of_a_prompt_is_not_reserved_by_the_byte(
     assert llm_server.requests[1].body["max_tokens"] == 4096
 
 
+@pytest.mark.parametrize(
+    ("left", "granted"),
+    [(40_000, Decision(completion=32_768)), (9_000, Decision(completion=9_000)), (8_000, Decision(wait=True))],
+)
+def test_a_call_waits_for_running_ones_only_where_little_is_left(left: int, granted: Decision) -> None:
+    wanted = Estimate(prompt=0, completion=32_768, price=None)
+    usage = LimitUsage(scope=Scope.SESSION, unit=Unit.TOKENS, limit=100_000, spent=100_000 - left, in_flight=50_000)
+    assert decide(wanted, [usage]) == granted
+
+
 def test_what_is_granted_never_exceeds_what_is_left() -> None:
     rng = random.Random(5)
     for _ in range(3000):
