@@ -98,7 +98,7 @@ class Journal:
                 if written != len(line):
                     raise OSError(errno.ENOSPC, "no space left on device")
                 if synced:
-                    os.fdatasync(self._descriptor)
+                    _sync(self._descriptor)
             except OSError as exc:
                 self._cut_back()
                 raise JournalError(f"cannot write the journal `{self.path}`: {exc.strerror}") from exc
@@ -163,6 +163,11 @@ def _parse(line: bytes, previous: str) -> tuple[Entry | None, str]:
 
 def _checksum(previous: str, body: str) -> str:
     return hashlib.sha256(f"{previous}\n{body}".encode()).hexdigest()[:12]
+
+
+def _sync(descriptor: int) -> None:
+    """Force a file's content to disk; macOS has no `fdatasync`."""
+    os.fdatasync(descriptor) if hasattr(os, "fdatasync") else os.fsync(descriptor)
 
 
 def _sync_directory(path: Path) -> None:

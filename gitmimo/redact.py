@@ -6,7 +6,6 @@ and what the optional detect-secrets adds. Not covered: unknown passwords in pro
 """
 
 import base64
-import binascii
 import bisect
 import functools
 import importlib
@@ -23,6 +22,7 @@ from gitmimo.secret_rules import (
     HARMLESS_NAME,
     LIKELY_RULES,
     NAME_ONLY,
+    PASSWORD_NAME,
     PEM_RULES,
     PLACEHOLDER,
     PROVIDER_RULES,
@@ -104,12 +104,22 @@ def secret_check(known: Mapping[str, str]) -> Callable[[bytes, Callable[[], byte
 
 
 def known_secrets(environment: Mapping[str, str]) -> dict[str, str]:
-    """Choose from environment variables those whose name says that the value is secret."""
+    """Choose from environment variables those whose name and value both say that they are secret.
+
+    A word that anybody writes, such as `production`, is none, whatever the variable is called: it would be found all
+    over a project. Only a password may be of letters alone, from 16 on.
+    """
     return {
         name: value
         for name, value in environment.items()
-        if len(value) >= 8 and SECRET_NAME.search(name) and not HARMLESS_NAME.search(name) and not value.isdigit()
+        if SECRET_NAME.search(name) and not HARMLESS_NAME.search(name) and _is_secret_value(name, value)
     }
+
+
+def _is_secret_value(name: str, value: str) -> bool:
+    if len(value) < 8 or value.isdigit() or PLACEHOLDER.search(value) or value.startswith(("/", "./", "~")):
+        return False
+    return _looks_secret("env-password", value) or (len(value) >= 16 and bool(PASSWORD_NAME.search(name)))
 
 
 # --- scanning --------------------------------------------------------------------------------------------------------
@@ -292,7 +302,7 @@ def _scan_with_library(text: str) -> Iterator[_Span]:
             for secret in set(plugin.analyze_string(text)):
                 if isinstance(secret, str) and len(secret) >= 12 and not PLACEHOLDER.search(secret):
                     yield from _find_all(text, secret, name)
-    except (ValueError, TypeError, LookupError, AttributeError, RuntimeError, OSError, binascii.Error, re.error) as exc:
+    except Exception as exc:  # noqa: BLE001 - whatever breaks in a library's scan, nothing may be stored unscanned
         raise CheckError(
             f"the secret scan broke off, so nothing may be stored: {type(exc).__name__}",
             hint="pip install --upgrade detect-secrets, or uninstall it: git-mimo's own rules need nothing else",

@@ -18,10 +18,17 @@ def _rule(name: str, marks: str, pattern: str, *, certain: bool = True, flags: i
     return Rule(name=name, marks=tuple(marks.split()), pattern=re.compile(pattern, flags), certain=certain)
 
 
+# as whole words of a variable's name: KEYCLOAK_REALM, TOKENIZER_MODEL and MONKEYPATCH_MODE hold no secrets
 SECRET_NAME = re.compile(
-    r"KEY|TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|(?:^|_)(?:PAT|PWD|AUTH|DSN|COOKIE)(?:_|$)", re.I
+    r"(?:^|_)(?:(?:API|SSH|ACCESS|AUTH|SECRET|PRIVATE)?(?:KEY|TOKEN)|SECRET|PASSW(?:OR)?D|PASS|PASSPHRASE|CREDENTIALS?"
+    r"|PAT|PWD|AUTH|DSN|COOKIE)\d*(?:_|$)",
+    re.I,
 )
-HARMLESS_NAME = re.compile(r"SOCK|_PATH$|_FILE$|_DIR$|_URL$|KEYBOARD|KEYMAP|MAX_TOKENS|^PWD$|^OLDPWD$", re.I)
+PASSWORD_NAME = re.compile(r"(?:^|_)(?:PASSW(?:OR)?D|PASS|PASSPHRASE|PWD)\d*$", re.I)
+HARMLESS_NAME = re.compile(
+    r"SOCK|_(?:PATH|FILE|DIR|URL|ID|NAME|FIELD|TYPE|LENGTH|SIZE)$|MAX_TOKENS|^PWD$|^OLDPWD$|PUBLIC|FINGERPRINT|^GPG_KEY",
+    re.I,
+)
 
 _START = r"(?:(?<![A-Za-z0-9_-])|(?<=\\[nrt]))"  # also after a line break inside JSON
 PROVIDER_RULES = (

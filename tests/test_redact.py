@@ -11,7 +11,7 @@ import pytest
 
 from gitmimo import redact as redact_module
 from gitmimo.errors import CheckError
-from gitmimo.redact import find_secrets, known_secrets, redact
+from gitmimo.redact import find_secrets, known_secrets, redact, secret_check
 
 ROOT = Path(__file__).parent.parent
 
@@ -181,11 +181,45 @@ def test_a_broken_scanner_stops_the_storing(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_secret_variables_are_chosen_by_name() -> None:
     environment = {
-        "GROQ_API_KEY": "a-long-value",
+        "GROQ_API_KEY": "gsk_a8long2value",
+        "SECRET_KEY_BASE": "0f3a9be27c",
+        "OPENAI_APIKEY": "x9-k2-m4-p8-zz",
+        "VAULT_PASSPHRASE": "correct horse battery",
         "DB_PASSWORD": "hunter2hunter2",
         "PATH": "/usr/bin:/bin",
         "SSH_AUTH_SOCK": "/tmp/agent.1",
         "PWD": "/home/ada/project",
         "GITHUB_TOKEN": "short",
     }
-    assert sorted(known_secrets(environment)) == ["DB_PASSWORD", "GROQ_API_KEY"]
+    found = ["DB_PASSWORD", "GROQ_API_KEY", "OPENAI_APIKEY", "SECRET_KEY_BASE", "VAULT_PASSPHRASE"]
+    assert sorted(known_secrets(environment)) == found
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [
+        "KEYCLOAK_REALM=production",
+        "TOKENIZER_MODEL=gpt2-medium",
+        "MONKEYPATCH_MODE=standard",
+        "PRIMARY_KEY_FIELD=identifier",
+        "GPG_KEY=A035C8C19219BA821ECEA86B64E628F8D684696D",
+        "SSH_PUBLIC_KEY=AAAAB3NzaC1yc2EAAAADAQABAAABgQ",
+        "GOOGLE_APPLICATION_CREDENTIALS=/home/ada/key1.json",
+        "POSTGRES_PASSWORD=development",
+        "SORT_KEY=created_at",
+        "AUTH=enabled-by-default",
+    ],
+)
+def test_innocent_variables_are_no_secrets(variable: str) -> None:
+    name, _, value = variable.partition("=")
+    assert known_secrets({name: value}) == {}
+    assert find_secrets(f"environment = '{value}'\n".encode(), known_secrets({name: value})) == ()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "utf-16"])
+def test_a_file_that_gains_a_secret_is_named_and_one_that_had_it_is_not(encoding: str) -> None:
+    check = secret_check({"DB_PASSWORD": "hunter2hunter2"})
+    data = "caf\xe9\nlogin('hunter2hunter2')\n".encode(encoding)
+    assert check(data, lambda: b"") == "DB_PASSWORD in line 2"
+    assert check(data, lambda: data) == ""
+    assert check("caf\xe9\n".encode(encoding), lambda: b"") == ""

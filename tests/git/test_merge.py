@@ -1,3 +1,6 @@
+import os
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -5,12 +8,14 @@ import pytest
 from gitmimo.errors import MergeConflict, NeedsPerson, RefMoved, RepoError
 from gitmimo.git.commit import write_commit
 from gitmimo.git.merge import (
+    InterruptedMerge,
     find_checkout,
     is_ancestor,
     merge_checked_out,
     merge_in_memory,
     merge_into_branch,
     merge_unchecked,
+    recover_interrupted_merge,
 )
 from gitmimo.git.repository import Repository
 from gitmimo.git.trees import write_files
@@ -215,3 +220,44 @@ def test_settings_that_would_change_the_merge_are_overruled_or_heard(
     git("config", "merge.ff", "false")  # this one is the user's taste
     tip = merge_checked_out(repository, "main", theirs, expected=base, message="wanted a merge commit")
     assert git("log", "-1", "--format=%P %s", tip) == f"{base} {theirs} wanted a merge commit"
+
+
+def interrupted(git: GitBuilder, repository: Repository, base: Oid, theirs: Oid) -> InterruptedMerge:
+    merged = repository.tree_of(theirs)
+    return InterruptedMerge(
+        checkout=git.path, branch="main", old=base, theirs=theirs, merged=merged, since=time.time() - 60
+    )
+
+
+def test_a_lock_of_a_commit_that_waits_for_its_editor_is_left_alone(
+    git: GitBuilder, repository: Repository, base: Oid, theirs: Oid, tmp_path: Path
+) -> None:
+    """git has closed the lock file by then: that nobody has it open doesn't say that nobody uses it."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    (tmp_path / "editor").write_text(f'#!/bin/sh\necho mine >"$1"\ncat {pipe} >/dev/null\n')
+    (tmp_path / "editor").chmod(0o755)
+    git.write({"a.py": "x = 'mine'\n"})
+    environment = {**os.environ, "GIT_EDITOR": str(tmp_path / "editor")}
+    lock = git.path / ".git/index.lock"
+    with subprocess.Popen(["git", "commit", "--quiet", "-a"], cwd=git.path, env=environment) as process:
+        limit = time.monotonic() + 20
+        while not lock.exists() and time.monotonic() < limit:
+            time.sleep(0.01)
+        with pytest.raises(NeedsPerson, match=f"still runs .*{process.pid}"):
+            recover_interrupted_merge(repository, interrupted(git, repository, base, theirs))
+        assert lock.exists()
+        with pipe.open("w"):
+            pass
+        assert process.wait() == 0
+    assert git("log", "-1", "--format=%s") == "mine"
+
+
+def test_a_lock_that_a_killed_merge_left_is_removed(
+    git: GitBuilder, repository: Repository, base: Oid, theirs: Oid
+) -> None:
+    lock = git.path / ".git/index.lock"
+    lock.write_bytes(b"")
+    recover_interrupted_merge(repository, interrupted(git, repository, base, theirs))
+    assert not lock.exists()
+    assert git("status", "--porcelain") == ""
