@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gitmimo.cli import render
-from gitmimo.cli.options import json_option, load_config, open_repository, session_argument, short
+from gitmimo.cli.options import json_option, load_config, open_repository, session_argument, short, split_target
 from gitmimo.errors import NeedsPerson
 from gitmimo.format import counted, seconds, tokens, usd
+from gitmimo.records import Oid, SessionId
 from gitmimo.results import SessionStatus
 
 if TYPE_CHECKING:
     from gitmimo.git.discovery import RepositoryPaths
+    from gitmimo.git.repository import Repository
     from gitmimo.journal import Entry
     from gitmimo.results import CandidateResult, SessionResult
     from gitmimo.workflow.history import SessionState
@@ -144,22 +146,32 @@ def _brief(state: SessionState) -> dict[str, Any]:
 
 @click.command("attach")
 @session_argument
+@click.argument("number", required=False, type=click.IntRange(min=1))
 @json_option
-def attach_command(session: str | None, as_json: bool) -> int:
-    """Show what a session does until it ends, then its result. Interrupting this leaves the session running."""
+def attach_command(session: str | None, number: int | None, as_json: bool) -> int:
+    """Show what a session does until it ends, then its result. Interrupting this leaves the session running.
+
+    With NUMBER every step of that candidate is shown as it is made: what the model said, ran, saw and edited.
+    """
     from gitmimo.cli.start import exit_code, report
     from gitmimo.workflow.detached import follow
-    from gitmimo.workflow.history import find_session, read_session
+    from gitmimo.workflow.history import read_session
     from gitmimo.workflow.land import result_json
 
     repository = open_repository()
-    found = find_session(repository, session)
+    found, number = split_target(repository, session, number)
 
     def is_running() -> bool:
         return read_session(repository, found).result.status is SessionStatus.RUNNING
 
+    def tell(entry: Entry) -> None:
+        if number is None:
+            _tell(entry)
+        elif entry.event == "step" and entry.data["candidate"] == number:
+            _show_step(repository, found, number, Oid(entry.data["commit"]))
+
     try:
-        follow(repository, found, _tell, is_running=is_running)
+        follow(repository, found, tell, is_running=is_running)
     except KeyboardInterrupt:
         render.say(f"session {found} goes on; to end it: git mimo stop {found}")
         return 130
@@ -173,20 +185,43 @@ def attach_command(session: str | None, as_json: bool) -> int:
     return exit_code(state.result)
 
 
+_EVENTS = {
+    "session": "session",
+    "decided": "verdict",
+    "landed": "result branch",
+    "merged": "merge",
+    "resumed": "resumed",
+}
+
+
 def _tell(entry: Entry) -> None:
+    """One event of a session's journal that matters to a person, as a line."""
     data = entry.data
-    who = f"candidate {data['candidate']}: " if "candidate" in data else ""
     match entry.event:
         case "step":
-            what = f"step {data['step']}"
+            what = f"candidate {data['candidate']}: step {data['step']}"
         case "candidate" | "worked":
             result = data["result"]
-            who, what = f"candidate {result['number']}: ", f"{entry.event}, {result['status']}"
+            state = "judged" if entry.event == "candidate" else "ended"
+            what = f"candidate {result['number']}: {state}, {result['status']}"
         case "base":
             what = f"base tests: {data['text']}"
+        case event if event in _EVENTS:
+            what = _EVENTS[event] + (" done" if entry.done else " begins")
         case _:
-            what = entry.event if entry.done else f"{entry.event} begins"
-    render.say(f"{entry.time:%H:%M:%S} {who}{what}")
+            return
+    render.say(f"{entry.time:%H:%M:%S} {what}")
+
+
+def _show_step(repository: Repository, session: SessionId, number: int, commit: Oid) -> None:
+    from gitmimo.cli.transcript import step_text
+    from gitmimo.workflow.history import read_session
+    from gitmimo.workflow.steps import read_steps_at
+
+    base = read_session(repository, session).result.base
+    for step in read_steps_at(repository, session, number, base=base, tip=commit)[-1:]:
+        render.out_raw(step_text(step))
+        render.flush()
 
 
 @click.command("show")
@@ -208,13 +243,18 @@ def show_command(session: str | None, as_json: bool) -> int:
 
 @click.command("stop")
 @session_argument
+@click.argument("number", required=False, type=click.IntRange(min=1))
 @json_option
-def stop_command(session: str | None, as_json: bool) -> int:
-    """Stop a running session, or all that run. What candidates made is kept on their branches."""
+def stop_command(session: str | None, number: int | None, as_json: bool) -> int:
+    """Stop a running session, or all that run, or candidate NUMBER of one. What candidates made is kept and judged."""
     from gitmimo.workflow.history import list_session_ids, request_stop
 
     repository = open_repository()
-    stopped = request_stop(repository, session) if session or list_session_ids(repository) else ()
+    if session or number:
+        found, number = split_target(repository, session, number)
+        stopped = request_stop(repository, found, number)
+    else:
+        stopped = request_stop(repository, None) if list_session_ids(repository) else ()
     if as_json:
         render.emit_json({"schema": "git-mimo/stop/1", "stopped": list(stopped)})
         return int(not stopped)
@@ -222,7 +262,8 @@ def stop_command(session: str | None, as_json: bool) -> int:
         render.say("no session is running")
         return 1
     for name in stopped:
-        render.say(f"asked session {name} to stop; what it made is kept")
+        who = f"candidate {number} of session {name}" if number else f"session {name}"
+        render.say(f"asked {who} to stop; what it made is kept")
     return 0
 
 

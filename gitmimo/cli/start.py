@@ -93,8 +93,8 @@ def start_command(
     Nothing in your checkout changes: the result stands on a branch of its own, mimo/<task>-<session>, until you merge
     it with `git mimo merge` (or give --merge).
     """
-    from gitmimo.cli.progress import watching
-    from gitmimo.records import SessionId, is_session_id
+    from gitmimo.cli.progress import Heading, watching
+    from gitmimo.records import SessionId, is_session_id, new_session_id
     from gitmimo.workflow.land import result_json
     from gitmimo.workflow.progress import Interrupt
     from gitmimo.workflow.start import start_session
@@ -106,11 +106,13 @@ def start_command(
         return _detach(repository, text, _as_arguments(context.command, flags), as_json=as_json)
     if session_id is not None and not is_session_id(session_id):
         raise UsageError(f"not a session id: `{session_id}`")
-    session = SessionId(session_id) if session_id else None
+    session = SessionId(session_id) if session_id else new_session_id()
     for line in _implied_model(config):
         render.say(line)
     interrupt = Interrupt(timeout_s=config.seconds("timeout"))
-    with watching(stream=sys.stderr, quiet=as_json and not sys.stderr.isatty()) as observe, signals(interrupt):
+    heading = Heading(session=session, budget_usd=config.number("budget"))
+    is_quiet = as_json and not sys.stderr.isatty()
+    with watching(stream=sys.stderr, quiet=is_quiet, heading=heading) as observe, signals(interrupt):
         result = start_session(
             repository,
             config,

@@ -27,6 +27,11 @@ def transcript(candidate: CandidateResult, steps: Sequence[Step], *, full: bool)
     return "\n".join(lines) + "\n"
 
 
+def step_text(step: Step) -> str:
+    """One step, folded, with an empty line behind it."""
+    return "\n".join([*_step(step, full=False), "", ""])
+
+
 def step_lines(steps: Sequence[Step]) -> str:
     """One line a step: its commit, what the model did, what it used, and on what."""
     rows = []

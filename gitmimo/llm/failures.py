@@ -2,6 +2,7 @@
 
 import enum
 import json
+import logging
 import random
 import re
 import time
@@ -38,6 +39,7 @@ _NO_CREDIT = re.compile(
 
 
 T = TypeVar("T")
+_LOG = logging.getLogger(__name__)
 
 
 class Retry(enum.Enum):
@@ -95,6 +97,8 @@ def call_with_retries(
             wait_s = wait_before_next(policy, failed, failures, chance())
             if wait_s is None or time.monotonic() - started + wait_s > policy.total_s:
                 raise failed.error from failed
+            reason = failed.error.message
+        _LOG.info("waits %.0f s before it asks again: %s", wait_s, reason)
         cancel.sleep(wait_s)
 
 

@@ -20,6 +20,7 @@ from gitmimo.records import ActionKind, Oid, Step, StopReason, Trajectory, Usage
 from gitmimo.redact import redact
 from gitmimo.results import CandidateResult
 from gitmimo.text import escape_controls
+from gitmimo.workflow.history import sessions_directory, stop_name
 from gitmimo.workflow.plan import Brief, Plan
 from gitmimo.workflow.progress import Interrupt, Observer, Progress
 from gitmimo.workflow.steps import TRAJECTORY, read_steps_at
@@ -159,18 +160,21 @@ def work(
 
     who = worker.model if isinstance(worker, ExternalAgent) else worker.info.name
     observe(Progress(number=number, phase="work", model=who, text=given.approach.split("\n")[0][:60]))
-    workspace = CandidateWorkspace(repository, place, surroundings, cancelled=interrupt.is_set)
+    stop_file = sessions_directory(repository) / place.session / stop_name(number)
+
+    def stop() -> StopReason | None:
+        return interrupt.reason() or (StopReason.INTERRUPTED if stop_file.exists() else None)
+
+    workspace = CandidateWorkspace(repository, place, surroundings, cancelled=lambda: stop() is not None)
     try:
         workspace.set_up()
         ended = None if _has_answer(given) else ended_before(given.history, strategy=chosen)
         if ended is not None:
             trajectory = ended
         elif isinstance(worker, ExternalAgent):
-            trajectory = worker(given, workspace, on_step=on_step, stop=interrupt.reason)
+            trajectory = worker(given, workspace, on_step=on_step, stop=stop)
         else:
-            trajectory = run_candidate(
-                given, workspace, worker, strategy=chosen, on_step=on_step, stop=interrupt.reason
-            )
+            trajectory = run_candidate(given, workspace, worker, strategy=chosen, on_step=on_step, stop=stop)
     except MimoError as exc:
         trajectory = Trajectory(
             steps=given.history, stop_reason=StopReason.ERROR, summary=exc.message, usage=spent, cost_usd=cost

@@ -157,14 +157,22 @@ def _read_or_report(repository: Home, session: SessionId) -> SessionState:
         )
 
 
-def request_stop(repository: Home, name: str | None) -> tuple[SessionId, ...]:
-    """Ask a running session, or all that run when none is named, to stop; name those that were asked."""
+def stop_name(number: int) -> str:
+    """The file in a session's directory that asks one of its candidates to stop."""
+    return f"{STOP_NAME}-{number}"
+
+
+def request_stop(repository: Home, name: str | None, number: int | None = None) -> tuple[SessionId, ...]:
+    """Ask a running session, or all that run when none is named, to stop; name those that were asked.
+
+    With a number only that candidate is asked: what it made is judged, and the session goes on.
+    """
     wanted = [find_session(repository, name)] if name else list_session_ids(repository)
     stopped = []
     for session in wanted:
         directory = sessions_directory(repository) / session
         if is_locked(directory / LOCK_NAME):
-            (directory / STOP_NAME).touch()
+            (directory / (STOP_NAME if number is None else stop_name(number))).touch()
             stopped.append(session)
     return tuple(stopped)
 

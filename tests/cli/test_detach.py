@@ -64,3 +64,23 @@ def test_a_stopped_session_says_how_to_go_on_and_does(project: GitBuilder, llm_s
     resumed = mimo("resume", session, "--json", cwd=project.path)
     assert resumed.code == 0, resumed.err
     assert resumed.json["winner"] == 1
+
+
+def test_one_candidate_is_stopped_and_the_session_goes_on(project: GitBuilder, llm_server: ScriptedServer) -> None:
+    llm_server.scripts["slow"] = [Answer(text="never", latency_s=90, repeat=True)]
+    llm_server.scripts["m"] = lambda _: writes({"calc.py": RIGHT})
+    models = ("-m", "openai/slow", "-m", "openai/m", "-n", "2", "--fanout", "all")
+    started = mimo("start", "fix add", *models, "--detach", "--max-tokens", "100000", cwd=project.path)
+    assert started.code == 0, started.err
+    session = started.out.strip()
+    ends = time.monotonic() + 120
+    while not any(request.model == "slow" for request in llm_server.requests):
+        assert time.monotonic() < ends
+        time.sleep(0.1)
+    asked = mimo("stop", "1", cwd=project.path)
+    assert asked.code == 0, asked.err
+    assert f"asked candidate 1 of session {session} to stop" in asked.err
+    followed = mimo("watch", session, cwd=project.path)
+    assert followed.code in (0, 2), followed.err
+    ended = {c["n"]: c["status"] for c in mimo("show", "--json", cwd=project.path).json["candidates"]}
+    assert ended == {1: "interrupted", 2: "finished"}

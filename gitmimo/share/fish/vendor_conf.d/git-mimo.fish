@@ -543,9 +543,11 @@ __mimo_kind () {
 	\'attach -h\'|\'attach --help\') kind=flag ;;
 	\'attach --json\') kind=flag ;;
 	\'attach 1\') kind=sessions ;;
+	\'attach 2\') kind=candidates ;;
 	\'stop -h\'|\'stop --help\') kind=flag ;;
 	\'stop --json\') kind=flag ;;
 	\'stop 1\') kind=sessions ;;
+	\'stop 2\') kind=candidates ;;
 	\'list -h\'|\'list --help\') kind=flag ;;
 	\'list -n\'|\'list --max-count\') kind= ;;
 	\'list --json\') kind=flag ;;
