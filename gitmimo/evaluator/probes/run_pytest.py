@@ -26,7 +26,8 @@ class _Lender:
 if __name__ == "__main__":
     if sys.version_info < (3, 11):  # noqa: UP036 (this file runs in the project's interpreter)
         sys.exit("git-mimo's pytest needs Python 3.11 or newer; install pytest in this environment")
-    sys.path[:] = [entry for entry in sys.path if entry != str(Path(__file__).resolve().parent)]
+    if sys.path[0] == str(Path(__file__).resolve().parent):  # of this file; PYTHONPATH may name it for a plugin's sake
+        del sys.path[0]
     sys.meta_path.append(_Lender(sys.argv.pop(1).split(os.pathsep)))
     import pytest
 
