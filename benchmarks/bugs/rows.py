@@ -118,7 +118,7 @@ def plain(bug: Bug, bench: Bench) -> Outcome:
     with PeakMemory(os.getpid(), without=bench.server.pid) as memory:
         for number in range(bench.caps.candidates):
             started, before = time.monotonic(), bench.server.tokens()
-            reply = _ask(bench.server, prompt, temperature=0.2 if number == 0 else 0.8, seed=bench.caps.seed + number)
+            reply = ask(bench.server, prompt, temperature=0.2 if number == 0 else 0.8, seed=bench.caps.seed + number)
             found = re.search(r"```(?:python)?\n(.*?)(?:```|\Z)", reply, re.S)
             (base / path).write_text(found[1] if found else reply)
             visible = run_visible(base).passed
@@ -236,7 +236,8 @@ def _changed_path(bug: Bug) -> str:
     return found[1]
 
 
-def _ask(server: Server, prompt: str, *, temperature: float, seed: int) -> str:
+def ask(server: Server, prompt: str, *, temperature: float, seed: int) -> str:
+    """One reply of the server to one prompt."""
     body = {"messages": [{"role": "user", "content": prompt}], "temperature": temperature, "seed": seed}
     request = urllib.request.Request(
         f"{server.base_url}/chat/completions", json.dumps(body).encode(), {"Content-Type": "application/json"}

@@ -167,7 +167,14 @@ def _roots(fresh: FreshTree, layout: Layout) -> list[str]:
 
 
 def _python(fresh: FreshTree) -> str:
-    return str(fresh.bench.tests.interpreter or sys.executable)
+    """The interpreter of the tests: as it was found, as the command names it, or else this one."""
+    tests = fresh.bench.tests
+    if tests.interpreter is not None:
+        return str(tests.interpreter)
+    named = re.search(r"(?<!\S)(?:(\S*?python[\d.]*)(?=\s)|(\S+/)pytest\b)", tests.shown)
+    if named is None:
+        return sys.executable
+    return named[1] or f"{named[2]}python"
 
 
 def _read_calls(path: Path, known: Mapping[str, str]) -> Iterator[tuple[str, Call]]:

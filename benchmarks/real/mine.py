@@ -1,0 +1,98 @@
+"""Find tasks in two releases of a project: `python -m benchmarks.real.mine --cache DIR PROJECT BEFORE AFTER`.
+
+A changed function is a task when it alone, put into the older release, makes a test of the newer one pass that fails
+without it. Prints one JSON object a task; whether it is worth keeping is for a person to say.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks.real.releases import Releases
+from benchmarks.real.tasks import RealBug, copy_tree, with_function
+from gitmimo.evaluator.behaviour.python.changed import changed_functions
+from gitmimo.evaluator.protected import is_test_file
+
+_MOST_FUNCTIONS = 25
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cache", type=Path, required=True)
+    parser.add_argument("project")
+    parser.add_argument("before")
+    parser.add_argument("after")
+    options = parser.parse_args()
+    releases = Releases(options.cache)
+    for task in find_tasks(releases, options.project, options.before, options.after):
+        told = {name: getattr(task, name) for name in RealBug.__slots__}
+        print(json.dumps(told), flush=True)
+    return 0
+
+
+def find_tasks(releases: Releases, project: str, before: str, after: str) -> Iterator[RealBug]:
+    """All functions whose change makes some test pass."""
+    old, new = releases.source(project, before), releases.source(project, after)
+    files = [path.relative_to(new).as_posix() for path in sorted(new.rglob("*.py"))]
+    tests = [path for path in files if is_test_file(path) and _differs(old, new, path)]
+    sources = [path for path in files if not is_test_file(path) and (old / path).exists() and _differs(old, new, path)]
+    runnable = [path for path in tests if Path(path).name.startswith("test") or path.endswith("_test.py")]
+    if not runnable:
+        return
+    with tempfile.TemporaryDirectory(prefix="mimo-real-") as name:
+        tree = Path(name) / "tree"
+        failing = {k for k, v in _run(releases, old, new, tree, tests, runnable).items() if v in ("failed", "error")}
+        for path in sources:
+            (tree / path).write_bytes((new / path).read_bytes())
+        passing = {k for k, v in releases.run_tests(tree, *runnable).items() if v == "passed"}
+        wanted = failing & passing
+        print(f"{project} {before} {after}: {len(wanted)} tests are fixed", file=sys.stderr, flush=True)
+        for path in sources if wanted else ():
+            changed = changed_functions((old / path).read_bytes(), (new / path).read_bytes())
+            for function in sorted(changed.direct)[:_MOST_FUNCTIONS]:
+                fixed = _fixed_by(releases, old, new, tree, tests, path, function, sorted(wanted))
+                if fixed:
+                    label = f"{project}-{after}-{function.rpartition('.')[2]}"
+                    yield RealBug(
+                        name=label,
+                        project=project,
+                        before=before,
+                        after=after,
+                        path=path,
+                        function=function,
+                        tests=fixed,
+                    )
+
+
+def _fixed_by(
+    releases: Releases, old: Path, new: Path, tree: Path, tests: list[str], path: str, function: str, wanted: list[str]
+) -> tuple[str, ...]:
+    _lay_out(old, new, tree, tests)
+    text = with_function((old / path).read_text("utf-8"), (new / path).read_text("utf-8"), function)
+    (tree / path).write_text(text, "utf-8")
+    chosen = list(dict.fromkeys(name.partition("[")[0] for name in wanted))
+    outcomes = releases.run_tests(tree, *chosen[:60])
+    return tuple(name for name in wanted if outcomes.get(name) == "passed")
+
+
+def _run(releases: Releases, old: Path, new: Path, tree: Path, tests: list[str], runnable: list[str]) -> dict[str, str]:
+    _lay_out(old, new, tree, tests)
+    return releases.run_tests(tree, *runnable)
+
+
+def _lay_out(old: Path, new: Path, tree: Path, tests: list[str]) -> None:
+    copy_tree(old, tree)
+    for path in tests:
+        (tree / path).parent.mkdir(parents=True, exist_ok=True)
+        (tree / path).write_bytes((new / path).read_bytes())
+
+
+def _differs(old: Path, new: Path, path: str) -> bool:
+    return not (old / path).exists() or (old / path).read_bytes() != (new / path).read_bytes()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
