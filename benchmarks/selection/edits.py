@@ -7,9 +7,9 @@ from pathlib import Path
 from benchmarks.bugs.direct import PlainWorkspace
 from benchmarks.bugs.tasks import TEST_COMMAND, Bug, judge, load_bugs, set_up
 from benchmarks.selection.pools import Answer, Pool
-from gitmimo.agent.repair import search_edits
-from gitmimo.agent.spans import apply
-from gitmimo.agent.spectrum import trace_tests
+from gitmimo.agent.patch.mutation_search import search_edits
+from gitmimo.agent.patch.spans import apply
+from gitmimo.agent.patch.spectrum import trace_tests
 
 _MOST_ANSWERS = 12
 _SECONDS = 60.0

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from gitmimo.agent.checklist import is_chores, items_of, run_items
 from gitmimo.agent.interface import CandidateInput, OnStep, Stop, Strategy, StrategyResult, Workspace
-from gitmimo.agent.patch import run_patch
+from gitmimo.agent.patch.strategy import run_patch
 from gitmimo.agent.shell.agent import run_shell
 from gitmimo.errors import LimitReached, MimoError
 from gitmimo.llm.model import ChatRequest, Model, ModelInfo

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from gitmimo.agent.failure import frames_of, score_of, trim_output
-from gitmimo.agent.focus import find_files, find_sites
 from gitmimo.agent.interface import CandidateInput, LeastChange
+from gitmimo.agent.patch.failures import frames_of, score_of, trim_output
+from gitmimo.agent.patch.localize import find_files, find_sites
+from gitmimo.agent.patch.schedule import plan_of
+from gitmimo.agent.patch.spectrum import read_spectrum, trace_tests
 from gitmimo.agent.runner import run_candidate
-from gitmimo.agent.spectrum import read_spectrum, trace_tests
-from gitmimo.agent.variants import plan_of
 from gitmimo.records import ActionKind, CommandResult, Oid, Reply, Step, StopReason, Task, Trajectory, Usage
 from tests.conftest import GitBuilder
 from tests.scripted_model import ScriptedModel
@@ -148,7 +148,7 @@ def test_what_is_better_stays_and_what_is_worse_goes(workspace: Bare) -> None:
     assert len(steps) == len(plan_of(9)) == 6
 
 
-def test_after_a_vain_answer_small_edits_are_tried(workspace: Bare) -> None:
+def test_after_a_failed_answer_small_edits_are_tried(workspace: Bare) -> None:
     trajectory, steps, _ = run(workspace, ["mean", HALF, "mean"])
     assert trajectory.stop_reason is StopReason.FINISHED
     assert trajectory.llm_calls == 3
@@ -174,7 +174,7 @@ def test_of_several_passing_edits_the_one_that_changes_least_is_taken_and_the_ot
 def test_the_plan_goes_on_where_it_was_after_small_edits(workspace: Bare) -> None:
     """What no question was asked for is no part of the plan: a resumed candidate leaves no question out."""
     worse = [f"    raise {name}\n" for name in ("OSError", "KeyError", "IndexError", "TypeError", "NameError")]
-    _, steps, _ = run(workspace, ["mean", "    return 7\n", *worse], text="Nothing small mends it.")
+    _, steps, _ = run(workspace, ["mean", "    return 7\n", *worse], text="Nothing small fixes it.")
     assert len(steps) == 6
     searched = replace(steps[0], reply=Reply(text="tried 9 small edits"), number=2)
     history = (steps[0], searched)

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Protocol
 
 from gitmimo.agent.external.adapter import STDOUT, Adapter, AgentReport, AgentRequest, AgentRun, Endpoint
-from gitmimo.agent.focus import find_files
 from gitmimo.agent.interface import CandidateInput, OnStep, Stop, Workspace
+from gitmimo.agent.patch.localize import find_files
 from gitmimo.agent.prompts import read_prompt
 from gitmimo.agent.shell.observations import shorten
 from gitmimo.agent.shell.opening import approach_text

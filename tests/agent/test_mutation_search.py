@@ -1,4 +1,4 @@
-"""Small edits: every kind can be made, and a search finds what mends a project without writing to it."""
+"""Small edits: every kind can be made, and a search finds what fixes a project without writing to it."""
 
 import ast
 import os
@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from gitmimo.agent.mutation import edits_of
-from gitmimo.agent.repair import search_edits
-from gitmimo.agent.spans import apply
-from gitmimo.agent.spectrum import Spectrum, trace_tests
+from gitmimo.agent.patch.mutation import edits_of
+from gitmimo.agent.patch.mutation_search import search_edits
+from gitmimo.agent.patch.spans import apply
+from gitmimo.agent.patch.spectrum import Spectrum, trace_tests
 from tests.agent.workshop import RealWorkspace
 
 COMMAND = (
@@ -24,7 +24,7 @@ def function(body: str, head: str = "a, b") -> str:
 
 
 @pytest.mark.parametrize(
-    ("body", "mended"),
+    ("body", "fixed"),
     [
         ("if a < b:  # keep this\n    return b", "if a <= b:  # keep this\n    return b"),
         ("return a == b", "return a != b"),
@@ -60,8 +60,8 @@ def function(body: str, head: str = "a, b") -> str:
         ("return 'ä' + a < b", "return 'ä' + a <= b"),
     ],
 )
-def test_each_kind_of_mistake_has_its_edit(body: str, mended: str) -> None:
-    source, wanted = function(body), function(mended)
+def test_each_kind_of_mistake_has_its_edit(body: str, fixed: str) -> None:
+    source, wanted = function(body), function(fixed)
     made = [apply(source, edit) for edit in edits_of("f.py", source, set(range(1, 9)))]
     assert wanted in made
     assert len(made) == len(set(made))
@@ -135,7 +135,7 @@ def files_of(root: Path) -> dict[str, bytes]:
     ],
     ids=["plain", "package loaded by conftest", "printing"],
 )
-def test_the_edit_that_mends_is_found_and_nothing_is_written(conftest: str, tmp_path: Path) -> None:
+def test_the_edit_that_fixes_it_is_found_and_nothing_is_written(conftest: str, tmp_path: Path) -> None:
     workspace = project(tmp_path, **({"conftest.py": conftest} if conftest else {}))
     spectrum, before = traced(workspace), files_of(tmp_path)
     search = search_edits(workspace, COMMAND, spectrum)

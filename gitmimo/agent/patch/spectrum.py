@@ -33,7 +33,7 @@ _TAKE_A_VALUE = {
     "--import-mode",
     "--tb",
 }
-_PROBE = Path(__file__).with_name("probe.py")
+_PROBE = Path(__file__).with_name("trace_plugin.py")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

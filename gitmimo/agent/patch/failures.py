@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitmimo.agent.syntax import find_functions, source_of
+from gitmimo.agent.patch.python_source import find_functions, source_of
 from gitmimo.errors import MimoError
 from gitmimo.records import CommandResult
 from gitmimo.sandbox.files import read_inside

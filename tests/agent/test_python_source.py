@@ -1,6 +1,14 @@
 """Code is compared and put together by its syntax."""
 
-from gitmimo.agent.syntax import find_functions, fingerprint, head_of, hide_body, merge_code, parses, with_body
+from gitmimo.agent.patch.python_source import (
+    find_functions,
+    fingerprint,
+    head_of,
+    hide_body,
+    merge_code,
+    parses,
+    with_body,
+)
 
 BOX = '''"""A box."""
 

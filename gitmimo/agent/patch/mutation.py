@@ -6,8 +6,8 @@ Each edit replaces one span of the text and leaves all else as it is, layout and
 import ast
 from collections.abc import Iterator, Set
 
-from gitmimo.agent.mutation_kinds import KINDS, heads
-from gitmimo.agent.spans import Edit, Source
+from gitmimo.agent.patch.operators import OPERATORS, guard_clauses
+from gitmimo.agent.patch.spans import Edit, Source
 
 
 def edits_of(path: str, text: str, lines: Set[int]) -> tuple[Edit, ...]:
@@ -33,11 +33,11 @@ def _edits(source: Source) -> Iterator[Edit]:
 
 
 def _edits_in(source: Source, function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[Edit]:
-    yield from heads(source, function)
+    yield from guard_clauses(source, function)
     names = _names_in(function)
     for node in _own_nodes(function):
         if source.is_near(node):
-            for kind in KINDS:
+            for kind in OPERATORS:
                 yield from kind(source, node, names)
 
 

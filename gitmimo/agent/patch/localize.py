@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitmimo.agent.failure import failed_ids, frames_of, imports_of
 from gitmimo.agent.interface import Workspace
-from gitmimo.agent.spectrum import Spectrum
-from gitmimo.agent.syntax import Function, find_functions
+from gitmimo.agent.patch.failures import failed_ids, frames_of, imports_of
+from gitmimo.agent.patch.python_source import Function, find_functions
+from gitmimo.agent.patch.spectrum import Spectrum
 from gitmimo.errors import MimoError
 from gitmimo.sandbox.files import read_inside
 

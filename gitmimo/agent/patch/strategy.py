@@ -9,16 +9,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from gitmimo.agent.attempt import Attempt, describe, mark_of, read_attempt
-from gitmimo.agent.failure import Score, failed_ids, failing_sources, score_of, trim_output
-from gitmimo.agent.focus import Site, find_files, find_sites, read_text
 from gitmimo.agent.interface import CandidateInput, LeastChange, Stop, StrategyResult, Workspace
-from gitmimo.agent.question import Case, Question, build_question, thinking
-from gitmimo.agent.repair import Search, search_edits
-from gitmimo.agent.spans import apply
-from gitmimo.agent.spectrum import trace_tests
-from gitmimo.agent.syntax import fingerprint
-from gitmimo.agent.variants import WHERE, Round, plan_of
+from gitmimo.agent.patch.failures import Score, failed_ids, failing_sources, score_of, trim_output
+from gitmimo.agent.patch.localize import Site, find_files, find_sites, read_text
+from gitmimo.agent.patch.mutation_search import SearchResult, search_edits
+from gitmimo.agent.patch.prompts import Case, Question, build_question, thinking
+from gitmimo.agent.patch.python_source import fingerprint
+from gitmimo.agent.patch.reply import ProposedFiles, dedup_key, describe, read_reply
+from gitmimo.agent.patch.schedule import WHERE, Round, plan_of
+from gitmimo.agent.patch.spans import apply
+from gitmimo.agent.patch.spectrum import trace_tests
 from gitmimo.cancel import CancelToken
 from gitmimo.llm.model import ChatRequest, Model
 from gitmimo.records import (
@@ -71,7 +71,7 @@ class _Patch:
         self._stop = stop
         self._continues = model.info.accepts_prefill
         self._tried: set[str] = set()
-        self._failed: dict[str, str] = {}  # the last vain answer by place, for the next question about it
+        self._failed: dict[str, str] = {}  # the last failed answer by place, for the next question about it
         self._score = Score(passed=0, failed=0, exit_code=1)
         self._has_failures = False
         self._case = Case(prefix="", task="", tests="", failure="")
@@ -124,7 +124,7 @@ class _Patch:
             failure=trim_output(output) if output else "",
             spectrum=spectrum,
         )
-        self._tried |= {mark_of([(site.path, site.text)]) for site in sites}
+        self._tried |= {dedup_key([(site.path, site.text)]) for site in sites}
         self._failed = {}
         self._sites = self._ask_where(sites)
 
@@ -171,8 +171,8 @@ class _Patch:
         if reply.finish_reason == "cancelled":
             return StrategyResult(stop_reason=self._stop() or StopReason.INTERRUPTED)
         is_begun = self._continues and bool(question.opening)
-        attempt = read_attempt(reply, site, root=self._workspace.root, opening=question.opening if is_begun else "")
-        actions, observations, changed, result = self._try(attempt, key)
+        proposed = read_reply(reply, site, root=self._workspace.root, opening=question.opening if is_begun else "")
+        actions, observations, changed, result = self._try(proposed, key)
         return self._keep(reply, actions, observations, changed, result, started)
 
     def _try_small_edits(self) -> StrategyResult | None:
@@ -193,8 +193,8 @@ class _Patch:
         order = sorted(range(len(edits)), key=lambda index: index != first)
         for index in order[:_MOST_EDITS_TESTED]:
             edit = edits[index]
-            attempt = Attempt(files=((edit.path, texts[index]),))
-            actions, observations, changed, result = self._try(attempt, edit.path)
+            proposed = ProposedFiles(files=((edit.path, texts[index]),))
+            actions, observations, changed, result = self._try(proposed, edit.path)
             if changed:
                 self._remarks = _about_edits(search, least)
                 told = f"tried {search.tried} small edits; line {edit.line} of {edit.path}: {edit.what}"
@@ -210,7 +210,7 @@ class _Patch:
         result: CommandResult | None,
         started: datetime,
     ) -> StrategyResult | None:
-        """Record a step; an ending when it mended all, and a new look at what is left when it mended some."""
+        """Record a step; an ending when all tests pass, and a new look at what is left when more do."""
         self._taken += 1
         self._record(
             Step(
@@ -262,28 +262,28 @@ class _Patch:
         return self._stop() is not None
 
     def _try(
-        self, attempt: Attempt, key: str
+        self, proposed: ProposedFiles, key: str
     ) -> tuple[tuple[Action, ...], tuple[Observation, ...], tuple[str, ...], CommandResult | None]:
         """Write the files and test; put the old ones back unless it went better."""
-        if not attempt.files:
+        if not proposed.files:
             return (
-                (Action(kind=ActionKind.INVALID, text=attempt.problem),),
-                (Observation(text=attempt.problem),),
+                (Action(kind=ActionKind.INVALID, text=proposed.problem),),
+                (Observation(text=proposed.problem),),
                 (),
                 None,
             )
         root = self._workspace.root
-        before = {path: read_text(root, path) for path, _ in attempt.files}
-        writes = tuple(Action(kind=ActionKind.WRITE, path=path, text=text) for path, text in attempt.files)
-        mark = mark_of(attempt.files)
+        before = {path: read_text(root, path) for path, _ in proposed.files}
+        writes = tuple(Action(kind=ActionKind.WRITE, path=path, text=text) for path, text in proposed.files)
+        mark = dedup_key(proposed.files)
         if mark in self._tried:
             is_copy = all(
-                fingerprint(path, text) == fingerprint(path, before[path] or "") for path, text in attempt.files
+                fingerprint(path, text) == fingerprint(path, before[path] or "") for path, text in proposed.files
             )
             remark = Observation(text=_COPY if is_copy else _AGAIN)
             return writes, tuple(remark for _ in writes), (), None
         self._tried.add(mark)
-        for path, text in attempt.files:
+        for path, text in proposed.files:
             write_inside(root, path, text.encode())
         result = self._workspace.test()
         score = score_of(result) if result is not None else Score(passed=0, failed=0, exit_code=0)
@@ -299,18 +299,18 @@ class _Patch:
             self._score = score
             self._failed.pop(key, None)
         else:
-            self._failed[key] = describe(attempt.files, before, told.text)
+            self._failed[key] = describe(proposed.files, before, told.text)
             for path, text_before in before.items():
                 if text_before is None:
                     (root / path).unlink()
                 else:
                     write_inside(root, path, text_before.encode())
         observations = (*(Observation(text="written" if is_better else "taken back") for _ in writes), told)
-        changed = tuple(path for path, _ in attempt.files) if is_better else ()
+        changed = tuple(path for path, _ in proposed.files) if is_better else ()
         return actions, observations, changed, result
 
 
-def _about_edits(search: Search, least: LeastChange | None) -> tuple[str, ...]:
+def _about_edits(search: SearchResult, least: LeastChange | None) -> tuple[str, ...]:
     """What who judges a small edit should know of the others: tests that don't tell them apart prove none of them."""
     found = f"a small edit, found by trying {search.tried} of them"
     if len(search.passing) < 2:

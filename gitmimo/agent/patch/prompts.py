@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gitmimo.agent.focus import Site
-from gitmimo.agent.spectrum import Spectrum
-from gitmimo.agent.syntax import find_functions, head_of, hide_body
-from gitmimo.agent.variants import Variant
+from gitmimo.agent.patch.localize import Site
+from gitmimo.agent.patch.python_source import find_functions, head_of, hide_body
+from gitmimo.agent.patch.schedule import Variant
+from gitmimo.agent.patch.spectrum import Spectrum
 from gitmimo.records import Message
 
 _LONG_FILE = 300  # lines; beyond, only the functions in question are shown
@@ -57,7 +57,7 @@ def build_question(
     most_tokens: int,
     sites: Sequence[Site] = (),
 ) -> Question:
-    """The question of one round. `failed` holds answers that were tried in vain, each said in few lines."""
+    """The question of one round. `failed` holds answers that were tried and failed, each in few lines."""
     function = None if variant.is_whole_file else site.function
     name = function.name if function else site.path
     shown = _shown(site, sites)

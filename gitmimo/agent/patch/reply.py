@@ -1,24 +1,24 @@
-"""What one reply of the patch strategy comes to: the files it would make, and how a vain one is told of."""
+"""What one reply of the patch strategy comes to: the files it would make, and how one that failed is described."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitmimo.agent.focus import Site, is_test_path, read_text
+from gitmimo.agent.patch.localize import Site, is_test_path, read_text
+from gitmimo.agent.patch.python_source import fingerprint, merge_code, parses, with_body
 from gitmimo.agent.shell.text_protocol import parse_text
-from gitmimo.agent.syntax import fingerprint, merge_code, parses, with_body
 from gitmimo.records import ActionKind, Reply
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
+class ProposedFiles:
     """File texts to try, or why there are none."""
 
     files: tuple[tuple[str, str], ...] = ()
     problem: str = ""
 
 
-def read_attempt(reply: Reply, site: Site, *, root: Path, opening: str) -> Attempt:
+def read_reply(reply: Reply, site: Site, *, root: Path, opening: str) -> ProposedFiles:
     """Read a reply: the body of a function whose `opening` was given, else whole files or functions in blocks.
 
     Tests are never written: they say what is right.
@@ -26,8 +26,8 @@ def read_attempt(reply: Reply, site: Site, *, root: Path, opening: str) -> Attem
     if opening and site.function is not None:
         text = with_body(site.text, site.function, reply.text.rpartition(opening)[2])
         if text is None or not parses(site.path, text):
-            return Attempt(problem="the code is not complete or not valid")
-        return Attempt(files=((site.path, text),))
+            return ProposedFiles(problem="the code is not complete or not valid")
+        return ProposedFiles(files=((site.path, text),))
     actions = parse_text(reply.text, single_file=site.path, cut=reply.finish_reason == "length")
     files: dict[str, str] = {}
     problem = next((action.text for action in actions if action.kind is ActionKind.INVALID), "no code block")
@@ -40,18 +40,18 @@ def read_attempt(reply: Reply, site: Site, *, root: Path, opening: str) -> Attem
         old = read_text(root, action.path)
         merged = action.text if old is None else merge_code(action.path, old, action.text)
         if merged is None or not parses(action.path, merged):
-            return Attempt(problem=f"the code for `{action.path}` is not valid")
+            return ProposedFiles(problem=f"the code for `{action.path}` is not valid")
         files[action.path] = _with_line_ends_of(old, merged)
-    return Attempt(files=tuple(files.items()), problem="" if files else problem)
+    return ProposedFiles(files=tuple(files.items()), problem="" if files else problem)
 
 
-def mark_of(files: Sequence[tuple[str, str]]) -> str:
+def dedup_key(files: Sequence[tuple[str, str]]) -> str:
     """Equal for attempts that mean the same."""
     return "\n".join(f"{path}\n{fingerprint(path, text)}" for path, text in sorted(files))
 
 
 def describe(files: Sequence[tuple[str, str]], before: Mapping[str, str | None], told: str) -> str:
-    """A vain attempt in few lines: what it added, and the first assertion that failed. Holds no code block."""
+    """A reply that failed, in few lines: what it added, and the first assertion that failed. Holds no code block."""
     added = [
         line.strip()
         for path, text in files

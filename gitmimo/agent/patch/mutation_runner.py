@@ -45,7 +45,7 @@ class Trials:
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Put tests that failed before in front, so that a vain edit is soon known."""
+        """Put tests that failed before in front, so that an edit that does not fix them is soon known."""
         items.sort(key=lambda item: item.nodeid not in self.failing)
 
     @pytest.hookimpl(tryfirst=True)

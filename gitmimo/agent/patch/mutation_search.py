@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitmimo.agent.focus import is_test_path, read_text
 from gitmimo.agent.interface import Workspace
-from gitmimo.agent.mutation import edits_of
-from gitmimo.agent.spans import Edit
-from gitmimo.agent.spectrum import Spectrum, probe_command
+from gitmimo.agent.patch.localize import is_test_path, read_text
+from gitmimo.agent.patch.mutation import edits_of
+from gitmimo.agent.patch.spans import Edit
+from gitmimo.agent.patch.spectrum import Spectrum, probe_command
 
 _MARK = "@@edits@@"
-_PROBE = Path(__file__).with_name("mutation_probe.py")
+_PROBE = Path(__file__).with_name("mutation_runner.py")
 _MOST_FILES = 3
 _MOST_EDITS = 800
 _MOST_BYTES = 60_000  # of edits; a command line's argument ends at 128 KiB
@@ -25,18 +25,20 @@ _SPARE_S = 30.0  # for pytest's start, and edits under way at the end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Search:
+class SearchResult:
     """How many edits were tried, and those with which the tests pass, likelier ones first."""
 
     tried: int = 0
     passing: tuple[Edit, ...] = ()
 
 
-def search_edits(workspace: Workspace, test_command: str, spectrum: Spectrum, *, seconds: float = _SECONDS) -> Search:
+def search_edits(
+    workspace: Workspace, test_command: str, spectrum: Spectrum, *, seconds: float = _SECONDS
+) -> SearchResult:
     """Try small edits at lines that failing tests run through; `seconds` bounds the trying."""
     edits = _likely_edits(workspace.root, spectrum)
     if not edits:
-        return Search()
+        return SearchResult()
     only = tuple(dict.fromkeys(name.partition("::")[0] for name in spectrum.tests))
     asked = {
         "edits": [[edit.path, edit.start, edit.end, edit.text] for edit in edits],
@@ -45,7 +47,7 @@ def search_edits(workspace: Workspace, test_command: str, spectrum: Spectrum, *,
     }
     command = probe_command(workspace.root, test_command, _PROBE, only=only, first=[json.dumps(asked)])
     if command is None:
-        return Search()
+        return SearchResult()
     return _read(workspace.run(command, timeout_s=seconds + _SPARE_S).output, edits)
 
 
@@ -70,12 +72,12 @@ def _likely_edits(root: Path, spectrum: Spectrum) -> tuple[Edit, ...]:
     return tuple(kept)
 
 
-def _read(output: str, edits: Sequence[Edit]) -> Search:
+def _read(output: str, edits: Sequence[Edit]) -> SearchResult:
     _, mark, rest = output.rpartition(_MARK)
     if not mark:
-        return Search()
+        return SearchResult()
     try:
         data = json.loads(rest.strip().split("\n", 1)[0])
-        return Search(tried=int(data["tried"]), passing=tuple(edits[int(number)] for number in data["passed"]))
+        return SearchResult(tried=int(data["tried"]), passing=tuple(edits[int(number)] for number in data["passed"]))
     except (ValueError, TypeError, KeyError, IndexError):
-        return Search()
+        return SearchResult()

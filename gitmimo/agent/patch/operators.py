@@ -7,7 +7,7 @@ Each function yields the edits of one kind for one node; ranks say how likely su
 import ast
 from collections.abc import Callable, Iterator, Sequence
 
-from gitmimo.agent.spans import Edit, Source
+from gitmimo.agent.patch.spans import Edit, Source
 
 _COMPARISONS: dict[type[ast.cmpop], tuple[str, tuple[str, ...]]] = {
     ast.Lt: ("<", ("<=", ">", ">=")),
@@ -218,7 +218,7 @@ def _statements(source: Source, node: ast.AST, names: Sequence[str]) -> Iterator
             yield source.put(start - last.col_offset, end, depth + source.text(last), 2, told)
 
 
-def heads(source: Source, function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[Edit]:
+def guard_clauses(source: Source, function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[Edit]:
     """Arguments copied before use, empty ones answered at once, shared defaults made anew."""
     body = function.body
     has_docstring = ast.get_docstring(function, clean=False) is not None and len(body) > 1
@@ -284,7 +284,7 @@ def _first_line(text: str) -> str:
 
 
 Kind = Callable[[Source, ast.AST, Sequence[str]], Iterator[Edit]]
-KINDS: tuple[Kind, ...] = (
+OPERATORS: tuple[Kind, ...] = (
     _comparisons,
     _arithmetic,
     _constants,
