@@ -74,7 +74,10 @@ class Connection:
 
     def __init__(self, base_url: str) -> None:
         self.base_url = base_url
-        url = httpx.URL(base_url)
+        try:
+            url = httpx.URL(base_url)
+        except httpx.InvalidURL as exc:
+            raise ConfigError(f"not an address of a model server: `{base_url}`: {exc}") from exc
         is_near = url.host in _LOOPBACK
         uses_tls = url.scheme == "https" or not is_near  # a proxy may be reached over TLS
         try:
@@ -133,7 +136,7 @@ async def _exchange(client: httpx.AsyncClient, request: httpx.Request, items: _I
         items.put(ConnectFailed(str(exc) or type(exc).__name__))
     except httpx.TimeoutException as exc:
         items.put(ReadTimeout(f"the request could not be sent in time ({type(exc).__name__})"))
-    except (httpx.HTTPError, httpx.StreamError, OSError) as exc:
+    except Exception as exc:  # noqa: BLE001 (whatever it was, nobody must go on waiting for the rest)
         items.put(ConnectionLost(f"the connection broke ({str(exc) or type(exc).__name__})"))
 
 

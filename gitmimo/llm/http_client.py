@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from gitmimo.cancel import Cancelled
-from gitmimo.errors import ConfigError
+from gitmimo.errors import ConfigError, WrongKey
 from gitmimo.llm.chat_format import (
     MalformedReply,
     encode,
@@ -44,7 +44,7 @@ _REPORT_TIMES = Timeouts(connect_s=1.0, read_s=2.0, total_s=2.0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """Where a model is served and how it is asked. ConfigError for a `base_url` that is no http address.
+    """Where a model is served and how it is asked. ConfigError for a `base_url` that is none, WrongKey for such a key.
 
     With `wants_reasoning` the provider gets the thoughts of the current turn back.
     """
@@ -58,9 +58,21 @@ class Endpoint:
     wants_reasoning: bool = False
 
     def __post_init__(self) -> None:
-        url = urlsplit(self.base_url)
-        if url.scheme not in ("http", "https") or not url.hostname:
+        if not _is_address(self.base_url):
             raise ConfigError(f"not an address of a model server: `{self.base_url}`", hint="begin it with http://")
+        if not self.key.isprintable() or not self.key.isascii():
+            raise WrongKey(
+                f"the API key of `{self.provider}` holds characters that no key has",
+                hint=f"git mimo config set --provider {self.provider} --api-key -",
+            )
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # no port of that number
+        return False
 
 
 def import_connection() -> "type[Connection]":
@@ -149,7 +161,11 @@ class HttpBackend:
     # --- one attempt ---
 
     def _request(self, method: str, path: str, deadline: Deadline, body: bytes | None) -> "Response":
-        headers = {"Accept": "text/event-stream, application/json", "User-Agent": "git-mimo"}
+        headers = {
+            "Accept": "text/event-stream, application/json",
+            "Accept-Encoding": "identity",  # a compressed stream may come in lumps
+            "User-Agent": "git-mimo",
+        }
         if body is not None:
             headers["Content-Type"] = "application/json"
         if self.endpoint.key:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gitmimo.errors import BadReply, ContextOverflow, NoKey, NoRoute, RateLimited, UnknownModel, WrongKey
+from gitmimo.errors import BadReply, ConfigError, ContextOverflow, NoKey, NoRoute, RateLimited, UnknownModel, WrongKey
 from gitmimo.llm.deadline import Timeouts
 from gitmimo.llm.failures import RetryPolicy
 from gitmimo.llm.local import LocalSettings
@@ -282,6 +282,25 @@ def test_a_reply_is_as_long_as_the_account_affords(opened: Opened, llm_server: S
     llm_server.scripts["poor"] = [Answer(status=402, text=f"{poor} 20.", repeat=True)]
     with pytest.raises(RateLimited, match="out of credit"):
         ask(opened("openai/poor"), HELLO)
+
+
+@pytest.mark.parametrize("key", ["schlüssel", "two\nlines"])
+def test_a_key_that_is_none_is_told_before_anything_is_sent(llm_server: ScriptedServer, key: str) -> None:
+    settings = Settings(environ={}, key_for=lambda provider: key, local=LOCAL, base_url=llm_server.base_url)
+    with pytest.raises(WrongKey, match="holds characters that no key has"):
+        open_model("openai/m", settings)
+
+
+def test_an_impossible_port_is_told() -> None:
+    settings = Settings(environ={}, key_for=lambda provider: "k", local=LOCAL, base_url="http://localhost:99999/v1")
+    with pytest.raises(ConfigError, match="not an address"):
+        open_model("openai/m", settings)
+
+
+def test_a_stream_is_asked_for_uncompressed(opened: Opened, llm_server: ScriptedServer) -> None:
+    llm_server.scripts["m"] = ["x"]
+    ask(opened(), HELLO)
+    assert llm_server.requests[0].headers["accept-encoding"] == "identity"
 
 
 def test_no_key_is_told_before_anything_is_sent() -> None:
