@@ -66,6 +66,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "dream": ("git mimo dream", "git mimo dream --yes --dry-run", "git mimo dream --undo"),
     "skill list": ("git mimo skill list",),
     "skill show": ("git mimo skill show add-a-route",),
+    "skill run": ("git mimo skill run bump-version VERSION=1.8.0", "git mimo skill run deploy PORT=8123 --dry-run"),
     "skill validate": ("git mimo skill validate", "git mimo skill validate .mimo/skills/add-a-route"),
     "skill link": ("git mimo skill link", "git mimo skill link --check"),
     "skill retire": ('git mimo skill retire add-a-route --reason "routes are generated now"',),

@@ -71,6 +71,40 @@ def show_command(name: str, as_json: bool) -> int:
     return 0
 
 
+@skill_command.command("run")
+@click.argument("name")
+@click.argument("values", nargs=-1, metavar="[NAME=VALUE]...")
+@click.option("--grant", "granted", multiple=True, metavar="WHAT",
+              help="network, docker, dir:PATH or service:SOCKET; repeatable.")  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Run it, and publish nothing.")
+@json_option
+def run_command(name: str, values: tuple[str, ...], granted: tuple[str, ...], dry_run: bool, as_json: bool) -> int:
+    """Run a skill's script on HEAD's files in the sandbox, without a model.
+
+    What it changed stands on a branch of its own. Exit 1 when it failed, or what says that it worked does not.
+    """
+    from gitmimo.workflow.skills import run_skill
+
+    given = dict(value.partition("=")[::2] for value in values)
+    repository = open_repository()
+    done = run_skill(repository, load_config(repository), name, given, granted=granted, dry_run=dry_run)
+    if as_json:
+        run = {"problem": done.run.problem, "output": done.run.output, "seconds": round(done.run.seconds, 3)}
+        render.emit_json({"schema": "git-mimo/skill-run/1", **run, "branch": done.branch, "commit": done.commit})
+        return int(bool(done.run.problem))
+    for line in done.run.output.splitlines():
+        render.say(escape_controls(line))
+    if done.run.problem:
+        render.say(f"failed: {escape_controls(done.run.problem)}")
+        return 1
+    if done.branch:
+        render.out(done.branch)
+        render.hint(f"git diff HEAD {done.branch}\ngit merge {done.branch}")
+    else:
+        render.say("done; it changed no file" if not dry_run else "done; nothing is published")
+    return 0
+
+
 @skill_command.command("new")
 @click.argument("name")
 @click.option("--from", "sources", multiple=True, required=True, metavar="SESSION|COMMIT",

@@ -66,7 +66,10 @@ _EXIT_CODES = {"passed": 0, "failed": 1, "unsettled": 2, "budget": 3, "error": 1
 @click.option("--max-steps", "maxSteps", type=click.IntRange(min=1), help="Steps a candidate may take.", metavar="N")
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Limit of the session.", metavar="SECONDS")
 @click.option("--merge/--no-merge", default=None, help="Merge the winner into the current branch at the end.")
-@click.option("--skills/--no-skills", default=None, help="Try verified skills before any model.")
+@click.option("--operation", is_flag=True, default=None, help="Commands are the work; --accept says whether it worked.")
+@click.option("--grant", "grants", multiple=True, metavar="WHAT",
+              help="network, docker, dir:PATH or service:SOCKET for an operation; repeatable.")  # fmt: skip
+@click.option("--skills/--no-skills", default=None, help="Run approved scripts that fit before any model.")
 @sandbox_option
 @click.option("--executor", type=click.Choice(["local", "ray"]), help="Where candidates work and are judged.")
 @click.option("--ray-address", "rayAddress", help="Ray cluster to use, such as `auto`.", metavar="ADDRESS")

@@ -1,5 +1,6 @@
 """The draft of a skill, from a group of changes and without a model: which commit to follow, what to touch and run."""
 
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -7,6 +8,7 @@ from collections.abc import Sequence
 from gitmimo.memory.changes import Change
 from gitmimo.memory.footprints import Group
 from gitmimo.memory.notes import Note
+from gitmimo.memory.operation import Operation
 from gitmimo.memory.requirements import note_tools
 from gitmimo.memory.skill_file import Skill, harmless, make_skill
 from gitmimo.memory.words import words_of
@@ -31,10 +33,11 @@ def draft_skill(
     if known:
         lines += ["", "## Know", "", *(f"- {harmless(note.text, limit=300)}" for note in known)]
     lines += ["", "## Done when", "", *_done_lines(commands)]
+    body = "\n".join(lines[: MAX_LINES - 12])
     return make_skill(
-        name or skill_name(group),
+        name or f"{skill_name(group)}-{hashlib.sha256(body.encode()).hexdigest()[:4]}",
         description or skill_description(group),
-        "\n".join(lines[: MAX_LINES - 12]),
+        body,
         metadata={
             "git-mimo.commits": " ".join(change.commit[:10] for change in group.changes[:_MOST_COMMITS]),
             **note_tools(commands),
@@ -44,8 +47,30 @@ def draft_skill(
     )
 
 
+def draft_operation(operation: Operation, session: str, *, name: str = "") -> Skill:
+    """Write the skill of an operation: how its script is run, what it needs, how to know that it worked."""
+    name = name or _operation_name(operation.task)
+    typed = " ".join(f"{key}={value}" for key, value in operation.values.items())
+    task = harmless(_plain_slots(operation.task), limit=400)
+    lines = ["## Run", "", f"- `git mimo skill run {name}{f' {typed}' if typed else ''}`"]
+    lines += [f"- it may reach: {', '.join(operation.grants)}"] if operation.grants else []
+    lines += ["", "## Last time", "", f"Session {session}: {task}", "", "## Done when", ""]
+    lines += [f"- `{harmless(_plain_slots(command), limit=200)}` exits with 0" for command in operation.accept]
+    metadata = {
+        "git-mimo.task": harmless(operation.task, limit=1_000),
+        "git-mimo.accept": "\n".join(operation.accept),
+        **({"git-mimo.grants": " ".join(operation.grants)} if operation.grants else {}),
+        **note_tools(operation.script.splitlines()),
+    }
+    description = harmless(f"Runs an operation without a model. Use it to: {task}", limit=600)
+    return make_skill(name, description, "\n".join(lines), metadata=metadata, script=operation.script)
+
+
 def skill_name(group: Group) -> str:
-    """Two to four words that the changes' subjects share, else the most telling of what they touch."""
+    """Two to four words that the changes' subjects share, else the most telling of what they touch.
+
+    A draft adds four digits of its text: two branches that learn of the same kind don't write the same file.
+    """
     counts = Counter(word for change in group.changes for word in dict.fromkeys(_plain_words(change.subject)))
     least = len(group.changes) if len(group.changes) < 3 else len(group.changes) * 2 / 3
     words = [word for word, count in counts.items() if count >= least]
@@ -99,3 +124,13 @@ def _plain_words(text: str) -> list[str]:
     telling = set(words_of(text))
     words = [word for word in re.findall(r"[a-z]+", text.lower()) if len(word) > 2]
     return [word for word in words if set(words_of(word)) & telling]
+
+
+def _operation_name(task: str) -> str:
+    words = _plain_words(re.sub(r"\{\w+\}|[\w./-]*/[\w./-]*", " ", task))
+    return "-".join(list(dict.fromkeys(words))[:4])[:60].strip("-") or "operation"
+
+
+def _plain_slots(text: str) -> str:
+    """A template as prose: names in place of what a client would substitute."""
+    return re.sub(r"\$?\{([A-Z][A-Z0-9_]*)\}", r"\1", text)

@@ -10,6 +10,7 @@ from gitmimo.codec import dump_json, from_json
 from gitmimo.errors import BadMemory, SecretFound
 from gitmimo.git.repository import Repository
 from gitmimo.memory.notes import MAX_NOTE_LENGTH, Note, NoteKind, new_note, read_notes
+from gitmimo.memory.operation import Operation
 from gitmimo.memory.trajectory import effective_commands, noted_texts, working_forms
 from gitmimo.memory.words import words_of
 from gitmimo.records import Oid, Step
@@ -41,6 +42,8 @@ class Learned:
     session: str
     notes: tuple[Note, ...] = ()
     commands: tuple[str, ...] = ()
+    task: str = ""
+    operation: Operation | None = None  # where the session was one, and passed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,8 +16,16 @@ _NOT_KEPT = frozenset(
         "for do done while [ [[ :",
     )
 )
+_LOOKS = frozenset(
+    re.findall(
+        r"\S+",
+        "ls pwd cat head tail less more grep rg find which type wc file stat tree diff test true false echo printf sort"
+        " uniq cut tr sleep clear date whoami id env printenv cd ps ss netstat [",
+    )
+)
 _TEST_RUN = re.compile(
-    r"\b(?:pytest|unittest|tox|nox|ctest|rspec|jest|vitest|mocha)\b|\b(?:npm|yarn|go|cargo|make)(?: run)? \w*test\b"
+    r"(?:^|[\s/])(?:pytest|unittest|tox|nox|ctest|rspec|jest|vitest|mocha)(?=\s|$)"
+    r"|\b(?:npm|yarn|go|cargo|make)(?: run)? \w*test\b"
 )
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 _SCRIPT = re.compile(r"[\w./-]+\.(?:sh|py|js|ts|rb|pl|mk)\b|\b(?:make|npm run) [\w:-]+")
@@ -43,6 +51,22 @@ def effective_commands(steps: Sequence[Step]) -> tuple[str, ...]:
                     found.pop(part, None)
                     found[part] = None
     return tuple(found)
+
+
+def successful_commands(steps: Sequence[Step]) -> tuple[str, ...]:
+    """Every shell command that exited with 0, whole as it was run, each once, in the order of their last run."""
+    found: dict[str, None] = {}
+    for text, exit_code in _shell_runs(steps):
+        if exit_code == 0:
+            found.pop(text, None)
+            found[text] = None
+    return tuple(found)
+
+
+def is_look(command: str) -> bool:
+    """Whether every part of a command only looks, waits or tests: nothing of it needs to be done again."""
+    parts = re.split(r"\s*(?:&&|\|\||;|\||\n)\s*", command)
+    return all(not part or _only_looks(part) for part in parts)
 
 
 def working_forms(steps: Sequence[Step], *, is_project_file: Callable[[str], bool]) -> tuple[tuple[str, str], ...]:
@@ -74,6 +98,14 @@ def _shell_runs(steps: Sequence[Step]) -> Iterator[tuple[str, int | None]]:
         for action, observation in zip(step.actions, step.observations, strict=False):
             if action.kind is ActionKind.SHELL:
                 yield action.text, observation.exit_code
+
+
+def _only_looks(part: str) -> bool:
+    if _TEST_RUN.search(part):
+        return True
+    words = part.split()
+    writes = re.search(r"(?<![<>&\d])>{1,2}(?!&|\s*/dev/null)", part) is not None
+    return words[0].rpartition("/")[2] in _LOOKS and not writes
 
 
 def _does_something(command: str) -> bool:

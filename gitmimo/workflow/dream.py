@@ -5,8 +5,9 @@ Asks no model unless one is given for names. The same sessions on the same commi
 
 import contextlib
 import difflib
+import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gitmimo import refnames
 from gitmimo.config import Config
@@ -17,8 +18,9 @@ from gitmimo.git.repository import Repository
 from gitmimo.llm.model import Model
 from gitmimo.locks import hold_lock
 from gitmimo.memory.changes import Change, read_changes
-from gitmimo.memory.draft import draft_skill
+from gitmimo.memory.draft import draft_operation, draft_skill
 from gitmimo.memory.footprints import Group, find_groups, footprint
+from gitmimo.memory.legacy import migrate
 from gitmimo.memory.naming import name_group
 from gitmimo.memory.notes import Note, NoteKind, add_notes, read_notes
 from gitmimo.memory.offers import (
@@ -32,10 +34,12 @@ from gitmimo.memory.offers import (
     read_declined,
     read_learned,
 )
-from gitmimo.memory.skill_file import MAX_ACTIVE, Skill, read_library, skill_changes
-from gitmimo.records import Oid, new_session_id
+from gitmimo.memory.operation import Operation, distil_operation
+from gitmimo.memory.skill_file import MAX_ACTIVE, Skill, read_library, removal_of, skill_changes
+from gitmimo.records import Oid, Step, new_session_id
 from gitmimo.results import CandidateResult, SessionResult, SessionStatus
 from gitmimo.text import escape_controls
+from gitmimo.workflow import trust
 from gitmimo.workflow.evidence_notes import Outcome, outcomes_by_session
 from gitmimo.workflow.history import SessionState, find_session, read_all, read_session
 from gitmimo.workflow.land import merge_recorded
@@ -45,6 +49,16 @@ from gitmimo.workflow.steps import read_steps
 
 Changes = dict[str, bytes | None]
 _AGAINST = ("rejected", "reverted")
+_DRAFTED = re.compile(r"-[0-9a-f]{4}\Z")  # the name of a skill that a dream drafted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A skill to be admitted, with the changes or the operation that it comes from."""
+
+    skill: Skill
+    group: Group | None = None
+    operation: Operation | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +68,10 @@ class Dream:
     at: Oid
     sessions: tuple[str, ...] = ()
     offers: tuple[Offer, ...] = ()
-    drafts: tuple[Skill, ...] = ()
+    drafts: tuple[Draft, ...] = ()
+    learned: tuple[Learned, ...] = ()
     squashed: tuple[undo_log.RefMove, ...] = ()
+    doubles: tuple[str, ...] = ()  # skills of which another says the same
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,14 +80,18 @@ class Admitted:
 
     notes: tuple[Note, ...] = ()
     skills: tuple[Skill, ...] = ()
+    removed: tuple[str, ...] = ()
     changes: Changes = field(default_factory=dict)
 
     @property
     def message(self) -> str:
         """The dream's commit message."""
         counted = ((len(self.notes), "note"), (len(self.skills), "skill"))
-        parts = [f"{count} {word}{'s' if count != 1 else ''}" for count, word in counted if count]
+        parts = [f"{count} {word}{'s' if count != 1 else ''}" for count, word in counted if count] or [
+            "fold skills of one kind" if self.removed else "bring `.mimo/` to its present form"
+        ]
         lines = [*(note.line for note in self.notes), *(f"- skill {skill.name}" for skill in self.skills)]
+        lines += [f"- without the skill {name}: another is made from the same changes" for name in self.removed]
         return f"dream: {' and '.join(parts)}\n\n" + "\n".join(lines) + "\n"
 
 
@@ -85,7 +105,7 @@ def find_dream(
     fresh = [state for state in states if state.result.session not in known]
     outcomes = outcomes_by_session(repository) if fresh else {}
     for state in fresh:
-        learn_from(repository, state.result, picked=state.picked, outcomes=outcomes.get(state.result.session, ()))
+        learn_from(repository, state, outcomes=outcomes.get(state.result.session, ()))
     at = memory_view(repository, config, repository.resolve("HEAD"))
     learned = [item for item in read_learned(repository) if not names or item.session in wanted]
     moves = [move for state in states for move in step_branches(repository, state.result)]
@@ -94,15 +114,16 @@ def find_dream(
         sessions=tuple(sorted(wanted)),
         offers=open_offers(repository, at, learned),
         drafts=find_drafts(repository, at, learned, model=model),
+        learned=tuple(learned),
         squashed=tuple(moves),
+        doubles=find_doubles(repository, at),
     )
 
 
-def learn_from(
-    repository: Repository, result: SessionResult, *, picked: int | None = None, outcomes: Sequence[Outcome] = ()
-) -> None:
+def learn_from(repository: Repository, state: SessionState, *, outcomes: Sequence[Outcome] = ()) -> None:
     """Keep what a session taught: nothing without a winner, only the reason where people rejected its result."""
-    winner = _winner(result, picked)
+    result = state.result
+    winner = _winner(result, state.picked)
     if winner is None:
         return
     if any(outcome.label in _AGAINST for outcome in outcomes):
@@ -112,19 +133,21 @@ def learn_from(
         changed = [change.path for change in winner.evidence.diff.files] if winner.evidence else []
         steps = read_steps(repository, result, winner)
         learned = learn(repository, result.session, steps, base=result.base, changed=changed)
+        operation = _operation_of(state, winner, steps)
+        learned = replace(learned, task=result.task, operation=operation)
     keep_learned(repository, learned)
 
 
 def find_drafts(
     repository: Repository, at: Oid, learned: Sequence[Learned], *, model: Model | None = None
-) -> tuple[Skill, ...]:
-    """Return a draft for each group of changes that no skill covers and nobody declined."""
+) -> tuple[Draft, ...]:
+    """Return a draft for each group of changes, and each operation, that no skill covers and nobody declined."""
     skills = read_library(repository, at).skills
     covered = {short for skill in skills for short in skill.commits}
     declined, taken = read_declined(repository), {skill.name for skill in skills}
     notes = [*read_notes(repository, at), *(note for item in learned for note in item.notes)]
     commands = {item.session: item.commands for item in learned}
-    drafts: list[Skill] = []
+    drafts: list[Draft] = []
     for group in find_groups(read_changes(repository, at), commands):
         if any(change.commit.startswith(tuple(covered)) for change in group.changes) and covered:
             continue
@@ -133,8 +156,38 @@ def find_drafts(
         draft = draft_skill(group, notes=notes, name=name, description=description)
         if draft.name not in taken and draft.name not in declined and len(taken) < MAX_ACTIVE:
             taken.add(draft.name)
-            drafts.append(draft)
+            drafts.append(Draft(skill=draft, group=group))
+    known = {skill.metadata.get("git-mimo.task") for skill in skills}
+    for item in reversed(learned):
+        if item.operation is None:
+            continue
+        draft = draft_operation(item.operation, item.session)
+        if draft.metadata["git-mimo.task"] not in known and draft.name not in {*taken, *declined}:
+            known.add(draft.metadata["git-mimo.task"])
+            taken.add(draft.name)
+            drafts.append(Draft(skill=draft, operation=item.operation))
     return tuple(drafts)
+
+
+def find_doubles(repository: Repository, at: Oid) -> tuple[str, ...]:
+    """The skills that a merge of two branches left beside another of the same changes: of each kind one stays.
+
+    It stays that has a script, then the one from more changes. What a person named is never one of them.
+    """
+    skills = [skill for skill in read_library(repository, at).skills if skill.commits]
+    groups = find_groups(read_changes(repository, at))
+    kinds: list[list[Skill]] = []
+    for skill in sorted(skills, key=lambda item: (item.script is None, -len(item.commits), item.name)):
+        own = {number for number, group in enumerate(groups) if _is_of(skill, group)}
+        same = next((kind for kind in kinds if set(kind[0].commits) & set(skill.commits)), None) or next(
+            (kind for kind in kinds if own & {n for n, group in enumerate(groups) if _is_of(kind[0], group)}), None
+        )
+        if same is None:
+            kinds.append([skill])
+        else:
+            same.append(skill)
+    doubled = (skill.name for kind in kinds for skill in kind[1:])
+    return tuple(sorted(name for name in doubled if _DRAFTED.search(name)))
 
 
 def draft_from(repository: Repository, config: Config, name: str, sources: Sequence[str]) -> Skill:
@@ -153,15 +206,23 @@ def draft_from(repository: Repository, config: Config, name: str, sources: Seque
     return draft_skill(group, notes=notes, name=name)
 
 
+def find_migration(repository: Repository, config: Config) -> tuple[Dream, Admitted]:
+    """Return what brings `.mimo/` of version 0.1 to the present form; a dream of no session."""
+    at = memory_view(repository, config, repository.resolve("HEAD"))
+    return Dream(at=at), Admitted(changes=migrate(repository, at))
+
+
 def admit(
     repository: Repository,
     dream: Dream,
     *,
     ask: Callable[[str, str], bool | None],
+    prove: Callable[[Draft, Sequence[Learned]], Skill] | None = None,
 ) -> Admitted:
     """Put each offer to `ask` (what it is, its text): True admits, False declines for good, None leaves it for later.
 
-    Notes that two sessions came to stand on the branch unasked: its review is the answer.
+    Notes that two sessions came to stand on the branch unasked: its review is the answer. `prove` may give an admitted
+    draft its script.
     """
     notes, skills, declined = [], [], []
     for offer in dream.offers:
@@ -169,12 +230,13 @@ def admit(
         notes += [offer.note] if answer else []
         declined += [offer.note.id] if answer is False else []
     for draft in dream.drafts:
-        answer = ask("skill", draft.files["SKILL.md"].decode())
-        skills += [draft] if answer else []
-        declined += [draft.name] if answer is False else []
+        answer = ask("skill", "\n".join(data.decode() for data in draft.skill.files.values()))
+        skills += [prove(draft, dream.learned) if prove else draft.skill] if answer else []
+        declined += [draft.skill.name] if answer is False else []
     if declined:
         decline(repository, declined)
-    return with_changes(repository, dream.at, Admitted(notes=tuple(notes), skills=tuple(skills)))
+    admitted = Admitted(notes=tuple(notes), skills=tuple(skills), removed=dream.doubles)
+    return with_changes(repository, dream.at, admitted)
 
 
 def with_changes(repository: Repository, at: Oid, admitted: Admitted) -> Admitted:
@@ -182,8 +244,10 @@ def with_changes(repository: Repository, at: Oid, admitted: Admitted) -> Admitte
     changes: Changes = add_notes(repository, at, admitted.notes) if admitted.notes else {}
     for skill in admitted.skills:
         changes |= skill_changes(skill)
+    for name in admitted.removed:
+        changes |= removal_of(repository, at, name)
     changes = {path: data for path, data in changes.items() if repository.read_blob(at, path) != data}
-    return Admitted(notes=admitted.notes, skills=admitted.skills, changes=changes)
+    return replace(admitted, changes=changes)
 
 
 def publish(repository: Repository, config: Config, dream: Dream, admitted: Admitted) -> str | None:
@@ -203,6 +267,9 @@ def publish(repository: Repository, config: Config, dream: Dream, admitted: Admi
             made = commit.write_commit(repository, tree=whole, parents=(head,), message=_message(dream, admitted))
             where = f"{config.text('branchPrefix')}/dream-{new_session_id()}"
             moves.append(undo_log.RefMove(ref=refnames.branch_ref(where), old=None, new=made))
+        for skill in admitted.skills if where else ():
+            if skill.script is not None:
+                trust.approve(repository, skill.digest, what=f"skill {skill.name}")  # by who said yes to it
         if moves:
             undo_log.write_operation(repository, undo_log.new_operation_id(), command="dream", moves=moves)
             for move in moves:
@@ -260,6 +327,17 @@ def _finished(repository: Repository, names: Sequence[str]) -> list[SessionState
         return [read_session(repository, find_session(repository, name)) for name in names]
     over = (SessionStatus.PASSED, SessionStatus.FAILED)  # a damaged journal is an error of its own and stops no dream
     return [state for state in read_all(repository) if state.result.status in over or state.picked is not None]
+
+
+def _operation_of(state: SessionState, winner: CandidateResult, steps: Sequence[Step]) -> Operation | None:
+    if not state.settings.get("operation") or winner.number == 0:
+        return None
+    accept, grants = (tuple(state.settings.get(name) or ()) for name in ("accept", "grants"))
+    return distil_operation(steps, task=state.result.task, accept=accept, grants=grants)
+
+
+def _is_of(skill: Skill, group: Group) -> bool:
+    return any(change.commit.startswith(skill.commits) for change in group.changes)
 
 
 def _winner(result: SessionResult, picked: int | None) -> CandidateResult | None:

@@ -206,7 +206,7 @@ def open_evaluator(
         scratch=session_directory(repository, session, root=config.text("worktreeDir")) / "bench",
         tests=tests,
         setup=(config.text("setup"),) if config.text("setup") else (),
-        accept=config.texts("accept"),
+        accept=() if config["operation"] else config.texts("accept"),  # an operation's are run beside its script
         protected=config.texts("protected"),
         limits=Limits(timeout_s=config.seconds("testTimeout")),
         hang_after_s=config.seconds("hangAfter"),

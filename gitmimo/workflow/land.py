@@ -161,6 +161,8 @@ def change_message(result: SessionResult, candidate: CandidateResult, evidence: 
         "Mimo-Verdict": f"{'pass' if evidence.passed else 'fail'} {evidence.tests_passed}/{evidence.tests_run} "
         f"{evidence.tree[:12]}",
     }
+    if result.skill and candidate.number == 0:
+        trailers["Mimo-Skill"] = result.skill
     if candidate.agent != "mimo":
         trailers["Mimo-Agent"] = candidate.agent
     if candidate.model:

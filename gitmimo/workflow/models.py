@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from gitmimo.config import Config
-from gitmimo.errors import ConfigError, NoModel
+from gitmimo.errors import ConfigError, NoKey, NoModel
 from gitmimo.git.repository import Repository
 from gitmimo.llm.budget import BudgetLimits, LimitUsage
 from gitmimo.llm.ledger import Account, Ledger, Totals
@@ -94,16 +94,17 @@ def open_models(
 ) -> ModelPool:
     """Open what the configuration names; errors in the user's words before anything is made.
 
-    NoModel when there is none, unless every candidate is another agent that may bring its own.
+    NoModel or NoKey when there is none, unless no candidate needs one: other agents bring their own, and a skill's
+    script comes first.
     """
     settings = model_settings(config)
     try:
         names = model_names(config)
-    except NoModel:
+        workers = tuple(open_model(name, settings) for name in names)
+    except (NoModel, NoKey):
         if needs_model:
             raise
-        names = ()
-    workers = tuple(open_model(name, settings) for name in names)
+        names, workers = (), ()
     plan, dream = config.text("model.plan"), config.text("model.dream")
     for name in dict.fromkeys([*names, plan]):
         if name:

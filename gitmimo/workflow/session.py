@@ -32,6 +32,7 @@ from gitmimo.workflow.evaluate import SessionEvaluator
 from gitmimo.workflow.executor import Executor
 from gitmimo.workflow.history import LOCK_NAME, STOP_NAME, sessions_directory
 from gitmimo.workflow.models import ModelPool
+from gitmimo.workflow.operations import OperationRun, ScriptFirst
 from gitmimo.workflow.places import session_directory
 from gitmimo.workflow.plan import Brief, Plan, next_round
 from gitmimo.workflow.progress import Interrupt, Observer, Progress
@@ -52,6 +53,8 @@ class SessionRunner:
     evaluator: SessionEvaluator
     executor: Executor
     reviewer: Reviewer
+    operation: OperationRun | None = None  # where commands are the work, and not a change of files
+    script: ScriptFirst | None = None  # of a skill that does exactly this, tried before any model
     observe: Observer
     interrupt: Interrupt
     session: SessionId = field(default_factory=new_session_id)
@@ -93,17 +96,29 @@ class SessionRunner:
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="base") as pool:
             self._base_tests = pool.submit(self._measure_base)
             try:
+                self._run_script()
                 verdict = self._search()
                 self._base_tests.result()
             except MimoError:
                 self.interrupt.request(StopReason.ERROR)
                 raise
-        result = replace(self._closing(opening), verdict=verdict)
+        skill = self.script.match.skill.name if self.script and verdict.winner == 0 else None
+        result = replace(self._closing(opening), verdict=verdict, skill=skill)
         if verdict.winner is None:
             return without_winner(result, verdict, self.interrupt.reason())
         result = with_winner(result, verdict)
         self._journal.done("decided", result=result)
         return self._publish(result)
+
+    def _run_script(self) -> None:
+        """Candidate 0: the script of the skill that fits. What speaks against it is told to the others."""
+        if self.script is None or 0 in self._results:
+            return
+        result = self.script(self._base_tests.result)
+        if result is not None and result.evidence is not None and not self.interrupt.is_set():
+            land.keep_trees(self.repository, self.session, 0, result.evidence)
+            self._results[0] = result
+            self._journal.done("candidate", result=result)
 
     def _search(self) -> Verdict:
         """Rounds of candidates: each judged, compared and reviewed; until it is settled, or there are no more."""
@@ -132,7 +147,8 @@ class SessionRunner:
         winner = self._results.get(verdict.winner) if verdict and verdict.winner is not None else None
         if verdict is None or winner is None or winner.evidence is None:
             return False
-        return verdict.settled and self.evaluator.is_complete(winner.evidence)
+        is_whole = self.operation is not None or self.evaluator.is_complete(winner.evidence)
+        return verdict.settled and is_whole
 
     def _run_round(self, numbers: Sequence[int], told: tuple[Feedback, ...]) -> None:
         """Let these candidates work at the same time, where they don't only wait for each other."""
@@ -222,7 +238,10 @@ class SessionRunner:
             return replace(result, evidence=refusal(self.repository, self.plan.base, result))
         self.observe(Progress(number=result.number, phase="test"))
         try:
-            evidence = self.executor.judge(self.evaluator, result.number, result.commit)
+            if self.operation is not None:
+                evidence = self.operation.evaluate(result)
+            else:
+                evidence = self.executor.judge(self.evaluator, result.number, result.commit)
         except CheckError:
             if not self.interrupt.is_set():
                 raise
@@ -238,7 +257,8 @@ class SessionRunner:
         failed = [r.evidence for r in judged.values() if r.evidence is not None and _fails_tests(r.evidence)]
         crossed: dict[int, tuple[int, int]] = {}
         behaviour = opinion = None
-        if passing and not self.interrupt.is_set():
+        trust_tests = self.plan.trust_tests or self.operation is not None or set(passing) == {0}
+        if passing and not self.interrupt.is_set() and self.operation is None and set(passing) != {0}:
             self.observe(Progress(number=0, phase="compare"))
             crossed = self.evaluator.cross_examine(passing)
             behaviour = None if self.plan.trust_tests else self.evaluator.compare(passing, failed)
@@ -253,7 +273,7 @@ class SessionRunner:
             )
             for n, result in judged.items()
         ]
-        return decide(facts, opinion, behaviour, trust_tests=self.plan.trust_tests)
+        return decide(facts, opinion, behaviour, trust_tests=trust_tests)
 
     def _review(self, passing: dict[int, Evidence], behaviour: BehaviourReport | None) -> CriticOpinion | None:
         self.observe(Progress(number=0, phase="review"))
@@ -307,6 +327,8 @@ class SessionRunner:
         self.observe(Progress(number=0, phase="land"))
         number = result.verdict.winner if result.verdict else None
         winner = next(candidate for candidate in result.candidates if candidate.number == number)
+        if self.operation is not None and winner.evidence is not None and not winner.evidence.diff.files:
+            return result  # done by what its commands did: there is nothing to land
         branch, tip = land.write_result(
             self.repository,
             result,

@@ -22,10 +22,12 @@ from gitmimo.workflow.memory_home import memory_view
 from gitmimo.workflow.merging import merge_at_the_end
 from gitmimo.workflow.models import ladder_height, open_models
 from gitmimo.workflow.notify import notify
+from gitmimo.workflow.operations import OPERATION_RULES, check_operation, open_operation, script_first
 from gitmimo.workflow.places import session_directory
 from gitmimo.workflow.plan import Plan
 from gitmimo.workflow.progress import Interrupt, Observer
 from gitmimo.workflow.reviewer import Reviewer
+from gitmimo.workflow.scripts import ScriptRunner, find_script, read_grants
 from gitmimo.workflow.session import SessionRunner
 from gitmimo.workflow.settings import settings_to_keep
 from gitmimo.workflow.trust import require_trust
@@ -94,7 +96,12 @@ def run_session(
     def warn_of_limit(usage: LimitUsage) -> None:
         warn(usage.warning)
 
-    models = open_models(repository, config, session, needs_model=staff.needs_model, on_warning=warn_of_limit)
+    if config["operation"]:
+        check_operation(config)
+    view = memory_view(repository, config, base)
+    match = find_script(repository, view, task_text, operation=bool(config["operation"])) if config["skills"] else None
+    needs_model = staff.needs_model and not (match and match.approved)  # a script that fails asks for one then
+    models = open_models(repository, config, session, needs_model=needs_model, on_warning=warn_of_limit)
     try:
         workers = Workers(config, staff, models)
         evaluator = open_evaluator(repository, config, base, session, task_text=task_text, cancelled=interrupt.is_set)
@@ -109,19 +116,29 @@ def run_session(
                 target_branch=target_branch,
                 past=past,
             )
-            runner = SessionRunner(
+            runner = ScriptRunner(
+                repository=repository,
+                sandbox=evaluator.bench.sandbox,
+                scratch=evaluator.bench.scratch,
+                timeout_s=config.seconds("testTimeout"),
+                cancelled=interrupt.is_set,
+            )
+            operation = open_operation(config, runner, evaluator, session, task_text) if config["operation"] else None
+            conductor = SessionRunner(
                 repository=repository,
                 plan=plan,
                 models=models,
                 workers=workers,
                 evaluator=evaluator,
                 executor=executor,
+                operation=operation,
+                script=script_first(match, runner, evaluator, session, operation=operation, observe=observe),
                 reviewer=Reviewer(repository, models, base=base, task=task_text, rules=plan.prefix),
                 observe=observe,
                 interrupt=interrupt,
                 session=session,
             )
-            result = runner.run()
+            result = conductor.run()
             if config["merge"] and result.result_commit is not None:
                 result = merge_at_the_end(repository, config, result, evaluator, observe=observe, warn=warn)
             notify(config.text("notify"), repository, result, warn=warn)
@@ -134,6 +151,7 @@ def run_session(
 
 def _plan(repository: Repository, config: Config, task_text: str, base: Oid, evaluator: SessionEvaluator) -> Plan:
     command = visible_test_command(evaluator.bench.tests)
+    grants = read_grants(config.texts("grants"))
     return Plan(
         task=Task(
             text=task_text.strip(),
@@ -148,7 +166,8 @@ def _plan(repository: Repository, config: Config, task_text: str, base: Oid, eva
             tests=evaluator.bench.tests,
             import_roots=visible_import_roots(evaluator),
             setup_command=config.text("setup"),
-            network=bool(config["sandbox.network"]),
+            network=bool(config["sandbox.network"]) or grants.network,
+            writable=grants.writable,
             test_timeout_s=config.seconds("testTimeout"),
             hang_after_s=config.seconds("hangAfter"),
             command_timeout_s=config.seconds("commandTimeout"),
@@ -176,7 +195,8 @@ def _plan(repository: Repository, config: Config, task_text: str, base: Oid, eva
 def _prefix(repository: Repository, config: Config, base: Oid, task_text: str) -> str:
     """What the project wants every candidate to know: its rules, its memory, and the skill that fits the task."""
     view = memory_view(repository, config, base)
-    parts = (prefix_text(repository, view), match_text(repository, view, task_text))
+    rules = OPERATION_RULES if config["operation"] else ""
+    parts = (prefix_text(repository, view), match_text(repository, view, task_text), rules)
     return "\n\n".join(part for part in parts if part.strip())
 
 

@@ -77,6 +77,7 @@ class Surroundings:
     import_roots: tuple[str, ...] = ()  # relative directories that the project's Python packages are imported from
     setup_command: str = ""
     network: bool = False
+    writable: tuple[Path, ...] = ()  # what a person granted besides the worktree
     test_timeout_s: float = 600.0
     hang_after_s: float = HANG_AFTER_S  # a test that takes longer, and ten times as long as the others, hangs
     command_timeout_s: float = 120.0
@@ -250,6 +251,7 @@ class CandidateWorkspace:
             private_git=self._place.private_git,
             temp=self._place.temp if self._place.temp.is_dir() else None,
             network=self._surroundings.network,
+            writable=self._surroundings.writable,
             limits=Limits(timeout_s=timeout_s),
             readable=(hang_guard_path().parent,),
             env=_COMMAND_ENVIRONMENT | self._python_environment() | {"MIMO_CANDIDATE": str(self._place.number)},

@@ -167,7 +167,7 @@ def test_evidence_follows_a_rebase_by_its_patch(git: GitBuilder, session: Sessio
     git.commit({"other.txt": "2\n"})
     git("checkout", "--quiet", str(session.result_branch))
     git("rebase", "--quiet", "main")
-    note = read_evidence(Repository.discover(git.path), Oid(git("rev-parse", "HEAD~1")))
+    note = read_evidence(Repository.discover(git.path), Oid(git("rev-parse", "HEAD")))
     assert note is not None
     assert note.session == SESSION
 

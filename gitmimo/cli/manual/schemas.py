@@ -109,6 +109,11 @@ SHAPES: Mapping[str, tuple[str, tuple[str, ...], tuple[Any, ...]]] = {
     ),
     "skills/1": ("the skills", ("skill list",), ({"skills": [_SKILL], "refused": Mapping[str, str]},)),
     "skill/1": ("one skill", ("skill show",), (_SKILL | {"files": [str], "body": str},)),
+    "skill-run/1": (
+        "a skill's script that was run",
+        ("skill run",),
+        ({"problem": str, "output": str, "seconds": float, "branch": str | None, "commit": Oid | None},),
+    ),
     "cost/1": (
         "what was spent",
         ("cost",),

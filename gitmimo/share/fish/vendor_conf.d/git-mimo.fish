@@ -88,7 +88,7 @@ __mimo_list () {
 	operations) __mimo_git for-each-ref --format=\'%(refname:lstrip=3)\' refs/mimo/ops ;;
 	remotes) __mimo_git remote ;;
 	commands) __mimo_words \'\' ;;
-	settings) printf \'%s\\n\' accept agentTimeout agents baseUrl branchPrefix budget budget.candidate budget.day budget.month candidates commandTimeout critic directory dream executor fanout hangAfter ignoreFailing llm local.context local.linger maxSteps maxTokens maxTokens.candidate mcp.start memory.home merge model model.dream model.plan models notify protected protocol provider rate.requests rate.tokens rayAddress sandbox sandbox.network setup skills strategy test testTimeout timeout trustTests worktree.copy worktree.link worktreeDir ;;
+	settings) printf \'%s\\n\' accept agentTimeout agents baseUrl branchPrefix budget budget.candidate budget.day budget.month candidates commandTimeout critic directory dream executor fanout grants hangAfter ignoreFailing llm local.context local.linger maxSteps maxTokens maxTokens.candidate mcp.start memory.home merge model model.dream model.plan models notify operation protected protocol provider rate.requests rate.tokens rayAddress sandbox sandbox.network setup skills strategy test testTimeout timeout trustTests worktree.copy worktree.link worktreeDir ;;
 	providers) printf \'%s\\n\' anthropic deepseek gemini groq local mistral moonshot ollama openai openrouter xai ;;
 	local_models)
 		{
@@ -178,6 +178,7 @@ __mimo_words () {
 		\'list	list the skills, from how many changes each was made and how often it was used\' \\
 		\'new	write a skill from changes that you name\' \\
 		\'retire	remove a skill and commit that; git keeps the past\' \\
+		\'run	run a skill’s script on HEAD’s files in the sandbox, without a model\' \\
 		\'show	show a skill’s text, and its script where it has one\' \\
 		\'validate	check skill folders, all by default\' ;;
 	*) : ;;
@@ -255,8 +256,10 @@ __mimo_options () {
 		\'--timeout	Limit of the session\' \\
 		\'--merge	Merge the winner into the current branch at the end\' \\
 		\'--no-merge	Merge the winner into the current branch at the end\' \\
-		\'--skills	Try verified skills before any model\' \\
-		\'--no-skills	Try verified skills before any model\' \\
+		\'--operation	Commands are the work; --accept says whether it worked\' \\
+		\'--grant	network, docker, dir:PATH or service:SOCKET for an operation; repeatable\' \\
+		\'--skills	Run approved scripts that fit before any model\' \\
+		\'--no-skills	Run approved scripts that fit before any model\' \\
 		\'--sandbox	Where commands and tests run\' \\
 		\'--executor	Where candidates work and are judged\' \\
 		\'--ray-address	Ray cluster to use, such as `auto`\' \\
@@ -387,6 +390,7 @@ __mimo_options () {
 		\'--yes	Admit everything that is offered\' \\
 		\'--dry-run	Show what --yes would commit; change nothing\' \\
 		\'--model	Model that writes the drafts’ names and descriptions\' \\
+		\'--migrate	Bring .mimo/ of version 0.1 to the present form\' \\
 		\'--undo	Take the newest dream back\' \\
 		\'--json	Print one JSON object on stdout\' \\
 		\'--help	Show the help and end\' ;;
@@ -405,6 +409,11 @@ __mimo_options () {
 		\'--help	Show the help and end\' ;;
 	\'skill retire\') printf \'%s\\n\' \\
 		\'--reason	Why: it is the commit’s message\' \\
+		\'--help	Show the help and end\' ;;
+	\'skill run\') printf \'%s\\n\' \\
+		\'--grant	network, docker, dir:PATH or service:SOCKET; repeatable\' \\
+		\'--dry-run	Run it, and publish nothing\' \\
+		\'--json	Print one JSON object on stdout\' \\
 		\'--help	Show the help and end\' ;;
 	\'skill show\') printf \'%s\\n\' \\
 		\'--json	Print one JSON object on stdout\' \\
@@ -523,6 +532,8 @@ __mimo_kind () {
 	\'start --max-steps\') kind= ;;
 	\'start --timeout\') kind= ;;
 	\'start --merge\'|\'start --no-merge\') kind=flag ;;
+	\'start --operation\') kind=flag ;;
+	\'start --grant\') kind= ;;
 	\'start --skills\'|\'start --no-skills\') kind=flag ;;
 	\'start --sandbox\') kind=\'=auto bwrap landlock none\' ;;
 	\'start --executor\') kind=\'=local ray\' ;;
@@ -653,6 +664,7 @@ __mimo_kind () {
 	\'dream -y\'|\'dream --yes\') kind=flag ;;
 	\'dream --dry-run\') kind=flag ;;
 	\'dream --model\') kind=models ;;
+	\'dream --migrate\') kind=flag ;;
 	\'dream --undo\') kind=flag ;;
 	\'dream --json\') kind=flag ;;
 	\'dream \'[0-9]*) kind=sessions ;;
@@ -669,6 +681,12 @@ __mimo_kind () {
 	\'skill retire -h\'|\'skill retire --help\') kind=flag ;;
 	\'skill retire --reason\') kind= ;;
 	\'skill retire 1\') kind=skills ;;
+	\'skill run -h\'|\'skill run --help\') kind=flag ;;
+	\'skill run --grant\') kind= ;;
+	\'skill run --dry-run\') kind=flag ;;
+	\'skill run --json\') kind=flag ;;
+	\'skill run 1\') kind=skills ;;
+	\'skill run \'[0-9]*) kind= ;;
 	\'skill show -h\'|\'skill show --help\') kind=flag ;;
 	\'skill show --json\') kind=flag ;;
 	\'skill show 1\') kind=skills ;;
