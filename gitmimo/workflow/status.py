@@ -30,9 +30,11 @@ def status_after(results: Mapping[int, CandidateResult], reason: StopReason | No
 
 def with_winner(result: SessionResult, verdict: Verdict) -> SessionResult:
     """A session in which a product passed: done, or left to a person where the evidence does not settle it."""
-    if verdict.settled:
-        return replace(result, status=SessionStatus.PASSED, message=verdict.reason)
-    return replace(result, status=SessionStatus.UNSETTLED, message=f"needs a person: {'; '.join(verdict.doubts[:3])}")
+    status = SessionStatus.PASSED if verdict.settled else SessionStatus.UNSETTLED
+    message = verdict.reason if verdict.settled else f"needs a person: {'; '.join(verdict.doubts[:3])}"
+    if verdict.critic is not None and verdict.critic.failed:
+        message += f"; the critic gave no opinion: {verdict.critic.failed}"
+    return replace(result, status=status, message=message)
 
 
 def without_winner(result: SessionResult, verdict: Verdict, reason: StopReason | None) -> SessionResult:
