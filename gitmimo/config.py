@@ -65,7 +65,7 @@ OPTIONS: Mapping[str, Option] = {
                meaning="limit of one run of another agent's program"),
         Option(
             name="fanout", kind="choice", default="auto", choices=("auto", "all"),
-            meaning="auto: candidate 1 first, the others when it fails; all: together",
+            meaning="auto: candidate 1 first, the others until one is settled; all: together",
         ),
         Option(name="strategy", kind="choice", default="auto", choices=("auto", "shell", "patch", "list"),
                meaning="how a candidate works"),

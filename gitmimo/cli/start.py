@@ -32,7 +32,7 @@ _EXIT_CODES = {"passed": 0, "failed": 1, "unsettled": 2, "budget": 3, "error": 1
 @click.option("-t", "--task", help="The task, for scripts: TEXT, @FILE, or - for stdin.", metavar="TEXT|@FILE|-")
 @click.option("-e", "--edit", is_flag=True, help="Write the task, or change it, in your editor.")
 @click.option("-n", "--candidates", type=click.IntRange(min=1, max=64), help="Candidates at the most (3).")
-@click.option("--fanout", type=click.Choice(["auto", "all"]), help="auto: the others only when candidate 1 fails.")
+@click.option("--fanout", type=click.Choice(["auto", "all"]), help="auto: the others only until one is settled.")
 @click.option(
     "--agent",
     "agents",
