@@ -18,8 +18,7 @@ from gitmimo.git.repository import Repository
 from gitmimo.mimo_dir import without_mimo
 from gitmimo.records import Oid, SessionId, is_session_id, new_session_id
 from gitmimo.workflow.evaluate import SessionEvaluator, open_evaluator
-from gitmimo.workflow.evidence_notes import DamagedNote, EvidenceNote, write_evidence
-from gitmimo.workflow.evidence_search import find_evidence
+from gitmimo.workflow.evidence_notes import DamagedNote, EvidenceNote, find_evidence, write_evidence
 
 MOST_COMMITS = 200
 

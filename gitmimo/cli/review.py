@@ -93,7 +93,7 @@ def review_command(session: str | None, page_path: Path | None, open_it: bool, a
     In a clone without the session, the winner is read from its git note.
     """
     from gitmimo.text import escape_controls
-    from gitmimo.workflow.noted import read_known_session
+    from gitmimo.workflow.history import read_known_session
 
     repository = open_repository()
     result = read_known_session(repository, session)

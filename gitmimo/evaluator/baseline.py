@@ -1,21 +1,28 @@
-"""What the base itself says: measured twice, so that a test that can't make up its mind is not held against anybody."""
+"""What the base itself says: measured twice, so that flaky tests are ignored; the last measurement is kept."""
 
+import contextlib
 import hashlib
+import json
 import platform
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
+from gitmimo.codec import dump_json, from_json
 from gitmimo.errors import CheckError
 from gitmimo.evaluator.bench import Bench, SuiteRun, fresh_tree, layout_of, run_suite
 from gitmimo.evaluator.command import ReportFormat, TestCommand, TestKind
 from gitmimo.evaluator.interpreter import describe_interpreter
 from gitmimo.evaluator.layout import Layout
 from gitmimo.evidence import TestOutcome, TestReport
+from gitmimo.files import write_file
 from gitmimo.records import Oid
 
 NO_TEST_RAN = "the base has no test that ran: passing says nothing"
 _PATIENCE = 3  # times the limit of a hanging test in the second run
+_SCHEMA = "git-mimo/base/1"
+_MOST_BYTES = 20_000_000
 _OWN_REPORT = (TestKind.PYTEST, TestKind.UNITTEST)
 
 
@@ -204,3 +211,32 @@ def conditions(bench: Bench, tests: TestCommand) -> list[str]:
 def _last_lines(output: str, count: int = 3) -> str:
     lines = [line.strip() for line in output.strip().splitlines() if line.strip()]
     return " | ".join(lines[-count:])[:400] or "no output"
+
+
+class KeptBaseline:
+    """One file that may vanish at any time; one that can't be read counts as absent."""
+
+    def __init__(self, directory: Path, bench: Bench) -> None:
+        tree = bench.repository.tree_of(bench.base)
+        parts = (_SCHEMA, tree, *bench.commands, *conditions(bench, bench.tests))
+        key = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:40]
+        self._path = directory / f"base-{key}.json"
+
+    def find(self) -> Earlier | None:
+        """What the same tests said of the same tree under the same conditions, if that is known."""
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+            if self._path.stat().st_size > _MOST_BYTES:
+                return None
+            stored = json.loads(self._path.read_text(encoding="utf-8"))
+            if stored["schema"] == _SCHEMA:
+                report = from_json(TestReport, stored["report"])
+                return Earlier(report=report, flaky_ids=tuple(str(name) for name in stored["flaky_ids"]))
+        return None
+
+    def keep(self, baseline: Baseline) -> None:
+        """Write a measurement, whole or not at all; a full disk costs the next session one run more."""
+        report = json.loads(dump_json(replace(baseline.report, output="")))
+        stored = {"schema": _SCHEMA, "report": report, "flaky_ids": list(baseline.flaky_ids)}
+        with contextlib.suppress(OSError):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            write_file(self._path, json.dumps(stored))

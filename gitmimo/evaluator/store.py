@@ -3,14 +3,13 @@
 import contextlib
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from gitmimo.codec import dump_json, from_json
 from gitmimo.evidence import Evidence
+from gitmimo.files import write_file
 from gitmimo.locks import hold_lock
 from gitmimo.records import Oid
 
@@ -35,10 +34,7 @@ class EvidenceStore:
         """Write it under the key: whole or not at all."""
         self.directory.mkdir(parents=True, exist_ok=True)
         stored = {"schema": _SCHEMA, "key": key, "evidence": json.loads(dump_json(evidence))}
-        fd, name = tempfile.mkstemp(dir=self.directory, prefix=".evidence-")
-        with os.fdopen(fd, "w", encoding="utf-8") as file:
-            json.dump(stored, file)
-        Path(name).replace(self.directory / f"{key}.json")
+        write_file(self.directory / f"{key}.json", json.dumps(stored))
 
     @contextlib.contextmanager
     def reserve(self, key: str, *, cancelled: Callable[[], bool] | None = None) -> Iterator[None]:

@@ -8,8 +8,7 @@ from gitmimo.git.refs import read_ref
 from gitmimo.git.repository import Repository
 from gitmimo.records import Oid, utc_now
 from gitmimo.refnames import NOTES_REF
-from gitmimo.workflow.evidence_notes import Outcome
-from gitmimo.workflow.evidence_search import carry_notes, record_outcome
+from gitmimo.workflow.evidence_notes import Outcome, carry_notes, record_outcome
 from gitmimo.workflow.steps import has_object
 
 MOST_COMMITS = 1000

@@ -10,8 +10,7 @@ from gitmimo.git.repository import Repository
 from gitmimo.mimo_dir import without_mimo
 from gitmimo.records import Oid, is_session_id
 from gitmimo.redact import find_secrets
-from gitmimo.workflow.evidence_notes import DamagedNote, trees_of
-from gitmimo.workflow.evidence_search import find_evidence
+from gitmimo.workflow.evidence_notes import DamagedNote, find_evidence, trees_of
 from gitmimo.workflow.steps import has_object
 
 MAX_MIMO_FILE = 256 * 1024

@@ -16,10 +16,9 @@ from gitmimo.mimo_dir import without_mimo
 from gitmimo.redact import known_secrets, redact
 from gitmimo.results import SessionResult, SessionStatus
 from gitmimo.text import cut_middle, escape_controls
-from gitmimo.workflow.history import SessionState, find_session, read_all, read_session
+from gitmimo.workflow.history import SessionState, find_session, read_all, read_known_session, read_session
 from gitmimo.workflow.land import result_json
 from gitmimo.workflow.memory_home import memory_view
-from gitmimo.workflow.noted import read_known_session
 from gitmimo.workflow.trust import is_approved
 
 _MOST = 24_000  # characters of one answer

@@ -9,14 +9,13 @@ from gitmimo.agent.interface import BaseSuite
 from gitmimo.behaviour import BehaviourReport
 from gitmimo.config import Config
 from gitmimo.errors import CheckError, ConfigError, RepoError
-from gitmimo.evaluator.baseline import Baseline, measure_base
+from gitmimo.evaluator.baseline import Baseline, KeptBaseline, measure_base
 from gitmimo.evaluator.behaviour.compare import compare_behaviour
 from gitmimo.evaluator.bench import Bench, layout_of
 from gitmimo.evaluator.candidate_tests import run_on_other
 from gitmimo.evaluator.command import ReportFormat, TestCommand, TestKind
 from gitmimo.evaluator.detect import detect_test_command
 from gitmimo.evaluator.evaluate import evaluate
-from gitmimo.evaluator.kept_baseline import KeptBaseline
 from gitmimo.evaluator.required_fixes import RequiredFixes, find_required_fixes
 from gitmimo.evaluator.store import EvidenceStore
 from gitmimo.evidence import Evidence

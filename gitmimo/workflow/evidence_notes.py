@@ -1,8 +1,8 @@
-"""Evidence as notes on commits and trees: their form, written once, read with doubt."""
+"""Evidence as notes on commits and trees: written, found by commit, tree, patch or session, carried to new commits."""
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +15,7 @@ from gitmimo.git.repository import Repository
 from gitmimo.mimo_dir import without_mimo
 from gitmimo.records import Oid, SessionId, is_session_id
 from gitmimo.refnames import NOTES_REF
+from gitmimo.workflow.patch_ids import commits_among, patch_ids, read_cache, write_cache
 
 SCHEMA = "git-mimo/note/1"
 MAX_NOTE_BYTES = 4_000_000
@@ -128,3 +129,142 @@ def outcomes_by_session(repository: Repository) -> Mapping[SessionId, tuple[Outc
         for outcome in note.outcomes if note else ():
             found.setdefault(note.session if note else SessionId(""), {})[outcome.label, outcome.commit] = outcome
     return {session: tuple(outcomes.values()) for session, outcomes in found.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundNote:
+    """A note and how it belongs to the commit: by the `commit` itself, its `tree`, its `patch`, or the `session`."""
+
+    note: EvidenceNote
+    how: str
+    target: Oid
+
+
+def find_evidence(repository: Repository, commit: Oid, *, by_patch: bool = True) -> FoundNote | None:
+    """Find the note that speaks of a commit; a rebased or squashed commit is recognised by tree, then by patch."""
+    note = read_evidence(repository, commit)
+    if note is not None:
+        return FoundNote(note=note, how="commit", target=commit)
+    tree = without_mimo(repository, repository.tree_of(commit))
+    note = read_evidence(repository, tree)
+    if note is not None:
+        return FoundNote(note=note, how="tree", target=tree)
+    if not by_patch:
+        return None
+    known = noted_patches(repository)
+    mine = patch_ids(repository, {commit: None}).get(commit) if known else None
+    target = known.get(mine) if mine else None
+    note = read_evidence(repository, target) if target else None
+    return FoundNote(note=note, how="patch", target=target) if note and target else None
+
+
+def find_by_session(repository: Repository, session: SessionId) -> FoundNote | None:
+    """Find a session's note wherever it stands; the one with the most to say about what became of it first."""
+    if read_ref(repository, NOTES_REF) is None:
+        return None
+    said = repository.run(
+        "grep", "-l", "-z", "--no-color", "--fixed-strings", f'"session":"{session}"', NOTES_REF, check=False
+    ).text
+    found: list[FoundNote] = []
+    for name in filter(None, said.split("\0")):
+        target = Oid(name.partition(":")[2].replace("/", ""))
+        try:
+            note = read_evidence(repository, target)
+        except DamagedNote:
+            continue
+        if note is not None and note.session == session:
+            found.append(FoundNote(note=note, how="session", target=target))
+    return max(found, key=lambda item: len(item.note.outcomes) + len(item.note.patches), default=None)
+
+
+def add_patch(repository: Repository, commit: Oid, base: Oid) -> None:
+    """Name in the commit's note the patch that its whole branch makes from `base` on."""
+    found = find_evidence(repository, commit, by_patch=False)
+    key = patch_ids(repository, {commit: base}).get(commit)
+    if found is None or key is None or key in found.note.patches:
+        return
+    note = replace(found.note, patches=(*found.note.patches, key))
+    write_evidence(repository, (commit, found.target), note)
+
+
+def carry_notes(repository: Repository, commits: Sequence[Oid]) -> dict[Oid, str]:
+    """Give commits without a note the one of the same tree or patch; say how each was recognised.
+
+    Never overwrites: a note that is there stays.
+    """
+    have = set(noted_objects(repository))
+    bare = [commit for commit in commits if commit not in have] if have else []
+    sources: dict[Oid, tuple[Oid, str]] = {}
+    for commit in bare:
+        tree = without_mimo(repository, repository.tree_of(commit))
+        if tree in have:
+            sources[commit] = tree, "tree"
+    left = [commit for commit in bare if commit not in sources]
+    if left:
+        known = noted_patches(repository)
+        mine = patch_ids(repository, dict.fromkeys(left)) if known else {}
+        sources |= {commit: (known[key], "patch") for commit, key in mine.items() if key in known}
+    for commit, (source, _) in sources.items():
+        text = notes.read_note(repository, source)
+        if text is not None:
+            notes.write_note(repository, commit, text)
+    return {commit: how for commit, (_, how) in sources.items()}
+
+
+def record_outcome(repository: Repository, commit: Oid, outcome: Outcome) -> bool:
+    """Add what became of a change to its note; the same twice counts once. False when nothing is noted of it."""
+    found = find_evidence(repository, commit)
+    if found is None:
+        return False
+    said = {(known.label, known.commit) for known in found.note.outcomes}
+    if (outcome.label, outcome.commit) in said:
+        return False
+    note = replace(found.note, outcomes=(*found.note.outcomes, outcome))
+    write_evidence(repository, (found.target, commit, found.note.evidence.tree), note)
+    return True
+
+
+def noted_patches(repository: Repository) -> dict[str, Oid]:
+    """Map every known patch to an object whose note speaks of it: noted commits, as they stand against their
+    evidence's base, and the branches that notes name.
+
+    What was found out about a note is kept beside the journals, so that a pull costs no more with many notes.
+    """
+    blobs = note_blobs(repository)
+    known = read_cache(repository)
+    keys = {f"{blob} {target}": (blob, target) for blob, target in blobs}
+    present = set(commits_among(repository, list(dict.fromkeys(target for _, target in blobs))))
+    found = {
+        key: known[key]
+        for key, (_, target) in keys.items()
+        if key in known and (known[key][0] or target not in present)
+    }
+    fresh = {key: pair for key, pair in keys.items() if key not in found}
+    if fresh:
+        found |= _look(repository, fresh, present)
+    if fresh or len(known) != len(found):
+        write_cache(repository, found)
+    return {patch: keys[key][1] for key, (_, patches) in reversed(found.items()) for patch in patches}
+
+
+def _look(
+    repository: Repository, fresh: Mapping[str, tuple[Oid, Oid]], present: set[Oid]
+) -> dict[str, tuple[bool, list[str]]]:
+    """Read notes; say of each whether its commit could be compared, and its patches."""
+    named: dict[str, list[str]] = {}
+    against: dict[Oid, Oid] = {}
+    for key, (blob, target) in fresh.items():
+        named[key] = []
+        try:
+            note = parse_note(repository.read_object(blob).decode("utf-8", "surrogateescape"), target)
+        except DamagedNote:
+            continue  # vouches for nothing
+        named[key] += note.patches
+        if target in present:
+            against[target] = note.evidence.base
+    bases = set(commits_among(repository, list(dict.fromkeys(against.values()))))
+    ids = patch_ids(repository, {target: base for target, base in against.items() if base in bases})
+    return {
+        key: (target in against and against[target] in bases, [*named[key], *filter(None, [ids.get(target)])])
+        for key, (_, target) in fresh.items()
+    }

@@ -1,5 +1,6 @@
-"""Sessions read back from their journals: which there are, how they stand, what they found."""
+"""Sessions read back from their journals, or from their notes in clones that did not run them."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -8,10 +9,14 @@ from typing import Any, Protocol
 
 from gitmimo.codec import from_json
 from gitmimo.errors import JournalError, MimoError, UsageError
+from gitmimo.git.commit import read_trailers
+from gitmimo.git.repository import Repository
 from gitmimo.journal import Entry, read_journal
 from gitmimo.locks import is_locked
 from gitmimo.records import Oid, SessionId, is_session_id
 from gitmimo.results import CandidateResult, SessionResult, SessionStatus
+from gitmimo.workflow.evidence_notes import DamagedNote, EvidenceNote, noted_objects, read_evidence
+from gitmimo.workflow.steps import has_object
 
 LOCK_NAME = "lock"
 STOP_NAME = "stop"
@@ -231,3 +236,87 @@ def _fold(session: SessionId, entries: Sequence[Entry]) -> SessionState:
         listed = tuple(candidates[number] for number in sorted(candidates))
         state = replace(state, result=replace(state.result, candidates=listed))
     return replace(state, phase=entries[-1].event, last_event=entries[-1].time)
+
+
+def read_known_session(repository: Repository, name: str | None) -> SessionResult:
+    """Read a session from its journal, or from its note where the journal is elsewhere.
+
+    UsageError when neither is here; the hint says how to fetch the notes.
+    """
+    try:
+        return read_session(repository, find_session(repository, name)).result
+    except UsageError as exc:
+        noted = find_noted_session(repository, name)
+        if noted is None:
+            hint = "git fetch origin +refs/notes/mimo:refs/notes/mimo   # for sessions of others"
+            raise UsageError(exc.message, hint=f"{exc.hint}\n{hint}".strip()) from exc
+        return noted
+
+
+def find_noted_session(repository: Repository, name: str | None) -> SessionResult | None:
+    """Return the session that a name stands for, the newest without one, as far as notes tell; None without a note."""
+    found: dict[SessionId, list[tuple[Oid, EvidenceNote]]] = {}
+    for target in noted_objects(repository):
+        try:
+            note = read_evidence(repository, target)
+        except DamagedNote:
+            continue
+        if note is not None:
+            found.setdefault(note.session, []).append((target, note))
+    wanted = (name or "").rstrip("/").rpartition("/")[2].rpartition("-")[2]
+    matching = sorted(session for session in found if session.startswith(wanted))
+    if not matching:
+        return None
+    if wanted and len(matching) > 1:
+        raise UsageError(f"more than one session begins with `{wanted}`: {', '.join(matching[:5])}")
+    return _rebuild(repository, matching[-1], found[matching[-1]])
+
+
+def _rebuild(repository: Repository, session: SessionId, notes: list[tuple[Oid, EvidenceNote]]) -> SessionResult:
+    note = max((note for _, note in notes), key=lambda note: len(note.outcomes))
+    change, tip, message = _commits(repository, [target for target, _ in notes])
+    trailers = read_trailers(message)
+    candidate = CandidateResult(
+        number=note.candidate,
+        branch="",
+        approach="",
+        model=trailers.get("Assisted-by", "").removeprefix("git-mimo:"),
+        strategy="",
+        status="finished",
+        commit=change,
+        tree=note.evidence.tree,
+        evidence=note.evidence,
+    )
+    return SessionResult(
+        session=session,
+        status=_status_of(note),
+        task=re.split(r"\n\n(?=[A-Za-z-]+: )", message, maxsplit=1)[0].strip() or f"session {session}",
+        base=note.evidence.base,
+        target_branch=None,
+        candidates=(candidate,),
+        verdict=note.verdict,
+        result_commit=tip,
+        message="read from its note; the other candidates are in the clone that ran the session",
+    )
+
+
+def _commits(repository: Repository, targets: list[Oid]) -> tuple[Oid | None, Oid | None, str]:
+    """Find the change commit, the result's tip and the change's message among what is noted and here."""
+    change: Oid | None = None
+    tip: Oid | None = None
+    message = ""
+    for target in targets:
+        if not has_object(repository, f"{target}^{{commit}}"):
+            continue
+        text = repository.run("log", "-n1", "--format=%B", target).text
+        if "Mimo-Candidate:" in text:
+            change, message = target, text
+        else:
+            tip = target
+    return change, tip or change, message
+
+
+def _status_of(note: EvidenceNote) -> SessionStatus:
+    if not note.evidence.passed:
+        return SessionStatus.FAILED
+    return SessionStatus.UNSETTLED if note.verdict and note.verdict.doubts else SessionStatus.PASSED

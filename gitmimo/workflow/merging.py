@@ -16,8 +16,7 @@ from gitmimo.records import Oid, utc_now
 from gitmimo.results import SessionResult
 from gitmimo.workflow import land
 from gitmimo.workflow.evaluate import SessionEvaluator, open_evaluator
-from gitmimo.workflow.evidence_notes import Outcome
-from gitmimo.workflow.evidence_search import record_outcome
+from gitmimo.workflow.evidence_notes import Outcome, record_outcome
 from gitmimo.workflow.history import read_session, sessions_directory
 from gitmimo.workflow.progress import Observer, Progress
 from gitmimo.workflow.session_branches import drop_branches

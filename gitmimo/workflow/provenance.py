@@ -12,8 +12,7 @@ from gitmimo.mimo_dir import without_mimo
 from gitmimo.records import Oid, SessionId, Step, is_session_id
 from gitmimo.results import CandidateResult, SessionResult, SessionStatus
 from gitmimo.workflow.evaluate import SessionEvaluator
-from gitmimo.workflow.evidence_notes import DamagedNote, EvidenceNote
-from gitmimo.workflow.evidence_search import FoundNote, find_by_session, find_evidence
+from gitmimo.workflow.evidence_notes import DamagedNote, EvidenceNote, FoundNote, find_by_session, find_evidence
 from gitmimo.workflow.steps import find_tip, has_object, read_steps
 
 _SESSION = re.compile(r"^\s*\*?\s*Mimo-Session: ([0-9a-v]{10})\s*$", re.MULTILINE)

@@ -20,8 +20,7 @@ from gitmimo.journal import Journal
 from gitmimo.mimo_dir import without_mimo
 from gitmimo.records import Oid, utc_now
 from gitmimo.results import SessionResult, SessionStatus
-from gitmimo.workflow.evidence_notes import Outcome, trees_of
-from gitmimo.workflow.evidence_search import add_patch, find_evidence, record_outcome
+from gitmimo.workflow.evidence_notes import Outcome, add_patch, find_evidence, record_outcome, trees_of
 from gitmimo.workflow.history import read_all, sessions_directory
 from gitmimo.workflow.land import with_landing
 from gitmimo.workflow.merging import merge_session

@@ -13,8 +13,14 @@ from gitmimo.git.repository import Repository
 from gitmimo.hooks.install import install_hooks
 from gitmimo.records import Oid
 from gitmimo.results import SessionResult
-from gitmimo.workflow.evidence_notes import DamagedNote, outcomes_by_session, parse_note, read_evidence, write_evidence
-from gitmimo.workflow.evidence_search import find_evidence
+from gitmimo.workflow.evidence_notes import (
+    DamagedNote,
+    find_evidence,
+    outcomes_by_session,
+    parse_note,
+    read_evidence,
+    write_evidence,
+)
 from tests.conftest import GitBuilder
 from tests.made_session import SESSION, Attempt, make_session
 

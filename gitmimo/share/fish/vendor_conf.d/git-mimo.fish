@@ -237,7 +237,7 @@ __mimo_options () {
 		\'--task	The task, for scripts: TEXT, @FILE, or - for stdin\' \\
 		\'--edit	Write the task, or change it, in your editor\' \\
 		\'--candidates	Candidates at the most (3)\' \\
-		\'--fanout	auto: the others only when candidate 1 fails\' \\
+		\'--fanout	auto: the others only until one is settled\' \\
 		\'--agent	Who works: mimo, aider, claude, codex, gemini, mini, opencode, or a command; repeatable\' \\
 		\'--model	Model as litellm names it; repeat to spread over candidates\' \\
 		\'--base-url	Address of an OpenAI-compatible server\' \\

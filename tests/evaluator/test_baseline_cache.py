@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gitmimo.evaluator.baseline import measure_base
+from gitmimo.evaluator.baseline import KeptBaseline, measure_base
 from gitmimo.evaluator.bench import Bench
-from gitmimo.evaluator.kept_baseline import KeptBaseline
 from gitmimo.evidence import TestOutcome
 from gitmimo.records import CommandResult
 from gitmimo.sandbox.base import CommandSpec, Sandbox
