@@ -26,6 +26,7 @@ SEPARATE = {("evaluator", "agent"), ("agent", "evaluator"), ("llm", "sandbox"), 
 OWNERS = {
     "pygit2": "git",
     "unidiff": "git",
+    "httpx": "llm",
     "litellm": "llm",
     "xllamacpp": "llm",
     "click": "cli",
