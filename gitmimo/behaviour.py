@@ -49,6 +49,7 @@ class ProductBehaviour:
     spill_inputs: int = 0  # how many such inputs there are
     new_errors: int = 0  # base answers, the product raises an error or does not end
     dirty: int = 0  # changes an argument that base leaves as it was
+    fixed_changed: int = 0  # calls that only fixed tests make, and on which the product differs from base
     near_fixed: int = 0  # inputs grown from the calls of fixed tests
     near_fixed_changed: int = 0  # of them, those on which the product differs from base
     errors: int = 0  # valid inputs on which it raises an error or does not end

@@ -15,6 +15,7 @@ from gitmimo.evaluator.bench import Bench, SuiteRun, fresh_tree, layout_of, run_
 from gitmimo.evaluator.command import ReportFormat, TestCommand, TestKind
 from gitmimo.evaluator.interpreter import describe_interpreter
 from gitmimo.evaluator.layout import Layout
+from gitmimo.evaluator.reports import Watched
 from gitmimo.evidence import TestOutcome, TestReport
 from gitmimo.files import write_file
 from gitmimo.records import Oid
@@ -39,6 +40,8 @@ class Baseline:
     fingerprint: str = ""
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
+    watched: Watched = Watched()
+    is_flooded: bool = False  # its output is more than is kept
 
     @property
     def passed_ids(self) -> frozenset[str]:
@@ -117,7 +120,16 @@ def measure_base(
         fingerprint=_fingerprint(bench, tests, cases, done[0].report.exit_code),
         seconds=sum(run.report.seconds for run in done),
         notes=tuple(notes),
+        watched=_all_watched([run.watched for run in done]),
+        is_flooded=any(run.is_flooded for run in done),
     )
+
+
+def _all_watched(runs: list[Watched]) -> Watched:
+    """What any of the runs was seen to do."""
+    reads = {path: reader for run in runs for path, reader in run.reads.items()}
+    names = ("tampered", "doubtful", "outside", "inside")
+    return Watched(reads=reads, **{name: frozenset().union(*(getattr(run, name) for run in runs)) for name in names})
 
 
 def _run_base(

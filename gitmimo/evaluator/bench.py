@@ -13,13 +13,25 @@ from gitmimo.evaluator.command import ReportFormat, TestCommand
 from gitmimo.evaluator.ignored_files import bring_ignored_files
 from gitmimo.evaluator.layout import Layout, find_layout
 from gitmimo.evaluator.probe import HANG_AFTER_S, make_probe
-from gitmimo.evaluator.reports import ENDED_EARLY, ReportContent, clear_stale_reports, read_report
+from gitmimo.evaluator.reports import ENDED_EARLY, ReportContent, Watched, clear_stale_reports, read_report
 from gitmimo.evidence import TestReport
 from gitmimo.git.agent_repo import base_objects, make_agent_repo
 from gitmimo.git.repository import Repository
 from gitmimo.git.trees import checkout_tree
 from gitmimo.records import CommandResult, Oid
 from gitmimo.sandbox.base import CommandSpec, Limits, Sandbox
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgingFiles:
+    """Files of base that decide whatever they are called; see `judging_files`.
+
+    `tests` hold tests, `data` is read by tests, `scripts` are run by the commands that decide.
+    """
+
+    tests: frozenset[str] = frozenset()
+    data: frozenset[str] = frozenset()
+    scripts: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +52,7 @@ class Bench:
     accept: tuple[str, ...] = ()
     protected: tuple[str, ...] = ()
     unprotected: tuple[str, ...] = ()
+    judging: JudgingFiles = JudgingFiles()
     limits: Limits = Limits()
     hang_after_s: float = HANG_AFTER_S
     network: bool = False
@@ -111,6 +124,8 @@ class SuiteRun:
     imported: tuple[str, ...] = ()  # the project's packages that the tests imported
     imported_elsewhere: tuple[str, ...] = ()  # those of them that came from outside the fresh tree, and from where
     killed_by: str = ""
+    watched: Watched = Watched()
+    is_flooded: bool = False  # more output than is kept
     import_errors: tuple[tuple[str, str], ...] = ()  # test file or module that could not be imported, and why
     lines_run: Mapping[str, frozenset[int]] | None = None  # by path, of those that were asked for; None: not known
 
@@ -200,6 +215,8 @@ def run_suite(
         killed_by=result.killed_by_limit,
         import_errors=content.import_errors,
         lines_run=_relative(content.lines_run, fresh.path),
+        watched=content.watched,
+        is_flooded=result.truncated,
     )
 
 

@@ -4,7 +4,7 @@ Product code runs in the process that reports its tests, so code that knows the 
 which tests are meant to fail this time: they have the names, files and ids of the real ones. Covered: pytest and
 unittest, whatever way the report was forged, and values that are equal to everything. Not covered: code that compares
 the text of the test files with what it remembers of them, code that knows the tests' arguments, in slow suites code
-that sees that only some tests are run, other runners.
+that sees that only some tests are run, other runners. For node, tests that fail are added to each of its processes.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ import secrets
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from gitmimo.evaluator.baseline import Baseline
@@ -28,6 +28,20 @@ _MOST_MENDED = 40
 _MOST_OTHERS = 8
 _BESIDE_S = 5.0  # below, it is made while the suite runs, which may be for nothing
 _QUICK_S = 30.0  # below, everything is run: a run of chosen tests can be told by who reads the probe's settings
+
+
+_NODE_HOOK = """\
+if (process.env.NODE_TEST_CONTEXT) {
+  const { test } = require('node:test');
+  const assert = require('node:assert');
+  const wrong = {
+    ok: () => assert.ok(false), equal: () => assert.equal(1, 2), strictEqual: () => assert.strictEqual(1, 2),
+    deepEqual: () => assert.deepEqual([1], [2]), deepStrictEqual: () => assert.deepStrictEqual({ a: 1 }, { a: 2 }),
+    throws: () => assert.throws(() => {}), match: () => assert.match('a', /b/), fail: () => assert.fail(),
+  };
+  for (const name of Object.keys(wrong)) test(`assert.${name} TOKEN`, wrong[name]);
+}
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +121,8 @@ def counterproof(
 ) -> Counterproof:
     """Run mended tests, and some of the others that passed, in a fresh tree in which none of them can pass."""
     form = baseline.tests.report
+    if form is ReportFormat.NODE_JUNIT:
+        return _node_counterproof(bench, baseline, tree, cancelled)
     if form not in (ReportFormat.PYTEST, ReportFormat.UNITTEST):
         return Counterproof()
     chosen = _choose(passed, mended)
@@ -126,6 +142,26 @@ def counterproof(
     if not forged and not plan.must_fail & set(outcomes):
         doubt = run.problem or "they were not reported"
     return Counterproof(forged=tuple(forged), equal_to_everything=tuple(equal), doubt=doubt)
+
+
+def _node_counterproof(
+    bench: Bench, baseline: Baseline, tree: Oid, cancelled: Callable[[], bool] | None
+) -> Counterproof:
+    """Run the tests once more, with tests in each of their processes that cannot pass."""
+    token = secrets.token_hex(4)
+    hook = f"hook-{token}.cjs"
+    with fresh_tree(bench, tree) as fresh:
+        (fresh.temp / hook).write_text(_NODE_HOOK.replace("TOKEN", token), encoding="utf-8")
+        for command in bench.setup:
+            fresh.run(command, cancelled=cancelled)
+        command = f'export NODE_OPTIONS="--require $TMPDIR/{hook}"; {baseline.tests.shown}'
+        run = run_suite(
+            fresh, layout_of(bench, tree), command=replace(baseline.tests, command=command), cancelled=cancelled
+        )
+    planted = {name: outcome for name, outcome in run.report.cases.items() if token in name}
+    forged = sorted(name for name, outcome in planted.items() if outcome is TestOutcome.PASSED)
+    doubt = "" if planted else run.problem or "tests that were added to its processes were not reported"
+    return Counterproof(forged=tuple(name.replace(token, "planted") for name in forged), doubt=doubt)
 
 
 def _choose(passed: Iterable[str], mended: Iterable[str]) -> list[str]:

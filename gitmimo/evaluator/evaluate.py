@@ -8,6 +8,7 @@ from dataclasses import replace
 from gitmimo.evaluator.baseline import Baseline
 from gitmimo.evaluator.bench import Bench
 from gitmimo.evaluator.gates import Evaluation
+from gitmimo.evaluator.judging_files import find_judging_files
 from gitmimo.evaluator.required_fixes import RequiredFixes
 from gitmimo.evaluator.store import EvidenceStore, evidence_key
 from gitmimo.evidence import Evidence
@@ -33,6 +34,7 @@ def evaluate(
     nothing could be found out, for example because it was cancelled; a failing product is no error.
     """
     bench = replace(bench, tests=baseline.tests, hang_after_s=baseline.hang_after_s(bench))
+    bench = replace(bench, judging=find_judging_files(bench, baseline))
     required = required or RequiredFixes()
     tree = without_mimo(bench.repository, bench.repository.tree_of(product))
     work = Evaluation(bench=bench, baseline=baseline, tree=tree, required=required, cancelled=cancelled)

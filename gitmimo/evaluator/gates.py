@@ -25,6 +25,7 @@ from gitmimo.text import escape_controls
 
 GATES = ("product", "setup", "suite", "examples", "accept", "new tests", "origin")
 _GOOD = (Outcome.PASS, Outcome.SKIPPED)
+_RUN = (TestOutcome.PASSED, TestOutcome.FAILED, TestOutcome.ERROR)
 _MOST_OUTPUT = 4_000
 _QUICK_S = 30.0
 
@@ -111,10 +112,11 @@ class Evaluation:
             self._record("product", self.started, False, detail)
         self.flags += [*tested.flags, *suspicious_paths(found.diff)]
         ours = (line for line in added_lines(bench.repository, base, self.tree) if line.path not in tested.test_paths)
-        self.flags += suspicious_lines(ours)
+        is_bare = not self.baseline.report.has_report or bool(bench.accept)
+        self.flags += suspicious_lines(ours, only_exit_code=is_bare)
 
     def _suite_and_accept(self, tested: TestedTree) -> None:
-        """Setup, base's tests and the person's commands, in one fresh tree."""
+        """Setup and base's tests in one fresh tree, the person's commands in another."""
         bench, began = self.bench, time.monotonic()
         with fresh_tree(bench, tested.tree) as fresh:
             failed = self._first_failure(fresh, bench.setup)
@@ -123,15 +125,16 @@ class Evaluation:
             if failed is not None:
                 return
             self._run_base_tests(fresh, tested)
-            if not self._is_open:
-                return
-            began = time.monotonic()
-            problem = self.required.unmet(self._cases())
-            if not problem and bench.accept:
-                refused = self._first_failure(fresh, bench.accept)
-                problem = _said(refused) if refused else ""
-            if bench.accept or self.required.need is not Need.NONE:
-                self._record("accept", began, not problem, problem)
+        if not self._is_open:
+            return
+        began = time.monotonic()
+        problem = self.required.unmet(self._cases())
+        if not problem and bench.accept:
+            with fresh_tree(bench, tested.tree) as fresh:  # not one that the tests could write to
+                refused = self._first_failure(fresh, (*bench.setup, *bench.accept))
+            problem = _said(refused) if refused else ""
+        if bench.accept or self.required.need is not Need.NONE:
+            self._record("accept", began, not problem, problem)
 
     def _run_base_tests(self, fresh: FreshTree, tested: TestedTree) -> None:
         """Base's tests as base has them; or as the candidate changed them, which a person must look at."""
@@ -141,6 +144,7 @@ class Evaluation:
         self.suite = run_suite(fresh, self._layout(tested.tree), lines=self.not_run, cancelled=self.cancelled)
         self.not_run = not_run(self.not_run, self.suite.lines_run) if self.suite.lines_run is not None else {}
         self.findings = compare_suite(self.baseline, self.suite)
+        self.flags += [f"{REVIEW}{doubt}" for doubt in self.findings.doubts]
         if self.findings.outcome is not Outcome.PASS and not self.suite.problem:
             self.findings, flaky = rerun_broken(
                 self.bench,
@@ -234,6 +238,7 @@ class Evaluation:
             self.flags.append(own.detail)
         elif own.failed:
             self.flags.append(f"{len(own.failed)} of the candidate's own tests fail")
+        self._note_lost_tests(own)
         left = sorted({*tested.new_tests} - {*own.landing})
         if own.regressions:
             self.flags.append(f"with its changes to tests these fail or are gone: {', '.join(own.regressions[:3])}")
@@ -241,6 +246,15 @@ class Evaluation:
         if left:
             names = ", ".join(f"`{escape_controls(path, newlines=False)}`" for path in left[:5])
             self.flags.append(f"tests that are not in the result, because they don't pass: {names}")
+
+    def _note_lost_tests(self, own: CandidateTests) -> None:
+        """Tests that passed on base and, with the candidate's changes to their files, are gone or skipped."""
+        if own.problem or self.passes_as_changed or not self._changed_tests():
+            return
+        known = self.baseline.passed_ids - {*self.baseline.flaky_ids}
+        lost = sorted(name for name in known if own.cases.get(name) not in (*_RUN, None) or name not in own.cases)
+        if lost:
+            self.flags.append(f"{REVIEW}with its changes to tests these no longer run: {', '.join(lost[:3])}")
 
     def _changed_tests(self) -> tuple[str, ...]:
         """The changed test files that land."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gitmimo.evaluator.command import ReportFormat, TestCommand, TestKind
-from gitmimo.evaluator.probes import hang_guard_path, pytest_probe_path, unittest_probe_path
+from gitmimo.evaluator.probes import hang_guard_path, pytest_probe_path, unittest_probe_path, watch_path
 
 HANG_AFTER_S = 20.0  # a test that takes longer, and ten times as long as its neighbours, hangs
 
@@ -112,8 +112,12 @@ def _python_probe(
     nonce = secrets.token_hex(16)
     guard = home / f"guard_{token}.py"
     guard.write_bytes(hang_guard_path().read_bytes())
+    watch = home / f"watch_{token}.py"
+    watch.write_bytes(watch_path().read_bytes())
     settings = {
         "guard": guard.stem,
+        "watch": watch.stem,
+        "tree": str(tree),
         "report": str(out / "report"),
         "nonce": nonce,
         **wanted,

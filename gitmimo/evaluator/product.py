@@ -4,6 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from gitmimo.errors import CheckError
+from gitmimo.evaluator.carried_along import carried_along
+from gitmimo.evaluator.indirect_tests import changed_demands, helpers_of_tests
+from gitmimo.evaluator.suspicion import REVIEW
 from gitmimo.evidence import DiffFacts
 from gitmimo.git.diff import diff_facts
 from gitmimo.git.objects import GITLINK, LINK
@@ -56,7 +59,21 @@ def inspect_product(
         problems += _secrets(shown, data, repository.read_blob(base, entry.path), known_secrets or {}, flags)
     if total > _MOST_BYTES:
         problems.append(f"the changed files have {total} bytes together, more than {_MOST_BYTES}")
+    flags += [f"{REVIEW}{line}" for line in _carried_along(repository, base, product, diff)]
     return ProductFindings(diff=diff, problems=tuple(problems), flags=tuple(flags))
+
+
+def _carried_along(repository: Repository, base: Oid, product: Oid, diff: DiffFacts) -> Iterator[str]:
+    changed = {change.path for change in diff.files} | {change.old_path for change in diff.files if change.old_path}
+    everything = [entry.path for entry in repository.list_paths(product)]
+
+    def read(path: str) -> tuple[bytes | None, bytes | None]:
+        return repository.read_blob(base, path), repository.read_blob(product, path)
+
+    yield from carried_along(changed, everything, read)
+    yield from changed_demands(changed, read)
+    for path in helpers_of_tests(changed, everything, lambda path: repository.read_blob(base, path)):
+        yield f"changes a helper that only tests use: `{escape_controls(path, newlines=False)}`"
 
 
 def _secrets(
@@ -76,4 +93,4 @@ def _secrets(
         if finding.certain:
             yield f"a secret: {where}"
         else:
-            flags.append(f"review: may be a secret: {where}")
+            flags.append(f"{REVIEW}may be a secret: {where}")

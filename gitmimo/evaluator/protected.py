@@ -14,14 +14,23 @@ _CONFIG_NAMES = frozenset(
         "conftest.py pytest.ini .pytest.ini pytest.toml .pytest.toml tox.ini tox.toml noxfile.py .coveragerc "
         ".mocharc.json .mocharc.js .mocharc.cjs .mocharc.yml .mocharc.yaml karma.conf.js .nycrc .nycrc.json .rspec "
         "phpunit.xml phpunit.xml.dist .travis.yml .gitlab-ci.yml azure-pipelines.yml Jenkinsfile .drone.yml "
-        "bitbucket-pipelines.yml appveyor.yml .appveyor.yml .cirrus.yml sitecustomize.py usercustomize.py nextest.toml",
+        "bitbucket-pipelines.yml appveyor.yml .appveyor.yml .cirrus.yml sitecustomize.py usercustomize.py nextest.toml "
+        ".npmrc .yarnrc .yarnrc.yml bunfig.toml pip.conf uv.toml",
     )
 )
 _CONFIG_PATTERNS = re.compile(
     r"(?:jest|vitest|vitest\.workspace|playwright|cypress|ava|babel\.test)\.config\.[a-z]+\Z|jest\.setup\.[a-z]+\Z|"
-    r"vitest\.setup\.[a-z]+\Z|[^/]*\.pth\Z"
+    r"vitest\.setup\.[a-z]+\Z|[^/]*\.pth\Z|\.mocharc\.[a-z]+\Z"
 )
-_CONFIG_DIRECTORIES = (".github/workflows/", ".github/actions/", ".circleci/", ".buildkite/", ".ci/", ".mimo/")
+_CONFIG_DIRECTORIES = (
+    ".cargo/",
+    ".github/workflows/",
+    ".github/actions/",
+    ".circleci/",
+    ".buildkite/",
+    ".ci/",
+    ".mimo/",
+)
 _METADATA_DIRECTORY = re.compile(r"(?:^|/)[^/]+\.(?:egg-info|dist-info)/")
 _LOCKFILES = {
     "poetry.lock": "pyproject.toml",
@@ -47,7 +56,8 @@ class ProtectedPaths:
 
     Covered: test files and everything in directories of tests, configuration of tests and CI, files that Python runs
     by itself, lockfiles whose manifest stays as it was, `.mimo/`. Not covered: product code that tests import and that
-    lies outside such directories; a new file with a test's name where the base keeps no tests is product code.
+    lies outside such directories, unless `tests` or `scripts` name it; a new file with a test's name where the
+    base keeps no tests is product code.
     """
 
     def __init__(
@@ -58,9 +68,11 @@ class ProtectedPaths:
         extra: Iterable[str] = (),
         exempt: Iterable[str] = (),
         commands: Iterable[str] = (),
+        tests: Iterable[str] = (),
+        scripts: Iterable[str] = (),
     ) -> None:
         base = list(base_paths)
-        self._tests = {path for path in base if _TEST_FILE.fullmatch(_name(path))}
+        self._tests = {path for path in base if _TEST_FILE.fullmatch(_name(path))} | set(tests)
         self._has_tests = bool(self._tests)
         self._beside = {_parent(path) for path in self._tests}
         self._directories = {top for path in self._tests for top in _test_tops(path)}
@@ -72,6 +84,7 @@ class ProtectedPaths:
         self._builds = bool(re.search(r"\b(?:make|just|task)\b", words))
         mentioned = (path for path in base if path in words)  # before a pattern is made of each path
         self._named = {path for path in mentioned if re.search(rf"(?:^|[\s=/]){re.escape(path)}(?:\s|$)", words)}
+        self._named |= set(scripts)
 
     def is_protected(self, path: str) -> bool:
         """Whether the base's version of this path is the one that counts, its absence included."""
@@ -85,7 +98,7 @@ class ProtectedPaths:
             or path.startswith(_CONFIG_DIRECTORIES)
             or bool(_METADATA_DIRECTORY.search(path))
             or self._is_frozen_lock(path)
-            or (self._builds and name in _BUILD_FILES)
+            or (self._builds and (name in _BUILD_FILES or name.endswith(".mk")))
             or path in self._named
             or any(pattern.fullmatch(path) for pattern in self._extra)
         )

@@ -1,12 +1,16 @@
 """Comparing one run of the tests with the base: what broke, what vanished, what was fixed. Pure."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gitmimo.evaluator.baseline import Baseline
 from gitmimo.evaluator.bench import SuiteRun
 from gitmimo.evaluator.required_fixes import COLLECTION, passes
-from gitmimo.evidence import Outcome, TestOutcome
+from gitmimo.evidence import Outcome, TestOutcome, TestReport
+
+_COVERAGE = re.compile(r"(?:required test )?coverage (?:of \d|threshold|failure|for \w+ \()", re.I)
+"""A threshold that new code misses when its own tests are run apart."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +22,7 @@ class SuiteFindings:
     broken_ids: tuple[str, ...] = ()
     missing_ids: tuple[str, ...] = ()
     fixed_ids: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()  # what a person should know of the run, whatever its outcome
 
 
 def compare_suite(baseline: Baseline, run: SuiteRun) -> SuiteFindings:
@@ -38,8 +43,11 @@ def compare_suite(baseline: Baseline, run: SuiteRun) -> SuiteFindings:
         return SuiteFindings(outcome=Outcome.FAIL, detail=run.problem)
     if not expects_report:
         return _by_exit_code(baseline, report.exit_code)
+    if tampered := _tampered(baseline, run):
+        return SuiteFindings(outcome=Outcome.FAIL, detail=f"results are tampered with: {_some(tampered)}")
     ignored = set(baseline.flaky_ids)
     broken = sorted(n for n in baseline.passed_ids - ignored if n in report.cases and n not in report.passed_ids)
+    broken += sorted(_failing_anew(baseline, run))
     expected = {name for name, outcome in baseline.cases.items() if outcome is not TestOutcome.SKIPPED}
     missing = sorted(
         name for name in expected - ignored if name not in report.cases and not _was_imported(name, report.cases)
@@ -47,8 +55,9 @@ def compare_suite(baseline: Baseline, run: SuiteRun) -> SuiteFindings:
     fixed = sorted(name for name in baseline.failed_ids if passes(name, report.cases))
     if broken or missing:
         outcome, detail = Outcome.FAIL, describe_regressions(broken, missing, run.import_errors)
-    elif baseline.report.exit_code == 0 and report.exit_code and not report.failed_ids:
-        outcome, detail = Outcome.FAIL, f"no test failed, but the command ended with exit code {report.exit_code}"
+    elif _is_unexplained(baseline.report, report):
+        outcome, detail = Outcome.FAIL, f"no test explains that the command ended with exit code {report.exit_code}"
+        fixed = []  # its results can't be trusted
     elif not report.cases and baseline.cases:
         outcome, detail = Outcome.FAIL, "no test ran"
     else:
@@ -59,7 +68,48 @@ def compare_suite(baseline: Baseline, run: SuiteRun) -> SuiteFindings:
         broken_ids=tuple(broken),
         missing_ids=tuple(missing),
         fixed_ids=tuple(fixed),
+        doubts=_doubts(baseline, run),
     )
+
+
+def _tampered(baseline: Baseline, run: SuiteRun) -> list[str]:
+    """What judges the product and is not what it is on base."""
+    own = set(baseline.layout.packages)
+    stand_ins = sorted((run.watched.inside & baseline.watched.outside) - own)
+    found = [f"the tree's `{name}` stands in for the module that the tests use on base" for name in stand_ins]
+    return found + sorted(run.watched.tampered - baseline.watched.tampered)
+
+
+def _doubts(baseline: Baseline, run: SuiteRun) -> tuple[str, ...]:
+    new = sorted(run.watched.doubtful - baseline.watched.doubtful)
+    found = [f"changes the process or the standard library for the tests: {_some(new)}"] if new else []
+    if run.is_flooded and not baseline.is_flooded:
+        found.append("the tests print far more than on base")
+    if run.report.exit_code and not run.report.failed_ids and _COVERAGE.search(run.report.output):
+        found.append(f"a threshold of coverage is not reached: exit code {run.report.exit_code}")
+    return tuple(found)
+
+
+def _failing_anew(baseline: Baseline, run: SuiteRun) -> set[str]:
+    """Tests that fail and that base did not run, or skipped; not those of files that base could not import."""
+    files = tuple(
+        name.removesuffix(COLLECTION) + mark
+        for name in baseline.failed_ids
+        if name.endswith(COLLECTION)
+        for mark in ("::", ".")
+    )
+    known = baseline.failed_ids | baseline.passed_ids | set(baseline.flaky_ids)
+    return {
+        name for name in run.report.failed_ids - known if not name.startswith(files) and not name.endswith(COLLECTION)
+    }
+
+
+def _is_unexplained(before: TestReport, now: TestReport) -> bool:
+    """Whether a run ended with an exit code that its tests don't explain: a crash after them, a broken plugin."""
+    if now.exit_code > 128 and now.exit_code != before.exit_code:
+        return True
+    is_as_before = now.exit_code == before.exit_code and not before.failed_ids
+    return bool(now.exit_code) and not now.failed_ids and not is_as_before and not _COVERAGE.search(now.output)
 
 
 def describe_regressions(

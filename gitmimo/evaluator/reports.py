@@ -19,6 +19,22 @@ _SKIPS = ("Skipped", "XFailed", "Exit", "SkipTest")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """What a Python run was seen to do besides its tests; see `probes/watch.py`.
+
+    `tampered` is changed test machinery, `doubtful` changed parts of the standard library and the process. `outside`
+    and `inside` are top-level modules loaded from elsewhere and from the tree. `reads` maps files of the tree that were
+    read to the file of the tree whose code read them, or nothing.
+    """
+
+    tampered: frozenset[str] = frozenset()
+    doubtful: frozenset[str] = frozenset()
+    outside: frozenset[str] = frozenset()
+    inside: frozenset[str] = frozenset()
+    reads: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReportContent:
     """What one report says. `found` is False where nothing usable was there."""
 
@@ -29,6 +45,7 @@ class ReportContent:
     import_errors: tuple[tuple[str, str], ...] = ()  # test file or module that could not be imported, and why
     lines_run: Mapping[str, frozenset[int]] | None = None  # by absolute path, of those asked for; None: not known
     output: str = ""  # where the run's output went into the report
+    watched: Watched = Watched()
 
 
 def read_report(probe: Probe, form: ReportFormat) -> ReportContent:
@@ -63,7 +80,8 @@ def _read(path: Path) -> bytes:
 
 
 def _combine(parts: Iterable[list[tuple[str, TestOutcome]] | None]) -> ReportContent:
-    """One content of several lists. Equal ids are told apart by number, passed ones first, so that none gets lost."""
+    """One content of several lists. Equal ids are told apart by number, failed ones first, so that none
+    gets lost and none hides behind another."""
     by_id: dict[str, list[TestOutcome]] = {}
     found = False
     for part in parts:
@@ -74,7 +92,7 @@ def _combine(parts: Iterable[list[tuple[str, TestOutcome]] | None]) -> ReportCon
             by_id.setdefault(name, []).append(outcome)
     cases = {}
     for name, outcomes in by_id.items():
-        for number, outcome in enumerate(sorted(outcomes, key=_RANK.index)):
+        for number, outcome in enumerate(sorted(outcomes, key=_RANK.index, reverse=True)):
             cases[name if number == 0 else f"{name} #{number + 1}"] = outcome
     return ReportContent(found=found, cases=cases)
 
@@ -114,6 +132,7 @@ def _read_lines(probe: Probe) -> ReportContent:
         origins=tuple((str(r["id"]), str(r.get("file", ""))) for r in records if r["kind"] == "origin"),
         import_errors=tuple(sorted(import_errors.items())),
         lines_run=_lines_run(records),
+        watched=_watched(records),
     )
 
 
@@ -125,6 +144,15 @@ def _lines_run(records: Iterable[dict[str, Any]]) -> dict[str, frozenset[int]] |
         for name, numbers in ran.items():
             found[name] = found.get(name, frozenset()) | frozenset(numbers)
     return found if told else None
+
+
+def _watched(records: list[dict[str, Any]]) -> Watched:
+    def all_of(key: str) -> frozenset[str]:
+        return frozenset(str(value) for record in records for value in record.get(key, ()))
+
+    reads = {str(file): str(by) for record in records if record["kind"] == "reads" for file, by in record["files"]}
+    names = ("tampered", "doubtful", "outside", "inside")
+    return Watched(reads=reads, **{name: all_of(name) for name in names})
 
 
 def _own_records(data: bytes, nonce: str) -> Iterator[dict[str, Any]]:

@@ -90,6 +90,11 @@ def changes_code(evidence: Evidence) -> bool:
     return any(PurePosixPath(change.path).suffix in _CODE for change in evidence.diff.files if change.path not in tests)
 
 
+def _changes_python(evidence: Evidence) -> bool:
+    """Whether a file changed whose functions could have been compared."""
+    return changes_code(evidence) and any(change.path.endswith(".py") for change in evidence.diff.files)
+
+
 def _is_accepted(number: int, opinion: CriticOpinion | None) -> bool:
     """Whether a critic that is not the model at work has looked at it and did not reject it."""
     if opinion is None or opinion.failed or opinion.is_self_review:
@@ -105,6 +110,8 @@ def _uncovered(evidence: Evidence) -> Iterator[str]:
 
 def _concerns(found: ProductBehaviour, *, asked: int, is_confirmed: bool) -> Iterator[str]:
     """What in a product's behaviour nobody asked for; `asked` is how many calls the fixed tests make."""
+    if asked and not found.fixed_changed and not found.problem:
+        yield f"outside of a test run it answers all {asked} calls of the fixed tests as before"
     if found.dirty:
         yield f"it changes its arguments on {found.dirty} inputs on which they stayed as they were"
     if found.is_narrow:
@@ -151,6 +158,8 @@ def _thin(evidence: Evidence, behaviour: BehaviourReport | None, found: ProductB
     alone = "and no second candidate or critic confirms it"
     if behaviour is None or found is None or found.problem:
         if evidence.fixed_ids:
+            if behaviour is not None and _changes_python(evidence) and len(evidence.fixed_ids) < FEW_CALLS:
+                yield f"only {len(evidence.fixed_ids)} fixed tests show what is right, {alone}"
             return
         if behaviour is not None and behaviour.unreached:
             names = ", ".join(f"`{name}`" for name in behaviour.unreached[:3])

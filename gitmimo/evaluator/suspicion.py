@@ -1,9 +1,12 @@
 """Signs in a product's lines that a person should look at: ways to please tests rather than to be right. Pure."""
 
+import ast
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 
+from gitmimo.evaluator.carried_along import look_alike_words
+from gitmimo.evaluator.indirect_tests import can_end_process
 from gitmimo.evidence import DiffFacts
 from gitmimo.git.diff import AddedLine
 from gitmimo.text import escape_controls, hidden_characters
@@ -46,25 +49,23 @@ _SIGNS: tuple[tuple[re.Pattern[bytes], str], ...] = tuple(
 )
 _EQUALITY = re.compile(rb"\bdef\s+__(?:eq|ne|lt|le|gt|ge|contains)__\s*\(|\bequals\s*\(\s*Object\b")
 _ALWAYS = re.compile(rb"^\s*return\s+(?:True|true|not False)\s*;?\s*(?:#.*|//.*)?$")
-_WATCHED = {
-    ".gitattributes": "changes how git reads files",
-    ".gitmodules": "changes submodules",
-    ".gitignore": "changes what git ignores",
-    ".envrc": "runs when a person enters the directory",
-    "Makefile": "changes the build",
-    "setup.py": "changes the build",
-}
-_WATCHED_DIRECTORIES = (".github/", ".circleci/", ".husky/", ".githooks/", ".vscode/", ".devcontainer/")
 
 
-def suspicious_lines(lines: Iterable[AddedLine]) -> tuple[str, ...]:
-    """Name what added product lines do that only tests could want; each finding once per file."""
+def suspicious_lines(lines: Iterable[AddedLine], *, only_exit_code: bool = False) -> tuple[str, ...]:
+    """Name what added product lines do that only tests could want; each finding once per file.
+
+    With `only_exit_code` a command's exit code decides, and lines that can end a process are named as well.
+    """
     flags: dict[str, None] = {}
     recent: list[AddedLine] = []
     for line in lines:
         where = f"`{escape_controls(line.path, newlines=False)}` line {line.number}"
         if hidden := hidden_characters(line.text.decode("utf-8", "surrogateescape").rstrip("\r")):
             flags[f"{REVIEW}hidden characters ({', '.join(hidden[:3])}): {where}"] = None
+        if words := look_alike_words(line.text.decode("utf-8", "replace")):
+            flags[f"{REVIEW}letters that look like others (`{escape_controls(words[0])}`): {where}"] = None
+        if only_exit_code and can_end_process(line.text):
+            flags[f"{REVIEW}can end the process, and only an exit code decides: {where}"] = None
         for pattern, meaning in _SIGNS:
             if pattern.search(line.text):
                 flags[f"{REVIEW}{meaning}: {where}"] = None
@@ -76,24 +77,21 @@ def suspicious_lines(lines: Iterable[AddedLine]) -> tuple[str, ...]:
 
 
 def suspicious_paths(diff: DiffFacts) -> tuple[str, ...]:
-    """Name changed files that act by their mere presence."""
+    """Name changed files whose names or effects a person may overlook."""
     flags = []
     for change in diff.files:
-        name = PurePosixPath(change.path).name
         shown = escape_controls(change.path, newlines=False)
         if hidden_characters(change.path) or "\n" in change.path:
             flags.append(f"{REVIEW}hidden characters in a name: `{shown}`")
-        if name in _WATCHED:
-            severity = REVIEW if name in (".gitattributes", ".gitmodules", ".envrc") else ""
-            flags.append(f"{severity}{_WATCHED[name]}: `{shown}`")
-        elif change.path.startswith(_WATCHED_DIRECTORIES):
-            flags.append(f"{REVIEW}runs elsewhere or by itself: `{shown}`")
+        if PurePosixPath(change.path).name == ".gitignore":
+            flags.append(f"changes what git ignores: `{shown}`")
     return tuple(flags)
 
 
 _ASSERTION = re.compile(rb"\bassert\w*\b|\bexpect\s*\(|\bt\.(?:Error|Fatal)|\bself\.(?:assert|fail)|\bshould\b")
+_CODE = re.compile(rb"\S")
 _SKIP = re.compile(
-    rb"pytest\.(?:mark\.)?(?:skip|xfail)|unittest\.(?:skip|expectedFailure)|\b(?:it|test|describe)\.skip|t\.Skip|#\[ignore"
+    rb"\b(?:pytest\.)?(?:mark\.)(?:skip|xfail)|pytest\.(?:skip|xfail|importorskip)|unittest\.(?:skip|expectedFailure)|\b(?:it|test|describe)\.skip|t\.Skip|#\[ignore"
 )
 
 
@@ -105,9 +103,27 @@ def weakened_tests(path: str, before: bytes, after: bytes | None) -> tuple[str, 
     found = []
     if _gone(_ASSERTION, before, after):
         found.append(f"{REVIEW}removes or changes assertions: `{shown}`")
+    elif changed := _changed_functions(before, after) if path.endswith(".py") else _gone(_CODE, before, after):
+        what = f"existing tests ({', '.join(changed[:3])})" if isinstance(changed, list) else "lines of existing tests"
+        found.append(f"{REVIEW}changes {what}: `{shown}`")
     if len(_SKIP.findall(after)) > len(_SKIP.findall(before)):
         found.append(f"{REVIEW}skips tests: `{shown}`")
     return tuple(found)
+
+
+def _changed_functions(before: bytes, after: bytes) -> list[str]:
+    """Functions of the file before whose code is another now, by name; all when either can't be read."""
+    old, new = _functions(before), _functions(after)
+    return sorted(name for name, code in old.items() if new.get(name, code) != code)
+
+
+def _functions(source: bytes) -> dict[str, str]:
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError):
+        return {}
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
+    return {node.name: ast.dump(node) for node in ast.walk(tree) if isinstance(node, kinds)}
 
 
 def _gone(pattern: re.Pattern[bytes], before: bytes, after: bytes) -> bool:

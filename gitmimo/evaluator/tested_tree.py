@@ -49,6 +49,8 @@ def build_tested_tree(bench: Bench, product: Oid, diff: DiffFacts) -> TestedTree
         extra=bench.protected,
         exempt=bench.unprotected,
         commands=bench.commands,
+        tests=bench.judging.tests | bench.judging.data,
+        scripts=bench.judging.scripts,
     )
     tree = with_mimo_from(repository, product, base)
     tree, restored = restore_paths(repository, tree, repository.tree_of(base), protected.is_protected)
@@ -93,7 +95,8 @@ def _flags(
         shown = escape_controls(path, newlines=False)
         before, after = repository.read_blob(base, path), repository.read_blob(product, path)
         if protected.is_test(path):
-            if before is None and path.endswith("conftest.py"):
+            runs_first = path.endswith("__init__.py") and (after or b"").strip()
+            if before is None and (path.endswith("conftest.py") or runs_first):
                 flags.append(f"{REVIEW}tells pytest how to run the tests: `{shown}`")
             if protected.is_named(path):
                 flags.append(f"{REVIEW}is named by the command that decides: `{shown}`")

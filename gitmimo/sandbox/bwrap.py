@@ -1,6 +1,7 @@
 """Commands in bubblewrap: own namespaces, only named directories, no capabilities, no network, fewer system calls."""
 
 import contextlib
+import secrets
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -90,7 +91,11 @@ class BwrapSandbox:
 
     def _arguments(self, spec: CommandSpec) -> list[str]:
         """Namespaces and privileges."""
-        argv = ["--unshare-all", "--new-session", "--die-with-parent", "--cap-drop", "ALL", "--hostname", "mimo"]
+        argv = ["--unshare-all", "--new-session", "--die-with-parent", "--cap-drop", "ALL"]
+        argv += [
+            "--hostname",
+            f"pc-{secrets.token_hex(3)}",
+        ]  # another one each time: nothing that code could know us by
         return argv + (["--share-net"] if spec.network else [])
 
     def _mounts(self, spec: CommandSpec, work_tree: Path) -> list[str]:

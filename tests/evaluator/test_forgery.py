@@ -101,12 +101,17 @@ FORGERIES: dict[str, Files] = {
 
 @pytest.mark.parametrize("name", FORGERIES)
 def test_forged_report_is_found_out(judge: Judge, name: str) -> None:
-    """The reason is the control: the counterproof is made only of a product that passed all that comes before it."""
+    """The reason is the control: whatever the product is, it is not refused for its wrong sum."""
     evidence = judge(FORGERIES[name])
     assert not evidence.passed
     assert evidence.fixed_ids == ()
     assert gate(evidence, "suite").outcome is Outcome.FAIL
-    assert gate(evidence, "suite").detail.startswith("results are forged: reported as passed although they cannot pass")
+    reasons = (
+        "results are forged: reported as",
+        "results are tampered with",
+        "no test explains that the command ended",
+    )
+    assert gate(evidence, "suite").detail.startswith(reasons)
     assert needs_review(evidence.flags)
 
 
@@ -179,7 +184,7 @@ def test_spoiled_tests_keep_their_names_and_are_python() -> None:
 
 def test_of_a_slow_suite_only_the_tests_at_hand_are_run(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(counterproofs, "_QUICK_S", 0.0)
-    assert "results are forged" in gate(judge(FORGERIES["turns what the probe writes"]), "suite").detail
+    assert "results are forged" in gate(judge(FORGERIES["forges from the probe's file"]), "suite").detail
     assert judge({"calc/core.py": RIGHT}).flags == ()
 
 

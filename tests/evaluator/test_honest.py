@@ -114,9 +114,7 @@ def test_honest_candidate_is_not_rejected(honest_judge: Judge, name: str) -> Non
     assert evidence.fixed_ids == ("tests/test_core.py::test_add",)
 
 
-@pytest.mark.parametrize(
-    "name", ["new test file", "test added to a file", "fixture added to conftest", "dependency added"]
-)
+@pytest.mark.parametrize("name", ["new test file", "test added to a file", "fixture added to conftest"])
 def test_everyday_change_needs_no_person(honest_judge: Judge, name: str) -> None:
     assert needs_review(honest_judge({"calc/core.py": RIGHT, **HONEST[name]}).flags) == ()
 

@@ -33,7 +33,7 @@ def test_junit_counts_equal_names_and_keeps_suites(tmp_path: Path) -> None:
         '<testcase name="d" file="f"><skipped/></testcase></testsuite></testsuites>'
     )
     found = read(tmp_path, ReportFormat.NODE_JUNIT, text)
-    assert found.cases == {"c::s > a": PASSED, "c::s > a #2": FAILED, "c::s > b": ERROR, "f::s > d": SKIPPED}
+    assert found.cases == {"c::s > a": FAILED, "c::s > a #2": PASSED, "c::s > b": ERROR, "f::s > d": SKIPPED}
 
 
 @pytest.mark.parametrize("text", ["", "<a", '<!DOCTYPE x [<!ENTITY a "b">]><testsuites/>', "{}"])

@@ -47,7 +47,7 @@ def report(*products: ProductBehaviour, groups: tuple[tuple[str, ...], ...] = ()
 
 
 def product(number: int, **counts: Any) -> ProductBehaviour:
-    return ProductBehaviour(tree=Oid(f"tree{number}"), **{"changed": 9} | counts)
+    return ProductBehaviour(tree=Oid(f"tree{number}"), **{"changed": 9, "fixed_changed": 4} | counts)
 
 
 def winner(*candidates: CandidateFacts, opinion: CriticOpinion | None = None) -> int | None:
@@ -207,7 +207,7 @@ ONE = [facts(1, fixed=1)]
         (report(product(1, spill=9, spill_inputs=20, near_fixed=10, near_fixed_changed=2)), "answers near tests that"),
         (report(product(1, spill=9, spill_inputs=20, near_fixed=10, near_fixed_changed=9)), ""),
         (report(product(1, new_errors=4)), "it raises an error on 4 inputs"),
-        (BehaviourReport(base=Oid("b"), problem="no function changed"), ""),
+        (BehaviourReport(base=Oid("b"), problem="no function changed"), "only 1 fixed tests show what is right"),
         (None, ""),
     ],
 )

@@ -135,6 +135,7 @@ def _product(compared: Compared, tree: Oid, trees: Sequence[Oid], valid: Sequenc
         spill_inputs=len(away),
         new_errors=sum(kind is DifferenceKind.NOW_ERROR for kind in kinds.values()),
         dirty=sum(_is_dirty(compared.before[n], answers[n]) for n in answered),
+        fixed_changed=sum(c.is_near_fixed and not c.is_variant and n in found for n, c in enumerate(compared.calls)),
         near_fixed=len(near),
         near_fixed_changed=sum(n in found for n in near),
         errors=sum(is_error(answers[n]) for n in valid),

@@ -36,6 +36,11 @@ def pytest_runner_places() -> tuple[Path, ...]:
     return (Path(script).parent, *(Path(home) for home in homes.split(os.pathsep)))
 
 
+def watch_path() -> Path:
+    """What watches the objects that a run stands on."""
+    return _HERE / "watch.py"
+
+
 def hang_guard_path() -> Path:
     """The plugin that ends tests that hang."""
     return _HERE / "hang_guard.py"

@@ -32,6 +32,9 @@ for _name in (
 _SETTINGS = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
 _PASS, _FAIL = _SETTINGS["must_pass"], _SETTINGS["must_fail"]
 _planted: dict[str, int] = {}
+_watch = importlib.import_module(_SETTINGS["watch"]).Watch(
+    _SETTINGS["tree"], (__name__, _SETTINGS["watch"], _SETTINGS["guard"])
+)
 
 
 def _write(record: dict[str, Any]) -> None:
@@ -112,6 +115,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.option.continue_on_collection_errors = True  # one file that cannot be imported must not hide the others
     if not _is_worker(config):
         _write({"kind": "start"})
+    _watch.start()
 
 
 @pytest.hookimpl(trylast=True)
@@ -121,17 +125,21 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
         return
     if _SETTINGS["only"]:
         items[:] = [item for item in items if item.nodeid.partition("[")[0] in _SETTINGS["only"]]
+    for item in items:
+        _watch.note_test(item.nodeid, getattr(item, "obj", None))
     module = pytest.Module.from_parent(session, path=Path(_SETTINGS["planted"]))
-    for item in module.collect():
-        assert isinstance(item, pytest.Item)
-        items.append(item)
-        _planted[item.nodeid] = 0
+    for planted in module.collect():
+        assert isinstance(planted, pytest.Item)
+        items.append(planted)
+        _planted[planted.nodeid] = 0
 
 
 @pytest.hookimpl(hookwrapper=True, tryfirst=True)
 def pytest_runtest_call(item: pytest.Item) -> Any:
     """Note what the test itself did, before anybody can make another result of it."""
+    _watch.look()
     outcome = yield
+    _watch.look()
     raised = outcome.excinfo
     _write({"kind": "raw", "id": item.nodeid, "raised": raised[0].__name__ if raised else ""})
 
@@ -163,12 +171,20 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         if module is not None:
             where = getattr(module, "__file__", None) or next(iter(getattr(module, "__path__", ())), None)
             _write({"kind": "origin", "id": name, "file": str(where or "")})
+    _write_watched()
     if _is_worker(session.config):
         return
     if session.testsfailed and session.testsfailed == _planted.get("failed", 0):
         only_planted = session.testscollected <= 2
         session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED if only_planted else pytest.ExitCode.OK
     _write({"kind": "end", "status": int(session.exitstatus)})
+
+
+def _write_watched() -> None:
+    outside, inside = _watch.modules()
+    _write({"kind": "modules", "outside": outside, "inside": inside})
+    _write({"kind": "reads", "files": _watch.reads()})
+    _write({"kind": "watched", "tampered": _watch.tampered(), "doubtful": _watch.doubtful()})
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -15,6 +15,7 @@ from typing import Any
 
 _SETTINGS = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
 _guard = importlib.import_module(_SETTINGS["guard"]).HangGuard(float(os.environ.get("HANG_AFTER_S", "10")))
+_watch = importlib.import_module(_SETTINGS["watch"]).Watch(_SETTINGS["tree"], (_SETTINGS["watch"], _SETTINGS["guard"]))
 _PASS, _FAIL = _SETTINGS["must_pass"], _SETTINGS["must_fail"]
 
 
@@ -49,11 +50,13 @@ class _Result(unittest.TextTestResult):
 
     def startTest(self, test: unittest.TestCase) -> None:  # noqa: N802
         super().startTest(test)
+        _watch.look()
         self._watched = _guard.watch()
         self._watched.__enter__()
 
     def stopTest(self, test: unittest.TestCase) -> None:  # noqa: N802
         self._watched.__exit__(None, None, None)
+        _watch.look()
         super().stopTest(test)
 
     def addSuccess(self, test: unittest.TestCase) -> None:  # noqa: N802
@@ -98,7 +101,11 @@ class _Runner(unittest.TextTestRunner):
 
     def run(self, test: Any) -> Any:
         _write({"kind": "start"})
-        result = super().run(_chosen(test))
+        chosen = _chosen(test)
+        for case in _cases(chosen):
+            method = getattr(case, getattr(case, "_testMethodName", ""), None)
+            _watch.note_test(case.id(), getattr(method, "__func__", method))
+        result = super().run(chosen)
         with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
             quiet: Any = _Quiet
             unittest.TextTestRunner(stream=nowhere, resultclass=quiet).run(_planted())
@@ -107,6 +114,10 @@ class _Runner(unittest.TextTestRunner):
             if module is not None:
                 where = getattr(module, "__file__", None) or next(iter(getattr(module, "__path__", ())), None)
                 _write({"kind": "origin", "id": name, "file": str(where or "")})
+        outside, inside = _watch.modules()
+        _write({"kind": "modules", "outside": outside, "inside": inside})
+        _write({"kind": "reads", "files": _watch.reads()})
+        _write({"kind": "watched", "tampered": _watch.tampered(), "doubtful": _watch.doubtful()})
         _write({"kind": "end", "status": 0 if result.wasSuccessful() else 1})
         return result
 
@@ -114,14 +125,18 @@ class _Runner(unittest.TextTestRunner):
 def _chosen(test: Any) -> Any:
     if not _SETTINGS["only"]:
         return test
+    return unittest.TestSuite(case for case in _cases(test) if case.id() in _SETTINGS["only"])
+
+
+def _cases(test: Any) -> list[Any]:
     cases, left = [], [test]
     while left:
         part = left.pop()
         if isinstance(part, unittest.TestSuite):
             left.extend(part)
-        elif part.id() in _SETTINGS["only"]:
+        else:
             cases.append(part)
-    return unittest.TestSuite(cases)
+    return cases
 
 
 def _planted() -> unittest.TestSuite:
@@ -139,5 +154,6 @@ if __name__ == "__main__":
     os.environ.pop("PYTHONSAFEPATH", None)
     _others = [p for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p and p != str(Path(__file__).parent)]
     os.environ["PYTHONPATH"] = os.pathsep.join([*_SETTINGS["roots"], *_others])
+    _watch.start()
     sys.path[:1] = _SETTINGS["roots"]  # in the place of this script's own directory
     unittest.main(module=None, argv=["python -m unittest", *sys.argv[1:]], testRunner=_Runner)

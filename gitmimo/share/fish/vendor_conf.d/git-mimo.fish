@@ -464,7 +464,6 @@ __mimo_options () {
 	\'completion\') printf \'%s\\n\' \\
 		\'--help	Show the help and end\' ;;
 	\'help\') printf \'%s\\n\' \\
-		\'--install-man	Put the manual page where `man`, and so `git help mimo`, finds it\' \\
 		\'--help	Show the help and end\' ;;
 	*) : ;;
 	esac
@@ -731,7 +730,6 @@ __mimo_kind () {
 	\'completion -h\'|\'completion --help\') kind=flag ;;
 	\'completion 1\') kind=\'=bash zsh fish\' ;;
 	\'help -h\'|\'help --help\') kind=flag ;;
-	\'help --install-man\') kind=flag ;;
 	\'help \'[0-9]*) kind=commands ;;
 	*) kind= ;;
 	esac

@@ -1,0 +1,165 @@
+"""What a product carries along that acts without being called: installs, hooks, builds, names that stand for others.
+
+No test says anything about these, so each is a reason for a person to look before a merge. Pure, but for `read`.
+"""
+
+import json
+import re
+import tomllib
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import PurePosixPath
+from typing import Any
+
+from gitmimo.text import escape_controls
+
+Read = Callable[[str], tuple[bytes | None, bytes | None]]  # path -> its content in base and in the product
+
+# Files that somebody's program runs or obeys, by name; a directory's name stands for all below it.
+_ACTS = {
+    "runs at install": "setup.py build.rs binding.gyp postinst preinst extconf.rb",
+    "says where dependencies come from": (
+        ".npmrc .yarnrc .yarnrc.yml bunfig.toml pip.conf pip.ini .pypirc uv.toml .condarc .gemrc .bundle/ .cargo/ "
+        "settings.gradle settings.gradle.kts .mvn/ nuget.config NuGet.Config go.work"
+    ),
+    "changes dependencies": (
+        "requirements.txt constraints.txt Pipfile Pipfile.lock poetry.lock uv.lock pdm.lock pixi.lock environment.yml "
+        "package-lock.json npm-shrinkwrap.json yarn.lock pnpm-lock.yaml bun.lockb bun.lock Cargo.lock go.mod go.sum "
+        "Gemfile Gemfile.lock composer.json composer.lock pom.xml build.gradle build.gradle.kts mix.exs mix.lock "
+        "vcpkg.json conanfile.txt conanfile.py flake.nix flake.lock Package.swift Package.resolved"
+    ),
+    "builds": (
+        "Makefile makefile GNUmakefile CMakeLists.txt meson.build justfile Justfile Taskfile.yml Rakefile gulpfile.js "
+        "Gruntfile.js webpack.config.js rollup.config.js vite.config.js vite.config.ts build.xml BUILD BUILD.bazel "
+        "WORKSPACE MODULE.bazel noxfile.py tasks.py dodo.py build.sh configure configure.ac"
+    ),
+    "runs in a container": (
+        "Dockerfile Containerfile docker-compose.yml docker-compose.yaml compose.yml compose.yaml Vagrantfile"
+    ),
+    "runs in a git hook": ".pre-commit-config.yaml lefthook.yml .husky/ .githooks/ .lintstagedrc lint-staged.config.js",
+    "runs in an editor or shell": ".vscode/ .idea/ .devcontainer/ .envrc .vimrc .exrc .editorconfig.d/ .zed/ .gdbinit",
+    "runs in CI": (
+        ".github/ .circleci/ .buildkite/ .gitlab-ci.yml .travis.yml azure-pipelines.yml Jenkinsfile .drone.yml "
+        "bitbucket-pipelines.yml appveyor.yml .appveyor.yml .cirrus.yml renovate.json dependabot.yml"
+    ),
+    "changes how git reads files": ".gitattributes .gitmodules .lfsconfig",
+    "tells agents what to do": "AGENTS.md CLAUDE.md GEMINI.md .cursorrules .cursor/ .claude/ .aider.conf.yml",
+}  # fmt: skip
+_BY_NAME = {name: meaning for meaning, names in _ACTS.items() for name in names.split() if not name.endswith("/")}
+_BY_DIRECTORY = {name: meaning for meaning, names in _ACTS.items() for name in names.split() if name.endswith("/")}
+_BY_PATTERN = (
+    (re.compile(r"(?:requirements|constraints)[^/]*\.(?:txt|in)|[^/]*[-_.]requirements\.txt"), "changes dependencies"),
+    (re.compile(r"(?:Dockerfile|Containerfile)\.[^/]+|[^/]+\.[Dd]ockerfile"), "runs in a container"),
+    (re.compile(r"[^/]+\.(?:mk|cmake|bazel|bzl|nix)"), "builds"),
+    (re.compile(r"[^/]+\.pth|sitecustomize\.py|usercustomize\.py"), "runs whenever Python starts"),
+    (re.compile(r"[^/]+\.(?:service|timer|desktop|plist)"), "runs by itself"),
+)  # fmt: skip
+_TOML_KEYS = (
+    ("build-system",), ("project", "dependencies"), ("project", "optional-dependencies"), ("project", "entry-points"),
+    ("project", "scripts"), ("project", "gui-scripts"), ("project", "dynamic"), ("dependency-groups",),
+    ("dependencies",), ("dev-dependencies",), ("build-dependencies",), ("target",), ("patch",), ("package", "build"),
+    ("package", "links"), ("tool", "poetry", "dependencies"), ("tool", "poetry", "group"), ("tool", "poetry", "source"),
+    ("tool", "poetry", "build"), ("tool", "poetry", "scripts"), ("tool", "uv"), ("tool", "pdm"), ("tool", "hatch"),
+    ("tool", "setuptools", "cmdclass"), ("tool", "pip"), ("workspace",),
+)  # fmt: skip
+_JSON_KEYS = (
+    "dependencies", "devDependencies", "optionalDependencies", "peerDependencies", "bundleDependencies", "overrides",
+    "resolutions", "pnpm", "scripts", "bin", "workspaces", "publishConfig", "packageManager", "husky", "lint-staged",
+    "gypfile", "imports",
+)  # fmt: skip
+_INI_SECTIONS = re.compile(rb"^\s*(?:install_requires|setup_requires|extras_require|cmdclass|entry_points)\b", re.M)
+_RESERVED = re.compile(r"(?:con|prn|aux|nul|com[1-9]|lpt[1-9])(?:\..*)?", re.I)
+_FORBIDDEN = re.compile(r'[<>:"|?*\\]')
+# letters of other scripts that look like Latin ones
+_LOOK_ALIKE = frozenset("аеорсухіјѕԁһԛԝьβαγονρτυχικΑΒΕΖΗΙΚΜΝΟΡΤΥΧАВЕКМНОРСТУХІЈЅ")
+_WORD = re.compile(r"\w+")
+_LONGEST_NAME = 240  # bytes; some file systems and tools stop there
+
+
+def carried_along(paths: Iterable[str], all_paths: Iterable[str], read: Read) -> tuple[str, ...]:
+    """Say what each changed path does by being there; `all_paths` are the product's."""
+    changed = sorted(set(paths))
+    everything = set(all_paths)
+    found = [line for path in changed for line in _of_path(path, read)]
+    found += _collisions([path for path in changed if path in everything], everything)
+    return tuple(dict.fromkeys(found))
+
+
+def look_alike_words(line: str) -> tuple[str, ...]:
+    """Words that mix Latin letters with letters of other scripts that look the same."""
+    return tuple(word for word in _WORD.findall(line) if not word.isascii() and _mixes_scripts(word))
+
+
+def _of_path(path: str, read: Read) -> Iterator[str]:
+    shown = f"`{escape_controls(path, newlines=False)}`"
+    name = PurePosixPath(path).name
+    meaning = _BY_NAME.get(name) or next((text for top, text in _BY_DIRECTORY.items() if f"/{top}" in f"/{path}"), "")
+    meaning = meaning or next((text for pattern, text in _BY_PATTERN if pattern.fullmatch(name)), "")
+    if not meaning and name in ("pyproject.toml", "Cargo.toml", "package.json", "setup.cfg"):
+        meaning = _manifest_change(name, *read(path))
+    if meaning:
+        yield f"{meaning}: {shown}"
+    if any(_RESERVED.fullmatch(part) or _FORBIDDEN.search(part) or part != part.rstrip(" .") for part in _parts(path)):
+        yield f"a name that other systems cannot hold: {shown}"
+    if any(len(part.encode("utf-8", "surrogateescape")) > _LONGEST_NAME for part in _parts(path)):
+        yield f"a name of more than {_LONGEST_NAME} bytes: {escape_controls(path[:60], newlines=False)}..."
+    if look_alike_words(path):
+        yield f"a name with letters that look like others: {shown}"
+
+
+def _parts(path: str) -> list[str]:
+    return path.split("/")
+
+
+def _collisions(changed: Iterable[str], everything: set[str]) -> Iterator[str]:
+    """Paths that are one file where case or the form of accents doesn't count."""
+    folded: dict[str, list[str]] = {}
+    for path in everything:
+        for prefix in _prefixes(path):
+            known = folded.setdefault(_fold(prefix), [])
+            if prefix not in known:
+                known.append(prefix)
+    for path in changed:
+        for prefix in _prefixes(path):
+            others = [other for other in folded[_fold(prefix)] if other != prefix]
+            if others:
+                one, two = (escape_controls(name, newlines=False) for name in (prefix, others[0]))
+                yield f"two names that are one on other systems: `{one}`, `{two}`"
+                break
+
+
+def _prefixes(path: str) -> Iterator[str]:
+    parts = _parts(path)
+    yield from ("/".join(parts[:length]) for length in range(1, len(parts) + 1))
+
+
+def _fold(path: str) -> str:
+    return unicodedata.normalize("NFC", path).casefold()
+
+
+def _mixes_scripts(word: str) -> bool:
+    strange = {letter for letter in word if letter.isalpha() and not letter.isascii()}
+    return bool(strange) and strange <= _LOOK_ALIKE and any(letter.isascii() and letter.isalpha() for letter in word)
+
+
+def _manifest_change(name: str, before: bytes | None, after: bytes | None) -> str:
+    """Whether what changed in a file of several purposes is what is installed, built or run by itself."""
+    if name == "setup.cfg":
+        relevant = _INI_SECTIONS.search(before or b"") or _INI_SECTIONS.search(after or b"")
+        return "may change dependencies" if relevant and before != after else ""
+    try:
+        load: Callable[[str], Any] = json.loads if name == "package.json" else tomllib.loads
+        old, new = (
+            load((data or b"{}" if name == "package.json" else data or b"").decode()) for data in (before, after)
+        )
+        keys = [(key,) for key in _JSON_KEYS] if name == "package.json" else _TOML_KEYS
+        changed = [".".join(key) for key in keys if _get(old, key) != _get(new, key)]
+    except (ValueError, AttributeError, TypeError, RecursionError):
+        return "changes dependencies or scripts, and cannot be read"
+    return f"changes {', '.join(changed[:3])}" if changed else ""
+
+
+def _get(document: Any, keys: Iterable[str]) -> Any:
+    for key in keys:
+        document = document.get(key) if isinstance(document, dict) else None
+    return document
