@@ -81,7 +81,8 @@ def run_strategy(
         ending = StrategyResult(stop_reason=StopReason.BUDGET, summary=f"{exc.message}{how}")
     except MimoError as exc:  # the model, or the workspace: a command that could not even be started
         reason = stop()
-        ending = StrategyResult(stop_reason=reason or StopReason.ERROR, summary=exc.message)
+        summary = f"{exc.message} ({exc.hint.splitlines()[0]})" if exc.hint else exc.message
+        ending = StrategyResult(stop_reason=reason or StopReason.ERROR, summary=summary)
     before = candidate.history
     return Trajectory(
         steps=tuple(steps),

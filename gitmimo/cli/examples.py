@@ -30,7 +30,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         'git mimo start "add returns the difference instead of the sum; fix it"',
         "git mimo start @issue.md -n 5 --budget 2",
         "git mimo start 42    # issue 42 of this repository, read by gh",
-        "git mimo start -e    # write the task in your editor",
+        "git mimo start -e --with-changes    # write the task in your editor; start from the checkout as it is",
         'git mimo start "drop Python 2" --accept "ruff check ." --merge',
         'git mimo start @issue.md --agent mimo:2 --agent aider --agent "cmd:./my-agent.sh" --fanout all',
         "git mimo start - --model local --model deepseek/deepseek-v4-flash --detach < issue.md",

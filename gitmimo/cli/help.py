@@ -50,6 +50,22 @@ def with_examples(command: click.Command, path: Sequence[str]) -> click.Command:
     return command
 
 
+def _install_manual_page() -> int:
+    """Copy the page into the user's own manual, which `man` looks through beside ~/.local/bin."""
+    import importlib.resources
+    import os
+    from pathlib import Path
+
+    data = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+    target = Path(data).expanduser() / "man" / "man1" / "git-mimo.1"
+    page = importlib.resources.files("gitmimo") / "share" / "man" / "man1" / "git-mimo.1"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(page.read_bytes())
+    render.say(f"wrote {target}")
+    render.hint("git help mimo")
+    return 0
+
+
 def _path(ctx: click.Context) -> tuple[str, ...]:
     """The words that lead here, without `git mimo`."""
     return tuple(ctx.command_path.split()[2:])
@@ -57,9 +73,12 @@ def _path(ctx: click.Context) -> tuple[str, ...]:
 
 @click.command("help")
 @click.argument("command", nargs=-1)
+@click.option("--install-man", is_flag=True, help="Put the manual page where `man`, and so `git help mimo`, finds it.")
 @click.pass_context
-def help_command(context: click.Context, command: tuple[str, ...]) -> int:
+def help_command(context: click.Context, command: tuple[str, ...], install_man: bool) -> int:
     """Show the help of COMMAND, as `git mimo COMMAND -h` does. The manual page is `git help mimo`."""
+    if install_man:
+        return _install_manual_page()
     found = context.find_root()
     for word in command:
         if not isinstance(found.command, click.Group):

@@ -102,7 +102,7 @@ def _live(stream: TextIO, heading: Heading) -> Iterator[Observer]:
     with (
         _hearing_waits(table.wait),
         Live(get_renderable=table.draw, console=console, refresh_per_second=4, redirect_stdout=False,
-             redirect_stderr=True),
+             redirect_stderr=True, transient=True),
     ):  # fmt: skip
         yield table.observe
 
@@ -131,7 +131,8 @@ class LiveTable:
                 # it runs beside the work: what the session does is said by its other phases
                 self._base = progress.tests or progress.text
             else:
-                self._phase, self._remark = progress.phase, progress.text
+                self._phase = progress.phase
+                self._remark = progress.text if progress.phase != "done" else ""
 
     def wait(self, text: str) -> None:
         """Show what a server asked to wait for."""

@@ -149,6 +149,9 @@ def _summary(result: SessionResult, width: int) -> Iterator[str]:
     yield f"Session {result.session}: {result.status.value}"
     yield ""
     yield from wrapped(result.task.strip()[:2000], width, "  ")
+    if result.verdict is None and result.message:
+        yield ""
+        yield from wrapped(result.message, width)
     yield from difference_lines(result, width)
     remarks = remarks_of(result)
     if remarks:

@@ -31,6 +31,7 @@ _EXIT_CODES = {"passed": 0, "failed": 1, "unsettled": 2, "budget": 3, "error": 1
 @click.argument("words", nargs=-1, metavar="[TASK]")
 @click.option("-t", "--task", help="The task, for scripts: TEXT, @FILE, or - for stdin.", metavar="TEXT|@FILE|-")
 @click.option("-e", "--edit", is_flag=True, help="Write the task, or change it, in your editor.")
+@click.option("--with-changes", is_flag=True, help="Start from the checkout as it is: uncommitted and new files too.")
 @click.option("-n", "--candidates", type=click.IntRange(min=1, max=64), help="Candidates at the most (3).")
 @click.option("--fanout", type=click.Choice(["auto", "all"]), help="auto: the others only until one is settled.")
 @click.option(
@@ -85,6 +86,7 @@ def start_command(
     words: tuple[str, ...],
     task: str | None,
     edit: bool,
+    with_changes: bool,
     detach: bool,
     session_id: str | None,
     as_json: bool,
@@ -101,11 +103,14 @@ def start_command(
     from gitmimo.workflow.land import result_json
     from gitmimo.workflow.progress import Interrupt
     from gitmimo.workflow.start import start_session
+    from gitmimo.workflow.uncommitted import commit_changes
 
     repository = open_repository()
     text = read_task(repository, words, task, edit=edit)
     config = load_config(repository, flags, trusts_committed=bool(flags.get("trust_base")))
     if detach:
+        if with_changes:
+            raise UsageError("--with-changes does not go with --detach", hint="git stash, or commit first")
         return _detach(repository, text, _as_arguments(context.command, flags), as_json=as_json)
     if session_id is not None and not is_session_id(session_id):
         raise UsageError(f"not a session id: `{session_id}`")
@@ -124,6 +129,8 @@ def start_command(
             interrupt=interrupt,
             warn=render.say,
             session=session,
+            base=commit_changes(repository) if with_changes else None,
+            target_branch=repository.head_branch(),
         )
     if as_json:
         render.emit_json(result_json(result))

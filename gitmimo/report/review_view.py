@@ -93,8 +93,7 @@ def head_of(result: SessionResult) -> Head:
             ("Base", result.base[:12] + (f" on {result.target_branch}" if result.target_branch else "")),
             ("Result", result.result_branch or "none"),
             *started,
-            ("Cost", f"{usd(result.cost_usd)}, {tokens(result.usage.total)} tokens"),
-            ("Time", seconds(result.seconds)),
+            ("Used", f"{usd(result.cost_usd)}, {tokens(result.usage.total)} tokens, {seconds(result.seconds)}"),
         ),
     )
 

@@ -132,7 +132,7 @@ class SessionRunner:
                 at_once=self.plan.fan_out_at_once,
                 one_at_a_time=passed or self.models.takes_turns,
             )
-            if not numbers:
+            if not numbers or self._is_hopeless():
                 break
             self._run_round(numbers, feedback.for_next_round(self._results, verdict))
             verdict = self._decide()
@@ -149,6 +149,13 @@ class SessionRunner:
             return False
         is_whole = self.operation is not None or self.evaluator.is_complete(winner.evidence)
         return verdict.settled and is_whole
+
+    def _is_hopeless(self) -> bool:
+        """Whether every model was asked and none answered at all: a wrong key, an unknown name, no server."""
+        tried = list(self._results.values())
+        silent = all(r.status == StopReason.ERROR and not r.usage.total and r.agent == "mimo" for r in tried)
+        known = {worker.name for worker in self.models.workers}
+        return bool(tried) and silent and known <= {result.model for result in tried}
 
     def _run_round(self, numbers: Sequence[int], told: tuple[Feedback, ...]) -> None:
         """Let these candidates work at the same time, where they don't only wait for each other."""

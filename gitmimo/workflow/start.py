@@ -203,5 +203,6 @@ def _prefix(repository: Repository, config: Config, base: Oid, task_text: str) -
 def _says_from_where(repository: Repository, base: Oid, branch: str | None) -> str:
     where = f"branch {branch}" if branch else "a detached HEAD"
     dirty = repository.run("status", "--porcelain", "--untracked-files=no", check=False).stdout.strip()
-    left_out = "; uncommitted changes are left out" if dirty else ""
+    is_head = base == repository.resolve("HEAD")
+    left_out = "; uncommitted changes are left out (--with-changes takes them)" if dirty and is_head else ""
     return f"starting from {base[:12]} on {where}{left_out}"

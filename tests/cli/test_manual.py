@@ -82,6 +82,22 @@ def test_git_finds_the_page(words: tuple[str, ...], tmp_path: Path) -> None:
     assert done.stdout.startswith("GIT-MIMO(1)")
 
 
+def test_the_page_can_be_installed_where_man_looks(tmp_path: Path) -> None:
+    """uv links programs into ~/.local/bin but no manual page; `man` looks in the share/man beside it."""
+    if shutil.which("man") is None:
+        pytest.skip("man is not installed")
+    said = mimo("help", "--install-man", cwd=tmp_path, env={"HOME": str(tmp_path), "XDG_DATA_HOME": ""})
+    assert said.code == 0, said.err
+    (tmp_path / ".local/bin").mkdir(parents=True)
+    environment = {name: value for name, value in os.environ.items() if name != "MANPATH"}
+    path = f"{tmp_path}/.local/bin:{os.environ['PATH']}"
+    found = subprocess.run(
+        ["man", "-w", "git-mimo"], env={**environment, "PATH": path, "HOME": str(tmp_path)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert found.stdout.strip() == str(tmp_path / ".local/share/man/man1/git-mimo.1")
+
+
 def _manual() -> dict[str, str]:
     return {**os.environ, "MANPATH": str(ROOT / "gitmimo/share/man"), "MANWIDTH": "100", "LC_ALL": "C.UTF-8"}
 

@@ -14,7 +14,8 @@ from gitmimo.errors import MimoError, UsageError
 from gitmimo.git.repository import Repository
 from tests.conftest import GitBuilder
 from tests.made_session import Attempt, make_session, write_journal
-from tests.project import PROJECT, RIGHT
+from tests.project import BUGGY, PROJECT, RIGHT, fingerprint, mimo, writes
+from tests.scripted_server import Answer, ScriptedServer
 
 
 @pytest.fixture
@@ -120,3 +121,39 @@ def test_long_texts_go_through_the_pager_that_git_would_use(
         git("config", "core.pager", str(pager))
     assert "paged: " in on_a_terminal(["review"], git.path, env)
     assert "paged: " in on_a_terminal(["diff"], git.path, env)
+
+
+@pytest.fixture
+def served(git: GitBuilder, llm_server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> GitBuilder:
+    monkeypatch.setenv("OPENAI_API_BASE", llm_server.base_url)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test-0123456789")
+    for name, value in {"MAX_TOKENS": "1000000", "CRITIC": "none", "DREAM": "off", "MODEL": "openai/m"}.items():
+        monkeypatch.setenv(f"GIT_MIMO_{name}", value)
+    git.commit(PROJECT)
+    return git
+
+
+def test_a_session_starts_from_what_is_not_committed(served: GitBuilder, llm_server: ScriptedServer) -> None:
+    served.write({"calc.py": BUGGY + "# mine\n", "helper.py": "X = 1\n", "staged.txt": "s\n"})
+    served("add", "staged.txt")
+    llm_server.scripts["m"] = lambda _: writes({"calc.py": RIGHT + "# mine\n"})
+    before = fingerprint(served)()
+    said = mimo("start", "fix add", "--with-changes", "--json", cwd=served.path)
+    assert said.code == 0, said.err
+    assert "left out" not in said.err
+    assert fingerprint(served)() == before
+    base = said.json["base"]
+    assert served("rev-parse", f"{base}^") == served("rev-parse", "HEAD")
+    assert served("show", f"{base}:helper.py") == "X = 1"
+    assert served("show", f"{base}:staged.txt") == "s"
+    applied = mimo("apply", cwd=served.path)
+    assert applied.code == 0, applied.err
+    assert (served.path / "calc.py").read_text() == RIGHT + "# mine\n"
+
+
+def test_a_wrong_key_is_found_once_and_the_hint_says_what_to_do(served: GitBuilder, llm_server: ScriptedServer) -> None:
+    llm_server.scripts["m"] = [Answer(status=401, text="Incorrect API key provided", repeat=True)]
+    said = mimo("start", "fix add", "-n", "3", cwd=served.path)
+    assert said.code == 128, said.out + said.err
+    assert len(llm_server.requests) == 1
+    assert "git mimo config set --provider openai" in said.out + said.err

@@ -1,19 +1,20 @@
-"""`docs/security.md` names all sixty cases and only tests that exist."""
+"""`docs/internal/security.md` names the cases and only tests that exist."""
 
 import re
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
-TEXT = (ROOT / "docs/security.md").read_text()
+TEXT = (ROOT / "docs/internal/security.md").read_text()
 
 
-def test_all_sixty_cases_are_there_in_order() -> None:
-    assert [int(number) for number in re.findall(r"(?m)^\| (\d+) \|", TEXT)] == list(range(1, 61))
+def test_the_cases_are_in_order() -> None:
+    numbers = [int(number) for number in re.findall(r"(?m)^\| (\d+) \|", TEXT)]
+    assert numbers == sorted(set(numbers)), "a case that is gone leaves its number free"
 
 
 def test_every_test_that_is_named_exists() -> None:
     named = re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", TEXT)
-    assert len(named) >= 60
+    assert len(named) >= 50
     missing = [
         f"{path}::{name}"
         for path, name in named

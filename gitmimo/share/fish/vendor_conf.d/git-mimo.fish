@@ -236,6 +236,7 @@ __mimo_options () {
 	\'start\') printf \'%s\\n\' \\
 		\'--task	The task, for scripts: TEXT, @FILE, or - for stdin\' \\
 		\'--edit	Write the task, or change it, in your editor\' \\
+		\'--with-changes	Start from the checkout as it is: uncommitted and new files too\' \\
 		\'--candidates	Candidates at the most (3)\' \\
 		\'--fanout	auto: the others only until one is settled\' \\
 		\'--agent	Who works: mimo, aider, claude, codex, gemini, mini, opencode, or a command; repeatable\' \\
@@ -464,6 +465,7 @@ __mimo_options () {
 	\'completion\') printf \'%s\\n\' \\
 		\'--help	Show the help and end\' ;;
 	\'help\') printf \'%s\\n\' \\
+		\'--install-man	Put the manual page where `man`, and so `git help mimo`, finds it\' \\
 		\'--help	Show the help and end\' ;;
 	*) : ;;
 	esac
@@ -514,6 +516,7 @@ __mimo_kind () {
 	\'start -h\'|\'start --help\') kind=flag ;;
 	\'start -t\'|\'start --task\') kind= ;;
 	\'start -e\'|\'start --edit\') kind=flag ;;
+	\'start --with-changes\') kind=flag ;;
 	\'start -n\'|\'start --candidates\') kind= ;;
 	\'start --fanout\') kind=\'=auto all\' ;;
 	\'start --agent\') kind= ;;
@@ -730,6 +733,7 @@ __mimo_kind () {
 	\'completion -h\'|\'completion --help\') kind=flag ;;
 	\'completion 1\') kind=\'=bash zsh fish\' ;;
 	\'help -h\'|\'help --help\') kind=flag ;;
+	\'help --install-man\') kind=flag ;;
 	\'help \'[0-9]*) kind=commands ;;
 	*) kind= ;;
 	esac
