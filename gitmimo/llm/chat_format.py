@@ -15,6 +15,8 @@ _OPTIONAL = ("stream_options", "temperature", "seed", "stop", "max_tokens", "max
 _REFUSED = re.compile(
     r"unsupported|not supported|unknown|unrecognized|unexpected|not (permitted|allowed)|does not support|extra", re.I
 )
+_AFFORDABLE = re.compile(r"can only afford (\d{1,9})")
+_MINUTE = re.compile(r"Limit (\d{1,9}), Requested (\d{1,9})")
 _OPENAI_REASONING = re.compile(r"(^|/)(o\d|gpt-5)")
 _LINE_LIMIT_BYTES = 8 << 20
 
@@ -94,6 +96,18 @@ def refused_field(error: str, body: Mapping[str, Any]) -> str:
     if not _REFUSED.search(error):
         return ""
     return next((name for name in _OPTIONAL if name in body and re.search(rf"\b{name}\b", error)), "")
+
+
+def allowed_output(error: str, asked: int) -> int:
+    """How many tokens of output a server would allow that found `asked` too many for the account; 0 when it can't tell.
+
+    OpenRouter checks `max_tokens` against the credit, Groq against the tokens of a minute.
+    """
+    if credit := _AFFORDABLE.search(error):
+        return int(credit[1])
+    if minute := _MINUTE.search(error):
+        return asked - (int(minute[2]) - int(minute[1]))
+    return 0
 
 
 def _message_json(message: Message, *, reasoning: bool) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """Direct client of OpenAI-compatible servers and of Ollama: one streamed chat completion over a kept connection."""
 
 import json
-import re
 import sys
 import threading
 import time
@@ -14,6 +13,7 @@ from gitmimo.cancel import Cancelled
 from gitmimo.errors import ConfigError, WrongKey
 from gitmimo.llm.chat_format import (
     MalformedReply,
+    allowed_output,
     encode,
     known_refusals,
     messages_json,
@@ -37,7 +37,6 @@ _AFTER_END_S = 0.5
 _CHARACTERS_A_TOKEN = 64  # more than any real token: a stream beyond is endless
 _SPARE_CHARACTERS = 65_536
 _SHORTEST_KEY = 8
-_AFFORDABLE = re.compile(r"can only afford (\d{1,9})")  # OpenRouter checks the credit against `max_tokens`
 _LEAST_OUTPUT = 256
 _REPORT_TIMES = Timeouts(connect_s=1.0, read_s=2.0, total_s=2.0)
 
@@ -88,7 +87,7 @@ class HttpBackend:
 
     Bounded: silence, wall clock, the number of deltas (one token at least each, so never more than `max_tokens`) and
     the reply's size. A server that refuses an optional field is asked again without it, and not sent it any more; one
-    that finds the account too small for `max_tokens` is asked for what it says can be paid.
+    that finds `max_tokens` too much for the account is asked for what it says is allowed.
     """
 
     path = "/chat/completions"
@@ -114,9 +113,9 @@ class HttpBackend:
                 if response.status < 300:
                     return self._read_reply(response, request, deadline, started)
                 failed = self._failure(response)
-            affordable = _AFFORDABLE.search(failed.error.message) if response.status == 402 else None
-            if affordable and _LEAST_OUTPUT <= int(affordable[1]) < request.output_limit:
-                request = replace(request, max_tokens=int(affordable[1]))
+            allowed = allowed_output(failed.error.message, request.output_limit)
+            if response.status in (402, 413, 429) and _LEAST_OUTPUT <= allowed < request.output_limit:
+                request = replace(request, max_tokens=allowed)
                 continue
             refused = refused_field(failed.error.message, body) if response.status in (400, 422) else ""
             if not refused or refused in self._left_out:

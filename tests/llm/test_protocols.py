@@ -26,6 +26,7 @@ SHELL = Tool(
 MODELS: Mapping[str, tuple[str, str, str]] = {  # model, variable of its address, what the address ends in
     "openai": ("openai/gpt-5.4-mini", "OPENAI_API_BASE", "/v1"),
     "deepseek": ("deepseek/deepseek-v4-flash", "DEEPSEEK_API_BASE", "/v1"),
+    "groq": ("groq/openai/gpt-oss-120b", "GROQ_API_BASE", "/openai/v1"),
     "kimi": ("moonshot/kimi-k2.7-code", "MOONSHOT_API_BASE", "/v1"),
     "anthropic": ("anthropic/claude-sonnet-5", "ANTHROPIC_API_BASE", ""),
     "gemini": ("gemini/gemini-3.5-flash", "GEMINI_API_BASE", ""),
@@ -171,6 +172,13 @@ def test_an_empty_account_is_not_asked_again(replayed: Replayed, name: str) -> N
     with pytest.raises(RateLimited, match="out of credit"):
         ask(model, (SYSTEM, ASK))
     assert len(server.bodies) == 1
+
+
+def test_groq_is_asked_for_what_a_minute_allows(replayed: Replayed) -> None:
+    model, server = replayed("groq_too_large", "groq_text")
+    asked = model.info.max_output
+    assert ask(model, (SYSTEM, ASK)).text == "fine, and done"
+    assert [body["max_tokens"] for body in server.bodies] == [asked, asked - 25_150]
 
 
 def test_an_error_of_ollama_in_the_middle_is_told(replayed: Replayed) -> None:
