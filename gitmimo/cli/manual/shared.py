@@ -18,7 +18,10 @@ FILES = (
     (".mimo/skills/", "how a chore was done before: what to touch, run and check; some run without a model"),
     (".git/mimo/", "journals, locks, the ledger and caches; may vanish"),
     ("refs/notes/mimo", "evidence and verdict of each result, as JSON"),
-    ("$XDG_STATE_HOME/git-mimo/", "worktrees of running sessions, and what you approved"),
+    (
+        "$XDG_STATE_HOME/git-mimo/",
+        "worktrees of running sessions, what you approved, and what the local model has read last",
+    ),
     ("$XDG_DATA_HOME/git-mimo/models/", "local models"),
 )
 
