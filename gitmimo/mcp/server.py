@@ -43,12 +43,12 @@ def make_server(repository: Repository, load_config: Callable[[], Config], *, al
 
     @server.tool(annotations=_READS, structured_output=False)
     async def memory_search(query: str, limit: int = 5) -> str:
-        """Search the facts, session records and skills that are committed in this repository."""
+        """Search this repository's notes, skills and the changes in its log."""
         return await _told(partial(reading.search_memory, repository, load_config(), query, limit=limit))
 
     @server.tool(annotations=_READS, structured_output=False)
     async def skill_list() -> str:
-        """List the skills of this repository: procedures with their standing and parameters."""
+        """List the skills of this repository: how chores were done before, with their parameters."""
         return await _told(partial(reading.list_skills, repository, load_config()))
 
     @server.tool(annotations=_READS, structured_output=False)

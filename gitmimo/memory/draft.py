@@ -34,17 +34,15 @@ def draft_skill(
         lines += ["", "## Know", "", *(f"- {harmless(note.text, limit=300)}" for note in known)]
     lines += ["", "## Done when", "", *_done_lines(commands)]
     body = "\n".join(lines[: MAX_LINES - 12])
-    return make_skill(
-        name or f"{skill_name(group)}-{hashlib.sha256(body.encode()).hexdigest()[:4]}",
-        description or skill_description(group),
-        body,
-        metadata={
-            "git-mimo.commits": " ".join(change.commit[:10] for change in group.changes[:_MOST_COMMITS]),
-            **note_tools(commands),
-            **(metadata or {}),
-        },
-        script=script,
-    )
+    description = description or skill_description(group)
+    about = {
+        "git-mimo.commits": " ".join(change.commit[:10] for change in group.changes[:_MOST_COMMITS]),
+        **note_tools(commands),
+        **(metadata or {}),
+    }
+    said = "\0".join([description, body, *map("=".join, about.items()), script or ""])
+    name = name or f"{skill_name(group)}-{hashlib.sha256(said.encode()).hexdigest()[:4]}"
+    return make_skill(name, description, body, metadata=about, script=script)
 
 
 def draft_operation(operation: Operation, session: str, *, name: str = "") -> Skill:

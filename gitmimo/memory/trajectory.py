@@ -4,6 +4,7 @@ import re
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 
+from gitmimo.agent.shell.run_summary import note_lines
 from gitmimo.records import ActionKind, Step
 
 # programs that only look, or whose effect on files is better said by the files' diff
@@ -33,9 +34,11 @@ _SCRIPT = re.compile(r"[\w./-]+\.(?:sh|py|js|ts|rb|pl|mk)\b|\b(?:make|npm run) [
 
 def noted_texts(steps: Sequence[Step]) -> tuple[str, ...]:
     """What the candidate noted for itself, in order."""
-    return tuple(
-        " ".join(action.text.split()) for step in steps for action in step.actions if action.kind is ActionKind.NOTE
-    )
+    found: list[str] = []
+    for step in steps:
+        found += note_lines(step)
+        found += [action.text for action in step.actions if action.kind is ActionKind.NOTE]
+    return tuple(" ".join(text.split()) for text in found)
 
 
 def effective_commands(steps: Sequence[Step]) -> tuple[str, ...]:

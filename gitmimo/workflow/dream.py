@@ -49,7 +49,7 @@ from gitmimo.workflow.steps import read_steps
 
 Changes = dict[str, bytes | None]
 _AGAINST = ("rejected", "reverted")
-_DRAFTED = re.compile(r"-[0-9a-f]{4}\Z")  # the name of a skill that a dream drafted
+DRAFTED = re.compile(r"-[0-9a-f]{4}\Z")  # the name of a skill that a dream drafted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,7 +187,7 @@ def find_doubles(repository: Repository, at: Oid) -> tuple[str, ...]:
         else:
             same.append(skill)
     doubled = (skill.name for kind in kinds for skill in kind[1:])
-    return tuple(sorted(name for name in doubled if _DRAFTED.search(name)))
+    return tuple(sorted(name for name in doubled if DRAFTED.search(name)))
 
 
 def draft_from(repository: Repository, config: Config, name: str, sources: Sequence[str]) -> Skill:

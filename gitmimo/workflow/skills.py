@@ -23,7 +23,7 @@ from gitmimo.memory.templates import other_values
 from gitmimo.records import Oid, new_session_id
 from gitmimo.sandbox.probe import open_sandbox
 from gitmimo.workflow import trust
-from gitmimo.workflow.dream import Draft
+from gitmimo.workflow.dream import DRAFTED, Draft
 from gitmimo.workflow.evaluate import open_evaluator
 from gitmimo.workflow.memory_home import memory_view
 from gitmimo.workflow.places import session_directory, state_home
@@ -94,7 +94,7 @@ def prove(repository: Repository, config: Config, draft: Draft, learned: Sequenc
             return draft_skill(
                 Group(changes=draft.group.changes, shared=draft.group.shared),
                 notes=read_notes(repository, "HEAD"),
-                name=draft.skill.name,
+                name="" if DRAFTED.search(draft.skill.name) else draft.skill.name,
                 description=draft.skill.description,
                 script=script.text,
                 metadata={"git-mimo.task": script.template.text},

@@ -24,6 +24,11 @@ _FULL = 7  # steps that stay in full when the history is cut
 _BATCH = 18  # steps between two cuts
 _STUBBED = 4  # steps before the full ones that stay with stubs in place of their outputs
 _LONG_ARGUMENT = 600
+_NEAR = 0.85  # of the room: the next steps may be the last before the first cut
+_REMINDER = (
+    "Soon the older steps are left out of this conversation, with what you read and thought in them. If you still need"
+    " a fact from them, write it now on a line of its own: NOTE: the fact. Then go on."
+)
 _MOST_SUMMARY = 9_000
 
 
@@ -87,6 +92,7 @@ class Context:
         self._full: list[_Entry] = []
         self._steps = 0
         self._tokens_per_byte = 1 / 3
+        self._is_reminded = False
 
     @property
     def is_folded(self) -> bool:
@@ -98,6 +104,10 @@ class Context:
         self._summary.add(step)
         self._steps = step.number
         self._full.append(_entry(step, render_step(step)))
+        is_near = len(self._full) >= _FULL + _BATCH - 1 or self._estimate() > _NEAR * self.room.tokens
+        if is_near and not self._is_reminded:  # once: from then on the model has seen what a cut keeps
+            self._is_reminded = True
+            self._feedback.setdefault(step.number, _REMINDER)
         if len(self._full) >= _FULL + _BATCH or self._estimate() > self.room.tokens:
             self._cut()
 

@@ -8,6 +8,7 @@ from gitmimo.records import Action, ActionKind, Observation, Step
 _MOST_NOTES = 40
 _FIRST_NOTES = 10  # the oldest are kept: rules come early
 _NOTE_LENGTH = 400
+_NOTE_LINE = re.compile(r"^[ \t>*_-]*NOTE\b[*_]*:[*_ \t]*(\S.*)$", re.MULTILINE)
 _PLAN_LENGTH = 3000
 _COMMANDS = 10
 _FAILING_LINES = 12
@@ -19,6 +20,11 @@ _TEST_RUN = re.compile(
 _FAILING_LINE = re.compile(
     r"^\s*(?:FAILED|ERROR|FAIL|--- FAIL|not ok|✗|✘|×|●|E  )[:\s].*$|^.*\bAssertionError\b.*$", re.MULTILINE
 )
+
+
+def note_lines(step: Step) -> list[str]:
+    """The notes that a reply with tool calls has in its text; in the text protocol a note is an action."""
+    return _NOTE_LINE.findall(step.reply.text) if step.reply.tool_calls else []
 
 
 class RunSummary:
@@ -34,6 +40,8 @@ class RunSummary:
 
     def add(self, step: Step) -> None:
         """Take in one step."""
+        for text in note_lines(step):
+            self._add_note(text)
         for action, observation in zip(step.actions, step.observations, strict=True):
             if action.kind is ActionKind.PLAN:
                 self.plan = _shortened(action.text, _PLAN_LENGTH)
