@@ -29,11 +29,17 @@ def write_file(path: Path, data: str | bytes, *, mode: int = 0o600, synced: bool
         raise
 
 
-def remove_tree(path: Path) -> None:
+def remove_tree(path: Path, *, ignore_errors: bool = False) -> None:
     """Remove a file, link or directory with all in it; links are removed, not followed. Does nothing when it is gone.
 
-    Also removes what was made read-only, and trees too deep for the system's path length. OSError names what stays.
+    Also removes what was made read-only, and trees too deep for the system's path length. OSError names what can't be
+    removed, unless `ignore_errors`.
     """
+    with contextlib.suppress(*([OSError] if ignore_errors else [])):
+        _remove(path)
+
+
+def _remove(path: Path) -> None:
     if path.is_symlink() or not path.is_dir():
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             path.unlink()

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from gitmimo.cli import render
-from gitmimo.cli.options import json_option, load_config, open_repository, sandbox_option, session_argument, short
+from gitmimo.cli.options import json_option, load_config, open_repository, sandbox_option, session_argument
 from gitmimo.errors import UsageError
+from gitmimo.text import one_line
 
 if TYPE_CHECKING:
     from gitmimo.workflow.provenance import Provenance
@@ -113,9 +114,9 @@ def _parse_place(place: str) -> tuple[str, int]:
 def _print(found: Provenance) -> None:
     from gitmimo.report.step_text import kinds_of
 
-    rows = [("line", f"{found.path}:{found.line}: {short(found.text, 100)}")]
+    rows = [("line", f"{found.path}:{found.line}: {one_line(found.text, 100)}")]
     moved = f", then in {found.original_path}" if found.original_path != found.path else ""
-    rows.append(("commit", f"{found.commit[:12]} {short(found.summary, 80)} ({found.author}{moved})"))
+    rows.append(("commit", f"{found.commit[:12]} {one_line(found.summary, 80)} ({found.author}{moved})"))
     if found.session is None:
         rows.append(("session", found.problem or "none: no session of git-mimo is known for this commit"))
     else:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import click
 
 from gitmimo.cli import render
-from gitmimo.cli.options import json_option, open_repository, short
+from gitmimo.cli.options import json_option, open_repository
 from gitmimo.format import tokens, usd
+from gitmimo.text import one_line
 
 if TYPE_CHECKING:
     from gitmimo.llm.ledger import Totals
@@ -57,7 +58,7 @@ def _chart(by: str, rows: Sequence[Totals], *, columns: int) -> str:
     most = max(amounts) or 1
     width = max(12, columns - _LEFT_OF_BAR)
     lines = [
-        (short(row.key, width), usd(row.usd), tokens(row.usage.total), str(row.calls), amount / most)
+        (one_line(row.key, width), usd(row.usd), tokens(row.usage.total), str(row.calls), amount / most)
         for row, amount in zip(rows, amounts, strict=True)
     ]
     if len(rows) > 1:

@@ -6,12 +6,12 @@ import click
 
 from gitmimo.cli import render
 from gitmimo.cli.help import Group
-from gitmimo.cli.options import json_option, load_config, open_repository, short
+from gitmimo.cli.options import json_option, load_config, open_repository
 from gitmimo.codec import to_json
 from gitmimo.errors import BadMemory, UsageError
 from gitmimo.memory.notes import NoteKind, add_notes, find_note, new_note, put_notes, read_notes
 from gitmimo.memory.recall import recall
-from gitmimo.text import escape_controls
+from gitmimo.text import escape_controls, one_line
 from gitmimo.workflow.memory_home import memory_view, save_memory
 
 
@@ -58,7 +58,7 @@ def list_command(as_json: bool) -> int:
         render.say("nothing is remembered yet")
         render.hint('git mimo memory add "what the next session should know"')
         return 0
-    rows = [(n.id, n.kind.value, "stale" if n.is_stale else "", short(escape_controls(n.text), 100)) for n in notes]
+    rows = [(n.id, n.kind.value, "stale" if n.is_stale else "", one_line(escape_controls(n.text), 100)) for n in notes]
     render.out(render.table(("id", "kind", "", "note"), rows))
     return 0
 
@@ -78,7 +78,7 @@ def search_command(query: str, max_count: int, as_json: bool) -> int:
         return 0 if hits else 1
     for hit in hits:
         mark = f" [{hit.status}]" if hit.status else ""
-        render.out(f"{hit.kind} {hit.id}{mark}: {short(escape_controls(hit.title), 110)}")
+        render.out(f"{hit.kind} {hit.id}{mark}: {one_line(escape_controls(hit.title), 110)}")
     return 0 if hits else 1
 
 
@@ -128,7 +128,7 @@ def verify_command(note_id: str | None, everything: bool, as_json: bool) -> int:
         render.emit_json({"schema": "git-mimo/memory/1", **value})
         return int(bool(left) and not note_id)
     for note in left if not note_id else ():
-        render.out(f"{note.id} stale: {short(escape_controls(note.text), 100)}")
+        render.out(f"{note.id} stale: {one_line(escape_controls(note.text), 100)}")
     if ids:
         render.say(f"verified {', '.join(sorted(ids))}")
     elif not left:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -38,12 +37,6 @@ def split_target(repository: Repository, session: str | None, number: int | None
     if session and number is None and session.isdigit() and len(session) < 3:
         return find_session(repository, None), int(session)
     return find_session(repository, session), number
-
-
-def short(text: str, length: int) -> str:
-    """The first line of a text, cut to a length."""
-    line = re.sub(r"\s+", " ", text).strip()
-    return line if len(line) <= length else line[: length - 1] + "…"
 
 
 def open_repository() -> Repository:

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 import click
 
 from gitmimo.cli import render
-from gitmimo.cli.options import json_option, open_repository, session_argument, short, split_target
+from gitmimo.cli.options import json_option, open_repository, session_argument, split_target
 from gitmimo.cli.pager import page
 from gitmimo.errors import UsageError
 from gitmimo.format import usd
+from gitmimo.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -242,7 +243,7 @@ def _candidate_table(result: SessionResult) -> list[str]:
         gates = "not judged" if evidence is None else f"fails {failed}" if failed else "passed"
         size = f"+{evidence.diff.added} -{evidence.diff.removed}" if evidence else "-"
         star = "*" if candidate is result.winner else " "
-        worker = short(candidate.worker, 28)
+        worker = one_line(candidate.worker, 28)
         tests = tests_text(evidence)
         rows.append(
             [f"{star} {candidate.number}", worker, candidate.status, tests, size, usd(candidate.cost_usd), gates]

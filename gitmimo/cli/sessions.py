@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gitmimo.cli import render
-from gitmimo.cli.options import json_option, load_config, open_repository, session_argument, short, split_target
+from gitmimo.cli.options import json_option, load_config, open_repository, session_argument, split_target
 from gitmimo.errors import NeedsPerson
 from gitmimo.format import counted, seconds, tokens, usd
 from gitmimo.records import Oid, SessionId
 from gitmimo.results import SessionStatus
+from gitmimo.text import one_line
 
 if TYPE_CHECKING:
     from gitmimo.git.discovery import RepositoryPaths
@@ -112,7 +113,7 @@ def _print_states(states: list[SessionState]) -> None:
                 winner,
                 usd(result.cost_usd),
                 seconds(result.seconds) if result.seconds else "-",
-                short((result.task or result.message).strip().partition("\n")[0], 60),
+                one_line((result.task or result.message).strip().partition("\n")[0], 60),
             )
         )
     lines = render.table(("session", "status", "started", "n", "winner", "cost", "time", "task"), rows).splitlines()
@@ -305,7 +306,7 @@ def _print_session(state: SessionState) -> None:
     width = min(shutil.get_terminal_size((100, 0)).columns, 100) if sys.stdout.isatty() else 100
     style = {"passed": "green", "running": "cyan", "failed": "red", "error": "red"}.get(result.status.value, "yellow")
     render.out_raw(f"session {render.paint(result.session, 'bold')}: {render.paint(result.status.value, style)}\n")
-    lines = [*wrapped(f"task:   {short(result.task, 200)}", width)]
+    lines = [*wrapped(f"task:   {one_line(result.task, 200)}", width)]
     lines.append(f"base:   {result.base[:12]}" + (f" on {result.target_branch}" if result.target_branch else ""))
     if result.result_branch:
         merged = f", merged into {result.target_branch}" if result.merged else ""
@@ -354,6 +355,6 @@ def _print_candidate(candidate: CandidateResult, result: SessionResult, width: i
     render.out(f"    gates:    {f'passed {passed}' if passed else 'none passed'}")
     for gate in evidence.failed_gates:
         render.out_raw(f"    {render.paint(gate.outcome.value.ljust(9), 'red')} {render.paint(gate.name, 'bold')}")
-        render.out(f": {short(gate.detail, 300)}" if gate.detail else "")
+        render.out(f": {one_line(gate.detail, 300)}" if gate.detail else "")
     for line in output_of(evidence, most_lines=20).splitlines() if evidence.failed_gates else ():
         render.out(f"      {line}")

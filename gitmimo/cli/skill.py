@@ -8,12 +8,12 @@ import click
 
 from gitmimo.cli import render
 from gitmimo.cli.help import Group
-from gitmimo.cli.options import json_option, load_config, open_repository, short
+from gitmimo.cli.options import json_option, load_config, open_repository
 from gitmimo.errors import MimoError, UsageError
 from gitmimo.git.repository import Repository
 from gitmimo.memory.links import check_links, link_skills, unlink_skills
 from gitmimo.memory.skill_file import SKILLS_DIR, Skill, check_name, read_library, read_skill_directory, removal_of
-from gitmimo.text import escape_controls
+from gitmimo.text import escape_controls, one_line
 from gitmimo.workflow.dream import draft_from
 from gitmimo.workflow.memory_home import memory_view, save_memory
 from gitmimo.workflow.trust import is_approved
@@ -41,7 +41,7 @@ def list_command(as_json: bool) -> int:
         if skill.script is not None:
             kind = "runs" if is_approved(repository, skill.digest) else "runs, not approved"
         counts = (str(len(skill.commits)), str(used[skill.name]))
-        rows.append((skill.name, kind, *counts, short(escape_controls(skill.description), 80)))
+        rows.append((skill.name, kind, *counts, one_line(escape_controls(skill.description), 80)))
     if rows:
         render.out(render.table(("name", "kind", "from", "used", "about"), rows))
     elif not library.problems:

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import secrets
-import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,11 +14,13 @@ from gitmimo.evaluator.layout import Layout, find_layout
 from gitmimo.evaluator.probe import HANG_AFTER_S, make_probe
 from gitmimo.evaluator.reports import ENDED_EARLY, ReportContent, Watched, clear_stale_reports, read_report
 from gitmimo.evidence import TestReport
+from gitmimo.files import remove_tree
 from gitmimo.git.agent_repo import base_objects, make_agent_repo
 from gitmimo.git.repository import Repository
 from gitmimo.git.trees import checkout_tree
 from gitmimo.records import CommandResult, Oid
 from gitmimo.sandbox.base import CommandSpec, Limits, Sandbox
+from gitmimo.text import cut_middle
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +150,7 @@ def fresh_tree(bench: Bench, tree: Oid) -> Iterator[FreshTree]:
     except OSError as error:
         raise CheckError(f"cannot write a fresh tree: {error.strerror or error}: `{home}`") from error
     finally:
-        _remove(home)
+        remove_tree(home, ignore_errors=True)
 
 
 def layout_of(bench: Bench, tree: Oid) -> Layout:
@@ -203,7 +204,7 @@ def run_suite(
         exit_code=result.exit_code,
         cases=content.cases,
         has_report=content.found,
-        output=_cut(content.output) + result.output,
+        output=cut_middle(content.output, 500_000) + result.output,
         seconds=result.seconds,
         timed_out=result.timed_out,
     )
@@ -239,19 +240,3 @@ def _elsewhere(origins: Sequence[tuple[str, str]], tree: Path) -> tuple[str, ...
 
 def _lies_in(file: str, tree: Path) -> bool:
     return Path(file).resolve().is_relative_to(tree.resolve())
-
-
-def _cut(text: str, limit: int = 500_000) -> str:
-    return text if len(text) <= limit else f"{text[: limit // 2]}\n[...]\n{text[-limit // 2 :]}"
-
-
-def _remove(home: Path) -> None:
-    """Remove a tree, also where a test left directories that may not be written."""
-    for _ in range(2):
-        shutil.rmtree(home, ignore_errors=True)
-        if not home.exists():
-            return
-        for path in home.rglob("*"):
-            if path.is_dir() and not path.is_symlink():
-                with contextlib.suppress(OSError):
-                    path.chmod(0o700)

@@ -16,7 +16,7 @@ from gitmimo.errors import BadReply, MimoError
 from gitmimo.evidence import CriticOpinion, Evidence, Outcome
 from gitmimo.llm.model import ChatRequest, Model
 from gitmimo.records import Message, Oid
-from gitmimo.text import escape_controls
+from gitmimo.text import cut_middle, escape_controls
 
 MOST_CANDIDATES = 5
 """Judges get worse with more; the others keep their place behind these."""
@@ -84,15 +84,15 @@ class Critic:
         is_brief: bool = False,
     ) -> None:
         self._model = model
-        self._rules = _cut(escape_controls(rules), _MOST_RULES) or "none are known"
+        self._rules = cut_middle(escape_controls(rules), _MOST_RULES) or "none are known"
         self._is_self_review = is_self_review
         self._is_brief = is_brief
         self._mark = f"=====[{secrets.token_hex(8)}]====="
         self._values = {
-            "task": _cut(escape_controls(task), _MOST_TASK),
+            "task": cut_middle(escape_controls(task), _MOST_TASK),
             "mark": self._mark,
             "rubric": "",
-            "base_output": _cut(escape_controls(base_output.strip()), _MOST_OUTPUT) or "all tests pass",
+            "base_output": cut_middle(escape_controls(base_output.strip()), _MOST_OUTPUT) or "all tests pass",
         }
         self._accepted: dict[Oid, bool] = {}
         self._remarks: dict[Oid, dict[str, str]] = {}
@@ -134,7 +134,7 @@ class Critic:
         text = self._ask("rubric", rules=self._rules).strip()
         if len(text) < 20:
             raise BadReply("the critic wrote no checklist")
-        self._values["rubric"] = _cut(text, _MOST_RUBRIC)
+        self._values["rubric"] = cut_middle(text, _MOST_RUBRIC)
 
     def _accepts(self, shown: Submission) -> bool:
         """Let one product be reviewed alone, and keep the remarks."""
@@ -151,7 +151,7 @@ class Critic:
         for place, remark in _REMARK.findall(text):
             name = place.strip()
             remarks[name] = "\n".join(part for part in (remarks.get(name), remark.strip()) if part)
-        remarks.setdefault("", _cut(_VERDICT.sub("", text).strip(), 1_000))
+        remarks.setdefault("", cut_middle(_VERDICT.sub("", text).strip(), 1_000))
         self._remarks[shown.tree] = remarks
         self._accepted[shown.tree] = str(_VERDICT.findall(text)[-1]).upper() == "ACCEPT"
         return self._accepted[shown.tree]
@@ -204,7 +204,7 @@ class Critic:
     def _fit(self, diff: str, share: int) -> str:
         """A diff with hidden characters shown and its middle cut out where the window is too small for it."""
         room = max(2_000, (self._model.info.window - self._model.info.max_output - 4_000) * 3 // share)
-        return _cut(escape_controls(diff), min(_MOST_DIFF, room))
+        return cut_middle(escape_controls(diff), min(_MOST_DIFF, room))
 
 
 def _first_of_each(submissions: Mapping[int, Submission]) -> list[int]:
@@ -213,10 +213,3 @@ def _first_of_each(submissions: Mapping[int, Submission]) -> list[int]:
     for number, shown in submissions.items():
         found.setdefault(shown.tree, number)
     return list(found.values())
-
-
-def _cut(text: str, limit: int) -> str:
-    if len(text) <= limit:
-        return text
-    half = limit // 2
-    return f"{text[:half]}\n[... {len(text) - 2 * half} characters left out ...]\n{text[-half:]}"

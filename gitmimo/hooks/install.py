@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gitmimo.errors import RepoError
+from gitmimo.files import write_file
 from gitmimo.git.repository import Repository
 from gitmimo.git.run import clean_environment, git_version
 
@@ -175,10 +176,7 @@ def _install_file(path: Path, event: str, command: Sequence[str]) -> HookChange:
                 f"another hook was saved before and would be lost: `{saved}`", hint=f"mv '{saved}' '{saved}.old'"
             )
         path.rename(saved)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(script)
-    temporary.chmod(0o755)
-    temporary.replace(path)
+    write_file(path, script, mode=0o755)
     return HookChange(event=event, state="installed", where=str(path))
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gitmimo.errors import SkillRefused
+from gitmimo.files import remove_tree
 from gitmimo.memory.skill_file import SKILLS_DIR, check_name, read_skill_directory, skill_digest
 
 PLACES = (".agents/skills", ".claude/skills")
@@ -53,7 +54,7 @@ def unlink_skills(work_tree: Path, names: Sequence[str]) -> tuple[Link, ...]:
         for place in PLACES:
             target = work_tree / place / check_name(name)
             if _state(work_tree, target, work_tree / SKILLS_DIR / name) in ("linked", "copied"):
-                _remove(target)
+                remove_tree(target)
     return check_links(work_tree, names)
 
 
@@ -72,7 +73,7 @@ def _state(work_tree: Path, target: Path, skill: Path) -> str:
 
 
 def _put(target: Path, skill: Path, *, copy: bool) -> None:
-    _remove(target)
+    remove_tree(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     if not copy:
         try:
@@ -82,13 +83,6 @@ def _put(target: Path, skill: Path, *, copy: bool) -> None:
     if copy:
         shutil.copytree(skill, target)
         (target / _MARK).write_text(skill_digest(_content(target)) + "\n")
-
-
-def _remove(target: Path) -> None:
-    if target.is_symlink():
-        target.unlink()
-    elif target.is_dir():
-        shutil.rmtree(target)
 
 
 def _content(directory: Path) -> dict[str, bytes]:

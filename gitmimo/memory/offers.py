@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gitmimo.codec import dump_json, from_json
 from gitmimo.errors import BadMemory, SecretFound
+from gitmimo.files import write_file
 from gitmimo.git.repository import Repository
 from gitmimo.memory.notes import MAX_NOTE_LENGTH, Note, NoteKind, new_note, read_notes
 from gitmimo.memory.operation import Operation
@@ -89,9 +90,7 @@ def keep_learned(repository: Repository, learned: Learned) -> None:
     """Keep what a session taught, so that it outlives the session's steps."""
     path = _directory(repository) / f"{learned.session}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_suffix(".new")
-    scratch.write_text(dump_json(learned))
-    scratch.replace(path)
+    write_file(path, dump_json(learned))
 
 
 def read_learned(repository: Repository) -> tuple[Learned, ...]:

@@ -1,7 +1,6 @@
 """A question about the repository, answered by the shell agent in a throw-away copy of HEAD."""
 
 import os
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from gitmimo.agent.shell.reply import holds_action
 from gitmimo.config import Config
 from gitmimo.errors import LimitReached, ModelError
 from gitmimo.evaluator.bench import Bench, FreshTree, fresh_tree
+from gitmimo.files import remove_tree
 from gitmimo.git.agent_repo import base_objects
 from gitmimo.git.repository import Repository
 from gitmimo.records import CommandResult, Oid, Step, StopReason, Task, new_session_id
@@ -75,7 +75,7 @@ def ask(
             )
     finally:
         pool.close()
-        shutil.rmtree(directory, ignore_errors=True)
+        remove_tree(directory, ignore_errors=True)
     if trajectory.stop_reason is StopReason.BUDGET:
         raise LimitReached(trajectory.summary, limit="session")
     if trajectory.stop_reason is StopReason.ERROR:

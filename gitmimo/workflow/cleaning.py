@@ -3,12 +3,12 @@
 import contextlib
 import os
 import re
-import shutil
 import time
 from pathlib import Path
 
 from gitmimo import mimo_dir
 from gitmimo.errors import MimoError, NeedsPerson
+from gitmimo.files import remove_tree
 from gitmimo.git import commit, refs, snapshot
 from gitmimo.git.repository import Repository
 from gitmimo.git.worktree import Worktree, list_worktrees, remove_worktree, sweep_worktrees
@@ -40,10 +40,7 @@ def clear_session(repository: Repository, session: SessionId, directory: Path) -
     for path in directory.iterdir():
         if not _OURS.match(path.name) or path.name in foreign:
             continue
-        if path.is_dir() and not path.is_symlink():
-            _remove(path)
-        else:
-            path.unlink(missing_ok=True)
+        remove_tree(path, ignore_errors=True)
     with contextlib.suppress(OSError):
         directory.rmdir()
 
@@ -86,14 +83,3 @@ def _wait_for_death(directory: Path) -> None:
             listed = " ".join(str(pid) for pid in left)
             raise NeedsPerson(f"processes still work in `{directory}`: {listed}", hint=f"kill {listed}")
         time.sleep(0.05)
-
-
-def _remove(path: Path) -> None:
-    """Remove a directory, also where a test left parts that may not be written."""
-    shutil.rmtree(path, ignore_errors=True)
-    if path.exists():
-        for part in path.rglob("*"):
-            if part.is_dir() and not part.is_symlink():
-                with contextlib.suppress(OSError):
-                    part.chmod(0o700)
-        shutil.rmtree(path, ignore_errors=True)

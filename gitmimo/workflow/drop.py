@@ -1,9 +1,8 @@
 """Forgetting a session: its branches, its private refs and its journal, as if it had never been."""
 
-import shutil
-
 from gitmimo import refnames
 from gitmimo.errors import NeedsPerson
+from gitmimo.files import remove_tree
 from gitmimo.git import refs
 from gitmimo.git.repository import Repository
 from gitmimo.locks import LockTimeout, hold_lock
@@ -34,7 +33,7 @@ def drop_session(repository: Repository, session: SessionId, *, root: str = "") 
                     refs.delete_ref(repository, name, expected=tip, reason=f"mimo: session {session} is dropped")
     except LockTimeout as exc:
         raise NeedsPerson(f"session {session} is running", hint=f"git mimo stop {session}") from exc
-    shutil.rmtree(directory, ignore_errors=True)
+    remove_tree(directory, ignore_errors=True)
     return tuple(refnames.short_name(name) for name in names)
 
 

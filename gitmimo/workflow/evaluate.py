@@ -1,7 +1,6 @@
 """The evaluator as a session uses it: a bench for its base, the base measured once, products judged once."""
 
 import os
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 
@@ -19,6 +18,7 @@ from gitmimo.evaluator.evaluate import evaluate
 from gitmimo.evaluator.required_fixes import RequiredFixes, find_required_fixes
 from gitmimo.evaluator.store import EvidenceStore
 from gitmimo.evidence import Evidence
+from gitmimo.files import remove_tree
 from gitmimo.git.agent_repo import base_objects
 from gitmimo.git.repository import Repository
 from gitmimo.git.trees import check_tree_path
@@ -163,7 +163,7 @@ class SessionEvaluator:
 
     def close(self) -> None:
         """Remove what tests left behind."""
-        shutil.rmtree(self.bench.scratch, ignore_errors=True)
+        remove_tree(self.bench.scratch, ignore_errors=True)
 
 
 def _suite_of(baseline: Baseline) -> BaseSuite:

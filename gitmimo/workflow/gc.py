@@ -1,7 +1,6 @@
 """What dead and old sessions left, and removing it: only what is recorded as ours."""
 
 import contextlib
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -9,6 +8,7 @@ from pathlib import Path
 
 from gitmimo import refnames
 from gitmimo.errors import JournalError, MimoError, UsageError
+from gitmimo.files import remove_tree
 from gitmimo.git import refs, undo_log
 from gitmimo.git.keep_objects import keep_objects, restore_kept_objects
 from gitmimo.git.repository import Repository
@@ -73,12 +73,12 @@ def find_garbage(repository: Repository, *, expiry: datetime, root: str = "") ->
         if journal.is_dir():
             reason = f"older than {expiry:%Y-%m-%d %H:%M}"
             yield Garbage(kind="journal", name=str(session), reason=reason, size=_size(journal),
-                          remove=lambda place=journal: shutil.rmtree(place, ignore_errors=True))  # type: ignore[misc]  # fmt: skip
+                          remove=lambda place=journal: remove_tree(place, ignore_errors=True))  # type: ignore[misc]  # fmt: skip
     yield from _branches_of_finished(repository, [s for s in list_session_ids(repository) if s not in {*running, *old}])
     for place in list_stillborn(repository):
         if _made(place) <= min(expiry, datetime.now(UTC) - _BIRTH) and _is_dead(repository, SessionId(place.name)):
             yield Garbage(kind="journal", name=place.name, reason="killed before it wrote anything", size=_size(place),
-                          remove=lambda place=place: shutil.rmtree(place, ignore_errors=True))  # type: ignore[misc]  # fmt: skip
+                          remove=lambda place=place: remove_tree(place, ignore_errors=True))  # type: ignore[misc]  # fmt: skip
     for operation in undo_log.list_operations(repository):
         if operation.time <= expiry:
             yield _ref(repository, f"{refnames.OPS_PREFIX}{operation.id}", "an undo record that has expired")

@@ -1,12 +1,12 @@
 """API keys: the provider's own variable, then the user's credential helper, then a file only they can read."""
 
 import json
-import os
 import stat
 from collections.abc import Mapping
 from pathlib import Path
 
 from gitmimo.errors import ConfigError
+from gitmimo.files import write_file
 from gitmimo.git.run import run_git
 from gitmimo.workflow.places import config_home
 
@@ -31,7 +31,8 @@ def store_key(provider: str, key: str) -> str:
             return "git's credential helper"
     path = _key_file()
     keys = _read_file(path) | {provider: key}
-    _write_file(path, keys)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    write_file(path, json.dumps(dict(keys)), synced=True)
     return str(path)
 
 
@@ -42,7 +43,8 @@ def forget_key(provider: str) -> None:
     path = _key_file()
     keys = _read_file(path)
     if keys.pop(provider, None) is not None:
-        _write_file(path, keys)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_file(path, json.dumps(dict(keys)), synced=True)
 
 
 def _question(provider: str, key: str = "") -> str:
@@ -87,14 +89,3 @@ def _read_file(path: Path) -> dict[str, str]:
     except (OSError, ValueError) as exc:
         raise ConfigError(f"cannot read the keys in `{path}`") from exc
     return {str(name): str(key) for name, key in value.items()} if isinstance(value, dict) else {}
-
-
-def _write_file(path: Path, keys: Mapping[str, str]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        json.dump(dict(keys), file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)

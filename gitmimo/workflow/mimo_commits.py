@@ -6,7 +6,6 @@ What is about to be written stands in a file of ours first: what a kill left hal
 import base64
 import contextlib
 import json
-import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from gitmimo.codec import from_json
 from gitmimo.errors import NeedsPerson, RepoError
+from gitmimo.files import write_file
 from gitmimo.git.merge import remove_lock
 from gitmimo.git.refs import worktree_git_dir
 from gitmimo.git.repository import Repository
@@ -152,15 +152,9 @@ def _begin(repository: Repository, begun: _Begun) -> None:
     """Write it down, whole and on disk, before anything of the user's is touched."""
     place = _file(repository)
     place.parent.mkdir(parents=True, exist_ok=True)
-    scratch = place.with_suffix(".new")
     try:
-        with scratch.open("w", encoding="utf-8") as file:
-            json.dump(asdict(begun), file)
-            file.flush()
-            os.fsync(file.fileno())
-        scratch.replace(place)
+        write_file(place, json.dumps(asdict(begun)), synced=True)
     except OSError as exc:
-        scratch.unlink(missing_ok=True)
         raise RepoError(f"cannot write `{place}`: {exc.strerror}") from exc
 
 

@@ -1,13 +1,13 @@
 """What a person says of a session while reading it: comments, and which candidate they would take."""
 
 import json
-import os
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from gitmimo.codec import from_json, to_json
 from gitmimo.errors import UsageError
+from gitmimo.files import write_file
 from gitmimo.git.repository import Repository
 from gitmimo.locks import hold_lock
 from gitmimo.records import SessionId, utc_now
@@ -78,6 +78,4 @@ def _path(repository: Repository, session: SessionId) -> Path:
 
 def _write(repository: Repository, session: SessionId, opinions: Opinions) -> None:
     path = _path(repository, session)
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text(json.dumps({"schema": _SCHEMA, **to_json(opinions)}), encoding="utf-8")
-    temporary.replace(path)
+    write_file(path, json.dumps({"schema": _SCHEMA, **to_json(opinions)}))

@@ -2,12 +2,12 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from gitmimo.config import Config
 from gitmimo.errors import ConfigError, NeedsPerson
+from gitmimo.files import write_file
 from gitmimo.git.repository import Repository
 from gitmimo.records import utc_now
 from gitmimo.workflow.places import repository_key, state_home
@@ -39,9 +39,7 @@ def approve(repository: Repository, digest: str, *, what: str) -> None:
     path = _path(repository)
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     approvals = _read(repository) | {digest: {"what": what, "at": utc_now().isoformat()}}
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(approvals, indent=1))
-    temporary.replace(path)
+    write_file(path, json.dumps(approvals, indent=1))
 
 
 def withdraw(repository: Repository) -> int:

@@ -16,6 +16,7 @@ from gitmimo.evaluator.command import ReportFormat, TestCommand, TestKind
 from gitmimo.evaluator.ignored_files import bring_ignored_files
 from gitmimo.evaluator.probe import HANG_AFTER_S
 from gitmimo.evaluator.probes import hang_guard_path
+from gitmimo.files import remove_tree
 from gitmimo.git import agent_repo, diff, refs, snapshot, worktree
 from gitmimo.git.repository import Repository
 from gitmimo.git.trees import write_files
@@ -236,10 +237,7 @@ class CandidateWorkspace:
         for pattern in patterns:
             for path in self.root.glob(pattern):
                 if self._repository.find_entry(self._place.base, path.name) is None:
-                    if path.is_dir() and not path.is_symlink():
-                        shutil.rmtree(path, ignore_errors=True)
-                    else:
-                        path.unlink(missing_ok=True)
+                    remove_tree(path, ignore_errors=True)
 
     def _run(self, command: str, timeout_s: float) -> CommandResult:
         return self._surroundings.sandbox.run(self._job(command, timeout_s))
@@ -325,7 +323,7 @@ def _bring_ignored_files(repository: Repository, place: Place, surroundings: Sur
 def remove_place(repository: Repository, place: Place) -> None:
     """Remove the worktree and what lay beside it; the branch and its commits stay."""
     worktree.remove_worktree(repository, place.worktree)
-    shutil.rmtree(place.private_git, ignore_errors=True)
-    shutil.rmtree(place.home, ignore_errors=True)
-    shutil.rmtree(place.temp, ignore_errors=True)
+    remove_tree(place.private_git, ignore_errors=True)
+    remove_tree(place.home, ignore_errors=True)
+    remove_tree(place.temp, ignore_errors=True)
     snapshot.forget_snapshots(place.index)

@@ -6,7 +6,6 @@ one process tree; the project's code that the agent runs sees both too.
 """
 
 import re
-import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,6 +20,7 @@ from gitmimo.agent.shell.observations import shorten
 from gitmimo.agent.shell.opening import approach_text
 from gitmimo.cancel import Cancelled, CancelToken
 from gitmimo.errors import LimitReached, MimoError
+from gitmimo.files import remove_tree
 from gitmimo.llm.metered import AgentRunBudget, Cap
 from gitmimo.records import (
     Action,
@@ -97,7 +97,7 @@ class ExternalAgent:
             reason, summary = stop() or StopReason.INTERRUPTED, "stopped"
         finally:
             money.settle_unknown(seconds=time.monotonic() - started)
-            shutil.rmtree(workspace.home, ignore_errors=True)
+            remove_tree(workspace.home, ignore_errors=True)
         return Trajectory(
             steps=steps,
             stop_reason=reason,
@@ -154,7 +154,7 @@ class ExternalAgent:
 
     def _run(self, candidate: CandidateInput, workspace: AgentWorkspace, endpoint: Endpoint, cap: Cap) -> CommandResult:
         home = workspace.home
-        shutil.rmtree(home, ignore_errors=True)
+        remove_tree(home, ignore_errors=True)
         home.mkdir(mode=0o700, parents=True)
         request = AgentRequest(
             prompt=_prompt(candidate),

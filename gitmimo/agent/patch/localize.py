@@ -11,9 +11,9 @@ from gitmimo.agent.patch.failures import failed_ids, frames_of, imports_of
 from gitmimo.agent.patch.python_source import Function, find_functions
 from gitmimo.agent.patch.spectrum import Spectrum
 from gitmimo.errors import MimoError
+from gitmimo.paths import is_test_path
 from gitmimo.sandbox.files import read_inside
 
-_TEST_PATH = re.compile(r"(^|/)(tests?|spec|__tests__|testing)/|(^|/)(test_[^/]*|conftest)\.py$|[._](test|spec)\.\w+$")
 _CODE = re.compile(
     r"\.(py|pyi|js|mjs|cjs|ts|tsx|jsx|go|rs|java|kt|rb|php|c|h|cc|cpp|hpp|cs|swift|scala|sh|lua|pl|ex|exs)$"
 )
@@ -93,11 +93,6 @@ def read_text(root: Path, path: str) -> str | None:
         return data.decode()
     except UnicodeDecodeError:
         return None
-
-
-def is_test_path(path: str) -> bool:
-    """Whether a path looks like a test or what belongs to tests."""
-    return bool(_TEST_PATH.search(path))
 
 
 def _weighed(path: str, text: str, function: Function, *, task: str, tests: str, spectrum: Spectrum | None) -> Site:

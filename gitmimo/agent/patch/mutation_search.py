@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gitmimo.agent.interface import Workspace
-from gitmimo.agent.patch.localize import is_test_path, read_text
+from gitmimo.agent.patch.localize import read_text
 from gitmimo.agent.patch.mutation import edits_of
 from gitmimo.agent.patch.spans import Edit
 from gitmimo.agent.patch.spectrum import Spectrum, probe_command
+from gitmimo.paths import is_test_path
 
 _MARK = "@@edits@@"
 _PROBE = Path(__file__).with_name("mutation_runner.py")

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitmimo.agent.patch.localize import Site, is_test_path, read_text
+from gitmimo.agent.patch.localize import Site, read_text
 from gitmimo.agent.patch.python_source import fingerprint, merge_code, parses, with_body
 from gitmimo.agent.shell.text_protocol import parse_text
+from gitmimo.paths import is_test_path
 from gitmimo.records import ActionKind, Reply
 
 

@@ -1,7 +1,6 @@
 """What runs on a node: a repository of its own from bundles, a candidate or an evaluation in it, letters home."""
 
 import contextlib
-import shutil
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ from gitmimo.cancel import NEVER
 from gitmimo.errors import CheckError
 from gitmimo.evaluator.evaluate import evaluate
 from gitmimo.evidence import Evidence
+from gitmimo.files import remove_tree
 from gitmimo.git import bundle, refs
 from gitmimo.git.agent_repo import base_objects
 from gitmimo.git.repository import Repository
@@ -204,7 +204,7 @@ class _Home:
                 yield repository, sandbox, interrupt
         finally:
             ended.set()
-            shutil.rmtree(self.path, ignore_errors=True)
+            remove_tree(self.path, ignore_errors=True)
             self.path.with_suffix(".lock").unlink(missing_ok=True)
 
     def _repository(self) -> Repository:
@@ -260,7 +260,7 @@ class _Home:
         work = self._top / "work"
         for lock in work.glob("*.lock") if work.is_dir() else ():
             with contextlib.suppress(LockTimeout), hold_lock(lock, wait_s=0):
-                shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
+                remove_tree(lock.with_suffix(""), ignore_errors=True)
                 lock.unlink(missing_ok=True)
 
 
