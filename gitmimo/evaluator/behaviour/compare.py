@@ -5,13 +5,14 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from gitmimo.behaviour import BehaviourReport
 from gitmimo.errors import CheckError
 from gitmimo.evaluator.baseline import Baseline
 from gitmimo.evaluator.behaviour.answers import compare_answers, differs, is_by_chance, is_comparable
 from gitmimo.evaluator.behaviour.calls import Call, grow, simpler_calls
-from gitmimo.evaluator.behaviour.language import Changed, Language, Observation, Replay
+from gitmimo.evaluator.behaviour.language import Changed, Language, Observation, Recording, Replay
 from gitmimo.evaluator.behaviour.python.language import PythonLanguage, attributes_read
 from gitmimo.evaluator.behaviour.tally import Compared, make_report
 from gitmimo.evaluator.bench import Bench, FreshTree, fresh_tree, layout_of
@@ -150,12 +151,15 @@ class _Comparison:
         wrong answer, and new functions are not there; else invented ones."""
         calls: list[Call] = []
         fixed = set(self.fixed_tests)
-        for tree, functions in ((self.base, changed.functions), (self.trees[0], changed.functions | changed.added)):
-            if functions and (tree == self.base or changed.added or fixed or not calls):
-                opened = self._open(tree)
-                told = self.language.record(opened.fresh, opened.layout, functions, self.cancelled)
-                calls += told.calls
-                fixed |= told.failed if tree == self.base else set()
+        on_product = changed.functions | changed.added
+        wanted = [(self.base, changed.functions)] if changed.functions else []
+        if on_product and (changed.added or fixed):
+            wanted.append((self.trees[0], on_product))
+        for (tree, _), told in zip(wanted, self._recordings(wanted), strict=True):
+            calls += told.calls
+            fixed |= told.failed if tree == self.base else set()
+        if on_product and not calls and len(wanted) < 2:
+            calls += self._recordings([(self.trees[0], on_product)])[0].calls
         reached = {call.function for call in calls}
         for tree, functions in ((self.base, changed.functions), (self.trees[0], changed.added)):
             left = _not_in(functions, reached)
@@ -163,6 +167,18 @@ class _Comparison:
                 opened = self._open(tree)
                 calls += self.language.invent(opened.fresh, opened.layout, left)
         return _marked(calls, frozenset(fixed))
+
+    def _recordings(self, wanted: Sequence[tuple[Oid, frozenset[str]]]) -> list[Recording]:
+        """What the tests call on each tree; at once where two runs can't meet."""
+        opened = [self._open(tree) for tree, _ in wanted]
+        runs = [
+            partial(self.language.record, place.fresh, place.layout, functions, self.cancelled)
+            for place, (_, functions) in zip(opened, wanted, strict=True)
+        ]
+        if len(runs) < 2 or not self.bench.may_run_together:
+            return [run() for run in runs]
+        with ThreadPoolExecutor(max_workers=len(runs), thread_name_prefix="behaviour") as pool:
+            return [begun.result() for begun in [pool.submit(run) for run in runs]]
 
     def _answer(self, compared: Compared, share: float) -> None:
         """Run the calls on each product, and where it differs once more: chance must not count as a difference."""
