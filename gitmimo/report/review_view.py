@@ -10,7 +10,14 @@ from gitmimo.report.review_data import ReviewData
 from gitmimo.report.step_text import StepTexts
 from gitmimo.results import CandidateResult, SessionResult, SessionStatus
 
-STATUS_CLASS = {"passed": "good", "failed": "bad", "error": "bad", "budget": "warn", "interrupted": "warn"}
+STATUS_CLASS = {
+    "passed": "good",
+    "unsettled": "warn",
+    "failed": "bad",
+    "error": "bad",
+    "budget": "warn",
+    "interrupted": "warn",
+}
 _MOST_TESTS = 200  # rows of one candidate and kind
 
 

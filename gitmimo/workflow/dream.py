@@ -326,7 +326,8 @@ def _finished(repository: Repository, names: Sequence[str]) -> list[SessionState
     if names:
         return [read_session(repository, find_session(repository, name)) for name in names]
     over = (SessionStatus.PASSED, SessionStatus.FAILED)  # a damaged journal is an error of its own and stops no dream
-    return [state for state in read_all(repository) if state.result.status in over or state.picked is not None]
+    states = read_all(repository)
+    return [s for s in states if s.result.status in over or s.result.merged or s.picked is not None]
 
 
 def _operation_of(state: SessionState, winner: CandidateResult, steps: Sequence[Step]) -> Operation | None:
