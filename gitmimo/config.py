@@ -116,6 +116,8 @@ OPTIONS: Mapping[str, Option] = {
         Option(name="sandbox.network", kind="flag", default=False, meaning="let sandboxed commands use the network",
                from_repository=False),
         Option(name="protected", kind="list", default=(), meaning="further protected paths, as globs"),
+        Option(name="unprotected", kind="list", default=(), from_repository=False,
+               meaning="tests and other protected paths that a candidate may change, as globs"),
         Option(name="executor", kind="choice", default="local", choices=("local", "ray"), from_repository=False,
                meaning="where candidates work and are judged"),
         Option(name="rayAddress", kind="text", default="", from_repository=False,

@@ -50,6 +50,13 @@ _EXIT_CODES = {"passed": 0, "failed": 1, "unsettled": 2, "budget": 3, "error": 1
 @click.option("--setup", help="Command that prepares a fresh tree.", metavar="CMD")
 @click.option("--accept", multiple=True, help="Command that must exit 0 on the product; repeatable.", metavar="CMD")
 @click.option(
+    "--allow-tests",
+    "unprotected",
+    multiple=True,
+    metavar="PATH",
+    help="Tests that a candidate may change: its version counts; repeatable.",
+)
+@click.option(
     "--ignore-failing",
     "ignoreFailing",
     is_flag=True,

@@ -95,6 +95,8 @@ def _of_path(path: str, read: Read) -> Iterator[str]:
     name = PurePosixPath(path).name
     meaning = _BY_NAME.get(name) or next((text for top, text in _BY_DIRECTORY.items() if f"/{top}" in f"/{path}"), "")
     meaning = meaning or next((text for pattern, text in _BY_PATTERN if pattern.fullmatch(name)), "")
+    if not meaning and re.search(r"(?:^|/)requirements/[^/]+\.(?:txt|in)$", path):
+        meaning = "changes dependencies"
     if not meaning and name in ("pyproject.toml", "Cargo.toml", "package.json", "setup.cfg"):
         meaning = _manifest_change(name, *read(path))
     if meaning:

@@ -68,7 +68,12 @@ def _examples(source: bytes) -> Counter[tuple[str, str]]:
         found = doctest.DocTestParser().get_examples(source.decode("utf-8", "replace"))
     except ValueError:
         return Counter()
-    return Counter((example.source.strip(), example.want.strip()) for example in found)
+    return Counter((_plain(example.source), _plain(example.want)) for example in found)
+
+
+def _plain(text: str) -> str:
+    """Without the end of the docstring that the parser takes for output."""
+    return re.split(r"\n?\s*(?:\"{3}|'{3}|```)", text, maxsplit=1)[0].strip()
 
 
 def _rust_tests(source: bytes) -> str:

@@ -88,7 +88,7 @@ class ProtectedPaths:
 
     def is_protected(self, path: str) -> bool:
         """Whether the base's version of this path is the one that counts, its absence included."""
-        if any(pattern.fullmatch(path) for pattern in self._exempt):
+        if self.is_exempt(path):
             return path.startswith(".mimo/")
         name = _name(path)
         return (
@@ -102,6 +102,10 @@ class ProtectedPaths:
             or path in self._named
             or any(pattern.fullmatch(path) for pattern in self._extra)
         )
+
+    def is_exempt(self, path: str) -> bool:
+        """Whether the person lets candidates change this test or other file that decides."""
+        return any(pattern.fullmatch(path) for pattern in self._exempt)
 
     def is_named(self, path: str) -> bool:
         """Whether a command that decides names this file of base."""

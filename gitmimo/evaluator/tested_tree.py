@@ -114,6 +114,8 @@ def _flags(
         else:
             flags.append(f"{REVIEW}changes what tests or CI do: `{shown}`")
     flags += [f"{REVIEW}changes test configuration: `{escape_controls(path, newlines=False)}`" for path in merged]
+    allowed = sorted(path for path in changed if protected.is_exempt(path))
+    flags += [f"changes a test as you allow: `{escape_controls(path, newlines=False)}`" for path in allowed]
     dependencies = sorted(path for path in changed if is_dependency_file(path))
     return (*flags, *(f"may change dependencies: `{escape_controls(path, newlines=False)}`" for path in dependencies))
 

@@ -1,6 +1,7 @@
 """What a command may see of the machine: system directories, toolchains, and a clean environment."""
 
 import os
+import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -57,6 +58,7 @@ _PLACES_IN_VARIABLES = _words(
     "VOLTA_HOME ASDF_DIR ASDF_DATA_DIR SSL_CERT_FILE SSL_CERT_DIR NIX_PROFILES NIX_SSL_CERT_FILE LD_LIBRARY_PATH"
 )
 _TEMPORARY = ("/tmp", "/var/tmp", "/run")
+_ABSOLUTE_PROGRAM = re.compile(r"(?:^|[\s;&|('\"=])(/[^\s;&|()'\"]+)")
 _MOST_MASKED = 200
 
 
@@ -146,6 +148,12 @@ def program_places(program: Path) -> tuple[Path, ...]:
             is_open = not any(secret.is_relative_to(place) for secret in forbidden)
             found.append(place if is_open else hop)
     return tuple(dict.fromkeys(found))
+
+
+def command_places(commands: Iterable[str]) -> tuple[Path, ...]:
+    """What must be readable for programs that commands name by an absolute path; see `program_places`."""
+    found = [Path(match[1]) for command in commands for match in _ABSOLUTE_PROGRAM.finditer(command)]
+    return tuple(dict.fromkeys(place for path in found if path.is_file() for place in program_places(path)))
 
 
 def network_variables(environ: Mapping[str, str]) -> dict[str, str]:

@@ -25,6 +25,7 @@ from gitmimo.git.trees import check_tree_path
 from gitmimo.records import Oid, SessionId
 from gitmimo.redact import known_secrets
 from gitmimo.sandbox.base import Limits
+from gitmimo.sandbox.policy import command_places
 from gitmimo.sandbox.probe import open_sandbox
 from gitmimo.workflow.places import session_directory, state_home
 
@@ -195,7 +196,7 @@ def open_evaluator(
     sandbox = open_sandbox(
         config.text("sandbox"),
         hidden=(repository.common_dir, state_home()),
-        readable=(base_objects(repository, base), *tests.readable),
+        readable=(base_objects(repository, base), *tests.readable, *command_places(_commands(config, tests))),
         environ=_project_environ(os.environ, tests),
     )
     bench = Bench(
@@ -207,6 +208,7 @@ def open_evaluator(
         setup=(config.text("setup"),) if config.text("setup") else (),
         accept=() if config["operation"] else config.texts("accept"),  # an operation's are run beside its script
         protected=config.texts("protected"),
+        unprotected=config.texts("unprotected"),
         limits=Limits(timeout_s=config.seconds("testTimeout")),
         hang_after_s=config.seconds("hangAfter"),
         network=bool(config["sandbox.network"]),
@@ -230,6 +232,11 @@ def _project_environ(environ: Mapping[str, str], tests: TestCommand) -> dict[str
     path = os.pathsep.join([str(tests.programs), environ.get("PATH", os.defpath)])
     active = {"VIRTUAL_ENV": str(tests.programs.parent)} if (tests.programs.parent / "pyvenv.cfg").is_file() else {}
     return {**environ, "PATH": path, **active}
+
+
+def _commands(config: Config, tests: TestCommand) -> tuple[str, ...]:
+    """The person's commands, whose programs a sandbox must show wherever they are installed."""
+    return (tests.shown, config.text("setup"), *config.texts("accept"))
 
 
 def _check_brought_paths(config: Config) -> None:

@@ -88,7 +88,7 @@ __mimo_list () {
 	operations) __mimo_git for-each-ref --format=\'%(refname:lstrip=3)\' refs/mimo/ops ;;
 	remotes) __mimo_git remote ;;
 	commands) __mimo_words \'\' ;;
-	settings) printf \'%s\\n\' accept agentTimeout agents baseUrl branchPrefix budget budget.candidate budget.day budget.month candidates commandTimeout critic directory dream executor fanout grants hangAfter ignoreFailing llm local.context local.linger maxSteps maxTokens maxTokens.candidate mcp.start memory.home merge model model.dream model.plan models notify operation protected protocol provider rate.requests rate.tokens rayAddress sandbox sandbox.network setup skills strategy test testTimeout timeout trustTests worktree.copy worktree.link worktreeDir ;;
+	settings) printf \'%s\\n\' accept agentTimeout agents baseUrl branchPrefix budget budget.candidate budget.day budget.month candidates commandTimeout critic directory dream executor fanout grants hangAfter ignoreFailing llm local.context local.linger maxSteps maxTokens maxTokens.candidate mcp.start memory.home merge model model.dream model.plan models notify operation protected protocol provider rate.requests rate.tokens rayAddress sandbox sandbox.network setup skills strategy test testTimeout timeout trustTests unprotected worktree.copy worktree.link worktreeDir ;;
 	providers) printf \'%s\\n\' anthropic deepseek gemini groq local mistral moonshot ollama openai openrouter xai ;;
 	local_models)
 		{
@@ -248,6 +248,7 @@ __mimo_options () {
 		\'--test	Command that runs the test suite\' \\
 		\'--setup	Command that prepares a fresh tree\' \\
 		\'--accept	Command that must exit 0 on the product; repeatable\' \\
+		\'--allow-tests	Tests that a candidate may change: its version counts; repeatable\' \\
 		\'--ignore-failing	The task is not about the tests that fail now\' \\
 		\'--trust-tests	A change that passes the tests needs nothing else to be merged\' \\
 		\'--no-trust-tests	A change that passes the tests needs nothing else to be merged\' \\
@@ -528,6 +529,7 @@ __mimo_kind () {
 	\'start --test\') kind= ;;
 	\'start --setup\') kind= ;;
 	\'start --accept\') kind= ;;
+	\'start --allow-tests\') kind= ;;
 	\'start --ignore-failing\') kind=flag ;;
 	\'start --trust-tests\'|\'start --no-trust-tests\') kind=flag ;;
 	\'start --budget\') kind= ;;
