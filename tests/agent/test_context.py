@@ -198,13 +198,13 @@ def test_what_was_folded_is_known_as_facts() -> None:
 
 def test_old_outputs_become_stubs_that_say_how_to_get_them_back() -> None:
     context = opened()
-    for number in range(1, 27):
+    for number in range(1, 25):
         context.add(step(number, f"cat {number}", f"content {number} " + "z" * 400))
     text = whole(context)
-    assert "[left out; show 18]" in text
-    assert "content 18" not in text
-    assert "content 19" in text
-    assert "cat 17" in text
+    assert "[left out; show 16]" in text
+    assert "content 16" not in text
+    assert "content 17" in text
+    assert "cat 15" in text
 
 
 def test_between_two_cuts_a_prompt_only_grows() -> None:
@@ -216,7 +216,7 @@ def test_between_two_cuts_a_prompt_only_grows() -> None:
         now = context.messages()
         cuts += now[: len(before)] != before
         before = now
-    assert cuts <= 200 // 18 + 1
+    assert cuts <= 200 // 16 + 1
 
 
 def test_a_model_is_asked_once_for_notes_before_the_first_cut() -> None:

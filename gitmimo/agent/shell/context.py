@@ -21,7 +21,7 @@ from gitmimo.records import Message, Reply, Step, Tool, ToolCall
 from gitmimo.text import cut_middle
 
 _FULL = 7  # steps that stay in full when the history is cut
-_BATCH = 18  # steps between two cuts
+_BATCH = 16  # steps between two cuts
 _STUBBED = 4  # steps before the full ones that stay with stubs in place of their outputs
 _LONG_ARGUMENT = 600
 _NEAR = 0.85  # of the room: the next steps may be the last before the first cut

@@ -1,6 +1,7 @@
 """The first user message: the project's rules, the task, and what is true of the place where it is to be done."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from gitmimo.agent.interface import BaseSuite, CandidateInput, Workspace, WorkspaceFacts
 from gitmimo.agent.planning import DIRECT
@@ -18,12 +19,18 @@ def opening_text(candidate: CandidateInput, workspace: Workspace, room: Room) ->
     What is the same for all candidates stands first, and what isn't known is left out. Rules may take a quarter of the
     room, the task half: a longer one is cut in the middle, and `show 0` brings it whole.
     """
-    facts = workspace.facts()
+    return opening_of(candidate, workspace.facts(), workspace.base_suite(), root=workspace.root, room=room)
+
+
+def opening_of(
+    candidate: CandidateInput, facts: WorkspaceFacts, suite: BaseSuite | None, *, root: Path, room: Room
+) -> str:
+    """The opening of a candidate in a worktree `root` of which these facts are known."""
     parts = [
         *_rules_and_task(candidate, room),
-        _environment(candidate, facts, root=str(workspace.root), shown=room.most_shown),
+        _environment(candidate, facts, root=str(root), shown=room.most_shown),
         _files(facts.entries),
-        _tests(candidate, facts, workspace.base_suite()),
+        _tests(candidate, facts, suite),
         _earlier(candidate),
         approach_text(candidate),
     ]

@@ -1,4 +1,4 @@
-"""`python -m gitmimo.cli.manual --write`: bring every page that is made from the command line up to date."""
+"""`python -m gitmimo.cli.manual --write`: bring every page made from commands, records or prompts up to date."""
 
 from pathlib import Path
 
@@ -8,6 +8,7 @@ from gitmimo.cli import render
 from gitmimo.cli.manual.completions import write_bash, write_fish, write_zsh
 from gitmimo.cli.manual.entries import read_entries
 from gitmimo.cli.manual.markdown import write_reference
+from gitmimo.cli.manual.prompts import write_prompts
 from gitmimo.cli.manual.roff import write_page
 from gitmimo.cli.manual.schemas import write_schemas
 
@@ -20,6 +21,7 @@ def pages() -> dict[Path, str]:
     entries = read_entries()
     return {
         Path("docs/commands.md"): write_reference(entries),
+        Path("docs/prompts.md"): write_prompts(),
         SHARE / "man/man1/git-mimo.1": write_page(entries),
         SHARE / "bash-completion/completions/git-mimo": write_bash(entries),
         SHARE / "bash-completion/completions/mimo": '. "${BASH_SOURCE[0]%/*}/git-mimo"\n',
