@@ -226,7 +226,7 @@ def test_a_model_is_asked_once_for_notes_before_the_first_cut() -> None:
         context.add(step(number, f"echo {number}", "x"))
         last = context.messages()[-1].content
         asked += [(number, context.is_folded)] if last.startswith("Soon the older steps") else []
-    assert asked == [(24, False)]
+    assert asked == [(22, False)]
 
 
 def test_a_last_step_that_is_larger_than_the_window_is_cut() -> None:
