@@ -19,7 +19,7 @@ from gitmimo.records import Oid
 
 POINTER_NAME = "pointer"
 _BRANCH = "work"
-_DONE = "complete"  # beside the packs: holds the text of the `shallow` file
+COMPLETE = "complete"  # beside the packs: holds the text of the `shallow` file
 _PACK_SWITCHES = ("--revs", "--window=0", "--delta-base-offset", "--missing=allow-any", "-q")  # no search for deltas
 _LARGE_BYTES = 1 << 30  # of packs; from here on a store holds the latest history only
 _LATEST = 500  # commits
@@ -62,7 +62,7 @@ def make_agent_repo(
     (directory / "refs/heads" / _BRANCH).write_text(f"{commit}\n")
     (directory / "objects/info/alternates").write_text(f"{objects}\n")
     (directory / "info/exclude").write_bytes(repository.user_rules.ignore)
-    shallow = (objects / _DONE).read_text()
+    shallow = (objects / COMPLETE).read_text()
     if shallow:
         (directory / "shallow").write_text(shallow)
     _make_index(repository, directory, commit, work_tree, None if is_at_commit else commit, checked_out)
@@ -92,7 +92,7 @@ def fill_base_objects(repository: Repository, base: Oid) -> Path:
     Of a repository with more than a gigabyte of packs only the latest commits come in, as in a shallow clone.
     """
     directory = base_objects(repository, base)
-    done = directory / _DONE
+    done = directory / COMPLETE
     if not done.exists():
         with hold_lock(stores_directory(repository) / ".lock", wait_s=600):
             if not done.exists():
@@ -122,8 +122,8 @@ def _write_packs(repository: Repository, base: Oid, directory: Path, shallow: tu
 
 def _find_earlier(repository: Repository, base: Oid) -> Path | None:
     """Return the complete store of an ancestor, the latest one used; None without one."""
-    found = [path.parent for path in stores_directory(repository).glob(f"*/{_DONE}") if not path.stat().st_size]
-    for directory in sorted(found, key=lambda path: (path / _DONE).stat().st_mtime, reverse=True)[:5]:
+    found = [path.parent for path in stores_directory(repository).glob(f"*/{COMPLETE}") if not path.stat().st_size]
+    for directory in sorted(found, key=lambda path: (path / COMPLETE).stat().st_mtime, reverse=True)[:5]:
         if not repository.run("merge-base", "--is-ancestor", directory.name, base, check=False).exit_code:
             return directory
     return None

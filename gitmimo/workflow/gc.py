@@ -1,7 +1,7 @@
 """What dead and old sessions left, and removing it: only what is recorded as ours."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,6 +10,7 @@ from gitmimo import refnames
 from gitmimo.errors import JournalError, MimoError, UsageError
 from gitmimo.files import remove_tree
 from gitmimo.git import refs, undo_log
+from gitmimo.git.agent_repo import COMPLETE, stores_directory
 from gitmimo.git.keep_objects import keep_objects, restore_kept_objects
 from gitmimo.git.repository import Repository
 from gitmimo.git.worktree import list_worktrees, sweep_worktrees
@@ -86,6 +87,18 @@ def find_garbage(repository: Repository, *, expiry: datetime, root: str = "") ->
         if _made(path) <= expiry:
             yield Garbage(kind="evidence", name=path.stem, reason="a cached result that has expired",
                           size=_size(path), remove=lambda place=path: place.unlink(missing_ok=True))  # type: ignore[misc]  # fmt: skip
+    yield from _base_stores(repository, running, expiry)
+
+
+def _base_stores(repository: Repository, running: Collection[SessionId], expiry: datetime) -> Iterator[Garbage]:
+    """What agents' repositories borrow, of bases that no session uses."""
+    in_use = {refs.read_ref(repository, refnames.base_ref(session)) for session in running}
+    for path in sorted(stores_directory(repository).glob("*/pack")):
+        store = path.parent
+        used = store / COMPLETE
+        if store.name not in in_use and _made(used if used.exists() else store) <= expiry:
+            yield Garbage(kind="objects", name=store.name, reason="a base's objects, made again when they are needed",
+                          size=_size(store), remove=lambda place=store: remove_tree(place, ignore_errors=True))  # type: ignore[misc]  # fmt: skip
 
 
 def clean_orphans(repository: Repository, *, root: str = "") -> None:

@@ -93,6 +93,7 @@ def test_gc_keeps_unfinished_work_and_removes_what_a_killed_session_left(project
     assert measure() == before
     assert mimo("gc", "--expire", "now", cwd=project.path).code == 0
     assert project("for-each-ref", "refs/mimo", "refs/heads/mimo") == ""
+    assert not list((project.path / ".git/mimo/base-objects").glob("*/pack"))
     assert measure() == before
     assert mimo("gc", "--expire", "gibberish", cwd=project.path).code == 129
 

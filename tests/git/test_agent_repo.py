@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from gitmimo.git.agent_repo import make_agent_repo
+from gitmimo.git import agent_repo
+from gitmimo.git.agent_repo import fill_base_objects, make_agent_repo
 from gitmimo.git.repository import Repository
 from gitmimo.git.worktree import add_worktree
 from gitmimo.records import Oid
@@ -114,3 +115,62 @@ def test_making_it_again_starts_from_nothing(repository: Repository, base: Oid, 
     (private / "hooks/post-checkout").write_text("evil")
     make_agent_repo(repository, private, base, work_tree=tmp_path / "w")
     assert not (private / "hooks").exists()
+
+
+def objects_seen(private: Path) -> set[str]:
+    """Every object that a brute-force listing in the agent's repository shows."""
+    listed = subprocess.run(
+        ["git", f"--git-dir={private}", "cat-file", "--batch-all-objects", "--batch-check=%(objectname)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(listed.stdout.split())
+
+
+def reached(git: GitBuilder, rev: str) -> set[str]:
+    return {line.split()[0] for line in git("rev-list", "--objects", rev).splitlines()}
+
+
+def test_an_agent_sees_what_the_base_reaches_and_nothing_else(
+    git: GitBuilder, repository: Repository, base: Oid, tmp_path: Path
+) -> None:
+    git.commit({"secret.py": "on another branch\n"}, "later")
+    dangling = git("hash-object", "-w", "--stdin", stdin=b"dangling")
+    add_worktree(repository, tmp_path / "w", branch="mimo/s/1", start=base, reason="x")
+    make_agent_repo(repository, tmp_path / "private", base, work_tree=tmp_path / "w")
+    seen = objects_seen(tmp_path / "private")
+    assert seen == reached(git, base)
+    assert dangling not in seen
+
+
+def test_the_store_of_a_later_base_shares_the_packs_of_an_earlier_one(
+    git: GitBuilder, repository: Repository, base: Oid
+) -> None:
+    first = fill_base_objects(repository, base)
+    later = Oid(git.commit({"a.py": "x = 2\n"}, "later"))
+    git("switch", "--quiet", "--create", "side", base)
+    side = Oid(git.commit({"b.py": "side\n"}, "side"))
+    second = fill_base_objects(repository, later)
+    old, new = ({path.stat().st_ino for path in (store / "pack").glob("*.pack")} for store in (first, second))
+    assert old < new
+    third = fill_base_objects(repository, side)
+    private = repository.state_dir / "private"
+    for store, tip in ((second, later), (third, side)):
+        make_agent_repo(repository, private, tip, work_tree=git.path)
+        assert (private / "objects/info/alternates").read_text() == f"{store}\n"
+        assert objects_seen(private) == reached(git, tip)
+
+
+def test_of_a_large_repository_the_latest_history_comes_in(
+    git: GitBuilder, repository: Repository, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for number in range(5):
+        tip = Oid(git.commit({"n": f"{number}\n"}, f"commit {number}"))
+    git("gc", "--quiet")
+    monkeypatch.setattr(agent_repo, "_LARGE_BYTES", 1)
+    monkeypatch.setattr(agent_repo, "_LATEST", 2)
+    make_agent_repo(repository, tmp_path / "private", tip, work_tree=git.path)
+    log = ["git", f"--git-dir={tmp_path / 'private'}", "log", "--format=%s"]
+    said = subprocess.run(log, capture_output=True, text=True, check=True)
+    assert said.stdout.splitlines() == ["commit 4", "commit 3"]
