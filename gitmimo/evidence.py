@@ -171,6 +171,11 @@ class CriticOpinion:
     is_self_review: bool = False  # by the model that did the work
     failed: str = ""  # why there is no opinion; everything else is then empty
 
+    @property
+    def who(self) -> str:
+        """Whose opinion it is, for people."""
+        return "self-review" if self.is_self_review else "the critic"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RankedCandidate:

@@ -326,7 +326,7 @@ def _print_session(state: SessionState) -> None:
         for place in ranked if len(ranked) > 1 else ():
             render.out(f"  {place.rank}. candidate {place.number}: {place.reason}")
         if result.verdict.critic and result.verdict.critic.failed:
-            render.out(f"  critic: no opinion ({result.verdict.critic.failed})")
+            render.out(f"  {result.verdict.critic.who}: no opinion ({result.verdict.critic.failed})")
     elif result.message:
         render.out(result.message)
 

@@ -34,11 +34,15 @@ def decide(
         winner=winner.number if winner else None,
         ranking=tuple(
             RankedCandidate(
-                number=each.number, rank=rank, passed=each.passed, votes=each.votes, reason=_reason(each, rank, ranked)
+                number=each.number,
+                rank=rank,
+                passed=each.passed,
+                votes=each.votes,
+                reason=_reason(each, rank, ranked, who=heard.who),
             )
             for rank, each in enumerate(ranked, start=1)
         ),
-        reason=_verdict_reason(winner, ranked),
+        reason=_verdict_reason(winner, ranked, who=heard.who),
         behaviour=behaviour,
         critic=opinion,
     )
@@ -123,6 +127,7 @@ class _CriticRanks:
         self._ranks = {trees[n]: place for place, tied in enumerate(order) for n in tied if n in trees}
         self._rejected = {trees[n] for n in (opinion.rejected if opinion else ()) if n in trees}
         self._last = len(order)
+        self.who = opinion.who if opinion else "the critic"
 
     def rank(self, evidence: Evidence) -> int:
         return self._ranks.get(evidence.tree, self._last)
@@ -219,11 +224,11 @@ def _why_not(evidence: Evidence | None) -> str:
     return f"gate `{failed[0].name}`: {failed[0].detail or failed[0].outcome.value}" if failed else ""
 
 
-def _reason(each: _Ranked, rank: int, ranked: Sequence[_Ranked]) -> str:
+def _reason(each: _Ranked, rank: int, ranked: Sequence[_Ranked], *, who: str) -> str:
     if not each.passed:
         return f"failed {each.why_not}" if each.why_not.startswith("gate") else each.why_not
     if each.rejected:
-        return "passed all gates, rejected by the critic"
+        return f"passed all gates, rejected by {who}"
     if rank == 1:
         return "passed all gates" + (f"; {_advantage(each, ranked[1])}" if _has_rival(ranked) else "")
     return f"passed all gates; behind candidate {ranked[rank - 2].number}: {_advantage(ranked[rank - 2], each)}"
@@ -236,7 +241,7 @@ def _has_rival(ranked: Sequence[_Ranked]) -> bool:
 def _advantage(better: _Ranked, worse: _Ranked) -> str:
     """The first measure in which one is ahead of another."""
     if worse.rejected and not better.rejected:
-        return "the other was rejected by the critic"
+        return "the other was rejected in review"
     for name, words, more in _MEASURES:
         a, b = getattr(better, name), getattr(worse, name)
         if a != b and (a > b) == more:
@@ -244,7 +249,7 @@ def _advantage(better: _Ranked, worse: _Ranked) -> str:
     return "all else equal"
 
 
-def _verdict_reason(winner: _Ranked | None, ranked: Sequence[_Ranked]) -> str:
+def _verdict_reason(winner: _Ranked | None, ranked: Sequence[_Ranked], *, who: str) -> str:
     if not ranked:
         return "there was no candidate"
     passed = [each for each in ranked if each.passed]
@@ -253,5 +258,5 @@ def _verdict_reason(winner: _Ranked | None, ranked: Sequence[_Ranked]) -> str:
         ahead = f"; ahead of candidate {rival.number}: {_advantage(winner, rival)}" if rival else ""
         return f"candidate {winner.number} wins: {len(passed)} of {len(ranked)} passed all gates{ahead}"
     if passed:
-        return f"the critic rejected all {len(passed)} candidates that passed the gates"
+        return f"{who} rejected all {len(passed)} candidates that passed the gates"
     return f"none of {len(ranked)} candidates passed all gates"

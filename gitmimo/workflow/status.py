@@ -33,7 +33,7 @@ def with_winner(result: SessionResult, verdict: Verdict) -> SessionResult:
     status = SessionStatus.PASSED if verdict.settled else SessionStatus.UNSETTLED
     message = verdict.reason if verdict.settled else f"needs a person: {'; '.join(verdict.doubts[:3])}"
     if verdict.critic is not None and verdict.critic.failed:
-        message += f"; the critic gave no opinion: {verdict.critic.failed}"
+        message += f"; {verdict.critic.who} gave no opinion: {verdict.critic.failed}"
     return replace(result, status=status, message=message)
 
 
