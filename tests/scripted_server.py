@@ -247,8 +247,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:  # noqa: N802
         came = time.time()
-        raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        length = int(self.headers.get("Content-Length") or 0)
+        raw = self.rfile.read(length)
         scripted = self.server.scripted
+        if len(raw) < length:  # the client went away
+            self.close_connection = True
+            return None
         if not self.path.endswith("/chat/completions"):
             return self._send_json(404, {"error": {"message": f"no such path: {self.path}"}})
         headers = {name.lower(): value for name, value in self.headers.items()}

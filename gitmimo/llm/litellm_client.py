@@ -183,7 +183,7 @@ def _by_status(error: BaseException, model: str) -> AttemptFailed:
     sent = getattr(error, "litellm_response_headers", None) or getattr(response, "headers", None) or {}
     provider = _provider(error, model)
     headers = {str(name).lower(): str(value) for name, value in dict(sent).items()}
-    if delay := _RETRY_DELAY.search(str(error)):  # Google's way: a quota that comes back
+    if delay := _RETRY_DELAY.search(_raw_text(error)):  # Google's way: a quota that comes back
         headers.setdefault("retry-after", delay[1])
     return failure_of_status(
         getattr(error, "status_code", 500),
@@ -196,8 +196,11 @@ def _by_status(error: BaseException, model: str) -> AttemptFailed:
 
 
 def _text_of(error: BaseException) -> str:
-    text = str(getattr(error, "message", "") or error)
-    return error_text(_CLASS_NAMES.sub("", text).encode()) or type(error).__name__
+    return error_text(_CLASS_NAMES.sub("", _raw_text(error)).encode()) or type(error).__name__
+
+
+def _raw_text(error: BaseException) -> str:
+    return str(getattr(error, "message", "") or error)
 
 
 def _provider(error: BaseException, model: str) -> str:

@@ -360,7 +360,7 @@ def test_eight_candidates_near_the_limit_never_overshoot(tmp_path: Path, seed: i
         limits = BudgetLimits(session_tokens=1200) if in_tokens else BudgetLimits(session_usd=limit_usd)
         ledger = Ledger(tmp_path / str(trial))
         with ScriptedServer({"m": moody(rng, threading.Lock())}) as server:
-            model = routed(server, read_s=0.03, total_s=0.06)
+            model = routed(server, read_s=0.06, total_s=0.15)
             run_eight(model, ledger, limits)
             model.close()
         billed = server.billed
@@ -379,7 +379,7 @@ def test_eight_candidates_near_the_limit_never_overshoot(tmp_path: Path, seed: i
 def test_the_same_eight_without_limit_spend_more(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
     with ScriptedServer({"m": moody(random.Random(1), threading.Lock())}) as server:
-        model = routed(server, read_s=0.03, total_s=0.06)
+        model = routed(server, read_s=0.2, total_s=0.5)
         run_eight(model, ledger, BudgetLimits())
         model.close()
     billed = server.billed
