@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,9 @@ from gitmimo.cli.options import git_settings, sandbox_option
 from gitmimo.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gitmimo.ci.check import CiReport
     from gitmimo.config import Config
     from gitmimo.git.repository import Repository
     from gitmimo.records import Oid
@@ -52,7 +56,6 @@ def ci_command(
     session's result that a person has to decide about.
     """
     from gitmimo.ci.check import check_commit, find_base
-    from gitmimo.ci.formats import as_markdown
     from gitmimo.git.repository import Repository
     from gitmimo.workflow.trust import require_trust
 
@@ -69,6 +72,14 @@ def ci_command(
     report = check_commit(
         repository, config, commit, start, record=record, note_required=require_note, observe=render.say
     )
+    _write(report, form, files)
+    return 2 if report.needs_person else 0 if report.passed else 1
+
+
+def _write(report: CiReport, form: str, files: Sequence[tuple[str, Path]]) -> None:
+    """Write a report to stdout, to the files that were asked for, and to the summary that GitHub shows."""
+    from gitmimo.ci.formats import as_markdown
+
     for name, path in files:
         path.write_text(FORMATS[name](report), encoding="utf-8")
     summary = os.environ.get("GITHUB_STEP_SUMMARY", "")
@@ -76,7 +87,6 @@ def ci_command(
         with Path(summary).open("a", encoding="utf-8") as file:
             file.write(as_markdown(report))
     render.out_raw(FORMATS[form](report))
-    return 2 if report.needs_person else 0 if report.passed else 1
 
 
 def _config_of_base(repository: Repository, base: Oid, flags: dict[str, object]) -> Config:
@@ -96,4 +106,7 @@ def _target(text: str) -> tuple[str, Path]:
     name, _, path = text.partition("=")
     if name not in FORMATS or not path:
         raise UsageError(f"not FORMAT=FILE: `{text}`", hint="git mimo ci --write junit=report.xml")
-    return name, Path(path)
+    target = Path(path)
+    if target.is_dir() or not os.access(target if target.exists() else target.absolute().parent, os.W_OK):
+        raise UsageError(f"cannot write `{path}`", hint=f"mkdir -p {shlex.quote(str(target.parent))}")
+    return name, target

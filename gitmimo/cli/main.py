@@ -15,6 +15,7 @@ from gitmimo.cli.help import Group, with_examples
 from gitmimo.errors import MimoError, NeedsPerson
 
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
+_PLACE_ERRORS = (errno.ENOENT, errno.EACCES, errno.EISDIR, errno.ENOTDIR, errno.EPERM)
 
 # name -> (module, one line of help). The line stands here so that `git mimo -h` loads no command.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -38,7 +39,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "reject": ("pr", "record that a result is not wanted, and why"),
     "why": ("blame", "say where a line came from: session, step, model, evidence"),
     "bisect": ("blame", "find the step that broke a test"),
-    "drop": ("sessions", "forget a session, its branches and its steps"),
+    "drop": ("gc", "forget a session, its branches and its steps"),
     "gc": ("gc", "remove what dead and old sessions left"),
     "apply": ("apply", "take a result's changes into the files of the checkout"),
     "undo": ("merge", "take back what the last command moved"),
@@ -154,10 +155,13 @@ def run(arguments: list[str]) -> int:
         render.detach_stdout()
         return 128
     except OSError as exc:
+        where = f": `{exc.filename}`" if exc.filename else ""
+        if exc.errno in _PLACE_ERRORS and exc.filename:
+            render.fatal(f"{(exc.strerror or str(exc)).lower()}{where}")
+            return 128
         if exc.errno not in _DISK_ERRORS:
             render.bug(exc)
             return 128
-        where = f": `{exc.filename}`" if exc.filename else ""
         render.fatal(f"the disk fails: {exc.strerror}{where}", hint="git mimo gc   # once there is room again")
         return 128
     except Exception as exc:  # noqa: BLE001  the one place where a bug becomes a message

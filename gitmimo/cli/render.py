@@ -93,7 +93,7 @@ def bug(exc: BaseException) -> None:
     say(f"fatal: unexpected {type(exc).__name__}: {exc}")
     for frame in frames:
         say(f"  {Path(frame.filename).name}:{frame.lineno} in {frame.name}")
-    say("hint: this is a bug in git-mimo; nothing of yours was changed. `git mimo -v ...` shows more")
+    say("hint: this is a bug in git-mimo; `git mimo -v ...` shows more, `git mimo undo --list` what was moved")
 
 
 def _tell_hint(text: str) -> None:

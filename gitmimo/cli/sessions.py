@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gitmimo.cli import render
-from gitmimo.cli.options import json_option, load_config, open_repository, session_argument, split_target
-from gitmimo.errors import NeedsPerson
+from gitmimo.cli.options import json_option, open_repository, session_argument, split_target
 from gitmimo.format import counted, seconds, tokens, usd
 from gitmimo.records import Oid, SessionId
 from gitmimo.results import SessionStatus
@@ -265,36 +264,6 @@ def stop_command(session: str | None, number: int | None, as_json: bool) -> int:
     for name in stopped:
         who = f"candidate {number} of session {name}" if number else f"session {name}"
         render.say(f"asked {who} to stop; what it made is kept")
-    return 0
-
-
-@click.command("drop")
-@click.argument("session")
-@click.option("-y", "--yes", is_flag=True, help="Without asking, also where its result was not merged.")
-@json_option
-def drop_command(session: str, yes: bool, as_json: bool) -> int:
-    """Forget a session: its branches, steps and journal go. What was merged stays merged.
-
-    Unmerged work is asked about. It cannot be taken back, but git keeps the commits until its own gc.
-    """
-    from gitmimo.workflow.drop import drop_session
-    from gitmimo.workflow.history import find_session, read_session
-
-    repository = open_repository()
-    found = find_session(repository, session)
-    result = read_session(repository, found).result
-    if result.result_branch and not result.merged and not yes:
-        if not sys.stdin.isatty():
-            raise NeedsPerson(
-                f"its result is not merged: `{result.result_branch}`", hint=f"git mimo drop --yes {found}"
-            )
-        if not click.confirm(f"{result.result_branch} is not merged. Forget it?", err=True):
-            return 2
-    gone = drop_session(repository, found, root=load_config(repository).text("worktreeDir"))
-    if as_json:
-        render.emit_json({"schema": "git-mimo/drop/1", "session": found, "refs": list(gone)})
-        return 0
-    render.say(f"session {found} is forgotten: {counted(len(gone), 'ref')} removed")
     return 0
 
 

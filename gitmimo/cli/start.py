@@ -16,11 +16,13 @@ from gitmimo.cli.options import json_option, load_config, open_repository, sandb
 from gitmimo.cli.task import read_task
 from gitmimo.errors import MimoError, UsageError
 from gitmimo.format import seconds, tokens, usd
+from gitmimo.text import one_line
 
 if TYPE_CHECKING:
     from gitmimo.config import Config
     from gitmimo.git.repository import Repository
-    from gitmimo.results import SessionResult
+    from gitmimo.records import Oid, SessionId
+    from gitmimo.results import CandidateResult, SessionResult
     from gitmimo.workflow.progress import Interrupt
 
 _ONE_KEYPRESS_S = 0.5
@@ -105,11 +107,8 @@ def start_command(
     Nothing in your checkout changes: the result stands on a branch of its own, mimo/<task>-<session>, until you merge
     it with `git mimo merge` (or give --merge).
     """
-    from gitmimo.cli.progress import Heading, watching
     from gitmimo.records import SessionId, is_session_id, new_session_id
     from gitmimo.workflow.land import result_json
-    from gitmimo.workflow.progress import Interrupt
-    from gitmimo.workflow.start import start_session
     from gitmimo.workflow.uncommitted import commit_changes
 
     repository = open_repository()
@@ -124,11 +123,30 @@ def start_command(
     session = SessionId(session_id) if session_id else new_session_id()
     for line in _implied_model(config):
         render.say(line)
+    base = commit_changes(repository) if with_changes else None
+    result = _run(repository, config, text, session, base=base, quiet=as_json and not sys.stderr.isatty())
+    if as_json:
+        render.emit_json(result_json(result))
+        return exit_code(result)
+    report(result)
+    if base and result.result_branch:
+        render.hint(f"git mimo apply {result.session}    # into your checkout, beside your changes")
+    _tell_learned(repository, config, result)
+    return exit_code(result)
+
+
+def _run(
+    repository: Repository, config: Config, text: str, session: SessionId, *, base: Oid | None, quiet: bool
+) -> SessionResult:
+    """Start the session from HEAD, or from `base`, show what happens, and let Ctrl-C end it orderly."""
+    from gitmimo.cli.progress import Heading, watching
+    from gitmimo.workflow.progress import Interrupt
+    from gitmimo.workflow.start import start_session
+
     interrupt = Interrupt(timeout_s=config.seconds("timeout"))
     heading = Heading(session=session, budget_usd=config.number("budget"))
-    is_quiet = as_json and not sys.stderr.isatty()
-    with watching(stream=sys.stderr, quiet=is_quiet, heading=heading) as observe, signals(interrupt):
-        result = start_session(
+    with watching(stream=sys.stderr, quiet=quiet, heading=heading) as observe, signals(interrupt):
+        return start_session(
             repository,
             config,
             text,
@@ -136,15 +154,9 @@ def start_command(
             interrupt=interrupt,
             warn=render.say,
             session=session,
-            base=commit_changes(repository) if with_changes else None,
+            base=base,
             target_branch=repository.head_branch(),
         )
-    if as_json:
-        render.emit_json(result_json(result))
-    else:
-        report(result)
-        _tell_learned(repository, config, result)
-    return exit_code(result)
 
 
 def _implied_model(config: Config) -> Iterator[str]:
@@ -242,39 +254,17 @@ def exit_code(result: SessionResult) -> int:
 
 
 def report(result: SessionResult) -> None:
-    """Print how a session ended: a line, the candidates as a table, and the commands that come next."""
-    rows = []
-    winner = result.verdict.winner if result.verdict else None
-    for candidate in result.candidates:
-        evidence = candidate.evidence
-        if evidence is None:
-            verdict = candidate.status + (f": {candidate.summary}" if candidate.summary else "")
-        elif evidence.passed:
-            verdict = "passed every gate"
-        else:
-            verdict = "; ".join(f"{gate.name}: {gate.detail or gate.outcome}" for gate in evidence.failed_gates)
-        tests = f"{evidence.tests_passed}/{evidence.tests_run}" if evidence else "-"
-        size = f"+{evidence.diff.added} -{evidence.diff.removed}" if evidence else "-"
-        mark = "*" if candidate.number == winner else " "
-        rows.append(
-            (
-                f"{mark} {candidate.number}",
-                candidate.worker,
-                str(candidate.steps),
-                tokens(candidate.usage.total),
-                usd(candidate.cost_usd),
-                seconds(candidate.seconds),
-                tests,
-                size,
-                " ".join(verdict.split())[:60],
-            )
-        )
-    headings = ("  #", "worker", "steps", "tokens", "cost", "time", "tests", "diff", "verdict")
+    """Print how a session ended: a line, the candidates, what behaves differently, and what comes next."""
+    from gitmimo.cli.review import difference_lines
+
     render.out(f"session {result.session}: {result.status.value}, {usd(result.cost_usd)}, {seconds(result.seconds)}")
-    if rows:
-        render.out(render.table(headings, rows))
+    if result.candidates:
+        headings = ("  #", "worker", "steps", "tokens", "cost", "time", "tests", "diff", "verdict")
+        render.out(render.table(headings, [_row(candidate, result) for candidate in result.candidates]))
     if result.message:
         render.out(result.message)
+    for line in difference_lines(result, 100):
+        render.out(line)
     if result.result_branch:
         render.out(f"result: {result.result_branch} ({(result.result_commit or '')[:12]}), from {result.base[:12]}")
         if result.merged:
@@ -284,6 +274,29 @@ def report(result: SessionResult) -> None:
             render.hint(f"git mimo merge {result.session}    # bring it into {result.target_branch or 'a branch'}")
     elif result.candidates:
         render.hint(f"git mimo show {result.session}")
+
+
+def _row(candidate: CandidateResult, result: SessionResult) -> tuple[str, ...]:
+    from gitmimo.report.review_view import tests_text
+
+    evidence = candidate.evidence
+    if evidence is None:
+        verdict = candidate.status + (f": {candidate.summary}" if candidate.summary else "")
+    elif evidence.passed:
+        verdict = "passed every gate"
+    else:
+        verdict = "; ".join(f"{gate.name}: {gate.detail or gate.outcome}" for gate in evidence.failed_gates)
+    return (
+        f"{'*' if candidate is result.winner else ' '} {candidate.number}",
+        candidate.worker,
+        str(candidate.steps),
+        tokens(candidate.usage.total),
+        usd(candidate.cost_usd),
+        seconds(candidate.seconds),
+        tests_text(evidence),
+        f"+{evidence.diff.added} -{evidence.diff.removed}" if evidence else "-",
+        one_line(verdict, 60),
+    )
 
 
 @click.command("resume")

@@ -168,7 +168,7 @@ def output_of(evidence: Evidence | None, *, most_lines: int = 40) -> str:
 def tests_text(evidence: Evidence | None) -> str:
     """How many tests pass; honest words where the suite gave no results by test."""
     if evidence is None:
-        return "–"
+        return "-"
     return f"{evidence.tests_passed}/{evidence.tests_run}" if evidence.tests_run else "exit code only"
 
 

@@ -15,7 +15,7 @@ import yaml
 
 from tests.conftest import GitBuilder
 from tests.made_session import Attempt, make_session
-from tests.project import PROJECT, RIGHT, WRONG
+from tests.project import PROJECT, RIGHT, WRONG, mimo
 
 ROOT = Path(__file__).parent.parent.parent
 CI = ROOT / "hooks" / "ci"
@@ -190,3 +190,11 @@ def test_publishing_pushes_one_branch_and_the_notes_and_opens_a_draft(
     assert asked[:3] == ["pr", "create", "--draft"]
     assert "Closes #7" in (result / "body.md").read_text()
     assert _run(script, publisher.path, tmp_path, **variables | {"BRANCH": "main"}).returncode == 1
+
+
+def test_a_report_that_cannot_be_written_is_refused_before_anything_is_judged(git: GitBuilder) -> None:
+    git.commit(PROJECT)
+    refused = mimo("ci", "--base", "HEAD", "--write", "junit=no/such/dir/x.xml", cwd=git.path)
+    assert refused.code == 129, refused.err
+    assert "cannot write `no/such/dir/x.xml`" in refused.err
+    assert "mkdir -p no/such/dir" in refused.err
