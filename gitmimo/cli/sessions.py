@@ -319,7 +319,8 @@ def _print_candidate(candidate: CandidateResult, result: SessionResult, width: i
     evidence = candidate.evidence
     if evidence is None:
         return
-    render.out(f"    tests:    {tests_text(evidence)} passed, {len(evidence.fixed_ids)} fixed")
+    fixed = f" passed, {len(evidence.fixed_ids)} fixed" if evidence.tests_run else ""
+    render.out(f"    tests:    {tests_text(evidence)}{fixed}")
     passed = ", ".join(gate.name for gate in evidence.gates if gate.outcome is Outcome.PASS)
     render.out(f"    gates:    {f'passed {passed}' if passed else 'none passed'}")
     for gate in evidence.failed_gates:

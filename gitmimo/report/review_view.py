@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from gitmimo.evaluator.suspicion import REVIEW, needs_review
-from gitmimo.evidence import Evidence, Gate, TestOutcome
+from gitmimo.evidence import Evidence, Gate, Outcome, TestOutcome
 from gitmimo.format import counted, seconds, tokens, usd
 from gitmimo.report.review_data import ReviewData
 from gitmimo.report.step_text import StepTexts
@@ -169,7 +169,10 @@ def tests_text(evidence: Evidence | None) -> str:
     """How many tests pass; honest words where the suite gave no results by test."""
     if evidence is None:
         return "-"
-    return f"{evidence.tests_passed}/{evidence.tests_run}" if evidence.tests_run else "exit code only"
+    if evidence.tests_run:
+        return f"{evidence.tests_passed}/{evidence.tests_run}"
+    was_run = any(gate.name == "suite" and gate.outcome is not Outcome.SKIPPED for gate in evidence.gates)
+    return "exit code only" if was_run else "not run"
 
 
 def candidates_of(data: ReviewData) -> tuple[CandidateView, ...]:

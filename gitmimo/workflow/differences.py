@@ -42,7 +42,7 @@ def differences_of(result: SessionResult, *, most: int = MOST_LINES) -> Differen
     winner = result.winner
     if report is None or winner is None or winner.evidence is None:
         return None
-    product = report.of(winner.evidence.tree)
+    product = report.of(winner.evidence.tested_tree)
     if product is None or report.problem or product.problem:
         why = report.problem or (product.problem if product else "") or "the result was not run"
         return Differences(lines=(), count=f"Not compared: {why}.")

@@ -7,6 +7,7 @@ import pytest
 
 from gitmimo.behaviour import BehaviourReport, Difference, DifferenceKind, ProductBehaviour
 from gitmimo.git.repository import Repository
+from gitmimo.records import Oid
 from gitmimo.report.page import review_page
 from gitmimo.results import SessionResult
 from gitmimo.workflow.differences import differences_of
@@ -63,12 +64,13 @@ def with_behaviour(session: SessionResult, changed: int) -> SessionResult:
         )
         for n in range(changed)
     )  # fmt: skip
-    tree = session.winner.evidence.tree
+    tree = Oid("9" * 40)  # the tree that the tests ran on: it holds what the base has in `.mimo/`
     product = ProductBehaviour(tree=tree, differences=found[:20], changed=changed)
     report = BehaviourReport(
         base=session.base, functions=("calc.py::add",), calls=2, inputs=40, valid=40, products=(product,)
     )
-    return replace(session, verdict=replace(session.verdict, behaviour=report))
+    judged = replace(session.winner, evidence=replace(session.winner.evidence, tested_tree=tree))
+    return replace(session, candidates=(judged,), verdict=replace(session.verdict, behaviour=report))
 
 
 def test_what_behaves_differently_comes_first_in_at_most_five_lines(project: GitBuilder) -> None:

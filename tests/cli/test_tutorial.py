@@ -74,7 +74,7 @@ def shell(tmp_path: Path, llm_server: ScriptedServer) -> dict[str, str]:
     text = TUTORIAL.read_text()
     till = next(c.text for c in read_commands(text) if c.text.startswith("cat > till.py"))
     source = "\n".join(till.splitlines()[1:-1]) + "\n"
-    llm_server.scripts["m"] = [writes({"till.py": source.replace("amount > coin", "amount >= coin")}, "use >=")]
+    llm_server.scripts["m"] = lambda _: writes({"till.py": source.replace("amount > coin", "amount >= coin")}, "use >=")
     folder = tmp_path / "bin"
     folder.mkdir()
     (folder / "git-mimo").write_text(f"#!/bin/sh\nPYTHONPATH='{ROOT}' exec '{sys.executable}' -P -m gitmimo \"$@\"\n")
