@@ -51,7 +51,7 @@ def start_wanted(repository: Repository, wanted: Wanted) -> SessionId:
     """Start it in a process that outlives the tool's connection; it never merges."""
     session = new_session_id()
     words = ["start", "--task", "-", "--session-id", session, f"--candidates={wanted.candidates}", "--no-merge"]
-    detach(repository, session, [*words, "--no-ask"], task=wanted.task)
+    detach(repository, session, words, task=wanted.task)
     return session
 
 

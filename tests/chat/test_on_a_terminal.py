@@ -62,7 +62,7 @@ def test_a_person_asks_starts_merges_and_interrupts(
         screen.clear()
 
         asked = len(llm_server.requests)
-        screen.type("/start --no-skills --no-ask -n1 'a slow one: fix add in calc.py'")
+        screen.type("/start -n1 'a slow one: fix add in calc.py'")
         screen.wait_for(lambda _: len(llm_server.requests) > asked)
         screen.press("C-c")
         screen.wait_for("stopping", "git mimo resume", "main · openai/gpt-4o-mini")
