@@ -1,9 +1,9 @@
 """Releases of real projects: their source distributions, fetched by name and version, and a Python that tests them."""
 
 import os
-import shutil
 import subprocess
 import tarfile
+import tempfile
 import venv
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,11 +33,10 @@ class Releases:
         target = self.cache / "unpacked" / f"{project}-{version}"
         if not target.exists():
             archive = self._download(project, version)
-            with tarfile.open(archive) as opened:
-                opened.extractall(self.cache / "unpacked" / "new", filter="data")
-            made = next((self.cache / "unpacked" / "new").iterdir())
-            made.rename(target)
-            shutil.rmtree(self.cache / "unpacked" / "new")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=target.parent) as new, tarfile.open(archive) as opened:
+                opened.extractall(new, filter="data")
+                next(Path(new).iterdir()).rename(target)
         return target
 
     def _download(self, project: str, version: str) -> Path:
