@@ -9,7 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _BACKENDS = ("setuptools", "wheel", "flit_core", "hatchling", "poetry-core", "hatch-vcs", "setuptools-scm")
-_FOR_TESTS = ("pytest>=7,<8", "hypothesis", "freezegun", "pretend", "six", "typeguard", "pydantic", "typing_extensions")
+_FOR_TESTS = (
+    "pytest>=7,<8",
+    "hypothesis",
+    "freezegun",
+    "pretend",
+    "six",
+    "pyyaml",
+    "typeguard",
+    "pydantic",
+    "typing_extensions",
+)
 _TEST_LIMIT_S = 120.0
 
 

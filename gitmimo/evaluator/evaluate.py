@@ -44,7 +44,7 @@ def evaluate(
     fingerprint = hashlib.sha256(f"{baseline.fingerprint}\0{wish}".encode()).hexdigest()[:20]
     key = evidence_key(tree=tree, base=bench.base, commands=bench.commands, fingerprint=fingerprint)
     with store.reserve(key, cancelled=cancelled):
-        found = store.find(key)
+        found = store.find(key, Evidence)
         if found is not None and work.writes_again(found):
             return found
         evidence = elsewhere() if elsewhere is not None else work.run()

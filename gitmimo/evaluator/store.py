@@ -6,14 +6,15 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from gitmimo.codec import dump_json, from_json
-from gitmimo.evidence import Evidence
 from gitmimo.files import write_file
 from gitmimo.locks import hold_lock
 from gitmimo.records import Oid
 
 _SCHEMA = "git-mimo/evidence/2"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,15 +23,15 @@ class EvidenceStore:
 
     directory: Path
 
-    def find(self, key: str) -> Evidence | None:
-        """The evidence under a key, if it is there and whole."""
+    def find(self, key: str, kind: type[T]) -> T | None:
+        """The record under a key, evidence or a comparison of behaviour, if it is there and whole."""
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             stored = json.loads((self.directory / f"{key}.json").read_text(encoding="utf-8"))
             if stored["schema"] == _SCHEMA and stored["key"] == key:
-                return from_json(Evidence, stored["evidence"])
+                return from_json(kind, stored["evidence"])
         return None
 
-    def keep(self, key: str, evidence: Evidence) -> None:
+    def keep(self, key: str, evidence: object) -> None:
         """Write it under the key: whole or not at all."""
         self.directory.mkdir(parents=True, exist_ok=True)
         stored = {"schema": _SCHEMA, "key": key, "evidence": json.loads(dump_json(evidence))}

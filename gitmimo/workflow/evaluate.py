@@ -1,11 +1,12 @@
 """The evaluator as a session uses it: a bench for its base, the base measured once, products judged once."""
 
+import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 
 from gitmimo.agent.interface import BaseSuite
-from gitmimo.behaviour import BehaviourReport
+from gitmimo.behaviour import SCHEMA, BehaviourReport
 from gitmimo.config import Config
 from gitmimo.errors import CheckError, ConfigError, RepoError
 from gitmimo.evaluator.baseline import Baseline, KeptBaseline, measure_base
@@ -16,7 +17,7 @@ from gitmimo.evaluator.command import ReportFormat, TestCommand, TestKind
 from gitmimo.evaluator.detect import detect_test_command
 from gitmimo.evaluator.evaluate import evaluate
 from gitmimo.evaluator.required_fixes import RequiredFixes, find_required_fixes
-from gitmimo.evaluator.store import EvidenceStore
+from gitmimo.evaluator.store import EvidenceStore, evidence_key
 from gitmimo.evidence import Evidence
 from gitmimo.files import remove_tree
 from gitmimo.git.agent_repo import base_objects
@@ -121,15 +122,24 @@ class SessionEvaluator:
         fixed = {name for evidence in passing.values() for name in evidence.fixed_ids}
         others = tuple(each.tested_tree for each in failed) if len(trees) > 1 else ()
         if (trees, others) not in self._behaviour:
-            self._behaviour[trees, others] = compare_behaviour(
-                self.bench,
-                self.baseline,
-                trees,
-                failed=others,
-                fixed_tests=fixed or self.required_fixes.test_ids,
-                cancelled=self._cancelled,
-            )
+            fixed = fixed or set(self.required_fixes.test_ids)
+            self._behaviour[trees, others] = self._compare(trees, others, frozenset(fixed))
         return self._behaviour[trees, others]
+
+    def _compare(self, trees: tuple[Oid, ...], others: tuple[Oid, ...], fixed: frozenset[str]) -> BehaviourReport:
+        """A comparison of this or an earlier session; kept where it could be made."""
+        wish = json.dumps([SCHEMA, trees, others, sorted(fixed)])
+        fingerprint = f"{self.baseline.fingerprint} {wish}"
+        key = evidence_key(tree=trees[0], base=self.bench.base, commands=self.bench.commands, fingerprint=fingerprint)
+        with self._store.reserve(key, cancelled=self._cancelled):
+            found = self._store.find(key, BehaviourReport)
+            if found is None:
+                found = compare_behaviour(
+                    self.bench, self.baseline, trees, failed=others, fixed_tests=fixed, cancelled=self._cancelled
+                )
+                if not found.problem:
+                    self._store.keep(key, found)
+        return found
 
     def compare_trees(self, trees: Sequence[Oid]) -> BehaviourReport | None:
         """Compare what base and these trees do, before they are judged; None while the base was not measured."""

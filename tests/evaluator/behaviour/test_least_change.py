@@ -3,9 +3,13 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+from gitmimo.git.tree import put_files
+
 from gitmimo import refnames
 from gitmimo.evaluator.bench import Bench
 from gitmimo.evaluator.store import EvidenceStore
+from gitmimo.evidence import Evidence
 from gitmimo.records import SessionId
 from gitmimo.workflow.evaluate import SessionEvaluator
 from gitmimo.workflow.workspace import CandidateWorkspace, Place, Surroundings, prepare_place, remove_place
@@ -47,3 +51,20 @@ def test_the_edit_that_changes_least_is_named(
         assert " | " in found.example
     finally:
         remove_place(bench.repository, place)
+
+
+def test_a_comparison_is_made_once_for_all_sessions(
+    git: GitBuilder, make_bench: Callable[..., Bench], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = make_bench({"pkg/__init__.py": "", "pkg/core.py": CODE, "tests/test_core.py": TESTS})
+    base = bench.repository.tree_of(bench.base)
+    tree = put_files(bench.repository, base, {"pkg/core.py": CODE.replace("else most", "else 4").encode()})
+    evidence = Evidence(tree=tree, tested_tree=tree, base=bench.base, gates=())
+    reports = []
+    for _ in range(2):
+        evaluator = SessionEvaluator(bench, EvidenceStore(tmp_path / "store"), "fix capped")
+        evaluator.measure_base()
+        reports.append(evaluator.compare({1: evidence}))
+        monkeypatch.setattr("gitmimo.workflow.evaluate.compare_behaviour", None)  # not called again
+    assert reports[0] == reports[1]
+    assert reports[0].products[0].changed
