@@ -63,7 +63,7 @@ def find_tasks(releases: Releases, project: str, before: str, after: str) -> Ite
                 for function in likely[:_MOST_FUNCTIONS]:
                     fixed = _fixed_by(releases, (old, new, tree), tests, path, function, sorted(wanted))
                     if fixed:
-                        label = f"{project}-{after}-{function.rpartition('.')[2]}"
+                        label = f"{project}-{after}-{function}"
                         yield RealBug(
                             name=label,
                             project=project,

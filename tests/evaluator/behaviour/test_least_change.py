@@ -4,12 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from gitmimo.git.tree import put_files
 
 from gitmimo import refnames
 from gitmimo.evaluator.bench import Bench
 from gitmimo.evaluator.store import EvidenceStore
 from gitmimo.evidence import Evidence
+from gitmimo.git.trees import write_files
 from gitmimo.records import SessionId
 from gitmimo.workflow.evaluate import SessionEvaluator
 from gitmimo.workflow.workspace import CandidateWorkspace, Place, Surroundings, prepare_place, remove_place
@@ -58,7 +58,7 @@ def test_a_comparison_is_made_once_for_all_sessions(
 ) -> None:
     bench = make_bench({"pkg/__init__.py": "", "pkg/core.py": CODE, "tests/test_core.py": TESTS})
     base = bench.repository.tree_of(bench.base)
-    tree = put_files(bench.repository, base, {"pkg/core.py": CODE.replace("else most", "else 4").encode()})
+    tree = write_files(bench.repository, base, {"pkg/core.py": CODE.replace("else most", "else 4").encode()})
     evidence = Evidence(tree=tree, tested_tree=tree, base=bench.base, gates=())
     reports = []
     for _ in range(2):
