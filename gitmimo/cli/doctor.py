@@ -150,6 +150,7 @@ def _disk() -> Iterator[Finding]:
 
 
 def _repository(repository: Repository) -> Iterator[Finding]:
+    from gitmimo.workflow.collection import collect_tests
     from gitmimo.workflow.evaluate import find_test_command
     from gitmimo.workflow.trust import brought_commands, digest_of, is_approved
 
@@ -160,6 +161,10 @@ def _repository(repository: Repository) -> Iterator[Finding]:
         try:
             tests = find_test_command(repository, config, base)
             yield Finding(level="ok", subject="tests", text=f"{tests.shown} ({tests.reason or config.origin('test')})")
+            if problem := collect_tests(repository, config, base):
+                text = f"a fresh tree of {base[:12]} has not all that they need. They say:\n{problem}"
+                remedy = "git mimo config set worktree.copy FILE   # a file that git ignores and imports need"
+                yield Finding(level="problem", subject="tests", text=text, remedy=remedy)
         except MimoError as exc:
             yield Finding(level="note", subject="tests", text=exc.message, remedy=exc.hint)
         commands = brought_commands(config)

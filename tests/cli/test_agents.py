@@ -207,6 +207,15 @@ def test_an_agent_that_cannot_be_started_is_said_before_anything_is_made(
     assert project("for-each-ref", "refs/mimo", "refs/heads/mimo") == ""
 
 
+def test_doctor_says_in_pytests_words_what_a_fresh_tree_lacks(project: GitBuilder) -> None:
+    project.commit({"tests/test_more.py": "from calc_made import parse\n", ".gitignore": "calc_made\n"})
+    said = mimo("doctor", "--json", cwd=project.path)
+    (problem,) = [f for f in said.json["findings"] if f["subject"] == "tests" and f["level"] == "problem"]
+    assert "No module named 'calc_made'" in problem["text"]
+    assert "worktree.copy" in problem["remedy"]
+    assert said.code == 1
+
+
 def test_doctor_says_which_agents_are_here(project: GitBuilder) -> None:
     found = {f["subject"]: f for f in mimo("doctor", "--json", cwd=project.path).json["findings"]}
     assert found["claude"]["level"] == "ok"
