@@ -51,3 +51,22 @@ def _check_result(place: Path, branch: str, title: str) -> None:
     changed = git("diff", "--name-only", "main", branch).split()
     assert any("test" in Path(path).name for path in changed)
     assert not any("_version" in path for path in changed)
+
+
+def test_what_a_candidate_puts_into_tmp_is_there_in_its_next_step(tmp_path: Path, llm_server: ScriptedServer) -> None:
+    home, place = tmp_path / "home", tmp_path / "project"
+    home.mkdir()
+    place.mkdir()
+    environ = make_environment(home, llm_server.base_url)
+    make_project(TASKS["hangs"], place, environ=environ)
+    llm_server.scripts["m"] = [
+        _answer((("shell", {"command": "echo kept > /tmp/scratch; sh -c 'exit 3' | tail -1"}),)),
+        _answer((("shell", {"command": "cat /tmp/scratch"}),)),
+        _answer((("give_up", {"reason": "seen"}),)),
+    ]
+    mimo("start", "--task", "look", "-m", "openai/m", "-n", "1", "--critic", "none", "--max-tokens", "100000", "--json",
+         cwd=place, env=environ)  # fmt: skip
+    results = [request.messages[-1]["content"] for request in llm_server.requests[1:3]]
+    assert "[1] exit 3" in results[0]
+    assert "<output>\nkept\n</output>" in results[1]
+    assert not list(Path(home).rglob("*.tmp"))
