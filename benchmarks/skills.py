@@ -140,7 +140,7 @@ def released(at: Path, version: str) -> bool:
 
 def reported(at: Path, name: str) -> bool:
     """Whether a report is in every place that the earlier ones are in."""
-    places = ("ledger/reports/__init__.py", "docs/reports.md", "docs/index.json")
+    places = ("ledger/reports/__init__.py", "docs/reports.md", "ledger/index.json")
     return (at / f"ledger/reports/{name}.py").is_file() and all(name in (at / path).read_text() for path in places)
 
 
@@ -158,11 +158,11 @@ def make_project(where: Path, env: dict[str, str]) -> Path:
         ("top", "report top"),
     ):
         listed = files["ledger/reports/__init__.py"].replace("]", f'    "{name}",\n]')
-        index = json.dumps(sorted([*json.loads(files["docs/index.json"]), name])) + "\n"
+        index = json.dumps(sorted([*json.loads(files["ledger/index.json"]), name])) + "\n"
         files |= {
             f"ledger/reports/{name}.py": f"def report(rows):\n    return '{name}', rows\n",
             "ledger/reports/__init__.py": listed, "docs/reports.md": files["docs/reports.md"] + f"- {name}\n",
-            "docs/index.json": index,
+            "ledger/index.json": index,
         }  # fmt: skip
         commit(where, env, files, subject)
     before = "2.3.0"

@@ -3,26 +3,20 @@
 Asks no model unless one is given for names. The same sessions on the same commit give nothing new the second time.
 """
 
-import contextlib
 import difflib
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from gitmimo import refnames
 from gitmimo.config import Config
-from gitmimo.errors import JournalError, UsageError
-from gitmimo.git import commit, trees, undo_log
+from gitmimo.errors import UsageError
+from gitmimo.git import commit, refs, trees, undo_log
 from gitmimo.git.keep_objects import keep_objects
 from gitmimo.git.repository import Repository
 from gitmimo.llm.model import Model
 from gitmimo.locks import hold_lock
-from gitmimo.memory.changes import Change, read_changes
-from gitmimo.memory.draft import draft_operation, draft_skill
-from gitmimo.memory.footprints import Group, find_groups, footprint
 from gitmimo.memory.legacy import migrate
-from gitmimo.memory.naming import name_group
-from gitmimo.memory.notes import Note, NoteKind, add_notes, read_notes
+from gitmimo.memory.notes import Note, NoteKind, add_notes, has_doubled_headings
 from gitmimo.memory.offers import (
     Learned,
     Offer,
@@ -31,15 +25,15 @@ from gitmimo.memory.offers import (
     keep_learned,
     learn,
     open_offers,
-    read_declined,
     read_learned,
 )
 from gitmimo.memory.operation import Operation, distil_operation
-from gitmimo.memory.skill_file import MAX_ACTIVE, Skill, read_library, removal_of, skill_changes
+from gitmimo.memory.skill_file import Skill, removal_of, skill_changes
 from gitmimo.records import Oid, Step, new_session_id
 from gitmimo.results import CandidateResult, SessionResult, SessionStatus
 from gitmimo.text import escape_controls
 from gitmimo.workflow import trust
+from gitmimo.workflow.drafts import Draft, find_doubles, find_drafts
 from gitmimo.workflow.evidence_notes import Outcome, outcomes_by_session
 from gitmimo.workflow.history import SessionState, find_session, read_all, read_session
 from gitmimo.workflow.land import merge_recorded
@@ -49,16 +43,6 @@ from gitmimo.workflow.steps import read_steps
 
 Changes = dict[str, bytes | None]
 _AGAINST = ("rejected", "reverted")
-DRAFTED = re.compile(r"-[0-9a-f]{4}\Z")  # the name of a skill that a dream drafted
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
-    """A skill to be admitted, with the changes or the operation that it comes from."""
-
-    skill: Skill
-    group: Group | None = None
-    operation: Operation | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,74 +122,6 @@ def learn_from(repository: Repository, state: SessionState, *, outcomes: Sequenc
     keep_learned(repository, learned)
 
 
-def find_drafts(
-    repository: Repository, at: Oid, learned: Sequence[Learned], *, model: Model | None = None
-) -> tuple[Draft, ...]:
-    """Return a draft for each group of changes, and each operation, that no skill covers and nobody declined."""
-    skills = read_library(repository, at).skills
-    covered = {short for skill in skills for short in skill.commits}
-    declined, taken = read_declined(repository), {skill.name for skill in skills}
-    notes = [*read_notes(repository, at), *(note for item in learned for note in item.notes)]
-    commands = {item.session: item.commands for item in learned}
-    drafts: list[Draft] = []
-    for group in find_groups(read_changes(repository, at), commands):
-        if any(change.commit.startswith(tuple(covered)) for change in group.changes) and covered:
-            continue
-        named = name_group(model, group) if model is not None else None
-        name, description = named or ("", "")
-        draft = draft_skill(group, notes=notes, name=name, description=description)
-        if draft.name not in taken and draft.name not in declined and len(taken) < MAX_ACTIVE:
-            taken.add(draft.name)
-            drafts.append(Draft(skill=draft, group=group))
-    known = {skill.metadata.get("git-mimo.task") for skill in skills}
-    for item in reversed(learned):
-        if item.operation is None:
-            continue
-        draft = draft_operation(item.operation, item.session)
-        if draft.metadata["git-mimo.task"] not in known and draft.name not in {*taken, *declined}:
-            known.add(draft.metadata["git-mimo.task"])
-            taken.add(draft.name)
-            drafts.append(Draft(skill=draft, operation=item.operation))
-    return tuple(drafts)
-
-
-def find_doubles(repository: Repository, at: Oid) -> tuple[str, ...]:
-    """The skills that a merge of two branches left beside another of the same changes: of each kind one stays.
-
-    It stays that has a script, then the one from more changes. What a person named is never one of them.
-    """
-    skills = [skill for skill in read_library(repository, at).skills if skill.commits]
-    groups = find_groups(read_changes(repository, at))
-    kinds: list[list[Skill]] = []
-    for skill in sorted(skills, key=lambda item: (item.script is None, -len(item.commits), item.name)):
-        own = {number for number, group in enumerate(groups) if _is_of(skill, group)}
-        same = next((kind for kind in kinds if set(kind[0].commits) & set(skill.commits)), None) or next(
-            (kind for kind in kinds if own & {n for n, group in enumerate(groups) if _is_of(kind[0], group)}), None
-        )
-        if same is None:
-            kinds.append([skill])
-        else:
-            same.append(skill)
-    doubled = (skill.name for kind in kinds for skill in kind[1:])
-    return tuple(sorted(name for name in doubled if DRAFTED.search(name)))
-
-
-def draft_from(repository: Repository, config: Config, name: str, sources: Sequence[str]) -> Skill:
-    """Write a skill by hand's choice: from one or more commits or sessions, newest first."""
-    at = memory_view(repository, config, repository.resolve("HEAD"))
-    changes = [_change_of(repository, source) for source in sources]
-    learned = read_learned(repository)
-    commands = {item.session: item.commands for item in learned}
-    groups = find_groups(changes, commands)
-    if groups and len(groups[0].changes) == len(changes):
-        group = groups[0]
-    else:  # a person says that they belong together: what all of them touch is what they share
-        patterns = [set(footprint(change, commands.get(change.session, ()))) for change in changes]
-        group = Group(changes=tuple(changes), shared=tuple(sorted(set.intersection(*patterns) or patterns[0])))
-    notes = [*read_notes(repository, at), *(note for item in learned for note in item.notes)]
-    return draft_skill(group, notes=notes, name=name)
-
-
 def find_migration(repository: Repository, config: Config) -> tuple[Dream, Admitted]:
     """Return what brings `.mimo/` of version 0.1 to the present form; a dream of no session."""
     at = memory_view(repository, config, repository.resolve("HEAD"))
@@ -241,7 +157,9 @@ def admit(
 
 def with_changes(repository: Repository, at: Oid, admitted: Admitted) -> Admitted:
     """Add the files that the notes and skills make."""
-    changes: Changes = add_notes(repository, at, admitted.notes) if admitted.notes else {}
+    changes: Changes = {}
+    if admitted.notes or has_doubled_headings(repository, at):
+        changes = add_notes(repository, at, admitted.notes)
     for skill in admitted.skills:
         changes |= skill_changes(skill)
     for name in admitted.removed:
@@ -265,8 +183,10 @@ def publish(repository: Repository, config: Config, dream: Dream, admitted: Admi
             head = repository.resolve("HEAD")
             whole = trees.write_files(repository, repository.tree_of(head), admitted.changes)
             made = commit.write_commit(repository, tree=whole, parents=(head,), message=_message(dream, admitted))
-            where = f"{config.text('branchPrefix')}/dream-{new_session_id()}"
-            moves.append(undo_log.RefMove(ref=refnames.branch_ref(where), old=None, new=made))
+            where = _same_dream(repository, config, head, whole)
+            if where is None:
+                where = f"{config.text('branchPrefix')}/dream-{new_session_id()}"
+                moves.append(undo_log.RefMove(ref=refnames.branch_ref(where), old=None, new=made))
         for skill in admitted.skills if where else ():
             if skill.script is not None:
                 trust.approve(repository, skill.digest, what=f"skill {skill.name}")  # by who said yes to it
@@ -337,25 +257,20 @@ def _operation_of(state: SessionState, winner: CandidateResult, steps: Sequence[
     return distil_operation(steps, task=state.result.task, accept=accept, grants=grants)
 
 
-def _is_of(skill: Skill, group: Group) -> bool:
-    return any(change.commit.startswith(skill.commits) for change in group.changes)
-
-
 def _winner(result: SessionResult, picked: int | None) -> CandidateResult | None:
     number = picked if picked is not None else result.verdict.winner if result.verdict else None
     found = next((candidate for candidate in result.candidates if candidate.number == number), None)
     return found if found is not None and found.evidence is not None and found.evidence.passed else None
 
 
-def _change_of(repository: Repository, source: str) -> Change:
-    """The change that a session landed, or a commit."""
-    rev = source
-    with contextlib.suppress(UsageError, JournalError):
-        rev = read_session(repository, find_session(repository, source)).result.result_commit or source
-    found = read_changes(repository, repository.resolve(rev), limit=1)
-    if not found:
-        raise UsageError(f"no change to learn from: `{source}`", hint="git log --oneline")
-    return found[0]
+def _same_dream(repository: Repository, config: Config, head: Oid, whole: Oid) -> str | None:
+    """The branch of an earlier dream that says the same on the same commit and waits to be merged."""
+    prefix = refnames.branch_ref(config.text("branchPrefix"))
+    for name, tip in refs.list_refs(repository, f"{prefix}/").items():
+        is_dream = name.startswith(f"{prefix}/dream-")
+        if is_dream and repository.tree_of(tip) == whole and repository.resolve(f"{tip}^") == head:
+            return refnames.short_name(name)
+    return None
 
 
 def _message(dream: Dream, admitted: Admitted) -> str:

@@ -71,6 +71,27 @@ def test_people_s_changes_alone_become_a_draft_that_nobody_commits_without_a_yes
     assert history("branch", "--list", "mimo/*") == ""
 
 
+def test_with_a_ref_as_home_a_dream_leaves_the_tree_alone_and_can_be_undone(history: GitBuilder) -> None:
+    history("config", "mimo.memory.home", "ref")
+    head = history("rev-parse", "HEAD")
+    dreamed = mimo("dream", "--yes", "--json", cwd=history.path)
+    assert dreamed.json["branch"] == "refs/mimo/memory", dreamed.err
+    (name,) = dreamed.json["skills"]
+    assert f".mimo/skills/{name}/SKILL.md" in history("ls-tree", "-r", "--name-only", "refs/mimo/memory")
+    assert (history("rev-parse", "HEAD"), history("branch", "--list", "mimo/*")) == (head, "")
+    listed = mimo("skill", "list", "--json", cwd=history.path).json["skills"]
+    assert [skill["name"] for skill in listed] == [name]
+    assert "nothing new" in mimo("dream", "--yes", cwd=history.path).err
+    assert mimo("dream", "--undo", cwd=history.path).code == 0
+    assert history("for-each-ref", "refs/mimo/memory") == ""
+
+
+def test_a_dream_that_waits_to_be_merged_is_not_made_again(history: GitBuilder) -> None:
+    first = mimo("dream", "--yes", "--json", cwd=history.path).json["branch"]
+    assert mimo("dream", "--yes", "--json", cwd=history.path).json["branch"] == first
+    assert len(history("branch", "--list", "mimo/dream-*").splitlines()) == 1
+
+
 def test_each_hostile_skill_is_refused_with_its_reason(git: GitBuilder) -> None:
     files: dict[str, str | bytes | None] = {"a.py": "x = 1\n"}
     for name, (before, after, _) in HOSTILE.items():

@@ -1,7 +1,7 @@
 """Notes: one line each, grouped, pinned to the commit they rest on, and mergeable."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gitmimo.errors import BadMemory, SecretFound
@@ -23,6 +23,7 @@ KINDS = st.sampled_from(list(NoteKind))
 TEXTS = st.text(st.characters(codec="ascii", categories=("L", "N", "P", "S", "Zs")), min_size=1, max_size=60)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(KINDS, TEXTS), max_size=8))
 def test_what_is_written_reads_back(pairs: list[tuple[NoteKind, str]]) -> None:
     notes = {}
