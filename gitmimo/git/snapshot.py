@@ -11,7 +11,6 @@ import json
 import os
 import re
 import shutil
-import stat
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -20,7 +19,8 @@ from pathlib import Path
 from gitmimo.codec import from_json
 from gitmimo.errors import RepoError
 from gitmimo.files import write_file
-from gitmimo.git.objects import EXECUTABLE, FILE, LINK, is_git_dir_name
+from gitmimo.git.agent_files import LARGEST_READ, Links, read_file
+from gitmimo.git.objects import LINK, is_git_dir_name
 from gitmimo.git.repository import Repository
 from gitmimo.git.run import GitResult, run_git
 from gitmimo.git.tree_rules import read_tree_rules
@@ -43,7 +43,6 @@ _INDEX_SWITCHES = tuple(
 )
 _STATE_VERSION = 2
 _MANY_FILES, _MANY_BYTES = 300, 16 << 20  # from here on they are not read again at each call, but the index learns them
-_LARGEST_READ = 64 << 20  # larger files are stored by git, and not given to the content check
 _UNREADABLE = re.compile(r"could not open directory '(.*?)(?:/?': .*)?$", re.MULTILINE)  # git cuts long messages
 _Value = tuple[Oid, int]
 
@@ -199,7 +198,7 @@ class _Run:
         gone: dict[str, None] = {}
         present: dict[str, None] = {}
         gitlinks = frozenset(self.state.gitlinks)
-        links = _Links(self.directory)
+        links = Links(self.directory)
         for line in os.fsdecode(listed).split("\0"):
             tag, _, path = line.partition(" ")
             if not path:
@@ -251,7 +250,7 @@ class _Run:
         is_converted = self.state.converts_otherwise and bool(paths)
         for path in paths:
             try:
-                mode, data = _read_file(self.directory / path)
+                mode, data = read_file(self.directory / path)
             except FileNotFoundError:
                 continue  # gone meanwhile
             except OSError:  # no access, or something else took its place
@@ -259,7 +258,7 @@ class _Run:
                 continue
             if mode == 0:
                 continue
-            self.size += _LARGEST_READ if data is None else len(data)
+            self.size += LARGEST_READ if data is None else len(data)
             if self._refuses(path, mode, data):
                 continue
             is_converted |= mode != LINK and self.state.converts_line_ends and b"\r\n" in (data or b"")
@@ -295,43 +294,6 @@ class _Run:
         keep_written(self.repository, tree, self.state.tree)
         self.state = replace(self.state, tree=tree)
         _write_state(self.index, self.state)
-
-
-class _Links:
-    """Says which paths lie behind a symbolic link: git lists the file there, which isn't the one it tracks."""
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        self._answers = {"": False}
-
-    def is_behind(self, path: str) -> bool:
-        """Whether a parent of the path is a link."""
-        parent = path.rpartition("/")[0]
-        unknown = []
-        while parent not in self._answers:
-            unknown.append(parent)
-            parent = parent.rpartition("/")[0]
-        answer = self._answers[parent]
-        for parent in reversed(unknown):
-            answer = self._answers[parent] = answer or (self._directory / parent).is_symlink()
-        return answer
-
-
-def _read_file(place: Path) -> tuple[int, bytes | None]:
-    """Return git's mode and the content; no content where it is too large to hold, mode 0 for pipes and devices.
-
-    What an agent put in its place meanwhile is neither followed nor waited for.
-    """
-    found = place.lstat()
-    if stat.S_ISLNK(found.st_mode):
-        return LINK, os.readlink(os.fsencode(place))  # noqa: PTH115 - keeps a//b
-    if not stat.S_ISREG(found.st_mode):
-        return 0, None
-    mode = EXECUTABLE if found.st_mode & stat.S_IXUSR else FILE
-    if found.st_size > _LARGEST_READ:
-        return mode, None
-    with os.fdopen(os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as handle:
-        return mode, handle.read()
 
 
 def _load_sparse(repository: Repository, directory: Path, index: Path, tree: Oid, checked_out: Path) -> None:
