@@ -119,6 +119,7 @@ def test_every_command_prints_what_its_schema_says(
     git("push", "--quiet", "origin", "main")
     checked("pr", "--tool", "none")
     checked("reject", "--reason", "the name is wrong")
+    checked("drop", "--yes", session)
     expected = {name: {c.split(" --")[0] for c in commands} for name, (_, commands, _) in SHAPES.items()}
     # these need a cut-off session, comments, a background process or a skill, and are tried where those are made
     elsewhere = {"resume", "revise", "skill run", "skill show"}
