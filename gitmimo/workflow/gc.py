@@ -1,6 +1,7 @@
 """What dead and old sessions left, and removing it: only what is recorded as ours."""
 
 import contextlib
+import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -9,7 +10,7 @@ from pathlib import Path
 from gitmimo import refnames
 from gitmimo.errors import JournalError, MimoError, UsageError
 from gitmimo.files import remove_tree
-from gitmimo.git import refs, undo_log
+from gitmimo.git import merge, refs, undo_log
 from gitmimo.git.agent_repo import COMPLETE, stores_directory
 from gitmimo.git.keep_objects import keep_objects, restore_kept_objects
 from gitmimo.git.repository import Repository
@@ -26,6 +27,7 @@ from gitmimo.workflow.session_branches import RESULTS, result_branches, step_bra
 from gitmimo.workflow.steps import has_object
 
 DEFAULT_EXPIRY = "90.days"
+_DREAM = re.compile(r"/dream-[0-9a-v]{10}\Z")
 _BIRTH = timedelta(hours=1)  # a directory without a journal may be a session's that begins just now
 
 
@@ -76,6 +78,7 @@ def find_garbage(repository: Repository, *, expiry: datetime, root: str = "") ->
             yield Garbage(kind="journal", name=str(session), reason=reason, size=_size(journal),
                           remove=lambda place=journal: remove_tree(place, ignore_errors=True))  # type: ignore[misc]  # fmt: skip
     yield from _branches_of_finished(repository, [s for s in list_session_ids(repository) if s not in {*running, *old}])
+    yield from _merged_dreams(repository)
     for place in list_stillborn(repository):
         if _made(place) <= min(expiry, datetime.now(UTC) - _BIRTH) and _is_dead(repository, SessionId(place.name)):
             yield Garbage(kind="journal", name=place.name, reason="killed before it wrote anything", size=_size(place),
@@ -198,6 +201,18 @@ def _branches_of_finished(repository: Repository, sessions: list[SessionId]) -> 
             merged = result_branches(repository, result, target) if target else ()
             for move in (*step_branches(repository, result), *merged):
                 yield _ref(repository, move.ref, "its session is over; private refs keep it", kind="branch")
+
+
+def _merged_dreams(repository: Repository) -> Iterator[Garbage]:
+    """Branches of dreams that the checked-out branch holds whole."""
+    in_use = refs.checked_out_branches(repository)
+    branch = repository.head_branch()
+    head = refs.read_ref(repository, refnames.branch_ref(branch)) if branch else None
+    if head is None:
+        return
+    for name, tip in refs.list_refs(repository, "refs/heads/").items():
+        if _DREAM.search(name) and name not in in_use and merge.is_ancestor(repository, older=tip, newer=head):
+            yield _ref(repository, name, "it is merged", kind="branch")
 
 
 def _is_steps(repository: Repository, base: Oid | None, tip: Oid) -> bool:
