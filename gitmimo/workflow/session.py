@@ -1,44 +1,38 @@
 """One session, from its task to its result branch: rounds of candidates until the evidence settles which one wins."""
 
 import contextlib
-import os
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from gitmimo import refnames
 from gitmimo.agent.interface import Feedback
-from gitmimo.agent.planning import approaches_for
 from gitmimo.behaviour import BehaviourReport
-from gitmimo.codec import to_json
 from gitmimo.errors import CheckError, MimoError
 from gitmimo.evaluator.verdict import decide
 from gitmimo.evidence import CandidateFacts, CriticOpinion, Evidence, Verdict
-from gitmimo.git import refs
 from gitmimo.git.keep_objects import keep_objects
 from gitmimo.git.repository import Repository
 from gitmimo.journal import Journal
 from gitmimo.locks import hold_lock
-from gitmimo.processes import process_name
-from gitmimo.records import SessionId, StopReason, new_session_id, utc_now
+from gitmimo.records import SessionId, StopReason, new_session_id
 from gitmimo.results import CandidateResult, SessionResult, SessionStatus
 from gitmimo.workflow import feedback, land
 from gitmimo.workflow.agents import Workers
+from gitmimo.workflow.approaches import built_in_approaches, plan_approaches
 from gitmimo.workflow.candidates import refusal
-from gitmimo.workflow.cleaning import clear_session
 from gitmimo.workflow.evaluate import SessionEvaluator
 from gitmimo.workflow.executor import Executor
 from gitmimo.workflow.history import LOCK_NAME, STOP_NAME, sessions_directory
 from gitmimo.workflow.models import ModelPool
+from gitmimo.workflow.opening import kept_results, open_session, worked_before
 from gitmimo.workflow.operations import OperationRun, ScriptFirst
 from gitmimo.workflow.places import session_directory
 from gitmimo.workflow.plan import Brief, Plan, next_round
 from gitmimo.workflow.progress import Interrupt, Observer, Progress
-from gitmimo.workflow.project_view import project_view
 from gitmimo.workflow.reviewer import Reviewer
-from gitmimo.workflow.status import close, how_to_go_on, is_over, say_tests, status_after, with_winner, without_winner
+from gitmimo.workflow.status import close, how_to_go_on, say_tests, status_after, with_winner, without_winner
 from gitmimo.workflow.workspace import Place
 
 
@@ -75,7 +69,8 @@ class SessionRunner:
             contextlib.closing(Journal(directory / "journal.jsonl")) as self._journal,
             keep_objects(self.repository),
         ):
-            opening = self._open()
+            opening = open_session(self.repository, self.plan, self.session, self._journal)
+            self._results = kept_results(self.plan)
             try:
                 result = self._run(opening)
             except MimoError as exc:
@@ -159,7 +154,7 @@ class SessionRunner:
 
     def _run_round(self, numbers: Sequence[int], told: tuple[Feedback, ...]) -> None:
         """Let these candidates work at the same time, where they don't only wait for each other."""
-        approaches = self._approaches(told, plans=len(numbers) > 1)
+        approaches = self._approaches(told) if len(numbers) > 1 else built_in_approaches(self.plan)
         if len(numbers) == 1 or self.models.takes_turns:
             for number in numbers:
                 if not self.interrupt.is_set():
@@ -175,7 +170,7 @@ class SessionRunner:
         kept = self._results.get(number)
         if kept is not None:
             return kept
-        worked = self._worked_before(number)
+        worked = worked_before(self.plan, number)
         brief = Brief(approach=approach, feedback=told, goes_on=self.plan.past is not None)
         result = self._judge(worked or self._work(number, brief))
         said = feedback.of_gates(result)
@@ -222,7 +217,7 @@ class SessionRunner:
             number=number,
             base=self.plan.base,
             branch=refnames.branch_ref(refnames.candidate_branch(self.session, number, prefix=self.plan.branch_prefix)),
-            directory=self._directory,
+            directory=session_directory(self.repository, self.session, root=self.plan.worktree_root),
         )
         return self.executor.run_candidate(
             self.plan,
@@ -291,28 +286,16 @@ class SessionRunner:
             base_output=self.evaluator.baseline.report.output if self.evaluator.baseline.failed_ids else "",
         )
 
-    def _approaches(self, told: Sequence[Feedback], *, plans: bool) -> tuple[str, ...]:
-        """One for each candidate: planned once by a model where several start together, else the built-in ones."""
-        builtin = approaches_for(self.plan.candidates, self.plan.strategy)
-        before = self.plan.past.approaches if self.plan.past else ()
-        if len(before) >= len(builtin):
-            return before
-        if not plans or not self.plan.plans_approaches or self.models.takes_turns or self.plan.fan_out_at_once:
-            return builtin
-        self.observe(Progress(number=0, phase="plan", text=f"planning {len(builtin)} approaches"))
-        model = self.models.metered(0, "plan")
-        planned = approaches_for(
-            len(builtin), self.plan.strategy, task=self.plan.task, model=model, project=self._project_view(told)
+    def _approaches(self, told: Sequence[Feedback]) -> tuple[str, ...]:
+        return plan_approaches(
+            self.repository,
+            self.plan,
+            self.models,
+            self.evaluator,
+            told,
+            journal=self._journal,
+            observe=self.observe,
         )
-        self._journal.done("approaches", approaches=planned)
-        return planned
-
-    def _project_view(self, told: Sequence[Feedback]) -> str:
-        """What a planner is shown: the base's suite only where it was measured already."""
-        suite = self.evaluator.base_suite
-        failing = suite.result().failed if suite.done() else ()
-        earlier = "\n\n".join(each.text for each in told)
-        return project_view(self.repository, self.plan.base, self.plan.task.text, failing=failing, earlier=earlier)
 
     def _measure_base(self) -> None:
         self.observe(Progress(number=0, phase="base", text="running the tests of the base commit"))
@@ -323,11 +306,6 @@ class SessionRunner:
             raise
         self._journal.done("base", text=text)
         self.observe(Progress(number=0, phase="base", tests=text))
-
-    def _worked_before(self, number: int) -> CandidateResult | None:
-        """A candidate that had ended, but was not judged yet, when the session was cut off."""
-        found = self.plan.past.results.get(number) if self.plan.past else None
-        return found if found is not None and is_over(found, max_steps=self.plan.max_steps) else None
 
     def _publish(self, result: SessionResult) -> SessionResult:
         """Put the winner on the result branch; doing it again changes nothing."""
@@ -346,39 +324,6 @@ class SessionRunner:
         result = replace(result, result_branch=branch, result_commit=tip, seconds=time.monotonic() - self._started)
         self._journal.done("landed", result=result)
         return result
-
-    def _open(self) -> SessionResult:
-        """Write the first line of the journal, or the line that it goes on, and keep the base."""
-        past = self.plan.past
-        opening = SessionResult(
-            session=self.session,
-            status=SessionStatus.RUNNING,
-            task=self.plan.task.text,
-            base=self.plan.base,
-            target_branch=self.plan.target_branch,
-            started=utc_now(),
-        )
-        process = {"process": os.getpid(), "process_start": process_name(os.getpid())}
-        if past is None:
-            told = to_json(opening)
-            facts = {name: told[name] for name in ("task", "base", "target_branch", "started")}
-            self._journal.intend("session", **facts, **process, settings=self.plan.settings)
-        else:
-            self._journal.intend("resumed", **process)
-            clear_session(self.repository, self.session, self._directory)
-            self._results = {
-                n: r
-                for n, r in past.results.items()
-                if r.evidence is not None and is_over(r, max_steps=self.plan.max_steps)
-            }
-        kept = refnames.base_ref(self.session)
-        if refs.read_ref(self.repository, kept) is None:
-            refs.update_ref(self.repository, kept, self.plan.base, expected=None, reason="mimo: session base")
-        return opening
-
-    @property
-    def _directory(self) -> Path:
-        return session_directory(self.repository, self.session, root=self.plan.worktree_root)
 
     def _cut_off(self, opening: SessionResult, exc: MimoError) -> SessionResult:
         """How the session stands when a phase failed: asked to stop, or for good."""

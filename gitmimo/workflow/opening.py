@@ -1,0 +1,52 @@
+"""How a session begins, or goes on: the first lines of its journal, its base kept, what it had reached before."""
+
+import os
+
+from gitmimo import refnames
+from gitmimo.codec import to_json
+from gitmimo.git import refs
+from gitmimo.git.repository import Repository
+from gitmimo.journal import Journal
+from gitmimo.processes import process_name
+from gitmimo.records import SessionId, utc_now
+from gitmimo.results import CandidateResult, SessionResult, SessionStatus
+from gitmimo.workflow.cleaning import clear_session
+from gitmimo.workflow.places import session_directory
+from gitmimo.workflow.plan import Plan
+from gitmimo.workflow.status import is_over
+
+
+def open_session(repository: Repository, plan: Plan, session: SessionId, journal: Journal) -> SessionResult:
+    """Write the first line of the journal, or the line that it goes on, and keep the base."""
+    opening = SessionResult(
+        session=session,
+        status=SessionStatus.RUNNING,
+        task=plan.task.text,
+        base=plan.base,
+        target_branch=plan.target_branch,
+        started=utc_now(),
+    )
+    process = {"process": os.getpid(), "process_start": process_name(os.getpid())}
+    if plan.past is None:
+        told = to_json(opening)
+        facts = {name: told[name] for name in ("task", "base", "target_branch", "started")}
+        journal.intend("session", **facts, **process, settings=plan.settings)
+    else:
+        journal.intend("resumed", **process)
+        clear_session(repository, session, session_directory(repository, session, root=plan.worktree_root))
+    kept = refnames.base_ref(session)
+    if refs.read_ref(repository, kept) is None:
+        refs.update_ref(repository, kept, plan.base, expected=None, reason="mimo: session base")
+    return opening
+
+
+def kept_results(plan: Plan) -> dict[int, CandidateResult]:
+    """The candidates that were done and judged before the session was cut off."""
+    past = plan.past.results if plan.past else {}
+    return {n: r for n, r in past.items() if r.evidence is not None and is_over(r, max_steps=plan.max_steps)}
+
+
+def worked_before(plan: Plan, number: int) -> CandidateResult | None:
+    """A candidate that had ended, but was not judged yet, when the session was cut off."""
+    found = plan.past.results.get(number) if plan.past else None
+    return found if found is not None and is_over(found, max_steps=plan.max_steps) else None
