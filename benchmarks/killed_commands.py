@@ -107,6 +107,7 @@ def make_template(scene: Scene) -> None:
         git("config", name, value)
     git.commit(PROJECT, "calc: sums")
     if scene.command == "dream":
+        git.commit({"routes.py": "\n", "api.md": "\n"}, "begin")
         for name in ("users", "orders"):  # a chore that came back
             git.commit({f"app/{name}.py": f"# {name}\n", "routes.py": f"{name}\n", "api.md": f"{name}\n"}, name)
     git.write({"calc.py": (git.path / "calc.py").read_text() + "# mine\n"})

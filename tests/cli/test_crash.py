@@ -144,7 +144,7 @@ def test_a_session_killed_after_a_line_of_its_journal_is_resumed_to_the_same_tre
         ("start", "kill", (91, 704)),
         ("start", "enospc", (91,)),
         ("start", "eio", (121,)),
-        ("dream", "kill", (165,)),
+        ("dream", "kill", (30,)),
     ],
 )
 def test_a_command_that_dies_or_fails_at_a_call_goes_on_as_if_it_had_not(
