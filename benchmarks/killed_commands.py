@@ -27,7 +27,8 @@ from tests.scripted_server import Answer, Request, ScriptedServer
 
 ROOT = Path(__file__).parent.parent
 TASK = "add returns the difference instead of the sum; mend it"
-TESTS = ("--test", "python3 -c 'from calc import add; assert add(2, 3) == 5'")  # quick: much runs under strace
+# quick: much runs under strace; one call settles nothing, and that is not what is tried here
+TESTS = ("--test", "python3 -c 'from calc import add; assert add(2, 3) == 5'", "--trust-tests")
 FACT = "money is kept in whole cents"
 FAULTS = {"kill": 0, "enospc": errno.ENOSPC, "eio": errno.EIO}
 CODES = (0, 1, 2, 3, 128)
