@@ -4,13 +4,13 @@ import contextlib
 import marshal
 import os
 import secrets
-import shutil
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from gitmimo.errors import CheckError
+from gitmimo.files import remove_tree
 from gitmimo.processes import kill_marked
 from gitmimo.records import CommandResult
 from gitmimo.sandbox.base import (
@@ -171,7 +171,7 @@ def _private_temp(spec: CommandSpec) -> Iterator[Path]:
     try:
         yield path
     finally:
-        shutil.rmtree(path, ignore_errors=True)
+        remove_tree(path, ignore_errors=True)
 
 
 @contextlib.contextmanager

@@ -85,7 +85,7 @@ def judge_of(git: GitBuilder, make_bench: Callable[..., Bench]) -> Callable[[Map
                 pytest.skip(f"{program} is not installed")
         accept = tuple(word.replace("python3", sys.executable) for word in base.get("accept", ()))
         bench = make_bench(base["files"], tests=command_of(base), accept=accept)
-        return measured(git, replace(bench, limits=Limits(timeout_s=20)))
+        return measured(git, replace(bench, limits=Limits(timeout_s=60)))
 
     return make
 
