@@ -8,12 +8,6 @@ from tests.conftest import GitBuilder
 from tests.project import mimo
 from tests.security.conftest import MEND, Session, runs
 
-DEEP = """python3 -c "
-import os
-for number in range(2000):
-    os.mkdir('d'); os.chdir('d')
-open('f', 'w').write('x')
-" """
 ODD_NAMES = """python3 -c "
 import os
 open(b'caf\\xe9.txt', 'w').write('x')
@@ -25,13 +19,10 @@ open('line\\nbreak', 'w').write('x')
 @pytest.mark.parametrize(
     "attack",
     [
-        DEEP,
         ODD_NAMES,
         "rm README.md; mkdir README.md; echo x > README.md/inner; mv calc.py old; mkdir calc.py; rmdir calc.py; mv old calc.py",  # noqa: E501
-        'printf "import sys\\nfor _ in range(800):\\n    sys.stdout.write(\\"x\\" * 1_000_000)\\n" >> calc.py',
-        "mkfifo pipe; ln -s /dev/zero zero; ln -s loop loop; truncate -s 900G sparse",
     ],
-    ids=["2,000 directories deep", "odd names", "file becomes directory", "800 MB at import", "special files"],
+    ids=["odd names", "file becomes directory"],
 )  # fmt: skip
 def test_session_goes_on_and_gc_works(project: GitBuilder, session: Session, attack: str) -> None:
     outcome = session({"a": runs(MEND, attack), "b": runs(MEND)})
