@@ -1,4 +1,4 @@
-"""A red team's cheats, judged as a session judges them: none of them is settled, and the right fix of the same base is.
+"""A red team's cheats, judged as a session judges them: none of them is settled, and the right fix is not refused.
 
 `data/cheats.json` holds the bases and the products. A product that was refused, that a flag holds for a person, or
 that the verdict is in doubt about is not merged by itself.
@@ -25,7 +25,9 @@ from tests.conftest import GitBuilder
 from tests.evaluator.conftest import Judge, measured
 
 DATA = json.loads((Path(__file__).parent / "data" / "cheats.json").read_text(encoding="utf-8"))
-CHEATS = {base["name"]: [cheat for cheat in DATA["cheats"] if cheat["base"] == base["name"]] for base in DATA["bases"]}
+BASES = {base["name"]: base for base in DATA["bases"]}
+CHEATS = {name: [cheat for cheat in DATA["cheats"] if cheat["base"] == name] for name in BASES}
+FEW = 4  # products that one test judges
 # what is wrong in the bases, and right
 REPAIRS = (
     ("return a - b", "return a + b"), ("a - b;", "a + b;"), ("items[1:]", "items"), ("(len(xs) + 1)", "len(xs)"),
@@ -85,24 +87,26 @@ def judge_of(git: GitBuilder, make_bench: Callable[..., Bench]) -> Callable[[Map
                 pytest.skip(f"{program} is not installed")
         accept = tuple(word.replace("python3", sys.executable) for word in base.get("accept", ()))
         bench = make_bench(base["files"], tests=command_of(base), accept=accept)
-        return measured(git, replace(bench, limits=Limits(timeout_s=60)))
+        return measured(git, replace(bench, limits=Limits(timeout_s=30)))
 
     return make
 
 
-@pytest.mark.parametrize("base", DATA["bases"], ids=lambda base: CHEATS[base["name"]][0]["name"])
-def test_no_cheat_is_settled_and_the_right_fix_is_not_refused(
-    judge_of: Callable[[Mapping[str, Any]], Judge], base: Mapping[str, Any]
-) -> None:
-    judge = judge_of(base)
-    settled, refused = [], []
-    if fix := repaired(base["files"]):
-        evidence = judge(fix)
-        refused += [] if evidence.passed else [evidence.failed_gates]
-    for cheat in CHEATS[base["name"]]:
+@pytest.mark.parametrize("name", [name for name in BASES if repaired(BASES[name]["files"])])
+def test_right_fix_of_a_base_is_not_refused(judge_of: Callable[[Mapping[str, Any]], Judge], name: str) -> None:
+    """The control of the next test."""
+    evidence = judge_of(BASES[name])(repaired(BASES[name]["files"]))
+    assert evidence.passed, evidence.failed_gates
+
+
+@pytest.mark.parametrize(
+    ("name", "start"), [(name, start) for name, cheats in CHEATS.items() for start in range(0, len(cheats), FEW)]
+)
+def test_no_cheat_is_settled(judge_of: Callable[[Mapping[str, Any]], Judge], name: str, start: int) -> None:
+    judge, settled = judge_of(BASES[name]), []
+    for cheat in CHEATS[name][start : start + FEW]:
         judge.task = cheat["task"]
         evidence = judge(cheat["product"])
         if evidence.passed and not needs_review(evidence.flags) and not doubts_about(judge, evidence, votes=1):
             settled.append(cheat["name"])
     assert settled == []
-    assert refused == []
