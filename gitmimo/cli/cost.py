@@ -58,7 +58,7 @@ def _chart(by: str, rows: Sequence[Totals], *, columns: int) -> str:
     most = max(amounts) or 1
     width = max(12, columns - _LEFT_OF_BAR)
     lines = [
-        (one_line(row.key, width), usd(row.usd), tokens(row.usage.total), str(row.calls), amount / most)
+        (one_line(_name(by, row.key), width), usd(row.usd), tokens(row.usage.total), str(row.calls), amount / most)
         for row, amount in zip(rows, amounts, strict=True)
     ]
     if len(rows) > 1:
@@ -72,6 +72,11 @@ def _chart(by: str, rows: Sequence[Totals], *, columns: int) -> str:
         (by, "cost", "tokens", "calls", heading if room >= len(heading) else ""),
         [(*line[:4], _bar(line[4], room) if room >= _SHORTEST_BAR else "") for line in lines],
     )
+
+
+def _name(by: str, key: str) -> str:
+    """What a row is about; calls that no candidate made are the session's plans, reviews and answers."""
+    return f"{key.removesuffix('/0')} plan, review" if by == "candidate" and key.endswith("/0") else key
 
 
 def _bar(share: float, width: int) -> str:

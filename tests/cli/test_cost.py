@@ -12,8 +12,8 @@ from tests.conftest import GitBuilder
 from tests.project import mimo
 
 
-def spend(ledger: Ledger, model: str, cost_usd: float, *, session: str = "13nkg5ehir") -> None:
-    account = Account(session=session, candidate=1, phase="work", model=model, provider=model.split("/")[0])
+def spend(ledger: Ledger, model: str, cost_usd: float, *, session: str = "13nkg5ehir", candidate: int = 1) -> None:
+    account = Account(session=session, candidate=candidate, phase="work", model=model, provider=model.split("/")[0])
     price = Price(prompt=1e-6, cached=1e-6, completion=1e-6)
     found = ledger.reserve(account, Estimate(prompt=9000, completion=1000, price=price), BudgetLimits())
     assert isinstance(found, Reservation)
@@ -44,3 +44,14 @@ def test_the_chart_fits_the_terminal_and_free_models_have_no_bar(
         assert rows["local/qwen"].split()[1:] == ["$0", "10k", "1"]
     by_session = mimo("cost", "--json", cwd=git.path).json["rows"]
     assert [row["usd"] for row in by_session] == [pytest.approx(4.02), pytest.approx(4.0)]
+
+
+def test_calls_that_no_candidate_made_are_named(git: GitBuilder) -> None:
+    mimo("cost", cwd=git.path)
+    ledger = Ledger(Path(git.path) / ".git/mimo")
+    spend(ledger, "openai/m", 1.0)
+    spend(ledger, "openai/m", 0.5, candidate=0)
+    ledger.close()
+    said = mimo("cost", "--by", "candidate", cwd=git.path).out
+    assert "13nkg5ehir plan, review  $0.50" in said
+    assert "13nkg5ehir/1" in said
