@@ -1,16 +1,18 @@
 """Pools of small edits that pass the visible tests of the bug repositories, each judged by their hidden tests."""
 
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.bugs.direct import PlainWorkspace
-from benchmarks.bugs.tasks import TEST_COMMAND, Bug, judge, load_bugs, set_up
+from benchmarks.bugs.tasks import Bug, judge, load_bugs, set_up
 from benchmarks.selection.pools import Answer, Pool
 from gitmimo.agent.patch.mutation_search import search_edits
 from gitmimo.agent.patch.spans import apply
 from gitmimo.agent.patch.spectrum import trace_tests
 
+_COMMAND = f"{sys.executable} -m pytest -q -p no:cacheprovider"
 _MOST_ANSWERS = 12
 _SECONDS = 60.0
 
@@ -27,11 +29,11 @@ def small_edits() -> Iterator[Pool]:
 def _pool(bug: Bug, scratch: Path) -> Pool | None:
     root = set_up(bug, scratch / "repository")
     workspace = PlainWorkspace(root)
-    spectrum = trace_tests(workspace, TEST_COMMAND)
+    spectrum = trace_tests(workspace, _COMMAND)
     if spectrum is None:
         return None
     answers = []
-    for edit in search_edits(workspace, TEST_COMMAND, spectrum, seconds=_SECONDS).passing[:_MOST_ANSWERS]:
+    for edit in search_edits(workspace, _COMMAND, spectrum, seconds=_SECONDS).passing[:_MOST_ANSWERS]:
         before = (root / edit.path).read_text(encoding="utf-8")
         text = apply(before, edit)
         (root / edit.path).write_text(text, encoding="utf-8")
