@@ -15,7 +15,7 @@ from gitmimo.git.worktree import Worktree, list_worktrees, remove_worktree, swee
 from gitmimo.records import Oid, SessionId
 
 UNFINISHED = "refs/mimo/unfinished/"
-_OURS = re.compile(r"(\d+(\.git|\.home|\.tmp|\.index(\.lock)?)?|bench|dream|replay-\w{8})\Z")
+_OURS = re.compile(r"(\d+(\.git|\.home|\.tmp|\.index(\.(lock|state|rules))?)?|bench|dream|replay-\w{8})\Z")
 _DEATH_S = 5.0  # children of a killed session die with it, though not at once
 
 
