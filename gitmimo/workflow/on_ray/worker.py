@@ -198,7 +198,7 @@ class _Home:
                     hidden=(repository.common_dir, state_home()),
                     readable=(
                         base_objects(repository, order.base),
-                        *(place for place in map(Path, order.readable) if place.exists()),
+                        *(path for path in map(Path, order.readable) if path.exists()),
                     ),
                 )
                 yield repository, sandbox, interrupt
