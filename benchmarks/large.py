@@ -22,9 +22,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from gitmimo import mimo_dir, refnames
-from gitmimo.evaluator.bench import Bench, fresh_tree, layout_of
 from gitmimo.evaluator.command import ReportFormat, TestCommand, TestKind
 from gitmimo.evaluator.product import inspect_product
+from gitmimo.evaluator.testbed import TestBed, fresh_tree, layout_of
 from gitmimo.evaluator.tested_tree import build_tested_tree
 from gitmimo.git import refs
 from gitmimo.git.repository import Repository
@@ -188,7 +188,7 @@ def _step(number: int) -> Step:
 
 def _measure_judging(table: Table, repository: Repository, spot: Place, scratch: Path, base: Oid, rounds: int) -> None:
     """What the evaluator does for a product besides running the tests."""
-    bench = Bench(
+    testbed = TestBed(
         repository=repository,
         sandbox=open_sandbox("none"),
         base=base,
@@ -201,7 +201,7 @@ def _measure_judging(table: Table, repository: Repository, spot: Place, scratch:
     found = inspect_product(repository, base_tree, product)
 
     def write_fresh() -> None:
-        with fresh_tree(bench, product):
+        with fresh_tree(testbed, product):
             fresh.append(time.perf_counter() - began)
 
     fresh: list[float] = []
@@ -221,10 +221,10 @@ def _measure_judging(table: Table, repository: Repository, spot: Place, scratch:
     )
     table.row(
         "protected paths put back",
-        statistics.median(took(lambda: build_tested_tree(bench, product, found.diff)) for _ in range(rounds)),
+        statistics.median(took(lambda: build_tested_tree(testbed, product, found.diff)) for _ in range(rounds)),
     )
     table.row(
-        "layout of the packages", statistics.median(took(lambda: layout_of(bench, product)) for _ in range(rounds))
+        "layout of the packages", statistics.median(took(lambda: layout_of(testbed, product)) for _ in range(rounds))
     )
 
 

@@ -12,8 +12,8 @@ from gitmimo.behaviour import BehaviourReport
 from gitmimo.codec import from_json, to_json
 from gitmimo.evaluator.baseline import measure_base
 from gitmimo.evaluator.behaviour.compare import compare_behaviour
-from gitmimo.evaluator.bench import Bench
 from gitmimo.evaluator.command import ReportFormat, TestCommand, TestKind
+from gitmimo.evaluator.testbed import TestBed
 from gitmimo.git.diff import diff_facts
 from gitmimo.git.repository import Repository
 from gitmimo.git.trees import write_files
@@ -64,7 +64,7 @@ def compare_pool(pool: Pool, scratch: Path, *, sandbox: str = "none") -> Compare
         report=ReportFormat.PYTEST,
         interpreter=Path(sys.executable),
     )
-    bench = Bench(
+    testbed = TestBed(
         repository=repository,
         sandbox=open_sandbox(sandbox, environ=os.environ),
         base=base,
@@ -78,8 +78,8 @@ def compare_pool(pool: Pool, scratch: Path, *, sandbox: str = "none") -> Compare
 
     trees = [tree_of(answer.files) for answer in pool.answers]
     failed = [tree_of(files) for files in pool.failed]
-    baseline = measure_base(bench, runs=1)
-    report = compare_behaviour(bench, baseline, trees, failed=failed, fixed_tests=baseline.failed_ids)
+    baseline = measure_base(testbed, runs=1)
+    report = compare_behaviour(testbed, baseline, trees, failed=failed, fixed_tests=baseline.failed_ids)
     return ComparedPool(
         trees=tuple(trees),
         changed_lines=tuple(

@@ -207,7 +207,7 @@ def _measure(
     task = _task_of(repository, base, commit)
     prepared = open_evaluator(repository, config, base, new_session_id(), task_text=task, cancelled=cancelled)
     with tempfile.TemporaryDirectory(prefix="mimo-ci-") as nowhere:
-        judge = SessionEvaluator(prepared.bench, EvidenceStore(Path(nowhere)), task, cancelled=cancelled)
+        judge = SessionEvaluator(prepared.testbed, EvidenceStore(Path(nowhere)), task, cancelled=cancelled)
         try:
             observe(f"running the tests of base {base[:12]} twice")
             observe(f"base: {judge.measure_base()}")

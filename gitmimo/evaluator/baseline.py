@@ -11,11 +11,11 @@ from pathlib import Path
 
 from gitmimo.codec import dump_json, from_json
 from gitmimo.errors import CheckError
-from gitmimo.evaluator.bench import Bench, SuiteRun, fresh_tree, layout_of, run_suite
 from gitmimo.evaluator.command import ReportFormat, TestCommand, TestKind
 from gitmimo.evaluator.interpreter import describe_interpreter
 from gitmimo.evaluator.layout import Layout
 from gitmimo.evaluator.reports import Watched
+from gitmimo.evaluator.testbed import SuiteRun, TestBed, fresh_tree, layout_of, run_suite
 from gitmimo.evidence import TestOutcome, TestReport
 from gitmimo.files import write_file
 from gitmimo.records import Oid
@@ -54,9 +54,9 @@ class Baseline:
         bad = (TestOutcome.FAILED, TestOutcome.ERROR)
         return frozenset(name for name, outcome in self.cases.items() if outcome in bad)
 
-    def hang_after_s(self, bench: Bench) -> float:
+    def hang_after_s(self, testbed: TestBed) -> float:
         """After how many seconds a test of a product hangs: not before all of base's tests had ended."""
-        return max(bench.hang_after_s, 1.5 * self.report.seconds)
+        return max(testbed.hang_after_s, 1.5 * self.report.seconds)
 
     @property
     def is_green(self) -> bool:
@@ -73,7 +73,7 @@ class Earlier:
 
 
 def measure_base(
-    bench: Bench, *, runs: int = 2, earlier: Earlier | None = None, cancelled: Callable[[], bool] | None = None
+    testbed: TestBed, *, runs: int = 2, earlier: Earlier | None = None, cancelled: Callable[[], bool] | None = None
 ) -> Baseline:
     """Run setup and tests on base, each time in a fresh tree; two runs at once where they can't meet.
 
@@ -86,15 +86,15 @@ def measure_base(
 
     CheckError when setup fails, when the tests don't end, can't run at all, or test another copy of the code.
     """
-    tree = bench.repository.tree_of(bench.base)
-    layout = layout_of(bench, tree)
-    tests, notes = bench.tests, []
+    tree = testbed.repository.tree_of(testbed.base)
+    layout = layout_of(testbed, tree)
+    tests, notes = testbed.tests, []
 
     def run_once(number: int) -> SuiteRun:
         # a test that is only slow passes when it is given more time, and is set aside as flaky
-        return _run_base(bench, tree, layout, bench.hang_after_s * (1 if number == 0 else _PATIENCE), cancelled)
+        return _run_base(testbed, tree, layout, testbed.hang_after_s * (1 if number == 0 else _PATIENCE), cancelled)
 
-    if earlier is None and bench.may_run_together:
+    if earlier is None and testbed.may_run_together:
         with ThreadPoolExecutor(max_workers=runs, thread_name_prefix="base-run") as pool:
             done = [started.result() for started in [pool.submit(run_once, n) for n in range(runs)]]
     else:
@@ -117,7 +117,7 @@ def measure_base(
         layout=layout,
         cases=cases,
         flaky_ids=flaky,
-        fingerprint=_fingerprint(bench, tests, cases, done[0].report.exit_code),
+        fingerprint=_fingerprint(testbed, tests, cases, done[0].report.exit_code),
         seconds=sum(run.report.seconds for run in done),
         notes=tuple(notes),
         watched=_all_watched([run.watched for run in done]),
@@ -133,11 +133,11 @@ def _all_watched(runs: list[Watched]) -> Watched:
 
 
 def _run_base(
-    bench: Bench, tree: Oid, layout: Layout, hang_after_s: float, cancelled: Callable[[], bool] | None
+    testbed: TestBed, tree: Oid, layout: Layout, hang_after_s: float, cancelled: Callable[[], bool] | None
 ) -> SuiteRun:
     """Setup and tests in a fresh tree of base; CheckError for what makes a measurement impossible."""
-    with fresh_tree(bench, tree) as fresh:
-        for command in bench.setup:
+    with fresh_tree(testbed, tree) as fresh:
+        for command in testbed.setup:
             result = fresh.run(command, cancelled=cancelled)
             if result.exit_code:
                 raise CheckError(
@@ -146,16 +146,16 @@ def _run_base(
                     hint="give a command that works offline, or allow the network: "
                     "`git mimo config set sandbox.network true`",
                 )
-        run = run_suite(fresh, layout, command=bench.tests, hang_after_s=hang_after_s, cancelled=cancelled)
-    _check_run(bench, run, bench.tests)
+        run = run_suite(fresh, layout, command=testbed.tests, hang_after_s=hang_after_s, cancelled=cancelled)
+    _check_run(testbed, run, testbed.tests)
     return run
 
 
-def _check_run(bench: Bench, run: SuiteRun, tests: TestCommand) -> None:
+def _check_run(testbed: TestBed, run: SuiteRun, tests: TestCommand) -> None:
     report = run.report
     if report.timed_out:
         raise CheckError(
-            f"the base's own tests did not end within {bench.limits.timeout_s:g} s: `{tests.shown}`",
+            f"the base's own tests did not end within {testbed.limits.timeout_s:g} s: `{tests.shown}`",
             hint="give more time: `git mimo config set testTimeout SECONDS`, or a quicker command: `--test`",
         )
     if run.killed_by:
@@ -203,21 +203,21 @@ def _plain(outcome: TestOutcome | None) -> TestOutcome | None:
     return TestOutcome.FAILED if outcome is TestOutcome.ERROR else outcome
 
 
-def _fingerprint(bench: Bench, tests: TestCommand, cases: Mapping[str, TestOutcome], exit_code: int) -> str:
+def _fingerprint(testbed: TestBed, tests: TestCommand, cases: Mapping[str, TestOutcome], exit_code: int) -> str:
     """A hash over what results depend on besides the tree and the commands.
 
     The base's own results are part of it: a repaired environment shows there, and old evidence is not used again.
     """
-    parts = conditions(bench, tests)
+    parts = conditions(testbed, tests)
     parts += [str(exit_code), *(f"{name}={outcome}" for name, outcome in sorted(cases.items()))]
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:20]
 
 
-def conditions(bench: Bench, tests: TestCommand) -> list[str]:
+def conditions(testbed: TestBed, tests: TestCommand) -> list[str]:
     """What results depend on that is known without running anything."""
-    parts = [bench.sandbox.name, platform.machine(), platform.release(), tests.report.value, repr(bench.limits)]
+    parts = [testbed.sandbox.name, platform.machine(), platform.release(), tests.report.value, repr(testbed.limits)]
     parts += [describe_interpreter(tests.interpreter)] if tests.interpreter else []
-    return [*parts, str(bench.network), *sorted(bench.protected), *sorted(bench.unprotected)]
+    return [*parts, str(testbed.network), *sorted(testbed.protected), *sorted(testbed.unprotected)]
 
 
 def _last_lines(output: str, count: int = 3) -> str:
@@ -228,9 +228,9 @@ def _last_lines(output: str, count: int = 3) -> str:
 class KeptBaseline:
     """One file that may vanish at any time; one that can't be read counts as absent."""
 
-    def __init__(self, directory: Path, bench: Bench) -> None:
-        tree = bench.repository.tree_of(bench.base)
-        parts = (_SCHEMA, tree, *bench.commands, *conditions(bench, bench.tests))
+    def __init__(self, directory: Path, testbed: TestBed) -> None:
+        tree = testbed.repository.tree_of(testbed.base)
+        parts = (_SCHEMA, tree, *testbed.commands, *conditions(testbed, testbed.tests))
         key = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:40]
         self._path = directory / f"base-{key}.json"
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from gitmimo.evaluator.baseline import Baseline
-from gitmimo.evaluator.bench import Bench, SuiteRun, fresh_tree, layout_of, run_suite
 from gitmimo.evaluator.command import TestCommand, TestKind
+from gitmimo.evaluator.testbed import SuiteRun, TestBed, fresh_tree, layout_of, run_suite
 from gitmimo.evaluator.tested_tree import TestedTree, with_own_tests
 from gitmimo.evidence import TestOutcome
 from gitmimo.git.trees import write_files
@@ -44,7 +44,7 @@ class CandidateTests:
 
 
 def run_candidate_tests(
-    bench: Bench,
+    testbed: TestBed,
     baseline: Baseline,
     tested: TestedTree,
     *,
@@ -53,10 +53,10 @@ def run_candidate_tests(
 ) -> CandidateTests:
     """Run the product with its new and changed tests, then base with the new ones; base's configuration counts."""
     own = (*tested.new_tests, *tested.changed_tests)
-    tree = with_own_tests(bench.repository, tested, own)
+    tree = with_own_tests(testbed.repository, tested, own)
     is_whole = bool(tested.changed_tests) or baseline.report.seconds < _QUICK_S
     command = baseline.tests if is_whole else only_files(baseline.tests, tested.new_tests)
-    run = run_in_fresh_tree(bench, tree, command, lines=lines, cancelled=cancelled)
+    run = run_in_fresh_tree(testbed, tree, command, lines=lines, cancelled=cancelled)
     report = run.report
     if not report.has_report:
         return CandidateTests(cases={}, problem=run.problem or f"no report, exit code {report.exit_code}")
@@ -67,8 +67,8 @@ def run_candidate_tests(
     failing_on_base: set[str] = set()
     if passed and tested.new_tests:
         on_base = run_in_fresh_tree(
-            bench,
-            with_own_tests(bench.repository, replace(tested, tree=baseline.tree), tested.new_tests),
+            testbed,
+            with_own_tests(testbed.repository, replace(tested, tree=baseline.tree), tested.new_tests),
             only_files(baseline.tests, tested.new_tests),
             cancelled=cancelled,
         )
@@ -85,7 +85,7 @@ def run_candidate_tests(
 
 
 def run_on_other(
-    bench: Bench,
+    testbed: TestBed,
     baseline: Baseline,
     tree: Oid,
     files: Mapping[str, bytes],
@@ -93,13 +93,13 @@ def run_on_other(
     cancelled: Callable[[], bool] | None = None,
 ) -> frozenset[str]:
     """The ids that pass when another candidate's test files are put into a tree that base's tests pass on."""
-    whole = write_files(bench.repository, tree, files)
-    run = run_in_fresh_tree(bench, whole, only_files(baseline.tests, tuple(files)), cancelled=cancelled)
+    whole = write_files(testbed.repository, tree, files)
+    run = run_in_fresh_tree(testbed, whole, only_files(baseline.tests, tuple(files)), cancelled=cancelled)
     return run.report.passed_ids if run.report.has_report and not run.problem else frozenset()
 
 
 def run_in_fresh_tree(
-    bench: Bench,
+    testbed: TestBed,
     tree: Oid,
     command: TestCommand,
     *,
@@ -107,10 +107,10 @@ def run_in_fresh_tree(
     cancelled: Callable[[], bool] | None = None,
 ) -> SuiteRun:
     """Setup and one run of a test command in a fresh tree."""
-    with fresh_tree(bench, tree) as fresh:
-        for setup in bench.setup:
+    with fresh_tree(testbed, tree) as fresh:
+        for setup in testbed.setup:
             fresh.run(setup, cancelled=cancelled)
-        return run_suite(fresh, layout_of(bench, tree), command=command, lines=lines, cancelled=cancelled)
+        return run_suite(fresh, layout_of(testbed, tree), command=command, lines=lines, cancelled=cancelled)
 
 
 def only_files(tests: TestCommand, paths: Iterable[str]) -> TestCommand:

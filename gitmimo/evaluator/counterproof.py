@@ -17,9 +17,9 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from gitmimo.evaluator.baseline import Baseline
-from gitmimo.evaluator.bench import Bench, fresh_tree, layout_of, run_suite
 from gitmimo.evaluator.command import ReportFormat
 from gitmimo.evaluator.spoiling import Qualname, spoil
+from gitmimo.evaluator.testbed import TestBed, fresh_tree, layout_of, run_suite
 from gitmimo.evidence import TestOutcome
 from gitmimo.git.trees import write_files
 from gitmimo.records import Oid
@@ -70,7 +70,7 @@ class Ask(Protocol):
 
 @contextlib.contextmanager
 def prepare_counterproof(
-    bench: Bench, baseline: Baseline, tree: Oid, *, cancelled: Callable[[], bool] | None = None
+    testbed: TestBed, baseline: Baseline, tree: Oid, *, cancelled: Callable[[], bool] | None = None
 ) -> Iterator[Ask]:
     """A counterproof to be asked for when the tests have passed.
 
@@ -79,10 +79,10 @@ def prepare_counterproof(
     """
 
     def make(*, passed: Iterable[str], mended: Iterable[str]) -> Counterproof:
-        return counterproof(bench, baseline, tree, passed=passed, mended=mended, cancelled=cancelled)
+        return counterproof(testbed, baseline, tree, passed=passed, mended=mended, cancelled=cancelled)
 
-    is_quick = baseline.report.seconds <= _BESIDE_S and not bench.setup
-    if not is_quick or not bench.may_run_together or len(baseline.failed_ids) > _MOST_MENDED:
+    is_quick = baseline.report.seconds <= _BESIDE_S and not testbed.setup
+    if not is_quick or not testbed.may_run_together or len(baseline.failed_ids) > _MOST_MENDED:
         yield make
         return
     unwanted = threading.Event()
@@ -90,7 +90,7 @@ def prepare_counterproof(
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="counterproof") as pool:
         begun = pool.submit(
             counterproof,
-            bench,
+            testbed,
             baseline,
             tree,
             passed=baseline.passed_ids,
@@ -111,7 +111,7 @@ def prepare_counterproof(
 
 
 def counterproof(
-    bench: Bench,
+    testbed: TestBed,
     baseline: Baseline,
     tree: Oid,
     *,
@@ -122,19 +122,19 @@ def counterproof(
     """Run mended tests, and some of the others that passed, in a fresh tree in which none of them can pass."""
     form = baseline.tests.report
     if form is ReportFormat.NODE_JUNIT:
-        return _node_counterproof(bench, baseline, tree, cancelled)
+        return _node_counterproof(testbed, baseline, tree, cancelled)
     if form not in (ReportFormat.PYTEST, ReportFormat.UNITTEST):
         return Counterproof()
     chosen = _choose(passed, mended)
-    plan = _plan(bench, tree, chosen, dotted=form is ReportFormat.UNITTEST)
+    plan = _plan(testbed, tree, chosen, dotted=form is ReportFormat.UNITTEST)
     if not plan.must_fail:
         return Counterproof()
-    with fresh_tree(bench, write_files(bench.repository, tree, plan.files)) as fresh:
-        for command in bench.setup:
+    with fresh_tree(testbed, write_files(testbed.repository, tree, plan.files)) as fresh:
+        for command in testbed.setup:
             fresh.run(command, cancelled=cancelled)
         is_quick = baseline.report.seconds < _QUICK_S
         only = frozenset[str]() if is_quick else frozenset(plan.must_fail | set(plan.twins))
-        run = run_suite(fresh, layout_of(bench, tree), only=only, cancelled=cancelled)
+        run = run_suite(fresh, layout_of(testbed, tree), only=only, cancelled=cancelled)
     outcomes = _any_passed(run.report.cases)
     forged = sorted(name for name in plan.must_fail if outcomes.get(name) is TestOutcome.PASSED)
     equal = sorted(plan.twins[name] for name in plan.twins if outcomes.get(name) is TestOutcome.PASSED)
@@ -145,18 +145,18 @@ def counterproof(
 
 
 def _node_counterproof(
-    bench: Bench, baseline: Baseline, tree: Oid, cancelled: Callable[[], bool] | None
+    testbed: TestBed, baseline: Baseline, tree: Oid, cancelled: Callable[[], bool] | None
 ) -> Counterproof:
     """Run the tests once more, with tests in each of their processes that cannot pass."""
     token = secrets.token_hex(4)
     hook = f"hook-{token}.cjs"
-    with fresh_tree(bench, tree) as fresh:
+    with fresh_tree(testbed, tree) as fresh:
         (fresh.temp / hook).write_text(_NODE_HOOK.replace("TOKEN", token), encoding="utf-8")
-        for command in bench.setup:
+        for command in testbed.setup:
             fresh.run(command, cancelled=cancelled)
         command = f'export NODE_OPTIONS="--require $TMPDIR/{hook}"; {baseline.tests.shown}'
         run = run_suite(
-            fresh, layout_of(bench, tree), command=replace(baseline.tests, command=command), cancelled=cancelled
+            fresh, layout_of(testbed, tree), command=replace(baseline.tests, command=command), cancelled=cancelled
         )
     planted = {name: outcome for name, outcome in run.report.cases.items() if token in name}
     forged = sorted(name for name, outcome in planted.items() if outcome is TestOutcome.PASSED)
@@ -172,8 +172,8 @@ def _choose(passed: Iterable[str], mended: Iterable[str]) -> list[str]:
     return wanted + random.sample(others, min(_MOST_OTHERS, len(others)))
 
 
-def _plan(bench: Bench, tree: Oid, chosen: Iterable[str], *, dotted: bool) -> _Plan:
-    paths = [entry.path for entry in bench.repository.list_paths(tree) if entry.path.endswith(".py")]
+def _plan(testbed: TestBed, tree: Oid, chosen: Iterable[str], *, dotted: bool) -> _Plan:
+    paths = [entry.path for entry in testbed.repository.list_paths(tree) if entry.path.endswith(".py")]
     by_file: dict[str, dict[Qualname, str]] = {}
     for name in chosen:
         file, qualname, plain = _dotted(name, paths) if dotted else _node(name)
@@ -182,7 +182,7 @@ def _plan(bench: Bench, tree: Oid, chosen: Iterable[str], *, dotted: bool) -> _P
     plan = _Plan()
     token = secrets.token_hex(4)
     for file, names in by_file.items():
-        source = bench.repository.read_blob(tree, file)
+        source = testbed.repository.read_blob(tree, file)
         done = spoil(source, names, token=token) if source is not None else None
         if done is None or not done.functions:
             continue

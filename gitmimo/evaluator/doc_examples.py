@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from gitmimo.evaluator.bench import Bench, fresh_tree, layout_of
 from gitmimo.evaluator.layout import Layout
 from gitmimo.evaluator.probes import doctest_probe_path
 from gitmimo.evaluator.protected import is_test_file
+from gitmimo.evaluator.testbed import TestBed, fresh_tree, layout_of
 from gitmimo.evidence import DiffFacts
 from gitmimo.git.repository import Repository
 from gitmimo.records import Oid
@@ -35,23 +35,23 @@ class ExampleFindings:
 
 
 def check_examples(
-    bench: Bench, base: Oid, product: Oid, diff: DiffFacts, *, cancelled: Callable[[], bool] | None = None
+    testbed: TestBed, base: Oid, product: Oid, diff: DiffFacts, *, cancelled: Callable[[], bool] | None = None
 ) -> ExampleFindings:
     """Run the examples of changed files, and of files that import them, on base and on the product."""
-    repository = bench.repository
+    repository = testbed.repository
     before = _texts(repository, base, _files_concerned(repository, base, diff))
     before = {name: text for name, text in before.items() if repository.find_entry(product, _path_of(name))}
     if not before:
         return ExampleFindings()
-    held = _run(bench, base, before, cancelled)
+    held = _run(testbed, base, before, cancelled)
     wanted = {name: text for name, text in before.items() if held.get(name)}
-    now = _run(bench, product, wanted, cancelled) if wanted else {}
+    now = _run(testbed, product, wanted, cancelled) if wanted else {}
     lost = sorted(name for name in wanted if not held[name] <= now.get(name, frozenset()))
     if not lost:
         return ExampleFindings()
     after = _texts(repository, product, sorted({_path_of(name) for name in lost}))
     rewritten = {name: after[name] for name in lost if name in after and after[name] != before[name]}
-    holds = _run(bench, product, rewritten, cancelled) if rewritten else {}
+    holds = _run(testbed, product, rewritten, cancelled) if rewritten else {}
     changed = tuple(name for name in lost if len(holds.get(name, ())) >= len(held[name]))
     return ExampleFindings(broken=tuple(name for name in lost if name not in changed), changed=changed)
 
@@ -121,12 +121,12 @@ def _parse(source: bytes) -> ast.Module:
 
 
 def _run(
-    bench: Bench, tree: Oid, texts: Mapping[str, str], cancelled: Callable[[], bool] | None
+    testbed: TestBed, tree: Oid, texts: Mapping[str, str], cancelled: Callable[[], bool] | None
 ) -> dict[str, frozenset[int]]:
     """The lines of each text's examples that hold on a tree; none where the run did not end well."""
-    layout = layout_of(bench, tree)
-    with fresh_tree(bench, tree) as fresh:
-        for command in bench.setup:
+    layout = layout_of(testbed, tree)
+    with fresh_tree(testbed, tree) as fresh:
+        for command in testbed.setup:
             fresh.run(command, cancelled=cancelled)
         home, out = fresh.probes / f"doc-{secrets.token_hex(5)}", fresh.probes / f"out-{secrets.token_hex(5)}"
         home.mkdir()
@@ -137,7 +137,7 @@ def _run(
         roots = [str(fresh.path / root) for root in layout.roots] or [str(fresh.path)]
         given = {"texts": listed, "roots": roots, "out": str(out / "held.json")}
         settings.write_text(json.dumps(given), encoding="utf-8")
-        python = str(bench.tests.interpreter or sys.executable)
+        python = str(testbed.tests.interpreter or sys.executable)
         fresh.run((python, str(script), str(settings)), readable=(home,), writable=(out,), cancelled=cancelled)
         try:
             held = json.loads((out / "held.json").read_text(encoding="utf-8"))

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from gitmimo.evaluator.baseline import Baseline
-from gitmimo.evaluator.bench import Bench
 from gitmimo.evaluator.gates import Evaluation
 from gitmimo.evaluator.judging_files import find_judging_files
 from gitmimo.evaluator.required_fixes import RequiredFixes
 from gitmimo.evaluator.store import EvidenceStore, evidence_key
+from gitmimo.evaluator.testbed import TestBed
 from gitmimo.evidence import Evidence
 from gitmimo.mimo_dir import without_mimo
 from gitmimo.records import Oid
@@ -19,7 +19,7 @@ _RULES = 4  # evidence kept under older rules is not used again
 
 
 def evaluate(
-    bench: Bench,
+    testbed: TestBed,
     baseline: Baseline,
     product: Oid,
     *,
@@ -33,16 +33,16 @@ def evaluate(
     Equal products are judged once, also when asked for at the same time, if there is a `store`. CheckError when
     nothing could be found out, for example because it was cancelled; a failing product is no error.
     """
-    bench = replace(bench, tests=baseline.tests, hang_after_s=baseline.hang_after_s(bench))
-    bench = replace(bench, judging=find_judging_files(bench, baseline))
+    testbed = replace(testbed, tests=baseline.tests, hang_after_s=baseline.hang_after_s(testbed))
+    testbed = replace(testbed, judging=find_judging_files(testbed, baseline))
     required = required or RequiredFixes()
-    tree = without_mimo(bench.repository, bench.repository.tree_of(product))
-    work = Evaluation(bench=bench, baseline=baseline, tree=tree, required=required, cancelled=cancelled)
+    tree = without_mimo(testbed.repository, testbed.repository.tree_of(product))
+    work = Evaluation(testbed=testbed, baseline=baseline, tree=tree, required=required, cancelled=cancelled)
     if store is None:
         return work.run()
     wish = json.dumps([_RULES, required.need.value, sorted(required.test_ids)])
     fingerprint = hashlib.sha256(f"{baseline.fingerprint}\0{wish}".encode()).hexdigest()[:20]
-    key = evidence_key(tree=tree, base=bench.base, commands=bench.commands, fingerprint=fingerprint)
+    key = evidence_key(tree=tree, base=testbed.base, commands=testbed.commands, fingerprint=fingerprint)
     with store.reserve(key, cancelled=cancelled):
         found = store.find(key, Evidence)
         if found is not None and work.writes_again(found):

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 from gitmimo.evaluator.baseline import NO_TEST_RAN, Baseline
-from gitmimo.evaluator.bench import Bench, FreshTree, SuiteRun, fresh_tree, layout_of, run_suite
 from gitmimo.evaluator.candidate_tests import CandidateTests, run_candidate_tests
 from gitmimo.evaluator.changed_lines import Lines, describe_lines, not_run, runnable_changes
 from gitmimo.evaluator.counterproof import Ask, prepare_counterproof
@@ -16,6 +15,7 @@ from gitmimo.evaluator.regressions import SuiteFindings, compare_suite
 from gitmimo.evaluator.required_fixes import COLLECTION, Need, RequiredFixes
 from gitmimo.evaluator.rerun import RERUNS, rerun_broken
 from gitmimo.evaluator.suspicion import REVIEW, suspicious_lines, suspicious_paths
+from gitmimo.evaluator.testbed import FreshTree, SuiteRun, TestBed, fresh_tree, layout_of, run_suite
 from gitmimo.evaluator.tested_tree import TestedTree, build_tested_tree, with_own_tests
 from gitmimo.evidence import DiffFacts, Evidence, Gate, Outcome, TestOutcome
 from gitmimo.git.diff import added_lines
@@ -34,7 +34,7 @@ _QUICK_S = 30.0
 class Evaluation:
     """One evaluation: what it is given, and what it has found so far."""
 
-    bench: Bench
+    testbed: TestBed
     baseline: Baseline
     tree: Oid
     required: RequiredFixes
@@ -57,7 +57,7 @@ class Evaluation:
         self._product()
         if self._is_open and self.tested is not None:
             with prepare_counterproof(
-                self.bench, self.baseline, self.tested.tree, cancelled=self.cancelled
+                self.testbed, self.baseline, self.tested.tree, cancelled=self.cancelled
             ) as counterproof:
                 self._suite_and_accept(self.tested)
                 if self._is_open:
@@ -75,9 +75,9 @@ class Evaluation:
         """Write the trees of earlier evidence anew, since nothing may have held them; False when they differ."""
         if found.gates and found.gates[0].outcome is Outcome.FAIL:
             return True
-        tested = build_tested_tree(self.bench, self.tree, found.diff)
-        result = with_own_tests(self.bench.repository, tested, found.landed_tests)
-        whole = with_own_tests(self.bench.repository, tested, (*found.landed_tests, *found.changed_tests))
+        tested = build_tested_tree(self.testbed, self.tree, found.diff)
+        result = with_own_tests(self.testbed.repository, tested, found.landed_tests)
+        whole = with_own_tests(self.testbed.repository, tested, (*found.landed_tests, *found.changed_tests))
         return (tested.tree, result) == (found.tested_tree, found.result_tree or tested.tree) and (
             not found.changed_tests or whole == found.tests_tree
         )
@@ -97,30 +97,30 @@ class Evaluation:
 
     def _product(self) -> None:
         """What the product holds, and whether anything is left of it with base's protected files."""
-        bench, base = self.bench, without_mimo(self.bench.repository, self.baseline.tree)
-        found = inspect_product(bench.repository, base, self.tree, known_secrets=bench.known_secrets)
+        testbed, base = self.testbed, without_mimo(self.testbed.repository, self.baseline.tree)
+        found = inspect_product(testbed.repository, base, self.tree, known_secrets=testbed.known_secrets)
         self.diff = found.diff
         self.flags += found.flags
         detail = "; ".join(found.problems[:5]) or _size(found.diff)
         self._record("product", self.started, not found.problems, detail)
         if found.problems:
             return
-        tested = self.tested = build_tested_tree(bench, self.tree, found.diff)
-        if not tested.test_paths and without_mimo(bench.repository, tested.tree) == base:
+        tested = self.tested = build_tested_tree(testbed, self.tree, found.diff)
+        if not tested.test_paths and without_mimo(testbed.repository, tested.tree) == base:
             names = ", ".join(f"`{escape_controls(path, newlines=False)}`" for path in tested.restored_paths[:3])
             detail = f"only protected files changed, and base's version of them counts: {names}"
             self._record("product", self.started, False, detail)
         self.flags += [*tested.flags, *suspicious_paths(found.diff)]
-        ours = (line for line in added_lines(bench.repository, base, self.tree) if line.path not in tested.test_paths)
-        is_bare = not self.baseline.report.has_report or bool(bench.accept)
+        ours = (line for line in added_lines(testbed.repository, base, self.tree) if line.path not in tested.test_paths)
+        is_bare = not self.baseline.report.has_report or bool(testbed.accept)
         self.flags += suspicious_lines(ours, only_exit_code=is_bare)
 
     def _suite_and_accept(self, tested: TestedTree) -> None:
         """Setup and base's tests in one fresh tree, the person's commands in another."""
-        bench, began = self.bench, time.monotonic()
-        with fresh_tree(bench, tested.tree) as fresh:
-            failed = self._first_failure(fresh, bench.setup)
-            if bench.setup:
+        testbed, began = self.testbed, time.monotonic()
+        with fresh_tree(testbed, tested.tree) as fresh:
+            failed = self._first_failure(fresh, testbed.setup)
+            if testbed.setup:
                 self._record("setup", began, failed is None, _said(failed) if failed else "")
             if failed is not None:
                 return
@@ -129,25 +129,25 @@ class Evaluation:
             return
         began = time.monotonic()
         problem = self.required.unmet(self._cases())
-        if not problem and bench.accept:
-            with fresh_tree(bench, tested.tree) as fresh:  # not one that the tests could write to
-                refused = self._first_failure(fresh, (*bench.setup, *bench.accept))
+        if not problem and testbed.accept:
+            with fresh_tree(testbed, tested.tree) as fresh:  # not one that the tests could write to
+                refused = self._first_failure(fresh, (*testbed.setup, *testbed.accept))
             problem = _said(refused) if refused else ""
-        if bench.accept or self.required.need is not Need.NONE:
+        if testbed.accept or self.required.need is not Need.NONE:
             self._record("accept", began, not problem, problem)
 
     def _run_base_tests(self, fresh: FreshTree, tested: TestedTree) -> None:
         """Base's tests as base has them; or as the candidate changed them, which a person must look at."""
         began = time.monotonic()
         if self.baseline.report.seconds < _QUICK_S:  # noting lines takes time in Python before 3.12
-            self.not_run = runnable_changes(self.bench.repository, self.baseline.tree, tested.tree)
+            self.not_run = runnable_changes(self.testbed.repository, self.baseline.tree, tested.tree)
         self.suite = run_suite(fresh, self._layout(tested.tree), lines=self.not_run, cancelled=self.cancelled)
         self.not_run = not_run(self.not_run, self.suite.lines_run) if self.suite.lines_run is not None else {}
         self.findings = compare_suite(self.baseline, self.suite)
         self.flags += [f"{REVIEW}{doubt}" for doubt in self.findings.doubts]
         if self.findings.outcome is not Outcome.PASS and not self.suite.problem:
             self.findings, flaky = rerun_broken(
-                self.bench,
+                self.testbed,
                 self.baseline,
                 tested.tree,
                 self._layout(tested.tree),
@@ -158,7 +158,7 @@ class Evaluation:
                 self.flaky += flaky
                 self.flags.append(f"failed once and passed in {RERUNS} further runs: {', '.join(flaky[:3])}")
         if self._may_pass_as_changed(tested):
-            self.own = run_candidate_tests(self.bench, self.baseline, tested, cancelled=self.cancelled)
+            self.own = run_candidate_tests(self.testbed, self.baseline, tested, cancelled=self.cancelled)
             if not self.own.problem and not self.own.regressions:
                 self._accept_changed_tests(tested)
         findings = self.findings
@@ -212,7 +212,7 @@ class Evaluation:
     def _examples(self, tested: TestedTree) -> None:
         """Examples in documentation that hold on base hold on the product, as base has them."""
         began = time.monotonic()
-        found = check_examples(self.bench, self.baseline.tree, tested.tree, self.diff, cancelled=self.cancelled)
+        found = check_examples(self.testbed, self.baseline.tree, tested.tree, self.diff, cancelled=self.cancelled)
         if found.changed:
             names = ", ".join(found.changed[:3])
             self.flags.append(f"{REVIEW}documentation examples hold only as it changed them: {names}")
@@ -229,7 +229,7 @@ class Evaluation:
         began = time.monotonic()
         if self.own is None:
             self.own = run_candidate_tests(
-                self.bench, self.baseline, tested, lines=self.not_run, cancelled=self.cancelled
+                self.testbed, self.baseline, tested, lines=self.not_run, cancelled=self.cancelled
             )
         own = self.own
         self.not_run = not_run(self.not_run, own.lines_run or {})
@@ -274,7 +274,7 @@ class Evaluation:
     def _something_passes(self) -> None:
         """Without a single passing test, and no command of the person's, nothing says that the product is right."""
         run = self.suite
-        if not self._is_open or self.bench.accept or run is None or not run.report.has_report:
+        if not self._is_open or self.testbed.accept or run is None or not run.report.has_report:
             return
         if not run.report.passed_ids and not (self.own and self.own.passed):
             detail = "no test passes, so nothing says that it is right (name a command that does: --accept)"
@@ -282,10 +282,10 @@ class Evaluation:
 
     def _something_lands(self) -> None:
         """A product of nothing but tests that do not pass is empty."""
-        base = without_mimo(self.bench.repository, self.baseline.tree)
+        base = without_mimo(self.testbed.repository, self.baseline.tree)
         if not self._is_open or self.tested is None or self._changed_tests() or (self.own and self.own.landing):
             return
-        if without_mimo(self.bench.repository, self.tested.tree) == base:
+        if without_mimo(self.testbed.repository, self.tested.tree) == base:
             self._record("product", self.started, False, "all that it changes is tests that don't pass")
 
     def _first_failure(self, fresh: FreshTree, commands: tuple[str, ...]) -> CommandResult | None:
@@ -300,7 +300,7 @@ class Evaluation:
 
         A new package may have the name of an installed one that the test runner itself has loaded before.
         """
-        found = layout_of(self.bench, tree)
+        found = layout_of(self.testbed, tree)
         known = self.baseline.layout.packages
         return replace(found, packages=tuple(name for name in found.packages if name in known))
 
@@ -308,22 +308,22 @@ class Evaluation:
         findings, own, tested = self.findings, self.own, self.tested
         cases = self.suite.report.cases if self.suite else {}
         landed, changed = own.landing if own else (), self._changed_tests()
-        repository = self.bench.repository
+        repository = self.testbed.repository
         result = with_own_tests(repository, tested, landed) if tested else self.tree
         return Evidence(
             tree=self.tree,
             tested_tree=tested.tree if tested else self.tree,
             result_tree=result,
             tests_tree=with_own_tests(repository, tested, (*landed, *changed)) if tested and changed else None,
-            base=self.bench.base,
+            base=self.testbed.base,
             gates=tuple(_in_order(self.gates)),
-            commands=self.bench.commands,
+            commands=self.testbed.commands,
             fingerprint=self.baseline.fingerprint,
             diff=self.diff,
             tests_passed=sum(outcome is TestOutcome.PASSED for outcome in cases.values()),
             tests_run=sum(outcome is not TestOutcome.SKIPPED for outcome in cases.values()),
             fixed_ids=findings.fixed_ids if findings else (),
-            accepted_by=self.bench.accept if self._is_open else (),
+            accepted_by=self.testbed.accept if self._is_open else (),
             broken_ids=findings.broken_ids if findings else (),
             missing_ids=findings.missing_ids if findings else (),
             flaky_ids=tuple(sorted({*self.baseline.flaky_ids, *self.flaky})),
@@ -341,7 +341,7 @@ class Evaluation:
 
 def _import_path(fresh: FreshTree) -> dict[str, str]:
     """So that a command tests this tree's packages and not an installed copy."""
-    roots = layout_of(fresh.bench, fresh.tree).roots
+    roots = layout_of(fresh.testbed, fresh.tree).roots
     return {"PYTHONPATH": ":".join(str(fresh.path / root) for root in roots)}
 
 

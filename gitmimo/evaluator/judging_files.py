@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import PurePosixPath
 
 from gitmimo.evaluator.baseline import Baseline
-from gitmimo.evaluator.bench import Bench, JudgingFiles
 from gitmimo.evaluator.command import ReportFormat
 from gitmimo.evaluator.protected import MANIFESTS, is_test_file
+from gitmimo.evaluator.testbed import JudgingFiles, TestBed
 
 _IDS_WITH_FILES = (ReportFormat.PYTEST, ReportFormat.JEST_JSON, ReportFormat.VITEST_JSON)
 _DOCUMENT = re.compile(r"(?:readme|change(?:s|log)|history|news|license|authors|contributing)\b[^/]*", re.I)
@@ -25,10 +25,10 @@ _MAKEFILES = ("GNUmakefile", "makefile", "Makefile")
 Read = Callable[[str], bytes | None]
 
 
-def find_judging_files(bench: Bench, baseline: Baseline) -> JudgingFiles:
+def find_judging_files(testbed: TestBed, baseline: Baseline) -> JudgingFiles:
     """Look at what base's run was seen to do, and at what base's build files say the test command does."""
-    repository = bench.repository
-    paths = {entry.path for entry in repository.list_paths(bench.base)}
+    repository = testbed.repository
+    paths = {entry.path for entry in repository.list_paths(testbed.base)}
     tests = {path for path in _named_by_ids(baseline) if path in paths}
     packages = {str(PurePosixPath(path).parent) for path in paths if path.endswith("/__init__.py")}
 
@@ -40,7 +40,7 @@ def find_judging_files(bench: Bench, baseline: Baseline) -> JudgingFiles:
         for path, reader in baseline.watched.reads.items()
         if path in paths and is_test(reader) and not _belongs_to_product(path, packages)
     }
-    scripts = find_scripts(bench.commands, lambda path: repository.read_blob(bench.base, path)) & paths
+    scripts = find_scripts(testbed.commands, lambda path: repository.read_blob(testbed.base, path)) & paths
     scripts = {path for path in scripts if not _belongs_to_product(path, packages) and not path.startswith(_LIBRARY)}
     return JudgingFiles(tests=frozenset(tests), data=frozenset(data - tests), scripts=frozenset(scripts))
 

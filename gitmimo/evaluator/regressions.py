@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gitmimo.evaluator.baseline import Baseline
-from gitmimo.evaluator.bench import SuiteRun
 from gitmimo.evaluator.required_fixes import COLLECTION, passes
+from gitmimo.evaluator.testbed import SuiteRun
 from gitmimo.evidence import Outcome, TestOutcome, TestReport
 
 _COVERAGE = re.compile(r"(?:required test )?coverage (?:of \d|threshold|failure|for \w+ \()", re.I)

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from gitmimo.evaluator.baseline import Baseline
-from gitmimo.evaluator.bench import Bench, fresh_tree, run_suite
 from gitmimo.evaluator.layout import Layout
 from gitmimo.evaluator.regressions import SuiteFindings, compare_suite
+from gitmimo.evaluator.testbed import TestBed, fresh_tree, run_suite
 from gitmimo.evidence import Outcome
 from gitmimo.records import Oid
 
@@ -15,7 +15,7 @@ _MOST_RERUN = 10  # more new failures than this are no flicker
 
 
 def rerun_broken(
-    bench: Bench,
+    testbed: TestBed,
     baseline: Baseline,
     tree: Oid,
     layout: Layout,
@@ -32,8 +32,8 @@ def rerun_broken(
         return first, ()
     again = first
     for _ in range(RERUNS):
-        with fresh_tree(bench, tree) as fresh:
-            if any(fresh.run(command, cancelled=cancelled).exit_code for command in bench.setup):
+        with fresh_tree(testbed, tree) as fresh:
+            if any(fresh.run(command, cancelled=cancelled).exit_code for command in testbed.setup):
                 return first, ()
             run = run_suite(fresh, layout, cancelled=cancelled)
         again = compare_suite(baseline, run)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from gitmimo.evaluator.bench import Bench
 from gitmimo.evaluator.protected import ProtectedPaths, is_dependency_file
 from gitmimo.evaluator.suspicion import REVIEW, weakened_tests
+from gitmimo.evaluator.testbed import TestBed
 from gitmimo.evidence import DiffFacts
 from gitmimo.git.repository import Repository
 from gitmimo.git.trees import restore_paths, write_files
@@ -49,18 +49,18 @@ class TestedTree:
         return (*self.new_tests, *self.changed_tests)
 
 
-def build_tested_tree(bench: Bench, product: Oid, diff: DiffFacts) -> TestedTree:
+def build_tested_tree(testbed: TestBed, product: Oid, diff: DiffFacts) -> TestedTree:
     """Put the base's protected paths over the product, and the base's test configuration into shared files."""
-    repository, base = bench.repository, bench.base
+    repository, base = testbed.repository, testbed.base
     changed = {change.path for change in diff.files} | {change.old_path for change in diff.files if change.old_path}
     protected = ProtectedPaths(
         (entry.path for entry in repository.list_paths(base)),
         changed=changed,
-        extra=bench.protected,
-        exempt=bench.unprotected,
-        commands=bench.commands,
-        tests=bench.judging.tests | bench.judging.data,
-        scripts=bench.judging.scripts,
+        extra=testbed.protected,
+        exempt=testbed.unprotected,
+        commands=testbed.commands,
+        tests=testbed.judging.tests | testbed.judging.data,
+        scripts=testbed.judging.scripts,
     )
     tree = with_mimo_from(repository, product, base)
     tree, restored = restore_paths(repository, tree, repository.tree_of(base), protected.is_protected)

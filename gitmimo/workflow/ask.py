@@ -10,7 +10,7 @@ from gitmimo.agent.runner import run_candidate
 from gitmimo.agent.shell.reply import holds_action
 from gitmimo.config import Config
 from gitmimo.errors import LimitReached, ModelError
-from gitmimo.evaluator.bench import Bench, FreshTree, fresh_tree
+from gitmimo.evaluator.testbed import FreshTree, TestBed, fresh_tree
 from gitmimo.files import remove_tree
 from gitmimo.git.agent_repo import base_objects
 from gitmimo.git.repository import Repository
@@ -85,8 +85,8 @@ def ask(
     return Answer(text="", stopped=trajectory.summary or trajectory.stop_reason.value)
 
 
-def _bench(repository: Repository, config: Config, head: Oid, directory: Path) -> Bench:
-    return Bench(
+def _bench(repository: Repository, config: Config, head: Oid, directory: Path) -> TestBed:
+    return TestBed(
         repository=repository,
         sandbox=open_sandbox(
             config.text("sandbox"),

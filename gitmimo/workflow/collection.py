@@ -6,8 +6,8 @@ from pathlib import Path
 
 from gitmimo.config import Config
 from gitmimo.errors import CheckError
-from gitmimo.evaluator.bench import fresh_tree, layout_of
 from gitmimo.evaluator.command import TestKind
+from gitmimo.evaluator.testbed import fresh_tree, layout_of
 from gitmimo.git.repository import Repository
 from gitmimo.records import Oid, new_session_id
 from gitmimo.workflow.evaluate import open_evaluator
@@ -22,21 +22,21 @@ def collect_tests(repository: Repository, config: Config, base: Oid) -> str:
     Otherwise the last lines of what pytest says. CheckError when no tree could be made or no command be run.
     """
     evaluator = open_evaluator(repository, config, base, new_session_id())
-    with _directory_removed(evaluator.bench.scratch.parent), contextlib.closing(evaluator):
-        bench = evaluator.bench
-        if bench.tests.kind is not TestKind.PYTEST:
+    with _directory_removed(evaluator.testbed.scratch.parent), contextlib.closing(evaluator):
+        testbed = evaluator.testbed
+        if testbed.tests.kind is not TestKind.PYTEST:
             return ""
         tree = repository.tree_of(base)
-        with fresh_tree(bench, tree) as fresh:
-            for command in bench.setup:
+        with fresh_tree(testbed, tree) as fresh:
+            for command in testbed.setup:
                 done = fresh.run(command)
                 if done.exit_code:
                     raise CheckError(f"setup fails with exit code {done.exit_code}: `{command}`")
-            roots = ":".join(str(fresh.path / root) for root in layout_of(bench, tree).roots)
+            roots = ":".join(str(fresh.path / root) for root in layout_of(testbed, tree).roots)
             done = fresh.run(
-                f"timeout {_LIMIT_S:.0f} {bench.tests.shown} --collect-only -q -p no:cacheprovider --color=no",
+                f"timeout {_LIMIT_S:.0f} {testbed.tests.shown} --collect-only -q -p no:cacheprovider --color=no",
                 env={"PYTHONPATH": roots},
-                directory=bench.tests.directory,
+                directory=testbed.tests.directory,
             )
     if done.exit_code == 0:
         return ""

@@ -11,13 +11,13 @@ from gitmimo.config import Config
 from gitmimo.errors import CheckError, ConfigError, RepoError
 from gitmimo.evaluator.baseline import Baseline, KeptBaseline, measure_base
 from gitmimo.evaluator.behaviour.compare import compare_behaviour
-from gitmimo.evaluator.bench import Bench, layout_of
 from gitmimo.evaluator.candidate_tests import run_on_other
 from gitmimo.evaluator.command import ReportFormat, TestCommand, TestKind
 from gitmimo.evaluator.detect import detect_test_command
 from gitmimo.evaluator.evaluate import evaluate
 from gitmimo.evaluator.required_fixes import RequiredFixes, find_required_fixes
 from gitmimo.evaluator.store import EvidenceStore, evidence_key
+from gitmimo.evaluator.testbed import TestBed, layout_of
 from gitmimo.evidence import Evidence
 from gitmimo.files import remove_tree
 from gitmimo.git.agent_repo import base_objects
@@ -40,14 +40,14 @@ class SessionEvaluator:
 
     def __init__(
         self,
-        bench: Bench,
+        testbed: TestBed,
         store: EvidenceStore,
         task_text: str,
         *,
         ignore_failing: bool = False,
         cancelled: Callable[[], bool] | None = None,
     ) -> None:
-        self.bench = bench
+        self.testbed = testbed
         self._store = store
         self._task_text = task_text
         self._ignore_failing = ignore_failing
@@ -75,18 +75,18 @@ class SessionEvaluator:
         return find_required_fixes(
             self._task_text,
             self.baseline.failed_ids,
-            has_accept=bool(self.bench.accept),
+            has_accept=bool(self.testbed.accept),
             ignore_failing=self._ignore_failing,
         )
 
     def measure_base(self) -> str:
         """Run the base's tests and say in a few words what came of it: twice, or once more than an earlier session."""
-        kept = KeptBaseline(self._store.directory, self.bench)
-        found = measure_base(self.bench, earlier=kept.find(), cancelled=self._cancelled)
+        kept = KeptBaseline(self._store.directory, self.testbed)
+        found = measure_base(self.testbed, earlier=kept.find(), cancelled=self._cancelled)
         kept.keep(found)
         self.adopt(found)
         if not found.cases:
-            return "no results by test id" if self.bench.tests is not NO_TESTS else "no tests"
+            return "no results by test id" if self.testbed.tests is not NO_TESTS else "no tests"
         failing = f", {len(found.failed_ids)} failing" if found.failed_ids else ""
         flaky = f", {len(found.flaky_ids)} flaky set aside" if found.flaky_ids else ""
         return f"{len(found.passed_ids)} passing{failing}{flaky}"
@@ -100,7 +100,7 @@ class SessionEvaluator:
     def evaluate(self, product: Oid, *, elsewhere: Callable[[], Evidence] | None = None) -> Evidence:
         """Judge a product, a commit or a tree, here or `elsewhere`; an equal one is not tested again."""
         return evaluate(
-            self.bench,
+            self.testbed,
             self.baseline,
             product,
             required=self.required_fixes,
@@ -130,12 +130,14 @@ class SessionEvaluator:
         """A comparison of this or an earlier session; kept where it could be made."""
         wish = json.dumps([SCHEMA, trees, others, sorted(fixed)])
         fingerprint = f"{self.baseline.fingerprint} {wish}"
-        key = evidence_key(tree=trees[0], base=self.bench.base, commands=self.bench.commands, fingerprint=fingerprint)
+        key = evidence_key(
+            tree=trees[0], base=self.testbed.base, commands=self.testbed.commands, fingerprint=fingerprint
+        )
         with self._store.reserve(key, cancelled=self._cancelled):
             found = self._store.find(key, BehaviourReport)
             if found is None:
                 found = compare_behaviour(
-                    self.bench, self.baseline, trees, failed=others, fixed_tests=fixed, cancelled=self._cancelled
+                    self.testbed, self.baseline, trees, failed=others, fixed_tests=fixed, cancelled=self._cancelled
                 )
                 if not found.problem:
                     self._store.keep(key, found)
@@ -146,7 +148,7 @@ class SessionEvaluator:
         if self._baseline is None:
             return None
         fixed = self._baseline.failed_ids
-        return compare_behaviour(self.bench, self._baseline, trees, fixed_tests=fixed, cancelled=self._cancelled)
+        return compare_behaviour(self.testbed, self._baseline, trees, fixed_tests=fixed, cancelled=self._cancelled)
 
     def cross_examine(self, passing: Mapping[int, Evidence]) -> dict[int, tuple[int, int]]:
         """Run each candidate's own tests on the products of the others: how many pass, and of how many.
@@ -165,16 +167,16 @@ class SessionEvaluator:
     def _passed_of_others(self, *, author: Evidence, other: Evidence) -> int:
         pair = author.tree, other.tree
         if pair not in self._crossed:
-            read = self.bench.repository.read_blob
+            read = self.testbed.repository.read_blob
             contents = {path: read(author.tree, path) for path in author.landed_tests}
             files = {path: data for path, data in contents.items() if data is not None}
-            passed = run_on_other(self.bench, self.baseline, other.tested_tree, files, cancelled=self._cancelled)
+            passed = run_on_other(self.testbed, self.baseline, other.tested_tree, files, cancelled=self._cancelled)
             self._crossed[pair] = len(passed & set(author.proving_tests))
         return self._crossed[pair]
 
     def close(self) -> None:
         """Remove what tests left behind."""
-        remove_tree(self.bench.scratch, ignore_errors=True)
+        remove_tree(self.testbed.scratch, ignore_errors=True)
 
 
 def _suite_of(baseline: Baseline) -> BaseSuite:
@@ -209,7 +211,7 @@ def open_evaluator(
         readable=(base_objects(repository, base), *tests.readable, *command_places(_commands(config, tests))),
         environ=_project_environ(os.environ, tests),
     )
-    bench = Bench(
+    testbed = TestBed(
         repository=repository,
         sandbox=sandbox,
         base=base,
@@ -227,7 +229,7 @@ def open_evaluator(
         known_secrets=known_secrets(os.environ),
     )
     return SessionEvaluator(
-        bench,
+        testbed,
         EvidenceStore(repository.state_dir / "evidence"),
         task_text,
         ignore_failing=bool(config["ignoreFailing"]),
@@ -290,8 +292,8 @@ def find_test_command(repository: Repository, config: Config, base: Oid) -> Test
 
 def visible_import_roots(judge: SessionEvaluator) -> tuple[str, ...]:
     """The directories of the base tree that a candidate's Python imports from, relative to it."""
-    bench = judge.bench
-    return layout_of(bench, bench.base).roots if bench.tests.interpreter else ()
+    testbed = judge.testbed
+    return layout_of(testbed, testbed.base).roots if testbed.tests.interpreter else ()
 
 
 def visible_test_command(tests: TestCommand) -> str:

@@ -77,14 +77,14 @@ def evidence_of(evaluator: SessionEvaluator, run: ScriptRun) -> Evidence:
     if run.ran:
         outcome = Outcome.FAIL if run.problem else Outcome.PASS
         gates.append(Gate(name="accept", outcome=outcome, detail=run.problem, seconds=run.seconds))
-    repository = evaluator.bench.repository
-    base = mimo_dir.without_mimo(repository, repository.tree_of(evaluator.bench.base))
+    repository = evaluator.testbed.repository
+    base = mimo_dir.without_mimo(repository, repository.tree_of(evaluator.testbed.base))
     if run.problem or run.tree == base:
         return _plain(evaluator, run.tree if run.ran else base, tuple(gates), seconds=run.seconds)
-    if evaluator.bench.tests is not NO_TESTS:
+    if evaluator.testbed.tests is not NO_TESTS:
         found = evaluator.evaluate(run.tree)
         return replace(found, gates=(*gates, *found.gates), seconds=found.seconds + run.seconds)
-    findings = inspect_product(repository, base, run.tree, known_secrets=evaluator.bench.known_secrets)
+    findings = inspect_product(repository, base, run.tree, known_secrets=evaluator.testbed.known_secrets)
     outcome = Outcome.FAIL if findings.problems else Outcome.PASS
     gates.append(Gate(name="product", outcome=outcome, detail="; ".join(findings.problems[:5])))
     return _plain(evaluator, run.tree, tuple(gates), seconds=run.seconds)
@@ -172,7 +172,7 @@ def open_operation(
     return OperationRun(
         repository=runner.repository,
         session=session,
-        base=evaluator.bench.base,
+        base=evaluator.testbed.base,
         evaluator=evaluator,
         runner=runner,
         task=task,
@@ -195,7 +195,7 @@ def script_first(
         return None
     return ScriptFirst(
         repository=runner.repository,
-        base=evaluator.bench.base,
+        base=evaluator.testbed.base,
         session=session,
         match=match,
         evaluator=evaluator,
@@ -206,7 +206,7 @@ def script_first(
 
 
 def _plain(evaluator: SessionEvaluator, product: Oid, gates: tuple[Gate, ...], *, seconds: float) -> Evidence:
-    repository, base = evaluator.bench.repository, evaluator.bench.base
+    repository, base = evaluator.testbed.repository, evaluator.testbed.base
     base_product = mimo_dir.without_mimo(repository, repository.tree_of(base))
     return Evidence(
         tree=product,

@@ -118,8 +118,8 @@ def run_session(
             )
             runner = ScriptRunner(
                 repository=repository,
-                sandbox=evaluator.bench.sandbox,
-                scratch=evaluator.bench.scratch,
+                sandbox=evaluator.testbed.sandbox,
+                scratch=evaluator.testbed.scratch,
                 timeout_s=config.seconds("testTimeout"),
                 cancelled=interrupt.is_set,
             )
@@ -150,7 +150,7 @@ def run_session(
 
 
 def _plan(repository: Repository, config: Config, task_text: str, base: Oid, evaluator: SessionEvaluator) -> Plan:
-    command = visible_test_command(evaluator.bench.tests)
+    command = visible_test_command(evaluator.testbed.tests)
     grants = read_grants(config.texts("grants"))
     return Plan(
         task=Task(
@@ -161,9 +161,9 @@ def _plan(repository: Repository, config: Config, task_text: str, base: Oid, eva
         base=base,
         target_branch=repository.head_branch(),
         surroundings=Surroundings(
-            sandbox=evaluator.bench.sandbox,
+            sandbox=evaluator.testbed.sandbox,
             test_command=command,
-            tests=evaluator.bench.tests,
+            tests=evaluator.testbed.tests,
             import_roots=visible_import_roots(evaluator),
             setup_command=config.text("setup"),
             network=bool(config["sandbox.network"]) or grants.network,

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from gitmimo.evaluator.baseline import Baseline, measure_base
-from gitmimo.evaluator.bench import Bench
 from gitmimo.evaluator.command import ReportFormat, TestCommand, TestKind
 from gitmimo.evaluator.evaluate import evaluate
 from gitmimo.evaluator.required_fixes import RequiredFixes, find_required_fixes
+from gitmimo.evaluator.testbed import TestBed
 from gitmimo.evidence import Evidence, Gate
 from gitmimo.git.repository import Repository
 from gitmimo.records import Oid
@@ -53,14 +53,14 @@ class Judge:
     """Evaluates products of one repository against one measured base."""
 
     git: GitBuilder
-    bench: Bench
+    testbed: TestBed
     baseline: Baseline
     task: str = TASK
 
     def tree(self, files: Mapping[str, str | bytes | None]) -> Oid:
         """A product that changes these files."""
         commit = self.git.commit(files)
-        self.git("reset", "--quiet", "--hard", self.bench.base)
+        self.git("reset", "--quiet", "--hard", self.testbed.base)
         return Oid(commit)
 
     def required(self, *, ignore_failing: bool = False) -> RequiredFixes:
@@ -69,14 +69,14 @@ class Judge:
 
     def __call__(self, files: Mapping[str, str | bytes | None], **options: object) -> Evidence:
         options.setdefault("required", self.required())
-        return evaluate(self.bench, self.baseline, self.tree(files), **options)  # type: ignore[arg-type]
+        return evaluate(self.testbed, self.baseline, self.tree(files), **options)  # type: ignore[arg-type]
 
 
 @pytest.fixture
-def make_bench(git: GitBuilder, tmp_path: Path, sandbox: Sandbox) -> Callable[..., Bench]:
+def make_bench(git: GitBuilder, tmp_path: Path, sandbox: Sandbox) -> Callable[..., TestBed]:
     """Builds a bench on a project's files; pytest of this interpreter unless `tests` is given."""
 
-    def make(files: Mapping[str, str | bytes | None] = PROJECT, **options: object) -> Bench:
+    def make(files: Mapping[str, str | bytes | None] = PROJECT, **options: object) -> TestBed:
         base = Oid(git.commit(files))
         tests = TestCommand(
             # this environment's many plugins take a second to load
@@ -85,7 +85,7 @@ def make_bench(git: GitBuilder, tmp_path: Path, sandbox: Sandbox) -> Callable[..
             report=ReportFormat.PYTEST,
             interpreter=Path(sys.executable),
         )
-        bench = Bench(
+        testbed = TestBed(
             repository=Repository.discover(git.path),
             sandbox=sandbox,
             base=base,
@@ -93,13 +93,13 @@ def make_bench(git: GitBuilder, tmp_path: Path, sandbox: Sandbox) -> Callable[..
             tests=tests,
             limits=Limits(timeout_s=60),
         )
-        return replace(bench, **options)  # type: ignore[arg-type]
+        return replace(testbed, **options)  # type: ignore[arg-type]
 
     return make
 
 
 @pytest.fixture
-def judge(git: GitBuilder, make_bench: Callable[..., Bench]) -> Judge:
+def judge(git: GitBuilder, make_bench: Callable[..., TestBed]) -> Judge:
     """The small project with its bug, measured."""
     return measured(git, make_bench())
 
@@ -107,12 +107,12 @@ def judge(git: GitBuilder, make_bench: Callable[..., Bench]) -> Judge:
 _BASELINES: dict[str, Baseline] = {}
 
 
-def measured(git: GitBuilder, bench: Bench) -> Judge:
+def measured(git: GitBuilder, testbed: TestBed) -> Judge:
     """A judge of a bench; equal bases are measured once for all tests of this process."""
-    key = f"{bench.base} {bench.tests} {bench.setup}"
+    key = f"{testbed.base} {testbed.tests} {testbed.setup}"
     if key not in _BASELINES:
-        _BASELINES[key] = measure_base(bench)
-    return Judge(git=git, bench=bench, baseline=_BASELINES[key])
+        _BASELINES[key] = measure_base(testbed)
+    return Judge(git=git, testbed=testbed, baseline=_BASELINES[key])
 
 
 def gate(evidence: Evidence, name: str) -> Gate:

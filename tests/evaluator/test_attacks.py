@@ -131,7 +131,7 @@ OTHER: dict[str, Files] = {
 
 @pytest.mark.parametrize("name", OTHER)
 def test_other_attack_does_not_pass(judge: Judge, name: str) -> None:
-    judge.bench = replace(judge.bench, limits=Limits(timeout_s=15))
+    judge.testbed = replace(judge.testbed, limits=Limits(timeout_s=15))
     assert not judge(OTHER[name]).passed
 
 
@@ -217,7 +217,7 @@ BAD_PRODUCTS: dict[str, tuple[Files, str]] = {
 
 @pytest.mark.parametrize("name", BAD_PRODUCTS)
 def test_bad_product_is_refused_before_anything_runs(judge: Judge, name: str) -> None:
-    judge.bench = replace(judge.bench, known_secrets={"TOKEN": "hunter2hunter2"})
+    judge.testbed = replace(judge.testbed, known_secrets={"TOKEN": "hunter2hunter2"})
     files, reason = BAD_PRODUCTS[name]
     evidence = judge(files)
     assert gate(evidence, "product").outcome is Outcome.FAIL
@@ -253,8 +253,8 @@ def test_nested_repository_is_refused(judge: Judge) -> None:
     judge.git("update-index", "--add", "--cacheinfo", f"160000,{head},nested")
     judge.git("commit", "--quiet", "-m", "nested")
     commit = judge.git("rev-parse", "HEAD")
-    judge.git("reset", "--quiet", "--hard", judge.bench.base)
-    evidence = evaluate(judge.bench, judge.baseline, Oid(commit))
+    judge.git("reset", "--quiet", "--hard", judge.testbed.base)
+    evidence = evaluate(judge.testbed, judge.baseline, Oid(commit))
     assert "nested repository" in gate(evidence, "product").detail
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gitmimo.evaluator.baseline import KeptBaseline, measure_base
-from gitmimo.evaluator.bench import Bench
+from gitmimo.evaluator.testbed import TestBed
 from gitmimo.evidence import TestOutcome
 from gitmimo.records import CommandResult
 from gitmimo.sandbox.base import CommandSpec, Sandbox
@@ -28,24 +28,24 @@ class Counting:
 
 
 def test_a_measurement_counts_once_more_while_it_says_the_same(
-    make_bench: Callable[..., Bench], sandbox: Sandbox, tmp_path: Path
+    make_bench: Callable[..., TestBed], sandbox: Sandbox, tmp_path: Path
 ) -> None:
     counting = Counting(sandbox)
-    bench = make_bench(sandbox=counting)
-    kept = KeptBaseline(tmp_path / "evidence", bench)
+    testbed = make_bench(sandbox=counting)
+    kept = KeptBaseline(tmp_path / "evidence", testbed)
     assert kept.find() is None
-    first = measure_base(bench, earlier=kept.find())
+    first = measure_base(testbed, earlier=kept.find())
     assert counting.runs == 2
     kept.keep(first)
 
-    again = measure_base(bench, earlier=kept.find())
+    again = measure_base(testbed, earlier=kept.find())
     assert counting.runs == 3
     assert (again.cases, again.fingerprint, again.flaky_ids) == (first.cases, first.fingerprint, ())
 
     # what was once seen to differ is not held against anybody later
     double = next(name for name in first.cases if "double" in name)
     kept.keep(replace(again, flaky_ids=(double,)))
-    flaky = measure_base(bench, earlier=kept.find())
+    flaky = measure_base(testbed, earlier=kept.find())
     assert counting.runs == 4
     assert flaky.flaky_ids == (double,)
     assert double not in flaky.cases
@@ -53,11 +53,11 @@ def test_a_measurement_counts_once_more_while_it_says_the_same(
     # a changed environment shows: the kept word counts for nothing then
     other = {**first.report.cases, double: TestOutcome.FAILED}
     kept.keep(replace(first, report=replace(first.report, cases=other)))
-    assert measure_base(bench, earlier=kept.find()).cases == first.cases
+    assert measure_base(testbed, earlier=kept.find()).cases == first.cases
     assert counting.runs == 6
 
     # other commands are other conditions; a damaged file counts as none
-    assert KeptBaseline(tmp_path / "evidence", replace(bench, setup=("true",))).find() is None
+    assert KeptBaseline(tmp_path / "evidence", replace(testbed, setup=("true",))).find() is None
     (file,) = (tmp_path / "evidence").glob("base-*.json")
     file.write_text("{")
     assert kept.find() is None
@@ -88,7 +88,7 @@ def test_runs_of_the_base_overlap_only_where_they_cannot_meet(
     name: str,
     network: bool,
     most: int,
-    make_bench: Callable[..., Bench],
+    make_bench: Callable[..., TestBed],
     sandbox: Sandbox,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

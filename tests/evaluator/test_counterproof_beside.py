@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from gitmimo.evaluator import counterproof as counterproofs
-from gitmimo.evaluator.bench import Bench
 from gitmimo.evaluator.counterproof import Counterproof
+from gitmimo.evaluator.testbed import TestBed
 from gitmimo.evidence import Outcome
 from tests.conftest import GitBuilder
 from tests.evaluator.conftest import CALC, PROJECT, RIGHT, TESTS, Judge, gate, measured
@@ -48,7 +48,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
 
 @pytest.fixture
 def together(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Bench, "may_run_together", True)
+    monkeypatch.setattr(TestBed, "may_run_together", True)
 
 
 @pytest.mark.usefixtures("together")
@@ -65,7 +65,7 @@ def test_what_it_finds_beside_them_counts(judge: Judge, seen: Seen) -> None:
 
 @pytest.mark.usefixtures("together")
 def test_tests_that_the_base_does_not_know_are_put_to_another(
-    git: GitBuilder, make_bench: Callable[..., Bench], seen: Seen
+    git: GitBuilder, make_bench: Callable[..., TestBed], seen: Seen
 ) -> None:
     each = "tests/test_core.py::test_each"
     assert measured(git, make_bench(EACH))({"calc/core.py": RIGHT + "CASES = [1, 2]\n"}).passed
@@ -74,7 +74,7 @@ def test_tests_that_the_base_does_not_know_are_put_to_another(
 
 
 @pytest.mark.usefixtures("together")
-def test_flaky_tests_are_known(git: GitBuilder, make_bench: Callable[..., Bench], seen: Seen) -> None:
+def test_flaky_tests_are_known(git: GitBuilder, make_bench: Callable[..., TestBed], seen: Seen) -> None:
     judge = measured(git, make_bench(EACH))
     judge.baseline = replace(judge.baseline, flaky_ids=("tests/test_core.py::test_each[2]",))
     assert judge({"calc/core.py": RIGHT + "CASES = [1, 2]\n"}).passed
@@ -82,7 +82,7 @@ def test_flaky_tests_are_known(git: GitBuilder, make_bench: Callable[..., Bench]
 
 
 @pytest.mark.usefixtures("together")
-def test_a_setup_is_not_run_for_nothing(git: GitBuilder, make_bench: Callable[..., Bench], seen: Seen) -> None:
+def test_a_setup_is_not_run_for_nothing(git: GitBuilder, make_bench: Callable[..., TestBed], seen: Seen) -> None:
     assert measured(git, make_bench(setup=("true",)))({"calc/core.py": RIGHT}).passed
     assert [beside for _, _, beside in seen.calls] == [False]
 
@@ -91,7 +91,7 @@ def test_a_setup_is_not_run_for_nothing(git: GitBuilder, make_bench: Callable[..
 def test_others_have_it_after_them(
     judge: Judge, seen: Seen, monkeypatch: pytest.MonkeyPatch, together: bool, most_s: float
 ) -> None:
-    monkeypatch.setattr(Bench, "may_run_together", together)
+    monkeypatch.setattr(TestBed, "may_run_together", together)
     monkeypatch.setattr(counterproofs, "_BESIDE_S", most_s)
     assert judge({"calc/core.py": RIGHT}).passed
     assert seen.calls == [({ADD, DOUBLE}, {ADD}, False)]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gitmimo.evaluator.behaviour.compare import compare_behaviour
-from gitmimo.evaluator.bench import Bench
+from gitmimo.evaluator.testbed import TestBed
 from gitmimo.evaluator.verdict import decide
 from gitmimo.evidence import CandidateFacts
 from gitmimo.workflow.demo import TASK, make_demo_repository
@@ -24,11 +24,11 @@ WRONG = {
 
 
 @pytest.fixture
-def demo(tmp_path: Path, make_bench: Callable[..., Bench]) -> Judge:
+def demo(tmp_path: Path, make_bench: Callable[..., TestBed]) -> Judge:
     made = make_demo_repository(tmp_path / "demo")
     files = {str(p.relative_to(made)): p.read_text() for p in made.rglob("*") if p.is_file() and ".git/" not in str(p)}
-    bench = make_bench(files)
-    judge = measured(GitBuilder(bench.repository.work_tree or made), bench)
+    testbed = make_bench(files)
+    judge = measured(GitBuilder(testbed.repository.work_tree or made), testbed)
     judge.task = TASK
     return judge
 
@@ -47,6 +47,6 @@ def test_wrong_fix_does_not_pass(demo: Judge, name: str) -> None:
 def test_right_fix_is_settled_alone(demo: Judge) -> None:
     evidence = demo(change(demo, ORDER.replace("<=", "<")))
     assert evidence.passed, evidence.failed_gates
-    behaviour = compare_behaviour(demo.bench, demo.baseline, [evidence.tested_tree], fixed_tests=evidence.fixed_ids)
+    behaviour = compare_behaviour(demo.testbed, demo.baseline, [evidence.tested_tree], fixed_tests=evidence.fixed_ids)
     verdict = decide([CandidateFacts(number=1, evidence=evidence)], behaviour=behaviour)
     assert verdict.settled, (verdict.doubts, verdict.inputs)

@@ -12,10 +12,10 @@ import pytest
 
 from gitmimo.errors import CheckError
 from gitmimo.evaluator.baseline import measure_base
-from gitmimo.evaluator.bench import Bench
 from gitmimo.evaluator.command import ReportFormat, TestCommand, TestKind
 from gitmimo.evaluator.detect import detect_test_command
 from gitmimo.evaluator.suspicion import needs_review
+from gitmimo.evaluator.testbed import TestBed
 from gitmimo.sandbox.base import Limits
 from gitmimo.sandbox.probe import open_sandbox
 from tests.conftest import GitBuilder
@@ -140,7 +140,7 @@ def test_program_of_the_projects_environment_is_found_for_a_given_command(tmp_pa
 
 
 def test_unittest_serves_where_no_python_has_pytest(
-    monkeypatch: pytest.MonkeyPatch, bare_python: str, make_bench: Callable[..., Bench], git: GitBuilder
+    monkeypatch: pytest.MonkeyPatch, bare_python: str, make_bench: Callable[..., TestBed], git: GitBuilder
 ) -> None:
     monkeypatch.setattr(sys, "executable", f"{bare_python}/python")
     files = {**PROJECT, "pyproject.toml": None, "tests/test_core.py": UNITTEST, "tests/__init__.py": ""}
@@ -161,12 +161,12 @@ def test_unittest_serves_where_no_python_has_pytest(
 
 
 @pytest.fixture
-def judged(make_bench: Callable[..., Bench], git: GitBuilder) -> Callable[..., Judge]:
+def judged(make_bench: Callable[..., TestBed], git: GitBuilder) -> Callable[..., Judge]:
     """A judge of a project with the command that detection gives for it."""
 
     def make(files: Files, *, given: str = "", **options: object) -> Judge:
-        bench = make_bench(files, tests=detect(files, given=given, checkout=git.path), **options)
-        return measured(git, bench)
+        testbed = make_bench(files, tests=detect(files, given=given, checkout=git.path), **options)
+        return measured(git, testbed)
 
     return make
 
@@ -275,31 +275,31 @@ def test_base_without_tests_makes_every_product_a_persons_matter(judged: Callabl
 # --- bases that can't be measured ------------------------------------------------------------------------------------
 
 
-def test_base_that_hangs_is_a_clear_error(make_bench: Callable[..., Bench]) -> None:
-    bench = make_bench({**PROJECT, "tests/test_core.py": "while True:\n    pass\n"}, limits=Limits(timeout_s=6))
+def test_base_that_hangs_is_a_clear_error(make_bench: Callable[..., TestBed]) -> None:
+    testbed = make_bench({**PROJECT, "tests/test_core.py": "while True:\n    pass\n"}, limits=Limits(timeout_s=6))
     with pytest.raises(CheckError, match="did not end within 6 s"):
-        measure_base(bench)
+        measure_base(testbed)
 
 
-def test_base_whose_setup_fails_is_a_clear_error(make_bench: Callable[..., Bench]) -> None:
+def test_base_whose_setup_fails_is_a_clear_error(make_bench: Callable[..., TestBed]) -> None:
     with pytest.raises(CheckError, match="setup fails on the base commit with exit code 7"):
         measure_base(make_bench(setup=("echo no network; exit 7",)))
 
 
-def test_missing_test_command_is_a_clear_error(make_bench: Callable[..., Bench]) -> None:
+def test_missing_test_command_is_a_clear_error(make_bench: Callable[..., TestBed]) -> None:
     command = TestCommand(command="no-such-runner", kind=TestKind.COMMAND, report=ReportFormat.NONE)
     with pytest.raises(CheckError, match="was not found"):
         measure_base(make_bench(tests=command))
 
 
-def test_base_whose_pytest_cannot_start_is_a_clear_error(make_bench: Callable[..., Bench]) -> None:
+def test_base_whose_pytest_cannot_start_is_a_clear_error(make_bench: Callable[..., TestBed]) -> None:
     pyproject = '[tool.pytest.ini_options]\naddopts = "--no-such-option"\n'
     with pytest.raises(CheckError, match="cannot be run or read.*no-such-option"):
         measure_base(make_bench({**PROJECT, "pyproject.toml": pyproject}))
 
 
 def test_test_that_disagrees_with_itself_is_set_aside(
-    make_bench: Callable[..., Bench], git: GitBuilder, tmp_path: Path
+    make_bench: Callable[..., TestBed], git: GitBuilder, tmp_path: Path
 ) -> None:
     counter = tmp_path / "counter"
     counter.mkdir()
@@ -313,16 +313,16 @@ def test_flaky():
     (seen / str(number)).touch()
     assert number % 2
 """
-    bench = make_bench({**PROJECT, "tests/test_flaky.py": flaky}, sandbox=open_sandbox("none"))
-    baseline = measure_base(bench)
+    testbed = make_bench({**PROJECT, "tests/test_flaky.py": flaky}, sandbox=open_sandbox("none"))
+    baseline = measure_base(testbed)
     assert baseline.flaky_ids == ("tests/test_flaky.py::test_flaky",)
-    judge = Judge(git=git, bench=bench, baseline=baseline)
+    judge = Judge(git=git, testbed=testbed, baseline=baseline)
     assert judge({"calc/core.py": RIGHT}).passed
     assert judge({"calc/core.py": RIGHT + "\n"}).flaky_ids == ("tests/test_flaky.py::test_flaky",)
 
 
 def test_new_failure_that_does_not_come_again_is_set_aside_and_recorded(
-    make_bench: Callable[..., Bench], git: GitBuilder, tmp_path: Path
+    make_bench: Callable[..., TestBed], git: GitBuilder, tmp_path: Path
 ) -> None:
     """Passes twice on base, fails once on the product, passes from then on."""
     counter = tmp_path / "counter"
@@ -337,8 +337,8 @@ def test_unlucky():
     (seen / str(number)).touch()
     assert number != 2
 """
-    bench = make_bench({**PROJECT, "tests/test_unlucky.py": unlucky}, sandbox=open_sandbox("none"))
-    judge = Judge(git=git, bench=bench, baseline=measure_base(bench))
+    testbed = make_bench({**PROJECT, "tests/test_unlucky.py": unlucky}, sandbox=open_sandbox("none"))
+    judge = Judge(git=git, testbed=testbed, baseline=measure_base(testbed))
     evidence = judge({"calc/core.py": RIGHT})
     assert evidence.passed, evidence.failed_gates
     assert evidence.flaky_ids == ("tests/test_unlucky.py::test_unlucky",)

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from gitmimo.evaluator.bench import Bench
 from gitmimo.evaluator.suspicion import needs_review
+from gitmimo.evaluator.testbed import TestBed
 from gitmimo.evidence import Outcome
 from tests.conftest import GitBuilder
 from tests.evaluator.conftest import PROJECT, Judge, gate, measured
@@ -61,7 +61,7 @@ FILES = {
 
 
 @pytest.fixture
-def words(git: GitBuilder, make_bench: Callable[..., Bench]) -> Judge:
+def words(git: GitBuilder, make_bench: Callable[..., TestBed]) -> Judge:
     return measured(git, make_bench(FILES))
 
 

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from gitmimo.evaluator import counterproof as counterproofs
-from gitmimo.evaluator.bench import Bench
 from gitmimo.evaluator.command import ReportFormat, TestCommand, TestKind
 from gitmimo.evaluator.counterproof import Counterproof
 from gitmimo.evaluator.spoiling import _functions, spoil
 from gitmimo.evaluator.suspicion import needs_review
+from gitmimo.evaluator.testbed import TestBed
 from gitmimo.evidence import Outcome
 from tests.conftest import GitBuilder
 from tests.evaluator.conftest import CALC, RIGHT, Judge, gate, measured
@@ -190,7 +190,7 @@ def test_of_a_slow_suite_only_the_tests_at_hand_are_run(judge: Judge, monkeypatc
 
 @pytest.mark.parametrize("quick_s", [0.0, 30.0])
 def test_unittest_is_put_to_the_counterproof_as_well(
-    git: GitBuilder, make_bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch, quick_s: float
+    git: GitBuilder, make_bench: Callable[..., TestBed], monkeypatch: pytest.MonkeyPatch, quick_s: float
 ) -> None:
     monkeypatch.setattr(counterproofs, "_QUICK_S", quick_s)
     project = {

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from gitmimo.evaluator.baseline import measure_base
-from gitmimo.evaluator.bench import Bench
 from gitmimo.evaluator.command import ReportFormat, TestCommand, TestKind
+from gitmimo.evaluator.testbed import TestBed
 from tests.conftest import GitBuilder
 from tests.evaluator.conftest import measured
 
@@ -36,10 +36,10 @@ UNITTEST_COMMAND = TestCommand(
     ("test", "options"), [(PYTEST, {}), (UNITTEST, {"tests": UNITTEST_COMMAND})], ids=["pytest", "unittest"]
 )
 def test_a_test_that_hangs_on_base_fails_and_a_product_that_ends_is_right(
-    git: GitBuilder, make_bench: Callable[..., Bench], test: str, options: dict[str, TestCommand]
+    git: GitBuilder, make_bench: Callable[..., TestBed], test: str, options: dict[str, TestCommand]
 ) -> None:
-    bench = make_bench({"loops.py": LOOP, "test_loops.py": test}, hang_after_s=1.0, **options)
-    judge = measured(git, bench)
+    testbed = make_bench({"loops.py": LOOP, "test_loops.py": test}, hang_after_s=1.0, **options)
+    judge = measured(git, testbed)
     assert [name.rpartition("test_")[2] for name in judge.baseline.failed_ids] == ["count"]
     assert [name.rpartition("test_")[2] for name in judge.baseline.passed_ids] == ["double"]
     assert "loops.py:3" in judge.baseline.report.output or "loops.py:2" in judge.baseline.report.output
@@ -47,7 +47,7 @@ def test_a_test_that_hangs_on_base_fails_and_a_product_that_ends_is_right(
     assert not judge({"loops.py": LOOP.replace("n * 2", "n + n")}).passed
 
 
-def test_a_slow_test_is_no_hanging_one(make_bench: Callable[..., Bench]) -> None:
+def test_a_slow_test_is_no_hanging_one(make_bench: Callable[..., TestBed]) -> None:
     slow = "import time\n\n\ndef test_slow():\n    time.sleep(1.5)\n\n\ndef test_quick():\n    pass\n"
     base = measure_base(make_bench({"test_slow.py": slow}, hang_after_s=1.0))
     assert base.flaky_ids == ("test_slow.py::test_slow",)

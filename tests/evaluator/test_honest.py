@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from gitmimo.evaluator.bench import Bench
 from gitmimo.evaluator.suspicion import needs_review
+from gitmimo.evaluator.testbed import TestBed
 from gitmimo.evidence import Outcome
 from tests.conftest import GitBuilder
 from tests.evaluator.conftest import CALC, RIGHT, TESTS, Judge, gate, measured
@@ -103,7 +103,7 @@ HONEST: dict[str, Files] = {
 
 
 @pytest.fixture
-def honest_judge(git: GitBuilder, make_bench: Callable[..., Bench]) -> Judge:
+def honest_judge(git: GitBuilder, make_bench: Callable[..., TestBed]) -> Judge:
     return measured(git, make_bench(PROJECT))
 
 

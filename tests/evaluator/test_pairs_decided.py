@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from gitmimo.evaluator.behaviour.compare import compare_behaviour
-from gitmimo.evaluator.bench import Bench
+from gitmimo.evaluator.testbed import TestBed
 from gitmimo.evaluator.verdict import decide
 from gitmimo.evidence import CandidateFacts, Evidence, Verdict
 from tests.conftest import GitBuilder
@@ -17,12 +17,12 @@ def decided(judge: Judge, *products: Evidence) -> Verdict:
     facts = [CandidateFacts(number=number, evidence=evidence) for number, evidence in enumerate(products, start=1)]
     trees = [evidence.tested_tree for evidence in products]
     fixed = {name for evidence in products for name in evidence.fixed_ids}
-    return decide(facts, behaviour=compare_behaviour(judge.bench, judge.baseline, trees, fixed_tests=fixed))
+    return decide(facts, behaviour=compare_behaviour(judge.testbed, judge.baseline, trees, fixed_tests=fixed))
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair.name)
 def test_wrong_fix_is_settled_neither_alone_nor_beside_the_right_one(
-    pair: Pair, git: GitBuilder, make_bench: Callable[..., Bench]
+    pair: Pair, git: GitBuilder, make_bench: Callable[..., TestBed]
 ) -> None:
     base = {f"{pair.path.partition('/')[0]}/__init__.py": "", pair.path: pair.base, "tests/test_it.py": pair.tests}
     judge = measured(git, make_bench(base))

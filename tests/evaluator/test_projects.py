@@ -13,11 +13,11 @@ import pytest
 
 from gitmimo.errors import CheckError
 from gitmimo.evaluator.baseline import Baseline, measure_base
-from gitmimo.evaluator.bench import Bench
 from gitmimo.evaluator.command import TestCommand, TestKind
 from gitmimo.evaluator.detect import detect_test_command
 from gitmimo.evaluator.detect_node import linked_modules
 from gitmimo.evaluator.ignored_files import bring_ignored_files
+from gitmimo.evaluator.testbed import TestBed
 from tests.conftest import GitBuilder
 
 Files = Mapping[str, str | bytes | None]
@@ -26,14 +26,14 @@ TEST_HALF = "from {package} import half\n\n\ndef test_half():\n    assert half(1
 
 
 @pytest.fixture
-def measure(git: GitBuilder, make_bench: Callable[..., Bench]) -> Callable[..., tuple[TestCommand, Baseline]]:
+def measure(git: GitBuilder, make_bench: Callable[..., TestBed]) -> Callable[..., tuple[TestCommand, Baseline]]:
     """Commit files, find the test command in that checkout, and run the base."""
 
     def run(files: Files, *, directory: str = "") -> tuple[TestCommand, Baseline]:
         git.commit(files)
         tests = detect(files, checkout=git.path, directory=directory)
-        bench = make_bench(files, tests=tests, checkout=git.path)
-        return tests, measure_base(bench)
+        testbed = make_bench(files, tests=tests, checkout=git.path)
+        return tests, measure_base(testbed)
 
     return run
 

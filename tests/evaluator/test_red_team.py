@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 from gitmimo.evaluator.behaviour.compare import compare_behaviour
-from gitmimo.evaluator.bench import Bench
 from gitmimo.evaluator.command import ReportFormat, TestCommand, TestKind
 from gitmimo.evaluator.settled import Contender, find_doubts
 from gitmimo.evaluator.suspicion import needs_review
+from gitmimo.evaluator.testbed import TestBed
 from gitmimo.evidence import Evidence
 from gitmimo.sandbox.base import Limits
 from tests.conftest import GitBuilder
@@ -61,7 +61,7 @@ def doubts_about(judge: Judge, evidence: Evidence, *, votes: int) -> tuple[str, 
     report = None
     if evidence.tested_tree:
         report = compare_behaviour(
-            judge.bench, judge.baseline, [evidence.tested_tree], fixed_tests=judge.baseline.failed_ids
+            judge.testbed, judge.baseline, [evidence.tested_tree], fixed_tests=judge.baseline.failed_ids
         )
     contender = Contender(number=1, evidence=evidence, votes=votes, group=evidence.tested_tree)
     return find_doubts(1, [contender], report, None)
@@ -80,14 +80,14 @@ def repaired(files: Mapping[str, str]) -> dict[str, str]:
 
 
 @pytest.fixture
-def judge_of(git: GitBuilder, make_bench: Callable[..., Bench]) -> Callable[[Mapping[str, Any]], Judge]:
+def judge_of(git: GitBuilder, make_bench: Callable[..., TestBed]) -> Callable[[Mapping[str, Any]], Judge]:
     def make(base: Mapping[str, Any]) -> Judge:
         for program in ("node", "npm") if "package.json" in base["files"] else ():
             if shutil.which(program) is None:
                 pytest.skip(f"{program} is not installed")
         accept = tuple(word.replace("python3", sys.executable) for word in base.get("accept", ()))
-        bench = make_bench(base["files"], tests=command_of(base), accept=accept)
-        return measured(git, replace(bench, limits=Limits(timeout_s=30)))
+        testbed = make_bench(base["files"], tests=command_of(base), accept=accept)
+        return measured(git, replace(testbed, limits=Limits(timeout_s=30)))
 
     return make
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from gitmimo.errors import CheckError, RepoError
-from gitmimo.evaluator.bench import Bench
 from gitmimo.evaluator.evaluate import evaluate
 from gitmimo.evaluator.store import EvidenceStore
+from gitmimo.evaluator.testbed import TestBed
 from gitmimo.evidence import Evidence
 from gitmimo.records import CommandResult, Oid
 from gitmimo.sandbox.base import CommandSpec, Sandbox
@@ -36,8 +36,8 @@ class Counting:
 
 @pytest.fixture
 def counted(judge: Judge) -> Counting:
-    counting = Counting(judge.bench.sandbox)
-    judge.bench = replace(judge.bench, sandbox=counting)
+    counting = Counting(judge.testbed.sandbox)
+    judge.testbed = replace(judge.testbed, sandbox=counting)
     return counting
 
 
@@ -62,7 +62,7 @@ def test_equal_trees_asked_for_at_the_same_time_are_tested_once(
     tree = judge.tree({"calc/core.py": RIGHT})
 
     def ask(_: int) -> Evidence:
-        return evaluate(judge.bench, judge.baseline, tree, store=store)
+        return evaluate(judge.testbed, judge.baseline, tree, store=store)
 
     with ThreadPoolExecutor(max_workers=4) as pool:
         found = list(pool.map(ask, range(4)))
@@ -79,7 +79,7 @@ def test_different_trees_are_tested_each(judge: Judge, counted: Counting, store:
 @pytest.mark.parametrize(
     "change",
     [
-        lambda judge: replace(judge, bench=replace(judge.bench, accept=("true",))),
+        lambda judge: replace(judge, testbed=replace(judge.testbed, accept=("true",))),
         lambda judge: replace(judge, baseline=replace(judge.baseline, fingerprint="other")),
         lambda judge: replace(judge, task="make test_add pass"),
     ],
@@ -110,28 +110,28 @@ def test_cancelled_evaluation_leaves_no_evidence(judge: Judge, store: EvidenceSt
 
 def test_nothing_is_left_of_fresh_trees(judge: Judge) -> None:
     judge({"calc/core.py": RIGHT})
-    assert list(judge.bench.scratch.iterdir()) == []
+    assert list(judge.testbed.scratch.iterdir()) == []
 
 
 def test_accept_commands_decide_on_the_product(judge: Judge) -> None:
-    judge.bench = replace(judge.bench, accept=("python3 -c 'from calc.core import add; assert add(1, 1) == 2'",))
+    judge.testbed = replace(judge.testbed, accept=("python3 -c 'from calc.core import add; assert add(1, 1) == 2'",))
     assert judge({"calc/core.py": RIGHT}).passed
-    judge.bench = replace(judge.bench, accept=("test -e missing.txt",))
+    judge.testbed = replace(judge.testbed, accept=("test -e missing.txt",))
     refused = judge({"calc/core.py": RIGHT})
     assert [gate.name for gate in refused.failed_gates] == ["accept"]
     assert "missing.txt" in refused.failed_gates[0].detail
 
 
 def test_setup_that_fails_on_the_product_fails_its_gate(judge: Judge) -> None:
-    judge.bench = replace(judge.bench, setup=("test ! -e bad.txt",))
+    judge.testbed = replace(judge.testbed, setup=("test ! -e bad.txt",))
     assert judge({"calc/core.py": RIGHT}).passed
     assert [gate.name for gate in judge({"calc/core.py": RIGHT, "bad.txt": "x"}).failed_gates] == ["setup"]
 
 
-def test_evidence_belongs_to_the_tree_and_not_to_the_commit(judge: Judge, make_bench: Callable[..., Bench]) -> None:
+def test_evidence_belongs_to_the_tree_and_not_to_the_commit(judge: Judge, make_bench: Callable[..., TestBed]) -> None:
     commit = judge.tree({"calc/core.py": RIGHT})
-    tree = judge.bench.repository.tree_of(commit)
-    evidence = evaluate(judge.bench, judge.baseline, Oid(tree))
+    tree = judge.testbed.repository.tree_of(commit)
+    evidence = evaluate(judge.testbed, judge.baseline, Oid(tree))
     assert evidence.tree == tree
     assert evidence.diff.size == 2
     assert make_bench

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from gitmimo.evaluator.bench import Bench
 from gitmimo.evaluator.command import ReportFormat, TestCommand, TestKind
 from gitmimo.evaluator.suspicion import needs_review
+from gitmimo.evaluator.testbed import TestBed
 from gitmimo.evidence import Evidence, Outcome
 from gitmimo.git.repository import Repository
 from gitmimo.records import Oid
@@ -33,7 +33,7 @@ NEW_TEST = "from calc.core import add\n\n\ndef test_zero():\n    assert add(0, 0
 
 
 @pytest.fixture
-def green(git: GitBuilder, make_bench: Callable[..., Bench]) -> Judge:
+def green(git: GitBuilder, make_bench: Callable[..., TestBed]) -> Judge:
     """A project whose tests all pass."""
     return measured(git, make_bench(GREEN))
 
@@ -181,7 +181,7 @@ CORE_CASE = "import unittest\n\nfrom calc.core import double\n\n\nclass Core(uni
 
 @pytest.mark.parametrize("kind", [TestKind.PYTEST, TestKind.UNITTEST])
 def test_tests_may_come_before_the_module_that_they_import(
-    git: GitBuilder, make_bench: Callable[..., Bench], kind: TestKind
+    git: GitBuilder, make_bench: Callable[..., TestBed], kind: TestKind
 ) -> None:
     own = {"tests/test_half.py": HALF} if kind is TestKind.PYTEST else {
         "tests/__init__.py": "", "tests/test_half.py": HALF_CASE, "tests/test_core.py": CORE_CASE}  # fmt: skip
@@ -201,7 +201,7 @@ def test_tests_may_come_before_the_module_that_they_import(
     assert len(evidence.fixed_ids) == 1
 
 
-def test_nothing_passes_where_no_test_does(git: GitBuilder, make_bench: Callable[..., Bench]) -> None:
+def test_nothing_passes_where_no_test_does(git: GitBuilder, make_bench: Callable[..., TestBed]) -> None:
     judge = measured(git, make_bench({**PROJECT, "tests/test_core.py": "\n"}))
     judge.task = "say what calc is"
     assert failed(judge({"README.md": "# calc adds\n"})) == ["accept"]

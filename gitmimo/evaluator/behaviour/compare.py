@@ -15,9 +15,9 @@ from gitmimo.evaluator.behaviour.calls import Call, grow, simpler_calls
 from gitmimo.evaluator.behaviour.language import Changed, Language, Observation, Recording, Replay
 from gitmimo.evaluator.behaviour.python.language import PythonLanguage, attributes_read
 from gitmimo.evaluator.behaviour.tally import Compared, make_report
-from gitmimo.evaluator.bench import Bench, FreshTree, fresh_tree, layout_of
 from gitmimo.evaluator.layout import Layout
 from gitmimo.evaluator.protected import is_test_file
+from gitmimo.evaluator.testbed import FreshTree, TestBed, fresh_tree, layout_of
 from gitmimo.git.repository import Repository
 from gitmimo.records import Oid
 
@@ -27,7 +27,7 @@ _MOST_SIMPLER = 60  # calls tried for one of them
 
 
 def compare_behaviour(
-    bench: Bench,
+    testbed: TestBed,
     baseline: Baseline,
     products: Sequence[Oid],
     *,
@@ -49,13 +49,13 @@ def compare_behaviour(
     base = baseline.tree
     trees = tuple(dict.fromkeys(products))
     others = tuple(dict.fromkeys(tree for tree in failed if tree not in trees))
-    bench = replace(bench, tests=baseline.tests)
+    testbed = replace(testbed, tests=baseline.tests)
     for language in LANGUAGES:
-        changed = _changed(bench.repository, language, base, trees)
+        changed = _changed(testbed.repository, language, base, trees)
         if changed.functions or changed.added:
             with contextlib.ExitStack() as stack:
                 run = _Comparison(
-                    bench, language, base, trees, others, frozenset(fixed_tests), seconds, cancelled, stack
+                    testbed, language, base, trees, others, frozenset(fixed_tests), seconds, cancelled, stack
                 )
                 report = run.report(changed)
             return replace(report, seconds=time.monotonic() - started)
@@ -95,7 +95,7 @@ class _Opened:
 class _Comparison:
     """One comparison under way; trees are written when they are first needed and removed with the stack."""
 
-    bench: Bench
+    testbed: TestBed
     language: Language
     base: Oid
     trees: tuple[Oid, ...]
@@ -175,7 +175,7 @@ class _Comparison:
             partial(self.language.record, place.fresh, place.layout, functions, self.cancelled)
             for place, (_, functions) in zip(opened, wanted, strict=True)
         ]
-        if len(runs) < 2 or not self.bench.may_run_together:
+        if len(runs) < 2 or not self.testbed.may_run_together:
             return [run() for run in runs]
         with ThreadPoolExecutor(max_workers=len(runs), thread_name_prefix="behaviour") as pool:
             return [begun.result() for begun in [pool.submit(run) for run in runs]]
@@ -219,23 +219,23 @@ class _Comparison:
 
     def _both(self, *runs: Callable[[], tuple[Observation, ...]]) -> list[tuple[Observation, ...]]:
         self._open(self.base)
-        if not self.bench.may_run_together:
+        if not self.testbed.may_run_together:
             return [run() for run in runs]
         with ThreadPoolExecutor(max_workers=len(runs), thread_name_prefix="behaviour") as pool:
             return [begun.result() for begun in [pool.submit(run) for run in runs]]
 
     def _open(self, tree: Oid) -> _Opened:
         if tree not in self._opened:
-            fresh = self.stack.enter_context(fresh_tree(self.bench, tree))
-            for command in self.bench.setup:
+            fresh = self.stack.enter_context(fresh_tree(self.testbed, tree))
+            for command in self.testbed.setup:
                 fresh.run(command, cancelled=self.cancelled)
-            self._opened[tree] = _Opened(fresh, layout_of(self.bench, tree))
+            self._opened[tree] = _Opened(fresh, layout_of(self.testbed, tree))
         return self._opened[tree]
 
     def _attributes_read(self) -> tuple[str, ...]:
-        paths = [entry.path for entry in self.bench.repository.list_paths(self.base)]
+        paths = [entry.path for entry in self.testbed.repository.list_paths(self.base)]
         tests = [path for path in paths if is_test_file(path) and path.endswith(self.language.suffixes)]
-        return attributes_read([self.bench.repository.read_blob(self.base, path) or b"" for path in tests[:200]])
+        return attributes_read([self.testbed.repository.read_blob(self.base, path) or b"" for path in tests[:200]])
 
 
 def _not_in(functions: frozenset[str], reached: Collection[str]) -> frozenset[str]:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from gitmimo.evaluator.behaviour.calls import Call
-from gitmimo.evaluator.bench import FreshTree
 from gitmimo.evaluator.layout import Layout
+from gitmimo.evaluator.testbed import FreshTree
 
 Observation = Mapping[str, Any] | None  # see `Language.replay`
 

@@ -133,21 +133,21 @@ class RayExecutor:
         self._cluster.leave()
 
     def _judge(self, evaluator: SessionEvaluator, candidate: int, product: Oid) -> Evidence:
-        bench = evaluator.bench
+        testbed = evaluator.testbed
         number = 1000 + candidate  # its own desk: the candidate's may be open for another turn
         place = Place(
             session=self._session,
             number=number,
-            base=bench.base,
+            base=testbed.base,
             branch=refnames.candidate_ref(self._session, candidate),
-            directory=bench.scratch,
+            directory=testbed.scratch,
         )
         for turn in range(_TURNS):
             self._take_desk(_Desk(turn, place, lambda _: None), number)
             order = EvaluationOrder(
-                order=self._order(place, turn, product, readable=bench.tests.readable),
-                bench=replace(
-                    bench, repository=cast(Any, None), sandbox=cast(Any, None), checkout=None, known_secrets={}
+                order=self._order(place, turn, product, readable=testbed.tests.readable),
+                testbed=replace(
+                    testbed, repository=cast(Any, None), sandbox=cast(Any, None), checkout=None, known_secrets={}
                 ),
                 baseline=evaluator.baseline,
                 required=evaluator.required_fixes,

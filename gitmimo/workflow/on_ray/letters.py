@@ -7,8 +7,8 @@ from typing import Any
 from gitmimo import errors
 from gitmimo.errors import MimoError
 from gitmimo.evaluator.baseline import Baseline
-from gitmimo.evaluator.bench import Bench
 from gitmimo.evaluator.required_fixes import RequiredFixes
+from gitmimo.evaluator.testbed import TestBed
 from gitmimo.evidence import Evidence
 from gitmimo.git.repository import Ident
 from gitmimo.llm.model import ModelInfo
@@ -55,7 +55,7 @@ class EvaluationOrder:
     """A product, at the order's tip, to judge by what the driver measured of the base."""
 
     order: Order
-    bench: Bench  # without what only the driver has
+    testbed: TestBed  # without what only the driver has
     baseline: Baseline
     required: RequiredFixes
 

@@ -88,10 +88,10 @@ def _run_candidate(wanted: CandidateOrder, mailbox: Any) -> CandidateResult:
 def _run_evaluation(wanted: EvaluationOrder, mailbox: Any) -> Evidence:
     order, home = wanted.order, _Home(wanted.order, mailbox)
     with home.opened() as (repository, sandbox, interrupt):
-        bench = replace(
-            wanted.bench, repository=repository, sandbox=sandbox, scratch=home.path / "bench", checkout=None
+        testbed = replace(
+            wanted.testbed, repository=repository, sandbox=sandbox, scratch=home.path / "bench", checkout=None
         )
-        return evaluate(bench, wanted.baseline, order.tip, required=wanted.required, cancelled=interrupt.is_set)
+        return evaluate(testbed, wanted.baseline, order.tip, required=wanted.required, cancelled=interrupt.is_set)
 
 
 class Post:

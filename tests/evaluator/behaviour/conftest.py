@@ -7,7 +7,7 @@ import pytest
 
 from gitmimo.behaviour import BehaviourReport, ProductBehaviour
 from gitmimo.evaluator.behaviour.compare import compare_behaviour
-from gitmimo.evaluator.bench import Bench
+from gitmimo.evaluator.testbed import TestBed
 from gitmimo.records import Oid
 from tests.conftest import GitBuilder
 from tests.evaluator.conftest import Judge, measured
@@ -30,14 +30,14 @@ Compare = Callable[..., Comparison]
 
 
 @pytest.fixture
-def compare(git: GitBuilder, make_bench: Callable[..., Bench]) -> Compare:
+def compare(git: GitBuilder, make_bench: Callable[..., TestBed]) -> Compare:
     """Compares products, given as changed files by name, with a base, given as files."""
 
     def run(base: Mapping[str, str], **products: Mapping[str, str]) -> Comparison:
         judge: Judge = measured(git, make_bench(base))
-        trees = {name: judge.bench.repository.tree_of(judge.tree(files)) for name, files in products.items()}
+        trees = {name: judge.testbed.repository.tree_of(judge.tree(files)) for name, files in products.items()}
         report = compare_behaviour(
-            judge.bench, judge.baseline, tuple(trees.values()), fixed_tests=judge.baseline.failed_ids
+            judge.testbed, judge.baseline, tuple(trees.values()), fixed_tests=judge.baseline.failed_ids
         )
         return Comparison(report, trees)
 

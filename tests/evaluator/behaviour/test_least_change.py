@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from gitmimo import refnames
-from gitmimo.evaluator.bench import Bench
 from gitmimo.evaluator.store import EvidenceStore
+from gitmimo.evaluator.testbed import TestBed
 from gitmimo.evidence import Evidence
 from gitmimo.git.trees import write_files
 from gitmimo.records import SessionId
@@ -30,17 +30,17 @@ def test_equal():
 
 
 def test_the_edit_that_changes_least_is_named(
-    git: GitBuilder, make_bench: Callable[..., Bench], tmp_path: Path
+    git: GitBuilder, make_bench: Callable[..., TestBed], tmp_path: Path
 ) -> None:
-    bench = make_bench({"pkg/__init__.py": "", "pkg/core.py": CODE, "tests/test_core.py": TESTS})
-    evaluator = SessionEvaluator(bench, EvidenceStore(tmp_path / "store"), "fix capped")
+    testbed = make_bench({"pkg/__init__.py": "", "pkg/core.py": CODE, "tests/test_core.py": TESTS})
+    evaluator = SessionEvaluator(testbed, EvidenceStore(tmp_path / "store"), "fix capped")
     session = SessionId("0000000001")
     branch = refnames.branch_ref(refnames.candidate_branch(session, 1))
-    place = Place(session=session, number=1, base=bench.base, branch=branch, directory=tmp_path / "places")
-    surroundings = Surroundings(sandbox=bench.sandbox, tests=bench.tests, evaluator=evaluator)
-    prepare_place(bench.repository, place, surroundings)
+    place = Place(session=session, number=1, base=testbed.base, branch=branch, directory=tmp_path / "places")
+    surroundings = Surroundings(sandbox=testbed.sandbox, tests=testbed.tests, evaluator=evaluator)
+    prepare_place(testbed.repository, place, surroundings)
     try:
-        workspace = CandidateWorkspace(bench.repository, place, surroundings, cancelled=lambda: False)
+        workspace = CandidateWorkspace(testbed.repository, place, surroundings, cancelled=lambda: False)
         edits = [CODE.replace("n if n > most else most", text) for text in ("4", "n if n < most else most")]
         changes = [{"pkg/core.py": text} for text in edits]
         assert workspace.least_change(changes) is None  # the base was not measured yet
@@ -50,19 +50,19 @@ def test_the_edit_that_changes_least_is_named(
         assert found.behaviours == 2
         assert " | " in found.example
     finally:
-        remove_place(bench.repository, place)
+        remove_place(testbed.repository, place)
 
 
 def test_a_comparison_is_made_once_for_all_sessions(
-    git: GitBuilder, make_bench: Callable[..., Bench], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    git: GitBuilder, make_bench: Callable[..., TestBed], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bench = make_bench({"pkg/__init__.py": "", "pkg/core.py": CODE, "tests/test_core.py": TESTS})
-    base = bench.repository.tree_of(bench.base)
-    tree = write_files(bench.repository, base, {"pkg/core.py": CODE.replace("else most", "else 4").encode()})
-    evidence = Evidence(tree=tree, tested_tree=tree, base=bench.base, gates=())
+    testbed = make_bench({"pkg/__init__.py": "", "pkg/core.py": CODE, "tests/test_core.py": TESTS})
+    base = testbed.repository.tree_of(testbed.base)
+    tree = write_files(testbed.repository, base, {"pkg/core.py": CODE.replace("else most", "else 4").encode()})
+    evidence = Evidence(tree=tree, tested_tree=tree, base=testbed.base, gates=())
     reports = []
     for _ in range(2):
-        evaluator = SessionEvaluator(bench, EvidenceStore(tmp_path / "store"), "fix capped")
+        evaluator = SessionEvaluator(testbed, EvidenceStore(tmp_path / "store"), "fix capped")
         evaluator.measure_base()
         reports.append(evaluator.compare({1: evidence}))
         monkeypatch.setattr("gitmimo.workflow.evaluate.compare_behaviour", None)  # not called again

@@ -15,10 +15,10 @@ from gitmimo.evaluator.behaviour.calls import Call
 from gitmimo.evaluator.behaviour.language import Changed, Observation, Recording, Replay
 from gitmimo.evaluator.behaviour.python.changed import changed_functions
 from gitmimo.evaluator.behaviour.values import is_value
-from gitmimo.evaluator.bench import FreshTree
 from gitmimo.evaluator.layout import Layout
 from gitmimo.evaluator.probe import make_probe
 from gitmimo.evaluator.protected import is_test_file
+from gitmimo.evaluator.testbed import FreshTree
 
 _SCRIPTS = Path(__file__).parent
 _CODEC = "git_mimo_codec.py"  # not a name that a project's module may have
@@ -61,7 +61,7 @@ class PythonLanguage:
         settings = {"files": files, "out": str(out / "calls")}
         (home / "recorder.json").write_text(json.dumps(settings), encoding="utf-8")
         probe = make_probe(
-            fresh.bench.tests, tree=fresh.path, directory=fresh.probes, roots=layout.roots, packages=layout.packages
+            fresh.testbed.tests, tree=fresh.path, directory=fresh.probes, roots=layout.roots, packages=layout.packages
         )
         before = f"{home}:{probe.env['PYTHONPATH']}" if "PYTHONPATH" in probe.env else str(home)
         result = fresh.run(
@@ -121,8 +121,8 @@ class PythonLanguage:
             "out": str(out / "results.json"),
         }
         (home / "replay.json").write_text(json.dumps(settings), encoding="utf-8")
-        limits = replace(fresh.bench.limits, timeout_s=how.seconds + _SPARE_S)
-        fresh = replace(fresh, bench=replace(fresh.bench, limits=limits))
+        limits = replace(fresh.testbed.limits, timeout_s=how.seconds + _SPARE_S)
+        fresh = replace(fresh, testbed=replace(fresh.testbed, limits=limits))
         result = fresh.run(
             (_python(fresh), str(home / "replay.py"), str(home / "replay.json")),
             env={"PYTHONHASHSEED": str(how.seed + 1)},
@@ -168,7 +168,7 @@ def _roots(fresh: FreshTree, layout: Layout) -> list[str]:
 
 def _python(fresh: FreshTree) -> str:
     """The interpreter of the tests: as it was found, as the command names it, or else this one."""
-    tests = fresh.bench.tests
+    tests = fresh.testbed.tests
     if tests.interpreter is not None:
         return str(tests.interpreter)
     named = re.search(r"(?<!\S)(?:(\S*?python[\d.]*)(?=\s)|(\S+/)pytest\b)", tests.shown)

@@ -1,4 +1,4 @@
-"""The test bench of one session: fresh trees outside the checkout, and commands that run in them."""
+"""The test bed of one session: fresh trees outside the checkout, and commands that run in them."""
 
 import contextlib
 import os
@@ -36,13 +36,15 @@ class JudgingFiles:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bench:
+class TestBed:
     """What is the same for all products of a session.
 
     `base` is a commit. Commands come from the user or from base, never from a candidate. `scratch` is a directory of
-    ours that nothing else uses. `checkout` is where linked dependencies lie; `copies` names ignored files of it that a
-    fresh tree needs. `known_secrets` maps names to values that no product may hold.
+    ours that nothing else uses. `checkout` is the directory with linked dependencies; `copies` names ignored files of it
+    that a fresh tree needs. `known_secrets` maps names to values that no product may hold.
     """
+
+    __test__ = False  # not a pytest class
 
     repository: Repository
     sandbox: Sandbox
@@ -76,7 +78,7 @@ class Bench:
 class FreshTree:
     """One tree written out for one check, with a throw-away git and a temporary directory of its own."""
 
-    bench: Bench
+    testbed: TestBed
     tree: Oid
     path: Path
     private_git: Path
@@ -93,21 +95,21 @@ class FreshTree:
         directory: str = "",
         cancelled: Callable[[], bool] | None = None,
     ) -> CommandResult:
-        """Run one command here or in a directory of the tree, in the bench's environment. CheckError when cancelled."""
-        bench = self.bench
-        objects = base_objects(bench.repository, bench.base)
-        result = bench.sandbox.run(
+        """Run one command here or in a directory of the tree, in the test bed's environment. CheckError when cancelled."""
+        testbed = self.testbed
+        objects = base_objects(testbed.repository, testbed.base)
+        result = testbed.sandbox.run(
             CommandSpec(
                 command=command,
                 work_tree=self.path,
                 cwd=self.path / directory,
                 private_git=self.private_git,
                 temp=self.temp,
-                readable=(objects, *bench.tests.readable, *readable),
+                readable=(objects, *testbed.tests.readable, *readable),
                 writable=tuple(writable),
                 env={"PYTHONDONTWRITEBYTECODE": "1", "CARGO_NET_OFFLINE": "true", **(env or {})},
-                network=bench.network,
-                limits=bench.limits,
+                network=testbed.network,
+                limits=testbed.limits,
                 cancelled=cancelled,
             )
         )
@@ -132,20 +134,20 @@ class SuiteRun:
 
 
 @contextlib.contextmanager
-def fresh_tree(bench: Bench, tree: Oid) -> Iterator[FreshTree]:
+def fresh_tree(testbed: TestBed, tree: Oid) -> Iterator[FreshTree]:
     """Write a tree into a new directory and remove it afterwards."""
-    home = bench.scratch / f"tree-{secrets.token_hex(5)}"
+    home = testbed.scratch / f"tree-{secrets.token_hex(5)}"
     path = home / "tree"
     try:
         index = home / "index"
-        checkout_tree(bench.repository, tree, path, attributes_from=bench.base, index=index)
+        checkout_tree(testbed.repository, tree, path, attributes_from=testbed.base, index=index)
         for name in ("temp", "probes"):
             (home / name).mkdir()
-        bring_ignored_files(bench.checkout, path, bench.tests, copies=bench.copies)
-        pointer = make_agent_repo(bench.repository, home / "git", bench.base, work_tree=path, checked_out=index)
+        bring_ignored_files(testbed.checkout, path, testbed.tests, copies=testbed.copies)
+        pointer = make_agent_repo(testbed.repository, home / "git", testbed.base, work_tree=path, checked_out=index)
         (path / ".git").write_bytes(pointer.read_bytes())
         yield FreshTree(
-            bench=bench, tree=tree, path=path, private_git=home / "git", temp=home / "temp", probes=home / "probes"
+            testbed=testbed, tree=tree, path=path, private_git=home / "git", temp=home / "temp", probes=home / "probes"
         )
     except OSError as error:
         raise CheckError(f"cannot write a fresh tree: {error.strerror or error}: `{home}`") from error
@@ -153,10 +155,10 @@ def fresh_tree(bench: Bench, tree: Oid) -> Iterator[FreshTree]:
         remove_tree(home, ignore_errors=True)
 
 
-def layout_of(bench: Bench, tree: Oid) -> Layout:
+def layout_of(testbed: TestBed, tree: Oid) -> Layout:
     """The layout of a tree of the bench's repository."""
-    paths = [entry.path for entry in bench.repository.list_paths(tree)]
-    return find_layout(paths, lambda path: bench.repository.read_blob(tree, path), directory=bench.tests.directory)
+    paths = [entry.path for entry in testbed.repository.list_paths(tree)]
+    return find_layout(paths, lambda path: testbed.repository.read_blob(tree, path), directory=testbed.tests.directory)
 
 
 def run_suite(
@@ -177,7 +179,7 @@ def run_suite(
     `only` names ids without parameters, for pytest and unittest: all that is run. Empty means everything. `lines` are
     those of the tree's files of which it is to be said whether they ran.
     """
-    tests = command or fresh.bench.tests
+    tests = command or fresh.testbed.tests
     probe = make_probe(
         tests,
         tree=fresh.path,
@@ -186,7 +188,7 @@ def run_suite(
         packages=layout.packages,
         only=only,
         lines=lines,
-        hang_after_s=hang_after_s or fresh.bench.hang_after_s,
+        hang_after_s=hang_after_s or fresh.testbed.hang_after_s,
     )
     if tests.report is ReportFormat.SUREFIRE:
         clear_stale_reports(fresh.path)
