@@ -22,9 +22,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from gitmimo import mimo_dir, refnames
-from gitmimo.evaluator.command import ReportFormat, TestCommand, TestKind
 from gitmimo.evaluator.product import inspect_product
 from gitmimo.evaluator.testbed import TestBed, fresh_tree, layout_of
+from gitmimo.evaluator.testcommand import ReportFormat, TestCommand, TestKind
 from gitmimo.evaluator.tested_tree import build_tested_tree
 from gitmimo.git import refs
 from gitmimo.git.repository import Repository

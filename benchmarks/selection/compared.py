@@ -12,8 +12,8 @@ from gitmimo.behaviour import BehaviourReport
 from gitmimo.codec import from_json, to_json
 from gitmimo.evaluator.baseline import measure_base
 from gitmimo.evaluator.behaviour.compare import compare_behaviour
-from gitmimo.evaluator.command import ReportFormat, TestCommand, TestKind
 from gitmimo.evaluator.testbed import TestBed
+from gitmimo.evaluator.testcommand import ReportFormat, TestCommand, TestKind
 from gitmimo.git.diff import diff_facts
 from gitmimo.git.repository import Repository
 from gitmimo.git.trees import write_files

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from gitmimo.codec import dump_json, from_json
 from gitmimo.errors import CheckError
-from gitmimo.evaluator.command import ReportFormat, TestCommand, TestKind
 from gitmimo.evaluator.interpreter import describe_interpreter
 from gitmimo.evaluator.layout import Layout
 from gitmimo.evaluator.reports import Watched
 from gitmimo.evaluator.testbed import SuiteRun, TestBed, fresh_tree, layout_of, run_suite
+from gitmimo.evaluator.testcommand import ReportFormat, TestCommand, TestKind
 from gitmimo.evidence import TestOutcome, TestReport
 from gitmimo.files import write_file
 from gitmimo.records import Oid

@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from gitmimo.evaluator.baseline import Baseline
-from gitmimo.evaluator.command import TestCommand, TestKind
 from gitmimo.evaluator.testbed import SuiteRun, TestBed, fresh_tree, layout_of, run_suite
+from gitmimo.evaluator.testcommand import TestCommand, TestKind
 from gitmimo.evaluator.tested_tree import TestedTree, with_own_tests
 from gitmimo.evidence import TestOutcome
 from gitmimo.git.trees import write_files

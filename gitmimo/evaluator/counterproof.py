@@ -17,9 +17,9 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from gitmimo.evaluator.baseline import Baseline
-from gitmimo.evaluator.command import ReportFormat
 from gitmimo.evaluator.spoiling import Qualname, spoil
 from gitmimo.evaluator.testbed import TestBed, fresh_tree, layout_of, run_suite
+from gitmimo.evaluator.testcommand import ReportFormat
 from gitmimo.evidence import TestOutcome
 from gitmimo.git.trees import write_files
 from gitmimo.records import Oid

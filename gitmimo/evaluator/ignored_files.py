@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from gitmimo.evaluator.command import TestCommand
+from gitmimo.evaluator.testcommand import TestCommand
 
 
 def bring_ignored_files(checkout: Path | None, tree: Path, tests: TestCommand, *, copies: Iterable[str] = ()) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import PurePosixPath
 
 from gitmimo.evaluator.baseline import Baseline
-from gitmimo.evaluator.command import ReportFormat
 from gitmimo.evaluator.protected import MANIFESTS, is_test_file
 from gitmimo.evaluator.testbed import JudgingFiles, TestBed
+from gitmimo.evaluator.testcommand import ReportFormat
 
 _IDS_WITH_FILES = (ReportFormat.PYTEST, ReportFormat.JEST_JSON, ReportFormat.VITEST_JSON)
 _DOCUMENT = re.compile(r"(?:readme|change(?:s|log)|history|news|license|authors|contributing)\b[^/]*", re.I)

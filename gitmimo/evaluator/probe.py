@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gitmimo.evaluator.command import ReportFormat, TestCommand, TestKind
 from gitmimo.evaluator.probes import hang_guard_path, pytest_probe_path, unittest_probe_path, watch_path
+from gitmimo.evaluator.testcommand import ReportFormat, TestCommand, TestKind
 
 HANG_AFTER_S = 20.0  # a test that takes longer, and ten times as long as its neighbours, hangs
 

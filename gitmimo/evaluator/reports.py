@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gitmimo.evaluator.command import ReportFormat
 from gitmimo.evaluator.probe import Probe
 from gitmimo.evaluator.required_fixes import COLLECTION
+from gitmimo.evaluator.testcommand import ReportFormat
 from gitmimo.evidence import TestOutcome
 
 ENDED_EARLY = "the test run ended before it could report"

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gitmimo.errors import CheckError
-from gitmimo.evaluator.command import ReportFormat, TestCommand
 from gitmimo.evaluator.ignored_files import bring_ignored_files
 from gitmimo.evaluator.layout import Layout, find_layout
 from gitmimo.evaluator.probe import HANG_AFTER_S, make_probe
 from gitmimo.evaluator.reports import ENDED_EARLY, ReportContent, Watched, clear_stale_reports, read_report
+from gitmimo.evaluator.testcommand import ReportFormat, TestCommand
 from gitmimo.evidence import TestReport
 from gitmimo.files import remove_tree
 from gitmimo.git.agent_repo import base_objects, make_agent_repo

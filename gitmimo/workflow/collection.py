@@ -6,8 +6,8 @@ from pathlib import Path
 
 from gitmimo.config import Config
 from gitmimo.errors import CheckError
-from gitmimo.evaluator.command import TestKind
 from gitmimo.evaluator.testbed import fresh_tree, layout_of
+from gitmimo.evaluator.testcommand import TestKind
 from gitmimo.git.repository import Repository
 from gitmimo.records import Oid, new_session_id
 from gitmimo.workflow.evaluate import open_evaluator

@@ -12,12 +12,12 @@ from gitmimo.errors import CheckError, ConfigError, RepoError
 from gitmimo.evaluator.baseline import Baseline, KeptBaseline, measure_base
 from gitmimo.evaluator.behaviour.compare import compare_behaviour
 from gitmimo.evaluator.candidate_tests import run_on_other
-from gitmimo.evaluator.command import ReportFormat, TestCommand, TestKind
 from gitmimo.evaluator.detect import detect_test_command
 from gitmimo.evaluator.evaluate import evaluate
 from gitmimo.evaluator.required_fixes import RequiredFixes, find_required_fixes
 from gitmimo.evaluator.store import EvidenceStore, evidence_key
 from gitmimo.evaluator.testbed import TestBed, layout_of
+from gitmimo.evaluator.testcommand import ReportFormat, TestCommand, TestKind
 from gitmimo.evidence import Evidence
 from gitmimo.files import remove_tree
 from gitmimo.git.agent_repo import base_objects

@@ -12,10 +12,10 @@ from pathlib import Path
 from gitmimo import mimo_dir
 from gitmimo.agent.interface import BaseSuite, LeastChange, WorkspaceFacts
 from gitmimo.errors import CheckError
-from gitmimo.evaluator.command import ReportFormat, TestCommand, TestKind
 from gitmimo.evaluator.ignored_files import bring_ignored_files
 from gitmimo.evaluator.probe import HANG_AFTER_S
 from gitmimo.evaluator.probes import hang_guard_path
+from gitmimo.evaluator.testcommand import ReportFormat, TestCommand, TestKind
 from gitmimo.files import remove_tree
 from gitmimo.git import agent_repo, diff, refs, snapshot, worktree
 from gitmimo.git.repository import Repository

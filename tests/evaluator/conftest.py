@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from gitmimo.evaluator.baseline import Baseline, measure_base
-from gitmimo.evaluator.command import ReportFormat, TestCommand, TestKind
 from gitmimo.evaluator.evaluate import evaluate
 from gitmimo.evaluator.required_fixes import RequiredFixes, find_required_fixes
 from gitmimo.evaluator.testbed import TestBed
+from gitmimo.evaluator.testcommand import ReportFormat, TestCommand, TestKind
 from gitmimo.evidence import Evidence, Gate
 from gitmimo.git.repository import Repository
 from gitmimo.records import Oid

@@ -12,10 +12,10 @@ import pytest
 
 from gitmimo.errors import CheckError
 from gitmimo.evaluator.baseline import measure_base
-from gitmimo.evaluator.command import ReportFormat, TestCommand, TestKind
 from gitmimo.evaluator.detect import detect_test_command
 from gitmimo.evaluator.suspicion import needs_review
 from gitmimo.evaluator.testbed import TestBed
+from gitmimo.evaluator.testcommand import ReportFormat, TestCommand, TestKind
 from gitmimo.sandbox.base import Limits
 from gitmimo.sandbox.probe import open_sandbox
 from tests.conftest import GitBuilder

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from gitmimo.evaluator import counterproof as counterproofs
-from gitmimo.evaluator.command import ReportFormat, TestCommand, TestKind
 from gitmimo.evaluator.counterproof import Counterproof
 from gitmimo.evaluator.spoiling import _functions, spoil
 from gitmimo.evaluator.suspicion import needs_review
 from gitmimo.evaluator.testbed import TestBed
+from gitmimo.evaluator.testcommand import ReportFormat, TestCommand, TestKind
 from gitmimo.evidence import Outcome
 from tests.conftest import GitBuilder
 from tests.evaluator.conftest import CALC, RIGHT, Judge, gate, measured

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from gitmimo.evaluator.baseline import measure_base
-from gitmimo.evaluator.command import ReportFormat, TestCommand, TestKind
 from gitmimo.evaluator.testbed import TestBed
+from gitmimo.evaluator.testcommand import ReportFormat, TestCommand, TestKind
 from tests.conftest import GitBuilder
 from tests.evaluator.conftest import measured
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from gitmimo.evaluator.command import ReportFormat, TestCommand, TestKind
 from gitmimo.evaluator.suspicion import needs_review
 from gitmimo.evaluator.testbed import TestBed
+from gitmimo.evaluator.testcommand import ReportFormat, TestCommand, TestKind
 from gitmimo.evidence import Evidence, Outcome
 from gitmimo.git.repository import Repository
 from gitmimo.records import Oid
