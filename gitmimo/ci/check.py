@@ -10,7 +10,7 @@ from pathlib import Path
 from gitmimo.behaviour import BehaviourReport
 from gitmimo.config import Config
 from gitmimo.errors import RepoError, UsageError
-from gitmimo.evaluator.store import EvidenceStore
+from gitmimo.evaluator.evidence_store import EvidenceStore
 from gitmimo.evaluator.verdict import decide
 from gitmimo.evidence import CandidateFacts, Evidence
 from gitmimo.git.commit import read_trailers

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from gitmimo.evaluator.baseline import Baseline
+from gitmimo.evaluator.evidence_store import EvidenceStore, evidence_key
 from gitmimo.evaluator.gates import Evaluation
 from gitmimo.evaluator.judging_files import find_judging_files
 from gitmimo.evaluator.required_fixes import RequiredFixes
-from gitmimo.evaluator.store import EvidenceStore, evidence_key
 from gitmimo.evaluator.testbed import TestBed
 from gitmimo.evidence import Evidence
 from gitmimo.mimo_dir import without_mimo

@@ -14,8 +14,8 @@ from gitmimo.evaluator.behaviour.compare import compare_behaviour
 from gitmimo.evaluator.candidate_tests import run_on_other
 from gitmimo.evaluator.detect import detect_test_command
 from gitmimo.evaluator.evaluate import evaluate
+from gitmimo.evaluator.evidence_store import EvidenceStore, evidence_key
 from gitmimo.evaluator.required_fixes import RequiredFixes, find_required_fixes
-from gitmimo.evaluator.store import EvidenceStore, evidence_key
 from gitmimo.evaluator.testbed import TestBed, layout_of
 from gitmimo.evaluator.testcommand import ReportFormat, TestCommand, TestKind
 from gitmimo.evidence import Evidence

@@ -10,7 +10,7 @@ import pytest
 
 from gitmimo.errors import CheckError, RepoError
 from gitmimo.evaluator.evaluate import evaluate
-from gitmimo.evaluator.store import EvidenceStore
+from gitmimo.evaluator.evidence_store import EvidenceStore
 from gitmimo.evaluator.testbed import TestBed
 from gitmimo.evidence import Evidence
 from gitmimo.records import CommandResult, Oid
