@@ -52,7 +52,7 @@ def chat_command(model: tuple[str, ...], budget: float | None, yes: bool) -> int
     from gitmimo.chat.input import Prompt
     from gitmimo.llm.providers import PROVIDERS
     from gitmimo.redact import known_secrets
-    from gitmimo.workflow.places import repository_key, state_home
+    from gitmimo.workflow.directories import repository_key, state_home
 
     prompt = Prompt(
         repository,

@@ -135,7 +135,7 @@ def _agents() -> Iterator[Finding]:
 
 
 def _disk() -> Iterator[Finding]:
-    from gitmimo.workflow.places import state_home
+    from gitmimo.workflow.directories import state_home
 
     place = state_home()
     while not place.exists():
@@ -253,7 +253,7 @@ def _missing(repository: Repository, *, commit_first: bool) -> Iterator[str]:
 def _ways_to_a_model(problem: ModelError) -> Iterator[str]:
     import importlib.util
 
-    from gitmimo.workflow.places import data_home
+    from gitmimo.workflow.directories import data_home
 
     if problem.hint and not problem.message.startswith("no model"):
         yield from problem.hint.splitlines()

@@ -27,7 +27,7 @@ def list_command(as_json: bool) -> int:
     """List the local models, those on this machine marked, and the providers by name."""
     from gitmimo.llm.local_models import list_models
     from gitmimo.llm.providers import PROVIDERS
-    from gitmimo.workflow.places import data_home
+    from gitmimo.workflow.directories import data_home
 
     models = list_models(data_home() / "models")
     if as_json:
@@ -70,7 +70,7 @@ def pull_command(name: str | None, force: bool, file: Path | None, from_index: b
     An interrupted pull goes on where it was. The file's checksum is verified before it is used.
     """
     from gitmimo.llm.local_models import adopt, find_entry, pull
-    from gitmimo.workflow.places import data_home
+    from gitmimo.workflow.directories import data_home
 
     if file is not None:
         model = adopt(file, data_home() / "models", name=name or "")
@@ -104,7 +104,7 @@ def pull_command(name: str | None, force: bool, file: Path | None, from_index: b
 @click.argument("name", required=False, default="qwen2.5-coder-1.5b")
 def path_command(name: str) -> int:
     """Print where a local model's file lies; exit 1 when it is not here."""
-    from gitmimo.workflow.places import data_home
+    from gitmimo.workflow.directories import data_home
 
     path = data_home() / "models" / f"{name.removeprefix('local/')}.gguf"
     if not path.is_file():
@@ -119,7 +119,7 @@ def path_command(name: str) -> int:
 def stop_command() -> int:
     """End the local model's servers that are kept between commands and that nobody uses now."""
     from gitmimo.llm.local import stop_servers
-    from gitmimo.workflow.places import state_home
+    from gitmimo.workflow.directories import state_home
 
     stopped = stop_servers(state_home() / "local")
     for name in stopped:
@@ -134,7 +134,7 @@ def ensure_local_model(name: str, *, from_index: bool = False) -> None:
     from gitmimo.errors import NoModel
     from gitmimo.llm.local_models import find_entry, find_model, pull
     from gitmimo.llm.providers import PROVIDERS
-    from gitmimo.workflow.places import data_home
+    from gitmimo.workflow.directories import data_home
 
     full = PROVIDERS["local"].default_model if name == "local" else name
     with contextlib.suppress(NoModel):

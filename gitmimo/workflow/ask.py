@@ -18,9 +18,9 @@ from gitmimo.records import CommandResult, Oid, Step, StopReason, Task, new_sess
 from gitmimo.redact import known_secrets, redact
 from gitmimo.sandbox.base import Limits
 from gitmimo.sandbox.probe import open_sandbox
+from gitmimo.workflow.directories import session_directory, state_home
 from gitmimo.workflow.evaluate import NO_TESTS
 from gitmimo.workflow.models import open_models
-from gitmimo.workflow.places import session_directory, state_home
 
 MOST_STEPS = 15
 _ORDER = (

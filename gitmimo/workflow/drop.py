@@ -8,9 +8,9 @@ from gitmimo.git.repository import Repository
 from gitmimo.locks import LockTimeout, hold_lock
 from gitmimo.records import SessionId
 from gitmimo.workflow.cleaning import UNFINISHED, clear_session
+from gitmimo.workflow.directories import session_directory
 from gitmimo.workflow.history import LOCK_NAME, sessions_directory
 from gitmimo.workflow.land import KEPT_TREES
-from gitmimo.workflow.places import session_directory
 from gitmimo.workflow.session_branches import RESULTS
 
 

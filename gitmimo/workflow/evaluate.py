@@ -28,7 +28,7 @@ from gitmimo.redact import known_secrets
 from gitmimo.sandbox.base import Limits
 from gitmimo.sandbox.policy import command_places
 from gitmimo.sandbox.probe import open_sandbox
-from gitmimo.workflow.places import session_directory, state_home
+from gitmimo.workflow.directories import session_directory, state_home
 
 NO_TESTS = TestCommand(
     command="true", kind=TestKind.COMMAND, report=ReportFormat.NONE, reason="only the --accept commands decide"

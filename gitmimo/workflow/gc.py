@@ -19,10 +19,10 @@ from gitmimo.locks import LockTimeout, hold_lock
 from gitmimo.records import Oid, SessionId, is_session_id
 from gitmimo.results import SessionStatus
 from gitmimo.workflow.cleaning import UNFINISHED, clear_session, processes_in
+from gitmimo.workflow.directories import repository_key, session_directory, state_home
 from gitmimo.workflow.history import LOCK_NAME, list_session_ids, list_stillborn, read_session, sessions_directory
 from gitmimo.workflow.land import KEPT_TREES
 from gitmimo.workflow.mimo_commits import mend_cut_off_commit
-from gitmimo.workflow.places import repository_key, session_directory, state_home
 from gitmimo.workflow.session_branches import RESULTS, result_branches, step_branches
 from gitmimo.workflow.steps import has_object
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from gitmimo.errors import ConfigError
 from gitmimo.files import write_file
 from gitmimo.git.run import run_git
-from gitmimo.workflow.places import config_home
+from gitmimo.workflow.directories import config_home
 
 _HOST = "git-mimo.invalid"  # a host that can't exist, so that no key is ever sent anywhere as a git password
 

@@ -11,7 +11,7 @@ from gitmimo.processes import process_name
 from gitmimo.records import SessionId, utc_now
 from gitmimo.results import CandidateResult, SessionResult, SessionStatus
 from gitmimo.workflow.cleaning import clear_session
-from gitmimo.workflow.places import session_directory
+from gitmimo.workflow.directories import session_directory
 from gitmimo.workflow.plan import Plan
 from gitmimo.workflow.status import is_over
 

@@ -22,13 +22,13 @@ from gitmimo.workflow import feedback, land
 from gitmimo.workflow.agents import Workers
 from gitmimo.workflow.approaches import built_in_approaches, plan_approaches
 from gitmimo.workflow.candidates import refusal
+from gitmimo.workflow.directories import session_directory
 from gitmimo.workflow.evaluate import SessionEvaluator
 from gitmimo.workflow.executor import Executor
 from gitmimo.workflow.history import LOCK_NAME, STOP_NAME, sessions_directory
 from gitmimo.workflow.models import ModelPool
 from gitmimo.workflow.opening import kept_results, open_session, worked_before
 from gitmimo.workflow.operations import OperationRun, ScriptFirst
-from gitmimo.workflow.places import session_directory
 from gitmimo.workflow.plan import Brief, Plan, next_round
 from gitmimo.workflow.progress import Interrupt, Observer, Progress
 from gitmimo.workflow.reviewer import Reviewer

@@ -23,10 +23,10 @@ from gitmimo.memory.templates import other_values
 from gitmimo.records import Oid, new_session_id
 from gitmimo.sandbox.probe import open_sandbox
 from gitmimo.workflow import trust
+from gitmimo.workflow.directories import session_directory, state_home
 from gitmimo.workflow.drafts import DRAFTED, Draft
 from gitmimo.workflow.evaluate import open_evaluator
 from gitmimo.workflow.memory_home import memory_view
-from gitmimo.workflow.places import session_directory, state_home
 from gitmimo.workflow.scripts import ScriptRun, ScriptRunner, check_granted, read_grants
 
 

@@ -14,6 +14,7 @@ from gitmimo.records import Oid, SessionId, Task, new_session_id
 from gitmimo.redact import known_secrets, redact
 from gitmimo.results import SessionResult
 from gitmimo.workflow.agents import Workers, choose_staff, count_candidates, warnings_for
+from gitmimo.workflow.directories import session_directory
 from gitmimo.workflow.evaluate import SessionEvaluator, open_evaluator, visible_import_roots, visible_test_command
 from gitmimo.workflow.executor import open_executor
 from gitmimo.workflow.gc import clean_orphans
@@ -23,7 +24,6 @@ from gitmimo.workflow.merging import merge_at_the_end
 from gitmimo.workflow.models import ladder_height, open_models
 from gitmimo.workflow.notify import notify
 from gitmimo.workflow.operations import OPERATION_RULES, check_operation, open_operation, script_first
-from gitmimo.workflow.places import session_directory
 from gitmimo.workflow.plan import Plan
 from gitmimo.workflow.progress import Interrupt, Observer
 from gitmimo.workflow.reviewer import Reviewer

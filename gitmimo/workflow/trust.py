@@ -10,7 +10,7 @@ from gitmimo.errors import ConfigError, NeedsPerson
 from gitmimo.files import write_file
 from gitmimo.git.repository import Repository
 from gitmimo.records import utc_now
-from gitmimo.workflow.places import repository_key, state_home
+from gitmimo.workflow.directories import repository_key, state_home
 
 
 def brought_commands(config: Config) -> dict[str, tuple[str, ...]]:

@@ -20,6 +20,7 @@ from gitmimo.llm.model import ChatRequest, Model
 from gitmimo.records import Oid, SessionId, StopReason, Usage
 from gitmimo.results import CandidateResult
 from gitmimo.workflow.candidates import find_history, run_in_place
+from gitmimo.workflow.directories import repository_key
 from gitmimo.workflow.evaluate import SessionEvaluator
 from gitmimo.workflow.on_ray import cluster
 from gitmimo.workflow.on_ray.letters import (
@@ -33,7 +34,6 @@ from gitmimo.workflow.on_ray.letters import (
     outcome_of,
 )
 from gitmimo.workflow.on_ray.worker import run_candidate, run_evaluation
-from gitmimo.workflow.places import repository_key
 from gitmimo.workflow.plan import Brief, Plan
 from gitmimo.workflow.progress import Interrupt, Observer, Progress
 from gitmimo.workflow.steps import read_steps_at

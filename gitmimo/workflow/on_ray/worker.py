@@ -27,6 +27,7 @@ from gitmimo.results import CandidateResult
 from gitmimo.sandbox.base import Sandbox
 from gitmimo.sandbox.probe import open_sandbox
 from gitmimo.workflow.candidates import run_in_place
+from gitmimo.workflow.directories import state_home
 from gitmimo.workflow.on_ray.cluster import load_ray
 from gitmimo.workflow.on_ray.letters import (
     CandidateOrder,
@@ -37,7 +38,6 @@ from gitmimo.workflow.on_ray.letters import (
     Shipment,
     outcome_of,
 )
-from gitmimo.workflow.places import state_home
 from gitmimo.workflow.progress import Interrupt, Progress
 from gitmimo.workflow.workspace import Place
 
