@@ -21,7 +21,7 @@ from gitmimo.git.repository import Repository
 from gitmimo.journal import Journal
 from gitmimo.records import Oid
 from gitmimo.workflow import land
-from gitmimo.workflow.merging import mend_cut_off_merge
+from gitmimo.workflow.merge import mend_cut_off_merge
 
 SESSION = "0000000001"
 _CALLS = "openat,write,pwrite64,rename,renameat,renameat2,unlink,unlinkat,link,linkat,mkdir,mkdirat,rmdir,symlink,fsync"

@@ -22,7 +22,7 @@ def merge_command(session: str | None, number: int | None, into: str | None, san
     """
     from gitmimo.cli.progress import watching
     from gitmimo.workflow.history import find_session, read_session
-    from gitmimo.workflow.merging import merge_session
+    from gitmimo.workflow.merge import merge_session
 
     repository = open_repository()
     config = load_config(repository, {"sandbox": sandbox})

@@ -23,7 +23,7 @@ from gitmimo.results import SessionResult, SessionStatus
 from gitmimo.workflow.evidence_notes import Outcome, add_patch, find_evidence, record_outcome, trees_of
 from gitmimo.workflow.history import read_all, sessions_directory
 from gitmimo.workflow.land import with_landing
-from gitmimo.workflow.merging import merge_session
+from gitmimo.workflow.merge import merge_session
 from gitmimo.workflow.progress import Interrupt, Observer
 from gitmimo.workflow.pull_request_body import write_body, write_title
 from gitmimo.workflow.start import start_session

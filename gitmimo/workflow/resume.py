@@ -7,7 +7,7 @@ from gitmimo.errors import RepoError, UsageError
 from gitmimo.git.repository import Repository
 from gitmimo.results import SessionResult, SessionStatus
 from gitmimo.workflow.history import SessionState, find_session, list_session_ids, read_past, read_session
-from gitmimo.workflow.merging import merge_at_the_end
+from gitmimo.workflow.merge import merge_at_the_end
 from gitmimo.workflow.progress import Interrupt, Observer
 from gitmimo.workflow.settings import restore
 from gitmimo.workflow.start import run_session

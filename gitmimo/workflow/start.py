@@ -20,7 +20,7 @@ from gitmimo.workflow.executor import open_executor
 from gitmimo.workflow.gc import clean_orphans
 from gitmimo.workflow.history import Past
 from gitmimo.workflow.memory_home import memory_view
-from gitmimo.workflow.merging import merge_at_the_end
+from gitmimo.workflow.merge import merge_at_the_end
 from gitmimo.workflow.models import ladder_height, open_models
 from gitmimo.workflow.notify import notify
 from gitmimo.workflow.operations import OPERATION_RULES, check_operation, open_operation, script_first

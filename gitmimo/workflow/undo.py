@@ -15,7 +15,7 @@ from gitmimo.journal import Journal
 from gitmimo.locks import hold_lock
 from gitmimo.records import Oid
 from gitmimo.workflow.history import list_session_ids, read_session, sessions_directory
-from gitmimo.workflow.merging import mend_cut_off_merge
+from gitmimo.workflow.merge import mend_cut_off_merge
 from gitmimo.workflow.session_branches import restore_result
 
 
