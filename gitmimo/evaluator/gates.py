@@ -14,7 +14,7 @@ from gitmimo.evaluator.product import inspect_product
 from gitmimo.evaluator.regressions import SuiteFindings, compare_suite
 from gitmimo.evaluator.required_fixes import COLLECTION, Need, RequiredFixes
 from gitmimo.evaluator.rerun import RERUNS, rerun_broken
-from gitmimo.evaluator.suspicion import REVIEW, suspicious_lines, suspicious_paths
+from gitmimo.evaluator.review_flags import REVIEW, suspicious_lines, suspicious_paths
 from gitmimo.evaluator.testbed import FreshTree, SuiteRun, TestBed, fresh_tree, layout_of, run_suite
 from gitmimo.evaluator.tested_tree import TestedTree, build_tested_tree, with_own_tests
 from gitmimo.evidence import DiffFacts, Evidence, Gate, Outcome, TestOutcome

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from gitmimo.errors import CheckError
 from gitmimo.evaluator.carried_along import carried_along
 from gitmimo.evaluator.indirect_tests import changed_demands, helpers_of_tests
-from gitmimo.evaluator.suspicion import REVIEW
+from gitmimo.evaluator.review_flags import REVIEW
 from gitmimo.evidence import DiffFacts
 from gitmimo.git.diff import diff_facts
 from gitmimo.git.objects import GITLINK, LINK

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from gitmimo.behaviour import BehaviourReport, ProductBehaviour
-from gitmimo.evaluator.suspicion import REVIEW, needs_review
+from gitmimo.evaluator.review_flags import REVIEW, needs_review
 from gitmimo.evidence import CriticOpinion, Evidence
 from gitmimo.format import counted
 from gitmimo.records import Oid

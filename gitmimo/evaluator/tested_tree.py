@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from gitmimo.evaluator.protected import ProtectedPaths, is_dependency_file
-from gitmimo.evaluator.suspicion import REVIEW, weakened_tests
+from gitmimo.evaluator.review_flags import REVIEW, weakened_tests
 from gitmimo.evaluator.testbed import TestBed
 from gitmimo.evidence import DiffFacts
 from gitmimo.git.repository import Repository

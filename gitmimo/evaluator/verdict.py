@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from gitmimo.behaviour import BehaviourReport
+from gitmimo.evaluator.review_flags import needs_review
 from gitmimo.evaluator.settled import Contender, find_doubts, telling_inputs
-from gitmimo.evaluator.suspicion import needs_review
 from gitmimo.evidence import CandidateFacts, CriticOpinion, Evidence, RankedCandidate, Verdict
 from gitmimo.records import Oid
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from gitmimo.evaluator.suspicion import REVIEW, needs_review
+from gitmimo.evaluator.review_flags import REVIEW, needs_review
 from gitmimo.evidence import Evidence, Gate, Outcome, TestOutcome
 from gitmimo.format import counted, seconds, tokens, usd
 from gitmimo.report.review_data import ReviewData

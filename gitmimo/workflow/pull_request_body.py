@@ -2,7 +2,7 @@
 
 import re
 
-from gitmimo.evaluator.suspicion import REVIEW
+from gitmimo.evaluator.review_flags import REVIEW
 from gitmimo.evidence import DiffFacts, Evidence, Outcome
 from gitmimo.format import counted, seconds, tokens, usd
 from gitmimo.results import CandidateResult, SessionResult

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from gitmimo.evaluator.evaluate import evaluate
-from gitmimo.evaluator.suspicion import needs_review
+from gitmimo.evaluator.review_flags import needs_review
 from gitmimo.evaluator.verdict import decide
 from gitmimo.evidence import CandidateFacts, Outcome
 from gitmimo.records import Oid

@@ -5,7 +5,7 @@ import pytest
 from gitmimo.evaluator.carried_along import carried_along, look_alike_words
 from gitmimo.evaluator.indirect_tests import changed_demands, helpers_of_tests
 from gitmimo.evaluator.judging_files import find_scripts
-from gitmimo.evaluator.suspicion import weakened_tests
+from gitmimo.evaluator.review_flags import weakened_tests
 
 PYPROJECT = b'[project]\nname = "x"\nversion = "1"\ndependencies = ["a"]\n[tool.ruff]\nline-length = 80\n'
 

@@ -13,7 +13,7 @@ import pytest
 from gitmimo.errors import CheckError
 from gitmimo.evaluator.baseline import measure_base
 from gitmimo.evaluator.detect import detect_test_command
-from gitmimo.evaluator.suspicion import needs_review
+from gitmimo.evaluator.review_flags import needs_review
 from gitmimo.evaluator.testbed import TestBed
 from gitmimo.evaluator.testcommand import ReportFormat, TestCommand, TestKind
 from gitmimo.sandbox.base import Limits

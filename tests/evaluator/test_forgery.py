@@ -13,8 +13,8 @@ import pytest
 
 from gitmimo.evaluator import counterproof as counterproofs
 from gitmimo.evaluator.counterproof import Counterproof
+from gitmimo.evaluator.review_flags import needs_review
 from gitmimo.evaluator.spoiling import _functions, spoil
-from gitmimo.evaluator.suspicion import needs_review
 from gitmimo.evaluator.testbed import TestBed
 from gitmimo.evaluator.testcommand import ReportFormat, TestCommand, TestKind
 from gitmimo.evidence import Outcome

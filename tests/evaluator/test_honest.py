@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from gitmimo.evaluator.suspicion import needs_review
+from gitmimo.evaluator.review_flags import needs_review
 from gitmimo.evaluator.testbed import TestBed
 from gitmimo.evidence import Outcome
 from tests.conftest import GitBuilder

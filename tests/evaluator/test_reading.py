@@ -12,7 +12,7 @@ from gitmimo.evaluator.probe import Probe
 from gitmimo.evaluator.protected import ProtectedPaths
 from gitmimo.evaluator.reports import ReportContent, read_report
 from gitmimo.evaluator.required_fixes import Need, RequiredFixes, find_required_fixes, passes
-from gitmimo.evaluator.suspicion import suspicious_lines
+from gitmimo.evaluator.review_flags import suspicious_lines
 from gitmimo.evaluator.testcommand import ReportFormat
 from gitmimo.evaluator.tested_tree import with_base_config
 from gitmimo.evidence import TestOutcome

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from gitmimo.evaluator.behaviour.compare import compare_behaviour
+from gitmimo.evaluator.review_flags import needs_review
 from gitmimo.evaluator.settled import Contender, find_doubts
-from gitmimo.evaluator.suspicion import needs_review
 from gitmimo.evaluator.testbed import TestBed
 from gitmimo.evaluator.testcommand import ReportFormat, TestCommand, TestKind
 from gitmimo.evidence import Evidence

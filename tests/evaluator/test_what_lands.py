@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gitmimo.evaluator.suspicion import needs_review
+from gitmimo.evaluator.review_flags import needs_review
 from gitmimo.evaluator.testbed import TestBed
 from gitmimo.evaluator.testcommand import ReportFormat, TestCommand, TestKind
 from gitmimo.evidence import Evidence, Outcome

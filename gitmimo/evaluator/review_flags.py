@@ -1,4 +1,4 @@
-"""Signs in a product's lines that a person should look at: ways to please tests rather than to be right. Pure."""
+"""Review flags: signs in added lines that a product was written to satisfy tests rather than to be right. Pure."""
 
 import ast
 import re
@@ -12,7 +12,7 @@ from gitmimo.git.diff import AddedLine
 from gitmimo.text import escape_controls, hidden_characters
 
 REVIEW = "review: "
-"""What a flag begins with that forbids merging without a person or a critic."""
+"""Prefix of flags that block a merge until a person or the critic has reviewed them."""
 
 _SIGNS: tuple[tuple[re.Pattern[bytes], str], ...] = tuple(
     (re.compile(pattern), meaning)
