@@ -86,9 +86,9 @@ def revise_command(session: str | None, comments: str, as_json: bool, **flags: A
     from gitmimo.cli.start import exit_code, report, signals
     from gitmimo.workflow.history import find_session, read_session
     from gitmimo.workflow.land import result_json
-    from gitmimo.workflow.opinions import comments_text, read_opinions
     from gitmimo.workflow.progress import Interrupt
     from gitmimo.workflow.pull_request import fetch_comments, result_tip, revise
+    from gitmimo.workflow.review_comments import comments_text, read_review_comments
 
     repository = open_repository()
     result = read_session(repository, find_session(repository, session)).result
@@ -96,7 +96,7 @@ def revise_command(session: str | None, comments: str, as_json: bool, **flags: A
     if comments == "gh":
         said = fetch_comments(repository, str(result.result_branch))
     elif comments == "local":
-        said = comments_text(read_opinions(repository, result.session))
+        said = comments_text(read_review_comments(repository, result.session))
     else:
         said = read_text_argument(comments if comments == "-" else f"@{comments}")
     config = load_config(repository, flags)

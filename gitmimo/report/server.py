@@ -25,7 +25,7 @@ from gitmimo.report.review_view import STATUS_CLASS
 from gitmimo.results import SessionStatus
 from gitmimo.text import one_line
 from gitmimo.workflow.history import SessionState, list_session_ids, read_all, read_session, sessions_directory
-from gitmimo.workflow.opinions import Opinions, add_comment, choose, read_opinions
+from gitmimo.workflow.review_comments import ReviewComments, add_comment, choose, read_review_comments
 
 REFRESH_S = 3
 MAX_FORM_BYTES = 100_000
@@ -85,7 +85,7 @@ class ReviewServer(ThreadingHTTPServer):
         page = review_page(
             self.repository,
             state.result,
-            say=_say_section(state, read_opinions(self.repository, session)),
+            say=_say_section(state, read_review_comments(self.repository, session)),
             refresh_s=REFRESH_S if running else None,
         )
         with self._lock:
@@ -212,7 +212,7 @@ def _row(state: SessionState) -> dict[str, object]:
     }
 
 
-def _say_section(state: SessionState, said: Opinions) -> Markup:
+def _say_section(state: SessionState, said: ReviewComments) -> Markup:
     """Comments and the choice, with the commands that make use of them."""
     numbers = [candidate.number for candidate in state.result.candidates]
     return render("say.html", session=state.result.session, said=said, numbers=numbers)

@@ -16,7 +16,7 @@ import pytest
 from gitmimo.git.repository import Repository
 from gitmimo.report.server import HEADERS, ReviewServer
 from gitmimo.workflow.history import sessions_directory
-from gitmimo.workflow.opinions import comments_text, read_opinions
+from gitmimo.workflow.review_comments import comments_text, read_review_comments
 from tests.conftest import GitBuilder
 from tests.made_session import SESSION, Attempt, make_session, write_journal
 from tests.report.browser import ask
@@ -91,7 +91,7 @@ def test_a_comment_is_kept_and_shown_as_text(server: ReviewServer, git: GitBuild
     assert _ask(server, f"{page}/comment", form={"text": nasty})[0] == 303
     text = _ask(server, page)[1]
     assert "why &lt;b&gt;this&lt;/b&gt;?" in text
-    said = read_opinions(Repository.discover(git.path), SESSION)
+    said = read_review_comments(Repository.discover(git.path), SESSION)
     assert comments_text(said) == nasty
 
 
@@ -101,7 +101,7 @@ def test_a_choice_is_kept_and_merges_nothing(server: ReviewServer, git: GitBuild
     assert _ask(server, f"{page}/choose", form={"number": "2"})[0] == 303
     assert f"git mimo merge {SESSION} 2" in _ask(server, page)[1]
     assert _ask(server, f"{page}/choose", form={"number": "99"})[0] == 303
-    assert read_opinions(Repository.discover(git.path), SESSION).choice is None
+    assert read_review_comments(Repository.discover(git.path), SESSION).choice is None
     assert git("for-each-ref") == before
 
 
@@ -112,7 +112,7 @@ def test_writing_from_another_site_is_refused(server: ReviewServer, git: GitBuil
     assert _ask(server, page, form={"text": "x" * 30_000})[0] == 400
     assert _ask(server, page, form={"text": "x" * 200_000})[0] == 413
     assert _ask(server, page, form={"text": "  "})[0] == 400
-    assert read_opinions(Repository.discover(git.path), SESSION).comments == ()
+    assert read_review_comments(Repository.discover(git.path), SESSION).comments == ()
 
 
 def test_a_damaged_journal_is_told_and_the_rest_is_listed(server: ReviewServer, git: GitBuilder) -> None:
@@ -136,7 +136,7 @@ def test_a_browser_can_comment_and_choose(server: ReviewServer, git: GitBuilder,
         patched.setitem(HEADERS, "X-Frame-Options", "ALLOW")
         found = ask(page, "return 1", tmp_path / "profile", address=server.address)
     assert found == ["kept in the browser"]
-    assert read_opinions(Repository.discover(git.path), SESSION).choice == 2
+    assert read_review_comments(Repository.discover(git.path), SESSION).choice == 2
 
 
 def _with_question(outer: str) -> str:
@@ -190,5 +190,5 @@ def test_serve_prints_its_address_and_ends_on_interrupt(git: GitBuilder) -> None
 def test_opinions_survive_a_damaged_file(git: GitBuilder, server: ReviewServer) -> None:
     path = sessions_directory(Repository.discover(git.path)) / SESSION / "opinions.json"
     path.write_text(json.dumps({"schema": "other"}))
-    assert read_opinions(Repository.discover(git.path), SESSION).comments == ()
+    assert read_review_comments(Repository.discover(git.path), SESSION).comments == ()
     assert _ask(server, f"/{server.token}/session/{SESSION}/comment", form={"text": "again"})[0] == 303

@@ -1,4 +1,4 @@
-"""What a person says of a session while reading it: comments, and which candidate they would take."""
+"""What a person says about a session in review: comments, and which candidate they would take."""
 
 import json
 from dataclasses import dataclass
@@ -28,22 +28,22 @@ class Comment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Opinions:
+class ReviewComments:
     """Everything said of one session. `choice` is the candidate that the person would take."""
 
     comments: tuple[Comment, ...] = ()
     choice: int | None = None
 
 
-def read_opinions(repository: Repository, session: SessionId) -> Opinions:
+def read_review_comments(repository: Repository, session: SessionId) -> ReviewComments:
     """Return what was said; nothing when nothing was, or when the file is damaged."""
     try:
         value = json.loads(_path(repository, session).read_text(encoding="utf-8"))
         if not isinstance(value, dict) or value.pop("schema", None) != _SCHEMA:
-            return Opinions()
-        return from_json(Opinions, value)
+            return ReviewComments()
+        return from_json(ReviewComments, value)
     except (OSError, ValueError, TypeError):
-        return Opinions()
+        return ReviewComments()
 
 
 def add_comment(repository: Repository, session: SessionId, text: str, *, path: str = "") -> None:
@@ -52,30 +52,30 @@ def add_comment(repository: Repository, session: SessionId, text: str, *, path: 
     if not text or len(text) > MAX_CHARACTERS:
         raise UsageError(f"a comment has 1 to {MAX_CHARACTERS} characters")
     with hold_lock(_path(repository, session).with_suffix(".lock"), wait_s=5):
-        said = read_opinions(repository, session)
+        said = read_review_comments(repository, session)
         if len(said.comments) >= MAX_COMMENTS:
             raise UsageError("too many comments on this session")
         comment = Comment(text=text, path=path[:500], at=utc_now())
-        _write(repository, session, Opinions(comments=(*said.comments, comment), choice=said.choice))
+        _write(repository, session, ReviewComments(comments=(*said.comments, comment), choice=said.choice))
 
 
 def choose(repository: Repository, session: SessionId, number: int | None) -> None:
     """Keep which candidate the person would take; None takes it back. Nothing is merged."""
     with hold_lock(_path(repository, session).with_suffix(".lock"), wait_s=5):
-        said = read_opinions(repository, session)
-        _write(repository, session, Opinions(comments=said.comments, choice=number))
+        said = read_review_comments(repository, session)
+        _write(repository, session, ReviewComments(comments=said.comments, choice=number))
 
 
-def comments_text(opinions: Opinions) -> str:
+def comments_text(said: ReviewComments) -> str:
     """The comments as one text for a revision."""
     return "\n\n".join(f"{comment.path}: {comment.text}" if comment.path else comment.text
-                       for comment in opinions.comments)  # fmt: skip
+                       for comment in said.comments)  # fmt: skip
 
 
 def _path(repository: Repository, session: SessionId) -> Path:
     return sessions_directory(repository) / session / "opinions.json"
 
 
-def _write(repository: Repository, session: SessionId, opinions: Opinions) -> None:
+def _write(repository: Repository, session: SessionId, said: ReviewComments) -> None:
     path = _path(repository, session)
-    write_file(path, json.dumps({"schema": _SCHEMA, **to_json(opinions)}))
+    write_file(path, json.dumps({"schema": _SCHEMA, **to_json(said)}))
