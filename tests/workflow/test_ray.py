@@ -12,7 +12,7 @@ import pytest
 
 from gitmimo.errors import LimitReached, MimoError, RepoError
 from gitmimo.git.run import GitFailed
-from gitmimo.workflow.on_ray.letters import Failure, outcome_of
+from gitmimo.workflow.on_ray.messages import Failure, outcome_of
 from tests.conftest import GitBuilder
 from tests.project import PROJECT, mimo
 

@@ -12,7 +12,7 @@ from typing import Any, TextIO
 
 from gitmimo.errors import CheckError, ConfigError
 from gitmimo.extras import install_hint
-from gitmimo.workflow.on_ray.letters import Letter, Outcome
+from gitmimo.workflow.on_ray.messages import Message, Outcome
 
 
 class Cluster:
@@ -47,11 +47,11 @@ class Cluster:
             ray.remote(mailbox.Mailbox).options(num_cpus=0, scheduling_strategy=here, max_concurrency=1000).remote()
         )
 
-    def submit(self, task: Any, order: Any, resource: str) -> Any:
+    def submit(self, task: Any, item: Any, resource: str) -> Any:
         """Start a task. It takes one CPU, and one of the named resource where the cluster's nodes declare it."""
         needs = {resource: 1} if resource in self._ray.cluster_resources() else {}
         remote = self._ray.remote(task).options(num_cpus=1, resources=needs, max_retries=0, name=resource)
-        return remote.remote(order, self._mailbox)
+        return remote.remote(item, self._mailbox)
 
     def is_done(self, running: Any, *, wait_s: float) -> bool:
         """Wait a moment for a task."""
@@ -78,13 +78,13 @@ class Cluster:
         """Keep bytes for workers to fetch."""
         return self._ray.put(data)
 
-    def collect(self, stop: str) -> list[Letter] | None:
+    def collect(self, stop: str) -> list[Message] | None:
         """The letters that arrived; None when the mailbox is gone, and with it the connection."""
         try:
-            letters: list[Letter] = self._ray.get(self._mailbox.collect.remote(stop))
+            messages: list[Message] = self._ray.get(self._mailbox.collect.remote(stop))
         except self._ray.exceptions.RayError:
             return None
-        return letters
+        return messages
 
     def answer(self, identity: str, outcome: Outcome) -> None:
         """Answer a question."""

@@ -23,14 +23,14 @@ from gitmimo.workflow.candidates import find_history, run_in_place
 from gitmimo.workflow.directories import repository_key
 from gitmimo.workflow.evaluate import SessionEvaluator
 from gitmimo.workflow.on_ray import cluster
-from gitmimo.workflow.on_ray.letters import (
-    CandidateOrder,
-    EvaluationOrder,
+from gitmimo.workflow.on_ray.messages import (
+    CandidateWork,
+    EvaluationWork,
     Failure,
-    Letter,
-    Order,
+    Message,
     Outcome,
     Shipment,
+    WorkItem,
     outcome_of,
 )
 from gitmimo.workflow.on_ray.worker import run_candidate, run_evaluation
@@ -102,11 +102,11 @@ class RayExecutor:
             desk = _Desk(turn, place, observe, worker, journal)
             self._take_desk(desk, place.number)  # from here on no step of an earlier turn is taken
             tip = desk.tip = refs.read_ref(self._repository, place.branch) or place.base
-            order = CandidateOrder(
-                order=self._order(place, turn, tip), plan=_for_worker(plan), brief=brief, branch=place.branch,
+            item = CandidateWork(
+                item=self._item(place, turn, tip), plan=_for_worker(plan), brief=brief, branch=place.branch,
                 model=worker.info,
             )  # fmt: skip
-            result = self._run(run_candidate, order, "mimo-candidate", place.number)
+            result = self._run(run_candidate, item, "mimo-candidate", place.number)
             if result is not None or interrupt.is_set():
                 break
             observe(Progress(number=place.number, phase="work", text="its worker was lost; another goes on"))
@@ -144,23 +144,23 @@ class RayExecutor:
         )
         for turn in range(_TURNS):
             self._take_desk(_Desk(turn, place, lambda _: None), number)
-            order = EvaluationOrder(
-                order=self._order(place, turn, product, readable=testbed.tests.readable),
+            item = EvaluationWork(
+                item=self._item(place, turn, product, readable=testbed.tests.readable),
                 testbed=replace(
                     testbed, repository=cast(Any, None), sandbox=cast(Any, None), checkout=None, known_secrets={}
                 ),
                 baseline=evaluator.baseline,
                 required=evaluator.required_fixes,
             )
-            evidence: Evidence | None = self._run(run_evaluation, order, "mimo-evaluation", number)
+            evidence: Evidence | None = self._run(run_evaluation, item, "mimo-evaluation", number)
             if evidence is not None:
                 return evidence
             if self._interrupt.is_set():
                 break
         raise CheckError("stopped" if self._interrupt.is_set() else f"its workers were lost {_TURNS} times")
 
-    def _order(self, place: Place, turn: int, tip: Oid, *, readable: Any = ()) -> Order:
-        return Order(
+    def _item(self, place: Place, turn: int, tip: Oid, *, readable: Any = ()) -> WorkItem:
+        return WorkItem(
             version=__version__,
             project=repository_key(self._repository),
             session=self._session,
@@ -176,9 +176,9 @@ class RayExecutor:
             readable=tuple(str(path) for path in readable),
         )
 
-    def _run(self, task: Any, order: Any, resource: str, number: int) -> Any:
+    def _run(self, task: Any, item: Any, resource: str, number: int) -> Any:
         """Run one task to its end; None when its worker was lost, or had to be stopped."""
-        running = self._cluster.submit(task, order, resource)
+        running = self._cluster.submit(task, item, resource)
         stopped_at: float | None = None
         while not self._cluster.is_done(running, wait_s=0.5):
             if not self._interrupt.is_set():
@@ -197,40 +197,40 @@ class RayExecutor:
     def _read_letters(self) -> None:
         while not self._closing.is_set():
             reason = self._interrupt.reason()
-            letters = self._cluster.collect(reason.value if reason else "")
-            if letters is None:
+            messages = self._cluster.collect(reason.value if reason else "")
+            if messages is None:
                 if not self._closing.is_set():
                     self._interrupt.request(StopReason.ERROR)
                 return
-            for letter in letters:
-                self._clerks.submit(self._deal_with, letter).add_done_callback(partial(self._own_up, letter))
+            for message in messages:
+                self._clerks.submit(self._deal_with, message).add_done_callback(partial(self._own_up, message))
 
-    def _deal_with(self, letter: Letter) -> None:
-        outcome = outcome_of(lambda: self._answer(letter))
-        if letter.identity:
-            self._cluster.answer(letter.identity, outcome)
+    def _deal_with(self, message: Message) -> None:
+        outcome = outcome_of(lambda: self._answer(message))
+        if message.identity:
+            self._cluster.answer(message.identity, outcome)
 
-    def _own_up(self, letter: Letter, dealt: "Future[None]") -> None:
+    def _own_up(self, message: Message, dealt: "Future[None]") -> None:
         """Tell a worker that waits when its letter could not be dealt with, for a reason that nobody expected."""
         error = None if dealt.cancelled() else dealt.exception()
-        if error is not None and letter.identity:
+        if error is not None and message.identity:
             failure = Failure.of(CheckError(f"the driver failed: {error!r}"))
-            self._cluster.answer(letter.identity, Outcome(failure=failure))
+            self._cluster.answer(message.identity, Outcome(failure=failure))
 
-    def _answer(self, letter: Letter) -> Any:
-        desk = self._desks.get(letter.number)
-        if desk is None or desk.turn != letter.turn:
+    def _answer(self, message: Message) -> Any:
+        desk = self._desks.get(message.number)
+        if desk is None or desk.turn != message.turn:
             raise CheckError("the work was given to another worker")
-        if letter.kind == "progress":
-            desk.observe(letter.body)
+        if message.kind == "progress":
+            desk.observe(message.body)
             return None
-        if letter.kind == "objects":
-            return self._objects(*letter.body)
-        if letter.kind == "model" and desk.model is not None:
-            return self._call(desk.model, letter.body)
-        if letter.kind == "step":
-            return self._keep_step(desk, letter)
-        raise CheckError(f"a letter of an unknown kind: `{letter.kind}`")
+        if message.kind == "objects":
+            return self._objects(*message.body)
+        if message.kind == "model" and desk.model is not None:
+            return self._call(desk.model, message.body)
+        if message.kind == "step":
+            return self._keep_step(desk, message)
+        raise CheckError(f"a letter of an unknown kind: `{message.kind}`")
 
     def _objects(self, ref: str, have: tuple[Oid, ...]) -> list[Any]:
         """The bundle that a worker needs, made once for all that lack the same."""
@@ -245,12 +245,12 @@ class RayExecutor:
     def _call(self, model: Model, request: ChatRequest) -> Any:
         return model.complete(replace(request, cancel=CancelToken(self._interrupt.is_set)))
 
-    def _keep_step(self, desk: _Desk, letter: Letter) -> None:
+    def _keep_step(self, desk: _Desk, message: Message) -> None:
         """Check a step and put it on the candidate's branch, as if it had been made here."""
-        step: Shipment = letter.body
+        step: Shipment = message.body
         repository, place = self._repository, desk.place
         with self._lock:
-            if self._desks.get(letter.number) is not desk or step.parent != desk.tip:
+            if self._desks.get(message.number) is not desk or step.parent != desk.tip:
                 raise CheckError("the work was given to another worker")
             bundle.read_bundle(repository, step.bundle, is_trusted=False)
             made = repository.pygit.get(step.commit)

@@ -29,13 +29,13 @@ from gitmimo.sandbox.probe import open_sandbox
 from gitmimo.workflow.candidates import run_in_place
 from gitmimo.workflow.directories import state_home
 from gitmimo.workflow.on_ray.cluster import load_ray
-from gitmimo.workflow.on_ray.letters import (
-    CandidateOrder,
-    EvaluationOrder,
-    Letter,
-    Order,
+from gitmimo.workflow.on_ray.messages import (
+    CandidateWork,
+    EvaluationWork,
+    Message,
     Outcome,
     Shipment,
+    WorkItem,
     outcome_of,
 )
 from gitmimo.workflow.progress import Interrupt, Progress
@@ -45,28 +45,28 @@ _POLL_S = 0.5
 _PATIENCE_S = 20.0  # for an answer after the session was stopped
 
 
-def run_candidate(order: CandidateOrder, mailbox: Any) -> Outcome:
+def run_candidate(item: CandidateWork, mailbox: Any) -> Outcome:
     """A Ray task: let a candidate work here, each step shipped as soon as it is committed."""
-    return outcome_of(lambda: _run_candidate(order, mailbox))
+    return outcome_of(lambda: _run_candidate(item, mailbox))
 
 
-def run_evaluation(order: EvaluationOrder, mailbox: Any) -> Outcome:
+def run_evaluation(item: EvaluationWork, mailbox: Any) -> Outcome:
     """A Ray task: judge a product here."""
-    return outcome_of(lambda: _run_evaluation(order, mailbox))
+    return outcome_of(lambda: _run_evaluation(item, mailbox))
 
 
-def _run_candidate(wanted: CandidateOrder, mailbox: Any) -> CandidateResult:
-    order, home = wanted.order, _Home(wanted.order, mailbox)
+def _run_candidate(wanted: CandidateWork, mailbox: Any) -> CandidateResult:
+    item, home = wanted.item, _Home(wanted.item, mailbox)
     with home.opened() as (repository, sandbox, interrupt):
         place = Place(
-            session=order.session,
-            number=order.number,
-            base=order.base,
+            session=item.session,
+            number=item.number,
+            base=item.base,
             branch=wanted.branch,
             directory=home.path / "places",
         )
-        if order.tip != order.base:
-            refs.update_ref(repository, place.branch, order.tip, expected=None, reason="mimo: goes on")
+        if item.tip != item.base:
+            refs.update_ref(repository, place.branch, item.tip, expected=None, reason="mimo: goes on")
         model = DistantModel(wanted.model, home.post)
         plan = replace(
             wanted.plan,
@@ -77,7 +77,7 @@ def _run_candidate(wanted: CandidateOrder, mailbox: Any) -> CandidateResult:
                 repository,
                 plan,
                 place,
-                replace(wanted.brief, goes_on=order.tip != order.base),
+                replace(wanted.brief, goes_on=item.tip != item.base),
                 model,
                 journal=journal,
                 observe=home.post.observe,
@@ -85,21 +85,21 @@ def _run_candidate(wanted: CandidateOrder, mailbox: Any) -> CandidateResult:
             )
 
 
-def _run_evaluation(wanted: EvaluationOrder, mailbox: Any) -> Evidence:
-    order, home = wanted.order, _Home(wanted.order, mailbox)
+def _run_evaluation(wanted: EvaluationWork, mailbox: Any) -> Evidence:
+    item, home = wanted.item, _Home(wanted.item, mailbox)
     with home.opened() as (repository, sandbox, interrupt):
         testbed = replace(
             wanted.testbed, repository=repository, sandbox=sandbox, scratch=home.path / "bench", checkout=None
         )
-        return evaluate(testbed, wanted.baseline, order.tip, required=wanted.required, cancelled=interrupt.is_set)
+        return evaluate(testbed, wanted.baseline, item.tip, required=wanted.required, cancelled=interrupt.is_set)
 
 
 class Post:
     """A worker's end of the mailbox."""
 
-    def __init__(self, mailbox: Any, order: Order) -> None:
+    def __init__(self, mailbox: Any, item: WorkItem) -> None:
         self._mailbox = mailbox
-        self._order = order
+        self._item = item
 
     def ask(self, kind: str, body: Any, *, cancelled: Callable[[], bool] = lambda: False) -> Any:
         """Ask the driver and return its answer; None when it stays away after the session was stopped."""
@@ -122,8 +122,8 @@ class Post:
         ray = load_ray()
         return str(ray.get(self._mailbox.stop_reason.remote()))
 
-    def _letter(self, kind: str, body: Any, identity: str = "") -> Letter:
-        return Letter(kind=kind, number=self._order.number, turn=self._order.turn, body=body, identity=identity)
+    def _letter(self, kind: str, body: Any, identity: str = "") -> Message:
+        return Message(kind=kind, number=self._item.number, turn=self._item.turn, body=body, identity=identity)
 
 
 class DistantModel:
@@ -168,21 +168,21 @@ class ShippingJournal(Journal):
 class _Home:
     """A directory for one task, with a repository that borrows the objects which this node keeps of the project."""
 
-    def __init__(self, order: Order, mailbox: Any) -> None:
+    def __init__(self, item: WorkItem, mailbox: Any) -> None:
         ray = load_ray()
         node = ray.get_runtime_context().get_node_id()[:16]
         self._top = state_home() / "ray" / node
-        self._order = order
-        self.post = Post(mailbox, order)
-        self.path = self._top / "work" / f"{order.session}-{order.number}-{order.turn}-{uuid.uuid4().hex[:6]}"
+        self._item = item
+        self.post = Post(mailbox, item)
+        self.path = self._top / "work" / f"{item.session}-{item.number}-{item.turn}-{uuid.uuid4().hex[:6]}"
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[tuple[Repository, Sandbox, Interrupt]]:
         """Fetch what is missing, and have a repository, a sandbox and a flag that turns when the session ends."""
-        order = self._order
-        if order.version != __version__:
+        item = self._item
+        if item.version != __version__:
             raise CheckError(
-                f"the node has git-mimo {__version__}, the session {order.version}",
+                f"the node has git-mimo {__version__}, the session {item.version}",
                 hint="install the same git-mimo on every node",
             )
         self._top.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -194,11 +194,11 @@ class _Home:
                 watcher.start()
                 repository = self._repository()
                 sandbox = open_sandbox(
-                    order.sandbox,
+                    item.sandbox,
                     hidden=(repository.common_dir, state_home()),
                     readable=(
-                        base_objects(repository, order.base),
-                        *(path for path in map(Path, order.readable) if path.exists()),
+                        base_objects(repository, item.base),
+                        *(path for path in map(Path, item.readable) if path.exists()),
                     ),
                 )
                 yield repository, sandbox, interrupt
@@ -214,24 +214,24 @@ class _Home:
             if not (store / "HEAD").exists():
                 _init(store)
             kept = Repository.discover(store, environ={})
-            self._fetch(kept, self._order.base_ref, self._order.base)
+            self._fetch(kept, self._item.base_ref, self._item.base)
             # later sessions get what is new only
-            refs_name = f"refs/mimo/base/{self._order.base}"
+            refs_name = f"refs/mimo/base/{self._item.base}"
             if refs.read_ref(kept, refs_name) is None:
-                refs.update_ref(kept, refs_name, self._order.base, expected=None, reason="mimo: base of a session")
+                refs.update_ref(kept, refs_name, self._item.base, expected=None, reason="mimo: base of a session")
         place = self.path / "repository.git"
         _init(place)
         (place / "objects/info").mkdir(exist_ok=True)
         (place / "objects/info/alternates").write_text(f"{store / 'objects'}\n")
         (place / "info").mkdir(exist_ok=True)
-        (place / "info/exclude").write_bytes(self._order.excludes)
+        (place / "info/exclude").write_bytes(self._item.excludes)
         for name in ("name", "email"):
-            value = getattr(self._order.author, name)
+            value = getattr(self._item.author, name)
             run_git(["config", f"user.{name}", value], git_dir=place, cwd=place)
         repository = Repository.discover(place, environ={})
         repository.content_check = secret_check({})  # values that are known are not sent to workers
-        if self._order.tip != self._order.base:
-            self._fetch(repository, self._order.tip_ref, self._order.tip)
+        if self._item.tip != self._item.base:
+            self._fetch(repository, self._item.tip_ref, self._item.tip)
         return repository
 
     def _fetch(self, repository: Repository, ref: str, wanted: Oid) -> None:
@@ -239,7 +239,7 @@ class _Home:
         ray = load_ray()
         if wanted in repository.pygit:
             return
-        have = sorted({*refs.list_refs(repository, "refs/mimo/base/").values(), self._order.base} - {wanted})
+        have = sorted({*refs.list_refs(repository, "refs/mimo/base/").values(), self._item.base} - {wanted})
         have = [oid for oid in have if oid in repository.pygit]
         for piece in self.post.ask("objects", (ref, tuple(have))):
             bundle.read_bundle(repository, ray.get(piece), is_trusted=True)
@@ -247,7 +247,7 @@ class _Home:
             raise CheckError(f"the commit did not come with its bundle: `{wanted}`")
 
     def _store(self) -> Path:
-        return Path(self._top / "objects" / f"{self._order.project}.git")
+        return Path(self._top / "objects" / f"{self._item.project}.git")
 
     def _watch(self, interrupt: Interrupt, ended: threading.Event) -> None:
         while not ended.wait(_POLL_S):

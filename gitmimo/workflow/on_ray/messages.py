@@ -18,7 +18,7 @@ from gitmimo.workflow.plan import Brief, Plan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class WorkItem:
     """One task's input besides the objects, which the worker asks for as far as it lacks them. Holds no secret.
 
     `turn` counts how often the same work was given out: what an earlier turn still sends is refused.
@@ -40,10 +40,10 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CandidateOrder:
+class CandidateWork:
     """A candidate to let work."""
 
-    order: Order
+    item: WorkItem
     plan: Plan  # without what only the driver has
     brief: Brief
     branch: str
@@ -51,10 +51,10 @@ class CandidateOrder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EvaluationOrder:
+class EvaluationWork:
     """A product, at the order's tip, to judge by what the driver measured of the base."""
 
-    order: Order
+    item: WorkItem
     testbed: TestBed  # without what only the driver has
     baseline: Baseline
     required: RequiredFixes
@@ -71,7 +71,7 @@ class Shipment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Letter:
+class Message:
     """One message of a worker. `kind` is objects, model, step or progress; `body` what belongs to it."""
 
     kind: str
