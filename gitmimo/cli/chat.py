@@ -148,21 +148,21 @@ class _Chat:
     def _answer(self, question: str) -> int:
         from gitmimo.cli.start import signals
         from gitmimo.workflow.ask import ask
-        from gitmimo.workflow.progress import Interrupt
+        from gitmimo.workflow.progress import StopSignal
 
         config = load_config(self._repository)
-        interrupt = Interrupt(timeout_s=config.seconds("timeout"))
+        stop_signal = StopSignal(timeout_s=config.seconds("timeout"))
         before = "\n\n".join(["Said before in this conversation:", *self._exchanges]) if self._exchanges else ""
         try:
-            with signals(interrupt):
+            with signals(stop_signal):
                 found = ask(
-                    self._repository, config, question, said_before=before, on_step=_show_step, stop=interrupt.reason
+                    self._repository, config, question, said_before=before, on_step=_show_step, stop=stop_signal.reason
                 )
         finally:
             _transient("")
         if not found.text:
             render.say(f"no answer: {found.stopped or 'the model had nothing to say'}")
-            return 130 if interrupt.is_set() else 1
+            return 130 if stop_signal.is_set() else 1
         render.out(found.text)
         self._remember(f"Asked: {question}\nAnswered: {found.text}")
         return 0

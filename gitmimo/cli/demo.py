@@ -27,7 +27,7 @@ def demo_command(directory: Path | None, model: str, candidates: int, from_index
     from gitmimo.git.run import run_git
     from gitmimo.results import SessionStatus
     from gitmimo.workflow.demo import TASK, make_demo_repository
-    from gitmimo.workflow.progress import Interrupt
+    from gitmimo.workflow.progress import StopSignal
     from gitmimo.workflow.start import start_session
 
     if model == "local" or model.startswith("local/"):
@@ -39,9 +39,9 @@ def demo_command(directory: Path | None, model: str, candidates: int, from_index
     repository = open_repository()
     flags = {"model": (model,), "candidates": candidates, "merge": True, "sandbox": sandbox, "strategy": None}
     config = load_config(repository, flags)
-    interrupt = Interrupt(timeout_s=config.seconds("timeout"))
-    with watching(stream=sys.stderr) as observe, signals(interrupt):
-        result = start_session(repository, config, TASK, observe=observe, interrupt=interrupt, warn=render.say)
+    stop_signal = StopSignal(timeout_s=config.seconds("timeout"))
+    with watching(stream=sys.stderr) as observe, signals(stop_signal):
+        result = start_session(repository, config, TASK, observe=observe, stop_signal=stop_signal, warn=render.say)
     report(result)
     if result.status is SessionStatus.PASSED:
         render.out("")

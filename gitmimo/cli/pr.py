@@ -86,7 +86,7 @@ def revise_command(session: str | None, comments: str, as_json: bool, **flags: A
     from gitmimo.cli.start import exit_code, report, signals
     from gitmimo.workflow.history import find_session, read_session
     from gitmimo.workflow.land import result_json
-    from gitmimo.workflow.progress import Interrupt
+    from gitmimo.workflow.progress import StopSignal
     from gitmimo.workflow.pull_request import fetch_comments, result_tip, revise
     from gitmimo.workflow.review_comments import comments_text, read_review_comments
 
@@ -100,9 +100,9 @@ def revise_command(session: str | None, comments: str, as_json: bool, **flags: A
     else:
         said = read_text_argument(comments if comments == "-" else f"@{comments}")
     config = load_config(repository, flags)
-    interrupt = Interrupt(timeout_s=config.seconds("timeout"))
-    with watching(stream=sys.stderr, quiet=as_json and not sys.stderr.isatty()) as observe, signals(interrupt):
-        revised = revise(repository, config, result, said, observe=observe, interrupt=interrupt, warn=render.say)
+    stop_signal = StopSignal(timeout_s=config.seconds("timeout"))
+    with watching(stream=sys.stderr, quiet=as_json and not sys.stderr.isatty()) as observe, signals(stop_signal):
+        revised = revise(repository, config, result, said, observe=observe, stop_signal=stop_signal, warn=render.say)
     if as_json:
         render.emit_json(result_json(revised))
     else:

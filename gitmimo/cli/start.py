@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gitmimo.git.repository import Repository
     from gitmimo.records import Oid, SessionId
     from gitmimo.results import CandidateResult, SessionResult
-    from gitmimo.workflow.progress import Interrupt
+    from gitmimo.workflow.progress import StopSignal
 
 _ONE_KEYPRESS_S = 0.5
 _EXIT_CODES = {"passed": 0, "failed": 1, "unsettled": 2, "budget": 3, "error": 128, "interrupted": 130}
@@ -140,18 +140,18 @@ def _run(
 ) -> SessionResult:
     """Start the session from HEAD, or from `base`, show what happens, and let Ctrl-C end it orderly."""
     from gitmimo.cli.progress import Heading, watching
-    from gitmimo.workflow.progress import Interrupt
+    from gitmimo.workflow.progress import StopSignal
     from gitmimo.workflow.start import start_session
 
-    interrupt = Interrupt(timeout_s=config.seconds("timeout"))
+    stop_signal = StopSignal(timeout_s=config.seconds("timeout"))
     heading = Heading(session=session, budget_usd=config.number("budget"))
-    with watching(stream=sys.stderr, quiet=quiet, heading=heading) as observe, signals(interrupt):
+    with watching(stream=sys.stderr, quiet=quiet, heading=heading) as observe, signals(stop_signal):
         return start_session(
             repository,
             config,
             text,
             observe=observe,
-            interrupt=interrupt,
+            stop_signal=stop_signal,
             warn=render.say,
             session=session,
             base=base,
@@ -214,8 +214,8 @@ def _detach(repository: Repository, text: str, arguments: list[str], *, as_json:
 class signals:  # noqa: N801  a context that reads as a state
     """First interrupt: stop starting work and keep what is there. Second: exit at once."""
 
-    def __init__(self, interrupt: Interrupt) -> None:
-        self._interrupt = interrupt
+    def __init__(self, stop_signal: StopSignal) -> None:
+        self._stop_signal = stop_signal
         self._old: dict[int, Any] = {}
         self._asked_at = 0.0
 
@@ -240,11 +240,11 @@ class signals:  # noqa: N801  a context that reads as a state
         now = time.monotonic()
         if self._asked_at and now - self._asked_at < _ONE_KEYPRESS_S:
             return  # `git` passes the signal on that the terminal sent to both
-        if self._interrupt.is_set():
+        if self._stop_signal.is_set():
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
         self._asked_at = now
-        self._interrupt.request(StopReason.INTERRUPTED)
+        self._stop_signal.request(StopReason.INTERRUPTED)
         render.say("stopping; what the candidates made is kept (again: exit at once)")
 
 
@@ -321,16 +321,16 @@ def resume_command(session: str | None, as_json: bool, **flags: Any) -> int:
     """
     from gitmimo.cli.progress import watching
     from gitmimo.workflow.land import result_json
-    from gitmimo.workflow.progress import Interrupt
+    from gitmimo.workflow.progress import StopSignal
     from gitmimo.workflow.resume import find_cut_off, resume_session
     from gitmimo.workflow.settings import restore
 
     repository = open_repository()
     config = load_config(repository, flags)
     state = find_cut_off(repository, session)
-    interrupt = Interrupt(timeout_s=restore(config, state.settings).seconds("timeout"))
-    with watching(stream=sys.stderr, quiet=as_json and not sys.stderr.isatty()) as observe, signals(interrupt):
-        result = resume_session(repository, config, state, observe=observe, interrupt=interrupt, warn=render.say)
+    stop_signal = StopSignal(timeout_s=restore(config, state.settings).seconds("timeout"))
+    with watching(stream=sys.stderr, quiet=as_json and not sys.stderr.isatty()) as observe, signals(stop_signal):
+        result = resume_session(repository, config, state, observe=observe, stop_signal=stop_signal, warn=render.say)
     if as_json:
         render.emit_json(result_json(result))
     else:

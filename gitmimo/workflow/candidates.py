@@ -22,7 +22,7 @@ from gitmimo.results import CandidateResult
 from gitmimo.text import escape_controls
 from gitmimo.workflow.history import sessions_directory, stop_name
 from gitmimo.workflow.plan import Brief, Plan
-from gitmimo.workflow.progress import Interrupt, Observer, Progress
+from gitmimo.workflow.progress import Observer, Progress, StopSignal
 from gitmimo.workflow.steps import TRAJECTORY, read_steps_at
 from gitmimo.workflow.workspace import CandidateWorkspace, Place, Surroundings, prepare_place, remove_place
 
@@ -84,7 +84,7 @@ def run_in_place(
     *,
     journal: Journal,
     observe: Observer,
-    interrupt: Interrupt,
+    stop_signal: StopSignal,
 ) -> CandidateResult:
     """Have a place for a candidate, let it work there, after its earlier steps if it has any, and clear up."""
     number = place.number
@@ -115,7 +115,7 @@ def run_in_place(
             strategy=plan.strategy,
             journal=journal,
             observe=observe,
-            interrupt=interrupt,
+            stop_signal=stop_signal,
         )
         journal.done("worked", result=result)
     finally:
@@ -134,7 +134,7 @@ def work(
     strategy: str,
     journal: Journal,
     observe: Observer,
-    interrupt: Interrupt,
+    stop_signal: StopSignal,
 ) -> CandidateResult:
     """Let one candidate work to its end and keep what it made. Every failure becomes its status, not an exception.
 
@@ -163,7 +163,7 @@ def work(
     stop_file = sessions_directory(repository) / place.session / stop_name(number)
 
     def stop() -> StopReason | None:
-        return interrupt.reason() or (StopReason.INTERRUPTED if stop_file.exists() else None)
+        return stop_signal.reason() or (StopReason.INTERRUPTED if stop_file.exists() else None)
 
     workspace = CandidateWorkspace(repository, place, surroundings, cancelled=lambda: stop() is not None)
     try:

@@ -14,7 +14,7 @@ from gitmimo.workflow.candidates import run_in_place
 from gitmimo.workflow.evaluate import SessionEvaluator
 from gitmimo.workflow.on_ray.driver import RayExecutor
 from gitmimo.workflow.plan import Brief, Plan
-from gitmimo.workflow.progress import Interrupt, Observer
+from gitmimo.workflow.progress import Observer, StopSignal
 from gitmimo.workflow.workspace import Place
 
 
@@ -30,7 +30,7 @@ class Executor(Protocol):
         *,
         journal: Journal,
         observe: Observer,
-        interrupt: Interrupt,
+        stop_signal: StopSignal,
     ) -> CandidateResult:
         """Let one candidate work to its end; its steps stand on its branch in the session's repository."""
 
@@ -56,11 +56,11 @@ class LocalExecutor:
         *,
         journal: Journal,
         observe: Observer,
-        interrupt: Interrupt,
+        stop_signal: StopSignal,
     ) -> CandidateResult:
         """See `Executor`."""
         return run_in_place(
-            self._repository, plan, place, brief, worker, journal=journal, observe=observe, interrupt=interrupt
+            self._repository, plan, place, brief, worker, journal=journal, observe=observe, stop_signal=stop_signal
         )
 
     def judge(self, evaluator: SessionEvaluator, candidate: int, product: Oid) -> Evidence:
@@ -71,8 +71,8 @@ class LocalExecutor:
         """Nothing outlives a call."""
 
 
-def open_executor(repository: Repository, config: Config, session: SessionId, interrupt: Interrupt) -> Executor:
+def open_executor(repository: Repository, config: Config, session: SessionId, stop_signal: StopSignal) -> Executor:
     """The executor that the configuration names. ConfigError when it is not to be had."""
     if config.text("executor") == "ray":
-        return RayExecutor(repository, config, session, interrupt)
+        return RayExecutor(repository, config, session, stop_signal)
     return LocalExecutor(repository)

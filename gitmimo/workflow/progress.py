@@ -33,7 +33,7 @@ def unobserved(progress: Progress) -> None:
     """Ignore the news."""
 
 
-class Interrupt:
+class StopSignal:
     """Asked often and cheaply: may the work go on? The first reason given stays."""
 
     def __init__(self, *, timeout_s: float | None = None) -> None:

@@ -24,7 +24,7 @@ from gitmimo.workflow.evidence_notes import Outcome, add_patch, find_evidence, r
 from gitmimo.workflow.history import read_all, sessions_directory
 from gitmimo.workflow.land import with_landing
 from gitmimo.workflow.merge import merge_session
-from gitmimo.workflow.progress import Interrupt, Observer
+from gitmimo.workflow.progress import Observer, StopSignal
 from gitmimo.workflow.pull_request_body import write_body, write_title
 from gitmimo.workflow.start import start_session
 
@@ -141,7 +141,7 @@ def revise(
     comments: str,
     *,
     observe: Observer,
-    interrupt: Interrupt,
+    stop_signal: StopSignal,
     warn: Callable[[str], None],
 ) -> SessionResult:
     """Start a session from the result branch whose task is the old one and what reviewers said of its result.
@@ -155,7 +155,7 @@ def revise(
         config,
         revision_task(result.task, comments),
         observe=observe,
-        interrupt=interrupt,
+        stop_signal=stop_signal,
         warn=warn,
         base=tip,
         target_branch=result.result_branch,

@@ -8,7 +8,7 @@ from gitmimo.git.repository import Repository
 from gitmimo.results import SessionResult, SessionStatus
 from gitmimo.workflow.history import SessionState, find_session, list_session_ids, read_past, read_session
 from gitmimo.workflow.merge import merge_at_the_end
-from gitmimo.workflow.progress import Interrupt, Observer
+from gitmimo.workflow.progress import Observer, StopSignal
 from gitmimo.workflow.settings import restore
 from gitmimo.workflow.start import run_session
 from gitmimo.workflow.steps import has_object
@@ -33,7 +33,7 @@ def resume_session(
     state: SessionState,
     *,
     observe: Observer,
-    interrupt: Interrupt,
+    stop_signal: StopSignal,
     warn: Callable[[str], None],
 ) -> SessionResult:
     """Go on with what is missing: candidates keep what they finished, one in flight continues after its last step.
@@ -57,7 +57,7 @@ def resume_session(
         target_branch=result.target_branch,
         past=past,
         observe=observe,
-        interrupt=interrupt,
+        stop_signal=stop_signal,
         warn=warn,
     )
 

@@ -30,7 +30,7 @@ from gitmimo.workflow.models import ModelPool
 from gitmimo.workflow.opening import kept_results, open_session, worked_before
 from gitmimo.workflow.operations import OperationRun, ScriptFirst
 from gitmimo.workflow.plan import Brief, Plan, next_round
-from gitmimo.workflow.progress import Interrupt, Observer, Progress
+from gitmimo.workflow.progress import Observer, Progress, StopSignal
 from gitmimo.workflow.reviewer import Reviewer
 from gitmimo.workflow.status import close, how_to_go_on, say_tests, status_after, with_winner, without_winner
 from gitmimo.workflow.workspace import Place
@@ -50,7 +50,7 @@ class SessionRunner:
     operation: OperationRun | None = None  # where commands are the work, and not a change of files
     script: ScriptFirst | None = None  # of a skill that does exactly this, tried before any model
     observe: Observer
-    interrupt: Interrupt
+    stop_signal: StopSignal
     session: SessionId = field(default_factory=new_session_id)
     _journal: Journal = field(init=False)
     _base_tests: "Future[None]" = field(init=False)
@@ -63,7 +63,7 @@ class SessionRunner:
         directory = sessions_directory(self.repository) / self.session
         directory.mkdir(parents=True, exist_ok=True)
         (directory / STOP_NAME).unlink(missing_ok=True)
-        self.interrupt.watch(directory / STOP_NAME)
+        self.stop_signal.watch(directory / STOP_NAME)
         with (
             hold_lock(directory / LOCK_NAME),
             contextlib.closing(Journal(directory / "journal.jsonl")) as self._journal,
@@ -95,12 +95,12 @@ class SessionRunner:
                 verdict = self._search()
                 self._base_tests.result()
             except MimoError:
-                self.interrupt.request(StopReason.ERROR)
+                self.stop_signal.request(StopReason.ERROR)
                 raise
         skill = self.script.match.skill.name if self.script and verdict.winner == 0 else None
         result = replace(self._closing(opening), verdict=verdict, skill=skill)
         if verdict.winner is None:
-            return without_winner(result, verdict, self.interrupt.reason())
+            return without_winner(result, verdict, self.stop_signal.reason())
         result = with_winner(result, verdict)
         self._journal.done("decided", result=result)
         return self._publish(result)
@@ -110,7 +110,7 @@ class SessionRunner:
         if self.script is None or 0 in self._results:
             return
         result = self.script(self._base_tests.result)
-        if result is not None and result.evidence is not None and not self.interrupt.is_set():
+        if result is not None and result.evidence is not None and not self.stop_signal.is_set():
             land.keep_trees(self.repository, self.session, 0, result.evidence)
             self._results[0] = result
             self._journal.done("candidate", result=result)
@@ -137,7 +137,7 @@ class SessionRunner:
 
     def _is_enough(self, verdict: Verdict | None) -> bool:
         """Whether no other candidate needs to be paid: a settled winner that left no failing test, or a limit."""
-        if self.interrupt.is_set() or any(r.status == StopReason.BUDGET for r in self._results.values()):
+        if self.stop_signal.is_set() or any(r.status == StopReason.BUDGET for r in self._results.values()):
             return True
         winner = self._results.get(verdict.winner) if verdict and verdict.winner is not None else None
         if verdict is None or winner is None or winner.evidence is None:
@@ -157,7 +157,7 @@ class SessionRunner:
         approaches = self._approaches(told) if len(numbers) > 1 else built_in_approaches(self.plan)
         if len(numbers) == 1 or self.models.takes_turns:
             for number in numbers:
-                if not self.interrupt.is_set():
+                if not self.stop_signal.is_set():
                     self._results[number] = self._candidate(number, approaches[number - 1], told)
             return
         with ThreadPoolExecutor(max_workers=len(numbers), thread_name_prefix="candidate") as pool:
@@ -188,7 +188,7 @@ class SessionRunner:
     def _may_answer(self, result: CandidateResult) -> bool:
         """Whether a candidate can be told what spoke against it: once, when it thought that it had finished."""
         is_own = result.agent == "mimo" and result.strategy == "shell" and result.status == StopReason.FINISHED
-        return is_own and result.number not in self._told_again and not self.interrupt.is_set()
+        return is_own and result.number not in self._told_again and not self.stop_signal.is_set()
 
     def _answer(self, result: CandidateResult, said: Feedback) -> CandidateResult:
         """Let a candidate go on from its work with what was said; a second product takes the place of the first."""
@@ -226,13 +226,13 @@ class SessionRunner:
             self.workers.of(number),
             journal=self._journal,
             observe=self.observe,
-            interrupt=self.interrupt,
+            stop_signal=self.stop_signal,
         )
 
     def _judge(self, result: CandidateResult) -> CandidateResult:
         """Add the evidence; a session that is asked to stop leaves it to be found when it goes on."""
         self._base_tests.result()
-        if result.commit is None or result.commit == self.plan.base or self.interrupt.is_set():
+        if result.commit is None or result.commit == self.plan.base or self.stop_signal.is_set():
             return result
         if result.status == StopReason.TAMPERED:
             return result
@@ -245,7 +245,7 @@ class SessionRunner:
             else:
                 evidence = self.executor.judge(self.evaluator, result.number, result.commit)
         except CheckError:
-            if not self.interrupt.is_set():
+            if not self.stop_signal.is_set():
                 raise
             return result
         land.keep_trees(self.repository, self.session, result.number, evidence)
@@ -260,7 +260,7 @@ class SessionRunner:
         crossed: dict[int, tuple[int, int]] = {}
         behaviour = opinion = None
         trust_tests = self.plan.trust_tests or self.operation is not None or set(passing) == {0}
-        if passing and not self.interrupt.is_set() and self.operation is None and set(passing) != {0}:
+        if passing and not self.stop_signal.is_set() and self.operation is None and set(passing) != {0}:
             self.observe(Progress(number=0, phase="compare"))
             crossed = self.evaluator.cross_examine(passing)
             behaviour = None if self.plan.trust_tests else self.evaluator.compare(passing, failed)
@@ -302,7 +302,7 @@ class SessionRunner:
         try:
             text = self.evaluator.measure_base()
         except MimoError:
-            self.interrupt.request(StopReason.ERROR)
+            self.stop_signal.request(StopReason.ERROR)
             raise
         self._journal.done("base", text=text)
         self.observe(Progress(number=0, phase="base", tests=text))
@@ -327,7 +327,7 @@ class SessionRunner:
 
     def _cut_off(self, opening: SessionResult, exc: MimoError) -> SessionResult:
         """How the session stands when a phase failed: asked to stop, or for good."""
-        status = status_after({}, self.interrupt.reason() or StopReason.ERROR)
+        status = status_after({}, self.stop_signal.reason() or StopReason.ERROR)
         message = exc.message if status is SessionStatus.ERROR else how_to_go_on("stopped", self.session)
         return replace(self._closing(opening), status=status, message=message)
 

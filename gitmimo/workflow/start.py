@@ -25,7 +25,7 @@ from gitmimo.workflow.models import ladder_height, open_models
 from gitmimo.workflow.notify import notify
 from gitmimo.workflow.operations import OPERATION_RULES, check_operation, open_operation, script_first
 from gitmimo.workflow.plan import Plan
-from gitmimo.workflow.progress import Interrupt, Observer
+from gitmimo.workflow.progress import Observer, StopSignal
 from gitmimo.workflow.reviewer import Reviewer
 from gitmimo.workflow.scripts import ScriptRunner, find_script, read_grants
 from gitmimo.workflow.session import SessionRunner
@@ -42,7 +42,7 @@ def start_session(
     task_text: str,
     *,
     observe: Observer,
-    interrupt: Interrupt,
+    stop_signal: StopSignal,
     warn: Callable[[str], None],
     base: Oid | None = None,
     target_branch: str | None = None,
@@ -70,7 +70,7 @@ def start_session(
         base=base,
         target_branch=branch,
         observe=observe,
-        interrupt=interrupt,
+        stop_signal=stop_signal,
         warn=warn,
     )
 
@@ -85,7 +85,7 @@ def run_session(
     target_branch: str | None,
     past: Past | None = None,
     observe: Observer,
-    interrupt: Interrupt,
+    stop_signal: StopSignal,
     warn: Callable[[str], None],
 ) -> SessionResult:
     """Run a session, new or with what it had reached before, to its end, the merge included where asked for."""
@@ -104,10 +104,10 @@ def run_session(
     models = open_models(repository, config, session, needs_model=needs_model, on_warning=warn_of_limit)
     try:
         workers = Workers(config, staff, models)
-        evaluator = open_evaluator(repository, config, base, session, task_text=task_text, cancelled=interrupt.is_set)
+        evaluator = open_evaluator(repository, config, base, session, task_text=task_text, cancelled=stop_signal.is_set)
         with (
             contextlib.closing(evaluator),
-            contextlib.closing(open_executor(repository, config, session, interrupt)) as executor,
+            contextlib.closing(open_executor(repository, config, session, stop_signal)) as executor,
         ):
             plan = replace(
                 _plan(repository, config, task_text, base, evaluator),
@@ -121,7 +121,7 @@ def run_session(
                 sandbox=evaluator.testbed.sandbox,
                 scratch=evaluator.testbed.scratch,
                 timeout_s=config.seconds("testTimeout"),
-                cancelled=interrupt.is_set,
+                cancelled=stop_signal.is_set,
             )
             operation = open_operation(config, runner, evaluator, session, task_text) if config["operation"] else None
             conductor = SessionRunner(
@@ -135,7 +135,7 @@ def run_session(
                 script=script_first(match, runner, evaluator, session, operation=operation, observe=observe),
                 reviewer=Reviewer(repository, models, base=base, task=task_text, rules=plan.prefix),
                 observe=observe,
-                interrupt=interrupt,
+                stop_signal=stop_signal,
                 session=session,
             )
             result = conductor.run()

@@ -35,7 +35,7 @@ from gitmimo.workflow.on_ray.messages import (
 )
 from gitmimo.workflow.on_ray.worker import run_candidate, run_evaluation
 from gitmimo.workflow.plan import Brief, Plan
-from gitmimo.workflow.progress import Interrupt, Observer, Progress
+from gitmimo.workflow.progress import Observer, Progress, StopSignal
 from gitmimo.workflow.steps import read_steps_at
 from gitmimo.workflow.workspace import Place
 
@@ -63,11 +63,11 @@ class RayExecutor:
     environment into its logs and onto the command lines of its workers.]
     """
 
-    def __init__(self, repository: Repository, config: Config, session: SessionId, interrupt: Interrupt) -> None:
+    def __init__(self, repository: Repository, config: Config, session: SessionId, stop_signal: StopSignal) -> None:
         """Connect, or start a cluster of this machine's. ConfigError when that is not possible."""
         self._repository = repository
         self._session = session
-        self._interrupt = interrupt
+        self._stop_signal = stop_signal
         self._sandbox = config.text("sandbox")
         self._cluster = cluster.Cluster(config.text("rayAddress"))
         self._desks: dict[int, _Desk] = {}
@@ -87,12 +87,12 @@ class RayExecutor:
         *,
         journal: Journal,
         observe: Observer,
-        interrupt: Interrupt,
+        stop_signal: StopSignal,
     ) -> CandidateResult:
         """See `Executor`."""
         if isinstance(worker, ExternalAgent):
             return run_in_place(
-                self._repository, plan, place, brief, worker, journal=journal, observe=observe, interrupt=interrupt
+                self._repository, plan, place, brief, worker, journal=journal, observe=observe, stop_signal=stop_signal
             )
         if brief.goes_on:
             find_history(self._repository, place)
@@ -107,7 +107,7 @@ class RayExecutor:
                 model=worker.info,
             )  # fmt: skip
             result = self._run(run_candidate, item, "mimo-candidate", place.number)
-            if result is not None or interrupt.is_set():
+            if result is not None or stop_signal.is_set():
                 break
             observe(Progress(number=place.number, phase="work", text="its worker was lost; another goes on"))
         self._desks.pop(place.number, None)
@@ -155,9 +155,9 @@ class RayExecutor:
             evidence: Evidence | None = self._run(run_evaluation, item, "mimo-evaluation", number)
             if evidence is not None:
                 return evidence
-            if self._interrupt.is_set():
+            if self._stop_signal.is_set():
                 break
-        raise CheckError("stopped" if self._interrupt.is_set() else f"its workers were lost {_TURNS} times")
+        raise CheckError("stopped" if self._stop_signal.is_set() else f"its workers were lost {_TURNS} times")
 
     def _item(self, place: Place, turn: int, tip: Oid, *, readable: Any = ()) -> WorkItem:
         return WorkItem(
@@ -181,7 +181,7 @@ class RayExecutor:
         running = self._cluster.submit(task, item, resource)
         stopped_at: float | None = None
         while not self._cluster.is_done(running, wait_s=0.5):
-            if not self._interrupt.is_set():
+            if not self._stop_signal.is_set():
                 continue
             stopped_at = stopped_at or time.monotonic()
             if time.monotonic() - stopped_at > _GRACE_S:
@@ -196,11 +196,11 @@ class RayExecutor:
 
     def _read_letters(self) -> None:
         while not self._closing.is_set():
-            reason = self._interrupt.reason()
+            reason = self._stop_signal.reason()
             messages = self._cluster.collect(reason.value if reason else "")
             if messages is None:
                 if not self._closing.is_set():
-                    self._interrupt.request(StopReason.ERROR)
+                    self._stop_signal.request(StopReason.ERROR)
                 return
             for message in messages:
                 self._clerks.submit(self._deal_with, message).add_done_callback(partial(self._own_up, message))
@@ -243,7 +243,7 @@ class RayExecutor:
             return self._bundles[key]
 
     def _call(self, model: Model, request: ChatRequest) -> Any:
-        return model.complete(replace(request, cancel=CancelToken(self._interrupt.is_set)))
+        return model.complete(replace(request, cancel=CancelToken(self._stop_signal.is_set)))
 
     def _keep_step(self, desk: _Desk, message: Message) -> None:
         """Check a step and put it on the candidate's branch, as if it had been made here."""
@@ -271,7 +271,7 @@ class RayExecutor:
         """What stands of a candidate whose workers did not come to an end."""
         tip = refs.read_ref(self._repository, place.branch) or place.base
         steps = read_steps_at(self._repository, place.session, place.number, base=place.base, tip=tip)
-        is_stopped = self._interrupt.reason()
+        is_stopped = self._stop_signal.reason()
         return CandidateResult(
             number=place.number,
             branch=place.branch.removeprefix("refs/heads/"),

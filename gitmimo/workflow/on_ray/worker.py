@@ -38,7 +38,7 @@ from gitmimo.workflow.on_ray.messages import (
     WorkItem,
     outcome_of,
 )
-from gitmimo.workflow.progress import Interrupt, Progress
+from gitmimo.workflow.progress import Progress, StopSignal
 from gitmimo.workflow.workspace import Place
 
 _POLL_S = 0.5
@@ -57,7 +57,7 @@ def run_evaluation(item: EvaluationWork, mailbox: Any) -> Outcome:
 
 def _run_candidate(wanted: CandidateWork, mailbox: Any) -> CandidateResult:
     item, home = wanted.item, _Home(wanted.item, mailbox)
-    with home.opened() as (repository, sandbox, interrupt):
+    with home.opened() as (repository, sandbox, stop_signal):
         place = Place(
             session=item.session,
             number=item.number,
@@ -81,17 +81,17 @@ def _run_candidate(wanted: CandidateWork, mailbox: Any) -> CandidateResult:
                 model,
                 journal=journal,
                 observe=home.post.observe,
-                interrupt=interrupt,
+                stop_signal=stop_signal,
             )
 
 
 def _run_evaluation(wanted: EvaluationWork, mailbox: Any) -> Evidence:
     item, home = wanted.item, _Home(wanted.item, mailbox)
-    with home.opened() as (repository, sandbox, interrupt):
+    with home.opened() as (repository, sandbox, stop_signal):
         testbed = replace(
             wanted.testbed, repository=repository, sandbox=sandbox, scratch=home.path / "bench", checkout=None
         )
-        return evaluate(testbed, wanted.baseline, item.tip, required=wanted.required, cancelled=interrupt.is_set)
+        return evaluate(testbed, wanted.baseline, item.tip, required=wanted.required, cancelled=stop_signal.is_set)
 
 
 class Post:
@@ -177,7 +177,7 @@ class _Home:
         self.path = self._top / "work" / f"{item.session}-{item.number}-{item.turn}-{uuid.uuid4().hex[:6]}"
 
     @contextlib.contextmanager
-    def opened(self) -> Iterator[tuple[Repository, Sandbox, Interrupt]]:
+    def opened(self) -> Iterator[tuple[Repository, Sandbox, StopSignal]]:
         """Fetch what is missing, and have a repository, a sandbox and a flag that turns when the session ends."""
         item = self._item
         if item.version != __version__:
@@ -187,8 +187,8 @@ class _Home:
             )
         self._top.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._sweep()
-        interrupt, ended = Interrupt(), threading.Event()
-        watcher = threading.Thread(target=self._watch, args=(interrupt, ended), daemon=True)
+        stop_signal, ended = StopSignal(), threading.Event()
+        watcher = threading.Thread(target=self._watch, args=(stop_signal, ended), daemon=True)
         try:
             with hold_lock(self.path.with_suffix(".lock")):
                 watcher.start()
@@ -201,7 +201,7 @@ class _Home:
                         *(path for path in map(Path, item.readable) if path.exists()),
                     ),
                 )
-                yield repository, sandbox, interrupt
+                yield repository, sandbox, stop_signal
         finally:
             ended.set()
             remove_tree(self.path, ignore_errors=True)
@@ -249,11 +249,11 @@ class _Home:
     def _store(self) -> Path:
         return Path(self._top / "objects" / f"{self._item.project}.git")
 
-    def _watch(self, interrupt: Interrupt, ended: threading.Event) -> None:
+    def _watch(self, stop_signal: StopSignal, ended: threading.Event) -> None:
         while not ended.wait(_POLL_S):
             reason = self.post.stop_reason()
             if reason:
-                interrupt.request(StopReason(reason))
+                stop_signal.request(StopReason(reason))
 
     def _sweep(self) -> None:
         """Remove what tasks left here whose process was killed."""
