@@ -32,7 +32,7 @@ from gitmimo.records import Action, ActionKind, Observation, Oid, Reply, Session
 from gitmimo.sandbox.base import Limits
 from gitmimo.sandbox.probe import open_sandbox
 from gitmimo.workflow.candidates import StepRecorder
-from gitmimo.workflow.workspace import Place, Surroundings, prepare_place, remove_place
+from gitmimo.workflow.workspace import Place, WorkspaceConfig, prepare_place, remove_place
 from tests.scripted_server import Answer, ScriptedServer
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -119,11 +119,11 @@ def measure(place: Path, scratch: Path, worktrees: int, rounds: int) -> None:
     base = Oid(git(place, "rev-parse", "main"))
     _measure_worktrees(table, place, scratch, base, worktrees, rounds)
     repository = Repository.discover(place)
-    surroundings = Surroundings(sandbox=open_sandbox("none"))
+    workspace_config = WorkspaceConfig(sandbox=open_sandbox("none"))
     spot = _place(scratch / "steps", base, 1)
-    prepare_place(repository, spot, surroundings)
+    prepare_place(repository, spot, workspace_config)
     try:
-        _measure_steps(table, repository, spot, surroundings, rounds)
+        _measure_steps(table, repository, spot, workspace_config, rounds)
         _measure_judging(table, repository, spot, scratch / "bench", base, rounds)
     finally:
         remove_place(repository, spot)
@@ -139,11 +139,11 @@ def _measure_worktrees(table: Table, place: Path, scratch: Path, base: Oid, coun
         for path in theirs:
             git(place, "worktree", "remove", "--force", str(path))
         repository = Repository.discover(place)
-        surroundings = Surroundings(sandbox=open_sandbox("none"))
+        workspace_config = WorkspaceConfig(sandbox=open_sandbox("none"))
         spots = [_place(scratch / f"ours{turn}", base, number) for number in range(1, count + 1)]
 
         def make(spot: Place) -> None:
-            prepare_place(repository, spot, surroundings)  # noqa: B023
+            prepare_place(repository, spot, workspace_config)  # noqa: B023
 
         with ThreadPoolExecutor(count) as pool:
             ours.append(took(lambda: list(pool.map(make, spots))))  # noqa: B023
@@ -160,8 +160,10 @@ def _place(directory: Path, base: Oid, number: int) -> Place:
     return Place(session=SESSION, number=number, base=base, branch=branch, directory=directory)
 
 
-def _measure_steps(table: Table, repository: Repository, spot: Place, surroundings: Surroundings, rounds: int) -> None:
-    recorder = StepRecorder(repository, spot, surroundings)
+def _measure_steps(
+    table: Table, repository: Repository, spot: Place, workspace_config: WorkspaceConfig, rounds: int
+) -> None:
+    recorder = StepRecorder(repository, spot, workspace_config)
     first = took(lambda: recorder(_step(1)))
     time.sleep(3)  # files that were just written are read again, in git too
     git(spot.worktree, "status")

@@ -24,7 +24,7 @@ from gitmimo.workflow.history import sessions_directory, stop_name
 from gitmimo.workflow.plan import Brief, Plan
 from gitmimo.workflow.progress import Observer, Progress, StopSignal
 from gitmimo.workflow.steps import TRAJECTORY, read_steps_at
-from gitmimo.workflow.workspace import CandidateWorkspace, Place, Surroundings, prepare_place, remove_place
+from gitmimo.workflow.workspace import CandidateWorkspace, Place, WorkspaceConfig, prepare_place, remove_place
 
 _MOST_NAMED = 5
 
@@ -32,16 +32,16 @@ _MOST_NAMED = 5
 class StepRecorder:
     """Commits each step on the candidate's branch: the code as it is, and the step's record."""
 
-    def __init__(self, repository: Repository, place: Place, surroundings: Surroundings) -> None:
+    def __init__(self, repository: Repository, place: Place, workspace_config: WorkspaceConfig) -> None:
         self._repository = repository
         self._place = place
-        self._surroundings = surroundings
+        self._config = workspace_config
         self.tip = refs.read_ref(repository, place.branch) or place.base
 
     def __call__(self, step: Step) -> Oid:
         """Commit a step; `.mimo/` of the worktree is left out, only the record is added."""
         repository, place = self._repository, self._place
-        record, _ = redact(dump_json(step), self._surroundings.known_secrets or {})
+        record, _ = redact(dump_json(step), self._config.known_secrets or {})
         files = snapshot.take_snapshot(repository, place.worktree, parent=place.base, index=place.index).tree
         name = f"{TRAJECTORY}/{place.session}/{place.number}/{step.number:04d}.json"
         whole = mimo_dir.with_mimo_files(repository, files, self.tip, {name: record.encode()})
@@ -90,7 +90,7 @@ def run_in_place(
     number = place.number
     journal.intend("worktree", candidate=number, path=str(place.worktree), branch=place.branch)
     history = find_history(repository, place) if brief.goes_on else ()
-    prepare_place(repository, place, plan.surroundings)
+    prepare_place(repository, place, plan.workspace_config)
     journal.done("worktree", candidate=number)
     try:
         given = CandidateInput(
@@ -102,14 +102,14 @@ def run_in_place(
             seed=number,
             max_steps=plan.max_steps,
             protocol=plan.protocol,
-            command_timeout_s=plan.surroundings.command_timeout_s,
+            command_timeout_s=plan.workspace_config.command_timeout_s,
             history=history,
             feedback=brief.feedback,
         )
         result = work(
             repository,
             place,
-            plan.surroundings,
+            plan.workspace_config,
             given,
             worker,
             strategy=plan.strategy,
@@ -127,7 +127,7 @@ def run_in_place(
 def work(
     repository: Repository,
     place: Place,
-    surroundings: Surroundings,
+    workspace_config: WorkspaceConfig,
     given: CandidateInput,
     worker: Model | ExternalAgent,
     *,
@@ -145,7 +145,7 @@ def work(
     chosen = "external" if isinstance(worker, ExternalAgent) else pick_strategy(strategy, worker, given.task.text)
     spent = sum((step.reply.usage for step in given.history), Usage())
     cost = sum(step.reply.cost_usd or 0.0 for step in given.history)
-    recorder = StepRecorder(repository, place, surroundings)
+    recorder = StepRecorder(repository, place, workspace_config)
 
     def on_step(step: Step) -> Oid:
         nonlocal spent, cost
@@ -165,7 +165,7 @@ def work(
     def stop() -> StopReason | None:
         return stop_signal.reason() or (StopReason.INTERRUPTED if stop_file.exists() else None)
 
-    workspace = CandidateWorkspace(repository, place, surroundings, cancelled=lambda: stop() is not None)
+    workspace = CandidateWorkspace(repository, place, workspace_config, cancelled=lambda: stop() is not None)
     try:
         workspace.set_up()
         ended = None if _has_answer(given) else ended_before(given.history, strategy=chosen)

@@ -7,7 +7,7 @@ from typing import Any
 from gitmimo.agent.interface import Feedback
 from gitmimo.records import Oid, Task
 from gitmimo.workflow.history import Past
-from gitmimo.workflow.workspace import Surroundings
+from gitmimo.workflow.workspace import WorkspaceConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +17,7 @@ class Plan:
     task: Task
     base: Oid
     target_branch: str | None
-    surroundings: Surroundings
+    workspace_config: WorkspaceConfig
     prefix: str  # rules and memory: the stable beginning of every candidate's prompt
     candidates: int
     fan_out_at_once: bool

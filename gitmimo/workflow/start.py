@@ -31,7 +31,7 @@ from gitmimo.workflow.scripts import ScriptRunner, find_script, read_grants
 from gitmimo.workflow.session import SessionRunner
 from gitmimo.workflow.settings import settings_to_keep
 from gitmimo.workflow.trust import require_trust
-from gitmimo.workflow.workspace import Surroundings
+from gitmimo.workflow.workspace import WorkspaceConfig
 
 MAX_TASK_BYTES = 64 * 1024
 
@@ -160,7 +160,7 @@ def _plan(repository: Repository, config: Config, task_text: str, base: Oid, eva
         ),
         base=base,
         target_branch=repository.head_branch(),
-        surroundings=Surroundings(
+        workspace_config=WorkspaceConfig(
             sandbox=evaluator.testbed.sandbox,
             test_command=command,
             tests=evaluator.testbed.tests,

@@ -69,7 +69,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
+class WorkspaceConfig:
     """What all candidates of a session share."""
 
     sandbox: Sandbox
@@ -94,15 +94,15 @@ class CandidateWorkspace:
     """A candidate's worktree as the agent sees it: files, commands, the project's visible tests."""
 
     def __init__(
-        self, repository: Repository, place: Place, surroundings: Surroundings, *, cancelled: Callable[[], bool]
+        self, repository: Repository, place: Place, workspace_config: WorkspaceConfig, *, cancelled: Callable[[], bool]
     ) -> None:
         self.root = place.worktree
         self._repository = repository
         self._place = place
-        self._surroundings = surroundings
+        self._config = workspace_config
         self._cancelled = cancelled
         self._pointer = _read_pointer(self.root)
-        self._test_limit_s = surroundings.test_timeout_s
+        self._test_limit_s = workspace_config.test_timeout_s
         self._facts: WorkspaceFacts | None = None
 
     @property
@@ -112,41 +112,41 @@ class CandidateWorkspace:
 
     def set_up(self) -> None:
         """Run the project's setup command, where it has one. CheckError when it fails."""
-        command = self._surroundings.setup_command
+        command = self._config.setup_command
         if not command:
             return
-        done = self._run(command, self._surroundings.test_timeout_s)
+        done = self._run(command, self._config.test_timeout_s)
         if done.exit_code:
             last = " | ".join(done.output.strip().splitlines()[-3:])[:300]
             raise CheckError(f"setup fails with exit code {done.exit_code}: `{command}`: {last}")
 
     def run(self, command: str, *, timeout_s: float | None = None) -> CommandResult:
         """Run a command of the agent's in the sandbox, by bash with `pipefail`."""
-        done = self._run(f"set -o pipefail\n{command}", timeout_s or self._surroundings.command_timeout_s)
+        done = self._run(f"set -o pipefail\n{command}", timeout_s or self._config.command_timeout_s)
         return replace(done, command=command)
 
     def facts(self) -> WorkspaceFacts:
         """What is true of this place, asked once in the sandbox."""
         if self._facts is None:
-            surroundings, repository, base = self._surroundings, self._repository, self._place.base
-            interpreter = surroundings.tests.interpreter if surroundings.tests else None
+            workspace_config, repository, base = self._config, self._repository, self._place.base
+            interpreter = workspace_config.tests.interpreter if workspace_config.tests else None
             self._facts = workspace_facts.read_answer(
                 self._run(workspace_facts.question(interpreter), _QUESTION_S),
                 interpreter=interpreter,
                 paths=[entry.path for entry in repository.list_paths(repository.tree_of(base))],
                 known=WorkspaceFacts(
-                    test_directory=surroundings.tests.directory if surroundings.tests else "",
-                    network=surroundings.network,
+                    test_directory=workspace_config.tests.directory if workspace_config.tests else "",
+                    network=workspace_config.network,
                     commit=f"commit {base[:12]}",
-                    protected=surroundings.protected,
-                    command_timeout_s=surroundings.command_timeout_s,
+                    protected=workspace_config.protected,
+                    command_timeout_s=workspace_config.command_timeout_s,
                 ),
             )
         return self._facts
 
     def base_suite(self) -> BaseSuite | None:
         """What the tests say of the base; None while that is not known."""
-        known = self._surroundings.base_suite
+        known = self._config.base_suite
         return known.result() if known is not None and known.done() else None
 
     def test(self, only: Sequence[str] = ()) -> CommandResult | None:
@@ -155,16 +155,16 @@ class CandidateWorkspace:
         What ended once gets ten times as long from then on, so that a change that never ends costs seconds, not the
         whole limit.
         """
-        tests = self._surroundings.tests
-        command = self._surroundings.test_command
+        tests = self._config.tests
+        command = self._config.test_command
         if not command or (only and (tests is None or tests.kind is not TestKind.PYTEST)):
             return None
         job = self._job(" ".join([command, *map(shlex.quote, only)]), self._test_limit_s)
         directory = tests.directory if tests else ""
-        done = self._surroundings.sandbox.run(replace(job, cwd=self.root / directory))
+        done = self._config.sandbox.run(replace(job, cwd=self.root / directory))
         if not done.timed_out and not only:
             enough = max(_LEAST_TEST_S, _HANGS_AFTER * done.seconds)
-            self._test_limit_s = min(self._surroundings.test_timeout_s, enough)
+            self._test_limit_s = min(self._config.test_timeout_s, enough)
         return done
 
     def changes(self) -> str:
@@ -188,7 +188,7 @@ class CandidateWorkspace:
 
     def least_change(self, changes: Sequence[Mapping[str, str]]) -> LeastChange | None:
         """Compare changes of the base by what they do on inputs of its tests; None where the base isn't known yet."""
-        evaluator = self._surroundings.evaluator
+        evaluator = self._config.evaluator
         if evaluator is None or not changes:
             return None
         base = self._base_tree()
@@ -221,7 +221,7 @@ class CandidateWorkspace:
         """Run another agent's program in the sandbox: with network, its own files readable, and a private home."""
         job = self._job(argv, timeout_s)
         limits = replace(job.limits, memory_bytes=_AGENT_MEMORY_BYTES)
-        return self._surroundings.sandbox.run(
+        return self._config.sandbox.run(
             replace(
                 job,
                 network=True,
@@ -240,7 +240,7 @@ class CandidateWorkspace:
                     remove_tree(path, ignore_errors=True)
 
     def _run(self, command: str, timeout_s: float) -> CommandResult:
-        return self._surroundings.sandbox.run(self._job(command, timeout_s))
+        return self._config.sandbox.run(self._job(command, timeout_s))
 
     def _job(self, command: str | Sequence[str], timeout_s: float) -> CommandSpec:
         return CommandSpec(
@@ -248,8 +248,8 @@ class CandidateWorkspace:
             work_tree=self.root,
             private_git=self._place.private_git,
             temp=self._place.temp if self._place.temp.is_dir() else None,
-            network=self._surroundings.network,
-            writable=self._surroundings.writable,
+            network=self._config.network,
+            writable=self._config.writable,
             limits=Limits(timeout_s=timeout_s),
             readable=(hang_guard_path().parent,),
             env=_COMMAND_ENVIRONMENT | self._python_environment() | {"MIMO_CANDIDATE": str(self._place.number)},
@@ -258,13 +258,13 @@ class CandidateWorkspace:
 
     def _python_environment(self) -> dict[str, str]:
         """Imports as in the evaluator's runs, before an installed copy of the project, and tests that hang end."""
-        surroundings = self._surroundings
-        path = [str(self.root / root) for root in surroundings.import_roots]
+        workspace_config = self._config
+        path = [str(self.root / root) for root in workspace_config.import_roots]
         env = {}
-        if surroundings.tests is not None and surroundings.tests.kind is TestKind.PYTEST:
+        if workspace_config.tests is not None and workspace_config.tests.kind is TestKind.PYTEST:
             path.append(str(hang_guard_path().parent))
             env["PYTEST_ADDOPTS"] = f"{_COMMAND_ENVIRONMENT['PYTEST_ADDOPTS']} -p {hang_guard_path().stem}"
-            env["HANG_AFTER_S"] = f"{surroundings.hang_after_s:g}"
+            env["HANG_AFTER_S"] = f"{workspace_config.hang_after_s:g}"
         return env | ({"PYTHONPATH": os.pathsep.join(path)} if path else {})
 
 
@@ -277,7 +277,7 @@ def _read_pointer(directory: Path) -> bytes | None:
         return None
 
 
-def prepare_place(repository: Repository, place: Place, surroundings: Surroundings) -> None:
+def prepare_place(repository: Repository, place: Place, workspace_config: WorkspaceConfig) -> None:
     """Make the candidate's worktree and private git, and its branch unless it goes on from an earlier one's steps.
 
     Raises WorktreeError when the disk is full or the branch exists; what was made until then is removed.
@@ -302,7 +302,7 @@ def prepare_place(repository: Repository, place: Place, surroundings: Surroundin
         checked_out=place.index,
         is_at_commit=start == place.base,
     )
-    _bring_ignored_files(repository, place, surroundings)
+    _bring_ignored_files(repository, place, workspace_config)
 
 
 def _hide_records(place: Place) -> None:
@@ -314,10 +314,10 @@ def _hide_records(place: Place) -> None:
             records.parent.rmdir()  # only where the project has no `.mimo/` of its own
 
 
-def _bring_ignored_files(repository: Repository, place: Place, surroundings: Surroundings) -> None:
-    tests = surroundings.tests or TestCommand(command="", kind=TestKind.COMMAND, report=ReportFormat.NONE)
-    wanted = replace(tests, links=(*tests.links, *surroundings.linked))
-    bring_ignored_files(repository.work_tree, place.worktree, wanted, copies=surroundings.copied)
+def _bring_ignored_files(repository: Repository, place: Place, workspace_config: WorkspaceConfig) -> None:
+    tests = workspace_config.tests or TestCommand(command="", kind=TestKind.COMMAND, report=ReportFormat.NONE)
+    wanted = replace(tests, links=(*tests.links, *workspace_config.linked))
+    bring_ignored_files(repository.work_tree, place.worktree, wanted, copies=workspace_config.copied)
 
 
 def remove_place(repository: Repository, place: Place) -> None:

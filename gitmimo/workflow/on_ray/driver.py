@@ -291,8 +291,8 @@ class RayExecutor:
 
 def _for_worker(plan: Plan) -> Plan:
     """The plan without secrets, and without what only concerns the session."""
-    surroundings = replace(
-        plan.surroundings,
+    workspace_config = replace(
+        plan.workspace_config,
         sandbox=cast(Any, None),
         known_secrets=None,
         copied=(),
@@ -302,7 +302,7 @@ def _for_worker(plan: Plan) -> Plan:
     )
     return replace(
         plan,
-        surroundings=surroundings,
+        workspace_config=workspace_config,
         past=None,
         settings={},
     )

@@ -70,7 +70,7 @@ def _run_candidate(wanted: CandidateWork, mailbox: Any) -> CandidateResult:
         model = DistantModel(wanted.model, home.post)
         plan = replace(
             wanted.plan,
-            surroundings=replace(wanted.plan.surroundings, sandbox=sandbox),
+            workspace_config=replace(wanted.plan.workspace_config, sandbox=sandbox),
         )
         with contextlib.closing(ShippingJournal(home.path / "journal.jsonl", repository, place, home.post)) as journal:
             return run_in_place(
