@@ -32,7 +32,7 @@ from gitmimo.records import Action, ActionKind, Observation, Oid, Reply, Session
 from gitmimo.sandbox.base import Limits
 from gitmimo.sandbox.probe import open_sandbox
 from gitmimo.workflow.candidates import StepRecorder
-from gitmimo.workflow.workspace import Place, WorkspaceConfig, prepare_place, remove_place
+from gitmimo.workflow.workspace import CandidatePaths, WorkspaceConfig, prepare_worktree, remove_candidate
 from tests.scripted_server import Answer, ScriptedServer
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -121,12 +121,12 @@ def measure(place: Path, scratch: Path, worktrees: int, rounds: int) -> None:
     repository = Repository.discover(place)
     workspace_config = WorkspaceConfig(sandbox=open_sandbox("none"))
     spot = _place(scratch / "steps", base, 1)
-    prepare_place(repository, spot, workspace_config)
+    prepare_worktree(repository, spot, workspace_config)
     try:
         _measure_steps(table, repository, spot, workspace_config, rounds)
         _measure_judging(table, repository, spot, scratch / "bench", base, rounds)
     finally:
-        remove_place(repository, spot)
+        remove_candidate(repository, spot)
     _measure_commands(table, place, rounds)
 
 
@@ -142,26 +142,26 @@ def _measure_worktrees(table: Table, place: Path, scratch: Path, base: Oid, coun
         workspace_config = WorkspaceConfig(sandbox=open_sandbox("none"))
         spots = [_place(scratch / f"ours{turn}", base, number) for number in range(1, count + 1)]
 
-        def make(spot: Place) -> None:
-            prepare_place(repository, spot, workspace_config)  # noqa: B023
+        def make(spot: CandidatePaths) -> None:
+            prepare_worktree(repository, spot, workspace_config)  # noqa: B023
 
         with ThreadPoolExecutor(count) as pool:
             ours.append(took(lambda: list(pool.map(make, spots))))  # noqa: B023
         for spot in spots:
-            remove_place(repository, spot)
+            remove_candidate(repository, spot)
             git(place, "update-ref", "-d", spot.branch)
     table.row(
         f"{count} worktrees ready", statistics.median(ours), statistics.median(plain), f"{count} × `worktree add`"
     )
 
 
-def _place(directory: Path, base: Oid, number: int) -> Place:
+def _place(directory: Path, base: Oid, number: int) -> CandidatePaths:
     branch = refnames.branch_ref(refnames.candidate_branch(SESSION, number, prefix="mimo"))
-    return Place(session=SESSION, number=number, base=base, branch=branch, directory=directory)
+    return CandidatePaths(session=SESSION, number=number, base=base, branch=branch, directory=directory)
 
 
 def _measure_steps(
-    table: Table, repository: Repository, spot: Place, workspace_config: WorkspaceConfig, rounds: int
+    table: Table, repository: Repository, spot: CandidatePaths, workspace_config: WorkspaceConfig, rounds: int
 ) -> None:
     recorder = StepRecorder(repository, spot, workspace_config)
     first = took(lambda: recorder(_step(1)))
@@ -188,7 +188,9 @@ def _step(number: int) -> Step:
     )
 
 
-def _measure_judging(table: Table, repository: Repository, spot: Place, scratch: Path, base: Oid, rounds: int) -> None:
+def _measure_judging(
+    table: Table, repository: Repository, spot: CandidatePaths, scratch: Path, base: Oid, rounds: int
+) -> None:
     """What the evaluator does for a product besides running the tests."""
     testbed = TestBed(
         repository=repository,

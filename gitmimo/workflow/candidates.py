@@ -24,7 +24,13 @@ from gitmimo.workflow.history import sessions_directory, stop_name
 from gitmimo.workflow.plan import Brief, Plan
 from gitmimo.workflow.progress import Observer, Progress, StopSignal
 from gitmimo.workflow.steps import TRAJECTORY, read_steps_at
-from gitmimo.workflow.workspace import CandidateWorkspace, Place, WorkspaceConfig, prepare_place, remove_place
+from gitmimo.workflow.workspace import (
+    CandidatePaths,
+    CandidateWorkspace,
+    WorkspaceConfig,
+    prepare_worktree,
+    remove_candidate,
+)
 
 _MOST_NAMED = 5
 
@@ -32,18 +38,18 @@ _MOST_NAMED = 5
 class StepRecorder:
     """Commits each step on the candidate's branch: the code as it is, and the step's record."""
 
-    def __init__(self, repository: Repository, place: Place, workspace_config: WorkspaceConfig) -> None:
+    def __init__(self, repository: Repository, paths: CandidatePaths, workspace_config: WorkspaceConfig) -> None:
         self._repository = repository
-        self._place = place
+        self._paths = paths
         self._config = workspace_config
-        self.tip = refs.read_ref(repository, place.branch) or place.base
+        self.tip = refs.read_ref(repository, paths.branch) or paths.base
 
     def __call__(self, step: Step) -> Oid:
         """Commit a step; `.mimo/` of the worktree is left out, only the record is added."""
-        repository, place = self._repository, self._place
+        repository, paths = self._repository, self._paths
         record, _ = redact(dump_json(step), self._config.known_secrets or {})
-        files = snapshot.take_snapshot(repository, place.worktree, parent=place.base, index=place.index).tree
-        name = f"{TRAJECTORY}/{place.session}/{place.number}/{step.number:04d}.json"
+        files = snapshot.take_snapshot(repository, paths.worktree, parent=paths.base, index=paths.index).tree
+        name = f"{TRAJECTORY}/{paths.session}/{paths.number}/{step.number:04d}.json"
         whole = mimo_dir.with_mimo_files(repository, files, self.tip, {name: record.encode()})
         kinds = ", ".join(action.kind.value for action in step.actions) or "no action"
         oid = commit.write_commit(
@@ -51,34 +57,34 @@ class StepRecorder:
         )
         refs.update_ref(
             repository,
-            place.branch,
+            paths.branch,
             oid,
             expected=self.tip,
             reason=f"mimo: step {step.number}",
-            worktree=place.worktree,
+            worktree=paths.worktree,
         )
         self.tip = oid
         return oid
 
 
-def find_history(repository: Repository, place: Place) -> tuple[Step, ...]:
+def find_history(repository: Repository, paths: CandidatePaths) -> tuple[Step, ...]:
     """The steps that a cut-off candidate has on its branch; the branch is made again when it is gone."""
-    kept = refnames.candidate_ref(place.session, place.number)
-    kept_tip, tip = refs.read_ref(repository, kept), refs.read_ref(repository, place.branch)
+    kept = refnames.candidate_ref(paths.session, paths.number)
+    kept_tip, tip = refs.read_ref(repository, kept), refs.read_ref(repository, paths.branch)
     if tip is None and kept_tip is not None:
         tip = kept_tip
-        refs.update_ref(repository, place.branch, tip, expected=None, reason="mimo: candidate resumed")
-    if tip is None or tip == place.base:
+        refs.update_ref(repository, paths.branch, tip, expected=None, reason="mimo: candidate resumed")
+    if tip is None or tip == paths.base:
         return ()
     if kept_tip != tip:
         refs.update_ref(repository, kept, tip, expected=kept_tip, reason="mimo: candidate resumed")
-    return read_steps_at(repository, place.session, place.number, base=place.base, tip=tip)
+    return read_steps_at(repository, paths.session, paths.number, base=paths.base, tip=tip)
 
 
 def run_in_place(
     repository: Repository,
     plan: Plan,
-    place: Place,
+    paths: CandidatePaths,
     brief: Brief,
     worker: Model | ExternalAgent,
     *,
@@ -87,10 +93,10 @@ def run_in_place(
     stop_signal: StopSignal,
 ) -> CandidateResult:
     """Have a place for a candidate, let it work there, after its earlier steps if it has any, and clear up."""
-    number = place.number
-    journal.intend("worktree", candidate=number, path=str(place.worktree), branch=place.branch)
-    history = find_history(repository, place) if brief.goes_on else ()
-    prepare_place(repository, place, plan.workspace_config)
+    number = paths.number
+    journal.intend("worktree", candidate=number, path=str(paths.worktree), branch=paths.branch)
+    history = find_history(repository, paths) if brief.goes_on else ()
+    prepare_worktree(repository, paths, plan.workspace_config)
     journal.done("worktree", candidate=number)
     try:
         given = CandidateInput(
@@ -108,7 +114,7 @@ def run_in_place(
         )
         result = work(
             repository,
-            place,
+            paths,
             plan.workspace_config,
             given,
             worker,
@@ -119,14 +125,14 @@ def run_in_place(
         )
         journal.done("worked", result=result)
     finally:
-        remove_place(repository, place)
+        remove_candidate(repository, paths)
         journal.done("cleaned", candidate=number)
     return result
 
 
 def work(
     repository: Repository,
-    place: Place,
+    paths: CandidatePaths,
     workspace_config: WorkspaceConfig,
     given: CandidateInput,
     worker: Model | ExternalAgent,
@@ -141,11 +147,11 @@ def work(
     The worker is a model in our own loop, or another agent's program.
     """
     started = time.monotonic()
-    number = place.number
+    number = paths.number
     chosen = "external" if isinstance(worker, ExternalAgent) else pick_strategy(strategy, worker, given.task.text)
     spent = sum((step.reply.usage for step in given.history), Usage())
     cost = sum(step.reply.cost_usd or 0.0 for step in given.history)
-    recorder = StepRecorder(repository, place, workspace_config)
+    recorder = StepRecorder(repository, paths, workspace_config)
 
     def on_step(step: Step) -> Oid:
         nonlocal spent, cost
@@ -160,12 +166,12 @@ def work(
 
     who = worker.model if isinstance(worker, ExternalAgent) else worker.info.name
     observe(Progress(number=number, phase="work", model=who, text=given.approach.split("\n")[0][:60]))
-    stop_file = sessions_directory(repository) / place.session / stop_name(number)
+    stop_file = sessions_directory(repository) / paths.session / stop_name(number)
 
     def stop() -> StopReason | None:
         return stop_signal.reason() or (StopReason.INTERRUPTED if stop_file.exists() else None)
 
-    workspace = CandidateWorkspace(repository, place, workspace_config, cancelled=lambda: stop() is not None)
+    workspace = CandidateWorkspace(repository, paths, workspace_config, cancelled=lambda: stop() is not None)
     try:
         workspace.set_up()
         ended = None if _has_answer(given) else ended_before(given.history, strategy=chosen)
@@ -182,8 +188,8 @@ def work(
     if workspace.is_tampered:
         said = "it replaced the worktree's `.git`, so its work is not judged"
         trajectory = replace(trajectory, stop_reason=StopReason.TAMPERED, summary=said)
-    result = _result(repository, place, given, worker, chosen, trajectory, recorder.tip)
-    dropped, refused = find_dropped(repository, place)
+    result = _result(repository, paths, given, worker, chosen, trajectory, recorder.tip)
+    dropped, refused = find_dropped(repository, paths)
     dropped = (*trajectory.remarks, *dropped)
     return replace(result, dropped=dropped, refused=refused, seconds=time.monotonic() - started)
 
@@ -223,7 +229,7 @@ def ended_before(history: Sequence[Step], *, strategy: str) -> Trajectory | None
 
 def _result(
     repository: Repository,
-    place: Place,
+    paths: CandidatePaths,
     given: CandidateInput,
     worker: Model | ExternalAgent,
     strategy: str,
@@ -231,11 +237,11 @@ def _result(
     tip: Oid,
 ) -> CandidateResult:
     """Keep the candidate's last commit under a private ref and say what came of it."""
-    kept = refnames.candidate_ref(place.session, place.number)
+    kept = refnames.candidate_ref(paths.session, paths.number)
     refs.update_ref(repository, kept, tip, expected=refs.read_ref(repository, kept), reason="mimo: candidate kept")
     return CandidateResult(
-        number=place.number,
-        branch=place.branch.removeprefix("refs/heads/"),
+        number=paths.number,
+        branch=paths.branch.removeprefix("refs/heads/"),
         approach=given.approach,
         model=worker.model if isinstance(worker, ExternalAgent) else worker.info.name,
         strategy=strategy,
@@ -260,21 +266,21 @@ def _last(step: Step) -> str:
     return f"{action.kind.value} {about}"[:60]
 
 
-def find_dropped(repository: Repository, place: Place) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def find_dropped(repository: Repository, paths: CandidatePaths) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Say what will be thrown away, and which files were kept out since they hold a secret; both for people.
 
     To be asked while the candidate's worktree stands. Not noticed: files below `.mimo/` that git ignores, and what was
     changed there and changed back.
     """
     found = []
-    now = snapshot.take_snapshot(repository, place.worktree, parent=place.base, index=place.index)
-    before, after = _memory(repository, repository.tree_of(place.base)), _memory(repository, now.tree)
+    now = snapshot.take_snapshot(repository, paths.worktree, parent=paths.base, index=paths.index)
+    before, after = _memory(repository, repository.tree_of(paths.base)), _memory(repository, now.tree)
     changed = sorted(path for path in {*before, *after} if before.get(path) != after.get(path))
     if changed:
         found.append(f"its changes below `.mimo/` were dropped: {_names(changed)}")
     if now.left_out:
         found.append(f"not readable, or not allowed in git, and so left out: {_names(sorted(now.left_out))}")
-    hooks = sorted(path.name for path in (place.private_git / "hooks").glob("*") if not path.name.endswith(".sample"))
+    hooks = sorted(path.name for path in (paths.private_git / "hooks").glob("*") if not path.name.endswith(".sample"))
     if hooks:
         found.append(f"it planted git hooks, in a throw-away repository where none of ours runs: {_names(hooks)}")
     refused = (f"a secret: {why}, left out of its commits: {_names([path])}" for path, why in now.refused.items())

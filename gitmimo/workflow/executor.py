@@ -15,7 +15,7 @@ from gitmimo.workflow.evaluate import SessionEvaluator
 from gitmimo.workflow.on_ray.driver import RayExecutor
 from gitmimo.workflow.plan import Brief, Plan
 from gitmimo.workflow.progress import Observer, StopSignal
-from gitmimo.workflow.workspace import Place
+from gitmimo.workflow.workspace import CandidatePaths
 
 
 class Executor(Protocol):
@@ -24,7 +24,7 @@ class Executor(Protocol):
     def run_candidate(
         self,
         plan: Plan,
-        place: Place,
+        paths: CandidatePaths,
         brief: Brief,
         worker: Model | ExternalAgent,
         *,
@@ -50,7 +50,7 @@ class LocalExecutor:
     def run_candidate(
         self,
         plan: Plan,
-        place: Place,
+        paths: CandidatePaths,
         brief: Brief,
         worker: Model | ExternalAgent,
         *,
@@ -60,7 +60,7 @@ class LocalExecutor:
     ) -> CandidateResult:
         """See `Executor`."""
         return run_in_place(
-            self._repository, plan, place, brief, worker, journal=journal, observe=observe, stop_signal=stop_signal
+            self._repository, plan, paths, brief, worker, journal=journal, observe=observe, stop_signal=stop_signal
         )
 
     def judge(self, evaluator: SessionEvaluator, candidate: int, product: Oid) -> Evidence:

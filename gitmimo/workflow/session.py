@@ -33,7 +33,7 @@ from gitmimo.workflow.plan import Brief, Plan, next_round
 from gitmimo.workflow.progress import Observer, Progress, StopSignal
 from gitmimo.workflow.reviewer import Reviewer
 from gitmimo.workflow.status import close, how_to_go_on, say_tests, status_after, with_winner, without_winner
-from gitmimo.workflow.workspace import Place
+from gitmimo.workflow.workspace import CandidatePaths
 
 
 @dataclass(slots=True, kw_only=True)
@@ -212,7 +212,7 @@ class SessionRunner:
         return changed
 
     def _work(self, number: int, brief: Brief) -> CandidateResult:
-        place = Place(
+        paths = CandidatePaths(
             session=self.session,
             number=number,
             base=self.plan.base,
@@ -221,7 +221,7 @@ class SessionRunner:
         )
         return self.executor.run_candidate(
             self.plan,
-            place,
+            paths,
             brief,
             self.workers.of(number),
             journal=self._journal,

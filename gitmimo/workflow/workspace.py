@@ -36,7 +36,7 @@ _COMMAND_ENVIRONMENT = {"PYTHONDONTWRITEBYTECODE": "1", "PYTEST_ADDOPTS": "-p no
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class CandidatePaths:
     """Where a candidate of a session works, and what it is called."""
 
     session: SessionId
@@ -94,11 +94,16 @@ class CandidateWorkspace:
     """A candidate's worktree as the agent sees it: files, commands, the project's visible tests."""
 
     def __init__(
-        self, repository: Repository, place: Place, workspace_config: WorkspaceConfig, *, cancelled: Callable[[], bool]
+        self,
+        repository: Repository,
+        paths: CandidatePaths,
+        workspace_config: WorkspaceConfig,
+        *,
+        cancelled: Callable[[], bool],
     ) -> None:
-        self.root = place.worktree
+        self.root = paths.worktree
         self._repository = repository
-        self._place = place
+        self._paths = paths
         self._config = workspace_config
         self._cancelled = cancelled
         self._pointer = _read_pointer(self.root)
@@ -128,7 +133,7 @@ class CandidateWorkspace:
     def facts(self) -> WorkspaceFacts:
         """What is true of this place, asked once in the sandbox."""
         if self._facts is None:
-            workspace_config, repository, base = self._config, self._repository, self._place.base
+            workspace_config, repository, base = self._config, self._repository, self._paths.base
             interpreter = workspace_config.tests.interpreter if workspace_config.tests else None
             self._facts = workspace_facts.read_answer(
                 self._run(workspace_facts.question(interpreter), _QUESTION_S),
@@ -177,8 +182,8 @@ class CandidateWorkspace:
 
     def tree_id(self) -> str:
         """The tree that the files make now, without `.mimo/`."""
-        place = self._place
-        now = snapshot.take_snapshot(self._repository, self.root, parent=place.base, index=place.index).tree
+        paths = self._paths
+        now = snapshot.take_snapshot(self._repository, self.root, parent=paths.base, index=paths.index).tree
         return mimo_dir.without_mimo(self._repository, now)
 
     def diff(self) -> str:
@@ -208,12 +213,12 @@ class CandidateWorkspace:
         return LeastChange(index=best, behaviours=len(report.groups), example=example)
 
     def _base_tree(self) -> Oid:
-        return mimo_dir.without_mimo(self._repository, self._repository.tree_of(self._place.base))
+        return mimo_dir.without_mimo(self._repository, self._repository.tree_of(self._paths.base))
 
     @property
     def home(self) -> Path:
         """A private home for another agent's program; made and removed by who runs it."""
-        return self._place.home
+        return self._paths.home
 
     def run_agent(
         self, argv: Sequence[str], *, program: Path, env: Mapping[str, str], timeout_s: float
@@ -236,7 +241,7 @@ class CandidateWorkspace:
         """Remove what matches at the top of the worktree, unless it is the project's."""
         for pattern in patterns:
             for path in self.root.glob(pattern):
-                if self._repository.find_entry(self._place.base, path.name) is None:
+                if self._repository.find_entry(self._paths.base, path.name) is None:
                     remove_tree(path, ignore_errors=True)
 
     def _run(self, command: str, timeout_s: float) -> CommandResult:
@@ -246,13 +251,13 @@ class CandidateWorkspace:
         return CommandSpec(
             command=command,
             work_tree=self.root,
-            private_git=self._place.private_git,
-            temp=self._place.temp if self._place.temp.is_dir() else None,
+            private_git=self._paths.private_git,
+            temp=self._paths.temp if self._paths.temp.is_dir() else None,
             network=self._config.network,
             writable=self._config.writable,
             limits=Limits(timeout_s=timeout_s),
             readable=(hang_guard_path().parent,),
-            env=_COMMAND_ENVIRONMENT | self._python_environment() | {"MIMO_CANDIDATE": str(self._place.number)},
+            env=_COMMAND_ENVIRONMENT | self._python_environment() | {"MIMO_CANDIDATE": str(self._paths.number)},
             cancelled=self._cancelled,
         )
 
@@ -270,60 +275,60 @@ class CandidateWorkspace:
 
 def _read_pointer(directory: Path) -> bytes | None:
     """What stands in `.git`; None when it is anything but a file."""
-    place = directory / ".git"
+    paths = directory / ".git"
     try:
-        return None if place.is_symlink() or not place.is_file() else place.read_bytes()
+        return None if paths.is_symlink() or not paths.is_file() else paths.read_bytes()
     except OSError:
         return None
 
 
-def prepare_place(repository: Repository, place: Place, workspace_config: WorkspaceConfig) -> None:
+def prepare_worktree(repository: Repository, paths: CandidatePaths, workspace_config: WorkspaceConfig) -> None:
     """Make the candidate's worktree and private git, and its branch unless it goes on from an earlier one's steps.
 
     Raises WorktreeError when the disk is full or the branch exists; what was made until then is removed.
     """
-    place.directory.mkdir(parents=True, exist_ok=True)
-    place.temp.mkdir(mode=0o700, exist_ok=True)
-    start = refs.read_ref(repository, place.branch) or place.base
+    paths.directory.mkdir(parents=True, exist_ok=True)
+    paths.temp.mkdir(mode=0o700, exist_ok=True)
+    start = refs.read_ref(repository, paths.branch) or paths.base
     worktree.add_worktree(
         repository,
-        place.worktree,
-        branch=place.branch.removeprefix("refs/heads/"),
+        paths.worktree,
+        branch=paths.branch.removeprefix("refs/heads/"),
         start=start,
-        reason=f"git-mimo session {place.session} candidate {place.number}",
+        reason=f"git-mimo session {paths.session} candidate {paths.number}",
     )
-    snapshot.adopt_checkout(repository, place.worktree, tree=repository.tree_of(start), index=place.index)
-    _hide_records(place)
+    snapshot.adopt_checkout(repository, paths.worktree, tree=repository.tree_of(start), index=paths.index)
+    _hide_records(paths)
     agent_repo.make_agent_repo(
         repository,
-        place.private_git,
-        place.base,
-        work_tree=place.worktree,
-        checked_out=place.index,
-        is_at_commit=start == place.base,
+        paths.private_git,
+        paths.base,
+        work_tree=paths.worktree,
+        checked_out=paths.index,
+        is_at_commit=start == paths.base,
     )
-    _bring_ignored_files(repository, place, workspace_config)
+    _bring_ignored_files(repository, paths, workspace_config)
 
 
-def _hide_records(place: Place) -> None:
+def _hide_records(paths: CandidatePaths) -> None:
     """Take the step records out of the files: they are on the branch, and the agent has its history without them."""
-    records = place.worktree / TRAJECTORY
+    records = paths.worktree / TRAJECTORY
     if records.is_dir() and not records.parent.is_symlink():
         shutil.rmtree(records)
         with contextlib.suppress(OSError):
             records.parent.rmdir()  # only where the project has no `.mimo/` of its own
 
 
-def _bring_ignored_files(repository: Repository, place: Place, workspace_config: WorkspaceConfig) -> None:
+def _bring_ignored_files(repository: Repository, paths: CandidatePaths, workspace_config: WorkspaceConfig) -> None:
     tests = workspace_config.tests or TestCommand(command="", kind=TestKind.COMMAND, report=ReportFormat.NONE)
     wanted = replace(tests, links=(*tests.links, *workspace_config.linked))
-    bring_ignored_files(repository.work_tree, place.worktree, wanted, copies=workspace_config.copied)
+    bring_ignored_files(repository.work_tree, paths.worktree, wanted, copies=workspace_config.copied)
 
 
-def remove_place(repository: Repository, place: Place) -> None:
+def remove_candidate(repository: Repository, paths: CandidatePaths) -> None:
     """Remove the worktree and what lay beside it; the branch and its commits stay."""
-    worktree.remove_worktree(repository, place.worktree)
-    remove_tree(place.private_git, ignore_errors=True)
-    remove_tree(place.home, ignore_errors=True)
-    remove_tree(place.temp, ignore_errors=True)
-    snapshot.forget_snapshots(place.index)
+    worktree.remove_worktree(repository, paths.worktree)
+    remove_tree(paths.private_git, ignore_errors=True)
+    remove_tree(paths.home, ignore_errors=True)
+    remove_tree(paths.temp, ignore_errors=True)
+    snapshot.forget_snapshots(paths.index)

@@ -37,7 +37,7 @@ from gitmimo.workflow.on_ray.worker import run_candidate, run_evaluation
 from gitmimo.workflow.plan import Brief, Plan
 from gitmimo.workflow.progress import Observer, Progress, StopSignal
 from gitmimo.workflow.steps import read_steps_at
-from gitmimo.workflow.workspace import Place
+from gitmimo.workflow.workspace import CandidatePaths
 
 _TURNS = 4  # how often one piece of work is given out at the most
 _GRACE_S = 30.0  # for a worker to end by itself when the session is stopped
@@ -49,7 +49,7 @@ class _Desk:
     """One piece of work that is out: who has it now, and what is to be done with what comes back."""
 
     turn: int
-    place: Place
+    paths: CandidatePaths
     observe: Observer
     model: Model | None = None
     journal: Journal | None = None
@@ -81,7 +81,7 @@ class RayExecutor:
     def run_candidate(
         self,
         plan: Plan,
-        place: Place,
+        paths: CandidatePaths,
         brief: Brief,
         worker: Model | ExternalAgent,
         *,
@@ -92,29 +92,29 @@ class RayExecutor:
         """See `Executor`."""
         if isinstance(worker, ExternalAgent):
             return run_in_place(
-                self._repository, plan, place, brief, worker, journal=journal, observe=observe, stop_signal=stop_signal
+                self._repository, plan, paths, brief, worker, journal=journal, observe=observe, stop_signal=stop_signal
             )
         if brief.goes_on:
-            find_history(self._repository, place)
+            find_history(self._repository, paths)
         began = time.monotonic()
         result: CandidateResult | None = None
         for turn in range(_TURNS):
-            desk = _Desk(turn, place, observe, worker, journal)
-            self._take_desk(desk, place.number)  # from here on no step of an earlier turn is taken
-            tip = desk.tip = refs.read_ref(self._repository, place.branch) or place.base
+            desk = _Desk(turn, paths, observe, worker, journal)
+            self._take_desk(desk, paths.number)  # from here on no step of an earlier turn is taken
+            tip = desk.tip = refs.read_ref(self._repository, paths.branch) or paths.base
             item = CandidateWork(
-                item=self._item(place, turn, tip), plan=_for_worker(plan), brief=brief, branch=place.branch,
+                item=self._item(paths, turn, tip), plan=_for_worker(plan), brief=brief, branch=paths.branch,
                 model=worker.info,
             )  # fmt: skip
-            result = self._run(run_candidate, item, "mimo-candidate", place.number)
+            result = self._run(run_candidate, item, "mimo-candidate", paths.number)
             if result is not None or stop_signal.is_set():
                 break
-            observe(Progress(number=place.number, phase="work", text="its worker was lost; another goes on"))
-        self._desks.pop(place.number, None)
-        found = result or self._cut_off(plan, place, brief.approach, worker.info.name)
-        tip = refs.read_ref(self._repository, place.branch) or place.base
+            observe(Progress(number=paths.number, phase="work", text="its worker was lost; another goes on"))
+        self._desks.pop(paths.number, None)
+        found = result or self._cut_off(plan, paths, brief.approach, worker.info.name)
+        tip = refs.read_ref(self._repository, paths.branch) or paths.base
         found = replace(found, commit=tip, seconds=time.monotonic() - began)
-        kept = refnames.candidate_ref(place.session, place.number)
+        kept = refnames.candidate_ref(paths.session, paths.number)
         refs.update_ref(
             self._repository, kept, tip, expected=refs.read_ref(self._repository, kept), reason="mimo: candidate kept"
         )
@@ -135,7 +135,7 @@ class RayExecutor:
     def _judge(self, evaluator: SessionEvaluator, candidate: int, product: Oid) -> Evidence:
         testbed = evaluator.testbed
         number = 1000 + candidate  # its own desk: the candidate's may be open for another turn
-        place = Place(
+        paths = CandidatePaths(
             session=self._session,
             number=number,
             base=testbed.base,
@@ -143,9 +143,9 @@ class RayExecutor:
             directory=testbed.scratch,
         )
         for turn in range(_TURNS):
-            self._take_desk(_Desk(turn, place, lambda _: None), number)
+            self._take_desk(_Desk(turn, paths, lambda _: None), number)
             item = EvaluationWork(
-                item=self._item(place, turn, product, readable=testbed.tests.readable),
+                item=self._item(paths, turn, product, readable=testbed.tests.readable),
                 testbed=replace(
                     testbed, repository=cast(Any, None), sandbox=cast(Any, None), checkout=None, known_secrets={}
                 ),
@@ -159,17 +159,17 @@ class RayExecutor:
                 break
         raise CheckError("stopped" if self._stop_signal.is_set() else f"its workers were lost {_TURNS} times")
 
-    def _item(self, place: Place, turn: int, tip: Oid, *, readable: Any = ()) -> WorkItem:
+    def _item(self, paths: CandidatePaths, turn: int, tip: Oid, *, readable: Any = ()) -> WorkItem:
         return WorkItem(
             version=__version__,
             project=repository_key(self._repository),
             session=self._session,
-            number=place.number,
+            number=paths.number,
             turn=turn,
-            base=place.base,
+            base=paths.base,
             base_ref=refnames.base_ref(self._session),
             tip=tip,
-            tip_ref=place.branch,
+            tip_ref=paths.branch,
             author=self._repository.author_ident(),
             excludes=self._repository.user_rules.ignore,
             sandbox=self._sandbox,
@@ -248,7 +248,7 @@ class RayExecutor:
     def _keep_step(self, desk: _Desk, message: Message) -> None:
         """Check a step and put it on the candidate's branch, as if it had been made here."""
         step: Shipment = message.body
-        repository, place = self._repository, desk.place
+        repository, paths = self._repository, desk.paths
         with self._lock:
             if self._desks.get(message.number) is not desk or step.parent != desk.tip:
                 raise CheckError("the work was given to another worker")
@@ -258,23 +258,23 @@ class RayExecutor:
                 raise CheckError(f"step {step.step} does not follow the last one: `{step.commit}`")
             refs.update_ref(
                 repository,
-                place.branch,
+                paths.branch,
                 step.commit,
-                expected=refs.read_ref(repository, place.branch),
+                expected=refs.read_ref(repository, paths.branch),
                 reason=f"mimo: step {step.step}",
             )
             desk.tip = step.commit
         if desk.journal is not None:
-            desk.journal.note("step", candidate=place.number, step=step.step, commit=step.commit)
+            desk.journal.note("step", candidate=paths.number, step=step.step, commit=step.commit)
 
-    def _cut_off(self, plan: Plan, place: Place, approach: str, model: str) -> CandidateResult:
+    def _cut_off(self, plan: Plan, paths: CandidatePaths, approach: str, model: str) -> CandidateResult:
         """What stands of a candidate whose workers did not come to an end."""
-        tip = refs.read_ref(self._repository, place.branch) or place.base
-        steps = read_steps_at(self._repository, place.session, place.number, base=place.base, tip=tip)
+        tip = refs.read_ref(self._repository, paths.branch) or paths.base
+        steps = read_steps_at(self._repository, paths.session, paths.number, base=paths.base, tip=tip)
         is_stopped = self._stop_signal.reason()
         return CandidateResult(
-            number=place.number,
-            branch=place.branch.removeprefix("refs/heads/"),
+            number=paths.number,
+            branch=paths.branch.removeprefix("refs/heads/"),
             approach=approach,
             model=model,
             strategy=plan.strategy,

@@ -39,7 +39,7 @@ from gitmimo.workflow.on_ray.messages import (
     outcome_of,
 )
 from gitmimo.workflow.progress import Progress, StopSignal
-from gitmimo.workflow.workspace import Place
+from gitmimo.workflow.workspace import CandidatePaths
 
 _POLL_S = 0.5
 _PATIENCE_S = 20.0  # for an answer after the session was stopped
@@ -58,7 +58,7 @@ def run_evaluation(item: EvaluationWork, mailbox: Any) -> Outcome:
 def _run_candidate(wanted: CandidateWork, mailbox: Any) -> CandidateResult:
     item, home = wanted.item, _Home(wanted.item, mailbox)
     with home.opened() as (repository, sandbox, stop_signal):
-        place = Place(
+        paths = CandidatePaths(
             session=item.session,
             number=item.number,
             base=item.base,
@@ -66,17 +66,17 @@ def _run_candidate(wanted: CandidateWork, mailbox: Any) -> CandidateResult:
             directory=home.path / "places",
         )
         if item.tip != item.base:
-            refs.update_ref(repository, place.branch, item.tip, expected=None, reason="mimo: goes on")
+            refs.update_ref(repository, paths.branch, item.tip, expected=None, reason="mimo: goes on")
         model = DistantModel(wanted.model, home.post)
         plan = replace(
             wanted.plan,
             workspace_config=replace(wanted.plan.workspace_config, sandbox=sandbox),
         )
-        with contextlib.closing(ShippingJournal(home.path / "journal.jsonl", repository, place, home.post)) as journal:
+        with contextlib.closing(ShippingJournal(home.path / "journal.jsonl", repository, paths, home.post)) as journal:
             return run_in_place(
                 repository,
                 plan,
-                place,
+                paths,
                 replace(wanted.brief, goes_on=item.tip != item.base),
                 model,
                 journal=journal,
@@ -147,12 +147,12 @@ class DistantModel:
 class ShippingJournal(Journal):
     """A journal that sends each step's commit to the driver before the next step begins."""
 
-    def __init__(self, path: Path, repository: Repository, place: Place, post: Post) -> None:
+    def __init__(self, path: Path, repository: Repository, paths: CandidatePaths, post: Post) -> None:
         super().__init__(path)
         self._repository = repository
-        self._place = place
+        self._paths = paths
         self._post = post
-        self._shipped = refs.read_ref(repository, place.branch) or place.base
+        self._shipped = refs.read_ref(repository, paths.branch) or paths.base
 
     def note(self, event: str, **data: Any) -> None:
         """See `Journal.note`. CheckError when the driver gave this work to somebody else."""
@@ -160,7 +160,7 @@ class ShippingJournal(Journal):
         if event != "step":
             return
         commit = Oid(data["commit"])
-        packed = bundle.write_bundle(self._repository, self._place.branch, have=(self._shipped,))
+        packed = bundle.write_bundle(self._repository, self._paths.branch, have=(self._shipped,))
         self._post.ask("step", Shipment(step=data["step"], parent=self._shipped, commit=commit, bundle=packed))
         self._shipped = commit
 
@@ -219,16 +219,16 @@ class _Home:
             refs_name = f"refs/mimo/base/{self._item.base}"
             if refs.read_ref(kept, refs_name) is None:
                 refs.update_ref(kept, refs_name, self._item.base, expected=None, reason="mimo: base of a session")
-        place = self.path / "repository.git"
-        _init(place)
-        (place / "objects/info").mkdir(exist_ok=True)
-        (place / "objects/info/alternates").write_text(f"{store / 'objects'}\n")
-        (place / "info").mkdir(exist_ok=True)
-        (place / "info/exclude").write_bytes(self._item.excludes)
+        paths = self.path / "repository.git"
+        _init(paths)
+        (paths / "objects/info").mkdir(exist_ok=True)
+        (paths / "objects/info/alternates").write_text(f"{store / 'objects'}\n")
+        (paths / "info").mkdir(exist_ok=True)
+        (paths / "info/exclude").write_bytes(self._item.excludes)
         for name in ("name", "email"):
             value = getattr(self._item.author, name)
-            run_git(["config", f"user.{name}", value], git_dir=place, cwd=place)
-        repository = Repository.discover(place, environ={})
+            run_git(["config", f"user.{name}", value], git_dir=paths, cwd=paths)
+        repository = Repository.discover(paths, environ={})
         repository.content_check = secret_check({})  # values that are known are not sent to workers
         if self._item.tip != self._item.base:
             self._fetch(repository, self._item.tip_ref, self._item.tip)
@@ -264,6 +264,6 @@ class _Home:
                 lock.unlink(missing_ok=True)
 
 
-def _init(place: Path) -> None:
-    place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    run_git(["init", "--quiet", "--bare", "--template=", "--initial-branch=none", str(place)], cwd=place.parent)
+def _init(paths: Path) -> None:
+    paths.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    run_git(["init", "--quiet", "--bare", "--template=", "--initial-branch=none", str(paths)], cwd=paths.parent)

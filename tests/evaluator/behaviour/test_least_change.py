@@ -12,7 +12,13 @@ from gitmimo.evidence import Evidence
 from gitmimo.git.trees import write_files
 from gitmimo.records import SessionId
 from gitmimo.workflow.evaluate import SessionEvaluator
-from gitmimo.workflow.workspace import CandidateWorkspace, Place, WorkspaceConfig, prepare_place, remove_place
+from gitmimo.workflow.workspace import (
+    CandidatePaths,
+    CandidateWorkspace,
+    WorkspaceConfig,
+    prepare_worktree,
+    remove_candidate,
+)
 from tests.conftest import GitBuilder
 
 CODE = "def capped(n, most):\n    return n if n > most else most\n"
@@ -36,11 +42,11 @@ def test_the_edit_that_changes_least_is_named(
     evaluator = SessionEvaluator(testbed, EvidenceStore(tmp_path / "store"), "fix capped")
     session = SessionId("0000000001")
     branch = refnames.branch_ref(refnames.candidate_branch(session, 1))
-    place = Place(session=session, number=1, base=testbed.base, branch=branch, directory=tmp_path / "places")
+    paths = CandidatePaths(session=session, number=1, base=testbed.base, branch=branch, directory=tmp_path / "places")
     workspace_config = WorkspaceConfig(sandbox=testbed.sandbox, tests=testbed.tests, evaluator=evaluator)
-    prepare_place(testbed.repository, place, workspace_config)
+    prepare_worktree(testbed.repository, paths, workspace_config)
     try:
-        workspace = CandidateWorkspace(testbed.repository, place, workspace_config, cancelled=lambda: False)
+        workspace = CandidateWorkspace(testbed.repository, paths, workspace_config, cancelled=lambda: False)
         edits = [CODE.replace("n if n > most else most", text) for text in ("4", "n if n < most else most")]
         changes = [{"pkg/core.py": text} for text in edits]
         assert workspace.least_change(changes) is None  # the base was not measured yet
@@ -50,7 +56,7 @@ def test_the_edit_that_changes_least_is_named(
         assert found.behaviours == 2
         assert " | " in found.example
     finally:
-        remove_place(testbed.repository, place)
+        remove_candidate(testbed.repository, paths)
 
 
 def test_a_comparison_is_made_once_for_all_sessions(
