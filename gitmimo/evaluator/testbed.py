@@ -40,7 +40,7 @@ class TestBed:
     """What is the same for all products of a session.
 
     `base` is a commit. Commands come from the user or from base, never from a candidate. `scratch` is a directory of
-    ours that nothing else uses. `checkout` is the directory with linked dependencies; `copies` names ignored files of it
+    ours that nothing else uses. `checkout` holds linked dependencies; `copies` names ignored files of it
     that a fresh tree needs. `known_secrets` maps names to values that no product may hold.
     """
 
@@ -95,7 +95,7 @@ class FreshTree:
         directory: str = "",
         cancelled: Callable[[], bool] | None = None,
     ) -> CommandResult:
-        """Run one command here or in a directory of the tree, in the test bed's environment. CheckError when cancelled."""
+        """Run a command here or in a directory of the tree, in the test bed's environment; CheckError if cancelled."""
         testbed = self.testbed
         objects = base_objects(testbed.repository, testbed.base)
         result = testbed.sandbox.run(

@@ -97,17 +97,17 @@ class CandidateWorkspace:
         self,
         repository: Repository,
         paths: CandidatePaths,
-        workspace_config: WorkspaceConfig,
+        config: WorkspaceConfig,
         *,
         cancelled: Callable[[], bool],
     ) -> None:
         self.root = paths.worktree
         self._repository = repository
         self._paths = paths
-        self._config = workspace_config
+        self._config = config
         self._cancelled = cancelled
         self._pointer = _read_pointer(self.root)
-        self._test_limit_s = workspace_config.test_timeout_s
+        self._test_limit_s = config.test_timeout_s
         self._facts: WorkspaceFacts | None = None
 
     @property
@@ -133,18 +133,18 @@ class CandidateWorkspace:
     def facts(self) -> WorkspaceFacts:
         """What is true of this place, asked once in the sandbox."""
         if self._facts is None:
-            workspace_config, repository, base = self._config, self._repository, self._paths.base
-            interpreter = workspace_config.tests.interpreter if workspace_config.tests else None
+            config, repository, base = self._config, self._repository, self._paths.base
+            interpreter = config.tests.interpreter if config.tests else None
             self._facts = workspace_facts.read_answer(
                 self._run(workspace_facts.question(interpreter), _QUESTION_S),
                 interpreter=interpreter,
                 paths=[entry.path for entry in repository.list_paths(repository.tree_of(base))],
                 known=WorkspaceFacts(
-                    test_directory=workspace_config.tests.directory if workspace_config.tests else "",
-                    network=workspace_config.network,
+                    test_directory=config.tests.directory if config.tests else "",
+                    network=config.network,
                     commit=f"commit {base[:12]}",
-                    protected=workspace_config.protected,
-                    command_timeout_s=workspace_config.command_timeout_s,
+                    protected=config.protected,
+                    command_timeout_s=config.command_timeout_s,
                 ),
             )
         return self._facts
@@ -263,13 +263,13 @@ class CandidateWorkspace:
 
     def _python_environment(self) -> dict[str, str]:
         """Imports as in the evaluator's runs, before an installed copy of the project, and tests that hang end."""
-        workspace_config = self._config
-        path = [str(self.root / root) for root in workspace_config.import_roots]
+        config = self._config
+        path = [str(self.root / root) for root in config.import_roots]
         env = {}
-        if workspace_config.tests is not None and workspace_config.tests.kind is TestKind.PYTEST:
+        if config.tests is not None and config.tests.kind is TestKind.PYTEST:
             path.append(str(hang_guard_path().parent))
             env["PYTEST_ADDOPTS"] = f"{_COMMAND_ENVIRONMENT['PYTEST_ADDOPTS']} -p {hang_guard_path().stem}"
-            env["HANG_AFTER_S"] = f"{workspace_config.hang_after_s:g}"
+            env["HANG_AFTER_S"] = f"{config.hang_after_s:g}"
         return env | ({"PYTHONPATH": os.pathsep.join(path)} if path else {})
 
 
@@ -282,7 +282,7 @@ def _read_pointer(directory: Path) -> bytes | None:
         return None
 
 
-def prepare_worktree(repository: Repository, paths: CandidatePaths, workspace_config: WorkspaceConfig) -> None:
+def prepare_worktree(repository: Repository, paths: CandidatePaths, config: WorkspaceConfig) -> None:
     """Make the candidate's worktree and private git, and its branch unless it goes on from an earlier one's steps.
 
     Raises WorktreeError when the disk is full or the branch exists; what was made until then is removed.
@@ -307,7 +307,7 @@ def prepare_worktree(repository: Repository, paths: CandidatePaths, workspace_co
         checked_out=paths.index,
         is_at_commit=start == paths.base,
     )
-    _bring_ignored_files(repository, paths, workspace_config)
+    _bring_ignored_files(repository, paths, config)
 
 
 def _hide_records(paths: CandidatePaths) -> None:
@@ -319,10 +319,10 @@ def _hide_records(paths: CandidatePaths) -> None:
             records.parent.rmdir()  # only where the project has no `.mimo/` of its own
 
 
-def _bring_ignored_files(repository: Repository, paths: CandidatePaths, workspace_config: WorkspaceConfig) -> None:
-    tests = workspace_config.tests or TestCommand(command="", kind=TestKind.COMMAND, report=ReportFormat.NONE)
-    wanted = replace(tests, links=(*tests.links, *workspace_config.linked))
-    bring_ignored_files(repository.work_tree, paths.worktree, wanted, copies=workspace_config.copied)
+def _bring_ignored_files(repository: Repository, paths: CandidatePaths, config: WorkspaceConfig) -> None:
+    tests = config.tests or TestCommand(command="", kind=TestKind.COMMAND, report=ReportFormat.NONE)
+    wanted = replace(tests, links=(*tests.links, *config.linked))
+    bring_ignored_files(repository.work_tree, paths.worktree, wanted, copies=config.copied)
 
 
 def remove_candidate(repository: Repository, paths: CandidatePaths) -> None:
