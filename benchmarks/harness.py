@@ -103,8 +103,8 @@ def _cells(recorded: Recorded, command: Sequence[str], replies: Sequence[Sequenc
             timeout=900,
         )
         if len(server.requests) != len(replies):
-            told = f"{done.stdout[-1500:]}{done.stderr[-1500:]}"
-            raise SystemExit(f"{command[0]}: {len(server.requests)} requests for {len(replies)} replies\n{told}")
+            output = f"{done.stdout[-1500:]}{done.stderr[-1500:]}"
+            raise SystemExit(f"{command[0]}: {len(server.requests)} requests for {len(replies)} replies\n{output}")
         return [f"{len(replies)}", f"{sum(request.prompt_tokens for request in server.requests):,}"]
 
 
@@ -121,7 +121,7 @@ def _script(replies: Sequence[Sequence[Call]]) -> Callable[[Request], Answer]:
 
 
 def _in_bash(recorded: Recorded) -> Iterator[tuple[Call, ...]]:
-    """The replies in mini-swe-agent's only tool, from the directory where the person stands."""
+    """The replies in mini-swe-agent's only tool, from the user's current directory."""
     up = "cd " + "/".join(".." for _ in Path(recorded.directory).parts) + "\n" if recorded.directory else ""
     for calls in recorded.replies:
         commands = [_command(tool, arguments) for tool, arguments in calls if tool != "finish"]

@@ -1,7 +1,7 @@
 """Kills git-mimo, or fails it, at system calls that change something, goes on, and looks at what is left.
 
 `python -m benchmarks.kill_points [--command C] [--fault kill|enospc|eio] [--step N]` prints a JSON line with the counts
-and tells on stderr what isn't as it should be. For `merge`, strace injects the fault into the
+and reports on stderr what isn't as it should be. For `merge`, strace injects the fault into the
 `git merge` and its children, or into the process that started it; for the others see `killed_commands`.
 """
 
@@ -173,12 +173,12 @@ def run_merges(directory: Path, *, step: int, faults: Sequence[str], most: int =
         for where, fault in (*(("git", fault) for fault in faults), *(("python", fault) for fault in faults)):
             name = f"{kind}, {where}, {fault}"
             counts[name] = 0
-            vain = 0
+            missed = 0
             for point in points(fast_forward=fast_forward, where=where, step=step, fault=_INJECTED[fault]):
                 reached = try_point(made, directory, point)
                 counts[name] += reached
-                vain = 0 if reached else vain + 1
-                if vain > 2 and (fault == "kill" or point.k > 150) or point.k > most:
+                missed = 0 if reached else missed + 1
+                if missed > 2 and (fault == "kill" or point.k > 150) or point.k > most:
                     break
     return counts
 

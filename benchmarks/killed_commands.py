@@ -36,7 +36,7 @@ CODES = (0, 1, 2, 3, 128)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """A repository in its user's hands, and the command that is to die in it. Lies at one path, made anew each time."""
+    """A repository as its user left it, and the command that is killed in it; created anew at the same path."""
 
     command: str
     directory: Path
@@ -264,7 +264,7 @@ def _check_all(scene: Scene, before: Mapping[str, str], measure: Callable[[], Ma
     assert not list((git.path / ".git/worktrees").glob("*")), "an entry of a worktree is left"
     locks = [p for p in (git.path / ".git").glob("**/*.lock") if "mimo/" not in str(p)]
     assert not locks, f"a lock is left: {locks}"
-    assert not list((git.path / ".git/mimo/kept").glob("*")), "a hold is left"
+    assert not list((git.path / ".git/mimo/kept").glob("*")), "a kept object is left"
     sessions = [path for path in (scene.directory / "home/state").glob("git-mimo/*/*") if path.is_dir()]
     assert not sessions, f"files of a session are left: {sessions}"
     assert not processes_in(scene.directory), "a process is left"
@@ -275,7 +275,7 @@ def _check_all(scene: Scene, before: Mapping[str, str], measure: Callable[[], Ma
 def run_command(command: str, directory: Path, *, faults: Sequence[str], ks: Sequence[int]) -> dict[str, int]:
     """Try the points `ks` with each fault, or from 1 on until two come to no call; returns how many faults came.
 
-    `wrong` counts the points after which something was not as it should be; each is told on stderr.
+    `wrong` counts the points after which something was not as it should be; each is reported on stderr.
     """
     counts: dict[str, int] = {}
     with open_scene(command, directory) as scene:
@@ -284,7 +284,7 @@ def run_command(command: str, directory: Path, *, faults: Sequence[str], ks: Seq
         shutil.copytree(scene.directory, template, symlinks=True)
         for fault in faults:
             name = f"{command}, {fault}"
-            counts[name] = vain = 0
+            counts[name] = missed = 0
             for k in ks:
                 try:
                     came = try_command(scene, template, k, fault, preload)
@@ -293,8 +293,8 @@ def run_command(command: str, directory: Path, *, faults: Sequence[str], ks: Seq
                     counts["wrong"] = counts.get("wrong", 0) + 1
                     continue
                 counts[name] += came
-                vain = 0 if came else vain + 1
+                missed = 0 if came else missed + 1
                 sys.stderr.write(f"{name} {k}: {'as it should' if came else 'no such call'}\n")
-                if vain > 1:
+                if missed > 1:
                     break
     return counts

@@ -6,7 +6,7 @@ mini-swe-agent is found on PATH or given; `pip install mini-swe-agent mcp` in an
 
 Both talk to the same scripted server, which answers at once with one `echo` a step, in the same run, in turn. Times
 are the server's: from the start of the process to the first request, and between two requests. Memory is the largest
-single process and, for git-mimo, what all its processes held at once is not more than a command's beside it.
+single process and, for git-mimo, the sum over all its processes, which is about one command's memory more.
 """
 
 import argparse

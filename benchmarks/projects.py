@@ -34,7 +34,7 @@ FIX = "sed -i 's/number \\* 2/number \\/ 2/' {path}"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """One kind of project: the tools it needs, how it is made, and where the function lies.
+    """One kind of project: the tools it needs, how it is made, and which file contains the function.
 
     `prepare` is what a user types once in a clone; `start_in` is where `start` runs.
     """

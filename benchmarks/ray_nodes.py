@@ -130,7 +130,7 @@ class Runs:
         }
 
     def _files_with_key(self, logs: Path) -> list[str]:
-        """Files that Ray or the nodes wrote and that hold the model's key."""
+        """Files that Ray or the nodes wrote and that contain the model's key."""
         key = self.environment["OPENAI_API_KEY"].encode()
         places = (logs, self.home / "state/git-mimo/ray")
         files = [path for place in places for path in place.rglob("*") if path.is_file() and not path.is_symlink()]

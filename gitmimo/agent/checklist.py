@@ -138,7 +138,7 @@ def _is_finished(steps: Sequence[Step]) -> bool:
 
 
 def _ends(step: Step, kinds: tuple[ActionKind, ...]) -> bool:
-    """Whether the step holds an end that was accepted: one that is sent back has an exit code."""
+    """Whether the step ends the run: a rejected end has an exit code."""
     return any(
         action.kind in kinds and observation.exit_code is None
         for action, observation in zip(step.actions, step.observations, strict=True)

@@ -52,7 +52,7 @@ class CandidateInput:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkspaceFacts:
-    """What a model is told of the place it works in. Only what was found out there; empty where it wasn't."""
+    """What the prompt says about the workspace. A fact that could not be determined is empty."""
 
     system: str = ""  # kernel and machine
     interpreter: str = ""  # of the project's tests, with its version
@@ -83,7 +83,7 @@ class LeastChange:
     """Of several changes that pass the tests the one, by its index, that changes least of what the base answers."""
 
     index: int
-    behaviours: int  # how many different ones there are among them; the tests don't tell these apart
+    behaviours: int  # how many different ones there are among them; the tests pass for all of these
     example: str = ""  # an input on which two of them differ, with their answers
 
 

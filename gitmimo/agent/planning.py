@@ -58,7 +58,7 @@ def temperature_for(number: int) -> float:
 
 
 def parse_approaches(reply: str, count: int) -> tuple[str, ...]:
-    """Read a numbered or bulleted list; empty when the reply holds no usable list of at least two entries."""
+    """Read a numbered or bulleted list; empty when the reply has no usable list of at least two entries."""
     numbered: list[list[str]] = []
     bulleted: list[list[str]] = []
     entries = numbered

@@ -77,14 +77,14 @@ class Prompt:
 
     def _toolbar(self) -> StyleAndTextTuples:
         width = self._session.output.get_size().columns - 1
-        told: StyleAndTextTuples = []
+        toolbar: StyleAndTextTuples = []
         for style, text in zip(("branch", ""), self._status, strict=False):
             shown = escape_controls(text, newlines=False)
             if width - len(shown) - 3 < 0:
                 break
             width -= len(shown) + 3
-            told += [("", " · " if told else ""), (f"class:{style}" if style else "", shown)]
-        return told
+            toolbar += [("", " · " if toolbar else ""), (f"class:{style}" if style else "", shown)]
+        return toolbar
 
 
 class ChatCompleter(Completer):

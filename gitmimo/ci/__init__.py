@@ -1,1 +1,1 @@
-"""Evidence found again by a machine that believes nothing, and told in the forms that forges read."""
+"""CI: test a branch again from scratch and report the result in the formats that forges read."""

@@ -1,4 +1,4 @@
-"""One branch judged again from its base, and what was measured held against what its note says."""
+"""Test one branch again from its base and compare the result with the evidence in its note."""
 
 import enum
 import re
@@ -24,7 +24,7 @@ MOST_COMMITS = 200
 
 
 class NoteState(enum.StrEnum):
-    """How a branch's note stands to what was measured just now."""
+    """How a branch's note compares with the new measurement."""
 
     NONE = "none"
     CONFIRMED = "confirmed"
@@ -43,7 +43,7 @@ class Level(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing to tell; `rule` names its kind, `path` the file where it has one."""
+    """One finding to report; `rule` names its kind, `path` the file where it has one."""
 
     rule: str
     level: Level
@@ -105,7 +105,7 @@ def find_base(repository: Repository, commit: Oid, wanted: str | None) -> Oid:
         if wanted:
             hint = "git fetch --unshallow" if repository.is_shallow else ""
             raise RepoError(f"no common history with `{wanted}`", hint=hint)
-    raise UsageError("cannot tell where the branch started", hint="git mimo ci --base origin/main")
+    raise UsageError("cannot determine where the branch started", hint="git mimo ci --base origin/main")
 
 
 def check_commit(
@@ -151,13 +151,13 @@ def check_commit(
 
 
 def compare(claimed: Evidence, found: Evidence) -> tuple[NoteState, tuple[str, ...]]:
-    """Hold a note's evidence against what was measured; pure.
+    """Compare a note's evidence with what was measured; pure.
 
     What follows from the trees alone must agree. Counts of tests may differ between machines: they contradict only
     where the note says that it comes from the same surroundings.
     """
     if claimed.tree != found.tree:
-        return NoteState.STALE, (f"the note is about tree {claimed.tree[:12]}, the branch holds {found.tree[:12]}",)
+        return NoteState.STALE, (f"the note is about tree {claimed.tree[:12]}, the branch has {found.tree[:12]}",)
     if claimed.base != found.base:
         return NoteState.STALE, (f"the note was measured from base {claimed.base[:12]}, not {found.base[:12]}",)
     hard = []
@@ -177,7 +177,7 @@ def compare(claimed: Evidence, found: Evidence) -> tuple[NoteState, tuple[str, .
     for name, said, measured in (
         ("tests that passed", claimed.tests_passed, found.tests_passed),
         ("tests that ran", claimed.tests_run, found.tests_run),
-        ("tests that were mended", len(claimed.fixed_ids), len(found.fixed_ids)),
+        ("tests that were fixed", len(claimed.fixed_ids), len(found.fixed_ids)),
     ):
         if said != measured:
             soft.append(f"{name}: the note says {said}, measured {measured}")
@@ -240,7 +240,7 @@ def _messages(repository: Repository, base: Oid, commit: Oid) -> list[str]:
 
 
 def _task_of(repository: Repository, base: Oid, commit: Oid) -> str:
-    """The task as the change commit tells it; empty when no commit of the branch came from a session."""
+    """The task from the change commit's message; empty when no commit of the branch came from a session."""
     for message in _messages(repository, base, commit):
         if "Mimo-Candidate:" in message:
             return re.split(r"\n\n(?=[A-Za-z-]+: )", message, maxsplit=1)[0].strip()

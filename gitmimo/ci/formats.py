@@ -24,7 +24,7 @@ def as_text(report: CiReport) -> str:
             f"  {gate.outcome.value:8} {gate.name}" + (f": {_line(gate.detail)}" if gate.detail else "")
             for gate in evidence.gates
         ]
-        lines.append(f"  tests: {evidence.tests_passed}/{evidence.tests_run} passed, {len(evidence.fixed_ids)} mended")
+        lines.append(f"  tests: {evidence.tests_passed}/{evidence.tests_run} passed, {len(evidence.fixed_ids)} fixed")
     lines.append(f"  note: {report.note_state.value}" + (" (recorded now)" if report.recorded else ""))
     lines += [f"  {finding.level.value}: {_where(finding)}{_line(finding.message)}" for finding in report.findings]
     return "\n".join(lines) + "\n"

@@ -25,7 +25,7 @@ _EXCHANGE_CHARACTERS = 1_500
 _HELP = """\
 A line that ends with a question mark is answered from HEAD; nothing is changed.
 Any other line is a task: after you agree it becomes a session, as `git mimo start` makes one.
-/COMMAND is `git mimo COMMAND`: /review, /merge, /undo, /status, /memory list, ... /help COMMAND tells about one.
+/COMMAND is `git mimo COMMAND`: /review, /merge, /undo, /status, /memory list, ... /help COMMAND explains one.
 /quit or Ctrl-D leaves. Tab completes, Ctrl-R searches what you typed before, Alt-Enter makes a new line."""
 
 

@@ -1,4 +1,4 @@
-"""`git mimo ci`: judge a branch again and hold its note against what was found."""
+"""`git mimo ci`: test a branch again and compare the result with its note."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`git mimo doctor`: check this machine and repository, and say how to mend what is missing."""
+"""`git mimo doctor`: check this machine and repository, and say how to fix what is missing."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Finding:
 @click.command("doctor")
 @json_option
 def doctor_command(as_json: bool) -> int:
-    """Check git, the sandbox, models, disk and this repository. Exit 1 when something must be mended."""
+    """Check git, the sandbox, models, disk and this repository. Exit 1 when something must be fixed."""
     repository, findings = _find_repository(), []
     for finding in _examine(repository):
         findings.append(finding)

@@ -1,4 +1,4 @@
-"""`git mimo dream`: what sessions taught is offered, and what you say yes to stands on a branch to be reviewed."""
+"""`git mimo dream`: offer notes and skills learned from sessions; commit the accepted ones to a branch for review."""
 
 import sys
 from functools import partial

@@ -17,7 +17,7 @@ from gitmimo.errors import MimoError, NeedsPerson
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
 _PLACE_ERRORS = (errno.ENOENT, errno.EACCES, errno.EISDIR, errno.ENOTDIR, errno.EPERM)
 
-# name -> (module, one line of help). The line stands here so that `git mimo -h` loads no command.
+# name -> (module, one line of help). The help is here so that `git mimo -h` loads no command.
 COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("init", "prepare a repository: `.mimo/` and its merge rules"),
     "config": ("config", "read and write settings, keys included"),
@@ -27,7 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "attach": ("sessions", "follow a session that runs in the background"),
     "stop": ("sessions", "stop a running session; its work is kept"),
     "list": ("sessions", "list the sessions of this repository"),
-    "status": ("sessions", "say how sessions stand"),
+    "status": ("sessions", "show the state of sessions"),
     "show": ("sessions", "show one session: candidates, evidence, verdict"),
     "diff": ("review", "show what a session or candidate changed"),
     "log": ("review", "read how a candidate worked, step by step"),
@@ -48,7 +48,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "skill": ("skill", "how this project did a chore before"),
     "cost": ("cost", "say what was spent, by session, model and day"),
     "doctor": ("doctor", "check this machine and repository"),
-    "ci": ("ci", "judge a branch again and hold its note against what was found"),
+    "ci": ("ci", "test a branch again and compare the result with its note"),
     "hook": ("init", "answer a git hook; `git mimo init --hooks` installs them"),
     "chat": ("chat", "talk: tasks become sessions, questions are answered"),
     "mcp": ("mcp", "serve memory, skills and sessions to other tools over MCP"),
@@ -58,7 +58,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "help": ("help", "show the help of a command"),
 }
 
-# The groups of the help, by what a person wants to do. Every command but the hidden ones stands in one.
+# The groups of the help, by what a person wants to do. Every command that is not hidden is in one.
 SECTIONS: dict[str, tuple[str, ...]] = {
     "Set up": ("demo", "doctor", "init", "config", "models", "trust"),
     "Solve a task": ("start", "chat", "status", "list", "show", "attach", "stop", "resume"),
@@ -116,7 +116,7 @@ def cli(verbose: bool) -> None:
     """A coding agent that lives in git.
 
     Several candidates solve a task, each in its own worktree; the project's tests decide which one may be merged.
-    `git mimo COMMAND -h` tells about a command, `git mimo doctor` what is still missing here.
+    `git mimo COMMAND -h` explains a command; `git mimo doctor` says what is still missing here.
     """
     if verbose:
         import logging

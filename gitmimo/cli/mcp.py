@@ -10,7 +10,7 @@ from gitmimo.cli.options import load_config, open_repository
 def mcp_command(allow_start: bool) -> int:
     """Serve this repository over the Model Context Protocol on stdin and stdout, until stdin ends.
 
-    Other tools can search the memory, read skills, and read how sessions stand and what they made. They can start one
+    Other tools can search the memory, read skills, and read the state and results of sessions. They can start one
     only with --allow-start, or after `git config mimo.mcp.start true`.
     """
     from gitmimo.mcp.server import make_server

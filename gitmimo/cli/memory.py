@@ -23,7 +23,7 @@ def memory_command() -> None:
 @memory_command.command("add")
 @click.argument("text")
 @click.option("--kind", type=click.Choice([kind.value for kind in NoteKind]), default="rule", show_default=True,
-              help="The group it stands in.")  # fmt: skip
+              help="The group it belongs to.")  # fmt: skip
 @click.option("--source", multiple=True, help="File that the note rests on; stale when it changes.", metavar="PATH")
 @json_option
 def add_command(text: str, kind: str, source: tuple[str, ...], as_json: bool) -> int:
@@ -106,7 +106,7 @@ def forget_command(note_id: str, as_json: bool) -> int:
 @click.option("--all", "everything", is_flag=True, help="Every note that is stale.")
 @json_option
 def verify_command(note_id: str | None, everything: bool, as_json: bool) -> int:
-    """Confirm that a stale note still holds: it rests on its files as they are now.
+    """Confirm that a stale note is still true: it now refers to its files as they are in HEAD.
 
     Without ID: say which notes are stale; exit 1 when there are any.
     """

@@ -103,7 +103,7 @@ def pull_command(name: str | None, force: bool, file: Path | None, from_index: b
 @models_command.command("path")
 @click.argument("name", required=False, default="qwen2.5-coder-1.5b")
 def path_command(name: str) -> int:
-    """Print where a local model's file lies; exit 1 when it is not here."""
+    """Print the path of a local model's file; exit 1 when it is not downloaded."""
     from gitmimo.workflow.directories import data_home
 
     path = data_home() / "models" / f"{name.removeprefix('local/')}.gguf"

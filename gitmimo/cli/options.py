@@ -55,7 +55,7 @@ def load_config(
 ) -> Config:
     """Resolve the configuration once: flags, environment, git config, the committed file of HEAD, defaults.
 
-    The directory that the user stands in says which project of a monorepo is meant, where nothing else does.
+    In a monorepo the current directory selects the project, unless something else does.
     `trusts_committed` takes the commands of the committed file as if they had been given as flags, so nobody is asked.
     """
     import logging
@@ -76,14 +76,14 @@ def load_config(
 
 
 def _directory_below(repository: Repository | None) -> str:
-    """Where the user stands in the checkout, relative to its top; empty at the top and outside."""
+    """The current directory relative to the top of the checkout; empty at the top and outside."""
     top = repository.work_tree.resolve() if repository and repository.work_tree else None
     here = Path.cwd().resolve()
     return here.relative_to(top).as_posix().removeprefix(".") if top and here.is_relative_to(top) else ""
 
 
 def git_settings(repository: Repository | None) -> dict[str, list[str]]:
-    """Every `mimo.*` value that git config holds here, keys in lower case without the prefix."""
+    """Every `mimo.*` value in git config here, keys in lower case without the prefix."""
     from gitmimo.git.run import run_git
 
     cwd = repository.work_tree or repository.git_dir if repository else Path.cwd()

@@ -216,12 +216,12 @@ class LiveTable:
 
 
 @contextlib.contextmanager
-def _hearing_waits(tell: Callable[[str], None]) -> Iterator[None]:
+def _hearing_waits(on_wait: Callable[[str], None]) -> Iterator[None]:
     """Pass on what the model client logs before it waits: a rate limit, a server that is overloaded."""
 
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            tell(record.getMessage())
+            on_wait(record.getMessage())
 
     logger, handler = logging.getLogger("gitmimo.llm.failures"), Handler()
     logger.addHandler(handler)

@@ -135,7 +135,7 @@ def paint(text: str, style: str, *, stream: TextIO | None = None) -> str:
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Lay out columns without any line; the last column is not padded, and lines are cut where a terminal ends."""
+    """Format rows as columns without rules; the last is not padded, and lines are cut at the terminal's width."""
     from gitmimo.text import escape_controls
 
     cells = [list(headings), *([escape_controls(cell, newlines=False) for cell in row] for row in rows)]
@@ -156,8 +156,7 @@ def _width(text: str) -> int:
     if text.isascii():
         return len(text)
     return sum(
-        0 if unicodedata.combining(letter) else 2 if unicodedata.east_asian_width(letter) in "WF" else 1
-        for letter in text
+        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text
     )
 
 

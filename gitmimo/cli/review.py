@@ -200,7 +200,7 @@ def failure_lines(result: SessionResult, width: int) -> Iterator[str]:
 
 
 def wrapped(text: str, width: int, indent: str = "") -> list[str]:
-    """A text in lines of this width; what it holds of line ends stays."""
+    """Wrap a text at this width; its own line breaks are kept."""
     after = " " * len(indent)
     return [
         line
@@ -213,7 +213,7 @@ def wrapped(text: str, width: int, indent: str = "") -> list[str]:
 
 
 def _write_page(repository: Repository, result: SessionResult, path: Path | None, *, open_it: bool) -> int:
-    """Write the review page; without a path it lies in the repository's own state."""
+    """Write the review page; without a path, into the state directory."""
     import webbrowser
 
     from gitmimo.report.page import review_page

@@ -1,4 +1,4 @@
-"""`git mimo list|status`: how sessions stand, from their journals alone."""
+"""`git mimo list|status`: the state of sessions, read from their journals alone."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def list_command(max_count: int | None, as_json: bool) -> int:
 @click.option("-w", "--watch", is_flag=True, help="Say it again every second while a session runs.")
 @json_option
 def status_command(session: str | None, watch: bool, as_json: bool) -> int:
-    """Say how sessions stand: those that run, then the newest."""
+    """Show the state of sessions: running ones first, then the newest."""
     import time
 
     place = _find_place()
@@ -164,14 +164,14 @@ def attach_command(session: str | None, number: int | None, as_json: bool) -> in
     def is_running() -> bool:
         return read_session(repository, found).result.status is SessionStatus.RUNNING
 
-    def tell(entry: Entry) -> None:
+    def show(entry: Entry) -> None:
         if number is None:
             _tell(entry)
         elif entry.event == "step" and entry.data["candidate"] == number:
             _show_step(repository, found, number, Oid(entry.data["commit"]))
 
     try:
-        follow(repository, found, tell, is_running=is_running)
+        follow(repository, found, show, is_running=is_running)
     except KeyboardInterrupt:
         render.say(f"session {found} goes on; to end it: git mimo stop {found}")
         return 130

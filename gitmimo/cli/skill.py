@@ -81,7 +81,7 @@ def show_command(name: str, as_json: bool) -> int:
 def run_command(name: str, values: tuple[str, ...], granted: tuple[str, ...], dry_run: bool, as_json: bool) -> int:
     """Run a skill's script on HEAD's files in the sandbox, without a model.
 
-    What it changed stands on a branch of its own. Exit 1 when it failed, or what says that it worked does not.
+    Its changes are committed to a branch of their own. Exit 1 when the script or its accept command failed.
     """
     from gitmimo.workflow.skills import run_skill
 
@@ -110,7 +110,7 @@ def run_command(name: str, values: tuple[str, ...], granted: tuple[str, ...], dr
 @click.option("--from", "sources", multiple=True, required=True, metavar="SESSION|COMMIT",
               help="A change to learn from; repeatable, newest first.")  # fmt: skip
 def new_command(name: str, sources: tuple[str, ...]) -> int:
-    """Write a skill from changes that you name. It lies in the checkout to be edited; nothing is committed."""
+    """Write a skill from the commits that you name. The files are put in the checkout; nothing is committed."""
     repository = open_repository()
     checkout = repository.require_work_tree()
     directory = checkout / SKILLS_DIR / check_name(name)
@@ -150,7 +150,7 @@ def validate_command(directories: tuple[Path, ...]) -> int:
 @skill_command.command("link")
 @click.option("--copy", is_flag=True, help="Copies instead of links.")
 @click.option("--remove", is_flag=True, help="Remove our links and unchanged copies.")
-@click.option("--check", is_flag=True, help="Only say how things stand; exit 1 when something drifted.")
+@click.option("--check", is_flag=True, help="Only show the state; exit 1 when something drifted.")
 def link_command(copy: bool, remove: bool, check: bool) -> int:
     """Offer the skills to other agents.
 

@@ -104,7 +104,7 @@ def start_command(
     """Solve TASK with several candidates and keep the one that the tests accept.
 
     TASK is free text, a file, - for stdin, or the number of an issue on GitHub (read by `gh`).
-    Nothing in your checkout changes: the result stands on a branch of its own, mimo/<task>-<session>, until you merge
+    Nothing in your checkout changes: the result is on a branch of its own, mimo/<task>-<session>, until you merge
     it with `git mimo merge` (or give --merge).
     """
     from gitmimo.records import SessionId, is_session_id, new_session_id

@@ -52,7 +52,7 @@ def _step(step: Step, *, full: bool) -> Iterator[str]:
 
 
 def _is_the_action(step: Step) -> bool:
-    """Whether a reply in the text protocol holds nothing but its actions, which are shown by themselves."""
+    """Whether a reply in the text protocol consists of actions only; those are shown separately."""
     return any(action.text and action.text.strip() in step.reply.text for action in step.actions)
 
 

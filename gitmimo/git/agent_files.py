@@ -30,7 +30,7 @@ class Links:
 
 
 def read_file(place: Path) -> tuple[int, bytes | None]:
-    """Return git's mode and the content; no content where it is too large to hold, mode 0 for pipes and devices.
+    """Return git's mode and the content; no content where it is too large to store, mode 0 for pipes and devices.
 
     What an agent put in its place meanwhile is neither followed nor waited for.
     """

@@ -1,6 +1,6 @@
 """A throw-away repository for an agent: git works in its worktree, the real refs, config and hooks are out of reach.
 
-Its objects come from a store that holds what the base reaches and nothing else: no other branch, no dangling object.
+Its objects come from a store with only what the base reaches: no other branch, no dangling object.
 The store is one pack per base, made once; a later base gets hard links to an earlier one's packs and what is new.
 """
 
@@ -19,9 +19,9 @@ from gitmimo.records import Oid
 
 POINTER_NAME = "pointer"
 _BRANCH = "work"
-COMPLETE = "complete"  # beside the packs: holds the text of the `shallow` file
+COMPLETE = "complete"  # beside the packs: the text of the `shallow` file
 _PACK_SWITCHES = ("--revs", "--window=0", "--delta-base-offset", "--missing=allow-any", "-q")  # no search for deltas
-_LARGE_BYTES = 1 << 30  # of packs; from here on a store holds the latest history only
+_LARGE_BYTES = 1 << 30  # of packs; larger stores contain the latest history only
 _LATEST = 500  # commits
 
 
@@ -34,7 +34,7 @@ def make_agent_repo(
     checked_out: Path | None = None,
     is_at_commit: bool = False,
 ) -> Path:
-    """Make a repository in `directory` whose only branch stands at the commit and whose files lie in `work_tree`.
+    """Make a repository in `directory` whose only branch is at the commit and whose files are in `work_tree`.
 
     Objects are borrowed from `base_objects`, which a sandbox should show read-only; what the agent commits lands here.
     Returns the pointer file to bind, read-only, over the worktree's `.git`. Nothing here is trusted afterwards.

@@ -24,8 +24,8 @@ def keep_objects(repository: Repository) -> Iterator[None]:
 
     At the end of the last one, waits at most a minute for a gc that began before the last ref moved, and restores what
     it took. What a killed command or a gc that takes longer leaves is restored by `restore_kept_objects`. Covers
-    `git gc` and `git prune` whose working directory lies in this repository; a remote machine's on a shared disk is not
-    seen.
+    `git gc` and `git prune` whose working directory is in this repository, but not
+    those of other machines on a shared disk.
     """
     with repository.keeper_lock:
         if repository.keeper is None:
@@ -84,7 +84,7 @@ def _wait_for_gcs(repository: Repository) -> bool:
 
 
 def _is_inside(repository: Repository, place: Path) -> bool:
-    """Whether a directory lies in a checkout of this repository, or in its git directory."""
+    """Whether a directory is in a checkout of this repository or in its git directory."""
     common = repository.common_dir.resolve()
     for parent in (place, *place.parents):
         home = worktree_git_dir(parent)

@@ -67,7 +67,7 @@ def find_checkout(repository: Repository, branch: str) -> Path | None:
 def merge_into_branch(repository: Repository, branch: str, theirs: Oid, *, expected: Oid, message: str) -> Oid:
     """Bring `theirs` into the user's branch and return its new tip, wherever the branch is checked out or not.
 
-    `expected` is the tip that was tested against: RefMoved when the branch stands elsewhere. See the two functions
+    `expected` is the tip that was tested against: RefMoved when the branch is elsewhere. See the two functions
     below for what happens to files.
     """
     place = find_checkout(repository, branch)
@@ -266,7 +266,7 @@ def _is_between(checkout: Path, path: bytes, facts: list[str]) -> bool:
     if not place.exists():
         return True
     if place.is_dir():
-        return True  # a file that became a directory: what lies in it is judged path by path
+        return True  # a file that became a directory: its content is compared path by path
     found = run_git(["hash-object", "--", str(place)], cwd=checkout).text.strip()
     if found in (old_oid, new_oid):
         return True

@@ -96,7 +96,7 @@ def restore(objects: Path, directory: Path) -> int:
 
 
 def lock_of(directory: Path) -> Path:
-    """The lock that the process with this directory of links holds."""
+    """The lock of the process that owns this directory of links."""
     return directory.with_suffix(".lock")
 
 

@@ -17,7 +17,7 @@ _GIT_DIR_NAMES = (".git", "git~1", "git~2", "git~3", "git~4")  # NTFS gives the 
 
 
 class Entry(NamedTuple):
-    """One path of a tree with git's mode and object id; a gitlink's object lies in another repository.
+    """One path of a tree with git's mode and object id; a gitlink's object is in another repository.
 
     Undecodable bytes of a path are surrogates, as everywhere in Python's file names.
     """
@@ -52,5 +52,5 @@ def format_tree(entries: Iterable[Entry]) -> bytes:
 
 def is_git_dir_name(name: str) -> bool:
     """Whether some file system takes the name for `.git`: any case, trailing dots, short names, ignored characters."""
-    plain = "".join(letter for letter in name if letter not in _IGNORED_BY_HFS).lower()
+    plain = "".join(char for char in name if char not in _IGNORED_BY_HFS).lower()
     return plain.partition(":")[0].rstrip(" .") in _GIT_DIR_NAMES

@@ -21,7 +21,7 @@ _STALE_AFTER_S = 3.0
 
 
 def check_branch_prefix(repository: Repository, prefix: str) -> None:
-    """RepoError when branches can't be made under the prefix: it is no valid name, or a branch lies in its way."""
+    """RepoError when branches can't be made under the prefix: it is no valid name, or a branch has that name."""
     if prefix.startswith("-") or not pygit2.reference_is_valid_name(f"refs/heads/{prefix}/x"):
         raise RepoError(f"not a usable branch prefix: `{prefix}`", hint="git config mimo.branchPrefix mimo")
     parts = prefix.split("/")
@@ -63,7 +63,7 @@ def update_ref(
     reason: str,
     worktree: Path | None = None,
 ) -> None:
-    """Move or make a ref if it still holds `expected` (None: is absent); the reason goes to its reflog.
+    """Move or create a ref if it still points to `expected` (None: is absent); the reason goes to its reflog.
 
     RefMoved when somebody was faster. Refuses a branch that is checked out, except in `worktree`, whose files and
     index are then the caller's to bring along.
@@ -80,7 +80,7 @@ def update_ref(
 
 
 def delete_ref(repository: Repository, name: str, *, expected: Oid, reason: str, worktree: Path | None = None) -> None:
-    """Delete a ref if it still holds `expected`; its reflog goes too. Refuses and fails as `update_ref`."""
+    """Delete a ref if it still points to `expected`; its reflog goes too. Refuses and fails as `update_ref`."""
     _check_checkout(repository, name, worktree)
     _by_binary(repository, name, None, expected=expected, reason=reason)
 
@@ -113,7 +113,7 @@ def checked_out_branches(repository: Repository) -> dict[str, Path]:
 
 
 def worktree_git_dir(path: Path) -> Path | None:
-    """Return the git directory that a worktree's `.git` file or directory stands for; None without one."""
+    """Return the git directory that a worktree's `.git` file or directory refers to; None without one."""
     pointer = path / ".git"
     if pointer.is_dir():
         return pointer
@@ -214,7 +214,7 @@ def clear_stale_lock(repository: Repository, name: str) -> bool:
     """Remove the lock that a killed process left on a ref of ours; returns whether the ref is free of it.
 
     A ref of ours moves in milliseconds: a lock that stays the same for seconds and that nobody has open is stale.
-    Locks on refs of the user's are left to the user, who is told.
+    Locks on the user's own refs are not removed.
     """
     lock = repository.common_dir / f"{name}.lock"
     if not is_own_ref(name):

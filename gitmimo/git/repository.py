@@ -156,7 +156,7 @@ class Repository(RepositoryPaths):
         raise RepoError(f"not a commit: `{rev}`", hint="git fetch --unshallow" if self.is_shallow else "")
 
     def tree_of(self, rev: str) -> Oid:
-        """Return the tree of a commit or of any revision; a tree's own id stands for itself."""
+        """Return the tree of a commit or of any revision; the id of a tree is returned as it is."""
         if _FULL_ID.match(rev):
             found = self.pygit.get(rev)
             if isinstance(found, pygit2.Commit):
@@ -208,7 +208,7 @@ class Repository(RepositoryPaths):
         return oid
 
     def find_entry(self, rev: str, path: str) -> Entry | None:
-        """Return what the commit or tree holds at the path: a file, link, gitlink or tree."""
+        """Return what is at the path in the commit or tree: a file, link, gitlink or tree."""
         tree = self.tree_of(rev)
         *parents, name = path.split("/")
         for parent in parents:

@@ -49,9 +49,9 @@ _Value = tuple[Oid, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """A directory as a tree, and what is not in it as it lies there.
+    """A directory written as a tree, and the files that the tree lacks or has in another version.
 
-    `left_out` names what can't be read or what git refuses to hold, such as `.GIT`. `refused` says by path why the
+    `left_out` names what can't be read or what git refuses to store, such as `.GIT`. `refused` says by path why the
     repository's content check kept a file out: it is in the tree as in the parent, or not at all.
     """
 
@@ -62,7 +62,7 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _State:
-    """What the private index holds. Lies beside it, so that the next call can go on from there."""
+    """What the private index contains. Stored beside it, so that the next call can continue from there."""
 
     version: int
     tree: Oid
@@ -75,7 +75,7 @@ class _State:
 
 
 def take_snapshot(repository: Repository, directory: Path, *, parent: Oid, index: Path) -> Snapshot:
-    """Write the directory's files as a tree. Files that `parent` holds are never ignored.
+    """Write the directory's files as a tree. Files that are in `parent` are never ignored.
 
     `index` is a path of the caller's for the private index and its neighbours: the same for one directory each time,
     which makes the second call cheap, and never for two threads at once. RepoError when the directory is gone.
@@ -98,7 +98,7 @@ def adopt_checkout(repository: Repository, directory: Path, *, tree: Oid, index:
     if admin is None or not (admin / "index").is_file():
         return
     index.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copy2(admin / "index", index)  # with its time, by which git knows what it can't tell apart
+    shutil.copy2(admin / "index", index)  # with its time, which git needs to find racy entries
     state = _State(version=_STATE_VERSION, tree=tree, parent=None, is_sparse=_is_sparse(admin))
     _write_state(index, state)
 
@@ -148,7 +148,7 @@ class _Run:
             present = [path for path in present if path not in self.refused]
             self._teach(present)
             values = {}
-            directories = {path[:at] for path in present for at, letter in enumerate(path) if letter == "/"}
+            directories = {path[:at] for path in present for at, char in enumerate(path) if char == "/"}
             gone = [path for path in gone if path not in directories]
         changes: dict[str, _Value | None] = dict.fromkeys(gone)
         tree = edit_tree(self.repository, self.state.tree, changes | values)
@@ -215,7 +215,7 @@ class _Run:
         return list(gone), [path for path in present if path not in gone and self._is_allowed(path)]
 
     def _is_allowed(self, path: str) -> bool:
-        """Whether git may hold the path; what it may not is named by its first part of that kind."""
+        """Whether git may store the path; if not, its shortest refused prefix is added to `left_out`."""
         parts = path.split("/")
         bad = next((at for at, part in enumerate(parts, 1) if is_git_dir_name(part)), 0)
         if bad:
@@ -298,7 +298,7 @@ class _Run:
 
 def _load_sparse(repository: Repository, directory: Path, index: Path, tree: Oid, checked_out: Path) -> None:
     """Load a tree into the private index, with the marks of what a sparse checkout left out."""
-    switches = [*_INDEX_SWITCHES, "-c", "core.sparseCheckout=false"]  # else what lies in another checkout counts
+    switches = [*_INDEX_SWITCHES, "-c", "core.sparseCheckout=false"]  # else another checkout's patterns apply
 
     def call(*args: str, index: Path, input: bytes | None = None) -> bytes:
         common = repository.common_dir
@@ -316,7 +316,7 @@ def _is_sparse(admin: Path) -> bool:
 
 
 def _read_state(index: Path) -> _State | None:
-    """Return what the index holds; None when that isn't known and it has to be made anew."""
+    """Return what the index contains; None when that is unknown and it must be rebuilt."""
     try:
         stored = json.loads(_state_path(index).read_bytes())
         if not index.exists() or stored.get("version") != _STATE_VERSION:

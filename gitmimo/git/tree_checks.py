@@ -89,7 +89,7 @@ def _link_problem(repository: Repository, tree: Oid, path: str, target: bytes) -
 
 def _bare_repositories(repository: Repository, tree: Oid, changed: list[Entry]) -> Iterator[str]:
     """Find directories that git would take for a repository of their own, and whose configuration it would obey."""
-    parents = {path[:at] for path in (e.path for e in changed) for at, letter in enumerate(path) if letter == "/"}
+    parents = {path[:at] for path in (e.path for e in changed) for at, char in enumerate(path) if char == "/"}
     for parent in sorted(parents | {""}):
         found = repository.find_entry(tree, parent) if parent else Entry("", TREE, tree)
         if found is None or found.mode != TREE:

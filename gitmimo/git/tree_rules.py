@@ -74,7 +74,7 @@ def read_tree_rules(repository: Repository, rev: Oid) -> TreeRules:
 
 
 def flat_rules(*, user: bytes, by_path: Mapping[str, bytes]) -> bytes:
-    """Merge the user's rules and those of several `.gitignore` files into one list that holds for the whole tree.
+    """Merge the user's rules and those of several `.gitignore` files into one list that applies to the whole tree.
 
     `by_path` maps each file's path, such as `docs/.gitignore`, to its content. Deeper files come later, since git lets
     the last matching rule decide.

@@ -48,7 +48,7 @@ def empty_tree(repository: Repository) -> Oid:
 
 
 def diff_entries(repository: Repository, wanted: Oid, other: Oid | None) -> Iterator[Entry]:
-    """Yield the files, links and gitlinks of the tree `wanted` that the tree `other` lacks or holds differently."""
+    """Yield the files, links and gitlinks of `wanted` that the tree `other` lacks or has in another version."""
     waiting = [_differing(repository, wanted, other, "")]
     while waiting:
         found = next(waiting[-1], None)
@@ -128,7 +128,7 @@ def keep_written(repository: Repository, tree: Oid, known: Oid) -> None:
 
 
 def check_tree_path(path: str) -> str:
-    """Refuse a path that git must not hold: absolute, `..`, empty parts, `.git` in any of its spellings."""
+    """Refuse a path that git must not store: absolute, `..`, empty parts, `.git` in any of its spellings."""
     parts = path.split("/")
     if not path or "\0" in path or any(part in ("", ".", "..") or is_git_dir_name(part) for part in parts):
         raise RepoError(f"not a usable path in a tree: `{path}`")

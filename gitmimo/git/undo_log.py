@@ -24,7 +24,7 @@ _VERSION = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefMove:
-    """One ref's way from `old` to `new`; None stands for its absence."""
+    """One ref's move from `old` to `new`; None means that the ref is absent."""
 
     ref: str
     old: Oid | None

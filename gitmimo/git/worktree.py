@@ -80,7 +80,7 @@ def add_worktree(
     reason: str,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Worktree:
-    """Make a worktree with a new branch at `start`, or with the branch as it is where it already stands there.
+    """Make a worktree with a new branch at `start`, or with the branch as it is if it is already at `start`.
 
     Runs no hooks, follows no upstream, writes no configuration. One that is there already, whole and on the branch, is
     returned as it is; what a killed process left half-made is made anew. WorktreeError, with everything we made gone
@@ -95,7 +95,7 @@ def add_worktree(
         clear_stale_lock(repository, branch_ref(name))  # of a git that was killed while it moved the branch
         before = read_ref(repository, branch_ref(name))
         if before not in (None, start):
-            raise WorktreeError(f"the branch `{name}` exists and stands elsewhere: `{before}`")
+            raise WorktreeError(f"the branch `{name}` exists and is at another commit: `{before}`")
         locked = f"{_MARK}{' '.join(reason.split())} {_this_owner()}"
         others = admin_directories(repository.common_dir)
         finished = False
@@ -158,7 +158,7 @@ def find_admin_directory(common_dir: Path, path: Path) -> Path | None:
 
 
 def worktree_path(directory: Path) -> Path | None:
-    """Return where the worktree of an administrative directory lies; None where it wasn't written down yet."""
+    """Return the path of an administrative directory's worktree; None when it wasn't recorded yet."""
     text = _read(directory / "gitdir").removesuffix("\n")
     return (directory / text).parent if text else None
 
@@ -190,7 +190,7 @@ def _is_left(directory: Path) -> bool:
 
 
 def _discard(directory: Path) -> None:
-    """Remove a worktree of ours, its files first and the mark that it is ours last, so that a kill can be made good."""
+    """Remove a worktree of ours, its files first and our mark last, so that an interrupted removal can be finished."""
     (directory / "index").unlink(missing_ok=True)  # from here on it isn't whole
     path = worktree_path(directory)
     try:
@@ -198,7 +198,7 @@ def _discard(directory: Path) -> None:
             pointed = worktree_git_dir(path)
             is_other = pointed is not None and pointed != directory and pointed.parent == directory.parent
             if is_other and pointed is not None and pointed.exists():
-                raise WorktreeError(f"another worktree lies in the place of one of ours: `{path}`")
+                raise WorktreeError(f"another worktree is at the path of one of ours: `{path}`")
             remove_tree(path)
         for item in directory.iterdir():
             if item.name not in ("gitdir", "locked"):
@@ -271,7 +271,7 @@ def _add(repository: Repository, path: Path, name: str, start: Oid, reason: str,
 
 def _clear_away(repository: Repository, path: Path, name: str, start: Oid, others: list[Path], *, is_new: bool) -> None:
     """Undo a half-made worktree: only the directories and the branch that came with it."""
-    with contextlib.suppress(RepoError, OSError):  # the first failure is the one to tell
+    with contextlib.suppress(RepoError, OSError):  # the first failure is the one to report
         for directory in admin_directories(repository.common_dir):
             if directory not in others and (_is_ours(directory) or worktree_path(directory) == path):
                 _discard(directory)

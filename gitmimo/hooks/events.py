@@ -80,7 +80,7 @@ def _pre_push(repository: Repository, arguments: Sequence[str], text: str, envir
     )
     lines = []
     for objection in objections:
-        lines.append(f"mimo pre-push: `{objection.ref}` is held back: {objection.reason}")
+        lines.append(f"mimo pre-push: `{objection.ref}` is refused: {objection.reason}")
         lines += [f"hint: {objection.hint}"] if objection.hint else []
     if objections:
         lines.append("hint: git push --no-verify   # pushes all the same")
@@ -104,7 +104,7 @@ def _commit_message(repository: Repository, arguments: Sequence[str], environ: M
 
 
 def _tree_to_commit(repository: Repository, environ: Mapping[str, str]) -> Oid:
-    """Write the tree that is about to be committed, from a copy of its index: git holds the lock of the real one."""
+    """Write the tree that is about to be committed, from a copy of its index: git has locked the real one."""
     index = Path(environ.get("GIT_INDEX_FILE") or repository.git_dir / "index")
     if not index.is_absolute():
         index = (repository.work_tree or repository.git_dir) / index

@@ -2,8 +2,8 @@
 
 Covered: hooks named in the configuration where git has them (2.54); otherwise a file that runs the one it found first,
 with the same `$0`, arguments and input. husky's generated directory and the files of pre-commit and lefthook count as
-found. Not covered: hook directories that are committed or lie outside the repository: there a line to add by hand is
-told. `core.hooksPath` is never written.
+found. Not covered: hook directories that are committed or outside the repository: there the user gets
+a line to add by hand. `core.hooksPath` is never written.
 """
 
 import os
@@ -133,7 +133,7 @@ def hooks_directory(repository: Repository) -> Path:
 
 
 def hook_script(event: str, command: Sequence[str]) -> str:
-    """The file that stands for a hook: the one that was there first, then ours."""
+    """The text of a hook file that runs the previous hook first, then ours."""
     program = shlex.quote(command[0])
     head = _SCRIPT.format(
         mark=MARK, suffix=SAVED_SUFFIX, event=event, program=program, command=" ".join(map(shlex.quote, command))
@@ -145,8 +145,8 @@ def _install_config(repository: Repository, event: str, command: Sequence[str]) 
     name = f"hook.mimo-{event}"
     words = " ".join(map(shlex.quote, [*command, "hook", event]))
     wanted = {f"{name}.event": event, f"{name}.command": words}
-    held = {key: repository.run("config", "--local", key, check=False).text for key in wanted}
-    if held == wanted:
+    current = {key: repository.run("config", "--local", key, check=False).text for key in wanted}
+    if current == wanted:
         return HookChange(event=event, state="kept", where=name)
     for key, value in wanted.items():
         repository.run("config", "--local", "--replace-all", key, value)
@@ -194,7 +194,7 @@ def _remove_file(path: Path, event: str, directory: Path) -> HookChange:
         saved.rename(path)
         return HookChange(event=event, state="removed", where=str(path))
     if saved.exists():
-        hint = f"another tool has replaced the hook; what was there before lies in '{saved}'"
+        hint = f"another tool has replaced the hook; the previous one is in '{saved}'"
         return HookChange(event=event, state="by-hand", where=str(saved), hint=hint)
     return HookChange(event=event, state="absent", where=str(directory / event))
 

@@ -28,7 +28,7 @@ def check_message(
     secrets = [finding for finding in find_secrets(message, known_secrets, with_library=False) if finding.certain]
     if secrets:
         where = f"line {secrets[0].line} ({secrets[0].rule})"
-        return MessageCheck(message=message, refusal=f"the commit message holds a secret: {where}")
+        return MessageCheck(message=message, refusal=f"the commit message contains a secret: {where}")
     found = _VERDICT.search(message)
     if found is None or without_mimo(repository, tree).startswith(found[1].decode()):
         return MessageCheck(message=message)

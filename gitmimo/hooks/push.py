@@ -24,7 +24,7 @@ _ZERO = re.compile(r"0+\Z")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PushedRef:
-    """One line of what git tells a pre-push hook."""
+    """One line of a pre-push hook's input."""
 
     local: str
     local_oid: str
@@ -69,11 +69,11 @@ def check_push(
     known_secrets: Mapping[str, str] | None = None,
     deadline_s: float = 20.0,
 ) -> tuple[Objection, ...]:
-    """Return what stands against a push; nothing when it may go.
+    """Return the objections to a push; none when it may proceed.
 
     Covered: candidate branches and raw trajectories under any name, result branches without a passing verdict for
     exactly their tree, certain secrets in added lines, too much in `.mimo/`. Not covered: whether a note is honest
-    (`git mimo ci` tests again), binary files, and what lies beyond 1,000 commits or
+    (`git mimo ci` tests again), binary files, and what is beyond 1,000 commits or
     24 MB of added text.
     """
     limit = time.monotonic() + deadline_s
@@ -103,7 +103,7 @@ def _name_objections(ref: PushedRef, prefix: str) -> Iterator[Objection]:
     if ref.remote.startswith("refs/mimo/"):
         yield Objection(
             ref=ref.remote,
-            reason="private refs of git-mimo hold raw trajectories",
+            reason="private refs of git-mimo contain raw trajectories",
             hint="git mimo pr   # pushes the result and its evidence",
         )
     for name in dict.fromkeys((ref.remote, ref.local)):
@@ -134,7 +134,7 @@ def _trajectory_objections(repository: Repository, ref: PushedRef, span: Sequenc
     if touched:
         yield Objection(
             ref=ref.remote,
-            reason=f"commit {touched[:12]} holds raw trajectories (`{TRAJECTORY}`)",
+            reason=f"commit {touched[:12]} contains raw trajectories (`{TRAJECTORY}`)",
             hint="git mimo pr   # pushes the result branch instead, which has none",
         )
 
@@ -168,8 +168,8 @@ def _size_objections(repository: Repository, ref: PushedRef) -> Iterator[Objecti
     sizes: dict[str, int] = {}
     for entry in filter(None, listed.split("\0")):
         facts, _, path = entry.partition("\t")
-        told = facts.split()[-1]
-        sizes[path] = int(told) if told.isdigit() else 0
+        size_text = facts.split()[-1]
+        sizes[path] = int(size_text) if size_text.isdigit() else 0
     for path, size in sizes.items():
         if size > MAX_MIMO_FILE:
             yield Objection(
@@ -180,7 +180,7 @@ def _size_objections(repository: Repository, ref: PushedRef) -> Iterator[Objecti
     if sum(sizes.values()) > MAX_MIMO_BYTES:
         whole = sum(sizes.values()) // (1024 * 1024)
         yield Objection(
-            ref=ref.remote, reason=f"`.mimo/` holds {whole} MiB, at most {MAX_MIMO_BYTES >> 20}", hint="git mimo gc"
+            ref=ref.remote, reason=f"`.mimo/` has {whole} MiB, at most {MAX_MIMO_BYTES >> 20}", hint="git mimo gc"
         )
 
 

@@ -32,7 +32,7 @@ class Unit(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BudgetLimits:
-    """How much may be spent; None is no limit. Rates hold for each provider."""
+    """How much may be spent; None is no limit. Rates apply to each provider."""
 
     candidate_usd: float | None = None
     candidate_tokens: int | None = None
@@ -79,7 +79,7 @@ class LimitUsage:
 
     @property
     def warning(self) -> str:
-        """What a person is told when most of it is spent."""
+        """The warning when most of it is spent."""
         known = self.spent - self.in_flight
         share = known / self.limit if self.limit > 0 else 1.0
         return f"{share:.0%} of the {self.scope} limit is spent: {self.show(known)} of {self.show(self.limit)}"
@@ -123,8 +123,8 @@ def to_nano(usd: float) -> int:
 def decide(estimate: Estimate, usages: Sequence[LimitUsage]) -> Decision:
     """Grant all, or less output, or say which limit is in the way.
 
-    Where less than `ENOUGH_OUTPUT` tokens are left and running calls hold reservations that would leave more once they
-    are settled, waiting comes first. What remains then is granted down to `SMALLEST_OUTPUT` tokens (or less, if less
+    If less than `ENOUGH_OUTPUT` tokens are left and running calls have reserved more than they will use, the answer
+    is to wait for them. What remains then is granted down to `SMALLEST_OUTPUT` tokens (or less, if less
     was asked for).
     """
     now = min((_room(estimate, s, s.limit - s.spent) for s in usages), default=estimate.completion)

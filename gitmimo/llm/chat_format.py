@@ -26,7 +26,7 @@ _PER_TOOL_BLOCK = 512  # what providers write around tool definitions
 
 
 class MalformedReply(Exception):
-    """The stream holds something else than a chat completion."""
+    """The stream contains something other than a chat completion."""
 
 
 # --- requests --------------------------------------------------------------------------------------------------------
@@ -99,7 +99,7 @@ def refused_field(error: str, body: Mapping[str, Any]) -> str:
 
 
 def allowed_output(error: str, asked: int) -> int:
-    """How many tokens of output a server would allow that found `asked` too many for the account; 0 when it can't tell.
+    """How many tokens of output a server would allow that found `asked` too many for the account; 0 when unknown.
 
     OpenRouter checks `max_tokens` against the credit, Groq against the tokens of a minute.
     """

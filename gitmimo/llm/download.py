@@ -60,7 +60,7 @@ class Download:
     cancel: CancelToken = NEVER
 
     def report(self, phase: str, done: int) -> None:
-        """Tell how far it is."""
+        """Report the progress."""
         if self.on_progress is not None:
             self.on_progress(Progress(model=self.model, phase=phase, done=done, total=self.size))
 

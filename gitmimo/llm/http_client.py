@@ -61,7 +61,7 @@ class Endpoint:
             raise ConfigError(f"not an address of a model server: `{self.base_url}`", hint="begin it with http://")
         if not self.key.isprintable() or not self.key.isascii():
             raise WrongKey(
-                f"the API key of `{self.provider}` holds characters that no key has",
+                f"the API key of `{self.provider}` contains characters that no key has",
                 hint=f"git mimo config set --provider {self.provider} --api-key -",
             )
 

@@ -154,7 +154,7 @@ class Ledger:
             return self._limit_usages(db, self._keys(account), limits)
 
     def new_warnings(self, account: Account, limits: BudgetLimits) -> tuple[LimitUsage, ...]:
-        """Limits of which 80 % are spent and that this process has not been told of yet."""
+        """Limits of which 80 % are spent and that this process has not reported yet."""
         if not limits.scopes():
             return ()
         fresh = []

@@ -26,7 +26,7 @@ CREATE INDEX calls_month ON calls (month, state, nano, tokens);
 CREATE INDEX calls_provider ON calls (provider, at, tokens);
 CREATE INDEX calls_reserved ON calls (process) WHERE state = 'reserved'
 """
-_WHOLE_RUNS = "ALTER TABLE calls ADD COLUMN made INTEGER NOT NULL DEFAULT 1"  # how many calls a row stands for
+_WHOLE_RUNS = "ALTER TABLE calls ADD COLUMN made INTEGER NOT NULL DEFAULT 1"  # how many calls a row sums up
 _SMALLER = "DROP INDEX calls_month"  # the index of days serves months too
 _VERSIONS = (_FIRST, _WHOLE_RUNS, _SMALLER)
 

@@ -228,7 +228,7 @@ class _Reading:
         threading.Thread(target=self._pull, args=(open_stream,), name="litellm", daemon=True).start()
 
     def leave(self) -> None:
-        """Tell the thread that nobody listens any more."""
+        """Signal the thread that the caller has gone."""
         self._left.set()
 
     def _pull(self, open_stream: Callable[[], Iterator[Mapping[str, Any]]]) -> None:

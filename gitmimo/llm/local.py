@@ -194,7 +194,7 @@ class ServerLease:
         return state
 
     def _options(self, key: str) -> dict[str, Any]:
-        """What the server is told; see `local_server.serve`."""
+        """The server's options; see `local_server.serve`."""
         return {
             "gguf": str(self._gguf),
             "n_ctx": self._settings.n_ctx,
@@ -302,7 +302,7 @@ def _first_line(child: "subprocess.Popen[str]", options: str, cancel: CancelToke
 
 @contextlib.contextmanager
 def _hold(path: Path, cancel: CancelToken, *, wait_s: float) -> Iterator[None]:
-    """Hold a lock; NoRoute when it isn't free in time, Cancelled when the caller gave up."""
+    """Take a lock for the block; NoRoute when it isn't free in time, Cancelled when the caller gave up."""
     lock = FileLock(path)
     if not lock.acquire(wait_s=wait_s, cancelled=cancel.is_set):
         cancel.check()

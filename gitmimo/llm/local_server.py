@@ -1,11 +1,11 @@
-"""The embedded model server: a child process that serves one GGUF file on loopback until nobody wants it any more.
+"""The embedded model server: a child process that serves one GGUF file on loopback until it has no users.
 
 Run as a file of its own, it imports nothing of the package. Its options come as one JSON line on standard input (a key
 on the command line could be read by everyone); one JSON line on standard output says where it listens or what failed.
 
-Users hold a shared lock on `users`. Whoever can take it alone knows that there is none: the server looks every second,
+Each user has a shared lock on `users`. The server tries an exclusive lock every second to see whether any is left,
 and ends after `linger_s`, or as soon as memory runs short, so it outlives neither a killed user nor a crashed one.
-`start` is held while a user starts or stops it.
+A user locks `start` while starting or stopping the server.
 
 At its end it writes what it has read last to `prefix`, and the next server begins with that: the part of a prompt that
 is the same for a repository is then not read again.
@@ -39,7 +39,7 @@ def serve(options: dict[str, Any]) -> NoReturn:
     os.umask(0o077)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda number, frame: os._exit(0))
-    # threads that wait a little and then sleep: spinning ones stand still when tests want the cores too
+    # threads that wait a little and then sleep: spinning ones stall when tests use the cores too
     os.environ.setdefault("GOMP_SPINCOUNT", "2000")
     try:
         library = importlib.import_module("xllamacpp")

@@ -29,8 +29,8 @@ def meter_model(
 ) -> RemoteModel:
     """The same model under limits; `on_warning` hears of limits of which 80 % are spent.
 
-    Calls wait while running calls hold what they need, or while a rate is used up; near a limit they get less output,
-    and raise LimitReached when a limit leaves no room. UnknownPrice when nothing protects the user from the cost.
+    Calls wait while running calls have reserved what they need, or while a rate is used up. Near a limit they get less
+    output, and raise LimitReached when a limit leaves no room. UnknownPrice when nothing limits the cost.
     """
     require_price(model.name, model.price, limits)
     return model.with_backend(MeteredBackend(model, ledger, account, limits, on_warning=on_warning))
@@ -165,7 +165,7 @@ class AgentRunBudget:
         self._reservation: Reservation | None = None
 
     def begin(self, cancel: CancelToken = NEVER) -> Cap:
-        """Reserve the cap and return it. LimitReached when a limit leaves nothing; waits while others hold the rest."""
+        """Reserve the cap and return it; wait while others have reserved the rest. LimitReached when none is left."""
         ends = time.monotonic() + _LONGEST_WAIT_S
         while True:
             cap, blocked = self._cap()

@@ -22,7 +22,7 @@ _MILLION = 1_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
-    """USD per token. `above` holds the prices that hold for all tokens once the prompt is longer than a threshold."""
+    """USD per token. `above` has the prices for all tokens of a prompt longer than a threshold."""
 
     prompt: float
     completion: float

@@ -22,7 +22,7 @@ class ReplyBuilder:
     """A reply that grows by deltas. `deltas` counts those that carried content, `size` characters, thoughts included.
 
     With `keeps_reasoning` the reply carries what the model thought in the form in which its provider wants it back;
-    otherwise thoughts are dropped. Thoughts that stand in the text between <think> marks are always dropped.
+    otherwise thoughts are dropped. Text between <think> marks is always dropped.
     """
 
     keeps_reasoning: bool = False
@@ -82,7 +82,7 @@ class ReplyBuilder:
         )
 
     def _reasoning(self) -> str:
-        """The message fields that hold the thoughts, as JSON; empty without any."""
+        """The message fields with the reasoning, as JSON; empty without any."""
         value: dict[str, Any] = {name: blocks for name, blocks in self._blocks.items() if blocks}
         if self._thoughts and not value:
             value["reasoning_content"] = "".join(self._thoughts)

@@ -54,8 +54,8 @@ class Settings:
 def open_model(name: str, settings: Settings) -> RemoteModel:
     """Open a model by its litellm name; nothing is sent yet.
 
-    NoModel for an empty name, UnknownModel when no provider can be told from it, NoKey when the provider wants one and
-    neither the environment nor the store has it, ConfigError for an address that is none.
+    NoModel for an empty name, UnknownModel when it implies no provider, NoKey when the provider needs a key and
+    neither the environment nor the store has one, ConfigError for an address that is none.
     """
     if not name.strip():
         raise NoModel("no model is configured", hint="git mimo models pull && git mimo config set model local")

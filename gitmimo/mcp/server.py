@@ -63,7 +63,7 @@ def make_server(repository: Repository, load_config: Callable[[], Config], *, al
 
     @server.tool(annotations=_READS, structured_output=False)
     async def session_status(session: str = "") -> str:
-        """Say how a session stands: candidates, gates, verdict, cost. The newest when none is named."""
+        """Show the state of a session: candidates, gates, verdict, cost. The newest when none is named."""
         return await _told(partial(reading.session_status, repository, session))
 
     @server.tool(annotations=_READS, structured_output=False)

@@ -38,10 +38,10 @@ def check_start(repository: Repository, config: Config, task: str, candidates: i
     if not limits.scopes() and not is_free:
         raise NeedsPerson("there is no limit on what it may spend", hint="git mimo config set budget 2")
     number = min(candidates or config.count("candidates"), _MOST_CANDIDATES)
-    told = ", ".join(f"{scope} {unit}: {_amount(amount, unit)}" for scope, unit, amount in limits.scopes())
+    listed = ", ".join(f"{scope} {unit}: {_amount(amount, unit)}" for scope, unit, amount in limits.scopes())
     question = (
         f"Another tool wants to start a git-mimo session in {repository.work_tree}: up to {number} candidates of "
-        f"{', '.join(models)}; limits: {told or 'none, the model is local'}. The result waits on a branch of its own. "
+        f"{', '.join(models)}; limits: {listed or 'none, the model is local'}. The result gets its own branch. "
         f"The task:\n{task.strip()[:2_000]}"
     )
     return Wanted(task=task, candidates=number, question=question)

@@ -1,4 +1,4 @@
-"""The changes that landed, people's and sessions' alike, as git's log tells them."""
+"""The changes that landed, people's and sessions' alike, from git's log."""
 
 import re
 from dataclasses import dataclass

@@ -52,7 +52,7 @@ def _parse(header: str) -> Mapping[str, Any]:
     try:
         if any(isinstance(token, _REFUSED) for token in yaml.scan(header)):
             raise BadMemory("the header uses tags, anchors or aliases")
-        _refuse_twins(yaml.compose(header, Loader=yaml.BaseLoader))
+        _refuse_duplicates(yaml.compose(header, Loader=yaml.BaseLoader))
         found = yaml.load(header, Loader=yaml.BaseLoader)  # makes texts, lists and maps only
     except (yaml.YAMLError, RecursionError) as exc:
         raise BadMemory(f"the header is not valid YAML: {' '.join(str(exc).split())[:200]}") from exc
@@ -61,19 +61,19 @@ def _parse(header: str) -> Mapping[str, Any]:
     return found
 
 
-def _refuse_twins(node: yaml.Node | None) -> None:
+def _refuse_duplicates(node: yaml.Node | None) -> None:
     if isinstance(node, yaml.MappingNode):
         keys = [key.value for key, _ in node.value]
-        if twin := next((key for key in keys if keys.count(key) > 1), None):
-            raise BadMemory(f"the header names `{twin}` twice")
+        if duplicate := next((key for key in keys if keys.count(key) > 1), None):
+            raise BadMemory(f"the header names `{duplicate}` twice")
         for _, value in node.value:
-            _refuse_twins(value)
+            _refuse_duplicates(value)
     elif isinstance(node, yaml.SequenceNode):
         for value in node.value:
-            _refuse_twins(value)
+            _refuse_duplicates(value)
 
 
 def _quoted(text: str) -> str:
     if "---" in text or hidden_characters(text):
-        raise BadMemory(f"a header can't hold this: `{text[:80]}`")
+        raise BadMemory(f"a header can't contain this: `{text[:80]}`")
     return json.dumps(text, ensure_ascii=False)

@@ -16,14 +16,14 @@ _MARK = ".git-mimo-copy"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """One place where a skill is offered. `state` is linked, copied, drifted, missing or foreign."""
+    """One directory where a skill is linked. `state` is linked, copied, drifted, missing or foreign."""
 
     path: str
     state: str
 
 
 def link_skills(work_tree: Path, names: Sequence[str], *, copy: bool = False) -> tuple[Link, ...]:
-    """Offer skills of the checkout to other agents and return how each place stands afterwards.
+    """Link the checkout's skills for other agents and return the state of each link afterwards.
 
     Only what is a link of ours, or a copy that nobody has changed, is replaced; a foreign folder of the same name and
     a changed copy stay as they are. Copies are made where links don't work, or with `copy`. SkillRefused when a skill
@@ -40,7 +40,7 @@ def link_skills(work_tree: Path, names: Sequence[str], *, copy: bool = False) ->
 
 
 def check_links(work_tree: Path, names: Sequence[str]) -> tuple[Link, ...]:
-    """Return how each place stands; `drifted` is a copy that differs from the skill now."""
+    """Return the state of each link; `drifted` is a copy that differs from the skill now."""
     return tuple(
         Link(path=f"{place}/{name}", state=_state(work_tree, work_tree / place / name, work_tree / SKILLS_DIR / name))
         for name in names
@@ -65,11 +65,11 @@ def _state(work_tree: Path, target: Path, skill: Path) -> str:
         return "missing"
     if not (target / _MARK).is_file():
         return "foreign"
-    held = _content(target)
-    if held == _content(skill):
+    content = _content(target)
+    if content == _content(skill):
         return "copied"
     # an outdated copy that nobody touched is ours to renew
-    return "outdated" if skill_digest(held) == (target / _MARK).read_text().strip() else "drifted"
+    return "outdated" if skill_digest(content) == (target / _MARK).read_text().strip() else "drifted"
 
 
 def _put(target: Path, skill: Path, *, copy: bool) -> None:

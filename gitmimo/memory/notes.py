@@ -56,7 +56,7 @@ class Note:
 
     @property
     def line(self) -> str:
-        """The note as it stands in the file."""
+        """The note as a line of the file."""
         if not self.commit:
             return f"- {self.text}"
         about = "; ".join(filter(None, (self.commit[:_COMMIT_LENGTH], ", ".join(self.sources))))
@@ -75,7 +75,7 @@ def new_note(kind: NoteKind, text: str, *, commit: str = "", sources: Iterable[s
     if hidden := hidden_characters(text):
         raise BadMemory(f"hidden characters: {', '.join(hidden[:3])}")
     if secrets := find_secrets(text.encode()):
-        raise SecretFound(f"the text holds a secret: {secrets[0].rule}", hint="name where it is kept instead")
+        raise SecretFound(f"the text contains a secret: {secrets[0].rule}", hint="name where it is kept instead")
     return Note(kind=kind, text=text, commit=commit[:_COMMIT_LENGTH], sources=tuple(sorted(set(sources))))
 
 

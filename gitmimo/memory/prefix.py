@@ -1,4 +1,4 @@
-"""What every candidate is told about the project before its task: its own rules, its notes, its skills."""
+"""The part of the prompt about the project, before the task: its rule files, notes and skills."""
 
 from gitmimo.git.objects import LINK
 from gitmimo.git.repository import Repository

@@ -96,7 +96,7 @@ class Library:
 
 
 def script_path(name: str) -> str:
-    """Where a skill's script lies in its folder."""
+    """The path of a skill's script in its folder."""
     return f"scripts/{name}.sh"
 
 
@@ -226,7 +226,7 @@ def harmless(text: str, *, limit: int) -> str:
 
 def _check_texts(name: str, description: str, body: str) -> None:
     if re.search(r"<[A-Za-z/!]", description):
-        raise SkillRefused(f"the description of `{name}` holds markup")
+        raise SkillRefused(f"the description of `{name}` contains markup")
     for text in (description, body):
         for pattern, meaning in _HAZARDS:
             found = pattern.search(text)

@@ -68,7 +68,7 @@ def match_template(text: str, task: str) -> dict[str, str] | None:
 
 
 def put_names(text: str, values: Mapping[str, str], *, form: str) -> str:
-    """Replace each value in a text by its name in this form, such as `${%s}`; only where it stands as a whole word."""
+    """Replace each value in a text by its name in this form, such as `${%s}`; only as a whole word."""
     for name, value in sorted(values.items(), key=lambda item: -len(item[1])):
         text = re.sub(rf"(?<![\w.-]){re.escape(value)}(?![\w-]|\.\w)", lambda _, name=name: form % name, text)  # type: ignore[misc]
     return text

@@ -14,7 +14,7 @@ _PARTS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+(?:\.[0-9]+)*")
 
 
 def words_of(text: str) -> list[str]:
-    """The telling words of a text in their order, lower case, names taken apart, endings cut; may hold doubles."""
+    """The significant words of a text in order, lower case, identifiers split, endings cut; may repeat."""
     parts = (part.lower() for part in _PARTS.findall(text))
     return [_stem(part) for part in parts if len(part) > 1 and part not in _COMMON]
 

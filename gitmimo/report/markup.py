@@ -28,7 +28,7 @@ def escape(text: str) -> Markup:
 
 
 def prose(text: str) -> Markup:
-    """A sentence in which what stands between backticks is code."""
+    """A sentence in which text between backticks becomes code."""
     parts = text.split("`")
     if len(parts) % 2 == 0:
         return escape(text)
@@ -43,7 +43,7 @@ def path_text(path: str) -> Markup:
 
 
 def quoted(value: object) -> Markup:
-    """A value for an attribute, which holds no marks."""
+    """A value for an attribute, without marks."""
     return Markup(html.escape(escape_controls(str(value), newlines=False), quote=True))
 
 

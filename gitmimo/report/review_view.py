@@ -38,7 +38,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remark:
-    """Something that a reviewer looks at first; the text may hold code between backticks."""
+    """Something that a reviewer looks at first; the text may have code between backticks."""
 
     text: str
     needs_person: bool = False

@@ -143,7 +143,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing: a log would hold the token."""
+        """Log nothing: the address contains the token."""
 
     def _choose(self, session: SessionId, text: str) -> None:
         result = read_session(self.server.repository, session).result

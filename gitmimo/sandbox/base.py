@@ -61,7 +61,7 @@ class Sandbox(Protocol):
 
     @property
     def gaps(self) -> tuple[str, ...]:
-        """What it does not protect from, one sentence each; empty when every promise holds."""
+        """What it does not protect from, one sentence each; empty when it enforces everything."""
 
     def run(self, spec: CommandSpec) -> CommandResult:
         """Run to the end or to a limit, kill everything it started, and return its output and exit code.
@@ -83,13 +83,13 @@ class CommandLine:
 def command_line(command: str | Sequence[str]) -> Iterator[CommandLine]:
     """Turn a command into argv: strings go to bash, and one too long for an argument travels as a file.
 
-    CheckError when it is empty or holds a NUL.
+    CheckError when it is empty or contains a NUL.
     """
     parts = (command,) if isinstance(command, str) else tuple(command)
     if not parts or not parts[0].strip():
         raise CheckError("the command is empty")
     if any("\0" in part for part in parts):
-        raise CheckError("the command holds a NUL character")
+        raise CheckError("the command contains a NUL character")
     if not isinstance(command, str):
         yield CommandLine(argv=parts)
         return
@@ -103,7 +103,7 @@ def command_line(command: str | Sequence[str]) -> Iterator[CommandLine]:
 
 @contextlib.contextmanager
 def memory_file(name: str, content: bytes) -> Iterator[int]:
-    """A descriptor from which the content can be read once, and which lies in no directory."""
+    """A descriptor from which the content can be read once, without a file in any directory."""
     fd = os.memfd_create(name)
     try:
         with os.fdopen(os.dup(fd), "wb") as file:

@@ -64,7 +64,7 @@ def main(request_fd: int) -> NoReturn:
 def _become_command(command: Sequence[bytes], env: Mapping[bytes, bytes], options: Options) -> NoReturn:
     """Turn this fork, which leads its own session, into the command; never returns.
 
-    In a PID namespace three processes stand for it: this one, which waits, the namespace's first, which reaps, and the
+    In a PID namespace it takes three processes: this one, which waits, the namespace's first, which reaps, and the
     command, with a process group of its own.
     """
     try:

@@ -27,14 +27,14 @@ def check_inside(path: str) -> tuple[str, ...]:
     if not path or path.endswith("/") or path.strip() == ".":
         raise PathRefused(f"not the path of a file: `{shown}`")
     if "\0" in path:
-        raise PathRefused(f"the path holds a NUL character: `{shown}`")
+        raise PathRefused(f"the path contains a NUL character: `{shown}`")
     if path.startswith(("/", "~")) or (len(path) > 1 and path[1] == ":") or path.startswith("\\\\"):
         raise PathRefused(f"the path is absolute: `{shown}`", hint="paths are relative to the top of the work tree")
     parts = tuple(part for part in path.split("/") if part not in ("", "."))
     if ".." in parts or any(".." in part.split("\\") for part in parts):
         raise PathRefused(f"the path leads out of the work tree: `{shown}`")
     if any(is_git_dir_name(piece) for part in parts for piece in part.split("\\")):
-        raise PathRefused(f"the path lies in git's own directory: `{shown}`")
+        raise PathRefused(f"the path is in git's own directory: `{shown}`")
     return parts
 
 

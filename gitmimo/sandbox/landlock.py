@@ -189,7 +189,7 @@ def _pointer(spec: CommandSpec, *, mount: bool) -> Iterator[dict[str, list[str |
 
 
 def _without(top: Path, shut: Sequence[Path]) -> Iterator[Path]:
-    """The largest paths from `top` down that hold nothing shut: a landlock rule can't make an exception."""
+    """The largest paths from `top` down that contain no hidden path: a landlock rule can't make an exception."""
     if top in shut:
         return
     if not _holds(top, shut):

@@ -19,7 +19,7 @@ class LimitMonitor:
     """Names the limit that a process tree has exceeded.
 
     Between two samples a tree can exceed a limit by what it can do in that time. Disk is judged by what became less on
-    the file system of the writable directories and, when that is suspicious, by counting what lies in them.
+    the file system of the writable directories and, when that is suspicious, by counting what is in them.
     """
 
     def __init__(self, root: int, limits: Limits, writable: Sequence[Path]) -> None:

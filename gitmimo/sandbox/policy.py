@@ -31,7 +31,7 @@ _SET = {
     "PIP_DISABLE_PIP_VERSION_CHECK": "1",
     "PIP_NO_INPUT": "1",
 }
-# Below a home directory. Whole tool homes only where they hold no credentials.
+# Below a home directory. Whole tool homes only where they contain no credentials.
 _TOOL_PLACES = _words(
     ".pyenv .rustup .cargo/bin .cargo/env .cargo/registry .cargo/git .nvm .nodenv .volta .asdf .fnm .bun/bin .deno/bin "
     ".rbenv .jenv .sdkman .m2/repository .m2/wrapper .gradle/caches .gradle/wrapper .virtualenvs .local/bin .local/lib "
@@ -66,7 +66,7 @@ _MOST_MASKED = 200
 class SandboxPolicy:
     """What a command may see of this machine. Paths are absolute, without symlinks, and exist.
 
-    Nothing is readable but `readable`, and of that not what lies in a deeper `hidden` or `masked` path.
+    Nothing is readable but `readable`, except what is in a deeper `hidden` or `masked` path.
     """
 
     home: Path
@@ -130,14 +130,15 @@ def symlinks_on(paths: Iterable[Path]) -> dict[Path, str]:
 
 
 def interpreter_places(interpreter: Path) -> list[Path]:
-    """What must be readable for a Python to run: its own prefix and those that it stands on."""
+    """What must be readable for a Python to run: its own prefix and those that it is based on."""
     return [place for hop in _hops(interpreter) for place in _prefix_places(hop.parent)]
 
 
 def program_places(program: Path) -> tuple[Path, ...]:
     """What must be readable for a program of the person's choice to run: its own files, wherever they are installed.
 
-    Never a home directory as a whole, nor what holds credentials: of a program that lies right there, only its file.
+    Never a home directory as a whole or anything with credentials; for a program directly in the home directory, only
+    its file.
     """
     home = Path(os.environ.get("HOME") or "/nonexistent").resolve()
     forbidden = [home, *(home / name for name in _FORBIDDEN)]
@@ -166,7 +167,7 @@ def _kept(environ: Mapping[str, str], names: Sequence[str]) -> dict[str, str]:
 
 
 def _tool_homes(environ: Mapping[str, str], home: Path) -> dict[str, str]:
-    """Tools that look below HOME are told where they live, for a HOME that is another directory."""
+    """Variables for tools that look below HOME, for a HOME that is another directory."""
     wanted = {"RUSTUP_HOME": home / ".rustup", "CARGO_HOME": home / ".cargo", "GOPATH": home / "go"}
     return {name: str(path) for name, path in wanted.items() if name not in environ and path.is_dir()}
 
@@ -201,7 +202,7 @@ def _hops(program: Path) -> list[Path]:
 
 
 def _prefix_places(directory: Path) -> list[Path]:
-    """A directory of programs and its neighbours that hold their libraries; a whole virtual environment at once."""
+    """A directory of programs and its neighbours with their libraries; a whole virtual environment at once."""
     directory = Path(os.path.normpath(directory))
     prefix = directory.parent
     if directory.name not in ("bin", "sbin", "Scripts", "shims") or prefix == Path("/"):
@@ -222,7 +223,7 @@ def _manager_places(root: Path) -> list[Path]:
 
 
 def _base_of(config: Path) -> list[Path]:
-    """The interpreter that a virtual environment stands on."""
+    """The interpreter that a virtual environment is based on."""
     if not config.is_file():
         return []
     for line in config.read_text(encoding="utf-8", errors="replace").splitlines():

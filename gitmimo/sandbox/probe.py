@@ -125,7 +125,7 @@ def _tried(sandbox: Sandbox, remedy: str) -> Sandbox | ProbeResult:
 
 
 def _userns_remedy() -> str:
-    """How to let bubblewrap work, by what stands in its way here."""
+    """How to make bubblewrap work, by what prevents it here."""
     for name, wanted, command in (
         ("kernel/unprivileged_userns_clone", "1", "sudo sysctl -w kernel.unprivileged_userns_clone=1"),
         ("kernel/apparmor_restrict_unprivileged_userns", "0", "sudo apt install --reinstall bubblewrap apparmor"),

@@ -287,7 +287,7 @@ def test_a_reply_is_as_long_as_the_account_affords(opened: Opened, llm_server: S
 @pytest.mark.parametrize("key", ["schlüssel", "two\nlines"])
 def test_a_key_that_is_none_is_told_before_anything_is_sent(llm_server: ScriptedServer, key: str) -> None:
     settings = Settings(environ={}, key_for=lambda provider: key, local=LOCAL, base_url=llm_server.base_url)
-    with pytest.raises(WrongKey, match="holds characters that no key has"):
+    with pytest.raises(WrongKey, match="contains characters that no key has"):
         open_model("openai/m", settings)
 
 

@@ -129,7 +129,7 @@ __mimo_words () {
 		\'attach	follow a session that runs in the background\' \\
 		\'stop	stop a running session; its work is kept\' \\
 		\'list	list the sessions of this repository\' \\
-		\'status	say how sessions stand\' \\
+		\'status	show the state of sessions\' \\
 		\'show	show one session: candidates, evidence, verdict\' \\
 		\'diff	show what a session or candidate changed\' \\
 		\'log	read how a candidate worked, step by step\' \\
@@ -150,7 +150,7 @@ __mimo_words () {
 		\'skill	how this project did a chore before\' \\
 		\'cost	say what was spent, by session, model and day\' \\
 		\'doctor	check this machine and repository\' \\
-		\'ci	judge a branch again and hold its note against what was found\' \\
+		\'ci	test a branch again and compare the result with its note\' \\
 		\'chat	talk: tasks become sessions, questions are answered\' \\
 		\'mcp	serve memory, skills and sessions to other tools over MCP\' \\
 		\'demo	make a small repository with a bug and solve it\' \\
@@ -164,7 +164,7 @@ __mimo_words () {
 		\'unset	remove a setting from git config, or a provider’s key\' ;;
 	\'models\') printf \'%s\\n\' \\
 		\'list	list the local models, those on this machine marked, and the providers by name\' \\
-		\'path	print where a local model’s file lies; exit 1 when it is not here\' \\
+		\'path	print the path of a local model’s file; exit 1 when it is not downloaded\' \\
 		\'pull	fetch a local model from the Hugging Face hub (the default one without NAME)\' \\
 		\'stop	end the local model’s servers that are kept between commands and that nobody uses now\' ;;
 	\'memory\') printf \'%s\\n\' \\
@@ -172,11 +172,11 @@ __mimo_words () {
 		\'forget	remove one note and commit that; git keeps the past\' \\
 		\'list	list the notes, the stale ones marked\' \\
 		\'search	search notes, skills and the changes in git’s log; exit 1 when no word fits\' \\
-		\'verify	confirm that a stale note still holds: it rests on its files as they are now\' ;;
+		\'verify	confirm that a stale note is still true: it now refers to its files as they are in HEAD\' ;;
 	\'skill\') printf \'%s\\n\' \\
 		\'link	offer the skills to other agents\' \\
 		\'list	list the skills, from how many changes each was made and how often it was used\' \\
-		\'new	write a skill from changes that you name\' \\
+		\'new	write a skill from the commits that you name\' \\
 		\'retire	remove a skill and commit that; git keeps the past\' \\
 		\'run	run a skill’s script on HEAD’s files in the sandbox, without a model\' \\
 		\'show	show a skill’s text, and its script where it has one\' \\
@@ -370,7 +370,7 @@ __mimo_options () {
 	\'memory\') printf \'%s\\n\' \\
 		\'--help	Show the help and end\' ;;
 	\'memory add\') printf \'%s\\n\' \\
-		\'--kind	The group it stands in\' \\
+		\'--kind	The group it belongs to\' \\
 		\'--source	File that the note rests on; stale when it changes\' \\
 		\'--json	Print one JSON object on stdout\' \\
 		\'--help	Show the help and end\' ;;
@@ -401,7 +401,7 @@ __mimo_options () {
 	\'skill link\') printf \'%s\\n\' \\
 		\'--copy	Copies instead of links\' \\
 		\'--remove	Remove our links and unchanged copies\' \\
-		\'--check	Only say how things stand; exit 1 when something drifted\' \\
+		\'--check	Only show the state; exit 1 when something drifted\' \\
 		\'--help	Show the help and end\' ;;
 	\'skill list\') printf \'%s\\n\' \\
 		\'--json	Print one JSON object on stdout\' \\
