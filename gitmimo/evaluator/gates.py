@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from gitmimo.evaluator.baseline import NO_TEST_RAN, Baseline
 from gitmimo.evaluator.candidate_tests import CandidateTests, run_candidate_tests
 from gitmimo.evaluator.changed_lines import Lines, describe_lines, not_run, runnable_changes
-from gitmimo.evaluator.counterproof import Ask, prepare_counterproof
 from gitmimo.evaluator.doc_examples import check_examples
+from gitmimo.evaluator.forgery_check import ForgeryCheck, prepare_forgery_check
 from gitmimo.evaluator.layout import Layout
 from gitmimo.evaluator.product import inspect_product
 from gitmimo.evaluator.regressions import SuiteFindings, compare_suite
@@ -56,12 +56,12 @@ class Evaluation:
         self.flags += [f"{REVIEW}{note}" for note in self.baseline.notes if note == NO_TEST_RAN]
         self._product()
         if self._is_open and self.tested is not None:
-            with prepare_counterproof(
+            with prepare_forgery_check(
                 self.testbed, self.baseline, self.tested.tree, cancelled=self.cancelled
-            ) as counterproof:
+            ) as check_forgery:
                 self._suite_and_accept(self.tested)
                 if self._is_open:
-                    self._check_forgery(counterproof)
+                    self._check_forgery(check_forgery)
             if self._is_open:
                 self._examples(self.tested)
             if self._is_open:
@@ -186,12 +186,12 @@ class Evaluation:
         cases = dict(self.suite.report.cases) if self.suite and self.suite.report.has_report else {}
         return {**self.own.cases, **cases} if self.passes_as_changed and self.own else cases
 
-    def _check_forgery(self, counterproof: Ask) -> None:
+    def _check_forgery(self, check_forgery: ForgeryCheck) -> None:
         """Take the suite's gate back when tests that cannot pass are reported as passed."""
         run, findings = self.suite, self.findings
         if run is None or findings is None or not run.report.has_report:
             return
-        proof = counterproof(passed=run.report.passed_ids, mended=self._fixed_tests(findings, run))
+        proof = check_forgery(passed=run.report.passed_ids, fixed=self._fixed_tests(findings, run))
         if proof.forged:
             detail = f"results are forged: reported as passed although they cannot pass: {', '.join(proof.forged[:3])}"
             self.findings = replace(findings, outcome=Outcome.FAIL, detail=detail, fixed_ids=())

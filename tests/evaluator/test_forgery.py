@@ -1,6 +1,6 @@
 """Candidates that know git-mimo's own probe and forge its report from inside the test process.
 
-They fool all gates but the last look, the counterproof, and a person is asked besides. Values that no test can refuse
+They fool all gates but the last, the forgery check, and a person is asked besides. Values that no test can refuse
 are found by what they are equal to.
 """
 
@@ -11,10 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from gitmimo.evaluator import counterproof as counterproofs
-from gitmimo.evaluator.counterproof import Counterproof
+from gitmimo.evaluator import forgery_check
+from gitmimo.evaluator.forgery_check import ForgeryReport, _functions, sabotage
 from gitmimo.evaluator.review_flags import needs_review
-from gitmimo.evaluator.spoiling import _functions, spoil
 from gitmimo.evaluator.testbed import TestBed
 from gitmimo.evaluator.testcommand import ReportFormat, TestCommand, TestKind
 from gitmimo.evidence import Outcome
@@ -115,8 +114,8 @@ def test_forged_report_is_found_out(judge: Judge, name: str) -> None:
     assert needs_review(evidence.flags)
 
 
-def test_the_counterproof_is_what_finds_it(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(counterproofs, "counterproof", lambda *_, **__: Counterproof())
+def test_the_forgery_check_is_what_finds_it(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forgery_check, "check_forgery", lambda *_, **__: ForgeryReport())
     assert judge(FORGERIES["forges from the probe's file"]).passed
 
 
@@ -169,7 +168,7 @@ async def test_three():
 
 def test_spoiled_tests_keep_their_names_and_are_python() -> None:
     names = [("TestA", "test_one"), ("TestA", "test_two"), ("test_three",), ("test_inherited",)]
-    done = spoil(SOURCE, names, token="x1")
+    done = sabotage(SOURCE, names, token="x1")
     assert done.functions == {("TestA", "test_one"), ("TestA", "test_two"), ("test_three",)}
     assert done.twins == {
         ("TestA", "test_one"): ("TestA", "test_one_x1"),
@@ -179,20 +178,20 @@ def test_spoiled_tests_keep_their_names_and_are_python() -> None:
     assert all(isinstance(functions[name].body[0], ast.Assert) for name in done.functions)
     assert all("object()" in ast.unparse(functions[name]) for name in done.twins.values())
     for source in (b"def test_one(:\n", "# coding: latin-1\ndef test_one(): x = 'ü'\n".encode("latin-1")):
-        assert spoil(source, [("test_one",)], token="x").functions == frozenset()
+        assert sabotage(source, [("test_one",)], token="x").functions == frozenset()
 
 
 def test_of_a_slow_suite_only_the_tests_at_hand_are_run(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(counterproofs, "_QUICK_S", 0.0)
+    monkeypatch.setattr(forgery_check, "_QUICK_S", 0.0)
     assert "results are forged" in gate(judge(FORGERIES["forges from the probe's file"]), "suite").detail
     assert judge({"calc/core.py": RIGHT}).flags == ()
 
 
 @pytest.mark.parametrize("quick_s", [0.0, 30.0])
-def test_unittest_is_put_to_the_counterproof_as_well(
+def test_unittest_is_checked_as_well(
     git: GitBuilder, make_bench: Callable[..., TestBed], monkeypatch: pytest.MonkeyPatch, quick_s: float
 ) -> None:
-    monkeypatch.setattr(counterproofs, "_QUICK_S", quick_s)
+    monkeypatch.setattr(forgery_check, "_QUICK_S", quick_s)
     project = {
         "calc/__init__.py": "", "calc/core.py": CALC,
         "tests/__init__.py": "",

@@ -1,4 +1,4 @@
-"""When the counterproof is made: beside the tests where they are quick and can't meet, else after them."""
+"""When the forgery check runs: at the same time as quick tests that can't interfere, else after them."""
 
 import threading
 import time
@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from gitmimo.evaluator import counterproof as counterproofs
-from gitmimo.evaluator.counterproof import Counterproof
+from gitmimo.evaluator import forgery_check
+from gitmimo.evaluator.forgery_check import ForgeryReport
 from gitmimo.evaluator.testbed import TestBed
 from gitmimo.evidence import Outcome
 from tests.conftest import GitBuilder
@@ -25,24 +25,24 @@ EACH = {
 
 
 class Seen:
-    """Stands for `counterproof` and tells with what it was called, and in which thread."""
+    """Replaces `check_forgery`; records its arguments and thread."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[set[str], set[str], bool]] = []
-        self.answer = Counterproof()
+        self.answer = ForgeryReport()
 
     def __call__(
-        self, *_: object, passed: Iterable[str], mended: Iterable[str], cancelled: Callable[[], bool]
-    ) -> Counterproof:
-        beside = threading.current_thread().name.startswith("counterproof")
-        self.calls.append((set(passed), set(mended), beside))
+        self, *_: object, passed: Iterable[str], fixed: Iterable[str], cancelled: Callable[[], bool]
+    ) -> ForgeryReport:
+        beside = threading.current_thread().name.startswith("forgery-check")
+        self.calls.append((set(passed), set(fixed), beside))
         return self.answer
 
 
 @pytest.fixture
 def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
     seen = Seen()
-    monkeypatch.setattr(counterproofs, "counterproof", seen)
+    monkeypatch.setattr(forgery_check, "check_forgery", seen)
     return seen
 
 
@@ -59,7 +59,7 @@ def test_quick_tests_have_it_beside_them(judge: Judge, seen: Seen) -> None:
 
 @pytest.mark.usefixtures("together")
 def test_what_it_finds_beside_them_counts(judge: Judge, seen: Seen) -> None:
-    seen.answer = Counterproof(forged=(ADD,))
+    seen.answer = ForgeryReport(forged=(ADD,))
     assert gate(judge({"calc/core.py": RIGHT}), "suite").outcome is Outcome.FAIL
 
 
@@ -92,7 +92,7 @@ def test_others_have_it_after_them(
     judge: Judge, seen: Seen, monkeypatch: pytest.MonkeyPatch, together: bool, most_s: float
 ) -> None:
     monkeypatch.setattr(TestBed, "may_run_together", together)
-    monkeypatch.setattr(counterproofs, "_BESIDE_S", most_s)
+    monkeypatch.setattr(forgery_check, "_BESIDE_S", most_s)
     assert judge({"calc/core.py": RIGHT}).passed
     assert seen.calls == [({ADD, DOUBLE}, {ADD}, False)]
 
@@ -101,14 +101,14 @@ def test_others_have_it_after_them(
 def test_it_ends_when_the_tests_fail(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[bool] = []
 
-    def waits(*_: object, cancelled: Callable[[], bool], **__: object) -> Counterproof:
+    def waits(*_: object, cancelled: Callable[[], bool], **__: object) -> ForgeryReport:
         end = time.monotonic() + 60
         while not cancelled() and time.monotonic() < end:
             time.sleep(0.01)
         told.append(cancelled())
-        return Counterproof()
+        return ForgeryReport()
 
-    monkeypatch.setattr(counterproofs, "counterproof", waits)
+    monkeypatch.setattr(forgery_check, "check_forgery", waits)
     evidence = judge({"calc/core.py": RIGHT.replace("a * 2", "a * 3")})
     assert gate(evidence, "suite").outcome is Outcome.FAIL
     assert told == [True]

@@ -1,0 +1,343 @@
+"""The forgery check: tests that a product passes are sabotaged so that they cannot pass, and must then fail.
+
+Product code runs in the process that reports its tests, so code that knows the report can write it. It can't know
+which tests must fail this time: they have the names, files and ids of the real ones. Covered: pytest and
+unittest, whatever way the report was forged, and values that are equal to everything. Not covered: code that compares
+the text of the test files with what it remembers of them, code that knows the tests' arguments, in slow suites code
+that sees that only some tests are run, other runners. For node, tests that fail are added to each of its processes.
+"""
+
+import ast
+import contextlib
+import copy
+import random
+import secrets
+import textwrap
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from gitmimo.evaluator.baseline import Baseline
+from gitmimo.evaluator.testbed import TestBed, fresh_tree, layout_of, run_suite
+from gitmimo.evaluator.testcommand import ReportFormat
+from gitmimo.evidence import TestOutcome
+from gitmimo.git.trees import write_files
+from gitmimo.records import Oid
+
+Qualname = tuple[str, ...]
+_EQUAL_METHODS = frozenset({"assertEqual", "assertEquals"})
+_ANY_FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+_MOST_FIXED = 40
+_MOST_OTHERS = 8
+_BESIDE_S = 5.0  # seconds; a faster suite is checked while it runs, even if the result is not needed then
+_QUICK_S = 30.0  # seconds; a faster suite runs whole: a product could recognise a selection by the probe's settings
+
+
+_NODE_HOOK = """\
+if (process.env.NODE_TEST_CONTEXT) {
+  const { test } = require('node:test');
+  const assert = require('node:assert');
+  const wrong = {
+    ok: () => assert.ok(false), equal: () => assert.equal(1, 2), strictEqual: () => assert.strictEqual(1, 2),
+    deepEqual: () => assert.deepEqual([1], [2]), deepStrictEqual: () => assert.deepStrictEqual({ a: 1 }, { a: 2 }),
+    throws: () => assert.throws(() => {}), match: () => assert.match('a', /b/), fail: () => assert.fail(),
+  };
+  for (const name of Object.keys(wrong)) test(`assert.${name} TOKEN`, wrong[name]);
+}
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForgeryReport:
+    """The result. `forged` are sabotaged tests that were reported as passed."""
+
+    forged: tuple[str, ...] = ()
+    equal_to_everything: tuple[str, ...] = ()
+    doubt: str = ""  # why the check gave no answer
+
+
+@dataclass(slots=True)
+class _Plan:
+    """Which files get which content, and which tests run: ids without their parameters."""
+
+    files: dict[str, bytes | None] = field(default_factory=dict)
+    must_fail: set[str] = field(default_factory=set)
+    twins: dict[str, str] = field(default_factory=dict)  # id of the twin, id of the test
+
+
+class ForgeryCheck(Protocol):
+    """Runs the check on one tree whose tests `passed`; the `fixed` ones among them failed on the base."""
+
+    def __call__(self, *, passed: Iterable[str], fixed: Iterable[str]) -> ForgeryReport: ...
+
+
+@contextlib.contextmanager
+def prepare_forgery_check(
+    testbed: TestBed, baseline: Baseline, tree: Oid, *, cancelled: Callable[[], bool] | None = None
+) -> Iterator[ForgeryCheck]:
+    """Yield a check to call once the tests have passed.
+
+    A quick suite that can run twice at once is checked from now on in a second thread, with the tests that the base
+    knows; this run is cancelled if nobody asks for it. It runs again if tests passed that the base doesn't know.
+    """
+
+    def make(*, passed: Iterable[str], fixed: Iterable[str]) -> ForgeryReport:
+        return check_forgery(testbed, baseline, tree, passed=passed, fixed=fixed, cancelled=cancelled)
+
+    is_quick = baseline.report.seconds <= _BESIDE_S and not testbed.setup
+    if not is_quick or not testbed.may_run_together or len(baseline.failed_ids) > _MOST_FIXED:
+        yield make
+        return
+    unwanted = threading.Event()
+    known = {*baseline.passed_ids, *baseline.failed_ids, *baseline.flaky_ids}
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="forgery-check") as pool:
+        begun = pool.submit(
+            check_forgery,
+            testbed,
+            baseline,
+            tree,
+            passed=baseline.passed_ids,
+            fixed=baseline.failed_ids,
+            cancelled=lambda: unwanted.is_set() or (cancelled is not None and cancelled()),
+        )
+
+        def ask(*, passed: Iterable[str], fixed: Iterable[str]) -> ForgeryReport:
+            if known.issuperset(passed):
+                return begun.result()
+            unwanted.set()
+            return make(passed=passed, fixed=fixed)
+
+        try:
+            yield ask
+        finally:
+            unwanted.set()
+
+
+def check_forgery(
+    testbed: TestBed,
+    baseline: Baseline,
+    tree: Oid,
+    *,
+    passed: Iterable[str],
+    fixed: Iterable[str],
+    cancelled: Callable[[], bool] | None = None,
+) -> ForgeryReport:
+    """Run the fixed tests, and some of the others that passed, in a fresh tree in which none of them can pass."""
+    form = baseline.tests.report
+    if form is ReportFormat.NODE_JUNIT:
+        return _check_node(testbed, baseline, tree, cancelled)
+    if form not in (ReportFormat.PYTEST, ReportFormat.UNITTEST):
+        return ForgeryReport()
+    chosen = _choose(passed, fixed)
+    plan = _make_plan(testbed, tree, chosen, dotted=form is ReportFormat.UNITTEST)
+    if not plan.must_fail:
+        return ForgeryReport()
+    with fresh_tree(testbed, write_files(testbed.repository, tree, plan.files)) as fresh:
+        for command in testbed.setup:
+            fresh.run(command, cancelled=cancelled)
+        is_quick = baseline.report.seconds < _QUICK_S
+        only = frozenset[str]() if is_quick else frozenset(plan.must_fail | set(plan.twins))
+        run = run_suite(fresh, layout_of(testbed, tree), only=only, cancelled=cancelled)
+    outcomes = _any_passed(run.report.cases)
+    forged = sorted(name for name in plan.must_fail if outcomes.get(name) is TestOutcome.PASSED)
+    equal = sorted(plan.twins[name] for name in plan.twins if outcomes.get(name) is TestOutcome.PASSED)
+    doubt = ""
+    if not forged and not plan.must_fail & set(outcomes):
+        doubt = run.problem or "they were not reported"
+    return ForgeryReport(forged=tuple(forged), equal_to_everything=tuple(equal), doubt=doubt)
+
+
+def _check_node(testbed: TestBed, baseline: Baseline, tree: Oid, cancelled: Callable[[], bool] | None) -> ForgeryReport:
+    """Run the tests once more, with tests in each of their processes that cannot pass."""
+    token = secrets.token_hex(4)
+    hook = f"hook-{token}.cjs"
+    with fresh_tree(testbed, tree) as fresh:
+        (fresh.temp / hook).write_text(_NODE_HOOK.replace("TOKEN", token), encoding="utf-8")
+        for command in testbed.setup:
+            fresh.run(command, cancelled=cancelled)
+        command = f'export NODE_OPTIONS="--require $TMPDIR/{hook}"; {baseline.tests.shown}'
+        run = run_suite(
+            fresh, layout_of(testbed, tree), command=replace(baseline.tests, command=command), cancelled=cancelled
+        )
+    planted = {name: outcome for name, outcome in run.report.cases.items() if token in name}
+    forged = sorted(name for name, outcome in planted.items() if outcome is TestOutcome.PASSED)
+    doubt = "" if planted else run.problem or "tests that were added to its processes were not reported"
+    return ForgeryReport(forged=tuple(name.replace(token, "planted") for name in forged), doubt=doubt)
+
+
+def _choose(passed: Iterable[str], fixed: Iterable[str]) -> list[str]:
+    wanted = sorted(fixed)
+    others = sorted(set(passed) - set(wanted))
+    if len(wanted) > _MOST_FIXED:
+        wanted = random.sample(wanted, _MOST_FIXED)
+    return wanted + random.sample(others, min(_MOST_OTHERS, len(others)))
+
+
+def _make_plan(testbed: TestBed, tree: Oid, chosen: Iterable[str], *, dotted: bool) -> _Plan:
+    paths = [entry.path for entry in testbed.repository.list_paths(tree) if entry.path.endswith(".py")]
+    by_file: dict[str, dict[Qualname, str]] = {}
+    for name in chosen:
+        file, qualname, plain = _dotted(name, paths) if dotted else _node(name)
+        if file and qualname:
+            by_file.setdefault(file, {})[qualname] = plain
+    plan = _Plan()
+    token = secrets.token_hex(4)
+    for file, names in by_file.items():
+        source = testbed.repository.read_blob(tree, file)
+        done = sabotage(source, names, token=token) if source is not None else None
+        if done is None or not done.functions:
+            continue
+        plan.files[file] = done.source
+        plan.must_fail |= {names[qualname] for qualname in done.functions}
+        for qualname, twin in done.twins.items():
+            plan.twins[names[qualname].removesuffix(qualname[-1]) + twin[-1]] = names[qualname]
+    return plan
+
+
+def _node(name: str) -> tuple[str, Qualname, str]:
+    """File, function and plain id of a pytest node id."""
+    plain = _plain(name)
+    file, *rest = plain.split("::")
+    return file, tuple(rest), plain
+
+
+def _dotted(name: str, paths: Iterable[str]) -> tuple[str, Qualname, str]:
+    """The same of a unittest id, whose file is the only one with that name."""
+    parts = name.split(".")
+    for length in range(len(parts) - 1, 0, -1):
+        ending = "/".join(parts[:length]) + ".py"
+        found = [path for path in paths if path == ending or path.endswith(f"/{ending}")]
+        if len(found) == 1:
+            return found[0], tuple(parts[length:]), name
+    return "", (), name
+
+
+def _plain(name: str) -> str:
+    return name.partition("[")[0]
+
+
+def _any_passed(cases: Mapping[str, TestOutcome]) -> dict[str, TestOutcome]:
+    """Outcomes by id without parameters; a pass is what is looked for, so one of them is enough."""
+    found: dict[str, TestOutcome] = {}
+    for name, outcome in cases.items():
+        plain = _plain(name)
+        if outcome is TestOutcome.PASSED or plain not in found:
+            found[plain] = outcome
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sabotaged:
+    """A test file's new text, the functions that must fail now, and new ones beside them by the function they copy."""
+
+    source: bytes
+    functions: frozenset[Qualname]
+    twins: dict[Qualname, Qualname]
+
+
+def sabotage(source: bytes, functions: Iterable[Qualname], *, token: str) -> Sabotaged:
+    """Put a false assertion before the first line of each function, and a twin after it where it compares values.
+
+    A twin is the test as it was, but for what values are compared with: a new object, which nothing honest is equal
+    to. `token` makes its name. Functions that are not in this file (inherited, generated) are left out, and so is
+    everything when the file can't be read as UTF-8 or as Python.
+    """
+    nothing = Sabotaged(source=source, functions=frozenset(), twins={})
+    try:
+        source.decode("utf-8")
+        found = dict(_functions(ast.parse(source), ()))
+    except (ValueError, SyntaxError):
+        return nothing
+    wanted = sorted(set(functions) & set(found), key=lambda name: found[name].lineno, reverse=True)
+    lines = source.splitlines(keepends=True)
+    twins: dict[Qualname, Qualname] = {}
+    for name in wanted:
+        if twin := _twin(found[name], token):
+            twins[name] = (*name[:-1], twin.name)
+            _insert_after(lines, found[name], twin)
+        _insert_before_body(lines, found[name])
+    changed = b"".join(lines)
+    try:
+        ast.parse(changed)
+    except (ValueError, SyntaxError):
+        return nothing
+    return Sabotaged(source=changed, functions=frozenset(wanted), twins=twins)
+
+
+def _functions(
+    node: ast.Module | ast.ClassDef, outer: Qualname
+) -> Iterator[tuple[Qualname, ast.FunctionDef | ast.AsyncFunctionDef]]:
+    for child in node.body:
+        if isinstance(child, _ANY_FUNCTION):
+            yield (*outer, child.name), child
+        elif isinstance(child, ast.ClassDef):
+            yield from _functions(child, (*outer, child.name))
+
+
+def _insert_before_body(lines: list[bytes], function: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+    first = function.body[0]
+    decorators = first.decorator_list if isinstance(first, (*_ANY_FUNCTION, ast.ClassDef)) else []
+    at = min([first.lineno, *(decorator.lineno for decorator in decorators)]) - 1
+    before, after = lines[at][: first.col_offset], lines[at][first.col_offset :]
+    false = _false_assertion()
+    if before.strip():
+        lines[at] = before + false + b"; " + after
+    else:
+        lines.insert(at, before + false + b"\n")
+
+
+def _false_assertion() -> bytes:
+    """Another one each time, so that it is nothing to look for."""
+    a, b = random.randint(2, 99), random.randint(2, 99)  # noqa: S311
+    return f"assert {a} * {b} == {a * b + random.randint(1, 99)}".encode()  # noqa: S311
+
+
+def _insert_after(lines: list[bytes], function: ast.FunctionDef | ast.AsyncFunctionDef, twin: ast.stmt) -> None:
+    end = function.end_lineno or function.lineno
+    text = textwrap.indent(ast.unparse(twin), " " * function.col_offset)
+    if not lines[end - 1].endswith((b"\n", b"\r")):
+        lines[end - 1] += b"\n"
+    lines.insert(end, f"\n{text}\n".encode())
+
+
+def _twin(
+    function: ast.FunctionDef | ast.AsyncFunctionDef, token: str
+) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
+    """The function with every comparison at its top level made false; None where there is none that is always met."""
+    twin = copy.deepcopy(function)
+    changed = False
+    for statement in twin.body:
+        if isinstance(statement, (ast.If, ast.For, ast.While, ast.Try, ast.Return, ast.Raise, ast.With)):
+            break
+        changed |= _compare_with_new_object(statement)
+    twin.name = f"{function.name}_{token}"
+    return twin if changed else None
+
+
+def _compare_with_new_object(statement: ast.stmt) -> bool:
+    new = ast.parse("object()", mode="eval").body
+    if isinstance(statement, ast.Assert) and isinstance(statement.test, ast.Compare):
+        test = statement.test
+        if len(test.ops) == 1 and isinstance(test.ops[0], ast.Eq):
+            if _is_literal(test.left):
+                test.left = new
+            else:
+                test.comparators = [new]
+            return True
+    if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
+        call = statement.value
+        if isinstance(call.func, ast.Attribute) and call.func.attr in _EQUAL_METHODS and len(call.args) >= 2:
+            call.args[0 if _is_literal(call.args[0]) else 1] = new
+            return True
+    return False
+
+
+def _is_literal(node: ast.expr) -> bool:
+    try:
+        ast.literal_eval(node)
+    except (ValueError, TypeError):
+        return False
+    return True
