@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def init_command(action: str | None, as_json: bool) -> int:
     """Prepare this repository: write .mimo/ with a commented config. Nothing is committed, nothing is overwritten."""
     from gitmimo.cli.doctor import next_steps
-    from gitmimo.workflow.setup import write_first_files
+    from gitmimo.workflow.memory_home import write_first_files
 
     repository = open_repository()
     checkout = repository.require_work_tree()

@@ -109,7 +109,7 @@ def start_command(
     """
     from gitmimo.records import SessionId, is_session_id, new_session_id
     from gitmimo.workflow.land import result_json
-    from gitmimo.workflow.uncommitted import commit_changes
+    from gitmimo.workflow.opening import commit_changes
 
     repository = open_repository()
     text = read_task(repository, words, task, edit=edit)
@@ -321,9 +321,9 @@ def resume_command(session: str | None, as_json: bool, **flags: Any) -> int:
     """
     from gitmimo.cli.progress import watching
     from gitmimo.workflow.land import result_json
+    from gitmimo.workflow.plan import restore
     from gitmimo.workflow.progress import StopSignal
     from gitmimo.workflow.resume import find_cut_off, resume_session
-    from gitmimo.workflow.settings import restore
 
     repository = open_repository()
     config = load_config(repository, flags)

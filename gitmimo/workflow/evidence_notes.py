@@ -1,24 +1,27 @@
-"""Evidence as notes on commits and trees: written, found by commit, tree, patch or session, carried to new commits."""
+"""Evidence as notes on commits and trees: written, found by commit, tree, patch id or session, copied to new commits."""
 
+import contextlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from gitmimo.codec import dump_json, from_json, to_json
 from gitmimo.errors import RepoError
 from gitmimo.evidence import Evidence, Verdict
+from gitmimo.files import write_file
 from gitmimo.git import notes
 from gitmimo.git.refs import read_ref
 from gitmimo.git.repository import Repository
 from gitmimo.mimo_dir import without_mimo
 from gitmimo.records import Oid, SessionId, is_session_id
 from gitmimo.refnames import NOTES_REF
-from gitmimo.workflow.patch_ids import commits_among, patch_ids, read_cache, write_cache
 
 SCHEMA = "git-mimo/note/1"
 MAX_NOTE_BYTES = 4_000_000
+_SCHEMA = "git-mimo/patches/1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,3 +271,55 @@ def _look(
         key: (target in against and against[target] in bases, [*named[key], *filter(None, [ids.get(target)])])
         for key, (_, target) in fresh.items()
     }
+
+
+def patch_ids(repository: Repository, commits: Mapping[Oid, Oid | None]) -> dict[Oid, str]:
+    """Return the stable id of each commit's patch against the given commit or its parent, `.mimo/` left out.
+
+    Merges without a given commit and empty patches have none.
+    """
+    if not commits:
+        return {}
+    asked = "".join(f"{commit} {against}\n" if against else f"{commit}\n" for commit, against in commits.items())
+    patches = repository.run(
+        *("diff-tree", "--stdin", "--root", "-r", "-p", "--no-color", "--no-ext-diff", "--no-textconv"),
+        *("--no-renames", "--full-index", "--", ".", ":(top,exclude).mimo"),
+        input=asked.encode(),
+    ).stdout
+    said = repository.run("patch-id", "--stable", input=patches).text
+    pairs = (line.split() for line in said.splitlines())
+    return {Oid(pair[1]): pair[0] for pair in pairs if len(pair) == 2}
+
+
+def commits_among(repository: Repository, objects: Sequence[Oid]) -> list[Oid]:
+    """Keep those that are commits of this clone."""
+    if not objects:
+        return []
+    asked = "\n".join(objects).encode() + b"\n"
+    said = repository.run("cat-file", "--batch-check=%(objectname) %(objecttype)", input=asked).text
+    return [Oid(line.partition(" ")[0]) for line in said.splitlines() if line.endswith(" commit")]
+
+
+def _cache_path(repository: Repository) -> Path:
+    return repository.state_dir / "noted-patches.json"
+
+
+def read_cache(repository: Repository) -> dict[str, tuple[bool, list[str]]]:
+    """What was found out about notes before, by note: whether its commit could be compared, and its patches."""
+    try:
+        value = json.loads(_cache_path(repository).read_text(encoding="utf-8"))
+        if value["schema"] != _SCHEMA:
+            return {}
+        return {
+            str(key): (bool(done), [str(patch) for patch in patches]) for key, (done, patches) in value["notes"].items()
+        }
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return {}  # only a cache
+
+
+def write_cache(repository: Repository, found: Mapping[str, tuple[bool, list[str]]]) -> None:
+    """Keep what was found out; without room for it the next call does the work again."""
+    path = _cache_path(repository)
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_file(path, json.dumps({"schema": _SCHEMA, "notes": found}))

@@ -1,17 +1,34 @@
-"""Where `.mimo/`'s notes and skills live: committed beside the code, on a ref of their own, or on a local one."""
+"""Where `.mimo/`'s notes and skills live: beside the code, on a ref of their own or a local one. And its first files."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from gitmimo import mimo_dir
 from gitmimo.config import Config
+from gitmimo.errors import RepoError
 from gitmimo.git import commit, refs, trees, undo_log
 from gitmimo.git.keep_objects import keep_objects
 from gitmimo.git.repository import Repository
 from gitmimo.git.trees import empty_tree
+from gitmimo.memory.notes import ATTRIBUTES, ATTRIBUTES_PATH, EMPTY, MEMORY_PATH
 from gitmimo.records import Oid
 from gitmimo.workflow.mimo_commits import commit_to_checkout
 
 HOME_REFS = {"ref": "refs/mimo/memory", "local": "refs/mimo/local-memory"}
+FILES = {
+    ".mimo/.gitignore": "local/\n",
+    ATTRIBUTES_PATH: ATTRIBUTES.decode(),
+    ".mimo/config.yaml": """\
+# Project defaults of git-mimo. `git mimo config list --show-origin` shows every option and its value.
+# Commands here run only after `git mimo trust`.
+#
+# test: python -m pytest -q
+# setup: npm ci
+# accept: ["make lint"]
+# protected: ["golden/**"]
+""",
+    MEMORY_PATH: EMPTY,
+}
 
 
 def memory_view(repository: Repository, config: Config, head: Oid) -> Oid:
@@ -60,3 +77,19 @@ def home_ref(config: Config) -> str | None:
 def _tip(repository: Repository, config: Config) -> Oid | None:
     name = home_ref(config)
     return refs.read_ref(repository, name) if name else None
+
+
+def write_first_files(checkout: Path) -> list[str]:
+    """Write the files of `.mimo/` that are missing; return their names. Symlinks on the way are refused."""
+    directory = checkout / ".mimo"
+    if directory.is_symlink():
+        raise RepoError("`.mimo` is a symbolic link; it must be a directory of the repository")
+    directory.mkdir(exist_ok=True)
+    written = []
+    for name, content in FILES.items():
+        path = checkout / name
+        if path.exists() or path.is_symlink():
+            continue
+        path.write_text(content)
+        written.append(name)
+    return written

@@ -1,14 +1,14 @@
-"""How a session begins, or goes on: the first lines of its journal, its base kept, what it had reached before."""
+"""How a session begins or is resumed: its base, the first lines of its journal, and its results so far."""
 
 import os
 
-from gitmimo import refnames
+from gitmimo import mimo_dir, refnames
 from gitmimo.codec import to_json
-from gitmimo.git import refs
+from gitmimo.git import commit, refs, snapshot
 from gitmimo.git.repository import Repository
 from gitmimo.journal import Journal
 from gitmimo.processes import process_name
-from gitmimo.records import SessionId, utc_now
+from gitmimo.records import Oid, SessionId, utc_now
 from gitmimo.results import CandidateResult, SessionResult, SessionStatus
 from gitmimo.workflow.cleaning import clear_session
 from gitmimo.workflow.directories import session_directory
@@ -50,3 +50,18 @@ def worked_before(plan: Plan, number: int) -> CandidateResult | None:
     """A candidate that had ended, but was not judged yet, when the session was cut off."""
     found = plan.past.results.get(number) if plan.past else None
     return found if found is not None and is_over(found, max_steps=plan.max_steps) else None
+
+
+def commit_changes(repository: Repository) -> Oid | None:
+    """Write the checkout as it is, new files included, as a commit on HEAD; None when it holds nothing new.
+
+    Ignored files stay out. Branch, index and files are left as they are: only the session's base ref names the commit.
+    """
+    head = repository.resolve("HEAD")
+    before = repository.tree_of(head)
+    found = snapshot.snapshot_worktree(repository, repository.require_work_tree(), parent=head)
+    tree = mimo_dir.with_mimo_from(repository, found, before)
+    if tree == before:
+        return None
+    message = "mimo: uncommitted changes at the start of a session\n"
+    return commit.write_commit(repository, tree=tree, parents=(head,), message=message)

@@ -1,13 +1,17 @@
-"""What a session is to do, resolved and checked before anything is made. Plain data: nothing in it acts."""
+"""What a session is to do, resolved and checked before it starts, and the settings kept for a resume. Plain data."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from gitmimo.agent.interface import Feedback
+from gitmimo.config import OPTIONS, Config, Setting
 from gitmimo.records import Oid, Task
 from gitmimo.workflow.history import Past
 from gitmimo.workflow.workspace import WorkspaceConfig
+
+# what a person may have changed so that the session can go on; kept only when given as a flag
+_READ_ANEW = ("budget", "maxtokens", "rate.", "baseurl", "llm", "timeout", "notify", "sandbox")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,3 +58,25 @@ def next_round(
     if at_once or not left:
         return left
     return left[:1] if one_at_a_time or left[0] <= max(1, rungs - 1) else left
+
+
+def settings_to_keep(config: Config) -> dict[str, Any]:
+    """The values that a resumed session must have again."""
+    return {
+        name: setting.value
+        for name, setting in config.settings.items()
+        if setting.origin == "flag" or not name.startswith(_READ_ANEW)
+    }
+
+
+def restore(current: Config, kept: Mapping[str, Any]) -> Config:
+    """The configuration of now with a session's own values; flags given now win."""
+    settings = dict(current.settings)
+    for name, value in kept.items():
+        option = OPTIONS.get(name)
+        if option is None or settings[name].origin == "flag":
+            continue
+        settings[name] = Setting(
+            option=option, value=tuple(value) if isinstance(value, list) else value, origin="session"
+        )
+    return Config(settings, current.prices, current.windows)

@@ -8,8 +8,8 @@ from gitmimo.git.repository import Repository
 from gitmimo.results import SessionResult, SessionStatus
 from gitmimo.workflow.history import SessionState, find_session, list_session_ids, read_past, read_session
 from gitmimo.workflow.merge import merge_at_the_end
+from gitmimo.workflow.plan import restore
 from gitmimo.workflow.progress import Observer, StopSignal
-from gitmimo.workflow.settings import restore
 from gitmimo.workflow.start import run_session
 from gitmimo.workflow.steps import has_object
 

@@ -24,12 +24,11 @@ from gitmimo.workflow.merge import merge_at_the_end
 from gitmimo.workflow.models import ladder_height, open_models
 from gitmimo.workflow.notify import notify
 from gitmimo.workflow.operations import OPERATION_RULES, check_operation, open_operation, script_first
-from gitmimo.workflow.plan import Plan
+from gitmimo.workflow.plan import Plan, settings_to_keep
 from gitmimo.workflow.progress import Observer, StopSignal
 from gitmimo.workflow.reviewer import Reviewer
 from gitmimo.workflow.scripts import ScriptRunner, find_script, read_grants
 from gitmimo.workflow.session import SessionRunner
-from gitmimo.workflow.settings import settings_to_keep
 from gitmimo.workflow.trust import require_trust
 from gitmimo.workflow.workspace import WorkspaceConfig
 
