@@ -11,8 +11,7 @@ from pathlib import Path
 
 from gitmimo.codec import dump_json, from_json
 from gitmimo.errors import CheckError
-from gitmimo.evaluator.interpreter import describe_interpreter
-from gitmimo.evaluator.layout import Layout
+from gitmimo.evaluator.python_env import Layout, describe_interpreter
 from gitmimo.evaluator.reports import Watched
 from gitmimo.evaluator.testbed import SuiteRun, TestBed, fresh_tree, layout_of, run_suite
 from gitmimo.evaluator.testcommand import ReportFormat, TestCommand, TestKind

@@ -8,9 +8,15 @@ from pathlib import Path, PurePosixPath
 
 from gitmimo.errors import CheckError
 from gitmimo.evaluator.detect_node import find_node_command, linked_modules, npm_script
-from gitmimo.evaluator.interpreter import Interpreter, find_interpreters, has_module, venv_programs
-from gitmimo.evaluator.layout import generated_files, ignored_imports
 from gitmimo.evaluator.probes import pytest_runner, pytest_runner_places
+from gitmimo.evaluator.python_env import (
+    Interpreter,
+    find_interpreters,
+    generated_files,
+    has_module,
+    ignored_imports,
+    venv_programs,
+)
 from gitmimo.evaluator.testcommand import ReportFormat, TestCommand, TestKind
 from gitmimo.sandbox.policy import interpreter_places
 

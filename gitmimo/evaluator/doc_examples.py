@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from gitmimo.evaluator.layout import Layout
 from gitmimo.evaluator.probes import doctest_probe_path
 from gitmimo.evaluator.protected import is_test_file
+from gitmimo.evaluator.python_env import Layout
 from gitmimo.evaluator.testbed import TestBed, fresh_tree, layout_of
 from gitmimo.evidence import DiffFacts
 from gitmimo.git.repository import Repository

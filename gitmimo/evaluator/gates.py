@@ -9,8 +9,8 @@ from gitmimo.evaluator.candidate_tests import CandidateTests, run_candidate_test
 from gitmimo.evaluator.changed_lines import Lines, describe_lines, not_run, runnable_changes
 from gitmimo.evaluator.doc_examples import check_examples
 from gitmimo.evaluator.forgery_check import ForgeryCheck, prepare_forgery_check
-from gitmimo.evaluator.layout import Layout
 from gitmimo.evaluator.product import inspect_product
+from gitmimo.evaluator.python_env import Layout
 from gitmimo.evaluator.regressions import SuiteFindings, compare_suite
 from gitmimo.evaluator.required_fixes import COLLECTION, Need, RequiredFixes
 from gitmimo.evaluator.rerun import RERUNS, rerun_broken

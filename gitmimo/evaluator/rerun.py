@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from gitmimo.evaluator.baseline import Baseline
-from gitmimo.evaluator.layout import Layout
+from gitmimo.evaluator.python_env import Layout
 from gitmimo.evaluator.regressions import SuiteFindings, compare_suite
 from gitmimo.evaluator.testbed import TestBed, fresh_tree, run_suite
 from gitmimo.evidence import Outcome

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from gitmimo.errors import CheckError
 from gitmimo.evaluator.ignored_files import bring_ignored_files
-from gitmimo.evaluator.layout import Layout, find_layout
 from gitmimo.evaluator.probe import HANG_AFTER_S, make_probe
+from gitmimo.evaluator.python_env import Layout, find_layout
 from gitmimo.evaluator.reports import ENDED_EARLY, ReportContent, Watched, clear_stale_reports, read_report
 from gitmimo.evaluator.testcommand import ReportFormat, TestCommand
 from gitmimo.evidence import TestReport

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from gitmimo.evaluator.layout import find_layout
 from gitmimo.evaluator.probe import Probe
 from gitmimo.evaluator.protected import ProtectedPaths
+from gitmimo.evaluator.python_env import find_layout
 from gitmimo.evaluator.reports import ReportContent, read_report
 from gitmimo.evaluator.required_fixes import Need, RequiredFixes, find_required_fixes, passes
 from gitmimo.evaluator.review_flags import suspicious_lines

@@ -15,8 +15,8 @@ from gitmimo.evaluator.behaviour.calls import Call, grow, simpler_calls
 from gitmimo.evaluator.behaviour.language import Changed, Language, Observation, Recording, Replay
 from gitmimo.evaluator.behaviour.python.language import PythonLanguage, attributes_read
 from gitmimo.evaluator.behaviour.tally import Compared, make_report
-from gitmimo.evaluator.layout import Layout
 from gitmimo.evaluator.protected import is_test_file
+from gitmimo.evaluator.python_env import Layout
 from gitmimo.evaluator.testbed import FreshTree, TestBed, fresh_tree, layout_of
 from gitmimo.git.repository import Repository
 from gitmimo.records import Oid

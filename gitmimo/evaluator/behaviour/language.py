@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from gitmimo.evaluator.behaviour.calls import Call
-from gitmimo.evaluator.layout import Layout
+from gitmimo.evaluator.python_env import Layout
 from gitmimo.evaluator.testbed import FreshTree
 
 Observation = Mapping[str, Any] | None  # see `Language.replay`

@@ -15,9 +15,9 @@ from gitmimo.evaluator.behaviour.calls import Call
 from gitmimo.evaluator.behaviour.language import Changed, Observation, Recording, Replay
 from gitmimo.evaluator.behaviour.python.changed import changed_functions
 from gitmimo.evaluator.behaviour.values import is_value
-from gitmimo.evaluator.layout import Layout
 from gitmimo.evaluator.probe import make_probe
 from gitmimo.evaluator.protected import is_test_file
+from gitmimo.evaluator.python_env import Layout
 from gitmimo.evaluator.testbed import FreshTree
 
 _SCRIPTS = Path(__file__).parent

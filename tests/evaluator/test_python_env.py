@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gitmimo.evaluator.interpreter import describe_interpreter, find_interpreters
+from gitmimo.evaluator.python_env import describe_interpreter, find_interpreters
 
 
 @pytest.fixture
