@@ -4,8 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from gitmimo.errors import CheckError
-from gitmimo.evaluator.carried_along import carried_along
-from gitmimo.evaluator.indirect_tests import changed_demands, helpers_of_tests
+from gitmimo.evaluator.indirect_changes import acting_changes, changed_demands, helpers_of_tests
 from gitmimo.evaluator.review_flags import REVIEW
 from gitmimo.evidence import DiffFacts
 from gitmimo.git.diff import diff_facts
@@ -59,18 +58,18 @@ def inspect_product(
         problems += _secrets(shown, data, repository.read_blob(base, entry.path), known_secrets or {}, flags)
     if total > _MOST_BYTES:
         problems.append(f"the changed files have {total} bytes together, more than {_MOST_BYTES}")
-    flags += [f"{REVIEW}{line}" for line in _carried_along(repository, base, product, diff)]
+    flags += [f"{REVIEW}{line}" for line in _indirect_changes(repository, base, product, diff)]
     return ProductFindings(diff=diff, problems=tuple(problems), flags=tuple(flags))
 
 
-def _carried_along(repository: Repository, base: Oid, product: Oid, diff: DiffFacts) -> Iterator[str]:
+def _indirect_changes(repository: Repository, base: Oid, product: Oid, diff: DiffFacts) -> Iterator[str]:
     changed = {change.path for change in diff.files} | {change.old_path for change in diff.files if change.old_path}
     everything = [entry.path for entry in repository.list_paths(product)]
 
     def read(path: str) -> tuple[bytes | None, bytes | None]:
         return repository.read_blob(base, path), repository.read_blob(product, path)
 
-    yield from carried_along(changed, everything, read)
+    yield from acting_changes(changed, everything, read)
     yield from changed_demands(changed, read)
     for path in helpers_of_tests(changed, everything, lambda path: repository.read_blob(base, path)):
         yield f"changes a helper that only tests use: `{escape_controls(path, newlines=False)}`"

@@ -5,8 +5,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 
-from gitmimo.evaluator.carried_along import look_alike_words
-from gitmimo.evaluator.indirect_tests import can_end_process
+from gitmimo.evaluator.indirect_changes import can_end_process, look_alike_words
 from gitmimo.evidence import DiffFacts
 from gitmimo.git.diff import AddedLine
 from gitmimo.text import escape_controls, hidden_characters

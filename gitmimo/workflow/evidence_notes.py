@@ -1,4 +1,4 @@
-"""Evidence as notes on commits and trees: written, found by commit, tree, patch id or session, copied to new commits."""
+"""Evidence as notes on commits and trees: written, found by commit, tree, patch or session, copied to new commits."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""Where `.mimo/`'s notes and skills live: beside the code, on a ref of their own or a local one. And its first files."""
+"""Where `.mimo/`'s notes and skills live (with the code, on a ref of their own or a local one); its first files."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -2,8 +2,7 @@
 
 import pytest
 
-from gitmimo.evaluator.carried_along import carried_along, look_alike_words
-from gitmimo.evaluator.indirect_tests import changed_demands, helpers_of_tests
+from gitmimo.evaluator.indirect_changes import acting_changes, changed_demands, helpers_of_tests, look_alike_words
 from gitmimo.evaluator.judging_files import find_scripts
 from gitmimo.evaluator.review_flags import weakened_tests
 
@@ -11,7 +10,7 @@ PYPROJECT = b'[project]\nname = "x"\nversion = "1"\ndependencies = ["a"]\n[tool.
 
 
 def found(path: str, before: bytes | None = None, after: bytes | None = b"x", *, others: tuple[str, ...] = ()) -> str:
-    return "; ".join(carried_along([path], [path, *others], lambda _: (before, after)))
+    return "; ".join(acting_changes([path], [path, *others], lambda _: (before, after)))
 
 
 @pytest.mark.parametrize(
