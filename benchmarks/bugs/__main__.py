@@ -62,7 +62,7 @@ def main() -> int:
             for row in [row for row in rows if (row, bug.name) not in done]:
                 outcome = ROWS[row](bug, bench)
                 outcomes.append(outcome)
-                _tell(outcome)
+                _print_outcome(outcome)
                 if options.out:
                     append_outcome(options.out, outcome, caps, day=f"{datetime.now(UTC):%Y-%m-%d}")
         if options.keep:
@@ -106,7 +106,7 @@ def table(outcomes: Sequence[Outcome], counts: Sequence[int]) -> str:
     return "\n".join(lines)
 
 
-def _tell(outcome: Outcome) -> None:
+def _print_outcome(outcome: Outcome) -> None:
     visible, hidden, seconds, read, written = outcome.at(len(outcome.attempts))
     said = "solved" if hidden else "visible only" if visible else "failed"
     notes = " / ".join(attempt.note for attempt in outcome.attempts if attempt.note)

@@ -1,1 +1,1 @@
-"""Making products: strategies, protocols, context. Knows nothing of who judges."""
+"""Agents: strategies, protocols and prompts that produce a change. Independent of the evaluator."""

@@ -1,4 +1,4 @@
-"""The list strategy: a task that is a list, done item by item, each in a conversation of its own.
+"""The list strategy: works through a task that is a list, one conversation for each item.
 
 For small and local models, which lose the thread of a long conversation: each item is a task of a few steps. Where
 an item's steps end follows from the steps alone, so a resumed run goes on at the item where it was.
@@ -18,7 +18,7 @@ from gitmimo.agent.interface import (
     WorkspaceFacts,
 )
 from gitmimo.agent.shell.agent import FRUITLESS, run_shell
-from gitmimo.agent.shell.reply import holds_action
+from gitmimo.agent.shell.reply import has_action
 from gitmimo.agent.shell.stuck_detector import Response, StuckDetector, calls_of_step
 from gitmimo.llm.model import Model
 from gitmimo.records import ActionKind, CommandResult, Step, StopReason
@@ -55,7 +55,7 @@ def items_of(text: str) -> tuple[str, ...]:
 
 
 def is_chores(text: str) -> bool:
-    """Whether a task is a list of things to do, and not of the steps that lead to a fault."""
+    """Whether a task is a list of things to do, and not the steps to reproduce a bug."""
     items = items_of(text)
     return bool(items) and not _OF_A_FAULT.search(text[: text.index(items[0].split("\n")[0])])
 
@@ -77,7 +77,7 @@ def run_items(
         if not _is_over(own) and taken < candidate.max_steps:
             part = _OfItem(workspace, before=None if own else workspace.changes())
             ending = run_shell(
-                _part_of(candidate, _told(item, number, len(items)), own, taken),
+                _part_of(candidate, _item_task(item, number, len(items)), own, taken),
                 part,
                 model,
                 record=lambda step, own=own: _kept(own, record(step)),  # type: ignore[misc]
@@ -95,7 +95,7 @@ def run_items(
     return StrategyResult(stop_reason=StopReason.STEPS if is_cut else StopReason.FINISHED, summary=summary)
 
 
-def _told(item: str, number: int, count: int) -> str:
+def _item_task(item: str, number: int, count: int) -> str:
     return f"{item}\n\nThis is part {number} of {count}; the others are not yours. FINISH when it is done."
 
 
@@ -115,7 +115,7 @@ def _kept(steps: list[Step], step: Step) -> Step:
 
 
 def _own_steps(history: Iterator[Step]) -> list[Step]:
-    """The steps that the next item had before the work was cut off."""
+    """The next item's steps from before the interruption."""
     own: list[Step] = []
     while not _is_over(own) and (step := next(history, None)) is not None:
         own.append(step)
@@ -130,7 +130,7 @@ def _is_over(steps: Sequence[Step]) -> bool:
     nudges = [guard.add(calls_of_step(step)) for step in steps]
     if any(nudge is not None and nudge.response is Response.STOP for nudge in nudges[-1:]):
         return True
-    return len(steps) >= FRUITLESS and not any(holds_action(step.actions) for step in steps[-FRUITLESS:])
+    return len(steps) >= FRUITLESS and not any(has_action(step.actions) for step in steps[-FRUITLESS:])
 
 
 def _is_finished(steps: Sequence[Step]) -> bool:

@@ -21,9 +21,9 @@ Stop = Callable[[], StopReason | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feedback:
-    """What speaks against a product, in words for who goes on: gates that failed, a critic's remarks.
+    """Objections to a product, for the next attempt: failed gates and a critic's remarks.
 
-    `after_step` is the candidate's own step that it is the answer to; 0 for what was said of an earlier candidate.
+    `after_step` is the candidate's own step that it answers; 0 if it is about an earlier candidate.
     """
 
     text: str
@@ -68,7 +68,7 @@ class WorkspaceFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BaseSuite:
-    """What the project's tests say of the base. Without results by test id there is only the exit code."""
+    """The test results of the base. Without results by test id there is only the exit code."""
 
     exit_code: int = 0
     passed: int = 0
@@ -80,7 +80,7 @@ class BaseSuite:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeastChange:
-    """Of several changes that pass the tests the one, by its index, that changes least of what the base answers."""
+    """Of several changes that pass the tests, the index of the one that changes the fewest outputs of the base."""
 
     index: int
     behaviours: int  # how many different ones there are among them; the tests pass for all of these
@@ -95,7 +95,7 @@ class Workspace(Protocol):
         """The worktree. The only directory a strategy may write to."""
 
     def facts(self) -> WorkspaceFacts:
-        """What is known of the place, measured once."""
+        """Facts about the workspace, measured once."""
 
     def base_suite(self) -> BaseSuite | None:
         """What the tests say of the base; None while that is not known. Never waits."""
@@ -141,7 +141,7 @@ class Strategy(Protocol):
         record: Callable[[Step], Step],
         stop: Stop,
     ) -> StrategyResult:
-        """Work until done, hopeless or stopped.
+        """Work until done, given up or stopped.
 
         `record` keeps each step as soon as it is complete and returns it with its commit: steps of
         `candidate.history` are not recorded again. ModelError and LimitReached may pass through: what was recorded

@@ -1,4 +1,4 @@
-"""Runs a candidate: picks the strategy and makes a trajectory of whatever happened."""
+"""Runs a candidate: picks the strategy and records what it did as a trajectory."""
 
 import time
 from dataclasses import replace
@@ -35,7 +35,7 @@ def run_candidate(
     on_step: OnStep,
     stop: Stop,
 ) -> Trajectory:
-    """Run a candidate to its end; `on_step` keeps each step at once. What fails is its end."""
+    """Run a candidate to its end; `on_step` stores each step at once. A failure becomes the candidate's ending."""
     chosen = _STRATEGIES[pick_strategy(strategy, model, candidate.task.text)]
     return run_strategy(chosen, candidate, workspace, model, on_step=on_step, stop=stop)
 

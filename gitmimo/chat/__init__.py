@@ -1,1 +1,1 @@
-"""The conversation: what a line means, answers from the repository, what is kept. It prints by a `Screen`."""
+"""The conversation: reading a line, and what it means."""

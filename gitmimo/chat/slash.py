@@ -19,7 +19,7 @@ def is_question(text: str) -> bool:
 
 
 def _split(text: str) -> list[str]:
-    """Words as a shell would see them; at white space where a quote, as in `don't`, does not close."""
+    """Split as a shell would; at white space where a quote, as in `don't`, does not close."""
     try:
         return shlex.split(text, comments=True)
     except ValueError:

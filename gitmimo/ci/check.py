@@ -71,7 +71,7 @@ class CiReport:
 
     @property
     def needs_person(self) -> bool:
-        """Whether all that a machine can say is good, and a person has to decide."""
+        """Whether every gate passed and only a person's decision is missing."""
         return self.passed and bool(self.doubts)
 
     @property
@@ -85,12 +85,12 @@ class CiReport:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """Everything worth telling, the gravest first."""
+        """All findings, the most serious first."""
         return tuple(sorted(_findings(self), key=lambda finding: list(Level).index(finding.level)))
 
 
 def find_base(repository: Repository, commit: Oid, wanted: str | None) -> Oid:
-    """Return the commit that the branch started from: where it parted from `wanted`, or from the default branch."""
+    """Return the commit that the branch started from: its merge base with `wanted` or with the default branch."""
     names = [wanted] if wanted else ["origin/HEAD", "origin/main", "origin/master", "main", "master"]
     for name in names:
         try:
@@ -225,7 +225,7 @@ def _doubts(
     note: EvidenceNote | None,
     state: NoteState,
 ) -> tuple[str, ...]:
-    """Why a person has to decide: what the session's confirmed verdict says, else what was measured now."""
+    """Why a person has to decide: from the session's confirmed verdict, else from the new measurement."""
     if not evidence.passed:
         return ()
     trusts = bool(config["trustTests"])

@@ -1,4 +1,4 @@
-"""A CI report as people, forges and other tools read it. Text from outside is visible and escaped in each."""
+"""CI reports as text, JSON, Markdown and the formats of GitHub, GitLab, JUnit and SARIF. Outside text is escaped."""
 
 import hashlib
 import json

@@ -1,1 +1,1 @@
-"""The command line: click, rendering, and the only place that prints."""
+"""The command line: click commands and rendering, the only package that prints."""

@@ -1,4 +1,4 @@
-"""`git mimo apply`: a result's changes, or some of its hunks, into the files of the checkout as they are."""
+"""`git mimo apply`: apply a result's changes, or some of its hunks, to the files of the checkout."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ class FilePatch:
 @click.argument("words", nargs=-1, metavar="[SESSION] [NUMBER] [PATHS]")
 @click.option("-p", "--patch", is_flag=True, help="Ask for each hunk.")
 def apply_command(words: tuple[str, ...], patch: bool) -> int:
-    """Take a session's result, or candidate NUMBER of it, into the files of the checkout, also where it is dirty.
+    """Apply a session's result, or candidate NUMBER of it, to the files of the checkout, also if it is dirty.
 
-    Nothing is committed and the index stays as it is. A hunk that does not fit what is there leaves all files as they
-    were (exit 2). Such files count as yours from then on: no evidence speaks of them.
+    Nothing is committed and the index stays as it is. If a hunk does not apply, no file changes
+    (exit 2). The files then count as your own work: no evidence covers them.
     """
     repository = open_repository()
     result, number, paths = target_of(repository, words)
@@ -61,7 +61,7 @@ def apply_command(words: tuple[str, ...], patch: bool) -> int:
 
 
 def split_patch(text: str) -> Iterator[FilePatch]:
-    """Take a diff of git's apart."""
+    """Split a diff of git's into files and hunks."""
     for section in re.split(r"^(?=diff --git )", text, flags=re.MULTILINE):
         if section:
             head, *hunks = re.split(r"^(?=@@ )", section, flags=re.MULTILINE)

@@ -1,4 +1,4 @@
-"""`git mimo chat`: free text is a task or a question, and a slash makes it any other command."""
+"""`git mimo chat`: a prompt for tasks, questions, and any other command after a slash."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def doctor_command(as_json: bool) -> int:
     for finding in _examine(repository):
         findings.append(finding)
         if not as_json:
-            _tell(finding)
+            _print_finding(finding)
     todo = next_steps(repository)
     if as_json:
         values = [{"level": f.level, "subject": f.subject, "text": f.text, "remedy": f.remedy} for f in findings]
@@ -56,8 +56,8 @@ def doctor_command(as_json: bool) -> int:
     return int(any(finding.level == "problem" for finding in findings))
 
 
-def _tell(finding: Finding) -> None:
-    """One finding: what is wrong at once, what is to be read in lines of the terminal's width."""
+def _print_finding(finding: Finding) -> None:
+    """Print one finding, wrapped at the terminal's width."""
     import textwrap
 
     styles = {"ok": "green", "note": "yellow", "problem": "red", "none": "dim"}

@@ -1,4 +1,4 @@
-"""Groups of commands that help: whole lines, examples, what may have been meant, and help when nothing is said."""
+"""Help of command groups: full lines, examples, suggestions for unknown words."""
 
 from collections.abc import Sequence
 
@@ -67,7 +67,7 @@ def _install_manual_page() -> int:
 
 
 def _path(ctx: click.Context) -> tuple[str, ...]:
-    """The words that lead here, without `git mimo`."""
+    """The words of this group's name, without `git mimo`."""
     return tuple(ctx.command_path.split()[2:])
 
 

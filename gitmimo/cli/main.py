@@ -164,7 +164,7 @@ def run(arguments: list[str]) -> int:
             return 128
         render.fatal(f"the disk fails: {exc.strerror}{where}", hint="git mimo gc   # once there is room again")
         return 128
-    except Exception as exc:  # noqa: BLE001  the one place where a bug becomes a message
+    except Exception as exc:  # noqa: BLE001  the one handler that turns a bug into a message
         import logging
 
         logging.getLogger(__name__).debug("unexpected", exc_info=True)

@@ -1,4 +1,4 @@
-"""`git mimo models list|pull|path|stop`: the embedded local models, where they lie, and their server."""
+"""`git mimo models list|pull|path|stop`: the embedded local models, their files, and their server."""
 
 import contextlib
 import sys
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.group("models", cls=Group)
 def models_command() -> None:
-    """The embedded local models: which there are, where they lie, how to get one."""
+    """The embedded local models: list, download, and find their files."""
 
 
 @models_command.command("list")

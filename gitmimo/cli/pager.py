@@ -1,4 +1,4 @@
-"""Long texts through the pager that git itself would use."""
+"""Show long text in the pager that git would use."""
 
 import os
 import shlex

@@ -1,4 +1,4 @@
-"""`git mimo pr|revise|reject`: a result goes to reviewers, comes back with comments, or is not wanted."""
+"""`git mimo pr|revise|reject`: publish a result for review, address comments, or reject it."""
 
 import sys
 from typing import Any
@@ -78,7 +78,7 @@ def pr_command(session: str | None, remote: str, into: str | None, tool: str, on
 @sandbox_option
 @json_option
 def revise_command(session: str | None, comments: str, as_json: bool, **flags: Any) -> int:
-    """Work review comments in: new candidates start from the result branch, and a settled winner moves it on.
+    """Address review comments: new candidates start from the result branch, and a settled winner moves it on.
 
     Comments come from a file, from stdin, from the pull request by gh, or from `git mimo serve` (local).
     """

@@ -1,4 +1,4 @@
-"""What a session says while it runs: on a terminal a table that moves, elsewhere one line per event that matters."""
+"""Progress of a session: a live table on a terminal, elsewhere a line for each important event."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def watching(*, stream: TextIO, quiet: bool = False, heading: Heading | None = N
         with _live(stream, heading or Heading()) as observe:
             yield observe
     else:
-        with _hearing_waits(lambda text: render.say(f"session: {text}")):
+        with _forward_waits(lambda text: render.say(f"session: {text}")):
             yield _line_by_line()
 
 
@@ -100,7 +100,7 @@ def _live(stream: TextIO, heading: Heading) -> Iterator[Observer]:
     console = Console(file=stream, highlight=False, no_color=not render.wants_colour(stream))
     table = LiveTable(console, heading)
     with (
-        _hearing_waits(table.wait),
+        _forward_waits(table.wait),
         Live(get_renderable=table.draw, console=console, refresh_per_second=4, redirect_stdout=False,
              redirect_stderr=True, transient=True),
     ):  # fmt: skip
@@ -122,7 +122,7 @@ class LiveTable:
         self._remark = ""
 
     def observe(self, progress: Progress) -> None:
-        """Take news in; called from any thread."""
+        """Update the state; called from any thread."""
         with self._lock:
             self._remark = ""
             if progress.number:
@@ -216,7 +216,7 @@ class LiveTable:
 
 
 @contextlib.contextmanager
-def _hearing_waits(on_wait: Callable[[str], None]) -> Iterator[None]:
+def _forward_waits(on_wait: Callable[[str], None]) -> Iterator[None]:
     """Pass on what the model client logs before it waits: a rate limit, a server that is overloaded."""
 
     class Handler(logging.Handler):

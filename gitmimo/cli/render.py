@@ -1,4 +1,4 @@
-"""The only place that prints: data to stdout, talk to stderr, nothing from outside raw."""
+"""The only module that prints: data to stdout, messages to stderr, outside text escaped."""
 
 import contextlib
 import functools
@@ -26,12 +26,12 @@ def out(text: str = "") -> None:
 
 
 def out_raw(text: str) -> None:
-    """Write text that is already visible and may carry our own colours."""
+    """Write text that is already escaped and may have our own colours."""
     sys.stdout.write(text)
 
 
 def flush() -> None:
-    """Bring what was written to whoever reads stdout, now."""
+    """Flush stdout."""
     sys.stdout.flush()
 
 
@@ -43,7 +43,7 @@ def emit_json(value: Any) -> None:
 
 
 def say(text: str) -> None:
-    """Write a line of talk to stderr."""
+    """Write a message to stderr."""
     from gitmimo.text import escape_controls
 
     sys.stderr.write(escape_controls(text) + "\n")
@@ -68,7 +68,7 @@ def hint(text: str) -> None:
 
 
 def transient(text: str) -> None:
-    """Show a line of talk on a terminal until the next; an empty one clears it. The caller cuts it to one line."""
+    """Show a message on a terminal until the next; an empty one clears it. The caller cuts it to one line."""
     sys.stderr.write(f"\r\x1b[K{paint(text, 'dim', stream=sys.stderr) if text else ''}")
     sys.stderr.flush()
 
@@ -119,7 +119,7 @@ def _git_allows_colour() -> bool:
 
     try:
         said = run_git(["config", "--get-colorbool", "color.mimo", "true"], check=False).stdout
-    except MimoError:  # no git, which is said in another place
+    except MimoError:  # no git, which is reported elsewhere
         return True
     return said.strip() != b"false"
 

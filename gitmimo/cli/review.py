@@ -112,7 +112,7 @@ def review_command(session: str | None, page_path: Path | None, open_it: bool, a
 
 
 def target_of(repository: Repository, words: Sequence[str]) -> tuple[SessionResult, int | None, list[str]]:
-    """The session and the candidate that lead a command line, and the words that are left."""
+    """The session and candidate at the start of a command line, and the remaining words."""
     from gitmimo.workflow.history import find_session, read_session
 
     rest = list(words)
@@ -144,7 +144,7 @@ def _review_json(repository: Repository, result: SessionResult) -> dict[str, obj
 
 
 def _summary(result: SessionResult, width: int) -> Iterator[str]:
-    """What a reviewer reads before the diff, in the order in which it matters."""
+    """The summary before the diff, the most important first."""
     from gitmimo.report.review_view import remarks_of
 
     yield f"Session {result.session}: {result.status.value}"

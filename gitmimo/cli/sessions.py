@@ -166,7 +166,7 @@ def attach_command(session: str | None, number: int | None, as_json: bool) -> in
 
     def show(entry: Entry) -> None:
         if number is None:
-            _tell(entry)
+            _print_event(entry)
         elif entry.event == "step" and entry.data["candidate"] == number:
             _show_step(repository, found, number, Oid(entry.data["commit"]))
 
@@ -194,7 +194,7 @@ _EVENTS = {
 }
 
 
-def _tell(entry: Entry) -> None:
+def _print_event(entry: Entry) -> None:
     """One event of a session's journal that matters to a person, as a line."""
     data = entry.data
     match entry.event:

@@ -21,7 +21,7 @@ from gitmimo.workflow.trust import is_approved
 
 @click.group("skill", cls=Group)
 def skill_command() -> None:
-    """How this project did a chore before: what to touch, run and check, one folder each under .mimo/skills/."""
+    """Skills: how this project did a chore before, one directory each under .mimo/skills/."""
 
 
 @skill_command.command("list")

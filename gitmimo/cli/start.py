@@ -131,7 +131,7 @@ def start_command(
     report(result)
     if base and result.result_branch:
         render.hint(f"git mimo apply {result.session}    # into your checkout, beside your changes")
-    _tell_learned(repository, config, result)
+    _report_learned(repository, config, result)
     return exit_code(result)
 
 
@@ -171,7 +171,7 @@ def _implied_model(config: Config) -> Iterator[str]:
         yield f"the model is asked at {address}"
 
 
-def _tell_learned(repository: Repository, config: Config, result: SessionResult) -> None:
+def _report_learned(repository: Repository, config: Config, result: SessionResult) -> None:
     """Say what a dream would offer now; after the result, and an interrupt ends it."""
     from gitmimo.workflow.dream import say_learned
 
@@ -212,7 +212,7 @@ def _detach(repository: Repository, text: str, arguments: list[str], *, as_json:
 
 
 class signals:  # noqa: N801  a context that reads as a state
-    """First interrupt: stop starting work and keep what is there. Second: exit at once."""
+    """First interrupt: start no more work and keep results. Second: exit at once."""
 
     def __init__(self, stop_signal: StopSignal) -> None:
         self._stop_signal = stop_signal
@@ -314,7 +314,7 @@ def _row(candidate: CandidateResult, result: SessionResult) -> tuple[str, ...]:
 @sandbox_option
 @json_option
 def resume_command(session: str | None, as_json: bool, **flags: Any) -> int:
-    """Go on with a session that was killed, interrupted or out of budget.
+    """Resume a session that was killed, interrupted or out of budget.
 
     Candidates that had finished keep their results; one in flight goes on after its last step. The session keeps the
     settings it was started with; limits are read anew and can be given here.

@@ -1,1 +1,1 @@
-"""All git access: pygit2, the git binary and unidiff live here and nowhere else."""
+"""All git access: the only package that uses pygit2, the git binary and unidiff."""

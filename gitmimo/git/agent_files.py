@@ -1,4 +1,4 @@
-"""Reading files of a directory in which an agent may work: nothing is followed, and nothing is waited for."""
+"""Read files of a directory in which an agent may work, without following links and without blocking."""
 
 import os
 import stat
@@ -10,7 +10,7 @@ LARGEST_READ = 64 << 20  # larger files are stored by git, and not given to the 
 
 
 class Links:
-    """Says which paths lie behind a symbolic link: git lists the file there, which isn't the one it tracks."""
+    """Says which paths are behind a symbolic link: git lists the file there, which isn't the one it tracks."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -32,7 +32,7 @@ class Links:
 def read_file(place: Path) -> tuple[int, bytes | None]:
     """Return git's mode and the content; no content where it is too large to store, mode 0 for pipes and devices.
 
-    What an agent put in its place meanwhile is neither followed nor waited for.
+    A link or pipe that an agent put there meanwhile is neither followed nor waited for.
     """
     found = place.lstat()
     if stat.S_ISLNK(found.st_mode):

@@ -82,7 +82,7 @@ def base_objects(repository: Repository, base: Oid) -> Path:
 
 
 def stores_directory(repository: Repository) -> Path:
-    """Where the stores of all bases lie, by commit id; each may vanish when no session uses it."""
+    """The directory of the stores of all bases, by commit id; each may be removed when no session uses it."""
     return repository.state_dir / "base-objects"
 
 

@@ -1,4 +1,4 @@
-"""Commits as bundles: written for somebody who has some of them already, and read back, checked."""
+"""Bundles of commits: written for a receiver that has some of them already, and checked when read."""
 
 import struct
 from collections.abc import Sequence

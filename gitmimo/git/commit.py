@@ -43,7 +43,7 @@ def write_final_commit(repository: Repository, *, tree: Oid, parents: Sequence[O
 
 
 def add_trailers(message: str, trailers: Mapping[str, str]) -> str:
-    """Return the message with these trailers, each in the place of an older one of its name."""
+    """Return the message with these trailers; each replaces an older one of its name."""
     args = ["interpret-trailers", "--no-divider", "--if-exists=replace", "--where=end"]
     for name, value in trailers.items():
         if not _TRAILER_NAME.match(name):
@@ -60,7 +60,7 @@ def read_trailers(message: str) -> dict[str, str]:
 
 
 def _kept(repository: Repository, write: Callable[[], Oid]) -> Oid:
-    """Write a commit, and again where a gc took it before it could be kept."""
+    """Write a commit; write it again if a gc removed it before it was linked."""
     for _ in range(_TRIES):
         made = write()
         if repository.keeper is None or repository.keeper.add(made):

@@ -1,4 +1,4 @@
-"""Where a repository and its parts lie, asked of git: a command that reads no object needs no libgit2 for it."""
+"""Find a repository and its directories by asking git, so that commands that read no object need no libgit2."""
 
 import os
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ _ENTRY_NAMES = (
 
 @dataclass(kw_only=True, eq=False)
 class RepositoryPaths:
-    """Where a repository's parts lie.
+    """The directories of a repository.
 
     `git_dir` is the checkout's own directory, `common_dir` the one that all worktrees share, `work_tree` the checkout.
     """
@@ -32,7 +32,7 @@ class RepositoryPaths:
 
     @property
     def state_dir(self) -> Path:
-        """Where git-mimo keeps what may vanish; not made here."""
+        """The directory of git-mimo's state, which may be deleted; not created here."""
         return self.common_dir / "mimo"
 
     def require_work_tree(self) -> Path:

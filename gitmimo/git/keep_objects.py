@@ -1,4 +1,4 @@
-"""Keeping what a command writes until every `git gc` that may have missed its refs has ended; see `object_keeper`."""
+"""Keep new objects until every `git gc` that may have missed their refs has ended; see `object_keeper`."""
 
 import contextlib
 import secrets
@@ -74,7 +74,7 @@ def _new_name() -> str:
 
 
 def _wait_for_gcs(repository: Repository) -> bool:
-    """Wait until those of now have ended, whoever starts later sees our refs; False when one takes too long."""
+    """Wait for the gcs that run now, as later ones see our refs; False when one takes too long."""
     limit = time.monotonic() + _LONGEST_WAIT_S
     seen = running_gcs(repository)
     while seen and time.monotonic() < limit:

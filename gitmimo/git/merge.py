@@ -1,4 +1,4 @@
-"""Merges: in memory for deciding, into the user's branch at the end, and taken back where a kill interrupted one."""
+"""Merges: in memory to test the result, into the user's branch, and recovery after a kill."""
 
 import contextlib
 import os
@@ -152,7 +152,7 @@ def _check_ready(place: Path, branch: str) -> None:
 
 
 def _take_back(place: Path, done: GitResult) -> None:
-    """Abort what the failed merge left, and say why it failed."""
+    """Abort the failed merge, and say why it failed."""
     home = worktree_git_dir(place)
     conflicts = run_git(["diff", "--name-only", "--diff-filter=U", "-z"], cwd=place, check=False).text
     failure = GitFailed(["merge"], exit_code=done.exit_code, stderr=done.stderr or done.text)

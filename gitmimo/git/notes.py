@@ -15,7 +15,7 @@ _REASON = "mimo: note"
 
 
 def write_note(repository: Repository, target: Oid, data: str) -> None:
-    """Set the note of an object, in the place of an older one; other writers' notes survive."""
+    """Set the note of an object, replacing an older one; other writers' notes survive."""
     with keep_objects(repository):
         _write(repository, target, repository.write_blob(data.encode(errors="surrogateescape")))
 

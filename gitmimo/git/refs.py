@@ -1,4 +1,4 @@
-"""Refs, read and moved: always by compare-and-swap, never a branch that somebody else has checked out."""
+"""Read and move refs: always by compare-and-swap, never a branch that is checked out elsewhere."""
 
 import os
 import re

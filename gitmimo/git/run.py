@@ -45,7 +45,7 @@ _QUIET_SWITCHES = tuple(
 
 
 class GitFailed(RepoError):
-    """The git binary said no; keeps its words."""
+    """The git binary failed; has its message."""
 
     def __init__(self, command: Sequence[str], *, exit_code: int, stderr: str, hint: str = "") -> None:
         lines = [line.strip() for line in stderr.splitlines() if line.strip()]
@@ -59,7 +59,7 @@ class GitFailed(RepoError):
 
 @dataclass(frozen=True, slots=True)
 class GitResult:
-    """What one git command said."""
+    """The result of one git command."""
 
     stdout: bytes
     stderr: str
@@ -93,7 +93,7 @@ def run_git(
     user_hooks: bool = False,
     timeout_s: float | None = None,
 ) -> GitResult:
-    """Run git to its end, silent, without prompts, hooks, fsmonitor, signing, gc or replace objects.
+    """Run git to its end without prompts, hooks, fsmonitor, signing, gc or replace objects.
 
     `user_hooks` keeps the user's hooks, signing and configuration: for the one merge that is theirs. External diff,
     textconv and filters are the callers' concern, `repository.Repository.filter_switches` turns off the last.

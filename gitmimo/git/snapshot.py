@@ -1,4 +1,4 @@
-"""Which tree is this directory? Whatever an agent wrote there, its files as a tree object.
+"""Write a directory's files as a tree object, whatever an agent did there.
 
 Git compares the directory with a private index, in one process; only files that differ are read and stored here. Where
 content is converted on its way into git (filters, line ends, encodings), and where many files differ, git stores them
@@ -328,7 +328,7 @@ def _read_state(index: Path) -> _State | None:
 
 
 def _begin_anew(index: Path, tree: Oid) -> _State:
-    """Drop what a killed call may have left."""
+    """Remove what a killed call may have left."""
     for path in (index, index.with_name(f"{index.name}.lock")):
         path.unlink(missing_ok=True)
     return _State(version=_STATE_VERSION, tree=tree, parent=None)

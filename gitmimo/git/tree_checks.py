@@ -1,4 +1,4 @@
-"""What must not be in a tree that is to be merged: shapes that git or a person would trip over."""
+"""Checks of a tree before a merge: contents that would cause trouble for git or for people."""
 
 import os
 import re

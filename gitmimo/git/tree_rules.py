@@ -1,4 +1,4 @@
-"""What a commit says about the files of its checkout: which are ignored, and which are converted on their way in.
+"""A commit's rules for the files of its checkout: which are ignored, and which are converted when stored.
 
 Ignore rules come from the commit instead of from the files in the checkout, which an agent may have written.
 """

@@ -78,7 +78,7 @@ def write_files(repository: Repository, tree: Oid, files: Mapping[str, bytes | N
 def restore_paths(
     repository: Repository, tree: Oid, source: Oid, is_restored: Callable[[str], bool]
 ) -> tuple[Oid, tuple[str, ...]]:
-    """Make every path that `is_restored` chooses what it is in `source`: changed back, added again, or removed.
+    """Restore every path that `is_restored` selects to its state in `source`: changed, added, or removed.
 
     Returns the new tree and the paths that differed. A file in the place of a restored path's directory goes too.
     """
@@ -182,7 +182,7 @@ def _entries(repository: Repository, tree: Oid | None) -> Mapping[str, Entry]:
 def _differing(
     repository: Repository, wanted: Oid, other: Oid | None, prefix: str
 ) -> Iterator[tuple[Entry, Oid | None]]:
-    """One directory's own entries that differ, each with the tree that the other side has in its place."""
+    """One directory's own entries that differ, each with the other side's tree of that name."""
     others = _entries(repository, other)
     for name, item in repository.read_tree(wanted).items():
         same = others.get(name)

@@ -1,4 +1,4 @@
-"""Undo records: what a command moved, kept as a commit whose parents are the old tips."""
+"""Undo records: a command's ref moves, stored as a commit whose parents are the old tips."""
 
 import json
 import secrets
@@ -99,7 +99,7 @@ def list_operations(repository: Repository) -> tuple[Operation, ...]:
 def undo_operation(repository: Repository, id: str, *, undo_id: str) -> Operation:
     """Move every ref back to where it was, and record that as an operation of its own, which can be undone in turn.
 
-    Nothing moves when any ref has gone on since (RefMoved) or is checked out; files are the caller's to bring along.
+    Nothing moves when any ref has gone on since (RefMoved) or is checked out; the caller updates the files.
     """
     done = read_operation(repository, id)
     back = tuple(RefMove(ref=move.ref, old=move.new, new=move.old) for move in reversed(done.moves))

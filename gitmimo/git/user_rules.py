@@ -23,7 +23,7 @@ class UserRules:
     """What the user set up besides the committed files, as it was when first read.
 
     `ignore` has the rules of core.excludesFile and then of info/exclude, `attributes` the same for attributes.
-    `is_plain` says that files go into git as they lie: modes, links and the case of names count. `user_filters` maps
+    `is_plain` says that files are stored unconverted: modes, links and the case of names count. `user_filters` maps
     each filter to its parts at user level, `redefined` names those that the repository's own configuration defines.
     """
 

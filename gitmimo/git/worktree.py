@@ -1,4 +1,4 @@
-"""Worktrees of ours: made one at a time, locked with their owner's name, removed without a trace.
+"""Worktrees of ours: created one at a time, locked with their owner's name, removed without a trace.
 
 git keeps an administrative directory for each worktree. A kill can leave one half written, and then git refuses to list
 any worktree at all: so ours are recognised, by their lock, and cleared without asking git.
@@ -126,7 +126,7 @@ def remove_worktree(repository: Repository, path: Path) -> None:
 
 
 def sweep_worktrees(repository: Repository) -> int:
-    """Clear away what killed processes left and nobody can use any more; return how many worktrees there were."""
+    """Remove the unusable worktrees that killed processes left; return how many there were."""
     with hold_lock(_lock_path(repository), wait_s=_LONG_WAIT_S):
         return len(_sweep(repository.common_dir))
 
@@ -164,7 +164,7 @@ def worktree_path(directory: Path) -> Path | None:
 
 
 def _sweep(common_dir: Path) -> tuple[Path, ...]:
-    """Clear away each worktree of ours that nobody can use any more; return their administrative directories.
+    """Remove each unusable worktree of ours; return their administrative directories.
 
     Those are half made or half removed by a killed process, or their files are gone and so is their owner. Only under
     the lock for worktrees, which says that nobody is making one just now. A kill can also fall before git wrote whose
@@ -247,7 +247,7 @@ def _find(repository: Repository, path: Path) -> Worktree | None:
 
 
 def _find_ready(repository: Repository, path: Path, name: str) -> Worktree | None:
-    """Return our worktree where it is there already, on the branch; otherwise make sure that the place is free."""
+    """Return our worktree if it exists already, on the branch; otherwise make sure that the path is free."""
     _sweep(repository.common_dir)
     found = find_admin_directory(repository.common_dir, path)
     if found is not None and _is_ours(found):

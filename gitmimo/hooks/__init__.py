@@ -1,1 +1,1 @@
-"""Git hooks: what they check and carry, and how they are installed beside the user's own."""
+"""Git hooks: their checks, the notes they carry to new commits, and their installation beside the user's own."""

@@ -1,4 +1,4 @@
-"""One hook event from its input to its answer: what to say and with which code to end."""
+"""Answers one hook event: the text for stderr and the exit code."""
 
 import shutil
 import tempfile
@@ -33,7 +33,7 @@ def answer_hook(
     read_input: Callable[[], str],
     environ: Mapping[str, str],
 ) -> HookAnswer:
-    """Answer one event. Only an objection ends with 1; what can't be found out never stops git.
+    """Answer one event. Only an objection exits with 1; a check that cannot run never stops git.
 
     `environ` is read for the index that is being committed and for secrets to look for; `read_input` only where git
     gives the hook something to read.

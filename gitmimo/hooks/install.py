@@ -1,4 +1,4 @@
-"""Installing hooks beside those that are there, and taking them away again without a trace.
+"""Install hooks beside existing ones, and remove them without a trace.
 
 Covered: hooks named in the configuration where git has them (2.54); otherwise a file that runs the one it found first,
 with the same `$0`, arguments and input. husky's generated directory and the files of pre-commit and lefthook count as
@@ -66,7 +66,7 @@ run_mimo "$@"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HookChange:
-    """What became of one event's hook. `state` is installed, removed, kept, absent or by-hand, which has a `hint`."""
+    """The result for one event's hook. `state` is installed, removed, kept, absent or by-hand, which has a `hint`."""
 
     event: str
     state: str
@@ -75,7 +75,7 @@ class HookChange:
 
 
 def find_own_command() -> tuple[str, ...]:
-    """How a hook starts the installed git-mimo and nothing of the repository's: isolated, by absolute path."""
+    """The command by which a hook starts the installed git-mimo: isolated, by absolute path."""
     isolated = (sys.executable, "-I", "-m", "gitmimo")
     done = subprocess.run([*isolated, "--version"], capture_output=True, check=False, cwd="/", env=clean_environment())
     if done.returncode == 0:
@@ -87,7 +87,7 @@ def find_own_command() -> tuple[str, ...]:
 
 
 def _install_itself() -> str:
-    """What installs the checkout that this runs from."""
+    """The requirement that installs the checkout that this runs from."""
     return f"{sys.executable} -m pip install -e {Path(__file__).resolve().parents[2]}"
 
 
@@ -110,7 +110,7 @@ def install_hooks(
 
 
 def remove_hooks(repository: Repository) -> tuple[HookChange, ...]:
-    """Take our hooks away, from configuration and files, and put back what they had replaced, byte for byte."""
+    """Remove our hooks from configuration and files, and restore what they had replaced, byte for byte."""
     directory = hooks_directory(repository)
     return tuple(
         _remove_config(repository, event) or _remove_file(directory / event, event, directory) for event in EVENTS
@@ -217,7 +217,7 @@ def _is_ours(path: Path) -> bool:
 
 
 def _why_not(repository: Repository, directory: Path) -> str:
-    """Say why a hooks directory is not ours to write to; empty when it is."""
+    """Say why a hooks directory must not be written to; empty when it may be."""
     where = Path(os.path.realpath(directory))
     if where.is_relative_to(os.path.realpath(repository.common_dir)):
         return ""

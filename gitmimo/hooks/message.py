@@ -1,4 +1,4 @@
-"""commit-msg: a message keeps no secret and claims no verdict about a tree that nobody tested."""
+"""commit-msg: refuse secrets in messages, and drop verdicts about trees that were not tested."""
 
 import re
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ _VERDICT = re.compile(rb"^Mimo-Verdict:[^\n]*\b([0-9a-f]{12})[ \t]*(?:\n|\Z)", r
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageCheck:
-    """A message as it should be, what was changed in it, and why it must not be committed."""
+    """The corrected message, the changes made to it, and the reason to refuse it."""
 
     message: bytes
     remark: str = ""

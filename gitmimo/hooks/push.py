@@ -1,4 +1,4 @@
-"""pre-push: what may leave this machine, decided from what is already known. Never runs a test, never asks a server."""
+"""pre-push: decide from recorded evidence whether refs may be pushed. Runs no tests and contacts no server."""
 
 import re
 import time
@@ -118,7 +118,7 @@ def _name_objections(ref: PushedRef, prefix: str) -> Iterator[Objection]:
 
 
 def _new_commits(repository: Repository, ref: PushedRef, remote: str) -> list[str]:
-    """The revision arguments that name what this push would bring to the remote."""
+    """The revision arguments for the commits that this push would add to the remote."""
     known = ref.remote_oid
     if not _ZERO.match(known) and has_object(repository, known):
         return [ref.local_oid, f"^{known}"]

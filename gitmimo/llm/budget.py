@@ -1,4 +1,4 @@
-"""Limits on money, tokens and rates, and the pure decision whether one more call fits under them."""
+"""Limits on money, tokens and rates, and the decision whether one more call fits; pure."""
 
 import enum
 import math
@@ -15,7 +15,7 @@ ENOUGH_OUTPUT = 8_192  # with room for so much a call doesn't wait for more
 
 
 class Scope(enum.StrEnum):
-    """Over what a limit adds up. Days and months are those of UTC."""
+    """What a limit sums over. Days and months are those of UTC."""
 
     CANDIDATE = "candidate"
     SESSION = "session"

@@ -136,7 +136,7 @@ async def _exchange(client: httpx.AsyncClient, request: httpx.Request, items: _I
         items.put(ConnectFailed(str(exc) or type(exc).__name__))
     except httpx.TimeoutException as exc:
         items.put(ReadTimeout(f"the request could not be sent in time ({type(exc).__name__})"))
-    except Exception as exc:  # noqa: BLE001 (whatever it was, nobody must go on waiting for the rest)
+    except Exception as exc:  # noqa: BLE001 (the reader must not go on waiting for the rest)
         items.put(ConnectionLost(f"the connection broke ({str(exc) or type(exc).__name__})"))
 
 

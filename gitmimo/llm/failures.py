@@ -1,4 +1,4 @@
-"""What can go wrong in one request to a model, in the user's words, and when it is asked again."""
+"""Failures of a request to a model: their messages, and when to retry."""
 
 import enum
 import json
@@ -43,7 +43,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class Retry(enum.Enum):
-    """What one failed attempt says about the next."""
+    """Whether and when to retry after a failure."""
 
     NEVER = "never"
     LATER = "later"  # the server is loaded or faulty: wait, longer each time
@@ -65,7 +65,7 @@ class AttemptFailed(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
-    """How patient repeated requests are. A server that asks for more than `longest_wait_s` ends them."""
+    """How often and how long to retry. A server that asks for more than `longest_wait_s` ends the retries."""
 
     attempts: int = 6
     attempts_truncated: int = 3  # of replies that broke off: each may have been charged
@@ -175,7 +175,7 @@ def unknown_model(model: str, where: str, detail: str = "") -> UnknownModel:
 
 
 def no_route(where: str, reason: str) -> AttemptFailed:
-    """Nothing answered at the address; nothing was sent."""
+    """No connection; nothing was sent."""
     return AttemptFailed(
         NoRoute(
             f"no connection to {where} ({reason})",

@@ -1,6 +1,6 @@
-"""The ledger of all model calls: what each may cost is written down before it is made, what it did cost after.
+"""The ledger of all model calls: reserves the most that a call may cost, and records what it did cost.
 
-A row counts from the moment it is reserved, at its worst case; whoever dies between leaves it counted. Reserving reads
+A row counts from the moment it is reserved, at its worst case; if the process dies, it stays counted. Reserving reads
 and writes in one exclusive transaction, so neither threads nor processes can overshoot together. Durable against the
 death of a process; a power cut may lose the last rows.
 """
@@ -40,7 +40,7 @@ _KEYS: Mapping[Scope, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """In whose name a call is made. Candidate 0 is the session itself: planning, critic, dream."""
+    """Who is charged for a call. Candidate 0 is the session itself: planning, critic, dream."""
 
     session: str
     candidate: int
@@ -89,7 +89,7 @@ class Ledger:
         self._warned: set[tuple[str, str, int]] = set()
 
     def reserve(self, account: Account, estimate: Estimate, limits: BudgetLimits) -> Reservation | RetryLater:
-        """Write a call down at its worst case, with less output where the limits leave less.
+        """Record a call at its worst case, with less output where the limits leave less.
 
         RetryLater when a rate, or calls that still run, are in the way; LimitReached when a limit is.
         """
@@ -140,7 +140,7 @@ class Ledger:
             )
 
     def release(self, reservation: Reservation) -> None:
-        """Strike a reservation out: the provider has counted nothing."""
+        """Delete a reservation: the provider has counted nothing."""
         with self._file.transaction() as db:
             db.execute(
                 "UPDATE calls SET state = 'free', process = '', nano = 0, tokens = 0, prompt = 0, completion = 0"
@@ -284,7 +284,7 @@ class Ledger:
         )
 
     def _settle_dead(self, db: sqlite3.Connection) -> bool:
-        """Give up reservations of processes that are gone: they stay counted, and nobody waits for them."""
+        """Mark reservations of dead processes as lost: they stay counted, and nobody waits for them."""
         rows = db.execute("SELECT DISTINCT process FROM calls WHERE state = 'reserved'").fetchall()
         dead = [row["process"] for row in rows if not is_alive(row["process"])]
         db.executemany(

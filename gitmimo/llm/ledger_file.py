@@ -42,7 +42,7 @@ class LedgerFile:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """All or nothing, and nobody else in between."""
+        """An exclusive transaction."""
         with self._lock, _translated(self.path):
             db = self._open()
             db.execute("BEGIN IMMEDIATE")
@@ -103,7 +103,7 @@ def _version(db: sqlite3.Connection) -> int:
 
 
 def _bring_up(db: sqlite3.Connection) -> None:
-    """Make what is missing, all or nothing; another process may have done it since."""
+    """Create what is missing in one transaction; another process may have done it since."""
     db.execute("BEGIN IMMEDIATE")
     try:
         for statement in ";".join(_VERSIONS[_version(db) :]).split(";"):

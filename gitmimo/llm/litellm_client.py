@@ -1,4 +1,4 @@
-"""Models through litellm: everything that does not speak the format of OpenAI's chat completions."""
+"""Models through litellm: all that do not use OpenAI's chat completion format."""
 
 import importlib
 import os
@@ -138,7 +138,7 @@ def mark_for_cache(messages: list[dict[str, Any]]) -> None:
 
 
 def failure_of(error: BaseException, *, model: str, begun: bool) -> AttemptFailed:
-    """What litellm raised in the user's words: by its class where that says more than the HTTP status."""
+    """Translate an exception of litellm: by its class where that says more than the HTTP status."""
     failed = _translate(error, model)
     failed.charged = failed.charged or begun
     return failed
@@ -217,7 +217,7 @@ class _StreamFailed(Exception):
 
 
 class _Reading:
-    """Pulls a stream in a daemon thread; whoever waits for its items can stop waiting at any time.
+    """Pulls a stream in a daemon thread; its reader can stop waiting at any time.
 
     A stream that was left is closed at its next event or at the HTTP client's own time limit.
     """

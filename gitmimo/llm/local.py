@@ -41,7 +41,7 @@ _LOG_TAIL = 600
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalSettings:
-    """Where models and the server's state lie, and how the server runs.
+    """Where models and the server's state are, and how the server runs.
 
     `linger_s` keeps it that long after its last user, unless memory runs short.
     """
@@ -125,7 +125,7 @@ class ServerLease:
             if self._lease.is_held and self._running and is_alive(self._running["process"]):
                 return self._running["address"], self._running["key"]
             self._state.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with _hold(self._start_path, cancel, wait_s=_START_S):
+            with _locked(self._start_path, cancel, wait_s=_START_S):
                 # the server takes this lock for an instant each second, to see whether it has users
                 if not self._lease.is_held and not self._lease.acquire(shared=True, wait_s=_LEASE_S):
                     raise NoRoute("the local model's server is ending", hint="try again in a moment")
@@ -153,7 +153,7 @@ class ServerLease:
         try:
             while self._queue[0] is not ticket:
                 cancel.sleep(0.01)
-            with _hold(self._turn_path, cancel, wait_s=_TOTAL_S):
+            with _locked(self._turn_path, cancel, wait_s=_TOTAL_S):
                 yield
         finally:
             self._queue.remove(ticket)
@@ -232,7 +232,7 @@ def shared_server(gguf: Path, settings: LocalSettings) -> ServerLease:
 
 
 def release_servers() -> None:
-    """Give back every local server that this process uses."""
+    """Release every local server that this process uses."""
     with _leases_lock:
         leases = list(_leases.values())
     for lease in leases:
@@ -261,7 +261,7 @@ def _drop_old_prefixes(own: Path) -> None:
 
 
 def _read_state(path: Path) -> dict[str, Any]:
-    """What a running server left, empty when there is none that lives."""
+    """The state that a running server wrote; empty when none runs."""
     try:
         state = json.loads(path.read_text())
     except (OSError, ValueError):
@@ -270,7 +270,7 @@ def _read_state(path: Path) -> dict[str, Any]:
 
 
 def _end(state: Path) -> None:
-    """Terminate a server, ours or another's child, and see it gone."""
+    """Terminate a server, our child or another's, and wait for its end."""
     name = str(_read_state(state).get("process", ""))
     state.unlink(missing_ok=True)
     for sent in (signal.SIGTERM, signal.SIGKILL):
@@ -301,7 +301,7 @@ def _first_line(child: "subprocess.Popen[str]", options: str, cancel: CancelToke
 
 
 @contextlib.contextmanager
-def _hold(path: Path, cancel: CancelToken, *, wait_s: float) -> Iterator[None]:
+def _locked(path: Path, cancel: CancelToken, *, wait_s: float) -> Iterator[None]:
     """Take a lock for the block; NoRoute when it isn't free in time, Cancelled when the caller gave up."""
     lock = FileLock(path)
     if not lock.acquire(wait_s=wait_s, cancelled=cancel.is_set):

@@ -91,7 +91,7 @@ def server_params(library: Any, options: dict[str, Any]) -> Any:
 
 def _end(address: str, options: dict[str, Any]) -> NoReturn:
     _use_prefix(address, options, "save")
-    os._exit(0)  # taking the server down in order can wait for a request that nobody wants
+    os._exit(0)  # an orderly shutdown can wait for an abandoned request
 
 
 def _use_prefix(address: str, options: dict[str, Any], action: str) -> None:

@@ -1,4 +1,4 @@
-"""Models and whole runs of other agents under a budget: written into the ledger before, settled after."""
+"""Models and runs of other agents under a budget: reserved in the ledger before, settled after."""
 
 import dataclasses
 import time
@@ -128,7 +128,7 @@ class MeteredBackend:
 
 
 def require_price(name: str, price: Price | None, limits: BudgetLimits) -> None:
-    """UnknownPrice when neither a price nor a token limit protects the user from the model's cost."""
+    """UnknownPrice when neither a price nor a token limit bounds the model's cost."""
     if price is None and not limits.limits_tokens:
         raise UnknownPrice(
             f"the price of `{name}` is not known",
@@ -203,7 +203,7 @@ class AgentRunBudget:
         return known if known is not None else reserved or None
 
     def settle_unknown(self, *, seconds: float = 0.0) -> None:
-        """Count the run at its cap when it did not come to `end`."""
+        """Charge the run its cap when `end` was not called."""
         if self._reservation is not None:
             self._ledger.settle_unknown(self._reservation, Usage(), seconds=seconds)
             self._reservation = None

@@ -10,7 +10,7 @@ from gitmimo.llm.failures import RetryPolicy, call_with_retries
 from gitmimo.llm.prices import Price
 from gitmimo.records import Message, Reply, Tool, Usage
 
-DEFAULT_WINDOW = 32_768  # tokens, where nobody says
+DEFAULT_WINDOW = 32_768  # tokens, if unknown
 DEFAULT_OUTPUT = 8_192
 _SMALLEST_OUTPUT = 16
 
@@ -61,7 +61,7 @@ class Model(Protocol):
 
     @property
     def info(self) -> ModelInfo:
-        """What is known of it; may ask the model's server once, for at most two seconds."""
+        """Facts about the model; may ask its server once, for at most two seconds."""
 
     def complete(self, request: ChatRequest) -> Reply:
         """Answer a conversation. Raises a ModelError after retries, LimitReached when a budget is in the way."""
@@ -140,5 +140,5 @@ class RemoteModel:
 
 
 def cancelled_reply(name: str) -> Reply:
-    """What a request returns that was cancelled before anything was sent."""
+    """The reply to a request that was cancelled before anything was sent."""
     return Reply(text="", usage=Usage(), finish_reason="cancelled", model=name)

@@ -1,4 +1,4 @@
-"""A reply put together from the streamed events of a chat completion, whichever provider's habits they follow."""
+"""Assembles a reply from the streamed events of a chat completion, in every provider's variant."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Which way a model's name leads: the direct client, litellm, or the embedded local server."""
+"""Routing by model name: to the direct client, litellm, or the embedded local server."""
 
 import enum
 import functools
@@ -29,7 +29,7 @@ _NO_KEY_PROVIDERS = ("bedrock", "vertex_ai", "sagemaker", "azure")  # they sign 
 
 
 class Route(enum.StrEnum):
-    """How models that are not local are called; `auto` goes directly where the provider speaks our format."""
+    """How models that are not local are called; `auto` is direct where the provider's API is compatible."""
 
     AUTO = "auto"
     DIRECT = "direct"
@@ -196,9 +196,9 @@ def _custom_url(known: Provider | None, settings: Settings) -> str:
 
 
 def _base_url(known: Provider | None, settings: Settings) -> str:
-    """Where the direct client goes; empty when the provider doesn't speak its language.
+    """The direct client's address; empty when the provider has no compatible API.
 
-    A variable like ANTHROPIC_API_BASE names a server of the provider's own language: only `--base-url` makes it ours.
+    A variable like ANTHROPIC_API_BASE names a server with the provider's own API: only `--base-url` selects the client.
     """
     if settings.base_url:
         return settings.base_url

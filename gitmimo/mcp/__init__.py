@@ -1,1 +1,1 @@
-"""git-mimo for other tools, over the Model Context Protocol: things to read, and `start` to ask for."""
+"""The MCP server: read-only tools, and `start` if allowed."""

@@ -1,4 +1,4 @@
-"""What other tools may read: notes, skills, sessions and results, as bounded texts marked as data."""
+"""The read-only tools: notes, skills, sessions and results, as bounded text marked as data."""
 
 import json
 import os
@@ -33,7 +33,7 @@ def search_memory(repository: Repository, config: Config, query: str, *, limit: 
     for hit in recall(repository, view, query, max(1, min(limit, _MOST_ROWS))):
         about = " ".join(filter(None, (hit.kind, hit.id, hit.path, hit.status)))
         rows.append(f"{about}\n{hit.title}\n{hit.text[:2_000]}".strip())
-    return _told("\n\n".join(rows) or "nothing fits")
+    return _as_answer("\n\n".join(rows) or "nothing fits")
 
 
 def list_skills(repository: Repository, config: Config) -> str:
@@ -56,7 +56,7 @@ def show_skill(repository: Repository, config: Config, name: str) -> str:
     """One skill's text and files."""
     skill = read_library(repository, memory_view(repository, config, repository.resolve("HEAD"))).get(name)
     files = "\n".join(f".mimo/skills/{name}/{path}" for path in sorted(skill.files))
-    return _told(f"{skill.name}: {skill.description}\n{files}\n\n{skill.body.strip()}")
+    return _as_answer(f"{skill.name}: {skill.description}\n{files}\n\n{skill.body.strip()}")
 
 
 def list_sessions(repository: Repository, *, limit: int) -> str:
@@ -93,7 +93,7 @@ def review_session(repository: Repository, session: str) -> str:
         if candidate is not winner:
             failed = ", ".join(gate.name for gate in candidate.evidence.failed_gates) if candidate.evidence else ""
             lines.append(f"candidate {candidate.number}: {candidate.status} {failed}".rstrip())
-    return _told("\n".join(lines) + "\n\n" + _diff(repository, result))
+    return _as_answer("\n".join(lines) + "\n\n" + _diff(repository, result))
 
 
 def running_sessions(repository: Repository) -> tuple[str, ...]:
@@ -130,11 +130,11 @@ def _gates(evidence: dict[str, object]) -> dict[str, object]:
 
 
 def _json(value: object) -> str:
-    return _told(json.dumps(value, ensure_ascii=False, indent=1))
+    return _as_answer(json.dumps(value, ensure_ascii=False, indent=1))
 
 
-def _told(text: str) -> str:
-    """Secrets out, hidden characters visible, bounded, marked."""
+def _as_answer(text: str) -> str:
+    """An answer without secrets, escaped, cut to a limit and marked as data."""
     if not text.strip():
         raise UsageError("there is nothing to show")
     clean, _ = redact(escape_controls(text), known_secrets(os.environ))

@@ -44,32 +44,32 @@ def make_server(repository: Repository, load_config: Callable[[], Config], *, al
     @server.tool(annotations=_READS, structured_output=False)
     async def memory_search(query: str, limit: int = 5) -> str:
         """Search this repository's notes, skills and the changes in its log."""
-        return await _told(partial(reading.search_memory, repository, load_config(), query, limit=limit))
+        return await _in_thread(partial(reading.search_memory, repository, load_config(), query, limit=limit))
 
     @server.tool(annotations=_READS, structured_output=False)
     async def skill_list() -> str:
         """List the skills of this repository: how chores were done before, with their parameters."""
-        return await _told(partial(reading.list_skills, repository, load_config()))
+        return await _in_thread(partial(reading.list_skills, repository, load_config()))
 
     @server.tool(annotations=_READS, structured_output=False)
     async def skill_show(name: str) -> str:
         """Show one skill: its text and where its files lie."""
-        return await _told(partial(reading.show_skill, repository, load_config(), name))
+        return await _in_thread(partial(reading.show_skill, repository, load_config(), name))
 
     @server.tool(annotations=_READS, structured_output=False)
     async def session_list(limit: int = 10) -> str:
         """List git-mimo's sessions in this clone, newest first."""
-        return await _told(partial(reading.list_sessions, repository, limit=limit))
+        return await _in_thread(partial(reading.list_sessions, repository, limit=limit))
 
     @server.tool(annotations=_READS, structured_output=False)
     async def session_status(session: str = "") -> str:
         """Show the state of a session: candidates, gates, verdict, cost. The newest when none is named."""
-        return await _told(partial(reading.session_status, repository, session))
+        return await _in_thread(partial(reading.session_status, repository, session))
 
     @server.tool(annotations=_READS, structured_output=False)
     async def session_review(session: str = "") -> str:
         """Read a session as a reviewer would: task, verdict, what to look at, and the result's diff."""
-        return await _told(partial(reading.review_session, repository, session))
+        return await _in_thread(partial(reading.review_session, repository, session))
 
     if allow_start:
         _offer_start(server, repository, load_config)
@@ -84,7 +84,7 @@ def _offer_start(server: MCPServer[Any], repository: Repository, load_config: Ca
 
     async def ask(ctx: Context[Any, Any], task: str, candidates: int | None = None) -> Elicit[Approval] | Approval:
         """Ask the person where the client can; elsewhere they have agreed by allowing `start` at all."""
-        wanted = await _told(partial(check, task, candidates))
+        wanted = await _in_thread(partial(check, task, candidates))
         capabilities = ctx.client_capabilities
         if capabilities is None or capabilities.elicitation is None:
             return Approval(start=True)
@@ -101,13 +101,13 @@ def _offer_start(server: MCPServer[Any], repository: Repository, load_config: Ca
         if not isinstance(answer, AcceptedElicitation) or not answer.data.start:
             raise ToolError("the person did not agree; nothing was started")
         async with one_at_a_time:
-            wanted = await _told(partial(check, task, candidates))
-            session = await _told(partial(starting.start_wanted, repository, wanted))
+            wanted = await _in_thread(partial(check, task, candidates))
+            session = await _in_thread(partial(starting.start_wanted, repository, wanted))
         return f"session {session} runs; ask with session_status"
 
 
-async def _told(call: Callable[[], Value]) -> Value:
-    """Run it in a thread; what git-mimo says of a failure reaches the client with its remedy."""
+async def _in_thread(call: Callable[[], Value]) -> Value:
+    """Run the call in a thread; a MimoError becomes a ToolError with its hint."""
     try:
         return await anyio.to_thread.run_sync(call)
     except MimoError as exc:

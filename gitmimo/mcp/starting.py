@@ -1,4 +1,4 @@
-"""A session that another tool asks for: allowed by the person, under a limit, one at a time, in its own process."""
+"""Start a session for another tool: with the user's consent, under a limit, one at a time, in its own process."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ _MOST_CANDIDATES = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """A checked wish. `question` is what the person is asked."""
+    """A checked request. `question` asks for the user's consent."""
 
     task: str
     candidates: int
@@ -26,7 +26,7 @@ class Wanted:
 
 
 def check_start(repository: Repository, config: Config, task: str, candidates: int | None) -> Wanted:
-    """Say what would be started, or raise why it isn't: nothing has been made or spent then."""
+    """Return what would be started, or raise why it can't be; nothing is created or spent."""
     if not task.strip() or len(task.encode()) > MAX_TASK_BYTES:
         raise UsageError(f"a task has 1 to {MAX_TASK_BYTES // 1024} KiB of text")
     if running := running_sessions(repository):

@@ -1,1 +1,1 @@
-"""What lives in `.mimo/`: facts, skills, dreams, and how they are recalled."""
+"""The memory in `.mimo/`: notes and skills, and search over them."""

@@ -1,7 +1,7 @@
 """A parameterised change as a plain shell script: lines set, lines inserted, a name replaced everywhere.
 
-Made from two or more changes of one kind whose tasks differ in values only. A script is a proposal: it counts once it
-was run and gave each of these changes again.
+Made from two or more changes of one kind whose tasks differ in values only. A script is a proposal until it was run and
+reproduced each of these changes.
 """
 
 import difflib
@@ -129,7 +129,7 @@ def _rule(path: str, hunks: Sequence[_Hunk], examples: Sequence[Mapping[str, str
 
 
 def _without_digits(start: str, end: str) -> tuple[str, str]:
-    """Let go of what two values happen to share: `1.` of 1.4.0 and 1.5.0."""
+    """Strip the part that two values happen to share: `1.` of 1.4.0 and 1.5.0."""
     return re.sub(r"[\w.-]*\Z", "", start) if re.search(r"\d[\w.-]*\Z", start) else start, re.sub(r"\A[\w.-]*", "", end)
 
 

@@ -1,4 +1,4 @@
-"""The draft of a skill, from a group of changes and without a model: which commit to follow, what to touch and run."""
+"""Drafts of skills, made from a group of changes without a model: which commit to follow, what to touch and run."""
 
 import hashlib
 import re
@@ -65,7 +65,7 @@ def draft_operation(operation: Operation, session: str, *, name: str = "") -> Sk
 
 
 def skill_name(group: Group) -> str:
-    """Two to four words that the changes' subjects share, else the most telling of what they touch.
+    """Two to four words that the changes' subjects share, else the most significant of what they touch.
 
     A draft adds four digits of its text: two branches that learn of the same kind don't write the same file.
     """
@@ -119,9 +119,9 @@ def _is_about(note: Note, features: Sequence[str]) -> bool:
 
 
 def _plain_words(text: str) -> list[str]:
-    telling = set(words_of(text))
+    significant = set(words_of(text))
     words = [word for word in re.findall(r"[a-z]+", text.lower()) if len(word) > 2]
-    return [word for word in words if set(words_of(word)) & telling]
+    return [word for word in words if set(words_of(word)) & significant]
 
 
 def _operation_name(task: str) -> str:

@@ -1,4 +1,4 @@
-"""Changes of one kind, found by what they touch: paths, new files by directory and kind, commands; not by words."""
+"""Groups of similar changes, found by what they touch: paths, new files by directory and kind, commands."""
 
 import math
 from collections import Counter
@@ -57,7 +57,7 @@ def find_groups(changes: Sequence[Change], commands: Mapping[str, Sequence[str]]
 
 
 def likeness(one: frozenset[str], other: frozenset[str], weights: Mapping[str, float]) -> float:
-    """How much of what two changes touch is the same, by weight, 0 to 1.
+    """Similarity of two changes by what they touch, weighted, 0 to 1.
 
     Commands count where both have them: people's changes come without.
     """
@@ -68,7 +68,7 @@ def likeness(one: frozenset[str], other: frozenset[str], weights: Mapping[str, f
 
 
 def _weights(prints: Sequence[frozenset[str]]) -> dict[str, float]:
-    """Rarity: what nearly every change touches says nothing."""
+    """Weights by rarity: a path that nearly every change touches says nothing."""
     counts = Counter(feature for item in prints for feature in item)
     return {feature: math.log((len(prints) + 1) / count) for feature, count in counts.items()}
 

@@ -1,7 +1,7 @@
 """Markdown files with a YAML header: read by PyYAML, every scalar as the text it is, and written in one plain form.
 
-Refused: tags, anchors, aliases, a key that comes twice, hidden characters, more than 32 KiB of header. So a header
-means the same to every reader.
+Refused: tags, anchors, aliases, a key that comes twice, hidden characters, more than 32 KiB of header. So every reader
+parses a header alike.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Skills where other agents look for them: relative links in `.agents/skills` and `.claude/skills`, or copies."""
+"""Skills for other agents: relative links in `.agents/skills` and `.claude/skills`, or copies."""
 
 import os
 import shutil
@@ -68,7 +68,7 @@ def _state(work_tree: Path, target: Path, skill: Path) -> str:
     content = _content(target)
     if content == _content(skill):
         return "copied"
-    # an outdated copy that nobody touched is ours to renew
+    # an outdated copy that the user has not changed may be replaced
     return "outdated" if skill_digest(content) == (target / _MARK).read_text().strip() else "drifted"
 
 
@@ -94,7 +94,7 @@ def _content(directory: Path) -> dict[str, bytes]:
 
 
 def _checked(work_tree: Path, place: str) -> Path:
-    """Refuse to write through a link that leads out of the checkout."""
+    """Refuse to write through a link out of the checkout."""
     directory = work_tree / place
     if not directory.resolve().is_relative_to(work_tree.resolve()):
         raise SkillRefused(f"a link leads out of the checkout: `{place}`")

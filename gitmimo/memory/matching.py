@@ -1,4 +1,4 @@
-"""Which skill a task is most likely about, by words: the skill's own, those of its past changes, and their diffs'."""
+"""Matching tasks to skills by words: the skill's own, those of its past changes, and those of their diffs."""
 
 import math
 from collections import Counter
@@ -12,7 +12,7 @@ from gitmimo.memory.skill_file import Skill
 from gitmimo.memory.words import words_of
 
 LEAST_SCORE = 0.3
-_UNSEEN = 0.25  # of the highest weight: a word that history doesn't know is likely the new thing's name
+_UNSEEN = 0.25  # of the highest weight: a word that is not in the history is likely the name of something new
 _MOST_DIFF = 40_000
 
 
@@ -40,7 +40,7 @@ def rank_skills(repository: Repository, commit: str, task: str, skills: Sequence
 
 
 def _weights(task: str, changes: Sequence[Change], known: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """How telling each word of the task is: rare in what was ever said here, but not unheard of."""
+    """The weight of each word of the task: higher for words that are rare, but not absent, in the history."""
     documents = [set(words_of(change.message)) for change in changes] + [set(words) for words in known]
     counts = Counter(word for document in documents for word in document)
     most = math.log(len(documents) + 1)
@@ -51,7 +51,7 @@ def _weights(task: str, changes: Sequence[Change], known: Sequence[Mapping[str, 
 
 
 def _vocabulary(repository: Repository, skill: Skill, changes: Sequence[Change]) -> dict[str, float]:
-    """The words that speak for a skill, each with how loudly: 1 for what was said, less for paths and diffs."""
+    """The words of a skill with their weights: 1 for words of messages, less for paths and diffs."""
     messages = (
         [change.message for change in changes if change.commit.startswith(skill.commits)] if skill.commits else []
     )

@@ -1,4 +1,4 @@
-"""A better name and description for a skill, from a model that sees what was asked and touched, no tool's output."""
+"""Names and descriptions of skills by a model, which sees tasks and paths but no command output."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What later sessions should know: one line a note in `.mimo/MEMORY.md`, grouped, each with the commit it rests on."""
+"""Notes for later sessions: one line each in `.mimo/MEMORY.md`, grouped, each with the commit it was checked at."""
 
 import enum
 import hashlib
@@ -22,7 +22,7 @@ _COMMIT_LENGTH = 10
 
 
 class NoteKind(enum.StrEnum):
-    """What sort of thing is known, in the order of the groups."""
+    """The kind of a note, in the order of the groups."""
 
     RULE = "rule"
     ARCHITECTURE = "architecture"
@@ -41,7 +41,7 @@ _KINDS = {heading.lower(): kind for kind, heading in _HEADINGS.items()}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """One line. `commit` is an abbreviated id, `sources` are the files it rests on; stale when one changed since."""
+    """One line. `commit` is an abbreviated id, `sources` are the files it is about; stale when one changed since."""
 
     kind: NoteKind
     text: str
@@ -109,7 +109,7 @@ def format_notes(notes: Sequence[Note]) -> str:
 def read_notes(repository: Repository, commit: str) -> tuple[Note, ...]:
     """Return the notes of a commit or tree, those marked stale whose sources are others than at the note's commit.
 
-    A note whose commit this clone lacks counts as current: nothing is known against it.
+    A note whose commit this clone lacks counts as current.
     """
     data = repository.read_blob(commit, MEMORY_PATH)
     if data is None:
@@ -130,7 +130,7 @@ def find_note(notes: Sequence[Note], prefix: str) -> Note:
 
 
 def add_notes(repository: Repository, commit: str, notes: Iterable[Note]) -> dict[str, bytes | None]:
-    """Return the change of `.mimo/` that adds these notes, or pins known ones anew; nothing when all are there."""
+    """Return the change of `.mimo/` that adds these notes or updates known ones; nothing when all are there."""
     known = {note.id: note for note in read_notes(repository, commit)}
     merged = known | {note.id: note for note in notes if note.id not in known or _pins_more(note, known[note.id])}
     return put_notes(repository, commit, tuple(merged.values()))
@@ -154,7 +154,7 @@ def has_doubled_headings(repository: Repository, commit: str) -> bool:
 
 
 def _pins_more(note: Note, known: Note) -> bool:
-    """Whether a note says anew what its known form rests on."""
+    """Whether a note has another commit or sources than its known form."""
     return bool(note.sources) and (known.is_stale or set(note.sources) > set(known.sources))
 
 

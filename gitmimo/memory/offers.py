@@ -1,4 +1,4 @@
-"""What sessions taught and nobody has admitted yet: kept in the state directory, offered by the next dream."""
+"""Notes that sessions learned and nobody accepted yet: in the state directory, offered by the next dream."""
 
 import json
 import re
@@ -38,7 +38,7 @@ _PATH = re.compile(r"[\w./-]*\w\.\w+|[\w.-]+(?:/[\w.-]+)+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Learned:
-    """What one session taught: notes to offer, and the commands of its winner that did something."""
+    """What one session learned: notes to offer, and the winner's commands that had an effect."""
 
     session: str
     notes: tuple[Note, ...] = ()
@@ -49,14 +49,14 @@ class Learned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """A note that isn't in the memory, with the sessions that came to it."""
+    """A note that isn't in the memory, with the sessions that learned it."""
 
     note: Note
     sessions: tuple[str, ...]
 
     @property
     def is_confirmed(self) -> bool:
-        """Whether two sessions came to it independently."""
+        """Whether two sessions learned it independently."""
         return len(self.sessions) > 1
 
 
@@ -69,13 +69,13 @@ def learn(
     changed: Iterable[str] = (),
     said: Iterable[tuple[NoteKind, str]] = (),
 ) -> Learned:
-    """Read what a session taught from its winner's steps, and from what people said of it; asks no model.
+    """Collect what a session learned from its winner's steps and people's comments; calls no model.
 
-    A note rests on the files that it names and the session did not change: those that a task of its kind always
+    A note's sources are the files that it names and the session did not change: those that a task of its kind always
     changes would make it stale at once. Outputs of commands never become a note.
     """
     touched = {*changed, *(path for step in steps for path in step.changed_paths)}
-    texts = [*said, *((_kind_of(text), text) for text in noted_texts(steps) if is_telling(text))]
+    texts = [*said, *((_kind_of(text), text) for text in noted_texts(steps) if is_specific(text))]
     for failed, right in working_forms(steps, is_project_file=lambda path: _is_file(repository, base, path)):
         texts.append((NoteKind.COMMAND, f"run `{right}`; `{failed}` fails"))
     notes: list[Note] = []
@@ -87,14 +87,14 @@ def learn(
 
 
 def keep_learned(repository: Repository, learned: Learned) -> None:
-    """Keep what a session taught, so that it outlives the session's steps."""
+    """Store what a session learned, so that it outlives the session's steps."""
     path = _directory(repository) / f"{learned.session}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     write_file(path, dump_json(learned))
 
 
 def read_learned(repository: Repository) -> tuple[Learned, ...]:
-    """What every session taught, oldest first; a damaged file counts as none."""
+    """What every session learned, oldest first; a damaged file counts as none."""
     found = []
     for path in sorted(_directory(repository).glob("*.json")):
         try:
@@ -105,7 +105,7 @@ def read_learned(repository: Repository) -> tuple[Learned, ...]:
 
 
 def open_offers(repository: Repository, commit: str, learned: Sequence[Learned]) -> tuple[Offer, ...]:
-    """The notes that the commit's memory lacks and nobody declined, those that were seen most often first."""
+    """The notes that the commit's memory lacks and that were not declined, the most frequent first."""
     known = [note.text for note in read_notes(repository, commit)]
     declined = read_declined(repository)
     groups: list[tuple[Note, dict[str, None]]] = []
@@ -123,7 +123,7 @@ def open_offers(repository: Repository, commit: str, learned: Sequence[Learned])
 
 
 def read_declined(repository: Repository) -> frozenset[str]:
-    """The ids of what a person said no to: notes by id, drafts by name."""
+    """The declined offers: notes by id, drafts by name."""
     try:
         return frozenset(map(str, json.loads((repository.state_dir / _DECLINED).read_text())))
     except (OSError, ValueError):
@@ -131,19 +131,19 @@ def read_declined(repository: Repository) -> frozenset[str]:
 
 
 def decline(repository: Repository, ids: Iterable[str]) -> None:
-    """Remember that a person said no, so that nobody is asked again."""
+    """Remember that the user declined, so that it is not offered again."""
     repository.state_dir.mkdir(parents=True, exist_ok=True)
     (repository.state_dir / _DECLINED).write_text(json.dumps(sorted(read_declined(repository) | set(ids))))
 
 
 def is_same(one: str, other: str) -> bool:
-    """Whether two notes say the same, by their words; other numbers are another fact."""
+    """Whether two notes say the same, by their words; different numbers make a different fact."""
     first, second = set(words_of(one)), set(words_of(other))
     numbers = [set(re.findall(r"\d+", text)) for text in (one, other)]
     return bool(first) and numbers[0] == numbers[1] and len(first & second) >= SAME * len(first | second)
 
 
-def is_telling(text: str) -> bool:
+def is_specific(text: str) -> bool:
     """Whether a text names something: a path, a number, a command, an identifier."""
     return len(text.split()) >= 4 and bool(_TELLING.search(text))
 

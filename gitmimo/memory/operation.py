@@ -16,7 +16,7 @@ _RESERVED = ("PATH", "HOME", "IFS", "PWD", "SHELL")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """What was done once: its task and accept commands with names in place of values, the script, the values."""
+    """A completed operation: its task and accept commands with names in place of values, the script, the values."""
 
     task: str
     script: str
@@ -28,7 +28,7 @@ class Operation:
 def distil_operation(
     steps: Sequence[Step], *, task: str, accept: Sequence[str], grants: Sequence[str] = ()
 ) -> Operation | None:
-    """Return the operation that a candidate's steps come to; None when no command of theirs did anything.
+    """Return the operation that a candidate's steps performed; None when no command had an effect.
 
     Kept are commands that exited with 0 and do more than look, each in its own shell as it was run, in the order of
     their last run. A value becomes a variable where the task says it.
@@ -55,7 +55,7 @@ def distil_operation(
 
 
 def find_values(task: str, commands: Sequence[str]) -> dict[str, str]:
-    """Return what both the task and the commands say, by name: of a variable, a flag, or the word before it."""
+    """Return the values in both the task and the commands, named by a variable, a flag, or the word before."""
     text = "\n".join(commands)
     named = [
         *((name, value) for name, value in _ASSIGNED.findall(text)),

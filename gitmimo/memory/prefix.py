@@ -39,14 +39,14 @@ def prefix_text(repository: Repository, commit: str, *, max_chars: int = 24_000)
 def match_text(repository: Repository, commit: str, task: str, *, max_chars: int = 6_000) -> str:
     """Return the skill that fits the task best, whole; empty when none fits.
 
-    What it depends on and is not as it was (a path, a tool's version) is said with it.
+    Dependencies that have changed (a path, a tool's version) are listed with it.
     """
     matches = rank_skills(repository, commit, task, read_library(repository, commit).skills)
     return skill_text(repository, commit, matches[0].skill, max_chars=max_chars) if matches else ""
 
 
 def skill_text(repository: Repository, commit: str, skill: Skill, *, max_chars: int = 6_000) -> str:
-    """Return one skill as a candidate is shown it."""
+    """Return one skill as it is put into the prompt."""
     unmet = unmet_requirements(repository, commit, skill)
     warning = "".join(f"\nCheck first: {reason}" for reason in unmet)
     body = _cut(escape_controls(f"{skill.description}\n\n{skill.body.strip()}"), max_chars)

@@ -32,12 +32,14 @@ class Hit:
 def recall(repository: Repository, commit: str, query: str, limit: int = 5, *, kinds: Sequence[str] = ()) -> list[Hit]:
     """Return what fits the query best, the best first. `kinds` narrows to note, skill or change."""
     items = [hit for hit in _items(repository, commit) if not kinds or hit.kind in kinds]
-    pattern = " OR ".join(f'"{word}"' for word in dict.fromkeys(_telling(query)[:_MOST_WORDS]))
+    pattern = " OR ".join(f'"{word}"' for word in dict.fromkeys(_search_words(query)[:_MOST_WORDS]))
     if not items or not pattern:
         return []
     with contextlib.closing(sqlite3.connect(":memory:")) as database:
         database.execute('CREATE VIRTUAL TABLE words USING fts5 (title, text, tokenize = "unicode61")')
-        rows = [(number, *(" ".join(_telling(text)) for text in (h.title, h.text))) for number, h in enumerate(items)]
+        rows = [
+            (number, *(" ".join(_search_words(text)) for text in (h.title, h.text))) for number, h in enumerate(items)
+        ]
         database.executemany("INSERT INTO words (rowid, title, text) VALUES (?, ?, ?)", rows)
         found = database.execute(
             "SELECT rowid, -bm25(words, 4.0, 1.0) FROM words WHERE words MATCH ? ORDER BY 2 DESC, rowid LIMIT ?",
@@ -59,6 +61,6 @@ def _items(repository: Repository, commit: str) -> Iterator[Hit]:
         yield Hit(kind="change", id=change.commit[:10], path="", title=change.subject, text=text.strip())
 
 
-def _telling(text: str) -> list[str]:
+def _search_words(text: str) -> list[str]:
     """Words in comparable form; those in other scripts as they are."""
     return [*words_of(text), *(word.lower() for word in re.findall(r"[^\W\d_]+", text) if not word.isascii())]

@@ -1,4 +1,4 @@
-"""What a skill depends on: files that were there and versions of tools, noted when it is made, checked when loaded."""
+"""The requirements of a skill: files and versions of tools, recorded when it is made, checked when it is loaded."""
 
 import re
 import subprocess
@@ -35,7 +35,7 @@ def note_tools(commands: Iterable[str]) -> dict[str, str]:
 
 
 def unmet_requirements(repository: Repository, commit: str, skill: Skill) -> tuple[str, ...]:
-    """Say what the skill depends on and is otherwise here, one phrase each; nothing when all is as it was."""
+    """Return the skill's dependencies that differ here, one phrase each; nothing when all match."""
     reasons = []
     for path in _PATH.findall(skill.body):
         if repository.find_entry(commit, path) is None:

@@ -1,8 +1,8 @@
 """A skill as files: SKILL.md by the Agent Skills specification, and for some a script that does the work.
 
 A skill's folder is read as a whole and refused as a whole. Covered: the header's form, names that lead elsewhere, text
-that clients execute or expand when they load a skill, links, files too many or too large, secrets. Not covered: prose
-that talks a reader into something; such a skill came in by a commit that somebody reviewed.
+that clients execute or expand when they load a skill, links, files too many or too large, secrets. Not covered: prompt
+injection in prose; such a skill came in by a commit that somebody reviewed.
 """
 
 import hashlib
@@ -57,7 +57,7 @@ class Skill:
 
     @property
     def digest(self) -> str:
-        """What an approval is given for: changes with any byte, name or file of the skill."""
+        """The content that an approval covers: changes with any byte, name or file of the skill."""
         return skill_digest(self.files)
 
     @property
@@ -216,7 +216,7 @@ def check_name(name: str) -> str:
 
 
 def harmless(text: str, *, limit: int) -> str:
-    """Return a text on one line without what clients would execute, expand or take for markup."""
+    """Return the text on one line without anything that clients would execute, expand or take for markup."""
     text = " ".join(text.split())
     text = re.sub(r"[<>]", "", text.replace("!`", "! `"))
     text = re.sub(r"\$(?=\{?ARGUMENTS|\d|\{CLAUDE)", "", text)

@@ -23,7 +23,7 @@ class Template:
 
 
 def find_template(tasks: Sequence[str]) -> Template | None:
-    """Return what tasks share word by word, with names for what differs; None when more than values differ."""
+    """Return what tasks share word by word, with names for the differences; None when more than values differ."""
     rows = [_TOKEN.findall(task) for task in tasks]
     if len(tasks) < 2 or len({len(row) for row in rows}) != 1:
         return None
@@ -80,10 +80,10 @@ def other_values(values: Mapping[str, str]) -> dict[str, str]:
 
 
 def name_for(words: Sequence[str], taken: Mapping[str, str]) -> str:
-    """A name from the nearest telling word before."""
+    """A name from the nearest significant word before."""
     plain = [re.sub(r"[^A-Za-z]", "", word) for word in reversed(words)]
-    telling = [word for word in plain if words_of(word) and len(word) > 2]
-    name = telling[0].upper() if telling else "VALUE"
+    significant = [word for word in plain if words_of(word) and len(word) > 2]
+    name = significant[0].upper() if significant else "VALUE"
     return name if name not in taken else next(f"{name}_{n}" for n in range(2, 99) if f"{name}_{n}" not in taken)
 
 

@@ -1,4 +1,4 @@
-"""What a candidate's recorded steps say that is worth keeping: notes, commands that did something, forms that work."""
+"""Facts from a candidate's recorded steps: notes, commands with an effect, command forms that work."""
 
 import re
 import shlex
@@ -33,7 +33,7 @@ _SCRIPT = re.compile(r"[\w./-]+\.(?:sh|py|js|ts|rb|pl|mk)\b|\b(?:make|npm run) [
 
 
 def noted_texts(steps: Sequence[Step]) -> tuple[str, ...]:
-    """What the candidate noted for itself, in order."""
+    """The candidate's own notes, in order."""
     found: list[str] = []
     for step in steps:
         found += note_lines(step)

@@ -1,4 +1,4 @@
-"""Words of tasks, messages and paths, brought to a form in which they can be compared."""
+"""Words of tasks, messages and paths, normalised for comparison."""
 
 import re
 

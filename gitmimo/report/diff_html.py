@@ -1,4 +1,4 @@
-"""Diffs as HTML: words that changed are marked, context can be unfolded, and what is left out is named."""
+"""Diffs as HTML: changed words marked, context unfoldable, omissions named."""
 
 import difflib
 import itertools
@@ -170,7 +170,7 @@ def _hunk_head(line: DiffLine) -> Markup:
 
 
 def _changed_words(lines: Sequence[DiffLine]) -> dict[int, list[tuple[int, int]]]:
-    """Ranges of characters that differ between a removed line and the added one that took its place, by index."""
+    """Ranges of characters that differ between a removed line and the line that replaced it, by index."""
     marks: dict[int, list[tuple[int, int]]] = {}
     for removed, added in _replacements(lines):
         for old, new in zip(removed, added, strict=False):

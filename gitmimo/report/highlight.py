@@ -1,4 +1,4 @@
-"""Syntax colours, line by line, within a budget: what is too big or too odd stays plain."""
+"""Syntax highlighting line by line within a budget; files that are too large or fail to parse stay plain."""
 
 import functools
 from collections.abc import Mapping, Sequence

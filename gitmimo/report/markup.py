@@ -1,4 +1,4 @@
-"""Pages from Jinja2 templates in which everything from outside is made visible and escaped."""
+"""Pages from Jinja2 templates; all text from outside is escaped and its hidden characters shown."""
 
 import functools
 import html
@@ -20,7 +20,7 @@ def render(template: str, **values: object) -> Markup:
 
 
 def escape(text: str) -> Markup:
-    """Escape a text for the content of an element and show what is hidden in it, marked as such."""
+    """Escape text for the content of an element and show its hidden characters, marked as such."""
     if text.isascii() and text.isprintable():
         return Markup(html.escape(text))
     shown = html.escape(escape_controls(text))
@@ -38,7 +38,7 @@ def prose(text: str) -> Markup:
 
 
 def path_text(path: str) -> Markup:
-    """A path on one line, with places where it may wrap."""
+    """A path that may wrap after its slashes."""
     return Markup("/<wbr>").join(escape(part) for part in path.replace("\n", "\\n").split("/"))
 
 

@@ -1,4 +1,4 @@
-"""The review page: one HTML file that asks nobody for anything and runs nothing but its own script."""
+"""The review page: one self-contained HTML file with no script but its own."""
 
 import base64
 import hashlib
@@ -16,10 +16,10 @@ from gitmimo.report.review_view import (
     candidates_of,
     failures_of,
     head_of,
+    no_test_differs_text,
     own_tests,
     remarks_of,
     test_rows,
-    untold_tests,
 )
 from gitmimo.results import SessionResult
 from gitmimo.workflow.differences import differences_of
@@ -77,7 +77,7 @@ def review_page(
         critic=result.verdict.critic if result.verdict else None,
         judged=any(candidate.evidence for candidate in candidates),
         tests=list(test_rows(result)),
-        untold=untold_tests(result),
+        no_test_differs=no_test_differs_text(result),
         new_tests=own_tests(result),
         commands=list(dict.fromkeys(command for c in candidates if c.evidence for command in c.evidence.commands)),
         learned_files=len(data.learned),

@@ -36,7 +36,7 @@ class ReviewData:
 
 
 def read_review_data(repository: Repository, result: SessionResult) -> ReviewData:
-    """Read what a page about this session needs; what this clone lacks is named, not an error."""
+    """Read the data of a session's page; missing objects are named, not an error."""
     base = result.base if result.base and has_object(repository, result.base) else None
     base_tree = without_mimo(repository, repository.tree_of(base)) if base else None
     products: list[Product] = []

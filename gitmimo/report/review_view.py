@@ -38,7 +38,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remark:
-    """Something that a reviewer looks at first; the text may have code between backticks."""
+    """Something for a reviewer to check first; the text may have code between backticks."""
 
     text: str
     needs_person: bool = False
@@ -144,7 +144,7 @@ def _remarks_on(evidence: Evidence, who: str) -> Iterator[Remark]:
 
 
 def failures_of(result: SessionResult) -> tuple[Failure, ...]:
-    """Every gate that failed; of a session with a winner none, since nobody has to act on them."""
+    """Every failed gate; none for a session with a winner."""
     if result.winner is not None:
         return ()
     return tuple(
@@ -166,7 +166,7 @@ def output_of(evidence: Evidence | None, *, most_lines: int = 40) -> str:
 
 
 def tests_text(evidence: Evidence | None) -> str:
-    """How many tests pass; honest words where the suite gave no results by test."""
+    """How many tests pass, or that the suite gave no results by test."""
     if evidence is None:
         return "-"
     if evidence.tests_run:
@@ -213,8 +213,8 @@ def test_rows(result: SessionResult) -> Iterator[TestRow]:
                 yield TestRow(number=candidate.number, name=more, before=before, after=after, style=style)
 
 
-def untold_tests(result: SessionResult) -> str:
-    """What is said where no test's result differs from base."""
+def no_test_differs_text(result: SessionResult) -> str:
+    """The text for a session in which no test's result differs from base."""
     if not any(candidate.evidence and candidate.evidence.tests_run for candidate in result.candidates):
         return "The suite gave no results by test: it was judged by its exit code."
     return "Every test that ran says the same on base and on each product."

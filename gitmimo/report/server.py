@@ -1,4 +1,4 @@
-"""All sessions of a repository in a browser on this machine: read-only but for comments and a choice.
+"""All sessions of a repository in a browser on this machine; read-only except comments and choices.
 
 Covered: only the loopback address listens; every address carries a random token; foreign `Host` and `Origin` are
 refused, so no page of another site can read or write here; pages run no script but their own. Not covered: other
@@ -57,12 +57,12 @@ class ReviewServer(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_address[1]}/{self.token}/"
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing where a browser reloaded or went away; print what else goes wrong."""
+        """Ignore closed connections; print other errors."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)  # type: ignore[arg-type]
 
     def sessions_page(self) -> str:
-        """The list of all sessions, newest first; it looks again by itself."""
+        """The list of all sessions, newest first; it refreshes itself."""
         name = (self.repository.work_tree or self.repository.common_dir).name
         rows = [_row(state) for state in read_all(self.repository, limit=500)]
         body = render("sessions.html", name=name, rows=rows)
@@ -213,6 +213,6 @@ def _row(state: SessionState) -> dict[str, object]:
 
 
 def _say_section(state: SessionState, said: ReviewComments) -> Markup:
-    """Comments and the choice, with the commands that make use of them."""
+    """Comments and the choice, with the commands that use them."""
     numbers = [candidate.number for candidate in state.result.candidates]
     return render("say.html", session=state.result.session, said=said, numbers=numbers)

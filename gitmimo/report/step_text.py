@@ -1,4 +1,4 @@
-"""Steps as texts: what was done, on what, and what came of it. Shared by the page and the terminal."""
+"""Steps as text: actions, their targets and results. Shared by the page and the terminal."""
 
 from collections.abc import Mapping
 
@@ -17,7 +17,7 @@ def kinds_of(step: Step) -> str:
 
 
 def about(step: Step) -> str:
-    """What the first action of a step that does something is about, on one line."""
+    """The target of a step's first action with an effect, on one line."""
     action = next((a for a in step.actions if a.kind not in _QUIET), step.actions[0] if step.actions else None)
     return " ".join((action.path or action.text).split())[:120] if action else ""
 

@@ -62,7 +62,7 @@ def main(request_fd: int) -> NoReturn:
 
 
 def _become_command(command: Sequence[bytes], env: Mapping[bytes, bytes], options: Options) -> NoReturn:
-    """Turn this fork, which leads its own session, into the command; never returns.
+    """Turn this fork, which is a session leader, into the command; never returns.
 
     In a PID namespace it takes three processes: this one, which waits, the namespace's first, which reaps, and the
     command, with a process group of its own.
@@ -216,7 +216,7 @@ def _isolate(options: Options) -> int:
 
 
 def _make_devices() -> bool:
-    """Mount shared memory and terminals that nobody else has."""
+    """Mount private shared memory and terminals."""
     flags = _MS_NOSUID | _MS_NOEXEC
     return (
         _mount(b"none", b"/dev/shm", b"tmpfs", _MS_NOSUID | _MS_NODEV, b"mode=1777")

@@ -149,7 +149,7 @@ def _launch(
                 pass_fds=(fd, *line.fds),
                 cancelled=spec.cancelled,
             )
-    if result.exit_code == 137:  # perhaps the launcher was killed, and its children are nobody's now
+    if result.exit_code == 137:  # perhaps the launcher was killed, and its children have no parent now
         kill_marked(f"{_MARKER}={marker}")
     if result.exit_code == 126 and result.output.startswith("git-mimo: "):
         raise CheckError(result.output.strip().removeprefix("git-mimo: "))

@@ -1,4 +1,4 @@
-"""Limits that the kernel does not keep for a whole process tree: processes, memory and disk, looked at by sampling."""
+"""Limits that the kernel does not enforce for a whole process tree: processes, memory and disk, checked by sampling."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""What a command may see of the machine: system directories, toolchains, and a clean environment."""
+"""What a command can access: system directories, toolchains, and a clean environment."""
 
 import os
 import re
@@ -114,7 +114,7 @@ def build_policy(
 
 
 def symlinks_on(paths: Iterable[Path]) -> dict[Path, str]:
-    """Every symlink among the parts of the paths, with what it points at; where one leads is looked at as well."""
+    """Every symlink among the parts of the paths, with its target; links on the way to the target are included."""
     found: dict[Path, str] = {}
     queue = [Path(os.path.normpath(path)) for path in paths]
     while queue:
@@ -131,7 +131,7 @@ def symlinks_on(paths: Iterable[Path]) -> dict[Path, str]:
 
 def interpreter_places(interpreter: Path) -> list[Path]:
     """What must be readable for a Python to run: its own prefix and those that it is based on."""
-    return [place for hop in _hops(interpreter) for place in _prefix_places(hop.parent)]
+    return [place for hop in _link_chain(interpreter) for place in _prefix_places(hop.parent)]
 
 
 def program_places(program: Path) -> tuple[Path, ...]:
@@ -143,7 +143,7 @@ def program_places(program: Path) -> tuple[Path, ...]:
     home = Path(os.environ.get("HOME") or "/nonexistent").resolve()
     forbidden = [home, *(home / name for name in _FORBIDDEN)]
     found: list[Path] = []
-    for hop in _hops(program):
+    for hop in _link_chain(program):
         package = [parent for parent in hop.parents if parent.name == "node_modules"]
         for place in _existing([*_prefix_places(hop.parent), *package[-1:]]):
             is_open = not any(secret.is_relative_to(place) for secret in forbidden)
@@ -188,12 +188,12 @@ def _path_places(path: Sequence[str]) -> list[Path]:
         found += _prefix_places(Path(entry))
     for tool in _TOOLS:
         where = shutil.which(tool, path=os.pathsep.join(path))
-        for hop in _hops(Path(where)) if where else ():
+        for hop in _link_chain(Path(where)) if where else ():
             found += _prefix_places(hop.parent)
     return found
 
 
-def _hops(program: Path) -> list[Path]:
+def _link_chain(program: Path) -> list[Path]:
     """A program's path and every link on the way to its file."""
     hops = [program]
     while hops[-1].is_symlink() and len(hops) < 20:
@@ -219,7 +219,7 @@ def _manager_places(root: Path) -> list[Path]:
     """A version manager: its shims start its own programs, which look for the versions, some of which are links."""
     versions = root / "versions"
     links = [p for p in versions.iterdir() if p.is_symlink()] if versions.is_dir() else []
-    return [root, *(hop for link in links for hop in _hops(link))]
+    return [root, *(hop for link in links for hop in _link_chain(link))]
 
 
 def _base_of(config: Path) -> list[Path]:

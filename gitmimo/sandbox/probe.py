@@ -1,4 +1,4 @@
-"""Choosing the sandbox: the best that really works on this machine, or a refusal with the remedy."""
+"""Choose the sandbox: the best that works on this machine, or an error with the remedy."""
 
 import os
 import shutil
@@ -30,7 +30,7 @@ _PROBE = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeResult:
-    """What a probe of one kind of sandbox said; `problem` is empty when it works."""
+    """The result of probing one kind of sandbox; `problem` is empty when it works."""
 
     kind: str
     problem: str = ""
@@ -45,7 +45,7 @@ def open_sandbox(
     readable: Iterable[Path] = (),
     environ: Mapping[str, str] | None = None,
 ) -> Sandbox:
-    """Give the sandbox of a kind, after having tried it.
+    """Return the sandbox of a kind after testing it.
 
     `hidden` adds places that commands must not see (the real git directory, the state directory of the other
     candidates), `readable` some inside hidden places that they need (the repository's objects, linked dependencies).

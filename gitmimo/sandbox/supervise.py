@@ -1,4 +1,4 @@
-"""One child process from start to end: its own session, bounded output, limits, and nothing left behind."""
+"""Run one child process: in its own session, with bounded output and limits, leaving no process behind."""
 
 import os
 import selectors

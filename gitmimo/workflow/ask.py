@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gitmimo.agent.interface import BaseSuite, CandidateInput, WorkspaceFacts
 from gitmimo.agent.runner import run_candidate
-from gitmimo.agent.shell.reply import holds_action
+from gitmimo.agent.shell.reply import has_action
 from gitmimo.config import Config
 from gitmimo.errors import LimitReached, ModelError
 from gitmimo.evaluator.testbed import FreshTree, TestBed, fresh_tree
@@ -58,7 +58,7 @@ def ask(
 
     def keep(step: Step) -> None:
         on_step(step)
-        if not holds_action(step.actions) and step.reply.text.strip():
+        if not has_action(step.actions) and step.reply.text.strip():
             spoken.append(step.reply.text.strip())  # said without `finish`: that is an answer as well
 
     pool = open_models(repository, config, session)

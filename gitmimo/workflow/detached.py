@@ -59,7 +59,7 @@ def detach(repository: Repository, session: SessionId, arguments: Sequence[str],
 
 
 def follow(
-    repository: Repository, session: SessionId, tell: Callable[[Entry], None], *, is_running: Callable[[], bool]
+    repository: Repository, session: SessionId, show: Callable[[Entry], None], *, is_running: Callable[[], bool]
 ) -> None:
     """Tell every entry of a session's journal, the past ones first, until the session no longer runs."""
     path = sessions_directory(repository) / session / "journal.jsonl"
@@ -68,7 +68,7 @@ def follow(
         runs = is_running()
         entries = read_journal(path)
         for entry in entries[told:]:
-            tell(entry)
+            show(entry)
         told = len(entries)
         if not runs:
             return

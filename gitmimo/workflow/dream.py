@@ -21,7 +21,7 @@ from gitmimo.memory.offers import (
     Learned,
     Offer,
     decline,
-    is_telling,
+    is_specific,
     keep_learned,
     learn,
     open_offers,
@@ -111,7 +111,7 @@ def learn_from(repository: Repository, state: SessionState, *, outcomes: Sequenc
     if winner is None:
         return
     if any(outcome.label in _AGAINST for outcome in outcomes):
-        said = [(NoteKind.RULE, outcome.reason) for outcome in outcomes if is_telling(outcome.reason)]
+        said = [(NoteKind.RULE, outcome.reason) for outcome in outcomes if is_specific(outcome.reason)]
         learned = learn(repository, result.session, (), base=result.base, said=said)
     else:
         changed = [change.path for change in winner.evidence.diff.files] if winner.evidence else []

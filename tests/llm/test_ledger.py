@@ -258,7 +258,7 @@ def test_a_warning_comes_once_at_eighty_percent(tmp_path: Path) -> None:
     model = metered(scripted(["x" * 400] * 9, FREE), ledger, BudgetLimits(session_tokens=1000), heard=heard)
     for _ in range(9):
         ask(model, ASK, max_tokens=100)
-    assert [standing.name for standing in heard] == ["session.tokens"]
+    assert [limit_usage.name for limit_usage in heard] == ["session.tokens"]
     assert 0.8 <= heard[0].spent / heard[0].limit < 1
 
 
@@ -299,15 +299,16 @@ def test_what_is_granted_never_exceeds_what_is_left() -> None:
         price = Price(prompt=rng.random() * 1e-5, completion=rng.random() * 1e-5, per_request=rng.random() * 1e-3)
         wanted = Estimate(prompt=rng.randrange(5000), completion=rng.randrange(1, 5000), price=price)
         limit = rng.randrange(NANO // 50)
-        standing = LimitUsage(scope=Scope.DAY, unit=Unit.USD, limit=limit, spent=rng.randrange(limit + 1))
-        grant = decide(wanted, [standing])
+        limit_usage = LimitUsage(scope=Scope.DAY, unit=Unit.USD, limit=limit, spent=rng.randrange(limit + 1))
+        grant = decide(wanted, [limit_usage])
         if grant.completion:
-            assert wanted.nano_usd(grant.completion) <= limit - standing.spent
+            assert wanted.nano_usd(grant.completion) <= limit - limit_usage.spent
             assert (
-                grant.completion == wanted.completion or wanted.nano_usd(grant.completion + 2) > limit - standing.spent
+                grant.completion == wanted.completion
+                or wanted.nano_usd(grant.completion + 2) > limit - limit_usage.spent
             )
         else:
-            assert grant == Decision(blocked=standing)
+            assert grant == Decision(blocked=limit_usage)
 
 
 # --- 200 random trials -----------------------------------------------------------------------------------------------
@@ -365,9 +366,9 @@ def test_eight_candidates_near_the_limit_never_overshoot(tmp_path: Path, seed: i
             model.close()
         billed = server.billed
         billed_usd = PRICE.cost_usd(Usage(prompt=billed.prompt, completion=billed.completion))
-        standing = ledger.limit_usages(ACCOUNT, limits)[0]
-        assert standing.spent <= standing.limit
-        assert standing.in_flight == 0
+        limit_usage = ledger.limit_usages(ACCOUNT, limits)[0]
+        assert limit_usage.spent <= limit_usage.limit
+        assert limit_usage.in_flight == 0
         assert ledger.total("s").usd >= billed_usd - 1e-9
         if in_tokens:
             assert billed.prompt + billed.completion <= 1200

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from gitmimo.git.repository import Repository
-from gitmimo.memory.offers import decline, is_telling, keep_learned, learn, open_offers, read_learned
+from gitmimo.memory.offers import decline, is_specific, keep_learned, learn, open_offers, read_learned
 from gitmimo.memory.recall import recall
 from gitmimo.memory.trajectory import effective_commands, working_forms
 from gitmimo.records import Action, ActionKind, Observation, Oid, Reply, Step, utc_now
@@ -60,7 +60,7 @@ def test_the_form_of_a_script_that_works_is_kept_with_the_one_that_fails() -> No
     ],
 )
 def test_notes_that_name_nothing_are_dropped(text: str, is_kept: bool) -> None:
-    assert is_telling(text) is is_kept
+    assert is_specific(text) is is_kept
 
 
 def test_a_note_is_confirmed_by_a_second_session_declined_for_good_and_known_once_committed(git: GitBuilder) -> None:

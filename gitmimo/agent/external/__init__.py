@@ -1,1 +1,1 @@
-"""Other agents' programs as candidates: one small file of facts each, and one runner for all."""
+"""Other agents as candidates: one adapter file for each program, and one runner for all."""

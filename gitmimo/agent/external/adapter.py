@@ -1,4 +1,4 @@
-"""What one adapter is: facts about another agent's program, how it is started, and how its report is read."""
+"""Adapters for other agents: how each program is started and how its report is read."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -41,7 +41,7 @@ class Endpoint:
 
     @property
     def litellm_name(self) -> str:
-        """The name for tools that use litellm: what has an address of its own speaks OpenAI's language."""
+        """The name for tools that use litellm: a model with an address of its own has OpenAI's API."""
         return f"openai/{self.bare}" if self.model and self.base_url else self.model
 
 
@@ -117,16 +117,16 @@ class Adapter:
     tested: str
     launch: Callable[[AgentRequest], Launch]
     read: Callable[[AgentRun], AgentReport]
-    providers: Sequence[str] = ()  # whose models it can be told to use; empty: any
+    providers: Sequence[str] = ()  # whose models it can use; empty: any
     own_provider: str = ""  # whose key it takes when it chooses the model itself; empty: it needs a model
     logins: Sequence[str] = ()  # files below HOME that hold its login, copied when no key is known
     leftovers: Sequence[str] = ()  # what it leaves behind at the top of the tree, as globs
     exit_codes: Mapping[int, str] = field(default_factory=dict)
     reports_usd: bool = False
-    wants_files: bool = False  # a small model in it must be told which files to change
+    wants_files: bool = False  # a small model needs the names of the files to change
 
     def takes(self, provider: str) -> bool:
-        """Whether it can be told to use a model of this provider."""
+        """Whether it can use a model of this provider."""
         return not self.providers or provider in self.providers
 
 

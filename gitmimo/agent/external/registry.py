@@ -1,4 +1,4 @@
-"""Which agents there are, where their programs lie, and which of them a person asked for."""
+"""The known agents, where their programs are, and which of them the user asked for."""
 
 import re
 import shutil

@@ -60,7 +60,7 @@ class AgentWorkspace(Workspace, Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExternalAgent:
-    """An agent that is to work as a candidate, with all it needs but the candidate."""
+    """Another agent configured as a strategy."""
 
     adapter: Adapter
     program: Path
@@ -79,7 +79,7 @@ class ExternalAgent:
     def __call__(
         self, candidate: CandidateInput, workspace: AgentWorkspace, *, on_step: OnStep, stop: Stop
     ) -> Trajectory:
-        """Run the agent to its end; what fails is its end."""
+        """Run the agent to its end; a failure becomes the ending."""
         started = time.monotonic()
         money = self.money()
         steps, calls = candidate.history, len(candidate.history)
@@ -188,7 +188,7 @@ class ExternalAgent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Done:
-    """A run that came to its end, whatever end that was."""
+    """A finished run, successful or not."""
 
     step: Step
     calls: int
@@ -197,7 +197,7 @@ class _Done:
 
 
 def _prompt(candidate: CandidateInput) -> str:
-    """The task as a person would hand it to a colleague; what is known of the project goes by the rules."""
+    """The task as a prompt; project rules and memory go into the agent's rules file."""
     task = candidate.task
     parts = [read_prompt("external"), f"# Task\n\n{task.text}"]
     if task.test_command:

@@ -1,4 +1,4 @@
-"""Any shell command as an agent: what it needs is in its environment, what it wants to tell goes into a file."""
+"""Any shell command as an agent: its input is in environment variables, its report goes into a file."""
 
 from gitmimo.agent.external.adapter import (
     RULES,

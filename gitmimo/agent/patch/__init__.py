@@ -1,1 +1,1 @@
-"""For small and local models: the harness finds the place, asks for code, and searches small edits itself."""
+"""The patch strategy for small and local models: localises the fault, asks for code, tries small edits."""

@@ -22,12 +22,12 @@ _NAME = re.compile(
     r"`([A-Za-z_]\w*)(?:\(\))?`|\b([a-z]+(?:_[a-z0-9]+)+|[a-z]+[A-Z]\w*|[A-Z][a-z]+[A-Z]\w*|[a-z]\w+(?=\(\)))"
 )
 _MOST_BYTES = 400_000
-_SMALL = 2  # lines: functions this short hold the fault less often
+_SMALL = 2  # lines: functions this short are at fault less often
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """A place to change: a file with its text, and the function in it, if it is known."""
+    """A location to change: a file with its text, and the function in it, if it is known."""
 
     path: str
     text: str
@@ -98,7 +98,7 @@ def read_text(root: Path, path: str) -> str | None:
 def _weighed(path: str, text: str, function: Function, *, task: str, tests: str, spectrum: Spectrum | None) -> Site:
     """A function's weight: executed by failing tests, named in the task or the test, long enough to be wrong.
 
-    Names weigh little: tasks and tests name the entry, and the fault often lies in what it calls.
+    Names weigh little: tasks and tests name the entry point, and the fault is often in what it calls.
     """
     word = re.compile(rf"\b{re.escape(function.short)}\b")
     named = 0.3 * bool(word.search(task)) + 0.15 * bool(word.search(tests))
@@ -136,7 +136,7 @@ def _names(task: str) -> tuple[str, ...]:
 
 
 def _grep(workspace: Workspace, name: str) -> tuple[str, ...]:
-    """Code files that hold a word, those that define it first."""
+    """Code files that contain a word, those that define it first."""
     result = workspace.run(f"git grep -l -I -w -F -e {shlex.quote(name)} -- .", timeout_s=20.0)
     if result.exit_code != 0:
         return ()

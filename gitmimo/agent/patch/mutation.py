@@ -1,6 +1,6 @@
-"""Small edits of Python code where failing tests run: mutation testing, put the other way.
+"""Small edits of Python code on lines that failing tests execute: mutation-based repair.
 
-Each edit replaces one span of the text and leaves all else as it is, layout and comments included.
+Each edit replaces one span of the text; layout and comments elsewhere are kept.
 """
 
 import ast

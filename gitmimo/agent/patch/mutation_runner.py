@@ -39,8 +39,8 @@ class Trials:
         """In the first process, try everything and end; in the others, go on with collecting."""
         tried, passed = self.try_all()
         if not self.is_child:
-            told = json.dumps({"tried": tried, "passed": sorted(passed)})
-            os.write(self.stdout, f"\n@@edits@@{told}\n".encode())
+            report = json.dumps({"tried": tried, "passed": sorted(passed)})
+            os.write(self.stdout, f"\n@@edits@@{report}\n".encode())
             os._exit(0)
 
     @pytest.hookimpl(trylast=True)

@@ -1,7 +1,7 @@
-"""Mends one-line mistakes without a model: small edits where the failing tests run, each tried against the tests.
+"""Fixes one-line mistakes without a model: tries small edits on lines that failing tests execute.
 
-Mutation testing turned round. A try costs a forked process that has pytest loaded already, about as long as the tests
-themselves, so that hundreds are tried while a small model reads its prompt. Works where `spectrum` does.
+Mutation-based repair. Each try is a forked process with pytest already loaded and takes about as long as the tests
+themselves, so hundreds are tried while a small model reads its prompt. Works where `spectrum` does.
 """
 
 import json

@@ -104,7 +104,7 @@ def _constants(source: Source, node: ast.AST, names: Sequence[str]) -> Iterator[
 
 
 def _off_by_one(source: Source, node: ast.AST, names: Sequence[str]) -> Iterator[Edit]:
-    """One more or less where counts stand: in ranges, indices, slices, comparisons, results, arguments."""
+    """Add or subtract one where counts occur: ranges, indices, slices, comparisons, results, arguments."""
     for expression, rank in _counts(node):
         if isinstance(expression, (ast.Name, ast.Attribute, ast.Call, ast.BinOp, ast.Subscript)):
             text = source.text(expression)
@@ -214,8 +214,8 @@ def _statements(source: Source, node: ast.AST, names: Sequence[str]) -> Iterator
         if is_line and isinstance(node, (ast.For, ast.While, ast.If, ast.With)):
             start, end = source.span(last)
             depth = " " * node.col_offset
-            told = f"`{_first_line(source.text(last))}` one block further out"
-            yield source.put(start - last.col_offset, end, depth + source.text(last), 2, told)
+            what = f"`{_first_line(source.text(last))}` one block further out"
+            yield source.put(start - last.col_offset, end, depth + source.text(last), 2, what)
 
 
 def guard_clauses(source: Source, function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[Edit]:
@@ -231,8 +231,8 @@ def guard_clauses(source: Source, function: ast.FunctionDef | ast.AsyncFunctionD
         for copy in _COPIES:
             yield source.put(start, start, f"{name} = {copy}({name}){indent}", 2, f"a copy of `{name}`")
         for value in (*_GUARDED, name):
-            told = f"`{value}` for an empty `{name}`"
-            yield source.put(start, start, f"if not {name}:{indent}    return {value}{indent}", 4, told)
+            what = f"`{value}` for an empty `{name}`"
+            yield source.put(start, start, f"if not {name}:{indent}    return {value}{indent}", 4, what)
     plain = [*function.args.posonlyargs, *function.args.args]
     defaults = function.args.defaults
     for argument, default in zip(plain[len(plain) - len(defaults) :], defaults, strict=True):
@@ -244,7 +244,7 @@ def guard_clauses(source: Source, function: ast.FunctionDef | ast.AsyncFunctionD
 
 
 def _counts(node: ast.AST) -> Iterator[tuple[ast.expr, int]]:
-    """Expressions that may hold a count, and how likely a mistake of one is there."""
+    """Expressions that may be a count, and how likely an off-by-one mistake is there."""
     if isinstance(node, ast.Subscript):
         if isinstance(node.slice, ast.Slice):
             yield from ((bound, 1) for bound in (node.slice.lower, node.slice.upper) if bound is not None)

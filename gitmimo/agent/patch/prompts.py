@@ -36,7 +36,7 @@ class Question:
     max_tokens: int = 700
 
     def messages(self, *, thought: str = "", continues: bool) -> tuple[Message, ...]:
-        """The chat; with `continues` the answer's beginning is put into the model's mouth."""
+        """The chat; with `continues` it ends with the beginning of the answer, which the model continues."""
         asked = Message(role="user", content=self.text)
         if not continues or not self.opening:
             return (asked,)
@@ -131,7 +131,9 @@ def _walk(spectrum: Spectrum, site: Site) -> str:
     steps = spectrum.walk(site.path, site.function.first, site.function.last)
     if not steps:
         return ""
-    told = [f"{lines[number - 1].strip()}" + (f"  # {values}" if values else "") for number, values in steps]
+    walked = [f"{lines[number - 1].strip()}" + (f"  # {values}" if values else "") for number, values in steps]
     return (
-        f"When the test runs, `{site.function.name}` does this, line by line:\n```python\n" + "\n".join(told) + "\n```"
+        f"When the test runs, `{site.function.name}` does this, line by line:\n```python\n"
+        + "\n".join(walked)
+        + "\n```"
     )

@@ -170,7 +170,7 @@ def _names(body: Sequence[ast.stmt]) -> set[str]:
 
 
 def _is_whole(base: ast.Module, tree: ast.Module) -> bool:
-    """Whether a module was written anew: it has every top-level name of the old one, and classes have all methods."""
+    """Whether a whole module was written: it has every top-level name of the old one, and classes have all methods."""
     if not _names(base.body) <= _names(tree.body) or _assigned(base) - _assigned(tree):
         return False
     written = {node.name: _names(node.body) for node in tree.body if isinstance(node, ast.ClassDef)}

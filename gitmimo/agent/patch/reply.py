@@ -1,4 +1,4 @@
-"""What one reply of the patch strategy comes to: the files it would make, and how one that failed is described."""
+"""Replies of the patch strategy: the files that one proposes, and the description of one that failed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -51,15 +51,15 @@ def dedup_key(files: Sequence[tuple[str, str]]) -> str:
     return "\n".join(f"{path}\n{fingerprint(path, text)}" for path, text in sorted(files))
 
 
-def describe(files: Sequence[tuple[str, str]], before: Mapping[str, str | None], told: str) -> str:
-    """A reply that failed, in few lines: what it added, and the first assertion that failed. Holds no code block."""
+def describe(files: Sequence[tuple[str, str]], before: Mapping[str, str | None], output: str) -> str:
+    """A failed reply in a few lines: what it added, and the first assertion that failed. Contains no code block."""
     added = [
         line.strip()
         for path, text in files
         for line in text.split("\n")
         if line.strip() and line not in (before[path] or "").split("\n")
     ]
-    errors = [line[1:].strip() for line in told.split("\n") if line.startswith("E ")]
+    errors = [line[1:].strip() for line in output.split("\n") if line.startswith("E ")]
     lines = "; ".join(f"`{line}`" for line in added[:3]) or "some lines left out"
     return f"{lines}" + (f" (it gives: {errors[0]})" if errors else "")
 

@@ -1,7 +1,7 @@
-"""The ways in which candidates of the patch strategy ask: a fixed table, so that its number says what it does.
+"""The questions of the patch strategy: a fixed table, so that a candidate's number determines its questions.
 
-Different questions find more than the same question asked again: small models repeat the faulty code when it stands
-before their eyes, so some questions hide it, some show what really happened when it ran, some make them think first.
+Different questions find more than the same question asked again: small models repeat faulty code that is
+in the prompt, so some questions hide it, some show what really happened when it ran, some make them think first.
 """
 
 from dataclasses import dataclass

@@ -74,9 +74,9 @@ class Source:
     def put(self, start: int, end: int, text: str, rank: int, what: str = "") -> Edit:
         """Other text for a span."""
         old = self._data[start:end].decode().strip()
-        told = what or (f"`{text.strip()}` for `{old}`" if old and text.strip() else f"`{(text or old).strip()}`")
+        label = what or (f"`{text.strip()}` for `{old}`" if old and text.strip() else f"`{(text or old).strip()}`")
         line = self._data.count(b"\n", 0, start) + 1
-        return Edit(path=self._path, start=start, end=end, text=text, line=line, rank=rank, what=told)
+        return Edit(path=self._path, start=start, end=end, text=text, line=line, rank=rank, what=label)
 
     def between(self, left: ast.expr, right: ast.expr, old: str, new: str, rank: int) -> Iterator[Edit]:
         """Another operator between two operands; brackets and comments may stand around it."""

@@ -1,7 +1,7 @@
-"""Which functions the failing tests run through, learned by running them: cheap localisation without a model.
+"""Spectrum-based fault localisation: which lines the failing tests execute, found by tracing them.
 
 Works for projects that test with pytest. Tests run once more, in the candidate's sandbox, with a tracer that notes the
-lines of each test and the values of the failing ones. Everywhere else the answer is None and nothing is lost.
+lines of each test and the values of the failing ones. Otherwise the answer is None.
 """
 
 import json

@@ -1,8 +1,8 @@
-"""The patch strategy: the harness finds the place, shows it with the failure, takes the new code and tests it.
+"""The patch strategy: localises the fault, shows it with the failure, takes the new code and tests it.
 
 For small and local models, which write code well and use tools badly. A candidate asks a handful of questions, most
 of them twice (see `variants.py`). A copy of what was there, or of what failed before, costs no test run. The worktree
-always holds the best state so far: a change stays only if more tests pass and none fewer.
+always has the best state so far: a change stays only if more tests pass and none fewer.
 """
 
 from collections.abc import Callable, Sequence
@@ -44,7 +44,7 @@ _MOST_EDITS_TESTED = 3  # of small edits that pass the failing tests' files, by 
 def run_patch(
     candidate: CandidateInput, workspace: Workspace, model: Model, *, record: Callable[[Step], Step], stop: Stop
 ) -> StrategyResult:
-    """Work on an candidate in rounds of question, code and test, as many as its plan has.
+    """Work on a candidate in rounds of question, code and test, as many as its plan has.
 
     Ends as finished when the tests pass, or, without failing tests, with the first change that keeps them as they
     are; at the rounds' end with the best state so far, which may be no change at all.
@@ -80,7 +80,7 @@ class _Patch:
         self._remarks: tuple[str, ...] = ()
 
     def work(self) -> StrategyResult:
-        """Find the place, then ask round by round."""
+        """Localise the fault, then ask round by round."""
         self._look(self._workspace.test())
         if not self._sites:
             return StrategyResult(
@@ -104,7 +104,7 @@ class _Patch:
         return StrategyResult(stop_reason=StopReason.STEPS, summary=f"{self._taken} rounds without success: {failing}")
 
     def _look(self, base: CommandResult | None) -> None:
-        """From a test run, find what the failing tests run through, and rank the places."""
+        """Trace a test run and rank the functions that failing tests execute."""
         root = self._workspace.root
         task = self._candidate.task
         self._has_failures = base is not None and base.exit_code != 0
@@ -179,7 +179,7 @@ class _Patch:
         """Once, after a first answer that failed: search for small edits with which the tests pass; costs no tokens.
 
         That one passes doesn't make it right. Where several do, the one is taken that changes least of what the base
-        answers, and what is found out about the others goes to who judges.
+        answers, and what is found out about the others goes to the evaluator.
         """
         if self._case.spectrum is None:
             return None
@@ -197,8 +197,8 @@ class _Patch:
             actions, observations, changed, result = self._try(proposed, edit.path)
             if changed:
                 self._remarks = _about_edits(search, least)
-                told = f"tried {search.tried} small edits; line {edit.line} of {edit.path}: {edit.what}"
-                return self._keep(Reply(text=told), actions, observations, changed, result, started)
+                message = f"tried {search.tried} small edits; line {edit.line} of {edit.path}: {edit.what}"
+                return self._keep(Reply(text=message), actions, observations, changed, result, started)
         return None
 
     def _keep(
@@ -227,7 +227,7 @@ class _Patch:
         if self._score.is_pass:
             summary = _summary(changed, self._score)
             return StrategyResult(stop_reason=StopReason.FINISHED, summary=summary, remarks=self._remarks)
-        self._look(result)  # what is left may lie elsewhere
+        self._look(result)  # the remaining failures may have another cause
         return None
 
     def _ask(self, question: Question, planned: Round, number: int) -> Reply:
@@ -288,7 +288,7 @@ class _Patch:
         result = self._workspace.test()
         score = score_of(result) if result is not None else Score(passed=0, failed=0, exit_code=0)
         is_good = score.is_pass if result is not None or not self._has_failures else False
-        told = Observation(
+        tested = Observation(
             text=trim_output(result.output) if result is not None else "no tests to run",
             exit_code=result.exit_code if result is not None else None,
             seconds=result.seconds if result is not None else 0.0,
@@ -299,19 +299,19 @@ class _Patch:
             self._score = score
             self._failed.pop(key, None)
         else:
-            self._failed[key] = describe(proposed.files, before, told.text)
+            self._failed[key] = describe(proposed.files, before, tested.text)
             for path, text_before in before.items():
                 if text_before is None:
                     (root / path).unlink()
                 else:
                     write_inside(root, path, text_before.encode())
-        observations = (*(Observation(text="written" if is_better else "taken back") for _ in writes), told)
+        observations = (*(Observation(text="written" if is_better else "taken back") for _ in writes), tested)
         changed = tuple(path for path, _ in proposed.files) if is_better else ()
         return actions, observations, changed, result
 
 
 def _about_edits(search: SearchResult, least: LeastChange | None) -> tuple[str, ...]:
-    """What who judges a small edit should know of the others: tests that don't tell them apart prove none of them."""
+    """A remark on the other edits that pass, for the evaluator: tests that all of them pass prove none of them."""
     found = f"a small edit, found by trying {search.tried} of them"
     if len(search.passing) < 2:
         return (f"{found}: no other passes the tests",)

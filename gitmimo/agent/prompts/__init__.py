@@ -1,4 +1,4 @@
-"""The texts that models are told, one file each; their bytes are stable, so that providers cache them."""
+"""The prompts, one file each; their bytes are stable, so that providers cache them."""
 
 from functools import cache
 from pathlib import Path

@@ -12,7 +12,7 @@ from gitmimo.agent.shell.execute import ActionExecutor, ExecutionResult
 from gitmimo.agent.shell.finish_check import FinishCheck
 from gitmimo.agent.shell.observations import OutputStore, open_outputs
 from gitmimo.agent.shell.opening import opening_text, short_opening, suite_text
-from gitmimo.agent.shell.reply import holds_action, read_actions, with_call_ids
+from gitmimo.agent.shell.reply import has_action, read_actions, with_call_ids
 from gitmimo.agent.shell.run_summary import RunSummary
 from gitmimo.agent.shell.stuck_detector import REMARK, Response, StuckDetector, calls_of, calls_of_step, repeats_itself
 from gitmimo.agent.shell.tools import LONG_RUN_TOOLS, TOOLS
@@ -22,7 +22,7 @@ from gitmimo.llm.model import ChatRequest, Model
 from gitmimo.records import Action, ActionKind, Message, Reply, Step, StopReason, Tool, utc_now
 
 FRUITLESS = 3
-"""Replies in a row that hold no action: then the work ends."""
+"""After this many replies in a row without an action the work ends."""
 
 _LAST_STEPS = 5
 _LONGEST_TITLE = 100
@@ -38,7 +38,7 @@ def run_shell(
     stop: Stop,
     before: int = 0,
 ) -> StrategyResult:
-    """Work on an candidate with commands and edits.
+    """Work on a candidate with commands and edits.
 
     Ends by FINISH (after failing tests, or no change at all, were pointed out), GIVE_UP, at the most steps, when
     the same thing is done again and again, after three replies without an action, or when `stop` says so. `before`
@@ -163,16 +163,16 @@ class ShellAgent:
         return self._model.complete(request)
 
     def _take_in(self, step: Step) -> None:
-        """Let a kept step change what is known."""
+        """Update the state with a stored step."""
         self._context.add(step)
         self._executor.remember(step)
         self._finish.remember(step)
-        self._fruitless = 0 if holds_action(step.actions) else self._fruitless + 1
+        self._fruitless = 0 if has_action(step.actions) else self._fruitless + 1
 
     def _judge_end(
         self, done: ExecutionResult, actions: Sequence[Action], number: int
     ) -> tuple[ExecutionResult, StrategyResult | None]:
-        """Accept the end of the work, or send it back with what speaks against it."""
+        """Accept the end of the work, or reject it with the objection."""
         if done.end is None:
             return done, None
         if done.end.kind is ActionKind.GIVE_UP:
@@ -194,7 +194,7 @@ class ShellAgent:
             return done, end
         if intervention is not None and intervention.response is Response.STOP:
             return done, StrategyResult(stop_reason=StopReason.LOOP, summary=intervention.text)
-        if not holds_action(actions) and self._fruitless + 1 >= FRUITLESS:
+        if not has_action(actions) and self._fruitless + 1 >= FRUITLESS:
             summary = f"{FRUITLESS} replies in a row held no action"
             return done, StrategyResult(stop_reason=StopReason.LOOP, summary=summary)
         remarks = [intervention.text] if intervention is not None else []
@@ -207,8 +207,8 @@ class ShellAgent:
         if not remarks:
             return done, None
         *earlier, last = done.observations
-        told = replace(last, text=last.text + "".join(REMARK + remark for remark in remarks))
-        return replace(done, observations=(*earlier, told)), None
+        remarked = replace(last, text=last.text + "".join(REMARK + remark for remark in remarks))
+        return replace(done, observations=(*earlier, remarked)), None
 
 
 def _protocol(candidate: CandidateInput, model: Model) -> str:
@@ -231,7 +231,7 @@ def _title_of(end: Action) -> tuple[str, str]:
 
 
 class _Watch:
-    """Reads along while a reply streams and ends it when it repeats itself or the work must stop."""
+    """Watches a streaming reply and ends it when it repeats itself or the work must stop."""
 
     _EVERY = 1_500
 

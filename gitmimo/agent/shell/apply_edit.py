@@ -36,7 +36,7 @@ class EditResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Form:
-    """How a file's text lies in its bytes."""
+    """How a file's text is encoded: encoding, line ends and last line end."""
 
     encoding: str = "utf-8"
     mark: bytes = b""
@@ -57,13 +57,13 @@ def apply_change(root: Path, action: Action) -> EditResult:
         made = _new_content(action, path, before)
         if isinstance(made, EditResult):
             return made
-        data, told = made
+        data, report = made
         if before is not None and data == before:
             return EditResult(text=f"`{path}` is like that already, byte for byte", is_right=True)
         write_inside(root, path, data)
     except MimoError as exc:
         return EditResult(text=f"not written: {exc.message}")
-    return EditResult(text=told + _broken(path, before, data), path=path)
+    return EditResult(text=report + _broken(path, before, data), path=path)
 
 
 def read_lines(root: Path, action: Action, *, most: int) -> tuple[str, bool]:
@@ -120,12 +120,12 @@ def _new_content(action: Action, path: str, before: bytes | None) -> tuple[bytes
         edited = replace_passage(text, action.old, action.text, every=action.replace_all)
         if isinstance(edited, Mismatch):
             return EditResult(text=f"not written: `{path}`: {edited.reason}")
-        new, told = edited.text, _show_edit(path, edited)
+        new, report = edited.text, _show_edit(path, edited)
     else:
         new = _like_before(action, form)
-        told = f"{'wrote' if before is not None else 'created'} `{path}`: {new.count(chr(10))} lines"
+        report = f"{'wrote' if before is not None else 'created'} `{path}`: {new.count(chr(10))} lines"
     try:
-        return form.mark + new.encode(form.encoding), told
+        return form.mark + new.encode(form.encoding), report
     except UnicodeEncodeError as exc:
         char = new[exc.start]
         return EditResult(text=f"not written: `{path}` is in {form.encoding}, which has no character U+{ord(char):04X}")

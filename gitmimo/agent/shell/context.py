@@ -34,7 +34,7 @@ _MOST_SUMMARY = 9_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Room:
-    """How much a prompt may hold. The estimate is in UTF-8 bytes, three to a token until real usage says better."""
+    """How large a prompt may be. The estimate is in UTF-8 bytes, three to a token until real usage says better."""
 
     window: int
     output: int  # tokens kept free for the reply
@@ -132,7 +132,7 @@ class Context:
             self._tokens_per_byte = min(1.2, max(0.2, reply.usage.prompt / size * 1.05))
 
     def overflowed(self) -> bool:
-        """The model refused the prompt as too long: expect more tokens a byte, and cut. False when nothing is left."""
+        """Raise the estimate of tokens a byte after a refused prompt, and cut. False when nothing is left."""
         before = self._bytes()
         self._tokens_per_byte = min(1.2, max(self._tokens_per_byte, self.room.tokens / max(1, before)) * 1.25)
         self._cut()
@@ -157,7 +157,7 @@ class Context:
 
     def _tell_summary(self, changed: str | None) -> str:
         most = min(_MOST_SUMMARY, int(self.room.tokens / self._tokens_per_byte * 0.25))
-        return "\n\n" + self._summary.tell(steps=self._steps, changed=changed, most=most)
+        return "\n\n" + self._summary.text(steps=self._steps, changed=changed, most=most)
 
     def _bytes(self) -> int:
         fixed = (
@@ -174,29 +174,29 @@ class Context:
 
 def render_step(step: Step) -> tuple[Message, ...]:
     """A step as messages: the reply without its thinking, then what came of it, each result with its mark."""
-    told = [each.text for each in step.observations]
-    return _render(step, without_thinking(step.reply.text), _calls(step), told, step.reply.reasoning)
+    results = [each.text for each in step.observations]
+    return _render(step, without_thinking(step.reply.text), _calls(step), results, step.reply.reasoning)
 
 
 def render_stub(step: Step) -> tuple[Message, ...]:
     """An older step: what was asked, shortened, and one line for what came of it."""
     count = len(step.observations)
-    told = []
+    results = []
     for position, observation in enumerate(step.observations, start=1):
         line = f"[left out; show {mark_of(step.number, position, count)}]"
         short = len(observation.text) <= 120
-        told.append(observation.text if short else f"{observation.text.split(chr(10), 1)[0][:100]} {line}")
+        results.append(observation.text if short else f"{observation.text.split(chr(10), 1)[0][:100]} {line}")
     text = without_thinking(step.reply.text).strip()
     text, _ = shorten(text, most=2 * _LONG_ARGUMENT, pointer=f"left out of step {step.number}")
     calls = tuple(replace(call, arguments=_short_arguments(call.arguments)) for call in _calls(step))
-    return _render(step, text, calls, told, shorten_reasoning(step.reply.reasoning))
+    return _render(step, text, calls, results, shorten_reasoning(step.reply.reasoning))
 
 
 def _render(
-    step: Step, text: str, calls: tuple[ToolCall, ...], told: Sequence[str], reasoning: str
+    step: Step, text: str, calls: tuple[ToolCall, ...], results: Sequence[str], reasoning: str
 ) -> tuple[Message, ...]:
-    count = len(told)
-    marked = [f"[{mark_of(step.number, position, count)}] {each}" for position, each in enumerate(told, start=1)]
+    count = len(results)
+    marked = [f"[{mark_of(step.number, position, count)}] {each}" for position, each in enumerate(results, start=1)]
     if not calls:
         return (
             Message(role="assistant", content=text.strip() or "(nothing)"),

@@ -1,4 +1,4 @@
-"""A short conversation that shows a small model how to answer: it copies what it sees rather than what it is told."""
+"""An example conversation in the text protocol: small models follow an example better than instructions."""
 
 from gitmimo.records import Message
 

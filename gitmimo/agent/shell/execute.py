@@ -1,4 +1,4 @@
-"""Carries out the actions of one reply in a worktree, in order, and says what came of each."""
+"""Executes the actions of one reply in a worktree, in order, and returns an observation for each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ _ENDS = (ActionKind.FINISH, ActionKind.GIVE_UP)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutionResult:
-    """What came of a reply's actions. `end` is the FINISH or GIVE_UP that was reached, if any."""
+    """The results of a reply's actions. `end` is the FINISH or GIVE_UP that was reached, if any."""
 
     observations: tuple[Observation, ...]
     changed_paths: tuple[str, ...] = ()
@@ -40,7 +40,7 @@ class ActionExecutor:
         self._most = most
         self._stop = stop
         self._steps: list[Step] = []
-        self._tree: str | None = None  # the files' state, where it is known
+        self._tree: str | None = None  # the state of the files, if known
 
     def remember(self, step: Step) -> None:
         """Make a kept step available to `show`."""

@@ -1,4 +1,4 @@
-"""Fenced blocks in a model's reply: where they begin and end, also when the model was careless about it."""
+"""Fenced blocks in a model's reply: where they begin and end, also in malformed replies."""
 
 import re
 from collections.abc import Sequence
@@ -38,8 +38,8 @@ class Block:
 def split_reply(reply: str) -> tuple[Prose | Block, ...]:
     """Split a reply into lines of prose and fenced blocks, in order.
 
-    A longer fence holds shorter ones. A fence with a language inside a block of the same fence counts as nested as long
-    as all can be closed; otherwise the block ends where the next one begins.
+    A longer fence may contain shorter ones. A fence with a language inside a block of the same fence counts as nested
+    as long as all can be closed; otherwise the block ends where the next one begins.
     """
     lines = reply.split("\n")
     if lines[-1] == "":

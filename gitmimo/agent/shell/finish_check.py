@@ -1,4 +1,4 @@
-"""What is looked at before FINISH is accepted: whether there is a change, passing tests, and all parts of the task."""
+"""Checks before FINISH is accepted: a change exists, tests pass, and all parts of the task are addressed."""
 
 import re
 from collections.abc import Sequence
@@ -21,9 +21,9 @@ _MOST_PARTS = 3
 
 
 class FinishCheck:
-    """Answers FINISH with what speaks against it. What it remembers follows from the steps alone.
+    """Answers FINISH with objections. Its state follows from the steps alone.
 
-    The same objection is made once: who finishes again without a change, or with the same tests failing, is believed.
+    Each objection is made once: a second FINISH without a change, or with the same failing tests, is accepted.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class FinishCheck:
     def objection(
         self, actions: Sequence[Action], observations: Sequence[Observation], *, step: int
     ) -> Observation | None:
-        """What speaks against the FINISH of a reply that is not kept yet; None when it is accepted."""
+        """The objection to the FINISH of a reply that is not stored yet; None when it is accepted."""
         self._add(actions, observations)
         if self._stands:
             return None
@@ -101,7 +101,7 @@ class FinishCheck:
             remarks += [f"These fail on the base too: {', '.join(before)}."] if before else []
             remarks += [f"{new} of them passed on the base."] if new else []
         text, was_cut = format_result(result, mark=mark, most=self._most, store=self._outputs)
-        told = "\n".join(
+        text = "\n".join(
             [
                 f"not accepted yet: the tests fail. {text}",
                 *remarks,
@@ -109,10 +109,10 @@ class FinishCheck:
                 "the task, finish or give up and say so.",
             ]
         )
-        return Observation(text=told, exit_code=result.exit_code or 1, seconds=result.seconds, truncated=was_cut)
+        return Observation(text=text, exit_code=result.exit_code or 1, seconds=result.seconds, truncated=was_cut)
 
     def _question(self) -> str:
-        """What the change leaves out, by the look of it; empty for nothing."""
+        """What the change seems to leave out; empty for nothing."""
         diff = self._workspace.diff()
         paths = {old or new for new, old in _CHANGED_PATH.findall(diff)}
         if not paths or all(_DOCUMENT.search(path) for path in paths):

@@ -1,4 +1,4 @@
-"""Output as a model is shown it: fenced, made safe, cut where it is long, and kept whole beside the worktree."""
+"""Command output in prompts: fenced, escaped, shortened, and stored whole beside the worktree."""
 
 import re
 import tempfile
@@ -58,12 +58,12 @@ def most_shown(window: int, prompt_tokens: int) -> int:
 
 
 def mark_of(step: int, position: int, count: int) -> str:
-    """What an observation is called: `3`, or `3.2` for the second of several in step 3. Both count from 1."""
+    """The mark of an observation: `3`, or `3.2` for the second of several in step 3. Both count from 1."""
     return f"{step}" if count == 1 else f"{step}.{position}"
 
 
 def find_output(mark: str, steps: Sequence[Step], store: OutputStore) -> str | None:
-    """The whole output with a mark, or all of a step with several; None when there is none."""
+    """The whole output with this mark, or all outputs of a step; None when there is none."""
     number, _, position = mark.partition(".")
     step = next((step for step in reversed(steps) if str(step.number) == number), None)
     if step is None:

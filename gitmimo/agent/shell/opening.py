@@ -1,4 +1,4 @@
-"""The first user message: the project's rules, the task, and what is true of the place where it is to be done."""
+"""The first user message: the project's rules, the task, and facts about the workspace."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +16,7 @@ _MOST_FAILING = 10
 def opening_text(candidate: CandidateInput, workspace: Workspace, room: Room) -> str:
     """Rules and memory, the task word for word, environment, files, tests, earlier attempts, approach.
 
-    What is the same for all candidates stands first, and what isn't known is left out. Rules may take a quarter of the
+    Parts that are the same for all candidates come first; unknown facts are left out. Rules may take a quarter of the
     room, the task half: a longer one is cut in the middle, and `show 0` brings it whole.
     """
     return opening_of(candidate, workspace.facts(), workspace.base_suite(), root=workspace.root, room=room)
@@ -57,7 +57,7 @@ def _commands(candidate: CandidateInput, directory: str = "") -> list[str]:
 
 
 def approach_text(candidate: CandidateInput) -> str:
-    """The approach of a candidate that is to differ from others; empty for the plain one."""
+    """The approach that sets this candidate apart; empty for the plain one."""
     return "" if candidate.approach in ("", DIRECT) else f"# Suggested approach\n\n{candidate.approach}"
 
 
@@ -70,12 +70,12 @@ def suite_text(suite: BaseSuite) -> str:
     counts = [f"{suite.passed} pass"]
     counts += [f"{len(suite.failed)} fail"] if suite.failed else []
     counts += [f"{suite.skipped} skipped or expected to fail"] if suite.skipped else []
-    told = f"On the base, before any change: {', '.join(counts)}, in {suite.seconds:.0f} s."
+    text = f"On the base, before any change: {', '.join(counts)}, in {suite.seconds:.0f} s."
     if suite.failed:
-        told += f" Failing: {_listed(suite.failed)}."
+        text += f" Failing: {_listed(suite.failed)}."
     if suite.flaky:
-        told += f" Sometimes failing, and not counted: {_listed(suite.flaky)}."
-    return told
+        text += f" Sometimes failing, and not counted: {_listed(suite.flaky)}."
+    return text
 
 
 def _environment(candidate: CandidateInput, facts: WorkspaceFacts, *, root: str, shown: int) -> str:

@@ -20,7 +20,7 @@ def with_call_ids(reply: Reply, step: int) -> Reply:
 
 
 def read_actions(reply: Reply, *, protocol: str) -> tuple[Action, ...]:
-    """The actions of a reply, at least one: INVALID with the reason when it holds none.
+    """The actions of a reply, at least one: INVALID with the reason when it has none.
 
     With the tools protocol, calls that were written as text are understood too, and so is the text protocol: models
     fall back into it. A reply cut at the output limit never runs what is incomplete.
@@ -48,6 +48,6 @@ def read_actions(reply: Reply, *, protocol: str) -> tuple[Action, ...]:
     return (Action(kind=ActionKind.INVALID, text=reason),)
 
 
-def holds_action(actions: Sequence[Action]) -> bool:
+def has_action(actions: Sequence[Action]) -> bool:
     """Whether there is anything to do among them."""
     return any(action.kind is not ActionKind.INVALID for action in actions)

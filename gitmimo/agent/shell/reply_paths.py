@@ -47,13 +47,13 @@ def looks_like_path(text: str) -> bool:
 
 
 def is_path_line(line: str) -> str | None:
-    """The path, if a line holds nothing else: `src/x.py`, `**src/x.py**:` or `### src/x.py`."""
+    """The path, if a line is nothing else: `src/x.py`, `**src/x.py**:` or `### src/x.py`."""
     path = clean_path(re.sub(r"^\s*#{1,6}\s+|^\s*[-*]\s+|^\s*\d+[.)]\s+", "", line))
     return path if looks_like_path(path) and ("." in path or path.lower() in _BARE_NAMES) else None
 
 
 def comment_path(line: str) -> str | None:
-    """The path in a comment that holds nothing else."""
+    """The path in a comment that is nothing else."""
     found = _COMMENT.match(line)
     if not found or found["path"].startswith("!"):
         return None

@@ -1,4 +1,4 @@
-"""What a candidate knows of its own work as data: plan, notes, last commands, failing tests. Rebuilt from its steps."""
+"""A summary of a candidate's work: plan, notes, last commands, failing tests. Rebuilt from its steps."""
 
 import re
 from collections import deque
@@ -28,7 +28,7 @@ def note_lines(step: Step) -> list[str]:
 
 
 class RunSummary:
-    """Takes in steps one by one and says what is worth repeating when the history is cut. Bounded in size."""
+    """Collects from each step what the prompt needs when the history is cut. Bounded in size."""
 
     def __init__(self, *, test_command: str = "") -> None:
         self.plan = ""
@@ -82,8 +82,8 @@ class RunSummary:
         shown = "\n".join(f"  {line}" for line in list(lines)[:_FAILING_LINES])
         self._tests = f"step {number}: exit {observation.exit_code}\n{shown}"
 
-    def tell(self, *, steps: int, changed: str | None, most: int) -> str:
-        """The facts as text of at most `most` characters. What the agent wrote itself is kept the longest."""
+    def text(self, *, steps: int, changed: str | None, most: int) -> str:
+        """The facts as text of at most `most` characters. The agent's own words get the most room."""
         changed = changed or "\n".join(f" {path}" for path in list(self._paths)[-40:])
         heading = f"# Your work so far\n{steps} steps are done; those not shown below are left out. What is known:"
         parts = [
@@ -93,8 +93,8 @@ class RunSummary:
             ("Last test run, ", self._tests, most // 6),
             ("Last commands before those below:\n", "\n".join(self._commands), most // 6),
         ]
-        told = [heading, *(title + _shortened(text, room) for title, text, room in parts if text)]
-        return "\n\n".join(told)
+        parts_shown = [heading, *(title + _shortened(text, room) for title, text, room in parts if text)]
+        return "\n\n".join(parts_shown)
 
 
 def _line(number: int, action: Action, observation: Observation) -> str:

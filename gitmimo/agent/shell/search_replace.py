@@ -24,7 +24,7 @@ class Edited:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mismatch:
-    """Why nothing was replaced, with what came nearest. Holds no block that could be taken for an answer."""
+    """Why nothing was replaced, with the nearest match. Contains no block that could be taken for an answer."""
 
     reason: str
 

@@ -1,4 +1,4 @@
-"""Finds work that goes round in circles: the same calls, cycles, rotations, and texts that repeat themselves."""
+"""Detects an agent that is stuck in a loop: repeated calls, cycles, rotations, and text that repeats itself."""
 
 import enum
 import hashlib
@@ -35,7 +35,7 @@ _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W_]+(?:['’_-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """What was asked for and what came of it, as far as repetition is concerned."""
+    """A call and its result, reduced to what repetition is measured by."""
 
     what: str
     result: str
@@ -63,7 +63,7 @@ class Response(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intervention:
-    """What is done about a loop, and how the agent is told."""
+    """The response to a loop, with the message to the agent."""
 
     response: Response
     text: str
@@ -163,7 +163,7 @@ class StuckDetector:
     """Watches a candidate's steps and answers a loop with a reminder, then a new plan, then the end.
 
     Bounded: it remembers the last calls only. The same steps always give the same nudges, so a resumed candidate
-    stands where it stood.
+    has the same state.
     """
 
     def __init__(self) -> None:
@@ -271,7 +271,7 @@ def _phrase_repeats(words: Sequence[str]) -> bool:
 
 
 def _has_equal_tail(text: str) -> bool:
-    """Whether the text ends in eight or more equal pieces that make at least 400 characters and hold three words."""
+    """Whether the text ends in eight or more equal pieces with at least 400 characters and three words in all."""
     tail = text.rstrip()[-2400:]
     for size in range(8, 301):
         if size * 8 > len(tail):

@@ -33,11 +33,11 @@ def without_thinking(reply: str) -> str:
 
 
 def parse_text(reply: str, *, single_file: str | None = None, cut: bool = False) -> tuple[Action, ...]:
-    """Read the actions of a reply, in order; empty when it holds none and nothing that was meant as one.
+    """Read the actions of a reply, in order; empty when it has none and nothing that was meant as one.
 
     `single_file` is the path a bare code block belongs to when just one file is in play. `cut` says that the reply
     ended at the output limit: what its last block would do is then INVALID, never carried out. What looks like an
-    action and can't be read becomes INVALID with the reason; the reason holds no block that could be repeated.
+    action and can't be read becomes INVALID with the reason; the reason contains no block that could be repeated.
     """
     parts = split_reply(_THOUGHT.sub("", reply, count=1))
     reader = _Reader(parts, cut=cut)
@@ -238,7 +238,7 @@ def _file_actions(path: str, block: Block) -> list[Action]:
 
 
 def _edits(path: str, lines: Sequence[str]) -> list[Action]:
-    """SEARCH/REPLACE parts; what stands between them is ignored."""
+    """SEARCH/REPLACE parts; text between them is ignored."""
     actions: list[Action] = []
     at = 0
     while at < len(lines):
@@ -256,7 +256,7 @@ def _edits(path: str, lines: Sequence[str]) -> list[Action]:
             actions.append(
                 _invalid(f"a SEARCH part for `{path}` has several dividing lines; give the whole file instead")
             )
-        else:  # a heading underlined with equals signs stands on both sides, so the middle one divides
+        else:  # a heading underlined with equals signs occurs on both sides, so the middle one divides
             middle = dividers[len(dividers) // 2]
             actions.append(
                 Action(

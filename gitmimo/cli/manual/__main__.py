@@ -17,7 +17,7 @@ SHARE = Path("gitmimo/share")
 
 
 def pages() -> dict[Path, str]:
-    """Every page by its place in the checkout."""
+    """Every page by its path in the checkout."""
     entries = read_entries()
     return {
         Path("docs/commands.md"): write_reference(entries),

@@ -1,4 +1,4 @@
-"""Completions of bash, zsh and fish: one engine in sh, told all commands and options, and a thin wrapper for each."""
+"""Completions of bash, zsh and fish: one engine in sh with all commands and options, and a thin wrapper for each."""
 
 import importlib.resources
 import shlex

@@ -18,7 +18,7 @@ class Parameter:
 
     names: tuple[str, ...]
     off_names: tuple[str, ...]
-    value: str  # what stands for the value in texts; empty for a flag
+    value: str  # the value's placeholder in texts; empty for a flag
     help: str
     kind: str
     choices: tuple[str, ...] = ()

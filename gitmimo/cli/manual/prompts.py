@@ -1,4 +1,4 @@
-"""docs/prompts.md: what models are told, word for word, with its size."""
+"""docs/prompts.md: every prompt, word for word, with its size."""
 
 import json
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from gitmimo.records import Task, Tool
 _HEAD = """\
 <!-- made from the prompts themselves by `python -m gitmimo.cli.manual --write`; not to be edited -->
 
-# What models are told
+# Prompts
 
 Word for word, with sizes in characters and in tokens of four characters. Texts in braces are filled in."""
 _FACTS = WorkspaceFacts(

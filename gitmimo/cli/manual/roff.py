@@ -98,7 +98,7 @@ def _item(name: str, meaning: str) -> Iterator[str]:
 
 
 def _text(text: str) -> Iterator[str]:
-    """Running text, a sentence a line; what stands in backquotes is bold."""
+    """Running text, one sentence on a line; text in backquotes is bold."""
     parts = _escape(text).split("`")
     if len(parts) % 2:
         text = "".join(f"\\fB{part}\\fR" if index % 2 else part for index, part in enumerate(parts))

@@ -52,7 +52,7 @@ _NOTE = {"id": str, "kind": NoteKind, "text": str, "commit": str, "sources": [st
 _MODEL = {"name": str, "path": str | None, "bytes": int}
 _GARBAGE = {"kind": str, "name": str, "reason": str}
 
-# schema's name -> what it is, the commands that print it, and its shapes: one of them holds
+# schema's name -> what it is, the commands that print it, and its shapes, of which one applies
 SHAPES: Mapping[str, tuple[str, tuple[str, ...], tuple[Any, ...]]] = {
     "start/1": ("a session", ("start", "resume", "revise", "attach"), (_SESSION,)),
     "show/1": ("a session, read back", ("show",), (_SESSION,)),

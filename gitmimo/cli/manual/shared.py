@@ -1,4 +1,4 @@
-"""What the man page and the command reference say beside the commands."""
+"""Sections that the man page and the command reference share."""
 
 from gitmimo.config import OPTIONS, Option
 
@@ -14,7 +14,7 @@ EXIT_CODES = (
 
 FILES = (
     (".mimo/config.yaml", "the project's defaults, committed; its commands run only after `git mimo trust`"),
-    (".mimo/MEMORY.md", "notes that later sessions are told, one line each"),
+    (".mimo/MEMORY.md", "notes for later sessions, one line each"),
     (".mimo/skills/", "how a chore was done before: what to touch, run and check; some run without a model"),
     (".git/mimo/", "journals, locks, the ledger and caches; may vanish"),
     ("refs/notes/mimo", "evidence and verdict of each result, as JSON"),
