@@ -11,7 +11,8 @@ from gitmimo.evaluator.gates import Evaluation
 from gitmimo.evaluator.judging_files import find_judging_files
 from gitmimo.evaluator.required_fixes import RequiredFixes
 from gitmimo.evaluator.testbed import TestBed
-from gitmimo.evidence import Evidence
+from gitmimo.evaluator.tested_tree import build_tested_tree, with_own_tests
+from gitmimo.evidence import Evidence, Outcome
 from gitmimo.mimo_dir import without_mimo
 from gitmimo.records import Oid
 
@@ -45,8 +46,21 @@ def evaluate(
     key = evidence_key(tree=tree, base=testbed.base, commands=testbed.commands, fingerprint=fingerprint)
     with store.reserve(key, cancelled=cancelled):
         found = store.find(key, Evidence)
-        if found is not None and work.writes_again(found):
+        if found is not None and _write_trees_again(work, found):
             return found
         evidence = elsewhere() if elsewhere is not None else work.run()
         store.keep(key, evidence)
     return evidence
+
+
+def _write_trees_again(work: Evaluation, found: Evidence) -> bool:
+    """Write the trees of stored evidence again, since git may have collected them; False when they differ."""
+    if found.gates and found.gates[0].outcome is Outcome.FAIL:
+        return True
+    repository = work.testbed.repository
+    tested = build_tested_tree(work.testbed, work.tree, found.diff)
+    result = with_own_tests(repository, tested, found.landed_tests)
+    if (tested.tree, result) != (found.tested_tree, found.result_tree or tested.tree):
+        return False
+    whole = with_own_tests(repository, tested, (*found.landed_tests, *found.changed_tests))
+    return not found.changed_tests or whole == found.tests_tree

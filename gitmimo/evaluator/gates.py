@@ -11,8 +11,8 @@ from gitmimo.evaluator.doc_examples import check_examples
 from gitmimo.evaluator.forgery_check import ForgeryCheck, prepare_forgery_check
 from gitmimo.evaluator.product import inspect_product
 from gitmimo.evaluator.python_env import Layout
-from gitmimo.evaluator.regressions import SuiteFindings, compare_suite
-from gitmimo.evaluator.required_fixes import COLLECTION, Need, RequiredFixes
+from gitmimo.evaluator.regressions import SuiteFindings, compare_suite, fixed_tests
+from gitmimo.evaluator.required_fixes import Need, RequiredFixes
 from gitmimo.evaluator.rerun import RERUNS, rerun_broken
 from gitmimo.evaluator.review_flags import REVIEW, suspicious_lines, suspicious_paths
 from gitmimo.evaluator.testbed import FreshTree, SuiteRun, TestBed, fresh_tree, layout_of, run_suite
@@ -70,17 +70,6 @@ class Evaluation:
             self._something_passes()
             self._something_lands()
         return self._evidence()
-
-    def writes_again(self, found: Evidence) -> bool:
-        """Write the trees of earlier evidence anew, since nothing may have held them; False when they differ."""
-        if found.gates and found.gates[0].outcome is Outcome.FAIL:
-            return True
-        tested = build_tested_tree(self.testbed, self.tree, found.diff)
-        result = with_own_tests(self.testbed.repository, tested, found.landed_tests)
-        whole = with_own_tests(self.testbed.repository, tested, (*found.landed_tests, *found.changed_tests))
-        return (tested.tree, result) == (found.tested_tree, found.result_tree or tested.tree) and (
-            not found.changed_tests or whole == found.tests_tree
-        )
 
     @property
     def _is_open(self) -> bool:
@@ -161,8 +150,7 @@ class Evaluation:
             self.own = run_candidate_tests(self.testbed, self.baseline, tested, cancelled=self.cancelled)
             if not self.own.problem and not self.own.regressions:
                 self._accept_changed_tests(tested)
-        findings = self.findings
-        seconds = time.monotonic() - began
+        findings, seconds = self.findings, time.monotonic() - began
         self.gates.append(Gate(name="suite", outcome=findings.outcome, detail=findings.detail, seconds=seconds))
 
     def _may_pass_as_changed(self, tested: TestedTree) -> bool:
@@ -191,7 +179,7 @@ class Evaluation:
         run, findings = self.suite, self.findings
         if run is None or findings is None or not run.report.has_report:
             return
-        proof = check_forgery(passed=run.report.passed_ids, fixed=self._fixed_tests(findings, run))
+        proof = check_forgery(passed=run.report.passed_ids, fixed=fixed_tests(findings, run))
         if proof.forged:
             detail = f"results are forged: reported as passed although they cannot pass: {', '.join(proof.forged[:3])}"
             self.findings = replace(findings, outcome=Outcome.FAIL, detail=detail, fixed_ids=())
@@ -202,12 +190,6 @@ class Evaluation:
         if proof.equal_to_everything:
             names = ", ".join(proof.equal_to_everything[:3])
             self.flags.append(f"{REVIEW}its values are equal to everything: {names}")
-
-    def _fixed_tests(self, findings: SuiteFindings, run: SuiteRun) -> list[str]:
-        """The fixed tests by id: for a file that can be imported now, all of its tests."""
-        files = {name.removesuffix(COLLECTION) for name in findings.fixed_ids if name.endswith(COLLECTION)}
-        inside = [name for name in run.report.passed_ids if name.startswith(tuple(f"{file}::" for file in files))]
-        return [name for name in findings.fixed_ids if not name.endswith(COLLECTION)] + (inside if files else [])
 
     def _examples(self, tested: TestedTree) -> None:
         """Examples in documentation that hold on base hold on the product, as base has them."""

@@ -69,27 +69,32 @@ def make_probe(
             "lines": {str(tree.resolve() / path): sorted(numbers) for path, numbers in (lines or {}).items()},
         }
         return _python_probe(tests, token, tree, directory, out, wanted, env)
+    if tests.report is ReportFormat.CARGO_TEXT:
+        env["CARGO_TERM_COLOR"] = "never"
     report = out / "report"
-    command: str | tuple[str, ...] = tests.command
+    command = _reporting_command(tests, report)
+    where = tree if tests.report is ReportFormat.SUREFIRE else report
+    return Probe(command=command, tree=tree, report=where, writable=(out,), env=env)
+
+
+def _reporting_command(tests: TestCommand, report: Path) -> str | tuple[str, ...]:
+    """The test command, made to write its results to `report` in the tests' format."""
     shown = tests.command if isinstance(tests.command, str) else shlex.join(tests.command)
     quoted = shlex.quote(str(report))
     if tests.report is ReportFormat.NODE_JUNIT:
         options = "--test-reporter=spec --test-reporter-destination=stdout --test-reporter=junit"
         options += f" --test-reporter-destination={quoted}"
-        command = re.sub(r"\bnode\s+(.*?)--test(?![-\w])", lambda m: f"node {m[1]}--test {options}", shown, count=1)
-    elif tests.report is ReportFormat.JEST_JSON:
-        command = f"{shown} --json --outputFile={quoted}"
-    elif tests.report is ReportFormat.VITEST_JSON:
-        command = f"{shown} --reporter=default --reporter=json --outputFile.json={quoted}"
-    elif tests.report is ReportFormat.GO_JSON:
+        return re.sub(r"\bnode\s+(.*?)--test(?![-\w])", lambda m: f"node {m[1]}--test {options}", shown, count=1)
+    if tests.report is ReportFormat.JEST_JSON:
+        return f"{shown} --json --outputFile={quoted}"
+    if tests.report is ReportFormat.VITEST_JSON:
+        return f"{shown} --reporter=default --reporter=json --outputFile.json={quoted}"
+    if tests.report is ReportFormat.GO_JSON:
         events = re.sub(r"(?<![-/\w])go test(?!\s+-json)", "go test -json", shown)
-        command = f"{{ {events}\n}} > {quoted}"
-    elif tests.report is ReportFormat.CARGO_TEXT:
-        command = f"{{ {shown}\n}} > {quoted} 2>&1"
-        env["CARGO_TERM_COLOR"] = "never"
-    elif tests.report is ReportFormat.SUREFIRE:
-        report = tree
-    return Probe(command=command, tree=tree, report=report, writable=(out,), env=env)
+        return f"{{ {events}\n}} > {quoted}"
+    if tests.report is ReportFormat.CARGO_TEXT:
+        return f"{{ {shown}\n}} > {quoted} 2>&1"
+    return tests.command
 
 
 def _python_probe(
@@ -132,17 +137,8 @@ def _python_probe(
     if isinstance(command, str):
         command = _keep_import_path(command, home)
     if is_pytest:
-        options = [
-            "-p",
-            probe.stem,
-            "-p",
-            guard.stem,
-            "-p",
-            "no:cacheprovider",
-            f"--rootdir={tree}",
-            f"--confcutdir={tree}",
-        ]
-        env["PYTEST_ADDOPTS"] = shlex.join(options)
+        plugins = [part for name in (probe.stem, guard.stem, "no:cacheprovider") for part in ("-p", name)]
+        env["PYTEST_ADDOPTS"] = shlex.join([*plugins, f"--rootdir={tree}", f"--confcutdir={tree}"])
     else:
         shown = command if isinstance(command, str) else shlex.join(command)
         command = re.sub(r"-m\s+unittest(?![-\w])", lambda _: shlex.quote(str(probe)), shown)

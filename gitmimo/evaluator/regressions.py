@@ -31,17 +31,9 @@ def compare_suite(baseline: Baseline, run: SuiteRun) -> SuiteFindings:
     No report where base had one, a planted test that misbehaved, a limit or an unexplained exit code all fail.
     """
     report = run.report
-    expects_report = baseline.report.has_report
-    if report.timed_out:
-        return SuiteFindings(outcome=Outcome.FAIL, detail="the tests did not end in time")
-    if run.killed_by:
-        return SuiteFindings(outcome=Outcome.FAIL, detail=f"the tests passed the limit of {run.killed_by}")
-    if expects_report and not report.has_report:
-        why = run.problem or f"no report was written, exit code {report.exit_code}"
-        return SuiteFindings(outcome=Outcome.FAIL, detail=why)
-    if run.problem:
-        return SuiteFindings(outcome=Outcome.FAIL, detail=run.problem)
-    if not expects_report:
+    if problem := _unusable(baseline, run):
+        return SuiteFindings(outcome=Outcome.FAIL, detail=problem)
+    if not baseline.report.has_report:
         return _by_exit_code(baseline, report.exit_code)
     if tampered := _tampered(baseline, run):
         return SuiteFindings(outcome=Outcome.FAIL, detail=f"results are tampered with: {_some(tampered)}")
@@ -70,6 +62,24 @@ def compare_suite(baseline: Baseline, run: SuiteRun) -> SuiteFindings:
         fixed_ids=tuple(fixed),
         doubts=_doubts(baseline, run),
     )
+
+
+def fixed_tests(findings: SuiteFindings, run: SuiteRun) -> list[str]:
+    """The fixed tests by id: for a file that can be imported now, all of its tests that passed."""
+    files = tuple(f"{name.removesuffix(COLLECTION)}::" for name in findings.fixed_ids if name.endswith(COLLECTION))
+    inside = [name for name in run.report.passed_ids if name.startswith(files)]
+    return [name for name in findings.fixed_ids if not name.endswith(COLLECTION)] + inside
+
+
+def _unusable(baseline: Baseline, run: SuiteRun) -> str:
+    """Why the results of a run cannot be compared; empty when they can."""
+    if run.report.timed_out:
+        return "the tests did not end in time"
+    if run.killed_by:
+        return f"the tests passed the limit of {run.killed_by}"
+    if baseline.report.has_report and not run.report.has_report:
+        return run.problem or f"no report was written, exit code {run.report.exit_code}"
+    return run.problem
 
 
 def _tampered(baseline: Baseline, run: SuiteRun) -> list[str]:

@@ -156,7 +156,7 @@ def fresh_tree(testbed: TestBed, tree: Oid) -> Iterator[FreshTree]:
 
 
 def layout_of(testbed: TestBed, tree: Oid) -> Layout:
-    """The layout of a tree of the bench's repository."""
+    """The layout of a tree of the test bed's repository."""
     paths = [entry.path for entry in testbed.repository.list_paths(tree)]
     return find_layout(paths, lambda path: testbed.repository.read_blob(tree, path), directory=testbed.tests.directory)
 
@@ -173,11 +173,10 @@ def run_suite(
 ) -> SuiteRun:
     """Run the tests once and read what they reported. A run over the time limit has no trusted results.
 
-    A test of pytest or unittest that takes longer than `hang_after_s` seconds (the bench's by default) and than ten
+    A pytest or unittest test that takes longer than `hang_after_s` seconds (the test bed's by default) and than ten
     times its neighbours fails.
 
-    `only` names ids without parameters, for pytest and unittest: all that is run. Empty means everything. `lines` are
-    those of the tree's files of which it is to be said whether they ran.
+    `only`: the ids without parameters that pytest or unittest runs; empty means all. `lines`: report whether these ran.
     """
     tests = command or fresh.testbed.tests
     probe = make_probe(
@@ -201,6 +200,11 @@ def run_suite(
         cancelled=cancelled,
     )
     content = ReportContent() if tests.report is ReportFormat.NONE else read_report(probe, tests.report)
+    return _suite_run(fresh, tests, content, result)
+
+
+def _suite_run(fresh: FreshTree, tests: TestCommand, content: ReportContent, result: CommandResult) -> SuiteRun:
+    """What a run reported and how its command ended, together."""
     report = TestReport(
         command=tests.shown,
         exit_code=result.exit_code,
