@@ -265,10 +265,10 @@ def test_named_environment_of_the_checkout_is_there_in_a_fresh_tree(
     assert judge.baseline.failed_ids == {"tests/test_core.py::test_add"}
 
 
-def test_base_without_tests_makes_every_product_a_persons_matter(judged: Callable[..., Judge]) -> None:
+def test_where_no_test_runs_no_product_passes(judged: Callable[..., Judge]) -> None:
     judge = judged({**PROJECT, "tests/test_core.py": ""}, given=QUICK)
     evidence = judge({"calc/core.py": RIGHT})
-    assert evidence.passed
+    assert "no test passes" in evidence.failed_gates[0].detail
     assert needs_review(evidence.flags)
 
 
