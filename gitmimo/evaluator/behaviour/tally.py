@@ -1,5 +1,6 @@
 """Count differences, group products that behave alike, and choose the inputs worth showing. Pure."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard
@@ -25,6 +26,7 @@ from gitmimo.evaluator.behaviour.language import Observation
 from gitmimo.evaluator.behaviour.values import type_of
 from gitmimo.records import Oid
 
+_LITERAL = re.compile(r"'[^']*'|\"[^\"]*\"|\d+(?:\.\d+)?")
 _MOST_DIFFERENCES = 20
 _MOST_SPLITS = 5
 _MOST_CHARACTERS = 200
@@ -64,7 +66,8 @@ class Compared:
         """Numbers of differing calls, the most telling first.
 
         Calls that a test makes and none that is to be fixed, then variants away from the tests to be fixed, then near
-        them; answers before errors; short ones first.
+        them; answers before errors; short ones first. Calls that differ from an earlier one in literals only, with the
+        same kind of difference, come after all others.
         """
         found = self.differences(tree)
 
@@ -73,7 +76,15 @@ class Compared:
             place = 0 if not call.is_near_fixed else 1 if call.is_variant else 2
             return (place, _WEIGHT[found[number].kind], int(call.is_variant), len(call.text))
 
-        return sorted(found, key=weight)
+        ordered = sorted(found, key=weight)
+        shapes: set[tuple[str, DifferenceKind]] = set()
+        repeated = set()
+        for number in ordered:
+            shape = (_LITERAL.sub("_", self.calls[number].text), found[number].kind)
+            if shape in shapes:
+                repeated.add(number)
+            shapes.add(shape)
+        return sorted(ordered, key=lambda number: number in repeated)
 
     def note_simpler(self, tree: Oid, number: int, call: Call, difference: AnswerDifference) -> None:
         """Show this call in the place of another, if it is shorter."""
