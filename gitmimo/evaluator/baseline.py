@@ -76,12 +76,10 @@ def measure_base(
 ) -> Baseline:
     """Run setup and tests on base, each time in a fresh tree; two runs at once where they can't meet.
 
-    Tests of candidates run beside each other too: what fails under that load is found to be flaky here, and held
-    against nobody.
+    Candidates' tests also run at the same time: a test that fails under that load shows as flaky here and is ignored.
 
-    An `earlier` measurement counts as one of the runs when the first one now says the same; what it knows to be flaky
-    stays so. Where it says something else, it is the environment that has changed, and it counts for nothing. At least
-    one run is always of now.
+    An `earlier` measurement counts as one of the runs if the first run agrees with it, and its flaky tests stay flaky.
+    If they disagree, the environment has changed and the earlier one is ignored. At least one run is always new.
 
     CheckError when setup fails, when the tests don't end, can't run at all, or test another copy of the code.
     """
@@ -203,7 +201,7 @@ def _plain(outcome: TestOutcome | None) -> TestOutcome | None:
 
 
 def _fingerprint(testbed: TestBed, tests: TestCommand, cases: Mapping[str, TestOutcome], exit_code: int) -> str:
-    """A hash over what results depend on besides the tree and the commands.
+    """A hash over what results depend on apart from the tree and the commands.
 
     The base's own results are part of it: a repaired environment shows there, and old evidence is not used again.
     """

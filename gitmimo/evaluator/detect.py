@@ -63,12 +63,12 @@ _EXIT_CODE_ONLY: tuple[tuple[str, str], ...] = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """One project of a base tree as detection sees it: the files below `directory`, and where its checkout lies."""
+    """One project of a base tree as detection sees it: the files below `directory`, and its checkout."""
 
     paths: frozenset[str]  # relative to `directory`
     read: Read
     environ: Mapping[str, str]
-    checkout: Path | None = None  # of the whole repository, where ignored things lie
+    checkout: Path | None = None  # of the whole repository, with its ignored files
     directory: str = ""
 
     @property
@@ -97,9 +97,9 @@ def detect_test_command(
     """Decide how the tests are run.
 
     `paths` and `read` show the base tree. `given` is the user's own command and wins; it is recognised so that its
-    results come back by test id all the same. `checkout` is where ignored things lie, as a virtual environment or
-    `node_modules`. `directory` is where in the tree the user stands: the nearest project around it is tested, and what
-    else lies in the tree is named in `others`. CheckError with a hint when nothing is found or the tool is missing.
+    results come back by test id anyway. `checkout` holds ignored files such as a virtual environment or `node_modules`.
+    `directory` is the user's current directory in the tree: the nearest project around it is tested, and the other
+    projects of the tree are named in `others`. CheckError with a hint when nothing is found or the tool is missing.
     """
     top = Project(paths=frozenset(paths), read=read, environ=environ, checkout=checkout)
     if given.strip():
@@ -168,7 +168,7 @@ def _detect(project: Project) -> TestCommand | None:
 
 
 def _complete(project: Project, tests: TestCommand) -> TestCommand:
-    """Add what the project's tests need besides the command: dependencies, generated files, its own programs."""
+    """Add what the project's tests need apart from the command: dependencies, generated files, its own programs."""
     if project.checkout is None:
         return tests
     links = linked_modules(project.checkout) if tests.kind in _NODE_KINDS else ()
@@ -292,7 +292,7 @@ def _has_pytest_config(known: frozenset[str], read: Read) -> bool:
 
 
 def _unittest_start(tests: Sequence[str]) -> tuple[str, ...]:
-    """Where discovery begins: `tests/` when all tests lie there, else the top."""
+    """Where discovery begins: `tests/` if it holds all tests, else the top."""
     tops = {path.split("/")[0] for path in tests if "/" in path}
     if len(tops) == 1 and all("/" in path for path in tests):
         pattern = () if all(PurePosixPath(p).name.startswith("test") for p in tests) else ("-p", "*test*.py")

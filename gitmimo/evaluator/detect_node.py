@@ -72,7 +72,7 @@ def _manager(known: frozenset[str]) -> str:
 
 
 def _with_options(manager: str, options: str) -> str:
-    """npm hands on what stands behind `--`; pnpm and yarn hand on everything, `--` included."""
+    """npm passes on the arguments after `--`; pnpm and yarn pass on everything, `--` included."""
     return f"{manager} test{' --' if manager == 'npm' else ''} {options}".rstrip()
 
 

@@ -245,7 +245,7 @@ class Evaluation:
         return self.tested.changed_tests
 
     def _origin(self) -> None:
-        """The packages that the tests imported lie in the fresh tree."""
+        """The tests imported the packages from the fresh tree."""
         run = self.suite
         if run is None or not run.report.has_report or not run.imported:
             return

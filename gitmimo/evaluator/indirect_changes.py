@@ -19,7 +19,7 @@ from gitmimo.text import escape_controls
 
 Read = Callable[[str], tuple[bytes | None, bytes | None]]  # path -> its content in base and in the product
 
-# Files that somebody's program runs or obeys, by name; a directory's name stands for all below it.
+# Files that programs run or read as configuration, by name; a directory's name covers everything below it.
 _ACTS = {
     "runs at install": "setup.py build.rs binding.gyp postinst preinst extconf.rb",
     "says where dependencies come from": (
@@ -234,7 +234,7 @@ def _plain(text: str) -> str:
 
 
 def _rust_tests(source: bytes) -> str:
-    """Everything from the first test module on; by convention it stands at a file's end."""
+    """Everything from the first test module on; by convention it is at the end of the file."""
     text = source.decode("utf-8", "replace")
     found = _RUST_TESTS.search(text)
     return re.sub(r"\s+", " ", text[found.start() :]) if found else ""

@@ -1,4 +1,4 @@
-"""Instrumenting a test run: what is put beside the tree so that every result comes back by test id."""
+"""Instrumenting a test run: files outside the tree that make every result come back by test id."""
 
 import json
 import re
@@ -156,7 +156,7 @@ def _python_probe(
 
 
 def _keep_import_path(command: str, home: Path) -> str:
-    """A command that sets PYTHONPATH itself sets it besides ours."""
+    """Keep our PYTHONPATH in a command that sets its own."""
     return re.sub(
         r"(?<!\w)PYTHONPATH=(\"?)(?=(\S?))",
         lambda match: f"PYTHONPATH={match[1]}{home}{'' if match[2] in ('', ';', '&', chr(34)) else ':'}",

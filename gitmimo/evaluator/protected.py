@@ -129,7 +129,7 @@ class ProtectedPaths:
 
 
 def is_test_file(path: str) -> bool:
-    """Whether a path has a test's name or lies in a directory of tests, whatever the base holds."""
+    """Whether a path has a test's name or is in a directory of tests, whatever the base holds."""
     return bool(_TEST_FILE.fullmatch(_name(path))) or _name(path) == "conftest.py" or bool(_test_tops(path))
 
 
@@ -158,7 +158,7 @@ def _join(directory: str, name: str) -> str:
 
 
 def _glob(pattern: str) -> re.Pattern[str]:
-    """A glob over whole paths: `*` within a name, `**` over directories; a directory stands for all below it."""
+    """A glob over whole paths: `*` within a name, `**` over directories; a directory covers everything below it."""
     pattern = pattern + "**" if pattern.endswith("/") else pattern
     out = ""
     for piece in re.findall(r"\*\*/?|\*|\?|\[[^\]]+\]|.", pattern, re.S):
@@ -170,5 +170,5 @@ def _glob(pattern: str) -> re.Pattern[str]:
             out += "[^/]"
         else:
             out += piece if len(piece) > 1 else re.escape(piece)
-    # a pattern that names a directory without a slash at its end covers what lies below as well
+    # a pattern that names a directory without a slash at its end covers everything below it as well
     return re.compile(f"{out}(?:/.*)?", re.S)

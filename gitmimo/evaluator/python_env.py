@@ -149,7 +149,7 @@ def has_module(python: Path, name: str) -> bool:
 
 
 def venv_programs(checkout: Path | None, words: Sequence[str], environ: Mapping[str, str]) -> Path | None:
-    """The project's own directory of programs, when a given command's first word lies there and not on PATH."""
+    """The project's own directory of programs, if a command's first word is found there and not on PATH."""
     for name in _VENVS if checkout else ():
         assert checkout
         programs = (checkout / name / "bin").absolute()

@@ -137,7 +137,7 @@ def describe_regressions(
 
 
 def _was_imported(name: str, cases: Iterable[str]) -> bool:
-    """Whether the id stands for a file that could not be imported on base and that has results now."""
+    """Whether the id is of a file that could not be imported on base and that has results now."""
     file = name.removesuffix(COLLECTION)
     return name.endswith(COLLECTION) and any(case.startswith((f"{file}::", f"{file}.")) for case in cases)
 

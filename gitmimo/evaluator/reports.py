@@ -20,7 +20,7 @@ _SKIPS = ("Skipped", "XFailed", "Exit", "SkipTest")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watched:
-    """What a Python run was seen to do besides its tests; see `probes/watch.py`.
+    """What a Python run was seen to do apart from its tests; see `probes/watch.py`.
 
     `tampered` is changed test machinery, `doubtful` changed parts of the standard library and the process. `outside`
     and `inside` are top-level modules loaded from elsewhere and from the tree. `reads` maps files of the tree that were
@@ -67,7 +67,7 @@ def read_report(probe: Probe, form: ReportFormat) -> ReportContent:
 
 
 def clear_stale_reports(tree: Path) -> None:
-    """Remove report files that came with the tree, before a run whose reports lie inside it."""
+    """Remove report files that came with the tree, before a run that writes its reports inside it."""
     for path in _surefire_files(tree):
         path.unlink()
 
@@ -80,7 +80,7 @@ def _read(path: Path) -> bytes:
 
 
 def _combine(parts: Iterable[list[tuple[str, TestOutcome]] | None]) -> ReportContent:
-    """One content of several lists. Equal ids are told apart by number, failed ones first, so that none
+    """One content of several lists. Equal ids get a number, failed ones first, so that none
     gets lost and none hides behind another."""
     by_id: dict[str, list[TestOutcome]] = {}
     found = False

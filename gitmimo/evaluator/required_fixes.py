@@ -81,7 +81,7 @@ def passes(name: str, cases: Mapping[str, TestOutcome]) -> bool:
 
 
 def _is_named(test_id: str, text: str) -> bool:
-    """Whether the id, its function or its file stands in the text."""
+    """Whether the text contains the id, its function or its file."""
     parts = re.split(r"::|\[| > ", test_id.removesuffix(COLLECTION))
     names = [test_id, parts[0], parts[0].rpartition("/")[2]] + [p for p in parts[1:] if re.match(r"[Tt]est", p)]
     return any(len(name) > 5 and re.search(rf"(?<![\w/.]){re.escape(name)}(?![\w])", text) for name in names)

@@ -23,7 +23,7 @@ def rerun_broken(
     *,
     cancelled: Callable[[], bool] | None = None,
 ) -> tuple[SuiteFindings, tuple[str, ...]]:
-    """Run a tree's tests again when few fail anew: the findings that count, and the tests to set aside.
+    """Run a tree's tests again if few fail that passed on base; return the findings and the flaky tests.
 
     Only those that pass in every further run are; a test that vanished is no matter of chance.
     """

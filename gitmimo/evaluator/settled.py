@@ -18,7 +18,7 @@ from gitmimo.records import Oid
 FEW_CALLS = 4
 """Fewer different calls of fixed tests than this are met by too many wrong changes."""
 
-_BROAD = 3  # answers changed beside what was asked for, and at least a tenth of those looked at
+_BROAD = 3  # answers changed apart from what was asked for, and at least a tenth of those looked at
 _MANY_VOTES = 3  # two against one are right too seldom
 _MOST_SAME = 20  # inputs without any difference that make a change one of form only
 _MOST_INPUTS = 3

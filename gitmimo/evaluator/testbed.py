@@ -120,7 +120,7 @@ class FreshTree:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SuiteRun:
-    """One run of the test command: results by id, and what besides them was seen."""
+    """One run of the test command: results by id, and what else was observed."""
 
     report: TestReport
     problem: str = ""  # why the results can't be trusted or aren't there

@@ -120,7 +120,7 @@ def _flags(
     return (*flags, *(f"may change dependencies: `{escape_controls(path, newlines=False)}`" for path in dependencies))
 
 
-# --- files that hold test configuration beside the product's own matters ----------------------------------------------
+# --- files that hold both test configuration and the product's own ----------------------------------------------
 
 
 def is_shared(path: str) -> bool:

@@ -49,7 +49,7 @@ def ask(
 ) -> Answer:
     """Let the configured model look at HEAD, never at uncommitted files, and answer. The checkout is not touched.
 
-    What it costs stands in the ledger as a session of its own. ModelError and LimitReached pass through.
+    Its cost is in the ledger as a session of its own. ModelError and LimitReached pass through.
     """
     session = new_session_id()
     head = repository.resolve("HEAD")
@@ -102,7 +102,7 @@ def _bench(repository: Repository, config: Config, head: Oid, directory: Path) -
 
 
 class _Copy:
-    """The `Workspace` of an answer: a fresh tree whose changes nobody will see."""
+    """The `Workspace` of an answer: a fresh tree whose changes are discarded."""
 
     def __init__(self, fresh: FreshTree, timeout_s: float) -> None:
         self.root = fresh.path

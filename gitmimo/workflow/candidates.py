@@ -269,7 +269,7 @@ def _last(step: Step) -> str:
 def find_dropped(repository: Repository, paths: CandidatePaths) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Say what will be thrown away, and which files were kept out since they hold a secret; both for people.
 
-    To be asked while the candidate's worktree stands. Not noticed: files below `.mimo/` that git ignores, and what was
+    Call it while the candidate's worktree exists. Not noticed: files below `.mimo/` that git ignores, and what was
     changed there and changed back.
     """
     found = []
@@ -297,7 +297,7 @@ def refusal(repository: Repository, base: Oid, result: CandidateResult) -> Evide
 
 
 def _memory(repository: Repository, root: Oid) -> dict[str, Oid]:
-    """What lies below `.mimo/`, without the records of steps, which are ours."""
+    """The files below `.mimo/` without the records of steps, which are ours."""
     entries = repository.list_paths(root)
     return {e.path: e.oid for e in entries if e.path.startswith(".mimo/") and not e.path.startswith(f"{TRAJECTORY}/")}
 

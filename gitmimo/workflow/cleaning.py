@@ -65,7 +65,7 @@ def keep_unfinished(repository: Repository, session: SessionId, worktree: Worktr
 
 
 def processes_in(directory: Path) -> tuple[int, ...]:
-    """The processes whose working directory lies in a directory, as far as the system tells."""
+    """The processes whose working directory is inside a directory, as far as the system reports it."""
     place = os.path.realpath(directory)
     found = []
     for entry in Path("/proc").glob("[0-9]*"):

@@ -36,7 +36,7 @@ class Draft:
 def find_drafts(
     repository: Repository, at: Oid, learned: Sequence[Learned], *, model: Model | None = None
 ) -> tuple[Draft, ...]:
-    """Return a draft for each group of changes, and each operation, that no skill covers and nobody declined."""
+    """Return a draft for each group of changes, and each operation, that no skill covers and that was not declined."""
     skills = read_library(repository, at).skills
     covered = {short for skill in skills for short in skill.commits}
     declined, taken = read_declined(repository), {skill.name for skill in skills}

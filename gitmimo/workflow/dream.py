@@ -82,7 +82,7 @@ class Admitted:
 def find_dream(
     repository: Repository, config: Config, names: Sequence[str] = (), *, model: Model | None = None
 ) -> Dream:
-    """Return what the named sessions, or all that are over, taught and nobody has admitted or declined yet."""
+    """Return what the named sessions, or all that are over, taught and that is neither admitted nor declined yet."""
     states = _finished(repository, names)
     wanted = {state.result.session for state in states}
     known = {item.session for item in read_learned(repository)}
@@ -210,7 +210,7 @@ def undo_dream(repository: Repository) -> tuple[str, ...]:
 def merge_dream(repository: Repository, branch: str, target: str) -> Oid:
     """Merge a dream's branch and return the new tip; `git mimo undo` takes it back.
 
-    NeedsPerson when the checkout isn't clean; a conflict leaves all as it was. Nothing is tested anew: a dream changes
+    NeedsPerson when the checkout isn't clean; a conflict leaves all as it was. Nothing is tested again: a dream changes
     `.mimo/` only.
     """
     with hold_lock(repository.state_dir / "merge.lock"):

@@ -53,7 +53,7 @@ class SessionEvaluator:
         self._ignore_failing = ignore_failing
         self._cancelled = cancelled
         self._baseline: Baseline | None = None
-        self.base_suite: Future[BaseSuite] = Future()  # what candidates are told of the base, once it was measured
+        self.base_suite: Future[BaseSuite] = Future()  # what candidates learn about the base, once measured
         self._behaviour: dict[tuple[tuple[Oid, ...], ...], BehaviourReport] = {}
         self._crossed: dict[tuple[Oid, Oid], int] = {}
 
@@ -252,7 +252,7 @@ def _commands(config: Config, tests: TestCommand) -> tuple[str, ...]:
 
 
 def _check_brought_paths(config: Config) -> None:
-    """Refuse to copy or link what is git's own or lies outside: a repository may bring this configuration."""
+    """Refuse to copy or link what is git's own or outside the checkout: a repository may bring this configuration."""
     for option in ("worktree.copy", "worktree.link"):
         for name in config.texts(option):
             try:

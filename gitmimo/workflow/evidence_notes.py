@@ -36,7 +36,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvidenceNote:
-    """What a note says; nobody has checked it again.
+    """What a note says; it has not been checked again.
 
     `patches` are stable ids of whole branches that ended in this change: a squash by a forge is known by them, also in
     a clone that never had the branch.
@@ -162,7 +162,7 @@ def find_evidence(repository: Repository, commit: Oid, *, by_patch: bool = True)
 
 
 def find_by_session(repository: Repository, session: SessionId) -> FoundNote | None:
-    """Find a session's note wherever it stands; the one with the most to say about what became of it first."""
+    """Find a session's note on any object; the one with the most to say about what became of it first."""
     if read_ref(repository, NOTES_REF) is None:
         return None
     said = repository.run(
@@ -231,7 +231,7 @@ def noted_patches(repository: Repository) -> dict[str, Oid]:
     """Map every known patch to an object whose note speaks of it: noted commits, as they stand against their
     evidence's base, and the branches that notes name.
 
-    What was found out about a note is kept beside the journals, so that a pull costs no more with many notes.
+    What was found out about a note is cached in the journals' directory, so that a pull costs no more with many notes.
     """
     blobs = note_blobs(repository)
     known = read_cache(repository)

@@ -7,7 +7,7 @@ from gitmimo.evidence import Evidence, Verdict
 from gitmimo.results import CandidateResult
 
 _MOST_OUTPUT = 3_000
-_MOST_EARLIER = 3  # candidates of which the next round is told
+_MOST_EARLIER = 3  # candidates that the next round hears about
 _MOST_OF_ONE = 1_500
 
 

@@ -32,7 +32,7 @@ class Home(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionState:
-    """A session and where it stands: `phase` and `last_event` matter while it runs or after a crash."""
+    """A session and its progress: `phase` and `last_event` matter while it runs or after a crash."""
 
     result: SessionResult
     phase: str = ""
@@ -55,7 +55,7 @@ class Past:
 
 
 def sessions_directory(repository: Home) -> Path:
-    """Where the journals of this repository's sessions lie."""
+    """The directory of this repository's session journals."""
     return repository.state_dir / "sessions"
 
 
@@ -254,7 +254,7 @@ def read_known_session(repository: Repository, name: str | None) -> SessionResul
 
 
 def find_noted_session(repository: Repository, name: str | None) -> SessionResult | None:
-    """Return the session that a name stands for, the newest without one, as far as notes tell; None without a note."""
+    """Return the session with this name, or the newest, as far as notes know it; None without a note."""
     found: dict[SessionId, list[tuple[Oid, EvidenceNote]]] = {}
     for target in noted_objects(repository):
         try:

@@ -70,7 +70,7 @@ def write_home(repository: Repository, config: Config, changes: Mapping[str, byt
 
 
 def home_ref(config: Config) -> str | None:
-    """The ref that the memory lives on; None where it is committed beside the code."""
+    """The ref that the memory lives on; None if it is committed with the code."""
     return HOME_REFS.get(config.text("memory.home"))
 
 

@@ -45,7 +45,7 @@ class ModelPool:
 
     @property
     def critic_name(self) -> str:
-        """The model that reviews the diffs; empty when nobody does."""
+        """The model that reviews the diffs; empty if none does."""
         return self.critic.name if self.critic else ""
 
     def close(self) -> None:
@@ -195,7 +195,7 @@ def _server_address(config: Config) -> str:
 
 
 def local_settings(config: Config) -> LocalSettings:
-    """Where the local model's file and its server's state lie."""
+    """The directories of the local model's file and of its server's state."""
     return LocalSettings(
         model_dir=data_home() / "models",
         state_dir=state_home() / "local",

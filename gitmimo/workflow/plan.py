@@ -39,7 +39,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Brief:
-    """What one candidate is told besides the task: its approach, and what spoke against work that was judged."""
+    """What one candidate gets besides the task: its approach, and the feedback on work that was judged."""
 
     approach: str
     feedback: tuple[Feedback, ...] = ()

@@ -1,4 +1,4 @@
-"""What a session tells while it runs: progress events, and the flag that asks it to stop."""
+"""Progress events of a running session, and the signal that asks it to stop."""
 
 import threading
 import time
@@ -37,7 +37,7 @@ class StopSignal:
     """Asked often and cheaply: may the work go on? The first reason given stays."""
 
     def __init__(self, *, timeout_s: float | None = None) -> None:
-        """Stop after `timeout_s`, when a watched file appears, or when somebody calls `request`."""
+        """Stop after `timeout_s`, when a watched file appears, or when `request` is called."""
         self._deadline = None if timeout_s is None else time.monotonic() + timeout_s
         self._stop_file: Path | None = None
         self._reason: StopReason | None = None

@@ -98,7 +98,7 @@ def find_breaking_step(
 ) -> BrokenBy | None:
     """Find the first step whose tree breaks a test that passes on base, by halving; None when the last breaks none.
 
-    Every tree is judged as products are: fresh, with the base's protected files. A test that is broken, mended and
+    Every tree is judged as products are: fresh, with the base's protected files. A test that is broken, fixed and
     broken again is found at one of its breaks.
     """
     steps = [step for step in read_steps(repository, result, candidate) if step.commit]

@@ -16,7 +16,7 @@ _MARKS = {Outcome.PASS: "pass", Outcome.FAIL: "**fail**", Outcome.UNKNOWN: "**un
 def write_body(result: SessionResult, branch: DiffFacts, *, changed_since: bool = False) -> str:
     """Write Markdown about what `branch` changes.
 
-    Text of the task, models and critics is quoted, shown visibly and can't address anybody.
+    Text of the task, models and critics is quoted, shown visibly and can't mention users.
     """
     winner = result.winner
     parts = [

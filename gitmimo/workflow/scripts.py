@@ -37,7 +37,7 @@ done
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grants:
-    """What a person lets an operation reach besides its own tree."""
+    """What a person lets an operation reach outside its own tree."""
 
     network: bool = False
     writable: tuple[Path, ...] = ()

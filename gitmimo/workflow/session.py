@@ -84,7 +84,7 @@ class SessionRunner:
         return result
 
     def _run(self, opening: SessionResult) -> SessionResult:
-        """Measure the base beside the work, search, and publish what won."""
+        """Measure the base while candidates work, and publish the winner."""
         past = self.plan.past
         if past is not None and past.decided is not None:
             return self._publish(past.decided)
@@ -106,7 +106,7 @@ class SessionRunner:
         return self._publish(result)
 
     def _run_script(self) -> None:
-        """Candidate 0: the script of the skill that fits. What speaks against it is told to the others."""
+        """Candidate 0: the script of the skill that fits. The others get the feedback on it."""
         if self.script is None or 0 in self._results:
             return
         result = self.script(self._base_tests.result)
@@ -186,7 +186,7 @@ class SessionRunner:
         return result
 
     def _may_answer(self, result: CandidateResult) -> bool:
-        """Whether a candidate can be told what spoke against it: once, when it thought that it had finished."""
+        """Whether a candidate gets feedback on its product: once, if it had declared itself finished."""
         is_own = result.agent == "mimo" and result.strategy == "shell" and result.status == StopReason.FINISHED
         return is_own and result.number not in self._told_again and not self.stop_signal.is_set()
 
@@ -326,13 +326,13 @@ class SessionRunner:
         return result
 
     def _cut_off(self, opening: SessionResult, exc: MimoError) -> SessionResult:
-        """How the session stands when a phase failed: asked to stop, or for good."""
+        """The session's status after a phase failed: asked to stop, or an error."""
         status = status_after({}, self.stop_signal.reason() or StopReason.ERROR)
         message = exc.message if status is SessionStatus.ERROR else how_to_go_on("stopped", self.session)
         return replace(self._closing(opening), status=status, message=message)
 
     def _closing(self, opening: SessionResult) -> SessionResult:
-        """The session as it stands; what it used counts plans and reviews too, which no candidate made."""
+        """The session so far; what it used counts plans and reviews too, which no candidate made."""
         closed = close(opening, self._results, seconds=time.monotonic() - self._started)
         spent = self.models.spent()
         return replace(

@@ -1,4 +1,4 @@
-"""The branches of a session that is over: they go, and private refs keep what they held."""
+"""The branches of a session that is over: they are removed, and private refs keep their commits."""
 
 from collections.abc import Iterator
 
@@ -32,7 +32,7 @@ def result_branches(repository: Repository, result: SessionResult, target: Oid) 
 
 
 def drop_branches(repository: Repository, result: SessionResult, target: Oid) -> tuple[str, ...]:
-    """Remove a merged session's branches and say which. What they held stays below `refs/mimo/` until gc."""
+    """Remove a merged session's branches and say which. Their commits stay below `refs/mimo/` until gc."""
     if result.result_commit is not None:
         kept = f"{RESULTS}{result.session}"
         before = refs.read_ref(repository, kept)

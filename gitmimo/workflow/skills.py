@@ -32,7 +32,7 @@ from gitmimo.workflow.scripts import ScriptRun, ScriptRunner, check_granted, rea
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SkillRun:
-    """What running a skill by hand came to; a branch where it changed files and all held."""
+    """What running a skill by hand came to; a branch if it changed files and every check passed."""
 
     run: ScriptRun
     branch: str | None = None
@@ -48,7 +48,7 @@ def run_skill(
     granted: Sequence[str] = (),
     dry_run: bool = False,
 ) -> SkillRun:
-    """Run a skill's script on HEAD's files, and its accept commands; what it changed stands on a branch.
+    """Run a skill's script on HEAD's files, and its accept commands; its changes are on a branch.
 
     NeedsPerson when its content is not approved or it needs a grant; a script that fails is a result.
     """

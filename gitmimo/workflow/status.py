@@ -1,4 +1,4 @@
-"""How a candidate or a session stands: decided from results alone."""
+"""The status of a candidate or a session, decided from results alone."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,7 +18,7 @@ def is_over(result: CandidateResult, *, max_steps: int) -> bool:
 
 
 def status_after(results: Mapping[int, CandidateResult], reason: StopReason | None) -> SessionStatus:
-    """How a session without a winner stands, from its candidates and why it was asked to stop."""
+    """The status of a session without a winner, from its candidates and why it was asked to stop."""
     if reason is StopReason.INTERRUPTED:
         return SessionStatus.INTERRUPTED
     if reason is StopReason.TIMEOUT or any(result.status == StopReason.BUDGET for result in results.values()):

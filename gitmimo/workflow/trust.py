@@ -35,7 +35,7 @@ def is_approved(repository: Repository, digest: str) -> bool:
 
 
 def approve(repository: Repository, digest: str, *, what: str) -> None:
-    """Remember an approval. It lies outside the repository, where no clone or candidate can plant one."""
+    """Remember an approval. It is stored outside the repository, where no clone or candidate can plant one."""
     path = _path(repository)
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     approvals = _read(repository) | {digest: {"what": what, "at": utc_now().isoformat()}}

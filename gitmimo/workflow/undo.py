@@ -47,7 +47,7 @@ def undoable(repository: Repository) -> tuple[undo_log.Operation, ...]:
 def undo(repository: Repository, *, id: str | None = None, with_checkout: bool = False) -> Undone:
     """Move the refs of the newest operation in effect, or of the one named, back to where they were.
 
-    NeedsPerson, with everything as it was, when somebody built on them since, or when a branch is checked out and
+    NeedsPerson, with everything as it was, if something was built on them since, or when a branch is checked out and
     `with_checkout` was not given or that checkout is not clean.
     """
     with hold_lock(repository.state_dir / "merge.lock"), keep_objects(repository):

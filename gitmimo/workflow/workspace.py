@@ -78,14 +78,14 @@ class WorkspaceConfig:
     import_roots: tuple[str, ...] = ()  # relative directories that the project's Python packages are imported from
     setup_command: str = ""
     network: bool = False
-    writable: tuple[Path, ...] = ()  # what a person granted besides the worktree
+    writable: tuple[Path, ...] = ()  # what a person granted outside the worktree
     test_timeout_s: float = 600.0
     hang_after_s: float = HANG_AFTER_S  # a test that takes longer, and ten times as long as the others, hangs
     command_timeout_s: float = 120.0
     copied: tuple[str, ...] = ()
     linked: tuple[str, ...] = ()
     known_secrets: Mapping[str, str] | None = None
-    protected: tuple[str, ...] = ()  # patterns of the project's own, besides what always counts as the base has it
+    protected: tuple[str, ...] = ()  # the project's own patterns, in addition to the built-in ones
     base_suite: Future[BaseSuite] | None = None  # done once the base was measured
     evaluator: SessionEvaluator | None = None  # compares what changes do; not where candidates work on other machines
 
@@ -131,7 +131,7 @@ class CandidateWorkspace:
         return replace(done, command=command)
 
     def facts(self) -> WorkspaceFacts:
-        """What is true of this place, asked once in the sandbox."""
+        """Facts about the worktree and its tools, asked once in the sandbox."""
         if self._facts is None:
             config, repository, base = self._config, self._repository, self._paths.base
             interpreter = config.tests.interpreter if config.tests else None
@@ -274,7 +274,7 @@ class CandidateWorkspace:
 
 
 def _read_pointer(directory: Path) -> bytes | None:
-    """What stands in `.git`; None when it is anything but a file."""
+    """The content of `.git`; None unless it is a file."""
     paths = directory / ".git"
     try:
         return None if paths.is_symlink() or not paths.is_file() else paths.read_bytes()
@@ -326,7 +326,7 @@ def _bring_ignored_files(repository: Repository, paths: CandidatePaths, config: 
 
 
 def remove_candidate(repository: Repository, paths: CandidatePaths) -> None:
-    """Remove the worktree and what lay beside it; the branch and its commits stay."""
+    """Remove the worktree and its other files; the branch and its commits stay."""
     worktree.remove_worktree(repository, paths.worktree)
     remove_tree(paths.private_git, ignore_errors=True)
     remove_tree(paths.home, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""What a candidate is told of the place it works in: asked in its sandbox, and read off the base."""
+"""Facts about its workspace that a candidate gets: asked in its sandbox, and read from the base."""
 
 import shlex
 from collections.abc import Iterable, Sequence

@@ -211,7 +211,7 @@ class RayExecutor:
             self._cluster.answer(message.identity, outcome)
 
     def _own_up(self, message: Message, dealt: "Future[None]") -> None:
-        """Tell a worker that waits when its letter could not be dealt with, for a reason that nobody expected."""
+        """Tell a worker that waits that its message failed for an unexpected reason."""
         error = None if dealt.cancelled() else dealt.exception()
         if error is not None and message.identity:
             failure = Failure.of(CheckError(f"the driver failed: {error!r}"))
@@ -268,7 +268,7 @@ class RayExecutor:
             desk.journal.note("step", candidate=paths.number, step=step.step, commit=step.commit)
 
     def _cut_off(self, plan: Plan, paths: CandidatePaths, approach: str, model: str) -> CandidateResult:
-        """What stands of a candidate whose workers did not come to an end."""
+        """The result so far of a candidate whose workers did not finish."""
         tip = refs.read_ref(self._repository, paths.branch) or paths.base
         steps = read_steps_at(self._repository, paths.session, paths.number, base=paths.base, tip=tip)
         is_stopped = self._stop_signal.reason()

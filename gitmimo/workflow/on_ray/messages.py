@@ -19,7 +19,7 @@ from gitmimo.workflow.plan import Brief, Plan
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkItem:
-    """One task's input besides the objects, which the worker asks for as far as it lacks them. Holds no secret.
+    """One task's input without the objects, which the worker requests if it lacks them. Holds no secret.
 
     `turn` counts how often the same work was given out: what an earlier turn still sends is refused.
     """
@@ -36,7 +36,7 @@ class WorkItem:
     author: Ident
     excludes: bytes  # the user's own ignore rules
     sandbox: str
-    readable: tuple[str, ...] = ()  # what the tests need besides, as on the driver
+    readable: tuple[str, ...] = ()  # other paths that the tests need, as on the driver
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

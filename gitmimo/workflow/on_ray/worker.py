@@ -155,7 +155,7 @@ class ShippingJournal(Journal):
         self._shipped = refs.read_ref(repository, paths.branch) or paths.base
 
     def note(self, event: str, **data: Any) -> None:
-        """See `Journal.note`. CheckError when the driver gave this work to somebody else."""
+        """See `Journal.note`. CheckError if the driver gave this work to another worker."""
         super().note(event, **data)
         if event != "step":
             return
@@ -208,7 +208,7 @@ class _Home:
             self.path.with_suffix(".lock").unlink(missing_ok=True)
 
     def _repository(self) -> Repository:
-        """The task's own repository: its refs are nobody else's, and goes with it."""
+        """The task's own repository: its refs are its own, and they go with it."""
         store = self._store()
         with hold_lock(store.with_suffix(".lock"), wait_s=600):
             if not (store / "HEAD").exists():
