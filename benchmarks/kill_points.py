@@ -21,7 +21,7 @@ from gitmimo.git.repository import Repository
 from gitmimo.journal import Journal
 from gitmimo.records import Oid
 from gitmimo.workflow import land
-from gitmimo.workflow.merge import mend_cut_off_merge
+from gitmimo.workflow.merge import repair_interrupted_merge
 
 SESSION = "0000000001"
 _CALLS = "openat,write,pwrite64,rename,renameat,renameat2,unlink,unlinkat,link,linkat,mkdir,mkdirat,rmdir,symlink,fsync"
@@ -91,7 +91,7 @@ def merge(place: Path, tip: str) -> None:
     """What `git mimo merge` does once it knows what to merge."""
     repository = Repository.discover(place)
     journal = Journal(repository.state_dir / "sessions" / SESSION / "journal.jsonl")
-    mend_cut_off_merge(repository, journal.path)
+    repair_interrupted_merge(repository, journal.path)
     landing = land.merge_result(
         repository,
         tip=Oid(tip),

@@ -25,14 +25,14 @@ def gc_command(dry_run: bool, expire: str, as_json: bool) -> int:
     from gitmimo.git.keep_objects import restore_kept_objects
     from gitmimo.git.worktree import sweep_worktrees
     from gitmimo.workflow.gc import find_garbage, parse_expiry
-    from gitmimo.workflow.mimo_commits import mend_cut_off_commit
+    from gitmimo.workflow.mimo_commits import repair_interrupted_commit
 
     repository = open_repository()
     config = load_config(repository)
     if not dry_run:
         restore_kept_objects(repository)
         sweep_worktrees(repository)
-        mend_cut_off_commit(repository)
+        repair_interrupted_commit(repository)
     rows, failed = [], []
     for item in find_garbage(repository, expiry=parse_expiry(repository, expire), root=config.text("worktreeDir")):
         try:

@@ -72,9 +72,9 @@ def _is_any_running(place: RepositoryPaths, session: str | None) -> bool:
 
 
 def _tell_status(place: RepositoryPaths, session: str | None, *, as_json: bool) -> int:
-    from gitmimo.workflow.history import find_session, read_session, read_standing
+    from gitmimo.workflow.history import find_session, read_recent, read_session
 
-    states = [read_session(place, find_session(place, session))] if session else read_standing(place, at_least=_SHOWN)
+    states = [read_session(place, find_session(place, session))] if session else read_recent(place, at_least=_SHOWN)
     if as_json:
         render.emit_json({"schema": "git-mimo/status/1", "sessions": [_brief(state) for state in states]})
         return 0

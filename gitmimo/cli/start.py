@@ -323,11 +323,11 @@ def resume_command(session: str | None, as_json: bool, **flags: Any) -> int:
     from gitmimo.workflow.land import result_json
     from gitmimo.workflow.plan import restore
     from gitmimo.workflow.progress import StopSignal
-    from gitmimo.workflow.resume import find_cut_off, resume_session
+    from gitmimo.workflow.resume import find_interrupted, resume_session
 
     repository = open_repository()
     config = load_config(repository, flags)
-    state = find_cut_off(repository, session)
+    state = find_interrupted(repository, session)
     stop_signal = StopSignal(timeout_s=restore(config, state.settings).seconds("timeout"))
     with watching(stream=sys.stderr, quiet=as_json and not sys.stderr.isatty()) as observe, signals(stop_signal):
         result = resume_session(repository, config, state, observe=observe, stop_signal=stop_signal, warn=render.say)

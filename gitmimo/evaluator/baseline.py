@@ -96,7 +96,7 @@ def measure_base(
             done = [started.result() for started in [pool.submit(run_once, n) for n in range(runs)]]
     else:
         done = [run_once(0)]
-        if earlier is None or not _says_the_same(done[0].report, earlier):
+        if earlier is None or not _agrees_with(done[0].report, earlier):
             done += [run_once(number) for number in range(1, runs)]
     if tests.report is not ReportFormat.NONE and not all(run.report.has_report for run in done):
         tests = replace(tests, report=ReportFormat.NONE)
@@ -172,7 +172,7 @@ def _check_run(testbed: TestBed, run: SuiteRun, tests: TestCommand) -> None:
         )
 
 
-def _says_the_same(report: TestReport, earlier: Earlier) -> bool:
+def _agrees_with(report: TestReport, earlier: Earlier) -> bool:
     """Whether two runs agree on everything but on tests that are known to be flaky."""
     before = earlier.report
     if report.has_report != before.has_report or (report.exit_code != before.exit_code and not earlier.flaky_ids):

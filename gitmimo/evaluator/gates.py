@@ -110,7 +110,7 @@ class Evaluation:
         with fresh_tree(testbed, tested.tree) as fresh:
             failed = self._first_failure(fresh, testbed.setup)
             if testbed.setup:
-                self._record("setup", began, failed is None, _said(failed) if failed else "")
+                self._record("setup", began, failed is None, _describe_failure(failed) if failed else "")
             if failed is not None:
                 return
             self._run_base_tests(fresh, tested)
@@ -121,7 +121,7 @@ class Evaluation:
         if not problem and testbed.accept:
             with fresh_tree(testbed, tested.tree) as fresh:  # not one that the tests could write to
                 refused = self._first_failure(fresh, (*testbed.setup, *testbed.accept))
-            problem = _said(refused) if refused else ""
+            problem = _describe_failure(refused) if refused else ""
         if testbed.accept or self.required.need is not Need.NONE:
             self._record("accept", began, not problem, problem)
 
@@ -327,7 +327,7 @@ def _import_path(fresh: FreshTree) -> dict[str, str]:
     return {"PYTHONPATH": ":".join(str(fresh.path / root) for root in roots)}
 
 
-def _said(result: CommandResult) -> str:
+def _describe_failure(result: CommandResult) -> str:
     last = " | ".join(line.strip() for line in result.output.strip().splitlines()[-3:])[:300]
     why = "did not end in time" if result.timed_out else f"exit code {result.exit_code}"
     return f"`{result.command}`: {why}: {last}"

@@ -62,7 +62,7 @@ def find_doubts(
     )
 
 
-def telling_inputs(
+def distinguishing_inputs(
     winner: int | None, contenders: Sequence[Contender], behaviour: BehaviourReport | None
 ) -> tuple[str, ...]:
     """The few inputs that show best what a person has to decide, with the answers before and after."""

@@ -240,9 +240,9 @@ def _relative(lines: Mapping[str, frozenset[int]] | None, tree: Path) -> Mapping
 
 
 def _elsewhere(origins: Sequence[tuple[str, str]], tree: Path) -> tuple[str, ...]:
-    outside = {f"`{name}` from `{file}`" for name, file in origins if file and not _lies_in(file, tree)}
+    outside = {f"`{name}` from `{file}`" for name, file in origins if file and not _is_inside(file, tree)}
     return tuple(sorted(outside))
 
 
-def _lies_in(file: str, tree: Path) -> bool:
+def _is_inside(file: str, tree: Path) -> bool:
     return Path(file).resolve().is_relative_to(tree.resolve())

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from gitmimo.behaviour import BehaviourReport
 from gitmimo.evaluator.review_flags import needs_review
-from gitmimo.evaluator.settled import Contender, find_doubts, telling_inputs
+from gitmimo.evaluator.settled import Contender, distinguishing_inputs, find_doubts
 from gitmimo.evidence import CandidateFacts, CriticOpinion, Evidence, RankedCandidate, Verdict
 from gitmimo.records import Oid
 
@@ -201,7 +201,7 @@ def _with_doubts(
         if c.evidence is not None and c.number in passing
     ]
     doubts = find_doubts(verdict.winner, contenders, verdict.behaviour, verdict.critic, trust_tests=trust_tests)
-    inputs = telling_inputs(verdict.winner, contenders, verdict.behaviour) if doubts else ()
+    inputs = distinguishing_inputs(verdict.winner, contenders, verdict.behaviour) if doubts else ()
     return replace(verdict, settled=not doubts, doubts=doubts, inputs=inputs)
 
 

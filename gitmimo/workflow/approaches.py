@@ -27,14 +27,14 @@ def plan_approaches(
     plan: Plan,
     models: ModelPool,
     evaluator: SessionEvaluator,
-    told: Sequence[Feedback],
+    earlier_feedback: Sequence[Feedback],
     *,
     journal: Journal,
     observe: Observer,
 ) -> tuple[str, ...]:
     """Ask the planning model for as many approaches as there are candidates, and keep them in the journal.
 
-    It sees the project, and what spoke against earlier candidates (`told`). A resumed session has those of before.
+    It sees the project, and the feedback on earlier candidates. A resumed session keeps its approaches.
     """
     builtin = built_in_approaches(plan)
     before = plan.past.approaches if plan.past else ()
@@ -45,7 +45,7 @@ def plan_approaches(
     observe(Progress(number=0, phase="plan", text=f"planning {len(builtin)} approaches"))
     suite = evaluator.base_suite  # shown only where it was measured already
     failing = suite.result().failed if suite.done() else ()
-    earlier = "\n\n".join(each.text for each in told)
+    earlier = "\n\n".join(each.text for each in earlier_feedback)
     view = project_view(repository, plan.base, plan.task.text, failing=failing, earlier=earlier)
     model = models.metered(0, "plan")
     planned = approaches_for(len(builtin), plan.strategy, task=plan.task, model=model, project=view)

@@ -22,7 +22,7 @@ from gitmimo.workflow.cleaning import UNFINISHED, clear_session, processes_in
 from gitmimo.workflow.directories import repository_key, session_directory, state_home
 from gitmimo.workflow.history import LOCK_NAME, list_session_ids, list_stillborn, read_session, sessions_directory
 from gitmimo.workflow.land import KEPT_TREES
-from gitmimo.workflow.mimo_commits import mend_cut_off_commit
+from gitmimo.workflow.mimo_commits import repair_interrupted_commit
 from gitmimo.workflow.session_branches import RESULTS, result_branches, step_branches
 from gitmimo.workflow.steps import has_object
 
@@ -109,7 +109,7 @@ def clean_orphans(repository: Repository, *, root: str = "") -> None:
     restore_kept_objects(repository)
     with contextlib.suppress(MimoError):
         sweep_worktrees(repository)
-        mend_cut_off_commit(repository)
+        repair_interrupted_commit(repository)
     for session in _known_sessions(repository, root):
         directory = session_directory(repository, session, root=root)
         if directory.is_dir() and not processes_in(directory) and not _has_live_owner(repository, directory):

@@ -137,7 +137,7 @@ def read_running(repository: Home) -> list[SessionState]:
     return [state for state in states if state.result.status is SessionStatus.RUNNING]
 
 
-def read_standing(repository: Home, *, at_least: int) -> list[SessionState]:
+def read_recent(repository: Home, *, at_least: int) -> list[SessionState]:
     """Read the sessions that run, then the newest others until there are so many."""
     running = read_running(repository)
     known = {state.result.session for state in running}

@@ -107,8 +107,8 @@ def move_recorded(repository: Repository, command: str, ref: str, *, old: Oid | 
     undo_log.apply_move(repository, move, reason=f"mimo: {command}")
 
 
-def mend(repository: Repository, branch: str, old: Oid, tip: Oid, *, since: float) -> None:
-    """Take back a merge that was cut off in the user's checkout; does nothing where the branch isn't checked out."""
+def undo_interrupted_merge(repository: Repository, branch: str, old: Oid, tip: Oid, *, since: float) -> None:
+    """Undo an interrupted merge in the user's checkout; does nothing if the branch isn't checked out."""
     checkout = merge.find_checkout(repository, branch)
     if checkout is None:
         return
@@ -134,7 +134,7 @@ def merge_recorded(repository: Repository, branch: str, tip: Oid, *, expected: O
     except RefMoved:
         raise
     except MimoError:
-        mend(repository, branch, expected, tip, since=began)
+        undo_interrupted_merge(repository, branch, expected, tip, since=began)
         raise
     if not known:
         undo_log.write_operation(

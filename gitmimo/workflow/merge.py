@@ -69,7 +69,7 @@ def merge_session(
         contextlib.closing(Journal(path)) as journal,
         keep_objects(repository),
     ):
-        mend_cut_off_merge(repository, path)
+        repair_interrupted_merge(repository, path)
         _require_not_rejected(repository, result)
         tip = _tip_to_merge(repository, config, result, number, journal)
         observe(Progress(number=0, phase="merge", text=branch))
@@ -123,13 +123,13 @@ def _note_choice(
         record_outcome(repository, result.result_commit, outcome)
 
 
-def mend_cut_off_merge(repository: Repository, path: Path) -> None:
+def repair_interrupted_merge(repository: Repository, path: Path) -> None:
     """Take back what a merge in this journal left in a checkout when it was killed; the merge lock is held."""
     entries = [entry for entry in read_journal(path) if entry.event == "merged"]
     if entries and not entries[-1].done:
         begun = entries[-1]
         data = begun.data
-        land.mend(
+        land.undo_interrupted_merge(
             repository, str(data["branch"]), Oid(data["expected"]), Oid(data["commit"]), since=begun.time.timestamp()
         )
 

@@ -48,7 +48,7 @@ def commit_to_checkout(repository: Repository, changes: Mapping[str, bytes | Non
     outside = [path for path in paths if not path.startswith(".mimo/")]
     if outside:
         raise RepoError(f"not below `.mimo/`: `{outside[0]}`")
-    mend_cut_off_commit(repository)
+    repair_interrupted_commit(repository)
     _refuse_dirty(checkout, paths)
     with _staged_files(repository, checkout, changes):
         run_git(["commit", "--quiet", "--only", "-m", message, "--", *paths], cwd=checkout, user_hooks=True)
@@ -59,7 +59,7 @@ def commit_to_checkout(repository: Repository, changes: Mapping[str, bytes | Non
 def _staged_files(repository: Repository, checkout: Path, changes: Mapping[str, bytes | None]) -> Iterator[None]:
     """Write files and stage them for the commit that is made in the block; when it fails they are as before.
 
-    What was left by a command that was killed in its block must have been taken back before: `mend_cut_off_commit`.
+    Call `repair_interrupted_commit` first: it takes back what a command that was killed in its block left.
     """
     with hold_lock(repository.state_dir / _LOCK, wait_s=_LONGEST_WAIT_S):
         begun = _Begun(
@@ -77,14 +77,14 @@ def _staged_files(repository: Repository, checkout: Path, changes: Mapping[str, 
             run_git(["add", "--all", "--force", "--", *sorted(changes)], cwd=checkout)
             yield
         except (RepoError, OSError) as exc:
-            _mend(repository)
+            _repair(repository)
             if isinstance(exc, RepoError):
                 raise
             raise RepoError(f"cannot write below `.mimo/`: {exc.strerror}: `{exc.filename}`") from exc
         _file(repository).unlink(missing_ok=True)
 
 
-def mend_cut_off_commit(repository: Repository) -> None:
+def repair_interrupted_commit(repository: Repository) -> None:
     """Take back what a command that was killed while it committed left in the user's checkout; usually nothing.
 
     NeedsPerson when one of its files has changed since.
@@ -92,7 +92,7 @@ def mend_cut_off_commit(repository: Repository) -> None:
     if not _file(repository).exists():
         return
     with contextlib.suppress(LockTimeout), hold_lock(repository.state_dir / _LOCK, wait_s=0):
-        _mend(repository)
+        _repair(repository)
 
 
 def _refuse_dirty(checkout: Path, paths: list[str]) -> None:
@@ -108,7 +108,7 @@ def _refuse_dirty(checkout: Path, paths: list[str]) -> None:
                 raise RepoError(f"a symbolic link is in the way: `{parent}`")
 
 
-def _mend(repository: Repository) -> None:
+def _repair(repository: Repository) -> None:
     try:
         begun = from_json(_Begun, json.loads(_file(repository).read_text()))
     except FileNotFoundError:

@@ -14,7 +14,7 @@ from gitmimo.workflow.start import run_session
 from gitmimo.workflow.steps import has_object
 
 
-def find_cut_off(repository: Repository, name: str | None) -> SessionState:
+def find_interrupted(repository: Repository, name: str | None) -> SessionState:
     """The session to resume: the one named, or the newest that can be; UsageError when there is nothing to do."""
     if name:
         state = read_session(repository, find_session(repository, name))
@@ -65,10 +65,10 @@ def resume_session(
 def _is_resumable(state: SessionState) -> bool:
     if state.result.status is SessionStatus.RUNNING:
         return False
-    return not state.is_closed or _is_cut_off(state) or _only_merge_is_left(state)
+    return not state.is_closed or _is_interrupted(state) or _only_merge_is_left(state)
 
 
-def _is_cut_off(state: SessionState) -> bool:
+def _is_interrupted(state: SessionState) -> bool:
     return state.result.status in (SessionStatus.BUDGET, SessionStatus.INTERRUPTED, SessionStatus.ERROR)
 
 

@@ -32,7 +32,7 @@ from gitmimo.workflow.operations import OperationRun, ScriptFirst
 from gitmimo.workflow.plan import Brief, Plan, next_round
 from gitmimo.workflow.progress import Observer, Progress, StopSignal
 from gitmimo.workflow.reviewer import Reviewer
-from gitmimo.workflow.status import close, how_to_go_on, say_tests, status_after, with_winner, without_winner
+from gitmimo.workflow.status import close, describe_tests, how_to_go_on, status_after, with_winner, without_winner
 from gitmimo.workflow.workspace import CandidatePaths
 
 
@@ -55,7 +55,7 @@ class SessionRunner:
     _journal: Journal = field(init=False)
     _base_tests: "Future[None]" = field(init=False)
     _results: dict[int, CandidateResult] = field(default_factory=dict)
-    _told_again: set[int] = field(default_factory=set)  # candidates that have had their reasons once
+    _had_feedback: set[int] = field(default_factory=set)  # candidates that already got feedback once
     _started: float = field(default_factory=time.monotonic)
 
     def run(self) -> SessionResult:
@@ -74,7 +74,7 @@ class SessionRunner:
             try:
                 result = self._run(opening)
             except MimoError as exc:
-                result = self._cut_off(opening, exc)
+                result = self._interrupted(opening, exc)
                 self._journal.done("session", result=result)
                 if result.status is SessionStatus.ERROR:
                     raise
@@ -152,32 +152,32 @@ class SessionRunner:
         known = {worker.name for worker in self.models.workers}
         return bool(tried) and silent and known <= {result.model for result in tried}
 
-    def _run_round(self, numbers: Sequence[int], told: tuple[Feedback, ...]) -> None:
+    def _run_round(self, numbers: Sequence[int], earlier_feedback: tuple[Feedback, ...]) -> None:
         """Let these candidates work at the same time, where they don't only wait for each other."""
-        approaches = self._approaches(told) if len(numbers) > 1 else built_in_approaches(self.plan)
+        approaches = self._approaches(earlier_feedback) if len(numbers) > 1 else built_in_approaches(self.plan)
         if len(numbers) == 1 or self.models.takes_turns:
             for number in numbers:
                 if not self.stop_signal.is_set():
-                    self._results[number] = self._candidate(number, approaches[number - 1], told)
+                    self._results[number] = self._candidate(number, approaches[number - 1], earlier_feedback)
             return
         with ThreadPoolExecutor(max_workers=len(numbers), thread_name_prefix="candidate") as pool:
-            running = {n: pool.submit(self._candidate, n, approaches[n - 1], told) for n in numbers}
+            running = {n: pool.submit(self._candidate, n, approaches[n - 1], earlier_feedback) for n in numbers}
             for number, future in running.items():
                 self._results[number] = future.result()
 
-    def _candidate(self, number: int, approach: str, told: tuple[Feedback, ...]) -> CandidateResult:
+    def _candidate(self, number: int, approach: str, earlier_feedback: tuple[Feedback, ...]) -> CandidateResult:
         """One candidate's life: it works, is judged, and has one chance to answer what the gates said."""
         kept = self._results.get(number)
         if kept is not None:
             return kept
         worked = worked_before(self.plan, number)
-        brief = Brief(approach=approach, feedback=told, goes_on=self.plan.past is not None)
+        brief = Brief(approach=approach, feedback=earlier_feedback, goes_on=self.plan.past is not None)
         result = self._judge(worked or self._work(number, brief))
         said = feedback.of_gates(result)
         if said is not None and self._may_answer(result):
             result = self._answer(result, said)
         self._journal.done("candidate", result=result)
-        tests, used = say_tests(result.evidence), result.usage.total
+        tests, used = describe_tests(result.evidence), result.usage.total
         self.observe(
             Progress(
                 number=number, phase="done", text=result.status, tests=tests, tokens=used, cost_usd=result.cost_usd
@@ -188,11 +188,11 @@ class SessionRunner:
     def _may_answer(self, result: CandidateResult) -> bool:
         """Whether a candidate gets feedback on its product: once, if it had declared itself finished."""
         is_own = result.agent == "mimo" and result.strategy == "shell" and result.status == StopReason.FINISHED
-        return is_own and result.number not in self._told_again and not self.stop_signal.is_set()
+        return is_own and result.number not in self._had_feedback and not self.stop_signal.is_set()
 
     def _answer(self, result: CandidateResult, said: Feedback) -> CandidateResult:
         """Let a candidate go on from its work with what was said; a second product takes the place of the first."""
-        self._told_again.add(result.number)
+        self._had_feedback.add(result.number)
         self.observe(Progress(number=result.number, phase="work", text="told why it was refused; it goes on"))
         again = self._work(result.number, Brief(approach=result.approach, feedback=(said,), goes_on=True))
         if again.tree == result.tree:
@@ -286,13 +286,13 @@ class SessionRunner:
             base_output=self.evaluator.baseline.report.output if self.evaluator.baseline.failed_ids else "",
         )
 
-    def _approaches(self, told: Sequence[Feedback]) -> tuple[str, ...]:
+    def _approaches(self, earlier_feedback: Sequence[Feedback]) -> tuple[str, ...]:
         return plan_approaches(
             self.repository,
             self.plan,
             self.models,
             self.evaluator,
-            told,
+            earlier_feedback,
             journal=self._journal,
             observe=self.observe,
         )
@@ -325,7 +325,7 @@ class SessionRunner:
         self._journal.done("landed", result=result)
         return result
 
-    def _cut_off(self, opening: SessionResult, exc: MimoError) -> SessionResult:
+    def _interrupted(self, opening: SessionResult, exc: MimoError) -> SessionResult:
         """The session's status after a phase failed: asked to stop, or an error."""
         status = status_after({}, self.stop_signal.reason() or StopReason.ERROR)
         message = exc.message if status is SessionStatus.ERROR else how_to_go_on("stopped", self.session)

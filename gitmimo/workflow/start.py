@@ -60,7 +60,7 @@ def start_session(
     if taken_out:
         warn(f"secrets in the task, taken out before a model or a commit gets them: {taken_out}")
     clean_orphans(repository, root=config.text("worktreeDir"))
-    warn(_says_from_where(repository, base, branch))
+    warn(_describe_start(repository, base, branch))
     return run_session(
         repository,
         config,
@@ -199,7 +199,7 @@ def _prefix(repository: Repository, config: Config, base: Oid, task_text: str) -
     return "\n\n".join(part for part in parts if part.strip())
 
 
-def _says_from_where(repository: Repository, base: Oid, branch: str | None) -> str:
+def _describe_start(repository: Repository, base: Oid, branch: str | None) -> str:
     where = f"branch {branch}" if branch else "a detached HEAD"
     dirty = repository.run("status", "--porcelain", "--untracked-files=no", check=False).stdout.strip()
     is_head = base == repository.resolve("HEAD")

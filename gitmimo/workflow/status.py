@@ -68,7 +68,7 @@ def close(opening: SessionResult, results: Mapping[int, CandidateResult], *, sec
     )
 
 
-def say_tests(evidence: Evidence | None) -> str:
+def describe_tests(evidence: Evidence | None) -> str:
     """What the gates said, in a few words."""
     if evidence is None:
         return "no product"

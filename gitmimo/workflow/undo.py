@@ -15,7 +15,7 @@ from gitmimo.journal import Journal
 from gitmimo.locks import hold_lock
 from gitmimo.records import Oid
 from gitmimo.workflow.history import list_session_ids, read_session, sessions_directory
-from gitmimo.workflow.merge import mend_cut_off_merge
+from gitmimo.workflow.merge import repair_interrupted_merge
 from gitmimo.workflow.session_branches import restore_result
 
 
@@ -53,7 +53,7 @@ def undo(repository: Repository, *, id: str | None = None, with_checkout: bool =
     with hold_lock(repository.state_dir / "merge.lock"), keep_objects(repository):
         for session in list_session_ids(repository)[:20]:
             with contextlib.suppress(JournalError):
-                mend_cut_off_merge(repository, sessions_directory(repository) / session / "journal.jsonl")
+                repair_interrupted_merge(repository, sessions_directory(repository) / session / "journal.jsonl")
         operation = _pick(repository, id)
         back = [undo_log.RefMove(ref=move.ref, old=move.new, new=move.old) for move in reversed(operation.moves)]
         places: dict[str, Path] = {}

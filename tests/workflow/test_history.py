@@ -8,7 +8,7 @@ from gitmimo.journal import Journal
 from gitmimo.locks import hold_lock
 from gitmimo.records import Oid, SessionId
 from gitmimo.results import SessionResult, SessionStatus
-from gitmimo.workflow.history import LOCK_NAME, read_all, read_running, read_standing, sessions_directory
+from gitmimo.workflow.history import LOCK_NAME, read_all, read_recent, read_running, sessions_directory
 from tests.conftest import GitBuilder
 
 
@@ -37,7 +37,7 @@ def test_running_sessions_come_first_and_old_journals_are_not_read(git: GitBuild
         (top / damaged / "journal.jsonl").write_text("nonsense\n")
 
     with hold_lock(top / names[2] / LOCK_NAME), hold_lock(top / names[6] / LOCK_NAME):
-        shown = read_standing(place, at_least=4)
+        shown = read_recent(place, at_least=4)
         assert [state.result.session for state in read_running(place)] == [names[2]]
     assert [(state.result.session, state.result.status) for state in shown] == [
         (names[2], SessionStatus.RUNNING),

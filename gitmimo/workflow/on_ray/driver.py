@@ -111,7 +111,7 @@ class RayExecutor:
                 break
             observe(Progress(number=paths.number, phase="work", text="its worker was lost; another goes on"))
         self._desks.pop(paths.number, None)
-        found = result or self._cut_off(plan, paths, brief.approach, worker.info.name)
+        found = result or self._interrupted_result(plan, paths, brief.approach, worker.info.name)
         tip = refs.read_ref(self._repository, paths.branch) or paths.base
         found = replace(found, commit=tip, seconds=time.monotonic() - began)
         kept = refnames.candidate_ref(paths.session, paths.number)
@@ -267,7 +267,7 @@ class RayExecutor:
         if desk.journal is not None:
             desk.journal.note("step", candidate=paths.number, step=step.step, commit=step.commit)
 
-    def _cut_off(self, plan: Plan, paths: CandidatePaths, approach: str, model: str) -> CandidateResult:
+    def _interrupted_result(self, plan: Plan, paths: CandidatePaths, approach: str, model: str) -> CandidateResult:
         """The result so far of a candidate whose workers did not finish."""
         tip = refs.read_ref(self._repository, paths.branch) or paths.base
         steps = read_steps_at(self._repository, paths.session, paths.number, base=paths.base, tip=tip)
