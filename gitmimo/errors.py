@@ -26,21 +26,7 @@
 A check that fails is not an error but data (`evidence.Gate`).
 """
 
-import errno
 from collections.abc import Sequence
-
-_MACHINE_FAULTS = frozenset(
-    {errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
-)
-
-
-def machine_fault(error: BaseException | None) -> OSError | None:
-    """The fault of the machine that an error comes from, such as a full disk: it says nothing about what was tried."""
-    while error is not None:
-        if isinstance(error, OSError) and error.errno in _MACHINE_FAULTS:
-            return error
-        error = error.__cause__ or error.__context__
-    return None
 
 
 class MimoError(Exception):

@@ -1,4 +1,4 @@
-"""Text for people and models: made safe to show, shortened, and reduced to the words that tell something."""
+"""Text for people and models: escaped, shortened, and reduced to significant words."""
 
 import re
 import unicodedata
@@ -62,15 +62,30 @@ def cut_middle(text: str, most: int, *, pointer: str = "") -> str:
     return f"{head}\n[{lines}{len(text) - len(head) - len(tail)} characters left out{whole}]\n{tail}"
 
 
-# English words that say nothing about what a text is about
+# English words that are no help in comparing texts
 STOP_WORDS = frozenset(
     re.findall(
         r"\w+",
         "a about after all also an and any are as at be because been before being but by can could did do "
-        "does done each every for from give has have here how i if in into is it its just make many may me "
-        "might must my need new no not now of on one only or other our out over please same see shall should "
-        "show so some such than that the their them then there these they this those through to too under up "
+        "does done each every for from give has have here how i if in into is it its just made make many may me "
+        "might must my need needs new no not now of on one only or other our out over please same see shall should "
+        "show so some such than that the their them then there these they this those through to too under up us "
         "use used using very want was way we were what when where which who whose why will with without would "
         "you your",
     )
 )
+_PARTS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+(?:\.[0-9]+)*")
+
+
+def words_of(text: str) -> list[str]:
+    """The significant words of a text in order, lower case, identifiers split, endings cut; may repeat."""
+    parts = (part.lower() for part in _PARTS.findall(text))
+    return [_stem(part) for part in parts if len(part) > 1 and part not in STOP_WORDS]
+
+
+def _stem(word: str) -> str:
+    for ending, rest in (("ies", "y"), ("sses", "ss"), ("ing", ""), ("ed", ""), ("es", "e"), ("s", "")):
+        if word.endswith(ending) and len(word) - len(ending) >= 3 and not word.endswith("ss"):
+            word = word.removesuffix(ending) + rest
+            break
+    return word.removesuffix("e") if len(word) > 3 else word

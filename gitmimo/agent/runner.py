@@ -63,8 +63,7 @@ def run_strategy(
     on_step: OnStep,
     stop: Stop,
 ) -> Trajectory:
-    """Run one strategy to its end. A model that fails or a limit that is reached ends it with all steps kept,
-    and so does a workspace that cannot go on."""
+    """Run one strategy to its end. A failed model or workspace or a reached limit ends it with all steps kept."""
     started = time.monotonic()
     counted = _CountedModel(model)
     steps = list(candidate.history)

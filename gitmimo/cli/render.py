@@ -151,18 +151,17 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def _width(text: str) -> int:
     """Columns that a text takes on a terminal."""
-    import unicodedata
-
     if text.isascii():
         return len(text)
-    return sum(
-        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text
-    )
+    from rich.cells import cell_len
+
+    return cell_len(text)
 
 
 def _cut(text: str, width: int) -> str:
+    """Cut a text at this many columns; a cut text ends in `…`."""
     if _width(text) <= width:
         return text
-    while _width(text) >= width:
-        text = text[:-1]
-    return text + "…"
+    from rich.cells import set_cell_size
+
+    return set_cell_size(text, width - 1) + "…"

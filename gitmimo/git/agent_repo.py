@@ -46,18 +46,7 @@ def make_agent_repo(
     remove_tree(directory)
     for name in ("objects/info", "objects/pack", "refs/heads", "refs/tags", "info"):
         (directory / name).mkdir(parents=True)
-    ident = repository.author_ident()
-    config = {
-        "core.repositoryFormatVersion": "0",
-        "core.bare": "false",
-        "core.worktree": str(work_tree),
-        "core.logAllRefUpdates": "true",
-        "gc.auto": "0",
-        "maintenance.auto": "false",
-        "user.name": ident.name,
-        "user.email": ident.email,
-    }
-    (directory / "config").write_text(_format_config(config))
+    (directory / "config").write_text(_format_config(_agent_config(repository, work_tree)))
     (directory / "HEAD").write_text(f"ref: refs/heads/{_BRANCH}\n")
     (directory / "refs/heads" / _BRANCH).write_text(f"{commit}\n")
     (directory / "objects/info/alternates").write_text(f"{objects}\n")
@@ -163,6 +152,20 @@ def _make_index(
     git("read-tree", commit)
     switches = repository.user_rules.filter_switches(repository.filters_of(commit))
     git(*switches, "update-index", "-q", "--refresh", check=False)
+
+
+def _agent_config(repository: Repository, work_tree: Path) -> dict[str, str]:
+    ident = repository.author_ident()
+    return {
+        "core.repositoryFormatVersion": "0",
+        "core.bare": "false",
+        "core.worktree": str(work_tree),
+        "core.logAllRefUpdates": "true",
+        "gc.auto": "0",
+        "maintenance.auto": "false",
+        "user.name": ident.name,
+        "user.email": ident.email,
+    }
 
 
 def _format_config(values: dict[str, str]) -> str:

@@ -57,7 +57,6 @@ class Worktree:
     head: Oid | None
     branch: str | None  # short name; None when detached
     locked: str | None = None
-    is_prunable: bool = False
     is_bare: bool = False
 
     @property
@@ -293,6 +292,5 @@ def _parse_worktree(block: str) -> Worktree:
         head=Oid(facts["HEAD"]) if facts.get("HEAD", "").strip("0") else None,
         branch=short_name(facts["branch"]) if "branch" in facts else None,
         locked=facts.get("locked"),
-        is_prunable="prunable" in facts,
         is_bare="bare" in facts,
     )

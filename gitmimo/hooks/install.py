@@ -117,12 +117,6 @@ def remove_hooks(repository: Repository) -> tuple[HookChange, ...]:
     )
 
 
-def installed_hooks(repository: Repository) -> tuple[str, ...]:
-    """Name the events whose hook is ours and in force."""
-    directory = hooks_directory(repository)
-    return tuple(event for event in EVENTS if _in_config(repository, event) or _is_ours(directory / event))
-
-
 def hooks_directory(repository: Repository) -> Path:
     """Where git looks for hook files here, `core.hooksPath` respected."""
     # as the user's git sees it: our own calls turn hooks off by this very setting

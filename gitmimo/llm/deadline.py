@@ -4,7 +4,7 @@ import queue
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from gitmimo.cancel import NEVER, CancelToken
 
@@ -32,12 +32,6 @@ class Timeouts:
     connect_s: float = 10.0
     read_s: float = 180.0
     total_s: float = 900.0
-
-
-class Inbox(Protocol[T]):
-    """A queue that a background reader fills with items, an exception, or None at the end."""
-
-    def get(self, block: bool = True, timeout: float | None = None) -> T | Exception | None: ...
 
 
 class Deadline:

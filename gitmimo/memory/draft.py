@@ -11,7 +11,7 @@ from gitmimo.memory.notes import Note
 from gitmimo.memory.operation import Operation
 from gitmimo.memory.requirements import note_tools
 from gitmimo.memory.skill_file import Skill, harmless, make_skill
-from gitmimo.memory.words import words_of
+from gitmimo.text import words_of
 
 MAX_LINES = 60
 _MOST_COMMITS = 5

@@ -9,7 +9,7 @@ from gitmimo.errors import RepoError
 from gitmimo.git.repository import Repository
 from gitmimo.memory.changes import Change, read_changes
 from gitmimo.memory.skill_file import Skill
-from gitmimo.memory.words import words_of
+from gitmimo.text import words_of
 
 LEAST_SCORE = 0.3
 _UNSEEN = 0.25  # of the highest weight: a word that is not in the history is likely the name of something new

@@ -7,9 +7,8 @@ from gitmimo.errors import LimitReached, ModelError, SkillRefused
 from gitmimo.llm.model import ChatRequest, Model
 from gitmimo.memory.footprints import Group
 from gitmimo.memory.skill_file import check_name, harmless
-from gitmimo.memory.words import words_of
 from gitmimo.records import Message
-from gitmimo.text import hidden_characters
+from gitmimo.text import hidden_characters, words_of
 
 _ASK = """Name a chore that was done several times in a project, so that others find it. Answer with one JSON object and
 nothing else: {"name": "two to five lower-case words joined by hyphens", "description": "one sentence that says what

@@ -13,8 +13,8 @@ from gitmimo.git.repository import Repository
 from gitmimo.memory.notes import MAX_NOTE_LENGTH, Note, NoteKind, new_note, read_notes
 from gitmimo.memory.operation import Operation
 from gitmimo.memory.trajectory import effective_commands, noted_texts, working_forms
-from gitmimo.memory.words import words_of
 from gitmimo.records import Oid, Step
+from gitmimo.text import words_of
 
 SAME = 0.6  # of the words: two notes that say the same
 _MOST_NOTES = 12  # of one session

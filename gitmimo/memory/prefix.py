@@ -6,7 +6,7 @@ from gitmimo.memory.matching import rank_skills
 from gitmimo.memory.notes import Note, format_notes, read_notes
 from gitmimo.memory.requirements import unmet_requirements
 from gitmimo.memory.skill_file import MAX_ACTIVE, Skill, read_library
-from gitmimo.text import escape_controls
+from gitmimo.text import cut_middle, escape_controls
 
 RULE_FILES = ("AGENTS.md", "CLAUDE.md")
 _MOST_NOTES = 200
@@ -21,17 +21,17 @@ def prefix_text(repository: Repository, commit: str, *, max_chars: int = 24_000)
     parts = []
     room = max_chars
     for name, text in _rule_files(repository, commit):
-        shown = _cut(text, min(room, max_chars // 2))
+        shown = cut_middle(text, max(0, min(room, max_chars // 2)), pointer=name)
         parts.append(f'<project-rules file="{name}">\n{shown}\n</project-rules>')
         room -= len(shown)
     notes = read_notes(repository, commit)
     if notes and room > 500:
-        shown = _cut(_notes_text(notes), room)
+        shown = cut_middle(_notes_text(notes), room, pointer=".mimo/MEMORY.md")
         parts.append(f'<project-memory file=".mimo/MEMORY.md">\n{shown}\n</project-memory>')
         room -= len(shown)
     skills = read_library(repository, commit).skills[:MAX_ACTIVE]
     if skills and room > 500:
-        shown = _cut("\n".join(f"- {skill.name}: {escape_controls(skill.description)}" for skill in skills), room)
+        shown = cut_middle("\n".join(f"- {skill.name}: {escape_controls(skill.description)}" for skill in skills), room)
         parts.append(f'<project-skills directory=".mimo/skills">\n{shown}\n</project-skills>')
     return "\n\n".join(parts)
 
@@ -49,7 +49,7 @@ def skill_text(repository: Repository, commit: str, skill: Skill, *, max_chars: 
     """Return one skill as it is put into the prompt."""
     unmet = unmet_requirements(repository, commit, skill)
     warning = "".join(f"\nCheck first: {reason}" for reason in unmet)
-    body = _cut(escape_controls(f"{skill.description}\n\n{skill.body.strip()}"), max_chars)
+    body = cut_middle(escape_controls(f"{skill.description}\n\n{skill.body.strip()}"), max_chars)
     return (
         f'<skill name="{skill.name}" file=".mimo/skills/{skill.name}/SKILL.md">\n{body}{warning}\n</skill>\n'
         "How this project did it before. Follow it where it fits the task; the task itself counts more."
@@ -76,9 +76,3 @@ def _rule_files(repository: Repository, commit: str) -> list[tuple[str, str]]:
         if text and text not in (f"@{other}" for other in RULE_FILES) and text not in (known for _, known in found):
             found.append((name, text))
     return found
-
-
-def _cut(text: str, limit: int) -> str:
-    if len(text) <= limit:
-        return text
-    return text[: max(0, limit - 60)].rsplit("\n", 1)[0] + f"\n[... cut, {len(text)} characters in all ...]"

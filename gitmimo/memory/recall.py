@@ -10,7 +10,7 @@ from gitmimo.git.repository import Repository
 from gitmimo.memory.changes import read_changes
 from gitmimo.memory.notes import MEMORY_PATH, read_notes
 from gitmimo.memory.skill_file import SKILLS_DIR, read_library
-from gitmimo.memory.words import words_of
+from gitmimo.text import words_of
 
 _MOST_WORDS = 32
 _CUT = 0.15  # of the best score

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gitmimo.memory.words import words_of
+from gitmimo.text import words_of
 
 _TOKEN = re.compile(r"\S+")
 EDGES = "`'\".,:;!?()[]"

@@ -14,7 +14,6 @@ from gitmimo.git import commit, refs, trees, undo_log
 from gitmimo.git.keep_objects import keep_objects
 from gitmimo.git.repository import Repository
 from gitmimo.llm.model import Model
-from gitmimo.locks import hold_lock
 from gitmimo.memory.legacy import migrate
 from gitmimo.memory.notes import Note, NoteKind, add_notes, has_doubled_headings
 from gitmimo.memory.offers import (
@@ -36,7 +35,6 @@ from gitmimo.workflow import trust
 from gitmimo.workflow.drafts import Draft, find_doubles, find_drafts
 from gitmimo.workflow.evidence_notes import Outcome, outcomes_by_session
 from gitmimo.workflow.history import SessionState, find_session, read_all, read_session
-from gitmimo.workflow.land import merge_recorded
 from gitmimo.workflow.memory_home import home_ref, memory_view, write_home
 from gitmimo.workflow.session_branches import step_branches
 from gitmimo.workflow.steps import read_steps
@@ -205,20 +203,6 @@ def undo_dream(repository: Repository) -> tuple[str, ...]:
             undo_log.undo_operation(repository, operation.id, undo_id=f"undo-{undo_log.new_operation_id()}")
             return tuple(refnames.short_name(move.ref) for move in operation.moves)
     raise UsageError("there is no dream to undo", hint="git revert COMMIT   # for one that was merged")
-
-
-def merge_dream(repository: Repository, branch: str, target: str) -> Oid:
-    """Merge a dream's branch and return the new tip; `git mimo undo` takes it back.
-
-    NeedsPerson when the checkout isn't clean; a conflict leaves all as it was. Nothing is tested again: a dream changes
-    `.mimo/` only.
-    """
-    with hold_lock(repository.state_dir / "merge.lock"):
-        tip = repository.resolve(refnames.branch_ref(branch))
-        before = repository.resolve(refnames.branch_ref(target))
-        return merge_recorded(
-            repository, target, tip, expected=before, message=f"Merge {branch}", command=f"merge {branch}"
-        )
 
 
 def diff_lines(repository: Repository, at: Oid, changes: Mapping[str, bytes | None]) -> list[str]:

@@ -122,7 +122,6 @@ class Adapter:
     logins: Sequence[str] = ()  # files below HOME that hold its login, copied when no key is known
     leftovers: Sequence[str] = ()  # what it leaves behind at the top of the tree, as globs
     exit_codes: Mapping[int, str] = field(default_factory=dict)
-    reports_usd: bool = False
     wants_files: bool = False  # a small model needs the names of the files to change
 
     def takes(self, provider: str) -> bool:

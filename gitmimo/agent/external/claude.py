@@ -77,5 +77,4 @@ ADAPTER = Adapter(
     providers=("anthropic",),
     own_provider="anthropic",
     logins=(".claude/.credentials.json",),
-    reports_usd=True,
 )

@@ -5,9 +5,10 @@ of them twice (see `variants.py`). A copy of what was there, or of what failed b
 always has the best state so far: a change stays only if more tests pass and none fewer.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 
 from gitmimo.agent.interface import CandidateInput, LeastChange, Stop, StrategyResult, Workspace
 from gitmimo.agent.patch.failures import Score, failed_ids, failing_sources, score_of, trim_output
@@ -277,10 +278,7 @@ class _Patch:
         writes = tuple(Action(kind=ActionKind.WRITE, path=path, text=text) for path, text in proposed.files)
         mark = dedup_key(proposed.files)
         if mark in self._tried:
-            is_copy = all(
-                fingerprint(path, text) == fingerprint(path, before[path] or "") for path, text in proposed.files
-            )
-            remark = Observation(text=_COPY if is_copy else _AGAIN)
+            remark = Observation(text=_COPY if _is_copy(proposed, before) else _AGAIN)
             return writes, tuple(remark for _ in writes), (), None
         self._tried.add(mark)
         for path, text in proposed.files:
@@ -300,14 +298,23 @@ class _Patch:
             self._failed.pop(key, None)
         else:
             self._failed[key] = describe(proposed.files, before, tested.text)
-            for path, text_before in before.items():
-                if text_before is None:
-                    (root / path).unlink()
-                else:
-                    write_inside(root, path, text_before.encode())
+            _restore(root, before)
         observations = (*(Observation(text="written" if is_better else "taken back") for _ in writes), tested)
         changed = tuple(path for path, _ in proposed.files) if is_better else ()
         return actions, observations, changed, result
+
+
+def _is_copy(proposed: ProposedFiles, before: Mapping[str, str | None]) -> bool:
+    return all(fingerprint(path, text) == fingerprint(path, before[path] or "") for path, text in proposed.files)
+
+
+def _restore(root: Path, before: Mapping[str, str | None]) -> None:
+    """Give files their former texts; a file without one is removed."""
+    for path, text in before.items():
+        if text is None:
+            (root / path).unlink()
+        else:
+            write_inside(root, path, text.encode())
 
 
 def _about_edits(search: SearchResult, least: LeastChange | None) -> tuple[str, ...]:

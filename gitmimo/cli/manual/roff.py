@@ -44,14 +44,7 @@ def _lines(entries: Sequence[Entry]) -> Iterator[str]:
         yield from _options(entry)
         yield from _examples(entry)
     yield ".SH CONFIGURATION"
-    yield from _text(SETTINGS_ORDER)
-    for option, default in settings():
-        about = option.meaning + (f"; one of {', '.join(option.choices)}" if option.choices else "")
-        yield from _item(f"mimo.{option.name}", f"{about}{f' (default: {default})' if default else ''}")
-    yield from _item(
-        "mimo.MODEL.price", "USD per million tokens: of the prompt, of the reply, and (optional) of cached prompt"
-    )
-    yield from _item("mimo.MODEL.window", "tokens that the model takes, prompt and reply together")
+    yield from _settings()
     yield ".SH OUTPUT FOR PROGRAMS"
     yield from _text(JSON_TEXT)
     yield ".SH EXIT STATUS"
@@ -60,6 +53,17 @@ def _lines(entries: Sequence[Entry]) -> Iterator[str]:
     yield from _items(FILES)
     yield ".SH SEE ALSO"
     yield "git(1), git\\-worktree(1), git\\-notes(1), git\\-config(1)"
+
+
+def _settings() -> Iterator[str]:
+    yield from _text(SETTINGS_ORDER)
+    for option, default in settings():
+        about = option.meaning + (f"; one of {', '.join(option.choices)}" if option.choices else "")
+        yield from _item(f"mimo.{option.name}", f"{about}{f' (default: {default})' if default else ''}")
+    yield from _item(
+        "mimo.MODEL.price", "USD per million tokens: of the prompt, of the reply, and (optional) of cached prompt"
+    )
+    yield from _item("mimo.MODEL.window", "tokens that the model takes, prompt and reply together")
 
 
 def _options(entry: Entry) -> Iterator[str]:
