@@ -67,13 +67,13 @@ class Workers:
 
     def __init__(self, config: Config, staff: Staff, models: ModelPool) -> None:
         """NoModel when an agent needs a model and has none."""
-        self._models = models
+        self.models = models
         count = count_candidates(config, staff)
         self._agents = {n: _hire(n, staff, config, models, share=count) for n in range(1, count + 1)}
 
     def of(self, number: int) -> Model | ExternalAgent:
         """Who works as this candidate."""
-        return self._agents.get(number) or self._models.metered(number, "work")
+        return self._agents.get(number) or self.models.metered(number, "work")
 
 
 def warnings_for(staff: Staff) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from gitmimo.workflow.history import SessionState, find_session, list_session_id
 from gitmimo.workflow.merge import merge_at_the_end
 from gitmimo.workflow.plan import restore
 from gitmimo.workflow.progress import Observer, StopSignal
-from gitmimo.workflow.start import run_session
+from gitmimo.workflow.start import SessionRequest, run_session
 from gitmimo.workflow.steps import has_object
 
 
@@ -49,16 +49,18 @@ def resume_session(
     past = read_past(repository, result.session)
     warn(f"session {result.session} goes on from {result.base[:12]}: {len(past.results)} candidates had ended")
     return run_session(
-        repository,
-        own,
-        result.task,
-        session=result.session,
-        base=result.base,
-        target_branch=result.target_branch,
-        past=past,
-        observe=observe,
-        stop_signal=stop_signal,
-        warn=warn,
+        SessionRequest(
+            repository=repository,
+            config=own,
+            task_text=result.task,
+            session=result.session,
+            base=result.base,
+            target_branch=result.target_branch,
+            past=past,
+            observe=observe,
+            stop_signal=stop_signal,
+            warn=warn,
+        )
     )
 
 

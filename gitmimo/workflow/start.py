@@ -3,7 +3,7 @@
 import contextlib
 import os
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from gitmimo.config import Config
 from gitmimo.git import refs
@@ -16,7 +16,7 @@ from gitmimo.results import SessionResult
 from gitmimo.workflow.agents import Workers, choose_staff, count_candidates, warnings_for
 from gitmimo.workflow.directories import session_directory
 from gitmimo.workflow.evaluate import SessionEvaluator, open_evaluator, visible_import_roots, visible_test_command
-from gitmimo.workflow.executor import open_executor
+from gitmimo.workflow.executor import Executor, open_executor
 from gitmimo.workflow.gc import clean_orphans
 from gitmimo.workflow.history import Past
 from gitmimo.workflow.memory_home import memory_view
@@ -27,7 +27,7 @@ from gitmimo.workflow.operations import OPERATION_RULES, check_operation, open_o
 from gitmimo.workflow.plan import Plan, settings_to_keep
 from gitmimo.workflow.progress import Observer, StopSignal
 from gitmimo.workflow.reviewer import Reviewer
-from gitmimo.workflow.scripts import ScriptRunner, find_script, read_grants
+from gitmimo.workflow.scripts import ScriptMatch, ScriptRunner, find_script, read_grants
 from gitmimo.workflow.session import SessionRunner
 from gitmimo.workflow.trust import require_trust
 from gitmimo.workflow.workspace import WorkspaceConfig
@@ -62,85 +62,69 @@ def start_session(
     clean_orphans(repository, root=config.text("worktreeDir"))
     warn(_describe_start(repository, base, branch))
     return run_session(
-        repository,
-        config,
-        task_text,
-        session=session or new_session_id(),
-        base=base,
-        target_branch=branch,
-        observe=observe,
-        stop_signal=stop_signal,
-        warn=warn,
+        SessionRequest(
+            repository=repository,
+            config=config,
+            task_text=task_text,
+            session=session or new_session_id(),
+            base=base,
+            target_branch=branch,
+            observe=observe,
+            stop_signal=stop_signal,
+            warn=warn,
+        )
     )
 
 
-def run_session(
-    repository: Repository,
-    config: Config,
-    task_text: str,
-    *,
-    session: SessionId,
-    base: Oid,
-    target_branch: str | None,
-    past: Past | None = None,
-    observe: Observer,
-    stop_signal: StopSignal,
-    warn: Callable[[str], None],
-) -> SessionResult:
-    """Run a session, new or with what it had reached before, to its end, the merge included where asked for."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionRequest:
+    """What a session runs with, new or resumed. `past` is what a resumed one had reached before."""
+
+    repository: Repository
+    config: Config
+    task_text: str
+    session: SessionId
+    base: Oid
+    target_branch: str | None
+    past: Past | None = None
+    observe: Observer
+    stop_signal: StopSignal
+    warn: Callable[[str], None]
+
+
+def run_session(request: SessionRequest) -> SessionResult:
+    """Run a session, new or resumed, to its end, including the merge if it was asked for."""
+    repository, config, session, base = request.repository, request.config, request.session, request.base
     staff = choose_staff(config)
     for warning in warnings_for(staff):
-        warn(warning)
+        request.warn(warning)
 
     def warn_of_limit(usage: LimitUsage) -> None:
-        warn(usage.warning)
+        request.warn(usage.warning)
 
     if config["operation"]:
         check_operation(config)
-    view = memory_view(repository, config, base)
-    match = find_script(repository, view, task_text, operation=bool(config["operation"])) if config["skills"] else None
+    match = _find_script(request) if config["skills"] else None
     needs_model = staff.needs_model and not (match and match.approved)  # a script that fails asks for one then
     models = open_models(repository, config, session, needs_model=needs_model, on_warning=warn_of_limit)
     try:
         workers = Workers(config, staff, models)
-        evaluator = open_evaluator(repository, config, base, session, task_text=task_text, cancelled=stop_signal.is_set)
+        task_text, cancelled = request.task_text, request.stop_signal.is_set
+        evaluator = open_evaluator(repository, config, base, session, task_text=task_text, cancelled=cancelled)
         with (
             contextlib.closing(evaluator),
-            contextlib.closing(open_executor(repository, config, session, stop_signal)) as executor,
+            contextlib.closing(open_executor(repository, config, session, request.stop_signal)) as executor,
         ):
             plan = replace(
-                _plan(repository, config, task_text, base, evaluator),
+                _plan(request, evaluator),
                 candidates=count_candidates(config, staff),
                 plans_approaches=staff.needs_model,
-                target_branch=target_branch,
-                past=past,
             )
-            runner = ScriptRunner(
-                repository=repository,
-                sandbox=evaluator.testbed.sandbox,
-                scratch=evaluator.testbed.scratch,
-                timeout_s=config.seconds("testTimeout"),
-                cancelled=stop_signal.is_set,
-            )
-            operation = open_operation(config, runner, evaluator, session, task_text) if config["operation"] else None
-            conductor = SessionRunner(
-                repository=repository,
-                plan=plan,
-                models=models,
-                workers=workers,
-                evaluator=evaluator,
-                executor=executor,
-                operation=operation,
-                script=script_first(match, runner, evaluator, session, operation=operation, observe=observe),
-                reviewer=Reviewer(repository, models, base=base, task=task_text, rules=plan.prefix),
-                observe=observe,
-                stop_signal=stop_signal,
-                session=session,
-            )
-            result = conductor.run()
+            result = _session_runner(request, plan, workers, match, evaluator, executor).run()
             if config["merge"] and result.result_commit is not None:
+                observe, warn = request.observe, request.warn
                 result = merge_at_the_end(repository, config, result, evaluator, observe=observe, warn=warn)
-            notify(config.text("notify"), repository, result, warn=warn)
+            notify(config.text("notify"), repository, result, warn=request.warn)
             return result
     finally:
         models.close()
@@ -148,36 +132,59 @@ def run_session(
             session_directory(repository, session, root=config.text("worktreeDir")).rmdir()
 
 
-def _plan(repository: Repository, config: Config, task_text: str, base: Oid, evaluator: SessionEvaluator) -> Plan:
-    command = visible_test_command(evaluator.testbed.tests)
-    grants = read_grants(config.texts("grants"))
+def _find_script(request: SessionRequest) -> ScriptMatch | None:
+    view = memory_view(request.repository, request.config, request.base)
+    return find_script(request.repository, view, request.task_text, operation=bool(request.config["operation"]))
+
+
+def _session_runner(
+    request: SessionRequest,
+    plan: Plan,
+    workers: Workers,
+    match: ScriptMatch | None,
+    evaluator: SessionEvaluator,
+    executor: Executor,
+) -> SessionRunner:
+    config, session = request.config, request.session
+    scripts = ScriptRunner(
+        repository=request.repository,
+        sandbox=evaluator.testbed.sandbox,
+        scratch=evaluator.testbed.scratch,
+        timeout_s=config.seconds("testTimeout"),
+        cancelled=request.stop_signal.is_set,
+    )
+    operation = open_operation(config, scripts, evaluator, session, request.task_text) if config["operation"] else None
+    return SessionRunner(
+        repository=request.repository,
+        plan=plan,
+        models=workers.models,
+        workers=workers,
+        evaluator=evaluator,
+        executor=executor,
+        operation=operation,
+        script=script_first(match, scripts, evaluator, session, operation=operation, observe=request.observe),
+        reviewer=Reviewer(
+            request.repository, workers.models, base=request.base, task=request.task_text, rules=plan.prefix
+        ),
+        observe=request.observe,
+        stop_signal=request.stop_signal,
+        session=session,
+    )
+
+
+def _plan(request: SessionRequest, evaluator: SessionEvaluator) -> Plan:
+    config = request.config
     return Plan(
         task=Task(
-            text=task_text.strip(),
-            test_command=command,
+            text=request.task_text.strip(),
+            test_command=visible_test_command(evaluator.testbed.tests),
             accept_commands=config.texts("accept"),
         ),
-        base=base,
-        target_branch=repository.head_branch(),
-        workspace_config=WorkspaceConfig(
-            sandbox=evaluator.testbed.sandbox,
-            test_command=command,
-            tests=evaluator.testbed.tests,
-            import_roots=visible_import_roots(evaluator),
-            setup_command=config.text("setup"),
-            network=bool(config["sandbox.network"]) or grants.network,
-            writable=grants.writable,
-            test_timeout_s=config.seconds("testTimeout"),
-            hang_after_s=config.seconds("hangAfter"),
-            command_timeout_s=config.seconds("commandTimeout"),
-            copied=config.texts("worktree.copy"),
-            linked=config.texts("worktree.link"),
-            known_secrets=known_secrets(os.environ),
-            protected=config.texts("protected"),
-            base_suite=evaluator.base_suite,
-            evaluator=evaluator,
-        ),
-        prefix=_prefix(repository, config, base, task_text),
+        base=request.base,
+        target_branch=request.target_branch,
+        past=request.past,
+        workspace_config=_workspace_config(config, evaluator),
+        prefix=_prefix(request.repository, config, request.base, request.task_text),
         candidates=config.count("candidates"),
         fan_out_at_once=config.text("fanout") == "all",
         rungs=ladder_height(config),
@@ -188,6 +195,28 @@ def _plan(repository: Repository, config: Config, task_text: str, base: Oid, eva
         worktree_root=config.text("worktreeDir"),
         settings=settings_to_keep(config),
         trust_tests=bool(config["trustTests"]),
+    )
+
+
+def _workspace_config(config: Config, evaluator: SessionEvaluator) -> WorkspaceConfig:
+    grants = read_grants(config.texts("grants"))
+    return WorkspaceConfig(
+        sandbox=evaluator.testbed.sandbox,
+        test_command=visible_test_command(evaluator.testbed.tests),
+        tests=evaluator.testbed.tests,
+        import_roots=visible_import_roots(evaluator),
+        setup_command=config.text("setup"),
+        network=bool(config["sandbox.network"]) or grants.network,
+        writable=grants.writable,
+        test_timeout_s=config.seconds("testTimeout"),
+        hang_after_s=config.seconds("hangAfter"),
+        command_timeout_s=config.seconds("commandTimeout"),
+        copied=config.texts("worktree.copy"),
+        linked=config.texts("worktree.link"),
+        known_secrets=known_secrets(os.environ),
+        protected=config.texts("protected"),
+        base_suite=evaluator.base_suite,
+        evaluator=evaluator,
     )
 
 
