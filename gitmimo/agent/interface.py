@@ -1,4 +1,4 @@
-"""What a strategy is given and what it returns: the interface that all strategies share.
+"""The interface that all strategies share: their input and result.
 
 `agent/runner.py` picks a strategy and turns what it did into a trajectory. The strategies import this module and
 never `runner.py`, which imports them.
@@ -32,7 +32,7 @@ class Feedback:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CandidateInput:
-    """What one candidate is given. `prefix` is the same for all of a session, so that providers cache it."""
+    """The input of one candidate. `prefix` is the same for all of a session, so that providers cache it."""
 
     task: Task
     number: int = 1
@@ -98,7 +98,7 @@ class Workspace(Protocol):
         """Facts about the workspace, measured once."""
 
     def base_suite(self) -> BaseSuite | None:
-        """What the tests say of the base; None while that is not known. Never waits."""
+        """The base's test results; None while they are unknown. Never waits."""
 
     def run(self, command: str, *, timeout_s: float | None = None) -> CommandResult:
         """Run a command of the agent's by bash with `pipefail`, in the sandbox, with the worktree as directory."""
@@ -107,7 +107,7 @@ class Workspace(Protocol):
         """Run the project's visible test command, or these tests alone; None when that can't be done."""
 
     def changes(self) -> str | None:
-        """What differs from the base now, a line for each file; empty for nothing, None when not known."""
+        """The changes since the base, a line for each file; empty for none, None when unknown."""
 
     def tree_id(self) -> str:
         """Equal as long as no file changes that belongs to the product."""

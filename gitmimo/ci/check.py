@@ -34,7 +34,7 @@ class NoteState(enum.StrEnum):
 
 
 class Level(enum.StrEnum):
-    """How much a finding weighs."""
+    """The severity of a finding."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -53,9 +53,9 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CiReport:
-    """What was found about one commit. `evidence` is None when nothing changed outside `.mimo/`.
+    """The result for one commit. `evidence` is None when nothing changed outside `.mimo/`.
 
-    `doubts` are why a person has to decide about a session's result; about other branches a person has decided.
+    `doubts` are the reasons why a person has to decide about a session's result; empty for other branches.
     """
 
     commit: Oid

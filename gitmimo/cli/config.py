@@ -179,7 +179,7 @@ def list_command(show_origin: bool, as_json: bool) -> int:
 
 
 def _scopes() -> dict[str, str]:
-    """Which scope of git config each of our keys comes from; of several the one that counts."""
+    """The scope of git config that each of our keys comes from; of several the effective one."""
     from gitmimo.git.run import run_git
 
     asked = ["config", "--show-scope", "-z", "--get-regexp", r"^mimo\."]

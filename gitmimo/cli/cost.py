@@ -75,7 +75,7 @@ def _chart(by: str, rows: Sequence[Totals], *, columns: int) -> str:
 
 
 def _name(by: str, key: str) -> str:
-    """What a row is about; calls that no candidate made are the session's plans, reviews and answers."""
+    """The name of a row; calls without a candidate are the session's plans, reviews and answers."""
     return f"{key.removesuffix('/0')} plan, review" if by == "candidate" and key.endswith("/0") else key
 
 

@@ -1,4 +1,4 @@
-"""What the commands share: options and arguments, the repository, the configuration, and how values are written."""
+"""Shared by the commands: options and arguments, opening the repository, loading the configuration."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ class _Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heading:
-    """What is known of a session before it begins."""
+    """Facts about a session before it begins."""
 
     session: str = ""
     budget_usd: float | None = None

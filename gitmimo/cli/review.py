@@ -131,7 +131,7 @@ def target_of(repository: Repository, words: Sequence[str]) -> tuple[SessionResu
 
 
 def _review_json(repository: Repository, result: SessionResult) -> dict[str, object]:
-    """What `review` shows, for a reviewer that is a program; the diff is git's own, as UTF-8."""
+    """The output of `review` as JSON; the diff is git's own, as UTF-8."""
     from gitmimo.git.run import run_git
     from gitmimo.workflow.land import result_json
 
@@ -175,7 +175,7 @@ def _summary(result: SessionResult, width: int) -> Iterator[str]:
 
 
 def difference_lines(result: SessionResult, width: int) -> Iterator[str]:
-    """What behaves differently, an empty line before it; nothing where nothing was compared."""
+    """The behaviour differences after an empty line; nothing if nothing was compared."""
     from gitmimo.workflow.differences import differences_of
 
     found = differences_of(result)

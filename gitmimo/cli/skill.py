@@ -188,7 +188,7 @@ def retire_command(name: str, reason: str) -> int:
 
 
 def _uses(repository: Repository) -> Counter[str]:
-    """How many landed changes say in a trailer that a skill made them."""
+    """The number of landed changes with a trailer that names a skill, by skill."""
     listed = repository.run("log", "--max-count=1000", "--format=%(trailers:key=Mimo-Skill,valueonly)", "HEAD").text
     return Counter(listed.split())
 

@@ -1,4 +1,4 @@
-"""Where a task comes from: words, a file, stdin, the editor, or an issue of the forge."""
+"""Read the task: from words, a file, stdin, the editor, or an issue of the forge."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a candidate worked, as a text for the terminal: what was said, run, seen and edited."""
+"""A candidate's transcript for the terminal: messages, commands, output and edits."""
 
 from collections.abc import Iterator, Sequence
 

@@ -60,7 +60,7 @@ def trust_command(yes: bool, show: bool, withdrawn: bool, as_json: bool) -> int:
 
 
 def _brought(repository: Repository) -> tuple[dict[str, str], list[str]]:
-    """What needs approval, by digest, and the lines that show all of it."""
+    """The content that needs approval, by digest, and the lines that show all of it."""
     from gitmimo.memory.skill_file import read_library
     from gitmimo.workflow.memory_home import memory_view
     from gitmimo.workflow.trust import brought_commands, digest_of

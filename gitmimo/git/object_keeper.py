@@ -69,7 +69,7 @@ class ObjectKeeper:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What lets a git of ours find kept objects that a gc took meanwhile."""
+        """Environment variables with which our git calls find kept objects that a gc removed."""
         place = str(self.directory)
         quoted = '"' + place.replace("\\", "\\\\").replace('"', '\\"') + '"'
         return {"GIT_ALTERNATE_OBJECT_DIRECTORIES": quoted if {":", '"'} & set(place) else place}

@@ -138,7 +138,7 @@ class Repository(RepositoryPaths):
 
     @property
     def keeper_environment(self) -> dict[str, str]:
-        """What lets git find objects that are kept and that a gc took meanwhile."""
+        """Environment variables with which git finds kept objects that a gc removed."""
         return {} if self.keeper is None else self.keeper.environment
 
     def resolve(self, rev: str) -> Oid:

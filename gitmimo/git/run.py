@@ -1,4 +1,4 @@
-"""The one function that starts the git binary, and the environment it starts in."""
+"""Starts the git binary, in a clean environment."""
 
 import contextlib
 import functools

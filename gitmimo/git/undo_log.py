@@ -33,7 +33,7 @@ class RefMove:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """What one command did to refs, in order."""
+    """The ref moves of one command, in order."""
 
     id: str
     command: str

@@ -20,7 +20,7 @@ _USER_SCOPES = frozenset({"system", "global"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserRules:
-    """What the user set up besides the committed files, as it was when first read.
+    """The user's own rules, as they were when first read.
 
     `ignore` has the rules of core.excludesFile and then of info/exclude, `attributes` the same for attributes.
     `is_plain` says that files are stored unconverted: modes, links and the case of names count. `user_filters` maps

@@ -19,7 +19,7 @@ from gitmimo.refnames import NOTES_REF
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HookAnswer:
-    """What a hook says on stderr, and its exit code: zero unless git must stop."""
+    """The text for stderr and the exit code of a hook: zero unless git must stop."""
 
     exit_code: int = 0
     lines: tuple[str, ...] = ()

@@ -118,7 +118,7 @@ def remove_hooks(repository: Repository) -> tuple[HookChange, ...]:
 
 
 def hooks_directory(repository: Repository) -> Path:
-    """Where git looks for hook files here, `core.hooksPath` respected."""
+    """The directory in which git looks for hook files, `core.hooksPath` respected."""
     # as the user's git sees it: our own calls turn hooks off by this very setting
     configured = repository.run("config", "--path", "core.hooksPath", check=False, user_hooks=True)
     if configured.exit_code == 0 and configured.text:

@@ -54,7 +54,7 @@ def tools_json(tools: Collection[Tool]) -> list[dict[str, Any]]:
 
 
 def shorten_reasoning(reasoning: str) -> str:
-    """What must be left of an older message's thoughts: a mark where the provider wants a text, no signed blocks."""
+    """The required rest of an older message's reasoning: a mark if the provider needs a text, no signed blocks."""
     value = json.loads(reasoning) if reasoning else {}
     return json.dumps({"reasoning_content": "[left out]"}) if "reasoning_content" in value else ""
 

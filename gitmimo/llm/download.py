@@ -41,7 +41,7 @@ class HubSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far a download is. `phase` is download or verify; `done` and `total` are bytes."""
+    """The progress of a download. `phase` is download or verify; `done` and `total` are bytes."""
 
     model: str
     phase: str

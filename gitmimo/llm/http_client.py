@@ -43,7 +43,7 @@ _REPORT_TIMES = Timeouts(connect_s=1.0, read_s=2.0, total_s=2.0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """Where a model is served and how it is asked. ConfigError for a `base_url` that is none, WrongKey for such a key.
+    """The address and options of a model's server. ConfigError for a `base_url` that is none, WrongKey for such a key.
 
     With `wants_reasoning` the provider gets the thoughts of the current turn back.
     """

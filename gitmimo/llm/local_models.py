@@ -89,7 +89,7 @@ def default_local_model() -> str:
 
 
 def list_models(model_dir: Path) -> tuple[LocalModel, ...]:
-    """What can be pulled and what is here, models of the user's own last."""
+    """The models that can be pulled or are here; the user's own models come last."""
     known = [
         LocalModel(
             name=entry.name,

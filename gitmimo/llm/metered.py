@@ -117,7 +117,7 @@ class MeteredBackend:
         return dataclasses.replace(reply, cost_usd=cost_usd)
 
     def _most_prompt(self, request: ChatRequest) -> int:
-        """What the prompt can have at most: the server's count for its known beginning, then a token a byte."""
+        """An upper bound of the prompt's tokens: the server's count for its known beginning, then a token a byte."""
         messages, tools, tokens = self._counted
         if tokens and tools == request.tools and request.messages[: len(messages)] == messages:
             most = tokens + most_tokens(request.messages[len(messages) :])
@@ -213,7 +213,7 @@ class AgentRunBudget:
         return self._price is not None and self._price.is_free
 
     def _cap(self) -> tuple[Cap, LimitUsage | None]:
-        """What every limit leaves for this run, and the limit that leaves nothing."""
+        """The smallest remainder of all limits for this run, and the limit that is used up."""
         least: dict[Unit, int] = {}
         blocked: LimitUsage | None = None
         own = {unit for scope, unit, _ in self._limits.scopes() if scope is Scope.CANDIDATE}

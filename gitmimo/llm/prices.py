@@ -1,4 +1,4 @@
-"""What tokens cost and how large windows are, read from litellm's price map as a file, without importing litellm."""
+"""Prices and context windows, read from litellm's price map as a file, without importing litellm."""
 
 import functools
 import importlib.util
@@ -32,7 +32,7 @@ class Price:
     above: tuple[tuple[int, "Price"], ...] = ()
 
     def cost_usd(self, usage: Usage) -> float:
-        """What this usage costs."""
+        """The cost of this usage."""
         at = self._at(usage.prompt)
         cached = at.prompt if at.cached is None else at.cached
         written = at.cache_write or at.prompt
@@ -70,7 +70,7 @@ FREE = Price(prompt=0.0, completion=0.0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelFacts:
-    """What is known of a model before it is called; None where it is not."""
+    """Facts about a model before it is called; None if unknown."""
 
     price: Price | None = None
     window: int | None = None

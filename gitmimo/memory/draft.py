@@ -80,7 +80,7 @@ def skill_name(group: Group) -> str:
 
 
 def skill_description(group: Group) -> str:
-    """What was asked before, as the words by which the next one is found."""
+    """The former tasks, so that matching finds the skill by their words."""
     subjects = list(dict.fromkeys(change.subject for change in group.changes))[:3]
     touched = [feature.lstrip("+-") for feature in group.shared if not feature.startswith("$ ")][:4]
     asked = "; ".join(harmless(subject, limit=120) for subject in subjects)

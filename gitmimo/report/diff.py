@@ -22,7 +22,7 @@ class DiffLine(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileDiff:
-    """What happened to one file. `remarks` are git's words about modes, renames and binary content."""
+    """The changes of one file. `remarks` are git's words about modes, renames and binary content."""
 
     change: FileChange
     lines: tuple[DiffLine, ...] = ()

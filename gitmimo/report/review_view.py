@@ -117,7 +117,7 @@ def _next_command(result: SessionResult) -> tuple[str, str]:
 
 
 def remarks_of(result: SessionResult) -> tuple[Remark, ...]:
-    """What a reviewer should look at first; of the winner where there is one."""
+    """Points for a reviewer to check first; about the winner if there is one."""
     chosen = result.winner
     found = [Remark(text=text, needs_person=True) for text in (result.verdict.doubts if result.verdict else ())]
     for candidate in [chosen] if chosen else list(result.candidates):
@@ -221,7 +221,7 @@ def no_test_differs_text(result: SessionResult) -> str:
 
 
 def own_tests(result: SessionResult) -> tuple[str, ...]:
-    """What the candidates' own tests say."""
+    """The results of the candidates' own tests."""
     return tuple(
         f"Candidate {c.number} brings tests of its own: {c.evidence.new_tests_passed} pass on its product"
         + (f"; {', '.join(c.evidence.landed_tests[:5])} are part of the result." if c.evidence.landed_tests else ".")

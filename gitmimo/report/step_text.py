@@ -23,7 +23,7 @@ def about(step: Step) -> str:
 
 
 def used(step: Step) -> str:
-    """What a step used: tokens, money, time."""
+    """The usage of a step: tokens, money, time."""
     taken = step.reply.seconds + sum(observation.seconds for observation in step.observations)
     cost = f", {usd(step.reply.cost_usd)}" if step.reply.cost_usd else ""
     return f"{tokens(step.reply.usage.total)} tokens{cost}, {seconds(taken)}"

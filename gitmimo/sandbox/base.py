@@ -1,4 +1,4 @@
-"""What every sandbox shares: a command with its limits, the protocol, and how a command becomes argv."""
+"""The parts that all sandboxes share: commands and limits, the protocol, and the translation to argv."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ _ARGUMENT_BYTES = 120_000  # Linux takes 128 KiB for one argument
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What one command may use. Zero means no limit of that kind."""
+    """Limits of one command. Zero means no limit of that kind."""
 
     timeout_s: float = 600.0
     capture_bytes: int = 1_000_000  # kept of the output: first and last half
@@ -61,7 +61,7 @@ class Sandbox(Protocol):
 
     @property
     def gaps(self) -> tuple[str, ...]:
-        """What it does not protect from, one sentence each; empty when it enforces everything."""
+        """Its known gaps, one sentence each; empty when it enforces everything."""
 
     def run(self, spec: CommandSpec) -> CommandResult:
         """Run to the end or to a limit, kill everything it started, and return its output and exit code.
@@ -73,7 +73,7 @@ class Sandbox(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandLine:
-    """What to start, and the descriptors it must inherit."""
+    """The argv to start, and the descriptors it must inherit."""
 
     argv: tuple[str, ...]
     fds: tuple[int, ...] = ()

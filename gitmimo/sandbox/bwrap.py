@@ -99,7 +99,7 @@ class BwrapSandbox:
         return argv + (["--share-net"] if spec.network else [])
 
     def _mounts(self, spec: CommandSpec, work_tree: Path) -> list[str]:
-        """What can be seen: parents before their children, so that the deeper one decides."""
+        """The mounts: parents before their children, so that the deeper one decides."""
         readable = _resolved(spec.readable)
         writable = _resolved((work_tree, *spec.writable, *([spec.private_git] if spec.private_git else [])))
         mounts = self._always | {path: _bind("--ro-bind-try", path) for path in readable}

@@ -1,4 +1,4 @@
-"""What a command can access: system directories, toolchains, and a clean environment."""
+"""The sandbox policy: readable system directories and toolchains, and a clean environment."""
 
 import os
 import re
@@ -64,7 +64,7 @@ _MOST_MASKED = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxPolicy:
-    """What a command may see of this machine. Paths are absolute, without symlinks, and exist.
+    """The paths that a command can access. They are absolute, without symlinks, and exist.
 
     Nothing is readable but `readable`, except what is in a deeper `hidden` or `masked` path.
     """
@@ -130,12 +130,12 @@ def symlinks_on(paths: Iterable[Path]) -> dict[Path, str]:
 
 
 def interpreter_places(interpreter: Path) -> list[Path]:
-    """What must be readable for a Python to run: its own prefix and those that it is based on."""
+    """The directories that a Python needs to run: its own prefix and those that it is based on."""
     return [place for hop in _link_chain(interpreter) for place in _prefix_places(hop.parent)]
 
 
 def program_places(program: Path) -> tuple[Path, ...]:
-    """What must be readable for a program of the person's choice to run: its own files, wherever they are installed.
+    """The directories that a program chosen by the user needs to run: its own files, wherever they are installed.
 
     Never a home directory as a whole or anything with credentials; for a program directly in the home directory, only
     its file.
@@ -152,13 +152,13 @@ def program_places(program: Path) -> tuple[Path, ...]:
 
 
 def command_places(commands: Iterable[str]) -> tuple[Path, ...]:
-    """What must be readable for programs that commands name by an absolute path; see `program_places`."""
+    """The directories for programs that commands name by an absolute path; see `program_places`."""
     found = [Path(match[1]) for command in commands for match in _ABSOLUTE_PROGRAM.finditer(command)]
     return tuple(dict.fromkeys(place for path in found if path.is_file() for place in program_places(path)))
 
 
 def network_variables(environ: Mapping[str, str]) -> dict[str, str]:
-    """What a command with network needs besides: the user's proxies."""
+    """Environment variables for a command with network: the user's proxies."""
     return _kept(environ, _NETWORK_KEPT)
 
 

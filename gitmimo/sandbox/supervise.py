@@ -171,11 +171,11 @@ class HeadTailBuffer:
 
     @property
     def left_out(self) -> int:
-        """How many bytes between head and tail are gone."""
+        """The number of bytes dropped between head and tail."""
         return max(0, self.total - len(self._head) - self._tail_limit)
 
     def text(self) -> str:
-        """What was kept, as text, with a line in the middle that says how much is missing."""
+        """The kept output as text, with a line in the middle that says how much is missing."""
         tail = b"".join(self._tail)
         if not self.left_out:
             return (bytes(self._head) + tail).decode("utf-8", "replace")

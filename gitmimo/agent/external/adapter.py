@@ -47,7 +47,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentRequest:
-    """What an agent is given. Paths below `home` are seen by it under the same name."""
+    """The input of an agent. Paths below `home` have the same name inside the sandbox."""
 
     prompt: str
     rules: str
@@ -66,7 +66,7 @@ class AgentRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
-    """How to start the program: arguments after its own name, environment, files to lay into the private home."""
+    """How to start the program: arguments after its own name, environment, files to write into the private home."""
 
     arguments: Sequence[str]
     env: Mapping[str, str] = field(default_factory=dict)
@@ -75,7 +75,7 @@ class Launch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentRun:
-    """What a run left: its exit code, both outputs, and its private home, which it could write to as it liked."""
+    """The result of a run: its exit code, both outputs, and its private home, whose content is untrusted."""
 
     exit_code: int
     errors: str
@@ -96,7 +96,7 @@ class AgentRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentReport:
-    """What a program reported of its run; None where it said nothing. `usage.prompt` includes the cached tokens."""
+    """A program's report of its run; None where it has no value. `usage.prompt` includes the cached tokens."""
 
     usage: Usage | None = None
     usd: float | None = None

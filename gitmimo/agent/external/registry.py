@@ -48,7 +48,7 @@ def parse_choices(texts: Sequence[str]) -> tuple[Choice, ...]:
 
 
 def find_program(adapter: Adapter, path: str) -> Path | None:
-    """Where the agent's program is on PATH; a relative entry there is passed over."""
+    """The path of the agent's program on PATH; relative entries of PATH are ignored."""
     places = ":".join(place for place in path.split(":") if place.startswith("/"))
     found = shutil.which(adapter.program, path=places)
     return Path(found) if found else None

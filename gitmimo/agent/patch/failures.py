@@ -1,4 +1,4 @@
-"""What a failing test run says, in few lines: which tests, which assertion, which frames."""
+"""Summaries of failing test runs: tests, assertions and frames."""
 
 import ast
 import re
@@ -32,7 +32,7 @@ _KEPT = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """How well a test run went; orders runs, better ones later."""
+    """The score of a test run; a better run is greater."""
 
     passed: int
     failed: int

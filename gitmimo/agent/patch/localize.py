@@ -1,4 +1,4 @@
-"""Which files and functions a task is about, best first: from tracebacks, executed lines, names and imports."""
+"""Fault localisation: files and functions ranked by tracebacks, executed lines, names and imports."""
 
 import re
 import shlex

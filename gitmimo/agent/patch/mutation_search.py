@@ -27,7 +27,7 @@ _SPARE_S = 30.0  # for pytest's start, and edits under way at the end
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchResult:
-    """How many edits were tried, and those with which the tests pass, likelier ones first."""
+    """The number of edits tried, and those with which the tests pass, likelier ones first."""
 
     tried: int = 0
     passing: tuple[Edit, ...] = ()

@@ -17,7 +17,7 @@ _CHARACTERS_A_TOKEN = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """What is known of a task before the first question, the same in all rounds."""
+    """The facts about a task before the first question, the same in all rounds."""
 
     prefix: str
     task: str

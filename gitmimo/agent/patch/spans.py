@@ -63,7 +63,7 @@ class Source:
             return None
 
     def gap(self, first: ast.stmt | ast.expr, second: ast.stmt | ast.expr) -> str:
-        """What is written between two nodes."""
+        """The text between two nodes."""
         return self._data[self.span(first)[1] : self.span(second)[0]].decode()
 
     def replace(self, node: ast.stmt | ast.expr, text: str, rank: int, what: str = "") -> Edit:

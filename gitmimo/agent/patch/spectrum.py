@@ -38,7 +38,7 @@ _PROBE = Path(__file__).with_name("trace_plugin.py")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TestTrace:
-    """What one test ran through. `events` are (path, line, values that changed), for failing tests only."""
+    """The trace of one test. `events` are (path, line, values that changed), for failing tests only."""
 
     __test__ = False
 

@@ -22,7 +22,7 @@ _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codec
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EditResult:
-    """What came of one EDIT or WRITE. `path` is empty when nothing was written; the file may be right all the same."""
+    """The result of one EDIT or WRITE. `path` is empty when nothing was written, also if the file was already right."""
 
     text: str
     path: str = ""

@@ -130,7 +130,7 @@ def _has_failed(action: Action, observation: Observation) -> bool:
 
 
 def _blocks(action: Action, observation: Observation) -> bool:
-    """Whether what comes after must not change files: a command that fails and changes nothing was only a look."""
+    """Whether later actions must not change files. A failed command that changed nothing does not block."""
     if action.kind is ActionKind.SHELL:
         return observation.exit_code != 0 and observation.changed
     return action.kind in (ActionKind.EDIT, ActionKind.WRITE, ActionKind.INVALID) and _has_failed(action, observation)

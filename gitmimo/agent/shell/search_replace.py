@@ -78,7 +78,7 @@ def _replace_exact(text: str, old: str, new: str, newline: str, *, every: bool) 
 
 
 def _places(text: str, passage: str) -> list[int]:
-    """Where a passage begins, overlapping ones too; three at most, as no more are needed to say so."""
+    """The positions of a passage, overlapping ones too; three at most."""
     places: list[int] = []
     at = text.find(passage)
     while at >= 0 and len(places) < 20:

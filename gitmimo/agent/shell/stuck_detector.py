@@ -54,7 +54,7 @@ class Loop:
 
 
 class Response(enum.StrEnum):
-    """What is done about a loop, in the order in which it is tried."""
+    """The responses to a loop, in the order in which they are tried."""
 
     REMIND = "remind"
     REPLAN = "replan"
@@ -204,7 +204,7 @@ _TEXTS = {
 
 
 def calls_of(actions: Sequence[Action], observations: Sequence[Observation]) -> tuple[Call, ...]:
-    """What a step did, reduced to what repetition is measured by. Times and addresses in results do not count."""
+    """The calls of a step, reduced to what is compared. Times and addresses in results do not count."""
     return tuple(_call(action, observation) for action, observation in zip(actions, observations, strict=True))
 
 
