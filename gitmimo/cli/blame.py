@@ -25,10 +25,10 @@ _FOUND_BY = {
 
 
 @click.command("why")
-@click.argument("place", metavar="FILE:LINE")
+@click.argument("location", metavar="FILE:LINE")
 @click.option("--rev", default="HEAD", help="The revision whose line is meant (HEAD).")
 @json_option
-def why_command(place: str, rev: str, as_json: bool) -> int:
+def why_command(location: str, rev: str, as_json: bool) -> int:
     """Say where a line came from: commit, session, candidate, step, model and evidence.
 
     Also after a merge, a squash, a rebase or a move of the line. Exit 1 when no session wrote it.
@@ -37,7 +37,7 @@ def why_command(place: str, rev: str, as_json: bool) -> int:
     from gitmimo.workflow.provenance import explain_line
 
     repository = open_repository()
-    path, line = _parse_place(place)
+    path, line = _parse_location(location)
     found = explain_line(
         repository, repository_path(path, top=repository.require_work_tree(), cwd=Path.cwd()), line, rev=rev
     )
@@ -104,10 +104,10 @@ def repository_path(path: str, *, top: Path, cwd: Path) -> str:
     return Path(name).as_posix()
 
 
-def _parse_place(place: str) -> tuple[str, int]:
-    path, _, line = place.rpartition(":")
+def _parse_location(location: str) -> tuple[str, int]:
+    path, _, line = location.rpartition(":")
     if not path or not line.isdigit() or int(line) < 1:
-        raise UsageError(f"not FILE:LINE: `{place}`", hint="git mimo why src/app.py:12")
+        raise UsageError(f"not FILE:LINE: `{location}`", hint="git mimo why src/app.py:12")
     return path, int(line)
 
 

@@ -137,10 +137,10 @@ def _agents() -> Iterator[Finding]:
 def _disk() -> Iterator[Finding]:
     from gitmimo.workflow.directories import state_home
 
-    place = state_home()
-    while not place.exists():
-        place = place.parent
-    free = shutil.disk_usage(place).free
+    directory = state_home()
+    while not directory.exists():
+        directory = directory.parent
+    free = shutil.disk_usage(directory).free
     yield Finding(
         level="ok" if free > 2 << 30 else "problem" if free < 200 << 20 else "note",
         subject="disk",

@@ -170,8 +170,8 @@ def _summary(result: SessionResult, width: int) -> Iterator[str]:
         comments = result.verdict.critic.comments if result.verdict.critic else {}
         for where, comment in comments.items():
             number, _, path = where.partition(":")
-            place = f"`{path}` of candidate {number}" if path else f"candidate {number}"
-            yield from wrapped(f"Critic on {place}: {comment}", width)
+            subject = f"`{path}` of candidate {number}" if path else f"candidate {number}"
+            yield from wrapped(f"Critic on {subject}: {comment}", width)
 
 
 def difference_lines(result: SessionResult, width: int) -> Iterator[str]:

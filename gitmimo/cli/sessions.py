@@ -33,7 +33,7 @@ def list_command(max_count: int | None, as_json: bool) -> int:
     """List the sessions of this repository, newest first."""
     from gitmimo.workflow.history import read_all
 
-    states = list(read_all(_find_place(), limit=max_count))
+    states = list(read_all(_find_paths(), limit=max_count))
     if as_json:
         render.emit_json({"schema": "git-mimo/list/1", "sessions": [_brief(state) for state in states]})
         return 0
@@ -53,28 +53,28 @@ def status_command(session: str | None, watch: bool, as_json: bool) -> int:
     """Show the state of sessions: running ones first, then the newest."""
     import time
 
-    place = _find_place()
-    while watch and _is_any_running(place, session):
+    paths = _find_paths()
+    while watch and _is_any_running(paths, session):
         if sys.stdout.isatty():
             click.clear()
-        _tell_status(place, session, as_json=as_json)
+        _print_status(paths, session, as_json=as_json)
         sys.stdout.flush()
         time.sleep(1.0)
-    return _tell_status(place, session, as_json=as_json)
+    return _print_status(paths, session, as_json=as_json)
 
 
-def _is_any_running(place: RepositoryPaths, session: str | None) -> bool:
+def _is_any_running(paths: RepositoryPaths, session: str | None) -> bool:
     from gitmimo.workflow.history import find_session, read_running, read_session
 
     if session:
-        return read_session(place, find_session(place, session)).result.status is SessionStatus.RUNNING
-    return bool(read_running(place))
+        return read_session(paths, find_session(paths, session)).result.status is SessionStatus.RUNNING
+    return bool(read_running(paths))
 
 
-def _tell_status(place: RepositoryPaths, session: str | None, *, as_json: bool) -> int:
+def _print_status(paths: RepositoryPaths, session: str | None, *, as_json: bool) -> int:
     from gitmimo.workflow.history import find_session, read_recent, read_session
 
-    states = [read_session(place, find_session(place, session))] if session else read_recent(place, at_least=_SHOWN)
+    states = [read_session(paths, find_session(paths, session))] if session else read_recent(paths, at_least=_SHOWN)
     if as_json:
         render.emit_json({"schema": "git-mimo/status/1", "sessions": [_brief(state) for state in states]})
         return 0
@@ -90,12 +90,12 @@ def _tell_status(place: RepositoryPaths, session: str | None, *, as_json: bool) 
     return 0
 
 
-def _find_place() -> RepositoryPaths:
+def _find_paths() -> RepositoryPaths:
     from gitmimo.git.discovery import find_repository
 
-    place = find_repository(Path.cwd())
-    place.require_work_tree()
-    return place
+    paths = find_repository(Path.cwd())
+    paths.require_work_tree()
+    return paths
 
 
 def _print_states(states: list[SessionState]) -> None:
@@ -291,9 +291,9 @@ def _print_session(state: SessionState) -> None:
         render.out("")
         for line in wrapped(f"verdict: {result.verdict.reason}", width):
             render.out(line)
-        ranked = [place for place in result.verdict.ranking if place.reason and place.passed]
-        for place in ranked if len(ranked) > 1 else ():
-            render.out(f"  {place.rank}. candidate {place.number}: {place.reason}")
+        ranked = [entry for entry in result.verdict.ranking if entry.reason and entry.passed]
+        for entry in ranked if len(ranked) > 1 else ():
+            render.out(f"  {entry.rank}. candidate {entry.number}: {entry.reason}")
         if result.verdict.critic and result.verdict.critic.failed:
             render.out(f"  {result.verdict.critic.who}: no opinion ({result.verdict.critic.failed})")
     elif result.message:

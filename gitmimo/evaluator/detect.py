@@ -18,7 +18,7 @@ from gitmimo.evaluator.python_env import (
     venv_programs,
 )
 from gitmimo.evaluator.testcommand import ReportFormat, TestCommand, TestKind
-from gitmimo.sandbox.policy import interpreter_places
+from gitmimo.sandbox.policy import interpreter_paths
 
 Read = Callable[[str], bytes | None]
 
@@ -218,7 +218,7 @@ def _named_environments(checkout: Path | None, given: str) -> tuple[str, ...]:
 
 def _named_environment_places(checkout: Path | None, given: str) -> tuple[Path, ...]:
     names = _named_environments(checkout, given)
-    return tuple(p for name in names if checkout for p in interpreter_places(checkout / name / "bin" / "python"))
+    return tuple(p for name in names if checkout for p in interpreter_paths(checkout / name / "bin" / "python"))
 
 
 # --- Python ----------------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from typing import Any
 
 from gitmimo.errors import CheckError
 from gitmimo.sandbox.base import Limits
-from gitmimo.sandbox.policy import interpreter_places
+from gitmimo.sandbox.policy import interpreter_paths
 from gitmimo.sandbox.supervise import run_process
 
 _VENVS = (".venv", "venv", "env")
@@ -72,7 +72,7 @@ def find_interpreters(
     for path, origin, is_project in _candidates(checkout, environ, directory):
         if path not in seen:
             seen.add(path)
-            readable = tuple(interpreter_places(path))
+            readable = tuple(interpreter_paths(path))
             yield Interpreter(path=path, origin=origin, readable=readable, is_project=is_project)
 
 

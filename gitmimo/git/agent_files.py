@@ -29,18 +29,18 @@ class Links:
         return answer
 
 
-def read_file(place: Path) -> tuple[int, bytes | None]:
+def read_file(path: Path) -> tuple[int, bytes | None]:
     """Return git's mode and the content; no content where it is too large to store, mode 0 for pipes and devices.
 
     A link or pipe that an agent put there meanwhile is neither followed nor waited for.
     """
-    found = place.lstat()
+    found = path.lstat()
     if stat.S_ISLNK(found.st_mode):
-        return LINK, os.readlink(os.fsencode(place))  # noqa: PTH115 - keeps a//b
+        return LINK, os.readlink(os.fsencode(path))  # noqa: PTH115 - keeps a//b
     if not stat.S_ISREG(found.st_mode):
         return 0, None
     mode = EXECUTABLE if found.st_mode & stat.S_IXUSR else FILE
     if found.st_size > LARGEST_READ:
         return mode, None
-    with os.fdopen(os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as handle:
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as handle:
         return mode, handle.read()

@@ -83,10 +83,10 @@ def _wait_for_gcs(repository: Repository) -> bool:
     return not seen
 
 
-def _is_inside(repository: Repository, place: Path) -> bool:
+def _is_inside(repository: Repository, directory: Path) -> bool:
     """Whether a directory is in a checkout of this repository or in its git directory."""
     common = repository.common_dir.resolve()
-    for parent in (place, *place.parents):
+    for parent in (directory, *directory.parents):
         home = worktree_git_dir(parent)
         if parent == common or (home is not None and common in (home.resolve(), *home.resolve().parents)):
             return True

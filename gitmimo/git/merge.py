@@ -70,9 +70,9 @@ def merge_into_branch(repository: Repository, branch: str, theirs: Oid, *, expec
     `expected` is the tip that was tested against: RefMoved when the branch is elsewhere. See the two functions
     below for what happens to files.
     """
-    place = find_checkout(repository, branch)
-    if place is not None:
-        return merge_checked_out(repository, branch, theirs, expected=expected, message=message, checkout=place)
+    work_tree = find_checkout(repository, branch)
+    if work_tree is not None:
+        return merge_checked_out(repository, branch, theirs, expected=expected, message=message, checkout=work_tree)
     return merge_unchecked(repository, branch, theirs, expected=expected, message=message)
 
 
@@ -90,9 +90,9 @@ def merge_checked_out(
     NeedsPerson when the checkout isn't clean or has another branch; MergeConflict and whatever a hook refuses leave it
     as it was. Untracked files survive, or stop the merge. A kill between git's own steps can leave a merge to abort.
     """
-    place = checkout or repository.require_work_tree()
+    work_tree = checkout or repository.require_work_tree()
     name = short_name(branch)
-    _check_ready(place, name)
+    _check_ready(work_tree, name)
     if read_ref(repository, branch_ref(name)) != expected:
         raise RefMoved(branch_ref(name), expected=expected)
     if is_ancestor(repository, older=theirs, newer=expected):
@@ -101,13 +101,13 @@ def merge_checked_out(
         merge_in_memory(repository, ours=expected, theirs=theirs)  # says so before any file is touched
     done = run_git(
         ["merge", "--no-edit", "--no-autostash", "--no-squash", "--commit", "--no-log", "-m", message, theirs],
-        cwd=place,
+        cwd=work_tree,
         env={"GIT_REFLOG_ACTION": "mimo: merge", "GIT_MERGE_AUTOEDIT": "no"},
         check=False,
         user_hooks=True,
     )
     if done.exit_code:
-        _take_back(place, done)
+        _take_back(work_tree, done)
     tip = read_ref(repository, branch_ref(name))
     if tip is None or not is_ancestor(repository, older=theirs, newer=tip):
         raise RepoError(f"git reported a merge, but `{name}` does not contain it: `{theirs}`")
@@ -129,19 +129,19 @@ def merge_unchecked(repository: Repository, branch: str, theirs: Oid, *, expecte
     return tip
 
 
-def _check_ready(place: Path, branch: str) -> None:
+def _check_ready(work_tree: Path, branch: str) -> None:
     """Refuse a checkout with anything in it that a merge could lose or mix up."""
-    on = run_git(["symbolic-ref", "--quiet", "--short", "HEAD"], cwd=place, check=False).text
+    on = run_git(["symbolic-ref", "--quiet", "--short", "HEAD"], cwd=work_tree, check=False).text
     if on != branch:
         where = f"on `{on}`" if on else "on a detached HEAD"
-        raise NeedsPerson(f"the checkout `{place}` is {where}, not on `{branch}`", hint=f"git switch {branch}")
-    home = worktree_git_dir(place)
+        raise NeedsPerson(f"the checkout `{work_tree}` is {where}, not on `{branch}`", hint=f"git switch {branch}")
+    home = worktree_git_dir(work_tree)
     for name, operation in _UNFINISHED.items():
         if home is not None and (home / name).exists():
             raise NeedsPerson(
-                f"a {operation} is unfinished in `{place}`", hint=f"git {operation} --abort, or finish it first"
+                f"a {operation} is unfinished in `{work_tree}`", hint=f"git {operation} --abort, or finish it first"
             )
-    changed = run_git(["status", "--porcelain", "-z", "--untracked-files=no"], cwd=place).text
+    changed = run_git(["status", "--porcelain", "-z", "--untracked-files=no"], cwd=work_tree).text
     if changed:
         paths = [entry[3:] for entry in changed.split("\0") if entry[2:3] == " "]
         more = f" and {len(paths) - _SHOWN_PATHS} more" if len(paths) > _SHOWN_PATHS else ""
@@ -151,17 +151,17 @@ def _check_ready(place: Path, branch: str) -> None:
         )
 
 
-def _take_back(place: Path, done: GitResult) -> None:
+def _take_back(work_tree: Path, done: GitResult) -> None:
     """Abort the failed merge, and say why it failed."""
-    home = worktree_git_dir(place)
-    conflicts = run_git(["diff", "--name-only", "--diff-filter=U", "-z"], cwd=place, check=False).text
+    home = worktree_git_dir(work_tree)
+    conflicts = run_git(["diff", "--name-only", "--diff-filter=U", "-z"], cwd=work_tree, check=False).text
     failure = GitFailed(["merge"], exit_code=done.exit_code, stderr=done.stderr or done.text)
     if home is not None and (home / "MERGE_HEAD").exists():
-        aborted = run_git(["merge", "--abort"], cwd=place, check=False)
+        aborted = run_git(["merge", "--abort"], cwd=work_tree, check=False)
         if aborted.exit_code:
             raise NeedsPerson(
                 f"the merge stopped halfway and could not be taken back: {aborted.stderr.strip()}",
-                hint=f"git -C '{place}' status",
+                hint=f"git -C '{work_tree}' status",
             ) from failure
     if conflicts:
         raise MergeConflict(sorted(path for path in conflicts.split("\0") if path))
@@ -257,31 +257,31 @@ def _take_files_back(checkout: Path, old: Oid, merged: Oid) -> None:
 
 def _is_between(checkout: Path, path: bytes, facts: list[str]) -> bool:
     """Whether the file is as it was, as it was to be, absent, or a beginning of what it was to be."""
-    place = checkout / os.fsdecode(path)
+    file = checkout / os.fsdecode(path)
     new_mode, old_oid, new_oid = facts[1], facts[2], facts[3]
-    if place.is_symlink():
-        written = os.fsencode(place.readlink())
+    if file.is_symlink():
+        written = os.fsencode(file.readlink())
         found = run_git(["hash-object", "--stdin"], cwd=checkout, input=written).text.strip()
         return found in (old_oid, new_oid)
-    if not place.exists():
+    if not file.exists():
         return True
-    if place.is_dir():
+    if file.is_dir():
         return True  # a file that became a directory: its content is compared path by path
-    found = run_git(["hash-object", "--", str(place)], cwd=checkout).text.strip()
+    found = run_git(["hash-object", "--", str(file)], cwd=checkout).text.strip()
     if found in (old_oid, new_oid):
         return True
     if not int(new_mode, 8) or new_mode in ("120000", "160000"):
         return False
     meant = run_git(["cat-file", "--filters", f"--path={os.fsdecode(path)}", new_oid], cwd=checkout).stdout
-    return meant.startswith(place.read_bytes())
+    return meant.startswith(file.read_bytes())
 
 
 def _remove_file(checkout: Path, path: bytes) -> None:
-    place = checkout / os.fsdecode(path)
-    if place.is_dir() and not place.is_symlink():
+    file = checkout / os.fsdecode(path)
+    if file.is_dir() and not file.is_symlink():
         return
-    place.unlink(missing_ok=True)
-    for parent in place.parents:
+    file.unlink(missing_ok=True)
+    for parent in file.parents:
         if parent == checkout:
             return
         try:

@@ -70,9 +70,9 @@ class ObjectKeeper:
     @property
     def environment(self) -> dict[str, str]:
         """Environment variables with which our git calls find kept objects that a gc removed."""
-        place = str(self.directory)
-        quoted = '"' + place.replace("\\", "\\\\").replace('"', '\\"') + '"'
-        return {"GIT_ALTERNATE_OBJECT_DIRECTORIES": quoted if {":", '"'} & set(place) else place}
+        directory = str(self.directory)
+        quoted = '"' + directory.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        return {"GIT_ALTERNATE_OBJECT_DIRECTORIES": quoted if {":", '"'} & set(directory) else directory}
 
     @property
     def _since_ref(self) -> set[Oid]:

@@ -206,8 +206,8 @@ class _Run:
             if path.endswith("/"):
                 present |= dict.fromkeys(self._files_of_nested(path.rstrip("/")))
                 continue
-            place = self.directory / path
-            is_directory = place.is_dir() and not place.is_symlink()
+            file = self.directory / path
+            is_directory = file.is_dir() and not file.is_symlink()
             if tag == "R" or links.is_behind(path) or (is_directory and path not in gitlinks):
                 gone[path] = None
             elif not is_directory:

@@ -150,8 +150,8 @@ def find_admin_directory(common_dir: Path, path: Path) -> Path | None:
     """Return the administrative directory of the worktree at this path; None without one."""
     wanted = os.path.realpath(path)
     for directory in admin_directories(common_dir):
-        place = worktree_path(directory)
-        if place is not None and os.path.realpath(place) == wanted:
+        found = worktree_path(directory)
+        if found is not None and os.path.realpath(found) == wanted:
             return directory
     return None
 

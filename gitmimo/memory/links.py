@@ -10,7 +10,7 @@ from gitmimo.errors import SkillRefused
 from gitmimo.files import remove_tree
 from gitmimo.memory.skill_file import SKILLS_DIR, check_name, read_skill_directory, skill_digest
 
-PLACES = (".agents/skills", ".claude/skills")
+LINK_DIRECTORIES = (".agents/skills", ".claude/skills")
 _MARK = ".git-mimo-copy"
 
 
@@ -32,8 +32,8 @@ def link_skills(work_tree: Path, names: Sequence[str], *, copy: bool = False) ->
     for name in names:
         skill = work_tree / SKILLS_DIR / check_name(name)
         read_skill_directory(skill)
-        for place in PLACES:
-            target = _checked(work_tree, place) / name
+        for parent in LINK_DIRECTORIES:
+            target = _checked(work_tree, parent) / name
             if _state(work_tree, target, skill) not in ("foreign", "drifted"):
                 _put(target, skill, copy=copy)
     return check_links(work_tree, names)
@@ -42,17 +42,17 @@ def link_skills(work_tree: Path, names: Sequence[str], *, copy: bool = False) ->
 def check_links(work_tree: Path, names: Sequence[str]) -> tuple[Link, ...]:
     """Return the state of each link; `drifted` is a copy that differs from the skill now."""
     return tuple(
-        Link(path=f"{place}/{name}", state=_state(work_tree, work_tree / place / name, work_tree / SKILLS_DIR / name))
+        Link(path=f"{parent}/{name}", state=_state(work_tree, work_tree / parent / name, work_tree / SKILLS_DIR / name))
         for name in names
-        for place in PLACES
+        for parent in LINK_DIRECTORIES
     )
 
 
 def unlink_skills(work_tree: Path, names: Sequence[str]) -> tuple[Link, ...]:
     """Remove our links and unchanged copies; what is foreign or changed stays."""
     for name in names:
-        for place in PLACES:
-            target = work_tree / place / check_name(name)
+        for parent in LINK_DIRECTORIES:
+            target = work_tree / parent / check_name(name)
             if _state(work_tree, target, work_tree / SKILLS_DIR / name) in ("linked", "copied"):
                 remove_tree(target)
     return check_links(work_tree, names)
@@ -93,9 +93,9 @@ def _content(directory: Path) -> dict[str, bytes]:
     }
 
 
-def _checked(work_tree: Path, place: str) -> Path:
+def _checked(work_tree: Path, parent: str) -> Path:
     """Refuse to write through a link out of the checkout."""
-    directory = work_tree / place
+    directory = work_tree / parent
     if not directory.resolve().is_relative_to(work_tree.resolve()):
-        raise SkillRefused(f"a link leads out of the checkout: `{place}`")
+        raise SkillRefused(f"a link leads out of the checkout: `{parent}`")
     return directory

@@ -152,11 +152,11 @@ def failures_of(result: SessionResult) -> tuple[Failure, ...]:
             number=candidate.number,
             gate=gate.name,
             detail=gate.detail,
-            output=output_of(candidate.evidence) if place == 0 else "",
+            output=output_of(candidate.evidence) if index == 0 else "",
         )
         for candidate in result.candidates
         if candidate.evidence
-        for place, gate in enumerate(candidate.evidence.failed_gates)
+        for index, gate in enumerate(candidate.evidence.failed_gates)
     )
 
 

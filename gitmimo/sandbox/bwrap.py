@@ -108,7 +108,7 @@ class BwrapSandbox:
             mounts[Path("/tmp")] = ["--bind", str(spec.temp.resolve()), "/tmp"]
         shown = (*self._policy.readable, *readable, *writable)
         for link, target in {**self._policy.links, **symlinks_on((*spec.readable, *spec.writable))}.items():
-            if not any(link.is_relative_to(place) for place in shown):
+            if not any(link.is_relative_to(directory) for directory in shown):
                 mounts[link] = ["--symlink", target, str(link)]
         inside = sorted(mounts, key=lambda path: len(path.parts))
         return [*(word for path in inside for word in mounts[path]), *_kernel()]

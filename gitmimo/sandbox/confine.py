@@ -206,8 +206,8 @@ def _isolate(options: Options) -> int:
     if flags & _NEWNET:
         _loopback_up()
     _mount(b"none", b"/", None, _MS_REC | _MS_PRIVATE)
-    for place in options.get("cover", ()):
-        _mount(b"none", place, b"tmpfs", _MS_NOSUID | _MS_NODEV | _MS_RDONLY)
+    for covered in options.get("cover", ()):
+        _mount(b"none", covered, b"tmpfs", _MS_NOSUID | _MS_NODEV | _MS_RDONLY)
     flags = flags if _make_devices() else flags & ~_NEWNS
     for source, target in zip(options.get("pointer", ()), options.get("pointer-at", ()), strict=True):
         if _mount(source, target, None, _MS_BIND):

@@ -107,7 +107,7 @@ class LandlockSandbox:
         writable = [spec.work_tree, *spec.writable, temp, *([spec.private_git] if spec.private_git else [])]
         written = [path.resolve() for path in writable]
         read = [*self._read, *(path.resolve() for path in spec.readable)]
-        covered = [place for place in self._policy.scratch if not _holds(place, (*read, *written))]
+        covered = [directory for directory in self._policy.scratch if not _contains_any(directory, (*read, *written))]
         return {
             "landlock": [""],
             **({"isolate": [""]} if self._namespaces else {}),
@@ -115,13 +115,13 @@ class LandlockSandbox:
             **({"seccomp": [self._filter]} if self._filter else {}),
             "ro": ["/proc", *(str(path) for path in read)],
             "rw": [str(path) for path in written],
-            "cover": [str(place) for place in covered],
+            "cover": [str(directory) for directory in covered],
             "dev": [f"/dev/{name}" for name in _DEVICES],
         }
 
 
-def _holds(place: Path, paths: Iterable[Path]) -> bool:
-    return any(path.is_relative_to(place) for path in paths)
+def _contains_any(directory: Path, paths: Iterable[Path]) -> bool:
+    return any(path.is_relative_to(directory) for path in paths)
 
 
 def _launch(
@@ -178,21 +178,21 @@ def _private_temp(spec: CommandSpec) -> Iterator[Path]:
 def _pointer(spec: CommandSpec, *, mount: bool) -> Iterator[dict[str, list[str | bytes]]]:
     """Options that mount a pointer to the private repository over `.git`."""
     text = git_pointer(spec)
-    place = spec.work_tree.resolve() / ".git"
-    if text is None or not mount or not place.is_file():
+    pointed = spec.work_tree.resolve() / ".git"
+    if text is None or not mount or not pointed.is_file():
         yield {}
         return
     with tempfile.NamedTemporaryFile(prefix="mimo-pointer-") as file:
         file.write(text)
         file.flush()
-        yield {"pointer": [file.name], "pointer-at": [str(place)]}
+        yield {"pointer": [file.name], "pointer-at": [str(pointed)]}
 
 
 def _without(top: Path, shut: Sequence[Path]) -> Iterator[Path]:
     """The largest paths from `top` down that contain no hidden path: a landlock rule can't make an exception."""
     if top in shut:
         return
-    if not _holds(top, shut):
+    if not _contains_any(top, shut):
         yield top
         return
     with contextlib.suppress(OSError):

@@ -86,30 +86,35 @@ def build_policy(
     `readable` adds to them and `hidden` takes away; `interpreter` is the Python that runs git-mimo.
     """
     home = Path(environ.get("HOME") or "/nonexistent")
-    scratch = [place for place in _existing([home, *map(Path, _TEMPORARY)]) if place != Path("/")]
+    scratch = [path for path in _existing([home, *map(Path, _TEMPORARY)]) if path != Path("/")]
     closed = [*scratch, *_existing([Path("/home"), Path("/root"), *hidden])]
-    path = _clean_path(environ.get("PATH", os.defpath))
-    tools = [*_tool_places(home), *_path_places(path), *_variable_places(environ), *interpreter_places(interpreter)]
+    search_path = _clean_path(environ.get("PATH", os.defpath))
+    tools = [
+        *_tool_paths(home),
+        *_directories_on_path(search_path),
+        *_variable_paths(environ),
+        *interpreter_paths(interpreter),
+    ]
     system = [Path(name) for name in (*_SYSTEM, *_HARDWARE, "/etc/resolv.conf")]
     wanted = [*system, *tools, *readable]
-    forbidden = [place for name in _FORBIDDEN if (place := home / name).exists()]
+    forbidden = [secret for name in _FORBIDDEN if (secret := home / name).exists()]
     allowed = _outermost(
-        place
-        for place in _existing(wanted)
-        if place != Path("/")
-        and place not in closed
-        and not any(place.is_relative_to(secret) or secret.is_relative_to(place) for secret in forbidden)
+        path
+        for path in _existing(wanted)
+        if path != Path("/")
+        and path not in closed
+        and not any(path.is_relative_to(secret) or secret.is_relative_to(path) for secret in forbidden)
     )
-    private = _private_below([place for place in map(Path, ("/etc", "/usr/local/etc")) if place.is_dir()])
-    within = [place for place in _existing(hidden) if any(place.is_relative_to(open_) for open_ in allowed)]
+    private = _private_below([path for path in map(Path, ("/etc", "/usr/local/etc")) if path.is_dir()])
+    within = [path for path in _existing(hidden) if any(path.is_relative_to(open_) for open_ in allowed)]
     return SandboxPolicy(
         home=home,
         readable=tuple(allowed),
         scratch=tuple(scratch),
-        hidden=tuple(_outermost([*within, *(place for place in private if place.is_dir())])),
-        masked=tuple(place for place in private if not place.is_dir()),
+        hidden=tuple(_outermost([*within, *(path for path in private if path.is_dir())])),
+        masked=tuple(path for path in private if not path.is_dir()),
         links=symlinks_on(wanted),
-        env={**_kept(environ, _KEPT), **_tool_homes(environ, home), **_SET, "PATH": os.pathsep.join(path)},
+        env={**_kept(environ, _KEPT), **_tool_homes(environ, home), **_SET, "PATH": os.pathsep.join(search_path)},
     )
 
 
@@ -129,12 +134,12 @@ def symlinks_on(paths: Iterable[Path]) -> dict[Path, str]:
     return found
 
 
-def interpreter_places(interpreter: Path) -> list[Path]:
+def interpreter_paths(interpreter: Path) -> list[Path]:
     """The directories that a Python needs to run: its own prefix and those that it is based on."""
-    return [place for hop in _link_chain(interpreter) for place in _prefix_places(hop.parent)]
+    return [directory for hop in _link_chain(interpreter) for directory in _prefix_paths(hop.parent)]
 
 
-def program_places(program: Path) -> tuple[Path, ...]:
+def program_paths(program: Path) -> tuple[Path, ...]:
     """The directories that a program chosen by the user needs to run: its own files, wherever they are installed.
 
     Never a home directory as a whole or anything with credentials; for a program directly in the home directory, only
@@ -145,16 +150,16 @@ def program_places(program: Path) -> tuple[Path, ...]:
     found: list[Path] = []
     for hop in _link_chain(program):
         package = [parent for parent in hop.parents if parent.name == "node_modules"]
-        for place in _existing([*_prefix_places(hop.parent), *package[-1:]]):
-            is_open = not any(secret.is_relative_to(place) for secret in forbidden)
-            found.append(place if is_open else hop)
+        for directory in _existing([*_prefix_paths(hop.parent), *package[-1:]]):
+            is_open = not any(secret.is_relative_to(directory) for secret in forbidden)
+            found.append(directory if is_open else hop)
     return tuple(dict.fromkeys(found))
 
 
-def command_places(commands: Iterable[str]) -> tuple[Path, ...]:
-    """The directories for programs that commands name by an absolute path; see `program_places`."""
+def command_paths(commands: Iterable[str]) -> tuple[Path, ...]:
+    """The directories for programs that commands name by an absolute path; see `program_paths`."""
     found = [Path(match[1]) for command in commands for match in _ABSOLUTE_PROGRAM.finditer(command)]
-    return tuple(dict.fromkeys(place for path in found if path.is_file() for place in program_places(path)))
+    return tuple(dict.fromkeys(directory for path in found if path.is_file() for directory in program_paths(path)))
 
 
 def network_variables(environ: Mapping[str, str]) -> dict[str, str]:
@@ -177,19 +182,19 @@ def _clean_path(text: str) -> list[str]:
     return list(dict.fromkeys(part for part in text.split(os.pathsep) if part.startswith("/")))
 
 
-def _tool_places(home: Path) -> list[Path]:
+def _tool_paths(home: Path) -> list[Path]:
     return [home / name for name in _TOOL_PLACES]
 
 
-def _path_places(path: Sequence[str]) -> list[Path]:
+def _directories_on_path(path: Sequence[str]) -> list[Path]:
     """The directories on PATH with what belongs to them, and where the usual tools really are."""
     found: list[Path] = []
     for entry in path:
-        found += _prefix_places(Path(entry))
+        found += _prefix_paths(Path(entry))
     for tool in _TOOLS:
         where = shutil.which(tool, path=os.pathsep.join(path))
         for hop in _link_chain(Path(where)) if where else ():
-            found += _prefix_places(hop.parent)
+            found += _prefix_paths(hop.parent)
     return found
 
 
@@ -201,21 +206,21 @@ def _link_chain(program: Path) -> list[Path]:
     return [*hops, program.resolve()]
 
 
-def _prefix_places(directory: Path) -> list[Path]:
+def _prefix_paths(directory: Path) -> list[Path]:
     """A directory of programs and its neighbours with their libraries; a whole virtual environment at once."""
     directory = Path(os.path.normpath(directory))
     prefix = directory.parent
     if directory.name not in ("bin", "sbin", "Scripts", "shims") or prefix == Path("/"):
         return [directory]
     if directory.name == "shims":
-        return _manager_places(prefix)
+        return _manager_paths(prefix)
     if (prefix / "pyvenv.cfg").is_file() or (prefix / "conda-meta").is_dir():
         return [prefix, *_base_of(prefix / "pyvenv.cfg"), *_borrowed_packages(prefix)]
     parts = _PREFIX_PARTS if prefix.name != ".local" else ("bin", "lib")
     return [directory, *(prefix / part for part in parts)]
 
 
-def _manager_places(root: Path) -> list[Path]:
+def _manager_paths(root: Path) -> list[Path]:
     """A version manager: its shims start its own programs, which look for the versions, some of which are links."""
     versions = root / "versions"
     links = [p for p in versions.iterdir() if p.is_symlink()] if versions.is_dir() else []
@@ -239,7 +244,7 @@ def _borrowed_packages(prefix: Path) -> list[Path]:
     found = []
     for file in prefix.glob("lib/python*/site-packages/*.pth"):
         places = [Path(line) for line in file.read_text(encoding="utf-8", errors="replace").splitlines()]
-        found += [place for place in places if place.is_absolute() and place.name.endswith("-packages")]
+        found += [directory for directory in places if directory.is_absolute() and directory.name.endswith("-packages")]
     return found
 
 
@@ -253,7 +258,7 @@ def _outermost(paths: Iterable[Path]) -> list[Path]:
     return [path for path in found if not any(path != other and path.is_relative_to(other) for other in found)]
 
 
-def _variable_places(environ: Mapping[str, str]) -> list[Path]:
+def _variable_paths(environ: Mapping[str, str]) -> list[Path]:
     words = [word for name in _PLACES_IN_VARIABLES for word in environ.get(name, "").replace(" ", ":").split(":")]
     return [Path(word) for word in words if word.startswith("/")]
 

@@ -26,7 +26,7 @@ from gitmimo.git.trees import check_tree_path
 from gitmimo.records import Oid, SessionId
 from gitmimo.redact import known_secrets
 from gitmimo.sandbox.base import Limits
-from gitmimo.sandbox.policy import command_places
+from gitmimo.sandbox.policy import command_paths
 from gitmimo.sandbox.probe import open_sandbox
 from gitmimo.workflow.directories import session_directory, state_home
 
@@ -208,7 +208,7 @@ def open_evaluator(
     sandbox = open_sandbox(
         config.text("sandbox"),
         hidden=(repository.common_dir, state_home()),
-        readable=(base_objects(repository, base), *tests.readable, *command_places(_commands(config, tests))),
+        readable=(base_objects(repository, base), *tests.readable, *command_paths(_commands(config, tests))),
         environ=_project_environ(os.environ, tests),
     )
     testbed = TestBed(

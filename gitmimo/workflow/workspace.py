@@ -22,7 +22,7 @@ from gitmimo.git.repository import Repository
 from gitmimo.git.trees import write_files
 from gitmimo.records import CommandResult, Oid, SessionId
 from gitmimo.sandbox.base import CommandSpec, Limits, Sandbox
-from gitmimo.sandbox.policy import program_places
+from gitmimo.sandbox.policy import program_paths
 from gitmimo.workflow import workspace_facts
 from gitmimo.workflow.evaluate import SessionEvaluator
 from gitmimo.workflow.steps import TRAJECTORY
@@ -231,7 +231,7 @@ class CandidateWorkspace:
                 job,
                 network=True,
                 writable=(self.home,),
-                readable=program_places(program),
+                readable=program_paths(program),
                 limits=limits,
                 env={**job.env, **env, "HOME": str(self.home)},
             )

@@ -10,7 +10,7 @@ from gitmimo.agent.external.adapter import STDOUT, AgentRequest, AgentRun, Endpo
 from gitmimo.agent.external.registry import ADAPTERS, parse_choices
 from gitmimo.agent.external.shell_command import adapter_for
 from gitmimo.records import StopReason, Usage
-from gitmimo.sandbox.policy import program_places
+from gitmimo.sandbox.policy import program_paths
 
 ALL = {**ADAPTERS, "cmd": adapter_for("true")}
 REPORTS = ("stdout.out", "events.jsonl", "mini.traj.json", "report.json")
@@ -101,8 +101,8 @@ def test_a_programs_own_files_are_readable_and_never_a_home(tmp_path: Path, monk
     (home / "npm/bin/agent").symlink_to(package / "bin/agent.js")
     (home / "agent").write_text("")
     monkeypatch.setenv("HOME", str(home))
-    found = program_places(home / "npm/bin/agent")
+    found = program_paths(home / "npm/bin/agent")
     assert home / "npm/lib/node_modules" in found
     assert home not in found
-    assert program_places(home / "agent") == (home / "agent",)
-    assert os.fspath(home / ".config") not in map(os.fspath, program_places(home / ".config/agent"))
+    assert program_paths(home / "agent") == (home / "agent",)
+    assert os.fspath(home / ".config") not in map(os.fspath, program_paths(home / ".config/agent"))
