@@ -1,4 +1,4 @@
-"""The candidate's own tests: what of them may land, and what they say about this product, about base, and about others.
+"""The candidate's own tests: which of them may land, and their results on this product, on base and on other products.
 
 They are evidence and never a veto: the base's tests have been run before, as base has them.
 """
@@ -19,7 +19,7 @@ _QUICK_S = 10.0  # below, the whole suite is run with them, which also shows tha
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CandidateTests:
-    """What came of a product with its own tests.
+    """The results of a product's own tests.
 
     `landing` are the new files whose tests all pass, and what these need. `regressions` are tests that pass on base and
     no longer do, in files that the candidate left alone or as it changed them: then no changed file may land.

@@ -1,4 +1,4 @@
-"""Evidence about one product: judged once, kept by what it depends on."""
+"""Evidence about one product: made once, stored under a key of its inputs."""
 
 import hashlib
 import json

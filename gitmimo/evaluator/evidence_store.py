@@ -1,4 +1,4 @@
-"""Evidence kept by what it depends on, so that nothing is tested twice, not even by two threads at once."""
+"""Evidence stored under a key of its inputs, so that nothing is tested twice, not even by two threads at once."""
 
 import contextlib
 import hashlib

@@ -1,4 +1,4 @@
-"""The gates of one product, in order, fail-closed, each run in a fresh tree; what they found becomes evidence."""
+"""The gates of one product, in order, fail-closed, each in a fresh tree; their findings become evidence."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -85,7 +85,7 @@ class Evaluation:
         self.gates = [each for each in self.gates if each.name != name] + [gate]
 
     def _product(self) -> None:
-        """What the product holds, and whether anything is left of it with base's protected files."""
+        """Inspect the product, and fail if nothing is left of it once base's protected files are restored."""
         testbed, base = self.testbed, without_mimo(self.testbed.repository, self.baseline.tree)
         found = inspect_product(testbed.repository, base, self.tree, known_secrets=testbed.known_secrets)
         self.diff = found.diff
@@ -126,7 +126,7 @@ class Evaluation:
             self._record("accept", began, not problem, problem)
 
     def _run_base_tests(self, fresh: FreshTree, tested: TestedTree) -> None:
-        """Base's tests as base has them; or as the candidate changed them, which a person must look at."""
+        """Run base's tests in base's version; or, with a flag for review, in the candidate's version."""
         began = time.monotonic()
         if self.baseline.report.seconds < _QUICK_S:  # noting lines takes time in Python before 3.12
             self.not_run = runnable_changes(self.testbed.repository, self.baseline.tree, tested.tree)
@@ -170,12 +170,12 @@ class Evaluation:
         self.findings = replace(findings, outcome=Outcome.PASS, detail=f"passes with its changes to {changed}")
 
     def _cases(self) -> dict[str, TestOutcome]:
-        """The results that decide; a test that base's files can no longer run counts as the candidate has it."""
+        """The results that decide; a test that base's files can no longer run counts in the candidate's version."""
         cases = dict(self.suite.report.cases) if self.suite and self.suite.report.has_report else {}
         return {**self.own.cases, **cases} if self.passes_as_changed and self.own else cases
 
     def _check_forgery(self, check_forgery: ForgeryCheck) -> None:
-        """Take the suite's gate back when tests that cannot pass are reported as passed."""
+        """Fail the suite's gate if tests that cannot pass are reported as passed."""
         run, findings = self.suite, self.findings
         if run is None or findings is None or not run.report.has_report:
             return
@@ -205,7 +205,7 @@ class Evaluation:
             )
 
     def _own_tests(self, tested: TestedTree) -> None:
-        """Run the candidate's own tests: what of them lands, and what they say. Never a veto."""
+        """Run the candidate's own tests: which of them land, and their results. They cannot fail the product."""
         if not tested.test_paths:
             return
         began = time.monotonic()
@@ -254,7 +254,7 @@ class Evaluation:
         self._record("origin", time.monotonic(), not outside, detail)
 
     def _something_passes(self) -> None:
-        """Without a single passing test, and no command of the person's, nothing says that the product is right."""
+        """Fail if no test passes and the person gave no command: nothing shows that the product is right."""
         run = self.suite
         if not self._is_open or self.testbed.accept or run is None or not run.report.has_report:
             return
@@ -263,7 +263,7 @@ class Evaluation:
             self._record("accept", time.monotonic(), False, detail)
 
     def _something_lands(self) -> None:
-        """A product of nothing but tests that do not pass is empty."""
+        """Fail a product that consists only of tests that do not pass."""
         base = without_mimo(self.testbed.repository, self.baseline.tree)
         if not self._is_open or self.tested is None or self._changed_tests() or (self.own and self.own.landing):
             return

@@ -1,4 +1,4 @@
-"""Files that decide though no name says so: named by test ids, read by tests, run by the test command."""
+"""Files that affect results whatever their names: named by test ids, read by tests, run by the test command."""
 
 import json
 import re

@@ -87,7 +87,7 @@ class ProtectedPaths:
         self._named |= set(scripts)
 
     def is_protected(self, path: str) -> bool:
-        """Whether the base's version of this path is the one that counts, its absence included."""
+        """Whether the base's version of this path (or its absence) counts."""
         if self.is_exempt(path):
             return path.startswith(".mimo/")
         name = _name(path)

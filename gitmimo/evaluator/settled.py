@@ -46,7 +46,7 @@ def find_doubts(
     *,
     trust_tests: bool = False,
 ) -> tuple[str, ...]:
-    """Say what speaks against merging the winner without a person; nothing does when it is settled."""
+    """Return the objections to merging the winner without a person; none if it is settled."""
     mine = next(each for each in contenders if each.number == winner)
     flags = tuple(flag.removeprefix(REVIEW) for flag in needs_review(mine.evidence.flags))
     if trust_tests:

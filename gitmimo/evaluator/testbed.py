@@ -25,7 +25,7 @@ from gitmimo.text import cut_middle
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgingFiles:
-    """Files of base that decide whatever they are called; see `judging_files`.
+    """Files of base that affect results whatever their names; see `judging_files`.
 
     `tests` hold tests, `data` is read by tests, `scripts` are run by the commands that decide.
     """

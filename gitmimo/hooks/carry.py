@@ -8,7 +8,7 @@ from gitmimo.git.refs import read_ref
 from gitmimo.git.repository import Repository
 from gitmimo.records import Oid, utc_now
 from gitmimo.refnames import NOTES_REF
-from gitmimo.workflow.evidence_notes import Outcome, carry_notes, record_outcome
+from gitmimo.workflow.evidence_notes import Outcome, copy_notes, record_outcome
 from gitmimo.workflow.steps import has_object
 
 MOST_COMMITS = 1000
@@ -42,7 +42,7 @@ def after_rewrite(repository: Repository, text: str) -> dict[Oid, str]:
 
 def follow(repository: Repository, commits: Sequence[Oid]) -> dict[Oid, str]:
     """Do both for these commits: carry notes, record reverts."""
-    carried = carry_notes(repository, commits)
+    carried = copy_notes(repository, commits)
     record_reverts(repository, commits)
     return carried
 

@@ -1,1 +1,1 @@
-"""The conductor: phases of a session, concurrency, and the one door to a branch."""
+"""Sessions: their phases and concurrency, and landing, the only code that moves a branch of the user."""

@@ -1,4 +1,4 @@
-"""One candidate: its step commits, where it goes on after a crash, and the product it leaves."""
+"""One candidate: its step commits, where it resumes after a crash, and its product."""
 
 import time
 from collections.abc import Sequence
@@ -92,7 +92,7 @@ def run_in_place(
     observe: Observer,
     stop_signal: StopSignal,
 ) -> CandidateResult:
-    """Have a place for a candidate, let it work there, after its earlier steps if it has any, and clear up."""
+    """Make a candidate's worktree, run the candidate in it, after its earlier steps if any, and remove it."""
     number = paths.number
     journal.intend("worktree", candidate=number, path=str(paths.worktree), branch=paths.branch)
     history = find_history(repository, paths) if brief.goes_on else ()
@@ -142,7 +142,7 @@ def work(
     observe: Observer,
     stop_signal: StopSignal,
 ) -> CandidateResult:
-    """Let one candidate work to its end and keep what it made. Every failure becomes its status, not an exception.
+    """Run one candidate to its end and keep its product. Every failure becomes its status, not an exception.
 
     The worker is a model in our own loop, or another agent's program.
     """
@@ -195,7 +195,7 @@ def work(
 
 
 def _has_answer(given: CandidateInput) -> bool:
-    """Whether something was said about the work that the history ends with: then it is not the end."""
+    """Whether there is feedback on the last step of the history: then the candidate continues."""
     return bool(given.history) and any(each.after_step >= given.history[-1].number for each in given.feedback)
 
 
@@ -236,7 +236,7 @@ def _result(
     trajectory: Trajectory,
     tip: Oid,
 ) -> CandidateResult:
-    """Keep the candidate's last commit under a private ref and say what came of it."""
+    """Keep the candidate's last commit under a private ref and return the result."""
     kept = refnames.candidate_ref(paths.session, paths.number)
     refs.update_ref(repository, kept, tip, expected=refs.read_ref(repository, kept), reason="mimo: candidate kept")
     return CandidateResult(

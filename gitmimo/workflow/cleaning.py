@@ -1,4 +1,4 @@
-"""Clearing up after a session whose process is gone: its worktrees and files outside the repository."""
+"""Cleaning up after a session whose process has ended: its worktrees and files outside the repository."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""Forgetting a session: its branches, its private refs and its journal, as if it had never been."""
+"""Deleting a session: its branches, its private refs and its journal."""
 
 from gitmimo import refnames
 from gitmimo.errors import NeedsPerson

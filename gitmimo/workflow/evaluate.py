@@ -1,4 +1,4 @@
-"""The evaluator as a session uses it: a bench for its base, the base measured once, products judged once."""
+"""The evaluator as a session uses it: a test bed for its base, the base measured once, products judged once."""
 
 import json
 import os
@@ -80,7 +80,7 @@ class SessionEvaluator:
         )
 
     def measure_base(self) -> str:
-        """Run the base's tests and say in a few words what came of it: twice, or once more than an earlier session."""
+        """Run the base's tests, twice or once after an earlier session's run, and describe the outcome briefly."""
         kept = KeptBaseline(self._store.directory, self.testbed)
         found = measure_base(self.testbed, earlier=kept.find(), cancelled=self._cancelled)
         kept.keep(found)

@@ -26,7 +26,7 @@ _SCHEMA = "git-mimo/patches/1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of a landed change. `label` is merged, rejected, reverted or passed_over."""
+    """The outcome of a landed change. `label` is merged, rejected, reverted or passed_over."""
 
     label: str
     commit: str = ""
@@ -122,7 +122,7 @@ def note_blobs(repository: Repository) -> tuple[tuple[Oid, Oid], ...]:
 
 
 def outcomes_by_session(repository: Repository) -> Mapping[SessionId, tuple[Outcome, ...]]:
-    """What became of every session whose change is noted here."""
+    """The outcomes of all sessions that have a note here."""
     found: dict[SessionId, dict[tuple[str, str], Outcome]] = {}
     for target in noted_objects(repository):
         try:
@@ -162,7 +162,7 @@ def find_evidence(repository: Repository, commit: Oid, *, by_patch: bool = True)
 
 
 def find_by_session(repository: Repository, session: SessionId) -> FoundNote | None:
-    """Find a session's note on any object; the one with the most to say about what became of it first."""
+    """Find a session's note on any object; the one with the most outcomes first."""
     if read_ref(repository, NOTES_REF) is None:
         return None
     said = repository.run(
@@ -190,8 +190,8 @@ def add_patch(repository: Repository, commit: Oid, base: Oid) -> None:
     write_evidence(repository, (commit, found.target), note)
 
 
-def carry_notes(repository: Repository, commits: Sequence[Oid]) -> dict[Oid, str]:
-    """Give commits without a note the one of the same tree or patch; say how each was recognised.
+def copy_notes(repository: Repository, commits: Sequence[Oid]) -> dict[Oid, str]:
+    """Copy to commits without a note that of the same tree or patch; return how each was recognised.
 
     Never overwrites: a note that is there stays.
     """
@@ -215,7 +215,7 @@ def carry_notes(repository: Repository, commits: Sequence[Oid]) -> dict[Oid, str
 
 
 def record_outcome(repository: Repository, commit: Oid, outcome: Outcome) -> bool:
-    """Add what became of a change to its note; the same twice counts once. False when nothing is noted of it."""
+    """Add the outcome of a change to its note, once. False if it has no note."""
     found = find_evidence(repository, commit)
     if found is None:
         return False

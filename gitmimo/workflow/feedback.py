@@ -1,4 +1,4 @@
-"""Why a product was refused or rejected, in words for who goes on with it, or for who tries next. Pure."""
+"""Feedback: why a product was refused or rejected, in words for the same candidate or the next ones. Pure."""
 
 from collections.abc import Mapping, Sequence
 
@@ -36,7 +36,7 @@ def of_critic(result: CandidateResult, verdict: Verdict) -> Feedback | None:
 
 
 def for_next_round(results: Mapping[int, CandidateResult], verdict: Verdict | None) -> tuple[Feedback, ...]:
-    """What the next candidates are told of the earlier ones: only what spoke against them, not what they did."""
+    """Feedback on earlier candidates for the next ones: the objections only, not what they did."""
     found = []
     for number, result in sorted(results.items()):
         evidence = result.evidence

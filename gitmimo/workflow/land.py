@@ -1,4 +1,4 @@
-"""The one door to a branch: the result branch with its evidence, and the merge into the user's branch."""
+"""Landing: the result branch with its evidence, and the merge into the user's branch. Nothing else moves those."""
 
 import re
 import textwrap

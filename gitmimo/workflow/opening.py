@@ -17,7 +17,7 @@ from gitmimo.workflow.status import is_over
 
 
 def open_session(repository: Repository, plan: Plan, session: SessionId, journal: Journal) -> SessionResult:
-    """Write the first line of the journal, or the line that it goes on, and keep the base."""
+    """Write the first line of the journal, or the one that says it is resumed, and keep the base."""
     opening = SessionResult(
         session=session,
         status=SessionStatus.RUNNING,

@@ -35,7 +35,7 @@ _REMOTE_NOTES = "refs/mimo/remote-notes"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PullRequest:
-    """What became of a `pr`: its address when a tool opened it, else git's own request as text."""
+    """The result of `pr`: its address when a tool opened it, else git's own request as text."""
 
     branch: str
     remote: str
@@ -239,7 +239,7 @@ def reject(repository: Repository, result: SessionResult, reason: str) -> None:
 
 
 def _parting(repository: Repository, remote: str, target: str, tip: Oid) -> Oid | None:
-    """Where the branch parted from the one that it is to be merged into."""
+    """The merge base of the branch and its target."""
     for name in (f"refs/remotes/{remote}/{target}", f"refs/heads/{target}"):
         theirs = refs.read_ref(repository, name)
         if theirs is not None:

@@ -1,4 +1,4 @@
-"""A session that was cut off goes on from its journal and its candidates' branches."""
+"""Resuming an interrupted session from its journal and its candidates' branches."""
 
 from collections.abc import Callable
 
@@ -36,7 +36,7 @@ def resume_session(
     stop_signal: StopSignal,
     warn: Callable[[str], None],
 ) -> SessionResult:
-    """Go on with what is missing: candidates keep what they finished, one in flight continues after its last step.
+    """Run what is missing: finished candidates keep their results, an unfinished one continues after its last step.
 
     `config` is the configuration of now; the session's own settings are put over it, except what only limits it.
     """

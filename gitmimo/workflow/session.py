@@ -191,7 +191,7 @@ class SessionRunner:
         return is_own and result.number not in self._had_feedback and not self.stop_signal.is_set()
 
     def _answer(self, result: CandidateResult, said: Feedback) -> CandidateResult:
-        """Let a candidate go on from its work with what was said; a second product takes the place of the first."""
+        """Continue a candidate with the feedback on its work; its second product replaces the first."""
         self._had_feedback.add(result.number)
         self.observe(Progress(number=result.number, phase="work", text="told why it was refused; it goes on"))
         again = self._work(result.number, Brief(approach=result.approach, feedback=(said,), goes_on=True))
@@ -230,7 +230,7 @@ class SessionRunner:
         )
 
     def _judge(self, result: CandidateResult) -> CandidateResult:
-        """Add the evidence; a session that is asked to stop leaves it to be found when it goes on."""
+        """Add the evidence; a session that is asked to stop leaves this to its resume."""
         self._base_tests.result()
         if result.commit is None or result.commit == self.plan.base or self.stop_signal.is_set():
             return result

@@ -1,4 +1,4 @@
-"""Where a candidate works: its worktree, the throw-away git in it, and the commands it may run there."""
+"""Where a candidate works: its worktree, the disposable git in it, and the commands it may run there."""
 
 import contextlib
 import os
@@ -283,7 +283,7 @@ def _read_pointer(directory: Path) -> bytes | None:
 
 
 def prepare_worktree(repository: Repository, paths: CandidatePaths, config: WorkspaceConfig) -> None:
-    """Make the candidate's worktree and private git, and its branch unless it goes on from an earlier one's steps.
+    """Make the candidate's worktree and private git, and its branch unless it continues earlier steps.
 
     Raises WorktreeError when the disk is full or the branch exists; what was made until then is removed.
     """

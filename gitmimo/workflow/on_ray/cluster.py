@@ -58,7 +58,7 @@ class Cluster:
         return bool(self._ray.wait([running], timeout=wait_s)[0])
 
     def result(self, running: Any) -> Outcome | None:
-        """What came of a task that is done; None when its worker, its node or what it needed was lost."""
+        """The outcome of a finished task; None if its worker, its node or its input was lost."""
         errors = self._ray.exceptions
         try:
             found: Outcome = self._ray.get(running)
@@ -79,7 +79,7 @@ class Cluster:
         return self._ray.put(data)
 
     def collect(self, stop: str) -> list[Message] | None:
-        """The letters that arrived; None when the mailbox is gone, and with it the connection."""
+        """The messages that arrived; None when the mailbox is gone, and with it the connection."""
         try:
             messages: list[Message] = self._ray.get(self._mailbox.collect.remote(stop))
         except self._ray.exceptions.RayError:

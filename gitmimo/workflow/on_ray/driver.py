@@ -1,4 +1,4 @@
-"""The driver's end: gives work to Ray, answers the workers, keeps each step that arrives, gives lost work out again."""
+"""The driver: submits work to Ray, answers the workers, keeps each step that arrives, submits lost work again."""
 
 import threading
 import time
@@ -41,12 +41,12 @@ from gitmimo.workflow.workspace import CandidatePaths
 
 _TURNS = 4  # how often one piece of work is given out at the most
 _GRACE_S = 30.0  # for a worker to end by itself when the session is stopped
-_LETTER_THREADS = 160  # answers wait for models
+_MESSAGE_THREADS = 160  # answers wait for models
 
 
 @dataclass(slots=True)
-class _Desk:
-    """One piece of work that is out: who has it now, and what is to be done with what comes back."""
+class _Turn:
+    """One submitted work item: who has it now, and what to do with its messages."""
 
     turn: int
     paths: CandidatePaths
@@ -70,12 +70,12 @@ class RayExecutor:
         self._stop_signal = stop_signal
         self._sandbox = config.text("sandbox")
         self._cluster = cluster.Cluster(config.text("rayAddress"))
-        self._desks: dict[int, _Desk] = {}
+        self._turns: dict[int, _Turn] = {}
         self._bundles: dict[tuple[str, Oid, tuple[Oid, ...]], list[Any]] = {}
         self._lock = threading.Lock()
         self._closing = threading.Event()
-        self._clerks = ThreadPoolExecutor(max_workers=_LETTER_THREADS, thread_name_prefix="ray-letter")
-        self._reader = threading.Thread(target=self._read_letters, name="ray-mailbox", daemon=True)
+        self._message_pool = ThreadPoolExecutor(max_workers=_MESSAGE_THREADS, thread_name_prefix="ray-message")
+        self._reader = threading.Thread(target=self._read_messages, name="ray-mailbox", daemon=True)
         self._reader.start()
 
     def run_candidate(
@@ -99,9 +99,9 @@ class RayExecutor:
         began = time.monotonic()
         result: CandidateResult | None = None
         for turn in range(_TURNS):
-            desk = _Desk(turn, paths, observe, worker, journal)
-            self._take_desk(desk, paths.number)  # from here on no step of an earlier turn is taken
-            tip = desk.tip = refs.read_ref(self._repository, paths.branch) or paths.base
+            turn_state = _Turn(turn, paths, observe, worker, journal)
+            self._begin_turn(turn_state, paths.number)  # from here on no step of an earlier turn is taken
+            tip = turn_state.tip = refs.read_ref(self._repository, paths.branch) or paths.base
             item = CandidateWork(
                 item=self._item(paths, turn, tip), plan=_for_worker(plan), brief=brief, branch=paths.branch,
                 model=worker.info,
@@ -110,7 +110,7 @@ class RayExecutor:
             if result is not None or stop_signal.is_set():
                 break
             observe(Progress(number=paths.number, phase="work", text="its worker was lost; another goes on"))
-        self._desks.pop(paths.number, None)
+        self._turns.pop(paths.number, None)
         found = result or self._interrupted_result(plan, paths, brief.approach, worker.info.name)
         tip = refs.read_ref(self._repository, paths.branch) or paths.base
         found = replace(found, commit=tip, seconds=time.monotonic() - began)
@@ -129,12 +129,12 @@ class RayExecutor:
         """Stop what still runs and leave the cluster."""
         self._closing.set()
         self._reader.join(timeout=5)
-        self._clerks.shutdown(wait=False, cancel_futures=True)
+        self._message_pool.shutdown(wait=False, cancel_futures=True)
         self._cluster.leave()
 
     def _judge(self, evaluator: SessionEvaluator, candidate: int, product: Oid) -> Evidence:
         testbed = evaluator.testbed
-        number = 1000 + candidate  # its own desk: the candidate's may be open for another turn
+        number = 1000 + candidate  # a number of its own: the candidate may be in another turn
         paths = CandidatePaths(
             session=self._session,
             number=number,
@@ -143,7 +143,7 @@ class RayExecutor:
             directory=testbed.scratch,
         )
         for turn in range(_TURNS):
-            self._take_desk(_Desk(turn, paths, lambda _: None), number)
+            self._begin_turn(_Turn(turn, paths, lambda _: None), number)
             item = EvaluationWork(
                 item=self._item(paths, turn, product, readable=testbed.tests.readable),
                 testbed=replace(
@@ -190,11 +190,11 @@ class RayExecutor:
         outcome = self._cluster.result(running)
         return None if outcome is None else outcome.unwrap()
 
-    def _take_desk(self, desk: _Desk, number: int) -> None:
+    def _begin_turn(self, turn_state: _Turn, number: int) -> None:
         with self._lock:
-            self._desks[number] = desk
+            self._turns[number] = turn_state
 
-    def _read_letters(self) -> None:
+    def _read_messages(self) -> None:
         while not self._closing.is_set():
             reason = self._stop_signal.reason()
             messages = self._cluster.collect(reason.value if reason else "")
@@ -203,14 +203,16 @@ class RayExecutor:
                     self._stop_signal.request(StopReason.ERROR)
                 return
             for message in messages:
-                self._clerks.submit(self._deal_with, message).add_done_callback(partial(self._own_up, message))
+                self._message_pool.submit(self._handle, message).add_done_callback(
+                    partial(self._report_failure, message)
+                )
 
-    def _deal_with(self, message: Message) -> None:
+    def _handle(self, message: Message) -> None:
         outcome = outcome_of(lambda: self._answer(message))
         if message.identity:
             self._cluster.answer(message.identity, outcome)
 
-    def _own_up(self, message: Message, dealt: "Future[None]") -> None:
+    def _report_failure(self, message: Message, dealt: "Future[None]") -> None:
         """Tell a worker that waits that its message failed for an unexpected reason."""
         error = None if dealt.cancelled() else dealt.exception()
         if error is not None and message.identity:
@@ -218,19 +220,19 @@ class RayExecutor:
             self._cluster.answer(message.identity, Outcome(failure=failure))
 
     def _answer(self, message: Message) -> Any:
-        desk = self._desks.get(message.number)
-        if desk is None or desk.turn != message.turn:
+        turn_state = self._turns.get(message.number)
+        if turn_state is None or turn_state.turn != message.turn:
             raise CheckError("the work was given to another worker")
         if message.kind == "progress":
-            desk.observe(message.body)
+            turn_state.observe(message.body)
             return None
         if message.kind == "objects":
             return self._objects(*message.body)
-        if message.kind == "model" and desk.model is not None:
-            return self._call(desk.model, message.body)
+        if message.kind == "model" and turn_state.model is not None:
+            return self._call(turn_state.model, message.body)
         if message.kind == "step":
-            return self._keep_step(desk, message)
-        raise CheckError(f"a letter of an unknown kind: `{message.kind}`")
+            return self._keep_step(turn_state, message)
+        raise CheckError(f"a message of an unknown kind: `{message.kind}`")
 
     def _objects(self, ref: str, have: tuple[Oid, ...]) -> list[Any]:
         """The bundle that a worker needs, made once for all that lack the same."""
@@ -245,16 +247,16 @@ class RayExecutor:
     def _call(self, model: Model, request: ChatRequest) -> Any:
         return model.complete(replace(request, cancel=CancelToken(self._stop_signal.is_set)))
 
-    def _keep_step(self, desk: _Desk, message: Message) -> None:
+    def _keep_step(self, turn_state: _Turn, message: Message) -> None:
         """Check a step and put it on the candidate's branch, as if it had been made here."""
         step: Shipment = message.body
-        repository, paths = self._repository, desk.paths
+        repository, paths = self._repository, turn_state.paths
         with self._lock:
-            if self._desks.get(message.number) is not desk or step.parent != desk.tip:
+            if self._turns.get(message.number) is not turn_state or step.parent != turn_state.tip:
                 raise CheckError("the work was given to another worker")
             bundle.read_bundle(repository, step.bundle, is_trusted=False)
             made = repository.pygit.get(step.commit)
-            if made is None or [str(parent) for parent in cast(Any, made).parent_ids] != [desk.tip]:
+            if made is None or [str(parent) for parent in cast(Any, made).parent_ids] != [turn_state.tip]:
                 raise CheckError(f"step {step.step} does not follow the last one: `{step.commit}`")
             refs.update_ref(
                 repository,
@@ -263,9 +265,9 @@ class RayExecutor:
                 expected=refs.read_ref(repository, paths.branch),
                 reason=f"mimo: step {step.step}",
             )
-            desk.tip = step.commit
-        if desk.journal is not None:
-            desk.journal.note("step", candidate=paths.number, step=step.step, commit=step.commit)
+            turn_state.tip = step.commit
+        if turn_state.journal is not None:
+            turn_state.journal.note("step", candidate=paths.number, step=step.step, commit=step.commit)
 
     def _interrupted_result(self, plan: Plan, paths: CandidatePaths, approach: str, model: str) -> CandidateResult:
         """The result so far of a candidate whose workers did not finish."""

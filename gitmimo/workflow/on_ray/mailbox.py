@@ -48,7 +48,7 @@ class Mailbox:
             waiting.set_result(outcome)
 
     async def stop_reason(self) -> str:
-        """Why the session ends; empty while it goes on."""
+        """Why the session ends; empty while it runs."""
         return self._stop
 
     def _put(self, message: Message) -> None:

@@ -1,4 +1,4 @@
-"""What the driver and its workers send each other, and errors that survive the way."""
+"""What the driver and its workers send each other, and errors in a form that can be sent."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -41,7 +41,7 @@ class WorkItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CandidateWork:
-    """A candidate to let work."""
+    """A candidate to run."""
 
     item: WorkItem
     plan: Plan  # without what only the driver has
@@ -52,7 +52,7 @@ class CandidateWork:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationWork:
-    """A product, at the order's tip, to judge by what the driver measured of the base."""
+    """A product, at the item's tip, to judge against the driver's measurement of the base."""
 
     item: WorkItem
     testbed: TestBed  # without what only the driver has
@@ -106,7 +106,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What came of a task or a question."""
+    """The outcome of a task or a question."""
 
     value: CandidateResult | Evidence | Any = None
     failure: Failure | None = None

@@ -1,4 +1,4 @@
-"""What runs on a node: a repository of its own from bundles, a candidate or an evaluation in it, letters home."""
+"""What runs on a node: a candidate or an evaluation, in a repository made from bundles, with messages to the driver."""
 
 import contextlib
 import threading
@@ -67,12 +67,14 @@ def _run_candidate(wanted: CandidateWork, mailbox: Any) -> CandidateResult:
         )
         if item.tip != item.base:
             refs.update_ref(repository, paths.branch, item.tip, expected=None, reason="mimo: goes on")
-        model = DistantModel(wanted.model, home.post)
+        model = DistantModel(wanted.model, home.channel)
         plan = replace(
             wanted.plan,
             workspace_config=replace(wanted.plan.workspace_config, sandbox=sandbox),
         )
-        with contextlib.closing(ShippingJournal(home.path / "journal.jsonl", repository, paths, home.post)) as journal:
+        with contextlib.closing(
+            ShippingJournal(home.path / "journal.jsonl", repository, paths, home.channel)
+        ) as journal:
             return run_in_place(
                 repository,
                 plan,
@@ -80,7 +82,7 @@ def _run_candidate(wanted: CandidateWork, mailbox: Any) -> CandidateResult:
                 replace(wanted.brief, goes_on=item.tip != item.base),
                 model,
                 journal=journal,
-                observe=home.post.observe,
+                observe=home.channel.observe,
                 stop_signal=stop_signal,
             )
 
@@ -94,7 +96,7 @@ def _run_evaluation(wanted: EvaluationWork, mailbox: Any) -> Evidence:
         return evaluate(testbed, wanted.baseline, item.tip, required=wanted.required, cancelled=stop_signal.is_set)
 
 
-class Post:
+class DriverChannel:
     """A worker's end of the mailbox."""
 
     def __init__(self, mailbox: Any, item: WorkItem) -> None:
@@ -104,7 +106,7 @@ class Post:
     def ask(self, kind: str, body: Any, *, cancelled: Callable[[], bool] = lambda: False) -> Any:
         """Ask the driver and return its answer; None when it stays away after the session was stopped."""
         ray = load_ray()
-        answer = self._mailbox.ask.remote(self._letter(kind, body, identity=uuid.uuid4().hex))
+        answer = self._mailbox.ask.remote(self._message(kind, body, identity=uuid.uuid4().hex))
         patience = _PATIENCE_S
         while not ray.wait([answer], timeout=_POLL_S)[0]:
             patience -= _POLL_S if cancelled() else 0.0
@@ -115,28 +117,28 @@ class Post:
 
     def observe(self, progress: Progress) -> None:
         """Tell news, without waiting."""
-        self._mailbox.tell.remote(self._letter("progress", progress))
+        self._mailbox.tell.remote(self._message("progress", progress))
 
     def stop_reason(self) -> str:
-        """Why the session ends; empty while it goes on."""
+        """Why the session ends; empty while it runs."""
         ray = load_ray()
         return str(ray.get(self._mailbox.stop_reason.remote()))
 
-    def _letter(self, kind: str, body: Any, identity: str = "") -> Message:
+    def _message(self, kind: str, body: Any, identity: str = "") -> Message:
         return Message(kind=kind, number=self._item.number, turn=self._item.turn, body=body, identity=identity)
 
 
 class DistantModel:
     """A model that the driver calls, under its budget: no key and no ledger is needed here."""
 
-    def __init__(self, info: ModelInfo, post: Post) -> None:
+    def __init__(self, info: ModelInfo, channel: DriverChannel) -> None:
         self.info = info
-        self._post = post
+        self._channel = channel
 
     def complete(self, request: ChatRequest) -> Reply:
         """See `Model.complete`; `on_text` gets the text in one piece."""
         sent = replace(request, on_text=None, cancel=NEVER)
-        reply: Reply | None = self._post.ask("model", sent, cancelled=request.cancel.is_set)
+        reply: Reply | None = self._channel.ask("model", sent, cancelled=request.cancel.is_set)
         if reply is None:
             return cancelled_reply(self.info.name)
         if request.on_text is not None and reply.text:
@@ -147,11 +149,11 @@ class DistantModel:
 class ShippingJournal(Journal):
     """A journal that sends each step's commit to the driver before the next step begins."""
 
-    def __init__(self, path: Path, repository: Repository, paths: CandidatePaths, post: Post) -> None:
+    def __init__(self, path: Path, repository: Repository, paths: CandidatePaths, channel: DriverChannel) -> None:
         super().__init__(path)
         self._repository = repository
         self._paths = paths
-        self._post = post
+        self._channel = channel
         self._shipped = refs.read_ref(repository, paths.branch) or paths.base
 
     def note(self, event: str, **data: Any) -> None:
@@ -161,7 +163,7 @@ class ShippingJournal(Journal):
             return
         commit = Oid(data["commit"])
         packed = bundle.write_bundle(self._repository, self._paths.branch, have=(self._shipped,))
-        self._post.ask("step", Shipment(step=data["step"], parent=self._shipped, commit=commit, bundle=packed))
+        self._channel.ask("step", Shipment(step=data["step"], parent=self._shipped, commit=commit, bundle=packed))
         self._shipped = commit
 
 
@@ -173,7 +175,7 @@ class _Home:
         node = ray.get_runtime_context().get_node_id()[:16]
         self._top = state_home() / "ray" / node
         self._item = item
-        self.post = Post(mailbox, item)
+        self.channel = DriverChannel(mailbox, item)
         self.path = self._top / "work" / f"{item.session}-{item.number}-{item.turn}-{uuid.uuid4().hex[:6]}"
 
     @contextlib.contextmanager
@@ -241,7 +243,7 @@ class _Home:
             return
         have = sorted({*refs.list_refs(repository, "refs/mimo/base/").values(), self._item.base} - {wanted})
         have = [oid for oid in have if oid in repository.pygit]
-        for piece in self.post.ask("objects", (ref, tuple(have))):
+        for piece in self.channel.ask("objects", (ref, tuple(have))):
             bundle.read_bundle(repository, ray.get(piece), is_trusted=True)
         if wanted not in repository.pygit:
             raise CheckError(f"the commit did not come with its bundle: `{wanted}`")
@@ -251,7 +253,7 @@ class _Home:
 
     def _watch(self, stop_signal: StopSignal, ended: threading.Event) -> None:
         while not ended.wait(_POLL_S):
-            reason = self.post.stop_reason()
+            reason = self.channel.stop_reason()
             if reason:
                 stop_signal.request(StopReason(reason))
 
