@@ -54,7 +54,7 @@ def items_of(text: str) -> tuple[str, ...]:
     return tuple(items) if len(items) + checked >= _FEWEST else ()
 
 
-def is_chores(text: str) -> bool:
+def is_todo_list(text: str) -> bool:
     """Whether a task is a list of things to do, and not the steps to reproduce a bug."""
     items = items_of(text)
     return bool(items) and not _OF_A_FAULT.search(text[: text.index(items[0].split("\n")[0])])
@@ -75,7 +75,7 @@ def run_items(
         own = _own_steps(history)
         is_done = _is_finished(own)
         if not _is_over(own) and taken < candidate.max_steps:
-            part = _OfItem(workspace, before=None if own else workspace.changes())
+            part = _ItemWorkspace(workspace, before=None if own else workspace.changes())
             ending = run_shell(
                 _part_of(candidate, _item_task(item, number, len(items)), own, taken),
                 part,
@@ -145,7 +145,7 @@ def _ends(step: Step, kinds: tuple[ActionKind, ...]) -> bool:
     )
 
 
-class _OfItem:
+class _ItemWorkspace:
     """The workspace of an item: tests may fail until the last one is done; what was changed before doesn't count."""
 
     def __init__(self, whole: Workspace, *, before: str | None) -> None:

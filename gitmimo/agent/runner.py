@@ -3,7 +3,7 @@
 import time
 from dataclasses import replace
 
-from gitmimo.agent.checklist import is_chores, items_of, run_items
+from gitmimo.agent.checklist import is_todo_list, items_of, run_items
 from gitmimo.agent.interface import CandidateInput, OnStep, Stop, Strategy, StrategyResult, Workspace
 from gitmimo.agent.patch.strategy import run_patch
 from gitmimo.agent.shell.agent import run_shell
@@ -50,7 +50,7 @@ def pick_strategy(strategy: str, model: Model, task_text: str) -> str:
     if strategy != "auto":
         return strategy
     if not model.info.supports_tools or model.info.is_small:
-        return "list" if is_chores(task_text) else "patch"
+        return "list" if is_todo_list(task_text) else "patch"
     return "shell"
 
 

@@ -246,11 +246,11 @@ def _missing(repository: Repository, *, commit_first: bool) -> Iterator[str]:
         for name in model_names(config):
             open_model(name, settings)
     except ModelError as exc:
-        yield from _ways_to_a_model(exc)
+        yield from _model_suggestions(exc)
     yield START
 
 
-def _ways_to_a_model(problem: ModelError) -> Iterator[str]:
+def _model_suggestions(problem: ModelError) -> Iterator[str]:
     import importlib.util
 
     from gitmimo.workflow.directories import data_home

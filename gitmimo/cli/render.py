@@ -64,7 +64,7 @@ def hints_for(prefix: str) -> Iterator[None]:
 
 def hint(text: str) -> None:
     """Write a pastable hint to stderr."""
-    _tell_hint(text)
+    _print_hint(text)
 
 
 def transient(text: str) -> None:
@@ -76,7 +76,7 @@ def transient(text: str) -> None:
 def fatal(message: str, *, hint: str = "", word: str = "fatal") -> None:
     """Write an expected failure to stderr."""
     say(f"{word}: {message}")
-    _tell_hint(hint)
+    _print_hint(hint)
 
 
 def usage_error(message: str, command: str) -> None:
@@ -96,7 +96,7 @@ def bug(exc: BaseException) -> None:
     say("hint: this is a bug in git-mimo; `git mimo -v ...` shows more, `git mimo undo --list` what was moved")
 
 
-def _tell_hint(text: str) -> None:
+def _print_hint(text: str) -> None:
     for line in text.splitlines():
         say(f"hint: {_COMMAND.sub(_hinted.get(), line)}")
 

@@ -29,11 +29,11 @@ def trust_command(yes: bool, show: bool, withdrawn: bool, as_json: bool) -> int:
 
     repository = open_repository()
     if as_json:
-        return _tell_json(repository, yes=yes, withdrawn=withdrawn)
+        return _print_json(repository, yes=yes, withdrawn=withdrawn)
     if withdrawn:
         render.say(f"{withdraw(repository)} approvals forgotten")
         return 0
-    brought, lines = _brought(repository)
+    brought, lines = _content_to_approve(repository)
     for line in lines:
         render.out(line)
     if not brought:
@@ -59,7 +59,7 @@ def trust_command(yes: bool, show: bool, withdrawn: bool, as_json: bool) -> int:
     return 0
 
 
-def _brought(repository: Repository) -> tuple[dict[str, str], list[str]]:
+def _content_to_approve(repository: Repository) -> tuple[dict[str, str], list[str]]:
     """The content that needs approval, by digest, and the lines that show all of it."""
     from gitmimo.memory.skill_file import read_library
     from gitmimo.workflow.memory_home import memory_view
@@ -79,12 +79,12 @@ def _brought(repository: Repository) -> tuple[dict[str, str], list[str]]:
     return brought, lines
 
 
-def _tell_json(repository: Repository, *, yes: bool, withdrawn: bool) -> int:
+def _print_json(repository: Repository, *, yes: bool, withdrawn: bool) -> int:
     from gitmimo.workflow.trust import approve, is_approved, withdraw
 
     if withdrawn:
         withdraw(repository)
-    brought, lines = _brought(repository)
+    brought, lines = _content_to_approve(repository)
     for digest, what in brought.items():
         if yes and not is_approved(repository, digest):
             approve(repository, digest, what=what)

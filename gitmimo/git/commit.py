@@ -49,12 +49,12 @@ def add_trailers(message: str, trailers: Mapping[str, str]) -> str:
         if not _TRAILER_NAME.match(name):
             raise RepoError(f"not a usable trailer name: `{name}`")
         args += ["--trailer", f"{name}: {' '.join(value.split())}"]
-    return _outside(args, message.rstrip("\n") + "\n")
+    return _run_outside(args, message.rstrip("\n") + "\n")
 
 
 def read_trailers(message: str) -> dict[str, str]:
     """Return a message's trailers; of several with one name, the last."""
-    text = _outside(["interpret-trailers", "--no-divider", "--parse"], message)
+    text = _run_outside(["interpret-trailers", "--no-divider", "--parse"], message)
     pairs = (line.partition(": ") for line in text.splitlines())
     return {name: value for name, _, value in pairs}
 
@@ -68,7 +68,7 @@ def _kept(repository: Repository, write: Callable[[], Oid]) -> Oid:
     return made
 
 
-def _outside(args: Sequence[str], message: str) -> str:
+def _run_outside(args: Sequence[str], message: str) -> str:
     """Run where there is no repository: its configuration could name a command for a trailer."""
     with tempfile.TemporaryDirectory(prefix="mimo-trailers-") as nowhere:
         env = {"GIT_CEILING_DIRECTORIES": str(Path(nowhere).parent)}

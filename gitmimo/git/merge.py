@@ -107,7 +107,7 @@ def merge_checked_out(
         user_hooks=True,
     )
     if done.exit_code:
-        _take_back(work_tree, done)
+        _abort_merge(work_tree, done)
     tip = read_ref(repository, branch_ref(name))
     if tip is None or not is_ancestor(repository, older=theirs, newer=tip):
         raise RepoError(f"git reported a merge, but `{name}` does not contain it: `{theirs}`")
@@ -151,7 +151,7 @@ def _check_ready(work_tree: Path, branch: str) -> None:
         )
 
 
-def _take_back(work_tree: Path, done: GitResult) -> None:
+def _abort_merge(work_tree: Path, done: GitResult) -> None:
     """Abort the failed merge, and say why it failed."""
     home = worktree_git_dir(work_tree)
     conflicts = run_git(["diff", "--name-only", "--diff-filter=U", "-z"], cwd=work_tree, check=False).text

@@ -135,7 +135,7 @@ class _Run:
         self.left_out: list[str] = []
         self.refused: dict[str, str] = {}
         self.size = 0  # bytes of the files that were read
-        self.state = _read_state(index) or _begin_anew(index, self.parent)
+        self.state = _read_state(index) or _reset_state(index, self.parent)
 
     def take(self) -> Snapshot:
         if self.state.parent != self.parent:
@@ -146,7 +146,7 @@ class _Run:
         values = self._read_files(present)
         if values is None or len(values) > _MANY_FILES or self.size > _MANY_BYTES:
             present = [path for path in present if path not in self.refused]
-            self._teach(present)
+            self._store_with_git(present)
             values = {}
             directories = {path[:at] for path in present for at, char in enumerate(path) if char == "/"}
             gone = [path for path in gone if path not in directories]
@@ -283,7 +283,7 @@ class _Run:
             self.repository.keeper.add(oid)
         return oid
 
-    def _teach(self, present: list[str]) -> None:
+    def _store_with_git(self, present: list[str]) -> None:
         """Let git store files and its index learn them. What is gone stays there, so that it is never ignored later."""
         _state_path(self.index).unlink()  # until the tree is written, nothing is known of the index
         names = b"".join(os.fsencode(path) + b"\0" for path in present)
@@ -327,7 +327,7 @@ def _read_state(index: Path) -> _State | None:
     return state if state.parent is None or _rules_path(index).exists() else None
 
 
-def _begin_anew(index: Path, tree: Oid) -> _State:
+def _reset_state(index: Path, tree: Oid) -> _State:
     """Remove what a killed call may have left."""
     for path in (index, index.with_name(f"{index.name}.lock")):
         path.unlink(missing_ok=True)

@@ -106,7 +106,7 @@ def add_worktree(
             raise WorktreeError(f"cannot make the worktree `{path}`: {said}", hint=_space_hint(said)) from exc
         finally:
             if not finished:
-                _clear_away(repository, path, name, start, others, is_new=before is None)
+                _undo_add(repository, path, name, start, others, is_new=before is None)
     return Worktree(path=path, head=start, branch=name, locked=locked)
 
 
@@ -169,7 +169,7 @@ def _sweep(common_dir: Path) -> tuple[Path, ...]:
     the lock for worktrees, which says that nobody is making one just now. A kill can also fall before git wrote whose
     it is, or after: then it is an empty directory, and its name, a candidate's number, says it.
     """
-    left = [directory for directory in admin_directories(common_dir) if _is_ours(directory) and _is_left(directory)]
+    left = [directory for directory in admin_directories(common_dir) if _is_ours(directory) and _is_unusable(directory)]
     for directory in left:
         _discard(directory)
     for directory in admin_directories(common_dir):
@@ -179,7 +179,7 @@ def _sweep(common_dir: Path) -> tuple[Path, ...]:
     return tuple(left)
 
 
-def _is_left(directory: Path) -> bool:
+def _is_unusable(directory: Path) -> bool:
     """Whether git didn't finish making the worktree, for which it writes the index last, or nobody has it any more."""
     path = worktree_path(directory)
     if path is None or not (directory / "index").exists():
@@ -268,7 +268,7 @@ def _add(repository: Repository, path: Path, name: str, start: Oid, reason: str,
     repository.run(*CHECKOUT_SWITCHES, *switches, "worktree", "add", "--quiet", "--lock", "--reason", reason, *target)
 
 
-def _clear_away(repository: Repository, path: Path, name: str, start: Oid, others: list[Path], *, is_new: bool) -> None:
+def _undo_add(repository: Repository, path: Path, name: str, start: Oid, others: list[Path], *, is_new: bool) -> None:
     """Undo a half-made worktree: only the directories and the branch that came with it."""
     with contextlib.suppress(RepoError, OSError):  # the first failure is the one to report
         for directory in admin_directories(repository.common_dir):

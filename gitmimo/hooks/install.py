@@ -82,11 +82,11 @@ def find_own_command() -> tuple[str, ...]:
         return isolated
     found = shutil.which("git-mimo")
     if found is None:
-        raise RepoError("git-mimo is not installed, so a hook could not start it", hint=_install_itself())
+        raise RepoError("git-mimo is not installed, so a hook could not start it", hint=_install_requirement())
     return (str(Path(found).absolute()),)
 
 
-def _install_itself() -> str:
+def _install_requirement() -> str:
     """The requirement that installs the checkout that this runs from."""
     return f"{sys.executable} -m pip install -e {Path(__file__).resolve().parents[2]}"
 
@@ -99,7 +99,7 @@ def install_hooks(
     if by_config:
         return tuple(_install_config(repository, event, command) for event in EVENTS)
     directory = hooks_directory(repository)
-    refusal = _why_not(repository, directory)
+    refusal = _write_obstacle(repository, directory)
     if refusal:
         return tuple(
             HookChange(event=event, state="by-hand", where=str(directory / event), hint=_by_hand(event, refusal))
@@ -179,10 +179,10 @@ def _remove_file(path: Path, event: str, directory: Path) -> HookChange:
     for moved in (path.with_name(f"{path.name}.legacy"), path.with_name(f"{path.name}.old")):
         # pre-commit and lefthook move what they find out of their way, ours too
         if _is_ours(moved):
-            _put_back(moved, saved)
+            _restore_saved(moved, saved)
             return HookChange(event=event, state="removed", where=str(moved))
     if _is_ours(path):
-        _put_back(path, saved)
+        _restore_saved(path, saved)
         return HookChange(event=event, state="removed", where=str(path))
     if saved.exists() and not path.exists():
         saved.rename(path)
@@ -193,7 +193,7 @@ def _remove_file(path: Path, event: str, directory: Path) -> HookChange:
     return HookChange(event=event, state="absent", where=str(directory / event))
 
 
-def _put_back(path: Path, saved: Path) -> None:
+def _restore_saved(path: Path, saved: Path) -> None:
     if saved.exists() or saved.is_symlink():
         saved.replace(path)
     else:
@@ -210,7 +210,7 @@ def _is_ours(path: Path) -> bool:
         return False
 
 
-def _why_not(repository: Repository, directory: Path) -> str:
+def _write_obstacle(repository: Repository, directory: Path) -> str:
     """Say why a hooks directory must not be written to; empty when it may be."""
     where = Path(os.path.realpath(directory))
     if where.is_relative_to(os.path.realpath(repository.common_dir)):

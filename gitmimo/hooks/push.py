@@ -47,7 +47,7 @@ class Objection:
 
 def parse_pushed(text: str, environ: Mapping[str, str]) -> tuple[PushedRef, ...]:
     """Read the hook's input; the pre-commit framework gives the same in variables."""
-    refs = [PushedRef(local=a, local_oid=b, remote=c, remote_oid=d) for a, b, c, d in _fours(text)]
+    refs = [PushedRef(local=a, local_oid=b, remote=c, remote_oid=d) for a, b, c, d in _input_lines(text)]
     if not refs and environ.get("PRE_COMMIT_TO_REF"):
         refs = [
             PushedRef(
@@ -92,7 +92,7 @@ def check_push(
     return tuple(found)
 
 
-def _fours(text: str) -> Iterator[list[str]]:
+def _input_lines(text: str) -> Iterator[list[str]]:
     for line in text.splitlines():
         parts = line.split(" ")
         if len(parts) == 4:

@@ -95,14 +95,14 @@ class LedgerFile:
         if _version(db) > len(_VERSIONS):
             raise MimoError(f"the ledger was written by a newer git-mimo: `{self.path}`", hint="update git-mimo")
         if _version(db) < len(_VERSIONS):
-            _bring_up(db)
+            _migrate_schema(db)
 
 
 def _version(db: sqlite3.Connection) -> int:
     return int(db.execute("PRAGMA user_version").fetchone()[0])
 
 
-def _bring_up(db: sqlite3.Connection) -> None:
+def _migrate_schema(db: sqlite3.Connection) -> None:
     """Create what is missing in one transaction; another process may have done it since."""
     db.execute("BEGIN IMMEDIATE")
     try:

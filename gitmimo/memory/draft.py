@@ -10,7 +10,7 @@ from gitmimo.memory.footprints import Group
 from gitmimo.memory.notes import Note
 from gitmimo.memory.operation import Operation
 from gitmimo.memory.requirements import note_tools
-from gitmimo.memory.skill_file import Skill, harmless, make_skill
+from gitmimo.memory.skill_file import Skill, make_skill, strip_markup
 from gitmimo.text import words_of
 
 MAX_LINES = 60
@@ -28,10 +28,10 @@ def draft_skill(
     lines = ["## Last time", "", _last_time(group.changes), "", "## Touch", ""]
     lines += [_touch_line(feature, group.changes) for feature in touched]
     if commands:
-        lines += ["", "## Run", "", *(f"- `{harmless(command, limit=160)}`" for command in commands)]
+        lines += ["", "## Run", "", *(f"- `{strip_markup(command, limit=160)}`" for command in commands)]
     known = [note for note in notes if _is_about(note, [*touched, *commands])][:_MOST_KNOWN]
     if known:
-        lines += ["", "## Know", "", *(f"- {harmless(note.text, limit=300)}" for note in known)]
+        lines += ["", "## Know", "", *(f"- {strip_markup(note.text, limit=300)}" for note in known)]
     lines += ["", "## Done when", "", *_done_lines(commands)]
     body = "\n".join(lines[: MAX_LINES - 12])
     description = description or skill_description(group)
@@ -49,18 +49,18 @@ def draft_operation(operation: Operation, session: str, *, name: str = "") -> Sk
     """Write the skill of an operation: how its script is run, what it needs, how to know that it worked."""
     name = name or _operation_name(operation.task)
     typed = " ".join(f"{key}={value}" for key, value in operation.values.items())
-    task = harmless(_plain_slots(operation.task), limit=400)
+    task = strip_markup(_plain_slots(operation.task), limit=400)
     lines = ["## Run", "", f"- `git mimo skill run {name}{f' {typed}' if typed else ''}`"]
     lines += [f"- it may reach: {', '.join(operation.grants)}"] if operation.grants else []
     lines += ["", "## Last time", "", f"Session {session}: {task}", "", "## Done when", ""]
-    lines += [f"- `{harmless(_plain_slots(command), limit=200)}` exits with 0" for command in operation.accept]
+    lines += [f"- `{strip_markup(_plain_slots(command), limit=200)}` exits with 0" for command in operation.accept]
     metadata = {
-        "git-mimo.task": harmless(operation.task, limit=1_000),
+        "git-mimo.task": strip_markup(operation.task, limit=1_000),
         "git-mimo.accept": "\n".join(operation.accept),
         **({"git-mimo.grants": " ".join(operation.grants)} if operation.grants else {}),
         **note_tools(operation.script.splitlines()),
     }
-    description = harmless(f"Runs an operation without a model. Use it to: {task}", limit=600)
+    description = strip_markup(f"Runs an operation without a model. Use it to: {task}", limit=600)
     return make_skill(name, description, "\n".join(lines), metadata=metadata, script=operation.script)
 
 
@@ -83,8 +83,8 @@ def skill_description(group: Group) -> str:
     """The former tasks, so that matching finds the skill by their words."""
     subjects = list(dict.fromkeys(change.subject for change in group.changes))[:3]
     touched = [feature.lstrip("+-") for feature in group.shared if not feature.startswith("$ ")][:4]
-    asked = "; ".join(harmless(subject, limit=120) for subject in subjects)
-    return harmless(f"Use for a task like: {asked}. It touches {', '.join(touched)}.", limit=600)
+    asked = "; ".join(strip_markup(subject, limit=120) for subject in subjects)
+    return strip_markup(f"Use for a task like: {asked}. It touches {', '.join(touched)}.", limit=600)
 
 
 def _last_time(changes: Sequence[Change]) -> str:

@@ -56,7 +56,7 @@ def find_groups(changes: Sequence[Change], commands: Mapping[str, Sequence[str]]
     return tuple(sorted(found, key=lambda group: -len(group.changes)))
 
 
-def likeness(one: frozenset[str], other: frozenset[str], weights: Mapping[str, float]) -> float:
+def similarity(one: frozenset[str], other: frozenset[str], weights: Mapping[str, float]) -> float:
     """Similarity of two changes by what they touch, weighted, 0 to 1.
 
     Commands count where both have them: people's changes come without.
@@ -76,7 +76,7 @@ def _weights(prints: Sequence[frozenset[str]]) -> dict[str, float]:
 def _mean(
     prints: Mapping[str, frozenset[str]], weights: Mapping[str, float], change: Change, group: Sequence[Change]
 ) -> float:
-    return sum(likeness(prints[change.commit], prints[other.commit], weights) for other in group) / len(group)
+    return sum(similarity(prints[change.commit], prints[other.commit], weights) for other in group) / len(group)
 
 
 def _shared(
@@ -90,11 +90,11 @@ def _shared(
 
 
 def _is_chore(shared: Sequence[str]) -> bool:
-    telling = [feature for feature in shared if not _says_little(feature)]
+    telling = [feature for feature in shared if not _is_uninformative(feature)]
     return len(telling) > 1 or any(feature.startswith("+") for feature in telling)
 
 
-def _says_little(feature: str) -> bool:
+def _is_uninformative(feature: str) -> bool:
     name = feature.lower()
     return any(word in name for word in _TEST) or any(word in name.rpartition("/")[2] for word in _LOGS)
 

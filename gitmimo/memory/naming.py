@@ -6,7 +6,7 @@ import re
 from gitmimo.errors import LimitReached, ModelError, SkillRefused
 from gitmimo.llm.model import ChatRequest, Model
 from gitmimo.memory.footprints import Group
-from gitmimo.memory.skill_file import check_name, harmless
+from gitmimo.memory.skill_file import check_name, strip_markup
 from gitmimo.records import Message
 from gitmimo.text import hidden_characters, words_of
 
@@ -17,7 +17,7 @@ it does, then one that begins with 'Use when' and says for which tasks"}. Do not
 
 def name_group(model: Model, group: Group) -> tuple[str, str] | None:
     """Return a name and a description, or None when the model fails, is over budget, or answers out of line."""
-    asked = "\n".join(f"- {harmless(change.subject, limit=200)}" for change in group.changes[:5])
+    asked = "\n".join(f"- {strip_markup(change.subject, limit=200)}" for change in group.changes[:5])
     touched = "\n".join(f"- {feature}" for feature in group.shared[:20])
     messages = (
         Message(role="system", content=_ASK),
@@ -30,7 +30,7 @@ def name_group(model: Model, group: Group) -> tuple[str, str] | None:
     match = re.search(r"\{.*\}", reply.text, re.DOTALL)
     try:
         answer = json.loads(match.group()) if match else {}
-        name, description = check_name(str(answer["name"])), harmless(str(answer["description"]), limit=500)
+        name, description = check_name(str(answer["name"])), strip_markup(str(answer["description"]), limit=500)
     except (ValueError, KeyError, TypeError, SkillRefused):
         return None
     is_about_it = set(words_of(description)) & set(words_of(asked + touched))

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gitmimo.memory.templates import EDGES, name_for, put_names
-from gitmimo.memory.trajectory import is_look, successful_commands
+from gitmimo.memory.trajectory import is_readonly_command, successful_commands
 from gitmimo.records import Step
 
 _ASSIGNED = re.compile(r"\b([A-Z][A-Z0-9_]{1,30})=([\w./:@+-]+)")
@@ -37,7 +37,7 @@ def distil_operation(
     commands = [
         command
         for command in successful_commands(steps)
-        if not is_look(command) and " ".join(command.split()) not in wanted
+        if not is_readonly_command(command) and " ".join(command.split()) not in wanted
     ]
     if not commands:
         return None

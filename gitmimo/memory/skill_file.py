@@ -215,7 +215,7 @@ def check_name(name: str) -> str:
     return name
 
 
-def harmless(text: str, *, limit: int) -> str:
+def strip_markup(text: str, *, limit: int) -> str:
     """Return the text on one line without anything that clients would execute, expand or take for markup."""
     text = " ".join(text.split())
     text = re.sub(r"[<>]", "", text.replace("!`", "! `"))

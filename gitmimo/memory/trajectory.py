@@ -50,7 +50,7 @@ def effective_commands(steps: Sequence[Step]) -> tuple[str, ...]:
     for text, exit_code in _shell_runs(steps):
         if exit_code == 0:
             for part in split_chain(text):
-                if _does_something(part):
+                if _has_effect(part):
                     found.pop(part, None)
                     found[part] = None
     return tuple(found)
@@ -66,10 +66,10 @@ def successful_commands(steps: Sequence[Step]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def is_look(command: str) -> bool:
+def is_readonly_command(command: str) -> bool:
     """Whether every part of a command only looks, waits or tests: nothing of it needs to be done again."""
     parts = re.split(r"\s*(?:&&|\|\||;|\||\n)\s*", command)
-    return all(not part or _only_looks(part) for part in parts)
+    return all(not part or _is_readonly_part(part) for part in parts)
 
 
 def working_forms(steps: Sequence[Step], *, is_project_file: Callable[[str], bool]) -> tuple[tuple[str, str], ...]:
@@ -83,7 +83,7 @@ def working_forms(steps: Sequence[Step], *, is_project_file: Callable[[str], boo
         for script in _SCRIPT.findall(failed):
             if not (" " in script or is_project_file(script.removeprefix("./"))):
                 continue
-            later = (p for p, code in runs[number + 1 :] if code == 0 and script in p and _does_something(p))
+            later = (p for p, code in runs[number + 1 :] if code == 0 and script in p and _has_effect(p))
             if (right := next(later, None)) is not None:
                 found[failed, right] = None
     return tuple(found)
@@ -103,7 +103,7 @@ def _shell_runs(steps: Sequence[Step]) -> Iterator[tuple[str, int | None]]:
                 yield action.text, observation.exit_code
 
 
-def _only_looks(part: str) -> bool:
+def _is_readonly_part(part: str) -> bool:
     if _TEST_RUN.search(part):
         return True
     words = part.split()
@@ -111,7 +111,7 @@ def _only_looks(part: str) -> bool:
     return words[0].rpartition("/")[2] in _LOOKS and not writes
 
 
-def _does_something(command: str) -> bool:
+def _has_effect(command: str) -> bool:
     if _TEST_RUN.search(command) or command.startswith("#"):
         return False
     try:

@@ -68,11 +68,11 @@ class LimitMonitor:
             many = self._limits.disk_files and lost_files > self._limits.disk_files
             if (much or many) and now >= self._next_count:
                 self._next_count = now + 10
-                if self._holds_too_much(path):
+                if self._exceeds_limit(path):
                     return "disk"
         return ""
 
-    def _holds_too_much(self, top: Path) -> bool:
+    def _exceeds_limit(self, top: Path) -> bool:
         limits = self._limits
         size = files = 0
         for directory, _, names in os.walk(top):

@@ -215,7 +215,7 @@ def _prefix_paths(directory: Path) -> list[Path]:
     if directory.name == "shims":
         return _manager_paths(prefix)
     if (prefix / "pyvenv.cfg").is_file() or (prefix / "conda-meta").is_dir():
-        return [prefix, *_base_of(prefix / "pyvenv.cfg"), *_borrowed_packages(prefix)]
+        return [prefix, *_base_of(prefix / "pyvenv.cfg"), *_path_file_packages(prefix)]
     parts = _PREFIX_PARTS if prefix.name != ".local" else ("bin", "lib")
     return [directory, *(prefix / part for part in parts)]
 
@@ -239,7 +239,7 @@ def _base_of(config: Path) -> list[Path]:
     return []
 
 
-def _borrowed_packages(prefix: Path) -> list[Path]:
+def _path_file_packages(prefix: Path) -> list[Path]:
     """Packages of other environments that an environment's path files add; not the projects that they name."""
     found = []
     for file in prefix.glob("lib/python*/site-packages/*.pth"):

@@ -83,18 +83,18 @@ def _make(kind: str, policy: SandboxPolicy, environ: Mapping[str, str]) -> Sandb
         program = shutil.which("bwrap", path=environ.get("PATH"))
         if program is None:
             return ProbeResult(kind=kind, problem="`bwrap` is not installed", remedy=_INSTALL)
-        return _tried(BwrapSandbox(Path(program).resolve(), policy, environ), _userns_remedy())
+        return _probed(BwrapSandbox(Path(program).resolve(), policy, environ), _userns_remedy())
     if not sys.platform.startswith("linux") or not landlock_abi():
         return ProbeResult(
             kind=kind, problem="the kernel has no landlock (5.13 or newer, `lsm=landlock`)", remedy=_INSTALL
         )
-    whole = _tried(LandlockSandbox(policy, environ, namespaces=True), _INSTALL)
+    whole = _probed(LandlockSandbox(policy, environ, namespaces=True), _INSTALL)
     if not isinstance(whole, ProbeResult):
         return whole
-    return _tried(LandlockSandbox(policy, environ, namespaces=False), _INSTALL)
+    return _probed(LandlockSandbox(policy, environ, namespaces=False), _INSTALL)
 
 
-def _tried(sandbox: Sandbox, remedy: str) -> Sandbox | ProbeResult:
+def _probed(sandbox: Sandbox, remedy: str) -> Sandbox | ProbeResult:
     """The sandbox itself when the escapes are denied inside it, else what went wrong."""
     with tempfile.TemporaryDirectory(prefix="mimo-probe-") as name:
         outside, inside = Path(name).resolve() / "outside", Path(name).resolve() / "inside"

@@ -90,12 +90,12 @@ def test_what_is_there_already_is_not_overwritten(repository: Repository, base: 
     assert read_ref(repository, f"refs/heads/{BRANCH}") is None
 
 
-def test_a_branch_that_stands_elsewhere_is_not_reused(
+def test_a_branch_at_another_commit_is_not_reused(
     git: GitBuilder, repository: Repository, base: Oid, tmp_path: Path
 ) -> None:
     later = Oid(git.commit({"b": "1"}))
     git("branch", BRANCH, base)
-    with pytest.raises(WorktreeError, match="stands elsewhere"):
+    with pytest.raises(WorktreeError, match="at another commit"):
         add_worktree(repository, tmp_path / "w", branch=BRANCH, start=later, reason="x")
     made = add_worktree(repository, tmp_path / "w", branch=BRANCH, start=base, reason="x")
     assert made.head == base

@@ -11,7 +11,7 @@ from gitmimo.memory.change_script import ChangeScript, write_change_script
 from gitmimo.memory.changes import read_changes
 from gitmimo.memory.operation import distil_operation
 from gitmimo.memory.templates import find_template, match_template, other_values, put_names
-from gitmimo.memory.trajectory import is_look
+from gitmimo.memory.trajectory import is_readonly_command
 from tests.conftest import GitBuilder
 from tests.memory.test_offers import steps
 
@@ -139,7 +139,7 @@ def test_names_stand_for_whole_words_only() -> None:
     ],
 )
 def test_what_only_looks_is_no_part_of_an_operation(command: str, looks: bool) -> None:
-    assert is_look(command) is looks
+    assert is_readonly_command(command) is looks
 
 
 def test_an_operation_keeps_what_worked_once_and_names_the_task_s_values() -> None:

@@ -10,13 +10,13 @@ from gitmimo.git.repository import Repository
 from gitmimo.memory.skill_file import (
     SKILL_PATH,
     Skill,
-    harmless,
     make_skill,
     read_library,
     read_skill_directory,
     read_skill_files,
     script_path,
     skill_changes,
+    strip_markup,
 )
 from tests.conftest import GitBuilder
 
@@ -123,5 +123,5 @@ def test_a_link_in_a_skill_is_refused_and_named_beside_the_good_ones(git: GitBui
 
 
 def test_text_from_tasks_is_made_harmless() -> None:
-    text = harmless("run !`x` with $ARGUMENTS\nand @a/b <b> --- now", limit=100)
+    text = strip_markup("run !`x` with $ARGUMENTS\nand @a/b <b> --- now", limit=100)
     assert make_skill("x", text, text).description == text

@@ -110,7 +110,7 @@ class ExternalAgent:
 
     def _work(
         self, candidate: CandidateInput, workspace: AgentWorkspace, money: AgentRunBudget, cap: Cap, stop: Stop
-    ) -> "_Done":
+    ) -> "_FinishedRun":
         began = utc_now()
         endpoint = self.endpoint()
         result = self._run(candidate, workspace, endpoint, cap)
@@ -150,7 +150,7 @@ class ExternalAgent:
             started=began,
             changed_paths=_paths(workspace.changes() or ""),
         )
-        return _Done(step=step, calls=report.calls, reason=reason, summary=summary)
+        return _FinishedRun(step=step, calls=report.calls, reason=reason, summary=summary)
 
     def _run(self, candidate: CandidateInput, workspace: AgentWorkspace, endpoint: Endpoint, cap: Cap) -> CommandResult:
         home = workspace.home
@@ -187,7 +187,7 @@ class ExternalAgent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Done:
+class _FinishedRun:
     """A finished run, successful or not."""
 
     step: Step

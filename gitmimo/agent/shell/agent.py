@@ -83,7 +83,7 @@ class ShellAgent:
         """Go on after the last step of the history."""
         for step in self._candidate.history:
             self._stuck.add(calls_of_step(step))
-            self._take_in(step)
+            self._update_from(step)
         first = self._before + len(self._candidate.history) + 1
         for number in range(first, self._candidate.max_steps + 1):
             reason = self._stop()
@@ -107,7 +107,7 @@ class ShellAgent:
                 started=started,
                 changed_paths=done.changed_paths,
             )
-            self._take_in(self._record(step))
+            self._update_from(self._record(step))
             if end is not None:
                 return end
         most = self._candidate.max_steps
@@ -140,7 +140,7 @@ class ShellAgent:
         """One model call, and whether the reply repeats itself. A prompt that is too long is cut and sent again."""
         while True:
             sent = self._context.messages()
-            watch = _Watch(self._stop)
+            watch = _StreamWatch(self._stop)
             try:
                 reply = self._complete(sent, watch)
             except ContextOverflow:
@@ -150,7 +150,7 @@ class ShellAgent:
             self._context.learn(sent, reply)
             return reply, watch.repeats or (not reply.tool_calls and repeats_itself(reply.text))
 
-    def _complete(self, sent: Sequence[Message], watch: "_Watch") -> Reply:
+    def _complete(self, sent: Sequence[Message], watch: "_StreamWatch") -> Reply:
         request = ChatRequest(
             messages=tuple(sent),
             tools=self._tools,
@@ -162,7 +162,7 @@ class ShellAgent:
         )
         return self._model.complete(request)
 
-    def _take_in(self, step: Step) -> None:
+    def _update_from(self, step: Step) -> None:
         """Update the state with a stored step."""
         self._context.add(step)
         self._executor.remember(step)
@@ -230,7 +230,7 @@ def _title_of(end: Action) -> tuple[str, str]:
     return first.strip(), rest.strip()
 
 
-class _Watch:
+class _StreamWatch:
     """Watches a streaming reply and ends it when it repeats itself or the work must stop."""
 
     _EVERY = 1_500

@@ -63,7 +63,7 @@ def apply_change(root: Path, action: Action) -> EditResult:
         write_inside(root, path, data)
     except MimoError as exc:
         return EditResult(text=f"not written: {exc.message}")
-    return EditResult(text=report + _broken(path, before, data), path=path)
+    return EditResult(text=report + _syntax_remark(path, before, data), path=path)
 
 
 def read_lines(root: Path, action: Action, *, most: int) -> tuple[str, bool]:
@@ -174,7 +174,7 @@ def _like_before(action: Action, form: _Form) -> str:
     return text
 
 
-def _broken(path: str, before: bytes | None, data: bytes) -> str:
+def _syntax_remark(path: str, before: bytes | None, data: bytes) -> str:
     """A remark when a file that could be read by its language no longer can."""
     check = _CHECKS.get(PurePosixPath(path).suffix)
     if check is None:

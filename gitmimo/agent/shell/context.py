@@ -84,7 +84,7 @@ class Context:
         self._system = Message(role="system", content=system)
         self._example = example
         self._opening = opening
-        self._told_summary = ""
+        self._shown_summary = ""
         self._feedback = {each.after_step: each.text for each in feedback if each.after_step}
         self._changes = changes
         self._tools_size = sum(len(json.dumps(dict(tool.parameters))) + len(tool.description) + 40 for tool in tools)
@@ -97,7 +97,7 @@ class Context:
     @property
     def is_folded(self) -> bool:
         """Whether steps are left out of the history: notes are of use from then on."""
-        return bool(self._told_summary)
+        return bool(self._shown_summary)
 
     def add(self, step: Step) -> None:
         """Append a step; when a batch is full or the window is near, cut the history."""
@@ -116,7 +116,7 @@ class Context:
         return (
             self._system,
             *self._example,
-            Message(role="user", content=self._opening + self._told_summary),
+            Message(role="user", content=self._opening + self._shown_summary),
             *(message for entry in (*self._stubbed, *self._full) for message in self._with_feedback(entry)),
         )
 
@@ -147,7 +147,7 @@ class Context:
             young = entries[-full - stubbed : -full] if stubbed else []
             self._stubbed = [_entry(entry.step, render_stub(entry.step)) for entry in young]
             folded = self._steps - len(self._full) - len(self._stubbed)
-            self._told_summary = self._tell_summary(changed) if folded > 0 else ""
+            self._shown_summary = self._summary_text(changed) if folded > 0 else ""
             if self._estimate() <= self.room.tokens * 0.4:
                 return
         for most in (4_000, 2_000, 1_000, 500):  # the last step alone is too large
@@ -155,7 +155,7 @@ class Context:
                 return
             self._full = [_entry(e.step, render_step(_with_short_outputs(e.step, most))) for e in self._full]
 
-    def _tell_summary(self, changed: str | None) -> str:
+    def _summary_text(self, changed: str | None) -> str:
         most = min(_MOST_SUMMARY, int(self.room.tokens / self._tokens_per_byte * 0.25))
         return "\n\n" + self._summary.text(steps=self._steps, changed=changed, most=most)
 
@@ -163,7 +163,7 @@ class Context:
         fixed = (
             _size(self._system)
             + sum(_size(message) for message in self._example)
-            + len((self._opening + self._told_summary).encode())
+            + len((self._opening + self._shown_summary).encode())
             + self._tools_size
         )
         return fixed + sum(entry.size for entry in self._stubbed) + sum(entry.size for entry in self._full)

@@ -157,7 +157,7 @@ def _nearest(lines: Sequence[str], wanted: Sequence[str]) -> tuple[int, int, flo
     matcher = difflib.SequenceMatcher(None, "", goal, autojunk=False)
     scored: list[tuple[float, int, int]] = []
     best = 0.0
-    for at, size in _promising(stripped, [line.strip() for line in wanted]):
+    for at, size in _candidate_blocks(stripped, [line.strip() for line in wanted]):
         matcher.set_seq1("\n".join(stripped[at : at + size]))
         floor = max(best - 0.05, 0.3)
         if matcher.real_quick_ratio() < floor or matcher.quick_ratio() < floor:
@@ -178,7 +178,7 @@ def _nearest(lines: Sequence[str], wanted: Sequence[str]) -> tuple[int, int, flo
     return at, size, alike, rivals
 
 
-def _promising(lines: Sequence[str], wanted: Sequence[str]) -> list[tuple[int, int]]:
+def _candidate_blocks(lines: Sequence[str], wanted: Sequence[str]) -> list[tuple[int, int]]:
     """Blocks worth comparing: those that share the most whole lines with the passage, and nearly its size."""
     count = len(wanted)
     sizes = [size for size in (count, count - 1, count + 1) if 0 < size <= len(lines)]
