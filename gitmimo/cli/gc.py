@@ -67,8 +67,8 @@ def drop_command(session: str, yes: bool, as_json: bool) -> int:
 
     Unmerged work is asked about. It cannot be taken back, but git keeps the commits until its own gc.
     """
-    from gitmimo.workflow.drop import drop_session
     from gitmimo.workflow.history import find_session, read_session
+    from gitmimo.workflow.session_branches import drop_session
 
     repository = open_repository()
     found = find_session(repository, session)

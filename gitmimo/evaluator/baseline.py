@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import json
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -91,20 +91,11 @@ def measure_base(
         # a test that is only slow passes when it is given more time, and is set aside as flaky
         return _run_base(testbed, tree, layout, testbed.hang_after_s * (1 if number == 0 else _PATIENCE), cancelled)
 
-    if earlier is None and testbed.may_run_together:
-        with ThreadPoolExecutor(max_workers=runs, thread_name_prefix="base-run") as pool:
-            done = [started.result() for started in [pool.submit(run_once, n) for n in range(runs)]]
-    else:
-        done = [run_once(0)]
-        if earlier is None or not _agrees_with(done[0].report, earlier):
-            done += [run_once(number) for number in range(1, runs)]
+    done = _run_often(run_once, runs, earlier, at_once=testbed.may_run_together)
     if tests.report is not ReportFormat.NONE and not all(run.report.has_report for run in done):
         tests = replace(tests, report=ReportFormat.NONE)
         notes.append("no results by test id: only the exit code of the test command counts")
-    cases, flaky = _agree([run.report for run in done])
-    if earlier is not None:
-        flaky = tuple(sorted({*flaky, *(name for name in earlier.flaky_ids if name in cases)}))
-        cases = {name: outcome for name, outcome in cases.items() if name not in flaky}
+    cases, flaky = _agree([run.report for run in done], earlier.flaky_ids if earlier else ())
     if done[0].report.has_report and not cases and not flaky:
         notes.append(NO_TEST_RAN)
     return Baseline(
@@ -120,6 +111,19 @@ def measure_base(
         watched=_all_watched([run.watched for run in done]),
         is_flooded=any(run.is_flooded for run in done),
     )
+
+
+def _run_often(
+    run_once: Callable[[int], SuiteRun], runs: int, earlier: Earlier | None, *, at_once: bool
+) -> list[SuiteRun]:
+    """Run the tests as often as needed: once if an earlier measurement agrees, else `runs` times."""
+    if earlier is None and at_once:
+        with ThreadPoolExecutor(max_workers=runs, thread_name_prefix="base-run") as pool:
+            return [started.result() for started in [pool.submit(run_once, n) for n in range(runs)]]
+    done = [run_once(0)]
+    if earlier is None or not _agrees_with(done[0].report, earlier):
+        done += [run_once(number) for number in range(1, runs)]
+    return done
 
 
 def _all_watched(runs: list[Watched]) -> Watched:
@@ -181,15 +185,15 @@ def _agrees_with(report: TestReport, earlier: Earlier) -> bool:
     return all(_plain(report.cases.get(name)) == _plain(before.cases.get(name)) for name in names)
 
 
-def _agree(reports: list[TestReport]) -> tuple[dict[str, TestOutcome], tuple[str, ...]]:
-    """The outcomes on which all reports agree, and the tests on which they don't."""
+def _agree(reports: list[TestReport], known_flaky: Collection[str]) -> tuple[dict[str, TestOutcome], tuple[str, ...]]:
+    """The outcomes on which all reports agree, and the flaky tests: those known before, and those they disagree on."""
     names = {name for report in reports for name in report.cases}
     cases: dict[str, TestOutcome] = {}
     flaky = []
     for name in sorted(names):
         outcomes = {_plain(report.cases.get(name)) for report in reports}
         first = reports[0].cases.get(name)
-        if len(outcomes) == 1 and first is not None:
+        if len(outcomes) == 1 and first is not None and name not in known_flaky:
             cases[name] = first
         else:
             flaky.append(name)

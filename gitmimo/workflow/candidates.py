@@ -99,19 +99,7 @@ def run_in_place(
     prepare_worktree(repository, paths, plan.workspace_config)
     journal.done("worktree", candidate=number)
     try:
-        given = CandidateInput(
-            task=plan.task,
-            prefix=plan.prefix,
-            approach=brief.approach,
-            number=number,
-            temperature=temperature_for(number),
-            seed=number,
-            max_steps=plan.max_steps,
-            protocol=plan.protocol,
-            command_timeout_s=plan.workspace_config.command_timeout_s,
-            history=history,
-            feedback=brief.feedback,
-        )
+        given = _candidate_input(plan, brief, number, history)
         result = work(
             repository,
             paths,
@@ -128,6 +116,22 @@ def run_in_place(
         remove_candidate(repository, paths)
         journal.done("cleaned", candidate=number)
     return result
+
+
+def _candidate_input(plan: Plan, brief: Brief, number: int, history: tuple[Step, ...]) -> CandidateInput:
+    return CandidateInput(
+        task=plan.task,
+        prefix=plan.prefix,
+        approach=brief.approach,
+        number=number,
+        temperature=temperature_for(number),
+        seed=number,
+        max_steps=plan.max_steps,
+        protocol=plan.protocol,
+        command_timeout_s=plan.workspace_config.command_timeout_s,
+        history=history,
+        feedback=brief.feedback,
+    )
 
 
 def work(
