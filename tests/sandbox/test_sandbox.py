@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from gitmimo.errors import SandboxUnavailable, UsageError
-from gitmimo.git.agent_repo import make_agent_repo
+from gitmimo.git.agent_repo import base_objects, make_agent_repo
 from gitmimo.git.repository import Repository
 from gitmimo.records import CommandResult, Oid
 from gitmimo.sandbox.base import CommandSpec, Limits, Sandbox
@@ -253,7 +253,7 @@ class TestGit:
         git("worktree", "add", "--quiet", "--detach", str(work_tree), base)
         repository = Repository.discover(git.path)
         make_agent_repo(repository, tmp_path / "private", Oid(base), work_tree=work_tree)
-        objects = repository.common_dir / "objects"
+        objects = base_objects(repository, Oid(base))
         return CommandSpec(
             command="",
             work_tree=work_tree,
