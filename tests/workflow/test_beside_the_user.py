@@ -84,7 +84,7 @@ def test_nothing_is_lost_while_the_user_works_and_collects_garbage(project: GitB
         user = pool.submit(work_as_a_user, project, over.is_set)
         said = mimo(
             *("start", "--task", TASK, "--model", "openai/bad", "--model", "openai/m", "-n", "3"),
-            *("--test", CHECK, "--fanout", "all", "--json"),
+            *("--test", CHECK, "--trust-tests", "--fanout", "all", "--json"),
             cwd=project.path,
         )
         over.set()
@@ -117,7 +117,7 @@ def test_two_sessions_of_eight_candidates_at_once_are_both_right(
     for number in range(7):
         wrong = WRONG.replace("Sums", f"Sums, {number}")  # each another product, so that each is tested
         llm_server.scripts[f"w{number}"] = lambda request, text=wrong: writes({"calc.py": text})
-    runs = start_together(project, 2, *models, "-n", "8", "--test", CHECK, "--fanout", "all")
+    runs = start_together(project, 2, *models, "-n", "8", "--test", CHECK, "--trust-tests", "--fanout", "all")
     for run in runs:
         assert run.code == 0, run.err
         assert "lock" not in run.err

@@ -8,7 +8,15 @@ from tests.project import PROJECT, RIGHT, WRONG, mimo, writes
 from tests.scripted_server import Answer, Request, ScriptedServer
 
 CHECK = "python3 -c 'from calc import add; assert add(2, 3) == 5'"
-START = ("start", "--task", "add returns the difference instead of the sum; mend it", "--test", CHECK, "--json")
+START = (
+    "start",
+    "--task",
+    "add returns the difference instead of the sum; mend it",
+    "--test",
+    CHECK,
+    "--trust-tests",
+    "--json",
+)
 
 
 @pytest.fixture
