@@ -133,9 +133,7 @@ def _python_probe(
     probe.write_bytes(source.read_bytes())
     probe.with_suffix(".json").write_text(json.dumps(settings), encoding="utf-8")
     env |= {"PYTHONPATH": str(home), **({"PYTHONSAFEPATH": "1"} if _only_runs_tests(tests) else {})}
-    command = tests.command
-    if isinstance(command, str):
-        command = _keep_import_path(command, home)
+    command = _keep_import_path(tests.command, home) if isinstance(tests.command, str) else tests.command
     if is_pytest:
         plugins = [part for name in (probe.stem, guard.stem, "no:cacheprovider") for part in ("-p", name)]
         env["PYTEST_ADDOPTS"] = shlex.join([*plugins, f"--rootdir={tree}", f"--confcutdir={tree}"])

@@ -1,6 +1,7 @@
 """A session's result, or one of its candidates, into a branch of the user's."""
 
 import contextlib
+import functools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -73,16 +74,6 @@ def merge_session(
         _require_not_rejected(repository, result)
         tip = _tip_to_merge(repository, config, result, number, journal)
         observe(Progress(number=0, phase="merge", text=branch))
-
-        def recheck(merged: Oid) -> Evidence:
-            target = refs.read_ref(repository, f"refs/heads/{branch}")
-            checker = open_evaluator(repository, config, target or result.base, result.session)
-            try:
-                checker.measure_base()
-                return checker.evaluate(merged)
-            finally:
-                checker.close()
-
         landing = land.merge_result(
             repository,
             tip=tip,
@@ -90,7 +81,7 @@ def merge_session(
             target_branch=branch,
             message=f"Merge mimo session {result.session}: {result.task.splitlines()[0][:50]}",
             command=f"merge {result.session} into {branch}",
-            recheck=recheck,
+            recheck=functools.partial(_recheck, repository, config, result, branch),
             journal=journal,
         )
         journal.done("merged", result=land.with_landing(result))
@@ -132,6 +123,14 @@ def repair_interrupted_merge(repository: Repository, path: Path) -> None:
         land.undo_interrupted_merge(
             repository, str(data["branch"]), Oid(data["expected"]), Oid(data["commit"]), since=begun.time.timestamp()
         )
+
+
+def _recheck(repository: Repository, config: Config, result: SessionResult, branch: str, merged: Oid) -> Evidence:
+    """Judge what a merge makes against the branch as it is now."""
+    target = refs.read_ref(repository, f"refs/heads/{branch}")
+    with contextlib.closing(open_evaluator(repository, config, target or result.base, result.session)) as evaluator:
+        evaluator.measure_base()
+        return evaluator.evaluate(merged)
 
 
 def _tip_to_merge(

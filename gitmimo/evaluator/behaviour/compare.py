@@ -42,7 +42,7 @@ def compare_behaviour(
     not pass: what they do elsewhere is a second opinion, `agreement_of_failed`. `fixed_tests` are ids of tests that
     fail on base and are to be fixed: what they call is meant to change. Costs one run of the tests, two where there are
     such tests or new functions, and about `seconds` besides; setup commands are run for each tree. Project code runs
-    in the bench's environment only. CheckError when it was cancelled; everything else that goes wrong is the report's
+    in the test bed's environment only. CheckError if cancelled; everything else that goes wrong is the report's
     `problem`.
     """
     started = time.monotonic()
