@@ -123,7 +123,7 @@ def _own_steps(history: Iterator[Step]) -> list[Step]:
 
 
 def _is_over(steps: Sequence[Step]) -> bool:
-    """Whether an item's steps came to its end: said, at the most steps, in a loop, or without any action."""
+    """Whether an item's steps are over: it ended, reached the most steps, is in a loop, or did nothing."""
     if len(steps) >= _STEPS_AN_ITEM or any(_ends(step, (ActionKind.FINISH, ActionKind.GIVE_UP)) for step in steps[-1:]):
         return True
     guard = StuckDetector()

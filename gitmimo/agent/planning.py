@@ -40,7 +40,7 @@ _LADDER = (0.2, 0.8, 0.8, 1.0, 0.6, 0.9, 0.7, 1.0)
 def approaches_for(
     count: int, strategy: str, *, task: Task | None = None, model: Model | None = None, project: str = ""
 ) -> tuple[str, ...]:
-    """As many approaches as there are candidates, all different up to eight. `project` is what a planner is shown.
+    """As many approaches as there are candidates, all different up to eight. `project` is the planner's view.
 
     With a task and a model that can plan, one call asks for them; where it fails, or answers too little, the built-in
     ones fill the places. Small and local models and the patch strategy get the built-in ones without a call.

@@ -196,7 +196,7 @@ def _models(repository: Repository | None) -> Iterator[Finding]:
             open_model(name, settings)
             yield Finding(level="ok", subject="model", text=name)
     except NoModel as exc:
-        yield Finding(level="note", subject="model", text=exc.message)  # what to do about it is said at the end
+        yield Finding(level="note", subject="model", text=exc.message)  # the remedy is printed at the end
     except ModelError as exc:
         yield Finding(level="problem", subject="model", text=exc.message, remedy=exc.hint)
     except MimoError as exc:
@@ -207,7 +207,7 @@ START = 'git mimo start "what to change, and how to know it is done"'
 
 
 def next_steps(repository: Repository | None, *, commit_first: bool = False) -> list[str]:
-    """The commands, in order, each with what it is for."""
+    """The suggested commands, in order, each with its purpose."""
     if repository is None:
         return [
             "git mimo demo    # a small repository with a bug, solved here",

@@ -9,7 +9,7 @@ from gitmimo.cli.examples import epilog
 
 
 class Group(click.Group):
-    """A group whose list of commands is not cut, and which names what is near to an unknown word."""
+    """A group whose list of commands is not cut, and which suggests the nearest name for an unknown word."""
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List every command with the first sentence of its help."""

@@ -58,7 +58,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "help": ("help", "show the help of a command"),
 }
 
-# The groups of the help, by what a person wants to do. Every command that is not hidden is in one.
+# The groups of the help, by purpose. Every command that is not hidden is in one.
 SECTIONS: dict[str, tuple[str, ...]] = {
     "Set up": ("demo", "doctor", "init", "config", "models", "trust"),
     "Solve a task": ("start", "chat", "status", "list", "show", "attach", "stop", "resume"),

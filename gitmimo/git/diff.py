@@ -113,7 +113,7 @@ def file_sections(
 
 
 def parse_sections(lines: Iterable[bytes]) -> Iterator[Section]:
-    """Parse the lines of a diff, line ends included; what comes before the first file is passed over."""
+    """Parse the lines of a diff, line ends included; lines before the first file are ignored."""
     size = 0
     section: list[bytes] | None = None
     for line in itertools.chain(lines, [_SECTION]):

@@ -45,7 +45,7 @@ def keep_objects(repository: Repository) -> Iterator[None]:
 
 
 def restore_kept_objects(repository: Repository) -> int:
-    """Restore what a gc took from commands that were killed, and remove their links; return how many objects."""
+    """Restore the objects that a gc removed from killed commands, and remove their links; return how many objects."""
     count = 0
     for directory in sorted(_directory(repository).glob("*.objects")):
         with contextlib.suppress(LockTimeout), hold_lock(lock_of(directory), wait_s=0):

@@ -256,7 +256,7 @@ def _take_files_back(checkout: Path, old: Oid, merged: Oid) -> None:
 
 
 def _is_between(checkout: Path, path: bytes, facts: list[str]) -> bool:
-    """Whether the file is as it was, as it was to be, absent, or a beginning of what it was to be."""
+    """Whether the file has its old content, its new content, a beginning of that, or is absent."""
     file = checkout / os.fsdecode(path)
     new_mode, old_oid, new_oid = facts[1], facts[2], facts[3]
     if file.is_symlink():

@@ -170,7 +170,7 @@ class _Run:
         )
 
     def _prepare(self) -> None:
-        """Load the parent into the index, keeping what is known of unchanged files, and write down its rules."""
+        """Load the parent into the index, keeping the stat data of unchanged files, and store its rules."""
         self.index.parent.mkdir(parents=True, exist_ok=True)
         _state_path(self.index).unlink(missing_ok=True)
         rules = read_tree_rules(self.repository, self.parent)
@@ -191,7 +191,7 @@ class _Run:
         _write_state(self.index, self.state)
 
     def _sort_paths(self, listed: bytes) -> tuple[list[str], list[str]]:
-        """Turn the listing into paths that are gone and paths to read.
+        """Split the listing into removed paths and paths to read.
 
         Gitlinks stay as the parent has them, unless their directory is gone.
         """
@@ -284,7 +284,7 @@ class _Run:
         return oid
 
     def _store_with_git(self, present: list[str]) -> None:
-        """Let git store files and its index learn them. What is gone stays there, so that it is never ignored later."""
+        """Let git store files and add them to its index. Removed files stay there, so they are never ignored."""
         _state_path(self.index).unlink()  # until the tree is written, nothing is known of the index
         names = b"".join(os.fsencode(path) + b"\0" for path in present)
         done = self._git("update-index", "-z", "--add", "--replace", "--remove", "--stdin", input=names)

@@ -43,7 +43,7 @@ class Owner:
         """Whether it may still run.
 
         A process of another host can't be asked about, nor one of this machine under another host name, as when a
-        container is made anew: it counts as running for a day.
+        container is recreated: it counts as running for a day.
         """
         is_unknown = self.host != socket.gethostname() and time.time() - self.since_s < _UNKNOWN_FOR_S
         return is_unknown or is_alive(self.process)
@@ -82,8 +82,8 @@ def add_worktree(
     """Make a worktree with a new branch at `start`, or with the branch as it is if it is already at `start`.
 
     Runs no hooks, follows no upstream, writes no configuration. One that is there already, whole and on the branch, is
-    returned as it is; what a killed process left half-made is made anew. WorktreeError, with everything we made gone
-    again, when it fails halfway, as on a full disk.
+    returned as it is; one that a killed process left half-made is created again. If it fails halfway, as on
+    a full disk, everything made is removed and WorktreeError is raised.
     """
     name = check_outside_name(short_name(branch), what="branch")
     check_branch_prefix(repository, name.rpartition("/")[0] or name)
@@ -180,7 +180,7 @@ def _sweep(common_dir: Path) -> tuple[Path, ...]:
 
 
 def _is_unusable(directory: Path) -> bool:
-    """Whether git didn't finish making the worktree, for which it writes the index last, or nobody has it any more."""
+    """Whether the worktree is incomplete (git writes the index last) or abandoned."""
     path = worktree_path(directory)
     if path is None or not (directory / "index").exists():
         return True

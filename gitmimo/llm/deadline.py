@@ -1,4 +1,4 @@
-"""The time limits of one exchange with a server, and waiting for what a background reader sends."""
+"""The time limits of one exchange with a server, and a reader's queue with these limits."""
 
 import queue
 import time
@@ -55,7 +55,7 @@ class Deadline:
     def receive(
         self, items: "queue.SimpleQueue[T | Exception | None] | queue.Queue[T | Exception | None]"
     ) -> Iterator[T]:
-        """Give what is put into the queue until None comes; raise an exception that comes, and as `check` does."""
+        """Yield the queue's items until None; raise an exception from the queue, and as `check` does."""
         silent_since = time.monotonic()
         while True:
             self.check()

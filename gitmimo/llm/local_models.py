@@ -1,4 +1,4 @@
-"""Local models: which ones there are, fetching one (resumable, verified before use), and what is missing to run one."""
+"""Local models: the registry, downloads (resumable, verified before use), and the check for the server library."""
 
 import functools
 import hashlib
@@ -231,7 +231,7 @@ def _check_room(entry: RegistryEntry, partial: Path) -> None:
 
 
 def _verify(file: Path, sha256: str, download: Download) -> None:
-    """Compare the file's hash; a file with wrong bytes is deleted, so that the next pull begins anew."""
+    """Compare the file's hash; a file with wrong bytes is deleted, so that the next pull starts over."""
     digest = hashlib.sha256()
     done = 0
     with file.open("rb") as opened:

@@ -66,7 +66,7 @@ def server_params(library: Any, options: dict[str, Any]) -> Any:
     One slot: two streams at once are not faster on a few cores. Replies to edit requests repeat most of the prompt, so
     drafts are looked up in the text so far: a whole-file reply comes sooner, and says the same. Short ones: the
     library's 48 tokens cost slow cores more than they save when the reply leaves the text after a few. Prompts are read
-    in small batches, which is as quick: the server hears that nobody waits any more only between two of them.
+    in small batches, which is as quick: the server notices an abandoned request only between two of them.
     """
     params = library.CommonParams()
     params.model.path = options["gguf"]

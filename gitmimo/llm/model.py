@@ -38,7 +38,7 @@ class ChatRequest:
     """One question to a model. `max_tokens` None asks for as much as the model gives (`ModelInfo.max_output`).
 
     `on_text` gets the text as it streams, and once more from its beginning after a reply that broke off. When `cancel`
-    is set the stream is closed and what came is returned with `finish_reason="cancelled"`.
+    is set the stream is closed and the text so far is returned with `finish_reason="cancelled"`.
     """
 
     messages: tuple[Message, ...]

@@ -133,7 +133,7 @@ def find_provider(name: str) -> Provider | None:
 
 
 def provider_of(model: str) -> str:
-    """The provider's name in a model name; `openai/x` -> openai, `gpt-5` -> openai. Empty when nothing says it.
+    """The provider's name in a model name; `openai/x` -> openai, `gpt-5` -> openai. Empty when unknown.
 
     Providers that only litellm knows (`bedrock/…`) keep their prefix as name.
     """

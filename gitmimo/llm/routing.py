@@ -205,7 +205,7 @@ def _base_url(known: Provider | None, settings: Settings) -> str:
     return (_custom_url(known, settings) or known.base_url) if known is not None and known.base_url else ""
 
 
-# --- what a server says of its model ---
+# --- the server's report of its model ---
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""The launcher of one command: confine a child (limits, namespaces, landlock, seccomp), wait, end what it left.
+"""The launcher of one command: confine a child (limits, namespaces, landlock, seccomp), wait, end its leftovers.
 
 Runs by `python -I -S` with an empty environment and imports only what starts fast. Options map a name to its values,
 all bytes. It adopts orphans, so that a daemon can't leave the tree, and ends everything when git-mimo ends.

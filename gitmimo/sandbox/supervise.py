@@ -125,7 +125,7 @@ class _Running:
         os.close(self._ended)
 
     def _read_for(self, seconds: float) -> bool:
-        """Take what comes within the time, return early when something came; True when the process has ended."""
+        """Read for this time, return early after output; True when the process has ended."""
         for key, _ in self._selector.select(seconds):
             if key.fd != self._ended:
                 self._take()

@@ -130,7 +130,7 @@ class Adapter:
 
 
 def json_lines(text: str) -> Iterator[Mapping[str, Any]]:
-    """The objects of a JSON Lines text; what is no object is passed over."""
+    """The objects of a JSON Lines text; other lines are ignored."""
     for line in text.splitlines():
         if line.lstrip().startswith("{"):
             try:
@@ -161,17 +161,17 @@ def part(value: Any, *names: str) -> Any:
 
 
 def count(value: Any) -> int:
-    """A count that a program reported: never negative, zero for what is no number."""
+    """A count that a program reported: never negative, zero if it is no number."""
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     return max(0, int(value)) if is_number and abs(value) < 1 << 53 else 0
 
 
 def money(value: Any) -> float | None:
-    """An amount that a program reported, None for what is no amount."""
+    """An amount that a program reported, None if it is no amount."""
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     return float(value) if is_number and 0 <= value < 1e6 else None
 
 
 def text(value: Any) -> str:
-    """A text that a program reported, empty for what is none."""
+    """A text that a program reported, empty if it is no text."""
     return value if isinstance(value, str) else ""

@@ -29,7 +29,7 @@ class Choice:
 
 
 def parse_choices(texts: Sequence[str]) -> tuple[Choice, ...]:
-    """Read `NAME`, `NAME:COUNT` and `cmd:COMMAND`, one agent for each candidate. UsageError says what is known."""
+    """Read `NAME`, `NAME:COUNT` and `cmd:COMMAND`, one agent for each candidate. UsageError lists the known ones."""
     found: list[Choice] = []
     for text in texts:
         if text.startswith(_COMMAND):

@@ -50,7 +50,7 @@ class Score:
 
 
 def score_of(result: CommandResult) -> Score:
-    """Count what a test run's summary says; without one only the exit code speaks."""
+    """Count what a test run's summary says; without one only the exit code counts."""
     counts = {"passed": 0, "failed": 0}
     for line in reversed(result.output.splitlines()):
         found = _COUNT.findall(line)

@@ -219,7 +219,7 @@ def _statements(source: Source, node: ast.AST, names: Sequence[str]) -> Iterator
 
 
 def guard_clauses(source: Source, function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[Edit]:
-    """Arguments copied before use, empty ones answered at once, shared defaults made anew."""
+    """Arguments copied before use, early returns for empty ones, shared defaults created per call."""
     body = function.body
     has_docstring = ast.get_docstring(function, clean=False) is not None and len(body) > 1
     first = body[1] if has_docstring else body[0]

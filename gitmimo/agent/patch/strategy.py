@@ -211,7 +211,7 @@ class _Patch:
         result: CommandResult | None,
         started: datetime,
     ) -> StrategyResult | None:
-        """Record a step; an ending when all tests pass, and a new look at what is left when more do."""
+        """Record a step; an ending when all tests pass, and a new localisation when more do."""
         self._taken += 1
         self._record(
             Step(

@@ -188,7 +188,7 @@ class ShellAgent:
     def _judge_progress(
         self, done: ExecutionResult, actions: Sequence[Action], number: int, end: StrategyResult | None
     ) -> tuple[ExecutionResult, StrategyResult | None]:
-        """Answer loops and fruitless replies; say what became known meanwhile, and when few steps are left."""
+        """Respond to loops and fruitless replies; add remarks about new facts and few remaining steps."""
         intervention = self._stuck.add(calls_of(actions, done.observations))
         if end is not None:
             return done, end

@@ -121,7 +121,7 @@ class Context:
         )
 
     def _with_feedback(self, entry: _Entry) -> tuple[Message, ...]:
-        """A step's messages, and what was said of the product after it."""
+        """A step's messages, and the feedback on the product after it."""
         said = self._feedback.get(entry.step.number)
         return entry.messages if said is None else (*entry.messages, Message(role="user", content=said))
 
@@ -173,13 +173,13 @@ class Context:
 
 
 def render_step(step: Step) -> tuple[Message, ...]:
-    """A step as messages: the reply without its thinking, then what came of it, each result with its mark."""
+    """A step as messages: the reply without its thinking, then its results, each with its mark."""
     results = [each.text for each in step.observations]
     return _render(step, without_thinking(step.reply.text), _calls(step), results, step.reply.reasoning)
 
 
 def render_stub(step: Step) -> tuple[Message, ...]:
-    """An older step: what was asked, shortened, and one line for what came of it."""
+    """An older step: the shortened calls, and one line for each result."""
     count = len(step.observations)
     results = []
     for position, observation in enumerate(step.observations, start=1):

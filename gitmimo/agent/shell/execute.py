@@ -28,7 +28,7 @@ class ExecutionResult:
 
 
 class ActionExecutor:
-    """Does what a reply asks for. Failures are observations; only what the workspace raises passes through."""
+    """Executes the actions of a reply. Failures are observations; only what the workspace raises passes through."""
 
     def __init__(
         self, candidate: CandidateInput, workspace: Workspace, outputs: OutputStore, *, most: int, stop: Stop
