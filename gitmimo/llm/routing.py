@@ -132,6 +132,7 @@ def _describe(name: str, backend: Backend, facts: ModelFacts, settings: Settings
         max_output=min(facts.max_output or DEFAULT_OUTPUT, _MOST_OUTPUT, (window or DEFAULT_WINDOW) // 2),
         supports_tools=facts.supports_tools is not False and report.supports_tools is not False,
         is_small=0 < report.parameters <= _SMALL_PARAMETERS,
+        accepts_prefill=report.is_llama_cpp,
     )
 
 
@@ -215,6 +216,7 @@ class _ServerReport:
     window: int = 0
     parameters: float = 0.0
     supports_tools: bool | None = None
+    is_llama_cpp: bool = False  # which goes on from a last message of the assistant
 
 
 def _read_report(backend: HttpBackend) -> _ServerReport:
@@ -233,7 +235,9 @@ def _read_report(backend: HttpBackend) -> _ServerReport:
     meta = _mapping(own.get("meta"))
     window = next((value for name in _WINDOW_FIELDS if (value := own.get(name) or meta.get(name))), 0)
     return _ServerReport(
-        window=window if isinstance(window, int) and window > 0 else 0, parameters=_parameters(meta.get("n_params"))
+        window=window if isinstance(window, int) and window > 0 else 0,
+        parameters=_parameters(meta.get("n_params")),
+        is_llama_cpp=own.get("owned_by") == "llamacpp",
     )
 
 

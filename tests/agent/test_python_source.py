@@ -105,3 +105,13 @@ def test_what_holds_no_code_is_refused() -> None:
     assert merge_code("a.py", BOX, "print('hi')\n") is None
     assert merge_code("a.py", BOX, "def get(self:\n") is None
     assert merge_code("a.py", BOX, "def set(self, key):\n    pass\n") is None
+
+
+def test_a_method_that_several_classes_have_replaces_the_one_that_was_meant() -> None:
+    text = "class A:\n    def go(self):\n        return 1\n\n\nclass B:\n    def go(self):\n        return 1\n"
+    reply = "    def go(self):\n        return 2\n"
+    assert merge_code("a.py", text, reply) is None
+    merged = merge_code("a.py", text, reply, meant="B.go")
+    assert (
+        merged == "class A:\n    def go(self):\n        return 1\n\n\nclass B:\n    def go(self):\n        return 2\n"
+    )

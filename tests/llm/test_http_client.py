@@ -252,7 +252,7 @@ def test_a_key_that_the_server_repeats_is_not_shown(opened: Opened, llm_server: 
     [
         ({"max_model_len": 65_536}, 65_536, False),  # vLLM, SGLang
         ({"context_length": 131_072}, 131_072, False),  # OpenRouter
-        ({"meta": {"n_ctx": 16_384, "n_params": 1_543_714_304}}, 16_384, True),  # llama.cpp
+        ({"owned_by": "llamacpp", "meta": {"n_ctx": 16_384, "n_params": 1_543_714_304}}, 16_384, True),
         ({}, 32_768, False),
     ],
 )
@@ -264,6 +264,7 @@ def test_the_server_is_asked_for_what_the_price_map_does_not_know(
     info = opened().info
     assert (info.window, info.is_small, info.is_window_known) == (window, is_small, bool(listed))
     assert info.max_output == 8192
+    assert info.accepts_prefill is (listed.get("owned_by") == "llamacpp")
 
 
 def test_a_reply_may_have_what_the_model_gives_within_reason(opened: Opened, llm_server: ScriptedServer) -> None:

@@ -89,11 +89,12 @@ def with_body(text: str, function: Function, body: str) -> str | None:
     return "\n".join([*lines[: function.head_end], *kept, *lines[function.last :]])
 
 
-def merge_code(path: str, text: str, written: str) -> str | None:
+def merge_code(path: str, text: str, written: str, *, meant: str = "") -> str | None:
     """Put what a model wrote into a file: the whole file again, or some of its functions and classes.
 
     Functions replace those of the same name, new ones and imports are added; a class with some methods replaces
-    these. None for text that doesn't parse or has nothing to put in.
+    these. A method without its class, whose name several classes have, replaces the one called `meant` ("Box.set").
+    None for text that doesn't parse or has nothing to put in.
     """
     if not is_python(path):
         return written
@@ -104,7 +105,7 @@ def merge_code(path: str, text: str, written: str) -> str | None:
     source = written if _tree(written) is not None else _dedent(written)
     if base is None or _is_whole(base, tree):
         return source if source.endswith("\n") else f"{source}\n"
-    return _Merge(text, base).with_parts(tree.body, source)
+    return _Merge(text, base, meant).with_parts(tree.body, source)
 
 
 def _tree(text: str) -> ast.Module | None:
@@ -193,8 +194,9 @@ def _assigned(tree: ast.Module) -> set[str]:
 class _Merge:
     """Replaces parts of a module, from the last to the first so that line numbers stay true."""
 
-    def __init__(self, text: str, tree: ast.Module) -> None:
+    def __init__(self, text: str, tree: ast.Module, meant: str) -> None:
         self._lines = text.split("\n")
+        self._meant = meant
         self._tree = tree
         self._edits: list[tuple[int, int, list[str]]] = []  # first line, last line (before it: insert), new lines
         self._methods: dict[str, list[Function]] = {}
@@ -223,6 +225,8 @@ class _Merge:
     def _put_function(self, node: ast.FunctionDef | ast.AsyncFunctionDef, source: str, *, owner: str) -> None:
         known = self._methods.get(node.name, [])
         matches = [f for f in known if f.name == f"{owner}{node.name}"] or ([] if owner else known)
+        if len(matches) > 1:
+            matches = [f for f in matches if f.name == self._meant] or matches
         lines = _lines_of(node, source)
         if len(matches) == 1:
             old = matches[0]

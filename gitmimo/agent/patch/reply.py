@@ -39,7 +39,8 @@ def read_reply(reply: Reply, site: Site, *, root: Path, opening: str) -> Propose
             problem = "tests stay as they are"
             continue
         old = read_text(root, action.path)
-        merged = action.text if old is None else merge_code(action.path, old, action.text)
+        meant = site.function.name if site.function is not None and action.path == site.path else ""
+        merged = action.text if old is None else merge_code(action.path, old, action.text, meant=meant)
         if merged is None or not parses(action.path, merged):
             return ProposedFiles(problem=f"the code for `{action.path}` is not valid")
         files[action.path] = _with_line_ends_of(old, merged)
