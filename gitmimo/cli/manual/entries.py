@@ -126,7 +126,7 @@ def _kind(parameter: click.Parameter, choices: tuple[str, ...], path: Sequence[s
         return "choices"
     if getattr(parameter, "is_flag", False):
         return "flag"
-    if isinstance(parameter.type, click.Path) or name in ("place", "source", "file"):
+    if isinstance(parameter.type, click.Path) or name in ("location", "source", "file"):
         return "files"
     if path[:1] == ("skill",) and name == "name":
         return "skills"

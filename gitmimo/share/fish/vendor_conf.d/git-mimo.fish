@@ -623,7 +623,7 @@ __mimo_kind () {
 	\'why -h\'|\'why --help\') kind=flag ;;
 	\'why --rev\') kind=revisions ;;
 	\'why --json\') kind=flag ;;
-	\'why 1\') kind= ;;
+	\'why 1\') kind=files ;;
 	\'bisect -h\'|\'bisect --help\') kind=flag ;;
 	\'bisect --test-id\') kind= ;;
 	\'bisect --sandbox\') kind=\'=auto bwrap landlock none\' ;;
