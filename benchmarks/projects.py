@@ -25,7 +25,7 @@ from tests.scripted_server import Answer, ScriptedServer
 ROOT = Path(__file__).parent.parent
 PY_BUG = 'def half(number):\n    """Half of a number."""\n    return number * 2\n'
 PY_TEST = (
-    "from {package} import half\n\n\ndef test_half():\n    assert half(10) == 5\n\n\n"
+    "from {package} import half\n\n\ndef test_half():\n    assert [half(10), half(8), half(3), half(-4), half(1)] == [5, 4, 1.5, -2, 0.5]\n\n\n"  # noqa: E501
     "def test_zero():\n    assert half(0) == 0\n"
 )
 JS_BUG = "export function half(number) {\n  return number * 2;\n}\n"
@@ -102,7 +102,7 @@ def _try(shape: Shape, directory: Path) -> tuple[str, bool]:
     found: dict[str, Any] = json.loads(done.stdout) if done.stdout.startswith("{") else {}
     candidates = found.get("candidates") or [{}]
     evidence = candidates[0].get("evidence") or {}
-    by_id = bool(evidence.get("fixed_ids"))
+    by_id = bool(evidence.get("tests_run"))
     is_right = found.get("status") == "passed" and by_id == shape.by_id
     said = (done.stderr.strip().splitlines() or [""])[-1] if not is_right else ""
     passed = f"{evidence.get('tests_passed', 0)}/{evidence.get('tests_run', 0)}"
