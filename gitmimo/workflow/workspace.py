@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gitmimo import mimo_dir
 from gitmimo.agent.interface import BaseSuite, LeastChange, WorkspaceFacts
-from gitmimo.errors import CheckError
+from gitmimo.errors import CheckError, MimoError
 from gitmimo.evaluator.ignored_files import bring_ignored_files
 from gitmimo.evaluator.probe import HANG_AFTER_S
 from gitmimo.evaluator.probes import hang_guard_path
@@ -297,17 +297,21 @@ def prepare_worktree(repository: Repository, paths: CandidatePaths, config: Work
         start=start,
         reason=f"git-mimo session {paths.session} candidate {paths.number}",
     )
-    snapshot.adopt_checkout(repository, paths.worktree, tree=repository.tree_of(start), index=paths.index)
-    _hide_records(paths)
-    agent_repo.make_agent_repo(
-        repository,
-        paths.private_git,
-        paths.base,
-        work_tree=paths.worktree,
-        checked_out=paths.index,
-        is_at_commit=start == paths.base,
-    )
-    _bring_ignored_files(repository, paths, config)
+    try:
+        snapshot.adopt_checkout(repository, paths.worktree, tree=repository.tree_of(start), index=paths.index)
+        _hide_records(paths)
+        agent_repo.make_agent_repo(
+            repository,
+            paths.private_git,
+            paths.base,
+            work_tree=paths.worktree,
+            checked_out=paths.index,
+            is_at_commit=start == paths.base,
+        )
+        _bring_ignored_files(repository, paths, config)
+    except (MimoError, OSError):
+        remove_candidate(repository, paths)
+        raise
 
 
 def _hide_records(paths: CandidatePaths) -> None:
