@@ -1,7 +1,7 @@
 """The patch strategy: localises the fault, shows it with the failure, takes the new code and tests it.
 
 For small and local models, which write code well and use tools badly. A candidate asks a handful of questions, most
-of them twice (see `variants.py`). A copy of what was there, or of what failed before, costs no test run. The worktree
+of them twice (see `schedule.py`). A copy of what was there, or of what failed before, costs no test run. The worktree
 always has the best state so far: a change stays only if more tests pass and none fewer.
 """
 
