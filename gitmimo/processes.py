@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
+_KERNEL_THREADS = 2  # the process that is their parent
 
 
 class Process(NamedTuple):
@@ -130,21 +131,29 @@ def kill_tree(root: int, *, patience_s: float = 5.0) -> None:
     _kill(root)
 
 
-def kill_marked(marker: str) -> int:
-    """SIGKILL every process whose start environment holds `marker` (`NAME=value`); return how many there were.
+def kill_marked(marker: str, *, patience_s: float = 1.0) -> None:
+    """SIGKILL every process whose start environment holds `marker` (`NAME=value`), until none is left.
 
-    Finds daemons that left their session and group; not those that emptied their environment before an exec.
+    Finds daemons that left their session and group; not those that emptied their environment before an exec. A process
+    in the middle of an exec shows no environment: it is looked at again for `patience_s` seconds.
     """
-    wanted = marker.encode()
-    killed = 0
-    for pid, _, state in _all_processes():
-        if state in "ZX" or pid == os.getpid():
+    end = time.monotonic() + patience_s
+    while _kill_marked_once(marker.encode()) and time.monotonic() < end:
+        time.sleep(0.005)
+
+
+def _kill_marked_once(marker: bytes) -> bool:
+    """Whether another look is needed: something was killed, or a process could not be told."""
+    again = False
+    for pid, parent, state in _all_processes():
+        if state in "ZX" or _KERNEL_THREADS in (pid, parent) or pid == os.getpid():
             continue
         with contextlib.suppress(OSError):
-            if wanted in (Path("/proc") / str(pid) / "environ").read_bytes().split(b"\0"):
+            environment = (Path("/proc") / str(pid) / "environ").read_bytes()
+            if marker in environment.split(b"\0"):
                 _kill(pid)
-                killed += 1
-    return killed
+            again = again or not environment or marker in environment.split(b"\0")
+    return again
 
 
 def physical_cores() -> int:

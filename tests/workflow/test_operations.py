@@ -50,16 +50,24 @@ with sqlite3.connect(sys.argv[1]) as database:
     database.execute("CREATE TABLE IF NOT EXISTS runs (at TEXT)")
     database.execute("INSERT INTO runs VALUES (datetime())")
 """
-SETUP = "from setuptools import setup\n\nsetup(name='shelf', version='1.0', packages=['shelf'])\n"
+WHEEL = """\
+import pathlib
+import zipfile
+
+pathlib.Path("dist").mkdir(exist_ok=True)
+with zipfile.ZipFile("dist/shelf-1.0-py3-none-any.whl", "w") as wheel:
+    for path in pathlib.Path("shelf").glob("*.py"):
+        wheel.write(path)
+"""
 FILES = {
     "shelf/__init__.py": "",
     "shelf/serve.py": SERVE,
     "shelf/migrate.py": MIGRATE,
-    "setup.py": SETUP,
+    "wheel.py": WHEEL,
     "production.toml": 'name = "shelf"\n',
     ".gitignore": "dist/\nbuild/\n*.egg-info/\n",
 }
-BUILD = "python setup.py -q bdist_wheel -d dist 2>/dev/null"
+BUILD = "python wheel.py 2>/dev/null"
 
 
 class Deployment:
@@ -99,7 +107,7 @@ class Deployment:
         """A wrong path first, then what works, with a look between."""
         serve = f"PYTHONPATH=$(ls $PWD/dist/*.whl) python -P -m shelf.serve {port} {self.data}/shelf.db"
         commands = [
-            ["ls -la && cat setup.py", "sh deploy.sh"],
+            ["ls -la && cat wheel.py", "sh deploy.sh"],
             [BUILD, f"python -m shelf.migrate {self.data}/shelf.db"],
             [f"({serve} >/dev/null 2>&1 &) ; sleep 2; curl -sf http://127.0.0.1:{port}/health"],
         ]

@@ -51,7 +51,7 @@ def test_a_cluster_that_loses_a_node_comes_to_the_verdict_of_the_embedded_run() 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--ray-address", "ray://127.0.0.1:1"), "--ray-address auto" if HAS_RAY else "pip install ray"),
+        (("--ray-address", "ray://127.0.0.1:1"), "--ray-address auto" if HAS_RAY else "needs the library ray"),
     ],
 )
 def test_what_is_missing_for_ray_is_said_before_anything_is_made(
