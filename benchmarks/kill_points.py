@@ -20,8 +20,7 @@ from gitmimo.evidence import Evidence, Gate, Outcome
 from gitmimo.git.repository import Repository
 from gitmimo.journal import Journal
 from gitmimo.records import Oid
-from gitmimo.workflow import land
-from gitmimo.workflow.merge import repair_interrupted_merge
+from gitmimo.workflow.merge import merge_result, repair_interrupted_merge
 
 SESSION = "0000000001"
 _CALLS = "openat,write,pwrite64,rename,renameat,renameat2,unlink,unlinkat,link,linkat,mkdir,mkdirat,rmdir,symlink,fsync"
@@ -92,7 +91,7 @@ def merge(place: Path, tip: str) -> None:
     repository = Repository.discover(place)
     journal = Journal(repository.state_dir / "sessions" / SESSION / "journal.jsonl")
     repair_interrupted_merge(repository, journal.path)
-    landing = land.merge_result(
+    landing = merge_result(
         repository,
         tip=Oid(tip),
         base=Oid(tip),

@@ -32,7 +32,8 @@ from gitmimo.records import Action, ActionKind, Observation, Oid, Reply, Session
 from gitmimo.sandbox.base import Limits
 from gitmimo.sandbox.probe import open_sandbox
 from gitmimo.workflow.candidates import StepRecorder
-from gitmimo.workflow.workspace import CandidatePaths, WorkspaceConfig, prepare_worktree, remove_candidate
+from gitmimo.workflow.workspace import WorkspaceConfig
+from gitmimo.workflow.worktrees import CandidatePaths, prepare_worktree, remove_candidate
 from tests.scripted_server import Answer, ScriptedServer
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -121,7 +122,7 @@ def measure(place: Path, scratch: Path, worktrees: int, rounds: int) -> None:
     repository = Repository.discover(place)
     workspace_config = WorkspaceConfig(sandbox=open_sandbox("none"))
     spot = _place(scratch / "steps", base, 1)
-    prepare_worktree(repository, spot, workspace_config)
+    prepare_worktree(repository, spot)
     try:
         _measure_steps(table, repository, spot, workspace_config, rounds)
         _measure_judging(table, repository, spot, scratch / "bench", base, rounds)
@@ -139,11 +140,10 @@ def _measure_worktrees(table: Table, place: Path, scratch: Path, base: Oid, coun
         for path in theirs:
             git(place, "worktree", "remove", "--force", str(path))
         repository = Repository.discover(place)
-        workspace_config = WorkspaceConfig(sandbox=open_sandbox("none"))
         spots = [_place(scratch / f"ours{turn}", base, number) for number in range(1, count + 1)]
 
         def make(spot: CandidatePaths) -> None:
-            prepare_worktree(repository, spot, workspace_config)  # noqa: B023
+            prepare_worktree(repository, spot)  # noqa: B023
 
         with ThreadPoolExecutor(count) as pool:
             ours.append(took(lambda: list(pool.map(make, spots))))  # noqa: B023

@@ -13,7 +13,7 @@ from gitmimo.git.repository import Repository
 from gitmimo.journal import Journal
 from gitmimo.records import Action, ActionKind, Observation, Oid, Reply, SessionId, Step, Usage
 from gitmimo.results import CandidateResult, SessionResult, SessionStatus
-from gitmimo.workflow.history import sessions_directory
+from gitmimo.workflow.directories import sessions_directory
 from tests.conftest import GitBuilder
 
 STARTED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -68,7 +68,7 @@ def set_command(
     secret = _read_key(owner, api_key, asks=provider is not None)
     _write_provider(provider, model, base_url, scope or "global", repository)
     if secret:
-        from gitmimo.workflow.keys import store_key
+        from gitmimo.workflow.trust import store_key
 
         render.say(f"key of {owner} stored in {store_key(owner, secret)}")
     if checked is not None:
@@ -87,7 +87,7 @@ def _read_key(owner: str, given: str | None, *, asks: bool) -> str:
         if not secret:
             raise UsageError("the key is empty")
         return secret
-    from gitmimo.workflow.keys import find_key
+    from gitmimo.workflow.trust import find_key
 
     known = PROVIDERS.get(owner)
     if known is None or not known.needs_key or not (asks and sys.stdin.isatty() and sys.stderr.isatty()):
@@ -195,7 +195,7 @@ def _scopes() -> dict[str, str]:
 def unset_command(name: str | None, provider: str | None, scope: str) -> int:
     """Remove a setting from git config, or a provider's key."""
     from gitmimo.git.run import run_git
-    from gitmimo.workflow.keys import find_key, forget_key
+    from gitmimo.workflow.trust import find_key, forget_key
 
     if provider is not None:
         known = PROVIDERS.get(provider)

@@ -150,8 +150,7 @@ def _disk() -> Iterator[Finding]:
 
 
 def _repository(repository: Repository) -> Iterator[Finding]:
-    from gitmimo.workflow.collection import collect_tests
-    from gitmimo.workflow.evaluate import find_test_command
+    from gitmimo.workflow.evaluate import collect_tests, find_test_command
     from gitmimo.workflow.trust import brought_commands, digest_of, is_approved
 
     try:

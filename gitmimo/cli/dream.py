@@ -14,7 +14,7 @@ from gitmimo.records import new_session_id
 from gitmimo.text import escape_controls
 from gitmimo.workflow.dream import Admitted, Dream, admit, diff_lines, find_dream, find_migration, publish, undo_dream
 from gitmimo.workflow.models import open_models
-from gitmimo.workflow.skills import prove
+from gitmimo.workflow.scripts import prove
 
 
 @click.command("dream")

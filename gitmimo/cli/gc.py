@@ -25,7 +25,7 @@ def gc_command(dry_run: bool, expire: str, as_json: bool) -> int:
     from gitmimo.git.keep_objects import restore_kept_objects
     from gitmimo.git.worktree import sweep_worktrees
     from gitmimo.workflow.gc import find_garbage, parse_expiry
-    from gitmimo.workflow.mimo_commits import repair_interrupted_commit
+    from gitmimo.workflow.memory_home import repair_interrupted_commit
 
     repository = open_repository()
     config = load_config(repository)
@@ -67,8 +67,8 @@ def drop_command(session: str, yes: bool, as_json: bool) -> int:
 
     Unmerged work is asked about. It cannot be taken back, but git keeps the commits until its own gc.
     """
+    from gitmimo.workflow.gc import drop_session
     from gitmimo.workflow.history import find_session, read_session
-    from gitmimo.workflow.session_branches import drop_session
 
     repository = open_repository()
     found = find_session(repository, session)

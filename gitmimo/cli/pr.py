@@ -29,31 +29,34 @@ def pr_command(session: str | None, remote: str, into: str | None, tool: str, on
 
     Without gh or glab git's own request is printed, to be sent by mail. Nothing is ever marked as ready.
     """
+    from gitmimo.report.pull_request_text import describe
     from gitmimo.workflow.history import find_session, read_session
-    from gitmimo.workflow.pull_request import describe, open_pull_request, revised_session
+    from gitmimo.workflow.pull_request import open_pull_request
+    from gitmimo.workflow.revise import revised_session
 
     repository = open_repository()
     result = revised_session(repository, read_session(repository, find_session(repository, session)).result)
+    title, body = describe(repository, result)
     if only_body:
-        render.out_raw(describe(repository, result)[1])
+        render.out_raw(body)
         return 0
-    opened = open_pull_request(repository, result, remote=remote, base=into, tool=tool)
+    opened = open_pull_request(repository, result, (title, body), remote=remote, base=into, tool=tool)
     if as_json:
         render.emit_json(
             {
                 "schema": "git-mimo/pr/1",
                 "session": result.session,
-                "branch": opened.branch,
-                "remote": opened.remote,
+                "branch": result.result_branch,
+                "remote": remote,
                 "pushed": list(opened.pushed),
-                "title": opened.title,
+                "title": title,
                 "url": opened.url or None,
                 "tool": opened.tool or None,
                 "message": opened.tool_said,
             }
         )
         return 0
-    render.say(f"pushed {', '.join(opened.pushed)} to {opened.remote}")
+    render.say(f"pushed {', '.join(opened.pushed)} to {remote}")
     if opened.url:
         render.out(opened.url)
         return 0
@@ -61,7 +64,7 @@ def pr_command(session: str | None, remote: str, into: str | None, tool: str, on
         render.say(f"{opened.tool} could not open it: {opened.tool_said}")
     render.out(opened.request)
     render.out("")
-    render.out_raw(opened.body)
+    render.out_raw(body)
     return 0
 
 
@@ -85,10 +88,10 @@ def revise_command(session: str | None, comments: str, as_json: bool, **flags: A
     from gitmimo.cli.progress import watching
     from gitmimo.cli.start import exit_code, report, signals
     from gitmimo.workflow.history import find_session, read_session
-    from gitmimo.workflow.land import result_json
     from gitmimo.workflow.progress import StopSignal
-    from gitmimo.workflow.pull_request import fetch_comments, result_tip, revise
-    from gitmimo.workflow.review_comments import comments_text, read_review_comments
+    from gitmimo.workflow.pull_request import result_tip
+    from gitmimo.workflow.revise import comments_text, fetch_comments, read_review_comments, revise
+    from gitmimo.workflow.session_result import result_json
 
     repository = open_repository()
     result = read_session(repository, find_session(repository, session)).result
@@ -117,7 +120,7 @@ def revise_command(session: str | None, comments: str, as_json: bool, **flags: A
 def reject_command(session: str | None, reason: str, as_json: bool) -> int:
     """Record that a session's result is not wanted. Its branch stays; the next dream offers the reason as a rule."""
     from gitmimo.workflow.history import find_session, read_session
-    from gitmimo.workflow.pull_request import reject
+    from gitmimo.workflow.revise import reject
 
     if not reason.strip():
         raise UsageError("a rejection needs its reason")

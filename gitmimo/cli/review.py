@@ -63,8 +63,7 @@ def diff_command(words: tuple[str, ...]) -> int:
 def log_command(session: str | None, number: int | None, full: bool, oneline: bool, commits: bool, patch: bool) -> int:
     """Read how the winner, or candidate NUMBER, worked: what the model said, ran, saw and edited, step by step."""
     from gitmimo.cli.transcript import step_lines, transcript
-    from gitmimo.workflow.history import read_session
-    from gitmimo.workflow.steps import read_steps_at
+    from gitmimo.workflow.history import read_session, read_steps_at
 
     repository = open_repository()
     found, number = split_target(repository, session, number)
@@ -133,7 +132,7 @@ def target_of(repository: Repository, words: Sequence[str]) -> tuple[SessionResu
 def _review_json(repository: Repository, result: SessionResult) -> dict[str, object]:
     """The output of `review` as JSON; the diff is git's own, as UTF-8."""
     from gitmimo.git.run import run_git
-    from gitmimo.workflow.land import result_json
+    from gitmimo.workflow.session_result import result_json
 
     diff = ""
     if result.result_commit or (result.winner and result.winner.commit):
@@ -176,7 +175,7 @@ def _summary(result: SessionResult, width: int) -> Iterator[str]:
 
 def difference_lines(result: SessionResult, width: int) -> Iterator[str]:
     """The behaviour differences after an empty line; nothing if nothing was compared."""
-    from gitmimo.workflow.differences import differences_of
+    from gitmimo.report.differences import differences_of
 
     found = differences_of(result)
     if found is None:

@@ -154,9 +154,9 @@ def attach_command(session: str | None, number: int | None, as_json: bool) -> in
     With NUMBER every step of that candidate is shown as it is made: what the model said, ran, saw and edited.
     """
     from gitmimo.cli.start import exit_code, report
-    from gitmimo.workflow.detached import follow
     from gitmimo.workflow.history import read_session
-    from gitmimo.workflow.land import result_json
+    from gitmimo.workflow.session_result import result_json
+    from gitmimo.workflow.start import follow
 
     repository = open_repository()
     found, number = split_target(repository, session, number)
@@ -215,8 +215,7 @@ def _print_event(entry: Entry) -> None:
 
 def _show_step(repository: Repository, session: SessionId, number: int, commit: Oid) -> None:
     from gitmimo.cli.transcript import step_text
-    from gitmimo.workflow.history import read_session
-    from gitmimo.workflow.steps import read_steps_at
+    from gitmimo.workflow.history import read_session, read_steps_at
 
     base = read_session(repository, session).result.base
     for step in read_steps_at(repository, session, number, base=base, tip=commit)[-1:]:
@@ -230,7 +229,7 @@ def _show_step(repository: Repository, session: SessionId, number: int, commit: 
 def show_command(session: str | None, as_json: bool) -> int:
     """Show one session: task, candidates, evidence, verdict."""
     from gitmimo.workflow.history import find_session, read_session
-    from gitmimo.workflow.land import result_json
+    from gitmimo.workflow.session_result import result_json
 
     repository = open_repository()
     state = read_session(repository, find_session(repository, session))

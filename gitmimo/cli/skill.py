@@ -14,7 +14,7 @@ from gitmimo.git.repository import Repository
 from gitmimo.memory.links import check_links, link_skills, unlink_skills
 from gitmimo.memory.skill_file import SKILLS_DIR, Skill, check_name, read_library, read_skill_directory, removal_of
 from gitmimo.text import escape_controls, one_line
-from gitmimo.workflow.drafts import draft_from
+from gitmimo.workflow.dream import draft_from
 from gitmimo.workflow.memory_home import memory_view, save_memory
 from gitmimo.workflow.trust import is_approved
 
@@ -83,7 +83,7 @@ def run_command(name: str, values: tuple[str, ...], granted: tuple[str, ...], dr
 
     Its changes are committed to a branch of their own. Exit 1 when the script or its accept command failed.
     """
-    from gitmimo.workflow.skills import run_skill
+    from gitmimo.workflow.scripts import run_skill
 
     given = dict(value.partition("=")[::2] for value in values)
     repository = open_repository()

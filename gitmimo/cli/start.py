@@ -108,8 +108,8 @@ def start_command(
     it with `git mimo merge` (or give --merge).
     """
     from gitmimo.records import SessionId, is_session_id, new_session_id
-    from gitmimo.workflow.land import result_json
-    from gitmimo.workflow.opening import commit_changes
+    from gitmimo.workflow.session_result import result_json
+    from gitmimo.workflow.start import commit_changes
 
     repository = open_repository()
     text = read_task(repository, words, task, edit=edit)
@@ -198,7 +198,7 @@ def _as_arguments(command: click.Command, flags: Mapping[str, Any]) -> list[str]
 
 def _detach(repository: Repository, text: str, arguments: list[str], *, as_json: bool) -> int:
     from gitmimo.records import new_session_id
-    from gitmimo.workflow.detached import detach as detach_session
+    from gitmimo.workflow.start import detach as detach_session
 
     session = new_session_id()
     words = ["start", "--task", "-", "--session-id", session, *arguments]
@@ -320,10 +320,10 @@ def resume_command(session: str | None, as_json: bool, **flags: Any) -> int:
     settings it was started with; limits are read anew and can be given here.
     """
     from gitmimo.cli.progress import watching
-    from gitmimo.workflow.land import result_json
-    from gitmimo.workflow.plan import restore
     from gitmimo.workflow.progress import StopSignal
     from gitmimo.workflow.resume import find_interrupted, resume_session
+    from gitmimo.workflow.session_result import result_json
+    from gitmimo.workflow.start import restore
 
     repository = open_repository()
     config = load_config(repository, flags)

@@ -231,6 +231,10 @@ class Repository(RepositoryPaths):
         except KeyError:
             return self.run("cat-file", "blob", oid).stdout
 
+    def has_object(self, rev: str) -> bool:
+        """Whether this clone holds the object."""
+        return self.run("cat-file", "-e", rev, check=False).exit_code == 0
+
     def list_paths(self, rev: str, *, enter: Callable[[str], bool] | None = None) -> list[Entry]:
         """Return every file, link and gitlink of a commit or tree, in git's order.
 

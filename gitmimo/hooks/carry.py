@@ -9,7 +9,6 @@ from gitmimo.git.repository import Repository
 from gitmimo.records import Oid, utc_now
 from gitmimo.refnames import NOTES_REF
 from gitmimo.workflow.evidence_notes import Outcome, copy_notes, record_outcome
-from gitmimo.workflow.steps import has_object
 
 MOST_COMMITS = 1000
 _REVERTS = re.compile(r"^This reverts commit ([0-9a-f]{40})", re.MULTILINE)
@@ -21,7 +20,7 @@ def after_merge(repository: Repository) -> dict[Oid, str]:
     if read_ref(repository, NOTES_REF) is None:
         return {}
     before = repository.run("rev-parse", "--verify", "--quiet", "ORIG_HEAD", check=False).text
-    span = ["HEAD", f"^{before}"] if _ID.match(before) and has_object(repository, before) else ["-n50", "HEAD"]
+    span = ["HEAD", f"^{before}"] if _ID.match(before) and repository.has_object(before) else ["-n50", "HEAD"]
     listed = repository.run("rev-list", f"--max-count={MOST_COMMITS}", *span, check=False).text
     return follow(repository, [Oid(line) for line in listed.splitlines()])
 
@@ -58,7 +57,7 @@ def record_reverts(repository: Repository, commits: Sequence[Oid]) -> tuple[Oid,
     for block in said.split("\0")[1:]:
         commit, _, message = block.partition("\n")
         for target in _REVERTS.findall(message):
-            if not has_object(repository, target):
+            if not repository.has_object(target):
                 continue
             outcome = Outcome(label="reverted", commit=commit, at=utc_now())
             try:

@@ -11,7 +11,6 @@ from gitmimo.mimo_dir import without_mimo
 from gitmimo.records import Oid, is_session_id
 from gitmimo.redact import find_secrets
 from gitmimo.workflow.evidence_notes import DamagedNote, find_evidence, trees_of
-from gitmimo.workflow.steps import has_object
 
 MAX_MIMO_FILE = 256 * 1024
 MAX_MIMO_BYTES = 8 * 1024 * 1024
@@ -82,7 +81,7 @@ def check_push(
         if ref.is_deletion:
             continue
         found += _name_objections(ref, prefix)
-        if ref.remote.startswith("refs/notes/") or not has_object(repository, f"{ref.local_oid}^{{commit}}"):
+        if ref.remote.startswith("refs/notes/") or not repository.has_object(f"{ref.local_oid}^{{commit}}"):
             continue
         span = _new_commits(repository, ref, remote)
         found += _trajectory_objections(repository, ref, span)
@@ -120,7 +119,7 @@ def _name_objections(ref: PushedRef, prefix: str) -> Iterator[Objection]:
 def _new_commits(repository: Repository, ref: PushedRef, remote: str) -> list[str]:
     """The revision arguments for the commits that this push would add to the remote."""
     known = ref.remote_oid
-    if not _ZERO.match(known) and has_object(repository, known):
+    if not _ZERO.match(known) and repository.has_object(known):
         return [ref.local_oid, f"^{known}"]
     return [ref.local_oid, "--not", f"--remotes={remote}" if _is_name(remote) else "--remotes"]
 

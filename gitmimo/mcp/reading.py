@@ -17,8 +17,8 @@ from gitmimo.redact import known_secrets, redact
 from gitmimo.results import SessionResult, SessionStatus
 from gitmimo.text import cut_middle, escape_controls
 from gitmimo.workflow.history import SessionState, find_session, read_all, read_known_session, read_session
-from gitmimo.workflow.land import result_json
 from gitmimo.workflow.memory_home import memory_view
+from gitmimo.workflow.session_result import result_json
 from gitmimo.workflow.trust import is_approved
 
 _MOST = 24_000  # characters of one answer

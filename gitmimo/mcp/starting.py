@@ -8,9 +8,8 @@ from gitmimo.git.repository import Repository
 from gitmimo.llm.providers import provider_of
 from gitmimo.mcp.reading import running_sessions
 from gitmimo.records import SessionId, new_session_id
-from gitmimo.workflow.detached import detach
 from gitmimo.workflow.models import limits_of, model_names
-from gitmimo.workflow.start import MAX_TASK_BYTES
+from gitmimo.workflow.start import MAX_TASK_BYTES, detach
 from gitmimo.workflow.trust import require_trust
 
 _MOST_CANDIDATES = 8

@@ -10,6 +10,7 @@ from gitmimo import __version__
 from gitmimo.git.repository import Repository
 from gitmimo.records import Oid
 from gitmimo.report.diff_html import DiffRenderer
+from gitmimo.report.differences import differences_of
 from gitmimo.report.markup import render
 from gitmimo.report.review_data import Product, ReviewData, read_review_data
 from gitmimo.report.review_view import (
@@ -22,7 +23,6 @@ from gitmimo.report.review_view import (
     test_rows,
 )
 from gitmimo.results import SessionResult
-from gitmimo.workflow.differences import differences_of
 
 _SECTIONS = (
     ("changes", "Changes"),

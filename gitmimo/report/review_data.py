@@ -9,7 +9,7 @@ from gitmimo.mimo_dir import without_mimo
 from gitmimo.records import Oid, Step
 from gitmimo.report.diff import FileDiff, read_diff
 from gitmimo.results import CandidateResult, SessionResult
-from gitmimo.workflow.steps import find_tip, has_object, read_steps
+from gitmimo.workflow.history import find_tip, read_steps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,7 @@ class ReviewData:
 
 def read_review_data(repository: Repository, result: SessionResult) -> ReviewData:
     """Read the data of a session's page; missing objects are named, not an error."""
-    base = result.base if result.base and has_object(repository, result.base) else None
+    base = result.base if result.base and repository.has_object(result.base) else None
     base_tree = without_mimo(repository, repository.tree_of(base)) if base else None
     products: list[Product] = []
     steps: dict[int, tuple[Step, ...]] = {}
@@ -77,7 +77,7 @@ def _product(
 
 def _tree_of(repository: Repository, candidate: CandidateResult, result: SessionResult) -> Oid | None:
     for tree in (candidate.evidence.tree if candidate.evidence else None, candidate.tree):
-        if tree and has_object(repository, tree):
+        if tree and repository.has_object(tree):
             return tree
     tip = find_tip(repository, result.session, candidate)
     return without_mimo(repository, repository.tree_of(tip)) if tip else None
@@ -85,6 +85,6 @@ def _tree_of(repository: Repository, candidate: CandidateResult, result: Session
 
 def _learned(repository: Repository, base: Oid | None, result: SessionResult) -> tuple[FileDiff, ...]:
     tip = result.result_commit
-    if base is None or tip is None or not has_object(repository, tip):
+    if base is None or tip is None or not repository.has_object(tip):
         return ()
     return read_diff(repository, repository.tree_of(base), repository.tree_of(tip), paths=(".mimo",))

@@ -24,8 +24,9 @@ from gitmimo.report.page import review_page, whole_page
 from gitmimo.report.review_view import STATUS_CLASS
 from gitmimo.results import SessionStatus
 from gitmimo.text import one_line
-from gitmimo.workflow.history import SessionState, list_session_ids, read_all, read_session, sessions_directory
-from gitmimo.workflow.review_comments import ReviewComments, add_comment, choose, read_review_comments
+from gitmimo.workflow.directories import sessions_directory
+from gitmimo.workflow.history import SessionState, list_session_ids, read_all, read_session
+from gitmimo.workflow.revise import ReviewComments, add_comment, choose, read_review_comments
 
 REFRESH_S = 3
 MAX_FORM_BYTES = 100_000

@@ -20,8 +20,8 @@ from gitmimo.llm.prices import FREE
 from gitmimo.llm.providers import find_provider
 from gitmimo.llm.routing import Settings
 from gitmimo.redact import known_secrets
-from gitmimo.workflow.keys import find_key
 from gitmimo.workflow.models import ModelPool, model_settings
+from gitmimo.workflow.trust import find_key
 
 _MOST_LOGIN_BYTES = 1 << 20
 _NEAR = "127.0.0.1,localhost,::1"

@@ -20,17 +20,12 @@ from gitmimo.records import ActionKind, Oid, Step, StopReason, Trajectory, Usage
 from gitmimo.redact import redact
 from gitmimo.results import CandidateResult
 from gitmimo.text import escape_controls
-from gitmimo.workflow.history import sessions_directory, stop_name
+from gitmimo.workflow.directories import sessions_directory, stop_name
+from gitmimo.workflow.history import TRAJECTORY, read_steps_at
 from gitmimo.workflow.plan import Brief, Plan
 from gitmimo.workflow.progress import Observer, Progress, StopSignal
-from gitmimo.workflow.steps import TRAJECTORY, read_steps_at
-from gitmimo.workflow.workspace import (
-    CandidatePaths,
-    CandidateWorkspace,
-    WorkspaceConfig,
-    prepare_worktree,
-    remove_candidate,
-)
+from gitmimo.workflow.workspace import CandidateWorkspace, WorkspaceConfig
+from gitmimo.workflow.worktrees import CandidatePaths, prepare_worktree, remove_candidate
 
 _MOST_NAMED = 5
 
@@ -96,7 +91,8 @@ def run_in_place(
     number = paths.number
     journal.intend("worktree", candidate=number, path=str(paths.worktree), branch=paths.branch)
     history = find_history(repository, paths) if brief.goes_on else ()
-    prepare_worktree(repository, paths, plan.workspace_config)
+    shared = plan.workspace_config
+    prepare_worktree(repository, paths, tests=shared.tests, copied=shared.copied, linked=shared.linked)
     journal.done("worktree", candidate=number)
     try:
         given = _candidate_input(plan, brief, number, history)

@@ -1,12 +1,16 @@
-"""Where git-mimo keeps files of its own outside the repository."""
+"""Where git-mimo keeps files of its own: the person's, a session's worktrees, a session's journal."""
 
 import hashlib
 import os
 import re
 from pathlib import Path
+from typing import Protocol
 
 from gitmimo.git.repository import Repository
 from gitmimo.records import SessionId
+
+LOCK_NAME = "lock"
+STOP_NAME = "stop"
 
 
 def state_home() -> Path:
@@ -35,3 +39,21 @@ def session_directory(repository: Repository, session: SessionId, *, root: str =
     """Where the worktrees of a session are made: outside the checkout, outside `.git`, outside temp."""
     top = Path(root).expanduser() if root else state_home()
     return top / repository_key(repository) / session
+
+
+class Home(Protocol):
+    """A repository, opened or not."""
+
+    @property
+    def state_dir(self) -> Path:
+        """Where git-mimo keeps what may vanish."""
+
+
+def sessions_directory(repository: Home) -> Path:
+    """The directory of this repository's session journals."""
+    return repository.state_dir / "sessions"
+
+
+def stop_name(number: int) -> str:
+    """The file in a session's directory that asks one of its candidates to stop."""
+    return f"{STOP_NAME}-{number}"

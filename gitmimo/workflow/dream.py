@@ -3,19 +3,25 @@
 Asks no model unless one is given for names. The same sessions on the same commit give nothing new the second time.
 """
 
+import contextlib
 import difflib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from gitmimo import refnames
 from gitmimo.config import Config
-from gitmimo.errors import UsageError
+from gitmimo.errors import JournalError, UsageError
 from gitmimo.git import commit, refs, trees, undo_log
 from gitmimo.git.keep_objects import keep_objects
 from gitmimo.git.repository import Repository
 from gitmimo.llm.model import Model
+from gitmimo.memory.changes import Change, read_changes
+from gitmimo.memory.draft import draft_operation, draft_skill
+from gitmimo.memory.footprints import Group, find_groups, footprint
 from gitmimo.memory.legacy import migrate
-from gitmimo.memory.notes import Note, NoteKind, add_notes, has_doubled_headings
+from gitmimo.memory.naming import name_group
+from gitmimo.memory.notes import Note, NoteKind, add_notes, has_doubled_headings, read_notes
 from gitmimo.memory.offers import (
     Learned,
     Offer,
@@ -24,23 +30,32 @@ from gitmimo.memory.offers import (
     keep_learned,
     learn,
     open_offers,
+    read_declined,
     read_learned,
 )
 from gitmimo.memory.operation import Operation, distil_operation
-from gitmimo.memory.skill_file import Skill, removal_of, skill_changes
+from gitmimo.memory.skill_file import MAX_ACTIVE, Skill, read_library, skill_changes
 from gitmimo.records import Oid, Step, new_session_id
 from gitmimo.results import CandidateResult, SessionResult, SessionStatus
 from gitmimo.text import escape_controls
 from gitmimo.workflow import trust
-from gitmimo.workflow.drafts import Draft, find_doubles, find_drafts
 from gitmimo.workflow.evidence_notes import Outcome, outcomes_by_session
-from gitmimo.workflow.history import SessionState, find_session, read_all, read_session
+from gitmimo.workflow.gc import step_branches
+from gitmimo.workflow.history import SessionState, find_session, read_all, read_session, read_steps
 from gitmimo.workflow.memory_home import home_ref, memory_view, write_home
-from gitmimo.workflow.session_branches import step_branches
-from gitmimo.workflow.steps import read_steps
 
 Changes = dict[str, bytes | None]
 _AGAINST = ("rejected", "reverted")
+DRAFTED = re.compile(r"-[0-9a-f]{4}\Z")  # the name of a skill that a dream drafted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A skill to be admitted, with the changes or the operation that it comes from."""
+
+    skill: Skill
+    group: Group | None = None
+    operation: Operation | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +68,6 @@ class Dream:
     drafts: tuple[Draft, ...] = ()
     learned: tuple[Learned, ...] = ()
     squashed: tuple[undo_log.RefMove, ...] = ()
-    doubles: tuple[str, ...] = ()  # skills of which another says the same
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,18 +76,15 @@ class Admitted:
 
     notes: tuple[Note, ...] = ()
     skills: tuple[Skill, ...] = ()
-    removed: tuple[str, ...] = ()
     changes: Changes = field(default_factory=dict)
 
     @property
     def message(self) -> str:
         """The dream's commit message."""
         counted = ((len(self.notes), "note"), (len(self.skills), "skill"))
-        parts = [f"{count} {word}{'s' if count != 1 else ''}" for count, word in counted if count] or [
-            "fold skills of one kind" if self.removed else "bring `.mimo/` to its present form"
-        ]
+        parts = [f"{count} {word}{'s' if count != 1 else ''}" for count, word in counted if count]
+        parts = parts or ["bring `.mimo/` to its present form"]
         lines = [*(note.line for note in self.notes), *(f"- skill {skill.name}" for skill in self.skills)]
-        lines += [f"- without the skill {name}: another is made from the same changes" for name in self.removed]
         return f"dream: {' and '.join(parts)}\n\n" + "\n".join(lines) + "\n"
 
 
@@ -98,7 +109,6 @@ def find_dream(
         drafts=find_drafts(repository, at, learned, model=model),
         learned=tuple(learned),
         squashed=tuple(moves),
-        doubles=find_doubles(repository, at),
     )
 
 
@@ -149,7 +159,7 @@ def admit(
         declined += [draft.skill.name] if answer is False else []
     if declined:
         decline(repository, declined)
-    admitted = Admitted(notes=tuple(notes), skills=tuple(skills), removed=dream.doubles)
+    admitted = Admitted(notes=tuple(notes), skills=tuple(skills))
     return with_changes(repository, dream.at, admitted)
 
 
@@ -160,8 +170,6 @@ def with_changes(repository: Repository, at: Oid, admitted: Admitted) -> Admitte
         changes = add_notes(repository, at, admitted.notes)
     for skill in admitted.skills:
         changes |= skill_changes(skill)
-    for name in admitted.removed:
-        changes |= removal_of(repository, at, name)
     changes = {path: data for path, data in changes.items() if repository.read_blob(at, path) != data}
     return replace(admitted, changes=changes)
 
@@ -261,3 +269,61 @@ def _message(dream: Dream, admitted: Admitted) -> str:
     if not dream.sessions:
         return admitted.message
     return commit.add_trailers(admitted.message, {"Mimo-Dream": ", ".join(dream.sessions[-20:])})
+
+
+def find_drafts(
+    repository: Repository, at: Oid, learned: Sequence[Learned], *, model: Model | None = None
+) -> tuple[Draft, ...]:
+    """Return a draft for each group of changes, and each operation, that no skill covers and that was not declined."""
+    skills = read_library(repository, at).skills
+    covered = {short for skill in skills for short in skill.commits}
+    declined, taken = read_declined(repository), {skill.name for skill in skills}
+    notes = [*read_notes(repository, at), *(note for item in learned for note in item.notes)]
+    commands = {item.session: item.commands for item in learned}
+    drafts: list[Draft] = []
+    for group in find_groups(read_changes(repository, at), commands):
+        if any(change.commit.startswith(tuple(covered)) for change in group.changes) and covered:
+            continue
+        named = name_group(model, group) if model is not None else None
+        name, description = named or ("", "")
+        draft = draft_skill(group, notes=notes, name=name, description=description)
+        if draft.name not in taken and draft.name not in declined and len(taken) < MAX_ACTIVE:
+            taken.add(draft.name)
+            drafts.append(Draft(skill=draft, group=group))
+    known = {skill.metadata.get("git-mimo.task") for skill in skills}
+    for item in reversed(learned):
+        if item.operation is None:
+            continue
+        draft = draft_operation(item.operation, item.session)
+        if draft.metadata["git-mimo.task"] not in known and draft.name not in {*taken, *declined}:
+            known.add(draft.metadata["git-mimo.task"])
+            taken.add(draft.name)
+            drafts.append(Draft(skill=draft, operation=item.operation))
+    return tuple(drafts)
+
+
+def draft_from(repository: Repository, config: Config, name: str, sources: Sequence[str]) -> Skill:
+    """Write a skill by hand's choice: from one or more commits or sessions, newest first."""
+    at = memory_view(repository, config, repository.resolve("HEAD"))
+    changes = [_change_of(repository, source) for source in sources]
+    learned = read_learned(repository)
+    commands = {item.session: item.commands for item in learned}
+    groups = find_groups(changes, commands)
+    if groups and len(groups[0].changes) == len(changes):
+        group = groups[0]
+    else:  # a person says that they belong together: what all of them touch is what they share
+        patterns = [set(footprint(change, commands.get(change.session, ()))) for change in changes]
+        group = Group(changes=tuple(changes), shared=tuple(sorted(set.intersection(*patterns) or patterns[0])))
+    notes = [*read_notes(repository, at), *(note for item in learned for note in item.notes)]
+    return draft_skill(group, notes=notes, name=name)
+
+
+def _change_of(repository: Repository, source: str) -> Change:
+    """The change that a session landed, or a commit."""
+    rev = source
+    with contextlib.suppress(UsageError, JournalError):
+        rev = read_session(repository, find_session(repository, source)).result.result_commit or source
+    found = read_changes(repository, repository.resolve(rev), limit=1)
+    if not found:
+        raise UsageError(f"no change to learn from: `{source}`", hint="git log --oneline")
+    return found[0]

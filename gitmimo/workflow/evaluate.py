@@ -1,9 +1,11 @@
 """The evaluator as a session uses it: a test bed for its base, the base measured once, products judged once."""
 
+import contextlib
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from pathlib import Path
 
 from gitmimo.agent.interface import BaseSuite
 from gitmimo.behaviour import SCHEMA, BehaviourReport
@@ -16,14 +18,14 @@ from gitmimo.evaluator.detect import detect_test_command
 from gitmimo.evaluator.evaluate import evaluate
 from gitmimo.evaluator.evidence_store import EvidenceStore, evidence_key
 from gitmimo.evaluator.required_fixes import RequiredFixes, find_required_fixes
-from gitmimo.evaluator.testbed import TestBed, layout_of
+from gitmimo.evaluator.testbed import TestBed, fresh_tree, layout_of
 from gitmimo.evaluator.testcommand import ReportFormat, TestCommand, TestKind
 from gitmimo.evidence import Evidence
 from gitmimo.files import remove_tree
 from gitmimo.git.agent_repo import base_objects
 from gitmimo.git.repository import Repository
 from gitmimo.git.trees import check_tree_path
-from gitmimo.records import Oid, SessionId
+from gitmimo.records import Oid, SessionId, new_session_id
 from gitmimo.redact import known_secrets
 from gitmimo.sandbox.base import Limits
 from gitmimo.sandbox.policy import command_paths
@@ -33,6 +35,8 @@ from gitmimo.workflow.directories import session_directory, state_home
 NO_TESTS = TestCommand(
     command="true", kind=TestKind.COMMAND, report=ReportFormat.NONE, reason="only the --accept commands decide"
 )
+_MOST_LINES = 15
+_LIMIT_S = 60.0
 
 
 class SessionEvaluator:
@@ -299,3 +303,40 @@ def visible_import_roots(judge: SessionEvaluator) -> tuple[str, ...]:
 def visible_test_command(tests: TestCommand) -> str:
     """The command as a candidate may run it in its own worktree; empty when there are no tests."""
     return "" if tests is NO_TESTS else tests.shown
+
+
+def collect_tests(repository: Repository, config: Config, base: Oid) -> str:
+    """Collect pytest's tests of a commit in a fresh tree, in the sandbox; empty where they are found, or not pytest's.
+
+    Otherwise the last lines of what pytest says. CheckError when no tree could be made or no command be run.
+    """
+    evaluator = open_evaluator(repository, config, base, new_session_id())
+    with _directory_removed(evaluator.testbed.scratch.parent), contextlib.closing(evaluator):
+        testbed = evaluator.testbed
+        if testbed.tests.kind is not TestKind.PYTEST:
+            return ""
+        tree = repository.tree_of(base)
+        with fresh_tree(testbed, tree) as fresh:
+            for command in testbed.setup:
+                done = fresh.run(command)
+                if done.exit_code:
+                    raise CheckError(f"setup fails with exit code {done.exit_code}: `{command}`")
+            roots = ":".join(str(fresh.path / root) for root in layout_of(testbed, tree).roots)
+            done = fresh.run(
+                f"timeout {_LIMIT_S:.0f} {testbed.tests.shown} --collect-only -q -p no:cacheprovider --color=no",
+                env={"PYTHONPATH": roots},
+                directory=testbed.tests.directory,
+            )
+    if done.exit_code == 0:
+        return ""
+    lines = [line for line in done.output.splitlines() if line.strip()]
+    return "\n".join(lines[-_MOST_LINES:]) or f"exit code {done.exit_code}"
+
+
+@contextlib.contextmanager
+def _directory_removed(directory: Path) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            directory.rmdir()

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -9,15 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from gitmimo.codec import dump_json, from_json, to_json
-from gitmimo.errors import RepoError
+from gitmimo.errors import RepoError, UsageError
 from gitmimo.evidence import Evidence, Verdict
 from gitmimo.files import write_file
 from gitmimo.git import notes
+from gitmimo.git.commit import read_trailers
 from gitmimo.git.refs import read_ref
 from gitmimo.git.repository import Repository
 from gitmimo.mimo_dir import without_mimo
 from gitmimo.records import Oid, SessionId, is_session_id
 from gitmimo.refnames import NOTES_REF
+from gitmimo.results import CandidateResult, SessionResult, SessionStatus
 
 SCHEMA = "git-mimo/note/1"
 MAX_NOTE_BYTES = 4_000_000
@@ -102,7 +105,7 @@ def trees_of(repository: Repository, evidence: Evidence) -> set[Oid]:
     """
     found = {evidence.tree}
     for tree in (evidence.tested_tree, evidence.result_tree, evidence.tests_tree):
-        if tree is not None and repository.run("cat-file", "-e", tree, check=False).exit_code == 0:
+        if tree is not None and repository.has_object(tree):
             found.add(without_mimo(repository, tree))
     return found
 
@@ -323,3 +326,72 @@ def write_cache(repository: Repository, found: Mapping[str, tuple[bool, list[str
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_file(path, json.dumps({"schema": _SCHEMA, "notes": found}))
+
+
+def find_noted_session(repository: Repository, name: str | None) -> SessionResult | None:
+    """Return the session with this name, or the newest, as far as notes know it; None without a note."""
+    found: dict[SessionId, list[tuple[Oid, EvidenceNote]]] = {}
+    for target in noted_objects(repository):
+        try:
+            note = read_evidence(repository, target)
+        except DamagedNote:
+            continue
+        if note is not None:
+            found.setdefault(note.session, []).append((target, note))
+    wanted = (name or "").rstrip("/").rpartition("/")[2].rpartition("-")[2]
+    matching = sorted(session for session in found if session.startswith(wanted))
+    if not matching:
+        return None
+    if wanted and len(matching) > 1:
+        raise UsageError(f"more than one session begins with `{wanted}`: {', '.join(matching[:5])}")
+    return _rebuild(repository, matching[-1], found[matching[-1]])
+
+
+def _rebuild(repository: Repository, session: SessionId, notes: list[tuple[Oid, EvidenceNote]]) -> SessionResult:
+    note = max((note for _, note in notes), key=lambda note: len(note.outcomes))
+    change, tip, message = _commits(repository, [target for target, _ in notes])
+    trailers = read_trailers(message)
+    candidate = CandidateResult(
+        number=note.candidate,
+        branch="",
+        approach="",
+        model=trailers.get("Assisted-by", "").removeprefix("git-mimo:"),
+        strategy="",
+        status="finished",
+        commit=change,
+        tree=note.evidence.tree,
+        evidence=note.evidence,
+    )
+    return SessionResult(
+        session=session,
+        status=_status_of(note),
+        task=re.split(r"\n\n(?=[A-Za-z-]+: )", message, maxsplit=1)[0].strip() or f"session {session}",
+        base=note.evidence.base,
+        target_branch=None,
+        candidates=(candidate,),
+        verdict=note.verdict,
+        result_commit=tip,
+        message="read from its note; the other candidates are in the clone that ran the session",
+    )
+
+
+def _commits(repository: Repository, targets: list[Oid]) -> tuple[Oid | None, Oid | None, str]:
+    """Find the change commit, the result's tip and the change's message among what is noted and here."""
+    change: Oid | None = None
+    tip: Oid | None = None
+    message = ""
+    for target in targets:
+        if not repository.has_object(f"{target}^{{commit}}"):
+            continue
+        text = repository.run("log", "-n1", "--format=%B", target).text
+        if "Mimo-Candidate:" in text:
+            change, message = target, text
+        else:
+            tip = target
+    return change, tip or change, message
+
+
+def _status_of(note: EvidenceNote) -> SessionStatus:
+    if not note.evidence.passed:
+        return SessionStatus.FAILED
+    return SessionStatus.UNSETTLED if note.verdict and note.verdict.doubts else SessionStatus.PASSED

@@ -15,7 +15,7 @@ from gitmimo.workflow.evaluate import SessionEvaluator
 from gitmimo.workflow.on_ray.driver import RayExecutor
 from gitmimo.workflow.plan import Brief, Plan
 from gitmimo.workflow.progress import Observer, StopSignal
-from gitmimo.workflow.workspace import CandidatePaths
+from gitmimo.workflow.worktrees import CandidatePaths
 
 
 class Executor(Protocol):

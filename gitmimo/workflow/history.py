@@ -1,33 +1,25 @@
-"""Sessions read back from their journals, or from their notes in clones that did not run them."""
+"""Sessions read back from their journals, and candidates' steps from the records on their commits."""
 
-import re
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
+from gitmimo import refnames
 from gitmimo.codec import from_json
 from gitmimo.errors import JournalError, MimoError, UsageError
-from gitmimo.git.commit import read_trailers
+from gitmimo.git import refs
 from gitmimo.git.repository import Repository
 from gitmimo.journal import Entry, read_journal
 from gitmimo.locks import is_locked
-from gitmimo.records import Oid, SessionId, is_session_id
+from gitmimo.records import Oid, SessionId, Step, is_session_id
 from gitmimo.results import CandidateResult, SessionResult, SessionStatus
-from gitmimo.workflow.evidence_notes import DamagedNote, EvidenceNote, noted_objects, read_evidence
-from gitmimo.workflow.steps import has_object
+from gitmimo.workflow.directories import LOCK_NAME, STOP_NAME, Home, sessions_directory, stop_name
+from gitmimo.workflow.evidence_notes import find_noted_session
 
-LOCK_NAME = "lock"
-STOP_NAME = "stop"
-
-
-class Home(Protocol):
-    """A repository, opened or not."""
-
-    @property
-    def state_dir(self) -> Path:
-        """Where git-mimo keeps what may vanish."""
+TRAJECTORY = ".mimo/trajectory"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,11 +44,6 @@ class Past:
     results: Mapping[int, CandidateResult] = field(default_factory=dict)  # each candidate's last, judged or not
     approaches: tuple[str, ...] = ()
     decided: SessionResult | None = None  # with a winner; what is left is to publish it
-
-
-def sessions_directory(repository: Home) -> Path:
-    """The directory of this repository's session journals."""
-    return repository.state_dir / "sessions"
 
 
 def list_session_ids(repository: Home) -> list[SessionId]:
@@ -162,11 +149,6 @@ def _read_or_report(repository: Home, session: SessionId) -> SessionState:
         )
 
 
-def stop_name(number: int) -> str:
-    """The file in a session's directory that asks one of its candidates to stop."""
-    return f"{STOP_NAME}-{number}"
-
-
 def request_stop(repository: Home, name: str | None, number: int | None = None) -> tuple[SessionId, ...]:
     """Ask a running session, or all that run when none is named, to stop; name those that were asked.
 
@@ -253,70 +235,56 @@ def read_known_session(repository: Repository, name: str | None) -> SessionResul
         return noted
 
 
-def find_noted_session(repository: Repository, name: str | None) -> SessionResult | None:
-    """Return the session with this name, or the newest, as far as notes know it; None without a note."""
-    found: dict[SessionId, list[tuple[Oid, EvidenceNote]]] = {}
-    for target in noted_objects(repository):
+def find_tip(repository: Repository, session: SessionId, candidate: CandidateResult) -> Oid | None:
+    """Return a candidate's last commit: its kept ref, else its branch, else what was recorded if it is still here."""
+    for name in (refnames.candidate_ref(session, candidate.number), f"refs/heads/{candidate.branch}"):
+        if candidate.branch or name.startswith("refs/mimo/"):
+            tip = refs.read_ref(repository, name)
+            if tip is not None:
+                return tip
+    if candidate.commit and repository.has_object(candidate.commit):
+        return candidate.commit
+    return None
+
+
+def read_steps(repository: Repository, result: SessionResult, candidate: CandidateResult) -> tuple[Step, ...]:
+    """Return the candidate's steps in order, each with its commit; none when this clone lacks its branch.
+
+    JournalError when a record cannot be read: it is shown as damaged, never left out.
+    """
+    tip = find_tip(repository, result.session, candidate)
+    if tip is None:
+        return ()
+    return read_steps_at(repository, result.session, candidate.number, base=result.base, tip=tip)
+
+
+def read_steps_at(repository: Repository, session: SessionId, number: int, *, base: Oid, tip: Oid) -> tuple[Step, ...]:
+    """Return a candidate's steps as they stand at a commit of its branch."""
+    folder = f"{TRAJECTORY}/{session}/{number}"
+    entry = repository.find_entry(tip, folder)
+    if entry is None:
+        return ()
+    commits = _commits_by_record(repository, base, tip, folder)
+    steps = []
+    for item in repository.list_paths(entry.oid):
+        name = f"{folder}/{item.path}"
         try:
-            note = read_evidence(repository, target)
-        except DamagedNote:
-            continue
-        if note is not None:
-            found.setdefault(note.session, []).append((target, note))
-    wanted = (name or "").rstrip("/").rpartition("/")[2].rpartition("-")[2]
-    matching = sorted(session for session in found if session.startswith(wanted))
-    if not matching:
-        return None
-    if wanted and len(matching) > 1:
-        raise UsageError(f"more than one session begins with `{wanted}`: {', '.join(matching[:5])}")
-    return _rebuild(repository, matching[-1], found[matching[-1]])
+            step: Step = from_json(Step, json.loads(repository.read_object(item.oid)))
+        except (ValueError, TypeError, KeyError) as exc:
+            raise JournalError(f"cannot read the step `{name}`: {exc}") from exc
+        steps.append(replace(step, commit=commits.get(name, step.commit)))
+    return tuple(sorted(steps, key=lambda step: step.number))
 
 
-def _rebuild(repository: Repository, session: SessionId, notes: list[tuple[Oid, EvidenceNote]]) -> SessionResult:
-    note = max((note for _, note in notes), key=lambda note: len(note.outcomes))
-    change, tip, message = _commits(repository, [target for target, _ in notes])
-    trailers = read_trailers(message)
-    candidate = CandidateResult(
-        number=note.candidate,
-        branch="",
-        approach="",
-        model=trailers.get("Assisted-by", "").removeprefix("git-mimo:"),
-        strategy="",
-        status="finished",
-        commit=change,
-        tree=note.evidence.tree,
-        evidence=note.evidence,
-    )
-    return SessionResult(
-        session=session,
-        status=_status_of(note),
-        task=re.split(r"\n\n(?=[A-Za-z-]+: )", message, maxsplit=1)[0].strip() or f"session {session}",
-        base=note.evidence.base,
-        target_branch=None,
-        candidates=(candidate,),
-        verdict=note.verdict,
-        result_commit=tip,
-        message="read from its note; the other candidates are in the clone that ran the session",
-    )
-
-
-def _commits(repository: Repository, targets: list[Oid]) -> tuple[Oid | None, Oid | None, str]:
-    """Find the change commit, the result's tip and the change's message among what is noted and here."""
-    change: Oid | None = None
-    tip: Oid | None = None
-    message = ""
-    for target in targets:
-        if not has_object(repository, f"{target}^{{commit}}"):
-            continue
-        text = repository.run("log", "-n1", "--format=%B", target).text
-        if "Mimo-Candidate:" in text:
-            change, message = target, text
-        else:
-            tip = target
-    return change, tip or change, message
-
-
-def _status_of(note: EvidenceNote) -> SessionStatus:
-    if not note.evidence.passed:
-        return SessionStatus.FAILED
-    return SessionStatus.UNSETTLED if note.verdict and note.verdict.doubts else SessionStatus.PASSED
+def _commits_by_record(repository: Repository, base: Oid, tip: Oid, folder: str) -> dict[str, Oid]:
+    """Map each step's file to the commit that added it."""
+    span = [f"{base}..{tip}"] if base and repository.has_object(base) else [tip]
+    listed = repository.run(
+        *("log", "--no-renames", "--diff-filter=A", "--name-only", "-z", "--format=%x01%H"), *span, "--", folder
+    ).text
+    found: dict[str, Oid] = {}
+    for block in listed.split("\x01")[1:]:
+        oid, *names = [part for part in block.replace("\n", "\0").split("\0") if part]
+        for name in names:
+            found.setdefault(name, Oid(oid))
+    return found

@@ -2,13 +2,10 @@
 
 import re
 import textwrap
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
 
 from gitmimo import mimo_dir, refnames
-from gitmimo.codec import dump_json, to_json
-from gitmimo.errors import MimoError, NeedsPerson, RefMoved, UsageError
+from gitmimo.codec import dump_json
+from gitmimo.errors import RefMoved, UsageError
 from gitmimo.evidence import Evidence
 from gitmimo.git import commit, merge, notes, refs, undo_log
 from gitmimo.git.objects import TREE, Entry
@@ -19,16 +16,6 @@ from gitmimo.results import CandidateResult, SessionResult
 
 SUBJECT_LENGTH = 72
 KEPT_TREES = "refs/mimo/trees/"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Landing:
-    """What a merge did. `evidence` is there when the merged tree had to be tested again."""
-
-    commit: Oid
-    branch: str
-    fast_forward: bool
-    evidence: Evidence | None = None
 
 
 def keep_trees(repository: Repository, session: SessionId, number: int, evidence: Evidence) -> None:
@@ -107,42 +94,6 @@ def move_recorded(repository: Repository, command: str, ref: str, *, old: Oid | 
     undo_log.apply_move(repository, move, reason=f"mimo: {command}")
 
 
-def undo_interrupted_merge(repository: Repository, branch: str, old: Oid, tip: Oid, *, since: float) -> None:
-    """Undo an interrupted merge in the user's checkout; does nothing if the branch isn't checked out."""
-    checkout = merge.find_checkout(repository, branch)
-    if checkout is None:
-        return
-    fast_forward = merge.is_ancestor(repository, older=old, newer=tip)
-    merged = repository.tree_of(tip) if fast_forward else merge.merge_in_memory(repository, ours=old, theirs=tip)
-    merge.recover_interrupted_merge(
-        repository,
-        merge.InterruptedMerge(checkout=checkout, branch=branch, old=old, theirs=tip, merged=merged, since=since),
-    )
-
-
-def merge_recorded(repository: Repository, branch: str, tip: Oid, *, expected: Oid, message: str, command: str) -> Oid:
-    """Merge, with its record: before a fast-forward, and after a merge, whose commit is not known until it is made."""
-    ref = refnames.branch_ref(branch)
-    id, known = undo_log.new_operation_id(), merge.is_ancestor(repository, older=expected, newer=tip)
-    if known:
-        undo_log.write_operation(
-            repository, id, command=command, moves=[undo_log.RefMove(ref=ref, old=expected, new=tip)]
-        )
-    began = time.time()
-    try:
-        made = merge.merge_into_branch(repository, branch, tip, expected=expected, message=message)
-    except RefMoved:
-        raise
-    except MimoError:
-        undo_interrupted_merge(repository, branch, expected, tip, since=began)
-        raise
-    if not known:
-        undo_log.write_operation(
-            repository, id, command=command, moves=[undo_log.RefMove(ref=ref, old=expected, new=made)]
-        )
-    return made
-
-
 def change_message(result: SessionResult, candidate: CandidateResult, evidence: Evidence) -> str:
     """Write the squashed commit's message: the candidate's title, or the task's first line, as subject.
 
@@ -181,99 +132,6 @@ def tests_message(result: SessionResult, evidence: Evidence) -> str:
     listed = "\n".join(f"- {path}" for path in evidence.changed_tests)
     text = f"Change existing tests with it\n\nThe base's versions were judged by as well.\n\n{listed}\n"
     return commit.add_trailers(text, {"Mimo-Session": str(result.session)})
-
-
-def merge_result(
-    repository: Repository,
-    *,
-    tip: Oid,
-    base: Oid,
-    target_branch: str,
-    message: str,
-    command: str,
-    recheck: Callable[[Oid], Evidence],
-    journal: Journal,
-    tries: int = 3,
-) -> Landing:
-    """Bring a result into its branch: fast-forward where possible, else a merge whose tree was tested first.
-
-    MergeConflict names the paths and leaves everything as it was; NeedsPerson when the checkout is not clean or the
-    merged tree fails. A branch that moves meanwhile is tried again, `tries` times.
-    """
-    target_ref = f"refs/heads/{target_branch}"
-    for _ in range(tries):
-        target = refs.read_ref(repository, target_ref)
-        if target is None:
-            raise UsageError(f"the branch to merge into is gone: `{target_branch}`")
-        if merge.is_ancestor(repository, older=tip, newer=target):
-            return Landing(commit=target, branch=target_branch, fast_forward=True)
-        fast_forward = merge.is_ancestor(repository, older=target, newer=tip)
-        evidence = None
-        if not fast_forward:
-            merged = merge.merge_in_memory(repository, ours=target, theirs=tip)
-            evidence = recheck(merged)
-            if not evidence.passed:
-                failed = ", ".join(f"{gate.name}: {gate.detail}" for gate in evidence.failed_gates)
-                raise NeedsPerson(
-                    f"merged with `{target_branch}` as it is now, the result no longer passes ({failed})",
-                    hint=f"git merge-base {target_branch} {tip[:12]}  # where they parted",
-                )
-        journal.intend("merged", branch=target_branch, expected=target, commit=tip)
-        try:
-            commit_id = merge_recorded(
-                repository, target_branch, tip, expected=target, message=message, command=command
-            )
-        except RefMoved:
-            continue
-        return Landing(commit=commit_id, branch=target_branch, fast_forward=fast_forward, evidence=evidence)
-    raise RefMoved(target_ref, expected=None, hint=f"`{target_branch}` keeps moving; merge the result branch by hand")
-
-
-def with_landing(result: SessionResult) -> SessionResult:
-    """The session's result once its change is in the user's branch."""
-    return replace(result, merged=True)
-
-
-def result_json(result: SessionResult) -> dict[str, object]:
-    """The published form of a session: `git-mimo/start/1`."""
-    value = to_json(result)
-    winner = result.verdict.winner if result.verdict else None
-    return {
-        "schema": "git-mimo/start/1",
-        "session": value["session"],
-        "status": value["status"],
-        "task": value["task"],
-        "base": value["base"],
-        "result_branch": value["result_branch"],
-        "result_commit": value["result_commit"],
-        "winner": winner,
-        "merged": value["merged"],
-        "skill": value["skill"],
-        "candidates": [
-            {
-                "n": c["number"],
-                "agent": c["agent"],
-                "branch": c["branch"],
-                "commit": c["commit"],
-                "model": c["model"],
-                "approach": c["approach"],
-                "status": c["status"],
-                "steps": c["steps"],
-                "tokens": c["usage"],
-                "usd": c["cost_usd"],
-                "seconds": c["seconds"],
-                "tree": c["tree"],
-                "summary": c["summary"],
-                "evidence": c["evidence"],
-            }
-            for c in value["candidates"]
-        ],
-        "verdict": value["verdict"],
-        "usd": value["cost_usd"],
-        "seconds": value["seconds"],
-        "llm_calls": value["llm_calls"],
-        "message": value["message"],
-    }
 
 
 def _shorten(text: str, length: int) -> str:

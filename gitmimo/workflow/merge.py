@@ -1,26 +1,40 @@
-"""A session's result, or one of its candidates, into a branch of the user's."""
+"""A session's result, or one of its candidates, into a branch of the user's; a merge that was cut off is taken back."""
 
 import contextlib
 import functools
+import time
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from gitmimo import refnames
 from gitmimo.config import Config
-from gitmimo.errors import JournalError, NeedsPerson, UsageError
+from gitmimo.errors import JournalError, MimoError, NeedsPerson, RefMoved, UsageError
 from gitmimo.evidence import Evidence
-from gitmimo.git import refs
+from gitmimo.git import merge, refs, undo_log
 from gitmimo.git.keep_objects import keep_objects
 from gitmimo.git.repository import Repository
 from gitmimo.journal import Journal, read_journal
 from gitmimo.locks import hold_lock
 from gitmimo.records import Oid, utc_now
 from gitmimo.results import SessionResult
-from gitmimo.workflow import land
+from gitmimo.workflow.directories import sessions_directory
 from gitmimo.workflow.evaluate import SessionEvaluator, open_evaluator
 from gitmimo.workflow.evidence_notes import Outcome, record_outcome
-from gitmimo.workflow.history import read_session, sessions_directory
+from gitmimo.workflow.gc import drop_branches
+from gitmimo.workflow.history import read_session
+from gitmimo.workflow.land import write_result
 from gitmimo.workflow.progress import Observer, Progress
-from gitmimo.workflow.session_branches import drop_branches
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Landing:
+    """What a merge did. `evidence` is there when the merged tree had to be tested again."""
+
+    commit: Oid
+    branch: str
+    fast_forward: bool
+    evidence: Evidence | None = None
 
 
 def merge_at_the_end(
@@ -45,7 +59,7 @@ def merge_at_the_end(
     except (NeedsPerson, UsageError) as exc:
         warn(f"not merged: {exc.message}")
         return result
-    return land.with_landing(result)
+    return with_landing(result)
 
 
 def merge_session(
@@ -57,8 +71,8 @@ def merge_session(
     into: str | None = None,
     observe: Observer,
     judge: SessionEvaluator | None = None,
-) -> land.Landing:
-    """Bring a session's result, or candidate `number` of it, into a branch. See `land.merge_result`."""
+) -> Landing:
+    """Bring a session's result, or candidate `number` of it, into a branch. See `merge_result`."""
     branch = into or result.target_branch
     if branch is None:
         raise UsageError(
@@ -74,7 +88,7 @@ def merge_session(
         _require_not_rejected(repository, result)
         tip = _tip_to_merge(repository, config, result, number, journal)
         observe(Progress(number=0, phase="merge", text=branch))
-        landing = land.merge_result(
+        landing = merge_result(
             repository,
             tip=tip,
             base=result.base,
@@ -84,7 +98,7 @@ def merge_session(
             recheck=functools.partial(_recheck, repository, config, result, branch),
             journal=journal,
         )
-        journal.done("merged", result=land.with_landing(result))
+        journal.done("merged", result=with_landing(result))
         _note_choice(repository, result, number, landing.commit, journal)
         drop_branches(repository, result, landing.commit)
         return landing
@@ -120,7 +134,7 @@ def repair_interrupted_merge(repository: Repository, path: Path) -> None:
     if entries and not entries[-1].done:
         begun = entries[-1]
         data = begun.data
-        land.undo_interrupted_merge(
+        undo_interrupted_merge(
             repository, str(data["branch"]), Oid(data["expected"]), Oid(data["commit"]), since=begun.time.timestamp()
         )
 
@@ -155,7 +169,7 @@ def _tip_to_merge(
             f"candidate {number} did not pass ({failed}), so it is not merged",
             hint=f"git merge {chosen.branch}   # by hand, on your own judgement",
         )
-    branch, tip = land.write_result(
+    branch, tip = write_result(
         repository,
         result,
         chosen,
@@ -164,3 +178,90 @@ def _tip_to_merge(
         named=f"candidate {number} {result.task}",  # in front: names are cut at their end
     )
     return tip
+
+
+def undo_interrupted_merge(repository: Repository, branch: str, old: Oid, tip: Oid, *, since: float) -> None:
+    """Undo an interrupted merge in the user's checkout; does nothing if the branch isn't checked out."""
+    checkout = merge.find_checkout(repository, branch)
+    if checkout is None:
+        return
+    fast_forward = merge.is_ancestor(repository, older=old, newer=tip)
+    merged = repository.tree_of(tip) if fast_forward else merge.merge_in_memory(repository, ours=old, theirs=tip)
+    merge.recover_interrupted_merge(
+        repository,
+        merge.InterruptedMerge(checkout=checkout, branch=branch, old=old, theirs=tip, merged=merged, since=since),
+    )
+
+
+def merge_recorded(repository: Repository, branch: str, tip: Oid, *, expected: Oid, message: str, command: str) -> Oid:
+    """Merge, with its record: before a fast-forward, and after a merge, whose commit is not known until it is made."""
+    ref = refnames.branch_ref(branch)
+    id, known = undo_log.new_operation_id(), merge.is_ancestor(repository, older=expected, newer=tip)
+    if known:
+        undo_log.write_operation(
+            repository, id, command=command, moves=[undo_log.RefMove(ref=ref, old=expected, new=tip)]
+        )
+    began = time.time()
+    try:
+        made = merge.merge_into_branch(repository, branch, tip, expected=expected, message=message)
+    except RefMoved:
+        raise
+    except MimoError:
+        undo_interrupted_merge(repository, branch, expected, tip, since=began)
+        raise
+    if not known:
+        undo_log.write_operation(
+            repository, id, command=command, moves=[undo_log.RefMove(ref=ref, old=expected, new=made)]
+        )
+    return made
+
+
+def merge_result(
+    repository: Repository,
+    *,
+    tip: Oid,
+    base: Oid,
+    target_branch: str,
+    message: str,
+    command: str,
+    recheck: Callable[[Oid], Evidence],
+    journal: Journal,
+    tries: int = 3,
+) -> Landing:
+    """Bring a result into its branch: fast-forward where possible, else a merge whose tree was tested first.
+
+    MergeConflict names the paths and leaves everything as it was; NeedsPerson when the checkout is not clean or the
+    merged tree fails. A branch that moves meanwhile is tried again, `tries` times.
+    """
+    target_ref = f"refs/heads/{target_branch}"
+    for _ in range(tries):
+        target = refs.read_ref(repository, target_ref)
+        if target is None:
+            raise UsageError(f"the branch to merge into is gone: `{target_branch}`")
+        if merge.is_ancestor(repository, older=tip, newer=target):
+            return Landing(commit=target, branch=target_branch, fast_forward=True)
+        fast_forward = merge.is_ancestor(repository, older=target, newer=tip)
+        evidence = None
+        if not fast_forward:
+            merged = merge.merge_in_memory(repository, ours=target, theirs=tip)
+            evidence = recheck(merged)
+            if not evidence.passed:
+                failed = ", ".join(f"{gate.name}: {gate.detail}" for gate in evidence.failed_gates)
+                raise NeedsPerson(
+                    f"merged with `{target_branch}` as it is now, the result no longer passes ({failed})",
+                    hint=f"git merge-base {target_branch} {tip[:12]}  # where they parted",
+                )
+        journal.intend("merged", branch=target_branch, expected=target, commit=tip)
+        try:
+            commit_id = merge_recorded(
+                repository, target_branch, tip, expected=target, message=message, command=command
+            )
+        except RefMoved:
+            continue
+        return Landing(commit=commit_id, branch=target_branch, fast_forward=fast_forward, evidence=evidence)
+    raise RefMoved(target_ref, expected=None, hint=f"`{target_branch}` keeps moving; merge the result branch by hand")
+
+
+def with_landing(result: SessionResult) -> SessionResult:
+    """The session's result once its change is in the user's branch."""
+    return replace(result, merged=True)

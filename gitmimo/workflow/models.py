@@ -18,7 +18,7 @@ from gitmimo.llm.providers import PROVIDERS, default_model, provider_of
 from gitmimo.llm.routing import Route, Settings, open_model, warm_up
 from gitmimo.records import SessionId
 from gitmimo.workflow.directories import data_home, state_home
-from gitmimo.workflow.keys import find_key
+from gitmimo.workflow.trust import find_key
 
 _NEAR = ("local", "ollama", "ollama_chat")
 

@@ -15,6 +15,7 @@ from gitmimo.memory.operation import distil_operation
 from gitmimo.records import ActionKind, Oid, SessionId, Step
 from gitmimo.results import CandidateResult
 from gitmimo.workflow.evaluate import NO_TESTS, SessionEvaluator
+from gitmimo.workflow.history import read_steps_at
 from gitmimo.workflow.progress import Observer, Progress
 from gitmimo.workflow.scripts import (
     Grants,
@@ -24,7 +25,6 @@ from gitmimo.workflow.scripts import (
     check_granted,
     read_grants,
 )
-from gitmimo.workflow.steps import read_steps_at
 
 OPERATION_RULES = """\
 <operation>

@@ -1,17 +1,33 @@
-"""What a session is to do, resolved and checked before it starts, and the settings kept for a resume. Plain data."""
+"""What a session is to do, and what each of its candidates is given: an approach, and feedback on earlier work."""
 
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from gitmimo.agent.interface import Feedback
-from gitmimo.config import OPTIONS, Config, Setting
+from gitmimo.agent.planning import approaches_for
+from gitmimo.agent.shell.observations import as_data
+from gitmimo.evidence import Evidence, Verdict
+from gitmimo.git.repository import Repository
+from gitmimo.journal import Journal
 from gitmimo.records import Oid, Task
+from gitmimo.results import CandidateResult
+from gitmimo.text import STOP_WORDS, cut_middle, escape_controls
+from gitmimo.workflow.evaluate import SessionEvaluator
 from gitmimo.workflow.history import Past
+from gitmimo.workflow.models import ModelPool
+from gitmimo.workflow.progress import Observer, Progress
 from gitmimo.workflow.workspace import WorkspaceConfig
 
-# what a person may have changed so that the session can go on; kept only when given as a flag
-_READ_ANEW = ("budget", "maxtokens", "rate.", "baseurl", "llm", "timeout", "notify", "sandbox")
+_NAME = re.compile(r"`([^`\n]{2,80})`|\b([A-Za-z_]\w*(?:\.\w+)*)\(\)|\b(\w*_\w+|[a-z]+[A-Z]\w*|[A-Z][a-z]+[A-Z]\w*)\b")
+_MOST_NAMES = 12
+_MOST_PATHS = 150
+_HITS_EACH = 6
+_MOST_CHARACTERS = 12_000
+_MOST_OUTPUT = 3_000
+_MOST_EARLIER = 3  # candidates that the next round hears about
+_MOST_OF_ONE = 1_500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,23 +76,152 @@ def next_round(
     return left[:1] if one_at_a_time or left[0] <= max(1, rungs - 1) else left
 
 
-def settings_to_keep(config: Config) -> dict[str, Any]:
-    """The values that a resumed session must have again."""
-    return {
-        name: setting.value
-        for name, setting in config.settings.items()
-        if setting.origin == "flag" or not name.startswith(_READ_ANEW)
-    }
+def plan_approaches(
+    repository: Repository,
+    plan: Plan,
+    models: ModelPool,
+    evaluator: SessionEvaluator,
+    earlier_feedback: Sequence[Feedback],
+    *,
+    journal: Journal,
+    observe: Observer,
+) -> tuple[str, ...]:
+    """Ask the planning model for as many approaches as there are candidates, and keep them in the journal.
+
+    It sees the project, and the feedback on earlier candidates. A resumed session keeps its approaches.
+    """
+    builtin = built_in_approaches(plan)
+    before = plan.past.approaches if plan.past else ()
+    if len(before) >= len(builtin):
+        return before
+    if not plan.plans_approaches or models.takes_turns or plan.fan_out_at_once:
+        return builtin
+    observe(Progress(number=0, phase="plan", text=f"planning {len(builtin)} approaches"))
+    suite = evaluator.base_suite  # shown only where it was measured already
+    failing = suite.result().failed if suite.done() else ()
+    earlier = "\n\n".join(each.text for each in earlier_feedback)
+    view = project_view(repository, plan.base, plan.task.text, failing=failing, earlier=earlier)
+    model = models.metered(0, "plan")
+    planned = approaches_for(len(builtin), plan.strategy, task=plan.task, model=model, project=view)
+    journal.done("approaches", approaches=planned)
+    return planned
 
 
-def restore(current: Config, kept: Mapping[str, Any]) -> Config:
-    """The configuration of now with a session's own values; flags given now win."""
-    settings = dict(current.settings)
-    for name, value in kept.items():
-        option = OPTIONS.get(name)
-        if option is None or settings[name].origin == "flag":
-            continue
-        settings[name] = Setting(
-            option=option, value=tuple(value) if isinstance(value, list) else value, origin="session"
-        )
-    return Config(settings, current.prices, current.windows)
+def built_in_approaches(plan: Plan) -> tuple[str, ...]:
+    """Those that need no model; of a resumed session the ones that it had."""
+    builtin = approaches_for(plan.candidates, plan.strategy)
+    before = plan.past.approaches if plan.past else ()
+    return before if len(before) >= len(builtin) else builtin
+
+
+def project_view(repository: Repository, base: Oid, task: str, *, failing: Sequence[str], earlier: str = "") -> str:
+    """Describe the project at a commit for a task, at most some 12,000 characters of text marked as data.
+
+    `failing` are ids of tests that fail there; `earlier` is what was said of earlier attempts.
+    """
+    paths = [entry.path for entry in repository.list_paths(repository.tree_of(base))]
+    paths = [path for path in paths if not path.startswith(".mimo/")]
+    shown = "\n".join(_listed(paths))
+    parts = [f"{len(paths)} files:\n{as_data(shown)}"]
+    hits = _hits(repository, base, task)
+    parts += [f"Where names of the task occur:\n{as_data(hits)}"] if hits else []
+    parts += [f"Tests that fail before any change: {', '.join(failing[:20])}"] if failing else []
+    parts += [f"Of earlier attempts was said:\n{as_data(earlier)}"] if earlier else []
+    return cut_middle("\n\n".join(parts), _MOST_CHARACTERS)
+
+
+def names_in(task: str) -> tuple[str, ...]:
+    """Names of code in a task, each once, in its order."""
+    found = (next(filter(None, match)) for match in _NAME.findall(task))
+    names = dict.fromkeys(name.strip("()").rsplit(".", 1)[-1] for name in found if name.lower() not in STOP_WORDS)
+    return tuple(name for name in names if re.fullmatch(r"[A-Za-z_]\w{2,}", name))[:_MOST_NAMES]
+
+
+def _listed(paths: Sequence[str]) -> list[str]:
+    """The paths, or where there are too many, directories with the number of their files."""
+    depth = 99
+    while True:
+        counted: dict[str, int] = {}
+        for path in paths:
+            parts = path.split("/")
+            name = path if len(parts) <= depth else "/".join(parts[:depth]) + "/"
+            counted[name] = counted.get(name, 0) + 1
+        if len(counted) <= _MOST_PATHS or depth == 1:
+            lines = [f"{name} ({count})" if name.endswith("/") else name for name, count in counted.items()]
+            return [escape_controls(line, newlines=False) for line in lines[:_MOST_PATHS]]
+        depth = min(depth, max(path.count("/") for path in paths) + 1) - 1
+
+
+def _hits(repository: Repository, base: Oid, task: str) -> str:
+    lines: list[str] = []
+    for name in names_in(task):
+        done = repository.run("grep", "-nwIF", "-e", name, base, "--", ".", ":!.mimo", check=False)
+        found = done.stdout.decode("utf-8", "replace").splitlines()
+        found.sort(key=lambda line: not re.search(r":\s*(?:def|class|func|function|fn|type|struct)\b", line))
+        lines += [escape_controls(line.removeprefix(f"{base}:")[:160], newlines=False) for line in found[:_HITS_EACH]]
+        lines += [f"({len(found) - _HITS_EACH} more of `{name}`)"] if len(found) > _HITS_EACH else []
+    return "\n".join(lines)
+
+
+def gate_feedback(result: CandidateResult) -> Feedback | None:
+    """What the gates said against a candidate's product, for the same candidate; None when they said nothing."""
+    evidence = result.evidence
+    if evidence is None or not evidence.failed_gates:
+        return None
+    text = (
+        f"Your change was judged in a fresh checkout, with the tests as they are in the base commit, and refused.\n"
+        f"{_gates(evidence)}\n\nYour work stands as you left it. Go on from there, and finish again."
+    )
+    return Feedback(text=text, after_step=result.steps)
+
+
+def critic_feedback(result: CandidateResult, verdict: Verdict) -> Feedback | None:
+    """What the critic said against a candidate that passed; None when it was not rejected."""
+    remarks = _remarks(result.number, verdict)
+    if not remarks:
+        return None
+    text = (
+        f"Your change passed every test, and a reviewer rejected it.\n{remarks}\n\n"
+        "Your work stands as you left it. Where the reviewer is right, go on from there; then finish again."
+    )
+    return Feedback(text=text, after_step=result.steps)
+
+
+def feedback_for_next_round(results: Mapping[int, CandidateResult], verdict: Verdict | None) -> tuple[Feedback, ...]:
+    """Feedback on earlier candidates for the next ones: the objections only, not what they did."""
+    found = []
+    for number, result in sorted(results.items()):
+        evidence = result.evidence
+        if evidence is not None and evidence.failed_gates:
+            said = _gates(evidence)
+        else:
+            said = _remarks(number, verdict) if verdict else ""
+        if verdict and verdict.winner == number and not said:
+            said = _strange(verdict)
+        if said:
+            found.append(Feedback(text=f"An earlier attempt was not accepted:\n{said[:_MOST_OF_ONE]}"))
+    return tuple(found[-_MOST_EARLIER:])
+
+
+def _gates(evidence: Evidence) -> str:
+    lines = [f"- {gate.name}: {gate.detail or gate.outcome.value}" for gate in evidence.failed_gates]
+    output = evidence.output.strip()[-_MOST_OUTPUT:]
+    return "\n".join([*lines, *(["End of the output:", output] if output else [])])
+
+
+def _remarks(number: int, verdict: Verdict) -> str:
+    critic = verdict.critic
+    if critic is None or number not in critic.rejected:
+        return ""
+    own: Sequence[str] = [
+        f"- {key.partition(':')[2] or 'in all'}: {text}"
+        for key, text in critic.comments.items()
+        if key.partition(":")[0] == str(number)
+    ]
+    return "\n".join(own) or "- it gave no reason"
+
+
+def _strange(verdict: Verdict) -> str:
+    """Answers that changed without need. That a second candidate is wanted is no reason to tell it anything."""
+    behaviour = [doubt for doubt in verdict.doubts if doubt.startswith("it ")]
+    return "\n".join(f"- {doubt}" for doubt in behaviour)

@@ -13,7 +13,7 @@ from gitmimo.records import Oid, SessionId, Step, is_session_id
 from gitmimo.results import CandidateResult, SessionResult, SessionStatus
 from gitmimo.workflow.evaluate import SessionEvaluator
 from gitmimo.workflow.evidence_notes import DamagedNote, EvidenceNote, FoundNote, find_by_session, find_evidence
-from gitmimo.workflow.steps import find_tip, has_object, read_steps
+from gitmimo.workflow.history import find_tip, read_steps
 
 _SESSION = re.compile(r"^\s*\*?\s*Mimo-Session: ([0-9a-v]{10})\s*$", re.MULTILINE)
 _CANDIDATE = re.compile(r"^\s*\*?\s*Mimo-Candidate: (\d+)/\d+\s*$", re.MULTILINE)
@@ -202,7 +202,7 @@ def _step_of(
         writer = _blame(repository, tip, blamed.path, nearest).commit
     except RepoError:
         return None
-    base = note.evidence.base if note and has_object(repository, note.evidence.base) else Oid("")
+    base = note.evidence.base if note and repository.has_object(note.evidence.base) else Oid("")
     result = _bare_result(session, base)
     return next((step for step in read_steps(repository, result, candidate) if step.commit == writer), None)
 

@@ -1,34 +1,22 @@
-"""From a result branch to a draft pull request, and from its comments back to a new session."""
+"""From a result branch to a draft pull request: what is pushed, and the tool that opens it."""
 
-import json
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from gitmimo import refnames
-from gitmimo.config import Config
 from gitmimo.errors import NeedsPerson, RepoError, UsageError
 from gitmimo.git import refs
-from gitmimo.git.diff import diff_facts
 from gitmimo.git.repository import Repository
 from gitmimo.git.run import GitFailed, clean_environment
-from gitmimo.journal import Journal
 from gitmimo.mimo_dir import without_mimo
-from gitmimo.records import Oid, utc_now
-from gitmimo.results import SessionResult, SessionStatus
-from gitmimo.workflow.evidence_notes import Outcome, add_patch, find_evidence, record_outcome, trees_of
-from gitmimo.workflow.history import read_all, sessions_directory
-from gitmimo.workflow.land import with_landing
-from gitmimo.workflow.merge import merge_session
-from gitmimo.workflow.progress import Observer, StopSignal
-from gitmimo.workflow.pull_request_body import write_body, write_title
-from gitmimo.workflow.start import start_session
+from gitmimo.records import Oid
+from gitmimo.results import SessionResult
+from gitmimo.workflow.evidence_notes import add_patch, find_evidence, trees_of
 
-MAX_COMMENT_BYTES = 64 * 1024
 _TOOL_LIMIT_S = 120.0
 _REMOTE_NOTES = "refs/mimo/remote-notes"
 
@@ -37,11 +25,7 @@ _REMOTE_NOTES = "refs/mimo/remote-notes"
 class PullRequest:
     """The result of `pr`: its address when a tool opened it, else git's own request as text."""
 
-    branch: str
-    remote: str
     pushed: tuple[str, ...]
-    title: str
-    body: str
     url: str = ""
     request: str = ""
     tool: str = ""
@@ -59,13 +43,6 @@ def result_tip(repository: Repository, result: SessionResult) -> Oid:
     return tip
 
 
-def describe(repository: Repository, result: SessionResult) -> tuple[str, str]:
-    """Return the pull request's title and body."""
-    tip = result_tip(repository, result)
-    files = diff_facts(repository, repository.tree_of(result.base), repository.tree_of(tip))
-    return write_title(result), write_body(result, files, changed_since=not is_tested(repository, tip))
-
-
 def is_tested(repository: Repository, tip: Oid) -> bool:
     """Whether a passing note speaks of exactly this commit's files."""
     found = find_evidence(repository, tip, by_patch=False)
@@ -78,6 +55,7 @@ def is_tested(repository: Repository, tip: Oid) -> bool:
 def open_pull_request(
     repository: Repository,
     result: SessionResult,
+    title_and_body: tuple[str, str],
     *,
     remote: str = "origin",
     base: str | None = None,
@@ -98,24 +76,12 @@ def open_pull_request(
     if not url:
         raise UsageError(f"no such remote: `{remote}`", hint="git remote add origin ADDRESS")
     target = base or result.target_branch or "main"
-    title, body = describe(repository, result)
-    parted = _parting(repository, remote, target, tip) or result.base
-    add_patch(repository, tip, parted)
+    add_patch(repository, tip, _parting(repository, remote, target, tip) or result.base)
     pushed = push_result(repository, branch, remote)
     chosen = _tool_for(url) if tool == "auto" else "" if tool == "none" else tool
-    opened, said = _open(repository, chosen, branch, target, title, body) if chosen else ("", "")
+    opened, said = _open(repository, chosen, branch, target, title_and_body) if chosen else ("", "")
     request = "" if opened else _request(repository, remote, url, result, branch)
-    return PullRequest(
-        branch=branch,
-        remote=remote,
-        pushed=pushed,
-        title=title,
-        body=body,
-        url=opened,
-        request=request,
-        tool=chosen,
-        tool_said=said,
-    )
+    return PullRequest(pushed=pushed, url=opened, request=request, tool=chosen, tool_said=said)
 
 
 def push_result(repository: Repository, branch: str, remote: str) -> tuple[str, ...]:
@@ -132,110 +98,6 @@ def push_result(repository: Repository, branch: str, remote: str) -> tuple[str, 
             hint=f"git push {remote} {branch}",
         ) from exc
     return tuple(name.partition(":")[0] for name in wanted)
-
-
-def revise(
-    repository: Repository,
-    config: Config,
-    result: SessionResult,
-    comments: str,
-    *,
-    observe: Observer,
-    stop_signal: StopSignal,
-    warn: Callable[[str], None],
-) -> SessionResult:
-    """Start a session from the result branch whose task is the old one and what reviewers said of its result.
-
-    A settled winner moves the result branch on, and with it the pull request. What reviewers say is data: it stands
-    quoted in the task.
-    """
-    tip = result_tip(repository, result)
-    revised = start_session(
-        repository,
-        config,
-        revision_task(result.task, comments),
-        observe=observe,
-        stop_signal=stop_signal,
-        warn=warn,
-        base=tip,
-        target_branch=result.result_branch,
-    )
-    if revised.status is not SessionStatus.PASSED or revised.merged:
-        return revised
-    merge_session(repository, config, revised, observe=observe)
-    return with_landing(revised)
-
-
-def revised_session(repository: Repository, result: SessionResult) -> SessionResult:
-    """The session whose pull request a revision moves on: the first of the chain; a session itself where it is none."""
-    by_branch = {state.result.result_branch: state.result for state in read_all(repository)}
-    seen = {result.session}
-    while (first := by_branch.get(result.target_branch)) is not None and first.result_branch:
-        if first.session in seen:
-            break
-        seen.add(first.session)
-        result = first
-    return result
-
-
-def revision_task(task: str, comments: str) -> str:
-    """Write the task of a revision: what reviewers ask for first, the old task as what must stay true."""
-    if not comments.strip():
-        raise UsageError("there are no comments to work in", hint="git mimo revise --comments FILE|-|gh")
-    if len(comments.encode()) > MAX_COMMENT_BYTES:
-        raise UsageError(f"the comments are longer than {MAX_COMMENT_BYTES // 1024} KiB")
-    first = next(line.strip() for line in task.splitlines() if line.strip())
-    quoted = "\n".join(f"> {line}" for line in comments.strip().splitlines())
-    return (
-        f"Work in the review of: {first[:120]}\n\nReviewers said of the change that is already here:\n\n{quoted}\n\n"
-        f"Do what they ask for, and keep what the first task wanted:\n\n{task.strip()}\n"
-    )
-
-
-def fetch_comments(repository: Repository, branch: str) -> str:
-    """Read the review comments of the branch's pull request with gh. NeedsPerson when gh can't."""
-    fields = "comments,reviews"
-    done = _run_tool(repository, ["gh", "pr", "view", branch, "--json", fields])
-    if done.returncode:
-        raise NeedsPerson(
-            f"gh could not read the pull request of `{branch}`: {done.stderr.strip()[:300]}",
-            hint="git mimo revise --comments FILE",
-        )
-    try:
-        return parse_comments(json.loads(done.stdout))
-    except (ValueError, TypeError, AttributeError, KeyError) as exc:
-        raise RepoError("gh answered in a form that is not understood", hint="git mimo revise --comments FILE") from exc
-
-
-def parse_comments(value: Any) -> str:
-    """Turn gh's answer into text, oldest first, each with its author."""
-    entries = [*value.get("reviews", ()), *value.get("comments", ())]
-    entries.sort(key=lambda entry: entry.get("submittedAt") or entry.get("createdAt") or "")
-    said = []
-    for entry in entries:
-        body = (entry.get("body") or "").strip()
-        if body:
-            said.append(f"{(entry.get('author') or {}).get('login', 'somebody')}: {body}")
-    return "\n\n".join(said)
-
-
-def reject(repository: Repository, result: SessionResult, reason: str) -> None:
-    """Record that a person does not want the result, in its note and its journal. The branch stays.
-
-    A dream teaches nothing of its work then, and offers the reason as a rule.
-    """
-    if not reason.strip():
-        raise UsageError("a rejection needs its reason", hint='git mimo reject --reason "it slows down the start"')
-    tip = result_tip(repository, result)
-    now = utc_now()
-    outcome = Outcome(label="rejected", commit=tip, reason=" ".join(reason.split())[:1000], at=now)
-    directory = sessions_directory(repository) / result.session
-    if record_outcome(repository, tip, outcome) and directory.is_dir():
-        journal = Journal(directory / "journal.jsonl")
-        try:
-            journal.done("rejected", reason=outcome.reason, commit=tip)
-        finally:
-            journal.close()
 
 
 def _parting(repository: Repository, remote: str, target: str, tip: Oid) -> Oid | None:
@@ -267,14 +129,17 @@ def _tool_for(url: str) -> str:
     return wanted if re.match(r"(https?://|ssh://|git@|[\w.-]+@)", url) and shutil.which(wanted) else ""
 
 
-def _open(repository: Repository, tool: str, branch: str, target: str, title: str, body: str) -> tuple[str, str]:
+def _open(
+    repository: Repository, tool: str, branch: str, target: str, title_and_body: tuple[str, str]
+) -> tuple[str, str]:
     """Return the draft's address, or why there is none."""
+    title, body = title_and_body
     if tool == "gh":
         command = ["gh", "pr", "create", "--draft", "--base", target, "--head", branch]
-        done = _run_tool(repository, [*command, "--title", title, "--body-file", "-"], body)
+        done = run_tool(repository, [*command, "--title", title, "--body-file", "-"], body)
     else:
         command = ["glab", "mr", "create", "--draft", "--yes", "--target-branch", target, "--source-branch", branch]
-        done = _run_tool(repository, [*command, "--title", title, "--description", body])
+        done = run_tool(repository, [*command, "--title", title, "--description", body])
     found = re.findall(r"https?://\S+", done.stdout)
     if done.returncode and "already exists" in done.stderr:
         known = re.findall(r"https?://\S+", done.stderr)
@@ -284,7 +149,7 @@ def _open(repository: Repository, tool: str, branch: str, target: str, title: st
     return found[-1], ""
 
 
-def _run_tool(repository: Repository, command: Sequence[str], text: str = "") -> subprocess.CompletedProcess[str]:
+def run_tool(repository: Repository, command: Sequence[str], text: str = "") -> subprocess.CompletedProcess[str]:
     cwd: Path = repository.work_tree or repository.git_dir
     try:
         return subprocess.run(

@@ -8,10 +8,8 @@ from gitmimo.git.repository import Repository
 from gitmimo.results import SessionResult, SessionStatus
 from gitmimo.workflow.history import SessionState, find_session, list_session_ids, read_past, read_session
 from gitmimo.workflow.merge import merge_at_the_end
-from gitmimo.workflow.plan import restore
 from gitmimo.workflow.progress import Observer, StopSignal
-from gitmimo.workflow.start import SessionRequest, run_session
-from gitmimo.workflow.steps import has_object
+from gitmimo.workflow.start import SessionRequest, restore, run_session
 
 
 def find_interrupted(repository: Repository, name: str | None) -> SessionState:
@@ -42,7 +40,7 @@ def resume_session(
     """
     result = state.result
     own = restore(config, state.settings)
-    if not has_object(repository, result.base):
+    if not repository.has_object(result.base):
         raise RepoError(f"the base commit of session {result.session} is gone: `{result.base}`")
     if _only_merge_is_left(state):
         return merge_at_the_end(repository, own, result, observe=observe, warn=warn)

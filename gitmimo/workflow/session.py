@@ -18,22 +18,38 @@ from gitmimo.journal import Journal
 from gitmimo.locks import hold_lock
 from gitmimo.records import SessionId, StopReason, new_session_id
 from gitmimo.results import CandidateResult, SessionResult, SessionStatus
-from gitmimo.workflow import feedback, land
 from gitmimo.workflow.agents import Workers
-from gitmimo.workflow.approaches import built_in_approaches, plan_approaches
 from gitmimo.workflow.candidates import refusal
-from gitmimo.workflow.directories import session_directory
+from gitmimo.workflow.directories import LOCK_NAME, STOP_NAME, session_directory, sessions_directory
 from gitmimo.workflow.evaluate import SessionEvaluator
 from gitmimo.workflow.executor import Executor
-from gitmimo.workflow.history import LOCK_NAME, STOP_NAME, sessions_directory
+from gitmimo.workflow.land import keep_trees, write_result
 from gitmimo.workflow.models import ModelPool
-from gitmimo.workflow.opening import kept_results, open_session, worked_before
 from gitmimo.workflow.operations import OperationRun, ScriptFirst
-from gitmimo.workflow.plan import Brief, Plan, next_round
+from gitmimo.workflow.plan import (
+    Brief,
+    Plan,
+    built_in_approaches,
+    critic_feedback,
+    feedback_for_next_round,
+    gate_feedback,
+    next_round,
+    plan_approaches,
+)
 from gitmimo.workflow.progress import Observer, Progress, StopSignal
 from gitmimo.workflow.reviewer import Reviewer
-from gitmimo.workflow.status import close, describe_tests, how_to_go_on, status_after, with_winner, without_winner
-from gitmimo.workflow.workspace import CandidatePaths
+from gitmimo.workflow.session_result import (
+    close,
+    describe_tests,
+    how_to_go_on,
+    kept_results,
+    open_session,
+    status_after,
+    with_winner,
+    without_winner,
+    worked_before,
+)
+from gitmimo.workflow.worktrees import CandidatePaths
 
 
 @dataclass(slots=True, kw_only=True)
@@ -111,7 +127,7 @@ class SessionRunner:
             return
         result = self.script(self._base_tests.result)
         if result is not None and result.evidence is not None and not self.stop_signal.is_set():
-            land.keep_trees(self.repository, self.session, 0, result.evidence)
+            keep_trees(self.repository, self.session, 0, result.evidence)
             self._results[0] = result
             self._journal.done("candidate", result=result)
 
@@ -129,7 +145,7 @@ class SessionRunner:
             )
             if not numbers or self._is_hopeless():
                 break
-            self._run_round(numbers, feedback.for_next_round(self._results, verdict))
+            self._run_round(numbers, feedback_for_next_round(self._results, verdict))
             verdict = self._decide()
             if self._answer_critic(verdict):
                 verdict = self._decide()
@@ -173,7 +189,7 @@ class SessionRunner:
         worked = worked_before(self.plan, number)
         brief = Brief(approach=approach, feedback=earlier_feedback, goes_on=self.plan.past is not None)
         result = self._judge(worked or self._work(number, brief))
-        said = feedback.of_gates(result)
+        said = gate_feedback(result)
         if said is not None and self._may_answer(result):
             result = self._answer(result, said)
         self._journal.done("candidate", result=result)
@@ -204,7 +220,7 @@ class SessionRunner:
         changed = False
         for number in verdict.critic.rejected if verdict.critic else ():
             result = self._results[number]
-            said = feedback.of_critic(result, verdict)
+            said = critic_feedback(result, verdict)
             if said is not None and self._may_answer(result):
                 again = self._results[number] = self._answer(result, said)
                 self._journal.done("candidate", result=again)
@@ -248,7 +264,7 @@ class SessionRunner:
             if not self.stop_signal.is_set():
                 raise
             return result
-        land.keep_trees(self.repository, self.session, result.number, evidence)
+        keep_trees(self.repository, self.session, result.number, evidence)
         return replace(result, evidence=replace(evidence, flags=(*result.dropped, *evidence.flags)))
 
     def _decide(self) -> Verdict:
@@ -314,7 +330,7 @@ class SessionRunner:
         winner = next(candidate for candidate in result.candidates if candidate.number == number)
         if self.operation is not None and winner.evidence is not None and not winner.evidence.diff.files:
             return result  # done by what its commands did: there is nothing to land
-        branch, tip = land.write_result(
+        branch, tip = write_result(
             self.repository,
             result,
             winner,

@@ -2,19 +2,29 @@
 
 import contextlib
 import os
-from collections.abc import Callable
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
-from gitmimo.config import Config
-from gitmimo.git import refs
+from gitmimo import mimo_dir
+from gitmimo.codec import dump_json
+from gitmimo.config import OPTIONS, Config, Setting
+from gitmimo.errors import MimoError
+from gitmimo.git import commit, refs, snapshot
 from gitmimo.git.repository import Repository
+from gitmimo.git.run import clean_environment
+from gitmimo.journal import Entry, read_journal
 from gitmimo.llm.budget import LimitUsage
 from gitmimo.memory.prefix import match_text, prefix_text
 from gitmimo.records import Oid, SessionId, Task, new_session_id
 from gitmimo.redact import known_secrets, redact
 from gitmimo.results import SessionResult
 from gitmimo.workflow.agents import Workers, choose_staff, count_candidates, warnings_for
-from gitmimo.workflow.directories import session_directory
+from gitmimo.workflow.directories import session_directory, sessions_directory
 from gitmimo.workflow.evaluate import SessionEvaluator, open_evaluator, visible_import_roots, visible_test_command
 from gitmimo.workflow.executor import Executor, open_executor
 from gitmimo.workflow.gc import clean_orphans
@@ -22,17 +32,22 @@ from gitmimo.workflow.history import Past
 from gitmimo.workflow.memory_home import memory_view
 from gitmimo.workflow.merge import merge_at_the_end
 from gitmimo.workflow.models import ladder_height, open_models
-from gitmimo.workflow.notify import notify
 from gitmimo.workflow.operations import OPERATION_RULES, check_operation, open_operation, script_first
-from gitmimo.workflow.plan import Plan, settings_to_keep
+from gitmimo.workflow.plan import Plan
 from gitmimo.workflow.progress import Observer, StopSignal
 from gitmimo.workflow.reviewer import Reviewer
 from gitmimo.workflow.scripts import ScriptMatch, ScriptRunner, find_script, read_grants
 from gitmimo.workflow.session import SessionRunner
+from gitmimo.workflow.session_result import result_json
 from gitmimo.workflow.trust import require_trust
 from gitmimo.workflow.workspace import WorkspaceConfig
 
 MAX_TASK_BYTES = 64 * 1024
+# what a person may have changed so that the session can go on; kept only when given as a flag
+_READ_ANEW = ("budget", "maxtokens", "rate.", "baseurl", "llm", "timeout", "notify", "sandbox")
+_NOTIFY_LIMIT_S = 60.0
+LOG_NAME = "log"
+_POLL_S = 0.1
 
 
 def start_session(
@@ -234,3 +249,129 @@ def _describe_start(repository: Repository, base: Oid, branch: str | None) -> st
     is_head = base == repository.resolve("HEAD")
     left_out = "; uncommitted changes are left out (--with-changes takes them)" if dirty and is_head else ""
     return f"starting from {base[:12]} on {where}{left_out}"
+
+
+def settings_to_keep(config: Config) -> dict[str, Any]:
+    """The values that a resumed session must have again."""
+    return {
+        name: setting.value
+        for name, setting in config.settings.items()
+        if setting.origin == "flag" or not name.startswith(_READ_ANEW)
+    }
+
+
+def restore(current: Config, kept: Mapping[str, Any]) -> Config:
+    """The configuration of now with a session's own values; flags given now win."""
+    settings = dict(current.settings)
+    for name, value in kept.items():
+        option = OPTIONS.get(name)
+        if option is None or settings[name].origin == "flag":
+            continue
+        settings[name] = Setting(
+            option=option, value=tuple(value) if isinstance(value, list) else value, origin="session"
+        )
+    return Config(settings, current.prices, current.windows)
+
+
+def commit_changes(repository: Repository) -> Oid | None:
+    """Write the checkout as it is, new files included, as a commit on HEAD; None when it holds nothing new.
+
+    Ignored files stay out. Branch, index and files are left as they are: only the session's base ref names the commit.
+    """
+    head = repository.resolve("HEAD")
+    before = repository.tree_of(head)
+    found = snapshot.snapshot_worktree(repository, repository.require_work_tree(), parent=head)
+    tree = mimo_dir.with_mimo_from(repository, found, before)
+    if tree == before:
+        return None
+    message = "mimo: uncommitted changes at the start of a session\n"
+    return commit.write_commit(repository, tree=tree, parents=(head,), message=message)
+
+
+def notify(command: str, repository: Repository, result: SessionResult, *, warn: Callable[[str], None]) -> None:
+    """Run `mimo.notify` by the shell in the checkout: the result as JSON on stdin, its main facts as variables.
+
+    It can't change how the session ended: a command that fails or hangs is named and left.
+    """
+    if not command:
+        return
+    facts = {
+        "MIMO_SESSION": result.session,
+        "MIMO_STATUS": result.status.value,
+        "MIMO_RESULT_BRANCH": result.result_branch or "",
+        "MIMO_MERGED": "1" if result.merged else "",
+    }
+    try:
+        done = subprocess.run(
+            ["/bin/sh", "-c", command],
+            cwd=repository.work_tree or repository.git_dir,
+            env={**clean_environment(os.environ), **facts},
+            input=dump_json(result_json(result)).encode(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            timeout=_NOTIFY_LIMIT_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as exc:
+        warn(f"mimo.notify failed: {exc}")
+        return
+    if done.returncode:
+        warn(f"mimo.notify exited with {done.returncode}: {done.stderr.decode(errors='replace').strip()[:200]}")
+
+
+class NotStarted(MimoError):
+    """The detached process ended before its session began; the message is what it said."""
+
+    def __init__(self, message: str, *, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+def detach(repository: Repository, session: SessionId, arguments: Sequence[str], *, task: str) -> Path:
+    """Start `git mimo ARGUMENTS` in its own session of the system, and return its log once the journal has begun.
+
+    The task goes over stdin, so that no list of processes shows it.
+    """
+    directory = sessions_directory(repository) / session
+    directory.mkdir(parents=True, exist_ok=True)
+    log = directory / LOG_NAME
+    with log.open("wb") as said:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "gitmimo", *arguments],
+            cwd=Path.cwd(),
+            env=dict(os.environ),
+            stdin=subprocess.PIPE,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        if process.stdin is not None:
+            process.stdin.write(task.encode())
+            process.stdin.close()
+    while not read_journal(directory / "journal.jsonl"):
+        code = process.poll()
+        if code is not None:
+            text = log.read_text(errors="replace").strip()
+            log.unlink()
+            directory.rmdir() if not any(directory.iterdir()) else None
+            raise NotStarted(text.removeprefix("fatal: ") or "the session did not begin", exit_code=code)
+        time.sleep(_POLL_S)
+    process.returncode = 0  # it is not ours to wait for any more
+    return log
+
+
+def follow(
+    repository: Repository, session: SessionId, show: Callable[[Entry], None], *, is_running: Callable[[], bool]
+) -> None:
+    """Tell every entry of a session's journal, the past ones first, until the session no longer runs."""
+    path = sessions_directory(repository) / session / "journal.jsonl"
+    told = 0
+    while True:
+        runs = is_running()
+        entries = read_journal(path)
+        for entry in entries[told:]:
+            show(entry)
+        told = len(entries)
+        if not runs:
+            return
+        time.sleep(_POLL_S)

@@ -14,9 +14,10 @@ from gitmimo.git.run import run_git
 from gitmimo.journal import Journal
 from gitmimo.locks import hold_lock
 from gitmimo.records import Oid
-from gitmimo.workflow.history import list_session_ids, read_session, sessions_directory
+from gitmimo.workflow.directories import sessions_directory
+from gitmimo.workflow.gc import restore_result
+from gitmimo.workflow.history import list_session_ids, read_session
 from gitmimo.workflow.merge import repair_interrupted_merge
-from gitmimo.workflow.session_branches import restore_result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

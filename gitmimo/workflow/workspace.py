@@ -1,31 +1,27 @@
 """Where a candidate works: its worktree, the disposable git in it, and the commands it may run there."""
 
-import contextlib
 import os
 import shlex
-import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gitmimo import mimo_dir
 from gitmimo.agent.interface import BaseSuite, LeastChange, WorkspaceFacts
-from gitmimo.errors import CheckError, MimoError
-from gitmimo.evaluator.ignored_files import bring_ignored_files
+from gitmimo.errors import CheckError
 from gitmimo.evaluator.probe import HANG_AFTER_S
 from gitmimo.evaluator.probes import hang_guard_path
-from gitmimo.evaluator.testcommand import ReportFormat, TestCommand, TestKind
+from gitmimo.evaluator.testcommand import TestCommand, TestKind
 from gitmimo.files import remove_tree
-from gitmimo.git import agent_repo, diff, refs, snapshot, worktree
+from gitmimo.git import diff, snapshot
 from gitmimo.git.repository import Repository
 from gitmimo.git.trees import write_files
-from gitmimo.records import CommandResult, Oid, SessionId
+from gitmimo.records import CommandResult, Oid
 from gitmimo.sandbox.base import CommandSpec, Limits, Sandbox
 from gitmimo.sandbox.policy import program_paths
-from gitmimo.workflow import workspace_facts
 from gitmimo.workflow.evaluate import SessionEvaluator
-from gitmimo.workflow.steps import TRAJECTORY
+from gitmimo.workflow.worktrees import CandidatePaths
 
 _AGENT_MEMORY_BYTES = 8 << 30  # JavaScript engines reserve much more than they use
 _HANGS_AFTER = 10  # times what the tests took before: a change that lets them run longer has made an endless loop
@@ -33,39 +29,13 @@ _LEAST_TEST_S = 10.0
 _QUESTION_S = 20.0
 # what tests leave behind is no part of a product
 _COMMAND_ENVIRONMENT = {"PYTHONDONTWRITEBYTECODE": "1", "PYTEST_ADDOPTS": "-p no:cacheprovider", "CI": "1"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CandidatePaths:
-    """Where a candidate of a session works, and what it is called."""
-
-    session: SessionId
-    number: int
-    base: Oid
-    branch: str  # a full ref name
-    directory: Path  # of the session; the worktree is `directory/<number>`
-
-    @property
-    def worktree(self) -> Path:
-        return self.directory / str(self.number)
-
-    @property
-    def private_git(self) -> Path:
-        return self.directory / f"{self.number}.git"
-
-    @property
-    def index(self) -> Path:
-        return self.directory / f"{self.number}.index"
-
-    @property
-    def home(self) -> Path:
-        """The private home of another agent's program that works here."""
-        return self.directory / f"{self.number}.home"
-
-    @property
-    def temp(self) -> Path:
-        """What the candidate's commands see as `/tmp`; it lasts as long as the candidate."""
-        return self.directory / f"{self.number}.tmp"
+_PROGRAMS = (
+    *("git", "rg", "fd", "jq", "curl", "make", "cmake", "gcc", "python", "python3", "pytest", "uv", "poetry", "ruff"),
+    *("mypy", "node", "npm", "pnpm", "yarn", "tsc", "go", "cargo", "java", "mvn", "gradle", "ruby", "php"),
+)
+_LEVELS = 3
+_FEW = 40  # entries
+_ALWAYS_SAID = {"rg", "uv", "node", "npm", "make"}  # what rules of projects often name: said also where it isn't there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,8 +105,8 @@ class CandidateWorkspace:
         if self._facts is None:
             config, repository, base = self._config, self._repository, self._paths.base
             interpreter = config.tests.interpreter if config.tests else None
-            self._facts = workspace_facts.read_answer(
-                self._run(workspace_facts.question(interpreter), _QUESTION_S),
+            self._facts = read_facts(
+                self._run(facts_question(interpreter), _QUESTION_S),
                 interpreter=interpreter,
                 paths=[entry.path for entry in repository.list_paths(repository.tree_of(base))],
                 known=WorkspaceFacts(
@@ -282,57 +252,54 @@ def _read_pointer(directory: Path) -> bytes | None:
         return None
 
 
-def prepare_worktree(repository: Repository, paths: CandidatePaths, config: WorkspaceConfig) -> None:
-    """Make the candidate's worktree and private git, and its branch unless it continues earlier steps.
+def facts_question(interpreter: Path | None) -> str:
+    """The shell command that `read_facts` reads the answer of."""
+    lines = ["uname -srm"]
+    lines.append(f"{shlex.quote(str(interpreter))} --version 2>&1" if interpreter else "echo")
+    lines += [f"command -v {name} >/dev/null && echo {name}" for name in _PROGRAMS]
+    return "\n".join(lines)
 
-    Raises WorktreeError when the disk is full or the branch exists; what was made until then is removed.
-    """
-    paths.directory.mkdir(parents=True, exist_ok=True)
-    paths.temp.mkdir(mode=0o700, exist_ok=True)
-    start = refs.read_ref(repository, paths.branch) or paths.base
-    worktree.add_worktree(
-        repository,
-        paths.worktree,
-        branch=paths.branch.removeprefix("refs/heads/"),
-        start=start,
-        reason=f"git-mimo session {paths.session} candidate {paths.number}",
+
+def read_facts(
+    answer: CommandResult,
+    *,
+    interpreter: Path | None,
+    paths: Iterable[str],
+    known: WorkspaceFacts,
+) -> WorkspaceFacts:
+    """Add to what is known what the sandbox answered and the base's paths tell; what isn't answered stays unsaid."""
+    lines = answer.output.splitlines()
+    system, version = (lines[0].strip(), lines[1].strip()) if len(lines) > 1 else ("", "")
+    found = [line.strip() for line in lines[2:] if line.strip() in _PROGRAMS]
+    return replace(
+        known,
+        system=system,
+        interpreter=f"{version} at {interpreter}" if interpreter and version else "",
+        programs=tuple(found),
+        missing=tuple(sorted(_ALWAYS_SAID - set(found))) if found else (),
+        entries=tuple(_entries([path for path in paths if not path.startswith(".mimo/")])),
     )
-    try:
-        snapshot.adopt_checkout(repository, paths.worktree, tree=repository.tree_of(start), index=paths.index)
-        _hide_records(paths)
-        agent_repo.make_agent_repo(
-            repository,
-            paths.private_git,
-            paths.base,
-            work_tree=paths.worktree,
-            checked_out=paths.index,
-            is_at_commit=start == paths.base,
-        )
-        _bring_ignored_files(repository, paths, config)
-    except (MimoError, OSError):
-        remove_candidate(repository, paths)
-        raise
 
 
-def _hide_records(paths: CandidatePaths) -> None:
-    """Take the step records out of the files: they are on the branch, and the agent has its history without them."""
-    records = paths.worktree / TRAJECTORY
-    if records.is_dir() and not records.parent.is_symlink():
-        shutil.rmtree(records)
-        with contextlib.suppress(OSError):
-            records.parent.rmdir()  # only where the project has no `.mimo/` of its own
+def _entries(paths: Sequence[str]) -> list[str]:
+    """The top of a tree, directories first; where that is little, the next level of directories too."""
+    shown: dict[str, list[str]] = {"": list(paths)}
+    for _ in range(_LEVELS):
+        opened: dict[str, list[str]] = {}
+        for directory, inside in shown.items():
+            opened |= _opened(directory, inside)
+        if len(opened) > _FEW and shown.keys() != {""}:
+            break
+        shown = opened
+    directories = [f"{name} ({len(inside)})" for name, inside in sorted(shown.items()) if name.endswith("/")]
+    return [*directories, *sorted(name for name in shown if not name.endswith("/"))]
 
 
-def _bring_ignored_files(repository: Repository, paths: CandidatePaths, config: WorkspaceConfig) -> None:
-    tests = config.tests or TestCommand(command="", kind=TestKind.COMMAND, report=ReportFormat.NONE)
-    wanted = replace(tests, links=(*tests.links, *config.linked))
-    bring_ignored_files(repository.work_tree, paths.worktree, wanted, copies=config.copied)
-
-
-def remove_candidate(repository: Repository, paths: CandidatePaths) -> None:
-    """Remove the worktree and its other files; the branch and its commits stay."""
-    worktree.remove_worktree(repository, paths.worktree)
-    remove_tree(paths.private_git, ignore_errors=True)
-    remove_tree(paths.home, ignore_errors=True)
-    remove_tree(paths.temp, ignore_errors=True)
-    snapshot.forget_snapshots(paths.index)
+def _opened(directory: str, paths: Sequence[str]) -> dict[str, list[str]]:
+    """A directory as those in it, with their files; as it is where it holds files of its own, other than at the top."""
+    names = {path.removeprefix(directory).partition("/")[0] for path in paths}
+    own = {path.removeprefix(directory) for path in paths if "/" not in path.removeprefix(directory)}
+    if directory and (own or not directory.endswith("/")):
+        return {directory: list(paths)}
+    found = {f"{directory}{name}/": [p for p in paths if p.startswith(f"{directory}{name}/")] for name in names - own}
+    return found | {f"{directory}{name}": [f"{directory}{name}"] for name in own}

@@ -8,9 +8,9 @@ import pytest
 from gitmimo.behaviour import BehaviourReport, Difference, DifferenceKind, ProductBehaviour
 from gitmimo.git.repository import Repository
 from gitmimo.records import Oid
+from gitmimo.report.differences import differences_of
 from gitmimo.report.page import review_page
 from gitmimo.results import SessionResult
-from gitmimo.workflow.differences import differences_of
 from tests.conftest import GitBuilder
 from tests.made_session import SESSION, Attempt, make_session, write_journal
 from tests.project import BUGGY, PROJECT, RIGHT, mimo

@@ -15,8 +15,8 @@ import pytest
 
 from gitmimo.git.repository import Repository
 from gitmimo.report.server import HEADERS, ReviewServer
-from gitmimo.workflow.history import sessions_directory
-from gitmimo.workflow.review_comments import comments_text, read_review_comments
+from gitmimo.workflow.directories import sessions_directory
+from gitmimo.workflow.revise import comments_text, read_review_comments
 from tests.conftest import GitBuilder
 from tests.made_session import SESSION, Attempt, make_session, write_journal
 from tests.report.browser import ask

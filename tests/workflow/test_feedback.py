@@ -3,8 +3,8 @@
 from gitmimo.evidence import CriticOpinion, Evidence, Gate, Outcome, Verdict
 from gitmimo.records import Oid
 from gitmimo.results import CandidateResult, SessionResult, SessionStatus
-from gitmimo.workflow import feedback
-from gitmimo.workflow.status import with_winner
+from gitmimo.workflow.plan import critic_feedback, feedback_for_next_round, gate_feedback
+from gitmimo.workflow.session_result import with_winner
 
 
 def result(number: int, *, failed: str = "", output: str = "") -> CandidateResult:
@@ -26,22 +26,22 @@ REJECTS = CriticOpinion(rejected=(1,), comments={"1:a.py": "five is no sum", "1"
 
 
 def test_candidate_hears_the_gate_and_the_end_of_the_output() -> None:
-    said = feedback.of_gates(result(1, failed="1 passed on base and fail now: test_a", output="x" * 9000 + "E 1 != 2"))
+    said = gate_feedback(result(1, failed="1 passed on base and fail now: test_a", output="x" * 9000 + "E 1 != 2"))
     assert said is not None
     assert said.after_step == 7
     assert "- suite: 1 passed on base and fail now: test_a" in said.text
     assert said.text.count("x") < 3_100
     assert "E 1 != 2" in said.text
-    assert feedback.of_gates(result(1)) is None
+    assert gate_feedback(result(1)) is None
 
 
 def test_rejected_candidate_hears_its_own_remarks_only() -> None:
     verdict = Verdict(winner=2, ranking=(), reason="", critic=REJECTS)
-    said = feedback.of_critic(result(1), verdict)
+    said = critic_feedback(result(1), verdict)
     assert said is not None
     assert "- a.py: five is no sum" in said.text
     assert "fine" not in said.text
-    assert feedback.of_critic(result(2), verdict) is None
+    assert critic_feedback(result(2), verdict) is None
 
 
 def test_next_round_hears_what_spoke_against_the_earlier_ones_and_of_nothing_else() -> None:
@@ -53,14 +53,14 @@ def test_next_round_hears_what_spoke_against_the_earlier_ones_and_of_nothing_els
         critic=REJECTS,
     )
     results = {1: result(1), 2: result(2, failed="2 vanished"), 3: result(3), 4: result(4)}
-    told = feedback.for_next_round(results, verdict)
+    told = feedback_for_next_round(results, verdict)
     assert [each.after_step for each in told] == [0, 0, 0]
     texts = [each.text for each in told]
     assert "five is no sum" in texts[0]
     assert "2 vanished" in texts[1]
     assert "9 of 20 answers" in texts[2]
     assert "only 1 call" not in texts[2]
-    assert feedback.for_next_round({4: result(4)}, None) == ()
+    assert feedback_for_next_round({4: result(4)}, None) == ()
 
 
 def test_session_says_that_a_critic_gave_no_opinion() -> None:

@@ -8,7 +8,8 @@ from gitmimo.journal import Journal
 from gitmimo.locks import hold_lock
 from gitmimo.records import Oid, SessionId
 from gitmimo.results import SessionResult, SessionStatus
-from gitmimo.workflow.history import LOCK_NAME, read_all, read_recent, read_running, sessions_directory
+from gitmimo.workflow.directories import LOCK_NAME, sessions_directory
+from gitmimo.workflow.history import read_all, read_recent, read_running
 from tests.conftest import GitBuilder
 
 

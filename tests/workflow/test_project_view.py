@@ -1,7 +1,7 @@
 """What a planner is shown: files, hits of the task's names with definitions first, failing tests, nothing too long."""
 
 from gitmimo.git.repository import Repository
-from gitmimo.workflow.approaches import names_in, project_view
+from gitmimo.workflow.plan import names_in, project_view
 from tests.conftest import GitBuilder
 
 

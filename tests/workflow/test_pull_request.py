@@ -9,11 +9,11 @@ import pytest
 from gitmimo.errors import UsageError
 from gitmimo.evidence import DiffFacts
 from gitmimo.git.repository import Repository
+from gitmimo.report.pull_request_text import plain, write_body, write_title
 from gitmimo.results import SessionResult
 from gitmimo.workflow.evidence_notes import outcomes_by_session
 from gitmimo.workflow.land import change_message
-from gitmimo.workflow.pull_request import parse_comments, revision_task
-from gitmimo.workflow.pull_request_body import plain, write_body, write_title
+from gitmimo.workflow.revise import parse_comments, revision_task
 from tests.conftest import GitBuilder
 from tests.made_session import SESSION, Attempt, make_session, write_journal
 from tests.project import PROJECT, RIGHT, WRONG, Said, mimo, writes

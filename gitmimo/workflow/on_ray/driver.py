@@ -22,6 +22,7 @@ from gitmimo.results import CandidateResult
 from gitmimo.workflow.candidates import find_history, run_in_place
 from gitmimo.workflow.directories import repository_key
 from gitmimo.workflow.evaluate import SessionEvaluator
+from gitmimo.workflow.history import read_steps_at
 from gitmimo.workflow.on_ray import cluster
 from gitmimo.workflow.on_ray.messages import (
     CandidateWork,
@@ -36,8 +37,7 @@ from gitmimo.workflow.on_ray.messages import (
 from gitmimo.workflow.on_ray.worker import run_candidate, run_evaluation
 from gitmimo.workflow.plan import Brief, Plan
 from gitmimo.workflow.progress import Observer, Progress, StopSignal
-from gitmimo.workflow.steps import read_steps_at
-from gitmimo.workflow.workspace import CandidatePaths
+from gitmimo.workflow.worktrees import CandidatePaths
 
 _TURNS = 4  # how often one piece of work is given out at the most
 _GRACE_S = 30.0  # for a worker to end by itself when the session is stopped

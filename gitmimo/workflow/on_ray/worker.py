@@ -39,7 +39,7 @@ from gitmimo.workflow.on_ray.messages import (
     outcome_of,
 )
 from gitmimo.workflow.progress import Progress, StopSignal
-from gitmimo.workflow.workspace import CandidatePaths
+from gitmimo.workflow.worktrees import CandidatePaths
 
 _POLL_S = 0.5
 _PATIENCE_S = 20.0  # for an answer after the session was stopped

@@ -12,13 +12,8 @@ from gitmimo.evidence import Evidence
 from gitmimo.git.trees import write_files
 from gitmimo.records import SessionId
 from gitmimo.workflow.evaluate import SessionEvaluator
-from gitmimo.workflow.workspace import (
-    CandidatePaths,
-    CandidateWorkspace,
-    WorkspaceConfig,
-    prepare_worktree,
-    remove_candidate,
-)
+from gitmimo.workflow.workspace import CandidateWorkspace, WorkspaceConfig
+from gitmimo.workflow.worktrees import CandidatePaths, prepare_worktree, remove_candidate
 from tests.conftest import GitBuilder
 
 CODE = "def capped(n, most):\n    return n if n > most else most\n"
@@ -44,7 +39,7 @@ def test_the_edit_that_changes_least_is_named(
     branch = refnames.branch_ref(refnames.candidate_branch(session, 1))
     paths = CandidatePaths(session=session, number=1, base=testbed.base, branch=branch, directory=tmp_path / "places")
     workspace_config = WorkspaceConfig(sandbox=testbed.sandbox, tests=testbed.tests, evaluator=evaluator)
-    prepare_worktree(testbed.repository, paths, workspace_config)
+    prepare_worktree(testbed.repository, paths)
     try:
         workspace = CandidateWorkspace(testbed.repository, paths, workspace_config, cancelled=lambda: False)
         edits = [CODE.replace("n if n > most else most", text) for text in ("4", "n if n < most else most")]

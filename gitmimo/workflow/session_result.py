@@ -1,11 +1,21 @@
-"""The status of a candidate or a session, decided from results alone."""
+"""A session's result: opened, brought up to date, closed with its status, and in its published form."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 
+from gitmimo import refnames
+from gitmimo.codec import to_json
 from gitmimo.evidence import Evidence, Verdict
-from gitmimo.records import SessionId, StopReason, Usage
+from gitmimo.git import refs
+from gitmimo.git.repository import Repository
+from gitmimo.journal import Journal
+from gitmimo.processes import process_name
+from gitmimo.records import SessionId, StopReason, Usage, utc_now
 from gitmimo.results import CandidateResult, SessionResult, SessionStatus
+from gitmimo.workflow.directories import session_directory
+from gitmimo.workflow.plan import Plan
+from gitmimo.workflow.worktrees import clear_session
 
 _CUT_OFF = frozenset({StopReason.BUDGET, StopReason.TIMEOUT, StopReason.INTERRUPTED, StopReason.ERROR})
 
@@ -76,3 +86,81 @@ def describe_tests(evidence: Evidence | None) -> str:
     if evidence.passed:
         return f"pass {tests}"
     return f"fail {tests}: " + ", ".join(gate.name for gate in evidence.failed_gates)
+
+
+def open_session(repository: Repository, plan: Plan, session: SessionId, journal: Journal) -> SessionResult:
+    """Write the first line of the journal, or the one that says it is resumed, and keep the base."""
+    opening = SessionResult(
+        session=session,
+        status=SessionStatus.RUNNING,
+        task=plan.task.text,
+        base=plan.base,
+        target_branch=plan.target_branch,
+        started=utc_now(),
+    )
+    process = {"process": os.getpid(), "process_start": process_name(os.getpid())}
+    if plan.past is None:
+        told = to_json(opening)
+        facts = {name: told[name] for name in ("task", "base", "target_branch", "started")}
+        journal.intend("session", **facts, **process, settings=plan.settings)
+    else:
+        journal.intend("resumed", **process)
+        clear_session(repository, session, session_directory(repository, session, root=plan.worktree_root))
+    kept = refnames.base_ref(session)
+    if refs.read_ref(repository, kept) is None:
+        refs.update_ref(repository, kept, plan.base, expected=None, reason="mimo: session base")
+    return opening
+
+
+def kept_results(plan: Plan) -> dict[int, CandidateResult]:
+    """The candidates that were done and judged before the session was cut off."""
+    past = plan.past.results if plan.past else {}
+    return {n: r for n, r in past.items() if r.evidence is not None and is_over(r, max_steps=plan.max_steps)}
+
+
+def worked_before(plan: Plan, number: int) -> CandidateResult | None:
+    """A candidate that had ended, but was not judged yet, when the session was cut off."""
+    found = plan.past.results.get(number) if plan.past else None
+    return found if found is not None and is_over(found, max_steps=plan.max_steps) else None
+
+
+def result_json(result: SessionResult) -> dict[str, object]:
+    """The published form of a session: `git-mimo/start/1`."""
+    value = to_json(result)
+    winner = result.verdict.winner if result.verdict else None
+    return {
+        "schema": "git-mimo/start/1",
+        "session": value["session"],
+        "status": value["status"],
+        "task": value["task"],
+        "base": value["base"],
+        "result_branch": value["result_branch"],
+        "result_commit": value["result_commit"],
+        "winner": winner,
+        "merged": value["merged"],
+        "skill": value["skill"],
+        "candidates": [
+            {
+                "n": c["number"],
+                "agent": c["agent"],
+                "branch": c["branch"],
+                "commit": c["commit"],
+                "model": c["model"],
+                "approach": c["approach"],
+                "status": c["status"],
+                "steps": c["steps"],
+                "tokens": c["usage"],
+                "usd": c["cost_usd"],
+                "seconds": c["seconds"],
+                "tree": c["tree"],
+                "summary": c["summary"],
+                "evidence": c["evidence"],
+            }
+            for c in value["candidates"]
+        ],
+        "verdict": value["verdict"],
+        "usd": value["cost_usd"],
+        "seconds": value["seconds"],
+        "llm_calls": value["llm_calls"],
+        "message": value["message"],
+    }

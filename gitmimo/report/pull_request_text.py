@@ -5,12 +5,22 @@ import re
 from gitmimo.evaluator.review_flags import REVIEW
 from gitmimo.evidence import DiffFacts, Evidence, Outcome
 from gitmimo.format import counted, seconds, tokens, usd
+from gitmimo.git.diff import diff_facts
+from gitmimo.git.repository import Repository
+from gitmimo.report.differences import differences_of
 from gitmimo.results import CandidateResult, SessionResult
 from gitmimo.text import escape_controls, one_line
-from gitmimo.workflow.differences import differences_of
+from gitmimo.workflow.pull_request import is_tested, result_tip
 
 MAX_CHARACTERS = 40_000
 _MARKS = {Outcome.PASS: "pass", Outcome.FAIL: "**fail**", Outcome.UNKNOWN: "**unknown**", Outcome.SKIPPED: "–"}
+
+
+def describe(repository: Repository, result: SessionResult) -> tuple[str, str]:
+    """Return the pull request's title and body. UsageError when the session has no result."""
+    tip = result_tip(repository, result)
+    files = diff_facts(repository, repository.tree_of(result.base), repository.tree_of(tip))
+    return write_title(result), write_body(result, files, changed_since=not is_tested(repository, tip))
 
 
 def write_body(result: SessionResult, branch: DiffFacts, *, changed_since: bool = False) -> str:

@@ -1,4 +1,4 @@
-"""What behaves differently after a change, as lines for people: the same in the terminal, on the page and in a PR."""
+"""What behaves differently after a change, as lines for people: in the terminal, on the page and in a pull request."""
 
 from dataclasses import dataclass
 

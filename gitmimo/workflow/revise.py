@@ -1,0 +1,197 @@
+"""What a person says of a result: comments, a rejection, and a session that works comments in."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from gitmimo.codec import from_json, to_json
+from gitmimo.config import Config
+from gitmimo.errors import NeedsPerson, RepoError, UsageError
+from gitmimo.files import write_file
+from gitmimo.git.repository import Repository
+from gitmimo.journal import Journal
+from gitmimo.locks import hold_lock
+from gitmimo.records import SessionId, utc_now
+from gitmimo.results import SessionResult, SessionStatus
+from gitmimo.workflow.directories import sessions_directory
+from gitmimo.workflow.evidence_notes import Outcome, record_outcome
+from gitmimo.workflow.history import read_all
+from gitmimo.workflow.merge import merge_session, with_landing
+from gitmimo.workflow.progress import Observer, StopSignal
+from gitmimo.workflow.pull_request import result_tip, run_tool
+from gitmimo.workflow.start import start_session
+
+MAX_COMMENT_BYTES = 64 * 1024
+MAX_CHARACTERS = 20_000
+MAX_COMMENTS = 1_000
+_SCHEMA = "git-mimo/opinions/1"
+
+
+def revise(
+    repository: Repository,
+    config: Config,
+    result: SessionResult,
+    comments: str,
+    *,
+    observe: Observer,
+    stop_signal: StopSignal,
+    warn: Callable[[str], None],
+) -> SessionResult:
+    """Start a session from the result branch whose task is the old one and what reviewers said of its result.
+
+    A settled winner moves the result branch on, and with it the pull request. What reviewers say is data: it stands
+    quoted in the task.
+    """
+    tip = result_tip(repository, result)
+    revised = start_session(
+        repository,
+        config,
+        revision_task(result.task, comments),
+        observe=observe,
+        stop_signal=stop_signal,
+        warn=warn,
+        base=tip,
+        target_branch=result.result_branch,
+    )
+    if revised.status is not SessionStatus.PASSED or revised.merged:
+        return revised
+    merge_session(repository, config, revised, observe=observe)
+    return with_landing(revised)
+
+
+def revised_session(repository: Repository, result: SessionResult) -> SessionResult:
+    """The session whose pull request a revision moves on: the first of the chain; a session itself where it is none."""
+    by_branch = {state.result.result_branch: state.result for state in read_all(repository)}
+    seen = {result.session}
+    while (first := by_branch.get(result.target_branch)) is not None and first.result_branch:
+        if first.session in seen:
+            break
+        seen.add(first.session)
+        result = first
+    return result
+
+
+def revision_task(task: str, comments: str) -> str:
+    """Write the task of a revision: what reviewers ask for first, the old task as what must stay true."""
+    if not comments.strip():
+        raise UsageError("there are no comments to work in", hint="git mimo revise --comments FILE|-|gh")
+    if len(comments.encode()) > MAX_COMMENT_BYTES:
+        raise UsageError(f"the comments are longer than {MAX_COMMENT_BYTES // 1024} KiB")
+    first = next(line.strip() for line in task.splitlines() if line.strip())
+    quoted = "\n".join(f"> {line}" for line in comments.strip().splitlines())
+    return (
+        f"Work in the review of: {first[:120]}\n\nReviewers said of the change that is already here:\n\n{quoted}\n\n"
+        f"Do what they ask for, and keep what the first task wanted:\n\n{task.strip()}\n"
+    )
+
+
+def fetch_comments(repository: Repository, branch: str) -> str:
+    """Read the review comments of the branch's pull request with gh. NeedsPerson when gh can't."""
+    fields = "comments,reviews"
+    done = run_tool(repository, ["gh", "pr", "view", branch, "--json", fields])
+    if done.returncode:
+        raise NeedsPerson(
+            f"gh could not read the pull request of `{branch}`: {done.stderr.strip()[:300]}",
+            hint="git mimo revise --comments FILE",
+        )
+    try:
+        return parse_comments(json.loads(done.stdout))
+    except (ValueError, TypeError, AttributeError, KeyError) as exc:
+        raise RepoError("gh answered in a form that is not understood", hint="git mimo revise --comments FILE") from exc
+
+
+def parse_comments(value: Any) -> str:
+    """Turn gh's answer into text, oldest first, each with its author."""
+    entries = [*value.get("reviews", ()), *value.get("comments", ())]
+    entries.sort(key=lambda entry: entry.get("submittedAt") or entry.get("createdAt") or "")
+    said = []
+    for entry in entries:
+        body = (entry.get("body") or "").strip()
+        if body:
+            said.append(f"{(entry.get('author') or {}).get('login', 'somebody')}: {body}")
+    return "\n\n".join(said)
+
+
+def reject(repository: Repository, result: SessionResult, reason: str) -> None:
+    """Record that a person does not want the result, in its note and its journal. The branch stays.
+
+    A dream teaches nothing of its work then, and offers the reason as a rule.
+    """
+    if not reason.strip():
+        raise UsageError("a rejection needs its reason", hint='git mimo reject --reason "it slows down the start"')
+    tip = result_tip(repository, result)
+    now = utc_now()
+    outcome = Outcome(label="rejected", commit=tip, reason=" ".join(reason.split())[:1000], at=now)
+    directory = sessions_directory(repository) / result.session
+    if record_outcome(repository, tip, outcome) and directory.is_dir():
+        journal = Journal(directory / "journal.jsonl")
+        try:
+            journal.done("rejected", reason=outcome.reason, commit=tip)
+        finally:
+            journal.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comment:
+    """One comment, on the whole or on a file."""
+
+    text: str
+    path: str = ""
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewComments:
+    """Everything said of one session. `choice` is the candidate that the person would take."""
+
+    comments: tuple[Comment, ...] = ()
+    choice: int | None = None
+
+
+def read_review_comments(repository: Repository, session: SessionId) -> ReviewComments:
+    """Return what was said; nothing when nothing was, or when the file is damaged."""
+    try:
+        value = json.loads(_path(repository, session).read_text(encoding="utf-8"))
+        if not isinstance(value, dict) or value.pop("schema", None) != _SCHEMA:
+            return ReviewComments()
+        return from_json(ReviewComments, value)
+    except (OSError, ValueError, TypeError):
+        return ReviewComments()
+
+
+def add_comment(repository: Repository, session: SessionId, text: str, *, path: str = "") -> None:
+    """Keep a comment; it reaches candidates with `git mimo revise --comments local`."""
+    text = text.replace("\r\n", "\n").strip()
+    if not text or len(text) > MAX_CHARACTERS:
+        raise UsageError(f"a comment has 1 to {MAX_CHARACTERS} characters")
+    with hold_lock(_path(repository, session).with_suffix(".lock"), wait_s=5):
+        said = read_review_comments(repository, session)
+        if len(said.comments) >= MAX_COMMENTS:
+            raise UsageError("too many comments on this session")
+        comment = Comment(text=text, path=path[:500], at=utc_now())
+        _write(repository, session, ReviewComments(comments=(*said.comments, comment), choice=said.choice))
+
+
+def choose(repository: Repository, session: SessionId, number: int | None) -> None:
+    """Keep which candidate the person would take; None takes it back. Nothing is merged."""
+    with hold_lock(_path(repository, session).with_suffix(".lock"), wait_s=5):
+        said = read_review_comments(repository, session)
+        _write(repository, session, ReviewComments(comments=said.comments, choice=number))
+
+
+def comments_text(said: ReviewComments) -> str:
+    """The comments as one text for a revision."""
+    return "\n\n".join(f"{comment.path}: {comment.text}" if comment.path else comment.text
+                       for comment in said.comments)  # fmt: skip
+
+
+def _path(repository: Repository, session: SessionId) -> Path:
+    return sessions_directory(repository) / session / "opinions.json"
+
+
+def _write(repository: Repository, session: SessionId, said: ReviewComments) -> None:
+    path = _path(repository, session)
+    write_file(path, json.dumps({"schema": _SCHEMA, **to_json(said)}))

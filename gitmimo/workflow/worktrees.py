@@ -1,0 +1,184 @@
+"""Where candidates work: their worktrees made, removed, and cleared after a session whose process has ended."""
+
+import contextlib
+import os
+import re
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from gitmimo import mimo_dir
+from gitmimo.errors import MimoError, NeedsPerson
+from gitmimo.evaluator.ignored_files import bring_ignored_files
+from gitmimo.evaluator.testcommand import ReportFormat, TestCommand, TestKind
+from gitmimo.files import remove_tree
+from gitmimo.git import agent_repo, commit, refs, snapshot, worktree
+from gitmimo.git.repository import Repository
+from gitmimo.records import Oid, SessionId
+from gitmimo.workflow.history import TRAJECTORY
+
+UNFINISHED = "refs/mimo/unfinished/"
+_OURS = re.compile(r"(\d+(\.git|\.home|\.tmp|\.index(\.(lock|state|rules))?)?|bench|dream|replay-\w{8})\Z")
+_DEATH_S = 5.0  # children of a killed session die with it, though not at once
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CandidatePaths:
+    """Where a candidate of a session works, and what it is called."""
+
+    session: SessionId
+    number: int
+    base: Oid
+    branch: str  # a full ref name
+    directory: Path  # of the session; the worktree is `directory/<number>`
+
+    @property
+    def worktree(self) -> Path:
+        return self.directory / str(self.number)
+
+    @property
+    def private_git(self) -> Path:
+        return self.directory / f"{self.number}.git"
+
+    @property
+    def index(self) -> Path:
+        return self.directory / f"{self.number}.index"
+
+    @property
+    def home(self) -> Path:
+        """The private home of another agent's program that works here."""
+        return self.directory / f"{self.number}.home"
+
+    @property
+    def temp(self) -> Path:
+        """What the candidate's commands see as `/tmp`; it lasts as long as the candidate."""
+        return self.directory / f"{self.number}.tmp"
+
+
+def prepare_worktree(
+    repository: Repository,
+    paths: CandidatePaths,
+    *,
+    tests: TestCommand | None = None,
+    copied: Sequence[str] = (),
+    linked: Sequence[str] = (),
+) -> None:
+    """Make the candidate's worktree and private git, and its branch unless it continues earlier steps.
+
+    It gets the ignored files that the tests need, and those that are to be `copied` or `linked`.
+
+    Raises WorktreeError when the disk is full or the branch exists; what was made until then is removed.
+    """
+    paths.directory.mkdir(parents=True, exist_ok=True)
+    paths.temp.mkdir(mode=0o700, exist_ok=True)
+    start = refs.read_ref(repository, paths.branch) or paths.base
+    worktree.add_worktree(
+        repository,
+        paths.worktree,
+        branch=paths.branch.removeprefix("refs/heads/"),
+        start=start,
+        reason=f"git-mimo session {paths.session} candidate {paths.number}",
+    )
+    try:
+        snapshot.adopt_checkout(repository, paths.worktree, tree=repository.tree_of(start), index=paths.index)
+        _hide_records(paths)
+        agent_repo.make_agent_repo(
+            repository,
+            paths.private_git,
+            paths.base,
+            work_tree=paths.worktree,
+            checked_out=paths.index,
+            is_at_commit=start == paths.base,
+        )
+        tests = tests or TestCommand(command="", kind=TestKind.COMMAND, report=ReportFormat.NONE)
+        wanted = replace(tests, links=(*tests.links, *linked))
+        bring_ignored_files(repository.work_tree, paths.worktree, wanted, copies=copied)
+    except (MimoError, OSError):
+        remove_candidate(repository, paths)
+        raise
+
+
+def _hide_records(paths: CandidatePaths) -> None:
+    """Take the step records out of the files: they are on the branch, and the agent has its history without them."""
+    records = paths.worktree / TRAJECTORY
+    if records.is_dir() and not records.parent.is_symlink():
+        shutil.rmtree(records)
+        with contextlib.suppress(OSError):
+            records.parent.rmdir()  # only where the project has no `.mimo/` of its own
+
+
+def remove_candidate(repository: Repository, paths: CandidatePaths) -> None:
+    """Remove the worktree and its other files; the branch and its commits stay."""
+    worktree.remove_worktree(repository, paths.worktree)
+    remove_tree(paths.private_git, ignore_errors=True)
+    remove_tree(paths.home, ignore_errors=True)
+    remove_tree(paths.temp, ignore_errors=True)
+    snapshot.forget_snapshots(paths.index)
+
+
+def clear_session(repository: Repository, session: SessionId, directory: Path) -> None:
+    """Remove the worktrees and files of a session whose process is gone; the caller holds the session's lock.
+
+    Branches and their commits stay. NeedsPerson when a process still works in there.
+    """
+    if not directory.is_dir():
+        return
+    _wait_for_death(directory)
+    worktree.sweep_worktrees(repository)
+    foreign = set()
+    for each in worktree.list_worktrees(repository):
+        if os.path.realpath(each.path.parent) != os.path.realpath(directory):
+            continue
+        if each.is_ours:
+            keep_unfinished(repository, session, each)
+            worktree.remove_worktree(repository, each.path)
+        else:
+            foreign.add(each.path.name)
+    for path in directory.iterdir():
+        if not _OURS.match(path.name) or path.name in foreign:
+            continue
+        remove_tree(path, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        directory.rmdir()
+
+
+def keep_unfinished(repository: Repository, session: SessionId, found: worktree.Worktree) -> Oid | None:
+    """Keep what a candidate had changed since its last step under a private ref, unless there is nothing."""
+    if found.head is None or not found.path.name.isdigit() or not found.path.is_dir():
+        return None
+    try:
+        files = snapshot.snapshot_worktree(repository, found.path, parent=found.head)
+    except MimoError:
+        return None  # what can't be read is no work; the steps are on the branch
+    whole = mimo_dir.with_mimo_from(repository, files, repository.tree_of(found.head))
+    if whole == repository.tree_of(found.head):
+        return None
+    made = commit.write_commit(
+        repository, tree=whole, parents=(found.head,), message=f"mimo: unfinished step of {session}\n"
+    )
+    ref = f"{UNFINISHED}{session}/{found.path.name}"
+    refs.update_ref(repository, ref, made, expected=refs.read_ref(repository, ref), reason="mimo: unfinished step")
+    return made
+
+
+def processes_in(directory: Path) -> tuple[int, ...]:
+    """The processes whose working directory is inside a directory, as far as the system reports it."""
+    place = os.path.realpath(directory)
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            where = str((entry / "cwd").readlink())
+            if where == place or where.startswith(f"{place}/"):
+                found.append(int(entry.name))
+    return tuple(found)
+
+
+def _wait_for_death(directory: Path) -> None:
+    limit = time.monotonic() + _DEATH_S
+    while left := processes_in(directory):
+        if time.monotonic() > limit:
+            listed = " ".join(str(pid) for pid in left)
+            raise NeedsPerson(f"processes still work in `{directory}`: {listed}", hint=f"kill {listed}")
+        time.sleep(0.05)
