@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gitmimo.cli import render
+from gitmimo.cli.completion import complete_candidates, complete_files, complete_revisions
 from gitmimo.cli.options import json_option, load_config, open_repository, sandbox_option, session_argument
 from gitmimo.errors import UsageError
 from gitmimo.text import one_line
@@ -25,8 +26,10 @@ _FOUND_BY = {
 
 
 @click.command("why")
-@click.argument("location", metavar="FILE:LINE")
-@click.option("--rev", default="HEAD", help="The revision whose line is meant (HEAD).")
+@click.argument("location", metavar="FILE:LINE", shell_complete=complete_files)
+@click.option(
+    "--rev", default="HEAD", help="The revision whose line is meant (HEAD).", shell_complete=complete_revisions
+)
 @json_option
 def why_command(location: str, rev: str, as_json: bool) -> int:
     """Say where a line came from: commit, session, candidate, step, model and evidence.
@@ -50,7 +53,7 @@ def why_command(location: str, rev: str, as_json: bool) -> int:
 
 @click.command("bisect")
 @session_argument
-@click.argument("number", required=False, type=click.IntRange(min=1))
+@click.argument("number", required=False, type=click.IntRange(min=1), shell_complete=complete_candidates)
 @click.option("--test-id", help="The test; the first that the candidate broke when left out.", metavar="ID")
 @sandbox_option
 @json_option

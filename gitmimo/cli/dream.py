@@ -6,6 +6,7 @@ from functools import partial
 import click
 
 from gitmimo.cli import render
+from gitmimo.cli.completion import complete_models, complete_sessions
 from gitmimo.cli.options import json_option, load_config, open_repository
 from gitmimo.config import Config
 from gitmimo.errors import UsageError
@@ -18,10 +19,10 @@ from gitmimo.workflow.scripts import prove
 
 
 @click.command("dream")
-@click.argument("sessions", nargs=-1)
+@click.argument("sessions", nargs=-1, shell_complete=complete_sessions)
 @click.option("-y", "--yes", is_flag=True, help="Admit everything that is offered.")
 @click.option("--dry-run", is_flag=True, help="Show what --yes would commit; change nothing.")
-@click.option("--model", help="Model that writes the drafts' names and descriptions.")
+@click.option("--model", help="Model that writes the drafts' names and descriptions.", shell_complete=complete_models)
 @click.option("--migrate", "migrates", is_flag=True, help="Bring .mimo/ of version 0.1 to the present form.")
 @click.option("--undo", is_flag=True, help="Take the newest dream back.")
 @json_option

@@ -5,6 +5,7 @@ import sys
 import click
 
 from gitmimo.cli import render
+from gitmimo.cli.completion import complete_sessions
 from gitmimo.cli.options import json_option, load_config, open_repository
 from gitmimo.errors import MimoError, NeedsPerson
 from gitmimo.format import counted
@@ -59,7 +60,7 @@ def gc_command(dry_run: bool, expire: str, as_json: bool) -> int:
 
 
 @click.command("drop")
-@click.argument("session")
+@click.argument("session", shell_complete=complete_sessions)
 @click.option("-y", "--yes", is_flag=True, help="Without asking, also where its result was not merged.")
 @json_option
 def drop_command(session: str, yes: bool, as_json: bool) -> int:

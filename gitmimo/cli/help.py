@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import click
 
 from gitmimo.cli import render
+from gitmimo.cli.completion import complete_commands
 from gitmimo.cli.examples import epilog
 
 
@@ -72,7 +73,7 @@ def _path(ctx: click.Context) -> tuple[str, ...]:
 
 
 @click.command("help")
-@click.argument("command", nargs=-1)
+@click.argument("command", nargs=-1, shell_complete=complete_commands)
 @click.option("--install-man", is_flag=True, help="Put the manual page where `man`, and so `git help mimo`, finds it.")
 @click.pass_context
 def help_command(context: click.Context, command: tuple[str, ...], install_man: bool) -> int:

@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from gitmimo import __version__
 from gitmimo.cli import render
@@ -55,6 +56,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("demo", "make a small repository with a bug and solve it"),
     "trust": ("trust", "approve the commands that a repository brings"),
     "completion": ("completion", "print the completions of bash, zsh or fish"),
+    "complete": ("completion", "say what a word that is being typed may become"),
     "help": ("help", "show the help of a command"),
 }
 
@@ -67,7 +69,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Look back": ("why", "bisect", "cost", "serve", "drop", "gc"),
     "Connect": ("ci", "mcp", "completion", "help"),
 }
-HIDDEN = frozenset({"hook"})  # what only scripts call
+HIDDEN = frozenset({"hook", "complete"})  # what only scripts call
 ALIASES = {"blame": "why", "watch": "attach"}  # words that people type first
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -93,6 +95,13 @@ class LazyGroup(Group):
         module = importlib.import_module(f"gitmimo.cli.{COMMANDS[cmd_name][0]}")
         command = getattr(module, f"{cmd_name}_command", None)
         return with_examples(command, (cmd_name,)) if isinstance(command, click.Command) else None
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete the commands without importing them."""
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        names = [name for name in COMMANDS if name not in HIDDEN and name.startswith(incomplete)]
+        return [CompletionItem(name, help=COMMANDS[name][1]) for name in names]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands with their lines without importing them."""

@@ -5,6 +5,7 @@ from dataclasses import replace
 import click
 
 from gitmimo.cli import render
+from gitmimo.cli.completion import complete_files
 from gitmimo.cli.help import Group
 from gitmimo.cli.options import json_option, load_config, open_repository
 from gitmimo.codec import to_json
@@ -24,7 +25,8 @@ def memory_command() -> None:
 @click.argument("text")
 @click.option("--kind", type=click.Choice([kind.value for kind in NoteKind]), default="rule", show_default=True,
               help="The group it belongs to.")  # fmt: skip
-@click.option("--source", multiple=True, help="File that the note rests on; stale when it changes.", metavar="PATH")
+@click.option("--source", multiple=True, help="File that the note rests on; stale when it changes.", metavar="PATH",
+              shell_complete=complete_files)  # fmt: skip
 @json_option
 def add_command(text: str, kind: str, source: tuple[str, ...], as_json: bool) -> int:
     """Remember TEXT, one line, and commit it."""

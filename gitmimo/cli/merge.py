@@ -5,13 +5,15 @@ import sys
 import click
 
 from gitmimo.cli import render
+from gitmimo.cli.completion import complete_branches, complete_candidates, complete_operations
 from gitmimo.cli.options import json_option, load_config, open_repository, sandbox_option, session_argument
 
 
 @click.command("merge")
 @session_argument
-@click.argument("number", required=False, type=click.IntRange(min=0))
-@click.option("--into", help="Merge into this branch instead of the one the session started from.", metavar="BRANCH")
+@click.argument("number", required=False, type=click.IntRange(min=0), shell_complete=complete_candidates)
+@click.option("--into", help="Merge into this branch instead of the one the session started from.", metavar="BRANCH",
+              shell_complete=complete_branches)  # fmt: skip
 @sandbox_option
 @json_option
 def merge_command(session: str | None, number: int | None, into: str | None, sandbox: str | None, as_json: bool) -> int:
@@ -47,7 +49,7 @@ def merge_command(session: str | None, number: int | None, into: str | None, san
 
 
 @click.command("undo")
-@click.argument("operation", required=False)
+@click.argument("operation", required=False, shell_complete=complete_operations)
 @click.option("--list", "only_list", is_flag=True, help="List what can be undone, newest first.")
 @click.option("--checkout", is_flag=True, help="Take the files of a clean checkout along.")
 @json_option

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gitmimo.cli import render
+from gitmimo.cli.completion import complete_local_models
 from gitmimo.cli.help import Group
 from gitmimo.cli.options import json_option
 
@@ -55,7 +56,7 @@ def list_command(as_json: bool) -> int:
 
 
 @models_command.command("pull")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete_local_models)
 @click.option("--force", is_flag=True, help="Fetch it again although it is there.")
 @click.option("--path", "file", type=click.Path(path_type=Path), help="Take this GGUF file as it is, under NAME.")
 @click.option(
@@ -101,7 +102,7 @@ def pull_command(name: str | None, force: bool, file: Path | None, from_index: b
 
 
 @models_command.command("path")
-@click.argument("name", required=False, default="qwen2.5-coder-1.5b")
+@click.argument("name", required=False, default="qwen2.5-coder-1.5b", shell_complete=complete_local_models)
 def path_command(name: str) -> int:
     """Print the path of a local model's file; exit 1 when it is not downloaded."""
     from gitmimo.workflow.directories import data_home

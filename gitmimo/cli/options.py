@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gitmimo.cli.completion import complete_sessions
 from gitmimo.errors import RepoError
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ sandbox_option = click.option(
 
 def session_argument(function: Callable[..., Any]) -> Callable[..., Any]:
     """A session, named by its id, a unique beginning of it, or a branch; the newest when absent."""
-    return click.argument("session", required=False)(function)
+    return click.argument("session", required=False, shell_complete=complete_sessions)(function)
 
 
 def split_target(repository: Repository, session: str | None, number: int | None) -> tuple[SessionId, int | None]:

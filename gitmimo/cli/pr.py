@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from gitmimo.cli import render
+from gitmimo.cli.completion import complete_branches, complete_models, complete_remotes
 from gitmimo.cli.options import (
     json_option,
     load_config,
@@ -19,8 +20,9 @@ from gitmimo.errors import UsageError
 
 @click.command("pr")
 @session_argument
-@click.option("--remote", default="origin", help="Where to push (origin).")
-@click.option("--into", help="Branch that the pull request is for; the session's own when left out.", metavar="BRANCH")
+@click.option("--remote", default="origin", help="Where to push (origin).", shell_complete=complete_remotes)
+@click.option("--into", help="Branch that the pull request is for; the session's own when left out.", metavar="BRANCH",
+              shell_complete=complete_branches)  # fmt: skip
 @click.option("--tool", type=click.Choice(["auto", "gh", "glab", "none"]), default="auto", help="Who opens the draft.")
 @click.option("--body", "only_body", is_flag=True, help="Only print the text; push nothing.")
 @json_option
@@ -72,9 +74,11 @@ def pr_command(session: str | None, remote: str, into: str | None, tool: str, on
 @session_argument
 @click.option("--comments", required=True, help="What reviewers said.", metavar="FILE|-|gh|local")
 @click.option("-n", "--candidates", type=click.IntRange(min=1, max=64), help="Candidates at the most (3).")
-@click.option("-m", "--model", multiple=True, help="Model as litellm names it; repeat to spread over candidates.")
+@click.option("-m", "--model", multiple=True, help="Model as litellm names it; repeat to spread over candidates.",
+              shell_complete=complete_models)  # fmt: skip
 @click.option("--base-url", "baseUrl", help="Address of an OpenAI-compatible server.", metavar="URL")
-@click.option("--critic", help="Model that reviews the diffs, or `none`.", metavar="MODEL|none")
+@click.option("--critic", help="Model that reviews the diffs, or `none`.", metavar="MODEL|none",
+              shell_complete=complete_models)  # fmt: skip
 @click.option("--test", help="Command that runs the test suite.", metavar="CMD")
 @click.option("--budget", type=click.FloatRange(min=0), help="USD this session may spend.", metavar="USD")
 @click.option("--max-tokens", "maxTokens", type=click.IntRange(min=1), help="Tokens it may use.", metavar="N")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gitmimo.cli import render
+from gitmimo.cli.completion import complete_candidates
 from gitmimo.cli.options import json_option, open_repository, session_argument, split_target
 from gitmimo.cli.pager import page
 from gitmimo.errors import UsageError
@@ -55,7 +56,7 @@ def diff_command(words: tuple[str, ...]) -> int:
 
 @click.command("log")
 @session_argument
-@click.argument("number", required=False, type=click.IntRange(min=0))
+@click.argument("number", required=False, type=click.IntRange(min=0), shell_complete=complete_candidates)
 @click.option("--full", is_flag=True, help="With whole outputs and files.")
 @click.option("--oneline", is_flag=True, help="One line a step: its commit, what it did, on what.")
 @click.option("--commits", is_flag=True, help="The commits of the result, or of candidate NUMBER, instead.")

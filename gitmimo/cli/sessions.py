@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gitmimo.cli import render
+from gitmimo.cli.completion import complete_candidates
 from gitmimo.cli.options import json_option, open_repository, session_argument, split_target
 from gitmimo.format import counted, seconds, tokens, usd
 from gitmimo.records import Oid, SessionId
@@ -146,7 +147,7 @@ def _brief(state: SessionState) -> dict[str, Any]:
 
 @click.command("attach")
 @session_argument
-@click.argument("number", required=False, type=click.IntRange(min=1))
+@click.argument("number", required=False, type=click.IntRange(min=1), shell_complete=complete_candidates)
 @json_option
 def attach_command(session: str | None, number: int | None, as_json: bool) -> int:
     """Show what a session does until it ends, then its result. Interrupting this leaves the session running.
@@ -242,7 +243,7 @@ def show_command(session: str | None, as_json: bool) -> int:
 
 @click.command("stop")
 @session_argument
-@click.argument("number", required=False, type=click.IntRange(min=1))
+@click.argument("number", required=False, type=click.IntRange(min=1), shell_complete=complete_candidates)
 @json_option
 def stop_command(session: str | None, number: int | None, as_json: bool) -> int:
     """Stop a running session, or all that run, or candidate NUMBER of one. What candidates made is kept and judged."""

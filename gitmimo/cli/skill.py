@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from gitmimo.cli import render
+from gitmimo.cli.completion import complete_skills
 from gitmimo.cli.help import Group
 from gitmimo.cli.options import json_option, load_config, open_repository
 from gitmimo.errors import MimoError, UsageError
@@ -52,7 +53,7 @@ def list_command(as_json: bool) -> int:
 
 
 @skill_command.command("show")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_skills)
 @json_option
 def show_command(name: str, as_json: bool) -> int:
     """Show a skill's text, and its script where it has one."""
@@ -72,7 +73,7 @@ def show_command(name: str, as_json: bool) -> int:
 
 
 @skill_command.command("run")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_skills)
 @click.argument("values", nargs=-1, metavar="[NAME=VALUE]...")
 @click.option("--grant", "granted", multiple=True, metavar="WHAT",
               help="network, docker, dir:PATH or service:SOCKET; repeatable.")  # fmt: skip
@@ -106,7 +107,7 @@ def run_command(name: str, values: tuple[str, ...], granted: tuple[str, ...], dr
 
 
 @skill_command.command("new")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_skills)
 @click.option("--from", "sources", multiple=True, required=True, metavar="SESSION|COMMIT",
               help="A change to learn from; repeatable, newest first.")  # fmt: skip
 def new_command(name: str, sources: tuple[str, ...]) -> int:
@@ -175,7 +176,7 @@ def link_command(copy: bool, remove: bool, check: bool) -> int:
 
 
 @skill_command.command("retire")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_skills)
 @click.option("--reason", default="retired by hand", show_default=True, help="Why: it is the commit's message.")
 def retire_command(name: str, reason: str) -> int:
     """Remove a skill and commit that; git keeps the past."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gitmimo.cli import render
+from gitmimo.cli.completion import complete_models
 from gitmimo.cli.options import json_option, load_config, open_repository, sandbox_option, session_argument
 from gitmimo.cli.task import read_task
 from gitmimo.errors import MimoError, UsageError
@@ -43,9 +44,11 @@ _EXIT_CODES = {"passed": 0, "failed": 1, "unsettled": 2, "budget": 3, "error": 1
     metavar="NAME[:COUNT]|cmd:COMMAND",
     help="Who works: mimo, aider, claude, codex, gemini, mini, opencode, or a command; repeatable.",
 )
-@click.option("-m", "--model", multiple=True, help="Model as litellm names it; repeat to spread over candidates.")
+@click.option("-m", "--model", multiple=True, help="Model as litellm names it; repeat to spread over candidates.",
+              shell_complete=complete_models)  # fmt: skip
 @click.option("--base-url", "baseUrl", help="Address of an OpenAI-compatible server.", metavar="URL")
-@click.option("--critic", help="Model that reviews the diffs, or `none`.", metavar="MODEL|none")
+@click.option("--critic", help="Model that reviews the diffs, or `none`.", metavar="MODEL|none",
+              shell_complete=complete_models)  # fmt: skip
 @click.option("--strategy", type=click.Choice(["auto", "shell", "patch", "list"]), help="How candidates work.")
 @click.option("--protocol", type=click.Choice(["auto", "tools", "text"]), help="How models say what to do.")
 @click.option("--test", help="Command that runs the test suite.", metavar="CMD")

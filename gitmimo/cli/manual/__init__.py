@@ -1,1 +1,1 @@
-"""The man page, the command reference and the completions, all made from what `-h` shows."""
+"""The man page, the command reference, the prompts and the schemas, all made from the code."""

@@ -5,7 +5,6 @@ from pathlib import Path
 import click
 
 from gitmimo.cli import render
-from gitmimo.cli.manual.completions import write_bash, write_fish, write_zsh
 from gitmimo.cli.manual.entries import read_entries
 from gitmimo.cli.manual.markdown import write_reference
 from gitmimo.cli.manual.prompts import write_prompts
@@ -13,7 +12,6 @@ from gitmimo.cli.manual.roff import write_page
 from gitmimo.cli.manual.schemas import write_schemas
 
 ROOT = Path(__file__).parents[3]
-SHARE = Path("gitmimo/share")
 
 
 def pages() -> dict[Path, str]:
@@ -22,11 +20,7 @@ def pages() -> dict[Path, str]:
     return {
         Path("docs/commands.md"): write_reference(entries),
         Path("docs/prompts.md"): write_prompts(),
-        SHARE / "man/man1/git-mimo.1": write_page(entries),
-        SHARE / "bash-completion/completions/git-mimo": write_bash(entries),
-        SHARE / "bash-completion/completions/mimo": '. "${BASH_SOURCE[0]%/*}/git-mimo"\n',
-        SHARE / "zsh/site-functions/_git-mimo": write_zsh(entries),
-        SHARE / "fish/vendor_conf.d/git-mimo.fish": write_fish(entries),
+        Path("gitmimo/share/man/man1/git-mimo.1"): write_page(entries),
         **{Path("gitmimo/schemas") / name: text for name, text in write_schemas().items()},
     }
 

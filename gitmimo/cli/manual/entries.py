@@ -1,7 +1,7 @@
 """Every command with its options, read from the declarations that answer `-h` too."""
 
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import click
@@ -14,14 +14,12 @@ _ROUGH_TYPES = {"integer": "N", "integer range": "N", "float": "NUMBER", "float 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
-    """An option or, without names, an argument. `kind` says what fits as its value: see `_kind`."""
+    """An option or, without names, an argument."""
 
     names: tuple[str, ...]
     off_names: tuple[str, ...]
     value: str  # the value's placeholder in texts; empty for a flag
     help: str
-    kind: str
-    choices: tuple[str, ...] = ()
     is_required: bool = False
     is_repeatable: bool = False
 
@@ -76,8 +74,8 @@ def _walk(command: click.Command, path: tuple[str, ...]) -> Iterator[Entry]:
         path=path,
         line=COMMANDS[path[0]][1] if len(path) == 1 else first_sentence(command),
         paragraphs=tuple(inspect.cleandoc(command.help or "").split("\n\n")),
-        options=tuple(_parameter(p, path) for p in parameters if isinstance(p, click.Option)),
-        arguments=tuple(_parameter(p, path) for p in parameters if isinstance(p, click.Argument)),
+        options=tuple(_parameter(p) for p in parameters if isinstance(p, click.Option)),
+        arguments=tuple(_parameter(p) for p in parameters if isinstance(p, click.Argument)),
         children=tuple((name, COMMANDS[name][1] if not path else first_sentence(child)) for name, child in children),
         examples=EXAMPLES.get(" ".join(path), ()),
     )
@@ -92,7 +90,7 @@ def first_sentence(command: click.Command) -> str:
     return sentence[:1].lower() + sentence[1:] if sentence[1:2].islower() else sentence
 
 
-def _parameter(parameter: click.Parameter, path: Sequence[str]) -> Parameter:
+def _parameter(parameter: click.Parameter) -> Parameter:
     choices = tuple(map(str, parameter.type.choices)) if isinstance(parameter.type, click.Choice) else ()
     is_option = isinstance(parameter, click.Option)
     value = parameter.metavar or (
@@ -112,29 +110,6 @@ def _parameter(parameter: click.Parameter, path: Sequence[str]) -> Parameter:
         off_names=tuple(parameter.secondary_opts),
         value=value,
         help=text,
-        kind=_kind(parameter, choices, path),
-        choices=choices,
         is_required=parameter.required,
         is_repeatable=parameter.nargs == -1 or getattr(parameter, "multiple", False),
     )
-
-
-def _kind(parameter: click.Parameter, choices: tuple[str, ...], path: Sequence[str]) -> str:
-    """What a shell may offer as the value: a list of its own, or nothing it could know."""
-    name = parameter.name or ""
-    if choices:
-        return "choices"
-    if getattr(parameter, "is_flag", False):
-        return "flag"
-    if isinstance(parameter.type, click.Path) or name in ("location", "source", "file"):
-        return "files"
-    if path[:1] == ("skill",) and name == "name":
-        return "skills"
-    if path[:1] == ("config",) and name == "name":
-        return "settings"
-    if path[:1] == ("models",) and name == "name":
-        return "local_models"
-    kinds = {"session": "sessions", "sessions": "sessions", "number": "candidates"}
-    kinds |= {"model": "models", "critic": "models", "provider": "providers", "remote": "remotes", "base": "revisions"}
-    kinds |= {"rev": "revisions", "into": "branches", "operation": "operations", "command": "commands"}
-    return kinds.get(name, "")

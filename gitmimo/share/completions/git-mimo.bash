@@ -1,20 +1,15 @@
-__mimo_git () {
-	if declare -F __git >/dev/null; then
-		__git "$@" # git's own helper knows of -C and --git-dir on the command line
-	else
-		git "$@"
-	fi
-}
+# Completions of git-mimo for bash. `git mimo complete` says what fits.
 
 # Called by git's completion for `git mimo`, with cur, words and cword set, and by _mimo below.
 _git_mimo () {
-	local first=${__git_cmd_idx-} line word prefix=
+	local first=${__git_cmd_idx-} current=$cur prefix= line word
+	local -a program=(__git mimo) # git's own helper knows of -C and --git-dir on the command line
 	if [ -z "$first" ]; then
 		for ((first = 1; first < cword; first++)); do
 			[ "${words[first]}" = mimo ] && break
 		done
 	fi
-	local current=$cur
+	[ "$first" -gt 0 ] || program=("${words[0]}")
 	case $cur in
 	--*=*) current=${cur#*=} ;;
 	esac
@@ -31,8 +26,8 @@ _git_mimo () {
 			return 0
 		fi
 		word=${line%%$'\t'*}
-		[[ $word == "$current"* ]] && COMPREPLY+=("${word#"$prefix"} ")
-	done < <(__mimo_complete "${words[@]:first+1:cword-first-1}" "$cur")
+		COMPREPLY+=("${word#"$prefix"} ")
+	done < <("${program[@]}" complete -- "${words[@]:first+1:cword-first-1}" "$cur" 2>/dev/null)
 	return 0
 }
 

@@ -1,26 +1,20 @@
 #compdef git-mimo mimo
-
-__mimo_git () { git "$@" }
-
-@ENGINE@
+# Completions of git-mimo for zsh, an autoloaded function that git's own completion calls too.
 
 _git-mimo () {
 	local current=$PREFIX line
-	local -a found before
+	local -a found before program=(git mimo)
+	[[ $service == git ]] || program=($words[1])
 	before=("${(@)words[2,CURRENT-1]}")
 	(( CURRENT > 2 )) || before=()
-	for line in "${(@f)$(emulate sh; __mimo_complete "${before[@]}" "$current")}"; do
+	for line in "${(@f)$($program complete -- "${before[@]}" "$current" 2>/dev/null)}"; do
 		[[ -n $line ]] || continue
 		if [[ $line == :files ]]; then
 			[[ $current == --*=* ]] && compset -P '*='
 			_files
 			return
 		fi
-		if [[ $line == *$'\t'* ]]; then
-			found+=("${${line%%$'\t'*}//:/\\:}:${line#*$'\t'}")
-		else
-			found+=("${line//:/\\:}")
-		fi
+		found+=("${${line%%$'\t'*}//:/\\:}:${line#*$'\t'}")
 	done
 	(( $#found )) || return 1
 	case $current in
