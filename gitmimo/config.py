@@ -1,5 +1,6 @@
 """Configuration: one table of options, resolved from flags, environment, git config, the repository and defaults."""
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +25,7 @@ class Option:
     choices: tuple[str, ...] = ()
     is_command: bool = False
     minimum: float = 0
+    maximum: float = math.inf
     from_repository: bool = True  # whether a committed `.mimo/config.yaml` may set it
 
     @property
@@ -36,7 +38,7 @@ OPTIONS: Mapping[str, Option] = {
     option.name.lower(): option
     for option in (
         Option(
-            name="model", kind="list", default=(), meaning="model(s) of the candidates, as litellm names them",
+            name="model", kind="list", default=(), meaning="model of the candidates, as litellm names it",
             from_repository=False,
         ),
         Option(
@@ -46,7 +48,7 @@ OPTIONS: Mapping[str, Option] = {
         Option(name="model.plan", kind="text", default="", meaning="model of the planning call", from_repository=False),
         Option(name="model.dream", kind="text", default="", meaning="model of the dream", from_repository=False),
         Option(
-            name="critic", kind="text", default="", meaning="model of the critic; `none` for no critic",
+            name="critic", kind="text", default="", meaning="model that reviews the diffs, or `none`",
             from_repository=False,
         ),
         Option(name="provider", kind="text", default="", meaning="provider by name", from_repository=False),
@@ -58,9 +60,9 @@ OPTIONS: Mapping[str, Option] = {
             name="llm", kind="choice", default="auto", choices=("auto", "direct", "litellm"), from_repository=False,
             meaning="how OpenAI-compatible servers are called",
         ),
-        Option(name="candidates", kind="count", default=3, minimum=1, meaning="how many candidates at the most"),
+        Option(name="candidates", kind="count", default=3, minimum=1, maximum=64, meaning="candidates at the most"),
         Option(name="agents", kind="list", default=(), from_repository=False,
-               meaning="whose programs work as candidates: mimo, aider:2, cmd:COMMAND"),
+               meaning="who works: mimo, aider, claude, codex, gemini, mini, opencode or cmd:COMMAND, `:2` for two"),
         Option(name="agentTimeout", kind="seconds", default=1800.0,
                meaning="limit of one run of another agent's program"),
         Option(
@@ -68,18 +70,18 @@ OPTIONS: Mapping[str, Option] = {
             meaning="auto: candidate 1 first, the others until one is settled; all: together",
         ),
         Option(name="strategy", kind="choice", default="auto", choices=("auto", "shell", "patch", "list"),
-               meaning="how a candidate works"),
+               meaning="how candidates work"),
         Option(name="protocol", kind="choice", default="auto", choices=("auto", "tools", "text"),
-               meaning="how a model says what to do"),
+               meaning="how models say what to do"),
         Option(name="test", kind="text", default="", is_command=True, meaning="command that runs the test suite"),
         Option(name="directory", kind="text", default="", meaning="project of a monorepo that is tested, as a path"),
         Option(name="setup", kind="text", default="", is_command=True, meaning="command that prepares a fresh tree"),
         Option(name="accept", kind="list", default=(), is_command=True,
                meaning="commands that must exit 0 on the product"),
         Option(name="ignoreFailing", kind="flag", default=False, from_repository=False,
-               meaning="accept a product that makes none of the base's failing tests pass"),
+               meaning="the task is not about the tests that fail now"),
         Option(name="trustTests", kind="flag", default=False, from_repository=False,
-               meaning="merge what passes the tests, whatever else is known about it"),
+               meaning="a change that passes the tests needs nothing else to be merged"),
         Option(name="testTimeout", kind="seconds", default=600.0, meaning="limit of one run of the test suite"),
         Option(name="hangAfter", kind="seconds", default=20.0,
                meaning="a test that takes longer, and ten times as long as the others, hangs"),
@@ -99,10 +101,10 @@ OPTIONS: Mapping[str, Option] = {
                from_repository=False),
         Option(name="maxSteps", kind="count", default=60, minimum=1, meaning="steps a candidate may take"),
         Option(name="timeout", kind="seconds", default=3600.0, meaning="limit of a whole session"),
-        Option(name="merge", kind="flag", default=False, meaning="merge the winner at the end of `start`",
-               from_repository=False),
+        Option(name="merge", kind="flag", default=False, from_repository=False,
+               meaning="merge the winner into the current branch at the end of `start`"),
         Option(name="operation", kind="flag", default=False, from_repository=False,
-               meaning="the task is done by what commands do, and --accept decides; files need not change"),
+               meaning="commands are the work; --accept says whether it worked"),
         Option(name="grants", kind="list", default=(), from_repository=False,
                meaning="what an operation may reach: network, docker, dir:PATH, service:SOCKET"),
         Option(name="skills", kind="flag", default=True, meaning="run approved scripts that fit before any model"),
@@ -111,7 +113,7 @@ OPTIONS: Mapping[str, Option] = {
         Option(name="dream", kind="choice", default="auto", choices=("auto", "off"),
                meaning="whether `start` ends with a dream"),
         Option(name="sandbox", kind="choice", default="auto",
-               choices=("auto", "bwrap", "landlock", "none"), meaning="where commands run",
+               choices=("auto", "bwrap", "landlock", "none"), meaning="where commands and tests run",
                from_repository=False),
         Option(name="sandbox.network", kind="flag", default=False, meaning="let sandboxed commands use the network",
                from_repository=False),
@@ -257,9 +259,10 @@ def parse_value(option: Option, raw: Any, *, origin: str) -> Any:
             if str(raw).lower() in ("true", "yes", "on", "1", "false", "no", "off", "0", ""):
                 return str(raw).lower() in ("true", "yes", "on", "1")
         case "count":
-            if re.fullmatch(r"\d{1,15}", str(raw)) and int(raw) >= option.minimum:
+            if re.fullmatch(r"\d{1,15}", str(raw)) and option.minimum <= int(raw) <= option.maximum:
                 return int(raw)
-            raise _bad(option, raw, origin, f"a whole number of at least {int(option.minimum)}")
+            most = f" and at most {option.maximum}" if option.maximum < math.inf else ""
+            raise _bad(option, raw, origin, f"a whole number of at least {int(option.minimum)}{most}")
         case "number" | "seconds":
             try:
                 value = float(raw)

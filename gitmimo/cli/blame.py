@@ -10,7 +10,7 @@ import click
 
 from gitmimo.cli import render
 from gitmimo.cli.completion import complete_candidates, complete_files, complete_revisions
-from gitmimo.cli.options import json_option, load_config, open_repository, sandbox_option, session_argument
+from gitmimo.cli.options import json_option, load_config, open_repository, session_argument, settings
 from gitmimo.errors import UsageError
 from gitmimo.text import one_line
 
@@ -55,7 +55,7 @@ def why_command(location: str, rev: str, as_json: bool) -> int:
 @session_argument
 @click.argument("number", required=False, type=click.IntRange(min=1), shell_complete=complete_candidates)
 @click.option("--test-id", help="The test; the first that the candidate broke when left out.", metavar="ID")
-@sandbox_option
+@settings("sandbox")
 @json_option
 def bisect_command(
     session: str | None, number: int | None, test_id: str | None, sandbox: str | None, as_json: bool

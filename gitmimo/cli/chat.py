@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from gitmimo.cli import render
-from gitmimo.cli.completion import complete_models
 from gitmimo.cli.main import COMMANDS, HIDDEN, run
-from gitmimo.cli.options import load_config, open_repository
+from gitmimo.cli.options import load_config, open_repository, settings
 from gitmimo.errors import MimoError, NoModel, UsageError
 
 if TYPE_CHECKING:
@@ -31,10 +30,7 @@ Any other line is a task: after you agree it becomes a session, as `git mimo sta
 
 
 @click.command("chat")
-@click.option("-m", "--model", multiple=True, help="Model for everything in this conversation, as litellm names it.",
-              shell_complete=complete_models)  # fmt: skip
-@click.option("--budget", type=click.FloatRange(min=0), help="USD that each session or answer may spend.",
-              metavar="USD")  # fmt: skip
+@settings("model", "budget")
 @click.option("-y", "--yes", is_flag=True, help="Start tasks without asking.")
 def chat_command(model: tuple[str, ...], budget: float | None, yes: bool) -> int:
     """Type tasks and questions one after the other; `/COMMAND` is `git mimo COMMAND`.

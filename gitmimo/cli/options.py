@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gitmimo.cli.completion import complete_sessions
+from gitmimo.cli.completion import complete_models, complete_sessions
+from gitmimo.config import OPTIONS, Option
 from gitmimo.errors import RepoError
 
 if TYPE_CHECKING:
@@ -19,11 +22,61 @@ if TYPE_CHECKING:
     from gitmimo.records import SessionId
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+# where the command line differs from `--name-of-the-setting VALUE`
+_SPELLING: Mapping[str, tuple[str, ...]] = {
+    "model": ("-m", "--model"),
+    "candidates": ("-n", "--candidates"),
+    "agents": ("--agent",),
+    "grants": ("--grant",),
+    "unprotected": ("--allow-tests",),
+}
+_METAVAR = {
+    "agents": "NAME[:COUNT]|cmd:COMMAND",
+    "critic": "MODEL|none",
+    "baseUrl": "URL",
+    "budget": "USD",
+    "grants": "WHAT",
+    "unprotected": "PATH",
+    "rayAddress": "ADDRESS",
+}
 
 
-sandbox_option = click.option(
-    "--sandbox", type=click.Choice(["auto", "bwrap", "landlock", "none"]), help="Where commands and tests run."
-)
+def settings(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command an option for each of these settings; the parameter is called like the setting."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        for name in reversed(names):
+            function = _setting(OPTIONS[name.lower()])(function)
+        return function
+
+    return decorate
+
+
+def _setting(option: Option) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    flag = "--" + re.sub(r"(?=[A-Z])", "-", option.name).lower()
+    meaning = option.meaning[:1].upper() + option.meaning[1:]
+    if option.kind == "flag":
+        return click.option(f"{flag}/--no-{flag[2:]}", option.name, default=None, help=f"{meaning}.")
+    types: Mapping[str, click.ParamType[Any]] = {
+        "choice": click.Choice(option.choices),
+        "count": click.IntRange(
+            min=int(option.minimum), max=None if math.isinf(option.maximum) else int(option.maximum)
+        ),
+        "number": click.FloatRange(min=0),
+        "seconds": click.FloatRange(min=0, min_open=True),
+    }
+    metavars = {"count": "N", "seconds": "SECONDS"}
+    if option.kind in types and isinstance(option.default, int | float):
+        meaning += f" ({option.default:g})"
+    return click.option(
+        *_SPELLING.get(option.name, (flag,)),
+        option.name,
+        type=types.get(option.kind, click.STRING),
+        multiple=option.kind == "list",
+        metavar="CMD" if option.is_command else _METAVAR.get(option.name, metavars.get(option.kind)),
+        help=meaning + ("; repeatable." if option.kind == "list" else "."),
+        shell_complete=complete_models if option.name in ("model", "critic") else None,
+    )
 
 
 def session_argument(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -6,14 +6,14 @@ from typing import Any
 import click
 
 from gitmimo.cli import render
-from gitmimo.cli.completion import complete_branches, complete_models, complete_remotes
+from gitmimo.cli.completion import complete_branches, complete_remotes
 from gitmimo.cli.options import (
     json_option,
     load_config,
     open_repository,
     read_text_argument,
-    sandbox_option,
     session_argument,
+    settings,
 )
 from gitmimo.errors import UsageError
 
@@ -73,16 +73,7 @@ def pr_command(session: str | None, remote: str, into: str | None, tool: str, on
 @click.command("revise")
 @session_argument
 @click.option("--comments", required=True, help="What reviewers said.", metavar="FILE|-|gh|local")
-@click.option("-n", "--candidates", type=click.IntRange(min=1, max=64), help="Candidates at the most (3).")
-@click.option("-m", "--model", multiple=True, help="Model as litellm names it; repeat to spread over candidates.",
-              shell_complete=complete_models)  # fmt: skip
-@click.option("--base-url", "baseUrl", help="Address of an OpenAI-compatible server.", metavar="URL")
-@click.option("--critic", help="Model that reviews the diffs, or `none`.", metavar="MODEL|none",
-              shell_complete=complete_models)  # fmt: skip
-@click.option("--test", help="Command that runs the test suite.", metavar="CMD")
-@click.option("--budget", type=click.FloatRange(min=0), help="USD this session may spend.", metavar="USD")
-@click.option("--max-tokens", "maxTokens", type=click.IntRange(min=1), help="Tokens it may use.", metavar="N")
-@sandbox_option
+@settings("candidates", "model", "baseUrl", "critic", "test", "budget", "maxTokens", "sandbox")
 @json_option
 def revise_command(session: str | None, comments: str, as_json: bool, **flags: Any) -> int:
     """Address review comments: new candidates start from the result branch, and a settled winner moves it on.

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gitmimo.cli import render
-from gitmimo.cli.completion import complete_models
-from gitmimo.cli.options import json_option, load_config, open_repository, sandbox_option, session_argument
+from gitmimo.cli.options import json_option, load_config, open_repository, session_argument, settings
 from gitmimo.cli.task import read_task
 from gitmimo.errors import MimoError, UsageError
 from gitmimo.format import seconds, tokens, usd
@@ -35,57 +34,12 @@ _EXIT_CODES = {"passed": 0, "failed": 1, "unsettled": 2, "budget": 3, "error": 1
 @click.option("-t", "--task", help="The task, for scripts: TEXT, @FILE, or - for stdin.", metavar="TEXT|@FILE|-")
 @click.option("-e", "--edit", is_flag=True, help="Write the task, or change it, in your editor.")
 @click.option("--with-changes", is_flag=True, help="Start from the checkout as it is: uncommitted and new files too.")
-@click.option("-n", "--candidates", type=click.IntRange(min=1, max=64), help="Candidates at the most (3).")
-@click.option("--fanout", type=click.Choice(["auto", "all"]), help="auto: the others only until one is settled.")
-@click.option(
-    "--agent",
-    "agents",
-    multiple=True,
-    metavar="NAME[:COUNT]|cmd:COMMAND",
-    help="Who works: mimo, aider, claude, codex, gemini, mini, opencode, or a command; repeatable.",
-)
-@click.option("-m", "--model", multiple=True, help="Model as litellm names it; repeat to spread over candidates.",
-              shell_complete=complete_models)  # fmt: skip
-@click.option("--base-url", "baseUrl", help="Address of an OpenAI-compatible server.", metavar="URL")
-@click.option("--critic", help="Model that reviews the diffs, or `none`.", metavar="MODEL|none",
-              shell_complete=complete_models)  # fmt: skip
-@click.option("--strategy", type=click.Choice(["auto", "shell", "patch", "list"]), help="How candidates work.")
-@click.option("--protocol", type=click.Choice(["auto", "tools", "text"]), help="How models say what to do.")
-@click.option("--test", help="Command that runs the test suite.", metavar="CMD")
-@click.option("--setup", help="Command that prepares a fresh tree.", metavar="CMD")
-@click.option("--accept", multiple=True, help="Command that must exit 0 on the product; repeatable.", metavar="CMD")
-@click.option(
-    "--allow-tests",
-    "unprotected",
-    multiple=True,
-    metavar="PATH",
-    help="Tests that a candidate may change: its version counts; repeatable.",
-)
-@click.option(
-    "--ignore-failing",
-    "ignoreFailing",
-    is_flag=True,
-    default=None,
-    help="The task is not about the tests that fail now.",
-)
-@click.option(
-    "--trust-tests/--no-trust-tests",
-    "trustTests",
-    default=None,
-    help="A change that passes the tests needs nothing else to be merged.",
-)
-@click.option("--budget", type=click.FloatRange(min=0), help="USD this session may spend.", metavar="USD")
-@click.option("--max-tokens", "maxTokens", type=click.IntRange(min=1), help="Tokens this session may use.", metavar="N")
-@click.option("--max-steps", "maxSteps", type=click.IntRange(min=1), help="Steps a candidate may take.", metavar="N")
-@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Limit of the session.", metavar="SECONDS")
-@click.option("--merge/--no-merge", default=None, help="Merge the winner into the current branch at the end.")
-@click.option("--operation", is_flag=True, default=None, help="Commands are the work; --accept says whether it worked.")
-@click.option("--grant", "grants", multiple=True, metavar="WHAT",
-              help="network, docker, dir:PATH or service:SOCKET for an operation; repeatable.")  # fmt: skip
-@click.option("--skills/--no-skills", default=None, help="Run approved scripts that fit before any model.")
-@sandbox_option
-@click.option("--executor", type=click.Choice(["local", "ray"]), help="Where candidates work and are judged.")
-@click.option("--ray-address", "rayAddress", help="Ray cluster to use, such as `auto`.", metavar="ADDRESS")
+@settings(
+    "candidates", "fanout", "agents", "model", "baseUrl", "critic", "strategy", "protocol",
+    "test", "setup", "accept", "unprotected", "ignoreFailing", "trustTests",
+    "budget", "maxTokens", "maxSteps", "timeout", "merge", "operation", "grants", "skills",
+    "sandbox", "executor", "rayAddress",
+)  # fmt: skip
 @click.option("--trust-base", is_flag=True, default=None,
               help="Run the commands of HEAD's .mimo/config.yaml without approval: for CI machines.")  # fmt: skip
 @click.option("--detach", is_flag=True, help="Go on in the background and print the session's id.")
@@ -304,23 +258,13 @@ def _row(candidate: CandidateResult, result: SessionResult) -> tuple[str, ...]:
 
 @click.command("resume")
 @session_argument
-@click.option(
-    "--trust-tests/--no-trust-tests",
-    "trustTests",
-    default=None,
-    help="A change that passes the tests needs nothing else to be merged.",
-)
-@click.option("--budget", type=click.FloatRange(min=0), help="USD the whole session may spend.", metavar="USD")
-@click.option("--max-tokens", "maxTokens", type=click.IntRange(min=1), help="Tokens of the whole session.", metavar="N")
-@click.option("--max-steps", "maxSteps", type=click.IntRange(min=1), help="Steps a candidate may take.", metavar="N")
-@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Limit from now on.", metavar="SECONDS")
-@sandbox_option
+@settings("trustTests", "budget", "maxTokens", "maxSteps", "timeout", "sandbox")
 @json_option
 def resume_command(session: str | None, as_json: bool, **flags: Any) -> int:
     """Resume a session that was killed, interrupted or out of budget.
 
     Candidates that had finished keep their results; one in flight goes on after its last step. The session keeps the
-    settings it was started with; limits are read anew and can be given here.
+    settings it was started with; limits are read anew and can be given here, and the time counts from now on.
     """
     from gitmimo.cli.progress import watching
     from gitmimo.workflow.progress import StopSignal
