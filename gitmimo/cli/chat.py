@@ -144,7 +144,7 @@ class _Chat:
         return code
 
     def _answer(self, question: str) -> int:
-        from gitmimo.cli.start import signals
+        from gitmimo.cli.progress import signals
         from gitmimo.workflow.ask import ask
         from gitmimo.workflow.progress import StopSignal
 

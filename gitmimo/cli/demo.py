@@ -1,7 +1,6 @@
 """`git mimo demo`: make a small repository with a bug and solve it."""
 
 import os
-import sys
 from pathlib import Path
 
 import click
@@ -24,12 +23,11 @@ from gitmimo.cli.options import load_config, open_repository, settings
 def demo_command(directory: Path | None, model: str, candidates: int, from_index: bool, sandbox: str | None) -> int:
     """Make a small repository with a failing test and solve it with the local model, from bug to merged commit."""
     from gitmimo.cli.models import ensure_local_model
-    from gitmimo.cli.progress import watching
-    from gitmimo.cli.start import exit_code, report, signals
+    from gitmimo.cli.progress import running
+    from gitmimo.cli.start import exit_code, report
     from gitmimo.git.run import run_git
     from gitmimo.results import SessionStatus
     from gitmimo.workflow.demo import TASK, make_demo_repository
-    from gitmimo.workflow.progress import StopSignal
     from gitmimo.workflow.start import start_session
 
     if model == "local" or model.startswith("local/"):
@@ -41,8 +39,7 @@ def demo_command(directory: Path | None, model: str, candidates: int, from_index
     repository = open_repository()
     flags = {"model": (model,), "candidates": candidates, "merge": True, "sandbox": sandbox, "strategy": None}
     config = load_config(repository, flags)
-    stop_signal = StopSignal(timeout_s=config.seconds("timeout"))
-    with watching(stream=sys.stderr) as observe, signals(stop_signal):
+    with running(config.seconds("timeout")) as (observe, stop_signal):
         result = start_session(repository, config, TASK, observe=observe, stop_signal=stop_signal, warn=render.say)
     report(result)
     if result.status is SessionStatus.PASSED:

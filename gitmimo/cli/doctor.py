@@ -20,19 +20,31 @@ from gitmimo.errors import CheckError, MimoError, ModelError, NoCommits, NoModel
 from gitmimo.extras import install_hint
 
 if TYPE_CHECKING:
+    from gitmimo.config import Config
     from gitmimo.git.repository import Repository
+    from gitmimo.records import Oid
 
+START = 'git mimo start "what to change, and how to know it is done"'
+_FIRST_COMMIT = 'git add --all && git commit -m "first commit"'
+_ELSEWHERE = (
+    "git mimo demo    # a small repository with a bug, solved here",
+    "cd YOUR-REPOSITORY && git mimo doctor",
+)
 _INDENT = 19
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One line of the doctor's: `level` is ok, note, problem, or none for what is absent and need not be there."""
+    """One line of the doctor's: `level` is ok, note, problem, or none for what is absent and need not be there.
+
+    `next` holds the commands to type before a session can start, each with its purpose.
+    """
 
     level: str
     subject: str
     text: str
     remedy: str = ""
+    next: tuple[str, ...] = ()
 
 
 @click.command("doctor")
@@ -44,7 +56,7 @@ def doctor_command(as_json: bool) -> int:
         findings.append(finding)
         if not as_json:
             _print_finding(finding)
-    todo = next_steps(repository)
+    todo = _steps(findings) if repository else list(_ELSEWHERE)
     if as_json:
         values = [{"level": f.level, "subject": f.subject, "text": f.text, "remedy": f.remedy} for f in findings]
         render.emit_json({"schema": "git-mimo/doctor/1", "findings": values, "next": todo})
@@ -97,7 +109,7 @@ def _examine(repository: Repository | None) -> Iterator[Finding]:
     if repository is None:
         yield Finding(level="note", subject="repository", text=f"not a git repository: `{Path.cwd()}`")
     else:
-        yield from _repository(repository)
+        yield from _repository(repository, collects_tests=True)
     yield from _models(repository)
 
 
@@ -149,28 +161,41 @@ def _disk() -> Iterator[Finding]:
     )
 
 
-def _repository(repository: Repository) -> Iterator[Finding]:
-    from gitmimo.workflow.evaluate import collect_tests, find_test_command
+def _repository(repository: Repository, *, collects_tests: bool) -> Iterator[Finding]:
     from gitmimo.workflow.trust import brought_commands, digest_of, is_approved
 
     try:
         base = repository.resolve("HEAD")
-        yield Finding(level="ok", subject="repository", text=f"{repository.work_tree} at {base[:12]}")
+    except NoCommits as exc:
+        yield Finding(level="problem", subject="repository", text=exc.message, remedy=exc.hint, next=(_FIRST_COMMIT,))
+        return
+    yield Finding(level="ok", subject="repository", text=f"{repository.work_tree} at {base[:12]}")
+    try:
         config = load_config(repository)
-        try:
-            tests = find_test_command(repository, config, base)
-            yield Finding(level="ok", subject="tests", text=f"{tests.shown} ({tests.reason or config.origin('test')})")
-            if problem := collect_tests(repository, config, base):
-                text = f"a fresh tree of {base[:12]} has not all that they need. They say:\n{problem}"
-                remedy = "git mimo config set worktree.copy FILE   # a file that git ignores and imports need"
-                yield Finding(level="problem", subject="tests", text=text, remedy=remedy)
-        except MimoError as exc:
-            yield Finding(level="note", subject="tests", text=exc.message, remedy=exc.hint)
+        yield from _tests(repository, config, base, collects=collects_tests)
         commands = brought_commands(config)
         if commands and not is_approved(repository, digest_of(commands)):
-            yield Finding(level="note", subject="trust", text="commands not approved", remedy="git mimo trust")
+            step = "git mimo trust    # read and approve the commands of .mimo/config.yaml"
+            yield Finding(level="note", subject="trust", text="commands not approved", remedy="git mimo trust",
+                          next=(step,))  # fmt: skip
     except MimoError as exc:
-        yield Finding(level="problem", subject="repository", text=exc.message, remedy=exc.hint)
+        steps = tuple(exc.hint.splitlines())
+        yield Finding(level="problem", subject="repository", text=exc.message, remedy=exc.hint, next=steps)
+
+
+def _tests(repository: Repository, config: Config, base: Oid, *, collects: bool) -> Iterator[Finding]:
+    from gitmimo.workflow.evaluate import collect_tests, find_test_command
+
+    try:
+        tests = find_test_command(repository, config, base)
+        yield Finding(level="ok", subject="tests", text=f"{tests.shown} ({tests.reason or config.origin('test')})")
+        if collects and (problem := collect_tests(repository, config, base)):
+            text = f"a fresh tree of {base[:12]} has not all that they need. They say:\n{problem}"
+            remedy = "git mimo config set worktree.copy FILE   # a file that git ignores and imports need"
+            yield Finding(level="problem", subject="tests", text=text, remedy=remedy)
+    except CheckError as exc:
+        step = "git mimo config set test 'COMMAND'    # what runs your tests; git-mimo found none"
+        yield Finding(level="note", subject="tests", text=exc.message, remedy=exc.hint, next=(step,))
 
 
 def _models(repository: Repository | None) -> Iterator[Finding]:
@@ -179,77 +204,38 @@ def _models(repository: Repository | None) -> Iterator[Finding]:
     from gitmimo.llm.routing import open_model
     from gitmimo.workflow.models import model_names, model_settings
 
-    has_local = importlib.util.find_spec("xllamacpp") is not None
-    yield Finding(
-        level="ok" if has_local else "note",
-        subject="local",
-        text="xllamacpp is installed, local models can run"
-        if has_local
-        else "no local model can run: xllamacpp is missing",
-        remedy="" if has_local else install_hint("local"),
-    )
+    if importlib.util.find_spec("xllamacpp"):
+        yield Finding(level="ok", subject="local", text="xllamacpp is installed, local models can run")
+    else:
+        text = "no local model can run: xllamacpp is missing"
+        yield Finding(level="note", subject="local", text=text, remedy=install_hint("local"))
     try:
         config = load_config(repository)
         settings = model_settings(config)
         for name in model_names(config):
             open_model(name, settings)
             yield Finding(level="ok", subject="model", text=name)
-    except NoModel as exc:
-        yield Finding(level="note", subject="model", text=exc.message)  # the remedy is printed at the end
-    except ModelError as exc:
-        yield Finding(level="problem", subject="model", text=exc.message, remedy=exc.hint)
+    except NoModel as exc:  # the remedy is printed at the end
+        yield Finding(level="note", subject="model", text=exc.message, next=tuple(_model_suggestions(exc)))
     except MimoError as exc:
-        yield Finding(level="problem", subject="model", text=exc.message, remedy=exc.hint)
+        steps = tuple(_model_suggestions(exc)) if isinstance(exc, ModelError) else ()
+        yield Finding(level="problem", subject="model", text=exc.message, remedy=exc.hint, next=steps)
 
 
-START = 'git mimo start "what to change, and how to know it is done"'
+def next_steps(repository: Repository, *, commit_first: bool = False) -> list[str]:
+    """The suggested commands, in order, each with its purpose; `commit_first` where `.mimo/` is not committed yet."""
+    steps = _steps([*_repository(repository, collects_tests=False), *_models(repository)])
+    if not commit_first:
+        return steps
+    commit = "git add .mimo && git commit -m 'mimo: project memory and defaults'"
+    return [commit, *(step for step in steps if step != _FIRST_COMMIT)]
 
 
-def next_steps(repository: Repository | None, *, commit_first: bool = False) -> list[str]:
-    """The suggested commands, in order, each with its purpose."""
-    if repository is None:
-        return [
-            "git mimo demo    # a small repository with a bug, solved here",
-            "cd YOUR-REPOSITORY && git mimo doctor",
-        ]
-    try:
-        return list(_missing(repository, commit_first=commit_first))
-    except MimoError as exc:
-        return exc.hint.splitlines()
+def _steps(findings: list[Finding]) -> list[str]:
+    return [*(step for finding in findings for step in finding.next), START]
 
 
-def _missing(repository: Repository, *, commit_first: bool) -> Iterator[str]:
-    from gitmimo.llm.routing import open_model
-    from gitmimo.workflow.evaluate import find_test_command
-    from gitmimo.workflow.models import model_names, model_settings
-    from gitmimo.workflow.trust import brought_commands, digest_of, is_approved
-
-    if commit_first:
-        yield "git add .mimo && git commit -m 'mimo: project memory and defaults'"
-    config = load_config(repository)
-    try:
-        base = repository.resolve("HEAD")
-    except NoCommits:
-        if not commit_first:
-            yield 'git add --all && git commit -m "first commit"'
-    else:
-        try:
-            find_test_command(repository, config, base)
-        except CheckError:
-            yield "git mimo config set test 'COMMAND'    # what runs your tests; git-mimo found none"
-    commands = brought_commands(config)
-    if commands and not is_approved(repository, digest_of(commands)):
-        yield "git mimo trust    # read and approve the commands of .mimo/config.yaml"
-    try:
-        settings = model_settings(config)
-        for name in model_names(config):
-            open_model(name, settings)
-    except ModelError as exc:
-        yield from _model_suggestions(exc)
-    yield START
-
-
-def _model_suggestions(problem: ModelError) -> Iterator[str]:
+def _model_suggestions(problem: MimoError) -> Iterator[str]:
     import importlib.util
 
     from gitmimo.workflow.directories import data_home

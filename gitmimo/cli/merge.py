@@ -1,7 +1,5 @@
 """`git mimo merge`: bring a result into its branch."""
 
-import sys
-
 import click
 
 from gitmimo.cli import render
@@ -22,15 +20,14 @@ def merge_command(session: str | None, number: int | None, into: str | None, san
     Fast-forward where possible. When the branch has moved, the merge is made in memory and the merged tree is tested
     before anything moves. A conflict names its files and changes nothing (exit 2).
     """
-    from gitmimo.cli.progress import watching
     from gitmimo.workflow.history import find_session, read_session
     from gitmimo.workflow.merge import merge_session
+    from gitmimo.workflow.progress import unobserved
 
     repository = open_repository()
     config = load_config(repository, {"sandbox": sandbox})
     state = read_session(repository, find_session(repository, session))
-    with watching(stream=sys.stderr, quiet=True) as observe:
-        landing = merge_session(repository, config, state.result, number=number, into=into, observe=observe)
+    landing = merge_session(repository, config, state.result, number=number, into=into, observe=unobserved)
     if as_json:
         render.emit_json(
             {

@@ -80,10 +80,9 @@ def revise_command(session: str | None, comments: str, as_json: bool, **flags: A
 
     Comments come from a file, from stdin, from the pull request by gh, or from `git mimo serve` (local).
     """
-    from gitmimo.cli.progress import watching
-    from gitmimo.cli.start import exit_code, report, signals
+    from gitmimo.cli.progress import running
+    from gitmimo.cli.start import exit_code, report
     from gitmimo.workflow.history import find_session, read_session
-    from gitmimo.workflow.progress import StopSignal
     from gitmimo.workflow.pull_request import result_tip
     from gitmimo.workflow.revise import comments_text, fetch_comments, read_review_comments, revise
     from gitmimo.workflow.session_result import result_json
@@ -98,8 +97,8 @@ def revise_command(session: str | None, comments: str, as_json: bool, **flags: A
     else:
         said = read_text_argument(comments if comments == "-" else f"@{comments}")
     config = load_config(repository, flags)
-    stop_signal = StopSignal(timeout_s=config.seconds("timeout"))
-    with watching(stream=sys.stderr, quiet=as_json and not sys.stderr.isatty()) as observe, signals(stop_signal):
+    quiet = as_json and not sys.stderr.isatty()
+    with running(config.seconds("timeout"), quiet=quiet) as (observe, stop_signal):
         revised = revise(repository, config, result, said, observe=observe, stop_signal=stop_signal, warn=render.say)
     if as_json:
         render.emit_json(result_json(revised))

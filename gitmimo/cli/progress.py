@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import signal
+import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -14,12 +16,13 @@ from gitmimo.format import seconds, tokens, usd
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import FrameType
 
     from rich.console import Console, Group
     from rich.table import Table
     from rich.text import Text
 
-    from gitmimo.workflow.progress import Observer, Progress
+    from gitmimo.workflow.progress import Observer, Progress, StopSignal
 
 PHASES = {
     "base": "base tests",
@@ -34,6 +37,7 @@ PHASES = {
     "dream": "dreaming",
     "done": "done",
 }
+_ONE_KEYPRESS_S = 0.5
 _NUMBERS = ("#", "step", "tokens", "cost", "time")
 _LEAST = {"#": 2, "phase": 10, "step": 4, "tokens": 6, "cost": 7, "time": 5}  # columns that give way to no text
 _QUIET_S = 8.0  # without news for so long, what a candidate waits for is said
@@ -59,6 +63,44 @@ class Heading:
 
     session: str = ""
     budget_usd: float | None = None
+
+
+@contextlib.contextmanager
+def running(
+    timeout_s: float, *, quiet: bool = False, heading: Heading | None = None
+) -> Iterator[tuple[Observer, StopSignal]]:
+    """Show on stderr what happens, and let an interrupt end it orderly, until the block ends."""
+    from gitmimo.workflow.progress import StopSignal
+
+    stop_signal = StopSignal(timeout_s=timeout_s)
+    with watching(stream=sys.stderr, quiet=quiet, heading=heading) as observe, signals(stop_signal):
+        yield observe, stop_signal
+
+
+@contextlib.contextmanager
+def signals(stop_signal: StopSignal) -> Iterator[None]:
+    """First interrupt: start no more work and keep results. Second: exit at once."""
+    from gitmimo.records import StopReason
+
+    asked_at = 0.0
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        nonlocal asked_at
+        if asked_at and time.monotonic() - asked_at < _ONE_KEYPRESS_S:
+            return  # `git` passes the signal on that the terminal sent to both
+        if stop_signal.is_set():
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+        asked_at = time.monotonic()
+        stop_signal.request(StopReason.INTERRUPTED)
+        render.say("stopping; what the candidates made is kept (again: exit at once)")
+
+    old = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
 
 
 @contextlib.contextmanager

@@ -13,7 +13,6 @@ import click
 from gitmimo.cli import render
 from gitmimo.cli.completion import complete_candidates
 from gitmimo.cli.options import json_option, open_repository, session_argument, split_target
-from gitmimo.cli.pager import page
 from gitmimo.errors import UsageError
 from gitmimo.format import usd
 from gitmimo.text import one_line
@@ -50,7 +49,7 @@ def diff_command(words: tuple[str, ...]) -> int:
     refused = next((word for word in options if word.startswith(("--output", "--ext-diff", "--textconv"))), None)
     if refused:
         raise UsageError(f"`{refused}` is not passed on to git", hint=f"git diff {old[:12]} {new[:12]}")
-    page(_diff_text(repository, old, new, *options, paths=[word for word in rest if not word.startswith("-")]))
+    render.page(_diff_text(repository, old, new, *options, paths=[word for word in rest if not word.startswith("-")]))
     return 0
 
 
@@ -73,13 +72,13 @@ def log_command(session: str | None, number: int | None, full: bool, oneline: bo
         old, new = ends_of(result, number)
         flags = ["-p", "--no-ext-diff", "--no-textconv"] if patch else []
         order = ["--reverse"] if number is not None else []
-        page(_git_text(repository, ["log", "--no-color", "--no-notes", *flags, *order, f"{old}..{new}"]))
+        render.page(_git_text(repository, ["log", "--no-color", "--no-notes", *flags, *order, f"{old}..{new}"]))
         return 0
     candidate = _chosen(result, number if number is not None or result.winner else 1)
     if candidate.commit is None:
         raise UsageError("this candidate made no commit", hint=f"git mimo show {result.session}")
     steps = read_steps_at(repository, result.session, candidate.number, base=result.base, tip=candidate.commit)
-    page(step_lines(steps) if oneline else transcript(candidate, steps, full=full))
+    render.page(step_lines(steps) if oneline else transcript(candidate, steps, full=full))
     return 0
 
 
@@ -107,7 +106,7 @@ def review_command(session: str | None, page_path: Path | None, open_it: bool, a
     text = "\n".join(escape_controls(line) for line in _summary(result, min(columns, 100))) + "\n\n"
     if result.result_commit or result.winner:
         text += _diff_text(repository, *ends_of(result, None), "--stat", "-p")
-    page(text)
+    render.page(text)
     return 0
 
 

@@ -6,7 +6,6 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -23,9 +22,7 @@ if TYPE_CHECKING:
     from gitmimo.git.repository import Repository
     from gitmimo.records import Oid, SessionId
     from gitmimo.results import CandidateResult, SessionResult
-    from gitmimo.workflow.progress import StopSignal
 
-_ONE_KEYPRESS_S = 0.5
 _EXIT_CODES = {"passed": 0, "failed": 1, "unsettled": 2, "budget": 3, "error": 128, "interrupted": 130}
 
 
@@ -96,13 +93,11 @@ def _run(
     repository: Repository, config: Config, text: str, session: SessionId, *, base: Oid | None, quiet: bool
 ) -> SessionResult:
     """Start the session from HEAD, or from `base`, show what happens, and let Ctrl-C end it orderly."""
-    from gitmimo.cli.progress import Heading, watching
-    from gitmimo.workflow.progress import StopSignal
+    from gitmimo.cli.progress import Heading, running
     from gitmimo.workflow.start import start_session
 
-    stop_signal = StopSignal(timeout_s=config.seconds("timeout"))
     heading = Heading(session=session, budget_usd=config.number("budget"))
-    with watching(stream=sys.stderr, quiet=quiet, heading=heading) as observe, signals(stop_signal):
+    with running(config.seconds("timeout"), quiet=quiet, heading=heading) as (observe, stop_signal):
         return start_session(
             repository,
             config,
@@ -168,43 +163,6 @@ def _detach(repository: Repository, text: str, arguments: list[str], *, as_json:
     return 0
 
 
-class signals:  # noqa: N801  a context that reads as a state
-    """First interrupt: start no more work and keep results. Second: exit at once."""
-
-    def __init__(self, stop_signal: StopSignal) -> None:
-        self._stop_signal = stop_signal
-        self._old: dict[int, Any] = {}
-        self._asked_at = 0.0
-
-    def __enter__(self) -> None:
-        import signal
-
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            self._old[number] = signal.signal(number, self._handle)
-
-    def __exit__(self, *_: object) -> None:
-        import signal
-
-        for number, handler in self._old.items():
-            signal.signal(number, handler)
-
-    def _handle(self, number: int, _frame: FrameType | None) -> None:
-        import signal
-        import time
-
-        from gitmimo.records import StopReason
-
-        now = time.monotonic()
-        if self._asked_at and now - self._asked_at < _ONE_KEYPRESS_S:
-            return  # `git` passes the signal on that the terminal sent to both
-        if self._stop_signal.is_set():
-            signal.signal(number, signal.SIG_DFL)
-            signal.raise_signal(number)
-        self._asked_at = now
-        self._stop_signal.request(StopReason.INTERRUPTED)
-        render.say("stopping; what the candidates made is kept (again: exit at once)")
-
-
 def exit_code(result: SessionResult) -> int:
     """Git's code for how a session ended; one that still runs, or was cut off, counts as interrupted."""
     return _EXIT_CODES.get(result.status.value, 130)
@@ -266,8 +224,7 @@ def resume_command(session: str | None, as_json: bool, **flags: Any) -> int:
     Candidates that had finished keep their results; one in flight goes on after its last step. The session keeps the
     settings it was started with; limits are read anew and can be given here, and the time counts from now on.
     """
-    from gitmimo.cli.progress import watching
-    from gitmimo.workflow.progress import StopSignal
+    from gitmimo.cli.progress import running
     from gitmimo.workflow.resume import find_interrupted, resume_session
     from gitmimo.workflow.session_result import result_json
     from gitmimo.workflow.start import restore
@@ -275,8 +232,8 @@ def resume_command(session: str | None, as_json: bool, **flags: Any) -> int:
     repository = open_repository()
     config = load_config(repository, flags)
     state = find_interrupted(repository, session)
-    stop_signal = StopSignal(timeout_s=restore(config, state.settings).seconds("timeout"))
-    with watching(stream=sys.stderr, quiet=as_json and not sys.stderr.isatty()) as observe, signals(stop_signal):
+    timeout_s = restore(config, state.settings).seconds("timeout")
+    with running(timeout_s, quiet=as_json and not sys.stderr.isatty()) as (observe, stop_signal):
         result = resume_session(repository, config, state, observe=observe, stop_signal=stop_signal, warn=render.say)
     if as_json:
         render.emit_json(result_json(result))

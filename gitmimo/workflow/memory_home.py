@@ -30,7 +30,6 @@ from gitmimo.records import Oid
 
 HOME_REFS = {"ref": "refs/mimo/memory", "local": "refs/mimo/local-memory"}
 FILES = {
-    ".mimo/.gitignore": "local/\n",
     ATTRIBUTES_PATH: ATTRIBUTES.decode(),
     ".mimo/config.yaml": """\
 # Project defaults of git-mimo. `git mimo config list --show-origin` shows every option and its value.
