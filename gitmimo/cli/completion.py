@@ -113,9 +113,8 @@ def complete_models(context: click.Context) -> Iterable[str]:
 @offer
 def complete_commands(context: click.Context) -> Iterable[str]:
     """Words after `git mimo`."""
-    from gitmimo.cli.main import COMMANDS, HIDDEN
-
-    return [name for name in COMMANDS if name not in HIDDEN]
+    root = context.find_root()
+    return [item.value for item in root.command.shell_complete(root, "")]
 
 
 def _local_models() -> list[str]:
