@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.real.releases import Releases
 from benchmarks.real.tasks import RealBug, copy_tree, doctest_paths, set_up, with_fix
-from gitmimo.evaluator.protected import is_test_file
+from gitmimo.paths import is_test_path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,7 @@ def judge(task: RealBug, releases: Releases, product: Path) -> Judgement:
         tree = copy_tree(releases.source(task.project, task.before), Path(name) / "tree")
         for path in sorted(product.rglob("*.py")):
             inner = path.relative_to(product).as_posix()
-            if not is_test_file(inner) and not inner.startswith((".git/", ".mimo/", "docs/")):
+            if not is_test_path(inner) and not inner.startswith((".git/", ".mimo/", "docs/")):
                 (tree / inner).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, tree / inner)
         outcomes = _hidden_outcomes(task, releases, tree)
@@ -86,7 +86,7 @@ def _hidden_outcomes(task: RealBug, releases: Releases, tree: Path) -> dict[str,
     newer = releases.source(task.project, task.after)
     for path in sorted(newer.rglob("*")):
         inner = path.relative_to(newer).as_posix()
-        if path.is_file() and (is_test_file(inner) or is_test_file(f"{inner}/x")):
+        if path.is_file() and (is_test_path(inner) or is_test_path(f"{inner}/x")):
             (tree / inner).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, tree / inner)
     directories = dict.fromkeys(str(Path(path).parent) for path in task.test_files)

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from benchmarks.real.releases import Releases
 from benchmarks.real.tasks import RealBug, copy_tree, with_function
-from gitmimo.evaluator.behaviour.python.changed import changed_functions
-from gitmimo.evaluator.protected import is_test_file
+from gitmimo.evaluator.behaviour.changed import changed_functions
+from gitmimo.paths import is_test_path
 
 _MOST_FUNCTIONS = 10
 
@@ -38,8 +38,8 @@ def find_tasks(releases: Releases, project: str, before: str, after: str) -> Ite
     """All functions whose change makes some test pass."""
     old, new = releases.source(project, before), releases.source(project, after)
     files = [path.relative_to(new).as_posix() for path in sorted(new.rglob("*.py"))]
-    tests = [path for path in files if is_test_file(path) and _differs(old, new, path)]
-    sources = [path for path in files if not is_test_file(path) and (old / path).exists() and _differs(old, new, path)]
+    tests = [path for path in files if is_test_path(path) and _differs(old, new, path)]
+    sources = [path for path in files if not is_test_path(path) and (old / path).exists() and _differs(old, new, path)]
     asked = _changed_tests(old, new, tests)
     if not asked or not sources:
         return

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gitmimo.behaviour import BehaviourReport
+from gitmimo.cancel import NEVER
 from gitmimo.config import Config
 from gitmimo.errors import RepoError, UsageError
-from gitmimo.evaluator.evidence_store import EvidenceStore
+from gitmimo.evaluator.evaluate import EvidenceStore
 from gitmimo.evaluator.verdict import decide
 from gitmimo.evidence import CandidateFacts, Evidence
 from gitmimo.git.commit import read_trailers
@@ -205,9 +206,11 @@ def _measure(
     cancelled: Callable[[], bool] | None,
 ) -> tuple[Evidence, BehaviourReport | None]:
     task = _task_of(repository, base, commit)
-    prepared = open_evaluator(repository, config, base, new_session_id(), task_text=task, cancelled=cancelled)
+    prepared = open_evaluator(
+        repository, config, base, new_session_id(), task_text=task, cancelled=cancelled or NEVER.is_set
+    )
     with tempfile.TemporaryDirectory(prefix="mimo-ci-") as nowhere:
-        judge = SessionEvaluator(prepared.testbed, EvidenceStore(Path(nowhere)), task, cancelled=cancelled)
+        judge = SessionEvaluator(prepared.testbed, EvidenceStore(Path(nowhere)), task)
         try:
             observe(f"running the tests of base {base[:12]} twice")
             observe(f"base: {judge.measure_base()}")

@@ -1,28 +1,21 @@
-"""What the base itself says: measured twice, so that flaky tests are ignored; the last measurement is kept."""
+"""What the base itself says: measured twice, so that flaky tests are ignored."""
 
-import contextlib
 import hashlib
-import json
 import platform
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
-from gitmimo.codec import dump_json, from_json
 from gitmimo.errors import CheckError
-from gitmimo.evaluator.python_env import Layout, describe_interpreter
+from gitmimo.evaluator.python_env import describe_interpreter
 from gitmimo.evaluator.reports import Watched
 from gitmimo.evaluator.testbed import SuiteRun, TestBed, fresh_tree, layout_of, run_suite
 from gitmimo.evaluator.testcommand import ReportFormat, TestCommand, TestKind
 from gitmimo.evidence import TestOutcome, TestReport
-from gitmimo.files import write_file
 from gitmimo.records import Oid
 
 NO_TEST_RAN = "the base has no test that ran: passing says nothing"
 _PATIENCE = 3  # times the limit of a hanging test in the second run
-_SCHEMA = "git-mimo/base/1"
-_MOST_BYTES = 20_000_000
 _OWN_REPORT = (TestKind.PYTEST, TestKind.UNITTEST)
 
 
@@ -33,7 +26,7 @@ class Baseline:
     tree: Oid
     tests: TestCommand
     report: TestReport
-    layout: Layout = Layout()
+    packages: frozenset[str] = frozenset()  # that it can import from its own tree
     cases: Mapping[str, TestOutcome] = field(default_factory=dict)
     flaky_ids: tuple[str, ...] = ()
     fingerprint: str = ""
@@ -58,9 +51,9 @@ class Baseline:
         return max(testbed.hang_after_s, 1.5 * self.report.seconds)
 
     @property
-    def is_green(self) -> bool:
-        """Whether the base's test command says that all is well."""
-        return self.report.exit_code == 0 and not self.failed_ids
+    def for_later(self) -> "Earlier":
+        """What a later session of the same base needs of it."""
+        return Earlier(report=replace(self.report, output=""), flaky_ids=self.flaky_ids)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,9 +64,7 @@ class Earlier:
     flaky_ids: tuple[str, ...] = ()
 
 
-def measure_base(
-    testbed: TestBed, *, runs: int = 2, earlier: Earlier | None = None, cancelled: Callable[[], bool] | None = None
-) -> Baseline:
+def measure_base(testbed: TestBed, *, runs: int = 2, earlier: Earlier | None = None) -> Baseline:
     """Run setup and tests on base, each time in a fresh tree; two runs at once where they can't meet.
 
     Candidates' tests also run at the same time: a test that fails under that load shows as flaky here and is ignored.
@@ -84,12 +75,11 @@ def measure_base(
     CheckError when setup fails, when the tests don't end, can't run at all, or test another copy of the code.
     """
     tree = testbed.repository.tree_of(testbed.base)
-    layout = layout_of(testbed, tree)
     tests, notes = testbed.tests, []
 
     def run_once(number: int) -> SuiteRun:
         # a test that is only slow passes when it is given more time, and is set aside as flaky
-        return _run_base(testbed, tree, layout, testbed.hang_after_s * (1 if number == 0 else _PATIENCE), cancelled)
+        return _run_base(testbed, tree, testbed.hang_after_s * (1 if number == 0 else _PATIENCE))
 
     done = _run_often(run_once, runs, earlier, at_once=testbed.may_run_together)
     if tests.report is not ReportFormat.NONE and not all(run.report.has_report for run in done):
@@ -102,7 +92,7 @@ def measure_base(
         tree=tree,
         tests=tests,
         report=done[0].report,
-        layout=layout,
+        packages=frozenset(layout_of(testbed, tree).packages),
         cases=cases,
         flaky_ids=flaky,
         fingerprint=_fingerprint(testbed, tests, cases, done[0].report.exit_code),
@@ -133,21 +123,17 @@ def _all_watched(runs: list[Watched]) -> Watched:
     return Watched(reads=reads, **{name: frozenset().union(*(getattr(run, name) for run in runs)) for name in names})
 
 
-def _run_base(
-    testbed: TestBed, tree: Oid, layout: Layout, hang_after_s: float, cancelled: Callable[[], bool] | None
-) -> SuiteRun:
+def _run_base(testbed: TestBed, tree: Oid, hang_after_s: float) -> SuiteRun:
     """Setup and tests in a fresh tree of base; CheckError for what makes a measurement impossible."""
     with fresh_tree(testbed, tree) as fresh:
-        for command in testbed.setup:
-            result = fresh.run(command, cancelled=cancelled)
-            if result.exit_code:
-                raise CheckError(
-                    f"setup fails on the base commit with exit code {result.exit_code}: `{command}`: "
-                    f"{_last_lines(result.output)}",
-                    hint="give a command that works offline, or allow the network: "
-                    "`git mimo config set sandbox.network true`",
-                )
-        run = run_suite(fresh, layout, command=testbed.tests, hang_after_s=hang_after_s, cancelled=cancelled)
+        if failed := fresh.first_failure(testbed.setup):
+            raise CheckError(
+                f"setup fails on the base commit with exit code {failed.exit_code}: `{failed.command}`: "
+                f"{_last_lines(failed.output)}",
+                hint="give a command that works offline, or allow the network: "
+                "`git mimo config set sandbox.network true`",
+            )
+        run = run_suite(fresh, hang_after_s=hang_after_s)
     _check_run(testbed, run, testbed.tests)
     return run
 
@@ -209,12 +195,19 @@ def _fingerprint(testbed: TestBed, tests: TestCommand, cases: Mapping[str, TestO
 
     The base's own results are part of it: a repaired environment shows there, and old evidence is not used again.
     """
-    parts = conditions(testbed, tests)
+    parts = _conditions(testbed, tests)
     parts += [str(exit_code), *(f"{name}={outcome}" for name, outcome in sorted(cases.items()))]
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:20]
 
 
-def conditions(testbed: TestBed, tests: TestCommand) -> list[str]:
+def base_key(testbed: TestBed) -> str:
+    """The name under which a measurement is kept: it changes with the tree, the commands and the environment."""
+    tree = testbed.repository.tree_of(testbed.base)
+    parts = (tree, *testbed.commands, *_conditions(testbed, testbed.tests))
+    return f"base-{hashlib.sha256(chr(0).join(parts).encode('utf-8', 'surrogateescape')).hexdigest()[:40]}"
+
+
+def _conditions(testbed: TestBed, tests: TestCommand) -> list[str]:
     """What results depend on that is known without running anything."""
     parts = [testbed.sandbox.name, platform.machine(), platform.release(), tests.report.value, repr(testbed.limits)]
     parts += [describe_interpreter(tests.interpreter)] if tests.interpreter else []
@@ -224,32 +217,3 @@ def conditions(testbed: TestBed, tests: TestCommand) -> list[str]:
 def _last_lines(output: str, count: int = 3) -> str:
     lines = [line.strip() for line in output.strip().splitlines() if line.strip()]
     return " | ".join(lines[-count:])[:400] or "no output"
-
-
-class KeptBaseline:
-    """One file that may vanish at any time; one that can't be read counts as absent."""
-
-    def __init__(self, directory: Path, testbed: TestBed) -> None:
-        tree = testbed.repository.tree_of(testbed.base)
-        parts = (_SCHEMA, tree, *testbed.commands, *conditions(testbed, testbed.tests))
-        key = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:40]
-        self._path = directory / f"base-{key}.json"
-
-    def find(self) -> Earlier | None:
-        """What the same tests said of the same tree under the same conditions, if that is known."""
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
-            if self._path.stat().st_size > _MOST_BYTES:
-                return None
-            stored = json.loads(self._path.read_text(encoding="utf-8"))
-            if stored["schema"] == _SCHEMA:
-                report = from_json(TestReport, stored["report"])
-                return Earlier(report=report, flaky_ids=tuple(str(name) for name in stored["flaky_ids"]))
-        return None
-
-    def keep(self, baseline: Baseline) -> None:
-        """Write a measurement, whole or not at all; a full disk costs the next session one run more."""
-        report = json.loads(dump_json(replace(baseline.report, output="")))
-        stored = {"schema": _SCHEMA, "report": report, "flaky_ids": list(baseline.flaky_ids)}
-        with contextlib.suppress(OSError):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            write_file(self._path, json.dumps(stored))

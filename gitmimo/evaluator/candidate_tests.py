@@ -3,11 +3,11 @@
 They are evidence and never a veto: the base's tests have been run before, as base has them.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from gitmimo.evaluator.baseline import Baseline
-from gitmimo.evaluator.testbed import SuiteRun, TestBed, fresh_tree, layout_of, run_suite
+from gitmimo.evaluator.testbed import TestBed, run_tests
 from gitmimo.evaluator.testcommand import TestCommand, TestKind
 from gitmimo.evaluator.tested_tree import TestedTree, with_own_tests
 from gitmimo.evidence import TestOutcome
@@ -49,14 +49,13 @@ def run_candidate_tests(
     tested: TestedTree,
     *,
     lines: Mapping[str, Collection[int]] | None = None,
-    cancelled: Callable[[], bool] | None = None,
 ) -> CandidateTests:
     """Run the product with its new and changed tests, then base with the new ones; base's configuration counts."""
     own = (*tested.new_tests, *tested.changed_tests)
     tree = with_own_tests(testbed.repository, tested, own)
     is_whole = bool(tested.changed_tests) or baseline.report.seconds < _QUICK_S
     command = baseline.tests if is_whole else only_files(baseline.tests, tested.new_tests)
-    run = run_in_fresh_tree(testbed, tree, command, lines=lines, cancelled=cancelled)
+    run = run_tests(testbed, tree, command=command, lines=lines)
     report = run.report
     if not report.has_report:
         return CandidateTests(cases={}, problem=run.problem or f"no report, exit code {report.exit_code}")
@@ -66,12 +65,8 @@ def run_candidate_tests(
     regressions = _regressions(baseline, report.cases, tested) if is_whole else ()
     failing_on_base: set[str] = set()
     if passed and tested.new_tests:
-        on_base = run_in_fresh_tree(
-            testbed,
-            with_own_tests(testbed.repository, replace(tested, tree=baseline.tree), tested.new_tests),
-            only_files(baseline.tests, tested.new_tests),
-            cancelled=cancelled,
-        )
+        whole = with_own_tests(testbed.repository, replace(tested, tree=baseline.tree), tested.new_tests)
+        on_base = run_tests(testbed, whole, command=only_files(baseline.tests, tested.new_tests))
         failing_on_base = {name for name in passed if name not in on_base.report.passed_ids}
     return CandidateTests(
         cases=report.cases,
@@ -84,33 +79,11 @@ def run_candidate_tests(
     )
 
 
-def run_on_other(
-    testbed: TestBed,
-    baseline: Baseline,
-    tree: Oid,
-    files: Mapping[str, bytes],
-    *,
-    cancelled: Callable[[], bool] | None = None,
-) -> frozenset[str]:
+def run_on_other(testbed: TestBed, baseline: Baseline, tree: Oid, files: Mapping[str, bytes]) -> frozenset[str]:
     """The ids that pass when another candidate's test files are put into a tree that base's tests pass on."""
     whole = write_files(testbed.repository, tree, files)
-    run = run_in_fresh_tree(testbed, whole, only_files(baseline.tests, tuple(files)), cancelled=cancelled)
+    run = run_tests(testbed, whole, command=only_files(baseline.tests, tuple(files)))
     return run.report.passed_ids if run.report.has_report and not run.problem else frozenset()
-
-
-def run_in_fresh_tree(
-    testbed: TestBed,
-    tree: Oid,
-    command: TestCommand,
-    *,
-    lines: Mapping[str, Collection[int]] | None = None,
-    cancelled: Callable[[], bool] | None = None,
-) -> SuiteRun:
-    """Setup and one run of a test command in a fresh tree."""
-    with fresh_tree(testbed, tree) as fresh:
-        for setup in testbed.setup:
-            fresh.run(setup, cancelled=cancelled)
-        return run_suite(fresh, layout_of(testbed, tree), command=command, lines=lines, cancelled=cancelled)
 
 
 def only_files(tests: TestCommand, paths: Iterable[str]) -> TestCommand:

@@ -4,9 +4,9 @@ import types
 import warnings
 from collections.abc import Collection, Iterator, Mapping
 
-from gitmimo.evaluator.protected import is_test_file
 from gitmimo.git.diff import added_lines
 from gitmimo.git.repository import Repository
+from gitmimo.paths import is_test_path
 from gitmimo.records import Oid
 
 Lines = Mapping[str, frozenset[int]]
@@ -19,7 +19,7 @@ def runnable_changes(repository: Repository, base: Oid, product: Oid) -> Lines:
     """Added lines with code on them, by path; files that can't be compiled have none."""
     added: dict[str, set[int]] = {}
     for line in added_lines(repository, base, product):
-        if line.path.endswith(".py") and not is_test_file(line.path) and _NOT_COVERED not in line.text:
+        if line.path.endswith(".py") and not is_test_path(line.path) and _NOT_COVERED not in line.text:
             added.setdefault(line.path, set()).add(line.number)
     found = {}
     for path, numbers in added.items():

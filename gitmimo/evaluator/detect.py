@@ -1,5 +1,7 @@
 """Which command runs a project's tests: read from the base tree, or recognised in what the user gave."""
 
+import importlib.util
+import os
 import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
@@ -8,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from gitmimo.errors import CheckError
 from gitmimo.evaluator.detect_node import find_node_command, linked_modules, npm_script
-from gitmimo.evaluator.probes import pytest_runner, pytest_runner_places
+from gitmimo.evaluator.probes import probe_path
 from gitmimo.evaluator.python_env import (
     Interpreter,
     find_interpreters,
@@ -18,6 +20,7 @@ from gitmimo.evaluator.python_env import (
     venv_programs,
 )
 from gitmimo.evaluator.testcommand import ReportFormat, TestCommand, TestKind
+from gitmimo.paths import has_test_name
 from gitmimo.sandbox.policy import interpreter_paths
 
 Read = Callable[[str], bytes | None]
@@ -34,6 +37,7 @@ _MARKERS = (
     "build.gradle",
     "build.gradle.kts",
 )
+_PYTEST_PACKAGES = ("pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments")
 _NODE_KINDS = (TestKind.NPM, TestKind.JEST, TestKind.VITEST, TestKind.NODE)
 _RECOGNISED: tuple[tuple[str, TestKind, ReportFormat], ...] = (
     (r"(?<![-\w/])(?:\S*/)?(?:pytest|py\.test)(?![-\w])|-m\s+pytest\b", TestKind.PYTEST, ReportFormat.PYTEST),
@@ -226,7 +230,7 @@ def _named_environment_places(checkout: Path | None, given: str) -> tuple[Path, 
 
 def _python(project: Project) -> TestCommand | None:
     known, read = project.paths, project.read
-    tests = sorted(path for path in known if _is_python_test(path))
+    tests = sorted(p for p in known if p.endswith(".py") and has_test_name(p) and not p.endswith("conftest.py"))
     wants_pytest = _has_pytest_config(known, read) or "conftest.py" in {PurePosixPath(p).name for p in known}
     if not tests and not wants_pytest:
         return None
@@ -246,9 +250,17 @@ def _python(project: Project) -> TestCommand | None:
         return None
     if not wants_pytest:
         return _unittest(pythons[0], tests)
-    reason = f"Python tests in {pythons[0].origin}; it has no pytest, so git-mimo's runs them"
-    found = _pytest(pythons[0], pytest_runner(), reason)
-    return replace(found, readable=(*found.readable, *pytest_runner_places()))
+    return _own_pytest(pythons[0])
+
+
+def _own_pytest(python: Interpreter) -> TestCommand:
+    """For a Python without pytest: git-mimo's, run by a script that gets the places of its packages."""
+    specs = [importlib.util.find_spec(name) for name in _PYTEST_PACKAGES]
+    homes = sorted({str(Path(p).parent) for spec in specs if spec for p in spec.submodule_search_locations or ()})
+    script = probe_path("run_pytest")
+    reason = f"Python tests in {python.origin}; it has no pytest, so git-mimo's runs them"
+    found = _pytest(python, (str(script), os.pathsep.join(homes)), reason)
+    return replace(found, readable=(*found.readable, script.parent, *map(Path, homes)))
 
 
 def _pytest(python: Interpreter, runner: Sequence[str], reason: str) -> TestCommand:
@@ -271,11 +283,6 @@ def _unittest(python: Interpreter, tests: Sequence[str]) -> TestCommand:
         readable=python.readable,
         reason=f"unittest, because {python.origin} has no pytest",
     )
-
-
-def _is_python_test(path: str) -> bool:
-    name = PurePosixPath(path).name
-    return name.endswith(".py") and (name.startswith("test_") or name.endswith("_test.py") or name == "tests.py")
 
 
 def _has_pytest_config(known: frozenset[str], read: Read) -> bool:

@@ -6,17 +6,15 @@ Python only. The texts are base's, so that a candidate that changes an example i
 import ast
 import json
 import secrets
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path
 
-from gitmimo.evaluator.probes import doctest_probe_path
-from gitmimo.evaluator.protected import is_test_file
-from gitmimo.evaluator.python_env import Layout
-from gitmimo.evaluator.testbed import TestBed, fresh_tree, layout_of
+from gitmimo.evaluator.probes import probe_path
+from gitmimo.evaluator.testbed import FreshTree, TestBed, fresh_tree
 from gitmimo.evidence import DiffFacts
 from gitmimo.git.repository import Repository
+from gitmimo.paths import is_test_path
 from gitmimo.records import Oid
 
 _MOST_FILES = 60
@@ -34,24 +32,18 @@ class ExampleFindings:
     changed: tuple[str, ...] = ()
 
 
-def check_examples(
-    testbed: TestBed, base: Oid, product: Oid, diff: DiffFacts, *, cancelled: Callable[[], bool] | None = None
-) -> ExampleFindings:
+def check_examples(testbed: TestBed, base: Oid, product: Oid, diff: DiffFacts) -> ExampleFindings:
     """Run the examples of changed files, and of files that import them, on base and on the product."""
     repository = testbed.repository
-    before = _texts(repository, base, _files_concerned(repository, base, diff))
+    before = example_texts(repository, base, _files_concerned(repository, base, diff))
     before = {name: text for name, text in before.items() if repository.find_entry(product, _path_of(name))}
-    if not before:
-        return ExampleFindings()
-    held = _run(testbed, base, before, cancelled)
+    held = _held(testbed, base, before)
     wanted = {name: text for name, text in before.items() if held.get(name)}
-    now = _run(testbed, product, wanted, cancelled) if wanted else {}
+    now = _held(testbed, product, wanted)
     lost = sorted(name for name in wanted if not held[name] <= now.get(name, frozenset()))
-    if not lost:
-        return ExampleFindings()
-    after = _texts(repository, product, sorted({_path_of(name) for name in lost}))
+    after = example_texts(repository, product, sorted({_path_of(name) for name in lost}))
     rewritten = {name: after[name] for name in lost if name in after and after[name] != before[name]}
-    holds = _run(testbed, product, rewritten, cancelled) if rewritten else {}
+    holds = _held(testbed, product, rewritten)
     changed = tuple(name for name in lost if len(holds.get(name, ())) >= len(held[name]))
     return ExampleFindings(broken=tuple(name for name in lost if name not in changed), changed=changed)
 
@@ -59,13 +51,13 @@ def check_examples(
 def _files_concerned(repository: Repository, base: Oid, diff: DiffFacts) -> list[str]:
     """Changed files of base with examples, and base's files with examples that import one of them."""
     changed = [c.old_path or c.path for c in diff.files if c.path.endswith(".py") and c.status != "A"]
-    changed = [path for path in changed if not is_test_file(path)]
+    changed = [path for path in changed if not is_test_path(path)]
     modules = {part for path in changed for part in _module_names(path)}
     found = dict.fromkeys(path for path in changed if _has_examples(repository, base, path))
     for entry in repository.list_paths(base) if modules else ():
         if len(found) >= _MOST_FILES:
             break
-        if entry.path.endswith(".py") and entry.path not in found and not is_test_file(entry.path):
+        if entry.path.endswith(".py") and entry.path not in found and not is_test_path(entry.path):
             data = repository.read_blob(base, entry.path) or b""
             if _MARK in data and modules & set(_imports(data)):
                 found[entry.path] = None
@@ -92,8 +84,8 @@ def _imports(source: bytes) -> Iterator[str]:
             yield from (f"{prefix}{alias.name}" for alias in node.names)
 
 
-def _texts(repository: Repository, tree: Oid, paths: Sequence[str]) -> dict[str, str]:
-    """The documentation texts with examples by name."""
+def example_texts(repository: Repository, tree: Oid, paths: Iterable[str]) -> dict[str, str]:
+    """The documentation texts with examples of some files, by `path::qualified name`."""
     found: dict[str, str] = {}
     for path in paths:
         for qualified, text in _doc_texts(_parse(repository.read_blob(tree, path) or b""), ""):
@@ -120,43 +112,43 @@ def _parse(source: bytes) -> ast.Module:
         return ast.Module(body=[], type_ignores=[])
 
 
-def _run(
-    testbed: TestBed, tree: Oid, texts: Mapping[str, str], cancelled: Callable[[], bool] | None
-) -> dict[str, frozenset[int]]:
-    """The lines of each text's examples that hold on a tree; none where the run did not end well."""
-    layout = layout_of(testbed, tree)
-    with fresh_tree(testbed, tree) as fresh:
-        for command in testbed.setup:
-            fresh.run(command, cancelled=cancelled)
-        home, out = fresh.probes / f"doc-{secrets.token_hex(5)}", fresh.probes / f"out-{secrets.token_hex(5)}"
-        home.mkdir()
-        out.mkdir()
-        script, settings = home / "examples.py", home / "settings.json"
-        script.write_bytes(doctest_probe_path().read_bytes())
-        listed = [{"name": n, "module": _module_of(_path_of(n), layout), "text": text} for n, text in texts.items()]
-        roots = [str(fresh.path / root) for root in layout.roots] or [str(fresh.path)]
-        given = {"texts": listed, "roots": roots, "out": str(out / "held.json")}
-        settings.write_text(json.dumps(given), encoding="utf-8")
-        python = str(testbed.tests.interpreter or sys.executable)
-        fresh.run((python, str(script), str(settings)), readable=(home,), writable=(out,), cancelled=cancelled)
-        try:
-            held = json.loads((out / "held.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-    if not isinstance(held, dict):
+def _held(testbed: TestBed, tree: Oid, texts: Mapping[str, str]) -> dict[str, frozenset[int]]:
+    if not texts:
         return {}
-    return {name: frozenset(lines) for name in texts if isinstance(lines := held.get(name), list)}
+    with fresh_tree(testbed, tree, setup=testbed.setup) as fresh:
+        found = run_examples(fresh, texts)
+    return {name: held for name, (held, _) in found.items()}
+
+
+def run_examples(
+    fresh: FreshTree, texts: Mapping[str, str], *, recorder: Path | None = None, writable: Sequence[Path] = ()
+) -> dict[str, tuple[frozenset[int], frozenset[int]]]:
+    """The lines of each text's examples that hold on a tree, and of those that don't; nothing if the run failed.
+
+    With a `recorder`, a directory, its module `sitecustomize` is loaded and the texts' names are those of the tests.
+    """
+    home, out = fresh.probes / f"doc-{secrets.token_hex(5)}", fresh.probes / f"out-{secrets.token_hex(5)}"
+    home.mkdir()
+    out.mkdir()
+    script, settings = home / "examples.py", home / "settings.json"
+    script.write_bytes(probe_path("doctest_probe").read_bytes())
+    listed = [
+        {"name": name, "module": fresh.layout.module_name(_path_of(name)), "text": text} for name, text in texts.items()
+    ]
+    given = {"texts": listed, "roots": fresh.import_path, "out": str(out / "held.json"), "named": recorder is not None}
+    settings.write_text(json.dumps(given), encoding="utf-8")
+    fresh.run(
+        (fresh.testbed.tests.python, str(script), str(settings)),
+        env={"PYTHONPATH": str(recorder)} if recorder else {},
+        readable=(home, recorder) if recorder else (home,),
+        writable=(out, *writable),
+    )
+    try:
+        told = json.loads((out / "held.json").read_text(encoding="utf-8"))
+        return {name: (frozenset(told[name][0]), frozenset(told[name][1])) for name in texts if name in told}
+    except (OSError, ValueError, TypeError, KeyError, IndexError, RecursionError):
+        return {}
 
 
 def _path_of(name: str) -> str:
     return name.partition("::")[0]
-
-
-def _module_of(path: str, layout: Layout) -> str:
-    """What a file is imported as: relative to the deepest root that holds it."""
-    pure = PurePosixPath(path)
-    roots = [root for root in layout.roots if root == "." or pure.is_relative_to(root)]
-    root = max(roots, key=lambda each: len(PurePosixPath(each).parts), default=".")
-    relative = pure if root == "." else pure.relative_to(root)
-    parts = relative.with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)

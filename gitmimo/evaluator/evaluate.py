@@ -1,22 +1,70 @@
-"""Evidence about one product: made once, stored under a key of its inputs."""
+"""Evidence about one product: made once, stored under a key of its inputs.
 
+Nothing is tested twice, not even by two threads or processes at once.
+"""
+
+import contextlib
 import hashlib
 import json
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
 
+from gitmimo.cancel import NEVER
+from gitmimo.codec import dump_json, from_json
 from gitmimo.evaluator.baseline import Baseline
-from gitmimo.evaluator.evidence_store import EvidenceStore, evidence_key
 from gitmimo.evaluator.gates import Evaluation
-from gitmimo.evaluator.judging_files import find_judging_files
+from gitmimo.evaluator.protected import find_judging_files
 from gitmimo.evaluator.required_fixes import RequiredFixes
 from gitmimo.evaluator.testbed import TestBed
 from gitmimo.evaluator.tested_tree import build_tested_tree, with_own_tests
 from gitmimo.evidence import Evidence, Outcome
+from gitmimo.files import write_file
+from gitmimo.locks import hold_lock
 from gitmimo.mimo_dir import without_mimo
 from gitmimo.records import Oid
 
 _RULES = 4  # evidence kept under older rules is not used again
+_SCHEMA = "git-mimo/evidence/2"
+_MOST_BYTES = 20_000_000
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceStore:
+    """A directory of evidence that may vanish at any time; files that can't be read count as absent."""
+
+    directory: Path
+
+    def find(self, key: str, kind: type[T]) -> T | None:
+        """The record under a key (evidence, a comparison of behaviour, a measured base) if it is there and whole."""
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+            path = self.directory / f"{key}.json"
+            stored = json.loads(path.read_text(encoding="utf-8")) if path.stat().st_size < _MOST_BYTES else {}
+            if stored["schema"] == _SCHEMA and stored["key"] == key:
+                return from_json(kind, stored["evidence"])
+        return None
+
+    def keep(self, key: str, evidence: object) -> None:
+        """Write it under the key, whole or not at all: with a full disk it is made again the next time."""
+        stored = {"schema": _SCHEMA, "key": key, "evidence": json.loads(dump_json(evidence))}
+        with contextlib.suppress(OSError):
+            self.directory.mkdir(parents=True, exist_ok=True)
+            write_file(self.directory / f"{key}.json", json.dumps(stored))
+
+    @contextlib.contextmanager
+    def reserve(self, key: str, *, cancelled: Callable[[], bool] = NEVER.is_set) -> Iterator[None]:
+        """Make others who want the same key wait, in this process and in others."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        with hold_lock(self.directory / f"{key}.lock", wait_s=24 * 3600, cancelled=cancelled):
+            yield
+
+
+def evidence_key(testbed: TestBed, tree: Oid, fingerprint: str) -> str:
+    """The name of evidence: it changes when anything changes that the results depend on."""
+    parts = (_SCHEMA, tree, testbed.base, fingerprint, *testbed.commands)
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:40]
 
 
 def evaluate(
@@ -26,7 +74,6 @@ def evaluate(
     *,
     required: RequiredFixes | None = None,
     store: EvidenceStore | None = None,
-    cancelled: Callable[[], bool] | None = None,
     elsewhere: Callable[[], Evidence] | None = None,
 ) -> Evidence:
     """Judge a product, given as commit or tree; `.mimo/` is left out.
@@ -34,17 +81,22 @@ def evaluate(
     Equal products are judged once, also when asked for at the same time, if there is a `store`. CheckError when
     nothing could be found out, for example because it was cancelled; a failing product is no error.
     """
-    testbed = replace(testbed, tests=baseline.tests, hang_after_s=baseline.hang_after_s(testbed))
-    testbed = replace(testbed, judging=find_judging_files(testbed, baseline))
+    testbed = replace(
+        testbed,
+        tests=baseline.tests,
+        hang_after_s=baseline.hang_after_s(testbed),
+        packages=baseline.packages,
+        judging=find_judging_files(testbed, baseline),
+    )
     required = required or RequiredFixes()
     tree = without_mimo(testbed.repository, testbed.repository.tree_of(product))
-    work = Evaluation(testbed=testbed, baseline=baseline, tree=tree, required=required, cancelled=cancelled)
+    work = Evaluation(testbed=testbed, baseline=baseline, tree=tree, required=required)
     if store is None:
         return work.run()
     wish = json.dumps([_RULES, required.need.value, sorted(required.test_ids)])
     fingerprint = hashlib.sha256(f"{baseline.fingerprint}\0{wish}".encode()).hexdigest()[:20]
-    key = evidence_key(tree=tree, base=testbed.base, commands=testbed.commands, fingerprint=fingerprint)
-    with store.reserve(key, cancelled=cancelled):
+    key = evidence_key(testbed, tree, fingerprint)
+    with store.reserve(key, cancelled=testbed.cancelled):
         found = store.find(key, Evidence)
         if found is not None and _write_trees_again(work, found):
             return found

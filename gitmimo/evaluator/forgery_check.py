@@ -14,13 +14,13 @@ import random
 import secrets
 import textwrap
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from gitmimo.evaluator.baseline import Baseline
-from gitmimo.evaluator.testbed import TestBed, fresh_tree, layout_of, run_suite
+from gitmimo.evaluator.testbed import TestBed, fresh_tree, run_suite
 from gitmimo.evaluator.testcommand import ReportFormat
 from gitmimo.evidence import TestOutcome
 from gitmimo.git.trees import write_files
@@ -75,9 +75,7 @@ class ForgeryCheck(Protocol):
 
 
 @contextlib.contextmanager
-def prepare_forgery_check(
-    testbed: TestBed, baseline: Baseline, tree: Oid, *, cancelled: Callable[[], bool] | None = None
-) -> Iterator[ForgeryCheck]:
+def prepare_forgery_check(testbed: TestBed, baseline: Baseline, tree: Oid) -> Iterator[ForgeryCheck]:
     """Yield a check to call once the tests have passed.
 
     A quick suite that can run twice at once is checked from now on in a second thread, with the tests that the base
@@ -85,7 +83,7 @@ def prepare_forgery_check(
     """
 
     def make(*, passed: Iterable[str], fixed: Iterable[str]) -> ForgeryReport:
-        return check_forgery(testbed, baseline, tree, passed=passed, fixed=fixed, cancelled=cancelled)
+        return check_forgery(testbed, baseline, tree, passed=passed, fixed=fixed)
 
     is_quick = baseline.report.seconds <= _BESIDE_S and not testbed.setup
     if not is_quick or not testbed.may_run_together or len(baseline.failed_ids) > _MOST_FIXED:
@@ -94,15 +92,8 @@ def prepare_forgery_check(
     unwanted = threading.Event()
     known = {*baseline.passed_ids, *baseline.failed_ids, *baseline.flaky_ids}
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="forgery-check") as pool:
-        begun = pool.submit(
-            check_forgery,
-            testbed,
-            baseline,
-            tree,
-            passed=baseline.passed_ids,
-            fixed=baseline.failed_ids,
-            cancelled=lambda: unwanted.is_set() or (cancelled is not None and cancelled()),
-        )
+        now = replace(testbed, cancelled=lambda: unwanted.is_set() or testbed.cancelled())
+        begun = pool.submit(check_forgery, now, baseline, tree, passed=baseline.passed_ids, fixed=baseline.failed_ids)
 
         def ask(*, passed: Iterable[str], fixed: Iterable[str]) -> ForgeryReport:
             if known.issuperset(passed):
@@ -117,30 +108,20 @@ def prepare_forgery_check(
 
 
 def check_forgery(
-    testbed: TestBed,
-    baseline: Baseline,
-    tree: Oid,
-    *,
-    passed: Iterable[str],
-    fixed: Iterable[str],
-    cancelled: Callable[[], bool] | None = None,
+    testbed: TestBed, baseline: Baseline, tree: Oid, *, passed: Iterable[str], fixed: Iterable[str]
 ) -> ForgeryReport:
     """Run the fixed tests, and some of the others that passed, in a fresh tree in which none of them can pass."""
     form = baseline.tests.report
     if form is ReportFormat.NODE_JUNIT:
-        return _check_node(testbed, baseline, tree, cancelled)
+        return _check_node(testbed, baseline, tree)
     if form not in (ReportFormat.PYTEST, ReportFormat.UNITTEST):
         return ForgeryReport()
     chosen = _choose(passed, fixed)
     plan = _make_plan(testbed, tree, chosen, dotted=form is ReportFormat.UNITTEST)
     if not plan.must_fail:
         return ForgeryReport()
-    with fresh_tree(testbed, write_files(testbed.repository, tree, plan.files)) as fresh:
-        for command in testbed.setup:
-            fresh.run(command, cancelled=cancelled)
-        is_quick = baseline.report.seconds < _QUICK_S
-        only = frozenset[str]() if is_quick else frozenset(plan.must_fail | set(plan.twins))
-        run = run_suite(fresh, layout_of(testbed, tree), only=only, cancelled=cancelled)
+    with fresh_tree(testbed, write_files(testbed.repository, tree, plan.files), setup=testbed.setup) as fresh:
+        run = run_suite(fresh, only=() if baseline.report.seconds < _QUICK_S else plan.must_fail | set(plan.twins))
     outcomes = _any_passed(run.report.cases)
     forged = sorted(name for name in plan.must_fail if outcomes.get(name) is TestOutcome.PASSED)
     equal = sorted(plan.twins[name] for name in plan.twins if outcomes.get(name) is TestOutcome.PASSED)
@@ -150,18 +131,14 @@ def check_forgery(
     return ForgeryReport(forged=tuple(forged), equal_to_everything=tuple(equal), doubt=doubt)
 
 
-def _check_node(testbed: TestBed, baseline: Baseline, tree: Oid, cancelled: Callable[[], bool] | None) -> ForgeryReport:
+def _check_node(testbed: TestBed, baseline: Baseline, tree: Oid) -> ForgeryReport:
     """Run the tests once more, with tests in each of their processes that cannot pass."""
     token = secrets.token_hex(4)
     hook = f"hook-{token}.cjs"
-    with fresh_tree(testbed, tree) as fresh:
+    with fresh_tree(testbed, tree, setup=testbed.setup) as fresh:
         (fresh.temp / hook).write_text(_NODE_HOOK.replace("TOKEN", token), encoding="utf-8")
-        for command in testbed.setup:
-            fresh.run(command, cancelled=cancelled)
         command = f'export NODE_OPTIONS="--require $TMPDIR/{hook}"; {baseline.tests.shown}'
-        run = run_suite(
-            fresh, layout_of(testbed, tree), command=replace(baseline.tests, command=command), cancelled=cancelled
-        )
+        run = run_suite(fresh, command=replace(baseline.tests, command=command))
     planted = {name: outcome for name, outcome in run.report.cases.items() if token in name}
     forged = sorted(name for name, outcome in planted.items() if outcome is TestOutcome.PASSED)
     doubt = "" if planted else run.problem or "tests that were added to its processes were not reported"

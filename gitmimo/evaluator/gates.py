@@ -1,7 +1,7 @@
 """The gates of one product, in order, fail-closed, each in a fresh tree; their findings become evidence."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from gitmimo.evaluator.baseline import NO_TEST_RAN, Baseline
@@ -10,12 +10,10 @@ from gitmimo.evaluator.changed_lines import Lines, describe_lines, not_run, runn
 from gitmimo.evaluator.doc_examples import check_examples
 from gitmimo.evaluator.forgery_check import ForgeryCheck, prepare_forgery_check
 from gitmimo.evaluator.product import inspect_product
-from gitmimo.evaluator.python_env import Layout
-from gitmimo.evaluator.regressions import SuiteFindings, compare_suite, fixed_tests
+from gitmimo.evaluator.regressions import RERUNS, SuiteFindings, compare_suite, fixed_tests, rerun_broken
 from gitmimo.evaluator.required_fixes import Need, RequiredFixes
-from gitmimo.evaluator.rerun import RERUNS, rerun_broken
 from gitmimo.evaluator.review_flags import REVIEW, suspicious_lines, suspicious_paths
-from gitmimo.evaluator.testbed import FreshTree, SuiteRun, TestBed, fresh_tree, layout_of, run_suite
+from gitmimo.evaluator.testbed import FreshTree, SuiteRun, TestBed, fresh_tree, run_suite
 from gitmimo.evaluator.tested_tree import TestedTree, build_tested_tree, with_own_tests
 from gitmimo.evidence import DiffFacts, Evidence, Gate, Outcome, TestOutcome
 from gitmimo.git.diff import added_lines
@@ -38,7 +36,6 @@ class Evaluation:
     baseline: Baseline
     tree: Oid
     required: RequiredFixes
-    cancelled: Callable[[], bool] | None
     started: float = field(default_factory=time.monotonic)
     diff: DiffFacts = field(default_factory=DiffFacts)
     tested: TestedTree | None = None
@@ -56,9 +53,7 @@ class Evaluation:
         self.flags += [f"{REVIEW}{note}" for note in self.baseline.notes if note == NO_TEST_RAN]
         self._product()
         if self._is_open and self.tested is not None:
-            with prepare_forgery_check(
-                self.testbed, self.baseline, self.tested.tree, cancelled=self.cancelled
-            ) as check_forgery:
+            with prepare_forgery_check(self.testbed, self.baseline, self.tested.tree) as check_forgery:
                 self._suite_and_accept(self.tested)
                 if self._is_open:
                     self._check_forgery(check_forgery)
@@ -108,7 +103,7 @@ class Evaluation:
         """Setup and base's tests in one fresh tree, the person's commands in another."""
         testbed, began = self.testbed, time.monotonic()
         with fresh_tree(testbed, tested.tree) as fresh:
-            failed = self._first_failure(fresh, testbed.setup)
+            failed = fresh.first_failure(testbed.setup)
             if testbed.setup:
                 self._record("setup", began, failed is None, _describe_failure(failed) if failed else "")
             if failed is not None:
@@ -120,7 +115,7 @@ class Evaluation:
         problem = self.required.unmet(self._cases())
         if not problem and testbed.accept:
             with fresh_tree(testbed, tested.tree) as fresh:  # not one that the tests could write to
-                refused = self._first_failure(fresh, (*testbed.setup, *testbed.accept))
+                refused = fresh.first_failure((*testbed.setup, *testbed.accept))
             problem = _describe_failure(refused) if refused else ""
         if testbed.accept or self.required.need is not Need.NONE:
             self._record("accept", began, not problem, problem)
@@ -130,24 +125,17 @@ class Evaluation:
         began = time.monotonic()
         if self.baseline.report.seconds < _QUICK_S:  # noting lines takes time in Python before 3.12
             self.not_run = runnable_changes(self.testbed.repository, self.baseline.tree, tested.tree)
-        self.suite = run_suite(fresh, self._layout(tested.tree), lines=self.not_run, cancelled=self.cancelled)
+        self.suite = run_suite(fresh, lines=self.not_run)
         self.not_run = not_run(self.not_run, self.suite.lines_run) if self.suite.lines_run is not None else {}
         self.findings = compare_suite(self.baseline, self.suite)
         self.flags += [f"{REVIEW}{doubt}" for doubt in self.findings.doubts]
         if self.findings.outcome is not Outcome.PASS and not self.suite.problem:
-            self.findings, flaky = rerun_broken(
-                self.testbed,
-                self.baseline,
-                tested.tree,
-                self._layout(tested.tree),
-                self.findings,
-                cancelled=self.cancelled,
-            )
+            self.findings, flaky = rerun_broken(self.testbed, self.baseline, tested.tree, self.findings)
             if flaky:
                 self.flaky += flaky
                 self.flags.append(f"failed once and passed in {RERUNS} further runs: {', '.join(flaky[:3])}")
         if self._may_pass_as_changed(tested):
-            self.own = run_candidate_tests(self.testbed, self.baseline, tested, cancelled=self.cancelled)
+            self.own = run_candidate_tests(self.testbed, self.baseline, tested)
             if not self.own.problem and not self.own.regressions:
                 self._accept_changed_tests(tested)
         findings, seconds = self.findings, time.monotonic() - began
@@ -194,7 +182,7 @@ class Evaluation:
     def _examples(self, tested: TestedTree) -> None:
         """Examples in documentation that hold on base hold on the product, as base has them."""
         began = time.monotonic()
-        found = check_examples(self.testbed, self.baseline.tree, tested.tree, self.diff, cancelled=self.cancelled)
+        found = check_examples(self.testbed, self.baseline.tree, tested.tree, self.diff)
         if found.changed:
             names = ", ".join(found.changed[:3])
             self.flags.append(f"{REVIEW}documentation examples hold only as it changed them: {names}")
@@ -210,9 +198,7 @@ class Evaluation:
             return
         began = time.monotonic()
         if self.own is None:
-            self.own = run_candidate_tests(
-                self.testbed, self.baseline, tested, lines=self.not_run, cancelled=self.cancelled
-            )
+            self.own = run_candidate_tests(self.testbed, self.baseline, tested, lines=self.not_run)
         own = self.own
         self.not_run = not_run(self.not_run, own.lines_run or {})
         self._record("new tests", began, True, own.detail)
@@ -270,22 +256,6 @@ class Evaluation:
         if without_mimo(self.testbed.repository, self.tested.tree) == base:
             self._record("product", self.started, False, "all that it changes is tests that don't pass")
 
-    def _first_failure(self, fresh: FreshTree, commands: tuple[str, ...]) -> CommandResult | None:
-        for command in commands:
-            result = fresh.run(command, env=_import_path(fresh), cancelled=self.cancelled)
-            if result.exit_code or result.timed_out or result.killed_by_limit:
-                return result
-        return None
-
-    def _layout(self, tree: Oid) -> Layout:
-        """Where the product keeps its packages, and those whose origin counts: the ones that base has as well.
-
-        A new package may have the name of an installed one that the test runner itself has loaded before.
-        """
-        found = layout_of(self.testbed, tree)
-        known = self.baseline.layout.packages
-        return replace(found, packages=tuple(name for name in found.packages if name in known))
-
     def _evidence(self) -> Evidence:
         findings, own, tested = self.findings, self.own, self.tested
         cases = self.suite.report.cases if self.suite else {}
@@ -319,12 +289,6 @@ class Evaluation:
             output=self.suite.report.output[-_MOST_OUTPUT:] if self.suite and not self._is_open else "",
             seconds=time.monotonic() - self.started,
         )
-
-
-def _import_path(fresh: FreshTree) -> dict[str, str]:
-    """So that a command tests this tree's packages and not an installed copy."""
-    roots = layout_of(fresh.testbed, fresh.tree).roots
-    return {"PYTHONPATH": ":".join(str(fresh.path / root) for root in roots)}
 
 
 def _describe_failure(result: CommandResult) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
-from gitmimo.evaluator.protected import is_test_file
+from gitmimo.paths import is_test_path
 from gitmimo.text import escape_controls
 
 Read = Callable[[str], tuple[bytes | None, bytes | None]]  # path -> its content in base and in the product
@@ -183,7 +183,7 @@ def changed_demands(paths: Iterable[str], read: Read) -> tuple[str, ...]:
     found = []
     for path in sorted(paths):
         before, after = read(path)
-        if before is None or is_test_file(path):
+        if before is None or is_test_path(path):
             continue
         shown = escape_controls(path, newlines=False)
         if path.endswith(_WITH_EXAMPLES) and b">>>" in before and _lost_examples(before, after or b""):
@@ -197,7 +197,7 @@ def helpers_of_tests(
     changed: Iterable[str], everything: Iterable[str], read: Callable[[str], bytes | None]
 ) -> list[str]:
     """Changed Python modules that tests import and no product module does."""
-    wanted = {path: PurePosixPath(path).stem for path in changed if path.endswith(".py") and not is_test_file(path)}
+    wanted = {path: PurePosixPath(path).stem for path in changed if path.endswith(".py") and not is_test_path(path)}
     wanted = {path: stem for path, stem in wanted.items() if stem not in ("__init__", "__main__")}
     sources = [path for path in everything if path.endswith(".py")][:_MOST_FILES]
     if not wanted:
@@ -206,7 +206,7 @@ def helpers_of_tests(
     by_product: set[str] = set()
     for path in sources:
         names = _imported(read(path) or b"", set(wanted.values()))
-        (by_tests if is_test_file(path) else by_product).update(names)
+        (by_tests if is_test_path(path) else by_product).update(names)
     return [path for path, stem in sorted(wanted.items()) if stem in by_tests - by_product and _judges(read(path))]
 
 

@@ -4,12 +4,13 @@ import json
 import re
 import secrets
 import shlex
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from gitmimo.evaluator.probes import hang_guard_path, pytest_probe_path, unittest_probe_path, watch_path
+from gitmimo.evaluator.probes import probe_path
+from gitmimo.evaluator.python_env import Layout
 from gitmimo.evaluator.testcommand import ReportFormat, TestCommand, TestKind
 
 HANG_AFTER_S = 20.0  # a test that takes longer, and ten times as long as its neighbours, hangs
@@ -44,31 +45,31 @@ def make_probe(
     *,
     tree: Path,
     directory: Path,
-    roots: Sequence[str],
-    packages: Sequence[str],
-    only: frozenset[str] = frozenset(),
+    layout: Layout,
+    only: Collection[str] = (),
     lines: Mapping[str, Collection[int]] | None = None,
     hang_after_s: float = HANG_AFTER_S,
 ) -> Probe:
     """Write what the run needs below `directory` and say how to start it.
 
-    `roots` are the tree's directories that Python packages are imported from, `packages` the names whose origin is
-    wanted. The names of report and planted tests are random, new for every run. With `only` no other tests are run
-    by pytest and unittest. `lines` are those of the tree's files of which pytest is to say whether they ran.
+    The names of report and planted tests are random, new for every run. With `only` no other tests are run by pytest
+    and unittest. `lines` are those of the tree's files of which pytest is to say whether they ran.
     """
-    token = secrets.token_hex(6)
-    out = directory / f"out-{token}"
+    out = directory / f"out-{secrets.token_hex(6)}"
     out.mkdir(parents=True)
     env = {"PYTHONDONTWRITEBYTECODE": "1", "CI": "1", "GOCACHE": str(out / "go-cache")}
     if tests.report in (ReportFormat.PYTEST, ReportFormat.UNITTEST):
-        env["HANG_AFTER_S"] = f"{hang_after_s:g}"
-        wanted: dict[str, Any] = {
-            "roots": [str(tree / root) for root in roots],
-            "packages": list(packages),
+        wanted = {
+            "tree": str(tree),
+            "report": str(out / "report"),
+            "roots": [str(tree / root) for root in layout.roots],
+            "packages": layout.packages,
             "only": sorted(only),
             "lines": {str(tree.resolve() / path): sorted(numbers) for path, numbers in (lines or {}).items()},
         }
-        return _python_probe(tests, token, tree, directory, out, wanted, env)
+        found = _python_probe(tests, tree, directory, wanted)
+        env |= {"HANG_AFTER_S": f"{hang_after_s:g}", **found.env}
+        return replace(found, writable=(out,), env=env)
     if tests.report is ReportFormat.CARGO_TEXT:
         env["CARGO_TERM_COLOR"] = "never"
     report = out / "report"
@@ -97,54 +98,32 @@ def _reporting_command(tests: TestCommand, report: Path) -> str | tuple[str, ...
     return tests.command
 
 
-def _python_probe(
-    tests: TestCommand,
-    token: str,
-    tree: Path,
-    directory: Path,
-    out: Path,
-    wanted: Mapping[str, Any],
-    env: dict[str, str],
-) -> Probe:
-    is_pytest = tests.report is ReportFormat.PYTEST
-    source = pytest_probe_path() if is_pytest else unittest_probe_path()
-    home, planted = directory / f"probe-{token}", directory / f"probe-{token}" / f"planted_{token}"
-    planted.mkdir(parents=True)
-    probe = home / f"probe_{token}.py"
-    must_pass, must_fail = f"test_{secrets.token_hex(5)}", f"test_{secrets.token_hex(5)}"
-    module = planted / f"test_{secrets.token_hex(5)}.py"
-    module.write_text(_PLANTED.format(must_pass=must_pass, must_fail=must_fail), encoding="utf-8")
-    nonce = secrets.token_hex(16)
-    guard = home / f"guard_{token}.py"
-    guard.write_bytes(hang_guard_path().read_bytes())
-    watch = home / f"watch_{token}.py"
-    watch.write_bytes(watch_path().read_bytes())
-    settings = {
-        "guard": guard.stem,
-        "watch": watch.stem,
-        "tree": str(tree),
-        "report": str(out / "report"),
-        "nonce": nonce,
-        **wanted,
-        "planted": str(module),
-        "must_pass": must_pass,
-        "must_fail": must_fail,
-    }
-    probe.write_bytes(source.read_bytes())
-    probe.with_suffix(".json").write_text(json.dumps(settings), encoding="utf-8")
-    env |= {"PYTHONPATH": str(home), **({"PYTHONSAFEPATH": "1"} if _only_runs_tests(tests) else {})}
+def _python_probe(tests: TestCommand, tree: Path, directory: Path, wanted: Mapping[str, Any]) -> Probe:
+    """The probe of pytest or unittest, with its settings and planted tests beside it, all under random names."""
+    token = secrets.token_hex(6)
+    home = directory / f"probe-{token}"
+    planted = home / f"planted_{token}" / f"test_{secrets.token_hex(5)}.py"
+    planted.parent.mkdir(parents=True)
+    must_pass, must_fail, nonce = f"test_{secrets.token_hex(5)}", f"test_{secrets.token_hex(5)}", secrets.token_hex(16)
+    planted.write_text(_PLANTED.format(must_pass=must_pass, must_fail=must_fail), encoding="utf-8")
+    names = {name: f"{name}_{token}" for name in ("probe", "guard", "watch")}
+    probes = {"guard": "hang_guard", "watch": "watch", "probe": f"{tests.report.value}_probe"}
+    for name, source in probes.items():
+        (home / f"{names[name]}.py").write_bytes(probe_path(source).read_bytes())
+    settings = {**wanted, **names, "planted": str(planted), "must_pass": must_pass, "must_fail": must_fail}
+    (home / f"{names['probe']}.json").write_text(json.dumps({**settings, "nonce": nonce}), encoding="utf-8")
+    env = {"PYTHONPATH": str(home), **({"PYTHONSAFEPATH": "1"} if _only_runs_tests(tests) else {})}
     command = _keep_import_path(tests.command, home) if isinstance(tests.command, str) else tests.command
-    if is_pytest:
-        plugins = [part for name in (probe.stem, guard.stem, "no:cacheprovider") for part in ("-p", name)]
+    if tests.report is ReportFormat.PYTEST:
+        plugins = [part for name in (names["probe"], names["guard"], "no:cacheprovider") for part in ("-p", name)]
         env["PYTEST_ADDOPTS"] = shlex.join([*plugins, f"--rootdir={tree}", f"--confcutdir={tree}"])
     else:
-        shown = command if isinstance(command, str) else shlex.join(command)
+        shown, probe = command if isinstance(command, str) else shlex.join(command), home / f"{names['probe']}.py"
         command = re.sub(r"-m\s+unittest(?![-\w])", lambda _: shlex.quote(str(probe)), shown)
     return Probe(
         command=command,
         tree=tree,
-        report=out / "report",
-        writable=(out,),
+        report=Path(wanted["report"]),
         readable=(home,),
         env=env,
         nonce=nonce,

@@ -1,13 +1,18 @@
-"""Which paths of a product are replaced by the base's before it is judged, and which lines of shared files are."""
+"""Which paths of a product are replaced by the base's before it is judged.
 
+Files affect results whatever their names when test ids name them, tests read them, or the test command runs them.
+"""
+
+import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
+from pathlib import PurePosixPath
 
-_TEST_DIRECTORIES = frozenset({"tests", "test", "__tests__", "spec", "specs", "e2e", "testing"})
-_TEST_FILE = re.compile(
-    r"(?:test_[^/]*\.py|[^/]*_test\.py|tests\.py|[^/]*_test\.go|[^/]*[.-](?:test|spec)\.[cm]?[jt]sx?|"
-    r"[^/]*(?:Test|Tests|TestCase|IT|Spec)\.(?:java|kt|scala|groovy)|[^/]*_(?:test|spec)\.(?:rb|exs|rs)|test[^/]*\.[cm]?js)\Z"
-)
+from gitmimo.evaluator.baseline import Baseline
+from gitmimo.evaluator.testbed import NO_FILES, JudgingFiles, TestBed
+from gitmimo.evaluator.testcommand import ReportFormat
+from gitmimo.paths import has_test_name, is_test_directory, is_test_path
+
 _CONFIG_NAMES = frozenset(
     re.split(
         " ",
@@ -22,15 +27,7 @@ _CONFIG_PATTERNS = re.compile(
     r"(?:jest|vitest|vitest\.workspace|playwright|cypress|ava|babel\.test)\.config\.[a-z]+\Z|jest\.setup\.[a-z]+\Z|"
     r"vitest\.setup\.[a-z]+\Z|[^/]*\.pth\Z|\.mocharc\.[a-z]+\Z"
 )
-_CONFIG_DIRECTORIES = (
-    ".cargo/",
-    ".github/workflows/",
-    ".github/actions/",
-    ".circleci/",
-    ".buildkite/",
-    ".ci/",
-    ".mimo/",
-)
+_CONFIG_DIRECTORIES = (".cargo/", ".github/workflows/", ".github/actions/", ".circleci/", ".buildkite/", ".ci/")
 _METADATA_DIRECTORY = re.compile(r"(?:^|/)[^/]+\.(?:egg-info|dist-info)/")
 _LOCKFILES = {
     "poetry.lock": "pyproject.toml",
@@ -49,6 +46,19 @@ _LOCKFILES = {
 }
 _BUILD_FILES = frozenset({"Makefile", "makefile", "GNUmakefile", "justfile", "Justfile", "Taskfile.yml"})
 MANIFESTS = frozenset(_LOCKFILES.values()) | {"requirements.txt", "setup.py", "setup.cfg", "pom.xml", "build.gradle"}
+_IDS_WITH_FILES = (ReportFormat.PYTEST, ReportFormat.JEST_JSON, ReportFormat.VITEST_JSON)
+_DOCUMENT = re.compile(r"(?:readme|change(?:s|log)|history|news|license|authors|contributing)\b[^/]*", re.I)
+_PACKAGE_RUN = re.compile(r"\b(?:npm|pnpm|yarn|bun)\b(?:\s+run(?:-script)?)?\s+([\w:.-]+)")
+_MAKE_RUN = re.compile(r"\b(?:make|gmake)\b((?:\s+[\w./=-]+)*)")
+_PROGRAM = re.compile(
+    r"(?:^|[\s;&|('\"@])(?:(?:python[\d.]*|node|bash|sh|zsh|ruby|perl|deno(?:\s+run)?|bun|tsx|ts-node|php)"
+    r"\s+(?:-\w+\s+)*|(?=\./))"
+    r"(?:\./)?([\w./-]+\.\w+|\./[\w./-]+)"
+)
+_LIBRARY = ("src/", "lib/", "pkg/", "app/")
+_MAKEFILES = ("GNUmakefile", "makefile", "Makefile")
+
+Read = Callable[[str], bytes | None]
 
 
 class ProtectedPaths:
@@ -56,7 +66,7 @@ class ProtectedPaths:
 
     Covered: test files and everything in directories of tests, configuration of tests and CI, files that Python runs
     by itself, lockfiles whose manifest stays as it was, `.mimo/`. Not covered: product code that tests import and that
-    lies outside such directories, unless `tests` or `scripts` name it; a new file with a test's name where the
+    lies outside such directories, unless `judging` names it; a new file with a test's name where the
     base keeps no tests is product code.
     """
 
@@ -68,11 +78,10 @@ class ProtectedPaths:
         extra: Iterable[str] = (),
         exempt: Iterable[str] = (),
         commands: Iterable[str] = (),
-        tests: Iterable[str] = (),
-        scripts: Iterable[str] = (),
+        judging: JudgingFiles = NO_FILES,
     ) -> None:
         base = list(base_paths)
-        self._tests = {path for path in base if _TEST_FILE.fullmatch(_name(path))} | set(tests)
+        self._tests = {path for path in base if _is_test_module(path)} | judging.tests | judging.data
         self._has_tests = bool(self._tests)
         self._beside = {_parent(path) for path in self._tests}
         self._directories = {top for path in self._tests for top in _test_tops(path)}
@@ -84,7 +93,7 @@ class ProtectedPaths:
         self._builds = bool(re.search(r"\b(?:make|just|task)\b", words))
         mentioned = (path for path in base if path in words)  # before a pattern is made of each path
         self._named = {path for path in mentioned if re.search(rf"(?:^|[\s=/]){re.escape(path)}(?:\s|$)", words)}
-        self._named |= set(scripts)
+        self._named |= judging.scripts
 
     def is_protected(self, path: str) -> bool:
         """Whether the base's version of this path (or its absence) counts."""
@@ -95,7 +104,7 @@ class ProtectedPaths:
             self.is_test(path)
             or name in _CONFIG_NAMES
             or bool(_CONFIG_PATTERNS.fullmatch(name))
-            or path.startswith(_CONFIG_DIRECTORIES)
+            or path.startswith((*_CONFIG_DIRECTORIES, ".mimo/"))
             or bool(_METADATA_DIRECTORY.search(path))
             or self._is_frozen_lock(path)
             or (self._builds and (name in _BUILD_FILES or name.endswith(".mk")))
@@ -118,7 +127,7 @@ class ProtectedPaths:
         tops = _test_tops(path)
         if tops and not any(top in self._base_directories for top in tops):
             return True  # a directory of tests that the base doesn't have
-        if not _TEST_FILE.fullmatch(_name(path)):
+        if not _is_test_module(path):
             return False
         return not self._has_tests or _parent(path) in self._beside or "/" not in path
 
@@ -128,21 +137,21 @@ class ProtectedPaths:
         return manifest is not None and _join(_parent(path), manifest) not in self._changed
 
 
-def is_test_file(path: str) -> bool:
-    """Whether a path has a test's name or is in a directory of tests, whatever the base holds."""
-    return bool(_TEST_FILE.fullmatch(_name(path))) or _name(path) == "conftest.py" or bool(_test_tops(path))
-
-
 def is_dependency_file(path: str) -> bool:
     """Whether a change of this file may change what is installed."""
     name = _name(path)
     return name in MANIFESTS or name in _LOCKFILES or bool(re.fullmatch(r"requirements[^/]*\.txt", name))
 
 
+def _is_test_module(path: str) -> bool:
+    """Whether a file has a test's name itself; what only configures tests has not."""
+    return has_test_name(path) and _name(path) != "conftest.py"
+
+
 def _test_tops(path: str) -> list[str]:
     """The prefixes of a path that end in a directory of tests."""
     parts = path.split("/")[:-1]
-    return ["/".join(parts[: i + 1]) + "/" for i, part in enumerate(parts) if part in _TEST_DIRECTORIES]
+    return ["/".join(parts[: i + 1]) + "/" for i, part in enumerate(parts) if is_test_directory(part)]
 
 
 def _name(path: str) -> str:
@@ -172,3 +181,108 @@ def _glob(pattern: str) -> re.Pattern[str]:
             out += piece if len(piece) > 1 else re.escape(piece)
     # a pattern that names a directory without a slash at its end covers everything below it as well
     return re.compile(f"{out}(?:/.*)?", re.S)
+
+
+# --- files that judge by what is done with them ----------------------------------------------------------------------
+
+
+def find_judging_files(testbed: TestBed, baseline: Baseline) -> JudgingFiles:
+    """Look at what base's run was seen to do, and at what base's build files say the test command does."""
+    repository = testbed.repository
+    paths = {entry.path for entry in repository.list_paths(testbed.base)}
+    tests = {path for path in _named_by_ids(baseline) if path in paths}
+    packages = {str(PurePosixPath(path).parent) for path in paths if path.endswith("/__init__.py")}
+
+    def is_test(path: str) -> bool:
+        return path in tests or is_test_path(path)
+
+    data = {
+        path
+        for path, reader in baseline.watched.reads.items()
+        if path in paths and is_test(reader) and not _belongs_to_product(path, packages)
+    }
+    scripts = find_scripts(testbed.commands, lambda path: repository.read_blob(testbed.base, path)) & paths
+    scripts = {path for path in scripts if not _belongs_to_product(path, packages) and not path.startswith(_LIBRARY)}
+    return JudgingFiles(tests=frozenset(tests), data=frozenset(data - tests), scripts=frozenset(scripts))
+
+
+def find_scripts(commands: Iterable[str], read: Read) -> set[str]:
+    """Programs of the tree that the commands run, through `npm` scripts and make's recipes as well."""
+    text = "\n".join(_expanded(list(commands), read))
+    return {match[1].removeprefix("./") for match in _PROGRAM.finditer(text)}
+
+
+def _named_by_ids(baseline: Baseline) -> Iterator[str]:
+    """Files that hold tests; a documentation example's file is the product's."""
+    if baseline.tests.report not in _IDS_WITH_FILES:
+        return
+    for name in baseline.report.cases:
+        file, _, inner = name.partition("::")
+        module = file.removesuffix(".py").replace("/", ".")
+        is_example = inner.partition("[")[0].startswith(tuple(_endings(module))) or inner == PurePosixPath(file).name
+        if inner and not is_example:
+            yield file
+
+
+def _endings(module: str) -> Iterator[str]:
+    """How an example's id may begin: the module's dotted name, with or without the directories before its package."""
+    parts = module.removesuffix(".__init__").split(".")
+    yield from (".".join(parts[start:]) for start in range(len(parts)))
+
+
+def _belongs_to_product(path: str, packages: Collection[str]) -> bool:
+    """Whether a file that tests read is the product's own: documents, manifests, data inside packages."""
+    pure = PurePosixPath(path)
+    if pure.name in MANIFESTS or pure.suffix in (".toml", ".cfg", ".lock") or _DOCUMENT.fullmatch(pure.name):
+        return True
+    return any(str(parent) in packages for parent in pure.parents) and not is_test_path(path)
+
+
+def _expanded(commands: list[str], read: Read) -> list[str]:
+    """The commands and what they run in turn, at most so many."""
+    done: list[str] = []
+    while commands and len(done) < 60:
+        command = commands.pop(0)
+        if command in done:
+            continue
+        done.append(command)
+        for match in _PACKAGE_RUN.finditer(command):
+            commands += _package_scripts(match[1], read)
+        for match in _MAKE_RUN.finditer(command):
+            commands += _recipes([word for word in match[1].split() if "=" not in word and word[0] != "-"], read)
+    return done
+
+
+def _package_scripts(name: str, read: Read) -> list[str]:
+    try:
+        scripts = json.loads(read("package.json") or b"{}").get("scripts", {})
+    except (ValueError, AttributeError):
+        return []
+    names = (f"pre{name}", name, f"post{name}") if isinstance(scripts, dict) else ()
+    return [scripts[key] for key in names if isinstance(scripts.get(key), str)]
+
+
+def _recipes(targets: list[str], read: Read) -> list[str]:
+    """The lines that make runs for the targets and what these need; for no target, the first one's."""
+    text = next((content for name in _MAKEFILES if (content := read(name))), b"").decode("utf-8", "replace")
+    rules: dict[str, tuple[list[str], list[str]]] = {}
+    names: list[str] = []
+    for line in text.replace("\\\n", " ").splitlines():
+        if line.startswith("\t"):
+            for name in names:
+                rules[name][1].append(line.strip())
+        elif rule := re.match(r"([^\s:=#.][^:=#]*|\.\w+):(?!=)([^=]*)$", line):
+            names = rule[1].split()
+            for name in names:
+                rules.setdefault(name, ([], []))[0].extend(rule[2].split("#")[0].split())
+        elif line.strip():
+            names = []
+    waiting = targets or [name for name in rules if not name.startswith(".")][:1]
+    found, seen = [], set()
+    while waiting:
+        target = waiting.pop(0)
+        if target not in seen and target in rules:
+            seen.add(target)
+            waiting += rules[target][0]
+            found += rules[target][1]
+    return found

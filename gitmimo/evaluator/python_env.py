@@ -189,6 +189,12 @@ class Layout:
     roots: tuple[str, ...] = (".",)
     packages: tuple[str, ...] = ()
 
+    def module_name(self, path: str) -> str:
+        """What a file is imported as: relative to the longest root that holds it."""
+        roots = sorted((f"{root}/" for root in self.roots if root != "."), key=len, reverse=True)
+        inner = path.removeprefix(next((root for root in roots if path.startswith(root)), ""))
+        return inner.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
 
 def find_layout(paths: Iterable[str], read: Read, *, directory: str = "") -> Layout:
     """Read the layout off a tree. Packages without `__init__.py` and names of the standard library are left out.

@@ -1,16 +1,20 @@
-"""Comparing one run of the tests with the base: what broke, what vanished, what was fixed. Pure."""
+"""Comparing one run of the tests with the base: what broke, what vanished, what was fixed, what is only flaky."""
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gitmimo.evaluator.baseline import Baseline
 from gitmimo.evaluator.required_fixes import COLLECTION, passes
-from gitmimo.evaluator.testbed import SuiteRun
+from gitmimo.evaluator.testbed import SuiteRun, TestBed, fresh_tree, run_suite
 from gitmimo.evidence import Outcome, TestOutcome, TestReport
+from gitmimo.records import Oid
 
 _COVERAGE = re.compile(r"(?:required test )?coverage (?:of \d|threshold|failure|for \w+ \()", re.I)
 """A threshold that new code misses when its own tests are run apart."""
+
+RERUNS = 2
+_MOST_RERUN = 10  # more new failures than this are no flicker
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +68,34 @@ def compare_suite(baseline: Baseline, run: SuiteRun) -> SuiteFindings:
     )
 
 
+def rerun_broken(
+    testbed: TestBed, baseline: Baseline, tree: Oid, first: SuiteFindings
+) -> tuple[SuiteFindings, tuple[str, ...]]:
+    """Run a tree's tests again if few fail that passed on base; return the findings and the flaky tests.
+
+    Only those that pass in every further run are flaky; a test that vanished is no matter of chance.
+    """
+    suspects = set(first.broken_ids)
+    if not suspects or first.missing_ids or len(suspects) > _MOST_RERUN:
+        return first, ()
+    again = first
+    for _ in range(RERUNS):
+        with fresh_tree(testbed, tree) as fresh:
+            if fresh.first_failure(testbed.setup):
+                return first, ()
+            run = run_suite(fresh)
+        again = compare_suite(baseline, run)
+        if run.problem or run.report.timed_out or not run.report.has_report:
+            return first, ()
+        suspects &= run.report.passed_ids
+        if not suspects:
+            return first, ()
+    still = sorted(set(first.broken_ids) - suspects)
+    if still:
+        return replace(first, broken_ids=tuple(still)), ()
+    return (again, tuple(sorted(suspects))) if again.outcome is Outcome.PASS else (again, ())
+
+
 def fixed_tests(findings: SuiteFindings, run: SuiteRun) -> list[str]:
     """The fixed tests by id: for a file that can be imported now, all of its tests that passed."""
     files = tuple(f"{name.removesuffix(COLLECTION)}::" for name in findings.fixed_ids if name.endswith(COLLECTION))
@@ -84,8 +116,7 @@ def _unusable(baseline: Baseline, run: SuiteRun) -> str:
 
 def _tampered(baseline: Baseline, run: SuiteRun) -> list[str]:
     """What judges the product and is not what it is on base."""
-    own = set(baseline.layout.packages)
-    stand_ins = sorted((run.watched.inside & baseline.watched.outside) - own)
+    stand_ins = sorted((run.watched.inside & baseline.watched.outside) - baseline.packages)
     found = [f"the tree's `{name}` stands in for the module that the tests use on base" for name in stand_ins]
     return found + sorted(run.watched.tampered - baseline.watched.tampered)
 

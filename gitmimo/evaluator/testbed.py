@@ -3,16 +3,17 @@
 import contextlib
 import os
 import secrets
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
+from gitmimo.cancel import NEVER
 from gitmimo.errors import CheckError
-from gitmimo.evaluator.ignored_files import bring_ignored_files
 from gitmimo.evaluator.probe import HANG_AFTER_S, make_probe
 from gitmimo.evaluator.python_env import Layout, find_layout
 from gitmimo.evaluator.reports import ENDED_EARLY, ReportContent, Watched, clear_stale_reports, read_report
-from gitmimo.evaluator.testcommand import ReportFormat, TestCommand
+from gitmimo.evaluator.testcommand import ReportFormat, TestCommand, bring_ignored_files
 from gitmimo.evidence import TestReport
 from gitmimo.files import remove_tree
 from gitmimo.git.agent_repo import base_objects, make_agent_repo
@@ -25,7 +26,7 @@ from gitmimo.text import cut_middle
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgingFiles:
-    """Files of base that affect results whatever their names; see `judging_files`.
+    """Files of base that affect results whatever their names; see `protected`.
 
     `tests` hold tests, `data` is read by tests, `scripts` are run by the commands that decide.
     """
@@ -35,13 +36,18 @@ class JudgingFiles:
     scripts: frozenset[str] = frozenset()
 
 
+NO_FILES = JudgingFiles()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TestBed:
     """What is the same for all products of a session.
 
     `base` is a commit. Commands come from the user or from base, never from a candidate. `scratch` is a directory of
     ours that nothing else uses. `checkout` holds linked dependencies; `copies` names ignored files of it
-    that a fresh tree needs. `known_secrets` maps names to values that no product may hold.
+    that a fresh tree needs. `known_secrets` maps names to values that no product may hold. `packages` are base's, once
+    known: a new package may have the name of an installed one that the test runner itself has loaded before, so only
+    the origin of these is checked. Once `cancelled` says yes, commands end and CheckError is raised.
     """
 
     __test__ = False  # not a pytest class
@@ -55,13 +61,15 @@ class TestBed:
     accept: tuple[str, ...] = ()
     protected: tuple[str, ...] = ()
     unprotected: tuple[str, ...] = ()
-    judging: JudgingFiles = JudgingFiles()
+    judging: JudgingFiles = NO_FILES
     limits: Limits = Limits()
     hang_after_s: float = HANG_AFTER_S
     network: bool = False
     checkout: Path | None = None
     copies: tuple[str, ...] = ()
     known_secrets: Mapping[str, str] = field(default_factory=dict)
+    packages: frozenset[str] | None = None
+    cancelled: Callable[[], bool] = NEVER.is_set
 
     @property
     def commands(self) -> tuple[str, ...]:
@@ -74,7 +82,7 @@ class TestBed:
         return self.sandbox.name == "bwrap" and not self.network and (os.cpu_count() or 1) > 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class FreshTree:
     """One tree written out for one check, with a throw-away git and a temporary directory of its own."""
 
@@ -85,6 +93,16 @@ class FreshTree:
     temp: Path
     probes: Path
 
+    @cached_property
+    def layout(self) -> Layout:
+        """Where the tree keeps its packages."""
+        return layout_of(self.testbed, self.tree)
+
+    @property
+    def import_path(self) -> list[str]:
+        """The tree's directories that packages are imported from, before installed copies."""
+        return [str(self.path / root) for root in self.layout.roots]
+
     def run(
         self,
         command: str | Sequence[str],
@@ -93,7 +111,7 @@ class FreshTree:
         readable: Sequence[Path] = (),
         writable: Sequence[Path] = (),
         directory: str = "",
-        cancelled: Callable[[], bool] | None = None,
+        timeout_s: float | None = None,
     ) -> CommandResult:
         """Run a command here or in a directory of the tree, in the test bed's environment; CheckError if cancelled."""
         testbed = self.testbed
@@ -109,13 +127,21 @@ class FreshTree:
                 writable=tuple(writable),
                 env={"PYTHONDONTWRITEBYTECODE": "1", "CARGO_NET_OFFLINE": "true", **(env or {})},
                 network=testbed.network,
-                limits=testbed.limits,
-                cancelled=cancelled,
+                limits=replace(testbed.limits, timeout_s=timeout_s or testbed.limits.timeout_s),
+                cancelled=testbed.cancelled,
             )
         )
         if result.killed_by_limit == "cancelled":
             raise CheckError(f"stopped while it ran: `{result.command}`")
         return result
+
+    def first_failure(self, commands: Iterable[str]) -> CommandResult | None:
+        """Run commands until one fails, with the tree's packages on the import path; the result of that one."""
+        for command in commands:
+            result = self.run(command, env={"PYTHONPATH": os.pathsep.join(self.import_path)})
+            if result.exit_code or result.timed_out or result.killed_by_limit:
+                return result
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,8 +160,8 @@ class SuiteRun:
 
 
 @contextlib.contextmanager
-def fresh_tree(testbed: TestBed, tree: Oid) -> Iterator[FreshTree]:
-    """Write a tree into a new directory and remove it afterwards."""
+def fresh_tree(testbed: TestBed, tree: Oid, *, setup: Iterable[str] = ()) -> Iterator[FreshTree]:
+    """Write a tree into a new directory, run the `setup` commands up to one that fails, and remove it afterwards."""
     home = testbed.scratch / f"tree-{secrets.token_hex(5)}"
     path = home / "tree"
     try:
@@ -146,9 +172,11 @@ def fresh_tree(testbed: TestBed, tree: Oid) -> Iterator[FreshTree]:
         bring_ignored_files(testbed.checkout, path, testbed.tests, copies=testbed.copies)
         pointer = make_agent_repo(testbed.repository, home / "git", testbed.base, work_tree=path, checked_out=index)
         (path / ".git").write_bytes(pointer.read_bytes())
-        yield FreshTree(
+        fresh = FreshTree(
             testbed=testbed, tree=tree, path=path, private_git=home / "git", temp=home / "temp", probes=home / "probes"
         )
+        fresh.first_failure(setup)
+        yield fresh
     except OSError as error:
         raise CheckError(f"cannot write a fresh tree: {error.strerror or error}: `{home}`") from error
     finally:
@@ -158,18 +186,18 @@ def fresh_tree(testbed: TestBed, tree: Oid) -> Iterator[FreshTree]:
 def layout_of(testbed: TestBed, tree: Oid) -> Layout:
     """The layout of a tree of the test bed's repository."""
     paths = [entry.path for entry in testbed.repository.list_paths(tree)]
-    return find_layout(paths, lambda path: testbed.repository.read_blob(tree, path), directory=testbed.tests.directory)
+    found = find_layout(paths, lambda path: testbed.repository.read_blob(tree, path), directory=testbed.tests.directory)
+    known = testbed.packages
+    return found if known is None else replace(found, packages=tuple(p for p in found.packages if p in known))
 
 
 def run_suite(
     fresh: FreshTree,
-    layout: Layout,
     *,
     command: TestCommand | None = None,
-    only: frozenset[str] = frozenset(),
+    only: Collection[str] = (),
     lines: Mapping[str, Collection[int]] | None = None,
     hang_after_s: float | None = None,
-    cancelled: Callable[[], bool] | None = None,
 ) -> SuiteRun:
     """Run the tests once and read what they reported. A run over the time limit has no trusted results.
 
@@ -183,8 +211,7 @@ def run_suite(
         tests,
         tree=fresh.path,
         directory=fresh.probes,
-        roots=layout.roots,
-        packages=layout.packages,
+        layout=fresh.layout,
         only=only,
         lines=lines,
         hang_after_s=hang_after_s or fresh.testbed.hang_after_s,
@@ -197,10 +224,21 @@ def run_suite(
         readable=probe.readable,
         writable=probe.writable,
         directory=tests.directory,
-        cancelled=cancelled,
     )
     content = ReportContent() if tests.report is ReportFormat.NONE else read_report(probe, tests.report)
     return _suite_run(fresh, tests, content, result)
+
+
+def run_tests(
+    testbed: TestBed,
+    tree: Oid,
+    *,
+    command: TestCommand | None = None,
+    lines: Mapping[str, Collection[int]] | None = None,
+) -> SuiteRun:
+    """Setup and one run of the tests in a fresh tree."""
+    with fresh_tree(testbed, tree, setup=testbed.setup) as fresh:
+        return run_suite(fresh, command=command, lines=lines)
 
 
 def _suite_run(fresh: FreshTree, tests: TestCommand, content: ReportContent, result: CommandResult) -> SuiteRun:

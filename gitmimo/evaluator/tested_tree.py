@@ -59,8 +59,7 @@ def build_tested_tree(testbed: TestBed, product: Oid, diff: DiffFacts) -> Tested
         extra=testbed.protected,
         exempt=testbed.unprotected,
         commands=testbed.commands,
-        tests=testbed.judging.tests | testbed.judging.data,
-        scripts=testbed.judging.scripts,
+        judging=testbed.judging,
     )
     tree = with_mimo_from(repository, product, base)
     tree, restored = restore_paths(repository, tree, repository.tree_of(base), protected.is_protected)

@@ -9,14 +9,14 @@ from pathlib import Path
 
 from gitmimo.agent.interface import BaseSuite
 from gitmimo.behaviour import SCHEMA, BehaviourReport
+from gitmimo.cancel import NEVER
 from gitmimo.config import Config
 from gitmimo.errors import CheckError, ConfigError, RepoError
-from gitmimo.evaluator.baseline import Baseline, KeptBaseline, measure_base
+from gitmimo.evaluator.baseline import Baseline, Earlier, base_key, measure_base
 from gitmimo.evaluator.behaviour.compare import compare_behaviour
 from gitmimo.evaluator.candidate_tests import run_on_other
 from gitmimo.evaluator.detect import detect_test_command
-from gitmimo.evaluator.evaluate import evaluate
-from gitmimo.evaluator.evidence_store import EvidenceStore, evidence_key
+from gitmimo.evaluator.evaluate import EvidenceStore, evaluate, evidence_key
 from gitmimo.evaluator.required_fixes import RequiredFixes, find_required_fixes
 from gitmimo.evaluator.testbed import TestBed, fresh_tree, layout_of
 from gitmimo.evaluator.testcommand import ReportFormat, TestCommand, TestKind
@@ -49,13 +49,11 @@ class SessionEvaluator:
         task_text: str,
         *,
         ignore_failing: bool = False,
-        cancelled: Callable[[], bool] | None = None,
     ) -> None:
         self.testbed = testbed
         self._store = store
         self._task_text = task_text
         self._ignore_failing = ignore_failing
-        self._cancelled = cancelled
         self._baseline: Baseline | None = None
         self.base_suite: Future[BaseSuite] = Future()  # what candidates learn about the base, once measured
         self._behaviour: dict[tuple[tuple[Oid, ...], ...], BehaviourReport] = {}
@@ -85,9 +83,9 @@ class SessionEvaluator:
 
     def measure_base(self) -> str:
         """Run the base's tests, twice or once after an earlier session's run, and describe the outcome briefly."""
-        kept = KeptBaseline(self._store.directory, self.testbed)
-        found = measure_base(self.testbed, earlier=kept.find(), cancelled=self._cancelled)
-        kept.keep(found)
+        key = base_key(self.testbed)
+        found = measure_base(self.testbed, earlier=self._store.find(key, Earlier))
+        self._store.keep(key, found.for_later)
         self.adopt(found)
         if not found.cases:
             return "no results by test id" if self.testbed.tests is not NO_TESTS else "no tests"
@@ -109,7 +107,6 @@ class SessionEvaluator:
             product,
             required=self.required_fixes,
             store=self._store,
-            cancelled=self._cancelled,
             elsewhere=elsewhere,
         )
 
@@ -134,15 +131,11 @@ class SessionEvaluator:
         """A comparison of this or an earlier session; kept where it could be made."""
         wish = json.dumps([SCHEMA, trees, others, sorted(fixed)])
         fingerprint = f"{self.baseline.fingerprint} {wish}"
-        key = evidence_key(
-            tree=trees[0], base=self.testbed.base, commands=self.testbed.commands, fingerprint=fingerprint
-        )
-        with self._store.reserve(key, cancelled=self._cancelled):
+        key = evidence_key(self.testbed, trees[0], fingerprint)
+        with self._store.reserve(key, cancelled=self.testbed.cancelled):
             found = self._store.find(key, BehaviourReport)
             if found is None:
-                found = compare_behaviour(
-                    self.testbed, self.baseline, trees, failed=others, fixed_tests=fixed, cancelled=self._cancelled
-                )
+                found = compare_behaviour(self.testbed, self.baseline, trees, failed=others, fixed_tests=fixed)
                 if not found.problem:
                     self._store.keep(key, found)
         return found
@@ -152,7 +145,7 @@ class SessionEvaluator:
         if self._baseline is None:
             return None
         fixed = self._baseline.failed_ids
-        return compare_behaviour(self.testbed, self._baseline, trees, fixed_tests=fixed, cancelled=self._cancelled)
+        return compare_behaviour(self.testbed, self._baseline, trees, fixed_tests=fixed)
 
     def cross_examine(self, passing: Mapping[int, Evidence]) -> dict[int, tuple[int, int]]:
         """Run each candidate's own tests on the products of the others: how many pass, and of how many.
@@ -174,7 +167,7 @@ class SessionEvaluator:
             read = self.testbed.repository.read_blob
             contents = {path: read(author.tree, path) for path in author.landed_tests}
             files = {path: data for path, data in contents.items() if data is not None}
-            passed = run_on_other(self.testbed, self.baseline, other.tested_tree, files, cancelled=self._cancelled)
+            passed = run_on_other(self.testbed, self.baseline, other.tested_tree, files)
             self._crossed[pair] = len(passed & set(author.proving_tests))
         return self._crossed[pair]
 
@@ -201,7 +194,7 @@ def open_evaluator(
     session: SessionId,
     *,
     task_text: str = "",
-    cancelled: Callable[[], bool] | None = None,
+    cancelled: Callable[[], bool] = NEVER.is_set,
 ) -> SessionEvaluator:
     """Set up the evaluator for a base commit: environment, commands, protected paths, caches.
 
@@ -231,13 +224,13 @@ def open_evaluator(
         checkout=repository.work_tree,
         copies=config.texts("worktree.copy"),
         known_secrets=known_secrets(os.environ),
+        cancelled=cancelled,
     )
     return SessionEvaluator(
         testbed,
         EvidenceStore(repository.state_dir / "evidence"),
         task_text,
         ignore_failing=bool(config["ignoreFailing"]),
-        cancelled=cancelled,
     )
 
 

@@ -11,7 +11,7 @@ from gitmimo import mimo_dir
 from gitmimo.agent.interface import BaseSuite, LeastChange, WorkspaceFacts
 from gitmimo.errors import CheckError
 from gitmimo.evaluator.probe import HANG_AFTER_S
-from gitmimo.evaluator.probes import hang_guard_path
+from gitmimo.evaluator.probes import probe_path
 from gitmimo.evaluator.testcommand import TestCommand, TestKind
 from gitmimo.files import remove_tree
 from gitmimo.git import diff, snapshot
@@ -23,6 +23,7 @@ from gitmimo.sandbox.policy import program_paths
 from gitmimo.workflow.evaluate import SessionEvaluator
 from gitmimo.workflow.worktrees import CandidatePaths
 
+_HANG_GUARD = probe_path("hang_guard")
 _AGENT_MEMORY_BYTES = 8 << 30  # JavaScript engines reserve much more than they use
 _HANGS_AFTER = 10  # times what the tests took before: a change that lets them run longer has made an endless loop
 _LEAST_TEST_S = 10.0
@@ -226,7 +227,7 @@ class CandidateWorkspace:
             network=self._config.network,
             writable=self._config.writable,
             limits=Limits(timeout_s=timeout_s),
-            readable=(hang_guard_path().parent,),
+            readable=(_HANG_GUARD.parent,),
             env=_COMMAND_ENVIRONMENT | self._python_environment() | {"MIMO_CANDIDATE": str(self._paths.number)},
             cancelled=self._cancelled,
         )
@@ -237,8 +238,8 @@ class CandidateWorkspace:
         path = [str(self.root / root) for root in config.import_roots]
         env = {}
         if config.tests is not None and config.tests.kind is TestKind.PYTEST:
-            path.append(str(hang_guard_path().parent))
-            env["PYTEST_ADDOPTS"] = f"{_COMMAND_ENVIRONMENT['PYTEST_ADDOPTS']} -p {hang_guard_path().stem}"
+            path.append(str(_HANG_GUARD.parent))
+            env["PYTEST_ADDOPTS"] = f"{_COMMAND_ENVIRONMENT['PYTEST_ADDOPTS']} -p {_HANG_GUARD.stem}"
             env["HANG_AFTER_S"] = f"{config.hang_after_s:g}"
         return env | ({"PYTHONPATH": os.pathsep.join(path)} if path else {})
 

@@ -11,8 +11,7 @@ from pathlib import Path
 
 from gitmimo import mimo_dir
 from gitmimo.errors import MimoError, NeedsPerson
-from gitmimo.evaluator.ignored_files import bring_ignored_files
-from gitmimo.evaluator.testcommand import ReportFormat, TestCommand, TestKind
+from gitmimo.evaluator.testcommand import ReportFormat, TestCommand, TestKind, bring_ignored_files
 from gitmimo.files import remove_tree
 from gitmimo.git import agent_repo, commit, refs, snapshot, worktree
 from gitmimo.git.repository import Repository

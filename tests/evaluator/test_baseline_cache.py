@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gitmimo.evaluator.baseline import KeptBaseline, measure_base
+from gitmimo.evaluator.baseline import Baseline, Earlier, base_key, measure_base
+from gitmimo.evaluator.evaluate import EvidenceStore
 from gitmimo.evaluator.testbed import TestBed
 from gitmimo.evidence import TestOutcome
 from gitmimo.records import CommandResult
@@ -32,35 +33,42 @@ def test_a_measurement_counts_once_more_while_it_says_the_same(
 ) -> None:
     counting = Counting(sandbox)
     testbed = make_bench(sandbox=counting)
-    kept = KeptBaseline(tmp_path / "evidence", testbed)
-    assert kept.find() is None
-    first = measure_base(testbed, earlier=kept.find())
-    assert counting.runs == 2
-    kept.keep(first)
+    store = EvidenceStore(tmp_path / "evidence")
 
-    again = measure_base(testbed, earlier=kept.find())
+    def kept() -> Earlier | None:
+        return store.find(base_key(testbed), Earlier)
+
+    def keep(baseline: Baseline) -> None:
+        store.keep(base_key(testbed), baseline.for_later)
+
+    assert kept() is None
+    first = measure_base(testbed, earlier=kept())
+    assert counting.runs == 2
+    keep(first)
+
+    again = measure_base(testbed, earlier=kept())
     assert counting.runs == 3
     assert (again.cases, again.fingerprint, again.flaky_ids) == (first.cases, first.fingerprint, ())
 
     # what was once seen to differ is not held against anybody later
     double = next(name for name in first.cases if "double" in name)
-    kept.keep(replace(again, flaky_ids=(double,)))
-    flaky = measure_base(testbed, earlier=kept.find())
+    keep(replace(again, flaky_ids=(double,)))
+    flaky = measure_base(testbed, earlier=kept())
     assert counting.runs == 4
     assert flaky.flaky_ids == (double,)
     assert double not in flaky.cases
 
     # a changed environment shows: the kept word counts for nothing then
     other = {**first.report.cases, double: TestOutcome.FAILED}
-    kept.keep(replace(first, report=replace(first.report, cases=other)))
-    assert measure_base(testbed, earlier=kept.find()).cases == first.cases
+    keep(replace(first, report=replace(first.report, cases=other)))
+    assert measure_base(testbed, earlier=kept()).cases == first.cases
     assert counting.runs == 6
 
     # other commands are other conditions; a damaged file counts as none
-    assert KeptBaseline(tmp_path / "evidence", replace(testbed, setup=("true",))).find() is None
+    assert store.find(base_key(replace(testbed, setup=("true",))), Earlier) is None
     (file,) = (tmp_path / "evidence").glob("base-*.json")
     file.write_text("{")
-    assert kept.find() is None
+    assert kept() is None
 
 
 class Meeting:

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from gitmimo.errors import CheckError, RepoError
-from gitmimo.evaluator.evaluate import evaluate
-from gitmimo.evaluator.evidence_store import EvidenceStore
+from gitmimo.evaluator.evaluate import EvidenceStore, evaluate
 from gitmimo.evaluator.testbed import TestBed
 from gitmimo.evidence import Evidence
 from gitmimo.records import CommandResult, Oid
@@ -103,8 +102,9 @@ def test_damaged_evidence_counts_as_absent(judge: Judge, counted: Counting, stor
 
 
 def test_cancelled_evaluation_leaves_no_evidence(judge: Judge, store: EvidenceStore) -> None:
+    judge.testbed = replace(judge.testbed, cancelled=lambda: True)
     with pytest.raises((CheckError, RepoError)):
-        judge({"calc/core.py": RIGHT}, store=store, cancelled=lambda: True)
+        judge({"calc/core.py": RIGHT}, store=store)
     assert list(store.directory.glob("*.json")) == []
 
 

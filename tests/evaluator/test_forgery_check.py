@@ -31,9 +31,7 @@ class Seen:
         self.calls: list[tuple[set[str], set[str], bool]] = []
         self.answer = ForgeryReport()
 
-    def __call__(
-        self, *_: object, passed: Iterable[str], fixed: Iterable[str], cancelled: Callable[[], bool]
-    ) -> ForgeryReport:
+    def __call__(self, *_: object, passed: Iterable[str], fixed: Iterable[str]) -> ForgeryReport:
         beside = threading.current_thread().name.startswith("forgery-check")
         self.calls.append((set(passed), set(fixed), beside))
         return self.answer
@@ -101,11 +99,11 @@ def test_others_have_it_after_them(
 def test_it_ends_when_the_tests_fail(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[bool] = []
 
-    def waits(*_: object, cancelled: Callable[[], bool], **__: object) -> ForgeryReport:
+    def waits(testbed: TestBed, *_: object, **__: object) -> ForgeryReport:
         end = time.monotonic() + 60
-        while not cancelled() and time.monotonic() < end:
+        while not testbed.cancelled() and time.monotonic() < end:
             time.sleep(0.01)
-        told.append(cancelled())
+        told.append(testbed.cancelled())
         return ForgeryReport()
 
     monkeypatch.setattr(forgery_check, "check_forgery", waits)

@@ -3,7 +3,7 @@
 import pytest
 
 from gitmimo.evaluator.indirect_changes import acting_changes, changed_demands, helpers_of_tests, look_alike_words
-from gitmimo.evaluator.judging_files import find_scripts
+from gitmimo.evaluator.protected import find_scripts
 from gitmimo.evaluator.review_flags import weakened_tests
 
 PYPROJECT = b'[project]\nname = "x"\nversion = "1"\ndependencies = ["a"]\n[tool.ruff]\nline-length = 80\n'

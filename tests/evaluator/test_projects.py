@@ -15,9 +15,8 @@ from gitmimo.errors import CheckError
 from gitmimo.evaluator.baseline import Baseline, measure_base
 from gitmimo.evaluator.detect import detect_test_command
 from gitmimo.evaluator.detect_node import linked_modules
-from gitmimo.evaluator.ignored_files import bring_ignored_files
 from gitmimo.evaluator.testbed import TestBed
-from gitmimo.evaluator.testcommand import TestCommand, TestKind
+from gitmimo.evaluator.testcommand import TestCommand, TestKind, bring_ignored_files
 from tests.conftest import GitBuilder
 
 Files = Mapping[str, str | bytes | None]

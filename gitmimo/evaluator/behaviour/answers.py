@@ -5,10 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from gitmimo.behaviour import DifferenceKind
-from gitmimo.evaluator.behaviour.language import Observation
 from gitmimo.evaluator.behaviour.values import same, show
 
 _MOST_CHARACTERS = 200
+
+Observation = Mapping[str, Any] | None
+"""What came of a call: `steps`, each with `value` or `error`, and `after` where arguments have changed; `state` of the
+object, `output`; `random` when chance took part; or `unbuilt` when the call isn't possible on this tree. None when
+there was no time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

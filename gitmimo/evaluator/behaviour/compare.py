@@ -6,24 +6,23 @@ from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import TypeVar
 
 from gitmimo.behaviour import BehaviourReport
 from gitmimo.errors import CheckError
 from gitmimo.evaluator.baseline import Baseline
-from gitmimo.evaluator.behaviour.answers import compare_answers, differs, is_by_chance, is_comparable
+from gitmimo.evaluator.behaviour.answers import Observation, compare_answers, differs, is_by_chance, is_comparable
 from gitmimo.evaluator.behaviour.calls import Call, grow, simpler_calls
-from gitmimo.evaluator.behaviour.language import Changed, Language, Observation, Recording, Replay
-from gitmimo.evaluator.behaviour.python.language import PythonLanguage, attributes_read
+from gitmimo.evaluator.behaviour.changed import Changed, changed_in_trees
+from gitmimo.evaluator.behaviour.runs import attributes_read, invent_calls, record_calls, replay_calls
 from gitmimo.evaluator.behaviour.tally import Compared, make_report
-from gitmimo.evaluator.protected import is_test_file
-from gitmimo.evaluator.python_env import Layout
-from gitmimo.evaluator.testbed import FreshTree, TestBed, fresh_tree, layout_of
-from gitmimo.git.repository import Repository
+from gitmimo.evaluator.testbed import FreshTree, TestBed, fresh_tree
+from gitmimo.paths import is_test_path
 from gitmimo.records import Oid
 
-LANGUAGES: tuple[Language, ...] = (PythonLanguage(),)
 _MOST_SHRUNK = 3  # differences of a product, made simpler
 _MOST_SIMPLER = 60  # calls tried for one of them
+T = TypeVar("T")
 
 
 def compare_behaviour(
@@ -34,7 +33,6 @@ def compare_behaviour(
     failed: Sequence[Oid] = (),
     fixed_tests: Collection[str] = (),
     seconds: float = 5.0,
-    cancelled: Callable[[], bool] | None = None,
 ) -> BehaviourReport:
     """Run base and products on the same inputs and say where they differ.
 
@@ -46,65 +44,37 @@ def compare_behaviour(
     `problem`.
     """
     started = time.monotonic()
-    base = baseline.tree
-    trees = tuple(dict.fromkeys(products))
-    others = tuple(dict.fromkeys(tree for tree in failed if tree not in trees))
-    testbed = replace(testbed, tests=baseline.tests)
-    for language in LANGUAGES:
-        changed = _changed(testbed.repository, language, base, trees)
-        if changed.functions or changed.added:
-            with contextlib.ExitStack() as stack:
-                run = _Comparison(
-                    testbed, language, base, trees, others, frozenset(fixed_tests), seconds, cancelled, stack
-                )
-                report = run.report(changed)
-            return replace(report, seconds=time.monotonic() - started)
-    problem = "no function changed in a language that can be compared"
-    return BehaviourReport(base=base, problem=problem, seconds=time.monotonic() - started)
+    base, trees = baseline.tree, tuple(dict.fromkeys(products))
+    changed = changed_in_trees(testbed.repository, base, trees)
+    if not changed.functions and not changed.added:
+        report = BehaviourReport(base=base, problem="no function changed in a language that can be compared")
+    else:
+        with contextlib.ExitStack() as stack:
+            comparison = _Comparison(
+                testbed=replace(testbed, tests=baseline.tests),
+                base=base,
+                trees=trees,
+                others=tuple(dict.fromkeys(tree for tree in failed if tree not in trees)),
+                fixed_tests=frozenset(fixed_tests),
+                share_s=seconds / 2,  # most calls take microseconds: it is for those that don't end
+                stack=stack,
+            )
+            report = comparison.report(changed)
+    return replace(report, seconds=time.monotonic() - started)
 
 
-def _changed(repository: Repository, language: Language, base: Oid, trees: Sequence[Oid]) -> Changed:
-    """What changed in any of the products."""
-    parts = []
-    before = {entry.path: entry.oid for entry in repository.list_paths(base)}
-    for tree in trees:
-        after = {entry.path: entry.oid for entry in repository.list_paths(tree)}
-        paths = [
-            path
-            for path in sorted(before.keys() | after.keys())
-            if path.endswith(language.suffixes) and before.get(path) != after.get(path)
-        ]
-        read = repository.read_blob
-        parts.append(language.changed({path: (read(base, path), read(tree, path)) for path in paths}))
-    return Changed(
-        functions=frozenset(name for part in parts for name in part.functions),
-        added=frozenset(name for part in parts for name in part.added),
-        constants=tuple(dict.fromkeys(constant for part in parts for constant in part.constants)),
-    )
-
-
-@dataclass(slots=True)
-class _Opened:
-    """A tree written out, with its layout."""
-
-    fresh: FreshTree
-    layout: Layout
-
-
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _Comparison:
     """One comparison under way; trees are written when they are first needed and removed with the stack."""
 
     testbed: TestBed
-    language: Language
     base: Oid
     trees: tuple[Oid, ...]
     others: tuple[Oid, ...]
     fixed_tests: frozenset[str]
-    seconds: float
-    cancelled: Callable[[], bool] | None
+    share_s: float  # for one run of all calls
     stack: contextlib.ExitStack
-    _opened: dict[Oid, _Opened] = field(default_factory=dict)
+    _written: dict[Oid, FreshTree] = field(default_factory=dict)
     _attributes: tuple[str, ...] = ()
 
     def report(self, changed: Changed) -> BehaviourReport:
@@ -116,11 +86,8 @@ class _Comparison:
                 return BehaviourReport(base=self.base, unreached=unreached, problem="nothing calls what changed")
             calls = _without_helpers(grow(seeds, changed.constants))
             self._attributes = self._attributes_read()
-            share = self.seconds / 2  # most calls take microseconds: it is for those that don't end
-            first, second = self._both(
-                lambda: self._replay(self.base, calls, share, seed=0),
-                lambda: self._replay(self.base, calls, share, seed=1),
-            )
+            self._write(self.base)
+            first, second = self._all([partial(self._replay, self.base, calls, seed=seed) for seed in (0, 1)])
             kept = [
                 number
                 for number, call in enumerate(calls)
@@ -131,10 +98,10 @@ class _Comparison:
                 before=tuple(first[number] for number in kept),
                 dropped=len(calls) - len(kept),
             )
-            self._answer(compared, share)
-            self._shrink(compared, share)
+            self._answer(compared)
+            self._shrink(compared)
         except CheckError as error:
-            if self.cancelled is not None and self.cancelled():
+            if self.testbed.cancelled():
                 raise
             return BehaviourReport(base=self.base, problem=f"could not be compared: {error.message}")
         reached = {call.function for call in compared.calls}
@@ -155,46 +122,33 @@ class _Comparison:
         wanted = [(self.base, changed.functions)] if changed.functions else []
         if on_product and (changed.added or fixed):
             wanted.append((self.trees[0], on_product))
-        for (tree, _), told in zip(wanted, self._recordings(wanted), strict=True):
-            calls += told.calls
-            fixed |= told.failed if tree == self.base else set()
+        runs = [partial(record_calls, self._write(tree), functions) for tree, functions in wanted]
+        for (tree, _), (recorded, failed_examples) in zip(wanted, self._all(runs), strict=True):
+            calls += recorded
+            fixed |= failed_examples if tree == self.base else set()
         if on_product and not calls and len(wanted) < 2:
-            calls += self._recordings([(self.trees[0], on_product)])[0].calls
+            calls += record_calls(self._write(self.trees[0]), on_product)[0]
         reached = {call.function for call in calls}
         for tree, functions in ((self.base, changed.functions), (self.trees[0], changed.added)):
-            left = _not_in(functions, reached)
-            if left:
-                opened = self._open(tree)
-                calls += self.language.invent(opened.fresh, opened.layout, left)
+            if left := _not_in(functions, reached):
+                calls += invent_calls(self._write(tree), left)
         return _marked(calls, frozenset(fixed))
 
-    def _recordings(self, wanted: Sequence[tuple[Oid, frozenset[str]]]) -> list[Recording]:
-        """What the tests call on each tree; at once where two runs can't meet."""
-        opened = [self._open(tree) for tree, _ in wanted]
-        runs = [
-            partial(self.language.record, place.fresh, place.layout, functions, self.cancelled)
-            for place, (_, functions) in zip(opened, wanted, strict=True)
-        ]
-        if len(runs) < 2 or not self.testbed.may_run_together:
-            return [run() for run in runs]
-        with ThreadPoolExecutor(max_workers=len(runs), thread_name_prefix="behaviour") as pool:
-            return [begun.result() for begun in [pool.submit(run) for run in runs]]
-
-    def _answer(self, compared: Compared, share: float) -> None:
+    def _answer(self, compared: Compared) -> None:
         """Run the calls on each product, and where it differs once more: chance must not count as a difference."""
         for tree in self.trees:
-            answers = list(self._replay(tree, compared.calls, share, seed=0))
+            answers = list(self._replay(tree, compared.calls, seed=0))
             apart = [n for n, answer in enumerate(answers) if differs(compared.before[n], answer)]
             if apart:
-                again = self._replay(tree, [compared.calls[n] for n in apart], share, seed=1)
+                again = self._replay(tree, [compared.calls[n] for n in apart], seed=1)
                 for number, second in zip(apart, again, strict=True):
                     if differs(answers[number], second):
                         answers[number] = {"steps": [{"error": "(differs from run to run)"}]}
             compared.answers[tree] = tuple(answers)
         for tree in self.others:
-            compared.answers[tree] = self._replay(tree, compared.calls, share, seed=0)
+            compared.answers[tree] = self._replay(tree, compared.calls, seed=0)
 
-    def _shrink(self, compared: Compared, share: float) -> None:
+    def _shrink(self, compared: Compared) -> None:
         """Look for simpler calls with the same kind of difference, for the few that will be shown."""
         for tree in self.trees:
             tried: list[tuple[int, Call]] = []
@@ -204,38 +158,35 @@ class _Comparison:
             if not tried:
                 continue
             calls = [call for _, call in tried]
-            before = self._replay(self.base, calls, share, seed=0)
-            after = self._replay(tree, calls, share, seed=0)
+            before = self._replay(self.base, calls, seed=0)
+            after = self._replay(tree, calls, seed=0)
             for (number, call), old, new in zip(tried, before, after, strict=True):
                 wanted = compare_answers(compared.before[number], compared.answers[tree][number])
                 found = compare_answers(old, new) if is_comparable(old) and is_comparable(new) else None
                 if found is not None and wanted is not None and found.kind is wanted.kind:
                     compared.note_simpler(tree, number, call, found)
 
-    def _replay(self, tree: Oid, calls: Sequence[Call], seconds: float, *, seed: int) -> tuple[Observation, ...]:
-        opened = self._open(tree)
-        how = Replay(seconds=seconds, seed=seed, attributes=self._attributes)
-        return self.language.replay(opened.fresh, opened.layout, calls, how, self.cancelled)
+    def _replay(self, tree: Oid, calls: Sequence[Call], *, seed: int) -> tuple[Observation, ...]:
+        fresh = self._write(tree)
+        return replay_calls(fresh, calls, seconds=self.share_s, seed=seed, attributes=self._attributes)
 
-    def _both(self, *runs: Callable[[], tuple[Observation, ...]]) -> list[tuple[Observation, ...]]:
-        self._open(self.base)
-        if not self.testbed.may_run_together:
+    def _all(self, runs: Sequence[Callable[[], T]]) -> list[T]:
+        """What each gives; at once where two runs can't meet."""
+        if len(runs) < 2 or not self.testbed.may_run_together:
             return [run() for run in runs]
         with ThreadPoolExecutor(max_workers=len(runs), thread_name_prefix="behaviour") as pool:
             return [begun.result() for begun in [pool.submit(run) for run in runs]]
 
-    def _open(self, tree: Oid) -> _Opened:
-        if tree not in self._opened:
-            fresh = self.stack.enter_context(fresh_tree(self.testbed, tree))
-            for command in self.testbed.setup:
-                fresh.run(command, cancelled=self.cancelled)
-            self._opened[tree] = _Opened(fresh, layout_of(self.testbed, tree))
-        return self._opened[tree]
+    def _write(self, tree: Oid) -> FreshTree:
+        """The tree written out, at the first call."""
+        if tree not in self._written:
+            self._written[tree] = self.stack.enter_context(fresh_tree(self.testbed, tree, setup=self.testbed.setup))
+        return self._written[tree]
 
     def _attributes_read(self) -> tuple[str, ...]:
-        paths = [entry.path for entry in self.testbed.repository.list_paths(self.base)]
-        tests = [path for path in paths if is_test_file(path) and path.endswith(self.language.suffixes)]
-        return attributes_read([self.testbed.repository.read_blob(self.base, path) or b"" for path in tests[:200]])
+        read, paths = self.testbed.repository.read_blob, self.testbed.repository.list_paths(self.base)
+        tests = [entry.path for entry in paths if is_test_path(entry.path) and entry.path.endswith(".py")]
+        return attributes_read([read(self.base, path) or b"" for path in tests[:200]])
 
 
 def _not_in(functions: frozenset[str], reached: Collection[str]) -> frozenset[str]:

@@ -15,6 +15,7 @@ from gitmimo.behaviour import (
 )
 from gitmimo.evaluator.behaviour.answers import (
     AnswerDifference,
+    Observation,
     answer_text,
     compare_answers,
     differs,
@@ -22,7 +23,6 @@ from gitmimo.evaluator.behaviour.answers import (
     is_error,
 )
 from gitmimo.evaluator.behaviour.calls import Call
-from gitmimo.evaluator.behaviour.language import Observation
 from gitmimo.evaluator.behaviour.values import type_of
 from gitmimo.records import Oid
 

@@ -1,4 +1,4 @@
-"""Runs the examples of documentation texts on the modules of a tree, and writes which of them hold.
+"""Runs the examples of documentation texts on the modules of a tree, and writes which of them hold and which don't.
 
 `doctest_probe.py SETTINGS`: the texts come with the settings, so that those of one version can be run on another.
 """
@@ -6,6 +6,7 @@
 import doctest
 import importlib
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -27,19 +28,22 @@ class _Runner(doctest.DocTestRunner):
 
 
 def main() -> None:
-    """Run each text's examples with the globals of its module; write the lines of those that hold."""
+    """Run each text's examples with the globals of its module; write lines of those that hold, and of the others."""
     settings = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     sys.path[:0] = settings["roots"]
     held = {}
     for text in settings["texts"]:
+        if settings["named"]:  # as pytest does, for what records calls
+            os.environ["PYTEST_CURRENT_TEST"] = f"{text['name']} (call)"
         try:
             known = dict(vars(importlib.import_module(text["module"])))
             test = doctest.DocTestParser().get_doctest(text["text"], known, text["name"], None, None)
             runner = _Runner()
             runner.run(test, out=lambda _: None)
-            held[text["name"]] = [one.lineno for one in test.examples if one.lineno not in runner.failed]
+            lines = {one.lineno for one in test.examples}
+            held[text["name"]] = [sorted(lines - runner.failed), sorted(lines & runner.failed)]
         except Exception:  # noqa: BLE001 - the project's module, or a text that is no example
-            held[text["name"]] = []
+            held[text["name"]] = [[], []]
     Path(settings["out"]).write_text(json.dumps(held), encoding="utf-8")
 
 

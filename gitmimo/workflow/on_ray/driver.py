@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from gitmimo import __version__, mimo_dir, refnames
 from gitmimo.agent.external.runner import ExternalAgent
-from gitmimo.cancel import CancelToken
+from gitmimo.cancel import NEVER, CancelToken
 from gitmimo.config import Config
 from gitmimo.errors import CheckError
 from gitmimo.evidence import Evidence
@@ -147,7 +147,12 @@ class RayExecutor:
             item = EvaluationWork(
                 item=self._item(paths, turn, product, readable=testbed.tests.readable),
                 testbed=replace(
-                    testbed, repository=cast(Any, None), sandbox=cast(Any, None), checkout=None, known_secrets={}
+                    testbed,
+                    repository=cast(Any, None),
+                    sandbox=cast(Any, None),
+                    checkout=None,
+                    known_secrets={},
+                    cancelled=NEVER.is_set,
                 ),
                 baseline=evaluator.baseline,
                 required=evaluator.required_fixes,

@@ -91,9 +91,13 @@ def _run_evaluation(wanted: EvaluationWork, mailbox: Any) -> Evidence:
     item, home = wanted.item, _Home(wanted.item, mailbox)
     with home.opened() as (repository, sandbox, stop_signal):
         testbed = replace(
-            wanted.testbed, repository=repository, sandbox=sandbox, scratch=home.path / "bench", checkout=None
+            wanted.testbed,
+            repository=repository,
+            sandbox=sandbox,
+            scratch=home.path / "bench",
+            cancelled=stop_signal.is_set,
         )
-        return evaluate(testbed, wanted.baseline, item.tip, required=wanted.required, cancelled=stop_signal.is_set)
+        return evaluate(testbed, wanted.baseline, item.tip, required=wanted.required)
 
 
 class DriverChannel:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gitmimo import refnames
-from gitmimo.evaluator.evidence_store import EvidenceStore
+from gitmimo.evaluator.evaluate import EvidenceStore
 from gitmimo.evaluator.testbed import TestBed
 from gitmimo.evidence import Evidence
 from gitmimo.git.trees import write_files

@@ -22,6 +22,7 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 _MEMORY = 2 << 30
+_CALL_S = 0.2  # of processor time, for one call
 _MOST_RESTARTS = 12
 _MOST_ENDLESS = 4  # calls of one function; its others are not run then
 _ENDLESS = "(does not end)"
@@ -60,7 +61,7 @@ def _run_child(settings: dict[str, Any], results: list[Any], until: float) -> st
             os._exit(0)
     os.close(writing)
     pending, reason = b"", ""
-    grace = settings["call_s"] * 5 + 1.0  # the child counts its own time, sleep is none
+    grace = _CALL_S * 5 + 1.0  # the child counts its own time, sleep is none
     first = 10.0  # what the project takes to be imported
     while True:
         ready, _, _ = select.select([reading], [], [], max(0.0, min(first or grace, until - time.monotonic())))
@@ -88,7 +89,6 @@ class _Child:
     def __init__(self, settings: dict[str, Any], writing: int) -> None:
         self.settings = settings
         self.writing = writing
-        self.limit = float(settings["call_s"])
         self.is_random = False
 
     def run(self, first: int) -> None:
@@ -206,7 +206,7 @@ class _Child:
         return lambda: getattr(me, name)(*args, **named)
 
     def _do(self, act: Any) -> tuple[dict[str, Any], Any]:
-        signal.setitimer(signal.ITIMER_PROF, self.limit)
+        signal.setitimer(signal.ITIMER_PROF, _CALL_S)
         try:
             value = act()
             return {"value": codec.describe(value)}, value

@@ -1,10 +1,15 @@
 """Which Python functions a change can have given another behaviour, read off two versions of a file."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from gitmimo.git.repository import Repository
+from gitmimo.paths import is_test_path
+from gitmimo.records import Oid
+
 _MOST_CALLERS = 12
+_MOST_CONSTANTS = 24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +22,15 @@ class ChangedFunctions:
     constants: tuple[int | float | str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changed:
+    """Functions of trees, as path::qualified name. `constants` stand in the changed code."""
+
+    functions: frozenset[str] = frozenset()  # of base: their body changed, or they use something that did
+    added: frozenset[str] = frozenset()  # in a product only; also functions that moved to another file
+    constants: tuple[int | float | str, ...] = ()
+
+
 @dataclass(slots=True)
 class _Module:
     """The parts of one version: functions by qualified name, and everything else by the names it defines."""
@@ -25,6 +39,26 @@ class _Module:
     others: dict[str, str] = field(default_factory=dict)
     uses: dict[str, frozenset[str]] = field(default_factory=dict)  # names that a function mentions
     nodes: dict[str, ast.AST] = field(default_factory=dict)
+
+
+def changed_in_trees(repository: Repository, base: Oid, trees: Sequence[Oid]) -> Changed:
+    """What changed in any of the trees, next to base; test files don't count."""
+    functions: set[str] = set()
+    added: set[str] = set()
+    constants: dict[int | float | str, None] = {}
+    before = {entry.path: entry.oid for entry in repository.list_paths(base)}
+    for tree in trees:
+        after = {entry.path: entry.oid for entry in repository.list_paths(tree)}
+        of_tree: dict[int | float | str, None] = {}
+        for path in sorted(after):
+            if not path.endswith(".py") or is_test_path(path) or before.get(path) == after[path]:
+                continue
+            found = changed_functions(repository.read_blob(base, path) or b"", repository.read_blob(tree, path) or b"")
+            functions |= {f"{path}::{name}" for name in found.direct | found.callers}
+            added |= {f"{path}::{name}" for name in found.added}
+            of_tree.update(dict.fromkeys(found.constants))
+        constants.update(dict.fromkeys(list(of_tree)[:_MOST_CONSTANTS]))
+    return Changed(functions=frozenset(functions), added=frozenset(added), constants=tuple(constants))
 
 
 def changed_functions(old: bytes, new: bytes) -> ChangedFunctions:
