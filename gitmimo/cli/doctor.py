@@ -132,7 +132,7 @@ def _sandboxes() -> Iterator[Finding]:
 
 def _agents() -> Iterator[Finding]:
     """Other agents that can be candidates; those that are not here take one line together."""
-    from gitmimo.agent.external.registry import ADAPTERS, find_program
+    from gitmimo.agent.external.programs import ADAPTERS, find_program
 
     absent = []
     for adapter in ADAPTERS.values():

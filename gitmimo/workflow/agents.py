@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from gitmimo.agent.external.adapter import Adapter, Endpoint
-from gitmimo.agent.external.registry import MIMO, Choice, parse_choices, require_program
+from gitmimo.agent.external.programs import MIMO, Choice, parse_choices, require_program
 from gitmimo.agent.external.runner import ExternalAgent
 from gitmimo.config import Config
 from gitmimo.errors import NoModel

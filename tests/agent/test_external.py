@@ -7,12 +7,11 @@ from pathlib import Path
 import pytest
 
 from gitmimo.agent.external.adapter import STDOUT, AgentRequest, AgentRun, Endpoint
-from gitmimo.agent.external.registry import ADAPTERS, parse_choices
-from gitmimo.agent.external.shell_command import adapter_for
+from gitmimo.agent.external.programs import ADAPTERS, command_adapter, parse_choices
 from gitmimo.records import StopReason, Usage
 from gitmimo.sandbox.policy import program_paths
 
-ALL = {**ADAPTERS, "cmd": adapter_for("true")}
+ALL = {**ADAPTERS, "cmd": command_adapter("true")}
 REPORTS = ("stdout.out", "events.jsonl", "mini.traj.json", "report.json")
 
 

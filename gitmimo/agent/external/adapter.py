@@ -1,19 +1,15 @@
-"""Adapters for other agents: how each program is started and how its report is read."""
+"""What is known about an agent: how its program is started, what it is given, and what it reports."""
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from gitmimo.errors import MimoError
 from gitmimo.llm.providers import bare_model
 from gitmimo.records import StopReason, Usage
 from gitmimo.sandbox.files import read_inside
 
-RULES = "rules.md"  # in the private home: the project's rules and memory
-TASK = "task.md"
-STDOUT = "stdout.out"  # what the program wrote to its standard output
+STDOUT = "stdout.out"  # in the private home: what the program wrote to its standard output
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,13 +104,11 @@ class AgentReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adapter:
-    """The facts about one agent. `tested` says how: `real` against a model server, or `stand-in` by its documents."""
+    """The facts about one agent."""
 
     name: str
     program: str
     install: str
-    source: str  # where its command line and output are documented
-    tested: str
     launch: Callable[[AgentRequest], Launch]
     read: Callable[[AgentRun], AgentReport]
     providers: Sequence[str] = ()  # whose models it can use; empty: any
@@ -127,51 +121,3 @@ class Adapter:
     def takes(self, provider: str) -> bool:
         """Whether it can use a model of this provider."""
         return not self.providers or provider in self.providers
-
-
-def json_lines(text: str) -> Iterator[Mapping[str, Any]]:
-    """The objects of a JSON Lines text; other lines are ignored."""
-    for line in text.splitlines():
-        if line.lstrip().startswith("{"):
-            try:
-                value = json.loads(line)
-            except (ValueError, RecursionError):
-                continue
-            if isinstance(value, dict):
-                yield value
-
-
-def json_object(text: str) -> Mapping[str, Any]:
-    """The object that a text is, or that stands at its end after other lines; empty when there is none."""
-    for start in (0, text.find("\n{") + 1):
-        try:
-            value = json.loads(text[start:])
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(value, dict):
-            return value
-    return {}
-
-
-def part(value: Any, *names: str) -> Any:
-    """A value deep in parsed JSON, None when the way there doesn't exist."""
-    for name in names:
-        value = value.get(name) if isinstance(value, Mapping) else None
-    return value
-
-
-def count(value: Any) -> int:
-    """A count that a program reported: never negative, zero if it is no number."""
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return max(0, int(value)) if is_number and abs(value) < 1 << 53 else 0
-
-
-def money(value: Any) -> float | None:
-    """An amount that a program reported, None if it is no amount."""
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return float(value) if is_number and 0 <= value < 1e6 else None
-
-
-def text(value: Any) -> str:
-    """A text that a program reported, empty if it is no text."""
-    return value if isinstance(value, str) else ""

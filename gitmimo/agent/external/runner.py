@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from gitmimo.agent.external.adapter import STDOUT, Adapter, AgentReport, AgentRequest, AgentRun, Endpoint
-from gitmimo.agent.interface import CandidateInput, OnStep, Stop, Workspace
+from gitmimo.agent.interface import CandidateInput, OnStep, Stop, StrategyResult, Workspace
 from gitmimo.agent.patch.localize import find_files
 from gitmimo.agent.prompts import read_prompt
 from gitmimo.agent.shell.observations import shorten
@@ -37,7 +37,7 @@ from gitmimo.records import (
 from gitmimo.redact import redact
 from gitmimo.sandbox.files import write_inside
 
-_CHANGE = re.compile(r"^[A-Z] (.+) \+\d+ -\d+$", re.M)
+_CHANGE = re.compile(r"^[A-Z] (.+) \+\d+ -\d+$", re.M)  # of a list of changes, `M path +1 -2` a line
 _MOST_KEPT = 10_000  # characters of what the program wrote
 _SPLIT = 'exec "$@" > "$0"'  # the reports of most agents are what they write to standard output, and nothing else
 
@@ -85,23 +85,22 @@ class ExternalAgent:
         steps, calls = candidate.history, len(candidate.history)
         try:
             cap = money.begin(CancelToken(lambda: stop() is not None))
-            done = self._work(candidate, workspace, money, cap, stop)
-            reason, summary = done.reason, done.summary
-            calls += done.calls
-            steps = (*steps, replace(done.step, commit=on_step(done.step)))
+            step, made, ending = self._work(candidate, workspace, money, cap, stop)
+            calls += made
+            steps = (*steps, replace(step, commit=on_step(step)))
         except LimitReached as exc:
-            reason, summary = StopReason.BUDGET, exc.message
+            ending = StrategyResult(stop_reason=StopReason.BUDGET, summary=exc.message)
         except MimoError as exc:
-            reason, summary = stop() or StopReason.ERROR, exc.message
+            ending = StrategyResult(stop_reason=stop() or StopReason.ERROR, summary=exc.message)
         except Cancelled:
-            reason, summary = stop() or StopReason.INTERRUPTED, "stopped"
+            ending = StrategyResult(stop_reason=stop() or StopReason.INTERRUPTED, summary="stopped")
         finally:
             money.settle_unknown(seconds=time.monotonic() - started)
             remove_tree(workspace.home, ignore_errors=True)
         return Trajectory(
             steps=steps,
-            stop_reason=reason,
-            summary=summary,
+            stop_reason=ending.stop_reason,
+            summary=ending.summary,
             usage=sum((each.reply.usage for each in steps), Usage()),
             cost_usd=sum(each.reply.cost_usd or 0.0 for each in steps),
             seconds=time.monotonic() - started,
@@ -110,15 +109,16 @@ class ExternalAgent:
 
     def _work(
         self, candidate: CandidateInput, workspace: AgentWorkspace, money: AgentRunBudget, cap: Cap, stop: Stop
-    ) -> "_FinishedRun":
+    ) -> tuple[Step, int, StrategyResult]:
+        """The run as one step, the calls of a model that it reported, and how it ended."""
         began = utc_now()
         endpoint = self.endpoint()
         result = self._run(candidate, workspace, endpoint, cap)
         run = AgentRun(exit_code=result.exit_code, errors=result.output, home=workspace.home)
         report = self.adapter.read(run)
         cost = money.end(report.usage, report.usd, seconds=result.seconds, calls=report.calls)
-        reason, summary = _ending(self.adapter, result, report, stop)
-        summary = self._safe(summary)
+        ending = _ending(self.adapter, result, report, stop)
+        ending = replace(ending, summary=self._safe(ending.summary))
         stdout = self._safe(f"{run.stdout}\n{run.errors}".strip())
         workspace.remove_leftovers(self.adapter.leftovers)
         shown, is_cut = shorten(stdout, most=_MOST_KEPT, pointer="not kept")
@@ -133,8 +133,8 @@ class ExternalAgent:
                 truncated=is_cut or result.truncated,
             )
         ]
-        if reason is StopReason.FINISHED:
-            actions.append(Action(kind=ActionKind.FINISH, text=summary))
+        if ending.stop_reason is StopReason.FINISHED:
+            actions.append(Action(kind=ActionKind.FINISH, text=ending.summary))
             observations.append(Observation(text="accepted"))
         step = Step(
             number=len(candidate.history) + 1,
@@ -148,9 +148,9 @@ class ExternalAgent:
             actions=tuple(actions),
             observations=tuple(observations),
             started=began,
-            changed_paths=_paths(workspace.changes() or ""),
+            changed_paths=tuple(_CHANGE.findall(workspace.changes() or "")),
         )
-        return _FinishedRun(step=step, calls=report.calls, reason=reason, summary=summary)
+        return step, report.calls, ending
 
     def _run(self, candidate: CandidateInput, workspace: AgentWorkspace, endpoint: Endpoint, cap: Cap) -> CommandResult:
         home = workspace.home
@@ -186,16 +186,6 @@ class ExternalAgent:
         return redact(text, self.secrets)[0]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _FinishedRun:
-    """A finished run, successful or not."""
-
-    step: Step
-    calls: int
-    reason: StopReason
-    summary: str
-
-
 def _prompt(candidate: CandidateInput) -> str:
     """The task as a prompt; project rules and memory go into the agent's rules file."""
     task = candidate.task
@@ -210,26 +200,23 @@ def _prompt(candidate: CandidateInput) -> str:
     return "\n\n".join(parts)
 
 
-def _ending(adapter: Adapter, result: CommandResult, report: AgentReport, stop: Stop) -> tuple[StopReason, str]:
+def _ending(adapter: Adapter, result: CommandResult, report: AgentReport, stop: Stop) -> StrategyResult:
     if result.killed_by_limit == "cancelled":
-        return stop() or StopReason.INTERRUPTED, "stopped"
+        return StrategyResult(stop_reason=stop() or StopReason.INTERRUPTED, summary="stopped")
     if result.timed_out:
-        return StopReason.TIMEOUT, f"{adapter.name} did not end within its time"
+        return StrategyResult(stop_reason=StopReason.TIMEOUT, summary=f"{adapter.name} did not end within its time")
     if result.killed_by_limit:
-        return StopReason.ERROR, f"{adapter.name} was ended: limit of {result.killed_by_limit}"
+        summary = f"{adapter.name} was ended: limit of {result.killed_by_limit}"
+        return StrategyResult(stop_reason=StopReason.ERROR, summary=summary)
     if report.ending is not None and report.ending is not StopReason.ERROR:
-        return report.ending, report.summary or report.problem
+        return StrategyResult(stop_reason=report.ending, summary=report.summary or report.problem)
     if result.exit_code or report.problem:
         code = f"exit code {result.exit_code}" if result.exit_code else ""
         meaning = adapter.exit_codes.get(result.exit_code, "") if result.exit_code else ""
         last = " ".join((report.problem or _last_line(result.output)).split())
-        return StopReason.ERROR, f"{adapter.name}: " + ", ".join(filter(None, (code, meaning, last)))[:300]
-    return StopReason.FINISHED, report.summary or f"{adapter.name} ended"
-
-
-def _paths(changes: str) -> tuple[str, ...]:
-    """The paths of a list of changes, `M path +1 -2` a line."""
-    return tuple(_CHANGE.findall(changes))
+        summary = f"{adapter.name}: " + ", ".join(filter(None, (code, meaning, last)))[:300]
+        return StrategyResult(stop_reason=StopReason.ERROR, summary=summary)
+    return StrategyResult(stop_reason=StopReason.FINISHED, summary=report.summary or f"{adapter.name} ended")
 
 
 def _last_line(output: str) -> str:

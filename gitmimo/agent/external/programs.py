@@ -1,0 +1,309 @@
+"""The agents that are known: how their programs are started, where they are, and which of them the user asked for.
+
+`reports.py` has what each of them reports. [docs/agents.md](../../../docs/agents.md) says which were run for real.
+"""
+
+import json
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gitmimo.agent.external import reports
+from gitmimo.agent.external.adapter import Adapter, AgentRequest, Launch
+from gitmimo.errors import UsageError
+
+MIMO = "mimo"
+_COMMAND = "cmd:"
+_MOST = 64
+
+_RULES = "rules.md"  # in the private home: the project's rules and memory
+_TASK = "task.md"
+_AIDER_OPTIONS = (
+    *("--yes-always", "--no-pretty", "--no-stream", "--no-fancy-input", "--no-suggest-shell-commands"),
+    *("--no-auto-commits", "--no-dirty-commits", "--no-gitignore"),
+    *("--no-check-update", "--no-show-release-notes", "--no-show-model-warnings", "--no-analytics"),
+    *("--no-detect-urls", "--disable-playwright"),
+)
+_MOST_FILES = 4
+# aider's cache of prices, so that it does not download them anew in every private home; litellm's own map stays
+_AIDER_PRICES = ".aider/caches/model_prices_and_context_window.json"
+_CLAUDE_TOOLS = "Bash,Edit,Write,Read,Glob,Grep,NotebookEdit,TodoWrite"
+_OPENCODE_CONFIG = "opencode.json"
+
+
+def _launch_aider(request: AgentRequest) -> Launch:
+    """Edits files by text blocks, runs the tests itself, and repairs at most three times."""
+    model = request.endpoint.litellm_name
+    files = {_TASK: request.prompt, _AIDER_PRICES: '{"none": {}}'}
+    arguments = ["--model", model, "--message-file", request.at(_TASK), *_AIDER_OPTIONS]
+    # only this log has exact counts; nothing is sent anywhere
+    arguments += ["--analytics-log", request.at(reports.AIDER_EVENTS)]
+    arguments += ["--input-history-file", request.at("input.log"), "--chat-history-file", request.at("chat.md")]
+    if request.endpoint.is_small:
+        # a small model writes whole files well and diffs badly, and needs its window for them
+        limit = {"max_tokens": request.max_output_tokens}
+        settings = {"name": model, "edit_format": "whole", "use_repo_map": False, "extra_params": limit}
+        files["models.yml"] = json.dumps([settings])
+        arguments += ["--model-settings-file", request.at("models.yml"), "--edit-format", "whole", "--map-tokens", "0"]
+    if request.rules:
+        files[_RULES] = request.rules
+        arguments += ["--read", request.at(_RULES)]
+    if request.test_command:
+        arguments += ["--test-cmd", request.test_command, "--auto-test"]
+    for path in request.files[:_MOST_FILES]:
+        arguments += ["--file", path]
+    return Launch(arguments=arguments, files=files, env={"LITELLM_LOCAL_MODEL_COST_MAP": "True"})
+
+
+def _launch_claude(request: AgentRequest) -> Launch:
+    """Claude Code in its print mode."""
+    # naming the tools works as root too, where the mode that asks nothing refuses to start
+    arguments = ["-p", request.prompt, "--output-format", "json", "--permission-mode", "acceptEdits"]
+    arguments += ["--allowedTools", _CLAUDE_TOOLS, "--max-turns", str(request.max_steps), "--no-session-persistence"]
+    if request.endpoint.model:
+        arguments += ["--model", request.endpoint.bare]
+    if request.cap_usd is not None:
+        arguments += ["--max-budget-usd", f"{request.cap_usd:.4f}"]
+    if request.rules:
+        arguments += ["--append-system-prompt", request.rules]
+    env = {
+        "CLAUDE_CONFIG_DIR": request.at(".claude"),
+        "DISABLE_AUTOUPDATER": "1",
+        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+    }
+    return Launch(arguments=arguments, env=env)
+
+
+def _launch_codex(request: AgentRequest) -> Launch:
+    """Codex CLI in its non-interactive mode. Its own sandbox is off: it runs in ours."""
+    endpoint = request.endpoint
+    arguments = ["exec", "--json", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox"]
+    if endpoint.model:
+        arguments += ["--model", endpoint.bare]
+    if endpoint.base_url:
+        provider = {"name": "mimo", "base_url": endpoint.base_url, "env_key": "CODEX_API_KEY", "wire_api": "responses"}
+        arguments += ["-c", "model_provider=mimo"]
+        for name, value in provider.items():
+            arguments += ["-c", f"model_providers.mimo.{name}={json.dumps(value)}"]
+    env = {"CODEX_HOME": request.at(".codex")}
+    if key := endpoint.env.get("OPENAI_API_KEY"):
+        env["CODEX_API_KEY"] = key
+    # made also when empty: its directory must be there
+    return Launch(arguments=[*arguments, request.prompt], env=env, files={".codex/AGENTS.md": request.rules})
+
+
+def _launch_gemini(request: AgentRequest) -> Launch:
+    """Gemini CLI in its headless mode."""
+    arguments = ["--output-format", "json", "--approval-mode", "yolo"]
+    if request.endpoint.model:
+        arguments += ["--model", request.endpoint.bare]
+    settings: dict[str, object] = {
+        "general": {"disableAutoUpdate": True},
+        "model": {"maxSessionTurns": request.max_steps},
+        "security": {"folderTrust": {"enabled": False}},
+        "privacy": {"usageStatisticsEnabled": False},
+    }
+    files = {".gemini/settings.json": json.dumps(settings)}
+    if request.rules:
+        files[".gemini/GEMINI.md"] = request.rules
+    return Launch(arguments=[*arguments, "--prompt", request.prompt], files=files)
+
+
+def _launch_mini(request: AgentRequest) -> Launch:
+    """mini-swe-agent: one shell command a step, nothing else."""
+    endpoint = request.endpoint
+    prompt = f"{request.rules}\n\n{request.prompt}" if request.rules else request.prompt
+    arguments = ["-m", endpoint.litellm_name, "-t", prompt, "-y", "--exit-immediately", "-l", f"{request.cap_usd or 0}"]
+    # models that write few valid tool calls get the variant that reads commands from text
+    small = ["-c", "mini_textbased.yaml", "--model-class", "litellm_textbased"]
+    arguments += small if endpoint.is_small else ["-c", "mini.yaml"]
+    arguments += ["-c", "model.cost_tracking=ignore_errors", "-c", f"agent.step_limit={request.max_steps}"]
+    if endpoint.base_url:
+        arguments += ["-c", f"model.model_kwargs.api_base={endpoint.base_url}"]
+    if endpoint.is_small:
+        arguments += ["-c", f"model.model_kwargs.max_tokens={request.max_output_tokens}"]
+    arguments += ["-o", request.at(reports.MINI_TRAJECTORY)]
+    env = {
+        "MSWEA_CONFIGURED": "true",
+        "MSWEA_SILENT_STARTUP": "1",
+        "MSWEA_COST_TRACKING": "ignore_errors",
+        "MSWEA_GLOBAL_CONFIG_DIR": request.at(".config/mini-swe-agent"),
+        "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+    }
+    return Launch(arguments=arguments, env=env)
+
+
+def _launch_opencode(request: AgentRequest) -> Launch:
+    """opencode, its model as an OpenAI-compatible provider in a configuration of its own."""
+    endpoint = request.endpoint
+    config: dict[str, object] = {
+        "autoupdate": False,
+        "share": "disabled",
+        "snapshot": False,
+        "permission": {"*": "allow", "question": "deny"},
+    }
+    arguments = ["run", "--format", "json", "--title", "task"]
+    url = endpoint.base_url or (endpoint.provider_url if endpoint.provider != "openai" else "")
+    if endpoint.model and url:
+        limit = {"context": endpoint.window or 32_768, "output": request.max_output_tokens}
+        config["provider"] = {
+            "mimo": {
+                "npm": "@ai-sdk/openai-compatible",
+                "name": "mimo",
+                "options": {"baseURL": url, "apiKey": f"{{env:{endpoint.key_variable or 'OPENAI_API_KEY'}}}"},
+                "models": {endpoint.bare: {"name": endpoint.bare, "tool_call": True, "limit": limit}},
+            }
+        }
+        config["small_model"] = f"mimo/{endpoint.bare}"
+        arguments += ["--model", f"mimo/{endpoint.bare}"]
+    elif endpoint.model:
+        arguments += ["--model", f"{endpoint.provider}/{endpoint.bare}"]
+    files = {}
+    if request.rules:
+        files[_RULES] = request.rules
+        config["instructions"] = [request.at(_RULES)]
+    files[_OPENCODE_CONFIG] = json.dumps(config)
+    switches = ("AUTOUPDATE", "LSP_DOWNLOAD", "MODELS_FETCH")
+    env = {"OPENCODE_CONFIG": request.at(_OPENCODE_CONFIG)} | {f"OPENCODE_DISABLE_{name}": "1" for name in switches}
+    return Launch(arguments=[*arguments, request.prompt], env=env, files=files)
+
+
+ADAPTERS: Mapping[str, Adapter] = {
+    adapter.name: adapter
+    for adapter in (
+        Adapter(
+            name="aider",
+            program="aider",
+            install="pip install aider-chat",
+            launch=_launch_aider,
+            read=reports.read_aider,
+            leftovers=(".aider*",),
+            wants_files=True,
+            exit_codes={1: "bad options, or the repository could not be used"},
+        ),
+        Adapter(
+            name="claude",
+            program="claude",
+            install="npm install -g @anthropic-ai/claude-code",
+            launch=_launch_claude,
+            read=reports.read_claude,
+            providers=("anthropic",),
+            own_provider="anthropic",
+            logins=(".claude/.credentials.json",),
+        ),
+        Adapter(
+            name="codex",
+            program="codex",
+            install="npm install -g @openai/codex",
+            launch=_launch_codex,
+            read=reports.read_codex,
+            providers=("openai",),
+            own_provider="openai",
+            logins=(".codex/auth.json",),
+            exit_codes={1: "a turn failed, or it could not sign in"},
+        ),
+        Adapter(
+            name="gemini",
+            program="gemini",
+            install="npm install -g @google/gemini-cli",
+            launch=_launch_gemini,
+            read=reports.read_gemini,
+            providers=("gemini",),
+            own_provider="gemini",
+            logins=(".gemini/oauth_creds.json", ".gemini/google_accounts.json"),
+            exit_codes={
+                1: "a general error or a failure of the service",
+                42: "bad input",
+                reports.GEMINI_TURN_LIMIT: "the limit of turns",
+            },
+        ),
+        Adapter(
+            name="mini",
+            program="mini",
+            install="pip install mini-swe-agent",
+            launch=_launch_mini,
+            read=reports.read_mini,
+            exit_codes={1: "an exception, shown at the end of its output"},
+        ),
+        Adapter(
+            name="opencode",
+            program="opencode",
+            install="npm install -g opencode-ai",
+            launch=_launch_opencode,
+            read=reports.read_opencode,
+            own_provider="opencode",
+            logins=(".local/share/opencode/auth.json",),
+        ),
+    )
+}
+_NAMES = ", ".join([MIMO, *ADAPTERS, 'cmd:"COMMAND"'])
+
+
+def command_adapter(line: str) -> Adapter:
+    """The adapter of any command line, run by bash in the worktree; its input is in environment variables."""
+
+    def launch(request: AgentRequest) -> Launch:
+        env = {
+            "MIMO_TASK": request.prompt,
+            "MIMO_TASK_FILE": request.at(_TASK),
+            "MIMO_RULES_FILE": request.at(_RULES),
+            "MIMO_TEST": request.test_command,
+            "MIMO_MODEL": request.endpoint.model,
+            "MIMO_BASE_URL": request.endpoint.base_url,
+            "MIMO_REPORT_FILE": request.at(reports.COMMAND_REPORT),
+        }
+        return Launch(arguments=["-c", line], env=env, files={_TASK: request.prompt, _RULES: request.rules})
+
+    return Adapter(
+        name="cmd", program="bash", install="", launch=launch, read=reports.read_command, own_provider="none"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """One candidate's agent; without an adapter it is git-mimo's own."""
+
+    name: str
+    adapter: Adapter | None = None
+
+
+def parse_choices(texts: Sequence[str]) -> tuple[Choice, ...]:
+    """Read `NAME`, `NAME:COUNT` and `cmd:COMMAND`, one agent for each candidate. UsageError lists the known ones."""
+    found: list[Choice] = []
+    for text in texts:
+        if text.startswith(_COMMAND):
+            found.append(_command(text.removeprefix(_COMMAND)))
+            continue
+        for part in filter(None, (part.strip() for part in text.split(","))):
+            name, _, times = part.partition(":")
+            if name != MIMO and name not in ADAPTERS:
+                raise UsageError(f"unknown agent: `{name}`", hint=f"one of: {_NAMES}")
+            if times and not (re.fullmatch(r"\d{1,3}", times) and 1 <= int(times) <= _MOST):
+                raise UsageError(f"not a number of candidates from 1 to {_MOST}: `{part}`", hint=f"--agent {name}:2")
+            found += [Choice(name=name, adapter=ADAPTERS.get(name))] * int(times or 1)
+    if len(found) > _MOST:
+        raise UsageError(f"more than {_MOST} candidates: `{len(found)}`")
+    return tuple(found)
+
+
+def find_program(adapter: Adapter, path: str) -> Path | None:
+    """The path of the agent's program on PATH; relative entries of PATH are ignored."""
+    places = ":".join(place for place in path.split(":") if place.startswith("/"))
+    found = shutil.which(adapter.program, path=places)
+    return Path(found) if found else None
+
+
+def require_program(adapter: Adapter, path: str) -> Path:
+    """The agent's program; UsageError with the way to install it."""
+    found = find_program(adapter, path)
+    if found is None:
+        raise UsageError(f"`{adapter.program}` is not on PATH: agent `{adapter.name}`", hint=adapter.install)
+    return found
+
+
+def _command(line: str) -> Choice:
+    if not line.strip():
+        raise UsageError("the agent's command is empty", hint="--agent 'cmd:./my-agent.sh'")
+    return Choice(name="cmd", adapter=command_adapter(line))
