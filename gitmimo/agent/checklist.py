@@ -19,7 +19,7 @@ from gitmimo.agent.interface import (
 )
 from gitmimo.agent.shell.agent import FRUITLESS, run_shell
 from gitmimo.agent.shell.reply import has_action
-from gitmimo.agent.shell.stuck_detector import Response, StuckDetector, calls_of_step
+from gitmimo.agent.shell.stuck_detector import StuckDetector, calls_of_step
 from gitmimo.llm.model import Model
 from gitmimo.records import ActionKind, CommandResult, Step, StopReason
 
@@ -128,7 +128,7 @@ def _is_over(steps: Sequence[Step]) -> bool:
         return True
     guard = StuckDetector()
     nudges = [guard.add(calls_of_step(step)) for step in steps]
-    if any(nudge is not None and nudge.response is Response.STOP for nudge in nudges[-1:]):
+    if any(nudge is not None and nudge.is_end for nudge in nudges[-1:]):
         return True
     return len(steps) >= FRUITLESS and not any(has_action(step.actions) for step in steps[-FRUITLESS:])
 

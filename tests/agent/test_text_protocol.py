@@ -25,26 +25,15 @@ def kinds(reply: str, **options: object) -> list[tuple[str, ...]]:
     [
         pytest.param("I look.\n```bash\nls -la\n```\n", [("shell", "ls -la")], id="bash"),
         pytest.param("```sh\ncd a\nmake\n```", [("shell", "cd a\nmake")], id="two-lines"),
-        pytest.param("```console\n$ ls\na.py\n$ cat a.py\n```", [("shell", "ls\ncat a.py")], id="console-prompts"),
-        pytest.param("```bash ls -la```", [("shell", "ls -la")], id="on-one-line"),
         pytest.param("~~~bash\nls\n~~~", [("shell", "ls")], id="tildes"),
         pytest.param("```bash\r\nls\r\n```\r\n", [("shell", "ls")], id="crlf"),
         pytest.param("```bash\nls", [("shell", "ls")], id="missing-closing-fence"),
         pytest.param("```bash\n\n```", [], id="empty-command"),
         pytest.param("FILE: a.py\n```python\nx = 1\n```", [("write", "a.py", "x = 1\n")], id="file"),
         pytest.param("FILE: a.py\n\n```\nx = 1\n```", [("write", "a.py", "x = 1\n")], id="blank-line-before-block"),
-        pytest.param("FILE: a.py\nThe new text:\n```\nx\n```", [("write", "a.py", "x\n")], id="prose-before-block"),
         pytest.param("**FILE: `src/a b.py`**\n```\nx\n```", [("write", "src/a b.py", "x\n")], id="decorated"),
-        pytest.param("### File: a.py (modified)\n```\nx\n```", [("write", "a.py", "x\n")], id="heading-and-remark"),
         pytest.param("FILE: run.sh\n```bash\nls\n```", [("write", "run.sh", "ls\n")], id="a-script-is-a-file"),
         pytest.param("FILE: a/__init__.py\n```\n```", [("write", "a/__init__.py")], id="empty-file"),
-        pytest.param("```python:src/a.py\nx\n```", [("write", "src/a.py", "x\n")], id="path-after-colon"),
-        pytest.param("```python src/a.py\nx\n```", [("write", "src/a.py", "x\n")], id="path-after-language"),
-        pytest.param('```python title="src/a.py"\nx\n```', [("write", "src/a.py", "x\n")], id="path-as-title"),
-        pytest.param("```python\n# src/a.py\nx\n```", [("write", "src/a.py", "x\n")], id="path-in-comment"),
-        pytest.param("```\nFILE: a.py\nx\n```", [("write", "a.py", "x\n")], id="header-inside-block"),
-        pytest.param("```\nFILE: a.py\n```python\nx\n```\n```", [("write", "a.py", "x\n")], id="block-inside-block"),
-        pytest.param("src/a.py\n```python\nx\n```", [("write", "src/a.py", "x\n")], id="bare-path-line"),
         pytest.param("src/a.py:\n```bash\nls\n```", [("shell", "ls")], id="a-path-line-makes-no-file-of-a-command"),
         pytest.param(
             "FILE: a.md\n````\n```python\nx\n```\n````", [("write", "a.md", "```python\nx\n```\n")], id="longer-fence"
@@ -80,16 +69,6 @@ def kinds(reply: str, **options: object) -> list[tuple[str, ...]]:
             [("edit", "a.rst", "Chapter\n=======\nx\n", "Section\n=======\ny\n")],
             id="headings-underlined-like-the-divider",
         ),
-        pytest.param(
-            "FILE: a.py\n<<<<<<< SEARCH\nold\n=======\nnew\n>>>>>>> REPLACE\nFINISH: done",
-            [("edit", "a.py", "old\n", "new\n"), ("finish", "done")],
-            id="search-replace-without-fence",
-        ),
-        pytest.param(
-            "```\na.py\n<<<<<<< SEARCH\nold\n=======\nnew\n>>>>>>> REPLACE\n```",
-            [("edit", "a.py", "old\n", "new\n")],
-            id="path-above-search",
-        ),
         pytest.param("FINISH: all is\nwell.\n", [("finish", "all is\nwell.")], id="finish"),
         pytest.param("**FINISH:** done", [("finish", "done")], id="finish-in-bold"),
         pytest.param("GIVE UP: tests contradict the task", [("give_up", "tests contradict the task")], id="give-up"),
@@ -97,7 +76,7 @@ def kinds(reply: str, **options: object) -> list[tuple[str, ...]]:
         pytest.param("NOTE: the parser is in lex.py\n\nso", [("note", "the parser is in lex.py")], id="note"),
         pytest.param("PLAN:\n1. a\n2. b\n```bash\nls\n```", [("plan", "1. a\n2. b"), ("shell", "ls")], id="plan"),
         pytest.param("SHOW 12", [("show", "12")], id="show"),
-        pytest.param("SHOW: step 12 100-200", [("show", "12 100-200")], id="show-lines"),
+        pytest.param("SHOW 2.1", [("show", "2.1")], id="show-the-first-of-several"),
         pytest.param("SHOW me", [], id="show-nothing"),
         pytest.param("I FINISH: soon", [], id="keyword-inside-a-line"),
         pytest.param("FINISHING touches: none", [], id="longer-word"),
@@ -145,6 +124,18 @@ def test_a_last_block_cut_at_the_output_limit_is_not_carried_out() -> None:
     actions = parse_text("```bash\nls\n```\nFILE: a.py\n```\nx = 1\ndef", cut=True)
     assert [a.kind for a in actions] == [K.SHELL, K.INVALID]
     assert "cut" in actions[1].text
+
+
+@pytest.mark.parametrize(("reply", "first", "last"), [("SHOW 12 100-200", 100, 200), ("SHOW: step 12 7", 7, 7)])
+def test_lines_of_an_output_are_asked_for_by_numbers(reply: str, first: int, last: int) -> None:
+    (action,) = parse_text(reply)
+    assert (action.kind, action.text, action.first, action.last) == (K.SHOW, "12", first, last)
+
+
+@pytest.mark.parametrize("info", ["python:src/a.py", "python src/a.py", 'python title="src/a.py"'])
+def test_a_path_elsewhere_than_in_a_header_is_sent_back(info: str) -> None:
+    (action,) = parse_text(f"```{info}\nx\n```")
+    assert (action.kind, "write a line FILE:" in action.text) == (K.INVALID, True)
 
 
 def test_a_diff_file_may_hold_a_diff() -> None:

@@ -14,7 +14,7 @@ from gitmimo.agent.shell.observations import OutputStore, open_outputs
 from gitmimo.agent.shell.opening import opening_text, short_opening, suite_text
 from gitmimo.agent.shell.reply import has_action, read_actions, with_call_ids
 from gitmimo.agent.shell.run_summary import RunSummary
-from gitmimo.agent.shell.stuck_detector import REMARK, Response, StuckDetector, calls_of, calls_of_step, repeats_itself
+from gitmimo.agent.shell.stuck_detector import REMARK, StuckDetector, calls_of, calls_of_step, repeats_itself
 from gitmimo.agent.shell.tools import LONG_RUN_TOOLS, TOOLS
 from gitmimo.cancel import CancelToken
 from gitmimo.errors import ContextOverflow
@@ -192,7 +192,7 @@ class ShellAgent:
         intervention = self._stuck.add(calls_of(actions, done.observations))
         if end is not None:
             return done, end
-        if intervention is not None and intervention.response is Response.STOP:
+        if intervention is not None and intervention.is_end:
             return done, StrategyResult(stop_reason=StopReason.LOOP, summary=intervention.text)
         if not has_action(actions) and self._fruitless + 1 >= FRUITLESS:
             summary = f"{FRUITLESS} replies in a row held no action"

@@ -4,7 +4,7 @@ import re
 import shlex
 from collections.abc import Sequence
 
-from gitmimo.agent.shell.reply_paths import clean_path
+from gitmimo.agent.shell.text_protocol import clean_path
 from gitmimo.records import Action, ActionKind
 
 _FILE = re.compile(r"^\*\*\* (Add|Update|Delete) File: (.+)$")

@@ -1,13 +1,12 @@
-"""Replacing a passage in a text: exactly, else without regard to white space, else the nearest block that is alike."""
+"""Replacing a passage in a text: exactly, else whole lines without regard to white space."""
 
 import difflib
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-NEAREST = 0.9  # how alike a block must be to be taken for the one that was meant
-_MOST_LINES = 20_000  # past this no nearest block is looked for
+_LEAST_ALIKE = 0.3  # a nearest block is shown from here on
+_MOST_LINES = 5_000  # past this none is looked for
 _SHOWN_LINES = 12
 
 
@@ -41,11 +40,13 @@ def replace_passage(text: str, old: str, new: str, *, every: bool = False) -> Ed
         return Mismatch(
             reason="the passage to replace is empty, and the file is not; name the passage, or write the file"
         )
-    newline = "\r\n" if text.count("\r\n") * 2 > text.count("\n") else "\n"
-    exact = _replace_exact(text, old, new, newline, every=every)
-    if exact is not None:
-        return exact
-    return _replace_lines(text, old.replace("\r\n", "\n"), new.replace("\r\n", "\n"), newline)
+    has_crlf = 0 < text.count("\n") == text.count("\r\n")
+    if has_crlf or old not in text:
+        old, new = old.replace("\r\n", "\n"), new.replace("\r\n", "\n")
+    if not has_crlf:
+        return _replace(text, old, new, every=every)
+    edited = _replace(text.replace("\r\n", "\n"), old, new, every=every)
+    return replace(edited, text=edited.text.replace("\n", "\r\n")) if isinstance(edited, Edited) else edited
 
 
 def numbered(lines: Sequence[str], first: int) -> str:
@@ -53,81 +54,35 @@ def numbered(lines: Sequence[str], first: int) -> str:
     return "\n".join(f"{number:>5}| {line}" for number, line in enumerate(lines, first))
 
 
-def _replace_exact(text: str, old: str, new: str, newline: str, *, every: bool) -> Edited | Mismatch | None:
-    variants = [(old, new)]
-    if newline == "\r\n" and "\r" not in old:
-        variants.append((old.replace("\n", "\r\n"), new.replace("\r\n", "\n").replace("\n", "\r\n")))
-    if newline == "\n" and "\r\n" in old:
-        variants.append((old.replace("\r\n", "\n"), new.replace("\r\n", "\n")))
-    for passage, replacement in variants:
-        places = _places(text, passage)
-        if len(places) > 1 and every:
-            first = _spliced(text, places[0], places[0] + len(passage), replacement)
-            return replace(first, text=text.replace(passage, replacement), places=text.count(passage))
-        if len(places) > 1:
-            return _ambiguous([text.count("\n", 0, place) + 1 for place in places])
-        if places:
-            return _spliced(text, places[0], places[0] + len(passage), replacement)
-    for passage, replacement in variants:  # the file's last line may lack the line end that every block has
-        bare = passage.removesuffix("\n").removesuffix("\r")
-        if bare != passage and bare.strip() and text.endswith(bare) and len(_places(text, bare)) == 1:
-            begins = len(text) - len(bare)
-            if begins == 0 or text[begins - 1] == "\n":
-                return _spliced(text, begins, len(text), replacement.removesuffix("\n").removesuffix("\r"))
-    return None
+def _replace(text: str, old: str, new: str, *, every: bool) -> Edited | Mismatch:
+    places = [found.start() for found in re.finditer(f"(?={re.escape(old)})", text)]  # overlapping ones too
+    if len(places) > 1 and not every:
+        return _ambiguous([text.count("\n", 0, place) + 1 for place in places])
+    if not places:
+        return _replace_lines(text, old, new)
+    first = _spliced(text, places[0], places[0] + len(old), new)
+    return replace(first, text=text.replace(old, new), places=text.count(old)) if every else first
 
 
-def _places(text: str, passage: str) -> list[int]:
-    """The positions of a passage, overlapping ones too; three at most."""
-    places: list[int] = []
-    at = text.find(passage)
-    while at >= 0 and len(places) < 20:
-        places.append(at)
-        at = text.find(passage, at + 1)
-    return places
-
-
-def _spliced(text: str, begin: int, end: int, replacement: str, how: str = "") -> Edited:
+def _spliced(text: str, begin: int, end: int, replacement: str) -> Edited:
     first = text.count("\n", 0, begin) + 1
     whole_lines = text[begin - 1 : begin] in ("", "\n") and (text[begin:end].endswith("\n") or end == len(text))
     last = first + replacement.removesuffix("\n").count("\n") - (not replacement and whole_lines)
-    return Edited(text=text[:begin] + replacement + text[end:], first_line=first, last_line=last, how=how)
+    return Edited(text=text[:begin] + replacement + text[end:], first_line=first, last_line=last)
 
 
-def _replace_lines(text: str, old: str, new: str, newline: str) -> Edited | Mismatch:
-    whole = text.split("\n")
-    has_final = whole[-1] == ""
-    if has_final:
-        whole.pop()
-    wanted = _without_blank_ends(old.split("\n"))
-    bare = [line.removesuffix("\r") for line in whole]
-    squeezed = [re.sub(r"\s+", "", line) for line in bare]
-    pattern = [re.sub(r"\s+", "", line) for line in wanted]
-    found = _windows_equal(squeezed, pattern)
+def _replace_lines(text: str, old: str, new: str) -> Edited | Mismatch:
+    lines, wanted = text.split("\n"), _without_blank_ends(old.split("\n"))
+    found = _windows_equal(lines, wanted)
     if len(found) > 1:
         return _ambiguous([at + 1 for at in found])
+    if not found:
+        return Mismatch(reason=f"the passage does not occur in the file{_nearest(lines, wanted)}")
+    at, size = found[0], len(wanted)
+    replacement = _reindented(_without_blank_ends(new.split("\n")), wanted, lines[at : at + size])
+    lines[at : at + size] = replacement
     how = "without regard to white space"
-    if found:
-        at, size = found[0], len(wanted)
-    else:
-        best = _nearest(bare, wanted)
-        if best is None:
-            return Mismatch(reason="the passage does not occur in the file")
-        at, size, alike, rivals = best
-        if alike < NEAREST or len(pattern) < 2:
-            return Mismatch(
-                reason=f"the passage does not occur in the file. Nearest, {alike:.0%} alike:\n"
-                + numbered(bare[at : at + min(size, _SHOWN_LINES)], at + 1)
-            )
-        if rivals:
-            return _ambiguous([at + 1, *(rival + 1 for rival in rivals)])
-        how = f"as the nearest block, {alike:.0%} alike"
-    replacement = _reindented(_without_blank_ends(new.split("\n")), wanted, bare[at : at + size])
-    lines = [*whole[:at], *(f"{line}{newline[:-1]}" for line in replacement), *whole[at + size :]]
-    if at + size == len(whole) and not has_final and replacement:
-        lines[-1] = lines[-1].removesuffix("\r")
-    joined = "\n".join(lines) + ("\n" if has_final and lines else "")
-    return Edited(text=joined, first_line=at + 1, last_line=at + len(replacement), how=how)
+    return Edited(text="\n".join(lines), first_line=at + 1, last_line=at + len(replacement), how=how)
 
 
 def _without_blank_ends(lines: Sequence[str]) -> list[str]:
@@ -139,62 +94,27 @@ def _without_blank_ends(lines: Sequence[str]) -> list[str]:
     return kept
 
 
-def _windows_equal(lines: Sequence[str], pattern: Sequence[str]) -> list[int]:
-    size = len(pattern)
-    return [
-        at
-        for at in range(len(lines) - size + 1)
-        if lines[at] == pattern[0] and all(lines[at + i] == pattern[i] for i in range(1, size))
-    ]
+def _windows_equal(lines: Sequence[str], wanted: Sequence[str]) -> list[int]:
+    """Where the lines are those wanted, white space aside."""
+    squeezed, pattern = ([re.sub(r"\s+", "", line) for line in each] for each in (lines, wanted))
+    return [at for at in range(len(lines) - len(wanted) + 1) if squeezed[at : at + len(wanted)] == pattern]
 
 
-def _nearest(lines: Sequence[str], wanted: Sequence[str]) -> tuple[int, int, float, list[int]] | None:
-    """The block most alike: its first line, its size, how alike, and where else a block is about as near."""
-    if not lines or len(lines) > _MOST_LINES:
-        return None
-    stripped = [line.strip() for line in lines]
+def _nearest(lines: Sequence[str], wanted: Sequence[str]) -> str:
+    """The block of the file that is most alike, with its line numbers; empty for none."""
+    if len(lines) > _MOST_LINES:
+        return ""
     goal = "\n".join(line.strip() for line in wanted)
     matcher = difflib.SequenceMatcher(None, "", goal, autojunk=False)
-    scored: list[tuple[float, int, int]] = []
-    best = 0.0
-    for at, size in _candidate_blocks(stripped, [line.strip() for line in wanted]):
-        matcher.set_seq1("\n".join(stripped[at : at + size]))
-        floor = max(best - 0.05, 0.3)
-        if matcher.real_quick_ratio() < floor or matcher.quick_ratio() < floor:
-            continue
-        alike = matcher.ratio()
-        best = max(best, alike)
-        scored.append((alike, at, size))
-    if not scored:
-        return None
-    alike, at, size = max(scored, key=lambda entry: (entry[0], -entry[1]))
-    rivals = sorted(
-        {
-            start
-            for score, start, length in scored
-            if score >= alike - 0.02 and (start >= at + size or start + length <= at)
-        }
-    )
-    return at, size, alike, rivals
-
-
-def _candidate_blocks(lines: Sequence[str], wanted: Sequence[str]) -> list[tuple[int, int]]:
-    """Blocks worth comparing: those that share the most whole lines with the passage, and nearly its size."""
-    count = len(wanted)
-    sizes = [size for size in (count, count - 1, count + 1) if 0 < size <= len(lines)]
-    goal = Counter(line for line in wanted if line)
-    shared = [1 if line in goal else 0 for line in lines]
-    blocks: list[tuple[int, int, int]] = []
-    for size in sizes:
-        running = sum(shared[:size])
-        for at in range(len(lines) - size + 1):
-            blocks.append((running, at, size))
-            if at + size < len(lines):
-                running += shared[at + size] - shared[at]
-    most = max((running for running, _, _ in blocks), default=0)
-    chosen = [entry for entry in blocks if entry[0] >= most * 0.6] if most else blocks
-    chosen.sort(key=lambda entry: (-entry[0], entry[1]))
-    return [(at, size) for _, at, size in chosen[:4000]]
+    best, begin = _LEAST_ALIKE, None
+    for at in range(max(1, len(lines) - len(wanted) + 1)):
+        matcher.set_seq1("\n".join(line.strip() for line in lines[at : at + len(wanted)]))
+        if matcher.real_quick_ratio() > best and matcher.quick_ratio() > best and (alike := matcher.ratio()) > best:
+            best, begin = alike, at
+    if begin is None:
+        return ""
+    shown = lines[begin : begin + min(len(wanted), _SHOWN_LINES)]
+    return f". Nearest, {best:.0%} alike:\n{numbered(shown, begin + 1)}"
 
 
 def _reindented(new: Sequence[str], old: Sequence[str], actual: Sequence[str]) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from gitmimo.agent.shell.apply_patch import BadPatch, actions_of_patch
-from gitmimo.agent.shell.reply_paths import clean_path
+from gitmimo.agent.shell.text_protocol import clean_path
 from gitmimo.records import Action, ActionKind, Tool, ToolCall
 
 _TEXT = {"type": "string"}
