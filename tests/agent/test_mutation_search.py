@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gitmimo.agent.patch.mutation import edits_of
 from gitmimo.agent.patch.mutation_search import search_edits
+from gitmimo.agent.patch.operators import edits_of
 from gitmimo.agent.patch.spans import apply
 from gitmimo.agent.patch.spectrum import Spectrum, trace_tests
 from tests.agent.workshop import RealWorkspace
@@ -48,12 +48,9 @@ def function(body: str, head: str = "a, b") -> str:
         ("return pow(a, b)", "return pow(b, a)"),
         ("return sorted(a)", "return sorted(a, reverse=True)"),
         ("return a", "return list(a)"),
-        ("x = a - b\nreturn x", "x = max(0, a - b)\nreturn x"),
         ("return a", "return b"),
         ("for x in a:\n    b()\n    break", "for x in a:\n    b()\n    continue"),
         ("for x in a:\n    b()\n    return x", "for x in a:\n    b()\nreturn x"),
-        ("a()\nb()", "b()\na()"),
-        ("a()\nb()", "pass\nb()"),
         ("return a", "if not a:\n    return 0\nreturn a"),
         ("a.sort()\nreturn a", "a = list(a)\na.sort()\nreturn a"),
         ("return a / b", "return (a / b if b else 0)"),

@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 from gitmimo.agent.interface import CandidateInput, LeastChange
-from gitmimo.agent.patch.failures import frames_of, score_of, trim_output
-from gitmimo.agent.patch.localize import find_files, find_sites
-from gitmimo.agent.patch.schedule import plan_of
+from gitmimo.agent.patch.localize import files_in, find_files, find_sites, score_of, trim_output
+from gitmimo.agent.patch.questions import plan_of
 from gitmimo.agent.patch.spectrum import read_spectrum, trace_tests
 from gitmimo.agent.runner import run_candidate
 from gitmimo.records import ActionKind, CommandResult, Oid, Reply, Step, StopReason, Task, Trajectory, Usage
@@ -140,12 +139,12 @@ def test_a_copy_costs_no_test_run(workspace: Bare) -> None:
 def test_what_is_better_stays_and_what_is_worse_goes(workspace: Bare) -> None:
     worse = [f"    raise {name}\n" for name in ("OSError", "KeyError", "IndexError")]
     said = ["mean", HALF, "mean", "    return 0\n", "    return 1.5\n", *worse]
-    trajectory, steps, _ = run(workspace, said, number=9)  # asks as the first does, and tries no small edits
+    trajectory, steps, _ = run(workspace, said, number=7)  # asks as the first does, and tries no small edits
     assert trajectory.stop_reason is StopReason.STEPS
     assert "1 tests still fail" in trajectory.summary
     assert (workspace.root / "pkg/numbers.py").read_text().count("/ len(numbers)") == 1
     assert [step.changed_paths for step in steps] == [("pkg/numbers.py",), *[()] * 5]
-    assert len(steps) == len(plan_of(9)) == 6
+    assert len(steps) == len(plan_of(7)) == 6
 
 
 def test_after_a_failed_answer_small_edits_are_tried(workspace: Bare) -> None:
@@ -259,20 +258,20 @@ def test_runs_are_counted_and_trimmed(workspace: Bare) -> None:
     assert "assert 1 == 1.5" in trimmed
     assert "short test summary" not in trimmed
     assert len(trimmed.splitlines()) <= 24
-    assert ("pkg/numbers.py", 12) in frames_of(result.output, workspace.root)
+    assert "pkg/numbers.py" in files_in(result.output, workspace.root)
 
 
-def test_frames_of_other_languages_are_found(tmp_path: Path) -> None:
+def test_files_in_tracebacks_of_other_languages_are_found(tmp_path: Path) -> None:
     for name in ("a.js", "b.go", "c.rs"):
         (tmp_path / name).write_text("x")
     output = f"    at f (file://{tmp_path}/a.js:3:5)\n    b.go:7: wrong\n  --> c.rs:9:1\n  at /elsewhere/x.js:1:1\n"
-    assert set(frames_of(output, tmp_path)) == {("a.js", 3), ("b.go", 7), ("c.rs", 9)}
+    assert files_in(output, tmp_path) == ("a.js", "b.go", "c.rs")
 
 
 def test_candidates_ask_different_questions() -> None:
-    firsts = [plan_of(number)[0] for number in range(1, 9)]
-    assert len({(planned.variant.name, planned.site) for planned in firsts}) == 8
-    assert plan_of(9) == plan_of(1)
+    firsts = [plan_of(number)[0] for number in range(1, 7)]
+    assert len({(planned.variant.name, planned.site) for planned in firsts}) == 6
+    assert plan_of(7) == plan_of(1)
 
 
 def test_usage_counts_thinking_and_code(workspace: Bare) -> None:

@@ -1,17 +1,19 @@
-"""Fault localisation: files and functions ranked by tracebacks, executed lines, names and imports."""
+"""Fault localisation: what failing test runs say, and files and functions ranked by it, by names and by imports."""
 
+import ast
 import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from gitmimo.agent.interface import Workspace
-from gitmimo.agent.patch.failures import failed_ids, frames_of, imports_of
 from gitmimo.agent.patch.python_source import Function, find_functions
 from gitmimo.agent.patch.spectrum import Spectrum
+from gitmimo.agent.shell.observations import failed_ids
 from gitmimo.errors import MimoError
 from gitmimo.paths import is_test_path
+from gitmimo.records import CommandResult
 from gitmimo.sandbox.files import read_inside
 
 _CODE = re.compile(
@@ -23,6 +25,18 @@ _NAME = re.compile(
 )
 _MOST_BYTES = 400_000
 _SMALL = 2  # lines: functions this short are at fault less often
+_COUNT = re.compile(r"\b(\d+) (passed|failed|errors?)\b")
+_NODE_COUNT = re.compile(r"^# (pass|fail) (\d+)$", re.M)
+_FRAME = re.compile(r'(?:file://)?([\w./-]+\.\w{1,4})(?:", line |:)\d')
+_NOISE = re.compile(
+    r"^[=_\-. ]*(?:test session starts|short test summary.*|warnings summary.*)?[=_\-. ]*$"
+    r"|^(?:platform|rootdir|plugins|configfile|cachedir)\b"
+)
+_KEPT = re.compile(
+    r"^(?:E\s|>\s|\S+\.\w+:\d+|_{3,} |(?:\w+\.)*\w*(?:Error|Exception)\b"
+    r"|\s*(?:assert|expected|actual|got|left|right|panicked))",
+    re.I,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +49,40 @@ class Site:
     weight: float = 0.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """The score of a test run; a better run is greater."""
+
+    passed: int
+    failed: int
+    exit_code: int
+
+    @property
+    def is_pass(self) -> bool:
+        return self.exit_code == 0
+
+    def is_better(self, other: "Score") -> bool:
+        """More tests pass and none fewer; a pass beats everything."""
+        if self.is_pass or other.is_pass:
+            return self.is_pass and not other.is_pass
+        return self.passed > other.passed and self.failed <= other.failed
+
+
+def score_of(result: CommandResult) -> Score:
+    """Count what a test run's summary says; without one only the exit code counts."""
+    counts = {"passed": 0, "failed": 0}
+    for line in reversed(result.output.splitlines()):
+        found = _COUNT.findall(line)
+        if found:
+            for number, word in found:
+                counts["passed" if word == "passed" else "failed"] += int(number)
+            break
+    else:
+        for word, number in _NODE_COUNT.findall(result.output):
+            counts["passed" if word == "pass" else "failed"] += int(number)
+    return Score(passed=counts["passed"], failed=counts["failed"], exit_code=result.exit_code or int(result.timed_out))
+
+
 def find_files(workspace: Workspace, *, task: str, output: str, spectrum: Spectrum | None) -> tuple[str, ...]:
     """Files worth changing, best first: executed by failing tests, in tracebacks, named by the task, imported."""
     root = workspace.root
@@ -45,8 +93,8 @@ def find_files(workspace: Workspace, *, task: str, output: str, spectrum: Spectr
             if not is_test_path(path) and (root / path).is_file():
                 scores[path] = scores.get(path, 0.0) + points
 
-    frames = [path for path, _ in frames_of(output, root)]
-    add(dict.fromkeys(frames), 4.0)
+    frames = files_in(output, root)
+    add(frames, 4.0)
     add(frames[-1:], 2.0)
     if spectrum is not None:
         add(spectrum.paths(), 3.0)
@@ -141,3 +189,55 @@ def _grep(workspace: Workspace, name: str) -> tuple[str, ...]:
     if result.exit_code != 0:
         return ()
     return tuple(path for path in result.output.splitlines() if _CODE.search(path) and not is_test_path(path))[:12]
+
+
+def files_in(output: str, root: Path) -> tuple[str, ...]:
+    """Files of the project that tracebacks in an output name, in order."""
+    found: dict[str, None] = {}
+    for name in _FRAME.findall(output):
+        path = name.removeprefix(f"{root}/").removeprefix("./")
+        if not path.startswith("/") and ".." not in path and (root / path).is_file():
+            found.setdefault(path)
+    return tuple(found)
+
+
+def trim_output(output: str, *, most_lines: int = 24, width: int = 160) -> str:
+    """Assertions, errors and frames; the last lines where there is nothing of the kind."""
+    lines = [line.rstrip()[:width] for line in output.splitlines() if not _NOISE.match(line)]
+    kept = list(dict.fromkeys(line for line in lines if _KEPT.match(line)))
+    return "\n".join(kept[:most_lines] if kept else lines[-most_lines:])
+
+
+def failing_sources(root: Path, names: Sequence[str], *, most: int = 2, longest: int = 30) -> str:
+    """The source of failing Python tests, without the decorators' long tables."""
+    found: dict[str, None] = {}
+    for name in names:
+        path, _, rest = name.partition("::")
+        wanted = re.sub(r"\[.*", "", rest).replace("::", ".")
+        text = read_text(root, path) or ""
+        for function in find_functions(path, text):
+            if function.name == wanted:
+                last = min(function.last, function.first + longest - 1)
+                found.setdefault("\n".join(text.split("\n")[function.first - 1 : last]).rstrip())
+    return "\n\n".join(list(found)[:most])
+
+
+def imports_of(root: Path, path: str) -> tuple[str, ...]:
+    """Files of the project that a Python file imports."""
+    try:
+        tree = ast.parse(read_text(root, path) or "")
+    except (SyntaxError, ValueError):
+        return ()
+    names: list[str] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    found: dict[str, None] = {}
+    for name in names:
+        stem = name.replace(".", "/")
+        for candidate in (f"{stem}.py", f"{stem}/__init__.py", f"src/{stem}.py", f"src/{stem}/__init__.py"):
+            if (root / candidate).is_file():
+                found.setdefault(candidate)
+    return tuple(found)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gitmimo.agent.interface import Workspace
 from gitmimo.agent.patch.localize import read_text
-from gitmimo.agent.patch.mutation import edits_of
+from gitmimo.agent.patch.operators import edits_of
 from gitmimo.agent.patch.spans import Edit
 from gitmimo.agent.patch.spectrum import Spectrum, probe_command
 from gitmimo.paths import is_test_path

@@ -1,11 +1,12 @@
-"""The kinds of small edits: operators of mutation-based program repair (Debroy and Wong, ICST 2010).
+"""Small edits of Python code on lines that failing tests execute: mutation-based repair (Debroy and Wong, ICST 2010).
 
 Some are for mistakes of Python's own: a shared default, an argument that is changed, a statement at the wrong depth.
-Each function yields the edits of one kind for one node; ranks say how likely such a mistake is, 0 the likeliest.
+Each edit replaces one span of the text; layout and comments elsewhere are kept. Each of `_OPERATORS` yields the edits
+of one kind for one node; ranks say how likely such a mistake is, 0 the likeliest.
 """
 
 import ast
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 
 from gitmimo.agent.patch.spans import Edit, Source
 
@@ -28,27 +29,13 @@ _ARITHMETIC: dict[type[ast.operator], tuple[str, tuple[str, ...]]] = {
     ast.Div: ("/", ("*", "//")),
     ast.FloorDiv: ("//", ("/", "%")),
     ast.Mod: ("%", ("//",)),
-    ast.BitAnd: ("&", ("|", "^")),
-    ast.BitOr: ("|", ("&", "^")),
-    ast.BitXor: ("^", ("|", "&")),
-    ast.LShift: ("<<", (">>",)),
-    ast.RShift: (">>", ("<<",)),
 }
-_FAMILIES = tuple(
-    family.split()
-    for family in (
-        *("min max", "any all", "append extend", "startswith endswith", "lstrip rstrip strip", "find rfind"),
-        *("index rindex", "split rsplit", "partition rpartition", "lower upper casefold", "floor ceil", "add discard"),
-        *("keys values items", "union intersection difference", "isdigit isalnum isalpha", "sort reverse"),
-        *("sorted reversed", "pop popleft", "removeprefix lstrip", "removesuffix rstrip", "round int", "get pop"),
-        "copy deepcopy",
-    )
+_FAMILIES = (
+    *("min max", "any all", "append extend", "startswith endswith", "lstrip rstrip strip", "find rfind"),
+    *("split rsplit", "lower upper casefold", "floor ceil", "keys values items", "union intersection difference"),
+    *("sorted reversed", "pop popleft", "removeprefix lstrip", "removesuffix rstrip", "copy deepcopy"),
 )
-_TWIN_CALLS = {
-    name: tuple(other for family in _FAMILIES if name in family for other in family if other != name)
-    for name in (name for family in _FAMILIES for name in family)
-}
-_GUARDED = ("[]", "0", '""', "None", "{}", "True", "False", "1")
+_GUARDED = ("[]", "0", '""', "None", "{}", "True", "False")
 _COPIES = ("list", "dict", "set")
 _MOST_NAMES = 6
 
@@ -119,17 +106,6 @@ def _off_by_one(source: Source, node: ast.AST, names: Sequence[str]) -> Iterator
             yield source.put(start, end, "", 2, "a range from 0")
 
 
-def _slices(source: Source, node: ast.AST, names: Sequence[str]) -> Iterator[Edit]:
-    """Bounds left out or put in."""
-    if not isinstance(node, ast.Subscript) or not isinstance(node.slice, ast.Slice):
-        return
-    lower, upper = (source.text(bound) if bound else "" for bound in (node.slice.lower, node.slice.upper))
-    step = f":{source.text(node.slice.step)}" if node.slice.step else ""
-    for new in (f"{lower}:", f":{upper}", f"{lower or 1}:{upper}", f"{lower}:{upper or -1}"):
-        if new.strip() != f"{lower}:{upper}":
-            yield source.replace(node.slice, new + step, 3)
-
-
 def _logic(source: Source, node: ast.AST, names: Sequence[str]) -> Iterator[Edit]:
     """`or` for `and`, a condition denied, one part of it left out."""
     if isinstance(node, ast.BoolOp):
@@ -146,38 +122,32 @@ def _logic(source: Source, node: ast.AST, names: Sequence[str]) -> Iterator[Edit
 
 
 def _calls(source: Source, node: ast.AST, names: Sequence[str]) -> Iterator[Edit]:
-    """Another function of the same family, arguments the other way round, a call left out."""
+    """Another function of the same family, arguments the other way round, the order of a sort reversed."""
     if not isinstance(node, ast.Call):
         return
     name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
     end = source.span(node.func)[1]
-    for other in _TWIN_CALLS.get(name, ()):
-        yield source.put(end - len(name.encode()), end, other, 2)
+    for family in (family.split() for family in _FAMILIES):
+        for other in family if name in family else ():
+            yield source.put(end - len(name.encode()), end, other, 2)
     if len(node.args) == 2 and not node.keywords:
         first, second = (source.text(argument) for argument in node.args)
         start = source.span(node.args[0])[0]
         yield source.put(start, source.span(node.args[1])[1], f"{second}, {first}", 3)
-    if len(node.args) == 1 and not node.keywords:
-        yield source.replace(node, source.text(node.args[0]), 4)
-    if isinstance(node.func, ast.Attribute) and not node.keywords:
-        yield source.replace(node, source.text(node.func.value), 4)
     if name in ("sorted", "sort", "max", "min") and not any(word.arg == "reverse" for word in node.keywords):
         close = source.span(node)[1] - 1
         yield source.put(close, close, f"{', ' if node.args or node.keywords else ''}reverse=True", 4)
 
 
-def _results(source: Source, node: ast.AST, names: Sequence[str]) -> Iterator[Edit]:
-    """A value kept above or below nothing, or copied."""
+def _copies(source: Source, node: ast.AST, names: Sequence[str]) -> Iterator[Edit]:
+    """A copy of a value that is returned or kept."""
     value = getattr(node, "value", None)
-    if not isinstance(node, (ast.Return, ast.Assign, ast.AugAssign)) or not isinstance(value, ast.expr):
+    if not isinstance(node, (ast.Return, ast.Assign)) or not isinstance(
+        value, (ast.Name, ast.Attribute, ast.Subscript)
+    ):
         return
-    text = source.text(value)
-    if isinstance(value, (ast.BinOp, ast.Call, ast.Name, ast.Attribute, ast.Subscript)):
-        for form in ("max(0, {})", "max(1, {})", "abs({})", "not {}", "-({})"):
-            yield source.replace(value, form.format(text), 4)
-    if isinstance(value, (ast.Name, ast.Attribute, ast.Subscript)):
-        for copy in _COPIES:
-            yield source.replace(value, f"{copy}({text})", 3)
+    for copy in _COPIES:
+        yield source.replace(value, f"{copy}({source.text(value)})", 3)
 
 
 def _other_names(source: Source, node: ast.AST, names: Sequence[str]) -> Iterator[Edit]:
@@ -193,32 +163,20 @@ def _other_names(source: Source, node: ast.AST, names: Sequence[str]) -> Iterato
 
 
 def _statements(source: Source, node: ast.AST, names: Sequence[str]) -> Iterator[Edit]:
-    """A statement left out, exchanged with the next, or moved out of its block."""
+    """A loop that is left or goes on, a last statement moved out of its block."""
     if isinstance(node, (ast.Break, ast.Continue)):
         yield source.replace(node, "continue" if isinstance(node, ast.Break) else "break", 3)
-    for block in (getattr(node, name, None) for name in ("body", "orelse", "finalbody")):
-        if not isinstance(block, list) or not block or not isinstance(block[0], ast.stmt):
-            continue
-        for statement, following in zip(block, [*block[1:], None], strict=True):
-            if not source.is_near(statement):
-                continue
-            if not isinstance(statement, ast.Pass):
-                yield source.replace(statement, "pass", 4, f"without `{_first_line(source.text(statement))}`")
-            if following is not None and source.is_near(following):
-                start, end = source.span(statement)[0], source.span(following)[1]
-                gap = source.gap(statement, following)
-                swapped = f"{source.text(following)}{gap}{source.text(statement)}"
-                yield source.put(start, end, swapped, 3, f"`{_first_line(source.text(following))}` one earlier")
-        last = block[-1]
-        is_line = len(block) > 1 and last.lineno == last.end_lineno
-        if is_line and isinstance(node, (ast.For, ast.While, ast.If, ast.With)):
-            start, end = source.span(last)
-            depth = " " * node.col_offset
-            what = f"`{_first_line(source.text(last))}` one block further out"
-            yield source.put(start - last.col_offset, end, depth + source.text(last), 2, what)
+    block = getattr(node, "body", None)
+    if not isinstance(node, (ast.For, ast.While, ast.If, ast.With)) or not isinstance(block, list) or len(block) < 2:
+        return
+    last = block[-1]
+    if source.is_near(last) and last.lineno == last.end_lineno:
+        start, end = source.span(last)
+        what = f"`{source.text(last)}` one block further out"
+        yield source.put(start - last.col_offset, end, " " * node.col_offset + source.text(last), 2, what)
 
 
-def guard_clauses(source: Source, function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[Edit]:
+def _guard_clauses(source: Source, function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[Edit]:
     """Arguments copied before use, early returns for empty ones, shared defaults created per call."""
     body = function.body
     has_docstring = ast.get_docstring(function, clean=False) is not None and len(body) > 1
@@ -279,20 +237,69 @@ def _is_empty_call(node: ast.expr) -> bool:
     return isinstance(node, ast.Call) and getattr(node.func, "id", "") in _COPIES and not node.args
 
 
-def _first_line(text: str) -> str:
-    return text.split("\n", 1)[0]
-
-
-Kind = Callable[[Source, ast.AST, Sequence[str]], Iterator[Edit]]
-OPERATORS: tuple[Kind, ...] = (
+_Kind = Callable[[Source, ast.AST, Sequence[str]], Iterator[Edit]]
+_OPERATORS: tuple[_Kind, ...] = (
     _comparisons,
     _arithmetic,
     _constants,
     _off_by_one,
-    _slices,
     _logic,
     _calls,
-    _results,
+    _copies,
     _other_names,
     _statements,
 )
+
+
+def edits_of(path: str, text: str, lines: Set[int]) -> tuple[Edit, ...]:
+    """All small edits that touch one of these lines, likelier ones first; none for text that doesn't parse."""
+    try:
+        source = Source(path, text, lines)
+    except (SyntaxError, ValueError, RecursionError):
+        return ()
+    return tuple(sorted(_edits(source), key=lambda edit: edit.rank))
+
+
+def _edits(source: Source) -> Iterator[Edit]:
+    """Edits function by function, without those that don't parse or mean what is there or was there before."""
+    for function in ast.walk(source.tree):
+        if not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)) or not source.is_near(function):
+            continue
+        seen = {source.meaning(function), None}
+        for edit in _edits_in(source, function):
+            meaning = source.meaning(function, edit)
+            if meaning not in seen:
+                seen.add(meaning)
+                yield edit
+
+
+def _edits_in(source: Source, function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[Edit]:
+    yield from _guard_clauses(source, function)
+    names = _names_in(function)
+    for node in _own_nodes(function):
+        if source.is_near(node):
+            for kind in _OPERATORS:
+                yield from kind(source, node, names)
+
+
+def _own_nodes(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[ast.AST]:
+    """Nodes of a function but not of functions inside it, nor its docstring."""
+    waiting: list[ast.AST] = [function]
+    while waiting:
+        node = waiting.pop(0)
+        yield node
+        for child in ast.iter_child_nodes(node):
+            is_text = isinstance(child, ast.Expr) and isinstance(child.value, ast.Constant)
+            if not is_text and not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+                waiting.append(child)
+
+
+def _names_in(function: ast.FunctionDef | ast.AsyncFunctionDef) -> tuple[str, ...]:
+    """Arguments and variables of a function, those used most first."""
+    counts: dict[str, int] = {}
+    for node in ast.walk(function):
+        if isinstance(node, ast.arg) and node.arg not in ("self", "cls"):
+            counts[node.arg] = counts.get(node.arg, 0) + 1
+        elif isinstance(node, ast.Name) and (isinstance(node.ctx, ast.Store) or node.id in counts):
+            counts[node.id] = counts.get(node.id, 0) + 1
+    return tuple(sorted(counts, key=lambda name: -counts[name]))

@@ -8,7 +8,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_DEFINITIONS = (*_FUNCTIONS, ast.ClassDef)
+_Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +50,8 @@ def fingerprint(path: str, text: str) -> str:
 def find_functions(path: str, text: str) -> tuple[Function, ...]:
     """Functions and methods in order, without those inside other functions; none for text that doesn't parse."""
     tree = _tree(text) if is_python(path) else None
-    return tuple(_functions_in(tree.body, "")) if tree is not None else ()
+    known = _definitions_in(tree.body, "") if tree is not None else {}
+    return tuple(_function(name, node) for name, node in known.items() if not isinstance(node, ast.ClassDef))
 
 
 def hide_body(text: str, function: Function, *, stand_in: str = "raise NotImplementedError") -> str:
@@ -61,11 +64,6 @@ def hide_body(text: str, function: Function, *, stand_in: str = "raise NotImplem
 def head_of(text: str, function: Function) -> str:
     """Decorators, signature and docstring, with a newline at the end."""
     return "\n".join(text.split("\n")[function.first - 1 : function.head_end]) + "\n"
-
-
-def source_of(text: str, function: Function) -> str:
-    """The whole function, with a newline at the end."""
-    return "\n".join(text.split("\n")[function.first - 1 : function.last]) + "\n"
 
 
 def with_body(text: str, function: Function, body: str) -> str | None:
@@ -105,7 +103,7 @@ def merge_code(path: str, text: str, written: str, *, meant: str = "") -> str | 
     source = written if _tree(written) is not None else _dedent(written)
     if base is None or _is_whole(base, tree):
         return source if source.endswith("\n") else f"{source}\n"
-    return _Merge(text, base, meant).with_parts(tree.body, source)
+    return _Merge(text, base, meant).merge(tree.body, source)
 
 
 def _tree(text: str) -> ast.Module | None:
@@ -117,32 +115,30 @@ def _tree(text: str) -> ast.Module | None:
 
 def _drop_docstrings(tree: ast.Module) -> None:
     for node in ast.walk(tree):
-        if (
-            isinstance(node, (*_DEFINITIONS, ast.ClassDef, ast.Module))
-            and ast.get_docstring(node, clean=False) is not None
-        ):
+        if isinstance(node, (*_DEFINITIONS, ast.Module)) and ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:] or [ast.Pass()]
 
 
-def _functions_in(body: Sequence[ast.stmt], prefix: str) -> list[Function]:
-    found: list[Function] = []
+def _definitions_in(body: Sequence[ast.stmt], prefix: str) -> dict[str, _Definition]:
+    """Classes, functions and methods by qualified name, without those inside functions."""
+    found: dict[str, _Definition] = {}
     for node in body:
+        if isinstance(node, _DEFINITIONS):
+            found.setdefault(f"{prefix}{node.name}", node)
         if isinstance(node, ast.ClassDef):
-            found += _functions_in(node.body, f"{prefix}{node.name}.")
-        elif isinstance(node, _DEFINITIONS):
-            found.append(_function(node, prefix))
+            found |= _definitions_in(node.body, f"{prefix}{node.name}.")
         elif isinstance(node, (ast.If, ast.Try)):
-            found += _functions_in([*node.body, *node.orelse], prefix)
+            found |= _definitions_in([*node.body, *node.orelse], prefix)
     return found
 
 
-def _function(node: ast.FunctionDef | ast.AsyncFunctionDef, prefix: str) -> Function:
+def _function(name: str, node: ast.FunctionDef | ast.AsyncFunctionDef) -> Function:
     first, *rest = node.body
     has_docstring = ast.get_docstring(node, clean=False) is not None
     head_end = first.end_lineno if has_docstring and rest else first.lineno - 1
     return Function(
-        name=prefix + node.name,
-        first=min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)]),
+        name=name,
+        first=_first_line(node),
         head_end=max(head_end or 0, node.lineno) if first.lineno > node.lineno else node.lineno,
         last=node.end_lineno or node.lineno,
         indent=node.col_offset,
@@ -167,7 +163,7 @@ def _dedent(text: str) -> str:
 
 
 def _names(body: Sequence[ast.stmt]) -> set[str]:
-    return {node.name for node in body if isinstance(node, (*_DEFINITIONS, ast.ClassDef))}
+    return {node.name for node in body if isinstance(node, _DEFINITIONS)}
 
 
 def _is_whole(base: ast.Module, tree: ast.Module) -> bool:
@@ -198,72 +194,68 @@ class _Merge:
         self._lines = text.split("\n")
         self._meant = meant
         self._tree = tree
+        self._known = _definitions_in(tree.body, "")
         self._edits: list[tuple[int, int, list[str]]] = []  # first line, last line (before it: insert), new lines
-        self._methods: dict[str, list[Function]] = {}
-        for function in _functions_in(tree.body, ""):
-            self._methods.setdefault(function.short, []).append(function)
 
-    def with_parts(self, body: Sequence[ast.stmt], source: str) -> str | None:
+    def merge(self, body: Sequence[ast.stmt], source: str) -> str | None:
+        """The module's text with the definitions and new imports of `body`; None where nothing can be put in."""
         imports: list[str] = []
         for node in body:
             if isinstance(node, (ast.Import, ast.ImportFrom)):
                 imports += self._new_import(node)
-            elif isinstance(node, ast.ClassDef):
-                self._put_class(node, source)
             elif isinstance(node, _DEFINITIONS):
-                self._put_function(node, source, owner="")
+                self._put(node, source.split("\n"), owner="")
         if not self._edits:
             return None
         if imports:
-            at = self._after_imports()
-            self._edits.append((at, at - 1, imports))
+            self._insert(self._after_imports(), imports)
         for first, last, lines in sorted(self._edits, key=lambda edit: edit[:2], reverse=True):
             self._lines[first - 1 : last] = lines
         merged = "\n".join(self._lines)
         return merged if _tree(merged) is not None else None
 
-    def _put_function(self, node: ast.FunctionDef | ast.AsyncFunctionDef, source: str, *, owner: str) -> None:
-        known = self._methods.get(node.name, [])
-        matches = [f for f in known if f.name == f"{owner}{node.name}"] or ([] if owner else known)
-        if len(matches) > 1:
-            matches = [f for f in matches if f.name == self._meant] or matches
-        lines = _lines_of(node, source)
-        if len(matches) == 1:
-            old = matches[0]
-            self._edits.append((old.first, old.last, _indented(lines, node.col_offset, old.indent)))
-            return
-        if matches:  # several methods of that name and no class to tell them apart
-            return
-        owners = [n for n in self._tree.body if isinstance(n, ast.ClassDef) and f"{n.name}." == owner]
-        if owners:
-            at = (owners[0].end_lineno or owners[0].lineno) + 1
-            self._edits.append((at, at - 1, ["", *_indented(lines, node.col_offset, owners[0].body[0].col_offset)]))
-        elif not owner:
-            arguments = [*node.args.posonlyargs, *node.args.args]
-            if arguments and arguments[0].arg in ("self", "cls"):
-                return
-            at = self._after_imports()
-            self._edits.append((at, at - 1, ["", "", *_indented(lines, node.col_offset, 0)]))
-
-    def _put_class(self, node: ast.ClassDef, source: str) -> None:
-        old = next((n for n in self._tree.body if isinstance(n, ast.ClassDef) and n.name == node.name), None)
-        if old is not None and not _names(old.body) <= _names(node.body):
+    def _put(self, node: _Definition, source: Sequence[str], *, owner: str) -> None:
+        """Replace the definition of this name; without one, add it to its class or to the module."""
+        name = f"{owner}{node.name}"
+        old = self._find(name, is_class=isinstance(node, ast.ClassDef))
+        if (
+            isinstance(node, ast.ClassDef)
+            and isinstance(old, ast.ClassDef)
+            and not _names(old.body) <= _names(node.body)
+        ):
             for part in node.body:
-                if isinstance(part, _DEFINITIONS):
-                    self._put_function(part, source, owner=f"{node.name}.")
+                if isinstance(part, _FUNCTIONS):
+                    self._put(part, source, owner=f"{name}.")
             return
-        lines = _lines_of(node, source)
+        lines = source[_first_line(node) - 1 : node.end_lineno]
         if old is not None:
-            first = min([old.lineno, *(decorator.lineno for decorator in old.decorator_list)])
-            self._edits.append((first, old.end_lineno or old.lineno, lines))
-        else:
-            at = self._after_imports()
-            self._edits.append((at, at - 1, ["", "", *lines]))
+            last = old.end_lineno or old.lineno
+            self._edits.append((_first_line(old), last, _indented(lines, node.col_offset, old.col_offset)))
+        elif owner:
+            around = self._find(owner.removesuffix("."), is_class=True)
+            if isinstance(around, ast.ClassDef):
+                at = (around.end_lineno or around.lineno) + 1
+                self._insert(at, ["", *_indented(lines, node.col_offset, around.body[0].col_offset)])
+        elif not _is_method(node):
+            self._insert(self._after_imports(), ["", "", *_indented(lines, node.col_offset, 0)])
+
+    def _find(self, name: str, *, is_class: bool) -> _Definition | None:
+        """The definition of a qualified name; for a plain one also the only method of it, or the one that was meant."""
+        known = {other: node for other, node in self._known.items() if isinstance(node, ast.ClassDef) is is_class}
+        short = [other for other in known if other.rpartition(".")[2] == name]
+        if name in known or not short:
+            return known.get(name)
+        return known[short[0]] if len(short) == 1 else known.get(self._meant if self._meant in short else "")
+
+    def _insert(self, at: int, lines: list[str]) -> None:
+        self._edits.append((at, at - 1, lines))
 
     def _new_import(self, node: ast.Import | ast.ImportFrom) -> list[str]:
+        """The import as text, unless it is there, or names what the module defines, as in a usage example."""
         text = ast.unparse(node)
         present = {ast.unparse(n) for n in self._tree.body if isinstance(n, (ast.Import, ast.ImportFrom))}
-        return [] if text in present or _is_own_name(node, self._tree) else [text]
+        is_own = any(alias.name in _names(self._tree.body) for alias in node.names)
+        return [] if text in present or is_own else [text]
 
     def _after_imports(self) -> int:
         """The line number at which something new at the top of the module goes."""
@@ -275,14 +267,16 @@ class _Merge:
         return at
 
 
-def _is_own_name(node: ast.Import | ast.ImportFrom, tree: ast.Module) -> bool:
-    """Whether an import names what the module itself defines, as replies with a usage example do."""
-    return any(alias.name in _names(tree.body) for alias in node.names)
+def _is_method(node: _Definition) -> bool:
+    if isinstance(node, ast.ClassDef):
+        return False
+    arguments = [*node.args.posonlyargs, *node.args.args]
+    return bool(arguments) and arguments[0].arg in ("self", "cls")
 
 
-def _lines_of(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, source: str) -> list[str]:
-    first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-    return source.split("\n")[first - 1 : node.end_lineno]
+def _first_line(node: _Definition) -> int:
+    """The line of the first decorator, or of the definition."""
+    return min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
 
 
 def _indented(lines: Sequence[str], old: int, new: int) -> list[str]:

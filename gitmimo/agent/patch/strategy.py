@@ -11,15 +11,23 @@ from datetime import datetime
 from pathlib import Path
 
 from gitmimo.agent.interface import CandidateInput, LeastChange, Stop, StrategyResult, Workspace
-from gitmimo.agent.patch.failures import Score, failed_ids, failing_sources, score_of, trim_output
-from gitmimo.agent.patch.localize import Site, find_files, find_sites, read_text
+from gitmimo.agent.patch.localize import (
+    Score,
+    Site,
+    failing_sources,
+    find_files,
+    find_sites,
+    read_text,
+    score_of,
+    trim_output,
+)
 from gitmimo.agent.patch.mutation_search import SearchResult, search_edits
-from gitmimo.agent.patch.prompts import Case, Question, build_question, thinking
 from gitmimo.agent.patch.python_source import fingerprint
+from gitmimo.agent.patch.questions import WHERE, Case, Question, Round, build_question, plan_of, thinking
 from gitmimo.agent.patch.reply import ProposedFiles, dedup_key, describe, read_reply
-from gitmimo.agent.patch.schedule import WHERE, Round, plan_of
 from gitmimo.agent.patch.spans import apply
 from gitmimo.agent.patch.spectrum import trace_tests
+from gitmimo.agent.shell.observations import failed_ids
 from gitmimo.cancel import CancelToken
 from gitmimo.llm.model import ChatRequest, Model
 from gitmimo.records import (

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from gitmimo.agent.interface import CandidateInput, Workspace
-from gitmimo.agent.shell.observations import OutputStore, format_result, mark_of, without_colours
+from gitmimo.agent.shell.observations import OutputStore, failed_ids, format_result, mark_of
 from gitmimo.agent.shell.stuck_detector import fingerprint
 from gitmimo.paths import is_test_path
 from gitmimo.records import Action, ActionKind, CommandResult, Observation, Step
@@ -12,7 +12,6 @@ from gitmimo.text import one_line
 
 _MOST_RERUN = 20  # failed tests; more than that is no accident
 _QUESTION = "before this is accepted, one question"
-_FAILED_ID = re.compile(r"^(?:FAILED|ERROR) (\S+?)(?: - .*)?$", re.MULTILINE)
 _CHANGED_PATH = re.compile(r"^\+\+\+ b/(.+?)\t?$|^--- a/(.+?)\t?$", re.MULTILINE)
 _PART = re.compile(r"\n\s*\n|\n(?=\s*(?:[-*+]|\d+[.)])\s)|(?<=[.;:!?])\s+(?=[A-Z`])")
 _NAME = re.compile(r"`([^`\n]{2,60})`|\b(\w+(?:\.\w+)*)\(\)|\b([A-Za-z]\w*_\w+)\b")
@@ -82,13 +81,13 @@ class FinishCheck:
         result = self._workspace.test()
         if result is None or not _is_bad(result):
             return None
-        failed = _failed_ids(result)
+        failed = failed_ids(result.output)
         remarks: list[str] = []
         if 0 < len(failed) <= _MOST_RERUN and not result.timed_out:
             again = self._workspace.test(failed)
             if again is not None and not _is_bad(again):
                 return None
-            if again is not None and (still := _failed_ids(again)):
+            if again is not None and (still := failed_ids(again.output)):
                 passed = [name for name in failed if name not in still]
                 remarks += [f"Run again alone, these pass: {', '.join(passed)}."] if passed else []
                 failed = still
@@ -148,10 +147,6 @@ class FinishCheck:
     def _is_of_project(self, word: str) -> bool:
         done = self._workspace.run(f"git grep -qwF -e {word} -- ':!*.md' ':!*.rst' ':!*.txt'", timeout_s=20)
         return done.exit_code == 0
-
-
-def _failed_ids(result: CommandResult) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(_FAILED_ID.findall(without_colours(result.output))))
 
 
 def _is_bad(result: CommandResult) -> bool:

@@ -13,6 +13,7 @@ _SHOWN = 30_000  # characters of one output, where the window is large
 _SHOWN_IN_SMALL = 10_000
 _LARGE_WINDOW = 64_000  # tokens
 _MOST_KEPT = 1_000_000
+_FAILED_ID = re.compile(r"^(?:FAILED|ERROR) (\S+?)(?: - .*)?$", re.MULTILINE)
 _STYLE = re.compile(r"\x1b\[[\d;:]*[mK]")
 
 
@@ -98,6 +99,11 @@ def format_result(result: CommandResult, *, mark: str, most: int, store: OutputS
 def without_colours(output: str) -> str:
     """An output without what would only have coloured or styled it on a terminal."""
     return _STYLE.sub("", output)
+
+
+def failed_ids(output: str) -> tuple[str, ...]:
+    """Ids of failing tests, as pytest's summary names them."""
+    return tuple(dict.fromkeys(_FAILED_ID.findall(without_colours(output))))
 
 
 def shorten(text: str, *, most: int, pointer: str) -> tuple[str, bool]:
