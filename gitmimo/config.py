@@ -69,6 +69,12 @@ OPTIONS: Mapping[str, Option] = {
             name="fanout", kind="choice", default="auto", choices=("auto", "all"),
             meaning="auto: candidate 1 first, the others until one is settled; all: together",
         ),
+        Option(
+            name="effort", kind="choice", default="normal", choices=("low", "normal", "high"),
+            meaning="when to stop: low after one candidate that brought nothing, normal after two, high after all",
+        ),
+        Option(name="parallel", kind="flag", default=False, from_repository=False,
+               meaning="a model server on this machine answers several candidates at once"),
         Option(name="strategy", kind="choice", default="auto", choices=("auto", "shell", "patch", "list"),
                meaning="how candidates work"),
         Option(name="protocol", kind="choice", default="auto", choices=("auto", "tools", "text"),

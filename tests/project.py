@@ -3,14 +3,14 @@
 import hashlib
 import json
 import os
-import subprocess
-import sys
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tests.conftest import GitBuilder
+from tests.forked import Forks
 from tests.scripted_server import Answer
 
 BUGGY = '"""Sums."""\n\n\ndef add(a, b):\n    """Return the sum."""\n    return a - b\n'
@@ -50,19 +50,18 @@ class Said:
         return json.loads(self.out)
 
 
-def mimo(*arguments: str, cwd: Path, env: Mapping[str, str] | None = None, stdin: str | None = None) -> Said:
+_FORKS = Forks()
+
+
+def mimo(*arguments: str, cwd: Path, env: Mapping[str, str] | None = None, stdin: str = "") -> Said:
     """Run the real command line in a process of its own."""
-    done = subprocess.run(
-        [sys.executable, "-m", "gitmimo", *arguments],
-        cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent), **(env or {})},
-        input=stdin,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=240,
-    )
-    return Said(code=done.returncode, out=done.stdout, err=done.stderr)
+    with tempfile.TemporaryDirectory() as directory:
+        files = [Path(directory) / name for name in ("in", "out", "err")]
+        for file, text in zip(files, (stdin, "", ""), strict=True):
+            file.write_text(text)
+        inherited = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+        code = _FORKS.run(arguments, cwd=cwd, env={**inherited, **(env or {})}, files=files)
+        return Said(code=code, out=files[1].read_text(), err=files[2].read_text())
 
 
 def fingerprint(git: GitBuilder) -> Callable[[], dict[str, str]]:

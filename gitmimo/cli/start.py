@@ -32,7 +32,7 @@ _EXIT_CODES = {"passed": 0, "failed": 1, "unsettled": 2, "budget": 3, "error": 1
 @click.option("-e", "--edit", is_flag=True, help="Write the task, or change it, in your editor.")
 @click.option("--with-changes", is_flag=True, help="Start from the checkout as it is: uncommitted and new files too.")
 @settings(
-    "candidates", "fanout", "agents", "model", "baseUrl", "critic", "strategy", "protocol",
+    "candidates", "fanout", "effort", "agents", "model", "baseUrl", "critic", "strategy", "protocol",
     "test", "setup", "accept", "unprotected", "ignoreFailing", "trustTests",
     "budget", "maxTokens", "maxSteps", "timeout", "merge", "operation", "grants", "skills",
     "sandbox", "executor", "rayAddress",

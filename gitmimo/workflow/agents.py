@@ -62,6 +62,12 @@ def count_candidates(config: Config, staff: Staff) -> int:
     return config.count("candidates")
 
 
+def effort_of(config: Config, staff: Staff, models: ModelPool) -> str:
+    """The effort that was asked for; where several models or agents were named, none is given up before its turn."""
+    workers = max(len({choice.name for choice in staff.choices}), len(models.workers))
+    return "high" if workers > 1 and config.text("effort") == "normal" else config.text("effort")
+
+
 class Workers:
     """Who works as which candidate: a model in our own loop, or another agent's program with its money and login."""
 

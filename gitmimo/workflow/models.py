@@ -35,13 +35,21 @@ class ModelPool:
     limits: BudgetLimits
     session: SessionId
     is_near: bool = False  # the configured server is on this machine
+    answers_in_parallel: bool = False  # although it is
     rungs: int = 1  # more: the workers are a ladder, and each fan-out uses the next
     on_warning: Callable[[LimitUsage], None] | None = None
 
     @property
     def takes_turns(self) -> bool:
-        """Whether candidates would only wait for each other: every worker runs on this machine."""
+        """Whether candidates would only wait for each other: every worker runs on this machine, one call at a time."""
+        if self.answers_in_parallel:
+            return False
         return self.is_near or (bool(self.workers) and all(provider_of(model.name) in _NEAR for model in self.workers))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The models of the candidates."""
+        return tuple(model.name for model in self.workers)
 
     @property
     def critic_name(self) -> str:
@@ -125,6 +133,7 @@ def open_models(
         limits=limits,
         session=session,
         is_near=urlsplit(settings.base_url).hostname in ("127.0.0.1", "localhost", "::1"),
+        answers_in_parallel=bool(config["parallel"]),
         rungs=ladder_height(config),
         on_warning=on_warning,
     )

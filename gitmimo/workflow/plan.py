@@ -11,7 +11,7 @@ from gitmimo.agent.shell.observations import as_data
 from gitmimo.evidence import Evidence, Verdict
 from gitmimo.git.repository import Repository
 from gitmimo.journal import Journal
-from gitmimo.records import Oid, Task
+from gitmimo.records import Oid, StopReason, Task
 from gitmimo.results import CandidateResult
 from gitmimo.text import STOP_WORDS, cut_middle, escape_controls
 from gitmimo.workflow.evaluate import SessionEvaluator
@@ -20,6 +20,8 @@ from gitmimo.workflow.models import ModelPool
 from gitmimo.workflow.progress import Observer, Progress
 from gitmimo.workflow.workspace import WorkspaceConfig
 
+_PASSED = 1_000_000  # more than any number of tests
+_PATIENCE = {"low": 1, "normal": 2}  # candidates that bring nothing until no other is paid; all at high effort
 _NAME = re.compile(r"`([^`\n]{2,80})`|\b([A-Za-z_]\w*(?:\.\w+)*)\(\)|\b(\w*_\w+|[a-z]+[A-Z]\w*|[A-Z][a-z]+[A-Z]\w*)\b")
 _MOST_NAMES = 12
 _MOST_PATHS = 150
@@ -47,6 +49,7 @@ class Plan:
     branch_prefix: str = "mimo"
     worktree_root: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)  # the configuration, to resume with
+    effort: str = "normal"  # low, normal or high: see `is_futile`
     rungs: int = 1  # of the ladder of models: how many rounds it takes to come to the strongest
     plans_approaches: bool = True  # other agents alone get the built-in ones: no model need be there to be asked
     trust_tests: bool = False  # a product that passes the gates needs nothing else to be merged
@@ -74,6 +77,23 @@ def next_round(
     if at_once or not left:
         return left
     return left[:1] if one_at_a_time or left[0] <= max(1, rungs - 1) else left
+
+
+def is_futile(plan: Plan, results: Mapping[int, CandidateResult], models: Collection[str]) -> bool:
+    """Whether another candidate is not worth it: the last ones brought nothing that an earlier one had not.
+
+    What counts is a product that passed, or more failing tests fixed than before. Nor is it where every one of the
+    `models` was asked and none answered at all: a wrong key, an unknown name, no server.
+    """
+    tried = results.values()
+    silent = all(r.status == StopReason.ERROR and not r.usage.total and r.agent == "mimo" for r in tried)
+    if results and silent and {*models} <= {result.model for result in tried}:
+        return True
+    evidence = [results[number].evidence for number in sorted(results) if number]
+    gains = [len(each.fixed_ids) + _PASSED * each.passed if each else 0 for each in evidence]
+    patience = _PATIENCE.get(plan.effort, plan.candidates)
+    recent, best = gains[-patience:], max(gains[:-patience], default=0)
+    return patience <= len(gains) < plan.candidates and max(recent) <= best
 
 
 def plan_approaches(

@@ -33,6 +33,7 @@ from gitmimo.workflow.plan import (
     critic_feedback,
     feedback_for_next_round,
     gate_feedback,
+    is_futile,
     next_round,
     plan_approaches,
 )
@@ -40,10 +41,10 @@ from gitmimo.workflow.progress import Observer, Progress, StopSignal
 from gitmimo.workflow.reviewer import Reviewer
 from gitmimo.workflow.session_result import (
     close,
-    describe_tests,
     how_to_go_on,
     kept_results,
     open_session,
+    progress_at_end,
     status_after,
     with_winner,
     without_winner,
@@ -116,7 +117,8 @@ class SessionRunner:
         skill = self.script.match.skill.name if self.script and verdict.winner == 0 else None
         result = replace(self._closing(opening), verdict=verdict, skill=skill)
         if verdict.winner is None:
-            return without_winner(result, verdict, self.stop_signal.reason())
+            spared = is_futile(self.plan, self._results, self.models.names)
+            return without_winner(result, verdict, self.stop_signal.reason(), spared=spared)
         result = with_winner(result, verdict)
         self._journal.done("decided", result=result)
         return self._publish(result)
@@ -143,7 +145,7 @@ class SessionRunner:
                 at_once=self.plan.fan_out_at_once,
                 one_at_a_time=passed or self.models.takes_turns,
             )
-            if not numbers or self._is_hopeless():
+            if not numbers or is_futile(self.plan, self._results, self.models.names):
                 break
             self._run_round(numbers, feedback_for_next_round(self._results, verdict))
             verdict = self._decide()
@@ -159,19 +161,18 @@ class SessionRunner:
         if verdict is None or winner is None or winner.evidence is None:
             return False
         is_whole = self.operation is not None or self.evaluator.is_complete(winner.evidence)
-        return verdict.settled and is_whole
-
-    def _is_hopeless(self) -> bool:
-        """Whether every model was asked and none answered at all: a wrong key, an unknown name, no server."""
-        tried = list(self._results.values())
-        silent = all(r.status == StopReason.ERROR and not r.usage.total and r.agent == "mimo" for r in tried)
-        known = {worker.name for worker in self.models.workers}
-        return bool(tried) and silent and known <= {result.model for result in tried}
+        return (verdict.settled and is_whole) or self.plan.effort == "low"
 
     def _run_round(self, numbers: Sequence[int], earlier_feedback: tuple[Feedback, ...]) -> None:
         """Let these candidates work at the same time, where they don't only wait for each other."""
-        approaches = self._approaches(earlier_feedback) if len(numbers) > 1 else built_in_approaches(self.plan)
+        approaches = built_in_approaches(self.plan)
+        if len(numbers) > 1:
+            session = self.repository, self.plan, self.models, self.evaluator
+            approaches = plan_approaches(*session, earlier_feedback, journal=self._journal, observe=self.observe)
         if len(numbers) == 1 or self.models.takes_turns:
+            if len(numbers) > 1:
+                text = "the model runs on this machine: candidates take turns (mimo.parallel: at once)"
+                self.observe(Progress(number=0, phase="work", text=text))
             for number in numbers:
                 if not self.stop_signal.is_set():
                     self._results[number] = self._candidate(number, approaches[number - 1], earlier_feedback)
@@ -193,12 +194,7 @@ class SessionRunner:
         if said is not None and self._may_answer(result):
             result = self._answer(result, said)
         self._journal.done("candidate", result=result)
-        tests, used = describe_tests(result.evidence), result.usage.total
-        self.observe(
-            Progress(
-                number=number, phase="done", text=result.status, tests=tests, tokens=used, cost_usd=result.cost_usd
-            )
-        )
+        self.observe(progress_at_end(result))
         return result
 
     def _may_answer(self, result: CandidateResult) -> bool:
@@ -300,17 +296,6 @@ class SessionRunner:
             behaviour,
             workers=tuple({self._results[number].model for number in passing}),
             base_output=self.evaluator.baseline.report.output if self.evaluator.baseline.failed_ids else "",
-        )
-
-    def _approaches(self, earlier_feedback: Sequence[Feedback]) -> tuple[str, ...]:
-        return plan_approaches(
-            self.repository,
-            self.plan,
-            self.models,
-            self.evaluator,
-            earlier_feedback,
-            journal=self._journal,
-            observe=self.observe,
         )
 
     def _measure_base(self) -> None:

@@ -15,6 +15,7 @@ from gitmimo.records import SessionId, StopReason, Usage, utc_now
 from gitmimo.results import CandidateResult, SessionResult, SessionStatus
 from gitmimo.workflow.directories import session_directory
 from gitmimo.workflow.plan import Plan
+from gitmimo.workflow.progress import Progress
 from gitmimo.workflow.worktrees import clear_session
 
 _CUT_OFF = frozenset({StopReason.BUDGET, StopReason.TIMEOUT, StopReason.INTERRUPTED, StopReason.ERROR})
@@ -47,14 +48,21 @@ def with_winner(result: SessionResult, verdict: Verdict) -> SessionResult:
     return replace(result, status=status, message=message)
 
 
-def without_winner(result: SessionResult, verdict: Verdict, reason: StopReason | None) -> SessionResult:
-    """A session without a winner: why, and how to go on where something is left to do."""
+def without_winner(
+    result: SessionResult, verdict: Verdict, reason: StopReason | None, *, spared: bool = False
+) -> SessionResult:
+    """A session without a winner: why, and how to go on where something is left to do.
+
+    Where candidates were `spared`, the last ones had brought nothing.
+    """
     status = status_after({candidate.number: candidate for candidate in result.candidates}, reason)
     errors = dict.fromkeys(c.summary for c in result.candidates if c.status == StopReason.ERROR and c.summary)
     message = "; ".join(errors) if status is SessionStatus.ERROR else verdict.reason
     if status is SessionStatus.BUDGET:
         limits = dict.fromkeys(c.summary for c in result.candidates if c.status == StopReason.BUDGET and c.summary)
         message = "; ".join(limits) or message
+    if status is SessionStatus.FAILED and spared:
+        message += "; the last candidates brought nothing new, so no other was tried (--effort high tries all)"
     if status in (SessionStatus.INTERRUPTED, SessionStatus.BUDGET):
         message = how_to_go_on(message or status.value, result.session)
     return replace(result, status=status, message=message)
@@ -75,6 +83,14 @@ def close(opening: SessionResult, results: Mapping[int, CandidateResult], *, sec
         cost_usd=sum(result.cost_usd for result in listed),
         llm_calls=sum(result.llm_calls for result in listed),
         seconds=seconds,
+    )
+
+
+def progress_at_end(result: CandidateResult) -> Progress:
+    """What is shown of a candidate that has ended and was judged."""
+    tests, used = describe_tests(result.evidence), result.usage.total
+    return Progress(
+        number=result.number, phase="done", text=result.status, tests=tests, tokens=used, cost_usd=result.cost_usd
     )
 
 

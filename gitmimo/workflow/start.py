@@ -23,7 +23,7 @@ from gitmimo.memory.prefix import match_text, prefix_text
 from gitmimo.records import Oid, SessionId, Task, new_session_id
 from gitmimo.redact import known_secrets, redact
 from gitmimo.results import SessionResult
-from gitmimo.workflow.agents import Workers, choose_staff, count_candidates, warnings_for
+from gitmimo.workflow.agents import Workers, choose_staff, count_candidates, effort_of, warnings_for
 from gitmimo.workflow.directories import session_directory, sessions_directory
 from gitmimo.workflow.evaluate import SessionEvaluator, open_evaluator, visible_import_roots, visible_test_command
 from gitmimo.workflow.executor import Executor, open_executor
@@ -134,6 +134,7 @@ def run_session(request: SessionRequest) -> SessionResult:
                 _plan(request, evaluator),
                 candidates=count_candidates(config, staff),
                 plans_approaches=staff.needs_model,
+                effort=effort_of(config, staff, models),
             )
             result = _session_runner(request, plan, workers, match, evaluator, executor).run()
             if config["merge"] and result.result_commit is not None:

@@ -93,6 +93,28 @@ def test_a_ladder_starts_cheap_and_climbs_only_when_the_cheap_model_failed(
     assert {request.model for request in llm_server.requests} == {"cheap"}
 
 
+@pytest.mark.parametrize(("effort", "tried"), [("low", 1), ("normal", 2), ("high", 3)])
+def test_candidates_that_bring_nothing_end_a_session_unless_more_effort_is_asked_for(
+    project: GitBuilder, llm_server: ScriptedServer, effort: str, tried: int
+) -> None:
+    near = ("--model", "openai/cheap", "--base-url", llm_server.base_url, "--max-tokens", "1000000")
+    start = (*START, *near, "-n", "3", "--effort", effort)
+    said = mimo(*start, cwd=project.path)
+    assert (said.code, len(said.json["candidates"])) == (1, tried)
+    assert ("--effort high" in said.json["message"]) is (tried < 3)
+
+
+def test_one_server_of_this_machine_gets_all_calls_at_once_only_where_it_is_said_to_answer_them(
+    project: GitBuilder, llm_server: ScriptedServer
+) -> None:
+    near = ("--model", "openai/strong", "--base-url", llm_server.base_url, "--max-tokens", "1000000")
+    start = (*START[:-1], *near, "-n", "2", "--fanout", "all")
+    in_turn = mimo(*start, cwd=project.path)
+    assert "candidates take turns" in in_turn.err
+    project("config", "mimo.parallel", "true")
+    assert "take turns" not in mimo(*start, cwd=project.path).err
+
+
 def test_a_limit_is_told_at_80_percent_and_a_session_that_reached_it_goes_on_with_a_higher_one(
     project: GitBuilder,
 ) -> None:
