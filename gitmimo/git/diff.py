@@ -34,8 +34,12 @@ class DiffLine(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """One file's part of a diff. `remarks` are git's words about modes, renames and binary content."""
+    """One file's part of a diff. `remarks` are git's words about modes, renames and binary content.
 
+    `path` is the new file's as the diff spells it: odd names are quoted, and empty without a hunk.
+    """
+
+    path: str = ""
     lines: tuple[DiffLine, ...] = ()
     remarks: tuple[bytes, ...] = ()
     is_too_large: bool = False  # then it was not parsed
@@ -168,4 +172,6 @@ def _parse_section(lines: list[bytes]) -> Section:
         for line in hunk:
             text = line.value.encode("latin-1").removesuffix(b"\n")
             found.append(DiffLine(line.line_type, line.source_line_no or 0, line.target_line_no or 0, text))
-    return Section(lines=tuple(found), remarks=remarks)
+    new = next((line for line in lines[:start] if line.startswith(b"+++ ")), b"")
+    path = new[4:].decode(errors="replace").strip().removeprefix("b/")
+    return Section(path=path, lines=tuple(found), remarks=remarks)

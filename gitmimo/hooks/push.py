@@ -1,12 +1,15 @@
 """pre-push: decide from recorded evidence whether refs may be pushed. Runs no tests and contacts no server."""
 
+import itertools
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from gitmimo.errors import CheckError
+from gitmimo.git.diff import parse_sections
 from gitmimo.git.repository import Repository
+from gitmimo.git.run import stream_git
 from gitmimo.mimo_dir import without_mimo
 from gitmimo.records import Oid, is_session_id
 from gitmimo.redact import find_secrets
@@ -186,15 +189,10 @@ def _size_objections(repository: Repository, ref: PushedRef) -> Iterator[Objecti
 def _secret_objections(
     repository: Repository, ref: PushedRef, span: Sequence[str], known: Mapping[str, str], limit: float
 ) -> Iterator[Objection]:
-    text = repository.run(
-        *("log", "-p", "-U0", "--no-color", "--no-ext-diff", "--no-textconv", "--no-notes", "--no-renames"),
-        *("--diff-filter=AM", "--format=%x00%H", f"--max-count={MAX_SCANNED_COMMITS}"),
-        *span,
-        timeout_s=max(limit - time.monotonic(), 1.0),
-    ).stdout
     seen: set[tuple[str, str]] = set()
     scanned = 0
-    for commit, path, added in _added(text):
+    for commit, path, lines in _added(repository, span):
+        added = b"\n".join(lines)
         scanned += len(added)
         if scanned > MAX_SCANNED_BYTES or time.monotonic() > limit:
             return
@@ -203,7 +201,6 @@ def _secret_objections(
         except CheckError as exc:
             yield Objection(ref=ref.remote, reason=exc.message, hint=exc.hint)
             return
-        lines = added.split(b"\n")
         for finding in findings:
             line = lines[finding.line - 1].decode(errors="replace") if finding.line <= len(lines) else ""
             if not finding.certain or (finding.rule, path) in seen or any(mark in line for mark in ALLOWED_MARKS):
@@ -216,23 +213,24 @@ def _secret_objections(
             )
 
 
-def _added(text: bytes) -> Iterable[tuple[str, str, bytes]]:
+def _added(repository: Repository, span: Sequence[str]) -> Iterator[tuple[str, str, list[bytes]]]:
     """Yield commit, path and added lines, a file at a time."""
-    commit, path = "", ""
-    lines: list[bytes] = []
-    in_hunk = False
-    for line in text.split(b"\n"):
-        if line.startswith((b"\0", b"diff --git ")):
-            if lines:
-                yield commit, path, b"\n".join(lines)
-            lines, in_hunk = [], False
-            if line.startswith(b"\0"):
-                commit = line[1:].decode()
-        elif line.startswith(b"@@ "):
-            in_hunk = True
-        elif in_hunk and line.startswith(b"+"):
-            lines.append(line[1:])
-        elif not in_hunk and line.startswith(b"+++ "):
-            path = line[4:].decode(errors="replace").removeprefix("b/")
-    if lines:
-        yield commit, path, b"\n".join(lines)
+    log = stream_git(
+        [
+            *("log", "-p", "-U0", "--no-color", "--no-ext-diff", "--no-textconv", "--no-notes", "--no-renames"),
+            *("--diff-filter=AM", "--format=%x00%H", f"--max-count={MAX_SCANNED_COMMITS}"),
+            *span,
+        ],
+        cwd=repository.common_dir,
+        git_dir=repository.git_dir,
+    )
+    commit = ""
+
+    def commit_of(line: bytes) -> str:
+        nonlocal commit
+        commit = line[1:].decode().strip() if line.startswith(b"\0") else commit
+        return commit
+
+    for commit_id, lines in itertools.groupby(log, key=commit_of):
+        for section in parse_sections(lines):
+            yield commit_id, section.path, [line.text for line in section.lines if line.mark == "+"]
