@@ -1,18 +1,16 @@
-"""CI reports as text, JSON, Markdown and the formats of GitHub, GitLab, JUnit and SARIF. Outside text is escaped."""
+"""CI reports as text, JSON, Markdown and the formats of GitHub, GitLab and JUnit. Outside text is escaped."""
 
 import hashlib
 import json
 from collections.abc import Callable, Mapping
 from xml.sax.saxutils import escape, quoteattr
 
-from gitmimo import __version__
 from gitmimo.ci.check import CiReport, Finding, Level
 from gitmimo.codec import to_json
 from gitmimo.evidence import Outcome
 from gitmimo.text import escape_controls
 
 _SEVERITY = {Level.ERROR: "critical", Level.WARNING: "minor", Level.NOTICE: "info"}
-_SARIF = {Level.ERROR: "error", Level.WARNING: "warning", Level.NOTICE: "note"}
 
 
 def as_text(report: CiReport) -> str:
@@ -116,43 +114,11 @@ def as_junit(report: CiReport) -> str:
     return f'<?xml version="1.0" encoding="UTF-8"?>\n<testsuites>{suite}</testsuites>\n'
 
 
-def as_sarif(report: CiReport) -> str:
-    """SARIF 2.1.0 with one run."""
-    rules = sorted({finding.rule for finding in report.findings})
-    first = report.evidence.diff.files[0].path if report.evidence and report.evidence.diff.files else "."
-    results = [
-        {
-            "ruleId": finding.rule,
-            "ruleIndex": rules.index(finding.rule),
-            "level": _SARIF[finding.level],
-            "message": {"text": _line(finding.message)},
-            "partialFingerprints": {"mimo/v1": _fingerprint(finding)},
-            "locations": [
-                {
-                    "physicalLocation": {
-                        "artifactLocation": {"uri": _uri(finding.path or first), "uriBaseId": "%SRCROOT%"},
-                        "region": {"startLine": 1},
-                    }
-                }
-            ],
-        }
-        for finding in report.findings
-    ]
-    driver = {
-        "name": "git-mimo",
-        "version": __version__,
-        "rules": [{"id": rule, "shortDescription": {"text": rule.replace("/", ": ")}} for rule in rules],
-    }
-    run = {"tool": {"driver": driver}, "results": results, "columnKind": "unicodeCodePoints"}
-    return json.dumps({"version": "2.1.0", "runs": [run]}, ensure_ascii=True) + "\n"
-
-
 FORMATS: Mapping[str, Callable[[CiReport], str]] = {
     "text": as_text,
     "github": as_github,
     "gitlab": as_gitlab,
     "junit": as_junit,
-    "sarif": as_sarif,
     "json": as_json,
     "markdown": as_markdown,
 }
@@ -193,14 +159,6 @@ def _attribute(text: str) -> str:
 def _case(group: str, name: str, inner: str, *, seconds: float = 0.0) -> str:
     head = f'classname={_attribute("git-mimo." + group)} name={_attribute(name)} time="{seconds:.3f}"'
     return f"<testcase {head}>{inner}</testcase>"
-
-
-def _uri(path: str) -> str:
-    return "".join(char if char.isalnum() and char.isascii() or char in "/._-" else _percent(char) for char in path)
-
-
-def _percent(char: str) -> str:
-    return "".join(f"%{byte:02X}" for byte in char.encode("utf-8", "surrogateescape"))
 
 
 def _fingerprint(finding: Finding) -> str:

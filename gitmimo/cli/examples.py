@@ -76,7 +76,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "ci": (
         "git mimo ci",
         "git mimo ci --base origin/main --trust-base --format github",
-        "git mimo ci --write junit=report.xml --write sarif=report.sarif",
+        "git mimo ci --write junit=report.xml --write markdown=report.md",
     ),
     "chat": (
         "git mimo chat",

@@ -175,7 +175,7 @@ def _summary(result: SessionResult, width: int) -> Iterator[str]:
 
 def difference_lines(result: SessionResult, width: int) -> Iterator[str]:
     """The behaviour differences after an empty line; nothing if nothing was compared."""
-    from gitmimo.report.differences import differences_of
+    from gitmimo.report.differences import difference_text, differences_of
 
     found = differences_of(result)
     if found is None:
@@ -183,7 +183,7 @@ def difference_lines(result: SessionResult, width: int) -> Iterator[str]:
     yield ""
     yield "What behaves differently:"
     for line in found.lines:
-        yield from wrapped(line.text, width, "  ")
+        yield from wrapped(difference_text(line), width, "  ")
     yield from wrapped(found.count, width, "  ")
 
 

@@ -23,13 +23,14 @@ _LARGEST_SECTION = 32 << 20  # bytes of one file's diff; a larger one would take
 class DiffLine(NamedTuple):
     """One line of a hunk, without its line end. A line number is 0 where the side doesn't have the line.
 
+    Bytes of `text` that are no UTF-8 are surrogates.
     `mark` is `+`, `-`, a space, `@` for a hunk's head, with the first lines and its section, or `\\` for git's remark.
     """
 
     mark: str
     old: int
     new: int
-    text: bytes
+    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +42,7 @@ class Section:
 
     path: str = ""
     lines: tuple[DiffLine, ...] = ()
-    remarks: tuple[bytes, ...] = ()
+    remarks: tuple[str, ...] = ()
     is_too_large: bool = False  # then it was not parsed
 
 
@@ -104,7 +105,7 @@ def added_lines(repository: Repository, old: Oid, new: Oid, *, paths: Sequence[s
     for path, section in file_sections(repository, old, new, paths=paths, context=0):
         for line in section.lines:
             if line.mark == "+":
-                yield AddedLine(path=path, number=line.new, text=line.text)
+                yield AddedLine(path=path, number=line.new, text=os.fsencode(line.text))
 
 
 def file_sections(
@@ -161,17 +162,21 @@ def _names_in_order(repository: Repository, old: Oid, new: Oid, paths: Sequence[
 def _parse_section(lines: list[bytes]) -> Section:
     start = next((at for at, line in enumerate(lines) if line.startswith(b"@@ ")), len(lines))
     names = (b"index ", b"--- ", b"+++ ")
-    remarks = tuple(line.removesuffix(b"\n") for line in lines[:start] if not line.startswith(names))
+    remarks = tuple(os.fsdecode(line).removesuffix("\n") for line in lines[:start] if not line.startswith(names))
     if start == len(lines):
         return Section(remarks=remarks)
     # latin-1 keeps every byte, and lines end at line feeds only; the file's name is known from elsewhere
     body = "--- a/x\n+++ b/x\n" + b"".join(lines[start:]).decode("latin-1")
     found = []
     for hunk in PatchSet(io.StringIO(body, newline="\n"))[0]:
-        found.append(DiffLine("@", hunk.source_start, hunk.target_start, hunk.section_header.encode("latin-1")))
+        found.append(DiffLine("@", hunk.source_start, hunk.target_start, _decode(hunk.section_header)))
         for line in hunk:
-            text = line.value.encode("latin-1").removesuffix(b"\n")
+            text = _decode(line.value.removesuffix("\n"))
             found.append(DiffLine(line.line_type, line.source_line_no or 0, line.target_line_no or 0, text))
     new = next((line for line in lines[:start] if line.startswith(b"+++ ")), b"")
     path = new[4:].decode(errors="replace").strip().removeprefix("b/")
     return Section(path=path, lines=tuple(found), remarks=remarks)
+
+
+def _decode(text: str) -> str:
+    return os.fsdecode(text.encode("latin-1"))

@@ -1,6 +1,7 @@
 """pre-push: decide from recorded evidence whether refs may be pushed. Runs no tests and contacts no server."""
 
 import itertools
+import os
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -233,4 +234,4 @@ def _added(repository: Repository, span: Sequence[str]) -> Iterator[tuple[str, s
 
     for commit_id, lines in itertools.groupby(log, key=commit_of):
         for section in parse_sections(lines):
-            yield commit_id, section.path, [line.text for line in section.lines if line.mark == "+"]
+            yield commit_id, section.path, [os.fsencode(line.text) for line in section.lines if line.mark == "+"]

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 
 from markupsafe import Markup
 
+from gitmimo.git.diff import DiffLine
 from gitmimo.git.repository import Repository
 from gitmimo.records import Oid
-from gitmimo.report.diff import DiffLine, FileDiff
 from gitmimo.report.highlight import Highlighter
 from gitmimo.report.markup import escape, render
+from gitmimo.report.review_data import FileDiff
 
 FOLDED_LINES = 400
 FOLDED_NAMES = (".lock", "-lock.json", "-lock.yaml", ".min.js", ".min.css", ".map", ".snap", ".svg", "go.sum")
@@ -76,7 +77,7 @@ class DiffRenderer:
         rows: list[str] = []
         last = 0  # the last line of the new file that was written
         for index, line in enumerate(shown):
-            if line.kind == "@":
+            if line.mark == "@":
                 bodies += [f"<tbody>{''.join(rows)}</tbody>"] if rows else []
                 bodies.append(self._gap(last, line.new - 1, line.new - line.old, after))
                 bodies.append(f"<tbody><tr class=h><td colspan=4><code>{_hunk_head(line)}</code></tbody>")
@@ -85,9 +86,9 @@ class DiffRenderer:
             rows.append(self._row(line, before, after, marks.get(index, ())))
             last = line.new or last
         bodies.append(f"<tbody>{''.join(rows)}</tbody>")
-        if shown == file.lines and after is not None and file.change.status != "A" and shown[-1].kind != "\\":
-            shift = (shown[-1].new - shown[-1].old) if shown[-1].kind == " " else 0
-            bodies.append(self._gap(last, length, shift, after) if shown[-1].kind == " " else "")
+        if shown == file.lines and after is not None and file.change.status != "A" and shown[-1].mark != "\\":
+            shift = (shown[-1].new - shown[-1].old) if shown[-1].mark == " " else 0
+            bodies.append(self._gap(last, length, shift, after) if shown[-1].mark == " " else "")
         return Markup(f"<table class=diff>{''.join(bodies)}</table>")
 
     def _gap(self, last: int, end: int, shift: int, after: Sequence[str] | None) -> str:
@@ -114,16 +115,16 @@ class DiffRenderer:
         after: Sequence[str] | None,
         marks: Sequence[tuple[int, int]],
     ) -> str:
-        if line.kind == "\\":
-            return f"<tr class=r><td><td><td><td><code>{escape(line.text)}</code>"
-        lines, number = (before, line.old) if line.kind == "-" else (after, line.new)
+        if line.mark == "\\":
+            return f"<tr class=r><td><td><td><td><code>{escape(line.text.strip())}</code>"
+        lines, number = (before, line.old) if line.mark == "-" else (after, line.new)
         code = lines[number - 1] if lines is not None and 0 < number <= len(lines) else self._plain(line.text)
         if code.endswith(_CR):
             code = f"{code.removesuffix(_CR)}<u>␍</u>"
         if marks and len(line.text) <= _LONGEST_MARKED and "<mark>" not in code:
             code = mark_ranges(code, marks)
-        kind = f" class={_ROWS[line.kind]}" if line.kind != " " else ""
-        return f"<tr{kind}><td>{line.old or ''}<td>{line.new or ''}<td>{line.kind.strip()}<td><code>{code}</code>"
+        kind = f" class={_ROWS[line.mark]}" if line.mark != " " else ""
+        return f"<tr{kind}><td>{line.old or ''}<td>{line.new or ''}<td>{line.mark.strip()}<td><code>{code}</code>"
 
     def _plain(self, text: str) -> str:
         if len(text) <= self.line_length:
@@ -188,7 +189,7 @@ def _changed_words(lines: Sequence[DiffLine]) -> dict[int, list[tuple[int, int]]
 
 def _replacements(lines: Sequence[DiffLine]) -> Iterator[tuple[list[int], list[int]]]:
     """Runs of removed lines that are followed at once by added ones, as indexes."""
-    runs = [(kind, list(run)) for kind, run in itertools.groupby(range(len(lines)), key=lambda at: lines[at].kind)]
+    runs = [(kind, list(run)) for kind, run in itertools.groupby(range(len(lines)), key=lambda at: lines[at].mark)]
     for (kind, removed), (next_kind, added) in itertools.pairwise(runs):
         if (kind, next_kind) == ("-", "+"):
             yield removed, added

@@ -8,31 +8,14 @@ from gitmimo.results import SessionResult
 from gitmimo.text import one_line
 
 MOST_LINES = 5
-_ERRORS = (DifferenceKind.NOW_ERROR, DifferenceKind.OTHER_ERROR)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DifferenceLine:
-    """One input with what it gave before and gives now."""
-
-    function: str
-    call: str
-    before: str
-    after: str
-    kind: str
-    is_error: bool
-
-    @property
-    def text(self) -> str:
-        """The line without markup."""
-        return f"{one_line(self.call, 90)}: {one_line(self.before, 60)} -> {one_line(self.after, 60)} ({self.kind})"
+ERRORS = (DifferenceKind.NOW_ERROR, DifferenceKind.OTHER_ERROR)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Differences:
     """At most five lines, the most telling first, and a sentence that counts the rest and what was tried."""
 
-    lines: tuple[DifferenceLine, ...]
+    lines: tuple[Difference, ...]
     count: str
 
 
@@ -46,7 +29,7 @@ def differences_of(result: SessionResult, *, most: int = MOST_LINES) -> Differen
     if product is None or report.problem or product.problem:
         why = report.problem or (product.problem if product else "") or "the result was not run"
         return Differences(lines=(), count=f"Not compared: {why}.")
-    lines = tuple(_line(difference) for difference in product.differences[:most])
+    lines = product.differences[:most]
     tried = f"{counted(report.inputs, 'input')} tried on {counted(len(report.functions), 'changed function')}"
     if not product.changed:
         count = f"Nothing: {tried}, and all answers are as before."
@@ -59,12 +42,7 @@ def differences_of(result: SessionResult, *, most: int = MOST_LINES) -> Differen
     return Differences(lines=lines, count=count)
 
 
-def _line(difference: Difference) -> DifferenceLine:
-    return DifferenceLine(
-        function=difference.function,
-        call=difference.call,
-        before=difference.before,
-        after=difference.after,
-        kind=difference.kind.value,
-        is_error=difference.kind in _ERRORS,
-    )
+def difference_text(difference: Difference) -> str:
+    """One input with what it gave before and gives now, on a line."""
+    before, after = one_line(difference.before, 60), one_line(difference.after, 60)
+    return f"{one_line(difference.call, 90)}: {before} -> {after} ({difference.kind})"

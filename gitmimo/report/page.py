@@ -10,7 +10,7 @@ from gitmimo import __version__
 from gitmimo.git.repository import Repository
 from gitmimo.records import Oid
 from gitmimo.report.diff_html import DiffRenderer
-from gitmimo.report.differences import differences_of
+from gitmimo.report.differences import ERRORS, differences_of
 from gitmimo.report.markup import render
 from gitmimo.report.review_data import Product, ReviewData, read_review_data
 from gitmimo.report.review_view import (
@@ -53,7 +53,7 @@ def review_page(
     Content is inert: escaped, made visible, and no script but the page's own is allowed.
     """
     data = read_review_data(repository, result)
-    candidates = candidates_of(data)
+    judged = [candidate.evidence for candidate in result.candidates if candidate.evidence]
     diffs = DiffRenderer(repository)
     products = [_product(product, data, diffs) for product in data.products if product.same_as is None]
     first = _first(data, products)
@@ -65,21 +65,22 @@ def review_page(
         version=__version__,
         view=head_of(result),
         behaviour=differences_of(result),
+        errors=ERRORS,
         attention=remarks_of(result),
         failures=failures_of(result),
         products=products,
         first=first,
         second=next((p["number"] for p in products if p["number"] != first), None),
         say=say,
-        candidates=candidates,
-        gates=list(dict.fromkeys(name for candidate in candidates for name in candidate.gates)),
+        candidates=candidates_of(data),
+        gates=list(dict.fromkeys(gate.name for evidence in judged for gate in evidence.gates)),
         ranking=result.verdict.ranking if result.verdict else (),
         critic=result.verdict.critic if result.verdict else None,
-        judged=any(candidate.evidence for candidate in candidates),
+        judged=bool(judged),
         tests=list(test_rows(result)),
         no_test_differs=no_test_differs_text(result),
         new_tests=own_tests(result),
-        commands=list(dict.fromkeys(command for c in candidates if c.evidence for command in c.evidence.commands)),
+        commands=list(dict.fromkeys(command for evidence in judged for command in evidence.commands)),
         learned_files=len(data.learned),
         learned=diffs.files(data.learned, prefix="m", trees=learned_trees) if data.learned else "",
         reproduce="\n".join(_reproduce(result)),

@@ -1,15 +1,26 @@
 """Everything the review page shows of one session, read from git before any HTML is made."""
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gitmimo.errors import JournalError, RepoError
+from gitmimo.evidence import FileChange
+from gitmimo.git.diff import DiffLine, diff_facts, file_sections
 from gitmimo.git.repository import Repository
 from gitmimo.mimo_dir import without_mimo
 from gitmimo.records import Oid, Step
-from gitmimo.report.diff import FileDiff, read_diff
 from gitmimo.results import CandidateResult, SessionResult
 from gitmimo.workflow.history import find_tip, read_steps
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileDiff:
+    """The changes of one file. `remarks` are git's words about modes, renames and binary content."""
+
+    change: FileChange
+    lines: tuple[DiffLine, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +67,24 @@ def read_review_data(repository: Repository, result: SessionResult) -> ReviewDat
         damaged=damaged,
         learned=_learned(repository, base, result),
     )
+
+
+def read_diff(repository: Repository, old: Oid, new: Oid, *, paths: Sequence[str] = ()) -> tuple[FileDiff, ...]:
+    """Return the difference of two trees file by file."""
+    changes = diff_facts(repository, old, new).files
+    if paths:
+        wanted = tuple(f"{path.rstrip('/')}/" for path in paths)
+        changes = tuple(change for change in changes if f"{change.path}/".startswith(wanted))
+    rest = (section for _, section in file_sections(repository, old, new, paths=paths))
+    found = []
+    for change in changes:
+        # both go through the files in one order; a file that turns into a link, or back, has two sections
+        sections = list(itertools.islice(rest, 2 if change.status == "T" else 1))
+        remarks = [remark for section in sections for remark in section.remarks]
+        remarks += ["too large to be shown"] if any(section.is_too_large for section in sections) else []
+        lines = tuple(line for section in sections for line in section.lines)
+        found.append(FileDiff(change=change, lines=lines, remarks=tuple(remarks)))
+    return tuple(found)
 
 
 def _product(

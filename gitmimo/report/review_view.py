@@ -1,14 +1,14 @@
 """A session as the values that the review page's template shows."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from gitmimo.evaluator.review_flags import REVIEW, needs_review
-from gitmimo.evidence import Evidence, Gate, Outcome, TestOutcome
+from gitmimo.evidence import Evidence, Outcome, TestOutcome
 from gitmimo.format import counted, seconds, tokens, usd
 from gitmimo.report.review_data import ReviewData
 from gitmimo.report.step_text import StepTexts
-from gitmimo.results import CandidateResult, SessionResult, SessionStatus
+from gitmimo.results import SessionResult, SessionStatus
 
 STATUS_CLASS = {
     "passed": "good",
@@ -19,21 +19,6 @@ STATUS_CLASS = {
     "interrupted": "warn",
 }
 _MOST_TESTS = 200  # rows of one candidate and kind
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Head:
-    """The first screen: what was asked, how it ended, and the command that comes next."""
-
-    title: str
-    rest: str
-    status: str
-    status_class: str
-    reason: str
-    next_command: str
-    next_remark: str
-    winner: int | None
-    facts: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,55 +39,28 @@ class Failure:
     output: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CandidateView:
-    """One candidate for the table and for its own section."""
-
-    number: int
-    result: CandidateResult
-    evidence: Evidence | None
-    gates: Mapping[str, Gate]
-    tests: str
-    broken: int
-    damaged: str
-    steps: Sequence[Mapping[str, object]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TestRow:
-    """A test whose result differs between base and product."""
-
-    __test__ = False
-
-    number: int
-    name: str
-    before: str
-    after: str
-    style: str
-
-
-def head_of(result: SessionResult) -> Head:
-    """The first screen of a session."""
+def head_of(result: SessionResult) -> Mapping[str, object]:
+    """The first screen: what was asked, how it ended, and the command that comes next."""
     first, _, rest = result.task.strip().partition("\n")
     command, remark = _next_command(result)
     started = [("Started", f"{result.started:%Y-%m-%d %H:%M} UTC")] if result.started else []
-    return Head(
-        title=first[:300] or f"Session {result.session}",
-        rest=rest.strip()[:5000],
-        status=result.status.value,
-        status_class=STATUS_CLASS.get(result.status.value, "warn"),
-        reason=result.verdict.reason if result.verdict else result.message or "There is no verdict.",
-        next_command=command,
-        next_remark=remark,
-        winner=result.winner.number if result.winner else None,
-        facts=(
+    return {
+        "title": first[:300] or f"Session {result.session}",
+        "rest": rest.strip()[:5000],
+        "status": result.status.value,
+        "status_class": STATUS_CLASS.get(result.status.value, "warn"),
+        "reason": result.verdict.reason if result.verdict else result.message or "There is no verdict.",
+        "next_command": command,
+        "next_remark": remark,
+        "winner": result.winner.number if result.winner else None,
+        "facts": (
             ("Session", str(result.session)),
             ("Base", result.base[:12] + (f" on {result.target_branch}" if result.target_branch else "")),
             ("Result", result.result_branch or "none"),
             *started,
             ("Used", f"{usd(result.cost_usd)}, {tokens(result.usage.total)} tokens, {seconds(result.seconds)}"),
         ),
-    )
+    }
 
 
 def _next_command(result: SessionResult) -> tuple[str, str]:
@@ -175,25 +133,26 @@ def tests_text(evidence: Evidence | None) -> str:
     return "exit code only" if was_run else "not run"
 
 
-def candidates_of(data: ReviewData) -> tuple[CandidateView, ...]:
-    """Every candidate with its gates and steps."""
+def candidates_of(data: ReviewData) -> list[Mapping[str, object]]:
+    """Every candidate with its gates and steps, for the table and for its own section."""
     texts = StepTexts()
-    return tuple(
-        CandidateView(
-            number=candidate.number,
-            result=candidate,
-            evidence=candidate.evidence,
-            gates={gate.name: gate for gate in candidate.evidence.gates} if candidate.evidence else {},
-            tests=tests_text(candidate.evidence),
-            broken=len(candidate.evidence.broken_ids + candidate.evidence.missing_ids) if candidate.evidence else 0,
-            damaged=data.damaged.get(candidate.number, ""),
-            steps=[texts.view(step) for step in data.steps.get(candidate.number, ())],
-        )
+    return [
+        {
+            "number": candidate.number,
+            "result": candidate,
+            "evidence": evidence,
+            "gates": {gate.name: gate for gate in evidence.gates} if evidence else {},
+            "tests": tests_text(evidence),
+            "broken": len(evidence.broken_ids + evidence.missing_ids) if evidence else 0,
+            "damaged": data.damaged.get(candidate.number, ""),
+            "steps": [texts.view(step) for step in data.steps.get(candidate.number, ())],
+        }
         for candidate in data.result.candidates
-    )
+        for evidence in [candidate.evidence]
+    ]
 
 
-def test_rows(result: SessionResult) -> Iterator[TestRow]:
+def test_rows(result: SessionResult) -> Iterator[Mapping[str, object]]:
     """Tests whose result differs between base and product, by candidate."""
     passed, failed = TestOutcome.PASSED.value, TestOutcome.FAILED.value
     for candidate in result.candidates:
@@ -206,11 +165,10 @@ def test_rows(result: SessionResult) -> Iterator[TestRow]:
             (evidence.fixed_ids, failed, passed, "good"),
             (evidence.flaky_ids, "differs from run to run", "set aside", "quiet"),
         ):
-            for name in names[:_MOST_TESTS]:
-                yield TestRow(number=candidate.number, name=name, before=before, after=after, style=style)
-            if len(names) > _MOST_TESTS:
-                more = counted(len(names) - _MOST_TESTS, "more test")
-                yield TestRow(number=candidate.number, name=more, before=before, after=after, style=style)
+            left_out = len(names) - _MOST_TESTS
+            more = [counted(left_out, "more test")] if left_out > 0 else []
+            for name in [*names[:_MOST_TESTS], *more]:
+                yield {"number": candidate.number, "name": name, "before": before, "after": after, "style": style}
 
 
 def no_test_differs_text(result: SessionResult) -> str:

@@ -124,13 +124,12 @@ def test_the_actions_command_judges_the_branch(clone: GitBuilder, tools: Path, t
     steps = {step["name"]: step for step in _load("github/action.yml")["runs"]["steps"]}
     assert _run(steps["Fetch the notes"]["run"], clone.path, tmp_path).returncode == 0
     variables = {"MIMO_BASE": "origin/main", "MIMO_HEAD": "HEAD", "MIMO_TEST": "", "MIMO_SETUP": ""}
-    variables |= {"MIMO_SANDBOX": "none", "MIMO_REQUIRE_NOTE": "true", "MIMO_SARIF": str(tmp_path / "report.sarif")}
+    variables |= {"MIMO_SANDBOX": "none", "MIMO_REQUIRE_NOTE": "true"}
     done = _run(
         steps["Judge the branch"]["run"], clone.path, tmp_path, GITHUB_STEP_SUMMARY=str(tmp_path / "sum"), **variables
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "::notice title=git-mimo::passed" in done.stdout
-    assert json.loads((tmp_path / "report.sarif").read_text())["version"] == "2.1.0"
     assert "| suite | pass |" in (tmp_path / "sum").read_text()
 
 
@@ -138,7 +137,7 @@ def test_the_actions_command_fails_on_a_broken_branch(clone: GitBuilder, tools: 
     clone.commit({"calc.py": WRONG})
     steps = {step["name"]: step for step in _load("github/action.yml")["runs"]["steps"]}
     variables = {"MIMO_BASE": "origin/main", "MIMO_HEAD": "HEAD", "MIMO_TEST": "", "MIMO_SETUP": ""}
-    variables |= {"MIMO_SANDBOX": "none", "MIMO_REQUIRE_NOTE": "false", "MIMO_SARIF": ""}
+    variables |= {"MIMO_SANDBOX": "none", "MIMO_REQUIRE_NOTE": "false"}
     done = _run(steps["Judge the branch"]["run"], clone.path, tmp_path, **variables)
     assert done.returncode == 1
     assert "::error " in done.stdout

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from gitmimo.git.repository import Repository
-from gitmimo.report.diff import read_diff
 from gitmimo.report.diff_html import mark_ranges
 from gitmimo.report.page import review_page
+from gitmimo.report.review_data import read_diff
 from tests.conftest import GitBuilder
 from tests.made_session import Attempt, make_session
 from tests.report.browser import ask, print_pdf, screenshot
@@ -130,7 +130,7 @@ def test_a_file_that_becomes_a_link_has_both_sides(git: GitBuilder) -> None:
     repository = Repository.discover(git.path)
     files = read_diff(repository, repository.resolve(old), repository.resolve(new))
     assert [file.change.path for file in files] == ["a", "b"]
-    assert [line.text for line in files[1].lines if line.kind == "+"] == ["c"]
+    assert [line.text for line in files[1].lines if line.mark == "+"] == ["c"]
 
 
 def test_hostile_content_stays_text(git: GitBuilder, tmp_path: Path) -> None:
