@@ -23,7 +23,6 @@ def gc_command(dry_run: bool, expire: str, as_json: bool) -> int:
     Only what is recorded as ours goes. Sessions that run, results, and branches that somebody built on stay; what a
     killed candidate had not committed is kept under refs/mimo/unfinished. Freed objects go with git's own gc.
     """
-    from gitmimo.git.keep_objects import restore_kept_objects
     from gitmimo.git.worktree import sweep_worktrees
     from gitmimo.workflow.gc import find_garbage, parse_expiry
     from gitmimo.workflow.memory_home import repair_interrupted_commit
@@ -31,7 +30,6 @@ def gc_command(dry_run: bool, expire: str, as_json: bool) -> int:
     repository = open_repository()
     config = load_config(repository)
     if not dry_run:
-        restore_kept_objects(repository)
         sweep_worktrees(repository)
         repair_interrupted_commit(repository)
     rows, failed = [], []

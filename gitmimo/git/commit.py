@@ -2,7 +2,7 @@
 
 import re
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gitmimo.errors import RepoError
@@ -10,7 +10,6 @@ from gitmimo.git.repository import Repository, written
 from gitmimo.git.run import run_git
 from gitmimo.records import Oid
 
-_TRIES = 5
 _TRAILER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*\Z")
 
 
@@ -25,7 +24,7 @@ def write_commit(repository: Repository, *, tree: Oid, parents: Sequence[Oid], m
         )
         return Oid(str(made))
 
-    return _kept(repository, lambda: written(write, what="a commit"))
+    return written(write, what="a commit")
 
 
 def write_final_commit(repository: Repository, *, tree: Oid, parents: Sequence[Oid], message: str) -> Oid:
@@ -35,11 +34,7 @@ def write_final_commit(repository: Repository, *, tree: Oid, parents: Sequence[O
     chain = [word for parent in parents for word in ("-p", parent)]
     text = message.rstrip("\n").encode(errors="replace") + b"\n"
 
-    def write() -> Oid:
-        env = repository.keeper_environment
-        return Oid(repository.run("commit-tree", *sign, *chain, tree, input=text, env=env, user_hooks=True).text)
-
-    return _kept(repository, write)
+    return Oid(repository.run("commit-tree", *sign, *chain, tree, input=text, user_hooks=True).text)
 
 
 def add_trailers(message: str, trailers: Mapping[str, str]) -> str:
@@ -57,15 +52,6 @@ def read_trailers(message: str) -> dict[str, str]:
     text = _run_outside(["interpret-trailers", "--no-divider", "--parse"], message)
     pairs = (line.partition(": ") for line in text.splitlines())
     return {name: value for name, _, value in pairs}
-
-
-def _kept(repository: Repository, write: Callable[[], Oid]) -> Oid:
-    """Write a commit; write it again if a gc removed it before it was linked."""
-    for _ in range(_TRIES):
-        made = write()
-        if repository.keeper is None or repository.keeper.add(made):
-            break
-    return made
 
 
 def _run_outside(args: Sequence[str], message: str) -> str:

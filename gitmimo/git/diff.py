@@ -94,7 +94,7 @@ def diff_chunks(
 ) -> Iterator[bytes]:
     """Yield the lines of `diff_text` as git finds them: for diffs that may be too large for memory."""
     args = [*_LITERAL, *_DIFF, *_patch_options(context), *_trees(repository, old, new), "--", *paths]
-    return stream_git(args, cwd=repository.common_dir, git_dir=repository.git_dir, env=repository.keeper_environment)
+    return stream_git(args, cwd=repository.common_dir, git_dir=repository.git_dir)
 
 
 def added_lines(repository: Repository, old: Oid, new: Oid, *, paths: Sequence[str] = ()) -> Iterator[AddedLine]:

@@ -10,7 +10,6 @@ from gitmimo.git.commit import write_final_commit
 from gitmimo.git.refs import read_ref, update_ref, worktree_git_dir
 from gitmimo.git.repository import Repository
 from gitmimo.git.run import GitFailed, GitResult, run_git
-from gitmimo.git.trees import keep_written
 from gitmimo.git.worktree import list_worktrees
 from gitmimo.processes import has_open, list_processes
 from gitmimo.records import Oid
@@ -38,9 +37,7 @@ def merge_in_memory(repository: Repository, *, ours: Oid, theirs: Oid) -> Oid:
     done = repository.run("merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", ours, theirs, check=False)
     fields = done.text.split("\0")
     if done.exit_code == 0:
-        merged = Oid(fields[0].strip())
-        keep_written(repository, merged, repository.tree_of(ours))
-        return merged
+        return Oid(fields[0].strip())
     if done.exit_code == 1:
         raise MergeConflict(sorted({path for path in fields[1:] if path}))
     if "unrelated histories" in done.stderr:

@@ -2,7 +2,7 @@
 
 from gitmimo.errors import RefMoved, RepoError
 from gitmimo.git.commit import write_commit
-from gitmimo.git.keep_objects import keep_objects
+from gitmimo.git.gc_lock import hold_off_gc
 from gitmimo.git.objects import FILE, TREE
 from gitmimo.git.refs import read_ref, update_ref
 from gitmimo.git.repository import Repository
@@ -16,7 +16,7 @@ _REASON = "mimo: note"
 
 def write_note(repository: Repository, target: Oid, data: str) -> None:
     """Set the note of an object, replacing an older one; other writers' notes survive."""
-    with keep_objects(repository):
+    with hold_off_gc(repository):
         _write(repository, target, repository.write_blob(data.encode(errors="surrogateescape")))
 
 

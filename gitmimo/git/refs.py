@@ -69,8 +69,6 @@ def update_ref(
     index are then the caller's to bring along.
     """
     _check_checkout(repository, name, worktree)
-    if repository.keeper is not None:
-        repository.keeper.restore_for_ref()
     if repository.refs_via_git or expected is None:
         _by_binary(repository, name, new, expected=expected, reason=reason)
         return

@@ -14,10 +14,10 @@ import pygit2
 
 from gitmimo.errors import NoCommits, RepoError
 from gitmimo.git.discovery import RepositoryPaths, find_repository
-from gitmimo.git.object_keeper import ObjectKeeper
 from gitmimo.git.objects import GITLINK, LINK, TREE, Entry, format_tree, parse_tree, sort_entries
 from gitmimo.git.run import GitFailed, GitResult, check_outside_name, run_git
 from gitmimo.git.user_rules import UserRules, filters_named, read_user_rules
+from gitmimo.locks import FileLock
 from gitmimo.records import Oid
 
 _KINDS = {kind.name.lower(): kind for kind in (pygit2.enums.ObjectType.BLOB, pygit2.enums.ObjectType.TREE)}
@@ -58,9 +58,8 @@ class Repository(RepositoryPaths):
 
     refs_via_git: bool = False
     content_check: ContentCheck | None = None  # asked about each new file of a snapshot
-    keeper: ObjectKeeper | None = None  # while `keep_objects` runs
-    keeper_users: int = 0
-    keeper_lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    gc_marks: list[FileLock] = field(default_factory=list, repr=False)  # see `gc_lock`
+    gc_lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _local: threading.local = field(default_factory=threading.local, repr=False)
     _trees: dict[Oid, Mapping[str, Entry]] = field(default_factory=dict, repr=False)
     _listings: dict[Oid, list[Entry]] = field(default_factory=dict, repr=False)
@@ -113,7 +112,7 @@ class Repository(RepositoryPaths):
             git_dir=self.git_dir,
             work_tree=self.work_tree,
             input=input,
-            env={**({} if user_hooks else self.keeper_environment), **(env or {})},
+            env=env,
             check=check,
             user_hooks=user_hooks,
             timeout_s=timeout_s,
@@ -130,16 +129,7 @@ class Repository(RepositoryPaths):
             except pygit2.GitError as exc:
                 raise RepoError(f"libgit2 cannot open the repository: {exc}: `{where}`") from exc
             self._local.handle = handle
-        keeper = self.keeper
-        if keeper is not None and getattr(self._local, "keeper", None) is not keeper:
-            handle.odb.add_disk_alternate(str(keeper.directory))
-            self._local.keeper = keeper
         return handle
-
-    @property
-    def keeper_environment(self) -> dict[str, str]:
-        """Environment variables with which git finds kept objects that a gc removed."""
-        return {} if self.keeper is None else self.keeper.environment
 
     def resolve(self, rev: str) -> Oid:
         """Return the commit that a revision names. NoCommits when HEAD is unborn, RepoError when nothing answers."""
@@ -202,10 +192,7 @@ class Repository(RepositoryPaths):
 
     def write_object(self, kind: str, data: bytes) -> Oid:
         """Store an object of a kind that git names; RepoError when the disk won't have it."""
-        oid = written(lambda: Oid(str(self.pygit.write(_KINDS[kind], data))))
-        if self.keeper is not None:
-            self.keeper.add(oid, kind=kind, data=data)
-        return oid
+        return written(lambda: Oid(str(self.pygit.write(_KINDS[kind], data))))
 
     def find_entry(self, rev: str, path: str) -> Entry | None:
         """Return what is at the path in the commit or tree: a file, link, gitlink or tree."""

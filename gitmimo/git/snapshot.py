@@ -24,7 +24,7 @@ from gitmimo.git.objects import LINK, is_git_dir_name
 from gitmimo.git.repository import Repository
 from gitmimo.git.run import GitResult, run_git
 from gitmimo.git.tree_rules import read_tree_rules
-from gitmimo.git.trees import edit_tree, keep_written
+from gitmimo.git.trees import edit_tree
 from gitmimo.git.worktree import find_admin_directory
 from gitmimo.records import Oid
 
@@ -165,7 +165,6 @@ class _Run:
             work_tree=self.directory,
             index=self.index,
             input=input,
-            env=self.repository.keeper_environment,
             check=check,
         )
 
@@ -278,10 +277,7 @@ class _Run:
     def _store(self, path: str, data: bytes | None) -> Oid:
         if data is not None:
             return self.repository.write_blob(data)
-        oid = Oid(self._git("hash-object", "-w", "--no-filters", "--", path).text)
-        if self.repository.keeper is not None:
-            self.repository.keeper.add(oid)
-        return oid
+        return Oid(self._git("hash-object", "-w", "--no-filters", "--", path).text)
 
     def _store_with_git(self, present: list[str]) -> None:
         """Let git store files and add them to its index. Removed files stay there, so they are never ignored."""
@@ -290,9 +286,7 @@ class _Run:
         done = self._git("update-index", "-z", "--add", "--replace", "--remove", "--stdin", input=names)
         ignored = (line for line in done.stderr.splitlines() if line.startswith("Ignoring path "))
         self.left_out += [line.removeprefix("Ignoring path ") for line in ignored]
-        tree = Oid(self._git("write-tree").text)
-        keep_written(self.repository, tree, self.state.tree)
-        self.state = replace(self.state, tree=tree)
+        self.state = replace(self.state, tree=Oid(self._git("write-tree").text))
         _write_state(self.index, self.state)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from gitmimo.errors import RepoError
-from gitmimo.git.objects import EXECUTABLE, FILE, GITLINK, TREE, Entry, is_git_dir_name
+from gitmimo.git.objects import EXECUTABLE, FILE, TREE, Entry, is_git_dir_name
 from gitmimo.git.repository import Repository
 from gitmimo.git.run import run_git
 from gitmimo.records import Oid
@@ -108,23 +108,7 @@ def checkout_tree(
             git_dir=repository.common_dir,
             work_tree=directory,
             index=index or Path(scratch) / "index",
-            env=repository.keeper_environment,
         )
-
-
-def keep_written(repository: Repository, tree: Oid, known: Oid) -> None:
-    """Keep what the git binary has just written: the tree's objects that the tree `known` lacks."""
-    keeper = repository.keeper
-    waiting: list[tuple[Oid, Oid | None]] = [(tree, known)]
-    while waiting and keeper is not None:
-        wanted, other = waiting.pop()
-        if wanted == other or not keeper.add(wanted):
-            continue  # in a pack, then all of it was there before
-        for entry, below in _differing(repository, wanted, other, ""):
-            if entry.mode == TREE:
-                waiting.append((entry.oid, below))
-            elif entry.mode != GITLINK:
-                keeper.add(entry.oid)
 
 
 def check_tree_path(path: str) -> str:

@@ -11,7 +11,7 @@ import pygit2
 
 from gitmimo.errors import RefMoved, RepoError
 from gitmimo.git.commit import write_commit
-from gitmimo.git.keep_objects import keep_objects
+from gitmimo.git.gc_lock import hold_off_gc
 from gitmimo.git.refs import delete_ref, list_refs, read_ref, update_ref
 from gitmimo.git.repository import Repository
 from gitmimo.git.run import check_outside_name
@@ -55,7 +55,7 @@ def write_operation(repository: Repository, id: str, *, command: str, moves: Seq
     }
     parents = [old for old in dict.fromkeys(move.old for move in moves) if old is not None]
     message = f"mimo: {command}\n\n{json.dumps(data, sort_keys=True)}"
-    with keep_objects(repository):
+    with hold_off_gc(repository):
         made = write_commit(repository, tree=empty_tree(repository), parents=parents, message=message)
         update_ref(repository, _ref(id), made, expected=None, reason=f"mimo: {command}")
     return made

@@ -13,7 +13,7 @@ from gitmimo import refnames
 from gitmimo.config import Config
 from gitmimo.errors import JournalError, UsageError
 from gitmimo.git import commit, refs, trees, undo_log
-from gitmimo.git.keep_objects import keep_objects
+from gitmimo.git.gc_lock import hold_off_gc
 from gitmimo.git.repository import Repository
 from gitmimo.llm.model import Model
 from gitmimo.memory.changes import Change, read_changes
@@ -179,7 +179,7 @@ def publish(repository: Repository, config: Config, dream: Dream, admitted: Admi
 
     Returns the branch or ref, None where there was nothing to commit. One undo record holds all of it.
     """
-    with keep_objects(repository):
+    with hold_off_gc(repository):
         moves = list(dream.squashed)
         where = None
         if admitted.changes and home_ref(config) is not None:

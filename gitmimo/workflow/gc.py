@@ -12,7 +12,7 @@ from gitmimo.errors import JournalError, MimoError, NeedsPerson, UsageError
 from gitmimo.files import remove_tree
 from gitmimo.git import merge, refs, undo_log
 from gitmimo.git.agent_repo import COMPLETE, stores_directory
-from gitmimo.git.keep_objects import keep_objects, restore_kept_objects
+from gitmimo.git.gc_lock import hold_off_gc
 from gitmimo.git.repository import Repository
 from gitmimo.git.worktree import list_worktrees, sweep_worktrees
 from gitmimo.locks import LockTimeout, hold_lock
@@ -105,7 +105,6 @@ def _base_stores(repository: Repository, running: Collection[SessionId], expiry:
 
 def clean_orphans(repository: Repository, *, root: str = "") -> None:
     """Remove the worktrees of this repository's killed sessions, quietly: what can't be removed now stays for `gc`."""
-    restore_kept_objects(repository)
     with contextlib.suppress(MimoError):
         sweep_worktrees(repository)
         repair_interrupted_commit(repository)
@@ -156,7 +155,7 @@ def _remover(repository: Repository, session: SessionId, directory: Path) -> Cal
     def remove() -> None:
         lock = sessions_directory(repository) / session / LOCK_NAME
         held = hold_lock(lock, wait_s=0) if lock.parent.is_dir() else contextlib.nullcontext()
-        with held, keep_objects(repository):
+        with held, hold_off_gc(repository):
             clear_session(repository, session, directory)
 
     return remove

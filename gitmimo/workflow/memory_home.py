@@ -18,7 +18,7 @@ from gitmimo.config import Config
 from gitmimo.errors import NeedsPerson, RepoError
 from gitmimo.files import write_file
 from gitmimo.git import commit, refs, trees, undo_log
-from gitmimo.git.keep_objects import keep_objects
+from gitmimo.git.gc_lock import hold_off_gc
 from gitmimo.git.merge import remove_lock
 from gitmimo.git.refs import worktree_git_dir
 from gitmimo.git.repository import Repository
@@ -74,7 +74,7 @@ def write_home(repository: Repository, config: Config, changes: Mapping[str, byt
     """Commit a change on the memory's own ref, with an undo record."""
     name = home_ref(config) or HOME_REFS["ref"]
     tip = refs.read_ref(repository, name)
-    with keep_objects(repository):
+    with hold_off_gc(repository):
         before = repository.tree_of(tip) if tip else empty_tree(repository)
         whole = trees.write_files(repository, before, changes)
         made = commit.write_commit(repository, tree=whole, parents=(tip,) if tip else (), message=message)

@@ -12,7 +12,7 @@ from gitmimo.config import Config
 from gitmimo.errors import JournalError, MimoError, NeedsPerson, RefMoved, UsageError
 from gitmimo.evidence import Evidence
 from gitmimo.git import merge, refs, undo_log
-from gitmimo.git.keep_objects import keep_objects
+from gitmimo.git.gc_lock import hold_off_gc
 from gitmimo.git.repository import Repository
 from gitmimo.journal import Journal, read_journal
 from gitmimo.locks import hold_lock
@@ -82,7 +82,7 @@ def merge_session(
     with (
         hold_lock(repository.state_dir / "merge.lock"),
         contextlib.closing(Journal(path)) as journal,
-        keep_objects(repository),
+        hold_off_gc(repository),
     ):
         repair_interrupted_merge(repository, path)
         _require_not_rejected(repository, result)

@@ -13,7 +13,7 @@ from gitmimo import mimo_dir, refnames
 from gitmimo.config import Config
 from gitmimo.errors import MimoError, NeedsPerson, UsageError
 from gitmimo.git import commit, snapshot, trees, undo_log
-from gitmimo.git.keep_objects import keep_objects
+from gitmimo.git.gc_lock import hold_off_gc
 from gitmimo.git.repository import Repository
 from gitmimo.memory.change_script import ChangeScript, write_change_script
 from gitmimo.memory.changes import Change
@@ -226,7 +226,7 @@ def run_skill(
         problem = f"no value for {missing[0]}" if missing else f"not a variable of `{name}`: {unknown[0]}"
         raise UsageError(problem, hint=f"git mimo skill run {name} {typed}")
     accept = tuple(filter(None, [skill.metadata.get("git-mimo.accept", "")]))
-    with keep_objects(repository), open_runner(repository, config) as runner:
+    with hold_off_gc(repository), open_runner(repository, config) as runner:
         done = runner.run(skill.script, values, at=head, accept=accept, grants=read_grants(granted))
         base = mimo_dir.without_mimo(repository, repository.tree_of(head))
         if done.problem or dry_run or done.tree == base:
@@ -282,7 +282,7 @@ def open_runner(repository: Repository, config: Config) -> Iterator[ScriptRunner
 
 def _holds(repository: Repository, config: Config, changes: Sequence[Change], script: ChangeScript) -> bool:
     """Whether a script gives each change again from its parent, and on the newest product new values pass the gates."""
-    with keep_objects(repository), open_runner(repository, config) as runner:
+    with hold_off_gc(repository), open_runner(repository, config) as runner:
         for change, values in zip(changes, script.template.examples, strict=True):
             run = runner.run(script.text, values, at=repository.resolve(f"{change.commit}^"))
             if run.problem or run.tree != mimo_dir.without_mimo(repository, repository.tree_of(change.commit)):

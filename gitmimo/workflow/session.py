@@ -12,7 +12,7 @@ from gitmimo.behaviour import BehaviourReport
 from gitmimo.errors import CheckError, MimoError
 from gitmimo.evaluator.verdict import decide
 from gitmimo.evidence import CandidateFacts, CriticOpinion, Evidence, Verdict
-from gitmimo.git.keep_objects import keep_objects
+from gitmimo.git.gc_lock import hold_off_gc
 from gitmimo.git.repository import Repository
 from gitmimo.journal import Journal
 from gitmimo.locks import hold_lock
@@ -84,7 +84,7 @@ class SessionRunner:
         with (
             hold_lock(directory / LOCK_NAME),
             contextlib.closing(Journal(directory / "journal.jsonl")) as self._journal,
-            keep_objects(self.repository),
+            hold_off_gc(self.repository),
         ):
             opening = open_session(self.repository, self.plan, self.session, self._journal)
             self._results = kept_results(self.plan)

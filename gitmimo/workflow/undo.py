@@ -8,7 +8,7 @@ from pathlib import Path
 from gitmimo import refnames
 from gitmimo.errors import JournalError, NeedsPerson, RefMoved, UsageError
 from gitmimo.git import merge, refs, undo_log
-from gitmimo.git.keep_objects import keep_objects
+from gitmimo.git.gc_lock import hold_off_gc
 from gitmimo.git.repository import Repository
 from gitmimo.git.run import run_git
 from gitmimo.journal import Journal
@@ -51,7 +51,7 @@ def undo(repository: Repository, *, id: str | None = None, with_checkout: bool =
     NeedsPerson, with everything as it was, if something was built on them since, or when a branch is checked out and
     `with_checkout` was not given or that checkout is not clean.
     """
-    with hold_lock(repository.state_dir / "merge.lock"), keep_objects(repository):
+    with hold_lock(repository.state_dir / "merge.lock"), hold_off_gc(repository):
         for session in list_session_ids(repository)[:20]:
             with contextlib.suppress(JournalError):
                 repair_interrupted_merge(repository, sessions_directory(repository) / session / "journal.jsonl")

@@ -14,6 +14,7 @@ from gitmimo.git.run import (
     git_version,
     run_git,
     stream_git,
+    subcommand_of,
 )
 from gitmimo.records import Oid
 from tests.conftest import GitBuilder
@@ -138,3 +139,17 @@ def test_a_stream_can_be_left_early_and_fails_like_a_call(git: GitBuilder, repos
     lines.close()  # type: ignore[attr-defined]
     with pytest.raises(GitFailed, match="git log failed"):
         list(stream_git(["log", "nothing"], cwd=git.path, git_dir=repository.git_dir))
+
+
+@pytest.mark.parametrize(
+    ("words", "subcommand"),
+    [
+        (("gc", "--prune=now"), "gc"),
+        (("-c", "gc.auto=0", "-C", "maintenance", "log", "gc"), "log"),
+        (("--no-pager", "branch", "prune"), "branch"),
+        (("--git-dir", "gc", "status"), "status"),
+        ((), ""),
+    ],
+)
+def test_the_subcommand_is_found_among_options_and_arguments(words: tuple[str, ...], subcommand: str) -> None:
+    assert subcommand_of(words) == subcommand

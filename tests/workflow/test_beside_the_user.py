@@ -43,7 +43,7 @@ def work_as_a_user(git: GitBuilder, is_over: Callable[[], bool]) -> int:
     """Commit, stage, stash, rebase, and after each of them throw away all that git thinks nobody needs."""
 
     def clean() -> None:
-        git("gc", "--quiet", "--prune=now", check=False)  # while ours is being put back, a ref may lack its object
+        git("gc", "--quiet", "--prune=now", check=False)  # refused while ours writes
 
     count = 0
     while not is_over():
@@ -97,7 +97,7 @@ def test_nothing_is_lost_while_the_user_works_and_collects_garbage(project: GitB
     for candidate in said.json["candidates"]:
         assert project("rev-list", "--objects", candidate["commit"])
         assert project("ls-tree", candidate["evidence"]["tested_tree"])
-    assert not list((project.path / ".git/mimo/kept").iterdir())
+    assert not list((project.path / ".git/mimo/writers").iterdir())
 
 
 def start_together(project: GitBuilder, count: int, *arguments: str) -> list[Said]:
