@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 
 def install_hint(extra: str) -> str:
-    """A command that installs the packages of `local`, `ray` or `secrets` beside git-mimo.
+    """A command that installs the packages of `local` or `ray` beside git-mimo.
 
     It names the packages, never git-mimo: what a package index holds under that name need not be this program.
     """
@@ -32,4 +32,4 @@ def _requirements() -> list[str]:
         return [f'{package}; extra == "{extra}"' for extra, package in _UNPACKED]
 
 
-_UNPACKED = (("local", "xllamacpp"), ("local", "huggingface_hub"), ("ray", "ray"), ("secrets", "detect-secrets"))
+_UNPACKED = (("local", "xllamacpp"), ("local", "huggingface_hub"), ("ray", "ray"))

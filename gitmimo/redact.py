@@ -1,20 +1,18 @@
 """Secrets in text: found and taken out before anything is stored, committed or sent.
 
 Covered: values that are known (also as base64, hex, URL-encoded, JSON-escaped or split over lines), the key formats of
-the providers people use, private keys, bearer headers, passwords in environment lines, JSON, YAML, options and URLs,
-and what the optional detect-secrets adds. Not covered: unknown passwords in prose, images, archives, encryption.
+the providers people use, private keys, bearer headers, passwords in environment lines, JSON, YAML, options and URLs.
+Not covered: unknown passwords in prose, images, archives, encryption.
 """
 
 import base64
 import bisect
 import functools
-import importlib
 import json
 import re
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 from gitmimo.errors import CheckError
 from gitmimo.secret_rules import (
@@ -35,13 +33,13 @@ _SHORTEST_KNOWN = 6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """Where a secret stands; never what it is. `certain` is False for what only looks like a password."""
+    """Where a secret is in a text; never what it is. `certain` is False for what only looks like a password."""
 
     rule: str
-    line: int
-    certain: bool
     start: int
     end: int
+    certain: bool
+    line: int = 0  # from 1
 
 
 def redact(text: str, known: Mapping[str, str] | None = None) -> tuple[str, int]:
@@ -50,7 +48,7 @@ def redact(text: str, known: Mapping[str, str] | None = None) -> tuple[str, int]
     `known` maps names to secret values; values under six characters are ignored. CheckError when the scanner broke:
     the text must not be stored then.
     """
-    spans = _merge(sorted(_scan(text, known or {}), key=lambda span: (span.start, -span.end)))
+    spans = _find(text, known or {})
     pieces: list[str] = []
     position = 0
     for span in spans:
@@ -59,25 +57,15 @@ def redact(text: str, known: Mapping[str, str] | None = None) -> tuple[str, int]
     return "".join([*pieces, text[position:]]), len(spans)
 
 
-def find_secrets(
-    data: bytes, known: Mapping[str, str] | None = None, *, with_library: bool = True
-) -> tuple[Finding, ...]:
-    """List the secrets in a file's content, in order. Lines count from 1.
-
-    Without the optional library the own rules stand alone: it takes longer to load than a hook may.
-    """
+def find_secrets(data: bytes, known: Mapping[str, str] | None = None) -> tuple[Finding, ...]:
+    """List the secrets in a file's content, in order, with their lines. CheckError when the scanner broke."""
     text = _decode(data)
-    spans = _merge(
-        sorted(_scan(text, known or {}, with_library=with_library), key=lambda span: (span.start, -span.end))
-    )
     findings: list[Finding] = []
     line, position = 1, 0
-    for span in spans:
-        line += text.count("\n", position, span.start)
-        position = span.start
-        findings.append(
-            Finding(rule=span.rule, line=line, certain=span.certain, start=span.start, end=span.end),
-        )
+    for found in _find(text, known or {}):
+        line += text.count("\n", position, found.start)
+        position = found.start
+        findings.append(replace(found, line=line))
     return tuple(findings)
 
 
@@ -125,15 +113,15 @@ def _is_secret_value(name: str, value: str) -> bool:
 # --- scanning --------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Span:
-    rule: str
-    start: int
-    end: int
-    certain: bool
+def _find(text: str, known: Mapping[str, str]) -> list[Finding]:
+    """Every secret of a text, in order, none overlapping another."""
+    try:
+        return _merge(sorted(_scan(text, known), key=lambda span: (span.start, -span.end)))
+    except Exception as exc:  # noqa: BLE001 - whatever breaks in the scan, nothing may be stored unscanned
+        raise CheckError(f"the secret scan broke off, so nothing may be stored: {type(exc).__name__}") from exc
 
 
-def _scan(text: str, known: Mapping[str, str], *, with_library: bool = True) -> Iterator[_Span]:
+def _scan(text: str, known: Mapping[str, str]) -> Iterator[Finding]:
     joined = _Joined(text)
     for name, needles in _needles(tuple(sorted(known.items()))):
         for needle in needles:
@@ -146,21 +134,19 @@ def _scan(text: str, known: Mapping[str, str], *, with_library: bool = True) -> 
             yield from (span for span in joined.map_back(_apply(rule, joined.text)) if _adds(rule, text, span))
     for rule in LIKELY_RULES:
         yield from (span for span in _apply(rule, text) if _looks_secret(rule.name, text[span.start : span.end]))
-    if with_library:
-        yield from _scan_with_library(text)
 
 
-def _apply(rule: Rule, text: str) -> Iterator[_Span]:
+def _apply(rule: Rule, text: str) -> Iterator[Finding]:
     if not any(mark in text for mark in rule.marks):
         return
     group = 1 if rule.pattern.groups else 0
     for match in rule.pattern.finditer(text):
         if rule.name == "private-key" or not PLACEHOLDER.search(match.group(group)):
             start, end = match.span(group)
-            yield _Span(rule=rule.name, start=start, end=end, certain=rule.certain)
+            yield Finding(rule=rule.name, start=start, end=end, certain=rule.certain)
 
 
-def _adds(rule: Rule, text: str, span: _Span) -> bool:
+def _adds(rule: Rule, text: str, span: Finding) -> bool:
     """A token at a line's end is whole already where the rule matches without the next line."""
     found = rule.pattern.match(text, span.start)
     return (
@@ -183,10 +169,10 @@ def _looks_secret(rule: str, value: str) -> bool:
     return has_digit or any(c in "!@#$%^&*+=~?" for c in value)
 
 
-def _find_all(text: str, needle: str, name: str) -> Iterator[_Span]:
+def _find_all(text: str, needle: str, name: str) -> Iterator[Finding]:
     position = text.find(needle) if len(needle) >= _SHORTEST_KNOWN else -1
     while position >= 0:
-        yield _Span(rule=name, start=position, end=position + len(needle), certain=True)
+        yield Finding(rule=name, start=position, end=position + len(needle), certain=True)
         position = text.find(needle, position + len(needle))
 
 
@@ -237,17 +223,12 @@ class _Joined:
         self.differs = bool(pieces)
         self.text = "".join([*pieces, text[position:]]) if pieces else ""
 
-    def map_back(self, spans: Iterator[_Span]) -> Iterator[_Span]:
+    def map_back(self, spans: Iterator[Finding]) -> Iterator[Finding]:
         """Spans of the joined text as spans of the original."""
         for span in spans:
             first = bisect.bisect_right(self._starts, span.start) - 1
             last = bisect.bisect_right(self._starts, span.end - 1) - 1
-            yield _Span(
-                rule=span.rule,
-                start=span.start + self._shifts[first],
-                end=span.end + self._shifts[last],
-                certain=span.certain,
-            )
+            yield replace(span, start=span.start + self._shifts[first], end=span.end + self._shifts[last])
 
 
 _BREAK = re.compile(r"(?:\r?\n|(?:\\+r)?\\+n)+")
@@ -255,13 +236,13 @@ _LEFT = re.compile(r"(?:\\?[\"'][ \t]*\+?[ \t]*|[ \t]+)?\\{0,2}\Z")
 _RIGHT = re.compile(r"[ \t]*(?:\+?[ \t]*\\?[\"'])?")
 
 
-def _merge(spans: list[_Span]) -> list[_Span]:
-    merged: list[_Span] = []
+def _merge(spans: list[Finding]) -> list[Finding]:
+    merged: list[Finding] = []
     for span in spans:
         if merged and span.start < merged[-1].end:
             last = merged[-1]
             named = last if last.certain or not span.certain else span
-            merged[-1] = _Span(
+            merged[-1] = Finding(
                 rule=named.rule, start=last.start, end=max(last.end, span.end), certain=last.certain or span.certain
             )
         else:
@@ -276,46 +257,3 @@ def _decode(data: bytes) -> str:
         return data.decode()
     except UnicodeDecodeError:
         return data.decode("latin-1")
-
-
-# --- the optional library --------------------------------------------------------------------------------------------
-
-_LIBRARY_PLUGINS = (
-    ("discord", "DiscordBotTokenDetector"),
-    ("gitlab_token", "GitLabTokenDetector"),
-    ("ibm_cloud_iam", "IbmCloudIamDetector"),
-    ("ibm_cos_hmac", "IbmCosHmacDetector"),
-    ("mailchimp", "MailchimpDetector"),
-    ("pypi_token", "PypiTokenDetector"),
-    ("sendgrid", "SendGridDetector"),
-    ("softlayer", "SoftlayerDetector"),
-    ("square_oauth", "SquareOAuthDetector"),
-    ("telegram_token", "TelegramBotTokenDetector"),
-    ("twilio", "TwilioKeyDetector"),
-)
-
-
-def _scan_with_library(text: str) -> Iterator[_Span]:
-    """The plugins are used one by one: the library's own scan keeps global settings, which threads would share."""
-    try:
-        for name, plugin in _library_plugins():
-            for secret in set(plugin.analyze_string(text)):
-                if isinstance(secret, str) and len(secret) >= 12 and not PLACEHOLDER.search(secret):
-                    yield from _find_all(text, secret, name)
-    except Exception as exc:  # noqa: BLE001 - whatever breaks in a library's scan, nothing may be stored unscanned
-        raise CheckError(
-            f"the secret scan broke off, so nothing may be stored: {type(exc).__name__}",
-            hint="pip install --upgrade detect-secrets, or uninstall it: git-mimo's own rules need nothing else",
-        ) from exc
-
-
-@functools.cache
-def _library_plugins() -> tuple[tuple[str, Any], ...]:
-    found: list[tuple[str, Any]] = []
-    for module_name, class_name in _LIBRARY_PLUGINS:
-        try:
-            module = importlib.import_module(f"detect_secrets.plugins.{module_name}")
-        except ModuleNotFoundError:
-            continue
-        found.append((module_name.replace("_", "-"), getattr(module, class_name)()))
-    return tuple(found)

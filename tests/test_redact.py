@@ -5,13 +5,14 @@ import json
 import random
 import string
 import urllib.parse
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from gitmimo import redact as redact_module
 from gitmimo.errors import CheckError
-from gitmimo.redact import find_secrets, known_secrets, redact, secret_check
+from gitmimo.redact import Finding, find_secrets, known_secrets, redact, secret_check
 
 ROOT = Path(__file__).parent.parent
 
@@ -45,6 +46,10 @@ SECRETS = {
     "stripe": "sk" + "_live_" + _random(24),
     "sendgrid": "SG" + "." + _random(22) + "." + _random(43),
     "telegram": "123456789" + ":AA" + _random(33),
+    "discord": "M" + _random(23) + "." + _random(6) + "." + _random(27),
+    "mailchimp": _random(32, HEX) + "-us" + "12",
+    "square": "sq0" + "csp-" + _random(43),
+    "twilio": "SK" + _random(32, HEX),
     "xai": "xai" + "-" + _random(70),
     "deepseek": "sk" + "-" + _random(32, HEX),
     "digitalocean": "dop" + "_v1_" + _random(64, HEX),
@@ -170,11 +175,10 @@ def test_ordinary_lines_pass_unchanged(line: str) -> None:
 
 
 def test_a_broken_scanner_stops_the_storing(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Broken:
-        def analyze_string(self, text: str) -> list[str]:
-            raise RuntimeError("boom")
+    def broken(text: str, known: object) -> Iterator[Finding]:
+        raise RuntimeError("boom")
 
-    monkeypatch.setattr(redact_module, "_library_plugins", lambda: (("broken", Broken()),))
+    monkeypatch.setattr(redact_module, "_scan", broken)
     with pytest.raises(CheckError, match="nothing may be stored"):
         redact("harmless")
 

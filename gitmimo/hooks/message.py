@@ -25,7 +25,7 @@ def check_message(
     repository: Repository, message: bytes, tree: Oid, *, known_secrets: Mapping[str, str] | None = None
 ) -> MessageCheck:
     """Drop a verdict about another tree than the one being committed; refuse a secret."""
-    secrets = [finding for finding in find_secrets(message, known_secrets, with_library=False) if finding.certain]
+    secrets = [finding for finding in find_secrets(message, known_secrets) if finding.certain]
     if secrets:
         where = f"line {secrets[0].line} ({secrets[0].rule})"
         return MessageCheck(message=message, refusal=f"the commit message contains a secret: {where}")

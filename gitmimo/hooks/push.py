@@ -198,7 +198,7 @@ def _secret_objections(
         if scanned > MAX_SCANNED_BYTES or time.monotonic() > limit:
             return
         try:
-            findings = find_secrets(added, known, with_library=False)
+            findings = find_secrets(added, known)
         except CheckError as exc:
             yield Objection(ref=ref.remote, reason=exc.message, hint=exc.hint)
             return

@@ -2,7 +2,9 @@
 
 import base64
 import json
+import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,8 +12,8 @@ import pytest
 from gitmimo.redact import find_secrets
 from tests.conftest import GitBuilder
 from tests.project import mimo
-from tests.scripted_server import Answer
-from tests.security.conftest import FINISH, MEND, Session, runs
+from tests.scripted_server import Answer, ScriptedServer
+from tests.security.conftest import FINISH, MEND, TASK, Session, runs
 from tests.test_redact import SECRETS
 
 ROOT = Path(__file__).parent.parent.parent
@@ -73,20 +75,26 @@ def test_a_value_of_the_environment_is_found_in_every_disguise(project: GitBuild
     assert [text for text in disguises if text.encode() in found] == []
 
 
-def test_a_broken_scanner_stores_nothing(project: GitBuilder, session: Session, tmp_path: Path) -> None:
-    """The optional library fails when it meets the tool's output: the steps must not be committed unscanned."""
-    plugins = tmp_path / "broken/detect_secrets/plugins"
-    plugins.mkdir(parents=True)
-    for directory in (plugins, plugins.parent):
-        (directory / "__init__.py").write_text("")
-    (plugins / "discord.py").write_text(
-        "class DiscordBotTokenDetector:\n    def analyze_string(self, text):\n"
-        f"        if {CONTROL!r} in text:\n            raise RuntimeError('broken')\n        return []\n"
+def test_a_broken_scanner_stores_nothing(project: GitBuilder, llm_server: ScriptedServer) -> None:
+    """It fails when it meets the tool's output: the steps must not be committed unscanned."""
+    code = (
+        "import gitmimo.redact as redact; scan = redact._scan\n"
+        "def broken(text, known):\n"
+        f"    if {CONTROL!r} in text: raise RuntimeError('broken')\n"
+        "    return scan(text, known)\n"
+        "redact._scan = broken\n"
+        "from gitmimo.cli.main import main; main()"
     )
+    llm_server.scripts["a"] = runs(f"echo {CONTROL}", MEND)
     before = project("rev-list", "--all", "--count")
-    outcome = session({"a": runs(f"echo {CONTROL}", MEND)}, env={"PYTHONPATH": f"{tmp_path / 'broken'}:{ROOT}"})
-    assert outcome.result["winner"] is None
-    assert "scan" in json.dumps(outcome.result), outcome.result
+    line = ["start", "--task", TASK, "--json", "-n", "1", "--strategy", "shell", "--model", "openai/a"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *line], cwd=project.path, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    result = json.loads(done.stdout)
+    assert result["winner"] is None
+    assert "scan" in json.dumps(result), result
     assert CONTROL.encode() not in everything(project)
     assert project("rev-list", "--all", "--count") == before
 
