@@ -1,6 +1,6 @@
 """The line a person types: history kept per repository, completion, and a status line below it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from prompt_toolkit import PromptSession
@@ -19,11 +19,8 @@ from gitmimo.git.repository import Repository
 from gitmimo.records import Oid
 from gitmimo.redact import redact
 from gitmimo.text import escape_controls
-from gitmimo.workflow.history import list_session_ids, read_session
 
 _MOST_OFFERED = 60
-_MOST_SESSIONS = 12
-_TAKE_SESSIONS = ("show", "status", "diff", "log", "review", "merge", "apply", "stop", "resume", "attach", "pr")
 _LONGEST_HISTORY = 500_000  # bytes; beyond them the older half goes
 _STYLE = Style.from_dict(
     {
@@ -35,6 +32,10 @@ _STYLE = Style.from_dict(
 )
 
 
+CommandCompleter = Callable[[Sequence[str], str], Iterable[tuple[str, str]]]
+"""What the last word of a slash command may become, with meanings; gets the words before it without the slash."""
+
+
 class Prompt:
     """Reads lines on a terminal. Ctrl-C raises KeyboardInterrupt where nothing was typed, Ctrl-D EOFError."""
 
@@ -43,8 +44,7 @@ class Prompt:
         repository: Repository,
         history: Path,
         *,
-        commands: Mapping[str, str],
-        models: Iterable[str],
+        complete_command: CommandCompleter,
         known_secrets: Mapping[str, str],
         colours: bool,
     ) -> None:
@@ -54,7 +54,7 @@ class Prompt:
         _shorten(history)
         self._session: PromptSession[str] = PromptSession(
             history=_CleanHistory(history, known_secrets),
-            completer=ChatCompleter(repository, commands=commands, models=tuple(models)),
+            completer=ChatCompleter(repository, complete_command),
             complete_while_typing=Condition(self._names_a_command),
             auto_suggest=AutoSuggestFromHistory(),
             bottom_toolbar=self._toolbar,
@@ -90,39 +90,24 @@ class Prompt:
 class ChatCompleter(Completer):
     """Slash commands at the beginning, then what the command takes; files of HEAD everywhere else."""
 
-    def __init__(self, repository: Repository, *, commands: Mapping[str, str], models: tuple[str, ...]) -> None:
+    def __init__(self, repository: Repository, complete_command: CommandCompleter) -> None:
         self._repository = repository
-        self._models = models
-        self._commands = {**commands, "quit": "leave; Ctrl-D does the same"}
+        self._complete_command = complete_command
         self._paths: tuple[Oid, list[str]] | None = None
 
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
         """See `Completer`."""
         text = document.text_before_cursor
-        if text.startswith("/") and not text[1:].strip(_COMMAND_LETTERS):
-            for name, meaning in self._commands.items():
-                if name.startswith(text[1:]):
-                    yield Completion(f"/{name}", start_position=-len(text), display_meta=meaning)
-            return
         word = document.get_word_before_cursor(WORD=True).lstrip("`'\"(@")
-        command = text[1:].split(None, 1)[0] if text.startswith("/") and len(text) > 1 else ""
-        if command in _TAKE_SESSIONS:
-            yield from self._sessions(word)
-        elif text.endswith((f"-m {word}", f"--model {word}")):
-            for name in self._models:
-                if word in name:
-                    yield Completion(name, start_position=-len(word))
+        if text.startswith("/"):
+            *words, incomplete = text[1:].split(" ")
+            for value, meaning in self._complete_command([part for part in words if part], incomplete):
+                if value == ":files":
+                    yield from self._files(word)
+                else:
+                    yield Completion(value, start_position=-len(incomplete), display_meta=meaning)
         elif word:
             yield from self._files(word)
-
-    def _sessions(self, word: str) -> Iterable[Completion]:
-        for session in [name for name in list_session_ids(self._repository) if name.startswith(word)][:_MOST_SESSIONS]:
-            try:
-                result = read_session(self._repository, session).result
-                meta = f"{result.status.value}: {' '.join(result.task.split())[:60]}"
-            except MimoError:
-                meta = "damaged"
-            yield Completion(session, start_position=-len(word), display_meta=escape_controls(meta, newlines=False))
 
     def _files(self, word: str) -> Iterable[Completion]:
         """Paths that begin so, then files whose own name does."""
@@ -142,9 +127,6 @@ class ChatCompleter(Completer):
             return self._paths[1]
         except MimoError:
             return []
-
-
-_COMMAND_LETTERS = "abcdefghijklmnopqrstuvwxyz-"
 
 
 class _CleanHistory(FileHistory):

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from gitmimo.cli import render
-from gitmimo.cli.main import COMMANDS, HIDDEN, run
+from gitmimo.cli.completion import find_completions
+from gitmimo.cli.main import HIDDEN, cli, run
 from gitmimo.cli.options import load_config, open_repository, settings
 from gitmimo.errors import MimoError, NoModel, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from gitmimo.chat.input import Prompt
     from gitmimo.git.repository import Repository
     from gitmimo.records import Step
@@ -48,19 +51,28 @@ def chat_command(model: tuple[str, ...], budget: float | None, yes: bool) -> int
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return chat.read_lines()
     from gitmimo.chat.input import Prompt
-    from gitmimo.llm.providers import PROVIDERS
     from gitmimo.redact import known_secrets
     from gitmimo.workflow.directories import repository_key, state_home
 
     prompt = Prompt(
         repository,
         state_home() / "chat" / repository_key(repository) / "history",
-        commands={name: meaning for name, (_, meaning) in COMMANDS.items() if name not in _NOT_HERE},
-        models=[provider.default_model for provider in PROVIDERS.values() if provider.default_model],
+        complete_command=_complete_command,
         known_secrets=known_secrets(os.environ),
         colours=render.wants_colour(sys.stdout),
     )
     return chat.converse(prompt)
+
+
+def _complete_command(words: Sequence[str], incomplete: str) -> Iterator[tuple[str, str]]:
+    try:
+        for value, meaning in find_completions(cli, words, incomplete):
+            if words or value not in _NOT_HERE:
+                yield value, meaning
+    except click.UsageError:  # no such command
+        return
+    if not words and "quit".startswith(incomplete):
+        yield "quit", "leave; Ctrl-D does the same"
 
 
 class _Chat:

@@ -1,7 +1,7 @@
 """What a shell completes: click finds the commands and options, the functions here list what their values may be."""
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -11,6 +11,7 @@ from gitmimo.cli import render
 from gitmimo.errors import MimoError
 
 SHELLS = ("bash", "zsh", "fish")
+FILES = ":files"
 Listing = Callable[[click.Context], Iterable[str]]
 Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
@@ -117,6 +118,13 @@ def complete_commands(context: click.Context) -> Iterable[str]:
     return [item.value for item in root.command.shell_complete(root, "")]
 
 
+def find_completions(root: click.Command, words: Sequence[str], incomplete: str) -> Iterator[tuple[str, str]]:
+    """What a word that is being typed may become, with meanings; `FILES` stands for the names of files."""
+    for item in ShellComplete(root, {}, "git mimo", "").get_completions(list(words), incomplete):
+        meaning = " ".join((item.help or "").partition(". ")[0].split()).rstrip(".")
+        yield (FILES, "") if item.type == "file" else (str(item.value), meaning)
+
+
 def _local_models() -> list[str]:
     from gitmimo.llm.local_models import list_models
     from gitmimo.workflow.directories import data_home
@@ -157,8 +165,6 @@ def complete_command(context: click.Context, words: tuple[str, ...]) -> int:
     `:files` stands for the names of files. The scripts of the shells call this.
     """
     *before, incomplete = words or ("",)
-    completions = ShellComplete(context.find_root().command, {}, "git mimo", "").get_completions(before, incomplete)
-    for item in completions:
-        meaning = " ".join((item.help or "").partition(". ")[0].split()).rstrip(".")
-        render.out_raw(":files\n" if item.type == "file" else f"{item.value}\t{meaning}\n")
+    for value, meaning in find_completions(context.find_root().command, before, incomplete):
+        render.out_raw(f"{value}\t{meaning}\n" if value != FILES else f"{FILES}\n")
     return 0
