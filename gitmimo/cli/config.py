@@ -12,7 +12,7 @@ import click
 from gitmimo.cli import render
 from gitmimo.cli.completion import complete_models, complete_providers, complete_settings
 from gitmimo.cli.help import Group
-from gitmimo.cli.options import json_option, load_config
+from gitmimo.cli.options import find_repository, json_option, load_config
 from gitmimo.errors import RepoError, UsageError
 from gitmimo.llm.providers import PROVIDERS
 
@@ -54,7 +54,7 @@ def set_command(
     A key goes to git's credential helper where there is one, else to a file that only you can read; never into git.
     Another provider than before drops the server's address that was set for that one.
     """
-    repository = _find_repository()
+    repository = find_repository()
     if name is None and not (provider or api_key or model or base_url):
         raise UsageError("nothing to set", hint="git mimo config set --provider deepseek   # asks for its key")
     checked = _check_option(name, values) if name is not None else None
@@ -144,7 +144,7 @@ def get_command(name: str, as_json: bool) -> int:
     from gitmimo.codec import to_json
 
     option = _option(name)
-    value = load_config(_find_repository())[option.name]
+    value = load_config(find_repository())[option.name]
     if as_json:
         render.emit_json({"schema": "git-mimo/config/1", "name": option.name, "value": to_json(value)})
         return 0
@@ -162,7 +162,7 @@ def list_command(show_origin: bool, as_json: bool) -> int:
     """List every setting with its value in force."""
     from gitmimo.codec import to_json
 
-    config = load_config(_find_repository())
+    config = load_config(find_repository())
     settings = [config.settings[key] for key in sorted(config.settings)]
     if as_json:
         values = [{"name": s.option.name, "value": to_json(s.value), "origin": s.origin} for s in settings]
@@ -211,7 +211,7 @@ def unset_command(name: str | None, provider: str | None, scope: str) -> int:
         if provider is None:
             raise UsageError("nothing to unset", hint="git mimo config unset NAME")
         return 0
-    repository = _find_repository()
+    repository = find_repository()
     option = _option(name)
     done = run_git(
         ["config", f"--{scope}", "--unset-all", f"mimo.{option.name}"], cwd=_directory(repository), check=False
@@ -253,15 +253,6 @@ def _write(name: str, values: tuple[str, ...], scope: str, repository: Repositor
     for value in values:
         run_git(["config", f"--{scope}", "--add", key, value], cwd=where)
     render.say(f"{key} = {', '.join(values)} ({scope})")
-
-
-def _find_repository() -> Repository | None:
-    from gitmimo.git.repository import Repository
-
-    try:
-        return Repository.discover(Path.cwd())
-    except RepoError:
-        return None
 
 
 def _directory(repository: Repository | None) -> Path:

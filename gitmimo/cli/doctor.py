@@ -15,7 +15,7 @@ import click
 
 from gitmimo import __version__
 from gitmimo.cli import render
-from gitmimo.cli.options import json_option, load_config
+from gitmimo.cli.options import find_repository, json_option, load_config
 from gitmimo.errors import CheckError, MimoError, ModelError, NoCommits, NoModel
 from gitmimo.extras import install_hint
 
@@ -51,7 +51,7 @@ class Finding:
 @json_option
 def doctor_command(as_json: bool) -> int:
     """Check git, the sandbox, models, disk and this repository. Exit 1 when something must be fixed."""
-    repository, findings = _find_repository(), []
+    repository, findings = find_repository(), []
     for finding in _examine(repository):
         findings.append(finding)
         if not as_json:
@@ -80,15 +80,6 @@ def _print_finding(finding: Finding) -> None:
     render.out(first)
     for line in [*rest, *finding.remedy.splitlines()]:
         render.out(f"{'':{_INDENT}}{line}")
-
-
-def _find_repository() -> Repository | None:
-    from gitmimo.git.repository import Repository
-
-    try:
-        return Repository.discover(Path.cwd())
-    except MimoError:
-        return None
 
 
 def _examine(repository: Repository | None) -> Iterator[Finding]:

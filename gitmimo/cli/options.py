@@ -14,7 +14,7 @@ import click
 
 from gitmimo.cli.completion import complete_models, complete_sessions
 from gitmimo.config import OPTIONS, Option
-from gitmimo.errors import RepoError
+from gitmimo.errors import MimoError, RepoError, UsageError
 
 if TYPE_CHECKING:
     from gitmimo.config import Config
@@ -104,6 +104,16 @@ def open_repository() -> Repository:
     return repository
 
 
+def find_repository() -> Repository | None:
+    """The repository of the current directory; None where git-mimo can't work with any."""
+    from gitmimo.git.repository import Repository
+
+    try:
+        return Repository.discover(Path.cwd())
+    except MimoError:
+        return None
+
+
 def load_config(
     repository: Repository | None, flags: Mapping[str, Any] | None = None, *, trusts_committed: bool = False
 ) -> Config:
@@ -170,5 +180,5 @@ def read_text_argument(value: str) -> str:
         try:
             return path.read_text(encoding="utf-8", errors="replace")
         except OSError as exc:
-            raise click.UsageError(f"cannot read `{path}`: {exc.strerror}") from exc
+            raise UsageError(f"cannot read `{path}`: {exc.strerror}") from exc
     return value

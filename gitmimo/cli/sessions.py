@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -34,16 +34,7 @@ def list_command(max_count: int | None, as_json: bool) -> int:
     """List the sessions of this repository, newest first."""
     from gitmimo.workflow.history import read_all
 
-    states = list(read_all(_find_paths(), limit=max_count))
-    if as_json:
-        render.emit_json({"schema": "git-mimo/list/1", "sessions": [_brief(state) for state in states]})
-        return 0
-    if not states:
-        render.say("no session yet")
-        render.hint('git mimo start "..."')
-        return 0
-    _print_states(states)
-    return 0
+    return _print_states(list(read_all(_find_paths(), limit=max_count)), schema="git-mimo/list/1" if as_json else "")
 
 
 @click.command("status")
@@ -76,15 +67,8 @@ def _print_status(paths: RepositoryPaths, session: str | None, *, as_json: bool)
     from gitmimo.workflow.history import find_session, read_recent, read_session
 
     states = [read_session(paths, find_session(paths, session))] if session else read_recent(paths, at_least=_SHOWN)
-    if as_json:
-        render.emit_json({"schema": "git-mimo/status/1", "sessions": [_brief(state) for state in states]})
-        return 0
-    if not states:
-        render.say("no session yet")
-        render.hint('git mimo start "..."')
-        return 0
-    _print_states(states)
-    for state in states:
+    _print_states(states, schema="git-mimo/status/1" if as_json else "")
+    for state in () if as_json else states:
         if state.result.status is SessionStatus.STOPPED:
             render.hint(f"session {state.result.session} was cut off after `{state.phase}`; what it made is kept")
             render.hint(f"git mimo resume {state.result.session}")
@@ -99,7 +83,17 @@ def _find_paths() -> RepositoryPaths:
     return paths
 
 
-def _print_states(states: list[SessionState]) -> None:
+def _print_states(states: list[SessionState], *, schema: str) -> int:
+    """Print the sessions as JSON where a schema is given, else as a table."""
+    from gitmimo.workflow.session_result import brief_json
+
+    if schema:
+        render.emit_json({"schema": schema, "sessions": [brief_json(state) for state in states]})
+        return 0
+    if not states:
+        render.say("no session yet")
+        render.hint('git mimo start "..."')
+        return 0
     rows = []
     for state in states:
         result = state.result
@@ -116,33 +110,8 @@ def _print_states(states: list[SessionState]) -> None:
                 one_line((result.task or result.message).strip().partition("\n")[0], 60),
             )
         )
-    lines = render.table(("session", "status", "started", "n", "winner", "cost", "time", "task"), rows).splitlines()
-    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
-    for line in lines:
-        render.out(line if not columns or len(line) <= columns else f"{line[: columns - 1]}…")
-
-
-def _brief(state: SessionState) -> dict[str, Any]:
-    from gitmimo.codec import to_json
-
-    result = state.result
-    return {
-        "session": result.session,
-        "status": result.status.value,
-        "phase": state.phase,
-        "task": result.task,
-        "started": to_json(result.started),
-        "base": result.base,
-        "target_branch": result.target_branch,
-        "candidates": len(result.candidates),
-        "winner": result.verdict.winner if result.verdict else None,
-        "result_branch": result.result_branch,
-        "merged": result.merged,
-        "usd": result.cost_usd,
-        "tokens": result.usage.total,
-        "seconds": result.seconds,
-        "message": result.message,
-    }
+    render.out(render.table(("session", "status", "started", "n", "winner", "cost", "time", "task"), rows))
+    return 0
 
 
 @click.command("attach")

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -13,11 +12,11 @@ from gitmimo.cli.options import json_option, load_config, open_repository
 from gitmimo.errors import MimoError, UsageError
 from gitmimo.git.repository import Repository
 from gitmimo.memory.links import check_links, link_skills, unlink_skills
-from gitmimo.memory.skill_file import SKILLS_DIR, Skill, check_name, read_library, read_skill_directory, removal_of
+from gitmimo.memory.skill_file import SKILLS_DIR, check_name, read_library, read_skill_directory, removal_of
 from gitmimo.text import escape_controls, one_line
 from gitmimo.workflow.dream import draft_from
 from gitmimo.workflow.memory_home import memory_view, save_memory
-from gitmimo.workflow.trust import is_approved
+from gitmimo.workflow.trust import is_approved, skill_json
 
 
 @click.group("skill", cls=Group)
@@ -33,7 +32,7 @@ def list_command(as_json: bool) -> int:
     library = read_library(repository, memory_view(repository, load_config(repository), repository.resolve("HEAD")))
     used = _uses(repository)
     if as_json:
-        skills = [_about(repository, skill, used) for skill in library.skills]
+        skills = [skill_json(repository, skill) | {"used": used[skill.name]} for skill in library.skills]
         render.emit_json({"schema": "git-mimo/skills/1", "skills": skills, "refused": dict(library.problems)})
         return 0
     rows = []
@@ -63,7 +62,7 @@ def show_command(name: str, as_json: bool) -> int:
     )
     if as_json:
         files = [f"{SKILLS_DIR}/{name}/{path}" for path in sorted(skill.files)]
-        about = _about(repository, skill, _uses(repository))
+        about = skill_json(repository, skill) | {"used": _uses(repository)[name]}
         render.emit_json({"schema": "git-mimo/skill/1", **about, "files": files, "body": skill.body})
         return 0
     render.out(escape_controls(f"{skill.name}: {skill.description}\n\n{skill.body.strip()}"))
@@ -192,15 +191,3 @@ def _uses(repository: Repository) -> Counter[str]:
     """The number of landed changes with a trailer that names a skill, by skill."""
     listed = repository.run("log", "--max-count=1000", "--format=%(trailers:key=Mimo-Skill,valueonly)", "HEAD").text
     return Counter(listed.split())
-
-
-def _about(repository: Repository, skill: Skill, used: Counter[str]) -> dict[str, Any]:
-    return {
-        "name": skill.name,
-        "description": skill.description,
-        "runs": skill.script is not None,
-        "approved": is_approved(repository, skill.digest),
-        "parameters": list(skill.parameters),
-        "commits": list(skill.commits),
-        "used": used[skill.name],
-    }

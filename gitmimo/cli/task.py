@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitmimo.cli import render
+from gitmimo.cli.options import read_text_argument
 from gitmimo.errors import MimoError, UsageError
 
 if TYPE_CHECKING:
@@ -49,25 +49,14 @@ def read_task(repository: Repository, words: Sequence[str], option: str | None, 
 
 
 def _read(repository: Repository, given: str, *, is_option: bool) -> str:
-    if given == "-":
-        return sys.stdin.read()
-    if given.startswith("@"):
-        return _read_file(Path(given[1:]))
-    if is_option:
-        return given
+    if is_option or given == "-" or given.startswith("@"):
+        return read_text_argument(given)
     if issue := re.fullmatch(r"#?(\d{1,9})", given):
         return _read_issue(repository, int(issue[1]))
     if " " not in given and Path(given).is_file():
         render.say(f"the task is what `{given}` says")
-        return _read_file(Path(given))
+        return read_text_argument(f"@{given}")
     return given
-
-
-def _read_file(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError as exc:
-        raise UsageError(f"cannot read `{path}`: {exc.strerror}") from exc
 
 
 def _read_issue(repository: Repository, number: int) -> str:

@@ -5,7 +5,6 @@ import os
 from typing import Any
 
 from gitmimo.agent.shell.observations import as_data
-from gitmimo.codec import to_json
 from gitmimo.config import Config
 from gitmimo.errors import UsageError
 from gitmimo.git import diff
@@ -16,10 +15,10 @@ from gitmimo.mimo_dir import without_mimo
 from gitmimo.redact import known_secrets, redact
 from gitmimo.results import SessionResult, SessionStatus
 from gitmimo.text import cut_middle, escape_controls
-from gitmimo.workflow.history import SessionState, find_session, read_all, read_known_session, read_session
+from gitmimo.workflow.history import find_session, read_all, read_known_session, read_session
 from gitmimo.workflow.memory_home import memory_view
-from gitmimo.workflow.session_result import result_json
-from gitmimo.workflow.trust import is_approved
+from gitmimo.workflow.session_result import brief_json, result_json
+from gitmimo.workflow.trust import skill_json
 
 _MOST = 24_000  # characters of one answer
 _MOST_ROWS = 50
@@ -39,16 +38,7 @@ def search_memory(repository: Repository, config: Config, query: str, *, limit: 
 def list_skills(repository: Repository, config: Config) -> str:
     """Every skill: what it does, whether it has a script, whether this person approved it, its parameters."""
     library = read_library(repository, memory_view(repository, config, repository.resolve("HEAD")))
-    skills = [
-        {
-            "name": skill.name,
-            "description": skill.description,
-            "runs": skill.script is not None,
-            "approved": is_approved(repository, skill.digest),
-            "parameters": list(skill.parameters),
-        }
-        for skill in library.skills
-    ]
+    skills = [skill_json(repository, skill) for skill in library.skills]
     return _json({"skills": skills, "refused": dict(library.problems)})
 
 
@@ -62,7 +52,7 @@ def show_skill(repository: Repository, config: Config, name: str) -> str:
 def list_sessions(repository: Repository, *, limit: int) -> str:
     """The sessions of this clone, newest first."""
     states = read_all(repository, limit=max(1, min(limit, _MOST_ROWS)))
-    return _json({"sessions": [_brief(state) for state in states]})
+    return _json({"sessions": [brief_json(state) for state in states]})
 
 
 def session_status(repository: Repository, session: str) -> str:
@@ -106,21 +96,6 @@ def _diff(repository: Repository, result: SessionResult) -> str:
         return "no candidate passed: there is no result"
     old, new = (without_mimo(repository, repository.tree_of(rev)) for rev in (result.base, result.result_commit))
     return diff.diff_text(repository, old, new).decode("utf-8", "replace")
-
-
-def _brief(state: SessionState) -> dict[str, object]:
-    result = state.result
-    return {
-        "session": result.session,
-        "status": result.status.value,
-        "phase": state.phase,
-        "task": result.task[:500],
-        "started": to_json(result.started),
-        "result_branch": result.result_branch,
-        "merged": result.merged,
-        "usd": result.cost_usd,
-        "message": result.message,
-    }
 
 
 def _gates(evidence: dict[str, object]) -> dict[str, object]:

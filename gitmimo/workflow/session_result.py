@@ -14,6 +14,7 @@ from gitmimo.processes import process_name
 from gitmimo.records import SessionId, StopReason, Usage, utc_now
 from gitmimo.results import CandidateResult, SessionResult, SessionStatus
 from gitmimo.workflow.directories import session_directory
+from gitmimo.workflow.history import SessionState
 from gitmimo.workflow.plan import Plan
 from gitmimo.workflow.progress import Progress
 from gitmimo.workflow.worktrees import clear_session
@@ -179,4 +180,26 @@ def result_json(result: SessionResult) -> dict[str, object]:
         "seconds": value["seconds"],
         "llm_calls": value["llm_calls"],
         "message": value["message"],
+    }
+
+
+def brief_json(state: SessionState) -> dict[str, object]:
+    """One session as a list of sessions has it."""
+    result = state.result
+    return {
+        "session": result.session,
+        "status": result.status.value,
+        "phase": state.phase,
+        "task": result.task,
+        "started": to_json(result.started),
+        "base": result.base,
+        "target_branch": result.target_branch,
+        "candidates": len(result.candidates),
+        "winner": result.verdict.winner if result.verdict else None,
+        "result_branch": result.result_branch,
+        "merged": result.merged,
+        "usd": result.cost_usd,
+        "tokens": result.usage.total,
+        "seconds": result.seconds,
+        "message": result.message,
     }

@@ -11,6 +11,7 @@ from gitmimo.errors import ConfigError, NeedsPerson
 from gitmimo.files import write_file
 from gitmimo.git.repository import Repository
 from gitmimo.git.run import run_git
+from gitmimo.memory.skill_file import Skill
 from gitmimo.records import utc_now
 from gitmimo.workflow.directories import config_home, repository_key, state_home
 
@@ -154,3 +155,15 @@ def _read_file(path: Path) -> dict[str, str]:
     except (OSError, ValueError) as exc:
         raise ConfigError(f"cannot read the keys in `{path}`") from exc
     return {str(name): str(key) for name, key in value.items()} if isinstance(value, dict) else {}
+
+
+def skill_json(repository: Repository, skill: Skill) -> dict[str, object]:
+    """A skill as a list of skills has it."""
+    return {
+        "name": skill.name,
+        "description": skill.description,
+        "runs": skill.script is not None,
+        "approved": is_approved(repository, skill.digest),
+        "parameters": list(skill.parameters),
+        "commits": list(skill.commits),
+    }
