@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import sys
-import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,11 +13,9 @@ from gitmimo.cli import render
 from gitmimo.cli.completion import complete_candidates
 from gitmimo.cli.options import json_option, open_repository, session_argument, split_target
 from gitmimo.errors import UsageError
-from gitmimo.format import usd
-from gitmimo.text import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from gitmimo.git.repository import Repository
     from gitmimo.results import CandidateResult, SessionResult
@@ -32,7 +29,6 @@ _STYLES = (
     ("commit ", "yellow"),
     ("diff --git ", "bold"),
 )
-_MOST_OUTPUT = 20  # lines of a failed command
 
 
 @click.command("diff", context_settings={"ignore_unknown_options": True})
@@ -92,6 +88,7 @@ def review_command(session: str | None, page_path: Path | None, open_it: bool, a
 
     In a clone without the session, the winner is read from its git note.
     """
+    from gitmimo.report.summary import CANDIDATE_HEADINGS, candidate_rows, summary_lines
     from gitmimo.text import escape_controls
     from gitmimo.workflow.history import read_known_session
 
@@ -103,7 +100,8 @@ def review_command(session: str | None, page_path: Path | None, open_it: bool, a
     if page_path is not None or open_it:
         return _write_page(repository, result, page_path, open_it=open_it)
     columns = shutil.get_terminal_size((100, 0)).columns if sys.stdout.isatty() else 100
-    text = "\n".join(escape_controls(line) for line in _summary(result, min(columns, 100))) + "\n\n"
+    table = render.table(CANDIDATE_HEADINGS, candidate_rows(result)).splitlines() if result.candidates else ()
+    text = "\n".join(escape_controls(line) for line in summary_lines(result, min(columns, 100), table)) + "\n\n"
     if result.result_commit or result.winner:
         text += _diff_text(repository, *ends_of(result, None), "--stat", "-p")
     render.page(text)
@@ -142,75 +140,6 @@ def _review_json(repository: Repository, result: SessionResult) -> dict[str, obj
     return {**result_json(result), "schema": "git-mimo/review/1", "diff": diff}
 
 
-def _summary(result: SessionResult, width: int) -> Iterator[str]:
-    """The summary before the diff, the most important first."""
-    from gitmimo.report.review_view import remarks_of
-
-    yield f"Session {result.session}: {result.status.value}"
-    yield ""
-    yield from wrapped(result.task.strip()[:2000], width, "  ")
-    if result.verdict is None and result.message:
-        yield ""
-        yield from wrapped(result.message, width)
-    yield from difference_lines(result, width)
-    remarks = remarks_of(result)
-    if remarks:
-        yield ""
-        yield "Look at first:"
-        for remark in remarks:
-            person = "needs a person: " if remark.needs_person else ""
-            yield from wrapped(person + remark.text, width, "  - ")
-    yield from failure_lines(result, width)
-    yield ""
-    yield from _candidate_table(result)
-    if result.verdict:
-        yield ""
-        yield from wrapped(f"Verdict: {result.verdict.reason}", width)
-        comments = result.verdict.critic.comments if result.verdict.critic else {}
-        for where, comment in comments.items():
-            number, _, path = where.partition(":")
-            subject = f"`{path}` of candidate {number}" if path else f"candidate {number}"
-            yield from wrapped(f"Critic on {subject}: {comment}", width)
-
-
-def difference_lines(result: SessionResult, width: int) -> Iterator[str]:
-    """The behaviour differences after an empty line; nothing if nothing was compared."""
-    from gitmimo.report.differences import difference_text, differences_of
-
-    found = differences_of(result)
-    if found is None:
-        return
-    yield ""
-    yield "What behaves differently:"
-    for line in found.lines:
-        yield from wrapped(difference_text(line), width, "  ")
-    yield from wrapped(found.count, width, "  ")
-
-
-def failure_lines(result: SessionResult, width: int) -> Iterator[str]:
-    """The gates that failed, with the end of what their commands said; nothing where there is a winner."""
-    from gitmimo.report.review_view import failures_of
-
-    for failure in failures_of(result):
-        yield ""
-        yield from wrapped(f"Candidate {failure.number} fails {failure.gate}: {failure.detail}", width)
-        for line in failure.output.splitlines()[-_MOST_OUTPUT:]:
-            yield f"    {line}"
-
-
-def wrapped(text: str, width: int, indent: str = "") -> list[str]:
-    """Wrap a text at this width; its own line breaks are kept."""
-    after = " " * len(indent)
-    return [
-        line
-        for number, part in enumerate(text.splitlines() or [""])
-        for line in textwrap.wrap(
-            part, width, initial_indent=after if number else indent, subsequent_indent=after, break_on_hyphens=False
-        )
-        or [""]
-    ]
-
-
 def _write_page(repository: Repository, result: SessionResult, path: Path | None, *, open_it: bool) -> int:
     """Write the review page; without a path, into the state directory."""
     import webbrowser
@@ -230,25 +159,6 @@ def _write_page(repository: Repository, result: SessionResult, path: Path | None
     if open_it and not webbrowser.open(target.absolute().as_uri()):
         render.say("no browser could be started")
     return 0
-
-
-def _candidate_table(result: SessionResult) -> list[str]:
-    from gitmimo.report.review_view import tests_text
-
-    rows = []
-    for candidate in result.candidates:
-        evidence = candidate.evidence
-        failed = ", ".join(gate.name for gate in evidence.failed_gates) if evidence else ""
-        gates = "not judged" if evidence is None else f"fails {failed}" if failed else "passed"
-        size = f"+{evidence.diff.added} -{evidence.diff.removed}" if evidence else "-"
-        star = "*" if candidate is result.winner else " "
-        worker = one_line(candidate.worker, 28)
-        tests = tests_text(evidence)
-        rows.append(
-            [f"{star} {candidate.number}", worker, candidate.status, tests, size, usd(candidate.cost_usd), gates]
-        )
-    headings = ["  #", "worker", "ended", "tests", "diff", "cost", "gates"]
-    return render.table(headings, rows).splitlines() if rows else []
 
 
 def _chosen(result: SessionResult, number: int | None) -> CandidateResult:

@@ -237,8 +237,8 @@ def stop_command(session: str | None, number: int | None, as_json: bool) -> int:
 
 
 def _print_session(state: SessionState) -> None:
-    from gitmimo.cli.review import difference_lines, wrapped
     from gitmimo.report.review_view import remarks_of
+    from gitmimo.report.summary import difference_lines, wrapped
 
     result = state.result
     width = min(shutil.get_terminal_size((100, 0)).columns, 100) if sys.stdout.isatty() else 100
@@ -270,9 +270,9 @@ def _print_session(state: SessionState) -> None:
 
 
 def _print_candidate(candidate: CandidateResult, result: SessionResult, width: int) -> None:
-    from gitmimo.cli.review import wrapped
     from gitmimo.evidence import Outcome
     from gitmimo.report.review_view import output_of, tests_text
+    from gitmimo.report.summary import wrapped
 
     mark = "*" if candidate is result.winner else " "
     render.out("")

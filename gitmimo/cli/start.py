@@ -14,14 +14,13 @@ from gitmimo.cli import render
 from gitmimo.cli.options import json_option, load_config, open_repository, session_argument, settings
 from gitmimo.cli.task import read_task
 from gitmimo.errors import MimoError, UsageError
-from gitmimo.format import seconds, tokens, usd
-from gitmimo.text import one_line
+from gitmimo.format import seconds, usd
 
 if TYPE_CHECKING:
     from gitmimo.config import Config
     from gitmimo.git.repository import Repository
     from gitmimo.records import Oid, SessionId
-    from gitmimo.results import CandidateResult, SessionResult
+    from gitmimo.results import SessionResult
 
 _EXIT_CODES = {"passed": 0, "failed": 1, "unsettled": 2, "budget": 3, "error": 128, "interrupted": 130}
 
@@ -170,12 +169,11 @@ def exit_code(result: SessionResult) -> int:
 
 def report(result: SessionResult) -> None:
     """Print how a session ended: a line, the candidates, what behaves differently, and what comes next."""
-    from gitmimo.cli.review import difference_lines
+    from gitmimo.report.summary import CANDIDATE_HEADINGS, candidate_rows, difference_lines
 
     render.out(f"session {result.session}: {result.status.value}, {usd(result.cost_usd)}, {seconds(result.seconds)}")
     if result.candidates:
-        headings = ("  #", "worker", "steps", "tokens", "cost", "time", "tests", "diff", "verdict")
-        render.out(render.table(headings, [_row(candidate, result) for candidate in result.candidates]))
+        render.out(render.table(CANDIDATE_HEADINGS, candidate_rows(result)))
     if result.message:
         render.out(result.message)
     for line in difference_lines(result, 100):
@@ -189,29 +187,6 @@ def report(result: SessionResult) -> None:
             render.hint(f"git mimo merge {result.session}    # bring it into {result.target_branch or 'a branch'}")
     elif result.candidates:
         render.hint(f"git mimo show {result.session}")
-
-
-def _row(candidate: CandidateResult, result: SessionResult) -> tuple[str, ...]:
-    from gitmimo.report.review_view import tests_text
-
-    evidence = candidate.evidence
-    if evidence is None:
-        verdict = candidate.status + (f": {candidate.summary}" if candidate.summary else "")
-    elif evidence.passed:
-        verdict = "passed every gate"
-    else:
-        verdict = "; ".join(f"{gate.name}: {gate.detail or gate.outcome}" for gate in evidence.failed_gates)
-    return (
-        f"{'*' if candidate is result.winner else ' '} {candidate.number}",
-        candidate.worker,
-        str(candidate.steps),
-        tokens(candidate.usage.total),
-        usd(candidate.cost_usd),
-        seconds(candidate.seconds),
-        tests_text(evidence),
-        f"+{evidence.diff.added} -{evidence.diff.removed}" if evidence else "-",
-        one_line(verdict, 60),
-    )
 
 
 @click.command("resume")

@@ -13,6 +13,7 @@ from gitmimo.memory.recall import recall
 from gitmimo.memory.skill_file import read_library
 from gitmimo.mimo_dir import without_mimo
 from gitmimo.redact import known_secrets, redact
+from gitmimo.report.summary import candidate_rows, summary_lines
 from gitmimo.results import SessionResult, SessionStatus
 from gitmimo.text import cut_middle, escape_controls
 from gitmimo.workflow.history import find_session, read_all, read_known_session, read_session
@@ -68,22 +69,8 @@ def session_status(repository: Repository, session: str) -> str:
 def review_session(repository: Repository, session: str) -> str:
     """Task, verdict, what to look at, and the result's diff, as a reviewer would read them."""
     result = read_known_session(repository, session or None)
-    winner = next((c for c in result.candidates if result.verdict and c.number == result.verdict.winner), None)
-    lines = [f"session {result.session}: {result.status.value}", f"task: {result.task}"]
-    if result.verdict:
-        lines.append(f"verdict: {result.verdict.reason}")
-        critic = result.verdict.critic
-        lines += [f"critic on {where}: {text}" for where, text in (critic.comments if critic else {}).items()]
-    if winner and winner.evidence:
-        evidence = winner.evidence
-        lines.append(f"tests: {evidence.tests_passed}/{evidence.tests_run}, {len(evidence.fixed_ids)} fixed")
-        lines += [f"{gate.name}: {gate.outcome.value} {gate.detail}".rstrip() for gate in evidence.gates]
-        lines += [f"look at: {flag}" for flag in evidence.flags]
-    for candidate in result.candidates:
-        if candidate is not winner:
-            failed = ", ".join(gate.name for gate in candidate.evidence.failed_gates) if candidate.evidence else ""
-            lines.append(f"candidate {candidate.number}: {candidate.status} {failed}".rstrip())
-    return _as_answer("\n".join(lines) + "\n\n" + _diff(repository, result))
+    candidates = (" ".join(row) for row in candidate_rows(result))
+    return _as_answer("\n".join(summary_lines(result, 100, candidates)) + "\n\n" + _diff(repository, result))
 
 
 def running_sessions(repository: Repository) -> tuple[str, ...]:

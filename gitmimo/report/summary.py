@@ -1,0 +1,102 @@
+"""A session as lines of text: for the terminal, and for tools that ask over MCP."""
+
+import textwrap
+from collections.abc import Iterable, Iterator
+
+from gitmimo.format import seconds, tokens, usd
+from gitmimo.report.differences import difference_text, differences_of
+from gitmimo.report.review_view import failures_of, remarks_of, tests_text
+from gitmimo.results import CandidateResult, SessionResult
+from gitmimo.text import one_line
+
+CANDIDATE_HEADINGS = ("  #", "worker", "steps", "tokens", "cost", "time", "tests", "diff", "verdict")
+_MOST_OUTPUT = 20  # lines of a failed command
+
+
+def summary_lines(result: SessionResult, width: int, candidates: Iterable[str]) -> Iterator[str]:
+    """The summary before the diff, the most important first; `candidates` are the lines of their table."""
+    yield f"Session {result.session}: {result.status.value}"
+    yield ""
+    yield from wrapped(result.task.strip()[:2000], width, "  ")
+    if result.verdict is None and result.message:
+        yield ""
+        yield from wrapped(result.message, width)
+    yield from difference_lines(result, width)
+    remarks = remarks_of(result)
+    if remarks:
+        yield ""
+        yield "Look at first:"
+        for remark in remarks:
+            person = "needs a person: " if remark.needs_person else ""
+            yield from wrapped(person + remark.text, width, "  - ")
+    yield from failure_lines(result, width)
+    yield ""
+    yield from candidates
+    if result.verdict:
+        yield ""
+        yield from wrapped(f"Verdict: {result.verdict.reason}", width)
+        comments = result.verdict.critic.comments if result.verdict.critic else {}
+        for where, comment in comments.items():
+            number, _, path = where.partition(":")
+            subject = f"`{path}` of candidate {number}" if path else f"candidate {number}"
+            yield from wrapped(f"Critic on {subject}: {comment}", width)
+
+
+def candidate_rows(result: SessionResult) -> list[tuple[str, ...]]:
+    """One row a candidate, the winner marked; the columns are `CANDIDATE_HEADINGS`."""
+    return [_row(candidate, result) for candidate in result.candidates]
+
+
+def _row(candidate: CandidateResult, result: SessionResult) -> tuple[str, ...]:
+    evidence = candidate.evidence
+    if evidence is None:
+        verdict = candidate.status + (f": {candidate.summary}" if candidate.summary else "")
+    elif evidence.passed:
+        verdict = "passed every gate"
+    else:
+        verdict = "; ".join(f"{gate.name}: {gate.detail or gate.outcome}" for gate in evidence.failed_gates)
+    return (
+        f"{'*' if candidate is result.winner else ' '} {candidate.number}",
+        candidate.worker,
+        str(candidate.steps),
+        tokens(candidate.usage.total),
+        usd(candidate.cost_usd),
+        seconds(candidate.seconds),
+        tests_text(evidence),
+        f"+{evidence.diff.added} -{evidence.diff.removed}" if evidence else "-",
+        one_line(verdict, 60),
+    )
+
+
+def difference_lines(result: SessionResult, width: int) -> Iterator[str]:
+    """The behaviour differences after an empty line; nothing if nothing was compared."""
+    found = differences_of(result)
+    if found is None:
+        return
+    yield ""
+    yield "What behaves differently:"
+    for line in found.lines:
+        yield from wrapped(difference_text(line), width, "  ")
+    yield from wrapped(found.count, width, "  ")
+
+
+def failure_lines(result: SessionResult, width: int) -> Iterator[str]:
+    """The gates that failed, with the end of what their commands said; nothing where there is a winner."""
+    for failure in failures_of(result):
+        yield ""
+        yield from wrapped(f"Candidate {failure.number} fails {failure.gate}: {failure.detail}", width)
+        for line in failure.output.splitlines()[-_MOST_OUTPUT:]:
+            yield f"    {line}"
+
+
+def wrapped(text: str, width: int, indent: str = "") -> list[str]:
+    """Wrap a text at this width; its own line breaks are kept."""
+    after = " " * len(indent)
+    return [
+        line
+        for number, part in enumerate(text.splitlines() or [""])
+        for line in textwrap.wrap(
+            part, width, initial_indent=after if number else indent, subsequent_indent=after, break_on_hyphens=False
+        )
+        or [""]
+    ]
