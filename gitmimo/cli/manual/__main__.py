@@ -6,9 +6,8 @@ import click
 
 from gitmimo.cli import render
 from gitmimo.cli.manual.entries import read_entries
-from gitmimo.cli.manual.markdown import write_reference
+from gitmimo.cli.manual.pages import write_page, write_reference
 from gitmimo.cli.manual.prompts import write_prompts
-from gitmimo.cli.manual.roff import write_page
 from gitmimo.cli.manual.schemas import write_schemas
 
 ROOT = Path(__file__).parents[3]
