@@ -1,9 +1,9 @@
-"""`git mimo serve`: all sessions in a browser on this machine."""
+"""`git mimo serve|mcp`: this repository for a browser, and for other tools."""
 
 import click
 
 from gitmimo.cli import render
-from gitmimo.cli.options import open_repository
+from gitmimo.cli.options import load_config, open_repository
 from gitmimo.errors import UsageError
 
 
@@ -37,4 +37,20 @@ def serve_command(port: int, open_it: bool) -> int:
             server.serve_forever(poll_interval=0.2)
         except KeyboardInterrupt:
             render.say("stopped")
+    return 0
+
+
+@click.command("mcp")
+@click.option("--allow-start", is_flag=True, help="Let the tool start sessions; the person is asked where it can ask.")
+def mcp_command(allow_start: bool) -> int:
+    """Serve this repository over the Model Context Protocol on stdin and stdout, until stdin ends.
+
+    Other tools can search the memory, read skills, and read the state and results of sessions. They can start one
+    only with --allow-start, or after `git config mimo.mcp.start true`.
+    """
+    from gitmimo.mcp.server import make_server
+
+    repository = open_repository()
+    allowed = allow_start or bool(load_config(repository)["mcp.start"])
+    make_server(repository, lambda: load_config(repository), allow_start=allowed).run("stdio")
     return 0

@@ -184,7 +184,7 @@ def _print_event(entry: Entry) -> None:
 
 
 def _show_step(repository: Repository, session: SessionId, number: int, commit: Oid) -> None:
-    from gitmimo.cli.transcript import step_text
+    from gitmimo.cli.review import step_text
     from gitmimo.workflow.history import read_session, read_steps_at
 
     base = read_session(repository, session).result.base
