@@ -4,7 +4,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import yaml
@@ -14,7 +14,7 @@ from gitmimo.errors import ConfigError
 ENVIRONMENT_PREFIX = "GIT_MIMO_"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Option:
     """One dial. `kind` is text, count, number, flag, seconds, choice or list; `is_command` means it runs code."""
 
@@ -34,116 +34,78 @@ class Option:
         return ENVIRONMENT_PREFIX + re.sub(r"(?<=[a-z])(?=[A-Z])|\.", "_", self.name).upper()
 
 
+_OF_THE_PROJECT = (
+    Option("candidates", "count", 3, "candidates at the most", minimum=1, maximum=64),
+    Option("agentTimeout", "seconds", 1800.0, "limit of one run of another agent's program"),
+    Option("fanout", "choice", "auto", "auto: candidate 1 first, the others until one is settled; all: together",
+           choices=("auto", "all")),
+    Option("effort", "choice", "normal",
+           "when to stop: low after one candidate that brought nothing, normal after two, high after all",
+           choices=("low", "normal", "high")),
+    Option("strategy", "choice", "auto", "how candidates work", choices=("auto", "shell", "patch", "list")),
+    Option("protocol", "choice", "auto", "how models say what to do", choices=("auto", "tools", "text")),
+    Option("test", "text", "", "command that runs the test suite", is_command=True),
+    Option("directory", "text", "", "project of a monorepo that is tested, as a path"),
+    Option("setup", "text", "", "command that prepares a fresh tree", is_command=True),
+    Option("accept", "list", (), "commands that must exit 0 on the product", is_command=True),
+    Option("testTimeout", "seconds", 600.0, "limit of one run of the test suite"),
+    Option("hangAfter", "seconds", 20.0, "a test that takes longer, and ten times as long as the others, hangs"),
+    Option("commandTimeout", "seconds", 120.0, "limit of one command of an agent"),
+    Option("maxSteps", "count", 60, "steps a candidate may take", minimum=1),
+    Option("timeout", "seconds", 3600.0, "limit of a whole session"),
+    Option("skills", "flag", True, "run approved scripts that fit before any model"),
+    Option("memory.home", "choice", "committed",
+           "where notes and skills live: in the tree, on `refs/mimo/memory`, or in this clone alone",
+           choices=("committed", "ref", "local")),
+    Option("dream", "choice", "auto", "whether `start` ends with a dream", choices=("auto", "off")),
+    Option("protected", "list", (), "further protected paths, as globs"),
+    Option("branchPrefix", "text", "mimo", "first part of branch names"),
+    Option("worktree.copy", "list", (), "ignored files to copy into worktrees"),
+    Option("worktree.link", "list", (), "ignored files to link into worktrees"),
+)  # fmt: skip
+# what belongs to the person: models, money, sandbox, and what may be accepted without them
+_OF_THE_PERSON = (
+    Option("model", "list", (), "model of the candidates, as litellm names it"),
+    Option("models", "list", (),
+           "escalation ladder: candidates start with the first, the next fan-out uses the stronger"),
+    Option("model.plan", "text", "", "model of the planning call"),
+    Option("model.dream", "text", "", "model of the dream"),
+    Option("critic", "text", "", "model that reviews the diffs, or `none`"),
+    Option("provider", "text", "", "provider by name"),
+    Option("baseUrl", "text", "", "address of an OpenAI-compatible server"),
+    Option("llm", "choice", "auto", "how OpenAI-compatible servers are called", choices=("auto", "direct", "litellm")),
+    Option("agents", "list", (),
+           "who works: mimo, aider, claude, codex, gemini, mini, opencode or cmd:COMMAND, `:2` for two"),
+    Option("parallel", "flag", False, "a model server on this machine answers several candidates at once"),
+    Option("ignoreFailing", "flag", False, "the task is not about the tests that fail now"),
+    Option("trustTests", "flag", False, "a change that passes the tests needs nothing else to be merged"),
+    Option("budget", "number", None, "USD a session may spend"),
+    Option("budget.candidate", "number", None, "USD a candidate may spend"),
+    Option("budget.day", "number", None, "USD a day"),
+    Option("budget.month", "number", None, "USD a month"),
+    Option("maxTokens", "count", None, "tokens a session may use", minimum=1),
+    Option("maxTokens.candidate", "count", None, "tokens a candidate may use", minimum=1),
+    Option("rate.requests", "count", None, "requests a minute per provider", minimum=1),
+    Option("rate.tokens", "count", None, "tokens a minute per provider", minimum=1),
+    Option("merge", "flag", False, "merge the winner into the current branch at the end of `start`"),
+    Option("operation", "flag", False, "commands are the work; --accept says whether it worked"),
+    Option("grants", "list", (), "what an operation may reach: network, docker, dir:PATH, service:SOCKET"),
+    Option("sandbox", "choice", "auto", "where commands and tests run", choices=("auto", "bwrap", "landlock", "none")),
+    Option("sandbox.network", "flag", False, "let sandboxed commands use the network"),
+    Option("unprotected", "list", (), "tests and other protected paths that a candidate may change, as globs"),
+    Option("executor", "choice", "local", "where candidates work and are judged", choices=("local", "ray")),
+    Option("rayAddress", "text", "",
+           "Ray cluster to use, for example `auto`; without one Ray's own choice, or a new one"),
+    Option("worktreeDir", "text", "", "where worktrees are made"),
+    Option("local.linger", "number", 600.0, "seconds that the local model's server is kept between commands"),
+    Option("local.context", "count", 8192, "window of the local model", minimum=512),
+    Option("mcp.start", "flag", False, "let tools that are connected over MCP ask for sessions"),
+    Option("notify", "text", "", "command that runs when a session ends", is_command=True),
+)  # fmt: skip
 OPTIONS: Mapping[str, Option] = {
     option.name.lower(): option
-    for option in (
-        Option(
-            name="model", kind="list", default=(), meaning="model of the candidates, as litellm names it",
-            from_repository=False,
-        ),
-        Option(
-            name="models", kind="list", default=(), from_repository=False,
-            meaning="escalation ladder: candidates start with the first, the next fan-out uses the stronger",
-        ),
-        Option(name="model.plan", kind="text", default="", meaning="model of the planning call", from_repository=False),
-        Option(name="model.dream", kind="text", default="", meaning="model of the dream", from_repository=False),
-        Option(
-            name="critic", kind="text", default="", meaning="model that reviews the diffs, or `none`",
-            from_repository=False,
-        ),
-        Option(name="provider", kind="text", default="", meaning="provider by name", from_repository=False),
-        Option(
-            name="baseUrl", kind="text", default="", meaning="address of an OpenAI-compatible server",
-            from_repository=False,
-        ),
-        Option(
-            name="llm", kind="choice", default="auto", choices=("auto", "direct", "litellm"), from_repository=False,
-            meaning="how OpenAI-compatible servers are called",
-        ),
-        Option(name="candidates", kind="count", default=3, minimum=1, maximum=64, meaning="candidates at the most"),
-        Option(name="agents", kind="list", default=(), from_repository=False,
-               meaning="who works: mimo, aider, claude, codex, gemini, mini, opencode or cmd:COMMAND, `:2` for two"),
-        Option(name="agentTimeout", kind="seconds", default=1800.0,
-               meaning="limit of one run of another agent's program"),
-        Option(
-            name="fanout", kind="choice", default="auto", choices=("auto", "all"),
-            meaning="auto: candidate 1 first, the others until one is settled; all: together",
-        ),
-        Option(
-            name="effort", kind="choice", default="normal", choices=("low", "normal", "high"),
-            meaning="when to stop: low after one candidate that brought nothing, normal after two, high after all",
-        ),
-        Option(name="parallel", kind="flag", default=False, from_repository=False,
-               meaning="a model server on this machine answers several candidates at once"),
-        Option(name="strategy", kind="choice", default="auto", choices=("auto", "shell", "patch", "list"),
-               meaning="how candidates work"),
-        Option(name="protocol", kind="choice", default="auto", choices=("auto", "tools", "text"),
-               meaning="how models say what to do"),
-        Option(name="test", kind="text", default="", is_command=True, meaning="command that runs the test suite"),
-        Option(name="directory", kind="text", default="", meaning="project of a monorepo that is tested, as a path"),
-        Option(name="setup", kind="text", default="", is_command=True, meaning="command that prepares a fresh tree"),
-        Option(name="accept", kind="list", default=(), is_command=True,
-               meaning="commands that must exit 0 on the product"),
-        Option(name="ignoreFailing", kind="flag", default=False, from_repository=False,
-               meaning="the task is not about the tests that fail now"),
-        Option(name="trustTests", kind="flag", default=False, from_repository=False,
-               meaning="a change that passes the tests needs nothing else to be merged"),
-        Option(name="testTimeout", kind="seconds", default=600.0, meaning="limit of one run of the test suite"),
-        Option(name="hangAfter", kind="seconds", default=20.0,
-               meaning="a test that takes longer, and ten times as long as the others, hangs"),
-        Option(name="commandTimeout", kind="seconds", default=120.0, meaning="limit of one command of an agent"),
-        Option(name="budget", kind="number", default=None, meaning="USD a session may spend", from_repository=False),
-        Option(name="budget.candidate", kind="number", default=None, meaning="USD a candidate may spend",
-               from_repository=False),
-        Option(name="budget.day", kind="number", default=None, meaning="USD a day", from_repository=False),
-        Option(name="budget.month", kind="number", default=None, meaning="USD a month", from_repository=False),
-        Option(name="maxTokens", kind="count", default=None, minimum=1, meaning="tokens a session may use",
-               from_repository=False),
-        Option(name="maxTokens.candidate", kind="count", default=None, minimum=1, meaning="tokens a candidate may use",
-               from_repository=False),
-        Option(name="rate.requests", kind="count", default=None, minimum=1, meaning="requests a minute per provider",
-               from_repository=False),
-        Option(name="rate.tokens", kind="count", default=None, minimum=1, meaning="tokens a minute per provider",
-               from_repository=False),
-        Option(name="maxSteps", kind="count", default=60, minimum=1, meaning="steps a candidate may take"),
-        Option(name="timeout", kind="seconds", default=3600.0, meaning="limit of a whole session"),
-        Option(name="merge", kind="flag", default=False, from_repository=False,
-               meaning="merge the winner into the current branch at the end of `start`"),
-        Option(name="operation", kind="flag", default=False, from_repository=False,
-               meaning="commands are the work; --accept says whether it worked"),
-        Option(name="grants", kind="list", default=(), from_repository=False,
-               meaning="what an operation may reach: network, docker, dir:PATH, service:SOCKET"),
-        Option(name="skills", kind="flag", default=True, meaning="run approved scripts that fit before any model"),
-        Option(name="memory.home", kind="choice", default="committed", choices=("committed", "ref", "local"),
-               meaning="where notes and skills live: in the tree, on `refs/mimo/memory`, or in this clone alone"),
-        Option(name="dream", kind="choice", default="auto", choices=("auto", "off"),
-               meaning="whether `start` ends with a dream"),
-        Option(name="sandbox", kind="choice", default="auto",
-               choices=("auto", "bwrap", "landlock", "none"), meaning="where commands and tests run",
-               from_repository=False),
-        Option(name="sandbox.network", kind="flag", default=False, meaning="let sandboxed commands use the network",
-               from_repository=False),
-        Option(name="protected", kind="list", default=(), meaning="further protected paths, as globs"),
-        Option(name="unprotected", kind="list", default=(), from_repository=False,
-               meaning="tests and other protected paths that a candidate may change, as globs"),
-        Option(name="executor", kind="choice", default="local", choices=("local", "ray"), from_repository=False,
-               meaning="where candidates work and are judged"),
-        Option(name="rayAddress", kind="text", default="", from_repository=False,
-               meaning="Ray cluster to use, for example `auto`; without one Ray's own choice, or a new one"),
-        Option(name="branchPrefix", kind="text", default="mimo", meaning="first part of branch names"),
-        Option(name="worktreeDir", kind="text", default="", meaning="where worktrees are made", from_repository=False),
-        Option(name="worktree.copy", kind="list", default=(), meaning="ignored files to copy into worktrees"),
-        Option(name="worktree.link", kind="list", default=(), meaning="ignored files to link into worktrees"),
-        Option(name="local.linger", kind="number", default=600.0, from_repository=False,
-               meaning="seconds that the local model's server is kept between commands"),
-        Option(name="local.context", kind="count", default=8192, minimum=512, meaning="window of the local model",
-               from_repository=False),
-        Option(name="mcp.start", kind="flag", default=False, from_repository=False,
-               meaning="let tools that are connected over MCP ask for sessions"),
-        Option(name="notify", kind="text", default="", is_command=True, from_repository=False,
-               meaning="command that runs when a session ends"),
-    )
-}  # fmt: skip
+    for option in (*_OF_THE_PROJECT, *(replace(option, from_repository=False) for option in _OF_THE_PERSON))
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
