@@ -148,7 +148,10 @@ TASK = """Parsing `1_000.50` as an amount loses the fraction
 The parser drops what follows the point when the number has separators.
 Keep the public names."""
 BROKEN = ("tests/test_core.py::test_rounding[half-even-2]",)
-FLAGS = ("review: asks whether it is tested: `app/core.py` line 12", "may change dependencies: `pyproject.toml`")
+FLAGS = (
+    "review: asks whether it is tested: `app/core.py` line 12",
+    "changes a test as you allow: `tests/test_core.py`",
+)
 MODELS = ("openai/gpt-large", "anthropic/sonnet", "local/qwen2.5-coder-1.5b")
 FACT = b"---\nid: aa\nkind: fact\n---\nAmounts are parsed in app/core.py alone.\n"
 

@@ -24,6 +24,11 @@ def escape_controls(text: str, *, newlines: bool = True) -> str:
     return text if newlines else text.replace("\n", "\\n")
 
 
+def quoted(path: str) -> str:
+    """A path for people: on one line, without control characters, in backquotes."""
+    return f"`{escape_controls(path, newlines=False)}`"
+
+
 def hidden_characters(text: str) -> tuple[str, ...]:
     """Name the hidden characters in a text, by code point and Unicode name, each once."""
     found = dict.fromkeys(_HIDDEN.findall(text) + _CONTROL.findall(text.replace("\r\n", "\n")))

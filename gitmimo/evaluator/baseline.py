@@ -2,7 +2,7 @@
 
 import hashlib
 import platform
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
@@ -30,7 +30,6 @@ class Baseline:
     cases: Mapping[str, TestOutcome] = field(default_factory=dict)
     flaky_ids: tuple[str, ...] = ()
     fingerprint: str = ""
-    seconds: float = 0.0
     notes: tuple[str, ...] = ()
     watched: Watched = Watched()
     is_flooded: bool = False  # its output is more than is kept
@@ -79,7 +78,8 @@ def measure_base(testbed: TestBed, *, runs: int = 2, earlier: Earlier | None = N
 
     def run_once(number: int) -> SuiteRun:
         # a test that is only slow passes when it is given more time, and is set aside as flaky
-        return _run_base(testbed, tree, testbed.hang_after_s * (1 if number == 0 else _PATIENCE))
+        patience = 1 if number == 0 else _PATIENCE
+        return _run_base(replace(testbed, hang_after_s=testbed.hang_after_s * patience), tree)
 
     done = _run_often(run_once, runs, earlier, at_once=testbed.may_run_together)
     if tests.report is not ReportFormat.NONE and not all(run.report.has_report for run in done):
@@ -96,9 +96,8 @@ def measure_base(testbed: TestBed, *, runs: int = 2, earlier: Earlier | None = N
         cases=cases,
         flaky_ids=flaky,
         fingerprint=_fingerprint(testbed, tests, cases, done[0].report.exit_code),
-        seconds=sum(run.report.seconds for run in done),
         notes=tuple(notes),
-        watched=_all_watched([run.watched for run in done]),
+        watched=_all_watched([run.content.watched for run in done]),
         is_flooded=any(run.is_flooded for run in done),
     )
 
@@ -123,7 +122,7 @@ def _all_watched(runs: list[Watched]) -> Watched:
     return Watched(reads=reads, **{name: frozenset().union(*(getattr(run, name) for run in runs)) for name in names})
 
 
-def _run_base(testbed: TestBed, tree: Oid, hang_after_s: float) -> SuiteRun:
+def _run_base(testbed: TestBed, tree: Oid) -> SuiteRun:
     """Setup and tests in a fresh tree of base; CheckError for what makes a measurement impossible."""
     with fresh_tree(testbed, tree) as fresh:
         if failed := fresh.first_failure(testbed.setup):
@@ -133,13 +132,13 @@ def _run_base(testbed: TestBed, tree: Oid, hang_after_s: float) -> SuiteRun:
                 hint="give a command that works offline, or allow the network: "
                 "`git mimo config set sandbox.network true`",
             )
-        run = run_suite(fresh, hang_after_s=hang_after_s)
-    _check_run(testbed, run, testbed.tests)
+        run = run_suite(fresh)
+    _check_run(testbed, run)
     return run
 
 
-def _check_run(testbed: TestBed, run: SuiteRun, tests: TestCommand) -> None:
-    report = run.report
+def _check_run(testbed: TestBed, run: SuiteRun) -> None:
+    report, tests = run.report, testbed.tests
     if report.timed_out:
         raise CheckError(
             f"the base's own tests did not end within {testbed.limits.timeout_s:g} s: `{tests.shown}`",
@@ -155,9 +154,9 @@ def _check_run(testbed: TestBed, run: SuiteRun, tests: TestCommand) -> None:
     if tests.kind in _OWN_REPORT and (not report.has_report or run.problem):
         why = run.problem or _last_lines(report.output)
         raise CheckError(f"the base's tests cannot be run or read: `{tests.shown}`: {why}", hint="try it by hand")
-    if run.imported_elsewhere:
+    if run.content.imported_elsewhere:
         raise CheckError(
-            f"the tests import another copy of the project: {', '.join(run.imported_elsewhere)}",
+            f"the tests import another copy of the project: {', '.join(run.content.imported_elsewhere)}",
             hint="uninstall the project from the test environment, or install it in development mode",
         )
 
@@ -197,14 +196,18 @@ def _fingerprint(testbed: TestBed, tests: TestCommand, cases: Mapping[str, TestO
     """
     parts = _conditions(testbed, tests)
     parts += [str(exit_code), *(f"{name}={outcome}" for name, outcome in sorted(cases.items()))]
-    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:20]
+    return _hash(parts)[:20]
 
 
 def base_key(testbed: TestBed) -> str:
     """The name under which a measurement is kept: it changes with the tree, the commands and the environment."""
     tree = testbed.repository.tree_of(testbed.base)
     parts = (tree, *testbed.commands, *_conditions(testbed, testbed.tests))
-    return f"base-{hashlib.sha256(chr(0).join(parts).encode('utf-8', 'surrogateescape')).hexdigest()[:40]}"
+    return f"base-{_hash(parts)}"
+
+
+def _hash(parts: Iterable[str]) -> str:
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:40]
 
 
 def _conditions(testbed: TestBed, tests: TestCommand) -> list[str]:

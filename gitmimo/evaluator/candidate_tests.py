@@ -75,7 +75,7 @@ def run_candidate_tests(
         failing_on_base=tuple(sorted(failing_on_base)),
         landing=_landing(tested.new_tests, failed, passed),
         regressions=regressions,
-        lines_run=run.lines_run,
+        lines_run=run.content.lines_run,
     )
 
 

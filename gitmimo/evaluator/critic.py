@@ -8,7 +8,7 @@ import itertools
 import re
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 
 from gitmimo.behaviour import Difference
@@ -106,13 +106,14 @@ class Critic:
         numbers = _first_of_each(submissions)[:MOST_CANDIDATES]
         opinion = CriticOpinion(model=self._model.info.name, is_self_review=self._is_self_review)
         if not numbers:
-            return CriticOpinion(model=self._model.info.name, failed="there was nothing to judge")
+            return replace(opinion, failed="there was nothing to judge")
         try:
             if not self._is_brief:
                 self._write_rubric()
             rejected = tuple(number for number in numbers if not self._accepts(submissions[number]))
             left = [number for number in numbers if number not in rejected]
-            return CriticOpinion(
+            return replace(
+                opinion,
                 order=self._rank({number: submissions[number] for number in left}),
                 rejected=rejected,
                 comments={
@@ -121,11 +122,9 @@ class Critic:
                     for place, text in self._remarks[submissions[number].tree].items()
                 },
                 rubric=self._values["rubric"],
-                model=opinion.model,
-                is_self_review=opinion.is_self_review,
             )
         except MimoError as error:
-            return CriticOpinion(model=opinion.model, is_self_review=opinion.is_self_review, failed=error.message)
+            return replace(opinion, failed=error.message)
 
     def _write_rubric(self) -> None:
         """Get the checklist, before any diff is shown."""
@@ -140,13 +139,7 @@ class Critic:
         """Let one product be reviewed alone, and keep the remarks."""
         if shown.tree in self._accepted:
             return self._accepted[shown.tree]
-        text = self._ask(
-            "answers" if self._is_brief else "review",
-            evidence=summarise_evidence(shown.evidence),
-            behaviour=describe_differences(shown.differences),
-            diff=self._fit(shown.diff, 1),
-            expect=_VERDICT,
-        )
+        text = self._ask("answers" if self._is_brief else "review", expect=_VERDICT, **self._parts(shown))
         remarks: dict[str, str] = {}
         for place, remark in _REMARK.findall(text):
             name = place.strip()
@@ -176,16 +169,8 @@ class Critic:
         """The better of two, shown in this order; None for a tie."""
         pair = one.tree, other.tree
         if pair not in self._better:
-            text = self._ask(
-                "compare",
-                evidence_a=summarise_evidence(one.evidence),
-                behaviour_a=describe_differences(one.differences),
-                diff_a=self._fit(one.diff, 2),
-                evidence_b=summarise_evidence(other.evidence),
-                behaviour_b=describe_differences(other.differences),
-                diff_b=self._fit(other.diff, 2),
-                expect=_BETTER,
-            )
+            parts = {**self._parts(one, "_a", share=2), **self._parts(other, "_b", share=2)}
+            text = self._ask("compare", expect=_BETTER, **parts)
             self._better[pair] = {"A": one.tree, "B": other.tree}.get(_BETTER.findall(text)[-1].upper())
         return self._better[pair]
 
@@ -201,10 +186,14 @@ class Critic:
                 return reply
         raise BadReply("the critic's reply holds no verdict")
 
-    def _fit(self, diff: str, share: int) -> str:
-        """A diff with hidden characters shown and its middle cut out where the window is too small for it."""
+    def _parts(self, shown: Submission, suffix: str = "", *, share: int = 1) -> dict[str, str]:
+        """What a prompt says of a product; the diff's middle is cut out where its share of the window is too small."""
         room = max(2_000, (self._model.info.window - self._model.info.max_output - 4_000) * 3 // share)
-        return cut_middle(escape_controls(diff), min(_MOST_DIFF, room))
+        return {
+            f"evidence{suffix}": summarise_evidence(shown.evidence),
+            f"behaviour{suffix}": describe_differences(shown.differences),
+            f"diff{suffix}": cut_middle(escape_controls(shown.diff), min(_MOST_DIFF, room)),
+        }
 
 
 def _first_of_each(submissions: Mapping[int, Submission]) -> list[int]:

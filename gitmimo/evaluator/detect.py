@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from gitmimo.errors import CheckError
 from gitmimo.evaluator.detect_node import find_node_command, linked_modules, npm_script
-from gitmimo.evaluator.probes import probe_path
+from gitmimo.evaluator.probe import probe_path
 from gitmimo.evaluator.python_env import (
     Interpreter,
     find_interpreters,
@@ -26,19 +26,15 @@ from gitmimo.sandbox.policy import interpreter_paths
 Read = Callable[[str], bytes | None]
 
 _GIVE = "name the command: `--test \"…\"` or `git mimo config set test '…'`"
-_MARKERS = (
-    "pyproject.toml",
-    "setup.py",
-    "setup.cfg",
-    "package.json",
-    "go.mod",
-    "Cargo.toml",
-    "pom.xml",
-    "build.gradle",
-    "build.gradle.kts",
+_MARKERS = re.compile(
+    r"pyproject\.toml|setup\.(?:py|cfg)|package\.json|go\.mod|Cargo\.toml|pom\.xml|build\.gradle(?:\.kts)?"
 )
 _PYTEST_PACKAGES = ("pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments")
 _NODE_KINDS = (TestKind.NPM, TestKind.JEST, TestKind.VITEST, TestKind.NODE)
+_CARGO = "cargo test --no-fail-fast"
+_MAVEN = "-B -o -fae test"
+_GRADLE = "--offline --no-daemon --continue test"
+_SCRIPT = (TestKind.SCRIPT, ReportFormat.PYTEST)
 _RECOGNISED: tuple[tuple[str, TestKind, ReportFormat], ...] = (
     (r"(?<![-\w/])(?:\S*/)?(?:pytest|py\.test)(?![-\w])|-m\s+pytest\b", TestKind.PYTEST, ReportFormat.PYTEST),
     (r"-m\s+unittest\b", TestKind.UNITTEST, ReportFormat.UNITTEST),
@@ -53,15 +49,26 @@ _RECOGNISED: tuple[tuple[str, TestKind, ReportFormat], ...] = (
     (r"\bnox\b", TestKind.NOX, ReportFormat.PYTEST),
     (r"\bmake\b", TestKind.MAKE, ReportFormat.PYTEST),
 )
-# files that name a runner whose results are only its exit code
-_EXIT_CODE_ONLY: tuple[tuple[str, str], ...] = (
-    (r"(?:test|tests|spec)/.*\.bats|[^/]+\.bats", "bats --recursive {top}"),
-    (r"spec/.*_spec\.rb", "bundle exec rspec"),
-    (r"mix\.exs", "mix test"),
-    (r"deno\.jsonc?", "deno test"),
-    (r"phpunit\.xml(?:\.dist)?", "vendor/bin/phpunit"),
-    (r"(?:run[-_])?tests?\.sh", "sh {path}"),
-    (r"tests?/(?:run|test|all|run[-_]tests?)\.sh", "sh {path}"),
+# files that say what runs the tests, the first counts: its path, what must be in it, the command, its results
+_BY_FILE: tuple[tuple[str, bytes, str, TestKind, ReportFormat], ...] = (
+    (r"go\.(?:mod|work)", b"", "go test ./...", TestKind.GO, ReportFormat.GO_JSON),
+    (r"Cargo\.toml", rb"\[workspace\]", f"{_CARGO} --workspace", TestKind.CARGO, ReportFormat.CARGO_TEXT),
+    (r"Cargo\.toml", b"", _CARGO, TestKind.CARGO, ReportFormat.CARGO_TEXT),
+    (r"mvnw", b"", f"./mvnw {_MAVEN}", TestKind.MAVEN, ReportFormat.SUREFIRE),
+    (r"pom\.xml", b"", f"mvn {_MAVEN}", TestKind.MAVEN, ReportFormat.SUREFIRE),
+    (r"gradlew", b"", f"./gradlew {_GRADLE}", TestKind.GRADLE, ReportFormat.SUREFIRE),
+    (r"build\.gradle(?:\.kts)?", b"", f"gradle {_GRADLE}", TestKind.GRADLE, ReportFormat.SUREFIRE),
+    (r"tox\.ini", b"", "tox", TestKind.TOX, ReportFormat.PYTEST),
+    (r"noxfile\.py", b"", "nox", TestKind.NOX, ReportFormat.PYTEST),
+    (r"GNUmakefile|[Mm]akefile", rb"^(test|check)\s*:(?!=)", "make {found}", TestKind.MAKE, ReportFormat.PYTEST),
+    # their results are only their exit code
+    (r"(?:test|tests|spec)/.*\.bats|[^/]+\.bats", b"", "bats --recursive {top}", *_SCRIPT),
+    (r"spec/.*_spec\.rb", b"", "bundle exec rspec", *_SCRIPT),
+    (r"mix\.exs", b"", "mix test", *_SCRIPT),
+    (r"deno\.jsonc?", b"", "deno test", *_SCRIPT),
+    (r"phpunit\.xml(?:\.dist)?", b"", "vendor/bin/phpunit", *_SCRIPT),
+    (r"(?:run[-_])?tests?\.sh", b"", "sh {path}", *_SCRIPT),
+    (r"tests?/(?:run|test|all|run[-_]tests?)\.sh", b"", "sh {path}", *_SCRIPT),
 )
 
 
@@ -102,8 +109,8 @@ def detect_test_command(
 
     `paths` and `read` show the base tree. `given` is the user's own command and wins; it is recognised so that its
     results come back by test id anyway. `checkout` holds ignored files such as a virtual environment or `node_modules`.
-    `directory` is the user's current directory in the tree: the nearest project around it is tested, and the other
-    projects of the tree are named in `others`. CheckError with a hint when nothing is found or the tool is missing.
+    `directory` is the user's current directory in the tree: the nearest project around it is tested. CheckError with a
+    hint when nothing is found or the tool is missing.
     """
     top = Project(paths=frozenset(paths), read=read, environ=environ, checkout=checkout)
     if given.strip():
@@ -112,8 +119,7 @@ def detect_test_command(
     for place in _upwards(directory):
         project = top.below(place) if place else _without(top, places)
         if (not place or place in places) and (found := _detect(project)):
-            rest = tuple(other for other in places if other and other != place and not _is_inside(other, place))
-            return _complete(project, replace(found, directory=place, others=rest))
+            return _complete(project, replace(found, directory=place))
     return _only_sub_project(top, [place for place in places if place])
 
 
@@ -136,7 +142,7 @@ def _is_inside(path: str, directory: str) -> bool:
 
 
 def _sub_projects(paths: frozenset[str]) -> list[str]:
-    found = {str(PurePosixPath(path).parent) for path in paths if PurePosixPath(path).name in _MARKERS}
+    found = {str(PurePosixPath(path).parent) for path in paths if _MARKERS.fullmatch(PurePosixPath(path).name)}
     hidden = ("node_modules", "vendor", "third_party", "testdata", "fixtures", "examples")
     places = {"" if place == "." else place for place in found if not set(place.split("/")) & set(hidden)}
     return sorted(places)
@@ -161,14 +167,7 @@ def _only_sub_project(top: Project, places: Sequence[str]) -> TestCommand:
 
 
 def _detect(project: Project) -> TestCommand | None:
-    return (
-        _python(project)
-        or find_node_command(project.paths, project.read)
-        or _by_file(project)
-        or _tox_or_nox(project.paths)
-        or _make(project)
-        or _by_exit_code(project.paths)
-    )
+    return _python(project) or find_node_command(project.paths, project.read) or _by_file(project)
 
 
 def _complete(project: Project, tests: TestCommand) -> TestCommand:
@@ -311,43 +310,10 @@ def _unittest_start(tests: Sequence[str]) -> tuple[str, ...]:
 
 
 def _by_file(project: Project) -> TestCommand | None:
-    known = project.paths
-    if {"go.mod", "go.work"} & known:
-        return TestCommand(command="go test ./...", kind=TestKind.GO, report=ReportFormat.GO_JSON, reason="go.mod")
-    if "Cargo.toml" in known:
-        is_workspace = b"[workspace]" in (project.read("Cargo.toml") or b"")
-        command = "cargo test --no-fail-fast" + (" --workspace" if is_workspace else "")
-        return TestCommand(command=command, kind=TestKind.CARGO, report=ReportFormat.CARGO_TEXT, reason="Cargo.toml")
-    if "pom.xml" in known:
-        program = "./mvnw" if "mvnw" in known else "mvn"
-        command = f"{program} -B -o -fae test"
-        return TestCommand(command=command, kind=TestKind.MAVEN, report=ReportFormat.SUREFIRE, reason="pom.xml")
-    if {"build.gradle", "build.gradle.kts"} & known:
-        program = "./gradlew" if "gradlew" in known else "gradle"
-        command = f"{program} --offline --no-daemon --continue test"
-        return TestCommand(command=command, kind=TestKind.GRADLE, report=ReportFormat.SUREFIRE, reason="build.gradle")
-    return None
-
-
-def _tox_or_nox(known: frozenset[str]) -> TestCommand | None:
-    for name, kind in (("tox.ini", TestKind.TOX), ("noxfile.py", TestKind.NOX)):
-        if name in known:
-            return TestCommand(command=kind.value, kind=kind, report=ReportFormat.PYTEST, reason=name)
-    return None
-
-
-def _make(project: Project) -> TestCommand | None:
-    for name in ("GNUmakefile", "makefile", "Makefile"):
-        text = project.read(name) or b"" if name in project.paths else b""
-        if target := re.search(rb"^(test|check)\s*:(?!=)", text, re.M):
-            command = f"make {target[1].decode()}"
-            return TestCommand(command=command, kind=TestKind.MAKE, report=ReportFormat.PYTEST, reason=name)
-    return None
-
-
-def _by_exit_code(known: frozenset[str]) -> TestCommand | None:
-    for pattern, command in _EXIT_CODE_ONLY:
-        if path := next((path for path in sorted(known) if re.fullmatch(pattern, path)), ""):
-            line = command.format(path=path, top=path.split("/")[0])
-            return TestCommand(command=line, kind=TestKind.SCRIPT, report=ReportFormat.PYTEST, reason=f"`{path}`")
+    paths = sorted(project.paths)
+    for pattern, content, command, kind, report in _BY_FILE:
+        for path in filter(re.compile(pattern).fullmatch, paths):
+            if found := re.search(content, project.read(path) or b"", re.M):
+                line = command.format(path=path, top=path.split("/")[0], found=found[0].rstrip(b" :").decode())
+                return TestCommand(command=line, kind=kind, report=report, reason=path)
     return None

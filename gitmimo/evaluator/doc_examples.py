@@ -1,4 +1,4 @@
-"""Examples in documentation texts as tests: what holds on base must hold on the product, whatever the command runs.
+"""Examples in documentation texts as tests: what passes on base must pass on the product, whatever the command runs.
 
 Python only. The texts are base's, so that a candidate that changes an example is judged by what it said before.
 """
@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitmimo.evaluator.probes import probe_path
+from gitmimo.evaluator.probe import probe_path
+from gitmimo.evaluator.python_env import imported_names, module_names, parse_python
 from gitmimo.evaluator.testbed import FreshTree, TestBed, fresh_tree
 from gitmimo.evidence import DiffFacts
 from gitmimo.git.repository import Repository
@@ -23,9 +24,9 @@ _MARK = b">>> "
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExampleFindings:
-    """Names, as `path::qualified name`, of texts with an example that held on base and doesn't on the product.
+    """Names, as `path::qualified name`, of texts with an example that passed on base and fails on the product.
 
-    `changed` are those that hold as the candidate rewrote them.
+    `changed` are those that pass as the candidate rewrote them.
     """
 
     broken: tuple[str, ...] = ()
@@ -37,14 +38,14 @@ def check_examples(testbed: TestBed, base: Oid, product: Oid, diff: DiffFacts) -
     repository = testbed.repository
     before = example_texts(repository, base, _files_concerned(repository, base, diff))
     before = {name: text for name, text in before.items() if repository.find_entry(product, _path_of(name))}
-    held = _held(testbed, base, before)
-    wanted = {name: text for name, text in before.items() if held.get(name)}
-    now = _held(testbed, product, wanted)
-    lost = sorted(name for name in wanted if not held[name] <= now.get(name, frozenset()))
+    passing = _passing(testbed, base, before)
+    wanted = {name: text for name, text in before.items() if passing.get(name)}
+    now = _passing(testbed, product, wanted)
+    lost = sorted(name for name in wanted if not passing[name] <= now.get(name, frozenset()))
     after = example_texts(repository, product, sorted({_path_of(name) for name in lost}))
     rewritten = {name: after[name] for name in lost if name in after and after[name] != before[name]}
-    holds = _held(testbed, product, rewritten)
-    changed = tuple(name for name in lost if len(holds.get(name, ())) >= len(held[name]))
+    rewritten_passing = _passing(testbed, product, rewritten)
+    changed = tuple(name for name in lost if len(rewritten_passing.get(name, ())) >= len(passing[name]))
     return ExampleFindings(broken=tuple(name for name in lost if name not in changed), changed=changed)
 
 
@@ -52,43 +53,23 @@ def _files_concerned(repository: Repository, base: Oid, diff: DiffFacts) -> list
     """Changed files of base with examples, and base's files with examples that import one of them."""
     changed = [c.old_path or c.path for c in diff.files if c.path.endswith(".py") and c.status != "A"]
     changed = [path for path in changed if not is_test_path(path)]
-    modules = {part for path in changed for part in _module_names(path)}
-    found = dict.fromkeys(path for path in changed if _has_examples(repository, base, path))
+    modules = {name for path in changed for name in module_names(path)}
+    found = dict.fromkeys(path for path in changed if _MARK in (repository.read_blob(base, path) or b""))
     for entry in repository.list_paths(base) if modules else ():
         if len(found) >= _MOST_FILES:
             break
         if entry.path.endswith(".py") and entry.path not in found and not is_test_path(entry.path):
             data = repository.read_blob(base, entry.path) or b""
-            if _MARK in data and modules & set(_imports(data)):
+            if _MARK in data and modules & imported_names(data):
                 found[entry.path] = None
     return list(found)[:_MOST_FILES]
-
-
-def _has_examples(repository: Repository, tree: Oid, path: str) -> bool:
-    return _MARK in (repository.read_blob(tree, path) or b"")
-
-
-def _module_names(path: str) -> Iterator[str]:
-    """What a file may be imported as: its dotted path, with and without the directories before it."""
-    parts = path.removesuffix(".py").removesuffix("/__init__").split("/")
-    yield from (".".join(parts[start:]) for start in range(len(parts)))
-
-
-def _imports(source: bytes) -> Iterator[str]:
-    for node in ast.walk(_parse(source)):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            yield node.module or ""
-            prefix = f"{node.module}." if node.module else ""
-            yield from (f"{prefix}{alias.name}" for alias in node.names)
 
 
 def example_texts(repository: Repository, tree: Oid, paths: Iterable[str]) -> dict[str, str]:
     """The documentation texts with examples of some files, by `path::qualified name`."""
     found: dict[str, str] = {}
     for path in paths:
-        for qualified, text in _doc_texts(_parse(repository.read_blob(tree, path) or b""), ""):
+        for qualified, text in _doc_texts(parse_python(repository.read_blob(tree, path) or b""), ""):
             if _MARK.decode() in text:
                 found[f"{path}::{qualified}"] = text
     return found
@@ -105,25 +86,18 @@ def _doc_texts(node: ast.AST, prefix: str) -> Iterator[tuple[str, str]]:
                 yield from _doc_texts(child, f"{prefix}.{child.name}" if prefix else child.name)
 
 
-def _parse(source: bytes) -> ast.Module:
-    try:
-        return ast.parse(source)
-    except (SyntaxError, ValueError):
-        return ast.Module(body=[], type_ignores=[])
-
-
-def _held(testbed: TestBed, tree: Oid, texts: Mapping[str, str]) -> dict[str, frozenset[int]]:
+def _passing(testbed: TestBed, tree: Oid, texts: Mapping[str, str]) -> dict[str, frozenset[int]]:
     if not texts:
         return {}
     with fresh_tree(testbed, tree, setup=testbed.setup) as fresh:
         found = run_examples(fresh, texts)
-    return {name: held for name, (held, _) in found.items()}
+    return {name: passing for name, (passing, _) in found.items()}
 
 
 def run_examples(
     fresh: FreshTree, texts: Mapping[str, str], *, recorder: Path | None = None, writable: Sequence[Path] = ()
 ) -> dict[str, tuple[frozenset[int], frozenset[int]]]:
-    """The lines of each text's examples that hold on a tree, and of those that don't; nothing if the run failed.
+    """The lines of each text's examples that pass on a tree, and of those that fail; nothing if the run failed.
 
     With a `recorder`, a directory, its module `sitecustomize` is loaded and the texts' names are those of the tests.
     """
@@ -135,7 +109,7 @@ def run_examples(
     listed = [
         {"name": name, "module": fresh.layout.module_name(_path_of(name)), "text": text} for name, text in texts.items()
     ]
-    given = {"texts": listed, "roots": fresh.import_path, "out": str(out / "held.json"), "named": recorder is not None}
+    given = {"texts": listed, "roots": fresh.import_path, "out": str(out / "lines"), "named": recorder is not None}
     settings.write_text(json.dumps(given), encoding="utf-8")
     fresh.run(
         (fresh.testbed.tests.python, str(script), str(settings)),
@@ -144,8 +118,8 @@ def run_examples(
         writable=(out, *writable),
     )
     try:
-        told = json.loads((out / "held.json").read_text(encoding="utf-8"))
-        return {name: (frozenset(told[name][0]), frozenset(told[name][1])) for name in texts if name in told}
+        found = json.loads((out / "lines").read_text(encoding="utf-8"))
+        return {name: (frozenset(found[name][0]), frozenset(found[name][1])) for name in texts if name in found}
     except (OSError, ValueError, TypeError, KeyError, IndexError, RecursionError):
         return {}
 

@@ -11,11 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from gitmimo.cancel import NEVER
 from gitmimo.codec import dump_json, from_json
 from gitmimo.evaluator.baseline import Baseline
 from gitmimo.evaluator.gates import Evaluation
-from gitmimo.evaluator.protected import find_judging_files
+from gitmimo.evaluator.protected import with_judging_files
 from gitmimo.evaluator.required_fixes import RequiredFixes
 from gitmimo.evaluator.testbed import TestBed
 from gitmimo.evaluator.tested_tree import build_tested_tree, with_own_tests
@@ -54,7 +53,7 @@ class EvidenceStore:
             write_file(self.directory / f"{key}.json", json.dumps(stored))
 
     @contextlib.contextmanager
-    def reserve(self, key: str, *, cancelled: Callable[[], bool] = NEVER.is_set) -> Iterator[None]:
+    def reserve(self, key: str, *, cancelled: Callable[[], bool]) -> Iterator[None]:
         """Make others who want the same key wait, in this process and in others."""
         self.directory.mkdir(parents=True, exist_ok=True)
         with hold_lock(self.directory / f"{key}.lock", wait_s=24 * 3600, cancelled=cancelled):
@@ -86,15 +85,15 @@ def evaluate(
         tests=baseline.tests,
         hang_after_s=baseline.hang_after_s(testbed),
         packages=baseline.packages,
-        judging=find_judging_files(testbed, baseline),
     )
+    testbed = with_judging_files(testbed, baseline)
     required = required or RequiredFixes()
     tree = without_mimo(testbed.repository, testbed.repository.tree_of(product))
     work = Evaluation(testbed=testbed, baseline=baseline, tree=tree, required=required)
     if store is None:
         return work.run()
-    wish = json.dumps([_RULES, required.need.value, sorted(required.test_ids)])
-    fingerprint = hashlib.sha256(f"{baseline.fingerprint}\0{wish}".encode()).hexdigest()[:20]
+    wanted = json.dumps([_RULES, required.need.value, sorted(required.test_ids)])
+    fingerprint = hashlib.sha256(f"{baseline.fingerprint}\0{wanted}".encode()).hexdigest()[:20]
     key = evidence_key(testbed, tree, fingerprint)
     with store.reserve(key, cancelled=testbed.cancelled):
         found = store.find(key, Evidence)

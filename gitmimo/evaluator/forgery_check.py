@@ -28,7 +28,7 @@ from gitmimo.records import Oid
 
 Qualname = tuple[str, ...]
 _EQUAL_METHODS = frozenset({"assertEqual", "assertEquals"})
-_ANY_FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
+_Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 _MOST_FIXED = 40
 _MOST_OTHERS = 8
@@ -65,7 +65,7 @@ class _Plan:
 
     files: dict[str, bytes | None] = field(default_factory=dict)
     must_fail: set[str] = field(default_factory=set)
-    twins: dict[str, str] = field(default_factory=dict)  # id of the twin, id of the test
+    copies: dict[str, str] = field(default_factory=dict)  # id of the copy, id of the test
 
 
 class ForgeryCheck(Protocol):
@@ -121,10 +121,10 @@ def check_forgery(
     if not plan.must_fail:
         return ForgeryReport()
     with fresh_tree(testbed, write_files(testbed.repository, tree, plan.files), setup=testbed.setup) as fresh:
-        run = run_suite(fresh, only=() if baseline.report.seconds < _QUICK_S else plan.must_fail | set(plan.twins))
+        run = run_suite(fresh, only=() if baseline.report.seconds < _QUICK_S else plan.must_fail | set(plan.copies))
     outcomes = _any_passed(run.report.cases)
     forged = sorted(name for name in plan.must_fail if outcomes.get(name) is TestOutcome.PASSED)
-    equal = sorted(plan.twins[name] for name in plan.twins if outcomes.get(name) is TestOutcome.PASSED)
+    equal = sorted(plan.copies[name] for name in plan.copies if outcomes.get(name) is TestOutcome.PASSED)
     doubt = ""
     if not forged and not plan.must_fail & set(outcomes):
         doubt = run.problem or "they were not reported"
@@ -169,8 +169,8 @@ def _make_plan(testbed: TestBed, tree: Oid, chosen: Iterable[str], *, dotted: bo
             continue
         plan.files[file] = done.source
         plan.must_fail |= {names[qualname] for qualname in done.functions}
-        for qualname, twin in done.twins.items():
-            plan.twins[names[qualname].removesuffix(qualname[-1]) + twin[-1]] = names[qualname]
+        for qualname, copied in done.copies.items():
+            plan.copies[names[qualname].removesuffix(qualname[-1]) + copied[-1]] = names[qualname]
     return plan
 
 
@@ -212,51 +212,44 @@ class Sabotaged:
 
     source: bytes
     functions: frozenset[Qualname]
-    twins: dict[Qualname, Qualname]
+    copies: dict[Qualname, Qualname]
 
 
 def sabotage(source: bytes, functions: Iterable[Qualname], *, token: str) -> Sabotaged:
-    """Put a false assertion before the first line of each function, and a twin after it where it compares values.
+    """Put a false assertion before the first line of each function, and a copy after it where it compares values.
 
-    A twin is the test as it was, but for what values are compared with: a new object, which nothing honest is equal
+    A copy is the test as it was, but for what values are compared with: a new object, which nothing honest is equal
     to. `token` makes its name. Functions that are not in this file (inherited, generated) are left out, and so is
     everything when the file can't be read as UTF-8 or as Python.
     """
-    nothing = Sabotaged(source=source, functions=frozenset(), twins={})
+    nothing = Sabotaged(source=source, functions=frozenset(), copies={})
     try:
         source.decode("utf-8")
         found = dict(_functions(ast.parse(source), ()))
+        wanted = sorted(set(functions) & set(found), key=lambda name: found[name].lineno, reverse=True)
+        lines, copies = source.splitlines(keepends=True), {}
+        for name in wanted:
+            if copied := _unequal_copy(found[name], token):
+                copies[name] = (*name[:-1], copied.name)
+                _insert_after(lines, found[name], copied)
+            _insert_before_body(lines, found[name])
+        ast.parse(b"".join(lines))
     except (ValueError, SyntaxError):
         return nothing
-    wanted = sorted(set(functions) & set(found), key=lambda name: found[name].lineno, reverse=True)
-    lines = source.splitlines(keepends=True)
-    twins: dict[Qualname, Qualname] = {}
-    for name in wanted:
-        if twin := _twin(found[name], token):
-            twins[name] = (*name[:-1], twin.name)
-            _insert_after(lines, found[name], twin)
-        _insert_before_body(lines, found[name])
-    changed = b"".join(lines)
-    try:
-        ast.parse(changed)
-    except (ValueError, SyntaxError):
-        return nothing
-    return Sabotaged(source=changed, functions=frozenset(wanted), twins=twins)
+    return Sabotaged(source=b"".join(lines), functions=frozenset(wanted), copies=copies)
 
 
-def _functions(
-    node: ast.Module | ast.ClassDef, outer: Qualname
-) -> Iterator[tuple[Qualname, ast.FunctionDef | ast.AsyncFunctionDef]]:
+def _functions(node: ast.Module | ast.ClassDef, outer: Qualname) -> Iterator[tuple[Qualname, _Function]]:
     for child in node.body:
-        if isinstance(child, _ANY_FUNCTION):
+        if isinstance(child, _Function):
             yield (*outer, child.name), child
         elif isinstance(child, ast.ClassDef):
             yield from _functions(child, (*outer, child.name))
 
 
-def _insert_before_body(lines: list[bytes], function: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+def _insert_before_body(lines: list[bytes], function: _Function) -> None:
     first = function.body[0]
-    decorators = first.decorator_list if isinstance(first, (*_ANY_FUNCTION, ast.ClassDef)) else []
+    decorators = first.decorator_list if isinstance(first, (_Function | ast.ClassDef)) else []
     at = min([first.lineno, *(decorator.lineno for decorator in decorators)]) - 1
     before, after = lines[at][: first.col_offset], lines[at][first.col_offset :]
     false = _false_assertion()
@@ -272,26 +265,24 @@ def _false_assertion() -> bytes:
     return f"assert {a} * {b} == {a * b + random.randint(1, 99)}".encode()  # noqa: S311
 
 
-def _insert_after(lines: list[bytes], function: ast.FunctionDef | ast.AsyncFunctionDef, twin: ast.stmt) -> None:
+def _insert_after(lines: list[bytes], function: _Function, copied: ast.stmt) -> None:
     end = function.end_lineno or function.lineno
-    text = textwrap.indent(ast.unparse(twin), " " * function.col_offset)
+    text = textwrap.indent(ast.unparse(copied), " " * function.col_offset)
     if not lines[end - 1].endswith((b"\n", b"\r")):
         lines[end - 1] += b"\n"
     lines.insert(end, f"\n{text}\n".encode())
 
 
-def _twin(
-    function: ast.FunctionDef | ast.AsyncFunctionDef, token: str
-) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
+def _unequal_copy(function: _Function, token: str) -> _Function | None:
     """The function with every comparison at its top level made false; None where there is none that is always met."""
-    twin = copy.deepcopy(function)
+    copied = copy.deepcopy(function)
     changed = False
-    for statement in twin.body:
+    for statement in copied.body:
         if isinstance(statement, (ast.If, ast.For, ast.While, ast.Try, ast.Return, ast.Raise, ast.With)):
             break
         changed |= _compare_with_new_object(statement)
-    twin.name = f"{function.name}_{token}"
-    return twin if changed else None
+    copied.name = f"{function.name}_{token}"
+    return copied if changed else None
 
 
 def _compare_with_new_object(statement: ast.stmt) -> bool:
@@ -313,8 +304,7 @@ def _compare_with_new_object(statement: ast.stmt) -> bool:
 
 
 def _is_literal(node: ast.expr) -> bool:
-    try:
+    with contextlib.suppress(ValueError, TypeError):
         ast.literal_eval(node)
-    except (ValueError, TypeError):
-        return False
-    return True
+        return True
+    return False

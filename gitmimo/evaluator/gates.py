@@ -6,10 +6,9 @@ from dataclasses import dataclass, field, replace
 
 from gitmimo.evaluator.baseline import NO_TEST_RAN, Baseline
 from gitmimo.evaluator.candidate_tests import CandidateTests, run_candidate_tests
-from gitmimo.evaluator.changed_lines import Lines, describe_lines, not_run, runnable_changes
 from gitmimo.evaluator.doc_examples import check_examples
 from gitmimo.evaluator.forgery_check import ForgeryCheck, prepare_forgery_check
-from gitmimo.evaluator.product import inspect_product
+from gitmimo.evaluator.product import Lines, describe_lines, inspect_product, not_run, runnable_changes
 from gitmimo.evaluator.regressions import RERUNS, SuiteFindings, compare_suite, fixed_tests, rerun_broken
 from gitmimo.evaluator.required_fixes import Need, RequiredFixes
 from gitmimo.evaluator.review_flags import REVIEW, suspicious_lines, suspicious_paths
@@ -19,7 +18,7 @@ from gitmimo.evidence import DiffFacts, Evidence, Gate, Outcome, TestOutcome
 from gitmimo.git.diff import added_lines
 from gitmimo.mimo_dir import without_mimo
 from gitmimo.records import CommandResult, Oid
-from gitmimo.text import escape_controls
+from gitmimo.text import quoted
 
 GATES = ("product", "setup", "suite", "examples", "accept", "new tests", "origin")
 _GOOD = (Outcome.PASS, Outcome.SKIPPED)
@@ -91,7 +90,7 @@ class Evaluation:
             return
         tested = self.tested = build_tested_tree(testbed, self.tree, found.diff)
         if not tested.test_paths and without_mimo(testbed.repository, tested.tree) == base:
-            names = ", ".join(f"`{escape_controls(path, newlines=False)}`" for path in tested.restored_paths[:3])
+            names = ", ".join(map(quoted, tested.restored_paths[:3]))
             detail = f"only protected files changed, and base's version of them counts: {names}"
             self._record("product", self.started, False, detail)
         self.flags += [*tested.flags, *suspicious_paths(found.diff)]
@@ -126,7 +125,9 @@ class Evaluation:
         if self.baseline.report.seconds < _QUICK_S:  # noting lines takes time in Python before 3.12
             self.not_run = runnable_changes(self.testbed.repository, self.baseline.tree, tested.tree)
         self.suite = run_suite(fresh, lines=self.not_run)
-        self.not_run = not_run(self.not_run, self.suite.lines_run) if self.suite.lines_run is not None else {}
+        self.not_run = (
+            not_run(self.not_run, self.suite.content.lines_run) if self.suite.content.lines_run is not None else {}
+        )
         self.findings = compare_suite(self.baseline, self.suite)
         self.flags += [f"{REVIEW}{doubt}" for doubt in self.findings.doubts]
         if self.findings.outcome is not Outcome.PASS and not self.suite.problem:
@@ -153,8 +154,8 @@ class Evaluation:
         assert findings is not None
         self.passes_as_changed = True
         lost = (*findings.broken_ids, *findings.missing_ids)
-        changed = ", ".join(f"`{escape_controls(path, newlines=False)}`" for path in tested.changed_tests[:3])
-        self.flags.append(f"{REVIEW}{len(lost)} tests that passed on base hold only as it changed them: {changed}")
+        changed = ", ".join(map(quoted, tested.changed_tests[:3]))
+        self.flags.append(f"{REVIEW}{len(lost)} tests that passed on base pass only as it changed them: {changed}")
         self.findings = replace(findings, outcome=Outcome.PASS, detail=f"passes with its changes to {changed}")
 
     def _cases(self) -> dict[str, TestOutcome]:
@@ -180,16 +181,16 @@ class Evaluation:
             self.flags.append(f"{REVIEW}its values are equal to everything: {names}")
 
     def _examples(self, tested: TestedTree) -> None:
-        """Examples in documentation that hold on base hold on the product, as base has them."""
+        """Examples in documentation that pass on base pass on the product, as base has them."""
         began = time.monotonic()
         found = check_examples(self.testbed, self.baseline.tree, tested.tree, self.diff)
         if found.changed:
             names = ", ".join(found.changed[:3])
-            self.flags.append(f"{REVIEW}documentation examples hold only as it changed them: {names}")
+            self.flags.append(f"{REVIEW}documentation examples pass only as it changed them: {names}")
         if found.broken:
             count, names = len(found.broken), ", ".join(found.broken[:3])
             self._record(
-                "examples", began, False, f"{count} documentation examples held on base and don't now: {names}"
+                "examples", began, False, f"{count} documentation examples passed on base and fail now: {names}"
             )
 
     def _own_tests(self, tested: TestedTree) -> None:
@@ -212,7 +213,7 @@ class Evaluation:
             self.flags.append(f"with its changes to tests these fail or are gone: {', '.join(own.regressions[:3])}")
             left += tested.changed_tests
         if left:
-            names = ", ".join(f"`{escape_controls(path, newlines=False)}`" for path in left[:5])
+            names = ", ".join(map(quoted, left[:5]))
             self.flags.append(f"tests that are not in the result, because they don't pass: {names}")
 
     def _note_lost_tests(self, own: CandidateTests) -> None:
@@ -233,9 +234,9 @@ class Evaluation:
     def _origin(self) -> None:
         """The tests imported the packages from the fresh tree."""
         run = self.suite
-        if run is None or not run.report.has_report or not run.imported:
+        if run is None or not run.report.has_report or not run.content.imported:
             return
-        outside = run.imported_elsewhere
+        outside = run.content.imported_elsewhere
         detail = f"imported from elsewhere: {', '.join(outside)}" if outside else ""
         self._record("origin", time.monotonic(), not outside, detail)
 

@@ -3,7 +3,6 @@
 No test covers these, so each needs a person before a merge. Pure, except for `read`.
 """
 
-import ast
 import doctest
 import json
 import re
@@ -12,10 +11,10 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import PurePosixPath
-from typing import Any
 
+from gitmimo.evaluator.python_env import imported_names, table_at
 from gitmimo.paths import is_test_path
-from gitmimo.text import escape_controls
+from gitmimo.text import escape_controls, quoted
 
 Read = Callable[[str], tuple[bytes | None, bytes | None]]  # path -> its content in base and in the product
 
@@ -102,7 +101,7 @@ def look_alike_words(line: str) -> tuple[str, ...]:
 
 
 def _of_path(path: str, read: Read) -> Iterator[str]:
-    shown = f"`{escape_controls(path, newlines=False)}`"
+    shown = quoted(path)
     name = PurePosixPath(path).name
     meaning = _BY_NAME.get(name) or next((text for top, text in _BY_DIRECTORY.items() if f"/{top}" in f"/{path}"), "")
     meaning = meaning or next((text for pattern, text in _BY_PATTERN if pattern.fullmatch(name)), "")
@@ -112,16 +111,13 @@ def _of_path(path: str, read: Read) -> Iterator[str]:
         meaning = _manifest_change(name, *read(path))
     if meaning:
         yield f"{meaning}: {shown}"
-    if any(_RESERVED.fullmatch(part) or _FORBIDDEN.search(part) or part != part.rstrip(" .") for part in _parts(path)):
+    parts = path.split("/")
+    if any(_RESERVED.fullmatch(part) or _FORBIDDEN.search(part) or part != part.rstrip(" .") for part in parts):
         yield f"a name that other systems cannot hold: {shown}"
-    if any(len(part.encode("utf-8", "surrogateescape")) > _LONGEST_NAME for part in _parts(path)):
+    if any(len(part.encode("utf-8", "surrogateescape")) > _LONGEST_NAME for part in parts):
         yield f"a name of more than {_LONGEST_NAME} bytes: {escape_controls(path[:60], newlines=False)}..."
     if look_alike_words(path):
         yield f"a name with letters that look like others: {shown}"
-
-
-def _parts(path: str) -> list[str]:
-    return path.split("/")
 
 
 def _collisions(changed: Iterable[str], everything: set[str]) -> Iterator[str]:
@@ -136,13 +132,12 @@ def _collisions(changed: Iterable[str], everything: set[str]) -> Iterator[str]:
         for prefix in _prefixes(path):
             others = [other for other in folded[_fold(prefix)] if other != prefix]
             if others:
-                one, two = (escape_controls(name, newlines=False) for name in (prefix, others[0]))
-                yield f"two names that are one on other systems: `{one}`, `{two}`"
+                yield f"two names that are one on other systems: {quoted(prefix)}, {quoted(others[0])}"
                 break
 
 
 def _prefixes(path: str) -> Iterator[str]:
-    parts = _parts(path)
+    parts = path.split("/")
     yield from ("/".join(parts[:length]) for length in range(1, len(parts) + 1))
 
 
@@ -161,21 +156,13 @@ def _manifest_change(name: str, before: bytes | None, after: bytes | None) -> st
         relevant = _INI_SECTIONS.search(before or b"") or _INI_SECTIONS.search(after or b"")
         return "may change dependencies" if relevant and before != after else ""
     try:
-        load: Callable[[str], Any] = json.loads if name == "package.json" else tomllib.loads
-        old, new = (
-            load((data or b"{}" if name == "package.json" else data or b"").decode()) for data in (before, after)
-        )
-        keys = [(key,) for key in _JSON_KEYS] if name == "package.json" else _TOML_KEYS
-        changed = [".".join(key) for key in keys if _get(old, key) != _get(new, key)]
+        is_json = name == "package.json"
+        old, new = (json.loads(d or b"{}") if is_json else tomllib.loads((d or b"").decode()) for d in (before, after))
+        keys = [(key,) for key in _JSON_KEYS] if is_json else _TOML_KEYS
+        changed = [".".join(key) for key in keys if table_at(old, *key) != table_at(new, *key)]
     except (ValueError, AttributeError, TypeError, RecursionError):
         return "changes dependencies or scripts, and cannot be read"
     return f"changes {', '.join(changed[:3])}" if changed else ""
-
-
-def _get(document: Any, keys: Iterable[str]) -> Any:
-    for key in keys:
-        document = document.get(key) if isinstance(document, dict) else None
-    return document
 
 
 def changed_demands(paths: Iterable[str], read: Read) -> tuple[str, ...]:
@@ -185,11 +172,11 @@ def changed_demands(paths: Iterable[str], read: Read) -> tuple[str, ...]:
         before, after = read(path)
         if before is None or is_test_path(path):
             continue
-        shown = escape_controls(path, newlines=False)
-        if path.endswith(_WITH_EXAMPLES) and b">>>" in before and _lost_examples(before, after or b""):
-            found.append(f"changes or removes an example that is a test: `{shown}`")
+        shown = quoted(path)
+        if path.endswith(_WITH_EXAMPLES) and b">>>" in before and _examples(before) - _examples(after or b""):
+            found.append(f"changes or removes an example that is a test: {shown}")
         if path.endswith(".rs") and after is not None and _rust_tests(before) != _rust_tests(after):
-            found.append(f"changes tests inside a source file: `{shown}`")
+            found.append(f"changes tests inside a source file: {shown}")
     return tuple(found)
 
 
@@ -205,19 +192,16 @@ def helpers_of_tests(
     by_tests: set[str] = set()
     by_product: set[str] = set()
     for path in sources:
-        names = _imported(read(path) or b"", set(wanted.values()))
-        (by_tests if is_test_path(path) else by_product).update(names)
+        source = read(path) or b""
+        if any(stem.encode() in source for stem in wanted.values()):
+            names = {name.rpartition(".")[2] for name in imported_names(source)}
+            (by_tests if is_test_path(path) else by_product).update(names)
     return [path for path, stem in sorted(wanted.items()) if stem in by_tests - by_product and _judges(read(path))]
 
 
 def can_end_process(line: bytes) -> bool:
     """Whether a line of code may end a program or set its exit code."""
     return bool(_ENDS_PROCESS.search(line))
-
-
-def _lost_examples(before: bytes, after: bytes) -> bool:
-    """Whether an example of base isn't there any more with the same expected output."""
-    return bool(_examples(before) - _examples(after))
 
 
 def _examples(source: bytes) -> Counter[tuple[str, str]]:
@@ -238,21 +222,6 @@ def _rust_tests(source: bytes) -> str:
     text = source.decode("utf-8", "replace")
     found = _RUST_TESTS.search(text)
     return re.sub(r"\s+", " ", text[found.start() :]) if found else ""
-
-
-def _imported(source: bytes, stems: set[str]) -> Iterator[str]:
-    """Which of the modules a file imports, by their last name."""
-    if not any(stem.encode() in source for stem in stems):
-        return
-    try:
-        nodes = list(ast.walk(ast.parse(source)))
-    except (SyntaxError, ValueError, RecursionError):
-        return
-    for node in nodes:
-        if isinstance(node, ast.Import):
-            yield from ({alias.name.rpartition(".")[2] for alias in node.names} & stems)
-        elif isinstance(node, ast.ImportFrom):
-            yield from ({alias.name for alias in node.names} | {(node.module or "").rpartition(".")[2]}) & stems
 
 
 def _judges(source: bytes | None) -> bool:

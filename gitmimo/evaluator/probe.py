@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from gitmimo.evaluator.probes import probe_path
 from gitmimo.evaluator.python_env import Layout
 from gitmimo.evaluator.testcommand import ReportFormat, TestCommand, TestKind
 
@@ -23,6 +22,11 @@ def {must_pass}():
 def {must_fail}():
     assert 1 + 1 == 3
 """
+
+
+def probe_path(name: str) -> Path:
+    """A file of `probes/`, for example `pytest_probe`. The project's Python runs them, without git-mimo's packages."""
+    return Path(__file__).parent / "probes" / f"{name}.py"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,24 +1,32 @@
-"""Gate 1: what a product must be before anything of it is run."""
+"""Gate 1: what a product must be before anything of it is run; and which changed lines of Python tests can run."""
 
-from collections.abc import Iterator, Mapping
+import types
+import warnings
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from gitmimo.errors import CheckError
 from gitmimo.evaluator.indirect_changes import acting_changes, changed_demands, helpers_of_tests
 from gitmimo.evaluator.review_flags import REVIEW
 from gitmimo.evidence import DiffFacts
-from gitmimo.git.diff import diff_facts
+from gitmimo.git.diff import added_lines, diff_facts
 from gitmimo.git.objects import GITLINK, LINK
 from gitmimo.git.repository import Repository
 from gitmimo.git.tree_checks import find_tree_problems
 from gitmimo.git.trees import diff_entries
+from gitmimo.paths import is_test_path
 from gitmimo.records import Oid
 from gitmimo.redact import find_secrets
-from gitmimo.text import escape_controls
+from gitmimo.text import quoted
 
 _MOST_FILE_BYTES = 10 << 20
 _MOST_BYTES = 40 << 20
 _MOST_FILES = 5_000
+
+Lines = Mapping[str, frozenset[int]]
+"""Line numbers by path."""
+
+_NOT_COVERED = b"pragma: no cover"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +60,7 @@ def inspect_product(
             continue
         data = repository.read_object(entry.oid)
         total += len(data)
-        shown = escape_controls(entry.path, newlines=False)
+        shown = quoted(entry.path)
         if len(data) > _MOST_FILE_BYTES:
             continue  # a problem already
         problems += _secrets(shown, data, repository.read_blob(base, entry.path), known_secrets or {}, flags)
@@ -72,7 +80,7 @@ def _indirect_changes(repository: Repository, base: Oid, product: Oid, diff: Dif
     yield from acting_changes(changed, everything, read)
     yield from changed_demands(changed, read)
     for path in helpers_of_tests(changed, everything, lambda path: repository.read_blob(base, path)):
-        yield f"changes a helper that only tests use: `{escape_controls(path, newlines=False)}`"
+        yield f"changes a helper that only tests use: {quoted(path)}"
 
 
 def _secrets(
@@ -83,13 +91,68 @@ def _secrets(
     try:
         found = find_secrets(data, known)
     except CheckError as error:
-        yield f"the scan for secrets failed: {error.message}: `{shown}`"
+        yield f"the scan for secrets failed: {error.message}: {shown}"
         return
     for finding in found:
         if text[finding.start : finding.end] in old:
             continue
-        where = f"{finding.rule} in line {finding.line}: `{shown}`"
+        where = f"{finding.rule} in line {finding.line}: {shown}"
         if finding.certain:
             yield f"a secret: {where}"
         else:
             flags.append(f"{REVIEW}may be a secret: {where}")
+
+
+# --- lines that tests can run -----------------------------------------------------------------------------------------
+
+
+def runnable_changes(repository: Repository, base: Oid, product: Oid) -> Lines:
+    """Added lines with code on them, by path; files that can't be compiled have none."""
+    added: dict[str, set[int]] = {}
+    for line in added_lines(repository, base, product):
+        if line.path.endswith(".py") and not is_test_path(line.path) and _NOT_COVERED not in line.text:
+            added.setdefault(line.path, set()).add(line.number)
+    found = {}
+    for path, numbers in added.items():
+        runnable = numbers & set(_lines_of_code(repository.read_blob(product, path) or b"", path))
+        if runnable:
+            found[path] = frozenset(runnable)
+    return found
+
+
+def not_run(changed: Lines, ran: Mapping[str, Collection[int]]) -> Lines:
+    """The changed lines that no test ran."""
+    left = {path: numbers - set(ran.get(path, ())) for path, numbers in changed.items()}
+    return {path: numbers for path, numbers in left.items() if numbers}
+
+
+def describe_lines(lines: Lines) -> tuple[str, ...]:
+    """Each run of lines as `path:first-last`."""
+    found = []
+    for path, numbers in sorted(lines.items()):
+        for first, last in _ranges(sorted(numbers)):
+            found.append(f"{path}:{first}" if first == last else f"{path}:{first}-{last}")
+    return tuple(found)
+
+
+def _ranges(numbers: list[int]) -> Iterator[tuple[int, int]]:
+    first = last = numbers[0]
+    for number in numbers[1:]:
+        if number > last + 1:
+            yield first, last
+            first = number
+        last = number
+    yield first, last
+
+
+def _lines_of_code(source: bytes, path: str) -> Iterator[int]:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            left = [compile(source, path, "exec", dont_inherit=True)]
+    except (SyntaxError, ValueError):
+        return
+    while left:
+        code = left.pop()
+        left += [const for const in code.co_consts if isinstance(const, types.CodeType)]
+        yield from (line for _, _, line in code.co_lines() if line)

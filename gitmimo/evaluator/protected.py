@@ -6,10 +6,12 @@ Files affect results whatever their names when test ids name them, tests read th
 import json
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 from gitmimo.evaluator.baseline import Baseline
-from gitmimo.evaluator.testbed import NO_FILES, JudgingFiles, TestBed
+from gitmimo.evaluator.python_env import module_names
+from gitmimo.evaluator.testbed import TestBed
 from gitmimo.evaluator.testcommand import ReportFormat
 from gitmimo.paths import has_test_name, is_test_directory, is_test_path
 
@@ -66,7 +68,7 @@ class ProtectedPaths:
 
     Covered: test files and everything in directories of tests, configuration of tests and CI, files that Python runs
     by itself, lockfiles whose manifest stays as it was, `.mimo/`. Not covered: product code that tests import and that
-    lies outside such directories, unless `judging` names it; a new file with a test's name where the
+    lies outside such directories, unless `tests` or `scripts` name it; a new file with a test's name where the
     base keeps no tests is product code.
     """
 
@@ -78,12 +80,12 @@ class ProtectedPaths:
         extra: Iterable[str] = (),
         exempt: Iterable[str] = (),
         commands: Iterable[str] = (),
-        judging: JudgingFiles = NO_FILES,
+        tests: Iterable[str] = (),
+        scripts: Iterable[str] = (),
     ) -> None:
         base = list(base_paths)
-        self._tests = {path for path in base if _is_test_module(path)} | judging.tests | judging.data
-        self._has_tests = bool(self._tests)
-        self._beside = {_parent(path) for path in self._tests}
+        self._tests = {path for path in base if _is_test_module(path)} | set(tests)
+        self._beside = {PurePosixPath(path).parent for path in self._tests}
         self._directories = {top for path in self._tests for top in _test_tops(path)}
         self._base_directories = {top for path in base for top in _test_tops(path)}
         self._changed = set(changed)
@@ -93,13 +95,13 @@ class ProtectedPaths:
         self._builds = bool(re.search(r"\b(?:make|just|task)\b", words))
         mentioned = (path for path in base if path in words)  # before a pattern is made of each path
         self._named = {path for path in mentioned if re.search(rf"(?:^|[\s=/]){re.escape(path)}(?:\s|$)", words)}
-        self._named |= judging.scripts
+        self._named |= set(scripts)
 
     def is_protected(self, path: str) -> bool:
         """Whether the base's version of this path (or its absence) counts."""
         if self.is_exempt(path):
             return path.startswith(".mimo/")
-        name = _name(path)
+        name = PurePosixPath(path).name
         return (
             self.is_test(path)
             or name in _CONFIG_NAMES
@@ -127,43 +129,24 @@ class ProtectedPaths:
         tops = _test_tops(path)
         if tops and not any(top in self._base_directories for top in tops):
             return True  # a directory of tests that the base doesn't have
-        if not _is_test_module(path):
-            return False
-        return not self._has_tests or _parent(path) in self._beside or "/" not in path
+        is_beside = not self._tests or PurePosixPath(path).parent in self._beside or "/" not in path
+        return is_beside and _is_test_module(path)
 
     def _is_frozen_lock(self, path: str) -> bool:
         """A lockfile may change together with its manifest only: a dependency was added then, and a person looks."""
-        manifest = _LOCKFILES.get(_name(path))
-        return manifest is not None and _join(_parent(path), manifest) not in self._changed
-
-
-def is_dependency_file(path: str) -> bool:
-    """Whether a change of this file may change what is installed."""
-    name = _name(path)
-    return name in MANIFESTS or name in _LOCKFILES or bool(re.fullmatch(r"requirements[^/]*\.txt", name))
+        lock = PurePosixPath(path)
+        return lock.name in _LOCKFILES and str(lock.with_name(_LOCKFILES[lock.name])) not in self._changed
 
 
 def _is_test_module(path: str) -> bool:
     """Whether a file has a test's name itself; what only configures tests has not."""
-    return has_test_name(path) and _name(path) != "conftest.py"
+    return has_test_name(path) and PurePosixPath(path).name != "conftest.py"
 
 
 def _test_tops(path: str) -> list[str]:
     """The prefixes of a path that end in a directory of tests."""
     parts = path.split("/")[:-1]
     return ["/".join(parts[: i + 1]) + "/" for i, part in enumerate(parts) if is_test_directory(part)]
-
-
-def _name(path: str) -> str:
-    return path.rpartition("/")[2]
-
-
-def _parent(path: str) -> str:
-    return path.rpartition("/")[0]
-
-
-def _join(directory: str, name: str) -> str:
-    return f"{directory}/{name}" if directory else name
 
 
 def _glob(pattern: str) -> re.Pattern[str]:
@@ -186,8 +169,11 @@ def _glob(pattern: str) -> re.Pattern[str]:
 # --- files that judge by what is done with them ----------------------------------------------------------------------
 
 
-def find_judging_files(testbed: TestBed, baseline: Baseline) -> JudgingFiles:
-    """Look at what base's run was seen to do, and at what base's build files say the test command does."""
+def with_judging_files(testbed: TestBed, baseline: Baseline) -> TestBed:
+    """The test bed with the files of base that affect results whatever their names.
+
+    They show in what base's run was seen to do, and in what base's build files say that the test command does.
+    """
     repository = testbed.repository
     paths = {entry.path for entry in repository.list_paths(testbed.base)}
     tests = {path for path in _named_by_ids(baseline) if path in paths}
@@ -203,7 +189,7 @@ def find_judging_files(testbed: TestBed, baseline: Baseline) -> JudgingFiles:
     }
     scripts = find_scripts(testbed.commands, lambda path: repository.read_blob(testbed.base, path)) & paths
     scripts = {path for path in scripts if not _belongs_to_product(path, packages) and not path.startswith(_LIBRARY)}
-    return JudgingFiles(tests=frozenset(tests), data=frozenset(data - tests), scripts=frozenset(scripts))
+    return replace(testbed, test_files=frozenset(tests | data), scripts=frozenset(scripts))
 
 
 def find_scripts(commands: Iterable[str], read: Read) -> set[str]:
@@ -218,16 +204,9 @@ def _named_by_ids(baseline: Baseline) -> Iterator[str]:
         return
     for name in baseline.report.cases:
         file, _, inner = name.partition("::")
-        module = file.removesuffix(".py").replace("/", ".")
-        is_example = inner.partition("[")[0].startswith(tuple(_endings(module))) or inner == PurePosixPath(file).name
+        is_example = inner.partition("[")[0].startswith(module_names(file)) or inner == PurePosixPath(file).name
         if inner and not is_example:
             yield file
-
-
-def _endings(module: str) -> Iterator[str]:
-    """How an example's id may begin: the module's dotted name, with or without the directories before its package."""
-    parts = module.removesuffix(".__init__").split(".")
-    yield from (".".join(parts[start:]) for start in range(len(parts)))
 
 
 def _belongs_to_product(path: str, packages: Collection[str]) -> bool:

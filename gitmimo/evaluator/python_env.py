@@ -1,5 +1,6 @@
 """The Python that a project's tests run with, and where a tree keeps the packages that they import."""
 
+import ast
 import hashlib
 import os
 import re
@@ -24,7 +25,6 @@ _MANAGERS = (
     ("hatch", ("hatch", "env", "find", "default"), "hatch's environment"),
     ("pdm", ("pdm", "info", "--python"), "pdm's environment"),
 )
-_HAS = "import importlib.util, sys; sys.exit(0 if importlib.util.find_spec(sys.argv[1]) else 3)"
 _DESCRIBE = """import os, sys
 print(sys.implementation.name, sys.version)
 found = set()
@@ -39,7 +39,7 @@ print(sorted(found))"""
 Read = Callable[[str], bytes | None]
 _NOT_PRODUCT = frozenset(
     ["setup", "conftest", "noxfile", "tasks", "fabfile", "docs", "doc", "examples", "example", "tests", "test"]
-    + ["testing", "scripts", "benchmarks", "tools"]
+    + ["testing", "scripts", "benchmarks", "tools", "pytest", "_pytest", "pluggy"]
 )
 _PROJECT_FILES = ("pyproject.toml", "setup.py", "setup.cfg")
 _IMPORTABLE = (".py", ".so", ".pyd")
@@ -69,14 +69,14 @@ def find_interpreters(
     asked who it is only when the one before it did not do.
     """
     seen = set()
-    for path, origin, is_project in _candidates(checkout, environ, directory):
+    for path, origin, is_project in _pythons(checkout, environ, directory):
         if path not in seen:
             seen.add(path)
             readable = tuple(interpreter_paths(path))
             yield Interpreter(path=path, origin=origin, readable=readable, is_project=is_project)
 
 
-def _candidates(checkout: Path | None, environ: Mapping[str, str], directory: str) -> Iterator[tuple[Path, str, bool]]:
+def _pythons(checkout: Path | None, environ: Mapping[str, str], directory: str) -> Iterator[tuple[Path, str, bool]]:
     homes = []
     tops = list(dict.fromkeys([checkout / directory, checkout])) if checkout else []
     for top in tops:
@@ -118,34 +118,17 @@ def _managed_environments(top: Path, environ: Mapping[str, str]) -> Iterator[tup
         program = shutil.which(argv[0], path=environ.get("PATH"))
         if program is None or not (name in tools or backend.startswith(name)):
             continue
-        answer = _run_manager((program, *argv[1:]), top, environ)
-        place = Path(answer) if answer else None
+        said = _run((program, *argv[1:]), cwd=top, env=environ).splitlines()
+        place = next((Path(line.strip()) for line in reversed(said) if line.strip().startswith("/")), None)
         if place and (python := _python_of(place if place.is_dir() else place.parent.parent)):
             yield python, origin, True
 
 
-def _run_manager(argv: Sequence[str], top: Path, environ: Mapping[str, str]) -> str:
-    try:
-        done = run_process(argv, command=" ".join(argv[:2]), cwd=top, env=dict(environ), limits=Limits(timeout_s=20))
-    except CheckError:
-        return ""
-    lines = [line.strip() for line in done.output.splitlines() if line.strip().startswith("/")]
-    return lines[-1] if done.exit_code == 0 and lines else ""
-
-
 def has_module(python: Path, name: str) -> bool:
     """Whether an interpreter could import a module, asked away from any project."""
-    try:
-        result = run_process(
-            [str(python), "-c", _HAS, name],
-            command="find module",
-            cwd=Path("/"),
-            env={"HOME": str(Path.home())},
-            limits=Limits(timeout_s=30),
-        )
-    except CheckError:
-        return False
-    return result.exit_code == 0
+    return _ask(python, f"import importlib.util; print(importlib.util.find_spec({name!r}) is not None)").endswith(
+        "True"
+    )
 
 
 def venv_programs(checkout: Path | None, words: Sequence[str], environ: Mapping[str, str]) -> Path | None:
@@ -169,17 +152,17 @@ def describe_interpreter(python: Path) -> str:
 
 
 def _ask(python: Path, code: str) -> str:
+    env = {"HOME": str(Path.home()), "PATH": "/usr/bin:/bin"}
+    return _run((str(python), "-c", code), cwd=Path("/"), env=env).strip()
+
+
+def _run(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> str:
+    """What a program says; nothing where it fails."""
     try:
-        result = run_process(
-            [str(python), "-c", code],
-            command="ask python",
-            cwd=Path("/"),
-            env={"HOME": str(Path.home()), "PATH": "/usr/bin:/bin"},
-            limits=Limits(timeout_s=30),
-        )
+        done = run_process(argv, command=" ".join(argv[:2]), cwd=cwd, env=dict(env), limits=Limits(timeout_s=30))
     except CheckError:
         return ""
-    return result.output.strip() if result.exit_code == 0 else ""
+    return done.output if done.exit_code == 0 else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,15 +198,15 @@ def find_layout(paths: Iterable[str], read: Read, *, directory: str = "") -> Lay
             elif len(parts) == 1 and parts[0].endswith(".py") and not parts[0].startswith("test_"):
                 names.add(parts[0].removesuffix(".py"))
     usable = {n for n in names if n.isidentifier() and n not in _NOT_PRODUCT and n not in sys.stdlib_module_names}
-    return Layout(roots=tuple(roots), packages=tuple(sorted(usable - {"pytest", "_pytest", "pluggy"})))
+    return Layout(roots=tuple(roots), packages=tuple(sorted(usable)))
 
 
 def generated_files(read: Read) -> tuple[tuple[str, str], ...]:
     """Version files that a build backend would write, each with its path and a text that can be imported."""
     tool = _pyproject(read).get("tool", {})
-    hatch = _at(tool, "hatch", "build", "hooks", "vcs", "version-file")
-    scm = _at(tool, "setuptools_scm", "version_file") or _at(tool, "setuptools_scm", "write_to")
-    pdm = _at(tool, "pdm", "version", "write_to")
+    hatch = table_at(tool, "hatch", "build", "hooks", "vcs", "version-file")
+    scm = table_at(tool, "setuptools_scm", "version_file") or table_at(tool, "setuptools_scm", "write_to")
+    pdm = table_at(tool, "pdm", "version", "write_to")
     found = [hatch, scm, f"src/{pdm}" if pdm and read(f"src/{PurePosixPath(str(pdm)).parts[0]}/__init__.py") else pdm]
     paths = [str(path) for path in found if path]
     usable = [p for p in paths if p.endswith(".py") and not p.startswith("/") and ".." not in p and read(p) is None]
@@ -240,22 +223,15 @@ def ignored_imports(checkout: Path, directory: str, paths: frozenset[str]) -> tu
     packages = {str(PurePosixPath(path).parent) for path in paths if path.endswith("/__init__.py")}
     found: list[str] = []
     for package in sorted(packages):
-        for name in _importable(top / package):
-            path = f"{package}/{name}"
-            if path not in paths:
-                found.append(f"{directory}/{path}".lstrip("/"))
+        try:
+            with os.scandir(top / package) as entries:
+                names = sorted(entry.name for entry in entries if entry.is_file(follow_symlinks=False))
+        except OSError:
+            continue
+        importable = [n for n in names if n.endswith(_IMPORTABLE) and not re.match(r"test_|conftest\.py$", n)]
+        new = [path for path in (f"{package}/{name}" for name in importable) if path not in paths]
+        found += [f"{directory}/{path}".lstrip("/") for path in new]
     return tuple(found[:_MOST_IGNORED])
-
-
-def _importable(directory: Path) -> Iterator[str]:
-    try:
-        with os.scandir(directory) as entries:
-            names = sorted(entry.name for entry in entries if entry.is_file(follow_symlinks=False))
-    except OSError:
-        return
-    for name in names:
-        if name.endswith(_IMPORTABLE) and not re.match(r"test_|conftest\.py$", name):
-            yield name
 
 
 def _roots(known: set[str], read: Read, directory: str) -> list[str]:
@@ -272,9 +248,9 @@ def _roots(known: set[str], read: Read, directory: str) -> list[str]:
 
 
 def _configured_roots(read: Read) -> list[str]:
-    setuptools = _at(_pyproject(read), "tool", "setuptools")
-    where = _at(setuptools, "packages", "find", "where")
-    directories = _at(setuptools, "package-dir")
+    setuptools = table_at(_pyproject(read), "tool", "setuptools")
+    where = table_at(setuptools, "packages", "find", "where")
+    directories = table_at(setuptools, "package-dir")
     found = list(where) if isinstance(where, list) else []
     found += [value for key, value in directories.items() if key == ""] if isinstance(directories, dict) else []
     return [str(root).strip("/") for root in found if root and ".." not in str(root) and not str(root).startswith("/")]
@@ -287,7 +263,34 @@ def _pyproject(read: Read) -> dict[str, Any]:
         return {}
 
 
-def _at(table: Any, *names: str) -> Any:
+def table_at(table: Any, *names: str) -> Any:
+    """What nested tables hold under these names, one in the other; None where there is none."""
     for name in names:
         table = table.get(name) if isinstance(table, dict) else None
     return table
+
+
+def parse_python(source: bytes) -> ast.Module:
+    """A file's syntax tree; an empty one for what is no Python."""
+    try:
+        return ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError):
+        return ast.Module(body=[], type_ignores=[])
+
+
+def module_names(path: str) -> tuple[str, ...]:
+    """What a file may be imported as: its dotted path, with and without the directories before it."""
+    parts = path.removesuffix(".py").removesuffix("/__init__").split("/")
+    return tuple(".".join(parts[start:]) for start in range(len(parts)))
+
+
+def imported_names(source: bytes) -> set[str]:
+    """The modules that a file imports, and what it takes from them, as dotted names."""
+    found = set()
+    for node in ast.walk(parse_python(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            prefix = f"{node.module}." if node.module else ""
+            found |= {node.module or "", *(f"{prefix}{alias.name}" for alias in node.names)}
+    return found

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from gitmimo.evaluator.baseline import Baseline
-from gitmimo.evaluator.required_fixes import COLLECTION, passes
+from gitmimo.evaluator.required_fixes import COLLECTION, passes, tests_of_file
 from gitmimo.evaluator.testbed import SuiteRun, TestBed, fresh_tree, run_suite
 from gitmimo.evidence import Outcome, TestOutcome, TestReport
 from gitmimo.records import Oid
@@ -45,12 +45,11 @@ def compare_suite(baseline: Baseline, run: SuiteRun) -> SuiteFindings:
     broken = sorted(n for n in baseline.passed_ids - ignored if n in report.cases and n not in report.passed_ids)
     broken += sorted(_failing_anew(baseline, run))
     expected = {name for name, outcome in baseline.cases.items() if outcome is not TestOutcome.SKIPPED}
-    missing = sorted(
-        name for name in expected - ignored if name not in report.cases and not _was_imported(name, report.cases)
-    )
+    gone = (name for name in expected - ignored if name not in report.cases)
+    missing = sorted(name for name in gone if not tests_of_file(name, report.cases))  # imported now, with results
     fixed = sorted(name for name in baseline.failed_ids if passes(name, report.cases))
     if broken or missing:
-        outcome, detail = Outcome.FAIL, describe_regressions(broken, missing, run.import_errors)
+        outcome, detail = Outcome.FAIL, describe_regressions(broken, missing, run.content.import_errors)
     elif _is_unexplained(baseline.report, report):
         outcome, detail = Outcome.FAIL, f"no test explains that the command ended with exit code {report.exit_code}"
         fixed = []  # its results can't be trusted
@@ -98,8 +97,7 @@ def rerun_broken(
 
 def fixed_tests(findings: SuiteFindings, run: SuiteRun) -> list[str]:
     """The fixed tests by id: for a file that can be imported now, all of its tests that passed."""
-    files = tuple(f"{name.removesuffix(COLLECTION)}::" for name in findings.fixed_ids if name.endswith(COLLECTION))
-    inside = [name for name in run.report.passed_ids if name.startswith(files)]
+    inside = [test for name in findings.fixed_ids for test in tests_of_file(name, run.report.passed_ids)]
     return [name for name in findings.fixed_ids if not name.endswith(COLLECTION)] + inside
 
 
@@ -116,13 +114,13 @@ def _unusable(baseline: Baseline, run: SuiteRun) -> str:
 
 def _tampered(baseline: Baseline, run: SuiteRun) -> list[str]:
     """What judges the product and is not what it is on base."""
-    stand_ins = sorted((run.watched.inside & baseline.watched.outside) - baseline.packages)
+    stand_ins = sorted((run.content.watched.inside & baseline.watched.outside) - baseline.packages)
     found = [f"the tree's `{name}` stands in for the module that the tests use on base" for name in stand_ins]
-    return found + sorted(run.watched.tampered - baseline.watched.tampered)
+    return found + sorted(run.content.watched.tampered - baseline.watched.tampered)
 
 
 def _doubts(baseline: Baseline, run: SuiteRun) -> tuple[str, ...]:
-    new = sorted(run.watched.doubtful - baseline.watched.doubtful)
+    new = sorted(run.content.watched.doubtful - baseline.watched.doubtful)
     found = [f"changes the process or the standard library for the tests: {_some(new)}"] if new else []
     if run.is_flooded and not baseline.is_flooded:
         found.append("the tests print far more than on base")
@@ -133,16 +131,9 @@ def _doubts(baseline: Baseline, run: SuiteRun) -> tuple[str, ...]:
 
 def _failing_anew(baseline: Baseline, run: SuiteRun) -> set[str]:
     """Tests that fail and that base did not run, or skipped; not those of files that base could not import."""
-    files = tuple(
-        name.removesuffix(COLLECTION) + mark
-        for name in baseline.failed_ids
-        if name.endswith(COLLECTION)
-        for mark in ("::", ".")
-    )
     known = baseline.failed_ids | baseline.passed_ids | set(baseline.flaky_ids)
-    return {
-        name for name in run.report.failed_ids - known if not name.startswith(files) and not name.endswith(COLLECTION)
-    }
+    new = {name for name in run.report.failed_ids - known if not name.endswith(COLLECTION)}
+    return new.difference(*(tests_of_file(name, new) for name in baseline.failed_ids))
 
 
 def _is_unexplained(before: TestReport, now: TestReport) -> bool:
@@ -165,12 +156,6 @@ def describe_regressions(
     if missing:
         parts.append(f"{len(missing)} vanished: {_some(missing)}")
     return "; ".join(parts)
-
-
-def _was_imported(name: str, cases: Iterable[str]) -> bool:
-    """Whether the id is of a file that could not be imported on base and that has results now."""
-    file = name.removesuffix(COLLECTION)
-    return name.endswith(COLLECTION) and any(case.startswith((f"{file}::", f"{file}.")) for case in cases)
 
 
 def _by_exit_code(baseline: Baseline, exit_code: int) -> SuiteFindings:

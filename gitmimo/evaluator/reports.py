@@ -41,9 +41,10 @@ class ReportContent:
     found: bool = False
     cases: dict[str, TestOutcome] = field(default_factory=dict)
     problem: str = ""  # what shows that the report can't be trusted
-    origins: tuple[tuple[str, str], ...] = ()  # package, file it was imported from
+    imported: bool = False  # whether the tests imported any of the project's packages
+    imported_elsewhere: tuple[str, ...] = ()  # those that came from outside the tree, and from where
     import_errors: tuple[tuple[str, str], ...] = ()  # test file or module that could not be imported, and why
-    lines_run: Mapping[str, frozenset[int]] | None = None  # by absolute path, of those asked for; None: not known
+    lines_run: Mapping[str, frozenset[int]] | None = None  # by path, of those asked for; None: not known
     output: str = ""  # where the run's output went into the report
     watched: Watched = Watched()
 
@@ -52,18 +53,24 @@ def read_report(probe: Probe, form: ReportFormat) -> ReportContent:
     """Read the report of one finished run."""
     if form in (ReportFormat.PYTEST, ReportFormat.UNITTEST):
         return _read_lines(probe)
+    try:
+        return _read_other(probe, form)
+    except (ValueError, KeyError, TypeError, AttributeError, ElementTree.ParseError):
+        return ReportContent(problem="the report cannot be read")
+
+
+def _read_other(probe: Probe, form: ReportFormat) -> ReportContent:
     if form is ReportFormat.SUREFIRE:
-        return _combine(_junit_cases(path.read_bytes()) for path in _surefire_files(probe.report))
+        files = _surefire_files(probe.report)
+        return _numbered([case for path in files for case in _junit_cases(path.read_bytes())], found=bool(files))
     data = _read(probe.report)
     if not data:
         return ReportContent()
     if form is ReportFormat.NODE_JUNIT:
-        return _combine([_junit_cases(data)])
+        return _numbered(_junit_cases(data))
     if form in (ReportFormat.JEST_JSON, ReportFormat.VITEST_JSON):
-        return _combine([_jest_cases(data, probe.tree)])
-    if form is ReportFormat.GO_JSON:
-        return _go_content(data)
-    return _cargo_content(data)
+        return _numbered(_jest_cases(data, probe.tree))
+    return _go_content(data) if form is ReportFormat.GO_JSON else _cargo_content(data)
 
 
 def clear_stale_reports(tree: Path) -> None:
@@ -79,17 +86,11 @@ def _read(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def _combine(parts: Iterable[list[tuple[str, TestOutcome]] | None]) -> ReportContent:
-    """One content of several lists. Equal ids get a number, failed ones first, so that none
-    gets lost and none hides behind another."""
+def _numbered(found_cases: Iterable[tuple[str, TestOutcome]], *, found: bool = True) -> ReportContent:
+    """One content. Equal ids get a number, failed ones first, so that none gets lost and none hides behind another."""
     by_id: dict[str, list[TestOutcome]] = {}
-    found = False
-    for part in parts:
-        if part is None:
-            return ReportContent(problem="the report cannot be read")
-        found = True
-        for name, outcome in part:
-            by_id.setdefault(name, []).append(outcome)
+    for name, outcome in found_cases:
+        by_id.setdefault(name, []).append(outcome)
     cases = {}
     for name, outcomes in by_id.items():
         for number, outcome in enumerate(sorted(outcomes, key=_RANK.index, reverse=True)):
@@ -129,21 +130,28 @@ def _read_lines(probe: Probe) -> ReportContent:
         found=True,
         cases={name: outcome for name, outcome in cases.items() if name not in planted},
         problem=problem,
-        origins=tuple((str(r["id"]), str(r.get("file", ""))) for r in records if r["kind"] == "origin"),
+        imported=any(record["kind"] == "origin" for record in records),
+        imported_elsewhere=_imported_elsewhere(records, probe.tree),
         import_errors=tuple(sorted(import_errors.items())),
-        lines_run=_lines_run(records),
+        lines_run=_lines_run(records, probe.tree),
         watched=_watched(records),
     )
 
 
-def _lines_run(records: Iterable[dict[str, Any]]) -> dict[str, frozenset[int]] | None:
+def _imported_elsewhere(records: Iterable[dict[str, Any]], tree: Path) -> tuple[str, ...]:
+    origins = {(str(r["id"]), str(r.get("file", ""))) for r in records if r["kind"] == "origin"}
+    outside = [each for each in origins if each[1] and not Path(each[1]).resolve().is_relative_to(tree.resolve())]
+    return tuple(sorted(f"`{name}` from `{file}`" for name, file in outside))
+
+
+def _lines_run(records: Iterable[dict[str, Any]], tree: Path) -> dict[str, frozenset[int]] | None:
     """What all processes of the run say together."""
     found: dict[str, frozenset[int]] = {}
-    told = [record["ran"] for record in records if record["kind"] == "lines" and isinstance(record.get("ran"), dict)]
-    for ran in told:
-        for name, numbers in ran.items():
-            found[name] = found.get(name, frozenset()) | frozenset(numbers)
-    return found if told else None
+    parts = [record["ran"] for record in records if record["kind"] == "lines" and isinstance(record.get("ran"), dict)]
+    for file, numbers in (item for ran in parts for item in ran.items()):
+        name = file.removeprefix(f"{tree.resolve()}/")
+        found[name] = found.get(name, frozenset()) | frozenset(numbers)
+    return found if parts else None
 
 
 def _watched(records: list[dict[str, Any]]) -> Watched:
@@ -167,19 +175,11 @@ def _own_records(data: bytes, nonce: str) -> Iterator[dict[str, Any]]:
 
 def _add_phase(cases: dict[str, TestOutcome], record: dict[str, Any]) -> None:
     """Fold one phase into a test's outcome: the worst phase decides."""
-    name, outcome = str(record["id"]), record.get("outcome")
-    if outcome == "failed":
-        now = TestOutcome.FAILED if record.get("when") == "call" else TestOutcome.ERROR
-    elif outcome == "skipped":
-        now = TestOutcome.SKIPPED
-    elif outcome == "passed":
-        if record.get("when") != "call":
-            return
-        now = TestOutcome.PASSED
-    elif outcome == "rerun":
+    name, outcome, is_call = str(record["id"]), record.get("outcome"), record.get("when") == "call"
+    if outcome == "rerun" or (outcome == "passed" and not is_call):
         return
-    else:
-        now = TestOutcome.ERROR
+    words = {"passed": TestOutcome.PASSED, "skipped": TestOutcome.SKIPPED}
+    now = TestOutcome.FAILED if outcome == "failed" and is_call else words.get(str(outcome), TestOutcome.ERROR)
     cases[name] = max(cases.get(name, now), now, key=_RANK.index)
 
 
@@ -212,14 +212,13 @@ def _short(name: str) -> str:
 # --- other formats ---------------------------------------------------------------------------------------------------
 
 
-def _junit_cases(data: bytes) -> list[tuple[str, TestOutcome]] | None:
+_JUNIT_TAGS = {"error": TestOutcome.ERROR, "failure": TestOutcome.FAILED, "skipped": TestOutcome.SKIPPED}
+
+
+def _junit_cases(data: bytes) -> list[tuple[str, TestOutcome]]:
     if b"<!DOCTYPE" in data or b"<!ENTITY" in data or len(data) > _MOST_BYTES:
-        return None
-    try:
-        root = ElementTree.fromstring(data)
-    except ElementTree.ParseError:
-        return None
-    return list(_junit_walk(root, ()))
+        raise ValueError("no report of a test runner")
+    return list(_junit_walk(ElementTree.fromstring(data), ()))
 
 
 def _junit_walk(node: ElementTree.Element, path: tuple[str, ...]) -> Iterator[tuple[str, TestOutcome]]:
@@ -229,13 +228,7 @@ def _junit_walk(node: ElementTree.Element, path: tuple[str, ...]) -> Iterator[tu
         elif child.tag == "testcase":
             name = " > ".join(part for part in (*path, child.get("name", "")) if part)
             tags = {part.tag for part in child}
-            outcome = TestOutcome.PASSED
-            if "error" in tags:
-                outcome = TestOutcome.ERROR
-            elif "failure" in tags:
-                outcome = TestOutcome.FAILED
-            elif "skipped" in tags:
-                outcome = TestOutcome.SKIPPED
+            outcome = next((_JUNIT_TAGS[tag] for tag in _JUNIT_TAGS if tag in tags), TestOutcome.PASSED)
             where = child.get("file") or child.get("classname") or ""
             yield f"{where}::{name}", outcome
 
@@ -246,20 +239,17 @@ def _surefire_files(tree: Path) -> list[Path]:
     return sorted(path for path in found if not path.is_symlink() and path.is_file())
 
 
-def _jest_cases(data: bytes, tree: Path) -> list[tuple[str, TestOutcome]] | None:
+def _jest_cases(data: bytes, tree: Path) -> list[tuple[str, TestOutcome]]:
     words = {"passed": TestOutcome.PASSED, "failed": TestOutcome.FAILED}
-    try:
-        found = []
-        for suite in json.loads(data)["testResults"]:
-            file = str(suite["name"]).removeprefix(f"{tree}/")
-            if not suite["assertionResults"] and suite.get("status") == "failed":
-                found.append((f"{file}{COLLECTION}", TestOutcome.ERROR))
-            found += [
-                (f"{file}::{case['fullName'].strip()}", words.get(case["status"], TestOutcome.SKIPPED))
-                for case in suite["assertionResults"]
-            ]
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return None
+    found = []
+    for suite in json.loads(data)["testResults"]:
+        file = str(suite["name"]).removeprefix(f"{tree}/")
+        if not suite["assertionResults"] and suite.get("status") == "failed":
+            found.append((f"{file}{COLLECTION}", TestOutcome.ERROR))
+        found += [
+            (f"{file}::{case['fullName'].strip()}", words.get(case["status"], TestOutcome.SKIPPED))
+            for case in suite["assertionResults"]
+        ]
     return found
 
 

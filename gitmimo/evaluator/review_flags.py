@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from gitmimo.evaluator.indirect_changes import can_end_process, look_alike_words
 from gitmimo.evidence import DiffFacts
 from gitmimo.git.diff import AddedLine
-from gitmimo.text import escape_controls, hidden_characters
+from gitmimo.text import escape_controls, hidden_characters, quoted
 
 REVIEW = "review: "
 """Prefix of flags that block a merge until a person or the critic has reviewed them."""
@@ -39,11 +39,6 @@ _SIGNS: tuple[tuple[re.Pattern[bytes], str], ...] = tuple(
         (rb"\b__code__\s*=[^=]|\b__class__\s*=[^=]", "replaces running code"),
         (rb"/proc/(?:self|\d)", "looks at its own process"),
         (rb"\b__eq__\b.*\blambda\b", "is equal to everything"),
-        (
-            rb"^\s*(?:builtins|datetime|json|math|os|pytest|random|socket|subprocess|sys|time|unittest)\.\w+\s*=[^=]|"
-            rb"\bsetattr\(\s*(?:builtins|datetime|json|math|os|pytest|random|socket|subprocess|sys|time|unittest)\b",
-            "replaces a part of the standard library",
-        ),
     )
 )
 _EQUALITY = re.compile(rb"\bdef\s+__(?:eq|ne|lt|le|gt|ge|contains)__\s*\(|\bequals\s*\(\s*Object\b")
@@ -53,12 +48,13 @@ _ALWAYS = re.compile(rb"^\s*return\s+(?:True|true|not False)\s*;?\s*(?:#.*|//.*)
 def suspicious_lines(lines: Iterable[AddedLine], *, only_exit_code: bool = False) -> tuple[str, ...]:
     """Name what added product lines do that only tests could want; each finding once per file.
 
-    With `only_exit_code` a command's exit code decides, and lines that can end a process are named as well.
+    With `only_exit_code` a command's exit code decides, and lines that can end a process are named as well. Replaced
+    parts of the standard library show when the tests run: see `probes/watch.py`.
     """
     flags: dict[str, None] = {}
     recent: list[AddedLine] = []
     for line in lines:
-        where = f"`{escape_controls(line.path, newlines=False)}` line {line.number}"
+        where = f"{quoted(line.path)} line {line.number}"
         if hidden := hidden_characters(line.text.decode("utf-8", "surrogateescape").rstrip("\r")):
             flags[f"{REVIEW}hidden characters ({', '.join(hidden[:3])}): {where}"] = None
         if words := look_alike_words(line.text.decode("utf-8", "replace")):
@@ -79,11 +75,11 @@ def suspicious_paths(diff: DiffFacts) -> tuple[str, ...]:
     """Name changed files whose names or effects a person may overlook."""
     flags = []
     for change in diff.files:
-        shown = escape_controls(change.path, newlines=False)
+        shown = quoted(change.path)
         if hidden_characters(change.path) or "\n" in change.path:
-            flags.append(f"{REVIEW}hidden characters in a name: `{shown}`")
+            flags.append(f"{REVIEW}hidden characters in a name: {shown}")
         if PurePosixPath(change.path).name == ".gitignore":
-            flags.append(f"changes what git ignores: `{shown}`")
+            flags.append(f"changes what git ignores: {shown}")
     return tuple(flags)
 
 
@@ -96,17 +92,17 @@ _SKIP = re.compile(
 
 def weakened_tests(path: str, before: bytes, after: bytes | None) -> tuple[str, ...]:
     """Say in what a changed test file demands less than before."""
-    shown = escape_controls(path, newlines=False)
+    shown = quoted(path)
     if after is None:
-        return (f"{REVIEW}deletes a test file: `{shown}`",)
+        return (f"{REVIEW}deletes a test file: {shown}",)
     found = []
     if _gone(_ASSERTION, before, after):
-        found.append(f"{REVIEW}removes or changes assertions: `{shown}`")
+        found.append(f"{REVIEW}removes or changes assertions: {shown}")
     elif changed := _changed_functions(before, after) if path.endswith(".py") else _gone(_CODE, before, after):
         what = f"existing tests ({', '.join(changed[:3])})" if isinstance(changed, list) else "lines of existing tests"
-        found.append(f"{REVIEW}changes {what}: `{shown}`")
+        found.append(f"{REVIEW}changes {what}: {shown}")
     if len(_SKIP.findall(after)) > len(_SKIP.findall(before)):
-        found.append(f"{REVIEW}skips tests: `{shown}`")
+        found.append(f"{REVIEW}skips tests: {shown}")
     return tuple(found)
 
 

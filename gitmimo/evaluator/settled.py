@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 
 from gitmimo.behaviour import BehaviourReport, ProductBehaviour
 from gitmimo.evaluator.review_flags import REVIEW, needs_review
-from gitmimo.evidence import CriticOpinion, Evidence
+from gitmimo.evidence import CriticOpinion, Evidence, FileChange
 from gitmimo.format import counted
 from gitmimo.records import Oid
 
@@ -39,15 +39,14 @@ class Contender:
 
 
 def find_doubts(
-    winner: int | None,
+    mine: Contender,
     contenders: Sequence[Contender],
     behaviour: BehaviourReport | None,
     opinion: CriticOpinion | None,
     *,
     trust_tests: bool = False,
 ) -> tuple[str, ...]:
-    """Return the objections to merging the winner without a person; none if it is settled."""
-    mine = next(each for each in contenders if each.number == winner)
+    """Return the objections to merging the winner, which is `mine`, without a person; none if it is settled."""
     flags = tuple(flag.removeprefix(REVIEW) for flag in needs_review(mine.evidence.flags))
     if trust_tests:
         return flags
@@ -63,10 +62,9 @@ def find_doubts(
 
 
 def distinguishing_inputs(
-    winner: int | None, contenders: Sequence[Contender], behaviour: BehaviourReport | None
+    mine: Contender, contenders: Sequence[Contender], behaviour: BehaviourReport | None
 ) -> tuple[str, ...]:
     """The few inputs that show best what a person has to decide, with the answers before and after."""
-    mine = next(each for each in contenders if each.number == winner)
     if behaviour is None:
         return ()
     numbers = {each.evidence.tested_tree: each.number for each in sorted(contenders, key=lambda each: -each.number)}
@@ -84,10 +82,15 @@ def distinguishing_inputs(
     return tuple(lines[:_MOST_INPUTS])
 
 
+def changes_of_product(evidence: Evidence) -> list[FileChange]:
+    """What a product changes apart from tests, and from what is taken from base anyway."""
+    tests = {*evidence.landed_tests, *evidence.changed_tests, *evidence.restored_paths}
+    return [change for change in evidence.diff.files if change.path not in tests]
+
+
 def changes_code(evidence: Evidence) -> bool:
     """Whether a product changes more than documents, data and tests."""
-    tests = {*evidence.landed_tests, *evidence.changed_tests, *evidence.restored_paths}
-    return any(PurePosixPath(change.path).suffix in _CODE for change in evidence.diff.files if change.path not in tests)
+    return any(PurePosixPath(change.path).suffix in _CODE for change in changes_of_product(evidence))
 
 
 def _changes_python(evidence: Evidence) -> bool:
@@ -166,11 +169,6 @@ def _thin(evidence: Evidence, behaviour: BehaviourReport | None, found: ProductB
             yield f"no test or example calls what changed, {alone}: {names}"
         else:
             yield f"no test that failed before shows that it does the task, {alone}"
-    elif not found.changed and behaviour.inputs >= _MOST_SAME:
-        return
-    elif behaviour.fixed_calls < FEW_CALLS:
-        count = behaviour.fixed_calls
-        what = (
-            f"only {counted(count, 'call')} of the fixed tests shows" if count else "no test that failed before shows"
-        )
-        yield f"{what} what is right, {alone}"
+    elif (found.changed or behaviour.inputs < _MOST_SAME) and (count := behaviour.fixed_calls) < FEW_CALLS:
+        who = f"only {counted(count, 'call')} of the fixed tests" if count else "no test that failed before"
+        yield f"{who} shows what is right, {alone}"

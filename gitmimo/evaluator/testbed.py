@@ -12,7 +12,7 @@ from gitmimo.cancel import NEVER
 from gitmimo.errors import CheckError
 from gitmimo.evaluator.probe import HANG_AFTER_S, make_probe
 from gitmimo.evaluator.python_env import Layout, find_layout
-from gitmimo.evaluator.reports import ENDED_EARLY, ReportContent, Watched, clear_stale_reports, read_report
+from gitmimo.evaluator.reports import ENDED_EARLY, ReportContent, clear_stale_reports, read_report
 from gitmimo.evaluator.testcommand import ReportFormat, TestCommand, bring_ignored_files
 from gitmimo.evidence import TestReport
 from gitmimo.files import remove_tree
@@ -22,21 +22,6 @@ from gitmimo.git.trees import checkout_tree
 from gitmimo.records import CommandResult, Oid
 from gitmimo.sandbox.base import CommandSpec, Limits, Sandbox
 from gitmimo.text import cut_middle
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JudgingFiles:
-    """Files of base that affect results whatever their names; see `protected`.
-
-    `tests` hold tests, `data` is read by tests, `scripts` are run by the commands that decide.
-    """
-
-    tests: frozenset[str] = frozenset()
-    data: frozenset[str] = frozenset()
-    scripts: frozenset[str] = frozenset()
-
-
-NO_FILES = JudgingFiles()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +46,8 @@ class TestBed:
     accept: tuple[str, ...] = ()
     protected: tuple[str, ...] = ()
     unprotected: tuple[str, ...] = ()
-    judging: JudgingFiles = NO_FILES
+    test_files: frozenset[str] = frozenset()  # of base, whatever their names: hold tests, or are read by tests
+    scripts: frozenset[str] = frozenset()  # of base: run by the commands that decide
     limits: Limits = Limits()
     hang_after_s: float = HANG_AFTER_S
     network: bool = False
@@ -149,14 +135,10 @@ class SuiteRun:
     """One run of the test command: results by id, and what else was observed."""
 
     report: TestReport
+    content: ReportContent  # of the same run
     problem: str = ""  # why the results can't be trusted or aren't there
-    imported: tuple[str, ...] = ()  # the project's packages that the tests imported
-    imported_elsewhere: tuple[str, ...] = ()  # those of them that came from outside the fresh tree, and from where
     killed_by: str = ""
-    watched: Watched = Watched()
     is_flooded: bool = False  # more output than is kept
-    import_errors: tuple[tuple[str, str], ...] = ()  # test file or module that could not be imported, and why
-    lines_run: Mapping[str, frozenset[int]] | None = None  # by path, of those that were asked for; None: not known
 
 
 @contextlib.contextmanager
@@ -197,12 +179,11 @@ def run_suite(
     command: TestCommand | None = None,
     only: Collection[str] = (),
     lines: Mapping[str, Collection[int]] | None = None,
-    hang_after_s: float | None = None,
 ) -> SuiteRun:
     """Run the tests once and read what they reported. A run over the time limit has no trusted results.
 
-    A pytest or unittest test that takes longer than `hang_after_s` seconds (the test bed's by default) and than ten
-    times its neighbours fails.
+    A pytest or unittest test that takes longer than the test bed's `hang_after_s` and than ten times its neighbours
+    fails.
 
     `only`: the ids without parameters that pytest or unittest runs; empty means all. `lines`: report whether these ran.
     """
@@ -214,7 +195,7 @@ def run_suite(
         layout=fresh.layout,
         only=only,
         lines=lines,
-        hang_after_s=hang_after_s or fresh.testbed.hang_after_s,
+        hang_after_s=fresh.testbed.hang_after_s,
     )
     if tests.report is ReportFormat.SUREFIRE:
         clear_stale_reports(fresh.path)
@@ -226,7 +207,7 @@ def run_suite(
         directory=tests.directory,
     )
     content = ReportContent() if tests.report is ReportFormat.NONE else read_report(probe, tests.report)
-    return _suite_run(fresh, tests, content, result)
+    return _suite_run(tests, content, result)
 
 
 def run_tests(
@@ -241,7 +222,7 @@ def run_tests(
         return run_suite(fresh, command=command, lines=lines)
 
 
-def _suite_run(fresh: FreshTree, tests: TestCommand, content: ReportContent, result: CommandResult) -> SuiteRun:
+def _suite_run(tests: TestCommand, content: ReportContent, result: CommandResult) -> SuiteRun:
     """What a run reported and how its command ended, together."""
     report = TestReport(
         command=tests.shown,
@@ -254,13 +235,9 @@ def _suite_run(fresh: FreshTree, tests: TestCommand, content: ReportContent, res
     )
     return SuiteRun(
         report=report,
+        content=content,
         problem=_with_last_line(content.problem, result.output),
-        imported=tuple(sorted({name for name, _ in content.origins})),
-        imported_elsewhere=_elsewhere(content.origins, fresh.path),
         killed_by=result.killed_by_limit,
-        import_errors=content.import_errors,
-        lines_run=_relative(content.lines_run, fresh.path),
-        watched=content.watched,
         is_flooded=result.truncated,
     )
 
@@ -269,18 +246,3 @@ def _with_last_line(problem: str, output: str) -> str:
     """A run that ended too early, with the last words of its output."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     return f"{problem}: {lines[-1][:200]}" if problem == ENDED_EARLY and lines else problem
-
-
-def _relative(lines: Mapping[str, frozenset[int]] | None, tree: Path) -> Mapping[str, frozenset[int]] | None:
-    if lines is None:
-        return None
-    return {name.removeprefix(f"{tree.resolve()}/"): numbers for name, numbers in lines.items()}
-
-
-def _elsewhere(origins: Sequence[tuple[str, str]], tree: Path) -> tuple[str, ...]:
-    outside = {f"`{name}` from `{file}`" for name, file in origins if file and not _is_inside(file, tree)}
-    return tuple(sorted(outside))
-
-
-def _is_inside(file: str, tree: Path) -> bool:
-    return Path(file).resolve().is_relative_to(tree.resolve())

@@ -63,7 +63,6 @@ class TestCommand:
     copies: tuple[str, ...] = ()  # ignored files of the checkout that imports need, as a generated `_version.py`
     generated: tuple[tuple[str, str], ...] = ()  # such files that the checkout lacks too: path and text
     reason: str = ""  # why this one, for people
-    others: tuple[str, ...] = ()  # other projects in the tree that this command doesn't test
 
     @property
     def shown(self) -> str:

@@ -4,12 +4,14 @@ import configparser
 import json
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
-from gitmimo.evaluator.protected import ProtectedPaths, is_dependency_file
+from gitmimo.evaluator.protected import ProtectedPaths
+from gitmimo.evaluator.python_env import table_at
 from gitmimo.evaluator.review_flags import REVIEW, weakened_tests
 from gitmimo.evaluator.testbed import TestBed
 from gitmimo.evidence import DiffFacts
@@ -17,10 +19,12 @@ from gitmimo.git.repository import Repository
 from gitmimo.git.trees import restore_paths, write_files
 from gitmimo.mimo_dir import with_mimo_from
 from gitmimo.records import Oid
-from gitmimo.text import escape_controls
+from gitmimo.text import quoted
 
 _TOML_TABLES = (("tool", "pytest"), ("tool", "coverage"), ("tool", "tox"), ("tool", "nox"), ("tool", "hatch", "envs"))
 _INI_SECTIONS = re.compile(r"tool:pytest|pytest|tox|testenv.*|coverage:.*|aliases|nosetests|unittest")
+_TOML_HEADER = re.compile(r"\[\[?\s*([^\]]+?)\s*\]\]?\s*(?:#.*)?$")
+_INI_HEADER = re.compile(r"\[([^\]]+)\]")
 _JSON_KEYS = ("jest", "vitest", "mocha", "ava", "tap", "c8", "nyc", "wtr")
 _JSON_SCRIPTS = re.compile(r"(?:pre|post)?test(?::.*)?|(?:pre|post)install|prepare")
 
@@ -59,7 +63,8 @@ def build_tested_tree(testbed: TestBed, product: Oid, diff: DiffFacts) -> Tested
         extra=testbed.protected,
         exempt=testbed.unprotected,
         commands=testbed.commands,
-        judging=testbed.judging,
+        tests=testbed.test_files,
+        scripts=testbed.scripts,
     )
     tree = with_mimo_from(repository, product, base)
     tree, restored = restore_paths(repository, tree, repository.tree_of(base), protected.is_protected)
@@ -80,7 +85,10 @@ def build_tested_tree(testbed: TestBed, product: Oid, diff: DiffFacts) -> Tested
         restored_paths=tuple(sorted({*restored, *merged})),
         new_tests=new,
         changed_tests=tuple(path for path in tests if path not in new),
-        flags=_flags(repository, base, product, protected, restored, tuple(merged), changed),
+        flags=(
+            *_flags_of_restored(testbed, product, protected, restored),
+            *_flags_of_changed(changed, merged, protected),
+        ),
     )
 
 
@@ -90,33 +98,28 @@ def with_own_tests(repository: Repository, tested: TestedTree, paths: Iterable[s
     return restore_paths(repository, tested.tree, tested.product, wanted.__contains__)[0] if wanted else tested.tree
 
 
-def _flags(
-    repository: Repository,
-    base: Oid,
-    product: Oid,
-    protected: ProtectedPaths,
-    restored: tuple[str, ...],
-    merged: tuple[str, ...],
-    changed: set[str],
-) -> tuple[str, ...]:
-    flags: list[str] = []
+def _flags_of_restored(
+    testbed: TestBed, product: Oid, protected: ProtectedPaths, restored: Iterable[str]
+) -> Iterator[str]:
     for path in restored:
-        shown = escape_controls(path, newlines=False)
-        before, after = repository.read_blob(base, path), repository.read_blob(product, path)
-        if protected.is_test(path):
-            runs_first = path.endswith("__init__.py") and (after or b"").strip()
-            if before is None and (path.endswith("conftest.py") or runs_first):
-                flags.append(f"{REVIEW}tells pytest how to run the tests: `{shown}`")
-            if protected.is_named(path):
-                flags.append(f"{REVIEW}is named by the command that decides: `{shown}`")
-            flags += weakened_tests(path, before, after) if before is not None else ()
-        else:
-            flags.append(f"{REVIEW}changes what tests or CI do: `{shown}`")
-    flags += [f"{REVIEW}changes test configuration: `{escape_controls(path, newlines=False)}`" for path in merged]
-    allowed = sorted(path for path in changed if protected.is_exempt(path))
-    flags += [f"changes a test as you allow: `{escape_controls(path, newlines=False)}`" for path in allowed]
-    dependencies = sorted(path for path in changed if is_dependency_file(path))
-    return (*flags, *(f"may change dependencies: `{escape_controls(path, newlines=False)}`" for path in dependencies))
+        shown = quoted(path)
+        before, after = (testbed.repository.read_blob(tree, path) for tree in (testbed.base, product))
+        if not protected.is_test(path):
+            yield f"{REVIEW}changes what tests or CI do: {shown}"
+            continue
+        runs_first = path.endswith("__init__.py") and (after or b"").strip()
+        if before is None and (path.endswith("conftest.py") or runs_first):
+            yield f"{REVIEW}tells pytest how to run the tests: {shown}"
+        if protected.is_named(path):
+            yield f"{REVIEW}is named by the command that decides: {shown}"
+        if before is not None:
+            yield from weakened_tests(path, before, after)
+
+
+def _flags_of_changed(changed: Iterable[str], merged: Iterable[str], protected: ProtectedPaths) -> Iterator[str]:
+    said = [(f"{REVIEW}changes test configuration", path) for path in merged]
+    said += [("changes a test as you allow", path) for path in sorted(changed) if protected.is_exempt(path)]
+    yield from (f"{what}: {quoted(path)}" for what, path in said)
 
 
 # --- files that hold both test configuration and the product's own ----------------------------------------------
@@ -124,132 +127,119 @@ def _flags(
 
 def is_shared(path: str) -> bool:
     """Whether a file holds both."""
-    return PurePosixPath(path).name in ("pyproject.toml", "setup.cfg", "package.json")
+    return PurePosixPath(path).name in _MERGES
 
 
 def with_base_config(path: str, base: bytes | None, product: bytes) -> bytes:
     """The product's file with the base's test configuration; the product's own bytes when that is equal already.
 
-    When the two can't be put together so that the result reads as wanted, the base's whole file is used.
+    When the two can't be put together so that the result reads as wanted, the base's whole file is used. A file that
+    whatever reads it will refuse stays as it is.
     """
     name = PurePosixPath(path).name
     if name != "setup.cfg" and not _is_valid(name, product):
-        return product  # whatever reads it will refuse it
-    merge = {"pyproject.toml": _merge_toml, "setup.cfg": _merge_ini, "package.json": _merge_json}[name]
+        return product
     try:
-        return merge(base or b"", product)
+        return _MERGES[name](base or b"", product)
     except (ValueError, KeyError, TypeError, AttributeError, configparser.Error):
         return base or b""
 
 
 def _is_valid(name: str, data: bytes) -> bool:
     try:
-        document = json.loads(data) if name == "package.json" else tomllib.loads(data.decode())
+        return isinstance(json.loads(data) if name == "package.json" else tomllib.loads(data.decode()), dict)
     except ValueError:
         return False
-    return isinstance(document, dict)
 
 
-# --- pyproject.toml --------------------------------------------------------------------------------------------------
+# --- pyproject.toml and setup.cfg ------------------------------------------------------------------------------------
+
+_Split = tuple[dict[str, Any], dict[str, Any]]  # what configures tests, and the rest
 
 
-def _merge_toml(base: bytes, product: bytes) -> bytes:
-    old, new = tomllib.loads(base.decode()), tomllib.loads(product.decode())
-    wanted, rest = _split_toml(old)[0], _split_toml(new)[1]
-    if _split_toml(new)[0] == wanted:
+def _merge_sections(
+    base: bytes,
+    product: bytes,
+    *,
+    split: Callable[[str], _Split],
+    header: re.Pattern[str],
+    is_test: Callable[[str], bool],
+) -> bytes:
+    """The text of the product's other sections, then that of the base's sections for tests."""
+    wanted, (found, rest) = split(base.decode())[0], split(product.decode())
+    if found == wanted:
         return product
-    kept = "".join(text for key, text in _toml_blocks(product.decode()) if not _is_test_table(key))
-    added = "".join(text for key, text in _toml_blocks(base.decode()) if _is_test_table(key))
+    kept = "".join(text for key, text in _sections(product.decode(), header) if not is_test(key))
+    added = "".join(text for key, text in _sections(base.decode(), header) if is_test(key))
     merged = kept.rstrip("\n") + "\n\n" + added
-    if _split_toml(tomllib.loads(merged)) != (wanted, rest):
+    if split(merged) != (wanted, rest):
         raise ValueError("the sections cannot be told apart")
     return merged.encode()
 
 
-def _split_toml(document: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The tables of test configuration, and a copy of the document without them."""
-    rest: dict[str, Any] = json.loads(json.dumps(document, default=str))
+def _sections(text: str, header: re.Pattern[str]) -> list[tuple[str, str]]:
+    """Pieces of the text, each from one header to the next, with the header's key."""
+    pieces: list[tuple[str, list[str]]] = [("", [])]
+    for line in text.splitlines(keepends=True):
+        if found := header.match(line):
+            pieces.append((re.sub(r"\s*\.\s*", ".", found[1]).replace('"', "").strip(), []))
+        pieces[-1][1].append(line)
+    return [(key, "".join(lines)) for key, lines in pieces]
+
+
+def _split_toml(text: str) -> _Split:
+    rest: dict[str, Any] = json.loads(json.dumps(tomllib.loads(text), default=str))
     taken: dict[str, Any] = {}
-    for table in _TOML_TABLES:
-        node: Any = rest
-        for part in table[:-1]:
-            node = node.get(part) if isinstance(node, dict) else None
-        if isinstance(node, dict) and table[-1] in node:
-            taken[".".join(table)] = node.pop(table[-1])
-    for parent in (("tool", "hatch"), ("tool",)):
-        holder: Any = rest
-        for part in parent[:-1]:
-            holder = holder.get(part, {})
-        if isinstance(holder, dict) and holder.get(parent[-1]) == {}:
-            del holder[parent[-1]]
+    for *parents, last in _TOML_TABLES:
+        node = table_at(rest, *parents)
+        if isinstance(node, dict) and last in node:
+            taken[".".join([*parents, last])] = node.pop(last)
+    if table_at(rest, "tool", "hatch") == {}:
+        del rest["tool"]["hatch"]
+    if rest.get("tool") == {}:
+        del rest["tool"]
     return taken, rest
 
 
-def _toml_blocks(text: str) -> list[tuple[str, str]]:
-    """Pieces of the text, each from one table header to the next, with the header's dotted key."""
-    blocks: list[tuple[str, list[str]]] = [("", [])]
-    for line in text.splitlines(keepends=True):
-        if header := re.match(r"\[\[?\s*([^\]]+?)\s*\]\]?\s*(?:#.*)?$", line):
-            blocks.append((re.sub(r"\s*\.\s*", ".", header[1]).replace('"', ""), []))
-        blocks[-1][1].append(line)
-    return [(key, "".join(lines)) for key, lines in blocks]
-
-
 def _is_test_table(key: str) -> bool:
-    return any(key == ".".join(table) or key.startswith(".".join(table) + ".") for table in _TOML_TABLES)
+    return any(f"{key}.".startswith(".".join(table) + ".") for table in _TOML_TABLES)
 
 
-# --- setup.cfg -------------------------------------------------------------------------------------------------------
-
-
-def _merge_ini(base: bytes, product: bytes) -> bytes:
-    old, new = _parse_ini(base), _parse_ini(product)
-    wanted = {name: old[name] for name in old if _INI_SECTIONS.fullmatch(name)}
-    if {name: new[name] for name in new if _INI_SECTIONS.fullmatch(name)} == wanted:
-        return product
-    kept = "".join(text for name, text in _ini_blocks(product.decode()) if not _INI_SECTIONS.fullmatch(name))
-    added = "".join(text for name, text in _ini_blocks(base.decode()) if _INI_SECTIONS.fullmatch(name))
-    merged = (kept.rstrip("\n") + "\n\n" + added).encode()
-    expected = {**{name: new[name] for name in new if not _INI_SECTIONS.fullmatch(name)}, **wanted}
-    if _parse_ini(merged) != expected:
-        raise ValueError("the sections cannot be told apart")
-    return merged
-
-
-def _parse_ini(data: bytes) -> dict[str, dict[str, str | None]]:
+def _split_ini(text: str) -> _Split:
     parser = configparser.RawConfigParser(allow_no_value=True, strict=False)
-    parser.read_string(data.decode())
-    return {name: dict(parser.items(name)) for name in parser.sections()}
+    parser.read_string(text)
+    sections = {name: dict(parser.items(name)) for name in parser.sections()}
+    taken = {name: section for name, section in sections.items() if _is_test_section(name)}
+    return taken, {name: section for name, section in sections.items() if name not in taken}
 
 
-def _ini_blocks(text: str) -> list[tuple[str, str]]:
-    blocks: list[tuple[str, list[str]]] = [("", [])]
-    for line in text.splitlines(keepends=True):
-        if header := re.match(r"\[([^\]]+)\]", line):
-            blocks.append((header[1].strip(), []))
-        blocks[-1][1].append(line)
-    return [(name, "".join(lines)) for name, lines in blocks]
+def _is_test_section(name: str) -> bool:
+    return bool(_INI_SECTIONS.fullmatch(name))
 
 
 # --- package.json ----------------------------------------------------------------------------------------------------
 
 
 def _merge_json(base: bytes, product: bytes) -> bytes:
-    old, new = json.loads(base or b"{}"), json.loads(product)
-    merged = json.loads(product)
-    for key in _JSON_KEYS:
-        _copy(old, merged, key)
-    scripts = merged.setdefault("scripts", {})
-    for key in {*scripts, *old.get("scripts", {})}:
-        if _JSON_SCRIPTS.fullmatch(key):
-            _copy(old.get("scripts", {}), scripts, key)
+    old, new, merged = json.loads(base or b"{}"), json.loads(product), json.loads(product)
+    _take(old, merged, _JSON_KEYS)
+    before, scripts = old.get("scripts", {}), merged.setdefault("scripts", {})
+    _take(before, scripts, [key for key in {*scripts, *before} if _JSON_SCRIPTS.fullmatch(key)])
     if not scripts and "scripts" not in new:
         del merged["scripts"]
     return product if merged == new else (json.dumps(merged, indent=2, ensure_ascii=False) + "\n").encode()
 
 
-def _copy(source: dict[str, Any], target: dict[str, Any], key: str) -> None:
-    if key in source:
-        target[key] = source[key]
-    else:
-        target.pop(key, None)
+def _take(source: dict[str, Any], target: dict[str, Any], keys: Iterable[str]) -> None:
+    for key in keys:
+        if key in source:
+            target[key] = source[key]
+        else:
+            target.pop(key, None)
+
+
+_MERGES: dict[str, Callable[[bytes, bytes], bytes]] = {
+    "pyproject.toml": partial(_merge_sections, split=_split_toml, header=_TOML_HEADER, is_test=_is_test_table),
+    "setup.cfg": partial(_merge_sections, split=_split_ini, header=_INI_HEADER, is_test=_is_test_section),
+    "package.json": _merge_json,
+}

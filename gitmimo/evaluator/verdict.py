@@ -1,12 +1,12 @@
 """The decision over all evidence of a session: pure, explained, and always the same for the same evidence."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gitmimo.behaviour import BehaviourReport
 from gitmimo.evaluator.review_flags import needs_review
-from gitmimo.evaluator.settled import Contender, distinguishing_inputs, find_doubts
+from gitmimo.evaluator.settled import Contender, changes_of_product, distinguishing_inputs, find_doubts
 from gitmimo.evidence import CandidateFacts, CriticOpinion, Evidence, RankedCandidate, Verdict
 from gitmimo.records import Oid
 
@@ -25,10 +25,9 @@ def decide(
     An opinion that failed counts as none. With `trust_tests` a winner is settled by the gates alone, unless it is
     flagged for a person.
     """
-    heard = _CriticRanks(candidates, opinion if opinion is not None and not opinion.failed else None)
-    votes = _votes(candidates, heard, behaviour)
-    ranked = [_rank(candidate, heard, votes, behaviour) for candidate in candidates]
-    ranked.sort(key=lambda each: each.key)
+    critic = _CriticRanks(candidates, opinion if opinion is not None and not opinion.failed else None)
+    votes = _votes(candidates, critic, behaviour)
+    ranked = sorted((_rank(each, critic, votes, behaviour) for each in candidates), key=lambda each: each.key)
     winner = next((each for each in ranked if each.passed and not each.rejected), None)
     verdict = Verdict(
         winner=winner.number if winner else None,
@@ -37,16 +36,16 @@ def decide(
                 number=each.number,
                 rank=rank,
                 passed=each.passed,
-                votes=each.votes,
-                reason=_reason(each, rank, ranked, who=heard.who),
+                votes=each.measures["votes"],
+                reason=_reason(each, rank, ranked, who=critic.who),
             )
             for rank, each in enumerate(ranked, start=1)
         ),
-        reason=_verdict_reason(winner, ranked, who=heard.who),
+        reason=_verdict_reason(winner, ranked, who=critic.who),
         behaviour=behaviour,
         critic=opinion,
     )
-    return _with_doubts(verdict, candidates, ranked, trust_tests=trust_tests)
+    return _with_doubts(verdict, candidates, ranked, trust_tests=trust_tests) if winner else verdict
 
 
 def rank_without_critic(
@@ -65,40 +64,10 @@ def rank_without_critic(
 
 def product_size(evidence: Evidence) -> int:
     """Lines added and removed, tests not counted: a candidate must not lose for bringing some."""
-    tests = {*evidence.landed_tests, *evidence.changed_tests, *evidence.restored_paths}
-    return sum(change.added + change.removed for change in evidence.diff.files if change.path not in tests)
+    return sum(change.added + change.removed for change in changes_of_product(evidence))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Ranked:
-    number: int
-    passed: bool
-    rejected: bool
-    gates_passed: int
-    flagged: int
-    fixed: int
-    votes: int
-    agreement: int  # per mille, less errors and odd types
-    failed_agree: int  # per mille
-    narrow: int
-    dirty: int
-    spill: int
-    new_errors: int
-    others_passed: int  # percent
-    critic_rank: int
-    changed: int
-    size: int
-    tokens: int
-    why_not: str
-
-    @property
-    def key(self) -> tuple[int, ...]:
-        """Smaller is better. Only numbers, so that the order never depends on what text says."""
-        measures = (getattr(self, name) * (-1 if more else 1) for name, _, more in _MEASURES)
-        return (not self.passed, self.rejected, -self.gates_passed if not self.passed else 0, *measures)
-
-
-_MEASURES = (
+_MEASURES = (  # name, in words, and whether more is better
     ("flagged", "fewer things that a person must look at", False),
     ("fixed", "fixes more tests", True),
     ("votes", "more candidates behave like it", True),
@@ -116,6 +85,22 @@ _MEASURES = (
     ("number", "lower number, all else equal", False),
 )
 _WITHOUT_NUMBERS = ("narrow", "critic_rank", "number")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ranked:
+    number: int
+    passed: bool
+    rejected: bool
+    gates_passed: int
+    measures: Mapping[str, int]
+    why_not: str
+
+    @property
+    def key(self) -> tuple[int, ...]:
+        """Smaller is better. Only numbers, so that the order never depends on what text says."""
+        measures = (self.measures[name] * (-1 if more else 1) for name, _, more in _MEASURES)
+        return (not self.passed, self.rejected, -self.gates_passed if not self.passed else 0, *measures)
 
 
 class _CriticRanks:
@@ -143,41 +128,42 @@ def _behaviour_key(evidence: Evidence, behaviour: BehaviourReport | None) -> Oid
 
 
 def _votes(
-    candidates: Sequence[CandidateFacts], heard: _CriticRanks, behaviour: BehaviourReport | None
+    candidates: Sequence[CandidateFacts], critic: _CriticRanks, behaviour: BehaviourReport | None
 ) -> Counter[Oid]:
     """How many candidates that passed, and were not rejected, behave the same."""
-    return Counter(
-        _behaviour_key(c.evidence, behaviour)
-        for c in candidates
-        if c.evidence and c.evidence.passed and not heard.rejects(c.evidence)
-    )
+    passed = (c.evidence for c in candidates if c.evidence and c.evidence.passed)
+    return Counter(_behaviour_key(evidence, behaviour) for evidence in passed if not critic.rejects(evidence))
 
 
 def _rank(
-    candidate: CandidateFacts, heard: _CriticRanks, votes: Counter[Oid], behaviour: BehaviourReport | None
+    candidate: CandidateFacts, critic: _CriticRanks, votes: Counter[Oid], behaviour: BehaviourReport | None
 ) -> _Ranked:
     evidence = candidate.evidence
     passed = evidence is not None and evidence.passed
     found = behaviour.of(evidence.tested_tree) if behaviour and evidence and passed else None
+    measures = {
+        "flagged": len(needs_review(evidence.flags)) if evidence else 0,
+        "fixed": len(evidence.fixed_ids) if evidence else 0,
+        "votes": votes[_behaviour_key(evidence, behaviour)] if evidence and passed else 0,
+        "agreement": round(1000 * found.support(behaviour.valid)) if behaviour and found else 1000,
+        "failed_agree": round(1000 * found.agreement_of_failed) if found else 0,
+        "narrow": int(found is not None and found.is_narrow),
+        "dirty": found.dirty if found else 0,
+        "spill": found.spill if found else 0,
+        "new_errors": found.new_errors if found else 0,
+        "others_passed": 100 * candidate.others_passed // candidate.others_run if candidate.others_run else 100,
+        "critic_rank": critic.rank(evidence) if evidence and passed else 0,
+        "changed": found.changed_outside if found else 0,
+        "size": product_size(evidence) if evidence else 0,
+        "tokens": candidate.tokens,
+        "number": candidate.number,
+    }
     return _Ranked(
         number=candidate.number,
         passed=passed,
-        rejected=evidence is not None and passed and heard.rejects(evidence),
+        rejected=evidence is not None and passed and critic.rejects(evidence),
         gates_passed=_gates_passed(evidence),
-        flagged=len(needs_review(evidence.flags)) if evidence else 0,
-        fixed=len(evidence.fixed_ids) if evidence else 0,
-        votes=votes[_behaviour_key(evidence, behaviour)] if evidence and passed else 0,
-        agreement=round(1000 * found.support(behaviour.valid)) if behaviour and found else 1000,
-        failed_agree=round(1000 * found.agreement_of_failed) if found else 0,
-        narrow=int(found is not None and found.is_narrow),
-        dirty=found.dirty if found else 0,
-        spill=found.spill if found else 0,
-        new_errors=found.new_errors if found else 0,
-        others_passed=100 * candidate.others_passed // candidate.others_run if candidate.others_run else 100,
-        critic_rank=heard.rank(evidence) if evidence is not None and passed else 0,
-        changed=found.changed_outside if found else 0,
-        size=product_size(evidence) if evidence else 0,
-        tokens=candidate.tokens,
+        measures=measures,
         why_not=_why_not(evidence),
     )
 
@@ -186,33 +172,27 @@ def _with_doubts(
     verdict: Verdict, candidates: Sequence[CandidateFacts], ranked: Sequence[_Ranked], *, trust_tests: bool
 ) -> Verdict:
     """Say whether the winner may be merged without a person, and if not, why."""
-    winner = next((c for c in candidates if c.number == verdict.winner), None)
-    if winner is None or winner.evidence is None:
-        return verdict
     passing = {each.number: each for each in ranked if each.passed and not each.rejected}
     contenders = [
         Contender(
             number=c.number,
             evidence=c.evidence,
-            votes=passing[c.number].votes,
+            votes=passing[c.number].measures["votes"],
             group=_behaviour_key(c.evidence, verdict.behaviour),
         )
         for c in candidates
         if c.evidence is not None and c.number in passing
     ]
-    doubts = find_doubts(verdict.winner, contenders, verdict.behaviour, verdict.critic, trust_tests=trust_tests)
-    inputs = distinguishing_inputs(verdict.winner, contenders, verdict.behaviour) if doubts else ()
+    mine = next(each for each in contenders if each.number == verdict.winner)
+    doubts = find_doubts(mine, contenders, verdict.behaviour, verdict.critic, trust_tests=trust_tests)
+    inputs = distinguishing_inputs(mine, contenders, verdict.behaviour) if doubts else ()
     return replace(verdict, settled=not doubts, doubts=doubts, inputs=inputs)
 
 
 def _gates_passed(evidence: Evidence | None) -> int:
     """How far a product came: the gates before the first that failed."""
-    count = 0
-    for gate in evidence.gates if evidence else ():
-        if gate in (evidence.failed_gates if evidence else ()):
-            break
-        count += 1
-    return count
+    gates, failed = (evidence.gates, evidence.failed_gates) if evidence else ((), ())
+    return gates.index(failed[0]) if failed else len(gates)
 
 
 def _why_not(evidence: Evidence | None) -> str:
@@ -243,7 +223,7 @@ def _advantage(better: _Ranked, worse: _Ranked) -> str:
     if worse.rejected and not better.rejected:
         return "the other was rejected in review"
     for name, words, more in _MEASURES:
-        a, b = getattr(better, name), getattr(worse, name)
+        a, b = better.measures[name], worse.measures[name]
         if a != b and (a > b) == more:
             return words if name in _WITHOUT_NUMBERS else f"{words} ({a} against {b})"
     return "all else equal"

@@ -10,8 +10,7 @@ from pathlib import Path
 from gitmimo import mimo_dir
 from gitmimo.agent.interface import BaseSuite, LeastChange, WorkspaceFacts
 from gitmimo.errors import CheckError
-from gitmimo.evaluator.probe import HANG_AFTER_S
-from gitmimo.evaluator.probes import probe_path
+from gitmimo.evaluator.probe import HANG_AFTER_S, probe_path
 from gitmimo.evaluator.testcommand import TestCommand, TestKind
 from gitmimo.files import remove_tree
 from gitmimo.git import diff, snapshot

@@ -1,6 +1,6 @@
 """Changed lines that no test runs are named, so that a verdict over them is not settled."""
 
-from gitmimo.evaluator.changed_lines import describe_lines
+from gitmimo.evaluator.product import describe_lines
 from tests.evaluator.conftest import RIGHT, Judge
 
 BRANCH = RIGHT.replace(

@@ -170,13 +170,13 @@ def test_spoiled_tests_keep_their_names_and_are_python() -> None:
     names = [("TestA", "test_one"), ("TestA", "test_two"), ("test_three",), ("test_inherited",)]
     done = sabotage(SOURCE, names, token="x1")
     assert done.functions == {("TestA", "test_one"), ("TestA", "test_two"), ("test_three",)}
-    assert done.twins == {
+    assert done.copies == {
         ("TestA", "test_one"): ("TestA", "test_one_x1"),
         ("TestA", "test_two"): ("TestA", "test_two_x1"),
     }
     functions = dict(_functions(ast.parse(done.source), ()))
     assert all(isinstance(functions[name].body[0], ast.Assert) for name in done.functions)
-    assert all("object()" in ast.unparse(functions[name]) for name in done.twins.values())
+    assert all("object()" in ast.unparse(functions[name]) for name in done.copies.values())
     for source in (b"def test_one(:\n", "# coding: latin-1\ndef test_one(): x = 'ü'\n".encode("latin-1")):
         assert sabotage(source, [("test_one",)], token="x").functions == frozenset()
 

@@ -64,7 +64,7 @@ def doubts_about(judge: Judge, evidence: Evidence, *, votes: int) -> tuple[str, 
             judge.testbed, judge.baseline, [evidence.tested_tree], fixed_tests=judge.baseline.failed_ids
         )
     contender = Contender(number=1, evidence=evidence, votes=votes, group=evidence.tested_tree)
-    return find_doubts(1, [contender], report, None)
+    return find_doubts(contender, [contender], report, None)
 
 
 def repaired(files: Mapping[str, str]) -> dict[str, str]:

@@ -10,6 +10,7 @@ from hypothesis.errors import HypothesisException
 
 from gitmimo.evaluator.behaviour.calls import Call
 from gitmimo.evaluator.behaviour.values import Value
+from gitmimo.evaluator.python_env import parse_python
 
 _DRAWN = 40
 _PLAIN: Mapping[str, st.SearchStrategy[Value]] = {
@@ -31,46 +32,22 @@ def calls_from_annotations(path: str, module: str, source: bytes, names: frozens
     Which values are drawn depends on nothing but the annotations.
     """
     found: list[Call] = []
-    try:
-        body = ast.parse(source).body
-    except (SyntaxError, ValueError):
-        return ()
-    for node in body:
+    for node in parse_python(source).body:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name in names:
-            of = f"{module}:{node.name}"
             for args in _draw(node.args):
-                step = {"do": "call", "of": of, "args": args, "named": {}}
+                step = {"do": "call", "of": f"{module}:{node.name}", "args": args, "named": {}}
                 found.append(Call(function=f"{path}::{node.name}", steps=(step,)))
     return tuple(found)
 
 
-def strategy_of(annotation: ast.expr | None) -> st.SearchStrategy[Value] | None:
-    """What draws values of an annotated type; None for types that are not made of plain ones."""
-    if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
-        try:
-            return strategy_of(ast.parse(annotation.value, mode="eval").body)
-        except SyntaxError:
-            return None
-    if annotation is None or isinstance(annotation, ast.Constant):
-        return st.none() if annotation is not None and annotation.value is None else None
-    if isinstance(annotation, ast.BinOp) and isinstance(annotation.op, ast.BitOr):
-        return _either(annotation.left, annotation.right)
-    if isinstance(annotation, ast.Subscript):
-        return _of_items(_name(annotation.value), annotation.slice)
-    name = _name(annotation)
-    if name in _LISTS or name in _DICTS:
-        return None
-    return _PLAIN.get(name)
-
-
 def _draw(arguments: ast.arguments) -> list[list[Value]]:
-    plain = [*arguments.posonlyargs, *arguments.args]
-    strategies = [strategy_of(argument.annotation) for argument in plain]
-    drawers = [strategy for strategy in strategies if strategy is not None]
-    is_whole = len(drawers) == len(strategies) and drawers and not arguments.vararg
-    if not is_whole or any(default is None for default in arguments.kw_defaults):
-        return []
     drawn: list[list[Value]] = []
+    if arguments.vararg or any(default is None for default in arguments.kw_defaults):
+        return []
+    try:
+        drawers = [_strategy_of(argument.annotation) for argument in (*arguments.posonlyargs, *arguments.args)]
+    except (KeyError, SyntaxError):
+        return []
 
     @settings(
         max_examples=_DRAWN,
@@ -86,39 +63,47 @@ def _draw(arguments: ast.arguments) -> list[list[Value]]:
             drawn.append(list(values))
 
     try:
-        collect()
+        if drawers:
+            collect()
     except HypothesisException:
         return []
     return drawn
 
 
-def _either(*annotations: ast.expr) -> st.SearchStrategy[Value] | None:
-    found = [strategy_of(each) for each in annotations]
-    known = [strategy for strategy in found if strategy is not None]
-    return st.one_of(known) if len(known) == len(found) else None
+def _strategy_of(annotation: ast.expr | None) -> st.SearchStrategy[Value]:
+    """What draws values of an annotated type; KeyError for types that are not made of plain ones."""
+    match annotation:
+        case ast.Constant(value=str(text)):
+            return _strategy_of(ast.parse(text, mode="eval").body)
+        case ast.Constant(value=None):
+            return st.none()
+        case ast.BinOp(left=left, op=ast.BitOr(), right=right):
+            return st.one_of([_strategy_of(left), _strategy_of(right)])
+        case ast.Subscript(value=value, slice=ast.Tuple(elts=parts)):
+            return _of_items(_name(value), parts)
+        case ast.Subscript(value=value, slice=part):
+            return _of_items(_name(value), [part])
+        case ast.Name() | ast.Attribute():
+            return _PLAIN[_name(annotation)]
+    raise KeyError(annotation)
 
 
-def _of_items(name: str, inner: ast.expr) -> st.SearchStrategy[Value] | None:
-    parts = inner.elts if isinstance(inner, ast.Tuple) else [inner]
-    if name in ("Optional", "Union"):
-        return _either(*parts, *([ast.Constant(None)] if name == "Optional" else []))
+def _of_items(name: str, parts: list[ast.expr]) -> st.SearchStrategy[Value]:
     if name in ("tuple", "Tuple") and isinstance(parts[-1], ast.Constant) and parts[-1].value is Ellipsis:
-        item = strategy_of(parts[0])
-        return st.lists(item, max_size=5).map(_form("tuple")) if item else None
-    items = [strategy_of(part) for part in parts]
-    known = [item for item in items if item is not None]
-    if len(known) != len(items):
-        return None
+        return st.lists(_strategy_of(parts[0]), max_size=5).map(_form("tuple"))
+    items = [_strategy_of(part) for part in parts]
+    if name in ("Optional", "Union"):
+        return st.one_of([*items, *([st.none()] if name == "Optional" else [])])
     if name in ("tuple", "Tuple"):
-        return st.tuples(*known).map(lambda drawn: {"$": "tuple", "items": list(drawn)})
+        return st.tuples(*items).map(lambda drawn: {"$": "tuple", "items": list(drawn)})
     if name in _LISTS:
-        return st.lists(known[0], max_size=6)
+        return st.lists(items[0], max_size=6)
     if name in _SETS:
-        return st.lists(known[0], max_size=5, unique_by=repr).map(_form("set"))
-    if name in _DICTS and len(known) == 2:
-        pairs = st.lists(st.tuples(*known).map(list), max_size=4, unique_by=lambda pair: repr(pair[0]))
+        return st.lists(items[0], max_size=5, unique_by=repr).map(_form("set"))
+    if name in _DICTS and len(items) == 2:
+        pairs = st.lists(st.tuples(*items).map(list), max_size=4, unique_by=lambda pair: repr(pair[0]))
         return pairs.map(_form("dict"))
-    return None
+    raise KeyError(name)
 
 
 def _form(name: str) -> Any:

@@ -68,10 +68,8 @@ def compare_answers(before: Observation, after: Observation) -> AnswerDifference
     if len(old) != len(new) or not _same_state(before.get("state"), after.get("state")):
         return AnswerDifference(kind=DifferenceKind.OTHER_ANSWER, before=_state_text(before), after=_state_text(after))
     if before.get("output", "") != after.get("output", ""):
-        texts = [repr(str(told.get("output", "")))[:_MOST_CHARACTERS] for told in (before, after)]
-        return AnswerDifference(
-            kind=DifferenceKind.OTHER_OUTPUT, before=f"prints {texts[0]}", after=f"prints {texts[1]}"
-        )
+        old, new = (f"prints {str(each.get('output', ''))!r}"[: _MOST_CHARACTERS + 7] for each in (before, after))
+        return AnswerDifference(kind=DifferenceKind.OTHER_OUTPUT, before=old, after=new)
     return None
 
 
@@ -126,10 +124,6 @@ def _state_text(observation: Observation) -> str:
     state = observation.get("state") if observation else None
     if not isinstance(state, dict):
         return answer_text(observation)
-    told = [f"{name}={show(value)}" for name, value in _fields(state).items()]
-    told += [
-        f"{label} {show(state[name])}"
-        for name, label in (("__len__", "length"), ("__iter__", "items"))
-        if name in state
-    ]
-    return f"object with {', '.join(told)}"[:_MOST_CHARACTERS]
+    parts = [f"{name}={show(value)}" for name, value in _fields(state).items()]
+    parts += [f"{word} {show(state[n])}" for n, word in (("__len__", "length"), ("__iter__", "items")) if n in state]
+    return f"object with {', '.join(parts)}"[:_MOST_CHARACTERS]

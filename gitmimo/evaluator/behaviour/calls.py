@@ -6,7 +6,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gitmimo.evaluator.behaviour.values import Value, name_of, neighbours, show, simpler, wander
+from gitmimo.evaluator.behaviour.values import (
+    Value,
+    in_turns,
+    name_of,
+    neighbours,
+    show,
+    simpler,
+    wander,
+    with_argument,
+)
 
 _MOST_INPUTS = 700  # of all functions together
 _MOST_PER_FUNCTION = 200
@@ -69,14 +78,10 @@ def grow(calls: Sequence[Call], constants: Sequence[int | float | str]) -> tuple
         by_function.setdefault(call.function, []).append(call)
     most = min(_MOST_PER_FUNCTION, _MOST_INPUTS // max(1, len(by_function)))
     rows = [_variants(of_function, constants, most) for of_function in by_function.values()]
-    seen = {call.key for call in calls}
-    grown = []
-    for number in range(max(map(len, rows), default=0)):
-        for row in rows:
-            if number < len(row) and row[number].key not in seen:
-                seen.add(row[number].key)
-                grown.append(row[number])
-    return (*calls, *grown)
+    found = {call.key: call for call in calls}
+    for variant in in_turns(rows):
+        found.setdefault(variant.key, variant)
+    return tuple(found.values())
 
 
 def simpler_calls(call: Call) -> Iterator[Call]:
@@ -101,7 +106,7 @@ def _variants(calls: Sequence[Call], constants: Sequence[int | float | str], mos
         chosen = first + chance.sample(rest, min(len(rest), each // 3))
         chosen += [_walk(call, calls, constants, chance) for _ in range(each - len(chosen))]
         rows.append(chosen)
-    return [row[number] for number in range(max(map(len, rows), default=0)) for row in rows if number < len(row)][:most]
+    return list(in_turns(rows))[:most]
 
 
 def _neighbours(call: Call, constants: Sequence[int | float | str]) -> Iterator[Call]:
@@ -109,17 +114,12 @@ def _neighbours(call: Call, constants: Sequence[int | float | str]) -> Iterator[
     rows = []
     for index, step in enumerate(call.steps):
         for place, value in _places(step):
-            rows.append(
-                [
-                    _variant(call, _put(call.steps, index, _with(step, place, near)))
-                    for near in neighbours(value, constants)
-                ]
-            )
+            near_steps = (_with(step, place, near) for near in neighbours(value, constants))
+            rows.append([_variant(call, _put(call.steps, index, near)) for near in near_steps])
     if len(call.steps) > 2:
         chance = random.Random(_SEED)
         rows.append([_variant(call, _reordered(call.steps, chance)) for _ in range(60)])
-    for number in range(max(map(len, rows), default=0)):
-        yield from (row[number] for row in rows if number < len(row))
+    yield from in_turns(rows)
 
 
 def _walk(call: Call, others: Sequence[Call], constants: Sequence[int | float | str], chance: random.Random) -> Call:
@@ -133,8 +133,8 @@ def _walk(call: Call, others: Sequence[Call], constants: Sequence[int | float | 
         elif places:
             place, value = chance.choice(places)
             other = chance.choice(others).steps
-            lent = dict(_places(other[index])) if len(other) > index and chance.random() < 0.25 else {}
-            near = lent[place] if place in lent else wander(value, chance, constants)
+            taken = dict(_places(other[index])) if len(other) > index and chance.random() < 0.25 else {}
+            near = taken[place] if place in taken else wander(value, chance, constants)
             steps = _put(steps, index, _with(steps[index], place, near))
     made = _variant(call, steps)
     return made if len(made.key) < _MOST_CHARACTERS else call
@@ -166,9 +166,7 @@ def _places(step: Mapping[str, Any]) -> Iterator[tuple[int | str, Value]]:
 def _with(step: dict[str, Any], place: int | str, value: Value) -> dict[str, Any]:
     if place == "":
         return {**step, "value": value}
-    if isinstance(place, int):
-        return {**step, "args": [*step["args"][:place], value, *step["args"][place + 1 :]]}
-    return {**step, "named": {**step["named"], place: value}}
+    return with_argument(step, place, value)
 
 
 def _put(steps: tuple[dict[str, Any], ...], index: int, step: dict[str, Any]) -> tuple[dict[str, Any], ...]:

@@ -14,21 +14,17 @@ _MOST_CONSTANTS = 24
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangedFunctions:
-    """Qualified names of one file. `constants` are numbers and short texts in the changed code of both versions."""
+    """Qualified names of one file, or path::qualified name in trees."""
 
     direct: frozenset[str] = frozenset()  # in both versions, with another body
-    callers: frozenset[str] = frozenset()  # in both versions, and use something that changed in this file
-    added: frozenset[str] = frozenset()  # in the new version only
-    constants: tuple[int | float | str, ...] = ()
+    callers: frozenset[str] = frozenset()  # in both versions, and use something that changed in their file
+    added: frozenset[str] = frozenset()  # in the new version only; in trees also those that moved to another file
+    constants: tuple[int | float | str, ...] = ()  # numbers and short texts in the changed code of both versions
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Changed:
-    """Functions of trees, as path::qualified name. `constants` stand in the changed code."""
-
-    functions: frozenset[str] = frozenset()  # of base: their body changed, or they use something that did
-    added: frozenset[str] = frozenset()  # in a product only; also functions that moved to another file
-    constants: tuple[int | float | str, ...] = ()
+    @property
+    def existing(self) -> frozenset[str]:
+        """Functions of base that may do something else now."""
+        return self.direct | self.callers
 
 
 @dataclass(slots=True)
@@ -41,10 +37,9 @@ class _Module:
     nodes: dict[str, ast.AST] = field(default_factory=dict)
 
 
-def changed_in_trees(repository: Repository, base: Oid, trees: Sequence[Oid]) -> Changed:
+def changed_in_trees(repository: Repository, base: Oid, trees: Sequence[Oid]) -> ChangedFunctions:
     """What changed in any of the trees, next to base; test files don't count."""
-    functions: set[str] = set()
-    added: set[str] = set()
+    names: dict[str, set[str]] = {"direct": set(), "callers": set(), "added": set()}
     constants: dict[int | float | str, None] = {}
     before = {entry.path: entry.oid for entry in repository.list_paths(base)}
     for tree in trees:
@@ -54,11 +49,11 @@ def changed_in_trees(repository: Repository, base: Oid, trees: Sequence[Oid]) ->
             if not path.endswith(".py") or is_test_path(path) or before.get(path) == after[path]:
                 continue
             found = changed_functions(repository.read_blob(base, path) or b"", repository.read_blob(tree, path) or b"")
-            functions |= {f"{path}::{name}" for name in found.direct | found.callers}
-            added |= {f"{path}::{name}" for name in found.added}
+            for kind, of_kind in names.items():
+                of_kind |= {f"{path}::{name}" for name in getattr(found, kind)}
             of_tree.update(dict.fromkeys(found.constants))
         constants.update(dict.fromkeys(list(of_tree)[:_MOST_CONSTANTS]))
-    return Changed(functions=frozenset(functions), added=frozenset(added), constants=tuple(constants))
+    return ChangedFunctions(**{kind: frozenset(of) for kind, of in names.items()}, constants=tuple(constants))
 
 
 def changed_functions(old: bytes, new: bytes) -> ChangedFunctions:

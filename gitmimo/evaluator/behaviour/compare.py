@@ -13,7 +13,7 @@ from gitmimo.errors import CheckError
 from gitmimo.evaluator.baseline import Baseline
 from gitmimo.evaluator.behaviour.answers import Observation, compare_answers, differs, is_by_chance, is_comparable
 from gitmimo.evaluator.behaviour.calls import Call, grow, simpler_calls
-from gitmimo.evaluator.behaviour.changed import Changed, changed_in_trees
+from gitmimo.evaluator.behaviour.changed import ChangedFunctions, changed_in_trees
 from gitmimo.evaluator.behaviour.runs import attributes_read, invent_calls, record_calls, replay_calls
 from gitmimo.evaluator.behaviour.tally import Compared, make_report
 from gitmimo.evaluator.testbed import FreshTree, TestBed, fresh_tree
@@ -46,7 +46,7 @@ def compare_behaviour(
     started = time.monotonic()
     base, trees = baseline.tree, tuple(dict.fromkeys(products))
     changed = changed_in_trees(testbed.repository, base, trees)
-    if not changed.functions and not changed.added:
+    if not changed.existing and not changed.added:
         report = BehaviourReport(base=base, problem="no function changed in a language that can be compared")
     else:
         with contextlib.ExitStack() as stack:
@@ -77,12 +77,12 @@ class _Comparison:
     _written: dict[Oid, FreshTree] = field(default_factory=dict)
     _attributes: tuple[str, ...] = ()
 
-    def report(self, changed: Changed) -> BehaviourReport:
+    def report(self, changed: ChangedFunctions) -> BehaviourReport:
         """All steps in order."""
         try:
             seeds = self._record(changed)
             if not seeds:
-                unreached = tuple(sorted(changed.functions | changed.added))
+                unreached = tuple(sorted(changed.existing | changed.added))
                 return BehaviourReport(base=self.base, unreached=unreached, problem="nothing calls what changed")
             calls = _without_helpers(grow(seeds, changed.constants))
             self._attributes = self._attributes_read()
@@ -110,16 +110,16 @@ class _Comparison:
             base=self.base,
             trees=self.trees,
             seeds=len(seeds),
-            unreached=tuple(sorted(_not_in(changed.functions | changed.added, reached))),
+            unreached=tuple(sorted(_not_in(changed.existing | changed.added, reached))),
         )
 
-    def _record(self, changed: Changed) -> tuple[Call, ...]:
+    def _record(self, changed: ChangedFunctions) -> tuple[Call, ...]:
         """Calls made by tests and examples on base, and on a product: a test that fails on base stops at its first
         wrong answer, and new functions are not there; else invented ones."""
         calls: list[Call] = []
         fixed = set(self.fixed_tests)
-        on_product = changed.functions | changed.added
-        wanted = [(self.base, changed.functions)] if changed.functions else []
+        on_product = changed.existing | changed.added
+        wanted = [(self.base, changed.existing)] if changed.existing else []
         if on_product and (changed.added or fixed):
             wanted.append((self.trees[0], on_product))
         runs = [partial(record_calls, self._write(tree), functions) for tree, functions in wanted]
@@ -129,7 +129,7 @@ class _Comparison:
         if on_product and not calls and len(wanted) < 2:
             calls += record_calls(self._write(self.trees[0]), on_product)[0]
         reached = {call.function for call in calls}
-        for tree, functions in ((self.base, changed.functions), (self.trees[0], changed.added)):
+        for tree, functions in ((self.base, changed.existing), (self.trees[0], changed.added)):
             if left := _not_in(functions, reached):
                 calls += invent_calls(self._write(tree), left)
         return _marked(calls, frozenset(fixed))

@@ -13,8 +13,7 @@ from gitmimo.evaluator.behaviour.answers import Observation
 from gitmimo.evaluator.behaviour.calls import Call
 from gitmimo.evaluator.behaviour.values import is_value
 from gitmimo.evaluator.doc_examples import example_texts, run_examples
-from gitmimo.evaluator.probe import make_probe
-from gitmimo.evaluator.probes import probe_path
+from gitmimo.evaluator.probe import make_probe, probe_path
 from gitmimo.evaluator.testbed import FreshTree
 
 _SPARE_S = 15.0  # for the project's imports
@@ -24,7 +23,7 @@ _MOST_BYTES = 20_000_000
 def record_calls(fresh: FreshTree, functions: frozenset[str]) -> tuple[tuple[Call, ...], frozenset[str]]:
     """Run the tests, and the examples in the functions' files, and note each different call.
 
-    The functions get one statement more, that does it. Returned with the names of the examples that don't hold.
+    The functions get one statement more, that does it. Returned with the names of the examples that fail.
     """
     home, out = _prepare(fresh, sitecustomize="call_recorder")
     by_path: dict[str, list[str]] = {}
@@ -46,8 +45,8 @@ def record_calls(fresh: FreshTree, functions: frozenset[str]) -> tuple[tuple[Cal
         _doctest_id(name, fresh): text
         for name, text in example_texts(fresh.testbed.repository, fresh.tree, by_path).items()
     }
-    held = run_examples(fresh, texts, recorder=home, writable=(out,)) if texts else {}
-    failed = frozenset(name for name, (_, lines) in held.items() if lines)
+    outcomes = run_examples(fresh, texts, recorder=home, writable=(out,)) if texts else {}
+    failed = frozenset(name for name, (_, lines) in outcomes.items() if lines)
     return _longest(tuple(_read_calls(out / "calls", {str(fresh.path / path): path for path in by_path}))), failed
 
 
@@ -86,10 +85,14 @@ def replay_calls(
         writable=(out,),
         timeout_s=seconds + _SPARE_S,
     )
-    told = _read_json(out / "results.json")
-    if not isinstance(told, list) or len(told) != len(calls):
+    try:
+        path = out / "results.json"
+        results = json.loads(path.read_text(encoding="utf-8")) if path.stat().st_size <= _MOST_BYTES else None
+    except (OSError, ValueError, RecursionError):
+        results = None
+    if not isinstance(results, list) or len(results) != len(calls):
         raise CheckError(f"the calls could not be run: {result.output.strip()[-200:]}")
-    return tuple(one if _is_observation(one) else None for one in told)
+    return tuple(each if _is_observation(each) else None for each in results)
 
 
 def attributes_read(sources: Sequence[bytes]) -> tuple[str, ...]:
@@ -123,18 +126,18 @@ def _read_calls(path: Path, known: Mapping[str, str]) -> Iterator[tuple[str, Cal
         return
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
-            told = json.loads(line)
-            at, _, name = str(told["function"]).partition("::")
-            steps = tuple(told["steps"])
-            owner = name.rpartition(".")[0] if told["object"] else ""
+            noted = json.loads(line)
+            at, _, name = str(noted["function"]).partition("::")
+            steps = tuple(noted["steps"])
+            owner = name.rpartition(".")[0] if noted["object"] else ""
             call = Call(
                 function=f"{known[at]}::{owner or name}",
                 steps=steps,
-                test=str(told["test"]),
-                is_direct=bool(told["direct"]),
+                test=str(noted["test"]),
+                is_direct=bool(noted["direct"]),
             )
             if steps and all(_is_step(step, first=not index) for index, step in enumerate(steps)):
-                yield str(told["object"]), call
+                yield str(noted["object"]), call
         except (ValueError, KeyError, TypeError):
             continue
 
@@ -154,10 +157,10 @@ def _is_step(step: Any, *, first: bool) -> bool:
     )
 
 
-def _is_observation(told: Any) -> bool:
-    if not isinstance(told, dict):
+def _is_observation(found: Any) -> bool:
+    if not isinstance(found, dict):
         return False
-    steps, state = told.get("steps", []), told.get("state", {})
+    steps, state = found.get("steps", []), found.get("state", {})
     return (
         isinstance(steps, list)
         and isinstance(state, dict)
@@ -175,12 +178,3 @@ def _longest(calls: Sequence[tuple[str, Call]]) -> tuple[Call, ...]:
     """Of the calls of one object the last, which holds the others; all other calls."""
     last = {owner: call for owner, call in calls if owner}
     return (*(call for owner, call in calls if not owner), *last.values())
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        if path.stat().st_size > _MOST_BYTES:
-            return None
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return None

@@ -1,18 +1,11 @@
 """Count differences, group products that behave alike, and choose the inputs worth showing. Pure."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeGuard
+from typing import Any, TypeGuard, TypeVar
 
-from gitmimo.behaviour import (
-    Answer,
-    BehaviourReport,
-    Difference,
-    DifferenceKind,
-    ProductBehaviour,
-    Split,
-)
+from gitmimo.behaviour import Answer, BehaviourReport, Difference, DifferenceKind, ProductBehaviour, Split
 from gitmimo.evaluator.behaviour.answers import (
     AnswerDifference,
     Observation,
@@ -26,6 +19,7 @@ from gitmimo.evaluator.behaviour.calls import Call
 from gitmimo.evaluator.behaviour.values import type_of
 from gitmimo.records import Oid
 
+T = TypeVar("T")
 _LITERAL = re.compile(r"'[^']*'|\"[^\"]*\"|\d+(?:\.\d+)?")
 _MOST_DIFFERENCES = 20
 _MOST_SPLITS = 5
@@ -135,8 +129,6 @@ def _product(compared: Compared, tree: Oid, trees: Sequence[Oid], valid: Sequenc
     outside = [n for n in answered if compared.calls[n].is_variant or not compared.calls[n].is_near_fixed]
     away = [n for n in outside if not compared.calls[n].is_near_fixed and compared.calls[n].test]
     near = [n for n, call in enumerate(compared.calls) if call.is_near_fixed and call.is_variant]
-    agreement = _agreement(compared, tree, trees, valid)
-    kinds = {number: difference.kind for number, difference in found.items()}
     return ProductBehaviour(
         tree=tree,
         differences=_differences(compared, tree),
@@ -144,32 +136,29 @@ def _product(compared: Compared, tree: Oid, trees: Sequence[Oid], valid: Sequenc
         changed_outside=sum(n in found for n in outside),
         spill=sum(n in found for n in away),
         spill_inputs=len(away),
-        new_errors=sum(kind is DifferenceKind.NOW_ERROR for kind in kinds.values()),
+        new_errors=sum(difference.kind is DifferenceKind.NOW_ERROR for difference in found.values()),
         dirty=sum(_is_dirty(compared.before[n], answers[n]) for n in answered),
         fixed_changed=sum(c.is_near_fixed and not c.is_variant and n in found for n, c in enumerate(compared.calls)),
         near_fixed=len(near),
         near_fixed_changed=sum(n in found for n in near),
         errors=sum(is_error(answers[n]) for n in valid),
         odd_types=_odd_types(compared.calls, answers, valid),
-        agreement=1.0 if agreement is None else agreement,
+        agreement=_agreement(compared, tree, trees, valid),
         agreement_of_failed=_agreement_of_failed(compared, tree, trees, valid),
     )
 
 
-def _agreement(compared: Compared, tree: Oid, others: Sequence[Oid], valid: Sequence[int]) -> float | None:
-    """The mean share of the others' known answers that are the same; None where there are none."""
+def _agreement(compared: Compared, tree: Oid, others: Sequence[Oid], valid: Sequence[int]) -> float:
+    """The mean share of the others' known answers that are the same; 1 where there are none."""
     mine = compared.answers[tree]
     pairs = [(mine[n], compared.answers[other][n]) for other in others if other != tree for n in valid]
-    return sum(_agree(left, right) for left, right in pairs) / len(pairs) if pairs else None
+    return sum(_agree(left, right) for left, right in pairs) / len(pairs) if pairs else 1.0
 
 
 def _agreement_of_failed(compared: Compared, tree: Oid, trees: Sequence[Oid], valid: Sequence[int]) -> float:
     """The same for products that did not pass, where they give a value: their errors say nothing."""
-    mine, found = compared.answers[tree], []
-    for other, answers in compared.answers.items():
-        for n in valid if other not in trees else ():
-            if is_comparable(answers[n]) and not is_error(answers[n]):
-                found.append(_agree(mine[n], answers[n]))
+    mine, failed = compared.answers[tree], [a for other, a in compared.answers.items() if other not in trees]
+    found = [_agree(mine[n], a[n]) for a in failed for n in valid if is_comparable(a[n]) and not is_error(a[n])]
     return sum(found) / len(found) if found else 0.0
 
 
@@ -193,71 +182,65 @@ def _agree(left: Observation, right: Observation) -> bool:
 
 def _is_dirty(before: Observation, after: Observation) -> bool:
     """Whether arguments are changed that base leaves as they are."""
-    old, new = ((told or {}).get("steps", []) for told in (before, after))
+    old, new = ((observation or {}).get("steps", []) for observation in (before, after))
     return any("after" in right and "after" not in left for left, right in zip(old, new, strict=False))
 
 
 def _differences(compared: Compared, tree: Oid) -> tuple[Difference, ...]:
     found: dict[str, Difference] = {}
     for number in compared.telling(tree):
-        difference = _difference(compared, tree, number)
-        found.setdefault(difference.call, difference)
-        if len(found) == _MOST_DIFFERENCES:
-            break
+        call, difference = compared.shown(tree, number)
+        text = call.text[:_MOST_CHARACTERS]
+        if text not in found and len(found) < _MOST_DIFFERENCES:
+            found[text] = Difference(
+                function=call.function,
+                call=text,
+                before=difference.before,
+                after=difference.after,
+                kind=difference.kind,
+                test=call.test,
+                is_variant=call.is_variant,
+                is_near_fixed=call.is_near_fixed,
+            )
     return tuple(found.values())
 
 
-def _difference(compared: Compared, tree: Oid, number: int) -> Difference:
-    call, difference = compared.shown(tree, number)
-    return Difference(
-        function=call.function,
-        call=call.text[:_MOST_CHARACTERS],
-        before=difference.before,
-        after=difference.after,
-        kind=difference.kind,
-        test=call.test,
-        is_variant=call.is_variant,
-        is_near_fixed=call.is_near_fixed,
-    )
-
-
 def _groups(compared: Compared, trees: Sequence[Oid], valid: Sequence[int]) -> tuple[tuple[Oid, ...], ...]:
-    groups: list[list[Oid]] = []
-    for tree in trees:
-        mine = compared.answers[tree]
-        for group in groups:
-            if all(_agree(compared.answers[group[0]][number], mine[number]) for number in valid):
-                group.append(tree)
-                break
-        else:
-            groups.append([tree])
+    answers = compared.answers
+    groups = _grouped(trees, lambda one, other: all(_agree(answers[one][n], answers[other][n]) for n in valid))
     return tuple(tuple(group) for group in sorted(groups, key=len, reverse=True))
 
 
 def _splits(compared: Compared, groups: Sequence[tuple[Oid, ...]], valid: Sequence[int]) -> tuple[Split, ...]:
     """Inputs that tell groups apart: those that split off another pair first, then the shortest."""
-    if len(groups) < 2:
-        return ()
-    found = []
-    for number in valid:
-        answers: list[tuple[list[Oid], Observation]] = []
-        for group in groups:
-            mine = compared.answers[group[0]][number]
-            known = next((trees for trees, answer in answers if _agree(answer, mine)), None)
-            if known is None:
-                answers.append((list(group), mine))
-            else:
-                known.extend(group)
-        if len(answers) > 1:
-            found.append((number, answers))
+    found = [(n, answers) for n in valid if len(answers := _answers(compared, groups, n)) > 1]
     found.sort(key=lambda each: (-len(each[1]), compared.calls[each[0]].is_variant, len(compared.calls[each[0]].text)))
     return tuple(_split(compared, number, answers) for number, answers in found[:_MOST_SPLITS])
+
+
+def _answers(compared: Compared, groups: Sequence[tuple[Oid, ...]], number: int) -> list[tuple[list[Oid], Observation]]:
+    """The different answers to one call, each with the products that give it."""
+    answer_of = {group: compared.answers[group[0]][number] for group in groups}
+    parts = _grouped(groups, lambda one, other: _agree(answer_of[one], answer_of[other]))
+    return [([tree for group in part for tree in group], answer_of[part[0]]) for part in parts]
+
+
+def _grouped(items: Iterable[T], agree: Callable[[T, T], bool]) -> list[list[T]]:
+    """The items, each with those whose first it agrees with."""
+    groups: list[list[T]] = []
+    for item in items:
+        group = next((group for group in groups if agree(group[0], item)), None)
+        if group is None:
+            groups.append([item])
+        else:
+            group.append(item)
+    return groups
 
 
 def _split(compared: Compared, number: int, answers: Sequence[tuple[list[Oid], Observation]]) -> Split:
     call = compared.calls[number]
     texts = [answer_text(answer) for _, answer in answers]
-    if len(set(texts)) < len(texts):  # the last answers are equal: what differs is told
+    if len(set(texts)) < len(texts):  # the last answers are equal: show what differs
         apart = compare_answers(answers[0][1], answers[1][1]) if all(is_comparable(a) for _, a in answers[:2]) else None
         texts[:2] = [apart.before, apart.after] if apart else texts[:2]
     return Split(

@@ -4,11 +4,14 @@ Plain JSON values stand for themselves, a list for a list; `{"$": form, ...}` st
 `probes/value_codec.py` for the forms. Nothing here builds a value: it is text for the program that does.
 """
 
+import itertools
 import random
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypeVar
 
+T = TypeVar("T")
 Value = Any  # what `json.loads` gives
+_NOTHING: Any = object()
 _SEQUENCES = ("tuple", "set", "frozenset", "iter")
 _PARTS: dict[str, dict[str, type]] = {  # what a form must hold to be read
     **dict.fromkeys((*_SEQUENCES, "dict", "list", "iterator", "async iterator", "awaited"), {"items": list}),
@@ -27,7 +30,7 @@ _PARTS: dict[str, dict[str, type]] = {  # what a form must hold to be read
 
 
 def is_value(value: Value, depth: int = 0) -> bool:
-    """Whether something read from a file is a value: what wrote the file may have been told to write anything."""
+    """Whether something read from a file is a value: code of the project could have written it."""
     if isinstance(value, list):
         return depth < 60 and all(is_value(item, depth + 1) for item in value)
     if not isinstance(value, dict):
@@ -40,9 +43,9 @@ def is_value(value: Value, depth: int = 0) -> bool:
         return False
     if form == "object" and not isinstance(value.get("type", value.get("of")), str):
         return False
-    held = [*value.get("items", ()), *value.get("args", ()), value.get("value")]
-    held += [*(value.get("named") or {}).values(), *(value.get("fields") or {}).values()]
-    return depth < 60 and all(is_value(item, depth + 1) for item in held)
+    inner = [*value.get("items", ()), *value.get("args", ()), value.get("value")]
+    inner += [*(value.get("named") or {}).values(), *(value.get("fields") or {}).values()]
+    return depth < 60 and all(is_value(item, depth + 1) for item in inner)
 
 
 def neighbours(value: Value, pool: Sequence[int | float | str] = (), depth: int = 0) -> Iterator[Value]:
@@ -52,15 +55,8 @@ def neighbours(value: Value, pool: Sequence[int | float | str] = (), depth: int 
     elif isinstance(value, int):
         yield from _integers(value, [each for each in pool if isinstance(each, int)])
     elif isinstance(value, float):
-        yield from (
-            value + 1,
-            value / 2,
-            -value,
-            0.0,
-            value * 3,
-            value + 0.001,
-            *(p for p in pool if isinstance(p, float)),
-        )
+        yield from (value + 1, value / 2, -value, 0.0, value * 3, value + 0.001)
+        yield from (each for each in pool if isinstance(each, float))
     elif isinstance(value, str):
         yield from _texts(value, [each for each in pool if isinstance(each, str)])
     elif isinstance(value, list):
@@ -74,9 +70,8 @@ def simpler(value: Value) -> Iterator[Value]:
     if isinstance(value, bool) or value is None:
         return
     if isinstance(value, int):
-        yield from (
-            near for near in (0, 1, value // 2, value - 1 if value > 0 else value + 1) if abs(near) < abs(value)
-        )
+        nearer = (0, 1, value // 2, value - 1 if value > 0 else value + 1)
+        yield from (near for near in nearer if abs(near) < abs(value))
     elif isinstance(value, float):
         yield from (near for near in (0.0, 1.0, float(round(value)) if abs(value) < 1e15 else 0.0) if near != value)
     elif isinstance(value, str):
@@ -88,10 +83,8 @@ def simpler(value: Value) -> Iterator[Value]:
     elif isinstance(value, dict) and value["$"] in (*_SEQUENCES, "dict"):
         yield from ({**value, "items": items} for items in simpler(value["items"]) if _is_whole(value["$"], items))
     elif isinstance(value, dict) and value["$"] == "call":
-        for index, item in enumerate(value["args"]):
-            yield from ({**value, "args": _put(value["args"], index, each)} for each in list(simpler(item))[:4])
-        for name, item in value["named"].items():
-            yield from ({**value, "named": {**value["named"], name: each}} for each in list(simpler(item))[:4])
+        for place, item in (*enumerate(value["args"]), *value["named"].items()):
+            yield from (with_argument(value, place, each) for each in list(simpler(item))[:4])
 
 
 def wander(value: Value, chance: random.Random, pool: Sequence[int | float | str] = ()) -> Value:
@@ -134,26 +127,13 @@ def same(left: Value, right: Value) -> bool:
 def _integers(value: int, pool: Sequence[int]) -> Iterator[int]:
     yield from (value + 1, value - 1, 0, 1, 2, -value, value * 2, value // 2, value * 10, value + 7, value - 3)
     yield from (near for constant in pool[:8] for near in (constant, constant + 1, constant - 1))
-    yield from (
-        100 * max(1, value // 100),
-        value + 400,
-        4 * (value // 4),
-        value * value if abs(value) < 1000 else value,
-    )
+    yield from (100 * max(1, value // 100), value + 400, 4 * (value // 4))
+    yield value * value if abs(value) < 1000 else value
 
 
 def _texts(value: str, pool: Sequence[str]) -> Iterator[str]:
-    yield from (
-        value[:-1],
-        value[1:],
-        value + "a",
-        value + "7",
-        "",
-        value * 2,
-        f" {value}",
-        value.upper(),
-        value.lower(),
-    )
+    yield from (value[:-1], value[1:], value + "a", value + "7", "", value * 2)
+    yield from (f" {value}", value.upper(), value.lower())
     yield from (value[::-1], value.title(), value.replace(" ", "  "), f"{value} {value}", f"{value}\n", f"-{value}")
     for index in range(min(len(value), 10)):
         yield value[:index] + value[index + 1 :]
@@ -161,37 +141,22 @@ def _texts(value: str, pool: Sequence[str]) -> Iterator[str]:
         if value[index].isdigit():
             yield value[:index] + str((int(value[index]) + 3) % 10) + value[index + 1 :]
             yield value[:index] + "12" + value[index:]
+    half = len(value) // 2
     for constant in pool[:8]:
-        yield from (
-            constant,
-            value + constant,
-            constant + value,
-            value[: len(value) // 2] + constant + value[len(value) // 2 :],
-        )
+        yield from (constant, value + constant, constant + value, value[:half] + constant + value[half:])
     yield from (value[:length] for length in range(len(value) - 1, max(0, len(value) - 6), -1))
     if len(value) > 1:
         yield from (value[0] * len(value), value[-1] + value[1:-1] + value[0])
 
 
 def _lists(value: list[Value], pool: Sequence[int | float | str], depth: int) -> Iterator[list[Value]]:
-    yield from (
-        value[:-1],
-        value[1:],
-        value[::-1],
-        value + value[-1:],
-        [],
-        value * 2,
-        value[:1] + value,
-        value + value[:1],
-    )
+    yield from (value[:-1], value[1:], value[::-1], value + value[-1:])
+    yield from ([], value * 2, value[:1] + value, value + value[:1])
     numbers = [item for item in value if isinstance(item, (int, float)) and not isinstance(item, bool)]
     if numbers and len(numbers) == len(value):
         yield from (sorted(value), value + [max(numbers) * 10 + 1], value + [min(numbers)], [max(numbers) + 3, *value])
-        yield from (
-            [*value[:-1], max(numbers) * 25],
-            [value[0], max(numbers) * 30, *value[1:]],
-            [-item for item in value],
-        )
+        yield from ([*value[:-1], max(numbers) * 25], [value[0], max(numbers) * 30, *value[1:]])
+        yield [-item for item in value]
     if depth < 3:
         for index, item in enumerate(value[:6]):
             for near in list(neighbours(item, pool, depth + 1))[:24]:
@@ -206,27 +171,20 @@ def _lists(value: list[Value], pool: Sequence[int | float | str], depth: int) ->
 def _formed(value: dict[str, Value], pool: Sequence[int | float | str], depth: int) -> Iterator[Value]:
     form = value["$"]
     if form in _SEQUENCES:
-        yield from (
-            {**value, "items": items} for items in _lists(value["items"], pool, depth) if _is_whole(form, items)
-        )
+        near_items = _lists(value["items"], pool, depth)
+        yield from ({**value, "items": items} for items in near_items if _is_whole(form, items))
     elif form == "dict":
         yield from ({**value, "items": items} for items in _pairs(value["items"], pool, depth))
     elif form in ("bytes", "bytearray"):
         text = value["hex"]
         yield from ({**value, "hex": near} for near in (text[2:], text[:-2], text * 2, "", f"{text}00", f"ff{text}"))
     elif form == "call" and depth < 4:
-        turns = [
-            [(index, near) for near in neighbours(item, pool, depth + 1)] for index, item in enumerate(value["args"])
-        ]
-        named = [[(name, near) for near in neighbours(item, pool, depth + 1)] for name, item in value["named"].items()]
-        for place, near in _in_turns([*turns, *named]):
-            if isinstance(place, int):
-                yield {**value, "args": _put(value["args"], place, near)}
-            else:
-                yield {**value, "named": {**value["named"], place: near}}
+        places = (*enumerate(value["args"]), *value["named"].items())
+        rows = ([(place, near) for near in neighbours(item, pool, depth + 1)] for place, item in places)
+        yield from (with_argument(value, place, near) for place, near in in_turns(rows))
     elif form == "object" and depth < 4:
         each = [[(name, near) for near in neighbours(item, pool, depth + 1)] for name, item in value["fields"].items()]
-        yield from ({**value, "fields": {**value["fields"], name: near}} for name, near in _in_turns(each))
+        yield from ({**value, "fields": {**value["fields"], name: near}} for name, near in in_turns(each))
 
 
 def _pairs(items: list[Value], pool: Sequence[int | float | str], depth: int) -> Iterator[list[Value]]:
@@ -242,10 +200,17 @@ def _pairs(items: list[Value], pool: Sequence[int | float | str], depth: int) ->
             yield _put(items, index, [key, {"$": "dict", "items": [["z", 1]]}])
 
 
-def _in_turns(rows: Sequence[Sequence[Any]]) -> Iterator[Any]:
+def in_turns(rows: Iterable[Iterable[T]]) -> Iterator[T]:
     """The first of each row, then the second of each, and so on."""
-    for number in range(max(map(len, rows), default=0)):
-        yield from (row[number] for row in rows if number < len(row))
+    for turn in itertools.zip_longest(*rows, fillvalue=_NOTHING):
+        yield from (each for each in turn if each is not _NOTHING)
+
+
+def with_argument(call: dict[str, Any], place: int | str, value: Value) -> dict[str, Any]:
+    """A call with another value for one of its arguments, by position or name."""
+    if isinstance(place, int):
+        return {**call, "args": _put(call["args"], place, value)}
+    return {**call, "named": {**call["named"], place: value}}
 
 
 def _put(items: list[Value], index: int, item: Value) -> list[Value]:

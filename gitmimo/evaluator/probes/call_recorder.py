@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import contextlib
 import importlib
 import importlib.machinery
 import importlib.util
@@ -48,7 +49,7 @@ def _load_next() -> None:
 
 
 class Recorder:
-    """Adds the statement to the chosen files' functions as they are loaded, and writes what it is told."""
+    """Adds the statement to the chosen files' functions as they are loaded, and writes down the calls."""
 
     def __init__(self, settings: dict[str, Any], codec: Any) -> None:
         self.codec = codec
@@ -71,10 +72,8 @@ class Recorder:
         def get_code(self: Any, fullname: str) -> CodeType | None:
             path = os.path.realpath(self.path)
             if path in recorder.files and type(self) is loader:
-                try:
+                with contextlib.suppress(OSError, SyntaxError, ValueError, RecursionError):
                     return recorder.instrument(path, self.path)
-                except (OSError, SyntaxError, ValueError, RecursionError):
-                    pass
             return plain(self, fullname)
 
         loader.get_code = get_code  # type: ignore[method-assign]
@@ -112,11 +111,8 @@ class Recorder:
         about = {"name": name, "owner": owner, "kind": kind, "path": self.paths[path], "target": is_target}
         self.functions.append(about)
         call = ast.Expr(ast.Call(ast.Name(_RECORD, ast.Load()), [ast.Constant(len(self.functions) - 1)], []))
-        first = node.body[0]
-        has_text = (
-            isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and type(first.value.value) is str
-        )
-        node.body.insert(1 if has_text else 0, ast.copy_location(call, first))
+        has_text = ast.get_docstring(node, clean=False) is not None
+        node.body.insert(1 if has_text else 0, ast.copy_location(call, node.body[0]))
 
     def record(self, number: int) -> None:
         """Called first in a chosen function; never raises."""
@@ -124,9 +120,8 @@ class Recorder:
             return
         self.busy.now = True
         try:
-            self._record(self.functions[number], sys._getframe(1))
-        except Exception:  # noqa: BLE001 - the project's tests must not notice
-            pass
+            with contextlib.suppress(Exception):  # the project's tests must not notice
+                self._record(self.functions[number], sys._getframe(1))
         finally:
             self.busy.now = False
 
@@ -134,13 +129,10 @@ class Recorder:
         test = _current_test(frame)
         if not test or (function["owner"] is None and not function["target"]):
             return
-        if function["owner"] is not None and function["kind"] != "staticmethod":
-            if function["kind"] == "classmethod":
-                self._record_function(function, frame, test, skip=1)
-            else:
-                self._record_method(function, frame, test)
+        if function["owner"] is None or function["kind"] in ("staticmethod", "classmethod"):
+            self._record_function(function, frame, test, skip=int(function["kind"] == "classmethod"))
         else:
-            self._record_function(function, frame, test, skip=0)
+            self._record_method(function, frame, test)
 
     def _record_function(self, function: dict[str, Any], frame: FrameType, test: str, *, skip: int) -> None:
         if not function["target"]:
@@ -196,13 +188,12 @@ class Recorder:
     def _made(self, me: Any, frame: FrameType) -> dict[str, Any]:
         kind = type(me)
         name = f"{kind.__module__}:{kind.__qualname__}"
-        if not self.codec.is_reachable(name, kind):
-            return {"me": me, "steps": None, "target": False}
-        try:
-            args, named = self._arguments(frame, 1)
-        except self.codec.NotEncodable:
-            return {"me": me, "steps": None, "target": False}
-        return {"me": me, "steps": [{"do": "make", "of": name, "args": args, "named": named}], "target": False}
+        steps = None
+        if self.codec.is_reachable(name, kind):
+            with contextlib.suppress(self.codec.NotEncodable):
+                args, named = self._arguments(frame, 1)
+                steps = [{"do": "make", "of": name, "args": args, "named": named}]
+        return {"me": me, "steps": steps, "target": False}
 
     def _arguments(self, frame: FrameType, skip: int) -> tuple[list[Any], dict[str, Any]]:
         code, values = frame.f_code, frame.f_locals
@@ -256,9 +247,8 @@ def _is_inside(frame: FrameType, me: Any) -> bool:
 
 def _current_test(frame: FrameType | None) -> str:
     """The id of the test that is running: pytest tells it, a unittest case is found on the stack."""
-    told = os.environ.get("PYTEST_CURRENT_TEST", "")
-    if told:
-        return told.rpartition(" (")[0]
+    if running := os.environ.get("PYTEST_CURRENT_TEST", ""):
+        return running.rpartition(" (")[0]
     while frame is not None:
         me = frame.f_locals.get("self") if frame.f_code.co_argcount else None
         if me is not None and any(base.__module__ == "unittest.case" for base in type(me).__mro__[:-1]):

@@ -7,8 +7,11 @@ replaced and goes on with the next call, so that no call can take the others wit
 from __future__ import annotations
 
 import contextlib
+import enum
+import hashlib
 import importlib
 import io
+import itertools
 import json
 import os
 import random
@@ -17,6 +20,7 @@ import select
 import signal
 import sys
 import time
+import types
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +30,7 @@ _CALL_S = 0.2  # of processor time, for one call
 _MOST_RESTARTS = 12
 _MOST_ENDLESS = 4  # calls of one function; its others are not run then
 _ENDLESS = "(does not end)"
+_MOST_YIELDED = 50
 
 
 class Late(BaseException):
@@ -106,15 +111,15 @@ class _Child:
         endless: dict[str, int] = {}
         for call in self.settings["calls"][first:]:
             function = str(call["function"])
-            told = self._one(call) if endless.get(function, 0) < _MOST_ENDLESS else None
-            if told and any(step.get("error") == _ENDLESS for step in told.get("steps", ())):
+            observed = self._one(call) if endless.get(function, 0) < _MOST_ENDLESS else None
+            if observed and any(step.get("error") == _ENDLESS for step in observed.get("steps", ())):
                 endless[function] = endless.get(function, 0) + 1
-            line = json.dumps(told).encode() + b"\n"
+            line = json.dumps(observed).encode() + b"\n"
             while line:
                 line = line[os.write(self.writing, line) :]
 
     def _load(self) -> None:
-        """Import what is called, so that no call's time goes into it; what fails now is told at its calls."""
+        """Import what is called, so that no call's time goes into it; what fails now fails again at its calls."""
         names = {
             step["of"].partition(":")[0] for call in self.settings["calls"] for step in call["steps"] if "of" in step
         }
@@ -142,24 +147,21 @@ class _Child:
         self.is_random = False
         state = random.getstate()
         out = io.StringIO()
-        told: dict[str, Any] = {"steps": []}
+        observed: dict[str, Any] = {"steps": []}
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
             try:
-                self._steps(call["steps"], told)
-            except codec.NotEncodable as error:
-                told = {"unbuilt": str(error)[:200]}
+                self._steps(call["steps"], observed)
             except Unbuilt as error:
-                told = {"unbuilt": str(error)[:200]}
+                observed = {"unbuilt": str(error)[:200]}
             finally:
                 signal.setitimer(signal.ITIMER_PROF, 0)
-        printed = out.getvalue()
-        if printed:
-            told["output"] = codec._shorten(printed)
+        if printed := out.getvalue():
+            observed["output"] = codec.shorten(printed)
         if self.is_random or random.getstate() != state:
-            told["random"] = True
-        return told
+            observed["random"] = True
+        return observed
 
-    def _steps(self, steps: list[dict[str, Any]], told: dict[str, Any]) -> None:
+    def _steps(self, steps: list[dict[str, Any]], observed: dict[str, Any]) -> None:
         me: Any = None
         for step in steps:
             args, named = self._build(step)
@@ -172,14 +174,14 @@ class _Child:
             if step["do"] == "make":
                 me = value
                 outcome.pop("value", None)
-            outcome_after = self._described(args, named)
-            if before != outcome_after:
-                outcome["after"] = outcome_after
-            told["steps"].append(outcome)
+            after = self._described(args, named)
+            if before != after:
+                outcome["after"] = after
+            observed["steps"].append(outcome)
             if step["do"] == "make" and "error" in outcome:
                 return
         if me is not None:
-            self._observe(me, told)
+            self._observe(me, observed)
 
     def _build(self, step: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
         try:
@@ -197,19 +199,18 @@ class _Child:
             except Exception as error:  # noqa: BLE001 - the module may do anything when it is imported
                 raise Unbuilt(f"{name}: {type(error).__name__}: {error}") from error
             return lambda: function(*args, **named)
-        if step["do"] == "get":
-            return lambda: getattr(me, name)
-        if step["do"] == "set":
-            return lambda: setattr(me, name, args[0])
-        if step["do"] == "delete":
-            return lambda: delattr(me, name)
-        return lambda: getattr(me, name)(*args, **named)
+        return {
+            "get": lambda: getattr(me, name),
+            "set": lambda: setattr(me, name, args[0]),
+            "delete": lambda: delattr(me, name),
+            "method": lambda: getattr(me, name)(*args, **named),
+        }[step["do"]]
 
     def _do(self, act: Any) -> tuple[dict[str, Any], Any]:
         signal.setitimer(signal.ITIMER_PROF, _CALL_S)
         try:
             value = act()
-            return {"value": codec.describe(value)}, value
+            return {"value": describe(value)}, value
         except Late:
             return {"error": _ENDLESS}, None
         except RecursionError:
@@ -222,23 +223,21 @@ class _Child:
     def _described(self, args: list[Any], named: dict[str, Any]) -> Any:
         """The arguments as they are now; iterators are left alone, and what can't be read counts as unchanged."""
         try:
-            return [
-                [codec.describe(item, 2) for item in args],
-                [[k, codec.describe(v, 2)] for k, v in sorted(named.items())],
-            ]
+            return [[describe(item, 2) for item in args], [[k, describe(v, 2)] for k, v in sorted(named.items())]]
         except Exception:  # noqa: BLE001 - values of the project
             return None
 
-    def _observe(self, me: Any, told: dict[str, Any]) -> None:
+    def _observe(self, me: Any, observed: dict[str, Any]) -> None:
         """What anybody can see of an object at the end: its attributes that tests read, its length and its items."""
         kind = type(me)
-        seen = {name: value for name, value in codec._state(me, kind).items() if name in self.settings["attributes"]}
+        seen = {name: value for name, value in codec.fields_of(me, kind).items() if name in self.settings["attributes"]}
         state, _ = self._do(lambda: seen)
-        for name in ("__len__", "__iter__"):
+        for look in (len, iter):
+            name = f"__{look.__name__}__"
             if hasattr(kind, name) and not hasattr(kind, "__next__"):
-                look, _ = self._do((lambda: len(me)) if name == "__len__" else (lambda: iter(me)))
-                state[name] = look.get("value", look.get("error"))
-        told["state"] = state
+                seen_so, _ = self._do(lambda look=look: look(me))
+                state[name] = seen_so.get("value", seen_so.get("error"))
+        observed["state"] = state
 
 
 class Unbuilt(Exception):
@@ -247,6 +246,100 @@ class Unbuilt(Exception):
 
 def _raise_late(*_: object) -> None:
     raise Late
+
+
+# --- results ----------------------------------------------------------------------------------------------------------
+
+
+def describe(value: Any, depth: int = 0) -> Any:
+    """What can be compared about a result. Never asks an object of the project for its `repr`, `==` or `__reduce__`.
+
+    Iterators and coroutines are run, at most 50 items of them; this may raise what they raise.
+    """
+    kind = type(value)
+    if value is None or kind is bool:
+        return value
+    if issubclass(kind, enum.Enum):
+        return {"$": "enum", "type": kind.__qualname__, "name": codec.attribute(value, "_name_")}
+    if issubclass(kind, str):
+        return _typed(kind, str, codec.shorten(str.__str__(value)))
+    if issubclass(kind, int):
+        return _typed(kind, int, codec.encode_number(int.__index__(value), int))
+    if issubclass(kind, float):
+        return _typed(kind, float, codec.encode_number(float.__float__(value), float))
+    if depth > 8:
+        return {"$": "deep"}
+    deeper = depth + 1
+    if issubclass(kind, (list, tuple, set, frozenset, dict, bytes, bytearray)):
+        return _describe_container(value, kind, deeper)
+    if depth <= 1 and (consumed := _consume(value, kind)):
+        return {"$": consumed[0], "items": [describe(item, deeper) for item in consumed[1]]}
+    return _describe_object(value, kind, deeper)
+
+
+def _typed(kind: type, plain: type, value: Any) -> Any:
+    return value if kind is plain else {"$": "typed", "type": kind.__qualname__, "value": value}
+
+
+def _describe_container(value: Any, kind: type, depth: int) -> Any:
+    if issubclass(kind, (bytes, bytearray)):
+        raw = bytes(value)
+        shown = raw.hex() if len(raw) <= codec.MOST_TEXT else hashlib.sha256(raw).hexdigest()
+        return {"$": "bytes", "hex": shown}
+    if issubclass(kind, dict):
+        pairs = list(dict.items(value))[: codec.MOST_ITEMS]
+        items: list[Any] = [[describe(key, depth), describe(item, depth)] for key, item in pairs]
+        form, size = "dict", dict.__len__(value)
+    else:
+        base = next(plain for plain in (list, tuple, set, frozenset) if issubclass(kind, plain))
+        form, size = ("set" if base is frozenset else base.__name__), base.__len__(value)
+        items = [describe(item, depth) for item in list(base.__iter__(value))[: codec.MOST_ITEMS * 5]]
+        items = (sorted(items, key=json.dumps) if form == "set" else items)[: codec.MOST_ITEMS]
+    if form == "list" and kind is list and size <= codec.MOST_ITEMS:
+        return items
+    found: Any = {"$": form, "items": items}
+    if size > codec.MOST_ITEMS:
+        found["size"] = size
+    if kind not in (list, tuple, set, frozenset, dict):
+        found["type"] = kind.__qualname__
+    return found
+
+
+def _consume(value: Any, kind: type) -> tuple[str, list[Any]] | None:
+    """The items of an iterator, or the result of a coroutine; None for what is neither."""
+    if kind in (types.CoroutineType, types.AsyncGeneratorType):
+        import asyncio
+
+        if kind is types.CoroutineType:
+            return "awaited", [asyncio.run(value)]
+        return "async iterator", asyncio.run(_collect(value))
+    if hasattr(kind, "__next__") and hasattr(kind, "__iter__") and not issubclass(kind, io.IOBase):
+        return "iterator", list(itertools.islice(value, _MOST_YIELDED))
+    return None
+
+
+async def _collect(items: Any) -> list[Any]:
+    found: list[Any] = []
+    async for item in items:
+        found.append(item)
+        if len(found) == _MOST_YIELDED:
+            break
+    return found
+
+
+def _describe_object(value: Any, kind: type, depth: int) -> Any:
+    name = kind.__qualname__
+    if issubclass(kind, type) or kind in (types.FunctionType, types.BuiltinFunctionType, types.MethodType):
+        return {"$": "ref", "of": str(getattr(value, "__qualname__", name)).rpartition("<locals>.")[2]}
+    if issubclass(kind, BaseException):
+        return {"$": "object", "type": name, "fields": {"args": describe(list(value.args), depth)}}
+    if codec.is_of_library(kind):
+        if hasattr(kind, "tolist"):
+            return {"$": "typed", "type": name, "value": describe(value.tolist(), depth)}
+        text = repr(value) if kind.__repr__ is not object.__repr__ else ""
+        return {"$": "text", "type": name, "text": codec.shorten(text)}
+    fields = {key: describe(item, depth) for key, item in sorted(codec.fields_of(value, kind).items())[:40]}
+    return {"$": "object", "type": name, "fields": fields}
 
 
 sys.path.insert(0, str(HERE))

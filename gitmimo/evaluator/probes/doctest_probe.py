@@ -1,4 +1,4 @@
-"""Runs the examples of documentation texts on the modules of a tree, and writes which of them hold and which don't.
+"""Runs the examples of documentation texts on the modules of a tree, and writes which of them pass and which fail.
 
 `doctest_probe.py SETTINGS`: the texts come with the settings, so that those of one version can be run on another.
 """
@@ -28,10 +28,10 @@ class _Runner(doctest.DocTestRunner):
 
 
 def main() -> None:
-    """Run each text's examples with the globals of its module; write lines of those that hold, and of the others."""
+    """Run each text's examples with the globals of its module; write lines of those that pass, and of the others."""
     settings = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     sys.path[:0] = settings["roots"]
-    held = {}
+    found = {}
     for text in settings["texts"]:
         if settings["named"]:  # as pytest does, for what records calls
             os.environ["PYTEST_CURRENT_TEST"] = f"{text['name']} (call)"
@@ -41,10 +41,10 @@ def main() -> None:
             runner = _Runner()
             runner.run(test, out=lambda _: None)
             lines = {one.lineno for one in test.examples}
-            held[text["name"]] = [sorted(lines - runner.failed), sorted(lines & runner.failed)]
+            found[text["name"]] = [sorted(lines - runner.failed), sorted(lines & runner.failed)]
         except Exception:  # noqa: BLE001 - the project's module, or a text that is no example
-            held[text["name"]] = [[], []]
-    Path(settings["out"]).write_text(json.dumps(held), encoding="utf-8")
+            found[text["name"]] = [[], []]
+    Path(settings["out"]).write_text(json.dumps(found), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -69,16 +69,8 @@ _guard = HangGuard(float(os.environ.get("HANG_AFTER_S", "10")))
 if pytest is not None:
 
     @pytest.hookimpl(hookwrapper=True)
-    def pytest_runtest_setup() -> Any:
+    def _guarded() -> Any:
         with _guard.watch():
             yield
 
-    @pytest.hookimpl(hookwrapper=True)
-    def pytest_runtest_call() -> Any:
-        with _guard.watch():
-            yield
-
-    @pytest.hookimpl(hookwrapper=True)
-    def pytest_runtest_teardown() -> Any:
-        with _guard.watch():
-            yield
+    pytest_runtest_setup = pytest_runtest_call = pytest_runtest_teardown = _guarded

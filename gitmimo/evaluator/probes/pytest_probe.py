@@ -16,44 +16,14 @@ from typing import Any
 import pytest
 
 # The project must not be able to stand in for these: they are loaded before the tree comes on the path.
-for _name in (
-    "unittest",
-    "unittest.mock",
-    "unittest.case",
-    "doctest",
-    "json",
-    "re",
-    "traceback",
-    "subprocess",
-    "inspect",
-):
+for _name in ("unittest.mock", "doctest", "re", "traceback", "subprocess", "inspect"):
     importlib.import_module(_name)
 
 _SETTINGS = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
 _PASS, _FAIL = _SETTINGS["must_pass"], _SETTINGS["must_fail"]
 _planted: dict[str, int] = {}
-_watch = importlib.import_module(_SETTINGS["watch"]).Watch(
-    _SETTINGS["tree"], (__name__, _SETTINGS["watch"], _SETTINGS["guard"])
-)
-
-
-def _write(record: dict[str, Any]) -> None:
-    line = json.dumps({"nonce": _SETTINGS["nonce"], **record}) + "\n"
-    fd = os.open(_SETTINGS["report"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    try:
-        os.write(fd, line.encode())
-    finally:
-        os.close(fd)
-
-
-def _free_environment() -> None:
-    """Let programs that the tests start see what a user's own run shows them, and this tree before installed copies."""
-    for name in ("PYTEST_ADDOPTS", "PYTHONSAFEPATH"):
-        os.environ.pop(name, None)
-    before = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    others = [part for part in before if part and part != str(Path(__file__).parent)]
-    os.environ["PYTHONPATH"] = os.pathsep.join([*_SETTINGS["roots"], *others])
-
+_watch = importlib.import_module(_SETTINGS["watch"]).Watch(_SETTINGS, __name__)
+_write = _watch.write
 
 _lines = {name: set(numbers) for name, numbers in _SETTINGS["lines"].items()}
 _ran: dict[str, set[int]] = {name: set() for name in _lines}
@@ -110,7 +80,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
     if _is_worker(config) or getattr(config.option, "dist", "no") == "no":
-        _free_environment()  # the workers of pytest-xdist read it again, and only they run tests
+        _watch.free_environment()  # the workers of pytest-xdist read it again, and only they run tests
     config.option.maxfail = 0  # a planted failure must not end the session
     config.option.continue_on_collection_errors = True  # one file that cannot be imported must not hide the others
     if not _is_worker(config):
@@ -166,25 +136,13 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Say what ran and where packages came from, and give the command the exit code it would have without us."""
     if _lines and _is_watched():
         _write({"kind": "lines", "ran": {name: sorted(numbers & _lines[name]) for name, numbers in _ran.items()}})
-    for name in _SETTINGS["packages"]:
-        module = sys.modules.get(name)
-        if module is not None:
-            where = getattr(module, "__file__", None) or next(iter(getattr(module, "__path__", ())), None)
-            _write({"kind": "origin", "id": name, "file": str(where or "")})
-    _write_watched()
+    _watch.write_findings()
     if _is_worker(session.config):
         return
     if session.testsfailed and session.testsfailed == _planted.get("failed", 0):
         only_planted = session.testscollected <= 2
         session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED if only_planted else pytest.ExitCode.OK
     _write({"kind": "end", "status": int(session.exitstatus)})
-
-
-def _write_watched() -> None:
-    outside, inside = _watch.modules()
-    _write({"kind": "modules", "outside": outside, "inside": inside})
-    _write({"kind": "reads", "files": _watch.reads()})
-    _write({"kind": "watched", "tampered": _watch.tampered(), "doubtful": _watch.doubtful()})
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -10,17 +10,17 @@ from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
 
-_LENT = {"pytest", "_pytest", "py", "pluggy", "iniconfig", "packaging", "pygments"}
+_PACKAGES = {"pytest", "_pytest", "py", "pluggy", "iniconfig", "packaging", "pygments"}
 
 
-class _Lender:
+class _PytestFinder:
     """Finds the modules of pytest, and nothing else, in some directories."""
 
     def __init__(self, path: list[str]) -> None:
         self._path = path
 
     def find_spec(self, name: str, path: object = None, target: ModuleType | None = None) -> ModuleSpec | None:
-        return PathFinder.find_spec(name, self._path, target) if name in _LENT else None
+        return PathFinder.find_spec(name, self._path, target) if name in _PACKAGES else None
 
 
 if __name__ == "__main__":
@@ -28,7 +28,7 @@ if __name__ == "__main__":
         sys.exit("git-mimo's pytest needs Python 3.11 or newer; install pytest in this environment")
     if sys.path[0] == str(Path(__file__).resolve().parent):  # of this file; PYTHONPATH may name it for a plugin's sake
         del sys.path[0]
-    sys.meta_path.append(_Lender(sys.argv.pop(1).split(os.pathsep)))
+    sys.meta_path.append(_PytestFinder(sys.argv.pop(1).split(os.pathsep)))
     import pytest
 
     sys.exit(pytest.console_main())

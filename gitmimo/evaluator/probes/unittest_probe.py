@@ -10,24 +10,15 @@ import os
 import sys
 import unittest
 import unittest.mock
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 _SETTINGS = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
 _guard = importlib.import_module(_SETTINGS["guard"]).HangGuard(float(os.environ.get("HANG_AFTER_S", "10")))
-_watch = importlib.import_module(_SETTINGS["watch"]).Watch(_SETTINGS["tree"], (_SETTINGS["watch"], _SETTINGS["guard"]))
+_watch = importlib.import_module(_SETTINGS["watch"]).Watch(_SETTINGS, "__main__")
+_write = _watch.write
 _PASS, _FAIL = _SETTINGS["must_pass"], _SETTINGS["must_fail"]
-
-
-def _write(record: dict[str, Any]) -> None:
-    line = json.dumps({"nonce": _SETTINGS["nonce"], **record}) + "\n"
-    fd = os.open(_SETTINGS["report"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    try:
-        os.write(fd, line.encode())
-    finally:
-        os.close(fd)
-
-
 _FAILED_IMPORT = "unittest.loader._FailedTest."
 
 
@@ -59,34 +50,33 @@ class _Result(unittest.TextTestResult):
         _watch.look()
         super().stopTest(test)
 
-    def addSuccess(self, test: unittest.TestCase) -> None:  # noqa: N802
-        super().addSuccess(test)
-        _phase(test, "passed")
-
-    def addFailure(self, test: unittest.TestCase, err: Any) -> None:  # noqa: N802
-        super().addFailure(test, err)
-        _phase(test, "failed")
-
-    def addError(self, test: unittest.TestCase, err: Any) -> None:  # noqa: N802
-        super().addError(test, err)
-        _phase(test, "failed")
-
-    def addSkip(self, test: unittest.TestCase, reason: str) -> None:  # noqa: N802
-        super().addSkip(test, reason)
-        _phase(test, "skipped")
-
-    def addExpectedFailure(self, test: unittest.TestCase, err: Any) -> None:  # noqa: N802
-        super().addExpectedFailure(test, err)
-        _phase(test, "skipped")
-
-    def addUnexpectedSuccess(self, test: unittest.TestCase) -> None:  # noqa: N802
-        super().addUnexpectedSuccess(test)
-        _phase(test, "failed")
-
     def addSubTest(self, test: unittest.TestCase, subtest: unittest.TestCase, err: Any) -> None:  # noqa: N802
         super().addSubTest(test, subtest, err)
         if err is not None:
             _phase(test, "failed")
+
+
+def _reporting(method: str, outcome: str) -> Callable[..., None]:
+    """The method of the result that unittest calls for such tests, with the result written to the report as well."""
+    plain = getattr(unittest.TextTestResult, method)
+
+    def add(self: _Result, test: unittest.TestCase, *details: Any) -> None:
+        plain(self, test, *details)
+        _phase(test, outcome)
+
+    return add
+
+
+_OUTCOMES = {
+    "addSuccess": "passed",
+    "addFailure": "failed",
+    "addError": "failed",
+    "addSkip": "skipped",
+    "addExpectedFailure": "skipped",
+    "addUnexpectedSuccess": "failed",
+}
+for _method, _outcome in _OUTCOMES.items():
+    setattr(_Result, _method, _reporting(_method, _outcome))
 
 
 class _Quiet(_Result):
@@ -109,15 +99,7 @@ class _Runner(unittest.TextTestRunner):
         with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
             quiet: Any = _Quiet
             unittest.TextTestRunner(stream=nowhere, resultclass=quiet).run(_planted())
-        for name in _SETTINGS["packages"]:
-            module = sys.modules.get(name)
-            if module is not None:
-                where = getattr(module, "__file__", None) or next(iter(getattr(module, "__path__", ())), None)
-                _write({"kind": "origin", "id": name, "file": str(where or "")})
-        outside, inside = _watch.modules()
-        _write({"kind": "modules", "outside": outside, "inside": inside})
-        _write({"kind": "reads", "files": _watch.reads()})
-        _write({"kind": "watched", "tampered": _watch.tampered(), "doubtful": _watch.doubtful()})
+        _watch.write_findings()
         _write({"kind": "end", "status": 0 if result.wasSuccessful() else 1})
         return result
 
@@ -151,9 +133,7 @@ def _planted() -> unittest.TestSuite:
 
 
 if __name__ == "__main__":
-    os.environ.pop("PYTHONSAFEPATH", None)
-    _others = [p for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p and p != str(Path(__file__).parent)]
-    os.environ["PYTHONPATH"] = os.pathsep.join([*_SETTINGS["roots"], *_others])
+    _watch.free_environment()
     _watch.start()
     sys.path[:1] = _SETTINGS["roots"]  # in the place of this script's own directory
     unittest.main(module=None, argv=["python -m unittest", *sys.argv[1:]], testRunner=_Runner)

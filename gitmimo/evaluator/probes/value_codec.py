@@ -1,4 +1,4 @@
-"""Python values as JSON: arguments that can be built again, and results that can be compared.
+"""Python values as JSON from which they can be built again.
 
 Runs inside the sandbox with the project's interpreter, so it must work with Python 3.8 and the standard library. Plain
 values stand for themselves; everything else is an object whose key `$` names its form.
@@ -12,9 +12,7 @@ import datetime
 import enum
 import hashlib
 import importlib
-import inspect
 import io
-import json
 import marshal
 import math
 import re
@@ -25,15 +23,8 @@ from typing import Any
 MOST_ITEMS = 200
 MOST_TEXT = 4000
 _SAFE_INT = 1 << 53
-_ITERATORS: tuple[type, ...] = (
-    type(iter([])),
-    type(iter(())),
-    type(iter("")),
-    type(iter({})),
-    type(iter(set())),
-    type(iter(range(0))),
-)
-_ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,}\b")
+_ITERATORS: tuple[type, ...] = tuple(map(type, map(iter, ([], (), "", {}, set(), range(0)))))
+ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,}\b")
 
 
 class NotEncodable(Exception):
@@ -49,7 +40,7 @@ def encode(value: Any, depth: int = 0) -> Any:
         if kind is str and len(value) > MOST_TEXT:
             raise NotEncodable("too long")
         return value
-    plain = _encode_number(value, kind)
+    plain = encode_number(value, kind)
     if plain is not None:
         return plain
     deeper = depth + 1
@@ -77,46 +68,22 @@ def resolve(name: str) -> Any:
     module, _, qualname = name.partition(":")
     found: Any = importlib.import_module(module)
     for part in filter(None, qualname.split(".")):
-        found = (
-            inspect.getattr_static(found, part)
-            if isinstance(found, type) and part == "__dict__"
-            else getattr(found, part)
-        )
+        found = getattr(found, part)
     return found
 
 
-def describe(value: Any, depth: int = 0) -> Any:
-    """What can be compared about a result. Never asks an object of the project for its `repr`, `==` or `__reduce__`.
-
-    Iterators and coroutines are run, at most 50 items of them; this may raise what they raise.
-    """
-    kind = type(value)
-    if value is None or kind is bool:
-        return value
-    if issubclass(kind, enum.Enum):
-        return {"$": "enum", "type": kind.__qualname__, "name": _attribute(value, "_name_")}
-    if issubclass(kind, str):
-        return _typed(kind, str, _shorten(str.__str__(value)))
-    if issubclass(kind, int):
-        return _typed(kind, int, _encode_number(int.__index__(value), int))
-    if issubclass(kind, float):
-        return _typed(kind, float, _encode_number(float.__float__(value), float))
-    if depth > 8:
-        return {"$": "deep"}
-    deeper = depth + 1
-    if issubclass(kind, (list, tuple, set, frozenset, dict, bytes, bytearray)):
-        return _describe_container(value, kind, deeper)
-    if depth <= 1:
-        consumed = _consume(value, kind)
-        if consumed is not None:
-            return {"$": consumed[0], "items": [describe(item, deeper) for item in consumed[1]]}
-    return _describe_object(value, kind, deeper)
+def shorten(text: str) -> str:
+    """A text without addresses, and where it is long its beginning, its length and a hash."""
+    text = ADDRESS.sub("0x", text)
+    if len(text) <= MOST_TEXT:
+        return text
+    return f"{text[:200]}... {len(text)} characters {hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:16]}"
 
 
 # --- arguments --------------------------------------------------------------------------------------------------------
 
 
-def _encode_number(value: Any, kind: type) -> Any:
+def encode_number(value: Any, kind: type) -> Any:
     if kind is int:
         if -_SAFE_INT < value < _SAFE_INT:
             return value
@@ -211,12 +178,12 @@ def _encode_object(value: Any, kind: type, depth: int) -> Any:
     if kind.__module__ in ("unittest.mock", "threading", "socket") or not is_reachable(name, kind):
         raise NotEncodable(name)
     if issubclass(kind, enum.Enum):
-        return {"$": "ref", "of": f"{name}.{_attribute(value, '_name_')}"}
+        return {"$": "ref", "of": f"{name}.{attribute(value, '_name_')}"}
     if issubclass(kind, tuple) and hasattr(kind, "_fields"):
         return {"$": "call", "of": name, "args": [encode(item, depth) for item in tuple.__iter__(value)], "named": {}}
     if dataclasses.is_dataclass(kind):
         fields = [field for field in dataclasses.fields(kind) if field.init]
-        named = {field.name: encode(_attribute(value, field.name), depth) for field in fields}
+        named = {field.name: encode(attribute(value, field.name), depth) for field in fields}
         return {"$": "call", "of": name, "args": [], "named": named}
     if kind in (datetime.date, datetime.datetime, datetime.time) and getattr(value, "tzinfo", None) is None:
         parts = ("year month day " if kind is not datetime.time else "") + (
@@ -228,7 +195,7 @@ def _encode_object(value: Any, kind: type, depth: int) -> Any:
     if issubclass(kind, BaseException):
         return {"$": "call", "of": name, "args": [encode(item, depth) for item in value.args], "named": {}}
     if _is_plain_class(kind):
-        state = {key: encode(item, depth) for key, item in _state(value, kind).items()}
+        state = {key: encode(item, depth) for key, item in fields_of(value, kind).items()}
         return {"$": "object", "of": name, "fields": state}
     return _encode_reduced(value, kind, depth)
 
@@ -241,18 +208,18 @@ def _is_plain_class(kind: type) -> bool:
             base.__module__.partition(".")[0] in sys.builtin_module_names for base in kind.__mro__ if base is not object
         )
         and getattr(kind, "__new__", None) is object.__new__
-        and not _is_of_library(kind)
+        and not is_of_library(kind)
     )
 
 
-def _is_of_library(kind: type) -> bool:
+def is_of_library(kind: type) -> bool:
     file = str(getattr(sys.modules.get(kind.__module__), "__file__", "") or "")
     return not file or "site-packages" in file or file.startswith(str(sys.base_prefix) + "/lib/")
 
 
 def _encode_reduced(value: Any, kind: type, depth: int) -> Any:
     """Types of libraries say themselves how they are made; those of the project are not asked."""
-    if not _is_of_library(kind):
+    if not is_of_library(kind):
         raise NotEncodable(kind.__qualname__)
     try:
         parts = (*value.__reduce_ex__(2), None, None, None, None)[:5]
@@ -266,11 +233,11 @@ def _encode_reduced(value: Any, kind: type, depth: int) -> Any:
         "state": encode(state, depth),
         "items": [encode(item, depth) for item in _bounded(items or ())],
         "pairs": [[encode(key, depth), encode(item, depth)] for key, item in _bounded(pairs or ())],
-        "shown": _ADDRESS.sub("0x", repr(value)[:80]),
+        "shown": ADDRESS.sub("0x", repr(value)[:80]),
     }
 
 
-def _state(value: Any, kind: type) -> dict[str, Any]:
+def fields_of(value: Any, kind: type) -> dict[str, Any]:
     """The attributes of an instance itself, read past whatever its class puts in the way."""
     found: dict[str, Any] = {}
     for base in reversed(kind.__mro__):
@@ -292,7 +259,7 @@ def _state(value: Any, kind: type) -> dict[str, Any]:
     return {**found, **(own if type(own) is dict else {})}
 
 
-def _attribute(value: Any, name: str) -> Any:
+def attribute(value: Any, name: str) -> Any:
     try:
         return object.__getattribute__(value, name)
     except AttributeError as error:
@@ -350,84 +317,3 @@ _DECODERS: dict[str, Any] = {
     "function": _decode_function,
     "reduced": _decode_reduced,
 }
-
-
-# --- results ----------------------------------------------------------------------------------------------------------
-
-
-def _typed(kind: type, plain: type, value: Any) -> Any:
-    return value if kind is plain else {"$": "typed", "type": kind.__qualname__, "value": value}
-
-
-def _shorten(text: str) -> str:
-    text = _ADDRESS.sub("0x", text)
-    if len(text) <= MOST_TEXT:
-        return text
-    return f"{text[:200]}... {len(text)} characters {hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:16]}"
-
-
-def _describe_container(value: Any, kind: type, depth: int) -> Any:
-    if issubclass(kind, (bytes, bytearray)):
-        raw = bytes(value)
-        shown = raw.hex() if len(raw) <= MOST_TEXT else hashlib.sha256(raw).hexdigest()
-        return {"$": "bytes", "hex": shown}
-    if issubclass(kind, dict):
-        pairs = list(dict.items(value))[:MOST_ITEMS]
-        items: list[Any] = [[describe(key, depth), describe(item, depth)] for key, item in pairs]
-        form, size = "dict", dict.__len__(value)
-    else:
-        base = next(plain for plain in (list, tuple, set, frozenset) if issubclass(kind, plain))
-        form, size = ("set" if base is frozenset else base.__name__), base.__len__(value)
-        items = [describe(item, depth) for item in list(base.__iter__(value))[: MOST_ITEMS * 5]]
-        items = (sorted(items, key=json.dumps) if form == "set" else items)[:MOST_ITEMS]
-    if form == "list" and kind is list and size <= MOST_ITEMS:
-        return items
-    told: Any = {"$": form, "items": items}
-    if size > MOST_ITEMS:
-        told["size"] = size
-    if kind not in (list, tuple, set, frozenset, dict):
-        told["type"] = kind.__qualname__
-    return told
-
-
-def _consume(value: Any, kind: type) -> tuple[str, list[Any]] | None:
-    """The items of an iterator, or the result of a coroutine; None for what is neither."""
-    if kind is types.CoroutineType:
-        import asyncio
-
-        return "awaited", [asyncio.run(value)]
-    if kind is types.AsyncGeneratorType:
-        import asyncio
-
-        async def collect() -> list[Any]:
-            found = []
-            async for item in value:
-                found.append(item)
-                if len(found) == 50:
-                    break
-            return found
-
-        return "async iterator", asyncio.run(collect())
-    if hasattr(kind, "__next__") and hasattr(kind, "__iter__") and not issubclass(kind, io.IOBase):
-        found = []
-        for item in value:
-            found.append(item)
-            if len(found) == 50:
-                break
-        return "iterator", found
-    return None
-
-
-def _describe_object(value: Any, kind: type, depth: int) -> Any:
-    name = kind.__qualname__
-    if issubclass(kind, type) or kind in (types.FunctionType, types.BuiltinFunctionType, types.MethodType):
-        return {"$": "ref", "of": str(getattr(value, "__qualname__", name)).rpartition("<locals>.")[2]}
-    if issubclass(kind, BaseException):
-        return {"$": "object", "type": name, "fields": {"args": describe(list(value.args), depth)}}
-    if _is_of_library(kind):
-        if hasattr(kind, "tolist"):
-            return {"$": "typed", "type": name, "value": describe(value.tolist(), depth)}
-        told = repr(value) if kind.__repr__ is not object.__repr__ else ""
-        return {"$": "text", "type": name, "text": _shorten(told)}
-    fields = {key: describe(item, depth) for key, item in sorted(_state(value, kind).items())[:40]}
-    return {"$": "object", "type": name, "fields": fields}

@@ -1,10 +1,13 @@
-"""Watches what a test run stands on: test machinery, standard library, tests' own code, and files that are read.
+"""Watches what a test run stands on, and writes the report of a probe: a line of JSON for each finding.
+
+Watched are test machinery, standard library, tests' own code, and files that are read.
 
 Looks at the identity of objects, not at anybody's source: functions, classes and their methods before the first test
 module is imported, and again at the end. Copied out under another name; it imports nothing of git-mimo. Product code
 runs in the same process and could undo what it did before the end; the other probes are for that.
 """
 
+import json
 import locale
 import os
 import sys
@@ -25,11 +28,12 @@ _MOST_READS = 5_000
 
 
 class Watch:
-    """One run's watch. `root` is the tree, `quiet` the names of modules that belong to the probe."""
+    """One run's watch. `settings` are the probe's; `probe` is its module's name."""
 
-    def __init__(self, root: str, quiet: tuple[str, ...] = ()) -> None:
-        self._root = os.path.join(os.path.realpath(root), "")  # noqa: PTH118
-        self._quiet = set(quiet)
+    def __init__(self, settings: dict[str, Any], probe: str) -> None:
+        self._settings = settings
+        self._root = os.path.join(os.path.realpath(settings["tree"]), "")  # noqa: PTH118
+        self._quiet = {settings["watch"], settings["guard"], probe}
         self._names: list[str] = []
         self._before: dict[str, Any] = {}
         self._codes: dict[str, tuple[Any, Any]] = {}
@@ -46,6 +50,37 @@ class Watch:
         self._is_on = True
         sys.addaudithook(self._note_open)
 
+    def free_environment(self) -> None:
+        """Let programs that the tests start see what a user's own run shows them, and this tree before installed
+        copies."""
+        for name in ("PYTEST_ADDOPTS", "PYTHONSAFEPATH"):
+            os.environ.pop(name, None)
+        before, own = os.environ.get("PYTHONPATH", "").split(os.pathsep), os.path.dirname(__file__)  # noqa: PTH120
+        others = [part for part in before if part and part != own]
+        os.environ["PYTHONPATH"] = os.pathsep.join([*self._settings["roots"], *others])
+
+    def write(self, record: dict[str, Any]) -> None:
+        """Add one line to the report."""
+        line = json.dumps({"nonce": self._settings["nonce"], **record}) + "\n"
+        fd = os.open(self._settings["report"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            os.write(fd, line.encode())
+        finally:
+            os.close(fd)
+
+    def write_findings(self) -> None:
+        """Write what was watched, and where the project's packages came from."""
+        for name in self._settings["packages"]:
+            module = sys.modules.get(name)
+            if module is not None:
+                where = getattr(module, "__file__", None) or next(iter(getattr(module, "__path__", ())), None)
+                self.write({"kind": "origin", "id": name, "file": str(where or "")})
+        outside, inside = self._modules()
+        self.write({"kind": "modules", "outside": outside, "inside": inside})
+        self._is_on = False
+        self.write({"kind": "reads", "files": sorted(self._reads.items())})
+        self.write({"kind": "watched", "tampered": self._tampered(), "doubtful": self._doubtful()})
+
     def note_test(self, name: str, function: Any) -> None:
         """Remember the code of a test."""
         code = getattr(function, "__code__", None)
@@ -57,24 +92,25 @@ class Watch:
         if not self._traced and not self._was_traced and (sys.gettrace() or sys.getprofile()):
             self._traced = "a trace function is set"
 
-    def tampered(self) -> list[str]:
+    def _tampered(self) -> list[str]:
         """What judges the product and is not what it was: nothing of a run with these can be trusted."""
         self.look()
-        now = self._identities()
-        found = [f"replaced {name}" for name, value in self._before.items() if now.get(name) is not value]
-        found += [f"added {n}" for n in now if n not in self._before and n.rpartition(".")[2] in _DECIDING]
-        found = [line for line in found if line.split(" ", 1)[1].partition(".")[0] in MACHINERY]
+        found = [f"{what} {name}" for what, name in self._changes() if name.partition(".")[0] in MACHINERY]
         found += [f"the code of {n} changed" for n, (code, f) in self._codes.items() if f.__code__ is not code]
         return found + ([self._traced] if self._traced else [])
 
-    def doubtful(self) -> list[str]:
+    def _doubtful(self) -> list[str]:
         """What of the standard library and of the process is not what it was."""
-        now = self._identities()
-        found = [f"replaced {name}" for name, value in self._before.items() if now.get(name) is not value]
-        found = [line for line in found if line.split(" ", 1)[1].partition(".")[0] not in MACHINERY]
+        changed = [(what, name) for what, name in self._changes() if name.partition(".")[0] not in MACHINERY]
+        found = [f"{what} {name}" for what, name in changed if what == "replaced"]
         return [*found, f"TZ is {os.environ.get('TZ')}", f"the locale is {locale.setlocale(locale.LC_ALL)}"]
 
-    def modules(self) -> tuple[list[str], list[str]]:
+    def _changes(self) -> list[tuple[str, str]]:
+        now = self._identities()
+        found = [("replaced", name) for name, value in self._before.items() if now.get(name) is not value]
+        return found + [("added", n) for n in now if n not in self._before and n.rpartition(".")[2] in _DECIDING]
+
+    def _modules(self) -> tuple[list[str], list[str]]:
         """Names of top-level modules that were loaded: from outside the tree, and from inside."""
         outside: set[str] = set()
         inside: set[str] = set()
@@ -83,11 +119,6 @@ class Watch:
             if "." not in name and name not in self._quiet and isinstance(file, str):
                 (inside if os.path.realpath(file).startswith(self._root) else outside).add(name)
         return sorted(outside | set(sys.builtin_module_names)), sorted(inside)
-
-    def reads(self) -> list[tuple[str, str]]:
-        """Files of the tree that were read and not imported, each with the file of the tree whose code read it."""
-        self._is_on = False
-        return sorted(self._reads.items())
 
     def _note_open(self, event: str, arguments: tuple[Any, ...]) -> None:
         if event != "open" or not self._is_on or len(self._reads) > _MOST_READS:
@@ -104,6 +135,7 @@ class Watch:
             self._is_on = True
 
     def _note_read(self, path: str) -> None:
+        """A file of the tree that is read and not imported, with the file of the tree whose code reads it."""
         if not path.startswith(self._root) or path.endswith((".py", ".pyc", ".so", ".pyi")) or not os.path.isfile(path):  # noqa: PTH113
             return
         inner = path[len(self._root) :]
