@@ -26,6 +26,9 @@ PEERS = {"aider": ("aider", "aider"), "mini": ("mini", "mini")}
 def main() -> int:
     parser = _parser()
     options = parser.parse_args()
+    if options.quick:
+        options.set, options.shuffle, options.first, options.n = "functions", 7, 6, "1,4"
+        options.rows, options.seconds = "plain,mimo", 90.0
     signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a shell's background job, and by its children
     rows = options.rows.split(",")
     counts = tuple(int(n) for n in options.n.split(","))
@@ -86,9 +89,9 @@ def _check(bugs: Sequence[Bug]) -> int:
 def table(outcomes: Sequence[Outcome], counts: Sequence[int]) -> str:
     """The markdown table. Rows with one attempt have one line; the others one for each number of candidates."""
     lines = [
-        "| row | N | solved (visible and hidden tests) | visible only | seconds | seconds per solved "
-        "| tokens read | written | peak MB |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| row | N | solved (visible and hidden tests) | visible only | of these unsettled | seconds "
+        "| seconds per solved | tokens read | written | peak MB |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for row in dict.fromkeys(outcome.row for outcome in outcomes):
         of_row = [outcome for outcome in outcomes if outcome.row == row]
@@ -99,9 +102,10 @@ def table(outcomes: Sequence[Outcome], counts: Sequence[int]) -> str:
             seconds, read, written = sum(a[2] for a in at), sum(a[3] for a in at), sum(a[4] for a in at)
             each = f"{seconds / solved:.0f}" if solved else "-"
             peak = max(outcome.peak_mb for outcome in of_row)
+            doubted = sum(o.at(count)[0] and not o.at(count)[1] and o.is_unsettled for o in of_row)
             lines.append(
-                f"| {row} | {count if many else '-'} | {solved} of {len(of_row)} | {seen} | {seconds:.0f} | {each} "
-                f"| {read} | {written} | {peak:.0f} |"
+                f"| {row} | {count if many else '-'} | {solved} of {len(of_row)} | {seen} | {doubted} | {seconds:.0f} "
+                f"| {each} | {read} | {written} | {peak:.0f} |"
             )
     return "\n".join(lines)
 
@@ -132,6 +136,9 @@ def _parser() -> argparse.ArgumentParser:
         "--shuffle", type=int, help="order the tasks by this seed, so that a run that is cut is a sample"
     )
     parser.add_argument("--first", type=int, default=0, help="only so many tasks")
+    parser.add_argument(
+        "--quick", action="store_true", help="20 minutes: six functions, plain and git-mimo, 90 s a task"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--max-tokens", type=int, default=700, help="longest reply, for every row")

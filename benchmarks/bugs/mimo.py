@@ -14,7 +14,7 @@ _SOURCES = {"PYTHONPATH": str(Path(gitmimo.__file__).parents[1])}  # when run fr
 
 
 def mimo(bug: Bug, bench: Bench) -> Outcome:
-    """Candidates take turns and don't know each other, and the first that passes every gate ends the session.
+    """Candidates take turns and don't know each other, and the first whose result is settled ends the session.
 
     So a session of 8 also says what one of 1 or 3 would have done: the same candidates, in the same order. What the
     session does besides (measuring the base, the result branch) is counted to its first candidate.
@@ -63,7 +63,7 @@ def _attempts(told: dict, seconds: float, read: int, *, visible: bool, hidden: b
                 seconds=spent[index] + (besides if index == 0 else 0.0),
                 read=round(read * candidate["tokens"]["prompt"] / total),  # by the server's count, without its cache
                 written=candidate["tokens"]["completion"],
-                note=str(candidate["status"]),
+                note=told["status"] if is_winner else str(candidate["status"]),
             )
         )
     return tuple(attempts) or (

@@ -39,6 +39,11 @@ class Outcome:
     attempts: tuple[Attempt, ...]
     peak_mb: float = 0.0
 
+    @property
+    def is_unsettled(self) -> bool:
+        """Whether the tool itself said that a person must decide."""
+        return any(attempt.note == "unsettled" for attempt in self.attempts)
+
     def at(self, count: int) -> tuple[bool, bool, float, int, int]:
         """(visible, hidden, seconds, read, written) had it been given `count` candidates."""
         taken = self.attempts[:count]
