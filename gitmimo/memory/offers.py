@@ -16,6 +16,7 @@ from gitmimo.memory.trajectory import effective_commands, noted_texts, working_f
 from gitmimo.records import Oid, Step
 from gitmimo.text import words_of
 
+REVISION = "Work in the review of: "  # how the task of a session begins that works review comments in
 SAME = 0.6  # of the words: two notes that say the same
 _MOST_NOTES = 12  # of one session
 _DIRECTORY, _DECLINED = "learned", "declined.json"
@@ -84,6 +85,14 @@ def learn(
         if note is not None and not any(is_same(note.text, other.text) for other in notes):
             notes.append(note)
     return Learned(session=session, notes=tuple(notes[:_MOST_NOTES]), commands=effective_commands(steps))
+
+
+def remarks_in(task: str) -> tuple[str, ...]:
+    """The reviewers' remarks in the task of a revision, a line each and without names; none in any other task."""
+    if not task.startswith(REVISION):
+        return ()
+    lines = (line.removeprefix("> ") for line in task.splitlines() if line.startswith("> "))
+    return tuple(re.sub(r"^[\w-]+: ", "", line) for line in lines)
 
 
 def keep_learned(repository: Repository, learned: Learned) -> None:

@@ -32,6 +32,7 @@ from gitmimo.memory.offers import (
     open_offers,
     read_declined,
     read_learned,
+    remarks_in,
 )
 from gitmimo.memory.operation import Operation, distil_operation
 from gitmimo.memory.skill_file import MAX_ACTIVE, Skill, read_library, skill_changes
@@ -124,7 +125,8 @@ def learn_from(repository: Repository, state: SessionState, *, outcomes: Sequenc
     else:
         changed = [change.path for change in winner.evidence.diff.files] if winner.evidence else []
         steps = read_steps(repository, result, winner)
-        learned = learn(repository, result.session, steps, base=result.base, changed=changed)
+        said = [(NoteKind.RULE, remark) for remark in remarks_in(result.task) if is_specific(remark)]
+        learned = learn(repository, result.session, steps, base=result.base, changed=changed, said=said)
         operation = _operation_of(state, winner, steps)
         learned = replace(learned, task=result.task, operation=operation)
     keep_learned(repository, learned)

@@ -14,6 +14,7 @@ from gitmimo.files import write_file
 from gitmimo.git.repository import Repository
 from gitmimo.journal import Journal
 from gitmimo.locks import hold_lock
+from gitmimo.memory.offers import REVISION
 from gitmimo.records import SessionId, utc_now
 from gitmimo.results import SessionResult, SessionStatus
 from gitmimo.workflow.directories import sessions_directory
@@ -83,7 +84,7 @@ def revision_task(task: str, comments: str) -> str:
     first = next(line.strip() for line in task.splitlines() if line.strip())
     quoted = "\n".join(f"> {line}" for line in comments.strip().splitlines())
     return (
-        f"Work in the review of: {first[:120]}\n\nReviewers said of the change that is already here:\n\n{quoted}\n\n"
+        f"{REVISION}{first[:120]}\n\nReviewers said of the change that is already here:\n\n{quoted}\n\n"
         f"Do what they ask for, and keep what the first task wanted:\n\n{task.strip()}\n"
     )
 

@@ -144,7 +144,7 @@ def test_from_task_to_squash_merge_and_why(
     assert "note: confirmed" in judged.out
 
     comments = tmp_path / "comments.txt"
-    comments.write_text("ada: name the sum before you return it\n")
+    comments.write_text("ada: sums are called `total` in this project\n")
     better = RIGHT.replace("    return a + b", "    total = a + b\n    return total")
     revised = _start(git, llm_server, "revise", "--comments", str(comments), text=better)
     assert revised.code == 0, revised.out
@@ -164,8 +164,9 @@ def test_from_task_to_squash_merge_and_why(
     server("push", "--quiet", "origin", "--delete", branch)
 
     git("pull", "--quiet", "--no-rebase", "origin", "main")
-    dreamt = mimo("dream", cwd=git.path)
+    dreamt = mimo("dream", "--json", cwd=git.path)
     assert dreamt.code in (0, 1), dreamt.err
+    assert "sums are called `total` in this project" in dreamt.out, "a reviewer's correction is offered"
     git("push", "--quiet", "origin", "main")
 
     other = _clone(remote, tmp_path / "other")
