@@ -39,6 +39,7 @@ class Submission:
     diff: str
     evidence: Evidence
     differences: tuple[Difference, ...] = ()
+    not_compared: str = ""  # why there are no differences to show
 
     @property
     def tree(self) -> Oid:
@@ -57,14 +58,14 @@ def summarise_evidence(evidence: Evidence) -> str:
     return "\n".join(escape_controls(line, newlines=False) for line in lines)
 
 
-def describe_differences(differences: Sequence[Difference]) -> str:
-    """Differences of behaviour as lines that one can answer yes or no to."""
+def describe_differences(differences: Sequence[Difference], problem: str = "") -> str:
+    """Differences of behaviour as lines that one can answer yes or no to; `problem` is why there may be none."""
     lines = [
         f"- for `{each.call}` the old code gives {each.before}, the new one {each.after}"
         + (" (a failing test asks for this call)" if each.is_near_fixed and not each.is_variant else "")
         for each in differences[:_MOST_DIFFERENCES]
     ]
-    return "\n".join(escape_controls(line, newlines=False) for line in lines) or "nothing was measured"
+    return "\n".join(escape_controls(line, newlines=False) for line in lines) or problem or "nothing"
 
 
 class Critic:
@@ -144,7 +145,7 @@ class Critic:
         for place, remark in _REMARK.findall(text):
             name = place.strip()
             remarks[name] = "\n".join(part for part in (remarks.get(name), remark.strip()) if part)
-        remarks.setdefault("", cut_middle(_VERDICT.sub("", text).strip(), 1_000))
+        remarks.setdefault("", cut_middle(_VERDICT.sub("", _REMARK.sub("", text)).strip(), 1_000))
         self._remarks[shown.tree] = remarks
         self._accepted[shown.tree] = str(_VERDICT.findall(text)[-1]).upper() == "ACCEPT"
         return self._accepted[shown.tree]
@@ -191,7 +192,7 @@ class Critic:
         room = max(2_000, (self._model.info.window - self._model.info.max_output - 4_000) * 3 // share)
         return {
             f"evidence{suffix}": summarise_evidence(shown.evidence),
-            f"behaviour{suffix}": describe_differences(shown.differences),
+            f"behaviour{suffix}": describe_differences(shown.differences, shown.not_compared),
             f"diff{suffix}": cut_middle(escape_controls(shown.diff), min(_MOST_DIFF, room)),
         }
 

@@ -60,4 +60,5 @@ class Reviewer:
             diff=text.decode("utf-8", "replace"),
             evidence=evidence,
             differences=found.differences if found else (),
+            not_compared=behaviour.problem if behaviour else "not compared",
         )

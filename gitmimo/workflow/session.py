@@ -73,6 +73,9 @@ class SessionRunner:
     _base_tests: "Future[None]" = field(init=False)
     _results: dict[int, CandidateResult] = field(default_factory=dict)
     _had_feedback: set[int] = field(default_factory=set)  # candidates that already got feedback once
+    _crossed: dict[int, tuple[int, int]] = field(default_factory=dict)  # of others' tests: passed, run
+    _behaviour: BehaviourReport | None = None
+    _opinion: CriticOpinion | None = None
     _started: float = field(default_factory=time.monotonic)
 
     def run(self) -> SessionResult:
@@ -264,30 +267,31 @@ class SessionRunner:
         return replace(result, evidence=replace(evidence, flags=(*result.dropped, *evidence.flags)))
 
     def _decide(self) -> Verdict:
-        """What all evidence says: tests, each other's tests, behaviour, the critic's opinion."""
+        """What all evidence says: tests, each other's tests, behaviour, the critic's opinion.
+
+        A session that is asked to stop compares and asks no more, and decides by what was found until then.
+        """
         self._base_tests.result()
         judged = dict(sorted(self._results.items()))
         passing = {n: r.evidence for n, r in judged.items() if r.evidence is not None and r.evidence.passed}
         failed = [r.evidence for r in judged.values() if r.evidence is not None and _fails_tests(r.evidence)]
-        crossed: dict[int, tuple[int, int]] = {}
-        behaviour = opinion = None
         trust_tests = self.plan.trust_tests or self.operation is not None or set(passing) == {0}
         if passing and not self.stop_signal.is_set() and self.operation is None and set(passing) != {0}:
             self.observe(Progress(number=0, phase="compare"))
-            crossed = self.evaluator.cross_examine(passing)
-            behaviour = None if self.plan.trust_tests else self.evaluator.compare(passing, failed)
-            opinion = self._review(passing, behaviour)
+            self._crossed = self.evaluator.cross_examine(passing)
+            self._behaviour = None if self.plan.trust_tests else self.evaluator.compare(passing, failed)
+            self._opinion = self._review(passing, self._behaviour)
         facts = [
             CandidateFacts(
                 number=n,
                 evidence=result.evidence,
                 tokens=result.usage.total,
-                others_passed=crossed.get(n, (0, 0))[0],
-                others_run=crossed.get(n, (0, 0))[1],
+                others_passed=self._crossed.get(n, (0, 0))[0],
+                others_run=self._crossed.get(n, (0, 0))[1],
             )
             for n, result in judged.items()
         ]
-        return decide(facts, opinion, behaviour, trust_tests=trust_tests)
+        return decide(facts, self._opinion, self._behaviour, trust_tests=trust_tests)
 
     def _review(self, passing: dict[int, Evidence], behaviour: BehaviourReport | None) -> CriticOpinion | None:
         self.observe(Progress(number=0, phase="review"))

@@ -73,6 +73,26 @@ def test_reasons_go_back_to_the_candidate_once(thin: GitBuilder, llm_server: Scr
     assert "none of the tests that failed on base passes" in told
 
 
+def test_a_rejection_counts_also_where_the_session_is_stopped_afterwards(
+    thin: GitBuilder, llm_server: ScriptedServer
+) -> None:
+    gives_up = Answer(tool_calls=(("give_up", json.dumps({"reason": "there is nothing else to do"})),))
+    replies = iter((writes({"calc.py": RIGHT}), gives_up))
+
+    def work(_: Request) -> Answer:
+        reply = next(replies, None)
+        if reply is None:  # the second candidate
+            mimo("stop", cwd=thin.path)
+        return reply or gives_up
+
+    llm_server.scripts["m"] = work
+    llm_server.scripts["c"] = lambda _: Answer(text="1. It adds, also what is negative.\nVERDICT: REJECT\n")
+    _, result = start(thin, "-m", "openai/m", "--critic", "openai/c", "-n", "2")
+    assert [candidate["status"] for candidate in result["candidates"]][1] == "interrupted"
+    assert result["verdict"]["critic"]["rejected"] == [1]
+    assert (result["winner"], result["result_branch"]) == (None, None)
+
+
 def test_one_candidate_that_one_call_shows_right_needs_a_person(thin: GitBuilder, llm_server: ScriptedServer) -> None:
     llm_server.scripts["m"] = [always({"calc.py": RIGHT})]
     base = thin("rev-parse", "main")

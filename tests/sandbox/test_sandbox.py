@@ -65,6 +65,10 @@ class TestFiles:
         assert "/usr/bin/env\n" in result.output
         assert not any(Path(name).exists() for name in ("/usr/mimo-mark", "/etc/mimo-mark", "/mimo-mark"))
 
+    def test_sets_have_one_order_in_every_run(self, run: Run) -> None:
+        asked = f"{sys.executable} -c \"print({{*'abcdefgh'}})\""
+        assert len({run(asked).output for _ in range(3)}) == 1
+
     def test_kernel_settings_cannot_be_opened_for_writing(self, run: Run, work_tree: Path) -> None:
         # no control outside: as root it would open the machine's own settings; the own file shows that opening works
         (work_tree / "open.py").write_text(
