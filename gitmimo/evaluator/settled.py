@@ -159,6 +159,9 @@ def _thin(evidence: Evidence, behaviour: BehaviourReport | None, found: ProductB
     if not changes_code(evidence) or evidence.accepted_by:
         return
     alone = "and no second candidate or critic confirms it"
+    if behaviour is None and _changes_python(evidence):
+        yield f"what it does was not compared with the base, {alone}"
+        return
     if behaviour is None or found is None or found.problem:
         if evidence.fixed_ids:
             if behaviour is not None and _changes_python(evidence) and len(evidence.fixed_ids) < FEW_CALLS:

@@ -208,7 +208,7 @@ ONE = [facts(1, fixed=1)]
         (report(product(1, spill=9, spill_inputs=20, near_fixed=10, near_fixed_changed=9)), ""),
         (report(product(1, new_errors=4)), "it raises an error on 4 inputs"),
         (BehaviourReport(base=Oid("b"), problem="no function changed"), "only 1 fixed tests show what is right"),
-        (None, ""),
+        (None, "was not compared with the base"),
     ],
 )
 def test_one_product_alone_is_settled_by_enough_evidence_only(behaviour: BehaviourReport | None, doubt: str) -> None:
