@@ -19,7 +19,7 @@ from benchmarks.killed_commands import FAULTS, GO_ON, run_command
 from gitmimo.evidence import Evidence, Gate, Outcome
 from gitmimo.git.repository import Repository
 from gitmimo.journal import Journal
-from gitmimo.records import Oid
+from gitmimo.records import Oid, SessionId
 from gitmimo.workflow.merge import merge_result, repair_interrupted_merge
 
 SESSION = "0000000001"
@@ -93,11 +93,10 @@ def merge(place: Path, tip: str) -> None:
     repair_interrupted_merge(repository, journal.path)
     landing = merge_result(
         repository,
+        session=SessionId(SESSION),
+        title="the result",
         tip=Oid(tip),
-        base=Oid(tip),
         target_branch="main",
-        message="Merge the result",
-        command=f"merge {SESSION} into main",
         recheck=_passing,
         journal=journal,
     )

@@ -32,7 +32,6 @@ from gitmimo.records import Action, ActionKind, Observation, Oid, Reply, Session
 from gitmimo.sandbox.base import Limits
 from gitmimo.sandbox.probe import open_sandbox
 from gitmimo.workflow.candidates import StepRecorder
-from gitmimo.workflow.workspace import WorkspaceConfig
 from gitmimo.workflow.worktrees import CandidatePaths, prepare_worktree, remove_candidate
 from tests.scripted_server import Answer, ScriptedServer
 
@@ -120,11 +119,10 @@ def measure(place: Path, scratch: Path, worktrees: int, rounds: int) -> None:
     base = Oid(git(place, "rev-parse", "main"))
     _measure_worktrees(table, place, scratch, base, worktrees, rounds)
     repository = Repository.discover(place)
-    workspace_config = WorkspaceConfig(sandbox=open_sandbox("none"))
     spot = _place(scratch / "steps", base, 1)
     prepare_worktree(repository, spot)
     try:
-        _measure_steps(table, repository, spot, workspace_config, rounds)
+        _measure_steps(table, repository, spot, rounds)
         _measure_judging(table, repository, spot, scratch / "bench", base, rounds)
     finally:
         remove_candidate(repository, spot)
@@ -160,10 +158,8 @@ def _place(directory: Path, base: Oid, number: int) -> CandidatePaths:
     return CandidatePaths(session=SESSION, number=number, base=base, branch=branch, directory=directory)
 
 
-def _measure_steps(
-    table: Table, repository: Repository, spot: CandidatePaths, workspace_config: WorkspaceConfig, rounds: int
-) -> None:
-    recorder = StepRecorder(repository, spot, workspace_config)
+def _measure_steps(table: Table, repository: Repository, spot: CandidatePaths, rounds: int) -> None:
+    recorder = StepRecorder(repository, spot, {})
     first = took(lambda: recorder(_step(1)))
     time.sleep(3)  # files that were just written are read again, in git too
     git(spot.worktree, "status")

@@ -26,7 +26,8 @@
 A check that fails is not an error but data (`evidence.Gate`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 
 class MimoError(Exception):
@@ -38,6 +39,16 @@ class MimoError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copied between processes by what it holds, whatever the constructor of its class asks for."""
+        return _copy_error, (type(self), self.args, vars(self))
+
+
+def _copy_error(kind: type[MimoError], args: tuple[Any, ...], facts: Mapping[str, Any]) -> MimoError:
+    error = kind.__new__(kind, *args)
+    vars(error).update(facts)
+    return error
 
 
 class UsageError(MimoError):

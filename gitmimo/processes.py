@@ -80,11 +80,11 @@ def has_open(path: Path) -> bool:
     return False
 
 
-def list_processes(program: str) -> Iterator[Process]:
-    """Yield the processes that run a program of this name and whose working directory may be known to us."""
+def list_processes(program: str = "") -> Iterator[Process]:
+    """Yield the processes, all or those of a program's name, whose working directory may be known to us."""
     for entry in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if (entry / "comm").read_text(errors="replace").strip() == program:
+            if not program or (entry / "comm").read_text(errors="replace").strip() == program:
                 words = (entry / "cmdline").read_bytes().rstrip(b"\0").split(b"\0")
                 yield Process(int(entry.name), tuple(map(os.fsdecode, words)), (entry / "cwd").readlink())
 

@@ -7,13 +7,14 @@ from datetime import UTC, datetime, timedelta
 from gitmimo import mimo_dir, refnames
 from gitmimo.codec import dump_json
 from gitmimo.evidence import CriticOpinion, Evidence, Gate, Outcome, RankedCandidate, Verdict
-from gitmimo.git import commit, notes, refs, trees
+from gitmimo.git import commit, refs, trees
 from gitmimo.git.diff import diff_facts
 from gitmimo.git.repository import Repository
 from gitmimo.journal import Journal
 from gitmimo.records import Action, ActionKind, Observation, Oid, Reply, SessionId, Step, Usage
 from gitmimo.results import CandidateResult, SessionResult, SessionStatus
 from gitmimo.workflow.directories import sessions_directory
+from gitmimo.workflow.evidence_notes import EvidenceNote, write_evidence
 from tests.conftest import GitBuilder
 
 STARTED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -196,16 +197,7 @@ def _land(
         whole = trees.write_files(repository, changed, learned)
         tip = commit.write_commit(repository, tree=whole, parents=(change,), message="dream: 1 note\n")
     branch = refnames.result_branch(result.session, result.task, prefix=prefix)
-    note = dump_json(
-        {
-            "schema": "git-mimo/note/1",
-            "session": result.session,
-            "candidate": winner.number,
-            "evidence": evidence,
-            "verdict": result.verdict,
-        }
-    )
-    for target in (change, tip, evidence.tree):
-        notes.write_note(repository, target, note)
+    note = EvidenceNote(session=result.session, candidate=winner.number, evidence=evidence, verdict=result.verdict)
+    write_evidence(repository, [evidence.tree], note, commits=[change, tip])
     refs.update_ref(repository, f"refs/heads/{branch}", tip, expected=None, reason="test")
     return replace(result, result_branch=branch, result_commit=tip)

@@ -8,7 +8,7 @@ import pytest
 from benchmarks.kill_points import Point, make_project, merge, try_point
 from gitmimo.errors import NeedsPerson, UsageError
 from gitmimo.git.repository import Repository
-from gitmimo.workflow.land import move_recorded
+from gitmimo.git.undo_log import RefMove, move_recorded
 from gitmimo.workflow.undo import undo, undoable
 from tests.conftest import GitBuilder
 from tests.project import fingerprint, mimo
@@ -82,8 +82,8 @@ def test_several_operations_are_undone_from_the_newest_on(git: GitBuilder) -> No
     first = git.commit({"a": "1\n"})
     second = git.commit({"a": "2\n"})
     repository = Repository.discover(git.path)
-    move_recorded(repository, "one", "refs/heads/mimo/x", old=None, new=first)  # type: ignore[arg-type]
-    move_recorded(repository, "two", "refs/heads/mimo/x", old=first, new=second)  # type: ignore[arg-type]
+    move_recorded(repository, "one", [RefMove(ref="refs/heads/mimo/x", old=None, new=first)])  # type: ignore[arg-type]
+    move_recorded(repository, "two", [RefMove(ref="refs/heads/mimo/x", old=first, new=second)])  # type: ignore[arg-type]
     assert [operation.command for operation in undoable(repository)] == ["two", "one"]
     undo(repository)
     assert git("rev-parse", "mimo/x") == first

@@ -279,8 +279,7 @@ def _record(
         verdict=note.verdict if note else None,
         outcomes=note.outcomes if note else (),
     )
-    targets = (commit, evidence.tree)
-    write_evidence(repository, targets, fresh)
+    write_evidence(repository, [evidence.tree], fresh, commits=[commit])
 
 
 def _findings(report: CiReport) -> list[Finding]:

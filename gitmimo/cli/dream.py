@@ -6,15 +6,12 @@ from functools import partial
 import click
 
 from gitmimo.cli import render
-from gitmimo.cli.completion import complete_models, complete_sessions
+from gitmimo.cli.completion import complete_sessions
 from gitmimo.cli.options import json_option, load_config, open_repository
-from gitmimo.config import Config
 from gitmimo.errors import UsageError
 from gitmimo.git.repository import Repository
-from gitmimo.records import new_session_id
 from gitmimo.text import escape_controls
 from gitmimo.workflow.dream import Admitted, Dream, admit, diff_lines, find_dream, find_migration, publish, undo_dream
-from gitmimo.workflow.models import open_models
 from gitmimo.workflow.scripts import prove
 
 
@@ -22,7 +19,6 @@ from gitmimo.workflow.scripts import prove
 @click.argument("sessions", nargs=-1, shell_complete=complete_sessions)
 @click.option("-y", "--yes", is_flag=True, help="Admit everything that is offered.")
 @click.option("--dry-run", is_flag=True, help="Show what --yes would commit; change nothing.")
-@click.option("--model", help="Model that writes the drafts' names and descriptions.", shell_complete=complete_models)
 @click.option("--migrate", "migrates", is_flag=True, help="Bring .mimo/ of version 0.1 to the present form.")
 @click.option("--undo", is_flag=True, help="Take the newest dream back.")
 @json_option
@@ -30,7 +26,6 @@ def dream_command(
     sessions: tuple[str, ...],
     yes: bool,
     dry_run: bool,
-    model: str | None,
     migrates: bool,
     undo: bool,
     as_json: bool,
@@ -43,15 +38,15 @@ def dream_command(
     """
     repository = open_repository()
     if undo:
-        if sessions or yes or dry_run or model or migrates:
+        if sessions or yes or dry_run or migrates:
             raise UsageError("--undo takes nothing else")
         return _undo(repository, as_json=as_json)
-    config = load_config(repository, {"model": (model,) if model else ()})
+    config = load_config(repository)
     asks = not (yes or dry_run or as_json or migrates) and sys.stdin.isatty() and sys.stderr.isatty()
     if migrates:
         dream, admitted = find_migration(repository, config)
     else:
-        dream = _find(repository, config, sessions, with_model=bool(model))
+        dream = find_dream(repository, config, sessions)
         answer = _ask if asks else lambda _kind, _text: True if yes or dry_run else None
         admitted = admit(repository, dream, ask=answer, prove=partial(prove, repository, config))
     if dry_run and not as_json:
@@ -93,16 +88,6 @@ def _report(dream: Dream, admitted: Admitted, where: str | None, *, asked: bool,
     render.say(admitted.message.partition("\n")[0])
     render.out(where)
     render.hint(f"git log -p -1 {where}\ngit merge {where}")
-
-
-def _find(repository: Repository, config: Config, sessions: tuple[str, ...], *, with_model: bool) -> Dream:
-    if not with_model:
-        return find_dream(repository, config, sessions)
-    pool = open_models(repository, config, new_session_id())
-    try:
-        return find_dream(repository, config, sessions, model=pool.metered(0, "dream"))
-    finally:
-        pool.close()
 
 
 def _ask(kind: str, text: str) -> bool | None:

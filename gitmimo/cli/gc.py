@@ -24,7 +24,7 @@ def gc_command(dry_run: bool, expire: str, as_json: bool) -> int:
     killed candidate had not committed is kept under refs/mimo/unfinished. Freed objects go with git's own gc.
     """
     from gitmimo.git.worktree import sweep_worktrees
-    from gitmimo.workflow.gc import find_garbage, parse_expiry
+    from gitmimo.workflow.gc import find_garbage, parse_expiry, remove_garbage
     from gitmimo.workflow.memory_home import repair_interrupted_commit
 
     repository = open_repository()
@@ -36,7 +36,7 @@ def gc_command(dry_run: bool, expire: str, as_json: bool) -> int:
     for item in find_garbage(repository, expiry=parse_expiry(repository, expire), root=config.text("worktreeDir")):
         try:
             if not dry_run:
-                item.remove()
+                remove_garbage(repository, item)
             rows.append(item)
         except MimoError as exc:
             failed.append((item, exc.message))

@@ -37,12 +37,11 @@ def merge_command(session: str | None, number: int | None, into: str | None, san
     """
     from gitmimo.workflow.history import find_session, read_session
     from gitmimo.workflow.merge import merge_session
-    from gitmimo.workflow.progress import unobserved
 
     repository = open_repository()
     config = load_config(repository, {"sandbox": sandbox})
     state = read_session(repository, find_session(repository, session))
-    landing = merge_session(repository, config, state.result, number=number, into=into, observe=unobserved)
+    landing = merge_session(repository, config, state.result, number=number, into=into)
     if as_json:
         render.emit_json(
             {

@@ -83,7 +83,7 @@ def revise_command(session: str | None, comments: str, as_json: bool, **flags: A
     from gitmimo.cli.progress import running
     from gitmimo.cli.start import exit_code, report
     from gitmimo.workflow.history import find_session, read_session
-    from gitmimo.workflow.pull_request import result_tip
+    from gitmimo.workflow.land import result_tip
     from gitmimo.workflow.revise import comments_text, fetch_comments, read_review_comments, revise
     from gitmimo.workflow.session_result import result_json
 
@@ -98,8 +98,8 @@ def revise_command(session: str | None, comments: str, as_json: bool, **flags: A
         said = read_text_argument(comments if comments == "-" else f"@{comments}")
     config = load_config(repository, flags)
     quiet = as_json and not sys.stderr.isatty()
-    with running(config.seconds("timeout"), quiet=quiet) as (observe, stop_signal):
-        revised = revise(repository, config, result, said, observe=observe, stop_signal=stop_signal, warn=render.say)
+    with running(config.seconds("timeout"), quiet=quiet) as watch:
+        revised = revise(repository, config, result, said, watch)
     if as_json:
         render.emit_json(result_json(revised))
     else:

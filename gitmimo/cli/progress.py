@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from gitmimo.workflow.progress import Observer, Progress, StopSignal
+    from gitmimo.workflow.progress import Observer, Progress, StopSignal, Watch
 
 PHASES = {
     "base": "base tests",
@@ -66,15 +66,13 @@ class Heading:
 
 
 @contextlib.contextmanager
-def running(
-    timeout_s: float, *, quiet: bool = False, heading: Heading | None = None
-) -> Iterator[tuple[Observer, StopSignal]]:
+def running(timeout_s: float, *, quiet: bool = False, heading: Heading | None = None) -> Iterator[Watch]:
     """Show on stderr what happens, and let an interrupt end it orderly, until the block ends."""
-    from gitmimo.workflow.progress import StopSignal
+    from gitmimo.workflow.progress import StopSignal, Watch
 
     stop_signal = StopSignal(timeout_s=timeout_s)
     with watching(stream=sys.stderr, quiet=quiet, heading=heading) as observe, signals(stop_signal):
-        yield observe, stop_signal
+        yield Watch(observe=observe, warn=render.say, stop_signal=stop_signal)
 
 
 @contextlib.contextmanager

@@ -124,9 +124,8 @@ def attach_command(session: str | None, number: int | None, as_json: bool) -> in
     With NUMBER every step of that candidate is shown as it is made: what the model said, ran, saw and edited.
     """
     from gitmimo.cli.start import exit_code, report
-    from gitmimo.workflow.history import read_session
+    from gitmimo.workflow.history import follow, read_session
     from gitmimo.workflow.session_result import result_json
-    from gitmimo.workflow.start import follow
 
     repository = open_repository()
     found, number = split_target(repository, session, number)

@@ -148,14 +148,12 @@ def validate_command(directories: tuple[Path, ...]) -> int:
 
 
 @skill_command.command("link")
-@click.option("--copy", is_flag=True, help="Copies instead of links.")
-@click.option("--remove", is_flag=True, help="Remove our links and unchanged copies.")
-@click.option("--check", is_flag=True, help="Only show the state; exit 1 when something drifted.")
-def link_command(copy: bool, remove: bool, check: bool) -> int:
+@click.option("--remove", is_flag=True, help="Remove our links.")
+@click.option("--check", is_flag=True, help="Only show the state; exit 1 when a link is missing.")
+def link_command(remove: bool, check: bool) -> int:
     """Offer the skills to other agents.
 
-    Links in .agents/skills and .claude/skills, which Claude Code, Codex, OpenCode and Copilot read; copies, with a
-    check for drift, where links don't work.
+    Links in .agents/skills and .claude/skills, which Claude Code, Codex, OpenCode and Copilot read.
     """
     repository = open_repository()
     checkout = repository.require_work_tree()
@@ -167,11 +165,11 @@ def link_command(copy: bool, remove: bool, check: bool) -> int:
     if check:
         links = check_links(checkout, names)
     else:
-        links = unlink_skills(checkout, names) if remove else link_skills(checkout, names, copy=copy)
+        links = unlink_skills(checkout, names) if remove else link_skills(checkout, names)
     for link in links:
         state = "removed" if remove and link.state == "missing" else link.state
         render.out(f"{state.ljust(8)} {link.path}")
-    return int(check and any(link.state in ("drifted", "missing", "foreign") for link in links))
+    return int(check and any(link.state in ("missing", "foreign") for link in links))
 
 
 @skill_command.command("retire")

@@ -98,18 +98,9 @@ def _run(
     from gitmimo.workflow.start import start_session
 
     heading = Heading(session=session, budget_usd=config.number("budget"))
-    with running(config.seconds("timeout"), quiet=quiet, heading=heading) as (observe, stop_signal):
-        return start_session(
-            repository,
-            config,
-            text,
-            observe=observe,
-            stop_signal=stop_signal,
-            warn=render.say,
-            session=session,
-            base=base,
-            target_branch=repository.head_branch(),
-        )
+    with running(config.seconds("timeout"), quiet=quiet, heading=heading) as watch:
+        origin = (base, repository.head_branch()) if base else None
+        return start_session(repository, config, text, watch, origin=origin, session=session)
 
 
 def _implied_model(config: Config) -> Iterator[str]:
@@ -210,8 +201,8 @@ def resume_command(session: str | None, as_json: bool, **flags: Any) -> int:
     config = load_config(repository, flags)
     state = find_interrupted(repository, session)
     timeout_s = restore(config, state.settings).seconds("timeout")
-    with running(timeout_s, quiet=as_json and not sys.stderr.isatty()) as (observe, stop_signal):
-        result = resume_session(repository, config, state, observe=observe, stop_signal=stop_signal, warn=render.say)
+    with running(timeout_s, quiet=as_json and not sys.stderr.isatty()) as watch:
+        result = resume_session(repository, config, state, watch)
     if as_json:
         render.emit_json(result_json(result))
     else:
@@ -247,8 +238,8 @@ def demo_command(directory: Path | None, model: str, candidates: int, from_index
     repository = open_repository()
     flags = {"model": (model,), "candidates": candidates, "merge": True, "sandbox": sandbox, "strategy": None}
     config = load_config(repository, flags)
-    with running(config.seconds("timeout")) as (observe, stop_signal):
-        result = start_session(repository, config, TASK, observe=observe, stop_signal=stop_signal, warn=render.say)
+    with running(config.seconds("timeout")) as watch:
+        result = start_session(repository, config, TASK, watch)
     report(result)
     if result.status is SessionStatus.PASSED:
         render.out("")

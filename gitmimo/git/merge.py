@@ -167,10 +167,13 @@ def _abort_merge(work_tree: Path, done: GitResult) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InterruptedMerge:
-    """A merge of ours that was killed while git made it in a checkout of the user's, which was clean before."""
+    """A merge or commit of ours that was killed while git made it in a checkout of the user's.
+
+    The files that it changes had no changes of the user's before.
+    """
 
     checkout: Path
-    branch: str
+    branch: str  # empty where none is checked out
     old: Oid  # the branch's tip before
     theirs: Oid
     merged: Oid  # the tree that the merge was to bring
@@ -188,16 +191,17 @@ def recover_interrupted_merge(repository: Repository, merge: InterruptedMerge) -
         return
     ref = branch_ref(merge.branch)
     locks = [home / f"{name}.lock" for name in ("index", "HEAD", "ORIG_HEAD", "MERGE_HEAD", "MERGE_MSG")]
-    for lock in (*locks, repository.common_dir / f"{ref}.lock"):
-        remove_lock(lock, merge.since, checkout=merge.checkout)
-    tip = read_ref(repository, ref)
+    for lock in (*locks, *home.glob("next-index-*.lock"), repository.common_dir / f"{ref}.lock"):
+        _remove_lock(lock, merge.since, checkout=merge.checkout)
+    detached = run_git(["rev-parse", "HEAD"], cwd=merge.checkout) if not merge.branch else None
+    tip = Oid(detached.text) if detached else read_ref(repository, ref)
     if tip == merge.old:
         _take_files_back(merge.checkout, merge.old, merge.merged)
     if tip == merge.old or (tip is not None and is_ancestor(repository, older=merge.theirs, newer=tip)):
         _end_merge_state(home, merge.theirs, merge.since)
 
 
-def remove_lock(lock: Path, since: float, *, checkout: Path) -> None:
+def _remove_lock(lock: Path, since: float, *, checkout: Path) -> None:
     """Remove a lock file that was made after `since` and that nobody uses any more.
 
     git closes a lock file before it runs hooks or an editor, so whether it is open says too little: NeedsPerson while

@@ -61,6 +61,13 @@ def write_operation(repository: Repository, id: str, *, command: str, moves: Seq
     return made
 
 
+def move_recorded(repository: Repository, command: str, moves: Sequence[RefMove]) -> None:
+    """Make a command's moves, with a record from which they are taken back."""
+    write_operation(repository, new_operation_id(), command=command, moves=moves)
+    for move in moves:
+        apply_move(repository, move, reason=f"mimo: {command}")
+
+
 def new_operation_id() -> str:
     """Make a name for a record."""
     return secrets.token_hex(5)

@@ -9,8 +9,9 @@ from gitmimo.git.diff import diff_facts
 from gitmimo.git.repository import Repository
 from gitmimo.report.differences import differences_of
 from gitmimo.results import CandidateResult, SessionResult
-from gitmimo.text import escape_controls, one_line
-from gitmimo.workflow.pull_request import is_tested, result_tip
+from gitmimo.text import escape_controls
+from gitmimo.workflow.land import result_tip, subject_of
+from gitmimo.workflow.pull_request import is_tested
 
 MAX_CHARACTERS = 40_000
 _MARKS = {Outcome.PASS: "pass", Outcome.FAIL: "**fail**", Outcome.UNKNOWN: "**unknown**", Outcome.SKIPPED: "–"}
@@ -44,12 +45,7 @@ def write_body(result: SessionResult, branch: DiffFacts, *, changed_since: bool 
 
 def write_title(result: SessionResult) -> str:
     """The winner's title of its change, else the task's first line; short enough for a title."""
-    winner = result.winner
-    if winner is not None and winner.title.strip():
-        return one_line(escape_controls(winner.title), 72)
-    first = next((line.strip() for line in escape_controls(result.task).splitlines() if line.strip()), "change")
-    first = re.sub(r"\s+", " ", first).rstrip(".")
-    return first if len(first) <= 72 else first[:71].rstrip() + "…"
+    return escape_controls(subject_of(result.task, result.winner), newlines=False)
 
 
 def plain(text: str, limit: int = 400) -> str:

@@ -4,7 +4,6 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from gitmimo.agent.external.adapter import Adapter, Endpoint
 from gitmimo.agent.external.programs import MIMO, Choice, parse_choices, require_program
@@ -20,7 +19,7 @@ from gitmimo.llm.prices import FREE
 from gitmimo.llm.providers import find_provider
 from gitmimo.llm.routing import Settings
 from gitmimo.redact import known_secrets
-from gitmimo.workflow.models import ModelPool, model_settings
+from gitmimo.workflow.models import ModelPool, is_near, model_settings
 from gitmimo.workflow.trust import find_key
 
 _MOST_LOGIN_BYTES = 1 << 20
@@ -176,11 +175,6 @@ def _with_local_server(endpoint: Endpoint, settings: Settings) -> Endpoint:
     """The endpoint at the local model's server, started when it does not run; our own agent uses the same one."""
     address, key = shared_server(find_model(endpoint.model, settings.local.model_dir), settings.local).ensure()
     return replace(_at(endpoint, f"{address}/v1", key), window=settings.local.n_ctx)
-
-
-def is_near(base_url: str) -> bool:
-    """Whether an address is on this machine."""
-    return urlsplit(base_url).hostname in ("127.0.0.1", "localhost", "::1")
 
 
 def _logins(names: Sequence[str]) -> dict[str, bytes]:

@@ -1,25 +1,21 @@
 """A question about the repository, answered by the shell agent in a throw-away copy of HEAD."""
 
+import contextlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from gitmimo.agent.interface import BaseSuite, CandidateInput, WorkspaceFacts
 from gitmimo.agent.runner import run_candidate
 from gitmimo.agent.shell.reply import has_action
 from gitmimo.config import Config
 from gitmimo.errors import LimitReached, ModelError
-from gitmimo.evaluator.testbed import FreshTree, TestBed, fresh_tree
-from gitmimo.files import remove_tree
+from gitmimo.evaluator.testbed import FreshTree, fresh_tree
 from gitmimo.git.agent_repo import base_objects
 from gitmimo.git.repository import Repository
-from gitmimo.records import CommandResult, Oid, Step, StopReason, Task, new_session_id
+from gitmimo.records import CommandResult, Step, StopReason, Task, Trajectory, new_session_id
 from gitmimo.redact import known_secrets, redact
-from gitmimo.sandbox.base import Limits
-from gitmimo.sandbox.probe import open_sandbox
-from gitmimo.workflow.directories import session_directory, state_home
-from gitmimo.workflow.evaluate import NO_TESTS
+from gitmimo.workflow.evaluate import plain_testbed
 from gitmimo.workflow.models import open_models
 
 MOST_STEPS = 15
@@ -51,7 +47,6 @@ def ask(
 
     Its cost is in the ledger as a session of its own. ModelError and LimitReached pass through.
     """
-    session = new_session_id()
     head = repository.resolve("HEAD")
     text, _ = redact(f"{_ORDER}\n\n{said_before}\n\nThe question: {question}", known_secrets(os.environ))
     spoken: list[str] = []
@@ -61,21 +56,25 @@ def ask(
         if not has_action(step.actions) and step.reply.text.strip():
             spoken.append(step.reply.text.strip())  # said without `finish`: that is an answer as well
 
-    pool = open_models(repository, config, session)
-    directory = session_directory(repository, session, root=config.text("worktreeDir"))
-    try:
-        with fresh_tree(_bench(repository, config, head, directory), repository.tree_of(head)) as fresh:
-            trajectory = run_candidate(
-                CandidateInput(task=Task(text=text), max_steps=MOST_STEPS),
-                _Copy(fresh, config.seconds("commandTimeout")),
-                pool.metered(0, "answer"),
-                strategy="shell",
-                on_step=keep,
-                stop=lambda: StopReason.FINISHED if spoken else stop(),
-            )
-    finally:
-        pool.close()
-        remove_tree(directory, ignore_errors=True)
+    timeout_s = config.seconds("commandTimeout")
+    objects = base_objects(repository, head)
+    with (
+        contextlib.closing(open_models(repository, config, new_session_id())) as models,
+        plain_testbed(repository, config, head, timeout_s=timeout_s, readable=[objects]) as testbed,
+        fresh_tree(testbed, repository.tree_of(head)) as fresh,
+    ):
+        trajectory = run_candidate(
+            CandidateInput(task=Task(text=text), max_steps=MOST_STEPS),
+            _Copy(fresh, timeout_s),
+            models.metered(0, "answer"),
+            strategy="shell",
+            on_step=keep,
+            stop=lambda: StopReason.FINISHED if spoken else stop(),
+        )
+    return _answer_of(trajectory, spoken)
+
+
+def _answer_of(trajectory: Trajectory, spoken: Sequence[str]) -> Answer:
     if trajectory.stop_reason is StopReason.BUDGET:
         raise LimitReached(trajectory.summary, limit="session")
     if trajectory.stop_reason is StopReason.ERROR:
@@ -83,22 +82,6 @@ def ask(
     if trajectory.stop_reason in (StopReason.FINISHED, StopReason.GAVE_UP):
         return Answer(text="\n".join(spoken) or trajectory.summary.strip())
     return Answer(text="", stopped=trajectory.summary or trajectory.stop_reason.value)
-
-
-def _bench(repository: Repository, config: Config, head: Oid, directory: Path) -> TestBed:
-    return TestBed(
-        repository=repository,
-        sandbox=open_sandbox(
-            config.text("sandbox"),
-            hidden=(repository.common_dir, state_home()),
-            readable=(base_objects(repository, head),),
-            environ=os.environ,
-        ),
-        base=head,
-        scratch=directory / "bench",
-        tests=NO_TESTS,
-        limits=Limits(timeout_s=config.seconds("commandTimeout")),
-    )
 
 
 class _Copy:

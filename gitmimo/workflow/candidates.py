@@ -1,7 +1,7 @@
-"""One candidate: its step commits, where it resumes after a crash, and its product."""
+"""One candidate: its worktree, its step commits, where it resumes after a crash, and its product."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from gitmimo import mimo_dir, refnames
@@ -14,50 +14,52 @@ from gitmimo.errors import MimoError
 from gitmimo.evidence import Evidence, Gate, Outcome
 from gitmimo.git import commit, diff, refs, snapshot
 from gitmimo.git.repository import Repository
-from gitmimo.journal import Journal
 from gitmimo.llm.model import Model
 from gitmimo.records import ActionKind, Oid, Step, StopReason, Trajectory, Usage
 from gitmimo.redact import redact
 from gitmimo.results import CandidateResult
 from gitmimo.text import escape_controls
-from gitmimo.workflow.directories import sessions_directory, stop_name
+from gitmimo.workflow.directories import session_directory, sessions_directory, stop_name
 from gitmimo.workflow.history import TRAJECTORY, read_steps_at
 from gitmimo.workflow.plan import Brief, Plan
-from gitmimo.workflow.progress import Observer, Progress, StopSignal
-from gitmimo.workflow.workspace import CandidateWorkspace, WorkspaceConfig
+from gitmimo.workflow.progress import Progress, SessionContext
+from gitmimo.workflow.workspace import CandidateWorkspace
 from gitmimo.workflow.worktrees import CandidatePaths, prepare_worktree, remove_candidate
 
 _MOST_NAMED = 5
 
 
+def paths_of(context: SessionContext, plan: Plan, number: int) -> CandidatePaths:
+    """Where a candidate of the session works, and its branch."""
+    return CandidatePaths(
+        session=context.session,
+        number=number,
+        base=plan.base,
+        branch=refnames.branch_ref(refnames.candidate_branch(context.session, number, prefix=plan.branch_prefix)),
+        directory=session_directory(context.repository, context.session, root=plan.worktree_root),
+    )
+
+
 class StepRecorder:
     """Commits each step on the candidate's branch: the code as it is, and the step's record."""
 
-    def __init__(self, repository: Repository, paths: CandidatePaths, workspace_config: WorkspaceConfig) -> None:
+    def __init__(self, repository: Repository, paths: CandidatePaths, known_secrets: Mapping[str, str]) -> None:
         self._repository = repository
         self._paths = paths
-        self._config = workspace_config
+        self._known_secrets = known_secrets
         self.tip = refs.read_ref(repository, paths.branch) or paths.base
 
     def __call__(self, step: Step) -> Oid:
         """Commit a step; `.mimo/` of the worktree is left out, only the record is added."""
         repository, paths = self._repository, self._paths
-        record, _ = redact(dump_json(step), self._config.known_secrets or {})
+        record, _ = redact(dump_json(step), self._known_secrets)
         files = snapshot.take_snapshot(repository, paths.worktree, parent=paths.base, index=paths.index).tree
         name = f"{TRAJECTORY}/{paths.session}/{paths.number}/{step.number:04d}.json"
         whole = mimo_dir.with_mimo_files(repository, files, self.tip, {name: record.encode()})
         kinds = ", ".join(action.kind.value for action in step.actions) or "no action"
-        oid = commit.write_commit(
-            repository, tree=whole, parents=(self.tip,), message=f"mimo: step {step.number}: {kinds}\n"
-        )
-        refs.update_ref(
-            repository,
-            paths.branch,
-            oid,
-            expected=self.tip,
-            reason=f"mimo: step {step.number}",
-            worktree=paths.worktree,
-        )
+        reason = f"mimo: step {step.number}"
+        oid = commit.write_commit(repository, tree=whole, parents=(self.tip,), message=f"{reason}: {kinds}\n")
+        refs.update_ref(repository, paths.branch, oid, expected=self.tip, reason=reason, worktree=paths.worktree)
         self.tip = oid
         return oid
 
@@ -76,127 +78,134 @@ def find_history(repository: Repository, paths: CandidatePaths) -> tuple[Step, .
     return read_steps_at(repository, paths.session, paths.number, base=paths.base, tip=tip)
 
 
-def run_in_place(
-    repository: Repository,
-    plan: Plan,
-    paths: CandidatePaths,
-    brief: Brief,
-    worker: Model | ExternalAgent,
-    *,
-    journal: Journal,
-    observe: Observer,
-    stop_signal: StopSignal,
-) -> CandidateResult:
-    """Make a candidate's worktree, run the candidate in it, after its earlier steps if any, and remove it."""
-    number = paths.number
-    journal.intend("worktree", candidate=number, path=str(paths.worktree), branch=paths.branch)
-    history = find_history(repository, paths) if brief.goes_on else ()
-    shared = plan.workspace_config
-    prepare_worktree(repository, paths, tests=shared.tests, copied=shared.copied, linked=shared.linked)
-    journal.done("worktree", candidate=number)
-    try:
-        given = _candidate_input(plan, brief, number, history)
-        result = work(
-            repository,
-            paths,
-            plan.workspace_config,
-            given,
-            worker,
-            strategy=plan.strategy,
-            journal=journal,
-            observe=observe,
-            stop_signal=stop_signal,
+class CandidateRun:
+    """One candidate at work in this process. The worker is a model in our own loop, or another agent's program."""
+
+    _recorder: StepRecorder  # once there is a worktree
+
+    def __init__(self, context: SessionContext, plan: Plan, brief: Brief, worker: Model | ExternalAgent) -> None:
+        self._context = context
+        self._plan = plan
+        self._brief = brief
+        self._worker = worker
+        self._paths = paths_of(context, plan, brief.number)
+        if isinstance(worker, ExternalAgent):
+            self._strategy = "external"
+        else:
+            self._strategy = pick_strategy(plan.strategy, worker, plan.task.text)
+        self._steps: list[Step] = []  # with those from before a crash
+        self._stop_file = sessions_directory(context.repository) / context.session / stop_name(brief.number)
+
+    def run(self) -> CandidateResult:
+        """Make the candidate's worktree, let it work there, after its earlier steps if any, and remove it.
+
+        Every failure of the work becomes the candidate's status, not an exception.
+        """
+        context, paths, number = self._context, self._paths, self._brief.number
+        context.journal.intend("worktree", candidate=number, path=str(paths.worktree), branch=paths.branch)
+        self._steps = list(find_history(context.repository, paths)) if self._brief.goes_on else []
+        prepare_worktree(context.repository, paths)
+        context.journal.done("worktree", candidate=number)
+        try:
+            result = self._work()
+            context.journal.done("worked", result=result)
+        finally:
+            remove_candidate(context.repository, paths)
+            context.journal.done("cleaned", candidate=number)
+        return result
+
+    def _work(self) -> CandidateResult:
+        started, repository, paths = time.monotonic(), self._context.repository, self._paths
+        self._recorder = StepRecorder(repository, paths, self._plan.workspace_config.testbed.known_secrets)
+        self._observe(model=_name(self._worker), text=self._brief.approach.split("\n")[0][:60])
+        workspace = CandidateWorkspace(
+            repository, paths, self._plan.workspace_config, cancelled=lambda: self._stop() is not None
         )
-        journal.done("worked", result=result)
-    finally:
-        remove_candidate(repository, paths)
-        journal.done("cleaned", candidate=number)
-    return result
-
-
-def _candidate_input(plan: Plan, brief: Brief, number: int, history: tuple[Step, ...]) -> CandidateInput:
-    return CandidateInput(
-        task=plan.task,
-        prefix=plan.prefix,
-        approach=brief.approach,
-        number=number,
-        temperature=temperature_for(number),
-        seed=number,
-        max_steps=plan.max_steps,
-        protocol=plan.protocol,
-        command_timeout_s=plan.workspace_config.command_timeout_s,
-        history=history,
-        feedback=brief.feedback,
-    )
-
-
-def work(
-    repository: Repository,
-    paths: CandidatePaths,
-    workspace_config: WorkspaceConfig,
-    given: CandidateInput,
-    worker: Model | ExternalAgent,
-    *,
-    strategy: str,
-    journal: Journal,
-    observe: Observer,
-    stop_signal: StopSignal,
-) -> CandidateResult:
-    """Run one candidate to its end and keep its product. Every failure becomes its status, not an exception.
-
-    The worker is a model in our own loop, or another agent's program.
-    """
-    started = time.monotonic()
-    number = paths.number
-    chosen = "external" if isinstance(worker, ExternalAgent) else pick_strategy(strategy, worker, given.task.text)
-    spent = sum((step.reply.usage for step in given.history), Usage())
-    cost = sum(step.reply.cost_usd or 0.0 for step in given.history)
-    recorder = StepRecorder(repository, paths, workspace_config)
-
-    def on_step(step: Step) -> Oid:
-        nonlocal spent, cost
-        spent = spent + step.reply.usage
-        cost += step.reply.cost_usd or 0.0
-        oid = recorder(step)
-        journal.note("step", candidate=number, step=step.number, commit=oid)
-        observe(
-            Progress(number=number, phase="work", step=step.number, tokens=spent.total, cost_usd=cost, text=_last(step))
+        try:
+            workspace.set_up()
+            trajectory = self._run_worker(workspace)
+        except MimoError as exc:
+            trajectory = trajectory_of(self._steps, StopReason.ERROR, exc.message)
+        if workspace.is_tampered:
+            said = "it replaced the worktree's `.git`, so its work is not judged"
+            trajectory = replace(trajectory, stop_reason=StopReason.TAMPERED, summary=said)
+        keep_candidate(repository, paths, self._recorder.tip)
+        dropped, refused = find_dropped(repository, paths)
+        return replace(
+            candidate_result(repository, paths, self._brief, self._worker, trajectory, self._recorder.tip),
+            strategy=self._strategy,
+            dropped=(*trajectory.remarks, *dropped),
+            refused=refused,
+            seconds=time.monotonic() - started,
         )
+
+    def _run_worker(self, workspace: CandidateWorkspace) -> Trajectory:
+        given = self._input()
+        is_answer = bool(self._steps) and any(f.after_step >= self._steps[-1].number for f in given.feedback)
+        ended = None if is_answer else ended_before(given.history, strategy=self._strategy)
+        if ended is not None:
+            return ended
+        if isinstance(self._worker, ExternalAgent):
+            return self._worker(given, workspace, on_step=self._keep_step, stop=self._stop)
+        return run_candidate(
+            given, workspace, self._worker, strategy=self._strategy, on_step=self._keep_step, stop=self._stop
+        )
+
+    def _input(self) -> CandidateInput:
+        plan, brief = self._plan, self._brief
+        return CandidateInput(
+            task=plan.task,
+            prefix=plan.prefix,
+            approach=brief.approach,
+            number=brief.number,
+            temperature=temperature_for(brief.number),
+            seed=brief.number,
+            max_steps=plan.max_steps,
+            protocol=plan.protocol,
+            command_timeout_s=plan.workspace_config.command_timeout_s,
+            history=tuple(self._steps),
+            feedback=brief.feedback,
+        )
+
+    def _keep_step(self, step: Step) -> Oid:
+        """Commit a step, and tell of it once it is committed."""
+        oid = self._recorder(step)
+        self._steps.append(step)
+        self._context.journal.note("step", candidate=self._brief.number, step=step.number, commit=oid)
+        action = step.actions[-1] if step.actions else None
+        about = (action.path or action.text).strip().split("\n")[0] if action else ""
+        self._observe(step=step, text=f"{action.kind.value} {about}"[:60] if action else "thinking")
         return oid
 
-    who = worker.model if isinstance(worker, ExternalAgent) else worker.info.name
-    observe(Progress(number=number, phase="work", model=who, text=given.approach.split("\n")[0][:60]))
-    stop_file = sessions_directory(repository) / paths.session / stop_name(number)
-
-    def stop() -> StopReason | None:
-        return stop_signal.reason() or (StopReason.INTERRUPTED if stop_file.exists() else None)
-
-    workspace = CandidateWorkspace(repository, paths, workspace_config, cancelled=lambda: stop() is not None)
-    try:
-        workspace.set_up()
-        ended = None if _has_answer(given) else ended_before(given.history, strategy=chosen)
-        if ended is not None:
-            trajectory = ended
-        elif isinstance(worker, ExternalAgent):
-            trajectory = worker(given, workspace, on_step=on_step, stop=stop)
-        else:
-            trajectory = run_candidate(given, workspace, worker, strategy=chosen, on_step=on_step, stop=stop)
-    except MimoError as exc:
-        trajectory = Trajectory(
-            steps=given.history, stop_reason=StopReason.ERROR, summary=exc.message, usage=spent, cost_usd=cost
+    def _observe(self, *, model: str = "", text: str, step: Step | None = None) -> None:
+        so_far = trajectory_of(self._steps if step else (), StopReason.FINISHED)
+        self._context.observe(
+            Progress(
+                number=self._brief.number,
+                phase="work",
+                model=model,
+                step=step.number if step else 0,
+                tokens=so_far.usage.total,
+                cost_usd=so_far.cost_usd,
+                text=text,
+            )
         )
-    if workspace.is_tampered:
-        said = "it replaced the worktree's `.git`, so its work is not judged"
-        trajectory = replace(trajectory, stop_reason=StopReason.TAMPERED, summary=said)
-    result = _result(repository, paths, given, worker, chosen, trajectory, recorder.tip)
-    dropped, refused = find_dropped(repository, paths)
-    dropped = (*trajectory.remarks, *dropped)
-    return replace(result, dropped=dropped, refused=refused, seconds=time.monotonic() - started)
+
+    def _stop(self) -> StopReason | None:
+        return self._context.stop_signal.reason() or (StopReason.INTERRUPTED if self._stop_file.exists() else None)
 
 
-def _has_answer(given: CandidateInput) -> bool:
-    """Whether there is feedback on the last step of the history: then the candidate continues."""
-    return bool(given.history) and any(each.after_step >= given.history[-1].number for each in given.feedback)
+def trajectory_of(steps: Sequence[Step], reason: StopReason, summary: str = "", title: str = "") -> Trajectory:
+    """Steps with what they used, as a trajectory that ended for a reason."""
+    return Trajectory(
+        steps=tuple(steps),
+        stop_reason=reason,
+        summary=summary,
+        title=title,
+        usage=sum((step.reply.usage for step in steps), Usage()),
+        cost_usd=sum(step.reply.cost_usd or 0.0 for step in steps),
+        llm_calls=len(steps),
+    )
 
 
 def ended_before(history: Sequence[Step], *, strategy: str) -> Trajectory | None:
@@ -204,47 +213,39 @@ def ended_before(history: Sequence[Step], *, strategy: str) -> Trajectory | None
     if not history or strategy == "list":  # an item's end is not the work's
         return None
     last = history[-1]
-    ending: tuple[StopReason, str] | None = None
-    title = ""
+    ended: Trajectory | None = None
     for action, observation in zip(last.actions, last.observations, strict=True):
         if action.kind is ActionKind.FINISH and observation.text == "accepted":
-            ending = StopReason.FINISHED, action.text
-            title = action.title
+            ended = trajectory_of(history, StopReason.FINISHED, action.text, action.title)
         elif action.kind is ActionKind.GIVE_UP and observation.text == "accepted":
-            ending = StopReason.GAVE_UP, action.text
+            ended = trajectory_of(history, StopReason.GAVE_UP, action.text)
         elif strategy == "patch" and action.kind is ActionKind.TEST and observation.exit_code == 0:
-            ending = StopReason.FINISHED, f"changed {', '.join(last.changed_paths)}; the tests pass"
-    if ending is None:
-        return None
-    return Trajectory(
-        steps=tuple(history),
-        stop_reason=ending[0],
-        summary=ending[1],
-        title=title,
-        usage=sum((step.reply.usage for step in history), Usage()),
-        cost_usd=sum(step.reply.cost_usd or 0.0 for step in history),
-        llm_calls=len(history),
-    )
+            said = f"changed {', '.join(last.changed_paths)}; the tests pass"
+            ended = trajectory_of(history, StopReason.FINISHED, said)
+    return ended
 
 
-def _result(
+def keep_candidate(repository: Repository, paths: CandidatePaths, tip: Oid) -> None:
+    """Keep the candidate's last commit under a private ref, which stays when its branch goes."""
+    kept = refnames.candidate_ref(paths.session, paths.number)
+    refs.update_ref(repository, kept, tip, expected=refs.read_ref(repository, kept), reason="mimo: candidate kept")
+
+
+def candidate_result(
     repository: Repository,
     paths: CandidatePaths,
-    given: CandidateInput,
+    brief: Brief,
     worker: Model | ExternalAgent,
-    strategy: str,
     trajectory: Trajectory,
     tip: Oid,
 ) -> CandidateResult:
-    """Keep the candidate's last commit under a private ref and return the result."""
-    kept = refnames.candidate_ref(paths.session, paths.number)
-    refs.update_ref(repository, kept, tip, expected=refs.read_ref(repository, kept), reason="mimo: candidate kept")
+    """What the trajectory came to, whose last commit is `tip`; `strategy` is left to who knows it."""
     return CandidateResult(
         number=paths.number,
-        branch=paths.branch.removeprefix("refs/heads/"),
-        approach=given.approach,
-        model=worker.model if isinstance(worker, ExternalAgent) else worker.info.name,
-        strategy=strategy,
+        branch=refnames.short_name(paths.branch),
+        approach=brief.approach,
+        model=_name(worker),
+        strategy="",
         status=trajectory.stop_reason.value,
         commit=tip,
         tree=mimo_dir.without_mimo(repository, repository.tree_of(tip)),
@@ -258,12 +259,8 @@ def _result(
     )
 
 
-def _last(step: Step) -> str:
-    if not step.actions:
-        return "thinking"
-    action = step.actions[-1]
-    about = (action.path or action.text).strip().split("\n")[0]
-    return f"{action.kind.value} {about}"[:60]
+def _name(worker: Model | ExternalAgent) -> str:
+    return worker.model if isinstance(worker, ExternalAgent) else worker.info.name
 
 
 def find_dropped(repository: Repository, paths: CandidatePaths) -> tuple[tuple[str, ...], tuple[str, ...]]:

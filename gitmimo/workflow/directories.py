@@ -54,6 +54,11 @@ def sessions_directory(repository: Home) -> Path:
     return repository.state_dir / "sessions"
 
 
+def journal_path(repository: Home, session: SessionId) -> Path:
+    """The journal of a session; its directory holds the session's lock as well."""
+    return sessions_directory(repository) / session / "journal.jsonl"
+
+
 def stop_name(number: int) -> str:
     """The file in a session's directory that asks one of its candidates to stop."""
     return f"{STOP_NAME}-{number}"

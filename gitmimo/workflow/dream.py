@@ -1,10 +1,9 @@
 """`git mimo dream`: what sessions taught, offered, and what was admitted on a branch; their steps squashed.
 
-Asks no model unless one is given for names. The same sessions on the same commit give nothing new the second time.
+Asks no model. The same sessions on the same commit give nothing new the second time.
 """
 
 import contextlib
-import difflib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,15 +11,13 @@ from dataclasses import dataclass, field, replace
 from gitmimo import refnames
 from gitmimo.config import Config
 from gitmimo.errors import JournalError, UsageError
-from gitmimo.git import commit, refs, trees, undo_log
+from gitmimo.git import commit, diff, refs, trees, undo_log
 from gitmimo.git.gc_lock import hold_off_gc
 from gitmimo.git.repository import Repository
-from gitmimo.llm.model import Model
 from gitmimo.memory.changes import Change, read_changes
 from gitmimo.memory.draft import draft_operation, draft_skill
 from gitmimo.memory.footprints import Group, find_groups, footprint
 from gitmimo.memory.legacy import migrate
-from gitmimo.memory.naming import name_group
 from gitmimo.memory.notes import Note, NoteKind, add_notes, has_doubled_headings, read_notes
 from gitmimo.memory.offers import (
     Learned,
@@ -52,11 +49,10 @@ DRAFTED = re.compile(r"-[0-9a-f]{4}\Z")  # the name of a skill that a dream draf
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """A skill to be admitted, with the changes or the operation that it comes from."""
+    """A skill to be admitted, with the changes that it comes from; an operation's comes from none."""
 
     skill: Skill
     group: Group | None = None
-    operation: Operation | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,9 +85,7 @@ class Admitted:
         return f"dream: {' and '.join(parts)}\n\n" + "\n".join(lines) + "\n"
 
 
-def find_dream(
-    repository: Repository, config: Config, names: Sequence[str] = (), *, model: Model | None = None
-) -> Dream:
+def find_dream(repository: Repository, config: Config, names: Sequence[str] = ()) -> Dream:
     """Return what the named sessions, or all that are over, taught and that is neither admitted nor declined yet."""
     states = _finished(repository, names)
     wanted = {state.result.session for state in states}
@@ -107,7 +101,7 @@ def find_dream(
         at=at,
         sessions=tuple(sorted(wanted)),
         offers=open_offers(repository, at, learned),
-        drafts=find_drafts(repository, at, learned, model=model),
+        drafts=find_drafts(repository, at, learned),
         learned=tuple(learned),
         squashed=tuple(moves),
     )
@@ -199,9 +193,7 @@ def publish(repository: Repository, config: Config, dream: Dream, admitted: Admi
             if skill.script is not None:
                 trust.approve(repository, skill.digest, what=f"skill {skill.name}")  # by who said yes to it
         if moves:
-            undo_log.write_operation(repository, undo_log.new_operation_id(), command="dream", moves=moves)
-            for move in moves:
-                undo_log.apply_move(repository, move, reason="mimo: dream")
+            undo_log.move_recorded(repository, "dream", moves)
     return where
 
 
@@ -217,15 +209,9 @@ def undo_dream(repository: Repository) -> tuple[str, ...]:
 
 def diff_lines(repository: Repository, at: Oid, changes: Mapping[str, bytes | None]) -> list[str]:
     """The changes as a unified diff, made safe to show."""
-    lines: list[str] = []
-    for path, data in sorted(changes.items()):
-        old = repository.read_blob(at, path)
-        before, after = ((side or b"").decode(errors="replace").splitlines() for side in (old, data))
-        names = [f"{side}/{path}" if found is not None else "/dev/null" for side, found in (("a", old), ("b", data))]
-        lines += [
-            escape_controls(line) for line in difflib.unified_diff(before, after, names[0], names[1], lineterm="")
-        ]
-    return lines
+    before = repository.tree_of(at)
+    text = diff.diff_text(repository, before, trees.write_files(repository, before, changes))
+    return escape_controls(text.decode(errors="replace")).splitlines()
 
 
 def say_learned(repository: Repository, config: Config) -> str:
@@ -273,9 +259,7 @@ def _message(dream: Dream, admitted: Admitted) -> str:
     return commit.add_trailers(admitted.message, {"Mimo-Dream": ", ".join(dream.sessions[-20:])})
 
 
-def find_drafts(
-    repository: Repository, at: Oid, learned: Sequence[Learned], *, model: Model | None = None
-) -> tuple[Draft, ...]:
+def find_drafts(repository: Repository, at: Oid, learned: Sequence[Learned]) -> tuple[Draft, ...]:
     """Return a draft for each group of changes, and each operation, that no skill covers and that was not declined."""
     skills = read_library(repository, at).skills
     covered = {short for skill in skills for short in skill.commits}
@@ -286,9 +270,7 @@ def find_drafts(
     for group in find_groups(read_changes(repository, at), commands):
         if any(change.commit.startswith(tuple(covered)) for change in group.changes) and covered:
             continue
-        named = name_group(model, group) if model is not None else None
-        name, description = named or ("", "")
-        draft = draft_skill(group, notes=notes, name=name, description=description)
+        draft = draft_skill(group, notes=notes)
         if draft.name not in taken and draft.name not in declined and len(taken) < MAX_ACTIVE:
             taken.add(draft.name)
             drafts.append(Draft(skill=draft, group=group))
@@ -300,7 +282,7 @@ def find_drafts(
         if draft.metadata["git-mimo.task"] not in known and draft.name not in {*taken, *declined}:
             known.add(draft.metadata["git-mimo.task"])
             taken.add(draft.name)
-            drafts.append(Draft(skill=draft, operation=item.operation))
+            drafts.append(Draft(skill=draft))
     return tuple(drafts)
 
 

@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from pathlib import Path
 
 from gitmimo.agent.interface import BaseSuite
@@ -27,7 +26,7 @@ from gitmimo.git.repository import Repository
 from gitmimo.git.trees import check_tree_path
 from gitmimo.records import Oid, SessionId, new_session_id
 from gitmimo.redact import known_secrets
-from gitmimo.sandbox.base import Limits
+from gitmimo.sandbox.base import Limits, Sandbox
 from gitmimo.sandbox.policy import command_paths
 from gitmimo.sandbox.probe import open_sandbox
 from gitmimo.workflow.directories import session_directory, state_home
@@ -36,7 +35,7 @@ NO_TESTS = TestCommand(
     command="true", kind=TestKind.COMMAND, report=ReportFormat.NONE, reason="only the --accept commands decide"
 )
 _MOST_LINES = 15
-_LIMIT_S = 60.0
+_COLLECT_S = 60.0
 
 
 class SessionEvaluator:
@@ -55,14 +54,8 @@ class SessionEvaluator:
         self._task_text = task_text
         self._ignore_failing = ignore_failing
         self._baseline: Baseline | None = None
-        self.base_suite: Future[BaseSuite] = Future()  # what candidates learn about the base, once measured
         self._behaviour: dict[tuple[tuple[Oid, ...], ...], BehaviourReport] = {}
         self._crossed: dict[tuple[Oid, Oid], int] = {}
-
-    @property
-    def task_text(self) -> str:
-        """What the task says, from which follows which failing tests it means."""
-        return self._task_text
 
     @property
     def baseline(self) -> Baseline:
@@ -70,6 +63,21 @@ class SessionEvaluator:
         if self._baseline is None:
             raise CheckError("the base was not measured yet")
         return self._baseline
+
+    @property
+    def base_suite(self) -> BaseSuite | None:
+        """What candidates learn about the base; None while it was not measured."""
+        base = self._baseline
+        if base is None:
+            return None
+        return BaseSuite(
+            exit_code=base.report.exit_code,
+            passed=len(base.passed_ids),
+            failed=tuple(sorted(base.failed_ids)),
+            flaky=base.flaky_ids,
+            skipped=len(base.cases) - len(base.passed_ids) - len(base.failed_ids),
+            seconds=base.report.seconds,
+        )
 
     @property
     def required_fixes(self) -> RequiredFixes:
@@ -86,18 +94,12 @@ class SessionEvaluator:
         key = base_key(self.testbed)
         found = measure_base(self.testbed, earlier=self._store.find(key, Earlier))
         self._store.keep(key, found.for_later)
-        self.adopt(found)
+        self._baseline = found
         if not found.cases:
-            return "no results by test id" if self.testbed.tests is not NO_TESTS else "no tests"
+            return "no tests" if self.testbed.tests == NO_TESTS else "no results by test id"
         failing = f", {len(found.failed_ids)} failing" if found.failed_ids else ""
         flaky = f", {len(found.flaky_ids)} flaky set aside" if found.flaky_ids else ""
         return f"{len(found.passed_ids)} passing{failing}{flaky}"
-
-    def adopt(self, baseline: Baseline) -> None:
-        """Take what was measured of the base, here or by another process."""
-        self._baseline = baseline
-        if not self.base_suite.done():
-            self.base_suite.set_result(_suite_of(baseline))
 
     def evaluate(self, product: Oid, *, elsewhere: Callable[[], Evidence] | None = None) -> Evidence:
         """Judge a product, a commit or a tree, here or `elsewhere`; an equal one is not tested again."""
@@ -172,19 +174,10 @@ class SessionEvaluator:
         return self._crossed[pair]
 
     def close(self) -> None:
-        """Remove what tests left behind."""
+        """Remove what tests left behind, and the session's directory where nothing else is in it."""
         remove_tree(self.testbed.scratch, ignore_errors=True)
-
-
-def _suite_of(baseline: Baseline) -> BaseSuite:
-    return BaseSuite(
-        exit_code=baseline.report.exit_code,
-        passed=len(baseline.passed_ids),
-        failed=tuple(sorted(baseline.failed_ids)),
-        flaky=baseline.flaky_ids,
-        skipped=len(baseline.cases) - len(baseline.passed_ids) - len(baseline.failed_ids),
-        seconds=baseline.report.seconds,
-    )
+        with contextlib.suppress(OSError):
+            self.testbed.scratch.parent.rmdir()
 
 
 def open_evaluator(
@@ -202,15 +195,9 @@ def open_evaluator(
     """
     _check_brought_paths(config)
     tests = find_test_command(repository, config, base)
-    sandbox = open_sandbox(
-        config.text("sandbox"),
-        hidden=(repository.common_dir, state_home()),
-        readable=(base_objects(repository, base), *tests.readable, *command_paths(_commands(config, tests))),
-        environ=_project_environ(os.environ, tests),
-    )
     testbed = TestBed(
         repository=repository,
-        sandbox=sandbox,
+        sandbox=_open_sandbox(repository, config, base, tests),
         base=base,
         scratch=session_directory(repository, session, root=config.text("worktreeDir")) / "bench",
         tests=tests,
@@ -234,6 +221,42 @@ def open_evaluator(
     )
 
 
+@contextlib.contextmanager
+def plain_testbed(
+    repository: Repository, config: Config, base: Oid, *, timeout_s: float, readable: Sequence[Path] = ()
+) -> Iterator[TestBed]:
+    """A test bed for commands outside a session, none of which judges anything; its directory goes with it."""
+    directory = session_directory(repository, new_session_id(), root=config.text("worktreeDir"))
+    sandbox = open_sandbox(
+        config.text("sandbox"),
+        hidden=(repository.common_dir, state_home()),
+        readable=tuple(readable),
+        environ=os.environ,
+    )
+    try:
+        yield TestBed(
+            repository=repository,
+            sandbox=sandbox,
+            base=base,
+            scratch=directory / "bench",
+            tests=NO_TESTS,
+            limits=Limits(timeout_s=timeout_s),
+        )
+    finally:
+        remove_tree(directory, ignore_errors=True)
+
+
+def _open_sandbox(repository: Repository, config: Config, base: Oid, tests: TestCommand) -> Sandbox:
+    """A sandbox that shows the programs of the person's commands wherever they are installed."""
+    commands = (tests.shown, config.text("setup"), *config.texts("accept"))
+    return open_sandbox(
+        config.text("sandbox"),
+        hidden=(repository.common_dir, state_home()),
+        readable=(base_objects(repository, base), *tests.readable, *command_paths(commands)),
+        environ=_project_environ(os.environ, tests),
+    )
+
+
 def _project_environ(environ: Mapping[str, str], tests: TestCommand) -> dict[str, str]:
     """The user's environment as the project's activated one: its own programs come first on PATH."""
     if tests.programs is None:
@@ -241,11 +264,6 @@ def _project_environ(environ: Mapping[str, str], tests: TestCommand) -> dict[str
     path = os.pathsep.join([str(tests.programs), environ.get("PATH", os.defpath)])
     active = {"VIRTUAL_ENV": str(tests.programs.parent)} if (tests.programs.parent / "pyvenv.cfg").is_file() else {}
     return {**environ, "PATH": path, **active}
-
-
-def _commands(config: Config, tests: TestCommand) -> tuple[str, ...]:
-    """The person's commands, whose programs a sandbox must show wherever they are installed."""
-    return (tests.shown, config.text("setup"), *config.texts("accept"))
 
 
 def _check_brought_paths(config: Config) -> None:
@@ -287,15 +305,14 @@ def find_test_command(repository: Repository, config: Config, base: Oid) -> Test
         ) from exc
 
 
-def visible_import_roots(judge: SessionEvaluator) -> tuple[str, ...]:
+def visible_import_roots(testbed: TestBed) -> tuple[str, ...]:
     """The directories of the base tree that a candidate's Python imports from, relative to it."""
-    testbed = judge.testbed
     return layout_of(testbed, testbed.base).roots if testbed.tests.interpreter else ()
 
 
 def visible_test_command(tests: TestCommand) -> str:
     """The command as a candidate may run it in its own worktree; empty when there are no tests."""
-    return "" if tests is NO_TESTS else tests.shown
+    return "" if tests == NO_TESTS else tests.shown
 
 
 def collect_tests(repository: Repository, config: Config, base: Oid) -> str:
@@ -304,7 +321,7 @@ def collect_tests(repository: Repository, config: Config, base: Oid) -> str:
     Otherwise the last lines of what pytest says. CheckError when no tree could be made or no command be run.
     """
     evaluator = open_evaluator(repository, config, base, new_session_id())
-    with _directory_removed(evaluator.testbed.scratch.parent), contextlib.closing(evaluator):
+    with contextlib.closing(evaluator):
         testbed = evaluator.testbed
         if testbed.tests.kind is not TestKind.PYTEST:
             return ""
@@ -316,7 +333,7 @@ def collect_tests(repository: Repository, config: Config, base: Oid) -> str:
                     raise CheckError(f"setup fails with exit code {done.exit_code}: `{command}`")
             roots = ":".join(str(fresh.path / root) for root in layout_of(testbed, tree).roots)
             done = fresh.run(
-                f"timeout {_LIMIT_S:.0f} {testbed.tests.shown} --collect-only -q -p no:cacheprovider --color=no",
+                f"timeout {_COLLECT_S:.0f} {testbed.tests.shown} --collect-only -q -p no:cacheprovider --color=no",
                 env={"PYTHONPATH": roots},
                 directory=testbed.tests.directory,
             )
@@ -324,12 +341,3 @@ def collect_tests(repository: Repository, config: Config, base: Oid) -> str:
         return ""
     lines = [line for line in done.output.splitlines() if line.strip()]
     return "\n".join(lines[-_MOST_LINES:]) or f"exit code {done.exit_code}"
-
-
-@contextlib.contextmanager
-def _directory_removed(directory: Path) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        with contextlib.suppress(OSError):
-            directory.rmdir()

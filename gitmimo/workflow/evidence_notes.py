@@ -6,13 +6,11 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from gitmimo.codec import dump_json, from_json, to_json
 from gitmimo.errors import RepoError, UsageError
 from gitmimo.evidence import Evidence, Verdict
-from gitmimo.files import write_file
 from gitmimo.git import notes
 from gitmimo.git.commit import read_trailers
 from gitmimo.git.refs import read_ref
@@ -24,7 +22,6 @@ from gitmimo.results import CandidateResult, SessionResult, SessionStatus
 
 SCHEMA = "git-mimo/note/1"
 MAX_NOTE_BYTES = 4_000_000
-_SCHEMA = "git-mimo/patches/1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +38,8 @@ class Outcome:
 class EvidenceNote:
     """What a note says; it has not been checked again.
 
-    `patches` are stable ids of whole branches that ended in this change: a squash by a forge is known by them, also in
-    a clone that never had the branch.
+    `patches` are stable ids of the commits of a result and of whole branches that ended in it: what a rebase or a
+    squash by a forge made of them is known by these, also in a clone that never had the branch.
     """
 
     session: SessionId
@@ -82,20 +79,21 @@ def parse_note(text: str, target: str) -> EvidenceNote:
     return note
 
 
-def write_evidence(repository: Repository, targets: Iterable[Oid], note: EvidenceNote) -> None:
-    """Write one note on several objects, each once."""
-    text = format_note(note)
-    for target in dict.fromkeys(targets):
-        notes.write_note(repository, target, text)
-
-
-def format_note(note: EvidenceNote) -> str:
-    """A note as it is stored; `outcomes` and `patches` only where there are any."""
-    value: dict[str, Any] = {"schema": SCHEMA, **to_json(note)}
+def write_evidence(
+    repository: Repository, targets: Iterable[Oid], note: EvidenceNote, *, commits: Sequence[Oid] = ()
+) -> None:
+    """Write one note on several objects, each once; it names the patches that new `commits` make from its base."""
+    made = patch_ids(repository, dict.fromkeys(commits, note.evidence.base)).values()
+    value: dict[str, Any] = {
+        "schema": SCHEMA,
+        **to_json(replace(note, patches=tuple(dict.fromkeys((*note.patches, *made))))),
+    }
     for key in ("outcomes", "patches"):
         if not value[key]:
             del value[key]
-    return dump_json(value)
+    text = dump_json(value)
+    for target in dict.fromkeys((*commits, *targets)):
+        notes.write_note(repository, target, text)
 
 
 def trees_of(repository: Repository, evidence: Evidence) -> set[Oid]:
@@ -110,30 +108,29 @@ def trees_of(repository: Repository, evidence: Evidence) -> set[Oid]:
     return found
 
 
-def noted_objects(repository: Repository) -> tuple[Oid, ...]:
-    """Every object that has a note; git keeps no order."""
-    return tuple(target for _, target in note_blobs(repository))
-
-
-def note_blobs(repository: Repository) -> tuple[tuple[Oid, Oid], ...]:
-    """Every note as the blob of its text and the object that it is on."""
-    if read_ref(repository, NOTES_REF) is None:
-        return ()
-    listed = repository.run("notes", f"--ref={NOTES_REF}", "list", check=False).text
-    pairs = (line.partition(" ")[::2] for line in listed.splitlines() if " " in line)
-    return tuple((Oid(blob), Oid(target)) for blob, target in pairs)
+def _notes_with(repository: Repository, texts: Iterable[str]) -> list[tuple[Oid, EvidenceNote]]:
+    """The notes that hold one of these texts, each with its object; a damaged one vouches for nothing."""
+    wanted = "\n".join(texts)
+    if not wanted or read_ref(repository, NOTES_REF) is None:
+        return []
+    said = repository.run(
+        "grep", "-l", "-z", "--no-color", "--fixed-strings", "-f", "-", NOTES_REF, check=False, input=wanted.encode()
+    ).text
+    found = []
+    for name in filter(None, said.split("\0")):
+        target = Oid(name.partition(":")[2].replace("/", ""))
+        with contextlib.suppress(DamagedNote):
+            note = read_evidence(repository, target)
+            found += [(target, note)] if note is not None else []
+    return found
 
 
 def outcomes_by_session(repository: Repository) -> Mapping[SessionId, tuple[Outcome, ...]]:
     """The outcomes of all sessions that have a note here."""
     found: dict[SessionId, dict[tuple[str, str], Outcome]] = {}
-    for target in noted_objects(repository):
-        try:
-            note = read_evidence(repository, target)
-        except DamagedNote:
-            continue
-        for outcome in note.outcomes if note else ():
-            found.setdefault(note.session if note else SessionId(""), {})[outcome.label, outcome.commit] = outcome
+    for _, note in _notes_with(repository, ['"outcomes":']):
+        for outcome in note.outcomes:
+            found.setdefault(note.session, {})[outcome.label, outcome.commit] = outcome
     return {session: tuple(outcomes.values()) for session, outcomes in found.items()}
 
 
@@ -157,30 +154,18 @@ def find_evidence(repository: Repository, commit: Oid, *, by_patch: bool = True)
         return FoundNote(note=note, how="tree", target=tree)
     if not by_patch:
         return None
-    known = noted_patches(repository)
-    mine = patch_ids(repository, {commit: None}).get(commit) if known else None
-    target = known.get(mine) if mine else None
-    note = read_evidence(repository, target) if target else None
-    return FoundNote(note=note, how="patch", target=target) if note and target else None
+    for key in patch_ids(repository, {commit: None}).values():
+        for target, noted in _notes_with(repository, [key]):
+            if key in noted.patches:
+                return FoundNote(note=noted, how="patch", target=target)
+    return None
 
 
 def find_by_session(repository: Repository, session: SessionId) -> FoundNote | None:
     """Find a session's note on any object; the one with the most outcomes first."""
-    if read_ref(repository, NOTES_REF) is None:
-        return None
-    said = repository.run(
-        "grep", "-l", "-z", "--no-color", "--fixed-strings", f'"session":"{session}"', NOTES_REF, check=False
-    ).text
-    found: list[FoundNote] = []
-    for name in filter(None, said.split("\0")):
-        target = Oid(name.partition(":")[2].replace("/", ""))
-        try:
-            note = read_evidence(repository, target)
-        except DamagedNote:
-            continue
-        if note is not None and note.session == session:
-            found.append(FoundNote(note=note, how="session", target=target))
-    return max(found, key=lambda item: len(item.note.outcomes) + len(item.note.patches), default=None)
+    found = _notes_with(repository, [f'"session":"{session}"'])
+    known = [FoundNote(note=note, how="session", target=target) for target, note in found if note.session == session]
+    return max(known, key=lambda item: len(item.note.outcomes) + len(item.note.patches), default=None)
 
 
 def add_patch(repository: Repository, commit: Oid, base: Oid) -> None:
@@ -198,18 +183,14 @@ def copy_notes(repository: Repository, commits: Sequence[Oid]) -> dict[Oid, str]
 
     Never overwrites: a note that is there stays.
     """
-    have = set(noted_objects(repository))
+    listed = repository.run("notes", f"--ref={NOTES_REF}", "list", check=False).text
+    have = {Oid(line.partition(" ")[2]) for line in listed.splitlines()}
     bare = [commit for commit in commits if commit not in have] if have else []
-    sources: dict[Oid, tuple[Oid, str]] = {}
-    for commit in bare:
-        tree = without_mimo(repository, repository.tree_of(commit))
-        if tree in have:
-            sources[commit] = tree, "tree"
-    left = [commit for commit in bare if commit not in sources]
-    if left:
-        known = noted_patches(repository)
-        mine = patch_ids(repository, dict.fromkeys(left)) if known else {}
-        sources |= {commit: (known[key], "patch") for commit, key in mine.items() if key in known}
+    trees = {commit: without_mimo(repository, repository.tree_of(commit)) for commit in bare}
+    sources = {commit: (tree, "tree") for commit, tree in trees.items() if tree in have}
+    mine = patch_ids(repository, {commit: None for commit in bare if commit not in sources})
+    known = {patch: target for target, note in _notes_with(repository, mine.values()) for patch in note.patches}
+    sources |= {commit: (known[patch], "patch") for commit, patch in mine.items() if patch in known}
     for commit, (source, _) in sources.items():
         text = notes.read_note(repository, source)
         if text is not None:
@@ -230,52 +211,6 @@ def record_outcome(repository: Repository, commit: Oid, outcome: Outcome) -> boo
     return True
 
 
-def noted_patches(repository: Repository) -> dict[str, Oid]:
-    """Map every known patch to an object whose note speaks of it: noted commits, as they stand against their
-    evidence's base, and the branches that notes name.
-
-    What was found out about a note is cached in the journals' directory, so that a pull costs no more with many notes.
-    """
-    blobs = note_blobs(repository)
-    known = read_cache(repository)
-    keys = {f"{blob} {target}": (blob, target) for blob, target in blobs}
-    present = set(commits_among(repository, list(dict.fromkeys(target for _, target in blobs))))
-    found = {
-        key: known[key]
-        for key, (_, target) in keys.items()
-        if key in known and (known[key][0] or target not in present)
-    }
-    fresh = {key: pair for key, pair in keys.items() if key not in found}
-    if fresh:
-        found |= _look(repository, fresh, present)
-    if fresh or len(known) != len(found):
-        write_cache(repository, found)
-    return {patch: keys[key][1] for key, (_, patches) in reversed(found.items()) for patch in patches}
-
-
-def _look(
-    repository: Repository, fresh: Mapping[str, tuple[Oid, Oid]], present: set[Oid]
-) -> dict[str, tuple[bool, list[str]]]:
-    """Read notes; say of each whether its commit could be compared, and its patches."""
-    named: dict[str, list[str]] = {}
-    against: dict[Oid, Oid] = {}
-    for key, (blob, target) in fresh.items():
-        named[key] = []
-        try:
-            note = parse_note(repository.read_object(blob).decode("utf-8", "surrogateescape"), target)
-        except DamagedNote:
-            continue  # vouches for nothing
-        named[key] += note.patches
-        if target in present:
-            against[target] = note.evidence.base
-    bases = set(commits_among(repository, list(dict.fromkeys(against.values()))))
-    ids = patch_ids(repository, {target: base for target, base in against.items() if base in bases})
-    return {
-        key: (target in against and against[target] in bases, [*named[key], *filter(None, [ids.get(target)])])
-        for key, (_, target) in fresh.items()
-    }
-
-
 def patch_ids(repository: Repository, commits: Mapping[Oid, Oid | None]) -> dict[Oid, str]:
     """Return the stable id of each commit's patch against the given commit or its parent, `.mimo/` left out.
 
@@ -294,51 +229,12 @@ def patch_ids(repository: Repository, commits: Mapping[Oid, Oid | None]) -> dict
     return {Oid(pair[1]): pair[0] for pair in pairs if len(pair) == 2}
 
 
-def commits_among(repository: Repository, objects: Sequence[Oid]) -> list[Oid]:
-    """Keep those that are commits of this clone."""
-    if not objects:
-        return []
-    asked = "\n".join(objects).encode() + b"\n"
-    said = repository.run("cat-file", "--batch-check=%(objectname) %(objecttype)", input=asked).text
-    return [Oid(line.partition(" ")[0]) for line in said.splitlines() if line.endswith(" commit")]
-
-
-def _cache_path(repository: Repository) -> Path:
-    return repository.state_dir / "noted-patches.json"
-
-
-def read_cache(repository: Repository) -> dict[str, tuple[bool, list[str]]]:
-    """What was found out about notes before, by note: whether its commit could be compared, and its patches."""
-    try:
-        value = json.loads(_cache_path(repository).read_text(encoding="utf-8"))
-        if value["schema"] != _SCHEMA:
-            return {}
-        return {
-            str(key): (bool(done), [str(patch) for patch in patches]) for key, (done, patches) in value["notes"].items()
-        }
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        return {}  # only a cache
-
-
-def write_cache(repository: Repository, found: Mapping[str, tuple[bool, list[str]]]) -> None:
-    """Keep what was found out; without room for it the next call does the work again."""
-    path = _cache_path(repository)
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_file(path, json.dumps({"schema": _SCHEMA, "notes": found}))
-
-
 def find_noted_session(repository: Repository, name: str | None) -> SessionResult | None:
     """Return the session with this name, or the newest, as far as notes know it; None without a note."""
-    found: dict[SessionId, list[tuple[Oid, EvidenceNote]]] = {}
-    for target in noted_objects(repository):
-        try:
-            note = read_evidence(repository, target)
-        except DamagedNote:
-            continue
-        if note is not None:
-            found.setdefault(note.session, []).append((target, note))
     wanted = (name or "").rstrip("/").rpartition("/")[2].rpartition("-")[2]
+    found: dict[SessionId, list[tuple[Oid, EvidenceNote]]] = {}
+    for target, note in _notes_with(repository, [f'"session":"{wanted}']):
+        found.setdefault(note.session, []).append((target, note))
     matching = sorted(session for session in found if session.startswith(wanted))
     if not matching:
         return None
@@ -349,6 +245,8 @@ def find_noted_session(repository: Repository, name: str | None) -> SessionResul
 
 def _rebuild(repository: Repository, session: SessionId, notes: list[tuple[Oid, EvidenceNote]]) -> SessionResult:
     note = max((note for _, note in notes), key=lambda note: len(note.outcomes))
+    needs_person = note.verdict is not None and bool(note.verdict.doubts)
+    passed = SessionStatus.UNSETTLED if needs_person else SessionStatus.PASSED
     change, tip, message = _commits(repository, [target for target, _ in notes])
     trailers = read_trailers(message)
     candidate = CandidateResult(
@@ -364,7 +262,7 @@ def _rebuild(repository: Repository, session: SessionId, notes: list[tuple[Oid, 
     )
     return SessionResult(
         session=session,
-        status=_status_of(note),
+        status=passed if note.evidence.passed else SessionStatus.FAILED,
         task=re.split(r"\n\n(?=[A-Za-z-]+: )", message, maxsplit=1)[0].strip() or f"session {session}",
         base=note.evidence.base,
         target_branch=None,
@@ -389,9 +287,3 @@ def _commits(repository: Repository, targets: list[Oid]) -> tuple[Oid | None, Oi
         else:
             tip = target
     return change, tip or change, message
-
-
-def _status_of(note: EvidenceNote) -> SessionStatus:
-    if not note.evidence.passed:
-        return SessionStatus.FAILED
-    return SessionStatus.UNSETTLED if note.verdict and note.verdict.doubts else SessionStatus.PASSED

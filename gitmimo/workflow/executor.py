@@ -6,35 +6,24 @@ from gitmimo.agent.external.runner import ExternalAgent
 from gitmimo.config import Config
 from gitmimo.evidence import Evidence
 from gitmimo.git.repository import Repository
-from gitmimo.journal import Journal
 from gitmimo.llm.model import Model
 from gitmimo.records import Oid, SessionId
 from gitmimo.results import CandidateResult
-from gitmimo.workflow.candidates import run_in_place
+from gitmimo.workflow.candidates import CandidateRun
 from gitmimo.workflow.evaluate import SessionEvaluator
-from gitmimo.workflow.on_ray.driver import RayExecutor
 from gitmimo.workflow.plan import Brief, Plan
-from gitmimo.workflow.progress import Observer, StopSignal
-from gitmimo.workflow.worktrees import CandidatePaths
+from gitmimo.workflow.progress import SessionContext, StopSignal
 
 
 class Executor(Protocol):
     """Does the work of a session. Safe for a thread a candidate."""
 
     def run_candidate(
-        self,
-        plan: Plan,
-        paths: CandidatePaths,
-        brief: Brief,
-        worker: Model | ExternalAgent,
-        *,
-        journal: Journal,
-        observe: Observer,
-        stop_signal: StopSignal,
+        self, context: SessionContext, plan: Plan, brief: Brief, worker: Model | ExternalAgent
     ) -> CandidateResult:
         """Let one candidate work to its end; its steps stand on its branch in the session's repository."""
 
-    def judge(self, evaluator: SessionEvaluator, candidate: int, product: Oid) -> Evidence:
+    def judge(self, evaluator: SessionEvaluator, number: int, product: Oid) -> Evidence:
         """Judge a candidate's product once the base was measured. CheckError when nothing could be found out."""
 
     def close(self) -> None:
@@ -44,26 +33,13 @@ class Executor(Protocol):
 class LocalExecutor:
     """Everything in this process: a thread a candidate, commands in child processes."""
 
-    def __init__(self, repository: Repository) -> None:
-        self._repository = repository
-
     def run_candidate(
-        self,
-        plan: Plan,
-        paths: CandidatePaths,
-        brief: Brief,
-        worker: Model | ExternalAgent,
-        *,
-        journal: Journal,
-        observe: Observer,
-        stop_signal: StopSignal,
+        self, context: SessionContext, plan: Plan, brief: Brief, worker: Model | ExternalAgent
     ) -> CandidateResult:
         """See `Executor`."""
-        return run_in_place(
-            self._repository, plan, paths, brief, worker, journal=journal, observe=observe, stop_signal=stop_signal
-        )
+        return CandidateRun(context, plan, brief, worker).run()
 
-    def judge(self, evaluator: SessionEvaluator, candidate: int, product: Oid) -> Evidence:
+    def judge(self, evaluator: SessionEvaluator, number: int, product: Oid) -> Evidence:
         """See `Executor`."""
         return evaluator.evaluate(product)
 
@@ -74,5 +50,7 @@ class LocalExecutor:
 def open_executor(repository: Repository, config: Config, session: SessionId, stop_signal: StopSignal) -> Executor:
     """The executor that the configuration names. ConfigError when it is not to be had."""
     if config.text("executor") == "ray":
+        from gitmimo.workflow.on_ray.driver import RayExecutor  # with what only a cluster needs
+
         return RayExecutor(repository, config, session, stop_signal)
-    return LocalExecutor(repository)
+    return LocalExecutor()

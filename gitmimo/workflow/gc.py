@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,17 +28,38 @@ DEFAULT_EXPIRY = "90.days"
 _DREAM = re.compile(r"/dream-[0-9a-v]{10}\Z")
 _BIRTH = timedelta(hours=1)  # a directory without a journal may be a session's that begins just now
 RESULTS = "refs/mimo/results/"
+_OF_CANDIDATES = ("refs/mimo/candidates/", UNFINISHED, KEPT_TREES)  # followed by session and number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Garbage:
-    """One thing that can go. `size` is in bytes, 0 for a ref, whose objects git's own gc frees."""
+    """One thing that can go: a path, or a ref at its `tip`. `size` is in bytes, 0 for a ref: git frees objects."""
 
-    kind: str  # worktrees, branch, ref, journal, evidence
+    kind: str  # worktrees, branch, ref, journal, evidence, objects
     name: str
     reason: str
-    size: int
-    remove: Callable[[], None]
+    size: int = 0
+    path: Path | None = None
+    session: SessionId | None = None  # of worktrees
+    ref: str = ""
+    tip: Oid | None = None
+
+
+def remove_garbage(repository: Repository, item: Garbage) -> None:
+    """Remove it, unless it has moved or come to life in the meantime: then MimoError."""
+    if item.session is not None and item.path is not None:
+        _clear(repository, item.session, item.path)
+    elif item.path is not None:
+        remove_tree(item.path, ignore_errors=True)
+    elif item.tip is not None:
+        refs.delete_ref(repository, item.ref, expected=item.tip, reason="mimo: gc")
+
+
+def _clear(repository: Repository, session: SessionId, directory: Path) -> None:
+    lock = sessions_directory(repository) / session / LOCK_NAME
+    held = hold_lock(lock, wait_s=0) if lock.parent.is_dir() else contextlib.nullcontext()
+    with held, hold_off_gc(repository):
+        clear_session(repository, session, directory)
 
 
 def parse_expiry(repository: Repository, text: str) -> datetime:
@@ -56,51 +77,40 @@ def find_garbage(repository: Repository, *, expiry: datetime, root: str = "") ->
     """Everything that can go; sessions that run, results, and whatever a person built on are never named."""
     running = set()
     for session in _known_sessions(repository, root):
+        directory = session_directory(repository, session, root=root)
         if not _is_dead(repository, session):
             running.add(session)
-            continue
-        directory = session_directory(repository, session, root=root)
-        if directory.is_dir() and not _has_live_owner(repository, directory):
-            yield Garbage(
-                kind="worktrees",
-                name=str(directory),
-                reason="its session is over or was killed",
-                size=_size(directory),
-                remove=_remover(repository, session, directory),
-            )
+        elif directory.is_dir() and not _has_live_owner(repository, directory):
+            reason = "its session is over or was killed"
+            yield _path("worktrees", str(directory), reason, directory, session=session)
     old = [s for s in _referred_sessions(repository) if s not in running and _last_used(repository, s) <= expiry]
     for session in old:
         yield from _refs_of(repository, session)
         journal = sessions_directory(repository) / session
         if journal.is_dir():
-            reason = f"older than {expiry:%Y-%m-%d %H:%M}"
-            yield Garbage(kind="journal", name=str(session), reason=reason, size=_size(journal),
-                          remove=lambda place=journal: remove_tree(place, ignore_errors=True))  # type: ignore[misc]  # fmt: skip
+            yield _path("journal", session, f"older than {expiry:%Y-%m-%d %H:%M}", journal)
     yield from _branches_of_finished(repository, [s for s in list_session_ids(repository) if s not in {*running, *old}])
     yield from _merged_dreams(repository)
-    for place in list_stillborn(repository):
-        if _made(place) <= min(expiry, datetime.now(UTC) - _BIRTH) and _is_dead(repository, SessionId(place.name)):
-            yield Garbage(kind="journal", name=place.name, reason="killed before it wrote anything", size=_size(place),
-                          remove=lambda place=place: remove_tree(place, ignore_errors=True))  # type: ignore[misc]  # fmt: skip
     for operation in undo_log.list_operations(repository):
         if operation.time <= expiry:
-            yield _ref(repository, f"{refnames.OPS_PREFIX}{operation.id}", "an undo record that has expired")
+            yield from _ref(repository, f"{refnames.OPS_PREFIX}{operation.id}", "an undo record that has expired")
+    yield from _expired_files(repository, running, expiry)
+
+
+def _expired_files(repository: Repository, running: Collection[SessionId], expiry: datetime) -> Iterator[Garbage]:
+    """Journals without a line, cached results, and what agents' repositories borrow of bases that no session uses."""
+    for place in list_stillborn(repository):
+        if _made(place) <= min(expiry, datetime.now(UTC) - _BIRTH) and _is_dead(repository, SessionId(place.name)):
+            yield _path("journal", place.name, "killed before it wrote anything", place)
     for path in sorted((repository.state_dir / "evidence").glob("*.json")):
         if _made(path) <= expiry:
-            yield Garbage(kind="evidence", name=path.stem, reason="a cached result that has expired",
-                          size=_size(path), remove=lambda place=path: place.unlink(missing_ok=True))  # type: ignore[misc]  # fmt: skip
-    yield from _base_stores(repository, running, expiry)
-
-
-def _base_stores(repository: Repository, running: Collection[SessionId], expiry: datetime) -> Iterator[Garbage]:
-    """What agents' repositories borrow, of bases that no session uses."""
+            yield _path("evidence", path.stem, "a cached result that has expired", path)
     in_use = {refs.read_ref(repository, refnames.base_ref(session)) for session in running}
-    for path in sorted(stores_directory(repository).glob("*/pack")):
-        store = path.parent
+    for store in sorted(path.parent for path in stores_directory(repository).glob("*/pack")):
         used = store / COMPLETE
         if store.name not in in_use and _made(used if used.exists() else store) <= expiry:
-            yield Garbage(kind="objects", name=store.name, reason="a base's objects, made again when they are needed",
-                          size=_size(store), remove=lambda place=store: remove_tree(place, ignore_errors=True))  # type: ignore[misc]  # fmt: skip
+            reason = "a base's objects, made again when they are needed"
+            yield _path("objects", store.name, reason, store)
 
 
 def clean_orphans(repository: Repository, *, root: str = "") -> None:
@@ -112,7 +122,7 @@ def clean_orphans(repository: Repository, *, root: str = "") -> None:
         directory = session_directory(repository, session, root=root)
         if directory.is_dir() and not processes_in(directory) and not _has_live_owner(repository, directory):
             with contextlib.suppress(MimoError, OSError):
-                _remover(repository, session, directory)()
+                _clear(repository, session, directory)
 
 
 def _known_sessions(repository: Repository, root: str) -> list[SessionId]:
@@ -126,7 +136,7 @@ def _known_sessions(repository: Repository, root: str) -> list[SessionId]:
 
 def _referred_sessions(repository: Repository) -> list[SessionId]:
     found = set(list_session_ids(repository))
-    for prefix in ("refs/mimo/base/", "refs/mimo/candidates/", KEPT_TREES, UNFINISHED, RESULTS):
+    for prefix in ("refs/mimo/base/", RESULTS, *_OF_CANDIDATES):
         found |= {SessionId(name.removeprefix(prefix).partition("/")[0]) for name in refs.list_refs(repository, prefix)}
     return sorted(found)
 
@@ -151,16 +161,6 @@ def _has_live_owner(repository: Repository, directory: Path) -> bool:
     )
 
 
-def _remover(repository: Repository, session: SessionId, directory: Path) -> Callable[[], None]:
-    def remove() -> None:
-        lock = sessions_directory(repository) / session / LOCK_NAME
-        held = hold_lock(lock, wait_s=0) if lock.parent.is_dir() else contextlib.nullcontext()
-        with held, hold_off_gc(repository):
-            clear_session(repository, session, directory)
-
-    return remove
-
-
 def _last_used(repository: Repository, session: SessionId) -> datetime:
     try:
         state = read_session(repository, session)
@@ -172,45 +172,42 @@ def _last_used(repository: Repository, session: SessionId) -> datetime:
 
 def _refs_of(repository: Repository, session: SessionId) -> Iterator[Garbage]:
     """A session's private refs, and those of its candidates' branches that hold nothing but its own steps."""
-    kept = refs.list_refs(repository, f"refs/mimo/candidates/{session}/")
+    kept = refs.list_refs(repository, f"refs/mimo/candidates/{session}/").values()
     base = refs.read_ref(repository, refnames.base_ref(session))
+    for name, tip in _free_branches(repository):
+        if f"/{session}/" in name and (tip in kept or _is_steps(repository, base, tip)):
+            yield from _ref(repository, name, "a candidate's steps that have expired", kind="branch")
+    for name in private_refs(repository, session):
+        yield from _ref(repository, name, "a candidate's steps that have expired")
+
+
+def _free_branches(repository: Repository) -> list[tuple[str, Oid]]:
+    """The branches that no checkout has, each with its tip."""
     in_use = refs.checked_out_branches(repository)
-    for name, tip in refs.list_refs(repository, "refs/heads/").items():
-        if f"/{session}/" in name and name not in in_use and (tip in kept.values() or _is_steps(repository, base, tip)):
-            yield _ref(repository, name, "a candidate's steps that have expired", kind="branch")
-    others = refs.list_refs(repository, f"{UNFINISHED}{session}/")
-    trees = refs.list_refs(repository, f"{KEPT_TREES}{session}/")
-    for name in (*kept, *others, *trees, refnames.base_ref(session), f"{RESULTS}{session}"):
-        if refs.read_ref(repository, name) is not None:
-            yield _ref(repository, name, "a candidate's steps that have expired")
+    return [pair for pair in refs.list_refs(repository, "refs/heads/").items() if pair[0] not in in_use]
 
 
 def _branches_of_finished(repository: Repository, sessions: list[SessionId]) -> Iterator[Garbage]:
     """Branches that hold nothing of their own: steps that a private ref keeps, results that their target holds."""
     for session in sessions:
         with contextlib.suppress(JournalError):
-            state = read_session(repository, session)
-            result = state.result
+            result = read_session(repository, session).result
             if result.status in (SessionStatus.RUNNING, SessionStatus.STOPPED, SessionStatus.INTERRUPTED):
                 continue
-            target = (
-                refs.read_ref(repository, refnames.branch_ref(result.target_branch)) if result.target_branch else None
-            )
+            name = refnames.branch_ref(result.target_branch or "")
+            target = refs.read_ref(repository, name) if result.target_branch else None
             merged = result_branches(repository, result, target) if target else ()
             for move in (*step_branches(repository, result), *merged):
-                yield _ref(repository, move.ref, "its session is over; private refs keep it", kind="branch")
+                yield from _ref(repository, move.ref, "its session is over; private refs keep it", kind="branch")
 
 
 def _merged_dreams(repository: Repository) -> Iterator[Garbage]:
     """Branches of dreams that the checked-out branch holds whole."""
-    in_use = refs.checked_out_branches(repository)
     branch = repository.head_branch()
     head = refs.read_ref(repository, refnames.branch_ref(branch)) if branch else None
-    if head is None:
-        return
-    for name, tip in refs.list_refs(repository, "refs/heads/").items():
-        if _DREAM.search(name) and name not in in_use and merge.is_ancestor(repository, older=tip, newer=head):
-            yield _ref(repository, name, "it is merged", kind="branch")
+    for name, tip in _free_branches(repository) if head else ():
+        if head and _DREAM.search(name) and merge.is_ancestor(repository, older=tip, newer=head):
+            yield from _ref(repository, name, "it is merged", kind="branch")
 
 
 def _is_steps(repository: Repository, base: Oid | None, tip: Oid) -> bool:
@@ -221,13 +218,18 @@ def _is_steps(repository: Repository, base: Oid | None, tip: Oid) -> bool:
     return all(subject.startswith("mimo: step ") for subject in subjects)
 
 
-def _ref(repository: Repository, name: str, reason: str, *, kind: str = "ref") -> Garbage:
-    tip = refs.read_ref(repository, name) or Oid("")
+def _ref(repository: Repository, name: str, reason: str, *, kind: str = "ref") -> Iterator[Garbage]:
+    tip = refs.read_ref(repository, name)
+    if tip is not None:
+        yield Garbage(kind=kind, name=refnames.short_name(name), reason=reason, ref=name, tip=tip)
 
-    def remove() -> None:
-        refs.delete_ref(repository, name, expected=tip, reason="mimo: gc")
 
-    return Garbage(kind=kind, name=refnames.short_name(name), reason=reason, size=0, remove=remove)
+def _path(kind: str, name: str, reason: str, path: Path, session: SessionId | None = None) -> Garbage:
+    size = 0
+    for each in (path, *path.rglob("*")):
+        with contextlib.suppress(OSError):
+            size += each.lstat().st_size
+    return Garbage(kind=kind, name=name, reason=reason, size=size, path=path, session=session)
 
 
 def _made(path: Path) -> datetime:
@@ -236,14 +238,6 @@ def _made(path: Path) -> datetime:
         return datetime.fromtimestamp(path.stat().st_mtime, UTC)
     except FileNotFoundError:
         return datetime.max.replace(tzinfo=UTC)
-
-
-def _size(place: Path) -> int:
-    total = 0
-    for path in (place, *place.rglob("*")):
-        with contextlib.suppress(OSError):
-            total += path.lstat().st_size
-    return total
 
 
 def step_branches(repository: Repository, result: SessionResult) -> Iterator[undo_log.RefMove]:
@@ -259,15 +253,13 @@ def step_branches(repository: Repository, result: SessionResult) -> Iterator[und
 
 def result_branches(repository: Repository, result: SessionResult, target: Oid) -> Iterator[undo_log.RefMove]:
     """The removals of branches of this session's results that `target` holds whole."""
-    in_use = refs.checked_out_branches(repository)
-    for name, tip in refs.list_refs(repository, "refs/heads/").items():
-        is_its_own = name.endswith(f"-{result.session}") and name not in in_use
-        if is_its_own and merge.is_ancestor(repository, older=tip, newer=target):
+    for name, tip in _free_branches(repository):
+        if name.endswith(f"-{result.session}") and merge.is_ancestor(repository, older=tip, newer=target):
             yield undo_log.RefMove(ref=name, old=tip, new=None)
 
 
-def drop_branches(repository: Repository, result: SessionResult, target: Oid) -> tuple[str, ...]:
-    """Remove a merged session's branches and say which. Their commits stay below `refs/mimo/` until gc."""
+def drop_branches(repository: Repository, result: SessionResult, target: Oid) -> None:
+    """Remove a merged session's branches. Their commits stay below `refs/mimo/` until gc."""
     if result.result_commit is not None:
         kept = f"{RESULTS}{result.session}"
         before = refs.read_ref(repository, kept)
@@ -276,7 +268,6 @@ def drop_branches(repository: Repository, result: SessionResult, target: Oid) ->
     moves = [*step_branches(repository, result), *result_branches(repository, result, target)]
     for move in moves:
         undo_log.apply_move(repository, move, reason=f"mimo: session {result.session} is merged")
-    return tuple(refnames.short_name(move.ref) for move in moves)
 
 
 def restore_result(repository: Repository, result: SessionResult) -> None:
@@ -314,15 +305,13 @@ def drop_session(repository: Repository, session: SessionId, *, root: str = "") 
 
 def session_refs(repository: Repository, session: SessionId) -> list[str]:
     """Every ref that is this session's own: candidates' and result branches, and what is kept below refs/mimo."""
-    branches = [
-        name
-        for name in refs.list_refs(repository, "refs/heads/")
-        if f"/{session}/" in name or name.endswith(f"-{session}")
-    ]
-    private = [
-        name
-        for prefix in (f"refs/mimo/candidates/{session}/", f"{UNFINISHED}{session}/", f"{KEPT_TREES}{session}/")
-        for name in refs.list_refs(repository, prefix)
-    ]
-    single = [refnames.base_ref(session), f"{RESULTS}{session}"]
-    return [*branches, *private, *(name for name in single if refs.read_ref(repository, name) is not None)]
+    branches = refs.list_refs(repository, "refs/heads/")
+    own = (name for name in branches if f"/{session}/" in name or name.endswith(f"-{session}"))
+    return [*own, *private_refs(repository, session)]
+
+
+def private_refs(repository: Repository, session: SessionId) -> list[str]:
+    """What is kept of a session below refs/mimo."""
+    listed = [refs.list_refs(repository, f"{prefix}{session}/") for prefix in _OF_CANDIDATES]
+    single = (name for name in (refnames.base_ref(session), f"{RESULTS}{session}") if refs.read_ref(repository, name))
+    return [*(name for found in listed for name in found), *single]

@@ -1,7 +1,8 @@
 """Sessions read back from their journals, and candidates' steps from the records on their commits."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -16,9 +17,10 @@ from gitmimo.journal import Entry, read_journal
 from gitmimo.locks import is_locked
 from gitmimo.records import Oid, SessionId, Step, is_session_id
 from gitmimo.results import CandidateResult, SessionResult, SessionStatus
-from gitmimo.workflow.directories import LOCK_NAME, STOP_NAME, Home, sessions_directory, stop_name
+from gitmimo.workflow.directories import LOCK_NAME, STOP_NAME, Home, journal_path, sessions_directory, stop_name
 from gitmimo.workflow.evidence_notes import find_noted_session
 
+_POLL_S = 0.1
 TRAJECTORY = ".mimo/trajectory"
 
 
@@ -48,36 +50,27 @@ class Past:
 
 def list_session_ids(repository: Home) -> list[SessionId]:
     """Name every session of this repository, newest first; one that was killed before it wrote anything is none."""
-    directory = sessions_directory(repository)
-    if not directory.is_dir():
-        return []
-    found = (SessionId(path.name) for path in directory.iterdir() if is_session_id(path.name) and _has_record(path))
-    return sorted(found, reverse=True)
+    return sorted((SessionId(path.name) for path in _directories(repository) if _journal_size(path) > 0), reverse=True)
 
 
 def list_stillborn(repository: Home) -> list[Path]:
     """The directories of sessions that were killed, or are about to begin, before their journal's first line."""
+    return sorted(path for path in _directories(repository) if _journal_size(path) == 0)
+
+
+def _directories(repository: Home) -> list[Path]:
     directory = sessions_directory(repository)
-    if not directory.is_dir():
-        return []
-    return sorted(path for path in directory.iterdir() if is_session_id(path.name) and _is_stillborn(path))
+    return [path for path in directory.iterdir() if is_session_id(path.name)] if directory.is_dir() else []
 
 
-def _is_stillborn(directory: Path) -> bool:
-    """Whether there is certainly nothing: what can't be read now may well be a journal."""
+def _journal_size(directory: Path) -> int:
+    """In bytes; negative where that is not certain: what can't be read now may well be a journal."""
     try:
-        return (directory / "journal.jsonl").stat().st_size == 0
+        return (directory / "journal.jsonl").stat().st_size
     except FileNotFoundError:
-        return directory.is_dir() and not directory.is_symlink()
+        return 0 if directory.is_dir() and not directory.is_symlink() else -1
     except OSError:
-        return False
-
-
-def _has_record(directory: Path) -> bool:
-    try:
-        return (directory / "journal.jsonl").stat().st_size > 0
-    except OSError:
-        return False
+        return -1
 
 
 def find_session(repository: Home, name: str | None) -> SessionId:
@@ -169,7 +162,7 @@ def read_past(repository: Home, session: SessionId) -> Past:
     results: dict[int, CandidateResult] = {}
     approaches: tuple[str, ...] = ()
     decided: SessionResult | None = None
-    for entry in read_journal(sessions_directory(repository) / session / "journal.jsonl"):
+    for entry in read_journal(journal_path(repository, session)):
         if not entry.done:
             continue
         match entry.event:
@@ -288,3 +281,20 @@ def _commits_by_record(repository: Repository, base: Oid, tip: Oid, folder: str)
         for name in names:
             found.setdefault(name, Oid(oid))
     return found
+
+
+def follow(
+    repository: Repository, session: SessionId, show: Callable[[Entry], None], *, is_running: Callable[[], bool]
+) -> None:
+    """Tell every entry of a session's journal, the past ones first, until the session no longer runs."""
+    path = journal_path(repository, session)
+    told = 0
+    while True:
+        runs = is_running()
+        entries = read_journal(path)
+        for entry in entries[told:]:
+            show(entry)
+        told = len(entries)
+        if not runs:
+            return
+        time.sleep(_POLL_S)

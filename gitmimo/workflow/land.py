@@ -1,18 +1,18 @@
 """Landing: the result branch with its evidence, and the merge into the user's branch. Nothing else moves those."""
 
-import re
 import textwrap
 
 from gitmimo import mimo_dir, refnames
-from gitmimo.codec import dump_json
 from gitmimo.errors import RefMoved, UsageError
 from gitmimo.evidence import Evidence
-from gitmimo.git import commit, merge, notes, refs, undo_log
+from gitmimo.git import commit, merge, refs, undo_log
 from gitmimo.git.objects import TREE, Entry
 from gitmimo.git.repository import Repository
 from gitmimo.journal import Journal, read_journal
 from gitmimo.records import Oid, SessionId
 from gitmimo.results import CandidateResult, SessionResult
+from gitmimo.text import one_line
+from gitmimo.workflow.evidence_notes import EvidenceNote, write_evidence
 
 SUBJECT_LENGTH = 72
 KEPT_TREES = "refs/mimo/trees/"
@@ -63,13 +63,25 @@ def write_result(
         if whole != before_tree:
             tip, before_tree = commit.write_commit(repository, tree=whole, parents=(tip,), message=message), whole
             made.append(tip)
-    note = dump_json({"schema": "git-mimo/note/1", "session": result.session, "candidate": candidate.number,
-                      "evidence": evidence, "verdict": result.verdict})  # fmt: skip
+    note = EvidenceNote(session=result.session, candidate=candidate.number, evidence=evidence, verdict=result.verdict)
+    trees_of_it = (evidence.tree, mimo_dir.without_mimo(repository, evidence.landed_tree))
     journal.intend("landed", branch=branch, commit=tip)
-    for target in dict.fromkeys((*made, evidence.tree, mimo_dir.without_mimo(repository, evidence.landed_tree))):
-        notes.write_note(repository, target, note)
-    move_recorded(repository, f"result of {result.session}", branch, old=None, new=tip)
+    write_evidence(repository, trees_of_it, note, commits=made)
+    move = undo_log.RefMove(ref=branch, old=None, new=tip)
+    undo_log.move_recorded(repository, f"result of {result.session}", [move])
     return refnames.short_name(branch), tip
+
+
+def result_tip(repository: Repository, result: SessionResult) -> Oid:
+    """The result branch's commit. UsageError when the session has no result."""
+    tip = refs.read_ref(repository, refnames.branch_ref(result.result_branch)) if result.result_branch else None
+    tip = tip or result.result_commit
+    if tip is None or result.result_branch is None:
+        raise UsageError(
+            f"session {result.session} has no result: no candidate passed",
+            hint=f"git mimo show {result.session}\ngit mimo merge {result.session} N   # one that passed",
+        )
+    return tip
 
 
 def _published(repository: Repository, branch: str, journal: Journal) -> Oid | None:
@@ -85,13 +97,6 @@ def _published(repository: Repository, branch: str, journal: Journal) -> Oid | N
     raise RefMoved(
         branch, expected=None, hint=f"git branch -m {refnames.short_name(branch)} {refnames.short_name(branch)}-old"
     )
-
-
-def move_recorded(repository: Repository, command: str, ref: str, *, old: Oid | None, new: Oid | None) -> None:
-    """Move one ref, with a record from which `git mimo undo` takes it back."""
-    move = undo_log.RefMove(ref=ref, old=old, new=new)
-    undo_log.write_operation(repository, undo_log.new_operation_id(), command=command, moves=[move])
-    undo_log.apply_move(repository, move, reason=f"mimo: {command}")
 
 
 def change_message(result: SessionResult, candidate: CandidateResult, evidence: Evidence) -> str:
@@ -121,10 +126,12 @@ def change_message(result: SessionResult, candidate: CandidateResult, evidence: 
     return commit.add_trailers(message, trailers)
 
 
-def subject_of(task: str, candidate: CandidateResult) -> str:
+def subject_of(task: str, candidate: CandidateResult | None) -> str:
     """A commit's subject: the title that the candidate gave its change, else the task's first line."""
     first = next((line for line in task.splitlines() if line.strip()), "change")
-    return _shorten(candidate.title.strip() or first.strip(), SUBJECT_LENGTH)
+    text = " ".join(((candidate.title if candidate else "").strip() or first).split()).rstrip(".")
+    shortened = textwrap.shorten(text, SUBJECT_LENGTH, placeholder="…")
+    return shortened if len(shortened) > 1 else one_line(text, SUBJECT_LENGTH)
 
 
 def tests_message(result: SessionResult, evidence: Evidence) -> str:
@@ -132,11 +139,6 @@ def tests_message(result: SessionResult, evidence: Evidence) -> str:
     listed = "\n".join(f"- {path}" for path in evidence.changed_tests)
     text = f"Change existing tests with it\n\nThe base's versions were judged by as well.\n\n{listed}\n"
     return commit.add_trailers(text, {"Mimo-Session": str(result.session)})
-
-
-def _shorten(text: str, length: int) -> str:
-    text = re.sub(r"\s+", " ", text).strip().rstrip(".")
-    return text if len(text) <= length else textwrap.shorten(text, length, placeholder="…") or text[: length - 1] + "…"
 
 
 def _wrap(text: str) -> str:

@@ -4,23 +4,20 @@ What is about to be written into the checkout stands in a file of ours first: wh
 by the next command.
 """
 
-import base64
 import contextlib
 import json
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from gitmimo import mimo_dir
-from gitmimo.codec import from_json
 from gitmimo.config import Config
 from gitmimo.errors import NeedsPerson, RepoError
 from gitmimo.files import write_file
 from gitmimo.git import commit, refs, trees, undo_log
 from gitmimo.git.gc_lock import hold_off_gc
-from gitmimo.git.merge import remove_lock
-from gitmimo.git.refs import worktree_git_dir
+from gitmimo.git.merge import InterruptedMerge, recover_interrupted_merge
 from gitmimo.git.repository import Repository
 from gitmimo.git.run import run_git
 from gitmimo.git.trees import empty_tree
@@ -42,7 +39,7 @@ FILES = {
 """,
     MEMORY_PATH: EMPTY,
 }
-_VERSION = 1
+_VERSION = 2
 _LOCK = "remember.lock"
 _LONGEST_WAIT_S = 10.0
 
@@ -52,7 +49,8 @@ def memory_view(repository: Repository, config: Config, head: Oid) -> Oid:
 
     With another home it is a commit of its own on top of `head`, which no ref names.
     """
-    tip = _tip(repository, config)
+    name = home_ref(config)
+    tip = refs.read_ref(repository, name) if name else None
     if tip is None:
         return head
     whole = mimo_dir.with_mimo_from(repository, repository.tree_of(head), repository.tree_of(tip))
@@ -79,20 +77,13 @@ def write_home(repository: Repository, config: Config, changes: Mapping[str, byt
         whole = trees.write_files(repository, before, changes)
         made = commit.write_commit(repository, tree=whole, parents=(tip,) if tip else (), message=message)
         move = undo_log.RefMove(ref=name, old=tip, new=made)
-        command = message.partition("\n")[0].removeprefix("mimo: ")
-        undo_log.write_operation(repository, undo_log.new_operation_id(), command=command, moves=[move])
-        undo_log.apply_move(repository, move, reason="mimo: memory")
+        undo_log.move_recorded(repository, message.partition("\n")[0].removeprefix("mimo: "), [move])
     return made
 
 
 def home_ref(config: Config) -> str | None:
     """The ref that the memory lives on; None if it is committed with the code."""
     return HOME_REFS.get(config.text("memory.home"))
-
-
-def _tip(repository: Repository, config: Config) -> Oid | None:
-    name = home_ref(config)
-    return refs.read_ref(repository, name) if name else None
 
 
 def write_first_files(checkout: Path) -> list[str]:
@@ -135,38 +126,20 @@ def commit_to_checkout(repository: Repository, changes: Mapping[str, bytes | Non
         raise RepoError(f"not below `.mimo/`: `{outside[0]}`")
     repair_interrupted_commit(repository)
     _refuse_dirty(checkout, paths)
-    with _staged_files(repository, checkout, changes):
-        run_git(["commit", "--quiet", "--only", "-m", message, "--", *paths], cwd=checkout, user_hooks=True)
-    return repository.resolve("HEAD")
-
-
-@contextlib.contextmanager
-def _staged_files(repository: Repository, checkout: Path, changes: Mapping[str, bytes | None]) -> Iterator[None]:
-    """Write files and stage them for the commit that is made in the block; when it fails they are as before.
-
-    Call `repair_interrupted_commit` first: it takes back what a command that was killed in its block left.
-    """
-    with hold_lock(repository.state_dir / _LOCK, wait_s=_LONGEST_WAIT_S):
-        begun = _Begun(
-            version=_VERSION,
-            checkout=str(checkout),
-            head=_head(checkout),
-            since=time.time(),
-            before={path: _encoded(_read(checkout / path)) for path in changes},
-            after={path: _encoded(data) for path, data in changes.items()},
-        )
-        _begin(repository, begun)
+    with hold_lock(repository.state_dir / _LOCK, wait_s=_LONGEST_WAIT_S), hold_off_gc(repository):
+        _begin(repository, checkout, changes)
         try:
             for path, data in changes.items():
                 _write(checkout / path, data)
-            run_git(["add", "--all", "--force", "--", *sorted(changes)], cwd=checkout)
-            yield
+            run_git(["add", "--all", "--force", "--", *paths], cwd=checkout)
+            run_git(["commit", "--quiet", "--only", "-m", message, "--", *paths], cwd=checkout, user_hooks=True)
         except (RepoError, OSError) as exc:
             _repair(repository)
             if isinstance(exc, RepoError):
                 raise
             raise RepoError(f"cannot write below `.mimo/`: {exc.strerror}: `{exc.filename}`") from exc
         _file(repository).unlink(missing_ok=True)
+    return repository.resolve("HEAD")
 
 
 def repair_interrupted_commit(repository: Repository) -> None:
@@ -193,74 +166,47 @@ def _refuse_dirty(checkout: Path, paths: list[str]) -> None:
                 raise RepoError(f"a symbolic link is in the way: `{parent}`")
 
 
-def _repair(repository: Repository) -> None:
-    try:
-        begun = from_json(_Begun, json.loads(_file(repository).read_text()))
-    except FileNotFoundError:
-        return
-    except (ValueError, TypeError, KeyError):
-        _file(repository).unlink(missing_ok=True)  # cut off while it was written: nothing else had begun
-        return
-    checkout = Path(begun.checkout)
-    home = worktree_git_dir(checkout)
-    if home is not None:
-        branch = run_git(["symbolic-ref", "--quiet", "--short", "HEAD"], cwd=checkout, check=False).text
-        locks = [home / "index.lock", home / "HEAD.lock", *home.glob("next-index-*.lock")]
-        for lock in (*locks, *([repository.common_dir / f"refs/heads/{branch}.lock"] if branch else [])):
-            remove_lock(lock, begun.since, checkout=checkout)
-        if _head(checkout) == begun.head:
-            _take_back(checkout, begun)
-    _file(repository).unlink(missing_ok=True)
-
-
-def _take_back(checkout: Path, begun: _Begun) -> None:
-    before = {path: _decoded(text) for path, text in begun.before.items()}
-    for path, text in begun.after.items():
-        found, after = _read(checkout / path), _decoded(text)
-        if found not in (before[path], after, None) and not (after or b"").startswith(found or b""):
-            raise NeedsPerson(
-                f"a commit was cut off and this file changed since: `{path}`", hint=f"git status -- {path}"
-            )
-    for path, data in before.items():
-        if _read(checkout / path) != data:
-            _write(checkout / path, data)
-    run_git(["reset", "--quiet", "--", *sorted(before)], cwd=checkout)
-    for path in before:
-        for parent in (checkout / path).parents:
-            if parent == checkout:
-                break
-            with contextlib.suppress(OSError):  # only those that are empty
-                parent.rmdir()
-
-
-def _begin(repository: Repository, begun: _Begun) -> None:
-    """Write it down, whole and on disk, before anything of the user's is touched."""
+def _begin(repository: Repository, checkout: Path, changes: Mapping[str, bytes | None]) -> None:
+    """Write down what is about to happen, whole and on disk, before anything of the user's is touched."""
+    head = repository.resolve("HEAD")
+    begun = {
+        "version": _VERSION,
+        "checkout": str(checkout),
+        "branch": repository.head_branch() or "",
+        "head": head,
+        "tree": trees.write_files(repository, repository.tree_of(head), changes),
+        "since": time.time(),
+    }
     place = _file(repository)
     place.parent.mkdir(parents=True, exist_ok=True)
     try:
-        write_file(place, json.dumps(asdict(begun)), synced=True)
+        write_file(place, json.dumps(begun), synced=True)
     except OSError as exc:
         raise RepoError(f"cannot write `{place}`: {exc.strerror}") from exc
 
 
-def _head(checkout: Path) -> str:
-    return run_git(["rev-parse", "HEAD"], cwd=checkout).text
+def _repair(repository: Repository) -> None:
+    """Bring the checkout back to the commit that it had before."""
+    place = _file(repository)
+    try:
+        begun = json.loads(place.read_text())
+        cut_off = InterruptedMerge(
+            checkout=Path(begun["checkout"]),
+            branch=begun["branch"],
+            old=Oid(begun["head"]),
+            theirs=Oid(begun["head"]),
+            merged=Oid(begun["tree"]),
+            since=float(begun["since"]),
+        )
+    except (FileNotFoundError, ValueError, KeyError):
+        pass  # cut off while it was written: nothing else had begun
+    else:
+        recover_interrupted_merge(repository, cut_off)
+    place.unlink(missing_ok=True)
 
 
 def _file(repository: Repository) -> Path:
     return repository.state_dir / "remembering.json"
-
-
-def _encoded(data: bytes | None) -> str | None:
-    return None if data is None else base64.b64encode(data).decode()
-
-
-def _decoded(text: str | None) -> bytes | None:
-    return None if text is None else base64.b64decode(text)
-
-
-def _read(path: Path) -> bytes | None:
-    return path.read_bytes() if path.is_file() else None
 
 
 def _write(path: Path, data: bytes | None) -> None:

@@ -16,15 +16,17 @@ from gitmimo.git.gc_lock import hold_off_gc
 from gitmimo.git.repository import Repository
 from gitmimo.journal import Journal, read_journal
 from gitmimo.locks import hold_lock
-from gitmimo.records import Oid, utc_now
+from gitmimo.records import Oid, SessionId, utc_now
 from gitmimo.results import SessionResult
-from gitmimo.workflow.directories import sessions_directory
-from gitmimo.workflow.evaluate import SessionEvaluator, open_evaluator
+from gitmimo.workflow.directories import journal_path
+from gitmimo.workflow.evaluate import open_evaluator
 from gitmimo.workflow.evidence_notes import Outcome, record_outcome
 from gitmimo.workflow.gc import drop_branches
 from gitmimo.workflow.history import read_session
-from gitmimo.workflow.land import write_result
-from gitmimo.workflow.progress import Observer, Progress
+from gitmimo.workflow.land import result_tip, write_result
+from gitmimo.workflow.progress import Observer, Progress, Watch, unobserved
+
+_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,29 +39,21 @@ class Landing:
     evidence: Evidence | None = None
 
 
-def merge_at_the_end(
-    repository: Repository,
-    config: Config,
-    result: SessionResult,
-    judge: SessionEvaluator | None = None,
-    *,
-    observe: Observer,
-    warn: Callable[[str], None],
-) -> SessionResult:
+def merge_at_the_end(repository: Repository, config: Config, result: SessionResult, watch: Watch) -> SessionResult:
     """Merge because `start` was asked to; where a person is needed, say so and leave the result branch.
 
     A person is needed where the evidence does not settle the verdict.
     """
     verdict = result.verdict
     if verdict is None or not verdict.settled:
-        warn(f"not merged, needs a person: {'; '.join(verdict.doubts[:3] if verdict else ())}")
+        watch.warn(f"not merged, needs a person: {'; '.join(verdict.doubts[:3] if verdict else ())}")
         return result
     try:
-        merge_session(repository, config, result, observe=observe, judge=judge)
+        merge_session(repository, config, result, observe=watch.observe)
     except (NeedsPerson, UsageError) as exc:
-        warn(f"not merged: {exc.message}")
+        watch.warn(f"not merged: {exc.message}")
         return result
-    return with_landing(result)
+    return replace(result, merged=True)
 
 
 def merge_session(
@@ -69,8 +63,7 @@ def merge_session(
     *,
     number: int | None = None,
     into: str | None = None,
-    observe: Observer,
-    judge: SessionEvaluator | None = None,
+    observe: Observer = unobserved,
 ) -> Landing:
     """Bring a session's result, or candidate `number` of it, into a branch. See `merge_result`."""
     branch = into or result.target_branch
@@ -78,7 +71,7 @@ def merge_session(
         raise UsageError(
             "the session started from a detached HEAD", hint=f"git mimo merge {result.session} --into BRANCH"
         )
-    path = sessions_directory(repository) / result.session / "journal.jsonl"
+    path = journal_path(repository, result.session)
     with (
         hold_lock(repository.state_dir / "merge.lock"),
         contextlib.closing(Journal(path)) as journal,
@@ -90,15 +83,14 @@ def merge_session(
         observe(Progress(number=0, phase="merge", text=branch))
         landing = merge_result(
             repository,
+            session=result.session,
+            title=result.task.splitlines()[0][:50],
             tip=tip,
-            base=result.base,
             target_branch=branch,
-            message=f"Merge mimo session {result.session}: {result.task.splitlines()[0][:50]}",
-            command=f"merge {result.session} into {branch}",
             recheck=functools.partial(_recheck, repository, config, result, branch),
             journal=journal,
         )
-        journal.done("merged", result=with_landing(result))
+        journal.done("merged", result=replace(result, merged=True))
         _note_choice(repository, result, number, landing.commit, journal)
         drop_branches(repository, result, landing.commit)
         return landing
@@ -152,14 +144,7 @@ def _tip_to_merge(
 ) -> Oid:
     winner = result.verdict.winner if result.verdict else None
     if number is None or number == winner:
-        tip = refs.read_ref(repository, f"refs/heads/{result.result_branch}") if result.result_branch else None
-        tip = tip or result.result_commit
-        if tip is None:
-            raise UsageError(
-                f"session {result.session} has no result: no candidate passed",
-                hint=f"git mimo show {result.session}\ngit mimo merge {result.session} N   # one that passed",
-            )
-        return tip
+        return result_tip(repository, result)
     chosen = next((c for c in result.candidates if c.number == number), None)
     if chosen is None or chosen.evidence is None:
         raise UsageError(f"session {result.session} has no judged candidate {number}")
@@ -169,15 +154,9 @@ def _tip_to_merge(
             f"candidate {number} did not pass ({failed}), so it is not merged",
             hint=f"git merge {chosen.branch}   # by hand, on your own judgement",
         )
-    branch, tip = write_result(
-        repository,
-        result,
-        chosen,
-        prefix=config.text("branchPrefix"),
-        journal=journal,
-        named=f"candidate {number} {result.task}",  # in front: names are cut at their end
-    )
-    return tip
+    name = f"candidate {number} {result.task}"  # the number in front: names are cut at their end
+    prefix = config.text("branchPrefix")
+    return write_result(repository, result, chosen, prefix=prefix, journal=journal, named=name)[1]
 
 
 def undo_interrupted_merge(repository: Repository, branch: str, old: Oid, tip: Oid, *, since: float) -> None:
@@ -195,12 +174,14 @@ def undo_interrupted_merge(repository: Repository, branch: str, old: Oid, tip: O
 
 def merge_recorded(repository: Repository, branch: str, tip: Oid, *, expected: Oid, message: str, command: str) -> Oid:
     """Merge, with its record: before a fast-forward, and after a merge, whose commit is not known until it is made."""
-    ref = refnames.branch_ref(branch)
-    id, known = undo_log.new_operation_id(), merge.is_ancestor(repository, older=expected, newer=tip)
-    if known:
-        undo_log.write_operation(
-            repository, id, command=command, moves=[undo_log.RefMove(ref=ref, old=expected, new=tip)]
-        )
+    is_fast_forward = merge.is_ancestor(repository, older=expected, newer=tip)
+
+    def record(new: Oid) -> None:
+        move = undo_log.RefMove(ref=refnames.branch_ref(branch), old=expected, new=new)
+        undo_log.write_operation(repository, undo_log.new_operation_id(), command=command, moves=[move])
+
+    if is_fast_forward:
+        record(tip)
     began = time.time()
     try:
         made = merge.merge_into_branch(repository, branch, tip, expected=expected, message=message)
@@ -209,59 +190,50 @@ def merge_recorded(repository: Repository, branch: str, tip: Oid, *, expected: O
     except MimoError:
         undo_interrupted_merge(repository, branch, expected, tip, since=began)
         raise
-    if not known:
-        undo_log.write_operation(
-            repository, id, command=command, moves=[undo_log.RefMove(ref=ref, old=expected, new=made)]
-        )
+    if not is_fast_forward:
+        record(made)
     return made
 
 
 def merge_result(
     repository: Repository,
     *,
+    session: SessionId,
+    title: str,
     tip: Oid,
-    base: Oid,
     target_branch: str,
-    message: str,
-    command: str,
     recheck: Callable[[Oid], Evidence],
     journal: Journal,
-    tries: int = 3,
 ) -> Landing:
     """Bring a result into its branch: fast-forward where possible, else a merge whose tree was tested first.
 
     MergeConflict names the paths and leaves everything as it was; NeedsPerson when the checkout is not clean or the
-    merged tree fails. A branch that moves meanwhile is tried again, `tries` times.
+    merged tree fails. A branch that moves meanwhile is tried again, a few times.
     """
-    target_ref = f"refs/heads/{target_branch}"
-    for _ in range(tries):
+    target_ref = refnames.branch_ref(target_branch)
+    message, command = f"Merge mimo session {session}: {title}", f"merge {session} into {target_branch}"
+    for _ in range(_TRIES):
         target = refs.read_ref(repository, target_ref)
         if target is None:
             raise UsageError(f"the branch to merge into is gone: `{target_branch}`")
         if merge.is_ancestor(repository, older=tip, newer=target):
             return Landing(commit=target, branch=target_branch, fast_forward=True)
-        fast_forward = merge.is_ancestor(repository, older=target, newer=tip)
-        evidence = None
+        fast_forward, evidence = merge.is_ancestor(repository, older=target, newer=tip), None
         if not fast_forward:
-            merged = merge.merge_in_memory(repository, ours=target, theirs=tip)
-            evidence = recheck(merged)
-            if not evidence.passed:
-                failed = ", ".join(f"{gate.name}: {gate.detail}" for gate in evidence.failed_gates)
-                raise NeedsPerson(
-                    f"merged with `{target_branch}` as it is now, the result no longer passes ({failed})",
-                    hint=f"git merge-base {target_branch} {tip[:12]}  # where they parted",
-                )
+            evidence = recheck(merge.merge_in_memory(repository, ours=target, theirs=tip))
+            _require_passed(evidence, target_branch, tip)
         journal.intend("merged", branch=target_branch, expected=target, commit=tip)
-        try:
-            commit_id = merge_recorded(
-                repository, target_branch, tip, expected=target, message=message, command=command
-            )
-        except RefMoved:
-            continue
-        return Landing(commit=commit_id, branch=target_branch, fast_forward=fast_forward, evidence=evidence)
+        with contextlib.suppress(RefMoved):
+            made = merge_recorded(repository, target_branch, tip, expected=target, message=message, command=command)
+            return Landing(commit=made, branch=target_branch, fast_forward=fast_forward, evidence=evidence)
     raise RefMoved(target_ref, expected=None, hint=f"`{target_branch}` keeps moving; merge the result branch by hand")
 
 
-def with_landing(result: SessionResult) -> SessionResult:
-    """The session's result once its change is in the user's branch."""
-    return replace(result, merged=True)
+def _require_passed(evidence: Evidence, target_branch: str, tip: Oid) -> None:
+    if evidence.passed:
+        return
+    failed = ", ".join(f"{gate.name}: {gate.detail}" for gate in evidence.failed_gates)
+    raise NeedsPerson(
+        f"merged with `{target_branch}` as it is now, the result no longer passes ({failed})",
+        hint=f"git merge-base {target_branch} {tip[:12]}  # where they parted",
+    )

@@ -27,10 +27,8 @@ _NEAR = ("local", "ollama", "ollama_chat")
 class ModelPool:
     """The models that a session may use, all opened, none called yet."""
 
-    workers: tuple[RemoteModel, ...]
-    planner: RemoteModel | None  # none where no model is configured and none is needed
-    dreamer: RemoteModel | None
-    critic: RemoteModel | None
+    workers: tuple[RemoteModel, ...]  # none where no model is configured and none is needed
+    of_phases: Mapping[str, RemoteModel]  # those that plan and answer, and the critic
     ledger: Ledger
     limits: BudgetLimits
     session: SessionId
@@ -54,13 +52,12 @@ class ModelPool:
     @property
     def critic_name(self) -> str:
         """The model that reviews the diffs; empty if none does."""
-        return self.critic.name if self.critic else ""
+        critic = self.of_phases.get("critic")
+        return critic.name if critic else ""
 
     def close(self) -> None:
         """Let go of connections, the local server and the ledger."""
-        for model in {
-            id(model): model for model in (*self.workers, self.planner, self.dreamer, self.critic) if model
-        }.values():
+        for model in {id(model): model for model in (*self.workers, *self.of_phases.values())}.values():
             model.close()
         self.ledger.close()
 
@@ -70,14 +67,7 @@ class ModelPool:
 
     def metered(self, number: int, phase: str) -> Model:
         """The model of a candidate (its rung of the ladder, else spread over candidates) or of a phase, metered."""
-        if phase in ("plan", "dream"):
-            model = self.planner if phase == "plan" else self.dreamer
-        elif phase == "critic":
-            model = self.critic
-        elif phase == "answer":
-            model = self.workers[0]
-        else:
-            model = self._worker(number)
+        model = self._worker(number) if phase == "work" else self.of_phases.get(phase)
         if model is None:
             raise NoModel(f"no model is configured for: {phase}", hint="--model PROVIDER/NAME")
         account = Account(
@@ -113,26 +103,19 @@ def open_models(
         if needs_model:
             raise
         names, workers = (), ()
-    plan, dream = config.text("model.plan"), config.text("model.dream")
-    for name in dict.fromkeys([*names, plan]):
-        if name:
-            warm_up(name, settings)
-    planner = open_model(plan, settings) if plan else next(iter(workers), None)
-    dreamer = open_model(dream, settings) if dream else next(iter(workers), None)
-    critic = _open_critic(config, names, settings, workers)
+    for name in filter(None, dict.fromkeys([*names, config.text("model.plan")])):
+        warm_up(name, settings)
+    of_phases = _open_for_phases(config, settings, workers)
     limits = limits_of(config)
-    for model in (*workers, planner, dreamer, critic) if needs_model else ():
-        if model is not None:
-            require_price(model.name, model.price, limits)
+    for model in (*workers, *of_phases.values()) if needs_model else ():
+        require_price(model.name, model.price, limits)
     return ModelPool(
         workers=workers,
-        planner=planner,
-        dreamer=dreamer,
-        critic=critic,
+        of_phases=of_phases,
         ledger=Ledger(repository.state_dir),
         limits=limits,
         session=session,
-        is_near=urlsplit(settings.base_url).hostname in ("127.0.0.1", "localhost", "::1"),
+        is_near=is_near(settings.base_url),
         answers_in_parallel=bool(config["parallel"]),
         rungs=ladder_height(config),
         on_warning=on_warning,
@@ -227,17 +210,24 @@ def limits_of(config: Config) -> BudgetLimits:
     )
 
 
-def _open_critic(
-    config: Config, names: Sequence[str], settings: Settings, workers: Sequence[RemoteModel]
-) -> RemoteModel | None:
-    wanted = config.text("critic")
-    if wanted == "none":
-        return None
-    if wanted:
-        return open_model(wanted, settings)
+def is_near(address: str) -> bool:
+    """Whether a server is on this machine."""
+    return urlsplit(address).hostname in ("127.0.0.1", "localhost", "::1")
+
+
+def _open_for_phases(config: Config, settings: Settings, workers: Sequence[RemoteModel]) -> dict[str, RemoteModel]:
+    """The models that plan, review and answer; the first worker where the configuration names no other."""
+    found = dict.fromkeys(("plan", "answer"), workers[0]) if workers else {}
+    if name := config.text("model.plan"):
+        found["plan"] = open_model(name, settings)
+    critic = config.text("critic")
     # a small model can't judge; otherwise the last model of the list is the most distinct from the first
     capable = [w for w in workers if w.provider != "local" and not (w.provider == "ollama" and w.info.is_small)]
-    return capable[-1] if capable else None
+    if critic and critic != "none":
+        found["critic"] = open_model(critic, settings)
+    elif capable and not critic:
+        found["critic"] = capable[-1]
+    return found
 
 
 def _key_for(provider: str) -> str | None:

@@ -1,6 +1,6 @@
 """Operations and replays as candidates: evidence from really running a script, and candidate 0 before any model."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from gitmimo import mimo_dir, refnames
@@ -10,21 +10,14 @@ from gitmimo.evaluator.product import inspect_product
 from gitmimo.evidence import DiffFacts, Evidence, Gate, Outcome
 from gitmimo.git import commit, refs
 from gitmimo.git.diff import diff_facts
-from gitmimo.git.repository import Repository
 from gitmimo.memory.operation import distil_operation
-from gitmimo.records import ActionKind, Oid, SessionId, Step
+from gitmimo.records import ActionKind, Oid
 from gitmimo.results import CandidateResult
 from gitmimo.workflow.evaluate import NO_TESTS, SessionEvaluator
 from gitmimo.workflow.history import read_steps_at
-from gitmimo.workflow.progress import Observer, Progress
-from gitmimo.workflow.scripts import (
-    Grants,
-    ScriptMatch,
-    ScriptRun,
-    ScriptRunner,
-    check_granted,
-    read_grants,
-)
+from gitmimo.workflow.plan import Plan
+from gitmimo.workflow.progress import Progress, SessionContext
+from gitmimo.workflow.scripts import ScriptMatch, ScriptRun, check_granted, read_grants, run_script
 
 OPERATION_RULES = """\
 <operation>
@@ -40,32 +33,35 @@ check it in the same command. In the script it lives until the check is done.
 class OperationRun:
     """Judges candidates of an operation: the commands that worked are run again for real until accept holds."""
 
-    repository: Repository
-    session: SessionId
-    base: Oid
+    context: SessionContext
     evaluator: SessionEvaluator
-    runner: ScriptRunner
-    task: str
-    accept: tuple[str, ...]
-    granted: tuple[str, ...] = ()
+    plan: Plan
 
     @property
-    def grants(self) -> Grants:
-        return read_grants(self.granted)
+    def accept(self) -> tuple[str, ...]:
+        """The commands that say whether it worked."""
+        return self.plan.task.accept_commands
+
+    @property
+    def granted(self) -> tuple[str, ...]:
+        """What a person lets it reach, as they typed it."""
+        return tuple(self.plan.settings["grants"])
 
     def evaluate(self, result: CandidateResult) -> Evidence:
         """Distil a candidate's commands to a script, run it on a fresh tree, and judge what it left."""
-        tip = Oid(result.commit or self.base)
-        steps = read_steps_at(self.repository, self.session, result.number, base=self.base, tip=tip)
-        operation = distil_operation(steps, task=self.task, accept=self.accept, grants=self.granted)
-        product = mimo_dir.without_mimo(self.repository, self.repository.tree_of(self.base))
+        repository, base = self.context.repository, self.evaluator.testbed.base
+        tip = Oid(result.commit or base)
+        steps = read_steps_at(repository, self.context.session, result.number, base=base, tip=tip)
+        operation = distil_operation(steps, task=self.plan.task.text, accept=self.accept, grants=self.granted)
         if operation is None:
             gate = Gate(name="script", outcome=Outcome.FAIL, detail="no command of it did anything")
+            product = mimo_dir.without_mimo(repository, repository.tree_of(base))
             return _plain(self.evaluator, product, (gate,), seconds=0.0)
-        begun_at = tip if _edits(steps) else self.base
-        run = self.runner.run(
-            operation.script, operation.values, at=begun_at, accept=operation.accept, grants=self.grants
-        )
+        edits = (ActionKind.EDIT, ActionKind.WRITE)
+        begun_at = tip if any(action.kind in edits for step in steps for action in step.actions) else base
+        grants = read_grants(self.granted)
+        testbed, accept = self.evaluator.testbed, operation.accept
+        run = run_script(testbed, operation.script, operation.values, at=begun_at, accept=accept, grants=grants)
         return evidence_of(self.evaluator, run)
 
 
@@ -81,7 +77,7 @@ def evidence_of(evaluator: SessionEvaluator, run: ScriptRun) -> Evidence:
     base = mimo_dir.without_mimo(repository, repository.tree_of(evaluator.testbed.base))
     if run.problem or run.tree == base:
         return _plain(evaluator, run.tree if run.ran else base, tuple(gates), seconds=run.seconds)
-    if evaluator.testbed.tests is not NO_TESTS:
+    if evaluator.testbed.tests != NO_TESTS:
         found = evaluator.evaluate(run.tree)
         return replace(found, gates=(*gates, *found.gates), seconds=found.seconds + run.seconds)
     findings = inspect_product(repository, base, run.tree, known_secrets=evaluator.testbed.known_secrets)
@@ -90,23 +86,19 @@ def evidence_of(evaluator: SessionEvaluator, run: ScriptRun) -> Evidence:
     return _plain(evaluator, run.tree, tuple(gates), seconds=run.seconds)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScriptFirst:
     """Tries a skill's script before any model, where the task says exactly what it does."""
 
-    repository: Repository
-    base: Oid
-    session: SessionId
-    match: ScriptMatch
+    context: SessionContext
     evaluator: SessionEvaluator
-    runner: ScriptRunner
-    observe: Observer
+    match: ScriptMatch
     operation: OperationRun | None = None
 
     def __call__(self, wait_for_base: Callable[[], None]) -> CandidateResult | None:
         """Run the script that fits and judge what it left; None when it isn't approved or lacks a grant."""
         skill = self.match.skill
-        granted = self.operation.granted if self.operation else ()
+        accept, granted = (self.operation.accept, self.operation.granted) if self.operation else ((), ())
         try:
             check_granted(skill, granted)
             if not self.match.approved:
@@ -115,10 +107,8 @@ class ScriptFirst:
             self._say(f"{exc.message}: {exc.hint}")
             return None
         self._say(self.match.said)
-        accept = self.operation.accept if self.operation else ()
-        run = self.runner.run(
-            skill.script or "", self.match.values, at=self.base, accept=accept, grants=read_grants(granted)
-        )
+        testbed, grants = self.evaluator.testbed, read_grants(granted)
+        run = run_script(testbed, skill.script or "", self.match.values, at=testbed.base, accept=accept, grants=grants)
         wait_for_base()
         if self.operation is not None:
             evidence = evidence_of(self.evaluator, run)
@@ -132,14 +122,12 @@ class ScriptFirst:
         return self._result(run, evidence)
 
     def _result(self, run: ScriptRun, evidence: Evidence) -> CandidateResult:
-        whole = mimo_dir.with_mimo_from(self.repository, run.tree, self.repository.tree_of(self.base))
-        skill = self.match.skill
-        made = commit.write_commit(
-            self.repository, tree=whole, parents=(self.base,), message=f"mimo: skill {skill.name}\n"
-        )
-        kept = refnames.candidate_ref(self.session, 0)
-        before = refs.read_ref(self.repository, kept)
-        refs.update_ref(self.repository, kept, made, expected=before, reason="mimo: script run")
+        repository, base, skill = self.context.repository, self.evaluator.testbed.base, self.match.skill
+        whole = mimo_dir.with_mimo_from(repository, run.tree, repository.tree_of(base))
+        made = commit.write_commit(repository, tree=whole, parents=(base,), message=f"mimo: skill {skill.name}\n")
+        kept = refnames.candidate_ref(self.context.session, 0)
+        before = refs.read_ref(repository, kept)
+        refs.update_ref(repository, kept, made, expected=before, reason="mimo: script run")
         return CandidateResult(
             number=0,
             branch="",
@@ -155,7 +143,7 @@ class ScriptFirst:
         )
 
     def _say(self, text: str) -> None:
-        self.observe(Progress(number=0, phase="skill", text=text))
+        self.context.observe(Progress(number=0, phase="skill", text=text))
 
 
 def check_operation(config: Config) -> None:
@@ -163,46 +151,6 @@ def check_operation(config: Config) -> None:
     if not config.texts("accept"):
         raise UsageError("an operation needs --accept: a command that exits with 0 when it worked")
     read_grants(config.texts("grants"))
-
-
-def open_operation(
-    config: Config, runner: ScriptRunner, evaluator: SessionEvaluator, session: SessionId, task: str
-) -> OperationRun:
-    """Set up an operation whose configuration was checked."""
-    return OperationRun(
-        repository=runner.repository,
-        session=session,
-        base=evaluator.testbed.base,
-        evaluator=evaluator,
-        runner=runner,
-        task=task,
-        accept=config.texts("accept"),
-        granted=config.texts("grants"),
-    )
-
-
-def script_first(
-    match: ScriptMatch | None,
-    runner: ScriptRunner,
-    evaluator: SessionEvaluator,
-    session: SessionId,
-    *,
-    operation: OperationRun | None,
-    observe: Observer,
-) -> ScriptFirst | None:
-    """Return what runs the script that fits the task; None when none does."""
-    if match is None:
-        return None
-    return ScriptFirst(
-        repository=runner.repository,
-        base=evaluator.testbed.base,
-        session=session,
-        match=match,
-        evaluator=evaluator,
-        runner=runner,
-        observe=observe,
-        operation=operation,
-    )
 
 
 def _plain(evaluator: SessionEvaluator, product: Oid, gates: tuple[Gate, ...], *, seconds: float) -> Evidence:
@@ -217,7 +165,3 @@ def _plain(evaluator: SessionEvaluator, product: Oid, gates: tuple[Gate, ...], *
         diff=diff_facts(repository, base_product, product) if product != base_product else DiffFacts(),
         seconds=seconds,
     )
-
-
-def _edits(steps: Sequence[Step]) -> bool:
-    return any(action.kind in (ActionKind.EDIT, ActionKind.WRITE) for step in steps for action in step.actions)

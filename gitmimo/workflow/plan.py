@@ -10,14 +10,13 @@ from gitmimo.agent.planning import approaches_for
 from gitmimo.agent.shell.observations import as_data
 from gitmimo.evidence import Evidence, Verdict
 from gitmimo.git.repository import Repository
-from gitmimo.journal import Journal
 from gitmimo.records import Oid, StopReason, Task
 from gitmimo.results import CandidateResult
 from gitmimo.text import STOP_WORDS, cut_middle, escape_controls
 from gitmimo.workflow.evaluate import SessionEvaluator
 from gitmimo.workflow.history import Past
 from gitmimo.workflow.models import ModelPool
-from gitmimo.workflow.progress import Observer, Progress
+from gitmimo.workflow.progress import Progress, SessionContext
 from gitmimo.workflow.workspace import WorkspaceConfig
 
 _PASSED = 1_000_000  # more than any number of tests
@@ -60,6 +59,7 @@ class Plan:
 class Brief:
     """What one candidate gets besides the task: its approach, and the feedback on work that was judged."""
 
+    number: int
     approach: str
     feedback: tuple[Feedback, ...] = ()
     goes_on: bool = False  # after the steps that are on its branch
@@ -97,14 +97,11 @@ def is_futile(plan: Plan, results: Mapping[int, CandidateResult], models: Collec
 
 
 def plan_approaches(
-    repository: Repository,
+    context: SessionContext,
     plan: Plan,
     models: ModelPool,
     evaluator: SessionEvaluator,
     earlier_feedback: Sequence[Feedback],
-    *,
-    journal: Journal,
-    observe: Observer,
 ) -> tuple[str, ...]:
     """Ask the planning model for as many approaches as there are candidates, and keep them in the journal.
 
@@ -116,14 +113,14 @@ def plan_approaches(
         return before
     if not plan.plans_approaches or models.takes_turns or plan.fan_out_at_once:
         return builtin
-    observe(Progress(number=0, phase="plan", text=f"planning {len(builtin)} approaches"))
+    context.observe(Progress(number=0, phase="plan", text=f"planning {len(builtin)} approaches"))
     suite = evaluator.base_suite  # shown only where it was measured already
-    failing = suite.result().failed if suite.done() else ()
+    failing = suite.failed if suite is not None else ()
     earlier = "\n\n".join(each.text for each in earlier_feedback)
-    view = project_view(repository, plan.base, plan.task.text, failing=failing, earlier=earlier)
+    view = project_view(context.repository, plan.base, plan.task.text, failing=failing, earlier=earlier)
     model = models.metered(0, "plan")
     planned = approaches_for(len(builtin), plan.strategy, task=plan.task, model=model, project=view)
-    journal.done("approaches", approaches=planned)
+    context.journal.done("approaches", approaches=planned)
     return planned
 
 

@@ -1,12 +1,18 @@
-"""Progress events of a running session, and the signal that asks it to stop."""
+"""What everything that runs in a session shares: its journal, who watches its progress, and what asks it to stop."""
 
+import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitmimo.records import StopReason
+from gitmimo.git.gc_lock import hold_off_gc
+from gitmimo.git.repository import Repository
+from gitmimo.journal import Journal
+from gitmimo.locks import hold_lock
+from gitmimo.records import SessionId, StopReason
+from gitmimo.workflow.directories import LOCK_NAME, STOP_NAME, journal_path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,3 +70,45 @@ class StopSignal:
     def is_set(self) -> bool:
         """Say whether to stop."""
         return self.reason() is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """How a session and who started it hear of each other: its news, its warnings, and the wish to stop it."""
+
+    observe: Observer
+    warn: Callable[[str], None]
+    stop_signal: StopSignal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionContext:
+    """What everything that runs in a session shares."""
+
+    repository: Repository
+    session: SessionId
+    journal: Journal
+    observe: Observer
+    stop_signal: StopSignal
+
+
+@contextlib.contextmanager
+def session_context(repository: Repository, session: SessionId, watch: Watch) -> Iterator[SessionContext]:
+    """Hold a session's lock, its journal open, and keep new objects from `git gc`, while it runs."""
+    path = journal_path(repository, session)
+    directory = path.parent
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / STOP_NAME).unlink(missing_ok=True)
+    watch.stop_signal.watch(directory / STOP_NAME)
+    with (
+        hold_lock(directory / LOCK_NAME),
+        contextlib.closing(Journal(path)) as journal,
+        hold_off_gc(repository),
+    ):
+        yield SessionContext(
+            repository=repository,
+            session=session,
+            journal=journal,
+            observe=watch.observe,
+            stop_signal=watch.stop_signal,
+        )

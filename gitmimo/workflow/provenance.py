@@ -1,19 +1,21 @@
 """Where a line came from (commit, session, candidate, step, model, evidence), and which step broke a test."""
 
+import functools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from gitmimo import refnames
 from gitmimo.errors import RepoError, UsageError
-from gitmimo.evidence import Evidence
+from gitmimo.git import refs
 from gitmimo.git.commit import read_trailers
 from gitmimo.git.repository import Repository
 from gitmimo.mimo_dir import without_mimo
 from gitmimo.records import Oid, SessionId, Step, is_session_id
-from gitmimo.results import CandidateResult, SessionResult, SessionStatus
+from gitmimo.results import CandidateResult, SessionResult
 from gitmimo.workflow.evaluate import SessionEvaluator
 from gitmimo.workflow.evidence_notes import DamagedNote, EvidenceNote, FoundNote, find_by_session, find_evidence
-from gitmimo.workflow.history import find_tip, read_steps
+from gitmimo.workflow.history import read_steps, read_steps_at
 
 _SESSION = re.compile(r"^\s*\*?\s*Mimo-Session: ([0-9a-v]{10})\s*$", re.MULTILINE)
 _CANDIDATE = re.compile(r"^\s*\*?\s*Mimo-Candidate: (\d+)/\d+\s*$", re.MULTILINE)
@@ -104,32 +106,32 @@ def find_breaking_step(
     steps = [step for step in read_steps(repository, result, candidate) if step.commit]
     if not steps:
         raise UsageError(f"no steps of candidate {candidate.number} are in this clone")
+
+    def tree_of(step: Step) -> Oid:
+        return without_mimo(repository, repository.tree_of(str(step.commit)))
+
+    @functools.cache
+    def broken_in(tree: Oid) -> tuple[str, ...]:
+        evidence = judge.evaluate(tree)
+        return (*evidence.broken_ids, *evidence.missing_ids)
+
+    last = broken_in(tree_of(steps[-1]))
+    wanted = test or next(iter(last), "")
+    if wanted not in last:
+        return None
     base_tree = without_mimo(repository, repository.tree_of(result.base))
-    judged: dict[Oid, Evidence | None] = {base_tree: None}
-
-    def breaks(commit: Oid) -> tuple[str, ...]:
-        tree = without_mimo(repository, repository.tree_of(commit))
-        if tree not in judged:
-            judged[tree] = judge.evaluate(commit)
-        evidence = judged[tree]
-        return (*evidence.broken_ids, *evidence.missing_ids) if evidence else ()
-
-    last = breaks(Oid(str(steps[-1].commit)))
-    if test is not None and test not in last:
-        return None
-    if not last:
-        return None
-    wanted = test or last[0]
     good, bad = -1, len(steps) - 1
     while bad - good > 1:
         middle = (good + bad) // 2
         observe(f"judging step {steps[middle].number} of {len(steps)}")
-        if wanted in breaks(Oid(str(steps[middle].commit))):
+        tree = tree_of(steps[middle])
+        if tree != base_tree and wanted in broken_in(tree):
             bad = middle
         else:
             good = middle
     found = steps[bad]
-    return BrokenBy(test=wanted, step=found, commit=Oid(str(found.commit)), judged=len(judged) - 1)
+    judged = broken_in.cache_info().currsize
+    return BrokenBy(test=wanted, step=found, commit=Oid(str(found.commit)), judged=judged)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,8 +188,7 @@ def _step_of(
     repository: Repository, session: SessionId, number: int, note: EvidenceNote | None, blamed: _Blamed
 ) -> Step | None:
     """Find the candidate's step that wrote the line; None when its steps are not in this clone."""
-    candidate = CandidateResult(number=number, branch="", approach="", model="", strategy="", status="")
-    tip = find_tip(repository, session, candidate)
+    tip = refs.read_ref(repository, refnames.candidate_ref(session, number))
     if tip is None:
         return None
     data = repository.read_blob(tip, blamed.path)
@@ -203,10 +204,5 @@ def _step_of(
     except RepoError:
         return None
     base = note.evidence.base if note and repository.has_object(note.evidence.base) else Oid("")
-    result = _bare_result(session, base)
-    return next((step for step in read_steps(repository, result, candidate) if step.commit == writer), None)
-
-
-def _bare_result(session: SessionId, base: Oid) -> SessionResult:
-    """As much of a session as reading its steps needs."""
-    return SessionResult(session=session, status=SessionStatus.PASSED, task="", base=base, target_branch=None)
+    steps = read_steps_at(repository, session, number, base=base, tip=tip)
+    return next((step for step in steps if step.commit == writer), None)

@@ -16,6 +16,7 @@ from gitmimo.mimo_dir import without_mimo
 from gitmimo.records import Oid
 from gitmimo.results import SessionResult
 from gitmimo.workflow.evidence_notes import add_patch, find_evidence, trees_of
+from gitmimo.workflow.land import result_tip
 
 _TOOL_LIMIT_S = 120.0
 _REMOTE_NOTES = "refs/mimo/remote-notes"
@@ -30,17 +31,6 @@ class PullRequest:
     request: str = ""
     tool: str = ""
     tool_said: str = ""  # why the tool could not do it
-
-
-def result_tip(repository: Repository, result: SessionResult) -> Oid:
-    """Return the result branch's commit. UsageError when the session has no result."""
-    tip = refs.read_ref(repository, f"refs/heads/{result.result_branch}") if result.result_branch else None
-    tip = tip or result.result_commit
-    if tip is None or result.result_branch is None:
-        raise UsageError(
-            f"session {result.session} has no result: no candidate passed", hint=f"git mimo show {result.session}"
-        )
-    return tip
 
 
 def is_tested(repository: Repository, tip: Oid) -> bool:

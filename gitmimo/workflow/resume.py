@@ -1,14 +1,12 @@
 """Resuming an interrupted session from its journal and its candidates' branches."""
 
-from collections.abc import Callable
-
 from gitmimo.config import Config
 from gitmimo.errors import RepoError, UsageError
 from gitmimo.git.repository import Repository
 from gitmimo.results import SessionResult, SessionStatus
 from gitmimo.workflow.history import SessionState, find_session, list_session_ids, read_past, read_session
 from gitmimo.workflow.merge import merge_at_the_end
-from gitmimo.workflow.progress import Observer, StopSignal
+from gitmimo.workflow.progress import Watch
 from gitmimo.workflow.start import SessionRequest, restore, run_session
 
 
@@ -25,15 +23,7 @@ def find_interrupted(repository: Repository, name: str | None) -> SessionState:
     raise UsageError("no session was cut off", hint="git mimo list")
 
 
-def resume_session(
-    repository: Repository,
-    config: Config,
-    state: SessionState,
-    *,
-    observe: Observer,
-    stop_signal: StopSignal,
-    warn: Callable[[str], None],
-) -> SessionResult:
+def resume_session(repository: Repository, config: Config, state: SessionState, watch: Watch) -> SessionResult:
     """Run what is missing: finished candidates keep their results, an unfinished one continues after its last step.
 
     `config` is the configuration of now; the session's own settings are put over it, except what only limits it.
@@ -43,9 +33,9 @@ def resume_session(
     if not repository.has_object(result.base):
         raise RepoError(f"the base commit of session {result.session} is gone: `{result.base}`")
     if _only_merge_is_left(state):
-        return merge_at_the_end(repository, own, result, observe=observe, warn=warn)
+        return merge_at_the_end(repository, own, result, watch)
     past = read_past(repository, result.session)
-    warn(f"session {result.session} goes on from {result.base[:12]}: {len(past.results)} candidates had ended")
+    watch.warn(f"session {result.session} goes on from {result.base[:12]}: {len(past.results)} candidates had ended")
     return run_session(
         SessionRequest(
             repository=repository,
@@ -54,10 +44,8 @@ def resume_session(
             session=result.session,
             base=result.base,
             target_branch=result.target_branch,
+            watch=watch,
             past=past,
-            observe=observe,
-            stop_signal=stop_signal,
-            warn=warn,
         )
     )
 

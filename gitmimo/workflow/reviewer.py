@@ -1,15 +1,16 @@
 """The critic of a session: opened when needed, given each product with its context and what behaves differently."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from gitmimo.behaviour import BehaviourReport
+from gitmimo.evaluator.baseline import Baseline
 from gitmimo.evaluator.critic import Critic, Submission
 from gitmimo.evaluator.verdict import rank_without_critic
 from gitmimo.evidence import CandidateFacts, CriticOpinion, Evidence
 from gitmimo.git import diff
 from gitmimo.git.repository import Repository
-from gitmimo.records import Oid
 from gitmimo.workflow.models import ModelPool
+from gitmimo.workflow.plan import Plan
 
 _CONTEXT_LINES = 25  # around each hunk: what a change is part of
 
@@ -17,21 +18,18 @@ _CONTEXT_LINES = 25  # around each hunk: what a change is part of
 class Reviewer:
     """Asks the critic, where there is one. What it said once of a product is not asked again."""
 
-    def __init__(self, repository: Repository, models: ModelPool, *, base: Oid, task: str, rules: str) -> None:
+    def __init__(self, repository: Repository, plan: Plan, models: ModelPool) -> None:
         self._repository = repository
+        self._plan = plan
         self._models = models
-        self._base = base
-        self._task = task
-        self._rules = rules
         self._critic: Critic | None = None
 
     def review(
         self,
         passing: Mapping[int, Evidence],
         behaviour: BehaviourReport | None,
-        *,
-        workers: tuple[str, ...],
-        base_output: str,
+        baseline: Baseline,
+        workers: Collection[str],
     ) -> CriticOpinion | None:
         """The critic's opinion on candidates that passed; None without a critic. `workers` are the models at work."""
         name = self._models.critic_name
@@ -41,9 +39,9 @@ class Reviewer:
             model = self._models.metered(0, "critic")
             self._critic = Critic(
                 model,
-                task=self._task,
-                rules=self._rules,
-                base_output=base_output,
+                task=self._plan.task.text,
+                rules=self._plan.prefix,
+                base_output=baseline.report.output if baseline.failed_ids else "",
                 is_self_review=name in workers,
                 is_brief=model.info.is_small,
             )
@@ -53,9 +51,8 @@ class Reviewer:
 
     def _submission(self, evidence: Evidence, behaviour: BehaviourReport | None) -> Submission:
         found = behaviour.of(evidence.tested_tree) if behaviour else None
-        text = diff.diff_text(
-            self._repository, self._repository.tree_of(self._base), evidence.landed_tree, context=_CONTEXT_LINES
-        )
+        base = self._repository.tree_of(self._plan.base)
+        text = diff.diff_text(self._repository, base, evidence.landed_tree, context=_CONTEXT_LINES)
         return Submission(
             diff=text.decode("utf-8", "replace"),
             evidence=evidence,

@@ -1,8 +1,7 @@
 """What a person says of a result: comments, a rejection, and a session that works comments in."""
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,9 +19,10 @@ from gitmimo.results import SessionResult, SessionStatus
 from gitmimo.workflow.directories import sessions_directory
 from gitmimo.workflow.evidence_notes import Outcome, record_outcome
 from gitmimo.workflow.history import read_all
-from gitmimo.workflow.merge import merge_session, with_landing
-from gitmimo.workflow.progress import Observer, StopSignal
-from gitmimo.workflow.pull_request import result_tip, run_tool
+from gitmimo.workflow.land import result_tip
+from gitmimo.workflow.merge import merge_session
+from gitmimo.workflow.progress import Watch
+from gitmimo.workflow.pull_request import run_tool
 from gitmimo.workflow.start import start_session
 
 MAX_COMMENT_BYTES = 64 * 1024
@@ -36,10 +36,7 @@ def revise(
     config: Config,
     result: SessionResult,
     comments: str,
-    *,
-    observe: Observer,
-    stop_signal: StopSignal,
-    warn: Callable[[str], None],
+    watch: Watch,
 ) -> SessionResult:
     """Start a session from the result branch whose task is the old one and what reviewers said of its result.
 
@@ -47,20 +44,12 @@ def revise(
     quoted in the task.
     """
     tip = result_tip(repository, result)
-    revised = start_session(
-        repository,
-        config,
-        revision_task(result.task, comments),
-        observe=observe,
-        stop_signal=stop_signal,
-        warn=warn,
-        base=tip,
-        target_branch=result.result_branch,
-    )
+    task = revision_task(result.task, comments)
+    revised = start_session(repository, config, task, watch, origin=(tip, result.result_branch))
     if revised.status is not SessionStatus.PASSED or revised.merged:
         return revised
-    merge_session(repository, config, revised, observe=observe)
-    return with_landing(revised)
+    merge_session(repository, config, revised, observe=watch.observe)
+    return replace(revised, merged=True)
 
 
 def revised_session(repository: Repository, result: SessionResult) -> SessionResult:

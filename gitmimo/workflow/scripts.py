@@ -1,17 +1,16 @@
 """Scripts of skills and operations: run in a sandbox on a fresh tree, in a session or by hand, and proven before."""
 
 import contextlib
-import os
-import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from gitmimo import mimo_dir, refnames
 from gitmimo.config import Config
 from gitmimo.errors import MimoError, NeedsPerson, UsageError
+from gitmimo.evaluator.testbed import TestBed
 from gitmimo.git import commit, snapshot, trees, undo_log
 from gitmimo.git.gc_lock import hold_off_gc
 from gitmimo.git.repository import Repository
@@ -23,13 +22,11 @@ from gitmimo.memory.notes import read_notes
 from gitmimo.memory.offers import Learned
 from gitmimo.memory.skill_file import Skill, read_library
 from gitmimo.memory.templates import match_template, other_values
-from gitmimo.records import Oid, new_session_id
-from gitmimo.sandbox.base import CommandSpec, Limits, Sandbox
-from gitmimo.sandbox.probe import open_sandbox
+from gitmimo.records import CommandResult, Oid, new_session_id
+from gitmimo.sandbox.base import CommandSpec, Limits
 from gitmimo.workflow import trust
-from gitmimo.workflow.directories import session_directory, state_home
 from gitmimo.workflow.dream import DRAFTED, Draft
-from gitmimo.workflow.evaluate import open_evaluator
+from gitmimo.workflow.evaluate import open_evaluator, plain_testbed
 from gitmimo.workflow.memory_home import memory_view
 
 ACCEPT_S = 20  # how long the accept commands are tried again: a service needs a moment to listen
@@ -69,62 +66,55 @@ class ScriptRun:
     ran: bool = False  # the script itself ended with 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScriptRunner:
-    """Where scripts run: a fresh checkout each time, in the sandbox. Nothing that one started outlives its run."""
+def run_script(
+    testbed: TestBed,
+    script: str,
+    values: Mapping[str, str],
+    *,
+    at: Oid,
+    accept: Sequence[str] = (),
+    grants: Grants = Grants(),
+) -> ScriptRun:
+    """Run a script on a commit's or tree's files, then its accept commands beside what it started.
 
-    repository: Repository
-    sandbox: Sandbox
-    scratch: Path
-    timeout_s: float = 600.0
-    cancelled: Callable[[], bool] | None = None
-
-    def run(
-        self,
-        script: str,
-        values: Mapping[str, str],
-        *,
-        at: Oid,
-        accept: Sequence[str] = (),
-        grants: Grants = Grants(),
-    ) -> ScriptRun:
-        """Run a script on a commit's or tree's files, then its accept commands beside what it started.
-
-        Accept commands are tried for `ACCEPT_S` seconds. The values are the environment of both.
-        """
-        started = time.monotonic()
-        self.scratch.mkdir(parents=True, exist_ok=True)
-        directory = Path(tempfile.mkdtemp(prefix="script-", dir=self.scratch))
-        try:
-            base = mimo_dir.without_mimo(self.repository, self.repository.tree_of(at))
-            root = directory / "work"
-            trees.checkout_tree(self.repository, base, root)
-            done = self.sandbox.run(
-                CommandSpec(
-                    command=["sh", "-c", _whole(accept)],
-                    work_tree=root,
-                    env={"PYTHONDONTWRITEBYTECODE": "1", **values, "MIMO_SCRIPT": script},
-                    network=grants.network,
-                    writable=grants.writable,
-                    limits=Limits(timeout_s=self.timeout_s),
-                    cancelled=self.cancelled,
-                )
+    It runs in a fresh checkout, in the sandbox, and nothing that it started outlives it. Accept commands are tried for
+    `ACCEPT_S` seconds. The values are the environment of both.
+    """
+    started = time.monotonic()
+    repository, scratch = testbed.repository, testbed.scratch
+    scratch.mkdir(parents=True, exist_ok=True)
+    base = mimo_dir.without_mimo(repository, repository.tree_of(at))
+    with tempfile.TemporaryDirectory(prefix="script-", dir=scratch, ignore_cleanup_errors=True) as directory:
+        root = Path(directory) / "work"
+        trees.checkout_tree(repository, base, root)
+        done = testbed.sandbox.run(
+            CommandSpec(
+                command=["sh", "-c", _whole(accept)],
+                work_tree=root,
+                env={"PYTHONDONTWRITEBYTECODE": "1", **values, "MIMO_SCRIPT": script},
+                network=grants.network,
+                writable=grants.writable,
+                limits=Limits(timeout_s=testbed.limits.timeout_s),
+                cancelled=testbed.cancelled,
             )
-            left = snapshot.take_snapshot(self.repository, root, parent=base, index=directory / "index").tree
-            product = mimo_dir.without_mimo(self.repository, left)
-        finally:
-            shutil.rmtree(directory, ignore_errors=True)
-        problem = ""
-        if done.exit_code or done.timed_out or done.killed_by_limit:
-            last = " | ".join(line.strip() for line in done.output.strip().splitlines()[-4:])
-            problem = "it did not end in time" if done.timed_out else done.killed_by_limit or last or "it failed"
-        return ScriptRun(
-            problem=problem[:1000],
-            output=done.output,
-            tree=product,
-            seconds=time.monotonic() - started,
-            ran=not problem or done.exit_code == _NOT_ACCEPTED,
         )
+        left = snapshot.take_snapshot(repository, root, parent=base, index=Path(directory) / "index").tree
+    problem = _problem_of(done)
+    return ScriptRun(
+        problem=problem,
+        output=done.output,
+        tree=mimo_dir.without_mimo(repository, left),
+        seconds=time.monotonic() - started,
+        ran=not problem or done.exit_code == _NOT_ACCEPTED,
+    )
+
+
+def _problem_of(done: CommandResult) -> str:
+    """Why a script's run failed, in a line; empty when it did not."""
+    if not (done.exit_code or done.timed_out or done.killed_by_limit):
+        return ""
+    last = " | ".join(line.strip() for line in done.output.strip().splitlines()[-4:])
+    return ("it did not end in time" if done.timed_out else done.killed_by_limit or last or "it failed")[:1000]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,6 +204,26 @@ def run_skill(
     """
     head = repository.resolve("HEAD")
     skill = read_library(repository, memory_view(repository, config, head)).get(name)
+    _require_runnable(repository, skill, values, granted)
+    accept = tuple(filter(None, [skill.metadata.get("git-mimo.accept", "")]))
+    timeout_s = config.seconds("testTimeout")
+    with hold_off_gc(repository), plain_testbed(repository, config, head, timeout_s=timeout_s) as testbed:
+        done = run_script(testbed, skill.script or "", values, at=head, accept=accept, grants=read_grants(granted))
+        base = mimo_dir.without_mimo(repository, repository.tree_of(head))
+        if done.problem or dry_run or done.tree == base:
+            return SkillRun(run=done)
+        whole = mimo_dir.with_mimo_from(repository, done.tree, repository.tree_of(head))
+        said = " ".join([name, *(f"{key}={value}" for key, value in values.items())])
+        message = commit.add_trailers(f"{said}\n", {"Mimo-Skill": name})
+        made = commit.write_commit(repository, tree=whole, parents=(head,), message=message)
+        branch = f"{config.text('branchPrefix')}/skill-{name}-{new_session_id()}"
+        move = undo_log.RefMove(ref=refnames.branch_ref(branch), old=None, new=made)
+        undo_log.move_recorded(repository, f"skill run {name}", [move])
+    return SkillRun(run=done, branch=branch, commit=made)
+
+
+def _require_runnable(repository: Repository, skill: Skill, values: Mapping[str, str], granted: Sequence[str]) -> None:
+    name = skill.name
     if skill.script is None:
         raise UsageError(f"the skill has no script: `{name}`", hint=f"git mimo skill show {name}")
     if not trust.is_approved(repository, skill.digest):
@@ -225,21 +235,6 @@ def run_skill(
         typed = " ".join(f"{parameter}=VALUE" for parameter in skill.parameters)
         problem = f"no value for {missing[0]}" if missing else f"not a variable of `{name}`: {unknown[0]}"
         raise UsageError(problem, hint=f"git mimo skill run {name} {typed}")
-    accept = tuple(filter(None, [skill.metadata.get("git-mimo.accept", "")]))
-    with hold_off_gc(repository), open_runner(repository, config) as runner:
-        done = runner.run(skill.script, values, at=head, accept=accept, grants=read_grants(granted))
-        base = mimo_dir.without_mimo(repository, repository.tree_of(head))
-        if done.problem or dry_run or done.tree == base:
-            return SkillRun(run=done)
-        whole = mimo_dir.with_mimo_from(repository, done.tree, repository.tree_of(head))
-        said = " ".join([name, *(f"{key}={value}" for key, value in values.items())])
-        message = commit.add_trailers(f"{said}\n", {"Mimo-Skill": name})
-        made = commit.write_commit(repository, tree=whole, parents=(head,), message=message)
-        branch = f"{config.text('branchPrefix')}/skill-{name}-{new_session_id()}"
-        move = undo_log.RefMove(ref=refnames.branch_ref(branch), old=None, new=made)
-        undo_log.write_operation(repository, undo_log.new_operation_id(), command=f"skill run {name}", moves=[move])
-        undo_log.apply_move(repository, move, reason=f"mimo: skill run {name}")
-    return SkillRun(run=done, branch=branch, commit=made)
 
 
 def prove(repository: Repository, config: Config, draft: Draft, learned: Sequence[Learned]) -> Skill:
@@ -262,33 +257,15 @@ def prove(repository: Repository, config: Config, draft: Draft, learned: Sequenc
     return draft.skill
 
 
-@contextlib.contextmanager
-def open_runner(repository: Repository, config: Config) -> Iterator[ScriptRunner]:
-    """A runner outside a session."""
-    sandbox = open_sandbox(
-        config.text("sandbox"),
-        hidden=(repository.common_dir, state_home()),
-        readable=(repository.common_dir / "objects",),
-        environ=dict(os.environ),
-    )
-    place = session_directory(repository, new_session_id(), root=config.text("worktreeDir"))
-    try:
-        yield ScriptRunner(
-            repository=repository, sandbox=sandbox, scratch=place, timeout_s=config.seconds("testTimeout")
-        )
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
-
-
 def _holds(repository: Repository, config: Config, changes: Sequence[Change], script: ChangeScript) -> bool:
     """Whether a script gives each change again from its parent, and on the newest product new values pass the gates."""
-    with hold_off_gc(repository), open_runner(repository, config) as runner:
+    newest, timeout_s = changes[0].commit, config.seconds("testTimeout")
+    with hold_off_gc(repository), plain_testbed(repository, config, newest, timeout_s=timeout_s) as testbed:
         for change, values in zip(changes, script.template.examples, strict=True):
-            run = runner.run(script.text, values, at=repository.resolve(f"{change.commit}^"))
+            run = run_script(testbed, script.text, values, at=repository.resolve(f"{change.commit}^"))
             if run.problem or run.tree != mimo_dir.without_mimo(repository, repository.tree_of(change.commit)):
                 return False
-        newest = changes[0].commit
-        fresh = runner.run(script.text, other_values(script.template.examples[0]), at=newest)
+        fresh = run_script(testbed, script.text, other_values(script.template.examples[0]), at=newest)
         if fresh.problem:
             return False
         with (

@@ -3,22 +3,28 @@
 import os
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from gitmimo import refnames
 from gitmimo.codec import to_json
 from gitmimo.evidence import Evidence, Verdict
 from gitmimo.git import refs
-from gitmimo.git.repository import Repository
-from gitmimo.journal import Journal
 from gitmimo.processes import process_name
 from gitmimo.records import SessionId, StopReason, Usage, utc_now
 from gitmimo.results import CandidateResult, SessionResult, SessionStatus
 from gitmimo.workflow.directories import session_directory
 from gitmimo.workflow.history import SessionState
 from gitmimo.workflow.plan import Plan
-from gitmimo.workflow.progress import Progress
+from gitmimo.workflow.progress import Progress, SessionContext
 from gitmimo.workflow.worktrees import clear_session
 
+_PUBLISHED = (
+    "session status task base result_branch result_commit winner merged skill candidates verdict "
+    "cost_usd:usd seconds llm_calls message"
+)
+_PUBLISHED_OF_CANDIDATE = (
+    "number:n agent branch commit model approach status steps usage:tokens cost_usd:usd seconds tree summary evidence"
+)
 _CUT_OFF = frozenset({StopReason.BUDGET, StopReason.TIMEOUT, StopReason.INTERRUPTED, StopReason.ERROR})
 
 
@@ -105,8 +111,9 @@ def describe_tests(evidence: Evidence | None) -> str:
     return f"fail {tests}: " + ", ".join(gate.name for gate in evidence.failed_gates)
 
 
-def open_session(repository: Repository, plan: Plan, session: SessionId, journal: Journal) -> SessionResult:
+def open_session(context: SessionContext, plan: Plan) -> SessionResult:
     """Write the first line of the journal, or the one that says it is resumed, and keep the base."""
+    repository, session, journal = context.repository, context.session, context.journal
     opening = SessionResult(
         session=session,
         status=SessionStatus.RUNNING,
@@ -129,58 +136,24 @@ def open_session(repository: Repository, plan: Plan, session: SessionId, journal
     return opening
 
 
-def kept_results(plan: Plan) -> dict[int, CandidateResult]:
-    """The candidates that were done and judged before the session was cut off."""
+def results_before(plan: Plan) -> dict[int, CandidateResult]:
+    """The candidates that had ended, judged or not, when the session was cut off."""
     past = plan.past.results if plan.past else {}
-    return {n: r for n, r in past.items() if r.evidence is not None and is_over(r, max_steps=plan.max_steps)}
-
-
-def worked_before(plan: Plan, number: int) -> CandidateResult | None:
-    """A candidate that had ended, but was not judged yet, when the session was cut off."""
-    found = plan.past.results.get(number) if plan.past else None
-    return found if found is not None and is_over(found, max_steps=plan.max_steps) else None
+    return {number: result for number, result in past.items() if is_over(result, max_steps=plan.max_steps)}
 
 
 def result_json(result: SessionResult) -> dict[str, object]:
     """The published form of a session: `git-mimo/start/1`."""
     value = to_json(result)
-    winner = result.verdict.winner if result.verdict else None
-    return {
-        "schema": "git-mimo/start/1",
-        "session": value["session"],
-        "status": value["status"],
-        "task": value["task"],
-        "base": value["base"],
-        "result_branch": value["result_branch"],
-        "result_commit": value["result_commit"],
-        "winner": winner,
-        "merged": value["merged"],
-        "skill": value["skill"],
-        "candidates": [
-            {
-                "n": c["number"],
-                "agent": c["agent"],
-                "branch": c["branch"],
-                "commit": c["commit"],
-                "model": c["model"],
-                "approach": c["approach"],
-                "status": c["status"],
-                "steps": c["steps"],
-                "tokens": c["usage"],
-                "usd": c["cost_usd"],
-                "seconds": c["seconds"],
-                "tree": c["tree"],
-                "summary": c["summary"],
-                "evidence": c["evidence"],
-            }
-            for c in value["candidates"]
-        ],
-        "verdict": value["verdict"],
-        "usd": value["cost_usd"],
-        "seconds": value["seconds"],
-        "llm_calls": value["llm_calls"],
-        "message": value["message"],
-    }
+    value["candidates"] = [_published(candidate, _PUBLISHED_OF_CANDIDATE) for candidate in value["candidates"]]
+    value["winner"] = result.verdict.winner if result.verdict else None
+    return {"schema": "git-mimo/start/1", **_published(value, _PUBLISHED)}
+
+
+def _published(value: Mapping[str, Any], names: str) -> dict[str, Any]:
+    """These values; `name:published` is published under another name."""
+    pairs = (name.partition(":") for name in names.split())
+    return {published or name: value[name] for name, _, published in pairs}
 
 
 def brief_json(state: SessionState) -> dict[str, object]:

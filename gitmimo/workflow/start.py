@@ -17,14 +17,13 @@ from gitmimo.errors import MimoError
 from gitmimo.git import commit, refs, snapshot
 from gitmimo.git.repository import Repository
 from gitmimo.git.run import clean_environment
-from gitmimo.journal import Entry, read_journal
-from gitmimo.llm.budget import LimitUsage
+from gitmimo.journal import read_journal
 from gitmimo.memory.prefix import match_text, prefix_text
 from gitmimo.records import Oid, SessionId, Task, new_session_id
 from gitmimo.redact import known_secrets, redact
 from gitmimo.results import SessionResult
-from gitmimo.workflow.agents import Workers, choose_staff, count_candidates, effort_of, warnings_for
-from gitmimo.workflow.directories import session_directory, sessions_directory
+from gitmimo.workflow.agents import Staff, Workers, choose_staff, count_candidates, effort_of, warnings_for
+from gitmimo.workflow.directories import sessions_directory
 from gitmimo.workflow.evaluate import SessionEvaluator, open_evaluator, visible_import_roots, visible_test_command
 from gitmimo.workflow.executor import Executor, open_executor
 from gitmimo.workflow.gc import clean_orphans
@@ -32,11 +31,11 @@ from gitmimo.workflow.history import Past
 from gitmimo.workflow.memory_home import memory_view
 from gitmimo.workflow.merge import merge_at_the_end
 from gitmimo.workflow.models import ladder_height, open_models
-from gitmimo.workflow.operations import OPERATION_RULES, check_operation, open_operation, script_first
+from gitmimo.workflow.operations import OPERATION_RULES, OperationRun, ScriptFirst, check_operation
 from gitmimo.workflow.plan import Plan
-from gitmimo.workflow.progress import Observer, StopSignal
+from gitmimo.workflow.progress import SessionContext, Watch, session_context
 from gitmimo.workflow.reviewer import Reviewer
-from gitmimo.workflow.scripts import ScriptMatch, ScriptRunner, find_script, read_grants
+from gitmimo.workflow.scripts import ScriptMatch, find_script, read_grants
 from gitmimo.workflow.session import SessionRunner
 from gitmimo.workflow.session_result import result_json
 from gitmimo.workflow.trust import require_trust
@@ -54,28 +53,24 @@ def start_session(
     repository: Repository,
     config: Config,
     task_text: str,
+    watch: Watch,
     *,
-    observe: Observer,
-    stop_signal: StopSignal,
-    warn: Callable[[str], None],
-    base: Oid | None = None,
-    target_branch: str | None = None,
+    origin: tuple[Oid, str | None] | None = None,
     session: SessionId | None = None,
 ) -> SessionResult:
     """Run a whole session in the user's repository and return how it ended.
 
-    It starts from HEAD and aims at its branch, or from `base` and aims at `target_branch`.
+    It starts from a commit and aims at a branch, `origin`; from HEAD and at its branch where that is left out.
     Raises before anything is made when something is missing: commits, a model, a key, tests, a sandbox, trust.
     """
-    branch = repository.head_branch() if base is None else target_branch
-    base = base or repository.resolve("HEAD")
+    base, branch = origin or (repository.resolve("HEAD"), repository.head_branch())
     require_trust(repository, config)
     refs.check_branch_prefix(repository, config.text("branchPrefix"))
     task_text, taken_out = redact(task_text, known_secrets(os.environ))
     if taken_out:
-        warn(f"secrets in the task, taken out before a model or a commit gets them: {taken_out}")
+        watch.warn(f"secrets in the task, taken out before a model or a commit gets them: {taken_out}")
     clean_orphans(repository, root=config.text("worktreeDir"))
-    warn(_describe_start(repository, base, branch))
+    watch.warn(_describe_start(repository, base, branch))
     return run_session(
         SessionRequest(
             repository=repository,
@@ -84,9 +79,7 @@ def start_session(
             session=session or new_session_id(),
             base=base,
             target_branch=branch,
-            observe=observe,
-            stop_signal=stop_signal,
-            warn=warn,
+            watch=watch,
         )
     )
 
@@ -101,51 +94,39 @@ class SessionRequest:
     session: SessionId
     base: Oid
     target_branch: str | None
+    watch: Watch
     past: Past | None = None
-    observe: Observer
-    stop_signal: StopSignal
-    warn: Callable[[str], None]
 
 
 def run_session(request: SessionRequest) -> SessionResult:
     """Run a session, new or resumed, to its end, including the merge if it was asked for."""
-    repository, config, session, base = request.repository, request.config, request.session, request.base
+    repository, config, session, watch = request.repository, request.config, request.session, request.watch
     staff = choose_staff(config)
     for warning in warnings_for(staff):
-        request.warn(warning)
-
-    def warn_of_limit(usage: LimitUsage) -> None:
-        request.warn(usage.warning)
-
+        watch.warn(warning)
     if config["operation"]:
         check_operation(config)
     match = _find_script(request) if config["skills"] else None
     needs_model = staff.needs_model and not (match and match.approved)  # a script that fails asks for one then
-    models = open_models(repository, config, session, needs_model=needs_model, on_warning=warn_of_limit)
-    try:
+    models = open_models(
+        repository, config, session, needs_model=needs_model, on_warning=lambda usage: watch.warn(usage.warning)
+    )
+    with contextlib.closing(models):
         workers = Workers(config, staff, models)
-        task_text, cancelled = request.task_text, request.stop_signal.is_set
-        evaluator = open_evaluator(repository, config, base, session, task_text=task_text, cancelled=cancelled)
+        task_text, cancelled = request.task_text, watch.stop_signal.is_set
         with (
-            contextlib.closing(evaluator),
-            contextlib.closing(open_executor(repository, config, session, request.stop_signal)) as executor,
+            contextlib.closing(
+                open_evaluator(repository, config, request.base, session, task_text=task_text, cancelled=cancelled)
+            ) as evaluator,
+            contextlib.closing(open_executor(repository, config, session, watch.stop_signal)) as executor,
         ):
-            plan = replace(
-                _plan(request, evaluator),
-                candidates=count_candidates(config, staff),
-                plans_approaches=staff.needs_model,
-                effort=effort_of(config, staff, models),
-            )
-            result = _session_runner(request, plan, workers, match, evaluator, executor).run()
+            plan = replace(_plan(request, staff, evaluator), effort=effort_of(config, staff, models))
+            with session_context(repository, session, watch) as context:
+                result = _session_runner(context, plan, workers, match, evaluator, executor).run()
             if config["merge"] and result.result_commit is not None:
-                observe, warn = request.observe, request.warn
-                result = merge_at_the_end(repository, config, result, evaluator, observe=observe, warn=warn)
-            notify(config.text("notify"), repository, result, warn=request.warn)
+                result = merge_at_the_end(repository, config, result, watch)
+            notify(config.text("notify"), repository, result, warn=watch.warn)
             return result
-    finally:
-        models.close()
-        with contextlib.suppress(OSError):
-            session_directory(repository, session, root=config.text("worktreeDir")).rmdir()
 
 
 def _find_script(request: SessionRequest) -> ScriptMatch | None:
@@ -154,42 +135,33 @@ def _find_script(request: SessionRequest) -> ScriptMatch | None:
 
 
 def _session_runner(
-    request: SessionRequest,
+    context: SessionContext,
     plan: Plan,
     workers: Workers,
     match: ScriptMatch | None,
     evaluator: SessionEvaluator,
     executor: Executor,
 ) -> SessionRunner:
-    config, session = request.config, request.session
-    scripts = ScriptRunner(
-        repository=request.repository,
-        sandbox=evaluator.testbed.sandbox,
-        scratch=evaluator.testbed.scratch,
-        timeout_s=config.seconds("testTimeout"),
-        cancelled=request.stop_signal.is_set,
-    )
-    operation = open_operation(config, scripts, evaluator, session, request.task_text) if config["operation"] else None
+    operation = script = None
+    if plan.settings.get("operation"):
+        operation = OperationRun(context=context, evaluator=evaluator, plan=plan)
+    if match is not None:
+        script = ScriptFirst(context=context, evaluator=evaluator, match=match, operation=operation)
     return SessionRunner(
-        repository=request.repository,
+        context=context,
         plan=plan,
-        models=workers.models,
         workers=workers,
         evaluator=evaluator,
         executor=executor,
+        reviewer=Reviewer(context.repository, plan, workers.models),
         operation=operation,
-        script=script_first(match, scripts, evaluator, session, operation=operation, observe=request.observe),
-        reviewer=Reviewer(
-            request.repository, workers.models, base=request.base, task=request.task_text, rules=plan.prefix
-        ),
-        observe=request.observe,
-        stop_signal=request.stop_signal,
-        session=session,
+        script=script,
     )
 
 
-def _plan(request: SessionRequest, evaluator: SessionEvaluator) -> Plan:
+def _plan(request: SessionRequest, staff: Staff, evaluator: SessionEvaluator) -> Plan:
     config = request.config
+    grants = read_grants(config.texts("grants"))
     return Plan(
         task=Task(
             text=request.task_text.strip(),
@@ -199,9 +171,17 @@ def _plan(request: SessionRequest, evaluator: SessionEvaluator) -> Plan:
         base=request.base,
         target_branch=request.target_branch,
         past=request.past,
-        workspace_config=_workspace_config(config, evaluator),
+        workspace_config=WorkspaceConfig(
+            testbed=evaluator.testbed,
+            import_roots=visible_import_roots(evaluator.testbed),
+            network=bool(config["sandbox.network"]) or grants.network,
+            writable=grants.writable,
+            command_timeout_s=config.seconds("commandTimeout"),
+            linked=config.texts("worktree.link"),
+            evaluator=evaluator,
+        ),
         prefix=_prefix(request.repository, config, request.base, request.task_text),
-        candidates=config.count("candidates"),
+        candidates=count_candidates(config, staff),
         fan_out_at_once=config.text("fanout") == "all",
         rungs=ladder_height(config),
         strategy=config.text("strategy"),
@@ -210,29 +190,8 @@ def _plan(request: SessionRequest, evaluator: SessionEvaluator) -> Plan:
         branch_prefix=config.text("branchPrefix"),
         worktree_root=config.text("worktreeDir"),
         settings=settings_to_keep(config),
+        plans_approaches=staff.needs_model,
         trust_tests=bool(config["trustTests"]),
-    )
-
-
-def _workspace_config(config: Config, evaluator: SessionEvaluator) -> WorkspaceConfig:
-    grants = read_grants(config.texts("grants"))
-    return WorkspaceConfig(
-        sandbox=evaluator.testbed.sandbox,
-        test_command=visible_test_command(evaluator.testbed.tests),
-        tests=evaluator.testbed.tests,
-        import_roots=visible_import_roots(evaluator),
-        setup_command=config.text("setup"),
-        network=bool(config["sandbox.network"]) or grants.network,
-        writable=grants.writable,
-        test_timeout_s=config.seconds("testTimeout"),
-        hang_after_s=config.seconds("hangAfter"),
-        command_timeout_s=config.seconds("commandTimeout"),
-        copied=config.texts("worktree.copy"),
-        linked=config.texts("worktree.link"),
-        known_secrets=known_secrets(os.environ),
-        protected=config.texts("protected"),
-        base_suite=evaluator.base_suite,
-        evaluator=evaluator,
     )
 
 
@@ -359,20 +318,3 @@ def detach(repository: Repository, session: SessionId, arguments: Sequence[str],
         time.sleep(_POLL_S)
     process.returncode = 0  # it is not ours to wait for any more
     return log
-
-
-def follow(
-    repository: Repository, session: SessionId, show: Callable[[Entry], None], *, is_running: Callable[[], bool]
-) -> None:
-    """Tell every entry of a session's journal, the past ones first, until the session no longer runs."""
-    path = sessions_directory(repository) / session / "journal.jsonl"
-    told = 0
-    while True:
-        runs = is_running()
-        entries = read_journal(path)
-        for entry in entries[told:]:
-            show(entry)
-        told = len(entries)
-        if not runs:
-            return
-        time.sleep(_POLL_S)

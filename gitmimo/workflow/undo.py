@@ -13,8 +13,8 @@ from gitmimo.git.repository import Repository
 from gitmimo.git.run import run_git
 from gitmimo.journal import Journal
 from gitmimo.locks import hold_lock
-from gitmimo.records import Oid
-from gitmimo.workflow.directories import sessions_directory
+from gitmimo.records import Oid, SessionId
+from gitmimo.workflow.directories import journal_path
 from gitmimo.workflow.gc import restore_result
 from gitmimo.workflow.history import list_session_ids, read_session
 from gitmimo.workflow.merge import repair_interrupted_merge
@@ -22,11 +22,10 @@ from gitmimo.workflow.merge import repair_interrupted_merge
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Undone:
-    """What was taken back, and the record of it. `checkouts` are those whose files went along."""
+    """What was taken back, and the record of it."""
 
     operation: undo_log.Operation
     record: str
-    checkouts: tuple[Path, ...] = ()
 
 
 def undoable(repository: Repository) -> tuple[undo_log.Operation, ...]:
@@ -54,7 +53,7 @@ def undo(repository: Repository, *, id: str | None = None, with_checkout: bool =
     with hold_lock(repository.state_dir / "merge.lock"), hold_off_gc(repository):
         for session in list_session_ids(repository)[:20]:
             with contextlib.suppress(JournalError):
-                repair_interrupted_merge(repository, sessions_directory(repository) / session / "journal.jsonl")
+                repair_interrupted_merge(repository, journal_path(repository, session))
         operation = _pick(repository, id)
         back = [undo_log.RefMove(ref=move.ref, old=move.new, new=move.old) for move in reversed(operation.moves)]
         places: dict[str, Path] = {}
@@ -76,7 +75,7 @@ def undo(repository: Repository, *, id: str | None = None, with_checkout: bool =
             else:
                 undo_log.apply_move(repository, move, reason=f"mimo: undo {operation.id}")
     _note_unmerged(repository, operation)
-    return Undone(operation=operation, record=record, checkouts=tuple(places.values()))
+    return Undone(operation=operation, record=record)
 
 
 def _pick(repository: Repository, id: str | None) -> undo_log.Operation:
@@ -136,12 +135,11 @@ def _check_checkout(place: Path, move: undo_log.RefMove, *, consented: bool) -> 
 
 def _note_unmerged(repository: Repository, operation: undo_log.Operation) -> None:
     found = re.match(r"merge (\S+) into ", operation.command)
-    session = next((known for known in list_session_ids(repository) if found and known == found[1]), None)
-    if session is None:
+    if found is None or found[1] not in list_session_ids(repository):
         return
-    path = sessions_directory(repository) / session / "journal.jsonl"
+    session = SessionId(found[1])
     with contextlib.suppress(JournalError):  # the refs are what counts
         result = read_session(repository, session).result
         restore_result(repository, result)
-        with contextlib.closing(Journal(path)) as journal:
+        with contextlib.closing(Journal(journal_path(repository, session))) as journal:
             journal.done("merged", result=replace(result, merged=False))

@@ -2,24 +2,24 @@
 
 import os
 import shlex
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gitmimo import mimo_dir
 from gitmimo.agent.interface import BaseSuite, LeastChange, WorkspaceFacts
 from gitmimo.errors import CheckError
-from gitmimo.evaluator.probe import HANG_AFTER_S, probe_path
-from gitmimo.evaluator.testcommand import TestCommand, TestKind
+from gitmimo.evaluator.probe import probe_path
+from gitmimo.evaluator.testbed import TestBed
+from gitmimo.evaluator.testcommand import TestKind, bring_ignored_files
 from gitmimo.files import remove_tree
 from gitmimo.git import diff, snapshot
 from gitmimo.git.repository import Repository
 from gitmimo.git.trees import write_files
 from gitmimo.records import CommandResult, Oid
-from gitmimo.sandbox.base import CommandSpec, Limits, Sandbox
+from gitmimo.sandbox.base import CommandSpec, Limits
 from gitmimo.sandbox.policy import program_paths
-from gitmimo.workflow.evaluate import SessionEvaluator
+from gitmimo.workflow.evaluate import SessionEvaluator, visible_test_command
 from gitmimo.workflow.worktrees import CandidatePaths
 
 _HANG_GUARD = probe_path("hang_guard")
@@ -42,22 +42,13 @@ _ALWAYS_SAID = {"rg", "uv", "node", "npm", "make"}  # what rules of projects oft
 class WorkspaceConfig:
     """What all candidates of a session share."""
 
-    sandbox: Sandbox
-    test_command: str = ""
-    tests: TestCommand | None = None  # what `test_command` runs, and what the worktree needs for it
+    testbed: TestBed  # the sandbox, and how the project is set up and tested
     import_roots: tuple[str, ...] = ()  # relative directories that the project's Python packages are imported from
-    setup_command: str = ""
     network: bool = False
     writable: tuple[Path, ...] = ()  # what a person granted outside the worktree
-    test_timeout_s: float = 600.0
-    hang_after_s: float = HANG_AFTER_S  # a test that takes longer, and ten times as long as the others, hangs
     command_timeout_s: float = 120.0
-    copied: tuple[str, ...] = ()
-    linked: tuple[str, ...] = ()
-    known_secrets: Mapping[str, str] | None = None
-    protected: tuple[str, ...] = ()  # the project's own patterns, in addition to the built-in ones
-    base_suite: Future[BaseSuite] | None = None  # done once the base was measured
-    evaluator: SessionEvaluator | None = None  # compares what changes do; not where candidates work on other machines
+    linked: tuple[str, ...] = ()  # ignored files of the checkout
+    evaluator: SessionEvaluator | None = None  # knows the base's tests; not where candidates work on other machines
 
 
 class CandidateWorkspace:
@@ -75,9 +66,10 @@ class CandidateWorkspace:
         self._repository = repository
         self._paths = paths
         self._config = config
+        self._testbed = config.testbed
         self._cancelled = cancelled
         self._pointer = _read_pointer(self.root)
-        self._test_limit_s = config.test_timeout_s
+        self._test_limit_s = config.testbed.limits.timeout_s
         self._facts: WorkspaceFacts | None = None
 
     @property
@@ -86,14 +78,14 @@ class CandidateWorkspace:
         return _read_pointer(self.root) != self._pointer
 
     def set_up(self) -> None:
-        """Run the project's setup command, where it has one. CheckError when it fails."""
-        command = self._config.setup_command
-        if not command:
-            return
-        done = self._run(command, self._config.test_timeout_s)
-        if done.exit_code:
-            last = " | ".join(done.output.strip().splitlines()[-3:])[:300]
-            raise CheckError(f"setup fails with exit code {done.exit_code}: `{command}`: {last}")
+        """Bring the ignored files that the project needs, and run its setup command. CheckError when that fails."""
+        tests = replace(self._testbed.tests, links=(*self._testbed.tests.links, *self._config.linked))
+        bring_ignored_files(self._repository.work_tree, self.root, tests, copies=self._testbed.copies)
+        for command in self._testbed.setup:
+            done = self._run(command, self._testbed.limits.timeout_s)
+            if done.exit_code:
+                last = " | ".join(done.output.strip().splitlines()[-3:])[:300]
+                raise CheckError(f"setup fails with exit code {done.exit_code}: `{command}`: {last}")
 
     def run(self, command: str, *, timeout_s: float | None = None) -> CommandResult:
         """Run a command of the agent's in the sandbox, by bash with `pipefail`."""
@@ -103,26 +95,25 @@ class CandidateWorkspace:
     def facts(self) -> WorkspaceFacts:
         """Facts about the worktree and its tools, asked once in the sandbox."""
         if self._facts is None:
-            config, repository, base = self._config, self._repository, self._paths.base
-            interpreter = config.tests.interpreter if config.tests else None
+            base, tests = self._paths.base, self._testbed.tests
+            paths = [entry.path for entry in self._repository.list_paths(self._repository.tree_of(base))]
+            known = WorkspaceFacts(
+                test_directory=tests.directory,
+                network=self._config.network,
+                commit=f"commit {base[:12]}",
+                entries=tuple(_entries([path for path in paths if not path.startswith(".mimo/")])),
+                protected=self._testbed.protected,
+                command_timeout_s=self._config.command_timeout_s,
+            )
             self._facts = read_facts(
-                self._run(facts_question(interpreter), _QUESTION_S),
-                interpreter=interpreter,
-                paths=[entry.path for entry in repository.list_paths(repository.tree_of(base))],
-                known=WorkspaceFacts(
-                    test_directory=config.tests.directory if config.tests else "",
-                    network=config.network,
-                    commit=f"commit {base[:12]}",
-                    protected=config.protected,
-                    command_timeout_s=config.command_timeout_s,
-                ),
+                known, self._run(facts_question(tests.interpreter), _QUESTION_S), interpreter=tests.interpreter
             )
         return self._facts
 
     def base_suite(self) -> BaseSuite | None:
         """What the tests say of the base; None while that is not known."""
-        known = self._config.base_suite
-        return known.result() if known is not None and known.done() else None
+        evaluator = self._config.evaluator
+        return evaluator.base_suite if evaluator is not None else None
 
     def test(self, only: Sequence[str] = ()) -> CommandResult | None:
         """Run the project's test command, or with pytest these tests alone; None when there is none, or no such way.
@@ -130,16 +121,15 @@ class CandidateWorkspace:
         What ended once gets ten times as long from then on, so that a change that never ends costs seconds, not the
         whole limit.
         """
-        tests = self._config.tests
-        command = self._config.test_command
-        if not command or (only and (tests is None or tests.kind is not TestKind.PYTEST)):
+        tests = self._testbed.tests
+        command = visible_test_command(tests)
+        if not command or (only and tests.kind is not TestKind.PYTEST):
             return None
         job = self._job(" ".join([command, *map(shlex.quote, only)]), self._test_limit_s)
-        directory = tests.directory if tests else ""
-        done = self._config.sandbox.run(replace(job, cwd=self.root / directory))
+        done = self._testbed.sandbox.run(replace(job, cwd=self.root / tests.directory))
         if not done.timed_out and not only:
             enough = max(_LEAST_TEST_S, _HANGS_AFTER * done.seconds)
-            self._test_limit_s = min(self._config.test_timeout_s, enough)
+            self._test_limit_s = min(self._testbed.limits.timeout_s, enough)
         return done
 
     def changes(self) -> str:
@@ -196,7 +186,7 @@ class CandidateWorkspace:
         """Run another agent's program in the sandbox: with network, its own files readable, and a private home."""
         job = self._job(argv, timeout_s)
         limits = replace(job.limits, memory_bytes=_AGENT_MEMORY_BYTES)
-        return self._config.sandbox.run(
+        return self._testbed.sandbox.run(
             replace(
                 job,
                 network=True,
@@ -215,7 +205,7 @@ class CandidateWorkspace:
                     remove_tree(path, ignore_errors=True)
 
     def _run(self, command: str, timeout_s: float) -> CommandResult:
-        return self._config.sandbox.run(self._job(command, timeout_s))
+        return self._testbed.sandbox.run(self._job(command, timeout_s))
 
     def _job(self, command: str | Sequence[str], timeout_s: float) -> CommandSpec:
         return CommandSpec(
@@ -233,13 +223,12 @@ class CandidateWorkspace:
 
     def _python_environment(self) -> dict[str, str]:
         """Imports as in the evaluator's runs, before an installed copy of the project, and tests that hang end."""
-        config = self._config
-        path = [str(self.root / root) for root in config.import_roots]
+        path = [str(self.root / root) for root in self._config.import_roots]
         env = {}
-        if config.tests is not None and config.tests.kind is TestKind.PYTEST:
+        if self._testbed.tests.kind is TestKind.PYTEST:
             path.append(str(_HANG_GUARD.parent))
             env["PYTEST_ADDOPTS"] = f"{_COMMAND_ENVIRONMENT['PYTEST_ADDOPTS']} -p {_HANG_GUARD.stem}"
-            env["HANG_AFTER_S"] = f"{config.hang_after_s:g}"
+            env["HANG_AFTER_S"] = f"{self._testbed.hang_after_s:g}"
         return env | ({"PYTHONPATH": os.pathsep.join(path)} if path else {})
 
 
@@ -260,14 +249,8 @@ def facts_question(interpreter: Path | None) -> str:
     return "\n".join(lines)
 
 
-def read_facts(
-    answer: CommandResult,
-    *,
-    interpreter: Path | None,
-    paths: Iterable[str],
-    known: WorkspaceFacts,
-) -> WorkspaceFacts:
-    """Add to what is known what the sandbox answered and the base's paths tell; what isn't answered stays unsaid."""
+def read_facts(known: WorkspaceFacts, answer: CommandResult, *, interpreter: Path | None) -> WorkspaceFacts:
+    """Add to what is known what the sandbox answered; what isn't answered stays unsaid."""
     lines = answer.output.splitlines()
     system, version = (lines[0].strip(), lines[1].strip()) if len(lines) > 1 else ("", "")
     found = [line.strip() for line in lines[2:] if line.strip() in _PROGRAMS]
@@ -277,7 +260,6 @@ def read_facts(
         interpreter=f"{version} at {interpreter}" if interpreter and version else "",
         programs=tuple(found),
         missing=tuple(sorted(_ALWAYS_SAID - set(found))) if found else (),
-        entries=tuple(_entries([path for path in paths if not path.startswith(".mimo/")])),
     )
 
 

@@ -1,20 +1,18 @@
 """Where candidates work: their worktrees made, removed, and cleared after a session whose process has ended."""
 
 import contextlib
-import os
 import re
 import shutil
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from gitmimo import mimo_dir
 from gitmimo.errors import MimoError, NeedsPerson
-from gitmimo.evaluator.testcommand import ReportFormat, TestCommand, TestKind, bring_ignored_files
 from gitmimo.files import remove_tree
 from gitmimo.git import agent_repo, commit, refs, snapshot, worktree
 from gitmimo.git.repository import Repository
+from gitmimo.processes import list_processes
 from gitmimo.records import Oid, SessionId
 from gitmimo.workflow.history import TRAJECTORY
 
@@ -56,17 +54,8 @@ class CandidatePaths:
         return self.directory / f"{self.number}.tmp"
 
 
-def prepare_worktree(
-    repository: Repository,
-    paths: CandidatePaths,
-    *,
-    tests: TestCommand | None = None,
-    copied: Sequence[str] = (),
-    linked: Sequence[str] = (),
-) -> None:
+def prepare_worktree(repository: Repository, paths: CandidatePaths) -> None:
     """Make the candidate's worktree and private git, and its branch unless it continues earlier steps.
-
-    It gets the ignored files that the tests need, and those that are to be `copied` or `linked`.
 
     Raises WorktreeError when the disk is full or the branch exists; what was made until then is removed.
     """
@@ -91,9 +80,6 @@ def prepare_worktree(
             checked_out=paths.index,
             is_at_commit=start == paths.base,
         )
-        tests = tests or TestCommand(command="", kind=TestKind.COMMAND, report=ReportFormat.NONE)
-        wanted = replace(tests, links=(*tests.links, *linked))
-        bring_ignored_files(repository.work_tree, paths.worktree, wanted, copies=copied)
     except (MimoError, OSError):
         remove_candidate(repository, paths)
         raise
@@ -111,9 +97,8 @@ def _hide_records(paths: CandidatePaths) -> None:
 def remove_candidate(repository: Repository, paths: CandidatePaths) -> None:
     """Remove the worktree and its other files; the branch and its commits stay."""
     worktree.remove_worktree(repository, paths.worktree)
-    remove_tree(paths.private_git, ignore_errors=True)
-    remove_tree(paths.home, ignore_errors=True)
-    remove_tree(paths.temp, ignore_errors=True)
+    for path in (paths.private_git, paths.home, paths.temp):
+        remove_tree(path, ignore_errors=True)
     snapshot.forget_snapshots(paths.index)
 
 
@@ -128,7 +113,7 @@ def clear_session(repository: Repository, session: SessionId, directory: Path) -
     worktree.sweep_worktrees(repository)
     foreign = set()
     for each in worktree.list_worktrees(repository):
-        if os.path.realpath(each.path.parent) != os.path.realpath(directory):
+        if each.path.parent.resolve() != directory.resolve():
             continue
         if each.is_ours:
             keep_unfinished(repository, session, each)
@@ -136,42 +121,34 @@ def clear_session(repository: Repository, session: SessionId, directory: Path) -
         else:
             foreign.add(each.path.name)
     for path in directory.iterdir():
-        if not _OURS.match(path.name) or path.name in foreign:
-            continue
-        remove_tree(path, ignore_errors=True)
+        if _OURS.match(path.name) and path.name not in foreign:
+            remove_tree(path, ignore_errors=True)
     with contextlib.suppress(OSError):
         directory.rmdir()
 
 
-def keep_unfinished(repository: Repository, session: SessionId, found: worktree.Worktree) -> Oid | None:
+def keep_unfinished(repository: Repository, session: SessionId, found: worktree.Worktree) -> None:
     """Keep what a candidate had changed since its last step under a private ref, unless there is nothing."""
     if found.head is None or not found.path.name.isdigit() or not found.path.is_dir():
-        return None
+        return
     try:
         files = snapshot.snapshot_worktree(repository, found.path, parent=found.head)
     except MimoError:
-        return None  # what can't be read is no work; the steps are on the branch
-    whole = mimo_dir.with_mimo_from(repository, files, repository.tree_of(found.head))
-    if whole == repository.tree_of(found.head):
-        return None
-    made = commit.write_commit(
-        repository, tree=whole, parents=(found.head,), message=f"mimo: unfinished step of {session}\n"
-    )
+        return  # what can't be read is no work; the steps are on the branch
+    before = repository.tree_of(found.head)
+    whole = mimo_dir.with_mimo_from(repository, files, before)
+    if whole == before:
+        return
+    message = f"mimo: unfinished step of {session}\n"
+    made = commit.write_commit(repository, tree=whole, parents=(found.head,), message=message)
     ref = f"{UNFINISHED}{session}/{found.path.name}"
     refs.update_ref(repository, ref, made, expected=refs.read_ref(repository, ref), reason="mimo: unfinished step")
-    return made
 
 
 def processes_in(directory: Path) -> tuple[int, ...]:
     """The processes whose working directory is inside a directory, as far as the system reports it."""
-    place = os.path.realpath(directory)
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            where = str((entry / "cwd").readlink())
-            if where == place or where.startswith(f"{place}/"):
-                found.append(int(entry.name))
-    return tuple(found)
+    place = directory.resolve()
+    return tuple(process.pid for process in list_processes() if process.directory.is_relative_to(place))
 
 
 def _wait_for_death(directory: Path) -> None:

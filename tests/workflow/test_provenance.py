@@ -8,7 +8,6 @@ import pytest
 from gitmimo.errors import RepoError, UsageError
 from gitmimo.git.repository import Repository
 from gitmimo.results import SessionResult
-from gitmimo.workflow.evidence_notes import noted_patches
 from gitmimo.workflow.provenance import explain_line
 from tests.conftest import GitBuilder
 from tests.made_session import SESSION, Attempt, make_session, write_journal
@@ -64,24 +63,6 @@ def test_a_squashed_line_is_known_by_its_patch(git: GitBuilder, session: Session
     git("commit", "--quiet", "-m", "squashed")
     found = explain_line(Repository.discover(git.path), "app.py", _line(SECOND, "third"))
     assert (found.session, found.how) == (SESSION, "patch")
-
-
-@pytest.mark.parametrize(
-    "damage", [None, "{broken", '{"schema": "other"}', "[]", '{"schema":"git-mimo/patches/1","notes":[1]}']
-)
-def test_what_is_remembered_of_notes_may_vanish_or_be_damaged(
-    git: GitBuilder, session: SessionResult, damage: str | None
-) -> None:
-    repository = Repository.discover(git.path)
-    first = noted_patches(repository)
-    cache = repository.state_dir / "noted-patches.json"
-    assert first
-    assert noted_patches(repository) == first
-    if damage is None:
-        cache.unlink()
-    else:
-        cache.write_text(damage)
-    assert noted_patches(repository) == first
 
 
 def test_a_squash_with_other_changes_is_known_by_the_messages_in_it(git: GitBuilder, session: SessionResult) -> None:

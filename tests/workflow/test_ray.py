@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import pickle
 import subprocess
 import sys
 import tempfile
@@ -10,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from gitmimo.errors import LimitReached, MimoError, RepoError
+from gitmimo.errors import LimitReached, MimoError
 from gitmimo.git.run import GitFailed
-from gitmimo.workflow.on_ray.messages import Failure, outcome_of
 from tests.conftest import GitBuilder
 from tests.project import PROJECT, mimo
 
@@ -71,23 +71,11 @@ def test_what_is_missing_for_ray_is_said_before_anything_is_made(
 
 
 @pytest.mark.parametrize(
-    ("error", "kind"),
-    [
-        (LimitReached("no room", limit="session tokens", hint="raise it"), LimitReached),
-        (GitFailed(["fetch"], exit_code=3, stderr="fatal: no"), RepoError),
-    ],
+    "error",
+    [LimitReached("no room", limit="session tokens", hint="raise it"), GitFailed(["fetch"], exit_code=3, stderr="no")],
 )
-def test_an_expected_error_arrives_as_what_it_was(error: MimoError, kind: type[MimoError]) -> None:
-    def fail() -> None:
-        raise error
-
-    outcome = outcome_of(fail)
-    assert isinstance(outcome.failure, Failure)
-    with pytest.raises(kind) as caught:
-        outcome.unwrap()
-    assert (caught.value.message, caught.value.hint, caught.value.exit_code) == (
-        error.message,
-        error.hint,
-        error.exit_code,
-    )
-    assert getattr(caught.value, "limit", None) == getattr(error, "limit", None)
+def test_an_expected_error_arrives_as_what_it_was(error: MimoError) -> None:
+    arrived = pickle.loads(pickle.dumps(error))
+    assert type(arrived) is type(error)
+    assert vars(arrived) == vars(error)
+    assert str(arrived) == str(error)

@@ -1,5 +1,6 @@
-"""Ray itself: a cluster joined or started, tasks placed in it, and which of its errors mean that a worker was lost."""
+"""Ray itself: a cluster joined or started, tasks placed in it, the mailbox, and which errors mean a lost worker."""
 
+import asyncio
 import contextlib
 import importlib
 import logging
@@ -10,9 +11,11 @@ import threading
 from pathlib import Path
 from typing import Any, TextIO
 
-from gitmimo.errors import CheckError, ConfigError
+from gitmimo.errors import CheckError, ConfigError, MimoError
 from gitmimo.extras import install_hint
-from gitmimo.workflow.on_ray.messages import Message, Outcome
+from gitmimo.workflow.on_ray.messages import Message
+
+_LONGEST_QUIET_S = 0.25
 
 
 class Cluster:
@@ -41,10 +44,9 @@ class Cluster:
             self._aside.close()
             raise ConfigError(f"no Ray cluster at `{address or 'this machine'}`: {exc}") from exc
         strategies = importlib.import_module("ray.util.scheduling_strategies")
-        mailbox = importlib.import_module("gitmimo.workflow.on_ray.mailbox")  # brings asyncio: 60 ms of any start
         here = strategies.NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         self._mailbox: Any = (
-            ray.remote(mailbox.Mailbox).options(num_cpus=0, scheduling_strategy=here, max_concurrency=1000).remote()
+            ray.remote(Mailbox).options(num_cpus=0, scheduling_strategy=here, max_concurrency=1000).remote()
         )
 
     def submit(self, task: Any, item: Any, resource: str) -> Any:
@@ -57,18 +59,19 @@ class Cluster:
         """Wait a moment for a task."""
         return bool(self._ray.wait([running], timeout=wait_s)[0])
 
-    def result(self, running: Any) -> Outcome | None:
-        """The outcome of a finished task; None if its worker, its node or its input was lost."""
+    def result(self, running: Any) -> Any:
+        """The result of a finished task, or its error; None if its worker, its node or its input was lost."""
         errors = self._ray.exceptions
         try:
-            found: Outcome = self._ray.get(running)
+            return self._ray.get(running)
         except errors.RayTaskError as exc:
             if isinstance(exc.cause, errors.RayError):
                 return None
+            if isinstance(exc.cause, MimoError):
+                raise exc.cause from None
             raise CheckError(f"a Ray task failed: {exc.cause!r}") from exc
         except errors.RayError:
             return None
-        return found
 
     def cancel(self, running: Any) -> None:
         """Kill a task's worker."""
@@ -86,9 +89,9 @@ class Cluster:
             return None
         return messages
 
-    def answer(self, identity: str, outcome: Outcome) -> None:
-        """Answer a question."""
-        self._mailbox.answer.remote(identity, outcome)
+    def answer(self, identity: str, answer: Any) -> None:
+        """Answer a question; an error is raised where it was asked."""
+        self._mailbox.answer.remote(identity, answer)
 
     def leave(self) -> None:
         """Disconnect, which ends the session's tasks and its mailbox; a cluster that was started here ends."""
@@ -120,3 +123,49 @@ def _undisturbed() -> Any:
             for number, handler in handlers.items():
                 if is_main and handler is not None:
                     signal.signal(number, handler)
+
+
+class Mailbox:
+    """A Ray actor on the driver's node. Workers ask and tell, the driver collects and answers; both can go any time."""
+
+    def __init__(self) -> None:
+        self._messages: list[Message] = []
+        self._waiting: dict[str, asyncio.Future[Any]] = {}
+        self._arrived = asyncio.Event()
+        self._stop = ""
+
+    async def ask(self, message: Message) -> Any:
+        """Deliver a question and wait for its answer, an error among them."""
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._waiting[message.identity] = answer
+        await self.tell(message)
+        try:
+            return await answer
+        finally:
+            self._waiting.pop(message.identity, None)
+
+    async def tell(self, message: Message) -> None:
+        """Deliver news."""
+        self._messages.append(message)
+        self._arrived.set()
+
+    async def collect(self, stop: str) -> list[Message]:
+        """Hand over what arrived, after a short wait when nothing did; `stop` is why the session ends, for workers."""
+        self._stop = stop or self._stop
+        try:
+            await asyncio.wait_for(self._arrived.wait(), _LONGEST_QUIET_S)
+        except TimeoutError:
+            return []
+        self._arrived.clear()
+        messages, self._messages = self._messages, []
+        return messages
+
+    async def answer(self, identity: str, answer: Any) -> None:
+        """Pass an answer on; one whose worker is gone is dropped."""
+        waiting = self._waiting.get(identity)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(answer)
+
+    async def stop_reason(self) -> str:
+        """Why the session ends; empty while it runs."""
+        return self._stop

@@ -38,7 +38,7 @@ def test_the_edit_that_changes_least_is_named(
     session = SessionId("0000000001")
     branch = refnames.branch_ref(refnames.candidate_branch(session, 1))
     paths = CandidatePaths(session=session, number=1, base=testbed.base, branch=branch, directory=tmp_path / "places")
-    workspace_config = WorkspaceConfig(sandbox=testbed.sandbox, tests=testbed.tests, evaluator=evaluator)
+    workspace_config = WorkspaceConfig(testbed=testbed, evaluator=evaluator)
     prepare_worktree(testbed.repository, paths)
     try:
         workspace = CandidateWorkspace(testbed.repository, paths, workspace_config, cancelled=lambda: False)
