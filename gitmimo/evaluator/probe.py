@@ -117,7 +117,7 @@ def _python_probe(tests: TestCommand, tree: Path, directory: Path, wanted: Mappi
     settings = {**wanted, **names, "planted": str(planted), "must_pass": must_pass, "must_fail": must_fail}
     (home / f"{names['probe']}.json").write_text(json.dumps({**settings, "nonce": nonce}), encoding="utf-8")
     env = {"PYTHONPATH": str(home), **({"PYTHONSAFEPATH": "1"} if _only_runs_tests(tests) else {})}
-    command = _keep_import_path(tests.command, home) if isinstance(tests.command, str) else tests.command
+    command = keep_import_path(tests.command, home) if isinstance(tests.command, str) else tests.command
     if tests.report is ReportFormat.PYTEST:
         plugins = [part for name in (names["probe"], names["guard"], "no:cacheprovider") for part in ("-p", name)]
         env["PYTEST_ADDOPTS"] = shlex.join([*plugins, f"--rootdir={tree}", f"--confcutdir={tree}"])
@@ -136,8 +136,8 @@ def _python_probe(tests: TestCommand, tree: Path, directory: Path, wanted: Mappi
     )
 
 
-def _keep_import_path(command: str, home: Path) -> str:
-    """Keep our PYTHONPATH in a command that sets its own."""
+def keep_import_path(command: str, home: Path) -> str:
+    """A command whose own PYTHONPATH, where it sets one, begins with `home`."""
     return re.sub(
         r"(?<!\w)PYTHONPATH=(\"?)(?=(\S?))",
         lambda match: f"PYTHONPATH={match[1]}{home}{'' if match[2] in ('', ';', '&', chr(34)) else ':'}",

@@ -84,18 +84,21 @@ def merge_checked_out(
 ) -> Oid:
     """Merge in the user's checkout by the user's git: hooks, signing, merge.ff and drivers apply.
 
-    NeedsPerson when the checkout isn't clean or has another branch; MergeConflict and whatever a hook refuses leave it
-    as it was. Untracked files survive, or stop the merge. A kill between git's own steps can leave a merge to abort.
+    NeedsPerson when the checkout has another branch, staged changes, or changes in a file that the merge changes too;
+    MergeConflict and whatever a hook refuses leave it as it was. Untracked files survive, or stop the merge. A kill
+    between git's own steps can leave a merge to abort.
     """
     work_tree = checkout or repository.require_work_tree()
     name = short_name(branch)
-    _check_ready(work_tree, name)
+    _check_operation(work_tree, name)
     if read_ref(repository, branch_ref(name)) != expected:
         raise RefMoved(branch_ref(name), expected=expected)
     if is_ancestor(repository, older=theirs, newer=expected):
         return expected
+    merged = repository.tree_of(theirs)
     if not is_ancestor(repository, older=expected, newer=theirs):
-        merge_in_memory(repository, ours=expected, theirs=theirs)  # says so before any file is touched
+        merged = merge_in_memory(repository, ours=expected, theirs=theirs)  # says so before any file is touched
+    _check_changes(work_tree, expected, merged)
     done = run_git(
         ["merge", "--no-edit", "--no-autostash", "--no-squash", "--commit", "--no-log", "-m", message, theirs],
         cwd=work_tree,
@@ -126,8 +129,8 @@ def merge_unchecked(repository: Repository, branch: str, theirs: Oid, *, expecte
     return tip
 
 
-def _check_ready(work_tree: Path, branch: str) -> None:
-    """Refuse a checkout with anything in it that a merge could lose or mix up."""
+def _check_operation(work_tree: Path, branch: str) -> None:
+    """Refuse a checkout of another branch, or one in which an operation of git's waits for the user."""
     on = run_git(["symbolic-ref", "--quiet", "--short", "HEAD"], cwd=work_tree, check=False).text
     if on != branch:
         where = f"on `{on}`" if on else "on a detached HEAD"
@@ -138,13 +141,20 @@ def _check_ready(work_tree: Path, branch: str) -> None:
             raise NeedsPerson(
                 f"a {operation} is unfinished in `{work_tree}`", hint=f"git {operation} --abort, or finish it first"
             )
-    changed = run_git(["status", "--porcelain", "-z", "--untracked-files=no"], cwd=work_tree).text
-    if changed:
-        paths = [entry[3:] for entry in changed.split("\0") if entry[2:3] == " "]
+
+
+def _check_changes(work_tree: Path, old: Oid, merged: Oid) -> None:
+    """Refuse what a merge could lose: anything staged, and changes in files that it changes too."""
+    touched = set(run_git(["diff-tree", "-r", "-z", "--name-only", "--no-renames", f"{old}^{{tree}}", merged],
+                          cwd=work_tree).text.split("\0"))  # fmt: skip
+    status = run_git(["status", "--porcelain", "-z", "--untracked-files=no"], cwd=work_tree).text.split("\0")
+    entries = [(entry[:1], entry[3:]) for entry in status if entry[2:3] == " "]
+    if paths := [path for staged, path in entries if staged != " " or path in touched]:
         more = f" and {len(paths) - _SHOWN_PATHS} more" if len(paths) > _SHOWN_PATHS else ""
         listed = ", ".join(f"`{path}`" for path in paths[:_SHOWN_PATHS])
         raise NeedsPerson(
-            f"the checkout has uncommitted changes: {listed}{more}", hint="git stash, then merge, then git stash pop"
+            f"the checkout has uncommitted changes that a merge could lose: {listed}{more}",
+            hint="git stash, then merge, then git stash pop",
         )
 
 

@@ -235,5 +235,5 @@ def _require_passed(evidence: Evidence, target_branch: str, tip: Oid) -> None:
     failed = ", ".join(f"{gate.name}: {gate.detail}" for gate in evidence.failed_gates)
     raise NeedsPerson(
         f"merged with `{target_branch}` as it is now, the result no longer passes ({failed})",
-        hint=f"git merge-base {target_branch} {tip[:12]}  # where they parted",
+        hint=f"git diff {tip[:12]}...{target_branch}   # what the branch changed meanwhile",
     )

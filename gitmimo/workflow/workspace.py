@@ -9,7 +9,7 @@ from pathlib import Path
 from gitmimo import mimo_dir
 from gitmimo.agent.interface import BaseSuite, LeastChange, WorkspaceFacts
 from gitmimo.errors import CheckError
-from gitmimo.evaluator.probe import probe_path
+from gitmimo.evaluator.probe import keep_import_path, probe_path
 from gitmimo.evaluator.testbed import TestBed
 from gitmimo.evaluator.testcommand import TestKind, bring_ignored_files
 from gitmimo.files import remove_tree
@@ -126,6 +126,8 @@ class CandidateWorkspace:
         if not command or (only and tests.kind is not TestKind.PYTEST):
             return None
         job = self._job(" ".join([command, *map(shlex.quote, only)]), self._test_limit_s)
+        if tests.kind is TestKind.PYTEST:
+            job = self._guarded(job)
         done = self._testbed.sandbox.run(replace(job, cwd=self.root / tests.directory))
         if not done.timed_out and not only:
             enough = max(_LEAST_TEST_S, _HANGS_AFTER * done.seconds)
@@ -216,20 +218,25 @@ class CandidateWorkspace:
             network=self._config.network,
             writable=self._config.writable,
             limits=Limits(timeout_s=timeout_s),
-            readable=(_HANG_GUARD.parent,),
             env=_COMMAND_ENVIRONMENT | self._python_environment() | {"MIMO_CANDIDATE": str(self._paths.number)},
             cancelled=self._cancelled,
         )
 
     def _python_environment(self) -> dict[str, str]:
-        """Imports as in the evaluator's runs, before an installed copy of the project, and tests that hang end."""
-        path = [str(self.root / root) for root in self._config.import_roots]
-        env = {}
-        if self._testbed.tests.kind is TestKind.PYTEST:
-            path.append(str(_HANG_GUARD.parent))
-            env["PYTEST_ADDOPTS"] = f"{_COMMAND_ENVIRONMENT['PYTEST_ADDOPTS']} -p {_HANG_GUARD.stem}"
-            env["HANG_AFTER_S"] = f"{self._testbed.hang_after_s:g}"
-        return env | ({"PYTHONPATH": os.pathsep.join(path)} if path else {})
+        """Imports as in the evaluator's runs, before an installed copy of the project."""
+        roots = [str(self.root / root) for root in self._config.import_roots]
+        return {"PYTHONPATH": os.pathsep.join(roots)} if roots else {}
+
+    def _guarded(self, job: CommandSpec) -> CommandSpec:
+        """A run of pytest in which tests that hang end, also where the command sets its own PYTHONPATH."""
+        home = _HANG_GUARD.parent
+        env = {
+            **job.env,
+            "PYTHONPATH": os.pathsep.join(filter(None, (job.env.get("PYTHONPATH", ""), str(home)))),
+            "PYTEST_ADDOPTS": f"{_COMMAND_ENVIRONMENT['PYTEST_ADDOPTS']} -p {_HANG_GUARD.stem}",
+            "HANG_AFTER_S": f"{self._testbed.hang_after_s:g}",
+        }
+        return replace(job, command=keep_import_path(str(job.command), home), env=env, readable=(home,))
 
 
 def _read_pointer(directory: Path) -> bytes | None:

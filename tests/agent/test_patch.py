@@ -234,6 +234,16 @@ def test_the_spectrum_names_what_failing_tests_run_through(workspace: Bare) -> N
     assert (12, "returns 1") in spectrum.walk("pkg/numbers.py", 9, 12)
 
 
+def test_tests_of_unittest_that_pytest_runs_have_a_spectrum_too(git: GitBuilder) -> None:
+    test = "import unittest\n\nfrom pkg.numbers import mean\n\n\nclass Numbers(unittest.TestCase):\n"
+    test += "    def test_mean(self):\n        self.assertEqual(mean([1, 2]), 1.5)\n"
+    git.commit({"pkg/numbers.py": CODE, "tests/test_numbers.py": test})
+    spectrum = trace_tests(Bare(git.path), COMMAND)
+    assert spectrum is not None
+    assert spectrum.failing == ("tests/test_numbers.py::Numbers::test_mean",)
+    assert spectrum.paths() == ("pkg/numbers.py",)
+
+
 def test_commands_that_are_no_pytest_have_no_spectrum(workspace: Bare) -> None:
     for command in ("make test", "pytest; rm x", "npm test", "python -m pytest 'a"):
         assert trace_tests(workspace, command) is None

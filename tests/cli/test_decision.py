@@ -73,6 +73,18 @@ def test_reasons_go_back_to_the_candidate_once(thin: GitBuilder, llm_server: Scr
     assert "none of the tests that failed on base passes" in told
 
 
+def test_a_command_may_set_its_own_import_path(thin: GitBuilder, llm_server: ScriptedServer) -> None:
+    thin("rm", "-q", "calc.py", "pyproject.toml")
+    thin.commit({"src/calc.py": BUGGY}, "a src layout")
+    command = "PYTHONPATH=src python -m pytest -q"
+    looks = Answer(tool_calls=(("shell", json.dumps({"command": command})),))
+    llm_server.scripts["m"] = [looks, writes({"src/calc.py": RIGHT})]
+    said, result = start(thin, "-m", "openai/m", "-n", "1", "--trust-tests", "--test", command)
+    assert said.code == 0, said.err
+    assert "1 failed, 1 passed" in json.dumps(llm_server.requests[1].messages)
+    assert result["candidates"][0]["steps"] == 2, "the tests passed when it finished"
+
+
 def test_a_rejection_counts_also_where_the_session_is_stopped_afterwards(
     thin: GitBuilder, llm_server: ScriptedServer
 ) -> None:

@@ -109,6 +109,26 @@ def test_a_whole_session_leaves_the_user_alone(busy: GitBuilder, base: Oid, tmp_
     assert busy("status", "--porcelain", "--ignored") == listing
 
 
+def test_changes_that_a_merge_does_not_touch_stay_and_others_stop_it(git: GitBuilder, base: Oid) -> None:
+    git.commit({"b.py": "b\n"})
+    ours = Oid(git("rev-parse", "HEAD"))
+    repository = Repository.discover(git.path)
+    tree = write_files(repository, repository.tree_of(ours), {"a.py": b"theirs\n"})
+    theirs = write_commit(repository, tree=tree, parents=[ours], message="x")
+    for path, staged in (("a.py", False), ("b.py", True)):
+        git.write({path: "the user's\n"})
+        git(*(("add", path) if staged else ("status",)))
+        before = fingerprint(git.path)
+        with pytest.raises(NeedsPerson, match=f"could lose: `{path}`"):
+            merge_checked_out(repository, "main", theirs, expected=ours, message="x")
+        assert fingerprint(git.path) == before
+        git("reset", "-q", "--hard")
+    git.write({"b.py": "the user's\n"})
+    assert merge_checked_out(repository, "main", theirs, expected=ours, message="x") == theirs
+    assert (git.path / "b.py").read_text() == "the user's\n"
+    assert git("status", "--porcelain") == " M b.py"
+
+
 def test_a_conflict_at_the_end_leaves_the_user_alone(git: GitBuilder, base: Oid) -> None:
     repository = Repository.discover(git.path)
     theirs = write_commit(

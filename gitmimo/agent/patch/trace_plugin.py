@@ -92,13 +92,18 @@ class Probe:
         threading.settrace(self.call)
         sys.settrace(self.call)
         try:
-            outcome: Any = yield
+            yield
         finally:
             sys.settrace(None)
             threading.settrace(None)
-        passed = outcome.excinfo is None
         covered = {path: sorted(lines)[:MOST_LINES] for path, lines in self.lines.items()}
-        self.tests[item.nodeid] = (passed, covered, [] if passed else self.events)
+        self.tests[item.nodeid] = (True, covered, self.events)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Note how a test ended; only here it is known of unittest's test cases too."""
+        if report.when == "call" and report.nodeid in self.tests:
+            _, covered, events = self.tests[report.nodeid]
+            self.tests[report.nodeid] = (not report.failed, covered, events if report.failed else [])
 
 
 if __name__ == "__main__":
