@@ -50,30 +50,6 @@ def complete_candidates(context: click.Context) -> Iterable[str]:
 
 
 @offer
-def complete_branches(context: click.Context) -> Iterable[str]:
-    """Local branches."""
-    return _git_refs(2, "refs/heads")
-
-
-@offer
-def complete_revisions(context: click.Context) -> Iterable[str]:
-    """HEAD, branches, tags."""
-    return ["HEAD", *_git_refs(2, "refs/heads", "refs/tags", "refs/remotes")]
-
-
-@offer
-def complete_operations(context: click.Context) -> Iterable[str]:
-    """Ids of undo records."""
-    return _git_refs(3, "refs/mimo/ops")
-
-
-@offer
-def complete_remotes(context: click.Context) -> Iterable[str]:
-    """Names of remotes."""
-    return _git("remote")
-
-
-@offer
 def complete_skills(context: click.Context) -> Iterable[str]:
     """Names of the checkout's skills."""
     top = Path(*_git("rev-parse", "--show-toplevel"))
@@ -97,12 +73,6 @@ def complete_providers(context: click.Context) -> Iterable[str]:
 
 
 @offer
-def complete_local_models(context: click.Context) -> Iterable[str]:
-    """Names of embedded models."""
-    return _local_models()
-
-
-@offer
 def complete_models(context: click.Context) -> Iterable[str]:
     """The models that are set, the embedded ones, and each provider's default."""
     from gitmimo.llm.providers import PROVIDERS
@@ -116,6 +86,13 @@ def complete_commands(context: click.Context) -> Iterable[str]:
     """Words after `git mimo`."""
     root = context.find_root()
     return [item.value for item in root.command.shell_complete(root, "")]
+
+
+complete_branches = offer(lambda context: _git_refs(2, "refs/heads"))
+complete_revisions = offer(lambda context: ["HEAD", *_git_refs(2, "refs/heads", "refs/tags", "refs/remotes")])
+complete_operations = offer(lambda context: _git_refs(3, "refs/mimo/ops"))
+complete_remotes = offer(lambda context: _git("remote"))
+complete_local_models = offer(lambda context: _local_models())
 
 
 def find_completions(root: click.Command, words: Sequence[str], incomplete: str) -> Iterator[tuple[str, str]]:

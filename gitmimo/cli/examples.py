@@ -39,7 +39,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "attach": ("git mimo attach", "git mimo attach 2", "git mimo attach 13ibqe2j1p"),
     "stop": ("git mimo stop", "git mimo stop 13ibqe2j1p 2"),
     "list": ("git mimo list -n 10", "git mimo list --json"),
-    "status": ("git mimo status", "git mimo status --watch"),
+    "status": ("git mimo status", "git mimo status 13ibqe2j1p"),
     "show": ("git mimo show", "git mimo show 13ibqe2j1p --json"),
     "diff": ("git mimo diff", "git mimo diff 13ibqe2j1p 2 --stat", "git mimo diff -w src/"),
     "log": ("git mimo log", "git mimo log 2 --full", "git mimo log 13ibqe2j1p --commits -p"),

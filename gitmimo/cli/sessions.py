@@ -39,33 +39,12 @@ def list_command(max_count: int | None, as_json: bool) -> int:
 
 @click.command("status")
 @session_argument
-@click.option("-w", "--watch", is_flag=True, help="Say it again every second while a session runs.")
 @json_option
-def status_command(session: str | None, watch: bool, as_json: bool) -> int:
+def status_command(session: str | None, as_json: bool) -> int:
     """Show the state of sessions: running ones first, then the newest."""
-    import time
-
-    paths = _find_paths()
-    while watch and _is_any_running(paths, session):
-        if sys.stdout.isatty():
-            click.clear()
-        _print_status(paths, session, as_json=as_json)
-        sys.stdout.flush()
-        time.sleep(1.0)
-    return _print_status(paths, session, as_json=as_json)
-
-
-def _is_any_running(paths: RepositoryPaths, session: str | None) -> bool:
-    from gitmimo.workflow.history import find_session, read_running, read_session
-
-    if session:
-        return read_session(paths, find_session(paths, session)).result.status is SessionStatus.RUNNING
-    return bool(read_running(paths))
-
-
-def _print_status(paths: RepositoryPaths, session: str | None, *, as_json: bool) -> int:
     from gitmimo.workflow.history import find_session, read_recent, read_session
 
+    paths = _find_paths()
     states = [read_session(paths, find_session(paths, session))] if session else read_recent(paths, at_least=_SHOWN)
     _print_states(states, schema="git-mimo/status/1" if as_json else "")
     for state in () if as_json else states:

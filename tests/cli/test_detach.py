@@ -40,7 +40,7 @@ def test_a_detached_session_is_followed_to_its_end_and_announced(
         time.sleep(0.1)
     assert (tmp_path / "status").read_text() == "passed\n"
     assert json.loads((tmp_path / "told.json").read_text())["session"] == session
-    assert "passed" in mimo("status", "--watch", cwd=project.path).out
+    assert "passed" in mimo("status", cwd=project.path).out
 
 
 def test_a_detached_session_that_cannot_begin_says_why(project: GitBuilder) -> None:
