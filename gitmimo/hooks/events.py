@@ -1,5 +1,6 @@
 """Answers one hook event: the text for stderr and the exit code."""
 
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -10,11 +11,14 @@ from gitmimo.errors import CheckError, MimoError, UsageError
 from gitmimo.git.refs import list_refs, read_ref
 from gitmimo.git.repository import Repository
 from gitmimo.git.run import run_git
-from gitmimo.hooks import carry, message, push
+from gitmimo.hooks import carry, push
 from gitmimo.hooks.install import EVENTS
+from gitmimo.mimo_dir import without_mimo
 from gitmimo.records import Oid
-from gitmimo.redact import known_secrets
+from gitmimo.redact import find_secrets, known_secrets
 from gitmimo.refnames import NOTES_REF
+
+_VERDICT = re.compile(rb"^Mimo-Verdict:[^\n]*\b([0-9a-f]{12})[ \t]*(?:\n|\Z)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,19 +92,25 @@ def _pre_push(repository: Repository, arguments: Sequence[str], text: str, envir
 
 
 def _commit_message(repository: Repository, arguments: Sequence[str], environ: Mapping[str, str]) -> HookAnswer:
+    """Refuse a message with a secret, and drop a verdict about another tree than the one being committed."""
     if not arguments:
         raise UsageError("commit-msg needs the message's file")
     path = Path(arguments[0])
     text = path.read_bytes()
-    checked = message.check_message(
-        repository, text, _tree_to_commit(repository, environ), known_secrets=known_secrets(environ)
-    )
-    if checked.refusal:
-        lines = (f"mimo commit-msg: {checked.refusal}", f"hint: the message is kept in {path}")
-        return HookAnswer(exit_code=1, lines=lines)
-    if checked.message != text:
-        path.write_bytes(checked.message)
-    return HookAnswer(lines=(f"mimo commit-msg: {checked.remark}",) if checked.remark else ())
+    secrets = [finding for finding in find_secrets(text, known_secrets(environ)) if finding.certain]
+    if secrets:
+        where = f"line {secrets[0].line} ({secrets[0].rule})"
+        refusal = f"mimo commit-msg: the commit message contains a secret: {where}"
+        return HookAnswer(exit_code=1, lines=(refusal, f"hint: the message is kept in {path}"))
+    found = _VERDICT.search(text)
+    if found is None:
+        return HookAnswer()
+    tree = without_mimo(repository, _tree_to_commit(repository, environ))
+    if tree.startswith(found[1].decode()):
+        return HookAnswer()
+    path.write_bytes(_VERDICT.sub(b"", text))
+    remark = "the files have changed since the verdict, so `Mimo-Verdict` was taken out of the message"
+    return HookAnswer(lines=(f"mimo commit-msg: {remark}",))
 
 
 def _tree_to_commit(repository: Repository, environ: Mapping[str, str]) -> Oid:
