@@ -44,19 +44,14 @@ def pr_command(session: str | None, remote: str, into: str | None, tool: str, on
         return 0
     opened = open_pull_request(repository, result, (title, body), remote=remote, base=into, tool=tool)
     if as_json:
-        render.emit_json(
-            {
-                "schema": "git-mimo/pr/1",
-                "session": result.session,
-                "branch": result.result_branch,
-                "remote": remote,
-                "pushed": list(opened.pushed),
-                "title": title,
-                "url": opened.url or None,
-                "tool": opened.tool or None,
-                "message": opened.tool_said,
-            }
-        )
+        value: dict[str, object] = {"session": result.session, "branch": result.result_branch, "title": title}
+        value |= {
+            "remote": remote,
+            "pushed": list(opened.pushed),
+            "url": opened.url or None,
+            "tool": opened.tool or None,
+        }
+        render.emit_json({"schema": "git-mimo/pr/1", **value, "message": opened.tool_said})
         return 0
     render.say(f"pushed {', '.join(opened.pushed)} to {remote}")
     if opened.url:
@@ -81,11 +76,10 @@ def revise_command(session: str | None, comments: str, as_json: bool, **flags: A
     Comments come from a file, from stdin, from the pull request by gh, or from `git mimo serve` (local).
     """
     from gitmimo.cli.progress import running
-    from gitmimo.cli.start import exit_code, report
+    from gitmimo.cli.start import finish
     from gitmimo.workflow.history import find_session, read_session
     from gitmimo.workflow.land import result_tip
     from gitmimo.workflow.revise import comments_text, fetch_comments, read_review_comments, revise
-    from gitmimo.workflow.session_result import result_json
 
     repository = open_repository()
     result = read_session(repository, find_session(repository, session)).result
@@ -100,11 +94,7 @@ def revise_command(session: str | None, comments: str, as_json: bool, **flags: A
     quiet = as_json and not sys.stderr.isatty()
     with running(config.seconds("timeout"), quiet=quiet) as watch:
         revised = revise(repository, config, result, said, watch)
-    if as_json:
-        render.emit_json(result_json(revised))
-    else:
-        report(revised)
-    return exit_code(revised)
+    return finish(revised, as_json=as_json)
 
 
 @click.command("reject")

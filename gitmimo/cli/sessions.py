@@ -102,9 +102,8 @@ def attach_command(session: str | None, number: int | None, as_json: bool) -> in
 
     With NUMBER every step of that candidate is shown as it is made: what the model said, ran, saw and edited.
     """
-    from gitmimo.cli.start import exit_code, report
+    from gitmimo.cli.start import finish
     from gitmimo.workflow.history import follow, read_session
-    from gitmimo.workflow.session_result import result_json
 
     repository = open_repository()
     found, number = split_target(repository, session, number)
@@ -124,13 +123,10 @@ def attach_command(session: str | None, number: int | None, as_json: bool) -> in
         render.say(f"session {found} goes on; to end it: git mimo stop {found}")
         return 130
     state = read_session(repository, found)
-    if as_json:
-        render.emit_json(result_json(state.result))
-        return exit_code(state.result)
-    report(state.result)
-    if state.result.status is SessionStatus.STOPPED:
+    code = finish(state.result, as_json=as_json)
+    if state.result.status is SessionStatus.STOPPED and not as_json:
         render.hint(f"git mimo resume {found}")
-    return exit_code(state.result)
+    return code
 
 
 _EVENTS = {

@@ -63,7 +63,6 @@ def start_command(
     it with `git mimo merge` (or give --merge).
     """
     from gitmimo.records import SessionId, is_session_id, new_session_id
-    from gitmimo.workflow.session_result import result_json
     from gitmimo.workflow.start import commit_changes
 
     repository = open_repository()
@@ -80,14 +79,12 @@ def start_command(
         render.say(line)
     base = commit_changes(repository) if with_changes else None
     result = _run(repository, config, text, session, base=base, quiet=as_json and not sys.stderr.isatty())
-    if as_json:
-        render.emit_json(result_json(result))
-        return exit_code(result)
-    report(result)
-    if base and result.result_branch:
+    code = finish(result, as_json=as_json)
+    if base and result.result_branch and not as_json:
         render.hint(f"git mimo apply {result.session}    # into your checkout, beside your changes")
-    _report_learned(repository, config, result)
-    return exit_code(result)
+    if not as_json:
+        _report_learned(repository, config, result)
+    return code
 
 
 def _run(
@@ -160,6 +157,17 @@ def exit_code(result: SessionResult) -> int:
     return _EXIT_CODES.get(result.status.value, 130)
 
 
+def finish(result: SessionResult, *, as_json: bool) -> int:
+    """Print how a session ended, as JSON or for a person; the exit code."""
+    from gitmimo.workflow.session_result import result_json
+
+    if as_json:
+        render.emit_json(result_json(result))
+    else:
+        report(result)
+    return exit_code(result)
+
+
 def report(result: SessionResult) -> None:
     """Print how a session ended: a line, the candidates, what behaves differently, and what comes next."""
     from gitmimo.report.summary import CANDIDATE_HEADINGS, candidate_rows, difference_lines
@@ -194,7 +202,6 @@ def resume_command(session: str | None, as_json: bool, **flags: Any) -> int:
     """
     from gitmimo.cli.progress import running
     from gitmimo.workflow.resume import find_interrupted, resume_session
-    from gitmimo.workflow.session_result import result_json
     from gitmimo.workflow.start import restore
 
     repository = open_repository()
@@ -203,11 +210,7 @@ def resume_command(session: str | None, as_json: bool, **flags: Any) -> int:
     timeout_s = restore(config, state.settings).seconds("timeout")
     with running(timeout_s, quiet=as_json and not sys.stderr.isatty()) as watch:
         result = resume_session(repository, config, state, watch)
-    if as_json:
-        render.emit_json(result_json(result))
-    else:
-        report(result)
-    return exit_code(result)
+    return finish(result, as_json=as_json)
 
 
 @click.command("demo")
@@ -240,7 +243,7 @@ def demo_command(directory: Path | None, model: str, candidates: int, from_index
     config = load_config(repository, flags)
     with running(config.seconds("timeout")) as watch:
         result = start_session(repository, config, TASK, watch)
-    report(result)
+    code = finish(result, as_json=False)
     if result.status is SessionStatus.PASSED:
         render.out("")
         for arguments in (
@@ -251,4 +254,4 @@ def demo_command(directory: Path | None, model: str, candidates: int, from_index
             render.out(run_git(arguments, cwd=where).stdout.decode(errors="replace").rstrip())
             render.out("")
         render.say(f"look around: cd {where} && git mimo show")
-    return exit_code(result)
+    return code

@@ -53,40 +53,43 @@ def review_page(
     Content is inert: escaped, made visible, and no script but the page's own is allowed.
     """
     data = read_review_data(repository, result)
+    body = render(
+        "review.html", sections=_SECTIONS, keys=_KEYS, version=__version__, say=say, **_values(repository, data)
+    )
+    title = f"Review of {result.session}: {result.task.strip().partition(chr(10))[0][:80]}"
+    return whole_page(title, body, with_forms=say is not None, refresh_s=refresh_s)
+
+
+def _values(repository: Repository, data: ReviewData) -> dict[str, object]:
+    """What the template shows of the session."""
+    result = data.result
     judged = [candidate.evidence for candidate in result.candidates if candidate.evidence]
     diffs = DiffRenderer(repository)
     products = [_product(product, data, diffs) for product in data.products if product.same_as is None]
     first = _first(data, products)
     learned_trees = (data.result.base, Oid(data.result.result_commit or ""))
-    body = render(
-        "review.html",
-        sections=_SECTIONS,
-        keys=_KEYS,
-        version=__version__,
-        view=head_of(result),
-        behaviour=differences_of(result),
-        errors=ERRORS,
-        attention=remarks_of(result),
-        failures=failures_of(result),
-        products=products,
-        first=first,
-        second=next((p["number"] for p in products if p["number"] != first), None),
-        say=say,
-        candidates=candidates_of(data),
-        gates=list(dict.fromkeys(gate.name for evidence in judged for gate in evidence.gates)),
-        ranking=result.verdict.ranking if result.verdict else (),
-        critic=result.verdict.critic if result.verdict else None,
-        judged=bool(judged),
-        tests=list(test_rows(result)),
-        no_test_differs=no_test_differs_text(result),
-        new_tests=own_tests(result),
-        commands=list(dict.fromkeys(command for evidence in judged for command in evidence.commands)),
-        learned_files=len(data.learned),
-        learned=diffs.files(data.learned, prefix="m", trees=learned_trees) if data.learned else "",
-        reproduce="\n".join(_reproduce(result)),
-    )
-    title = f"Review of {result.session}: {result.task.strip().partition(chr(10))[0][:80]}"
-    return whole_page(title, body, with_forms=say is not None, refresh_s=refresh_s)
+    return {
+        "view": head_of(result),
+        "behaviour": differences_of(result),
+        "errors": ERRORS,
+        "attention": remarks_of(result),
+        "failures": failures_of(result),
+        "products": products,
+        "first": first,
+        "second": next((p["number"] for p in products if p["number"] != first), None),
+        "candidates": candidates_of(data),
+        "gates": list(dict.fromkeys(gate.name for evidence in judged for gate in evidence.gates)),
+        "ranking": result.verdict.ranking if result.verdict else (),
+        "critic": result.verdict.critic if result.verdict else None,
+        "judged": bool(judged),
+        "tests": list(test_rows(result)),
+        "no_test_differs": no_test_differs_text(result),
+        "new_tests": own_tests(result),
+        "commands": list(dict.fromkeys(command for evidence in judged for command in evidence.commands)),
+        "learned_files": len(data.learned),
+        "learned": diffs.files(data.learned, prefix="m", trees=learned_trees) if data.learned else "",
+        "reproduce": "\n".join(_reproduce(result)),
+    }
 
 
 def whole_page(title: str, body: Markup, *, with_forms: bool = False, refresh_s: int | None = None) -> str:
