@@ -64,7 +64,7 @@ def _find_paths() -> RepositoryPaths:
 
 def _print_states(states: list[SessionState], *, schema: str) -> int:
     """Print the sessions as JSON where a schema is given, else as a table."""
-    from gitmimo.workflow.session_result import brief_json
+    from gitmimo.workflow.history import brief_json
 
     if schema:
         render.emit_json({"schema": schema, "sessions": [brief_json(state) for state in states]})

@@ -16,9 +16,9 @@ from gitmimo.redact import known_secrets, redact
 from gitmimo.report.summary import candidate_rows, summary_lines
 from gitmimo.results import SessionResult, SessionStatus
 from gitmimo.text import cut_middle, escape_controls
-from gitmimo.workflow.history import find_session, read_all, read_known_session, read_session
+from gitmimo.workflow.history import brief_json, find_session, read_all, read_known_session, read_session
 from gitmimo.workflow.memory_home import memory_view
-from gitmimo.workflow.session_result import brief_json, result_json
+from gitmimo.workflow.session_result import result_json
 from gitmimo.workflow.trust import skill_json
 
 _MOST = 24_000  # characters of one answer

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gitmimo import refnames
-from gitmimo.codec import from_json
+from gitmimo.codec import from_json, to_json
 from gitmimo.errors import JournalError, MimoError, UsageError
 from gitmimo.git import refs
 from gitmimo.git.repository import Repository
@@ -298,3 +298,25 @@ def follow(
         if not runs:
             return
         time.sleep(_POLL_S)
+
+
+def brief_json(state: SessionState) -> dict[str, object]:
+    """One session as a list of sessions has it."""
+    result = state.result
+    return {
+        "session": result.session,
+        "status": result.status.value,
+        "phase": state.phase,
+        "task": result.task,
+        "started": to_json(result.started),
+        "base": result.base,
+        "target_branch": result.target_branch,
+        "candidates": len(result.candidates),
+        "winner": result.verdict.winner if result.verdict else None,
+        "result_branch": result.result_branch,
+        "merged": result.merged,
+        "usd": result.cost_usd,
+        "tokens": result.usage.total,
+        "seconds": result.seconds,
+        "message": result.message,
+    }

@@ -13,7 +13,6 @@ from gitmimo.processes import process_name
 from gitmimo.records import SessionId, StopReason, Usage, utc_now
 from gitmimo.results import CandidateResult, SessionResult, SessionStatus
 from gitmimo.workflow.directories import session_directory
-from gitmimo.workflow.history import SessionState
 from gitmimo.workflow.plan import Plan
 from gitmimo.workflow.progress import Progress, SessionContext
 from gitmimo.workflow.worktrees import clear_session
@@ -154,25 +153,3 @@ def _published(value: Mapping[str, Any], names: str) -> dict[str, Any]:
     """These values; `name:published` is published under another name."""
     pairs = (name.partition(":") for name in names.split())
     return {published or name: value[name] for name, _, published in pairs}
-
-
-def brief_json(state: SessionState) -> dict[str, object]:
-    """One session as a list of sessions has it."""
-    result = state.result
-    return {
-        "session": result.session,
-        "status": result.status.value,
-        "phase": state.phase,
-        "task": result.task,
-        "started": to_json(result.started),
-        "base": result.base,
-        "target_branch": result.target_branch,
-        "candidates": len(result.candidates),
-        "winner": result.verdict.winner if result.verdict else None,
-        "result_branch": result.result_branch,
-        "merged": result.merged,
-        "usd": result.cost_usd,
-        "tokens": result.usage.total,
-        "seconds": result.seconds,
-        "message": result.message,
-    }
