@@ -38,9 +38,9 @@ def complete_files(context: click.Context, parameter: click.Parameter, incomplet
 def complete_sessions(context: click.Context) -> Iterable[str]:
     """Ids, newest first."""
     from gitmimo.git.discovery import find_repository
-    from gitmimo.workflow.history import list_session_ids
+    from gitmimo.workflow.directories import sessions_directory
 
-    return list_session_ids(find_repository(Path.cwd()))
+    return sorted((path.name for path in sessions_directory(find_repository(Path.cwd())).iterdir()), reverse=True)
 
 
 @offer
