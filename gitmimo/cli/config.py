@@ -14,7 +14,7 @@ from gitmimo.cli.completion import complete_models, complete_providers, complete
 from gitmimo.cli.help import Group
 from gitmimo.cli.options import find_repository, json_option, load_config
 from gitmimo.errors import RepoError, UsageError
-from gitmimo.llm.providers import PROVIDERS
+from gitmimo.llm.providers import PROVIDERS, default_model
 
 if TYPE_CHECKING:
     from gitmimo.config import Option
@@ -57,34 +57,38 @@ def set_command(
     repository = find_repository()
     if name is None and not (provider or api_key or model or base_url):
         raise UsageError("nothing to set", hint="git mimo config set --provider deepseek   # asks for its key")
-    checked = _check_option(name, values) if name is not None else None
-    if provider is not None and provider not in PROVIDERS:
-        raise UsageError(f"unknown provider `{provider}`; known: {', '.join(sorted(PROVIDERS))}")
+    planned: list[tuple[str, tuple[str, ...], str]] = []
+    if name is not None:
+        key, given, default_scope = _check_option(name, values)
+        planned.append((key, given, scope or (default_scope if repository else "global")))
+    if provider is not None:
+        _check_provider(provider)
+        model = model or default_model(provider)
     if base_url is not None and not base_url.startswith(("http://", "https://")):
         raise UsageError(f"the address must begin with http:// or https://: `{base_url}`")
     if scope == "local" and repository is None:
         raise UsageError("not in a repository", hint="git mimo config set --global NAME VALUE")
     owner = provider or (load_config(repository).text("provider") if api_key is not None else "")
-    if api_key is not None and not owner:
-        raise UsageError("whose key is it?", hint="git mimo config set --provider NAME --api-key -")
     secret = _read_key(owner, api_key, asks=provider is not None)
-    _write_provider(provider, model, base_url, scope or "global", repository)
+    wanted = (("provider", provider), ("model", model), ("baseUrl", base_url))
+    planned[:0] = [(setting, (value,), scope or "global") for setting, value in wanted if value]
+    named = provider or next((given[0].partition("/")[0] for setting, given, _ in planned if setting == "model"), "")
+    if named and base_url is None:
+        _drop_foreign_address(named, repository)
+    for setting, given, where in planned:
+        _write(setting, given, where, repository)
     if secret:
         from gitmimo.workflow.trust import store_key
 
         render.say(f"key of {owner} stored in {store_key(owner, secret)}")
-    if checked is not None:
-        key, default_scope = checked
-        chosen = scope or ("global" if default_scope == "global" or repository is None else "local")
-        _write(key, (" ".join(values),) if key.endswith((".price", ".window")) else values, chosen, repository)
-        if key == "model":
-            _drop_foreign_address(values[0].partition("/")[0], repository)
     return 0
 
 
 def _read_key(owner: str, given: str | None, *, asks: bool) -> str:
     """The key to store: as given, from stdin, or asked for without echo; empty when there is none to store."""
     if given is not None:
+        if not owner:
+            raise UsageError("whose key is it?", hint="git mimo config set --provider NAME --api-key -")
         secret = sys.stdin.readline().strip() if given == "-" else given.strip()
         if not secret:
             raise UsageError("the key is empty")
@@ -101,24 +105,6 @@ def _read_key(owner: str, given: str | None, *, asks: bool) -> str:
         click.prompt(f"API key of {owner}{where}, not shown; Enter skips", hide_input=True, default="",
                      show_default=False, err=True)
     ).strip()  # fmt: skip
-
-
-def _write_provider(
-    provider: str | None, model: str | None, base_url: str | None, scope: str, repository: Repository | None
-) -> None:
-    from gitmimo.llm.providers import default_model
-
-    if provider is not None:
-        if base_url is None:
-            _drop_foreign_address(provider, repository)
-        _write("provider", (provider,), scope, repository)
-        model = model or default_model(provider) or None
-    elif model is not None and base_url is None:
-        _drop_foreign_address(model.partition("/")[0], repository)
-    if model is not None:
-        _write("model", (model,), scope, repository)
-    if base_url is not None:
-        _write("baseUrl", (base_url,), scope, repository)
 
 
 def _drop_foreign_address(provider: str, repository: Repository | None) -> None:
@@ -201,9 +187,7 @@ def unset_command(name: str | None, provider: str | None, scope: str) -> int:
     from gitmimo.workflow.trust import find_key, forget_key
 
     if provider is not None:
-        known = PROVIDERS.get(provider)
-        if known is None:
-            raise UsageError(f"unknown provider `{provider}`; known: {', '.join(sorted(PROVIDERS))}")
+        _check_provider(provider)
         had_one = find_key(provider, variables=(), environ={}) is not None
         forget_key(provider)
         render.say(f"key of {provider} forgotten" if had_one else f"no key of {provider} was stored")
@@ -224,22 +208,27 @@ def unset_command(name: str | None, provider: str | None, scope: str) -> int:
     return 0
 
 
-def _check_option(name: str, values: tuple[str, ...]) -> tuple[str, str]:
-    """The key that a setting has in git config, and its default scope; UsageError or ConfigError for a bad value."""
+def _check_provider(name: str) -> None:
+    if name not in PROVIDERS:
+        raise UsageError(f"unknown provider `{name}`; known: {', '.join(sorted(PROVIDERS))}")
+
+
+def _check_option(name: str, values: tuple[str, ...]) -> tuple[str, tuple[str, ...], str]:
+    """A setting's key in git config, its values and default scope; UsageError or ConfigError for a bad value."""
     from gitmimo.config import PRICE, WINDOW, model_key, parse_value
     from gitmimo.llm.prices import parse_price, parse_window
 
     for what, parse in ((PRICE, parse_price), (WINDOW, parse_window)):
         if name.startswith(f"{what}."):
             parse(" ".join(values))
-            return model_key(name.removeprefix(f"{what}."), what), "global"
+            return model_key(name.removeprefix(f"{what}."), what), (" ".join(values),), "global"
     option = _option(name)
     if not values:
         raise UsageError(f"`{name}` needs a value")
     if option.kind != "list" and len(values) > 1:
         raise UsageError(f"`{name}` takes one value")
     parse_value(option, list(values) if option.kind == "list" else values[0], origin="command line")
-    return option.name, "local"
+    return option.name, values, "local"
 
 
 def _write(name: str, values: tuple[str, ...], scope: str, repository: Repository | None) -> None:
