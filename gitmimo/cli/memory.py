@@ -7,13 +7,13 @@ import click
 from gitmimo.cli import render
 from gitmimo.cli.completion import complete_files
 from gitmimo.cli.help import Group
-from gitmimo.cli.options import json_option, load_config, open_repository
+from gitmimo.cli.options import json_option, open_memory
 from gitmimo.codec import to_json
 from gitmimo.errors import BadMemory, UsageError
 from gitmimo.memory.notes import NoteKind, add_notes, find_note, new_note, put_notes, read_notes
 from gitmimo.memory.recall import recall
 from gitmimo.text import escape_controls, one_line
-from gitmimo.workflow.memory_home import memory_view, save_memory
+from gitmimo.workflow.memory_home import save_memory
 
 
 @click.group("memory", cls=Group)
@@ -30,14 +30,11 @@ def memory_command() -> None:
 @json_option
 def add_command(text: str, kind: str, source: tuple[str, ...], as_json: bool) -> int:
     """Remember TEXT, one line, and commit it."""
-    repository = open_repository()
-    config = load_config(repository)
-    head = repository.resolve("HEAD")
-    view = memory_view(repository, config, head)
+    repository, config, view = open_memory()
     for path in source:
         if repository.find_entry(view, path) is None:
             raise BadMemory(f"no such file at HEAD: `{path}`")
-    note = new_note(NoteKind(kind), text, commit=head, sources=source)
+    note = new_note(NoteKind(kind), text, commit=repository.resolve("HEAD"), sources=source)
     commit = save_memory(repository, config, add_notes(repository, view, [note]), f"mimo: remember: {note.text[:60]}\n")
     if as_json:
         render.emit_json({"schema": "git-mimo/memory/1", "id": note.id, "commit": commit})
@@ -50,8 +47,8 @@ def add_command(text: str, kind: str, source: tuple[str, ...], as_json: bool) ->
 @json_option
 def list_command(as_json: bool) -> int:
     """List the notes, the stale ones marked."""
-    repository = open_repository()
-    notes = read_notes(repository, memory_view(repository, load_config(repository), repository.resolve("HEAD")))
+    repository, _, view = open_memory()
+    notes = read_notes(repository, view)
     if as_json:
         listed = [{"id": note.id, **to_json(note)} for note in notes]
         render.emit_json({"schema": "git-mimo/memory/1", "notes": listed})
@@ -72,8 +69,7 @@ def list_command(as_json: bool) -> int:
 @json_option
 def search_command(query: str, max_count: int, as_json: bool) -> int:
     """Search notes, skills and the changes in git's log; exit 1 when no word fits."""
-    repository = open_repository()
-    view = memory_view(repository, load_config(repository), repository.resolve("HEAD"))
+    repository, _, view = open_memory()
     hits = recall(repository, view, query, max_count)
     if as_json:
         render.emit_json({"schema": "git-mimo/memory/1", "hits": [to_json(hit) for hit in hits]})
@@ -89,9 +85,7 @@ def search_command(query: str, max_count: int, as_json: bool) -> int:
 @json_option
 def forget_command(note_id: str, as_json: bool) -> int:
     """Remove one note and commit that; git keeps the past."""
-    repository = open_repository()
-    config = load_config(repository)
-    view = memory_view(repository, config, repository.resolve("HEAD"))
+    repository, config, view = open_memory()
     notes = read_notes(repository, view)
     note = find_note(notes, note_id)
     changes = put_notes(repository, view, [other for other in notes if other.id != note.id])
@@ -114,10 +108,8 @@ def verify_command(note_id: str | None, everything: bool, as_json: bool) -> int:
     """
     if note_id is not None and everything:
         raise UsageError("name a note or give --all, not both")
-    repository = open_repository()
-    config = load_config(repository)
+    repository, config, view = open_memory()
     head = repository.resolve("HEAD")
-    view = memory_view(repository, config, head)
     notes = read_notes(repository, view)
     stale = [note for note in notes if note.is_stale]
     chosen = stale if everything else [find_note(notes, note_id)] if note_id else []

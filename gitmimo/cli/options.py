@@ -19,7 +19,7 @@ from gitmimo.errors import MimoError, RepoError, UsageError
 if TYPE_CHECKING:
     from gitmimo.config import Config
     from gitmimo.git.repository import Repository
-    from gitmimo.records import SessionId
+    from gitmimo.records import Oid, SessionId
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
 # where the command line differs from `--name-of-the-setting VALUE`
@@ -144,6 +144,15 @@ def _directory_below(repository: Repository | None) -> str:
     top = repository.work_tree.resolve() if repository and repository.work_tree else None
     here = Path.cwd().resolve()
     return here.relative_to(top).as_posix().removeprefix(".") if top and here.is_relative_to(top) else ""
+
+
+def open_memory() -> tuple[Repository, Config, Oid]:
+    """The repository of the current directory, its configuration, and the commit that shows its notes and skills."""
+    from gitmimo.workflow.memory_home import memory_view
+
+    repository = open_repository()
+    config = load_config(repository)
+    return repository, config, memory_view(repository, config, repository.resolve("HEAD"))
 
 
 def git_settings(repository: Repository | None) -> dict[str, list[str]]:

@@ -8,14 +8,14 @@ import click
 from gitmimo.cli import render
 from gitmimo.cli.completion import complete_skills
 from gitmimo.cli.help import Group
-from gitmimo.cli.options import json_option, load_config, open_repository
+from gitmimo.cli.options import json_option, load_config, open_memory, open_repository
 from gitmimo.errors import MimoError, UsageError
 from gitmimo.git.repository import Repository
 from gitmimo.memory.links import check_links, link_skills, unlink_skills
 from gitmimo.memory.skill_file import SKILLS_DIR, check_name, read_library, read_skill_directory, removal_of
 from gitmimo.text import escape_controls, one_line
 from gitmimo.workflow.dream import draft_from
-from gitmimo.workflow.memory_home import memory_view, save_memory
+from gitmimo.workflow.memory_home import save_memory
 from gitmimo.workflow.trust import is_approved, skill_json
 
 
@@ -28,8 +28,8 @@ def skill_command() -> None:
 @json_option
 def list_command(as_json: bool) -> int:
     """List the skills, from how many changes each was made and how often it was used."""
-    repository = open_repository()
-    library = read_library(repository, memory_view(repository, load_config(repository), repository.resolve("HEAD")))
+    repository, _, view = open_memory()
+    library = read_library(repository, view)
     used = _uses(repository)
     if as_json:
         skills = [skill_json(repository, skill) | {"used": used[skill.name]} for skill in library.skills]
@@ -56,10 +56,8 @@ def list_command(as_json: bool) -> int:
 @json_option
 def show_command(name: str, as_json: bool) -> int:
     """Show a skill's text, and its script where it has one."""
-    repository = open_repository()
-    skill = read_library(repository, memory_view(repository, load_config(repository), repository.resolve("HEAD"))).get(
-        name
-    )
+    repository, _, view = open_memory()
+    skill = read_library(repository, view).get(name)
     if as_json:
         files = [f"{SKILLS_DIR}/{name}/{path}" for path in sorted(skill.files)]
         about = skill_json(repository, skill) | {"used": _uses(repository)[name]}
@@ -177,10 +175,8 @@ def link_command(remove: bool, check: bool) -> int:
 @click.option("--reason", default="retired by hand", show_default=True, help="Why: it is the commit's message.")
 def retire_command(name: str, reason: str) -> int:
     """Remove a skill and commit that; git keeps the past."""
-    repository = open_repository()
-    config = load_config(repository)
-    changes = removal_of(repository, memory_view(repository, config, repository.resolve("HEAD")), name)
-    save_memory(repository, config, changes, f"mimo: retire skill {name}\n\n{reason}\n")
+    repository, config, view = open_memory()
+    save_memory(repository, config, removal_of(repository, view, name), f"mimo: retire skill {name}\n\n{reason}\n")
     render.say(f"{name} is retired")
     return 0
 
