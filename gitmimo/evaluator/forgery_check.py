@@ -14,10 +14,9 @@ import random
 import secrets
 import textwrap
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 from gitmimo.evaluator.baseline import Baseline
 from gitmimo.evaluator.testbed import TestBed, fresh_tree, run_suite
@@ -68,10 +67,8 @@ class _Plan:
     copies: dict[str, str] = field(default_factory=dict)  # id of the copy, id of the test
 
 
-class ForgeryCheck(Protocol):
-    """Runs the check on one tree whose tests `passed`; the `fixed` ones among them failed on the base."""
-
-    def __call__(self, *, passed: Iterable[str], fixed: Iterable[str]) -> ForgeryReport: ...
+ForgeryCheck = Callable[[Collection[str], Collection[str]], ForgeryReport]
+"""Runs the check on one tree: given the ids of tests that passed, and of those among them that failed on the base."""
 
 
 @contextlib.contextmanager
@@ -82,7 +79,7 @@ def prepare_forgery_check(testbed: TestBed, baseline: Baseline, tree: Oid) -> It
     knows; this run is cancelled if nobody asks for it. It runs again if tests passed that the base doesn't know.
     """
 
-    def make(*, passed: Iterable[str], fixed: Iterable[str]) -> ForgeryReport:
+    def make(passed: Collection[str], fixed: Collection[str]) -> ForgeryReport:
         return check_forgery(testbed, baseline, tree, passed=passed, fixed=fixed)
 
     is_quick = baseline.report.seconds <= _BESIDE_S and not testbed.setup
@@ -95,11 +92,11 @@ def prepare_forgery_check(testbed: TestBed, baseline: Baseline, tree: Oid) -> It
         now = replace(testbed, cancelled=lambda: unwanted.is_set() or testbed.cancelled())
         begun = pool.submit(check_forgery, now, baseline, tree, passed=baseline.passed_ids, fixed=baseline.failed_ids)
 
-        def ask(*, passed: Iterable[str], fixed: Iterable[str]) -> ForgeryReport:
+        def ask(passed: Collection[str], fixed: Collection[str]) -> ForgeryReport:
             if known.issuperset(passed):
                 return begun.result()
             unwanted.set()
-            return make(passed=passed, fixed=fixed)
+            return make(passed, fixed)
 
         try:
             yield ask

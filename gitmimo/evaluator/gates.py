@@ -168,7 +168,7 @@ class Evaluation:
         run, findings = self.suite, self.findings
         if run is None or findings is None or not run.report.has_report:
             return
-        proof = check_forgery(passed=run.report.passed_ids, fixed=fixed_tests(findings, run))
+        proof = check_forgery(run.report.passed_ids, fixed_tests(findings, run))
         if proof.forged:
             detail = f"results are forged: reported as passed although they cannot pass: {', '.join(proof.forged[:3])}"
             self.findings = replace(findings, outcome=Outcome.FAIL, detail=detail, fixed_ids=())

@@ -52,12 +52,16 @@ __version_tuple__ = version_tuple = (0, 0, 0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interpreter:
-    """A Python, where it was found, and what must be readable for it to run."""
+    """A Python, and where it was found."""
 
     path: Path
     origin: str
-    readable: tuple[Path, ...] = ()
-    is_project: bool = False  # made for this project, so it wins also when it has no test runner
+    is_project: bool = True  # made for this project, so it wins also when it has no test runner
+
+    @property
+    def readable(self) -> tuple[Path, ...]:
+        """What must be readable for it to run."""
+        return tuple(interpreter_paths(self.path))
 
 
 def find_interpreters(
@@ -68,15 +72,14 @@ def find_interpreters(
     `directory` is the project's in the checkout; its environment comes before one at the top. Each interpreter is
     asked who it is only when the one before it did not do.
     """
-    seen = set()
-    for path, origin, is_project in _pythons(checkout, environ, directory):
-        if path not in seen:
-            seen.add(path)
-            readable = tuple(interpreter_paths(path))
-            yield Interpreter(path=path, origin=origin, readable=readable, is_project=is_project)
+    seen: set[Path] = set()
+    for python in _pythons(checkout, environ, directory):
+        if python.path not in seen:
+            seen.add(python.path)
+            yield python
 
 
-def _pythons(checkout: Path | None, environ: Mapping[str, str], directory: str) -> Iterator[tuple[Path, str, bool]]:
+def _pythons(checkout: Path | None, environ: Mapping[str, str], directory: str) -> Iterator[Interpreter]:
     homes = []
     tops = list(dict.fromkeys([checkout / directory, checkout])) if checkout else []
     for top in tops:
@@ -86,19 +89,19 @@ def _pythons(checkout: Path | None, environ: Mapping[str, str], directory: str) 
         homes.append((Path(environ["VIRTUAL_ENV"]), "the active virtual environment"))
     for home, origin in homes:
         if python := _python_of(home):
-            yield python, origin, True
+            yield Interpreter(path=python, origin=origin)
     for top in tops:
         yield from _managed_environments(top, environ)
         for name in _TASK_VENVS:
             for home in sorted((top / name).glob("*/pyvenv.cfg")):
                 python = _python_of(home.parent)
                 if python and has_module(python, "pytest"):
-                    yield python, f"the project's `{name}/{home.parent.name}`", True
+                    yield Interpreter(path=python, origin=f"the project's `{name}/{home.parent.name}`")
     for name in ("python3", "python"):
         where = shutil.which(name, path=environ.get("PATH"))
         if where and (real := _ask(Path(where), "import sys; print(sys.executable)")):
-            yield Path(real), f"`{name}` on PATH", False
-    yield Path(sys.executable), "the Python that runs git-mimo", False
+            yield Interpreter(path=Path(real), origin=f"`{name}` on PATH", is_project=False)
+    yield Interpreter(path=Path(sys.executable), origin="the Python that runs git-mimo", is_project=False)
 
 
 def _python_of(home: Path) -> Path | None:
@@ -106,7 +109,7 @@ def _python_of(home: Path) -> Path | None:
     return python.absolute() if (home / "pyvenv.cfg").is_file() and python.exists() else None
 
 
-def _managed_environments(top: Path, environ: Mapping[str, str]) -> Iterator[tuple[Path, str, bool]]:
+def _managed_environments(top: Path, environ: Mapping[str, str]) -> Iterator[Interpreter]:
     """Environments that a manager keeps outside of the project; it is asked only where the project names it."""
     try:
         project = tomllib.loads((top / "pyproject.toml").read_text(encoding="utf-8"))
@@ -121,7 +124,7 @@ def _managed_environments(top: Path, environ: Mapping[str, str]) -> Iterator[tup
         said = _run((program, *argv[1:]), cwd=top, env=environ).splitlines()
         place = next((Path(line.strip()) for line in reversed(said) if line.strip().startswith("/")), None)
         if place and (python := _python_of(place if place.is_dir() else place.parent.parent)):
-            yield python, origin, True
+            yield Interpreter(path=python, origin=origin)
 
 
 def has_module(python: Path, name: str) -> bool:
