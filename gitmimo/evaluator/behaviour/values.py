@@ -1,7 +1,7 @@
 """Values as JSON: neighbours of a value of the same type, simpler ones, and how a value is written for people.
 
-Plain JSON values stand for themselves, a list for a list; `{"$": form, ...}` stands for what JSON doesn't have. See
-`probes/value_codec.py` for the forms. Nothing here builds a value: it is text for the program that does.
+Plain JSON values stand for themselves, a list for a list; `{"$": form, ...}` stands for what JSON doesn't have. The
+forms are made by `probes/value_codec.py` and, for results, `probes/call_replay.py`. Nothing here builds a value.
 """
 
 import itertools
