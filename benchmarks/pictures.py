@@ -21,7 +21,7 @@ from fcntl import ioctl
 from pathlib import Path
 from termios import TIOCSWINSZ
 
-from gitmimo.workflow.demo import make_demo_repository
+from gitmimo.cli.demo import make_demo_repository
 from tests.scripted_server import Answer, Request, ScriptedServer
 
 ROOT = Path(__file__).parents[1]

@@ -225,11 +225,11 @@ def resume_command(session: str | None, as_json: bool, **flags: Any) -> int:
 @settings("sandbox")
 def demo_command(directory: Path | None, model: str, candidates: int, from_index: bool, sandbox: str | None) -> int:
     """Make a small repository with a failing test and solve it with the local model, from bug to merged commit."""
+    from gitmimo.cli.demo import TASK, make_demo_repository
     from gitmimo.cli.models import ensure_local_model
     from gitmimo.cli.progress import running
     from gitmimo.git.run import run_git
     from gitmimo.results import SessionStatus
-    from gitmimo.workflow.demo import TASK, make_demo_repository
     from gitmimo.workflow.start import start_session
 
     if model == "local" or model.startswith("local/"):

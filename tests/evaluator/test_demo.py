@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from gitmimo.cli.demo import TASK, make_demo_repository
 from gitmimo.evaluator.behaviour.compare import compare_behaviour
 from gitmimo.evaluator.testbed import TestBed
 from gitmimo.evaluator.verdict import decide
 from gitmimo.evidence import CandidateFacts
-from gitmimo.workflow.demo import TASK, make_demo_repository
 from tests.conftest import GitBuilder
 from tests.evaluator.conftest import Judge, measured
 

@@ -1,8 +1,8 @@
 """The demo repository: a small realistic package with a bug and the tests that show it."""
 
 import importlib.resources
+import shutil
 import tempfile
-from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from gitmimo.errors import UsageError
@@ -20,8 +20,8 @@ def make_demo_repository(directory: Path | None) -> Path:
         directory = Path(tempfile.mkdtemp(prefix="git-mimo-demo-"))
     elif directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise UsageError(f"the directory is not empty: `{directory}`", hint="git mimo demo --dir NEW")
-    directory.mkdir(parents=True, exist_ok=True)
-    _copy(importlib.resources.files("gitmimo.workflow") / "demo_project", directory)
+    with importlib.resources.as_file(importlib.resources.files("gitmimo.cli") / "demo_project") as project:
+        shutil.copytree(project, directory, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
     run_git(["init", "--quiet", "--initial-branch=main"], cwd=directory)
     for name, value in (("user.name", "Demo"), ("user.email", "demo@example.org")):
         if run_git(["config", name], cwd=directory, check=False).exit_code:
@@ -29,13 +29,3 @@ def make_demo_repository(directory: Path | None) -> Path:
     run_git(["add", "--all"], cwd=directory)
     run_git(["commit", "--quiet", "-m", "shelf: keep track of a stock"], cwd=directory)
     return directory
-
-
-def _copy(source: Traversable, target: Path) -> None:
-    for entry in source.iterdir():
-        if entry.is_dir():
-            if entry.name != "__pycache__":
-                (target / entry.name).mkdir(exist_ok=True)
-                _copy(entry, target / entry.name)
-        else:
-            (target / entry.name).write_bytes(entry.read_bytes())
