@@ -2,10 +2,9 @@
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, cast
 
 from gitmimo import __version__, refnames
@@ -53,7 +52,6 @@ class _Work:
     number: int = 0
     context: SessionContext | None = None  # of a candidate
     model: Model | None = None
-    readable: Sequence[Path] = ()
     turn: int = -1
     tip: Oid = Oid("")
 
@@ -123,7 +121,6 @@ class RayExecutor:
             resource="mimo-evaluation",
             base=testbed.base,
             ref=refnames.candidate_ref(self._session, number),
-            readable=testbed.tests.readable,
         )
 
         def make(item: WorkItem) -> EvaluationWork:
@@ -168,7 +165,6 @@ class RayExecutor:
                 author=self._repository.author_ident(),
                 excludes=self._repository.user_rules.ignore,
                 sandbox=self._sandbox,
-                readable=tuple(str(path) for path in work.readable),
             )
             result = self._run(task, make(item), work.resource)
             if result is not None or self._stop_signal.is_set():

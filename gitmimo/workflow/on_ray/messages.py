@@ -30,7 +30,6 @@ class WorkItem:
     author: Ident
     excludes: bytes  # the user's own ignore rules
     sandbox: str
-    readable: tuple[str, ...]  # other paths that the tests need, as on the driver
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

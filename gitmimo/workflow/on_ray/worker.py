@@ -26,7 +26,6 @@ from gitmimo.records import Oid, Reply, StopReason
 from gitmimo.redact import secret_check
 from gitmimo.refnames import base_ref
 from gitmimo.results import CandidateResult
-from gitmimo.sandbox.base import Sandbox
 from gitmimo.sandbox.probe import open_sandbox
 from gitmimo.workflow.candidates import CandidateRun
 from gitmimo.workflow.directories import state_home
@@ -47,11 +46,10 @@ _PATIENCE_S = 20.0  # for an answer after the session was stopped
 def run_candidate(wanted: CandidateWork, mailbox: Any) -> CandidateResult:
     """A Ray task: let a candidate work here, each step shipped as soon as it is committed."""
     item, home = wanted.item, _Home(wanted.item, mailbox)
-    with home.opened() as (repository, sandbox, stop_signal):
-        plan, brief = wanted.plan, wanted.brief
-        shared = plan.workspace_config
-        testbed = home.complete(shared.testbed, repository, sandbox, stop_signal)
-        plan = replace(plan, workspace_config=replace(shared, testbed=testbed), worktree_root=str(home.path / "places"))
+    shared = wanted.plan.workspace_config
+    with home.opened(shared.testbed) as (testbed, stop_signal):
+        repository, places = testbed.repository, str(home.path / "places")
+        plan = replace(wanted.plan, workspace_config=replace(shared, testbed=testbed), worktree_root=places)
         if item.tip != item.base:
             refs.update_ref(repository, item.ref, item.tip, expected=None, reason="mimo: goes on")
         with contextlib.closing(ShippingJournal(home, repository)) as journal:
@@ -62,15 +60,14 @@ def run_candidate(wanted: CandidateWork, mailbox: Any) -> CandidateResult:
                 observe=home.observe,
                 stop_signal=stop_signal,
             )
-            brief = replace(brief, goes_on=item.tip != item.base)
+            brief = replace(wanted.brief, goes_on=item.tip != item.base)
             return CandidateRun(context, plan, brief, DistantModel(wanted.model, home)).run()
 
 
 def run_evaluation(wanted: EvaluationWork, mailbox: Any) -> Evidence:
     """A Ray task: judge a product here."""
     home = _Home(wanted.item, mailbox)
-    with home.opened() as (repository, sandbox, stop_signal):
-        testbed = home.complete(wanted.testbed, repository, sandbox, stop_signal)
+    with home.opened(wanted.testbed) as (testbed, _):
         return evaluate(testbed, wanted.baseline, wanted.item.tip, required=wanted.required)
 
 
@@ -138,16 +135,6 @@ class _Home:
             raise found
         return found
 
-    def complete(self, testbed: TestBed, repository: Repository, sandbox: Sandbox, stop_signal: StopSignal) -> TestBed:
-        """The driver's test bed with what this node has."""
-        return replace(
-            testbed,
-            repository=repository,
-            sandbox=sandbox,
-            scratch=self.path / "bench",
-            cancelled=stop_signal.is_set,
-        )
-
     def observe(self, progress: Progress) -> None:
         """Tell news, without waiting."""
         self._mailbox.tell.remote(self._message("progress", progress))
@@ -156,8 +143,8 @@ class _Home:
         return Message(kind=kind, work=self.item.name, turn=self.item.turn, body=body, identity=identity)
 
     @contextlib.contextmanager
-    def opened(self) -> Iterator[tuple[Repository, Sandbox, StopSignal]]:
-        """Fetch what is missing, and have a repository, a sandbox and a flag that turns when the session ends."""
+    def opened(self, testbed: TestBed) -> Iterator[tuple[TestBed, StopSignal]]:
+        """Fetch what is missing; give the driver's test bed with what this node has, and what says that it ends."""
         item = self.item
         if item.version != __version__:
             raise CheckError(
@@ -172,15 +159,17 @@ class _Home:
             with hold_lock(self.path.with_suffix(".lock")):
                 watcher.start()
                 repository = self._repository()
+                there = (path for path in testbed.tests.readable if path.exists())
                 sandbox = open_sandbox(
                     item.sandbox,
                     hidden=(repository.common_dir, state_home()),
-                    readable=(
-                        base_objects(repository, item.base),
-                        *(path for path in map(Path, item.readable) if path.exists()),
-                    ),
+                    readable=(base_objects(repository, item.base), *there),
                 )
-                yield repository, sandbox, stop_signal
+                scratch, cancelled = self.path / "bench", stop_signal.is_set
+                yield (
+                    replace(testbed, repository=repository, sandbox=sandbox, scratch=scratch, cancelled=cancelled),
+                    stop_signal,
+                )
         finally:
             ended.set()
             remove_tree(self.path, ignore_errors=True)
