@@ -8,7 +8,6 @@ import contextlib
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from gitmimo import mimo_dir
@@ -100,18 +99,6 @@ def write_first_files(checkout: Path) -> list[str]:
         path.write_text(content)
         written.append(name)
     return written
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Begun:
-    """A commit that is being made: where, on what, since when, and its files before and after, in base64."""
-
-    version: int
-    checkout: str
-    head: str
-    since: float
-    before: dict[str, str | None]
-    after: dict[str, str | None]
 
 
 def commit_to_checkout(repository: Repository, changes: Mapping[str, bytes | None], message: str) -> Oid:

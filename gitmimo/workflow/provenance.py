@@ -107,15 +107,14 @@ def find_breaking_step(
     if not steps:
         raise UsageError(f"no steps of candidate {candidate.number} are in this clone")
 
-    def tree_of(step: Step) -> Oid:
-        return without_mimo(repository, repository.tree_of(str(step.commit)))
+    trees = [without_mimo(repository, repository.tree_of(str(step.commit))) for step in steps]
 
     @functools.cache
     def broken_in(tree: Oid) -> tuple[str, ...]:
         evidence = judge.evaluate(tree)
         return (*evidence.broken_ids, *evidence.missing_ids)
 
-    last = broken_in(tree_of(steps[-1]))
+    last = broken_in(trees[-1])
     wanted = test or next(iter(last), "")
     if wanted not in last:
         return None
@@ -124,14 +123,12 @@ def find_breaking_step(
     while bad - good > 1:
         middle = (good + bad) // 2
         observe(f"judging step {steps[middle].number} of {len(steps)}")
-        tree = tree_of(steps[middle])
-        if tree != base_tree and wanted in broken_in(tree):
+        if trees[middle] != base_tree and wanted in broken_in(trees[middle]):
             bad = middle
         else:
             good = middle
-    found = steps[bad]
     judged = broken_in.cache_info().currsize
-    return BrokenBy(test=wanted, step=found, commit=Oid(str(found.commit)), judged=judged)
+    return BrokenBy(test=wanted, step=steps[bad], commit=Oid(str(steps[bad].commit)), judged=judged)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,6 @@
 
 import contextlib
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +22,7 @@ from gitmimo.memory.offers import Learned
 from gitmimo.memory.skill_file import Skill, read_library
 from gitmimo.memory.templates import match_template, other_values
 from gitmimo.records import CommandResult, Oid, new_session_id
-from gitmimo.sandbox.base import CommandSpec, Limits
+from gitmimo.sandbox.base import CommandSpec
 from gitmimo.workflow import trust
 from gitmimo.workflow.dream import DRAFTED, Draft
 from gitmimo.workflow.evaluate import open_evaluator, plain_testbed
@@ -80,7 +79,6 @@ def run_script(
     It runs in a fresh checkout, in the sandbox, and nothing that it started outlives it. Accept commands are tried for
     `ACCEPT_S` seconds. The values are the environment of both.
     """
-    started = time.monotonic()
     repository, scratch = testbed.repository, testbed.scratch
     scratch.mkdir(parents=True, exist_ok=True)
     base = mimo_dir.without_mimo(repository, repository.tree_of(at))
@@ -94,7 +92,7 @@ def run_script(
                 env={"PYTHONDONTWRITEBYTECODE": "1", **values, "MIMO_SCRIPT": script},
                 network=grants.network,
                 writable=grants.writable,
-                limits=Limits(timeout_s=testbed.limits.timeout_s),
+                limits=testbed.limits,
                 cancelled=testbed.cancelled,
             )
         )
@@ -104,7 +102,7 @@ def run_script(
         problem=problem,
         output=done.output,
         tree=mimo_dir.without_mimo(repository, left),
-        seconds=time.monotonic() - started,
+        seconds=done.seconds,
         ran=not problem or done.exit_code == _NOT_ACCEPTED,
     )
 
