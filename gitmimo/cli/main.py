@@ -18,58 +18,63 @@ from gitmimo.errors import MimoError, NeedsPerson
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
 _PLACE_ERRORS = (errno.ENOENT, errno.EACCES, errno.EISDIR, errno.ENOTDIR, errno.EPERM)
 
-# name -> (module, one line of help). The help is here so that `git mimo -h` loads no command.
-COMMANDS: dict[str, tuple[str, str]] = {
-    "init": ("init", "prepare a repository: `.mimo/` and its merge rules"),
-    "config": ("config", "read and write settings, keys included"),
-    "models": ("models", "list, fetch and find models"),
-    "start": ("start", "solve a task with several candidates"),
-    "resume": ("start", "go on with a session that was cut off"),
-    "attach": ("sessions", "follow a session that runs in the background"),
-    "stop": ("sessions", "stop a running session; its work is kept"),
-    "list": ("sessions", "list the sessions of this repository"),
-    "status": ("sessions", "show the state of sessions"),
-    "show": ("sessions", "show one session: candidates, evidence, verdict"),
-    "diff": ("review", "show what a session or candidate changed"),
-    "log": ("review", "read how a candidate worked, step by step"),
-    "review": ("review", "read a session as a reviewer would"),
-    "merge": ("merge", "merge a result into its branch, re-tested if the branch moved"),
-    "serve": ("serve", "show all sessions in a browser on this machine"),
-    "pr": ("pr", "push a result with its evidence and open a draft pull request"),
-    "revise": ("pr", "work review comments in, from the result branch on"),
-    "reject": ("pr", "record that a result is not wanted, and why"),
-    "why": ("blame", "say where a line came from: session, step, model, evidence"),
-    "bisect": ("blame", "find the step that broke a test"),
-    "drop": ("gc", "forget a session, its branches and its steps"),
-    "gc": ("gc", "remove what dead and old sessions left"),
-    "apply": ("merge", "take a result's changes into the files of the checkout"),
-    "undo": ("merge", "take back what the last command moved"),
-    "memory": ("memory", "notes that later sessions should know"),
-    "dream": ("dream", "turn sessions and changes into notes and skills"),
-    "skill": ("skill", "how this project did a chore before"),
-    "cost": ("cost", "say what was spent, by session, model and day"),
-    "doctor": ("doctor", "check this machine and repository"),
-    "ci": ("ci", "test a branch again and compare the result with its note"),
+# section of the help -> name -> (module, one line of help). The help is here so that `git mimo -h` loads no command.
+SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
+    "Set up": {
+        "demo": ("start", "make a small repository with a bug and solve it"),
+        "doctor": ("doctor", "check this machine and repository"),
+        "init": ("init", "prepare a repository: `.mimo/` and its merge rules"),
+        "config": ("config", "read and write settings, keys included"),
+        "models": ("models", "list, fetch and find models"),
+        "trust": ("trust", "approve the commands that a repository brings"),
+    },
+    "Solve a task": {
+        "start": ("start", "solve a task with several candidates"),
+        "chat": ("chat", "talk: tasks become sessions, questions are answered"),
+        "status": ("sessions", "show the state of sessions"),
+        "list": ("sessions", "list the sessions of this repository"),
+        "show": ("sessions", "show one session: candidates, evidence, verdict"),
+        "attach": ("sessions", "follow a session that runs in the background"),
+        "stop": ("sessions", "stop a running session; its work is kept"),
+        "resume": ("start", "go on with a session that was cut off"),
+    },
+    "Review and merge": {
+        "review": ("review", "read a session as a reviewer would"),
+        "diff": ("review", "show what a session or candidate changed"),
+        "log": ("review", "read how a candidate worked, step by step"),
+        "merge": ("merge", "merge a result into its branch, re-tested if the branch moved"),
+        "apply": ("merge", "take a result's changes into the files of the checkout"),
+        "undo": ("merge", "take back what the last command moved"),
+        "pr": ("pr", "push a result with its evidence and open a draft pull request"),
+        "revise": ("pr", "work review comments in, from the result branch on"),
+        "reject": ("pr", "record that a result is not wanted, and why"),
+    },
+    "Learn": {
+        "dream": ("dream", "turn sessions and changes into notes and skills"),
+        "memory": ("memory", "notes that later sessions should know"),
+        "skill": ("skill", "how this project did a chore before"),
+    },
+    "Look back": {
+        "why": ("blame", "say where a line came from: session, step, model, evidence"),
+        "bisect": ("blame", "find the step that broke a test"),
+        "cost": ("cost", "say what was spent, by session, model and day"),
+        "serve": ("serve", "show all sessions in a browser on this machine"),
+        "drop": ("gc", "forget a session, its branches and its steps"),
+        "gc": ("gc", "remove what dead and old sessions left"),
+    },
+    "Connect": {
+        "ci": ("ci", "test a branch again and compare the result with its note"),
+        "mcp": ("serve", "serve memory, skills and sessions to other tools over MCP"),
+        "completion": ("completion", "print the completions of bash, zsh or fish"),
+        "help": ("help", "show the help of a command"),
+    },
+}
+_HIDDEN = {  # what only scripts call
     "hook": ("init", "answer a git hook; `git mimo init --hooks` installs them"),
-    "chat": ("chat", "talk: tasks become sessions, questions are answered"),
-    "mcp": ("serve", "serve memory, skills and sessions to other tools over MCP"),
-    "demo": ("start", "make a small repository with a bug and solve it"),
-    "trust": ("trust", "approve the commands that a repository brings"),
-    "completion": ("completion", "print the completions of bash, zsh or fish"),
     "complete": ("completion", "say what a word that is being typed may become"),
-    "help": ("help", "show the help of a command"),
 }
-
-# The groups of the help, by purpose. Every command that is not hidden is in one.
-SECTIONS: dict[str, tuple[str, ...]] = {
-    "Set up": ("demo", "doctor", "init", "config", "models", "trust"),
-    "Solve a task": ("start", "chat", "status", "list", "show", "attach", "stop", "resume"),
-    "Review and merge": ("review", "diff", "log", "merge", "apply", "undo", "pr", "revise", "reject"),
-    "Learn": ("dream", "memory", "skill"),
-    "Look back": ("why", "bisect", "cost", "serve", "drop", "gc"),
-    "Connect": ("ci", "mcp", "completion", "help"),
-}
-HIDDEN = frozenset({"hook", "complete"})  # what only scripts call
+HIDDEN = frozenset(_HIDDEN)
+COMMANDS = {name: command for commands in (*SECTIONS.values(), _HIDDEN) for name, command in commands.items()}
 ALIASES = {"blame": "why", "watch": "attach"}  # words that people type first
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -105,9 +110,9 @@ class LazyGroup(Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands with their lines without importing them."""
-        for title, names in SECTIONS.items():
+        for title, commands in SECTIONS.items():
             with formatter.section(title):
-                formatter.write_dl([(name.ljust(10), COMMANDS[name][1]) for name in names])
+                formatter.write_dl([(name.ljust(10), line) for name, (_, line) in commands.items()])
 
 
 def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
