@@ -71,17 +71,11 @@ class Sandbox(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommandLine:
-    """The argv to start, and the descriptors it must inherit."""
-
-    argv: tuple[str, ...]
-    fds: tuple[int, ...] = ()
-
-
 @contextlib.contextmanager
-def command_line(command: str | Sequence[str]) -> Iterator[CommandLine]:
-    """Turn a command into argv: strings go to bash, and one too long for an argument travels as a file.
+def command_line(command: str | Sequence[str]) -> Iterator[tuple[tuple[str, ...], tuple[int, ...]]]:
+    """Turn a command into argv and the descriptors that it must inherit.
+
+    Strings go to bash, and one too long for an argument travels as a file.
 
     CheckError when it is empty or contains a NUL.
     """
@@ -91,14 +85,14 @@ def command_line(command: str | Sequence[str]) -> Iterator[CommandLine]:
     if any("\0" in part for part in parts):
         raise CheckError("the command contains a NUL character")
     if not isinstance(command, str):
-        yield CommandLine(argv=parts)
+        yield parts, ()
         return
     encoded = command.encode("utf-8", "surrogateescape")
     if len(encoded) < _ARGUMENT_BYTES:
-        yield CommandLine(argv=("bash", "-c", command))
+        yield ("bash", "-c", command), ()
         return
     with memory_file("script", encoded) as fd:
-        yield CommandLine(argv=("bash", f"/dev/fd/{fd}"), fds=(fd,))
+        yield ("bash", f"/dev/fd/{fd}"), (fd,)
 
 
 @contextlib.contextmanager

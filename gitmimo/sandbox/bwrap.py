@@ -53,8 +53,8 @@ class BwrapSandbox:
         """Run one command in a new sandbox; see `Sandbox.run`."""
         work_tree = check_work_tree(spec)
         with contextlib.ExitStack() as stack:
-            line = stack.enter_context(command_line(spec.command))
-            fds = list(line.fds)
+            inner, inherited = stack.enter_context(command_line(spec.command))
+            fds = list(inherited)
             argv = [str(self._program), *self._arguments(spec)]
             argv += self._mounts(spec, work_tree)
             pointer = git_pointer(spec)
@@ -66,7 +66,7 @@ class BwrapSandbox:
                 argv += ["--seccomp", str(fds[-1])]
             argv += ["--remount-ro", "/", "--chdir", str(spec.cwd.resolve() if spec.cwd else work_tree), "--"]
             result = run_process(
-                [*argv, *_limited(spec.limits), *line.argv],
+                [*argv, *_limited(spec.limits), *inner],
                 command=display_command(spec.command),
                 cwd=Path("/"),
                 env=self._environment(spec),

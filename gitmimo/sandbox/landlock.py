@@ -129,9 +129,9 @@ def _launch(
 ) -> CommandResult:
     check_work_tree(spec)
     marker = f"{kind}-{secrets.token_hex(8)}"
-    with command_line(spec.command) as line:
+    with command_line(spec.command) as (argv, fds):
         request = {
-            "argv": [os.fsencode(word) for word in line.argv],
+            "argv": [os.fsencode(word) for word in argv],
             "env": {os.fsencode(k): os.fsencode(v) for k, v in {**env, **spec.env, _MARKER: marker}.items()},
             "options": {
                 name: [value if isinstance(value, bytes) else os.fsencode(value) for value in values]
@@ -146,7 +146,7 @@ def _launch(
                 env={},
                 limits=spec.limits,
                 watched=[spec.work_tree, temp, *spec.writable],
-                pass_fds=(fd, *line.fds),
+                pass_fds=(fd, *fds),
                 cancelled=spec.cancelled,
             )
     if result.exit_code == 137:  # perhaps the launcher was killed, and its children have no parent now
