@@ -5,26 +5,19 @@ an item's steps end follows from the steps alone, so a resumed run goes on at th
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from gitmimo.agent.interface import (
-    BaseSuite,
-    CandidateInput,
-    LeastChange,
-    Stop,
-    StrategyResult,
-    Workspace,
-    WorkspaceFacts,
-)
+from gitmimo.agent.interface import CandidateInput, Stop, StrategyResult, Workspace
 from gitmimo.agent.shell.agent import FRUITLESS, run_shell
 from gitmimo.agent.shell.reply import has_action
 from gitmimo.agent.shell.stuck_detector import StuckDetector, calls_of_step
 from gitmimo.llm.model import Model
-from gitmimo.records import ActionKind, CommandResult, Step, StopReason
+from gitmimo.records import ActionKind, Step, StopReason, Task
 
 _FEWEST = 3  # a list of two is a sentence
 _STEPS_AN_ITEM = 8
+_PART = "This is part {number} of {count}; the others are not yours. FINISH when it is done."
 _ITEM = re.compile(r"^(?:[-*+]|\d{1,3}[.)])[ \t]+(?:\[(?P<mark>[ xX])\][ \t]+)?(?P<text>\S.*)$")
 
 _OF_A_FAULT = re.compile(
@@ -75,38 +68,32 @@ def run_items(
         own = _own_steps(history)
         is_done = _is_finished(own)
         if not _is_over(own) and taken < candidate.max_steps:
-            part = _ItemWorkspace(workspace, before=None if own else workspace.changes())
+            unchanged = "" if own else workspace.changes() or ""  # tests may fail until the last item is done
+            item_input = replace(
+                candidate,
+                task=Task(text=f"{item}\n\n{_PART.format(number=number, count=len(items))}"),
+                approach="",
+                max_steps=min(taken + _STEPS_AN_ITEM, candidate.max_steps),
+                history=tuple(own),
+                steps_before=taken,
+                unchanged=unchanged,
+            )
             ending = run_shell(
-                _part_of(candidate, _item_task(item, number, len(items)), own, taken),
-                part,
+                item_input,
+                workspace,
                 model,
                 record=lambda step, own=own: _kept(own, record(step)),  # type: ignore[misc]
                 stop=stop,
-                before=taken,
             )
             if stop() is not None:
                 return ending
-            is_done = _is_finished(own) and part.changes() != ""
+            is_done = _is_finished(own) and workspace.changes() != unchanged
         taken += len(own)
         left += [] if is_done else [number]
     done = f"{len(items) - len(left)} of {len(items)} items done"
     summary = f"{done}; not done: {', '.join(map(str, left))}" if left else done
     is_cut = taken >= candidate.max_steps and bool(left)
     return StrategyResult(stop_reason=StopReason.STEPS if is_cut else StopReason.FINISHED, summary=summary)
-
-
-def _item_task(item: str, number: int, count: int) -> str:
-    return f"{item}\n\nThis is part {number} of {count}; the others are not yours. FINISH when it is done."
-
-
-def _part_of(candidate: CandidateInput, text: str, own: Sequence[Step], taken: int) -> CandidateInput:
-    return replace(
-        candidate,
-        task=replace(candidate.task, text=text, test_command="", accept_commands=()),
-        approach="",
-        max_steps=min(taken + _STEPS_AN_ITEM, candidate.max_steps),
-        history=tuple(own),
-    )
 
 
 def _kept(steps: list[Step], step: Step) -> Step:
@@ -143,38 +130,3 @@ def _ends(step: Step, kinds: tuple[ActionKind, ...]) -> bool:
         action.kind in kinds and observation.exit_code is None
         for action, observation in zip(step.actions, step.observations, strict=True)
     )
-
-
-class _ItemWorkspace:
-    """The workspace of an item: tests may fail until the last one is done; what was changed before doesn't count."""
-
-    def __init__(self, whole: Workspace, *, before: str | None) -> None:
-        """`before` is what differed when the item began; None where it had begun before the work was cut off."""
-        self._whole = whole
-        self._before = before
-        self.root = whole.root
-
-    def facts(self) -> WorkspaceFacts:
-        return self._whole.facts()
-
-    def base_suite(self) -> BaseSuite | None:
-        return None
-
-    def run(self, command: str, *, timeout_s: float | None = None) -> CommandResult:
-        return self._whole.run(command, timeout_s=timeout_s)
-
-    def test(self, only: Sequence[str] = ()) -> CommandResult | None:
-        return None
-
-    def changes(self) -> str | None:
-        now = self._whole.changes()
-        return "" if now == self._before else now
-
-    def tree_id(self) -> str:
-        return self._whole.tree_id()
-
-    def diff(self) -> str:
-        return self._whole.diff()
-
-    def least_change(self, changes: Sequence[Mapping[str, str]]) -> LeastChange | None:
-        return self._whole.least_change(changes)

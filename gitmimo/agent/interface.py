@@ -44,9 +44,9 @@ class CandidateInput:
     max_output_tokens: int | None = None  # None: what the model gives
     protocol: str = "auto"  # auto, tools, text
     command_timeout_s: float = 120.0
-    test_timeout_s: float = 600.0
-    outputs: Path | None = None  # where whole outputs are kept for `show`; a private temporary directory if None
     history: tuple[Step, ...] = ()  # steps already taken and kept, when a candidate is resumed or goes on
+    steps_before: int = 0  # of the same candidate, which belong to other work
+    unchanged: str = ""  # what `Workspace.changes` says as long as nothing was done
     feedback: tuple[Feedback, ...] = ()
 
 

@@ -11,18 +11,6 @@ from gitmimo.errors import LimitReached, MimoError
 from gitmimo.llm.model import ChatRequest, Model, ModelInfo
 from gitmimo.records import Reply, Step, StopReason, Trajectory, Usage
 
-__all__ = [
-    "CandidateInput",
-    "StrategyResult",
-    "OnStep",
-    "Stop",
-    "Strategy",
-    "Workspace",
-    "pick_strategy",
-    "run_candidate",
-    "run_strategy",
-]
-
 _STRATEGIES: dict[str, Strategy] = {"shell": run_shell, "patch": run_patch, "list": run_items}
 
 
@@ -35,9 +23,40 @@ def run_candidate(
     on_step: OnStep,
     stop: Stop,
 ) -> Trajectory:
-    """Run a candidate to its end; `on_step` stores each step at once. A failure becomes the candidate's ending."""
+    """Run a candidate to its end; `on_step` stores each step at once.
+
+    A failed model or workspace or a reached limit becomes the candidate's ending, with all steps kept.
+    """
     chosen = _STRATEGIES[pick_strategy(strategy, model, candidate.task.text)]
-    return run_strategy(chosen, candidate, workspace, model, on_step=on_step, stop=stop)
+    started = time.monotonic()
+    counted = _CountedModel(model)
+    steps = list(candidate.history)
+
+    def record(step: Step) -> Step:
+        kept = replace(step, commit=on_step(step))
+        steps.append(kept)
+        return kept
+
+    try:
+        ending = chosen(candidate, workspace, counted, record=record, stop=stop)
+    except LimitReached as exc:
+        how = f" ({exc.hint})" if exc.hint else ""
+        ending = StrategyResult(stop_reason=StopReason.BUDGET, summary=f"{exc.message}{how}")
+    except MimoError as exc:  # the model, or the workspace: a command that could not even be started
+        summary = f"{exc.message} ({exc.hint.splitlines()[0]})" if exc.hint else exc.message
+        ending = StrategyResult(stop_reason=stop() or StopReason.ERROR, summary=summary)
+    before = candidate.history
+    return Trajectory(
+        steps=tuple(steps),
+        stop_reason=ending.stop_reason,
+        summary=ending.summary,
+        title=ending.title,
+        remarks=ending.remarks,
+        usage=sum((step.reply.usage for step in before), counted.usage),
+        cost_usd=counted.cost_usd + sum(step.reply.cost_usd or 0.0 for step in before),
+        seconds=time.monotonic() - started,
+        llm_calls=counted.calls + len(before),
+    )
 
 
 def pick_strategy(strategy: str, model: Model, task_text: str) -> str:
@@ -52,48 +71,6 @@ def pick_strategy(strategy: str, model: Model, task_text: str) -> str:
     if not model.info.supports_tools or model.info.is_small:
         return "list" if is_todo_list(task_text) else "patch"
     return "shell"
-
-
-def run_strategy(
-    strategy: Strategy,
-    candidate: CandidateInput,
-    workspace: Workspace,
-    model: Model,
-    *,
-    on_step: OnStep,
-    stop: Stop,
-) -> Trajectory:
-    """Run one strategy to its end. A failed model or workspace or a reached limit ends it with all steps kept."""
-    started = time.monotonic()
-    counted = _CountedModel(model)
-    steps = list(candidate.history)
-
-    def record(step: Step) -> Step:
-        kept = replace(step, commit=on_step(step))
-        steps.append(kept)
-        return kept
-
-    try:
-        ending = strategy(candidate, workspace, counted, record=record, stop=stop)
-    except LimitReached as exc:
-        how = f" ({exc.hint})" if exc.hint else ""
-        ending = StrategyResult(stop_reason=StopReason.BUDGET, summary=f"{exc.message}{how}")
-    except MimoError as exc:  # the model, or the workspace: a command that could not even be started
-        reason = stop()
-        summary = f"{exc.message} ({exc.hint.splitlines()[0]})" if exc.hint else exc.message
-        ending = StrategyResult(stop_reason=reason or StopReason.ERROR, summary=summary)
-    before = candidate.history
-    return Trajectory(
-        steps=tuple(steps),
-        stop_reason=ending.stop_reason,
-        summary=ending.summary,
-        title=ending.title,
-        remarks=ending.remarks,
-        usage=sum((step.reply.usage for step in before), counted.usage),
-        cost_usd=counted.cost_usd + sum(step.reply.cost_usd or 0.0 for step in before),
-        seconds=time.monotonic() - started,
-        llm_calls=counted.calls + len(before),
-    )
 
 
 class _CountedModel:

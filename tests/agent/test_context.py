@@ -147,14 +147,8 @@ def test_the_last_steps_take_no_more_work_than_the_first() -> None:
 
 def opened(*, window: int = 32_768, changes: str | None = None) -> Context:
     room = room_for(window, 4096)
-    return Context(
-        system="system",
-        opening="memory, task",
-        tools=TOOLS,
-        room=room,
-        summary=RunSummary(test_command="pytest"),
-        changes=lambda: changes,
-    )
+    head = (Message(role="system", content="system"), Message(role="user", content="memory, task"))
+    return Context(*head, tools=TOOLS, room=room, test_command="pytest", changes=lambda: changes)
 
 
 def step(number: int, command: str, output: str, *, exit_code: int = 0, text: str = "") -> Step:
@@ -196,12 +190,12 @@ def test_what_was_folded_is_known_as_facts() -> None:
     assert "sed -n" in text
 
 
-def test_old_outputs_become_stubs_that_say_how_to_get_them_back() -> None:
+def test_of_old_steps_the_command_stays_with_its_number() -> None:
     context = opened()
     for number in range(1, 25):
         context.add(step(number, f"cat {number}", f"content {number} " + "z" * 400))
     text = whole(context)
-    assert "[left out; show 16]" in text
+    assert "16: shell cat 16 -> exit 0" in text
     assert "content 16" not in text
     assert "content 17" in text
     assert "cat 15" in text

@@ -7,13 +7,11 @@ from dataclasses import replace
 from gitmimo.agent.interface import CandidateInput, Stop, StrategyResult, Workspace
 from gitmimo.agent.prompts import read_prompt
 from gitmimo.agent.shell.context import Context, room_for
-from gitmimo.agent.shell.example import NEXT_TASK, example
 from gitmimo.agent.shell.execute import ActionExecutor, ExecutionResult
 from gitmimo.agent.shell.finish_check import FinishCheck
-from gitmimo.agent.shell.observations import OutputStore, open_outputs
-from gitmimo.agent.shell.opening import opening_text, short_opening, suite_text
+from gitmimo.agent.shell.observations import Outputs
+from gitmimo.agent.shell.opening import example, opening_text, short_opening, suite_text
 from gitmimo.agent.shell.reply import has_action, read_actions, with_call_ids
-from gitmimo.agent.shell.run_summary import RunSummary
 from gitmimo.agent.shell.stuck_detector import REMARK, StuckDetector, calls_of, calls_of_step, repeats_itself
 from gitmimo.agent.shell.tools import LONG_RUN_TOOLS, TOOLS
 from gitmimo.cancel import CancelToken
@@ -36,16 +34,13 @@ def run_shell(
     *,
     record: Callable[[Step], Step],
     stop: Stop,
-    before: int = 0,
 ) -> StrategyResult:
     """Work on a candidate with commands and edits.
 
     Ends by FINISH (after failing tests, or no change at all, were pointed out), GIVE_UP, at the most steps, when
-    the same thing is done again and again, after three replies without an action, or when `stop` says so. `before`
-    is how many steps of the same candidate belong to other work.
+    the same thing is done again and again, after three replies without an action, or when `stop` says so.
     """
-    with open_outputs(candidate.outputs) as outputs:
-        return ShellAgent(candidate, workspace, model, outputs, record=record, stop=stop, before=before).work()
+    return ShellAgent(candidate, workspace, model, record=record, stop=stop).work()
 
 
 class ShellAgent:
@@ -56,13 +51,10 @@ class ShellAgent:
         candidate: CandidateInput,
         workspace: Workspace,
         model: Model,
-        outputs: OutputStore,
         *,
         record: Callable[[Step], Step],
         stop: Stop,
-        before: int,
     ) -> None:
-        self._before = before
         self._candidate = candidate
         self._workspace = workspace
         self._model = model
@@ -71,7 +63,7 @@ class ShellAgent:
         self._protocol = _protocol(candidate, model)
         self._is_guided = self._protocol == "text" and model.info.is_small
         self._room = room_for(model.info.window, candidate.max_output_tokens or model.info.max_output)
-        most = self._room.most_shown
+        most, outputs = self._room.most_shown, Outputs()
         self._executor = ActionExecutor(candidate, workspace, outputs, most=most, stop=stop)
         self._finish = FinishCheck(candidate, workspace, outputs, most=most, asks=self._protocol == "tools")
         self._knows_suite = workspace.base_suite() is not None or not candidate.task.test_command
@@ -84,7 +76,7 @@ class ShellAgent:
         for step in self._candidate.history:
             self._stuck.add(calls_of_step(step))
             self._update_from(step)
-        first = self._before + len(self._candidate.history) + 1
+        first = self._candidate.steps_before + len(self._candidate.history) + 1
         for number in range(first, self._candidate.max_steps + 1):
             reason = self._stop()
             if reason is not None:
@@ -116,16 +108,16 @@ class ShellAgent:
     def _open_context(self) -> Context:
         candidate = self._candidate
         if self._is_guided:
-            opening = NEXT_TASK + short_opening(candidate, self._room)
+            opening = short_opening(candidate, self._room)
         else:
             opening = opening_text(candidate, self._workspace, self._room)
         return Context(
-            system=read_prompt("small" if self._is_guided else self._protocol),
-            example=example() if self._is_guided else (),
-            opening=opening,
+            Message(role="system", content=read_prompt("small" if self._is_guided else self._protocol)),
+            *(example() if self._is_guided else ()),
+            Message(role="user", content=opening),
             tools=(*TOOLS, *LONG_RUN_TOOLS) if self._protocol == "tools" else (),
             room=self._room,
-            summary=RunSummary(test_command=candidate.task.test_command),
+            test_command=candidate.task.test_command,
             changes=self._workspace.changes,
             feedback=candidate.feedback,
         )
@@ -202,7 +194,7 @@ class ShellAgent:
             self._knows_suite = True
             remarks.append(suite_text(suite))
         left = self._candidate.max_steps - number
-        if left == _LAST_STEPS and self._candidate.max_steps - self._before > 2 * _LAST_STEPS:
+        if left == _LAST_STEPS and self._candidate.max_steps - self._candidate.steps_before > 2 * _LAST_STEPS:
             remarks.append(f"{left} steps are left: bring the work to a state that can be kept, then finish.")
         if not remarks:
             return done, None

@@ -1,10 +1,8 @@
 """Carries out READ, EDIT and WRITE in a worktree, keeping each file's encoding, line ends, last line end and mode."""
 
 import ast
-import codecs
 import json
 import tomllib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -17,7 +15,6 @@ from gitmimo.text import escape_controls
 
 _AROUND = 3  # lines shown before and after an edit
 _MOST_SHOWN = 40
-_MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,10 +33,9 @@ class EditResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Form:
-    """How a file's text is encoded: encoding, line ends and last line end."""
+    """How a file's text is encoded: encoding (with or without a byte order mark), line ends and last line end."""
 
     encoding: str = "utf-8"
-    mark: bytes = b""
     has_crlf: bool = False
     has_final: bool = True
 
@@ -81,8 +77,7 @@ def read_lines(root: Path, action: Action, *, most: int) -> tuple[str, bool]:
         return f"not read: {exc.message}", False
     if data is None:
         return f"not read: there is no file `{path}`", False
-    form = _form(data)
-    text = data[len(form.mark) :].decode(form.encoding)
+    text = data.decode(_form(data).encoding)
     if "\0" in text:
         return f"not read: `{path}` is a binary file of {len(data)} bytes", False
     lines = text.replace("\r\n", "\n").removesuffix("\n").split("\n")
@@ -111,7 +106,7 @@ def _new_content(action: Action, path: str, before: bytes | None) -> tuple[bytes
     if action.kind is ActionKind.EDIT and before is None and action.old.strip():
         return EditResult(text=f"not written: there is no file `{path}`")
     form = _form(before) if before else _Form()
-    text = before[len(form.mark) :].decode(form.encoding) if before else ""
+    text = before.decode(form.encoding) if before else ""
     if "\0" in text:
         if action.kind is ActionKind.EDIT:
             return EditResult(text=f"not written: `{path}` is a binary file")
@@ -125,7 +120,7 @@ def _new_content(action: Action, path: str, before: bytes | None) -> tuple[bytes
         new = _like_before(action, form)
         report = f"{'wrote' if before is not None else 'created'} `{path}`: {new.count(chr(10))} lines"
     try:
-        return form.mark + new.encode(form.encoding), report
+        return new.encode(form.encoding), report
     except UnicodeEncodeError as exc:
         char = new[exc.start]
         return EditResult(text=f"not written: `{path}` is in {form.encoding}, which has no character U+{ord(char):04X}")
@@ -147,15 +142,14 @@ def _show_edit(path: str, edited: Edited) -> str:
 
 
 def _form(data: bytes) -> _Form:
-    mark, encoding = next(((mark, name) for mark, name in _MARKS if data.startswith(mark)), (b"", "utf-8"))
+    encoding = "utf-8-sig" if data.startswith(b"\xef\xbb\xbf") else "utf-8"
     try:
-        text = data[len(mark) :].decode(encoding)
+        text = data.decode(encoding)
     except UnicodeDecodeError:
-        mark, encoding = b"", "latin-1"  # maps every byte to a character and back
+        encoding = "latin-1"  # maps every byte to a character and back
         text = data.decode(encoding)
     return _Form(
         encoding=encoding,
-        mark=mark,
         has_crlf=text.count("\r\n") * 2 > text.count("\n"),
         has_final=not text or text.endswith("\n"),
     )
@@ -176,42 +170,26 @@ def _like_before(action: Action, form: _Form) -> str:
 
 def _syntax_remark(path: str, before: bytes | None, data: bytes) -> str:
     """A remark when a file that could be read by its language no longer can."""
-    check = _CHECKS.get(PurePosixPath(path).suffix)
-    if check is None:
-        return ""
-    problem = check(data)
-    if not problem or (before and check(before)):
-        return ""
-    return f"\nbut it can't be parsed any more: {problem}"
+    problem = _syntax_error(path, data)
+    is_new = problem and not (before and _syntax_error(path, before))
+    return f"\nbut it can't be parsed any more: {problem}" if is_new else ""
 
 
-def _check_python(data: bytes) -> str:
+def _syntax_error(path: str, data: bytes) -> str:
+    """Why a file can't be parsed; empty where it can, and for languages that are not checked."""
+    suffix = PurePosixPath(path).suffix
     try:
-        ast.parse(data)
+        if suffix == ".py":
+            ast.parse(data)
+        elif suffix == ".json":
+            json.loads(data)
+        elif suffix == ".toml":
+            tomllib.loads(data.decode())
     except SyntaxError as exc:
         # a doubtful escape is an error only where warnings are made errors
         return "" if "escape sequence" in exc.msg else f"line {exc.lineno}: {exc.msg}"
-    except (ValueError, RecursionError, MemoryError, OverflowError):
+    except ValueError as exc:
+        return "" if suffix == ".py" else str(exc)
+    except (RecursionError, MemoryError, OverflowError):
         return ""
     return ""
-
-
-def _check_json(data: bytes) -> str:
-    try:
-        json.loads(data)
-    except ValueError as exc:
-        return str(exc)
-    except RecursionError:
-        return ""
-    return ""
-
-
-def _check_toml(data: bytes) -> str:
-    try:
-        tomllib.loads(data.decode())
-    except ValueError as exc:
-        return str(exc)
-    return ""
-
-
-_CHECKS: dict[str, Callable[[bytes], str]] = {".py": _check_python, ".json": _check_json, ".toml": _check_toml}

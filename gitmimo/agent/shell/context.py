@@ -1,10 +1,10 @@
 """The prompt of each step: a stable beginning, the recent steps, and a summary in place of all that came before.
 
-    system text · opening · summary of the folded steps | stubbed steps | steps in full
+    system text · opening · summary of the folded steps | steps in full
 
-Nothing before the bar changes from step to step, and the history only grows, until in one move old outputs become
-stubs and older steps become part of the summary. So nearly all of a prompt is the beginning of the one before, and its
-size is bounded however many steps there are.
+Nothing before the bar changes from step to step, and the history only grows, until in one move the older steps become
+part of the summary. So nearly all of a prompt is the beginning of the one before, and its size is bounded however many
+steps there are.
 """
 
 import json
@@ -13,16 +13,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gitmimo.agent.interface import Feedback
-from gitmimo.agent.shell.observations import mark_of, most_shown, shorten
+from gitmimo.agent.shell.observations import mark_of
 from gitmimo.agent.shell.run_summary import RunSummary
 from gitmimo.agent.shell.text_protocol import without_thinking
-from gitmimo.llm.chat_format import shorten_reasoning
 from gitmimo.records import Message, Reply, Step, Tool, ToolCall
 from gitmimo.text import cut_middle
 
 _FULL = 7  # steps that stay in full when the history is cut
 _BATCH = 16  # steps between two cuts
-_STUBBED = 4  # steps before the full ones that stay with stubs in place of their outputs
 _LONG_ARGUMENT = 600
 _NEAR = 0.85  # of the room: the next steps may be the last before the first cut
 _REMINDER = (
@@ -30,6 +28,9 @@ _REMINDER = (
     " a fact from them, write it now on a line of its own: NOTE: the fact. Then go on."
 )
 _MOST_SUMMARY = 9_000
+_SHOWN = 30_000  # characters of one output, where the window is large
+_SHOWN_IN_SMALL = 10_000
+_LARGE_WINDOW = 64_000  # tokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +47,8 @@ class Room:
 
     @property
     def most_shown(self) -> int:
-        """Characters of one output: less in a small window, so that several fit."""
-        return most_shown(self.window, self.tokens)
+        """Characters of one output that are shown: by the window, and so that several fit into a small prompt."""
+        return max(1_200, min(_SHOWN if self.window >= _LARGE_WINDOW else _SHOWN_IN_SMALL, self.tokens * 3 // 8))
 
 
 def room_for(window: int, max_output_tokens: int) -> Room:
@@ -69,41 +70,32 @@ class Context:
 
     def __init__(
         self,
-        *,
-        system: str,
-        opening: str,
+        *head: Message,
         tools: Sequence[Tool],
         room: Room,
-        summary: RunSummary,
+        test_command: str,
         changes: Callable[[], str | None],
-        example: tuple[Message, ...] = (),
         feedback: Sequence[Feedback] = (),
     ) -> None:
+        """`head` is the beginning, the opening last; `changes` says what was changed since the start."""
         self.room = room
-        self._summary = summary
-        self._system = Message(role="system", content=system)
-        self._example = example
-        self._opening = opening
+        self._head = head
         self._shown_summary = ""
+        self._summary = RunSummary(test_command=test_command)
         self._feedback = {each.after_step: each.text for each in feedback if each.after_step}
         self._changes = changes
         self._tools_size = sum(len(json.dumps(dict(tool.parameters))) + len(tool.description) + 40 for tool in tools)
-        self._stubbed: list[_Entry] = []
         self._full: list[_Entry] = []
         self._steps = 0
         self._tokens_per_byte = 1 / 3
         self._is_reminded = False
-
-    @property
-    def is_folded(self) -> bool:
-        """Whether steps are left out of the history: notes are of use from then on."""
-        return bool(self._shown_summary)
+        self.is_folded = False  # whether steps are left out of the history: notes are of use from then on
 
     def add(self, step: Step) -> None:
         """Append a step; when a batch is full or the window is near, cut the history."""
         self._summary.add(step)
         self._steps = step.number
-        self._full.append(_entry(step, render_step(step)))
+        self._full.append(_entry(step))
         is_near = len(self._full) >= _FULL + _BATCH - 1 or self._estimate() > _NEAR * self.room.tokens
         if is_near and not self._is_reminded:  # once: from then on the model has seen what a cut keeps
             self._is_reminded = True
@@ -113,11 +105,11 @@ class Context:
 
     def messages(self) -> tuple[Message, ...]:
         """The prompt for the next step."""
+        *before, opening = self._head
         return (
-            self._system,
-            *self._example,
-            Message(role="user", content=self._opening + self._shown_summary),
-            *(message for entry in (*self._stubbed, *self._full) for message in self._with_feedback(entry)),
+            *before,
+            replace(opening, content=opening.content + self._shown_summary),
+            *(message for entry in self._full for message in self._with_feedback(entry)),
         )
 
     def _with_feedback(self, entry: _Entry) -> tuple[Message, ...]:
@@ -139,34 +131,26 @@ class Context:
         return self._bytes() < before
 
     def _cut(self) -> None:
-        """Fold old steps into facts, stub the outputs of younger ones, until the prompt has room to grow again."""
-        entries = [*self._stubbed, *self._full]
+        """Fold old steps into facts until the prompt has room to grow again."""
         changed = self._changes()
-        for full, stubbed in ((_FULL, _STUBBED), (6, 4), (4, 2), (3, 0), (2, 0), (1, 0)):
-            self._full = [_entry(entry.step, render_step(entry.step)) for entry in entries[-full:]]
-            young = entries[-full - stubbed : -full] if stubbed else []
-            self._stubbed = [_entry(entry.step, render_stub(entry.step)) for entry in young]
-            folded = self._steps - len(self._full) - len(self._stubbed)
-            self._shown_summary = self._summary_text(changed) if folded > 0 else ""
+        for full in (_FULL, 4, 3, 2, 1):
+            self.is_folded = self.is_folded or len(self._full) > full
+            self._full = self._full[-full:]
+            self._shown_summary = self._summary_text(changed) if self.is_folded else ""
             if self._estimate() <= self.room.tokens * 0.4:
                 return
         for most in (4_000, 2_000, 1_000, 500):  # the last step alone is too large
             if self._estimate() <= self.room.tokens * 0.8:
                 return
-            self._full = [_entry(e.step, render_step(_with_short_outputs(e.step, most))) for e in self._full]
+            self._full = [_entry(_with_short_outputs(e.step, most)) for e in self._full]
 
     def _summary_text(self, changed: str | None) -> str:
         most = min(_MOST_SUMMARY, int(self.room.tokens / self._tokens_per_byte * 0.25))
         return "\n\n" + self._summary.text(steps=self._steps, changed=changed, most=most)
 
     def _bytes(self) -> int:
-        fixed = (
-            _size(self._system)
-            + sum(_size(message) for message in self._example)
-            + len((self._opening + self._shown_summary).encode())
-            + self._tools_size
-        )
-        return fixed + sum(entry.size for entry in self._stubbed) + sum(entry.size for entry in self._full)
+        head = sum(_size(message) for message in self._head) + len(self._shown_summary.encode())
+        return head + self._tools_size + sum(entry.size for entry in self._full)
 
     def _estimate(self) -> int:
         return int(self._bytes() * self._tokens_per_byte) + 1
@@ -174,29 +158,9 @@ class Context:
 
 def render_step(step: Step) -> tuple[Message, ...]:
     """A step as messages: the reply without its thinking, then its results, each with its mark."""
-    results = [each.text for each in step.observations]
-    return _render(step, without_thinking(step.reply.text), _calls(step), results, step.reply.reasoning)
-
-
-def render_stub(step: Step) -> tuple[Message, ...]:
-    """An older step: the shortened calls, and one line for each result."""
     count = len(step.observations)
-    results = []
-    for position, observation in enumerate(step.observations, start=1):
-        line = f"[left out; show {mark_of(step.number, position, count)}]"
-        short = len(observation.text) <= 120
-        results.append(observation.text if short else f"{observation.text.split(chr(10), 1)[0][:100]} {line}")
-    text = without_thinking(step.reply.text).strip()
-    text, _ = shorten(text, most=2 * _LONG_ARGUMENT, pointer=f"left out of step {step.number}")
-    calls = tuple(replace(call, arguments=_short_arguments(call.arguments)) for call in _calls(step))
-    return _render(step, text, calls, results, shorten_reasoning(step.reply.reasoning))
-
-
-def _render(
-    step: Step, text: str, calls: tuple[ToolCall, ...], results: Sequence[str], reasoning: str
-) -> tuple[Message, ...]:
-    count = len(results)
-    marked = [f"[{mark_of(step.number, position, count)}] {each}" for position, each in enumerate(results, start=1)]
+    marked = [f"[{mark_of(step.number, n, count)}] {each.text}" for n, each in enumerate(step.observations, start=1)]
+    text, calls = without_thinking(step.reply.text), _calls(step)
     if not calls:
         return (
             Message(role="assistant", content=text.strip() or "(nothing)"),
@@ -206,7 +170,7 @@ def _render(
     for action, each in zip(step.actions, marked, strict=True):
         by_call[action.call_id].append(each)
     return (
-        Message(role="assistant", content=text, tool_calls=calls, reasoning=reasoning),
+        Message(role="assistant", content=text, tool_calls=calls, reasoning=step.reply.reasoning),
         *(
             Message(role="tool", content="\n\n".join(each) or "(nothing)", tool_call_id=call_id)
             for call_id, each in by_call.items()
@@ -230,12 +194,6 @@ def _object(arguments: str) -> str:
     return arguments if isinstance(value, dict) else json.dumps({"unreadable": arguments[:200]})
 
 
-def _short_arguments(arguments: str) -> str:
-    values = json.loads(arguments)
-    short = _short(values)
-    return arguments if short == values else json.dumps(short, ensure_ascii=False)
-
-
 def _short(value: Any) -> Any:
     if isinstance(value, str):
         return cut_middle(value, _LONG_ARGUMENT, pointer="the file")
@@ -249,15 +207,14 @@ def _with_short_outputs(step: Step, most: int) -> Step:
     observations = tuple(replace(each, text=cut_middle(each.text, most, pointer=pointer)) for each in step.observations)
     text = cut_middle(without_thinking(step.reply.text), most, pointer=f"left out of step {step.number}")
     calls = tuple(
-        replace(
-            call, arguments=_short_arguments(_object(call.arguments)) if len(call.arguments) > most else call.arguments
-        )
-        for call in step.reply.tool_calls
+        call if len(call.arguments) <= most else replace(call, arguments=json.dumps(_short(json.loads(call.arguments))))
+        for call in _calls(step)
     )
     return replace(step, observations=observations, reply=replace(step.reply, text=text, tool_calls=calls))
 
 
-def _entry(step: Step, messages: tuple[Message, ...]) -> _Entry:
+def _entry(step: Step) -> _Entry:
+    messages = render_step(step)
     return _Entry(step=step, messages=messages, size=sum(_size(message) for message in messages))
 
 

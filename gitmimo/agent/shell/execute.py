@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from gitmimo.agent.interface import CandidateInput, Stop, Workspace
 from gitmimo.agent.shell.apply_edit import apply_change, read_lines
-from gitmimo.agent.shell.observations import OutputStore, as_data, find_output, format_result, mark_of, shorten
+from gitmimo.agent.shell.observations import Outputs, as_data, find_output, format_result, mark_of, shorten
 from gitmimo.agent.shell.search_replace import numbered
 from gitmimo.records import Action, ActionKind, Observation, Step
 
@@ -31,7 +31,7 @@ class ActionExecutor:
     """Executes the actions of a reply. Failures are observations; only what the workspace raises passes through."""
 
     def __init__(
-        self, candidate: CandidateInput, workspace: Workspace, outputs: OutputStore, *, most: int, stop: Stop
+        self, candidate: CandidateInput, workspace: Workspace, outputs: Outputs, *, most: int, stop: Stop
     ) -> None:
         """`most` is how many characters of one output are shown."""
         self._candidate = candidate
@@ -106,7 +106,7 @@ class ActionExecutor:
         self._tree = self._workspace.tree_id()
         if result.exit_code == _PIPE_CLOSED:
             result = replace(result, exit_code=0)
-        text, was_cut = format_result(result, mark=mark, most=self._most, store=self._outputs)
+        text, was_cut = format_result(result, mark=mark, most=self._most, outputs=self._outputs)
         code = result.exit_code if result.exit_code or not result.timed_out else 124
         changed = self._tree != before
         return Observation(text=text, exit_code=code, seconds=result.seconds, truncated=was_cut, changed=changed)

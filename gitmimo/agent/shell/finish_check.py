@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from gitmimo.agent.interface import CandidateInput, Workspace
-from gitmimo.agent.shell.observations import OutputStore, failed_ids, format_result, mark_of
+from gitmimo.agent.shell.observations import Outputs, failed_ids, format_result, mark_of
 from gitmimo.agent.shell.stuck_detector import fingerprint
 from gitmimo.paths import is_test_path
 from gitmimo.records import Action, ActionKind, CommandResult, Observation, Step
@@ -26,14 +26,15 @@ class FinishCheck:
     """
 
     def __init__(
-        self, candidate: CandidateInput, workspace: Workspace, outputs: OutputStore, *, most: int, asks: bool
+        self, candidate: CandidateInput, workspace: Workspace, outputs: Outputs, *, most: int, asks: bool
     ) -> None:
         """`asks` says whether the model is asked about parts of the task and tests that are missing."""
         self._task = candidate.task
+        self._unchanged = candidate.unchanged
         self._workspace = workspace
         self._outputs = outputs
         self._most = most
-        self._may_ask = asks
+        self._may_ask = asks and bool(candidate.task.test_command)
         self._made: set[str] = set()
         self._stands = False  # the last objection: nothing was changed since
         self._is_tested = False  # as the files are now
@@ -54,13 +55,16 @@ class FinishCheck:
         self._add(actions, observations)
         if self._stands:
             return None
-        if self._workspace.changes() == "":  # a command that should have changed something may have found nothing
+        if (
+            self._workspace.changes() == self._unchanged
+        ):  # a command that should have changed something may have found nothing
             text = (
                 "not accepted yet: no file differs from the start. Make the change, or finish again if none is needed"
             )
             return self._new(Observation(text=text, exit_code=1))
         position = next(i for i, action in enumerate(actions, start=1) if action.kind is ActionKind.FINISH)
-        failing = None if self._is_tested else self._test(mark_of(step, position, len(actions)))
+        is_due = self._task.test_command and not self._is_tested
+        failing = self._test(mark_of(step, position, len(actions))) if is_due else None
         if failing is not None:
             return self._new(failing)
         question = self._question() if self._may_ask else ""
@@ -99,7 +103,7 @@ class FinishCheck:
             new = len(failed) - len(before)
             remarks += [f"These fail on the base too: {', '.join(before)}."] if before else []
             remarks += [f"{new} of them passed on the base."] if new else []
-        text, was_cut = format_result(result, mark=mark, most=self._most, store=self._outputs)
+        text, was_cut = format_result(result, mark=mark, most=self._most, outputs=self._outputs)
         text = "\n".join(
             [
                 f"not accepted yet: the tests fail. {text}",

@@ -1,61 +1,18 @@
-"""Command output in prompts: fenced, escaped, shortened, and stored whole beside the worktree."""
+"""Command output in prompts: fenced, escaped, shortened, and kept whole for `show`."""
 
 import re
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
 
 from gitmimo.records import CommandResult, Step
 from gitmimo.text import cut_middle, escape_controls
 
-_SHOWN = 30_000  # characters of one output, where the window is large
-_SHOWN_IN_SMALL = 10_000
-_LARGE_WINDOW = 64_000  # tokens
 _MOST_KEPT = 1_000_000
 _FAILED_ID = re.compile(r"^(?:FAILED|ERROR) (\S+?)(?: - .*)?$", re.MULTILINE)
 _STYLE = re.compile(r"\x1b\[[\d;:]*[mK]")
 
 
-class OutputStore:
-    """Whole outputs by their marks, in files of a directory of its own. Losing it loses no work."""
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-
-    def keep(self, mark: str, text: str) -> bool:
-        """Keep an output; false when the disk does not take it."""
-        try:
-            self._path(mark).write_text(f"{text[:_MOST_KEPT]}\n", encoding="utf-8", errors="replace", newline="\n")
-        except OSError:
-            return False
-        return True
-
-    def read(self, mark: str) -> str | None:
-        """The whole output; None when it is not kept."""
-        try:
-            return self._path(mark).read_text(encoding="utf-8", errors="replace").removesuffix("\n")
-        except OSError:
-            return None
-
-    def _path(self, mark: str) -> Path:
-        return self._directory / f"{mark}.txt"
-
-
-@contextmanager
-def open_outputs(directory: Path | None) -> Iterator[OutputStore]:
-    """OutputStore in the given directory, or in a temporary one that goes with it."""
-    if directory is not None:
-        directory.mkdir(parents=True, exist_ok=True)
-        yield OutputStore(directory)
-        return
-    with tempfile.TemporaryDirectory(prefix="mimo-outputs-", ignore_cleanup_errors=True) as made:
-        yield OutputStore(Path(made))
-
-
-def most_shown(window: int, prompt_tokens: int) -> int:
-    """Characters of one output that are shown: by the window, and so that several fit into a small prompt."""
-    return max(1_200, min(_SHOWN if window >= _LARGE_WINDOW else _SHOWN_IN_SMALL, prompt_tokens * 3 // 8))
+Outputs = dict[str, str]
+"""Whole outputs of this run by their marks, of those that were cut."""
 
 
 def mark_of(step: int, position: int, count: int) -> str:
@@ -63,7 +20,7 @@ def mark_of(step: int, position: int, count: int) -> str:
     return f"{step}" if count == 1 else f"{step}.{position}"
 
 
-def find_output(mark: str, steps: Sequence[Step], store: OutputStore) -> str | None:
+def find_output(mark: str, steps: Sequence[Step], outputs: Outputs) -> str | None:
     """The whole output with this mark, or all outputs of a step; None when there is none."""
     number, _, position = mark.partition(".")
     step = next((step for step in reversed(steps) if str(step.number) == number), None)
@@ -73,12 +30,12 @@ def find_output(mark: str, steps: Sequence[Step], store: OutputStore) -> str | N
     wanted = [index for index in range(1, count + 1) if not position or str(index) == position]
     texts = []
     for index in wanted:
-        kept = store.read(mark_of(step.number, index, count))
+        kept = outputs.get(mark_of(step.number, index, count))
         texts.append(_bare(step.observations[index - 1].text) if kept is None else kept)
     return "\n\n".join(texts) if texts else None
 
 
-def format_result(result: CommandResult, *, mark: str, most: int, store: OutputStore) -> tuple[str, bool]:
+def format_result(result: CommandResult, *, mark: str, most: int, outputs: Outputs) -> tuple[str, bool]:
     """A command's result for a model, and whether its output was cut. A cut output is kept whole under the mark."""
     took = f"{result.seconds:.1f} s"
     if result.timed_out:
@@ -92,7 +49,7 @@ def format_result(result: CommandResult, *, mark: str, most: int, store: OutputS
         return f"{head}, no output", False
     shown, was_cut = shorten(whole, most=most, pointer=f"show {mark}")
     if was_cut:
-        store.keep(mark, whole)
+        outputs[mark] = whole[:_MOST_KEPT]
     return f"{head}\n{as_data(shown)}", was_cut or result.truncated
 
 

@@ -1,4 +1,4 @@
-"""The first user message: the project's rules, the task, and facts about the workspace."""
+"""What a model reads before its first step: the project's rules, the task, facts about the workspace; an example."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,10 +7,24 @@ from gitmimo.agent.interface import BaseSuite, CandidateInput, Workspace, Worksp
 from gitmimo.agent.planning import DIRECT
 from gitmimo.agent.shell.context import Room
 from gitmimo.agent.shell.execute import LONGEST_COMMAND_S
+from gitmimo.records import Message
 from gitmimo.text import cut_middle
 
 _MOST_ENTRIES = 60
 _MOST_FAILING = 10
+_TURNS = (
+    "# Task\n\nThe files one.txt and two.txt say Helo; they must say Hello.",
+    "I look at the files.\n```bash\ncat one.txt two.txt\n```",
+    "Step 1: exit 0\n<output>\nHelo world\nHelo again\n</output>",
+    "I change the first.\n```bash\nsed -i 's/Helo/Hello/' one.txt\n```",
+    "Step 2: exit 0, no output",
+    "I change the second.\n```bash\nsed -i 's/Helo/Hello/' two.txt\n```",
+    "Step 3: exit 0, no output",
+    "I look whether anything is left.\n```bash\ngrep -c Helo one.txt two.txt\n```",
+    "Step 4: exit 1\n<output>\none.txt:0\ntwo.txt:0\n</output>",
+    "FINISH: both files say Hello",
+)
+_NEXT_TASK = "Done. Now another folder and another task.\n\n"
 
 
 def opening_text(candidate: CandidateInput, workspace: Workspace, room: Room) -> str:
@@ -38,9 +52,15 @@ def opening_of(
 
 
 def short_opening(candidate: CandidateInput, room: Room) -> str:
-    """The opening for a small model: rules, task, and how it is tested."""
+    """The opening for a small model, after the example: rules, task, and how it is tested."""
     parts = [*_rules_and_task(candidate, room), *_commands(candidate)]
-    return "\n\n".join(part for part in parts if part)
+    return _NEXT_TASK + "\n\n".join(part for part in parts if part)
+
+
+def example() -> tuple[Message, ...]:
+    """A conversation in the text protocol: small models follow an example better than instructions."""
+    roles = ("user", "assistant")
+    return tuple(Message(role=roles[number % 2], content=text) for number, text in enumerate(_TURNS))
 
 
 def _rules_and_task(candidate: CandidateInput, room: Room) -> tuple[str, str]:

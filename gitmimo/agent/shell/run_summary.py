@@ -4,13 +4,14 @@ import re
 from collections import deque
 
 from gitmimo.records import Action, ActionKind, Observation, Step
+from gitmimo.text import cut_middle, one_line
 
 _MOST_NOTES = 40
 _FIRST_NOTES = 10  # the oldest are kept: rules come early
 _NOTE_LENGTH = 400
 _NOTE_LINE = re.compile(r"^[ \t>*_-]*NOTE\b[*_]*:[*_ \t]*(\S.*)$", re.MULTILINE)
 _PLAN_LENGTH = 3000
-_COMMANDS = 10
+_COMMANDS = 18
 _FAILING_LINES = 12
 
 _TEST_RUN = re.compile(
@@ -44,17 +45,17 @@ class RunSummary:
             self._add_note(text)
         for action, observation in zip(step.actions, step.observations, strict=True):
             if action.kind is ActionKind.PLAN:
-                self.plan = _shortened(action.text, _PLAN_LENGTH)
+                self.plan = cut_middle(action.text, _PLAN_LENGTH)
             elif action.kind is ActionKind.NOTE:
                 self._add_note(action.text)
-            elif action.kind in (ActionKind.SHELL, ActionKind.EDIT, ActionKind.WRITE, ActionKind.TEST):
+            elif action.kind in (ActionKind.SHELL, ActionKind.EDIT, ActionKind.WRITE):
                 self._commands.append(_line(step.number, action, observation))
             self._add_tests(step.number, action, observation)
         for path in step.changed_paths:
             self._paths[path] = None
 
     def _add_note(self, text: str) -> None:
-        note = _shortened(" ".join(text.split()), _NOTE_LENGTH)
+        note = one_line(text, _NOTE_LENGTH)
         if note in self.notes:
             return
         if len(self.notes) >= _MOST_NOTES:
@@ -62,16 +63,9 @@ class RunSummary:
         self.notes.append(note)
 
     def _add_tests(self, number: int, action: Action, observation: Observation) -> None:
-        sent_back = action.kind is ActionKind.FINISH and "<output>" in observation.text
-        is_run = (
-            action.kind is ActionKind.TEST
-            or sent_back
-            or (
-                action.kind is ActionKind.SHELL
-                and (action.text.strip() == self._test_command or _TEST_RUN.search(action.text))
-            )
-        )
-        if not is_run or observation.exit_code is None:
+        is_test = action.text.strip() == self._test_command or _TEST_RUN.search(action.text)
+        is_sent_back = action.kind is ActionKind.FINISH and "<output>" in observation.text
+        if observation.exit_code is None or not (is_sent_back or (action.kind is ActionKind.SHELL and is_test)):
             return
         if observation.exit_code == 0:
             self._tests = f"step {number}: passed"
@@ -93,22 +87,11 @@ class RunSummary:
             ("Last test run, ", self._tests, most // 6),
             ("Last commands before those below:\n", "\n".join(self._commands), most // 6),
         ]
-        parts_shown = [heading, *(title + _shortened(text, room) for title, text, room in parts if text)]
+        parts_shown = [heading, *(title + cut_middle(text, room) for title, text, room in parts if text)]
         return "\n\n".join(parts_shown)
 
 
 def _line(number: int, action: Action, observation: Observation) -> str:
-    shown = action.path or " ".join(action.text.split())
-    outcome = (
-        "" if observation.exit_code is None else (" -> done" if action.path else f" -> exit {observation.exit_code}")
-    )
-    if action.path and observation.exit_code:
-        outcome = " -> failed"
-    return f"{number}: {action.kind.value} {_shortened(shown, 120)}{outcome}"
-
-
-def _shortened(text: str, most: int) -> str:
-    if len(text) <= most:
-        return text
-    half = max(1, (most - 20) // 2)
-    return f"{text[:half]} […] {text[-half:]}"
+    code = observation.exit_code
+    outcome = ("failed" if code else "done") if action.path else f"exit {code}"
+    return f"{number}: {action.kind.value} {one_line(action.path or action.text, 120)} -> {outcome}"

@@ -3,7 +3,8 @@
 import ast
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from gitmimo.agent.shell.apply_patch import BadPatch, actions_of_patch
@@ -158,75 +159,47 @@ def _parse_call(call: ToolCall, *, cut: bool) -> tuple[Action, ...]:
             given = ", ".join(sorted(map(str, values))) or "nothing"
             return _invalid(call, f"`{name}` needs `{argument}`; given: {given[:120]}")
         found[argument] = _as_text(value)
-    return _READERS.get(name, _plain)(call, name, found, values)
+    return _actions(call, name, found, values)
 
 
-def _plain(call: ToolCall, name: str, found: Mapping[str, str], values: Mapping[str, Any]) -> tuple[Action, ...]:
-    return (Action(kind=ActionKind(name), text=next(iter(found.values())), call_id=call.id),)
+def _actions(call: ToolCall, name: str, found: Mapping[str, str], values: Mapping[str, Any]) -> tuple[Action, ...]:
+    """The actions of a call whose required arguments were found."""
+    if name == "edit":
+        return _edits(call, clean_path(found["path"]), values)
+    patch = _PATCH_IN_SHELL.match(found["command"]) if name == "shell" else None
+    if patch or name == "apply_patch":
+        try:
+            return actions_of_patch(patch[2] if patch else found["patch"], call_id=call.id)
+        except BadPatch as exc:
+            return _invalid(call, f"the patch can't be read: {exc}")
+    action = Action(kind=ActionKind(name), text=next(iter(found.values())), call_id=call.id)
+    if name == "write":
+        return (replace(action, path=clean_path(found["path"]), text=found["content"]),)
+    if name == "shell":
+        return (replace(action, timeout_s=_number(_value(values, "timeout"), most=1e6)),)
+    if name in ("read", "show"):
+        first, last = (int(_number(_value(values, key), most=1e9) or 0) for key in ("first", "last"))
+        action = replace(action, first=first, last=last)
+        return (replace(action, path=clean_path(action.text), text="") if name == "read" else action,)
+    if name == "finish" and isinstance(title := values.get("title"), str):
+        return (replace(action, title=" ".join(title.split())),)
+    return (action,)
 
 
-def _shell(call: ToolCall, name: str, found: Mapping[str, str], values: Mapping[str, Any]) -> tuple[Action, ...]:
-    patch = _PATCH_IN_SHELL.match(found["command"])
-    if patch:
-        return _patch(call, "apply_patch", {"patch": patch[2]}, values)
-    timeout_s = _number(_value(values, "timeout"), most=1e6)
-    return (Action(kind=ActionKind.SHELL, text=found["command"], timeout_s=timeout_s, call_id=call.id),)
-
-
-def _span(call: ToolCall, name: str, found: Mapping[str, str], values: Mapping[str, Any]) -> tuple[Action, ...]:
-    first, last = (int(_number(_value(values, key), most=1e9) or 0) for key in ("first", "last"))
-    if name == "read":
-        return (Action(kind=ActionKind.READ, path=clean_path(found["path"]), first=first, last=last, call_id=call.id),)
-    return (Action(kind=ActionKind.SHOW, text=found["output"], first=first, last=last, call_id=call.id),)
-
-
-def _edit(call: ToolCall, name: str, found: Mapping[str, str], values: Mapping[str, Any]) -> tuple[Action, ...]:
+def _edits(call: ToolCall, path: str, values: Mapping[str, Any]) -> tuple[Action, ...]:
     edits = values.get("edits", values.get("replacements"))
     if isinstance(edits, str):
         edits = _read_object(edits)
     if isinstance(edits, dict):
         edits = [edits]
-    path, made = clean_path(found["path"]), []
+    made = []
     for edit in [values] if edits is None else edits if isinstance(edits, list) else []:
         old, new = (_value(edit, key) if isinstance(edit, dict) else None for key in ("old", "new"))
         if old is None or new is None:
             return _invalid(call, "each of `edits` needs `old` and `new`")
-        every = edit.get("replace_all") in (True, "true", "True")
-        made.append(
-            Action(
-                kind=ActionKind.EDIT,
-                path=path,
-                old=_as_text(old),
-                text=_as_text(new),
-                replace_all=every,
-                call_id=call.id,
-            )
-        )
+        action = Action(kind=ActionKind.EDIT, path=path, old=_as_text(old), text=_as_text(new), call_id=call.id)
+        made.append(replace(action, replace_all=edit.get("replace_all") in (True, "true", "True")))
     return tuple(made) or _invalid(call, "`edits` is not a list of edits")
-
-
-def _write(call: ToolCall, name: str, found: Mapping[str, str], values: Mapping[str, Any]) -> tuple[Action, ...]:
-    return (Action(kind=ActionKind.WRITE, path=clean_path(found["path"]), text=found["content"], call_id=call.id),)
-
-
-def _finish(call: ToolCall, name: str, found: Mapping[str, str], values: Mapping[str, Any]) -> tuple[Action, ...]:
-    title = values.get("title")
-    line = " ".join(title.split()) if isinstance(title, str) else ""
-    return (Action(kind=ActionKind.FINISH, text=found["summary"], title=line, call_id=call.id),)
-
-
-def _patch(call: ToolCall, name: str, found: Mapping[str, str], values: Mapping[str, Any]) -> tuple[Action, ...]:
-    try:
-        return actions_of_patch(found["patch"], call_id=call.id)
-    except BadPatch as exc:
-        return _invalid(call, f"the patch can't be read: {exc}")
-
-
-_Reader = Callable[[ToolCall, str, Mapping[str, str], Mapping[str, Any]], tuple[Action, ...]]
-_READERS: Mapping[str, _Reader] = {
-    "shell": _shell, "read": _span, "show": _span, "edit": _edit, "write": _write, "finish": _finish,
-    "apply_patch": _patch,
-}  # fmt: skip
 
 
 def _value(values: Mapping[str, Any], argument: str) -> Any:
