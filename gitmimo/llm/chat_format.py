@@ -53,12 +53,6 @@ def tools_json(tools: Collection[Tool]) -> list[dict[str, Any]]:
     ]
 
 
-def shorten_reasoning(reasoning: str) -> str:
-    """The required rest of an older message's reasoning: a mark if the provider needs a text, no signed blocks."""
-    value = json.loads(reasoning) if reasoning else {}
-    return json.dumps({"reasoning_content": "[left out]"}) if "reasoning_content" in value else ""
-
-
 def request_body(request: ChatRequest, *, model: str, left_out: Collection[str], reasoning: bool) -> dict[str, Any]:
     """The request. What changes from call to call comes last, so that the bytes before it repeat.
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import httpx
 
 from gitmimo.errors import ConfigError
-from gitmimo.llm.deadline import ConnectFailed, ConnectionLost, Deadline, ReadTimeout
+from gitmimo.llm.failures import ConnectFailed, ConnectionLost, Deadline, ReadTimeout
 
 _KEPT = httpx.Limits(max_connections=None, max_keepalive_connections=16, keepalive_expiry=120)
 _BODY_LIMIT_BYTES = 64 << 20

@@ -24,18 +24,25 @@ from gitmimo.llm.chat_format import (
     request_body,
     tools_json,
 )
-from gitmimo.llm.deadline import ConnectFailed, ConnectionLost, Deadline, ReadTimeout, Timeouts
-from gitmimo.llm.failures import AttemptFailed, failure_of_status, malformed_reply, no_route, truncated_reply
+from gitmimo.llm.failures import (
+    AttemptFailed,
+    ConnectFailed,
+    ConnectionLost,
+    Deadline,
+    ReadTimeout,
+    Timeouts,
+    failure_of_status,
+    no_route,
+    truncated_reply,
+)
 from gitmimo.llm.model import ChatRequest
-from gitmimo.llm.reply_builder import ErrorInStream, ReplyBuilder
+from gitmimo.llm.reply_builder import ReplyBuilder
 from gitmimo.records import Reply
 
 if TYPE_CHECKING:
     from gitmimo.llm.connection import Connection, Response
 
 _AFTER_END_S = 0.5
-_CHARACTERS_A_TOKEN = 64  # more than any real token: a stream beyond is endless
-_SPARE_CHARACTERS = 65_536
 _SHORTEST_KEY = 8
 _LEAST_OUTPUT = 256
 _REPORT_TIMES = Timeouts(connect_s=1.0, read_s=2.0, total_s=2.0)
@@ -108,10 +115,15 @@ class HttpBackend:
             try:
                 response = self._request("POST", self.path, deadline, encode(body))
             except Cancelled:  # sent, so it may be charged
-                return self._early(ReplyBuilder(), request, started, "cancelled")
+                seconds = time.monotonic() - started
+                return ReplyBuilder().build(
+                    request, model=self.endpoint.name, seconds=seconds, finish_reason="cancelled"
+                )
             with response:
                 if response.status < 300:
-                    return self._read_reply(response, request, deadline, started)
+                    reply = ReplyBuilder(keeps_reasoning=self.endpoint.wants_reasoning)
+                    events = self.events(response, deadline, reply)
+                    return reply.read(events, request, model=self.endpoint.name, started=started)
                 failed = self._failure(response)
             allowed = allowed_output(failed.error.message, request.output_limit)
             if response.status in (402, 413, 429) and _LEAST_OUTPUT <= allowed < request.output_limit:
@@ -149,13 +161,31 @@ class HttpBackend:
             reasoning=self.endpoint.wants_reasoning,
         )
 
-    def events(self, response: "Response") -> Iterator[bytes]:
-        """The events of a streamed answer, `[DONE]` last where the server has an end mark."""
-        return read_events(response.chunks())
+    def events(self, response: "Response", deadline: Deadline, reply: ReplyBuilder) -> Iterator[Mapping[str, Any]]:
+        """The events of an answer, streamed or in one piece; AttemptFailed for an error among them."""
+        if "application/json" in response.headers.get("content-type", ""):
+            yield self._checked(response.read())
+            reply.finish_reason = reply.finish_reason or "stop"
+            return
+        events = read_events(response.chunks())
+        for event in events:
+            if event == b"[DONE]":
+                reply.finish_reason = reply.finish_reason or "stop"
+                _read_rest(events, deadline)
+                return
+            if event:
+                yield self._checked(event)
 
-    def add(self, reply: ReplyBuilder, event: bytes) -> str:
-        """Take one event into the reply and return the text that it adds."""
-        return reply.add_json(event)
+    def _checked(self, event: bytes) -> Mapping[str, Any]:
+        """An event's object; AttemptFailed when it is an error: the prompt may have been counted."""
+        value = parse_object(event)
+        error = value.get("error")
+        if not error:
+            return value
+        code = error.get("code") if isinstance(error, dict) else None
+        failed = self._failure_of(code if isinstance(code, int) else 500, event, {})
+        failed.charged = True
+        raise failed
 
     # --- one attempt ---
 
@@ -201,58 +231,6 @@ class HttpBackend:
             provider=self.endpoint.provider,
         )
 
-    def _read_reply(self, response: "Response", request: ChatRequest, deadline: Deadline, started: float) -> Reply:
-        reply = ReplyBuilder(keeps_reasoning=self.endpoint.wants_reasoning)
-        name = self.endpoint.name
-        try:
-            if "application/json" in response.headers.get("content-type", ""):
-                added = reply.add_json(response.read())
-                reply.finish_reason = reply.finish_reason or "stop"
-                if added and request.on_text is not None:
-                    request.on_text(added)
-            elif self._read_stream(response, request, deadline, reply):
-                return self._early(reply, request, started, "length")
-        except Cancelled:
-            return self._early(reply, request, started, "cancelled")
-        except (ConnectionLost, ReadTimeout) as exc:
-            raise truncated_reply(name, str(exc)) from exc
-        except MalformedReply as exc:
-            raise malformed_reply(name, str(exc)) from exc
-        except ErrorInStream as exc:
-            raise self._failure_in_stream(str(exc)) from exc
-        if not reply.finish_reason:
-            raise truncated_reply(name, "the stream ended before the reply did")
-        return reply.build(request, model=name, seconds=time.monotonic() - started)
-
-    def _read_stream(self, response: "Response", request: ChatRequest, deadline: Deadline, reply: ReplyBuilder) -> bool:
-        """Read to the end; True when the stream went on past every limit and was cut."""
-        most = request.output_limit * _CHARACTERS_A_TOKEN + _SPARE_CHARACTERS
-        events = self.events(response)
-        for event in events:
-            if event == b"[DONE]":
-                reply.finish_reason = reply.finish_reason or "stop"
-                _read_rest(events, deadline)
-                return False
-            if not event:
-                continue
-            added = self.add(reply, event)
-            if added and request.on_text is not None:
-                request.on_text(added)
-            if not reply.finish_reason and (reply.deltas > request.output_limit or reply.size > most):
-                return True
-        return False
-
-    def _failure_in_stream(self, text: str) -> AttemptFailed:
-        """An error event: what its code says, but the prompt may have been counted."""
-        error = json.loads(text)["error"]
-        code = error.get("code") if isinstance(error, dict) else None
-        failed = self._failure_of(code if isinstance(code, int) else 500, text.encode(), {})
-        failed.charged = True
-        return failed
-
-    def _early(self, reply: ReplyBuilder, request: ChatRequest, started: float, reason: str) -> Reply:
-        return reply.build(request, model=self.endpoint.name, seconds=time.monotonic() - started, finish_reason=reason)
-
 
 class OllamaBackend(HttpBackend):
     """Ollama in its own format: only there can the window be set, and its default silently drops long prompts.
@@ -283,33 +261,28 @@ class OllamaBackend(HttpBackend):
         body["options"] = {name: value for name, value in options.items() if value is not None}
         return body
 
-    def events(self, response: "Response") -> Iterator[bytes]:
-        """One JSON object a line."""
-        return read_lines(response.chunks())
+    def events(self, response: "Response", deadline: Deadline, reply: ReplyBuilder) -> Iterator[Mapping[str, Any]]:
+        """One JSON object a line, as if it were an event of a chat completion."""
+        for line in read_lines(response.chunks()):
+            yield _as_event(self._checked(line), reply.call_count)
 
-    def add(self, reply: ReplyBuilder, event: bytes) -> str:
-        """Take one line as if it were an event of a chat completion."""
-        line = parse_object(event)
-        if line.get("error"):
-            return reply.add_json(encode({"error": {"message": line["error"]}}))
-        message = line.get("message") or {}
-        calls = message.get("tool_calls") or ()
-        delta = {
-            "content": message.get("content"),
-            "reasoning_content": message.get("thinking"),
-            "tool_calls": [{**call, "index": reply.call_count + n} for n, call in enumerate(calls)],
-        }
-        choice: dict[str, Any] = {"delta": delta}
-        value: dict[str, Any] = {"choices": [choice]}
-        if line.get("done"):
-            has_calls = bool(reply.call_count or calls)
-            ended = "tool_calls" if has_calls else "stop"
-            choice["finish_reason"] = "length" if line.get("done_reason") == "length" else ended
-            value["usage"] = {
-                "prompt_tokens": line.get("prompt_eval_count"),
-                "completion_tokens": line.get("eval_count"),
-            }
-        return reply.add(value)
+
+def _as_event(line: Mapping[str, Any], call_count: int) -> Mapping[str, Any]:
+    """A line of Ollama's; `call_count` function calls came before it."""
+    message = line.get("message") or {}
+    calls = message.get("tool_calls") or ()
+    delta = {
+        "content": message.get("content"),
+        "reasoning_content": message.get("thinking"),
+        "tool_calls": [{**call, "index": call_count + n} for n, call in enumerate(calls)],
+    }
+    choice: dict[str, Any] = {"delta": delta}
+    event: dict[str, Any] = {"choices": [choice]}
+    if line.get("done"):
+        ended = "tool_calls" if call_count or calls else "stop"
+        choice["finish_reason"] = "length" if line.get("done_reason") == "length" else ended
+        event["usage"] = {"prompt_tokens": line.get("prompt_eval_count"), "completion_tokens": line.get("eval_count")}
+    return event
 
 
 def _with_objects(message: dict[str, Any]) -> dict[str, Any]:

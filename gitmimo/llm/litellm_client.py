@@ -9,13 +9,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from gitmimo.cancel import Cancelled
 from gitmimo.errors import BadReply, NoKey
-from gitmimo.llm.chat_format import MalformedReply, messages_json, tools_json
-from gitmimo.llm.deadline import Deadline, ReadTimeout, Timeouts
+from gitmimo.llm.chat_format import messages_json, tools_json
 from gitmimo.llm.failures import (
     AttemptFailed,
+    Deadline,
     Retry,
+    Timeouts,
     error_text,
     failure_of_status,
     malformed_reply,
@@ -70,28 +70,12 @@ class LitellmBackend:
         deadline.check()
         reply = ReplyBuilder(keeps_reasoning=self._wants_reasoning)
         reading = _Reading(lambda: self._open_stream(request))
-        ended = ""
         try:
-            for event in deadline.receive(reading.items):
-                added = reply.add(event)
-                if added and request.on_text is not None:
-                    request.on_text(added)
-                if reply.deltas > request.output_limit and not reply.finish_reason:
-                    ended = "length"
-                    break
-        except Cancelled:
-            ended = "cancelled"
-        except ReadTimeout as exc:
-            raise truncated_reply(self.name, str(exc)) from exc
-        except MalformedReply as exc:
-            raise malformed_reply(self.name, str(exc)) from exc
+            return reply.read(deadline.receive(reading.items), request, model=self.name, started=started)
         except _StreamFailed as exc:
             raise failure_of(exc.cause, model=self.name, begun=reply.deltas > 0) from exc.cause
         finally:
             reading.leave()
-        if not reply.finish_reason and not ended:
-            raise truncated_reply(self.name, "the stream ended before the reply did")
-        return reply.build(request, model=self.name, seconds=time.monotonic() - started, finish_reason=ended)
 
     def close(self) -> None:
         """Nothing is kept here."""

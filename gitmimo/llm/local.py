@@ -20,8 +20,7 @@ from typing import Any
 from gitmimo.cancel import NEVER, CancelToken
 from gitmimo.errors import ModelError, NoModel, NoRoute
 from gitmimo.files import write_file
-from gitmimo.llm.deadline import Timeouts
-from gitmimo.llm.failures import AttemptFailed
+from gitmimo.llm.failures import AttemptFailed, Timeouts
 from gitmimo.llm.http_client import Endpoint, HttpBackend
 from gitmimo.llm.local_models import find_model, missing_library
 from gitmimo.llm.model import ChatRequest

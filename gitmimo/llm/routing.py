@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gitmimo.errors import ConfigError, NoKey, NoModel, UnknownModel
-from gitmimo.llm.deadline import Timeouts
-from gitmimo.llm.failures import RetryPolicy
+from gitmimo.llm.failures import RetryPolicy, Timeouts
 from gitmimo.llm.http_client import Endpoint, HttpBackend, OllamaBackend, import_connection
 from gitmimo.llm.litellm_client import LitellmBackend, import_litellm
 from gitmimo.llm.local import LocalBackend, LocalSettings

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from gitmimo.errors import BadReply, ConfigError, ContextOverflow, NoKey, NoRoute, RateLimited, UnknownModel, WrongKey
-from gitmimo.llm.deadline import Timeouts
-from gitmimo.llm.failures import RetryPolicy
+from gitmimo.llm.failures import RetryPolicy, Timeouts
 from gitmimo.llm.local import LocalSettings
 from gitmimo.llm.model import ChatRequest, RemoteModel
 from gitmimo.llm.routing import Settings, open_model

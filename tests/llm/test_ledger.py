@@ -16,8 +16,7 @@ import pytest
 
 from gitmimo.errors import BadReply, LimitReached, MimoError, RateLimited, UnknownPrice
 from gitmimo.llm.budget import NANO, BudgetLimits, Decision, Estimate, LimitUsage, Scope, Unit, decide
-from gitmimo.llm.deadline import Timeouts
-from gitmimo.llm.failures import RetryPolicy
+from gitmimo.llm.failures import RetryPolicy, Timeouts
 from gitmimo.llm.http_client import Endpoint, HttpBackend
 from gitmimo.llm.ledger import Account, Ledger, Reservation, RetryLater
 from gitmimo.llm.metered import meter_model

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from gitmimo.errors import BadReply, ContextOverflow, ModelError, NoRoute, RateLimited, UnknownModel, WrongKey
-from gitmimo.llm.deadline import Timeouts
-from gitmimo.llm.failures import AttemptFailed, RetryPolicy
+from gitmimo.llm.failures import AttemptFailed, RetryPolicy, Timeouts
 from gitmimo.llm.litellm_client import LitellmBackend, failure_of, import_litellm, mark_for_cache
 from gitmimo.llm.local import LocalSettings
 from gitmimo.llm.model import ChatRequest, RemoteModel

