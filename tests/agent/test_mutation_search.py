@@ -135,7 +135,7 @@ def files_of(root: Path) -> dict[str, bytes]:
 def test_the_edit_that_fixes_it_is_found_and_nothing_is_written(conftest: str, tmp_path: Path) -> None:
     workspace = project(tmp_path, **({"conftest.py": conftest} if conftest else {}))
     spectrum, before = traced(workspace), files_of(tmp_path)
-    search = search_edits(workspace, COMMAND, spectrum)
+    search = search_edits(workspace, COMMAND, spectrum, seconds=300.0)
     assert search.tried > 50  # among them `while start < end` and others that never end
     assert "`>=` for `>`" in [edit.what for edit in search.passing]
     assert search.passing[0].what == "`>=` for `>`"

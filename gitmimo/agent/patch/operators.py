@@ -81,13 +81,6 @@ def _constants(source: Source, node: ast.AST, names: Sequence[str]) -> Iterator[
             near = abs(other - node.value) == 1
             text = str(other) if other >= 0 else f"({other})"
             yield source.replace(node, text, 1 if near else 3)
-    elif node.value is None:
-        for text in ("0", "[]", '""', "1"):
-            yield source.replace(node, text, 4)
-    elif node.value == "":
-        yield source.replace(node, '" "', 3)
-    elif node.value == " ":
-        yield source.replace(node, '""', 3)
 
 
 def _off_by_one(source: Source, node: ast.AST, names: Sequence[str]) -> Iterator[Edit]:
@@ -151,15 +144,11 @@ def _copies(source: Source, node: ast.AST, names: Sequence[str]) -> Iterator[Edi
 
 
 def _other_names(source: Source, node: ast.AST, names: Sequence[str]) -> Iterator[Edit]:
-    """Another variable of the function, another attribute of the same object."""
+    """Another variable of the function."""
     if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in names:
         for other in names[:_MOST_NAMES]:
             if other != node.id:
                 yield source.replace(node, other, 3)
-    elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self":
-        for other in _attributes_in(source.tree)[:_MOST_NAMES]:
-            if other != node.attr:
-                yield source.replace(node, f"self.{other}", 3)
 
 
 def _statements(source: Source, node: ast.AST, names: Sequence[str]) -> Iterator[Edit]:
@@ -217,20 +206,6 @@ def _counts(node: ast.AST) -> Iterator[tuple[ast.expr, int]]:
         yield node.value, 2
     elif isinstance(node, ast.BinOp):
         yield from ((operand, 2) for operand in (node.left, node.right))
-
-
-def _attributes_in(tree: ast.Module) -> tuple[str, ...]:
-    """Attributes that the module's classes set on themselves."""
-    found = {
-        node.attr: None
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and _is_self(node.value)
-    }
-    return tuple(found)
-
-
-def _is_self(node: ast.expr) -> bool:
-    return isinstance(node, ast.Name) and node.id == "self"
 
 
 def _is_empty_call(node: ast.expr) -> bool:

@@ -1,20 +1,19 @@
 """The questions of the patch strategy: which a candidate asks, and the prompt of each.
 
 A fixed table, so that a candidate's number determines its questions. Different questions find more than the same one
-asked again: small models repeat faulty code that is in the prompt, so some questions hide it, some show what really
-happened when it ran, one makes them think first.
+asked again: small models repeat faulty code that is in the prompt, so some questions hide it, and one shows what really
+happened when it ran.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gitmimo.agent.patch.localize import Site
-from gitmimo.agent.patch.python_source import find_functions, head_of, hide_body
+from gitmimo.agent.patch.python_source import Function, find_functions, head_of, hide_body
 from gitmimo.agent.patch.spectrum import Spectrum
 from gitmimo.records import Message
 
 _LONG_FILE = 300  # lines; beyond, only the functions in question are shown
-_THINKING = 160  # tokens
 _SPARE = 80
 _CHARACTERS_A_TOKEN = 3
 
@@ -23,9 +22,7 @@ _CHARACTERS_A_TOKEN = 3
 class Variant:
     """One question. `hides_body` takes the faulty body out of the prompt, `shows_walk` puts the executed lines in."""
 
-    name: str
     ask: str  # `{name}` is the function's name, or the file's where no function is known
-    thinks_first: bool = False
     hides_body: bool = False
     shows_walk: bool = False
     is_whole_file: bool = False
@@ -33,28 +30,19 @@ class Variant:
 
 
 OTHER = Variant(
-    name="other",
     ask="This `{name}` is wrong. Write `{name}` anew in another way, so that all of its docstring holds.",
 )
 REWRITE = Variant(
-    name="rewrite",
     ask="Write `{name}` so that the test passes. Every word of its docstring counts.",
     hides_body=True,
 )
-WALK = Variant(name="walk", ask="Something in this is wrong. Write the corrected `{name}`.", shows_walk=True)
-TRACE = Variant(
-    name="trace",
-    ask="Follow the failing call through `{name}` with its real values, in a few short lines, until a value is wrong. "
-    "Then write the corrected `{name}`.",
-    thinks_first=True,
-)
+WALK = Variant(ask="Something in this is wrong. Write the corrected `{name}`.", shows_walk=True)
 OPERATORS = Variant(
-    name="operators",
     ask="Check `{name}` for: < or <=, + 1 or - 1, and or or, a missing case, a wrong default, a wrong order of "
     "statements, something changed that belongs to the caller. Write the corrected `{name}`.",
 )
-WHERE = Variant(name="where", ask="Which function holds the mistake?", wants_code=False)
-WHOLE_FILE = Variant(name="file", ask="Write the whole corrected file `{name}`.", is_whole_file=True)
+WHERE = Variant(ask="Which function holds the mistake?", wants_code=False)
+WHOLE_FILE = Variant(ask="Write the whole corrected file `{name}`.", is_whole_file=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,11 +83,6 @@ _PLANS: tuple[tuple[Round, ...], ...] = (
         Round(variant=OPERATORS, site=1),
     ),
     (
-        Round(variant=TRACE, times=2),
-        Round(variant=OTHER, temperature=1.0),
-        Round(variant=REWRITE, temperature=1.0, times=2),
-    ),
-    (
         Round(variant=WHOLE_FILE, times=2),
         Round(variant=OTHER, temperature=1.0),
         Round(variant=OTHER, site=1, temperature=1.0),
@@ -108,7 +91,7 @@ _PLANS: tuple[tuple[Round, ...], ...] = (
 
 
 def plan_of(number: int) -> tuple[Round, ...]:
-    """The questions of a candidate, one an answer; from the seventh candidate on they repeat, with other seeds."""
+    """The questions of a candidate, one an answer; from the sixth candidate on they repeat, with other seeds."""
     return tuple(planned for planned in _PLANS[(number - 1) % len(_PLANS)] for _ in range(planned.times))
 
 
@@ -128,21 +111,16 @@ class Question:
     """A prompt, and how the answer begins and ends."""
 
     text: str
-    opening: str = ""  # what the answer must begin with, after any thinking
+    opening: str = ""  # what the answer must begin with
     stop: tuple[str, ...] = ()
     max_tokens: int = 700
 
-    def messages(self, *, thought: str = "", continues: bool) -> tuple[Message, ...]:
+    def messages(self, *, continues: bool) -> tuple[Message, ...]:
         """The chat; with `continues` it ends with the beginning of the answer, which the model continues."""
         asked = Message(role="user", content=self.text)
         if not continues or not self.opening:
             return (asked,)
-        return (asked, Message(role="assistant", content=f"{thought}{self.opening}"))
-
-
-def thinking(question: Question) -> Question:
-    """The same question, answered up to the code only."""
-    return Question(text=question.text, stop=("```",), max_tokens=_THINKING)
+        return (asked, Message(role="assistant", content=self.opening))
 
 
 def build_question(
@@ -157,29 +135,27 @@ def build_question(
     """The question of one round. `failed` holds answers that were tried and failed, each in few lines."""
     function = None if variant.is_whole_file else site.function
     name = function.name if function else site.path
-    shown = _shown(site, sites)
-    if function and variant.hides_body:
-        shown = _shown(Site(path=site.path, text=hide_body(site.text, function), function=function), sites)
+    text = hide_body(site.text, function) if function and variant.hides_body else site.text
     # what all questions share comes first: a server that kept it reads only the rest, which is most of the time
     parts = [case.prefix, case.task]
     if case.tests:
         parts.append(f"Tests that fail now:\n```python\n{case.tests}\n```")
     if case.failure:
         parts.append(f"What they say:\n```\n{case.failure}\n```")
-    parts.append(f"File {site.path}:\n```{_language(site.path)}\n{shown}```")
+    parts.append(f"File {site.path}:\n```{_language(site.path)}\n{_shown(text, site, sites)}```")
     if function and variant.shows_walk and case.spectrum is not None:
-        parts.append(_walk(case.spectrum, site))
+        parts.append(_walk(case.spectrum, site.path, site.text, function))
     parts += [f"This was tried and is wrong too:\n{text}" for text in failed]
     form = (_FORM if function else _FILE_FORM) if variant.wants_code else ""
     parts.append(f"{variant.ask.format(name=name)} {form}".rstrip())
-    text = "\n\n".join(part for part in parts if part)
+    asked = "\n\n".join(part for part in parts if part)
     if function is None:
-        return Question(text=text, max_tokens=most_tokens)
+        return Question(text=asked, max_tokens=most_tokens)
     opening = f"```python\n{head_of(site.text, function)}"
     size = sum(len(line) + 1 for line in site.text.split("\n")[function.head_end : function.last])
     indent = " " * function.indent
     return Question(
-        text=text,
+        text=asked,
         opening=opening,
         stop=("```", f"\n{indent}def ", f"\n{indent}class ", f"\n{indent}@", "\nif __name__"),
         max_tokens=min(most_tokens, size // _CHARACTERS_A_TOKEN + _SPARE),
@@ -194,43 +170,31 @@ def _language(path: str) -> str:
     return "python" if path.endswith(".py") else path.rpartition(".")[2]
 
 
-def _shown(site: Site, sites: Sequence[Site]) -> str:
+def _shown(text: str, site: Site, sites: Sequence[Site]) -> str:
     """The file; of a long one only its top and the functions in question, with marks where lines are left out."""
-    text = site.text if site.text.endswith("\n") else f"{site.text}\n"
-    lines = text.split("\n")[:-1]
-    if len(lines) <= _LONG_FILE or site.function is None:
-        return text
-    wanted = {
-        site.function.name,
-        *(other.function.name for other in sites[:3] if other.function and other.path == site.path),
-    }
-    kept: set[int] = set(range(1, 21))
-    for function in find_functions(site.path, text):
-        if function.name in wanted:
-            kept |= set(range(function.first, function.last + 1))
-    kept |= {number for number, line in enumerate(lines, start=1) if line.startswith(("class ", "import ", "from "))}
+    lines = text.removesuffix("\n").split("\n")
+    kept = set(range(1, len(lines) + 1))
+    if len(lines) > _LONG_FILE and site.function is not None:
+        known = (site, *(other for other in sites[:3] if other.path == site.path))
+        wanted = {each.function.name for each in known if each.function is not None}
+        kept = {
+            n for n, line in enumerate(lines, start=1) if n <= 20 or line.startswith(("class ", "import ", "from "))
+        }
+        for function in find_functions(site.path, text):
+            if function.name in wanted:
+                kept |= set(range(function.first, function.last + 1))
     shown: list[str] = []
-    last = 0
     for number in sorted(kept):
-        if number > len(lines):
-            break
-        if number != last + 1:
-            shown.append("# ...")
+        shown += ["# ..."] if number > 1 and number - 1 not in kept else []
         shown.append(lines[number - 1])
-        last = number
     return "\n".join(shown) + "\n"
 
 
-def _walk(spectrum: Spectrum, site: Site) -> str:
-    """The lines that the failing test ran through in a function, with the values they gave."""
-    assert site.function is not None
-    lines = site.text.split("\n")
-    steps = spectrum.walk(site.path, site.function.first, site.function.last)
-    if not steps:
-        return ""
+def _walk(spectrum: Spectrum, path: str, text: str, function: Function) -> str:
+    """The lines that the failing test ran through in a function, with the values they gave; empty for none."""
+    lines = text.split("\n")
+    steps = spectrum.walk(path, function.first, function.last)
     walked = [f"{lines[number - 1].strip()}" + (f"  # {values}" if values else "") for number, values in steps]
-    return (
-        f"When the test runs, `{site.function.name}` does this, line by line:\n```python\n"
-        + "\n".join(walked)
-        + "\n```"
-    )
+    listed = "\n".join(walked)
+    told = f"When the test runs, `{function.name}` does this, line by line:\n```python\n{listed}\n```"
+    return told if walked else ""

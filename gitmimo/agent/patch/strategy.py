@@ -1,12 +1,12 @@
 """The patch strategy: localises the fault, shows it with the failure, takes the new code and tests it.
 
 For small and local models, which write code well and use tools badly. A candidate asks a handful of questions, most
-of them twice (see `schedule.py`). A copy of what was there, or of what failed before, costs no test run. The worktree
+of them twice (see `questions.py`). A copy of what was there, or of what failed before, costs no test run. The worktree
 always has the best state so far: a change stays only if more tests pass and none fewer.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from gitmimo.agent.patch.localize import (
 )
 from gitmimo.agent.patch.mutation_search import SearchResult, search_edits
 from gitmimo.agent.patch.python_source import fingerprint
-from gitmimo.agent.patch.questions import WHERE, Case, Question, Round, build_question, plan_of, thinking
+from gitmimo.agent.patch.questions import WHERE, Case, Question, Round, build_question, plan_of
 from gitmimo.agent.patch.reply import ProposedFiles, dedup_key, describe, read_reply
 from gitmimo.agent.patch.spans import apply
 from gitmimo.agent.patch.spectrum import trace_tests
@@ -181,8 +181,7 @@ class _Patch:
             return StrategyResult(stop_reason=self._stop() or StopReason.INTERRUPTED)
         is_begun = self._continues and bool(question.opening)
         proposed = read_reply(reply, site, root=self._workspace.root, opening=question.opening if is_begun else "")
-        actions, observations, changed, result = self._try(proposed, key)
-        return self._keep(reply, actions, observations, changed, result, started)
+        return self._keep(reply, self._try(proposed, key), started)
 
     def _try_small_edits(self) -> StrategyResult | None:
         """Once, after a first answer that failed: search for small edits with which the tests pass; costs no tokens.
@@ -203,62 +202,48 @@ class _Patch:
         for index in order[:_MOST_EDITS_TESTED]:
             edit = edits[index]
             proposed = ProposedFiles(files=((edit.path, texts[index]),))
-            actions, observations, changed, result = self._try(proposed, edit.path)
-            if changed:
+            trial = self._try(proposed, edit.path)
+            if trial.changed:
                 self._remarks = _about_edits(search, least)
                 message = f"tried {search.tried} small edits; line {edit.line} of {edit.path}: {edit.what}"
-                return self._keep(Reply(text=message), actions, observations, changed, result, started)
+                return self._keep(Reply(text=message), trial, started)
         return None
 
-    def _keep(
-        self,
-        reply: Reply,
-        actions: tuple[Action, ...],
-        observations: tuple[Observation, ...],
-        changed: tuple[str, ...],
-        result: CommandResult | None,
-        started: datetime,
-    ) -> StrategyResult | None:
+    def _keep(self, reply: Reply, trial: "_Trial", started: datetime) -> StrategyResult | None:
         """Record a step; an ending when all tests pass, and a new localisation when more do."""
         self._taken += 1
         self._record(
             Step(
                 number=self._taken,
                 reply=reply,
-                actions=actions,
-                observations=observations,
+                actions=trial.actions,
+                observations=trial.observations,
                 started=started,
-                changed_paths=changed,
+                changed_paths=trial.changed,
             )
         )
-        if not changed:
+        if not trial.changed:
             return None
         if self._score.is_pass:
-            summary = _summary(changed, self._score)
+            summary = _summary(trial.changed, self._score)
             return StrategyResult(stop_reason=StopReason.FINISHED, summary=summary, remarks=self._remarks)
-        self._look(result)  # the remaining failures may have another cause
+        self._look(trial.result)  # the remaining failures may have another cause
         return None
 
     def _ask(self, question: Question, planned: Round, number: int) -> Reply:
-        """One answer; where the model thinks first, its thoughts are cut at the code, which it then goes on with."""
+        """One answer, begun with the function's head where the server goes on with it."""
         seed = (self._candidate.seed or 0) * 1000 + self._candidate.number * 10 + number
-        thought, spent = "", Usage()
-        if planned.variant.thinks_first and self._continues and question.opening:
-            first = self._complete(thinking(question), planned, seed, thought="")
-            if first.finish_reason == "cancelled":
-                return first
-            thought, spent = f"{first.text.rstrip()}\n\n", first.usage
-        reply = self._complete(question, planned, seed, thought=thought)
+        reply = self._complete(question, planned, seed)
         if self._continues and question.opening and not reply.text.strip():
             self._continues = False  # the server began a new answer, and stopped at its first fence
-            reply = self._complete(question, planned, seed, thought="")
-        begun = f"{thought}{question.opening}" if self._continues and question.opening else ""
-        return replace(reply, text=begun + reply.text.removeprefix(begun), usage=reply.usage + spent)
+            reply = self._complete(question, planned, seed)
+        begun = question.opening if self._continues else ""
+        return replace(reply, text=begun + reply.text.removeprefix(begun))
 
-    def _complete(self, question: Question, planned: Round, seed: int, *, thought: str) -> Reply:
+    def _complete(self, question: Question, planned: Round, seed: int) -> Reply:
         return self._model.complete(
             ChatRequest(
-                messages=question.messages(thought=thought, continues=self._continues),
+                messages=question.messages(continues=self._continues),
                 temperature=planned.temperature,
                 max_tokens=question.max_tokens,
                 seed=seed,
@@ -270,46 +255,58 @@ class _Patch:
     def _must_stop(self) -> bool:
         return self._stop() is not None
 
-    def _try(
-        self, proposed: ProposedFiles, key: str
-    ) -> tuple[tuple[Action, ...], tuple[Observation, ...], tuple[str, ...], CommandResult | None]:
+    def _try(self, proposed: ProposedFiles, key: str) -> "_Trial":
         """Write the files and test; put the old ones back unless it went better."""
         if not proposed.files:
-            return (
-                (Action(kind=ActionKind.INVALID, text=proposed.problem),),
-                (Observation(text=proposed.problem),),
-                (),
-                None,
-            )
+            invalid = Action(kind=ActionKind.INVALID, text=proposed.problem)
+            return _Trial(actions=(invalid,), observations=(Observation(text=proposed.problem),))
         root = self._workspace.root
         before = {path: read_text(root, path) for path, _ in proposed.files}
         writes = tuple(Action(kind=ActionKind.WRITE, path=path, text=text) for path, text in proposed.files)
         mark = dedup_key(proposed.files)
         if mark in self._tried:
             remark = Observation(text=_COPY if _is_copy(proposed, before) else _AGAIN)
-            return writes, tuple(remark for _ in writes), (), None
+            return _Trial(actions=writes, observations=tuple(remark for _ in writes))
         self._tried.add(mark)
         for path, text in proposed.files:
             write_inside(root, path, text.encode())
         result = self._workspace.test()
-        score = score_of(result) if result is not None else Score(passed=0, failed=0, exit_code=0)
-        is_good = score.is_pass if result is not None or not self._has_failures else False
-        tested = Observation(
-            text=trim_output(result.output) if result is not None else "no tests to run",
-            exit_code=result.exit_code if result is not None else None,
-            seconds=result.seconds if result is not None else 0.0,
-        )
-        actions = (*writes, Action(kind=ActionKind.TEST, text=result.command if result is not None else ""))
-        is_better = is_good or score.is_better(self._score)
+        is_better, tested = self._weigh(result)
         if is_better:
-            self._score = score
             self._failed.pop(key, None)
         else:
             self._failed[key] = describe(proposed.files, before, tested.text)
             _restore(root, before)
-        observations = (*(Observation(text="written" if is_better else "taken back") for _ in writes), tested)
-        changed = tuple(path for path, _ in proposed.files) if is_better else ()
-        return actions, observations, changed, result
+        return _Trial(
+            actions=(*writes, Action(kind=ActionKind.TEST, text=result.command if result is not None else "")),
+            observations=(*(Observation(text="written" if is_better else "taken back") for _ in writes), tested),
+            changed=tuple(path for path, _ in proposed.files) if is_better else (),
+            result=result,
+        )
+
+    def _weigh(self, result: CommandResult | None) -> tuple[bool, Observation]:
+        """Whether a test run went better than the best before it, which it then is; without tests any change does."""
+        if result is None:
+            score = Score(passed=0, failed=0, exit_code=0)
+            is_better, tested = not self._has_failures, Observation(text="no tests to run")
+        else:
+            score = score_of(result)
+            is_better = score.is_pass or score.is_better(self._score)
+            text = trim_output(result.output)
+            tested = Observation(text=text, exit_code=result.exit_code, seconds=result.seconds)
+        if is_better:
+            self._score = score
+        return is_better, tested
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Trial:
+    """One proposal: its actions and what they gave. `changed` is empty unless it was kept, `result` where untested."""
+
+    actions: tuple[Action, ...]
+    observations: tuple[Observation, ...]
+    changed: tuple[str, ...] = ()
+    result: CommandResult | None = None
 
 
 def _is_copy(proposed: ProposedFiles, before: Mapping[str, str | None]) -> bool:
