@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from gitmimo.evaluator.baseline import Baseline
-from gitmimo.evaluator.required_fixes import COLLECTION, passes, tests_of_file
+from gitmimo.evaluator.required_fixes import COLLECTION, ids_in_file, passes
 from gitmimo.evaluator.testbed import SuiteRun, TestBed, fresh_tree, run_suite
 from gitmimo.evidence import Outcome, TestOutcome, TestReport
 from gitmimo.records import Oid
@@ -46,7 +46,7 @@ def compare_suite(baseline: Baseline, run: SuiteRun) -> SuiteFindings:
     broken += sorted(_failing_anew(baseline, run))
     expected = {name for name, outcome in baseline.cases.items() if outcome is not TestOutcome.SKIPPED}
     gone = (name for name in expected - ignored if name not in report.cases)
-    missing = sorted(name for name in gone if not tests_of_file(name, report.cases))  # imported now, with results
+    missing = sorted(name for name in gone if not ids_in_file(name, report.cases))  # imported now, with results
     fixed = sorted(name for name in baseline.failed_ids if passes(name, report.cases))
     if broken or missing:
         outcome, detail = Outcome.FAIL, describe_regressions(broken, missing, run.content.import_errors)
@@ -97,7 +97,7 @@ def rerun_broken(
 
 def fixed_tests(findings: SuiteFindings, run: SuiteRun) -> list[str]:
     """The fixed tests by id: for a file that can be imported now, all of its tests that passed."""
-    inside = [test for name in findings.fixed_ids for test in tests_of_file(name, run.report.passed_ids)]
+    inside = [test for name in findings.fixed_ids for test in ids_in_file(name, run.report.passed_ids)]
     return [name for name in findings.fixed_ids if not name.endswith(COLLECTION)] + inside
 
 
@@ -133,7 +133,7 @@ def _failing_anew(baseline: Baseline, run: SuiteRun) -> set[str]:
     """Tests that fail and that base did not run, or skipped; not those of files that base could not import."""
     known = baseline.failed_ids | baseline.passed_ids | set(baseline.flaky_ids)
     new = {name for name in run.report.failed_ids - known if not name.endswith(COLLECTION)}
-    return new.difference(*(tests_of_file(name, new) for name in baseline.failed_ids))
+    return new.difference(*(ids_in_file(name, new) for name in baseline.failed_ids))
 
 
 def _is_unexplained(before: TestReport, now: TestReport) -> bool:

@@ -68,7 +68,7 @@ def find_required_fixes(
     return RequiredFixes() if has_accept else RequiredFixes(need=Need.ANY, test_ids=tuple(failed))
 
 
-def tests_of_file(name: str, ids: Iterable[str]) -> list[str]:
+def ids_in_file(name: str, ids: Iterable[str]) -> list[str]:
     """The ids of tests in a file that could not be imported, named by its own id; none for the id of a test."""
     file = name.removesuffix(COLLECTION)
     return [each for each in ids if each.startswith((f"{file}::", f"{file}."))] if file != name else []
@@ -78,7 +78,7 @@ def passes(name: str, cases: Mapping[str, TestOutcome]) -> bool:
     """Whether a test passes; a file that could not be imported does when all tests in it pass now."""
     if not name.endswith(COLLECTION):
         return cases.get(name) is TestOutcome.PASSED
-    outcomes = {cases[test] for test in tests_of_file(name, cases)}
+    outcomes = {cases[test] for test in ids_in_file(name, cases)}
     failed = {TestOutcome.FAILED, TestOutcome.ERROR} & (outcomes | {cases.get(name, TestOutcome.PASSED)})
     return TestOutcome.PASSED in outcomes and not failed
 
