@@ -24,7 +24,7 @@ from gitmimo.locks import hold_lock
 from gitmimo.mimo_dir import without_mimo
 from gitmimo.records import Oid
 
-_RULES = 4  # evidence kept under older rules is not used again
+_RULES = 5  # evidence kept under older rules is not used again
 _SCHEMA = "git-mimo/evidence/2"
 _MOST_BYTES = 20_000_000
 T = TypeVar("T")
