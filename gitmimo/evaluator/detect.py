@@ -4,7 +4,7 @@ import importlib.util
 import os
 import re
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -13,6 +13,7 @@ from gitmimo.evaluator.detect_node import find_node_command, linked_modules, npm
 from gitmimo.evaluator.probe import probe_path
 from gitmimo.evaluator.python_env import (
     Interpreter,
+    Read,
     find_interpreters,
     generated_files,
     has_module,
@@ -22,8 +23,6 @@ from gitmimo.evaluator.python_env import (
 from gitmimo.evaluator.testcommand import ReportFormat, TestCommand, TestKind
 from gitmimo.paths import has_test_name
 from gitmimo.sandbox.policy import interpreter_paths
-
-Read = Callable[[str], bytes | None]
 
 _GIVE = "name the command: `--test \"…\"` or `git mimo config set test '…'`"
 _MARKERS = re.compile(

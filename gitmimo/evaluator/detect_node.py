@@ -3,18 +3,19 @@
 import json
 import os
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from gitmimo.evaluator.python_env import Read
 from gitmimo.evaluator.testcommand import ReportFormat, TestCommand, TestKind
-
-Read = Callable[[str], bytes | None]
 
 _NO_TEST = "no test specified"
 _TEST_FILE = re.compile(r"(?:^|/)(?:tests?/.*|[^/]*[.-]test)\.[cm]?[jt]s$")
 _DEPTH = 4  # directories below the top in which a workspace's packages are looked for
-_RUNNERS = (("vitest", "vitest run"), ("jest", "jest"))
+_RUNNERS = (
+    ("vitest", "vitest run", TestKind.VITEST, ReportFormat.VITEST_JSON),
+    ("jest", "jest", TestKind.JEST, ReportFormat.JEST_JSON),
+)
 
 
 def find_node_command(known: frozenset[str], read: Read) -> TestCommand | None:
@@ -23,13 +24,8 @@ def find_node_command(known: frozenset[str], read: Read) -> TestCommand | None:
         return npm_script(f"{_manager(known)} test", read)
     tests = [path for path in known if _TEST_FILE.search(path) and "node_modules/" not in path]
     dependencies = _dependencies(read)
-    for name, command in _RUNNERS:
+    for name, command, kind, form in _RUNNERS:
         if name in dependencies and tests:
-            kind, form = (
-                (TestKind.VITEST, ReportFormat.VITEST_JSON)
-                if name == "vitest"
-                else (TestKind.JEST, ReportFormat.JEST_JSON)
-            )
             return TestCommand(command=f"npx {command}", kind=kind, report=form, reason=f"`{name}` in package.json")
     if not any(path.endswith("js") for path in tests):
         return None

@@ -5,12 +5,12 @@ Files affect results whatever their names when test ids name them, tests read th
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from pathlib import PurePosixPath
 
 from gitmimo.evaluator.baseline import Baseline
-from gitmimo.evaluator.python_env import module_names
+from gitmimo.evaluator.python_env import Read, module_names
 from gitmimo.evaluator.testbed import TestBed
 from gitmimo.evaluator.testcommand import ReportFormat
 from gitmimo.paths import has_test_name, is_test_directory, is_test_path
@@ -59,8 +59,6 @@ _PROGRAM = re.compile(
 )
 _LIBRARY = ("src/", "lib/", "pkg/", "app/")
 _MAKEFILES = ("GNUmakefile", "makefile", "Makefile")
-
-Read = Callable[[str], bytes | None]
 
 
 class ProtectedPaths:

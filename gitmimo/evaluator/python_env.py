@@ -36,7 +36,7 @@ for directory in filter(os.path.isdir, sys.path[1:]):
         if name.endswith('.egg-info') and os.path.isfile(about):  # a development install: its name has no version
             found.add(open(about, encoding='utf-8', errors='replace').read())
 print(sorted(found))"""
-Read = Callable[[str], bytes | None]
+Read = Callable[[str], bytes | None]  # a path of a tree -> the file's content
 _NOT_PRODUCT = frozenset(
     ["setup", "conftest", "noxfile", "tasks", "fabfile", "docs", "doc", "examples", "example", "tests", "test"]
     + ["testing", "scripts", "benchmarks", "tools", "pytest", "_pytest", "pluggy"]
