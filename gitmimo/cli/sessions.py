@@ -70,8 +70,9 @@ def _print_states(states: list[SessionState], *, schema: str) -> int:
         render.emit_json({"schema": schema, "sessions": [brief_json(state) for state in states]})
         return 0
     if not states:
-        render.say("no session yet")
+        render.say("this clone has no session yet")
         render.hint('git mimo start "..."')
+        render.hint("git mimo review origin/BRANCH   # a result that another clone pushed")
         return 0
     rows = []
     for state in states:

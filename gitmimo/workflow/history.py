@@ -77,7 +77,10 @@ def find_session(repository: Home, name: str | None) -> SessionId:
     """Resolve what a person typed: a full id, a unique beginning of one, a branch of it, or nothing for the newest."""
     ids = list_session_ids(repository)
     if not ids:
-        raise UsageError("this repository has no session yet", hint='git mimo start "..."')
+        raise UsageError(
+            "this clone has no session yet",
+            hint='git mimo start "..."\ngit mimo review origin/BRANCH   # a result that another clone pushed',
+        )
     if not name:
         return ids[0]
     last = name.rstrip("/").rpartition("/")[2]
