@@ -50,12 +50,14 @@ def find_doubts(
     flags = tuple(flag.removeprefix(REVIEW) for flag in needs_review(mine.evidence.flags))
     if trust_tests:
         return flags
-    is_confirmed = mine.votes > 1 or _is_accepted(mine.number, opinion)
+    is_accepted = _is_accepted(mine.number, opinion)
+    is_confirmed = mine.votes > 1 or is_accepted
+    is_backed = mine.votes >= _MANY_VOTES or is_accepted
     found = behaviour.of(mine.evidence.tested_tree) if behaviour else None
     return (
         *flags,
         *_uncovered(mine.evidence),
-        *(_concerns(found, asked=behaviour.fixed_calls, is_confirmed=is_confirmed) if behaviour and found else ()),
+        *(_concerns(found, asked=behaviour.fixed_calls, is_backed=is_backed) if behaviour and found else ()),
         *_rivals(mine, contenders),
         *(() if is_confirmed else _thin(mine.evidence, behaviour, found)),
     )
@@ -111,7 +113,7 @@ def _uncovered(evidence: Evidence) -> Iterator[str]:
         yield f"no test runs changed lines: {', '.join(evidence.uncovered[:3])}{more}"
 
 
-def _concerns(found: ProductBehaviour, *, asked: int, is_confirmed: bool) -> Iterator[str]:
+def _concerns(found: ProductBehaviour, *, asked: int, is_backed: bool) -> Iterator[str]:
     """What in a product's behaviour nobody asked for; `asked` is how many calls the fixed tests make."""
     if asked and not found.fixed_changed and not found.problem:
         yield f"outside of a test run it answers all {asked} calls of the fixed tests as before"
@@ -124,7 +126,7 @@ def _concerns(found: ProductBehaviour, *, asked: int, is_confirmed: bool) -> Ite
         )
     if found.problem:
         yield f"its behaviour could not be compared: {found.problem}"
-    if is_confirmed:
+    if is_backed:
         return
     if _is_broad(found, asked):
         yield f"it changes {found.spill} of {found.spill_inputs} answers near tests that passed before"

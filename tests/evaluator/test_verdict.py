@@ -256,3 +256,13 @@ def test_critic_of_another_model_confirms_and_a_self_review_does_not() -> None:
     assert decide(ONE, CriticOpinion(order=((1,),)), thin).settled
     assert not decide(ONE, CriticOpinion(order=((1,),), is_self_review=True), thin).settled
     assert not decide(ONE, CriticOpinion(failed="down"), thin).settled
+
+
+@pytest.mark.parametrize(("count", "settled"), [(1, False), (2, False), (3, True)])
+def test_a_broad_change_of_answers_takes_three_that_agree(count: int, settled: bool) -> None:
+    numbers = range(1, count + 1)
+    broad = [product(number, spill=9, spill_inputs=20) for number in numbers]
+    behaviour = report(*broad, groups=(tuple(f"tree{number}" for number in numbers),), fixed_calls=1)
+    verdict = decide([facts(number, fixed=1) for number in numbers], behaviour=behaviour)
+    assert verdict.settled is settled, verdict.doubts
+    assert settled or "it changes 9 of 20 answers" in verdict.doubts[0]
