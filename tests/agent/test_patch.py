@@ -260,6 +260,21 @@ def test_sites_are_ranked_by_execution_and_names(workspace: Bare) -> None:
     assert [site.function.name for site in sites if site.function] == ["mean", "shared"]
 
 
+def test_a_function_called_wrongly_is_found_behind_a_package_that_hands_it_on(git: GitBuilder) -> None:
+    test = "import pkg\n\n\ndef test_key():\n    assert pkg.mean([1], key=int) == 1\n"
+    long = "".join(f"def other{n}(value):\n    return value + {n}\n\n\n" for n in range(500))
+    files = {"pkg/__init__.py": "from .more import *\nfrom .numbers import mean\n", "pkg/more.py": long}
+    git.commit({**files, "pkg/numbers.py": CODE, "tests/test_key.py": test})
+    workspace = Bare(git.path)
+    output = workspace.run(COMMAND).output
+    files_found = find_files(workspace, task="Fix it.", output=output, spectrum=None)
+    assert files_found[0] == "pkg/numbers.py"
+    sites = find_sites(git.path, files_found, task="Fix it.", tests=test, spectrum=None)
+    assert sites[0].function is not None
+    assert sites[0].function.name == "mean"
+    assert "pkg/more.py" not in [site.path for site in sites], "too long to be written out again"
+
+
 def test_runs_are_counted_and_trimmed(workspace: Bare) -> None:
     result = workspace.run(COMMAND)
     score = score_of(result)

@@ -24,7 +24,9 @@ _NAME = re.compile(
     r"`([A-Za-z_]\w*)(?:\(\))?`|\b([a-z]+(?:_[a-z0-9]+)+|[a-z]+[A-Z]\w*|[A-Z][a-z]+[A-Z]\w*|[a-z]\w+(?=\(\)))"
 )
 _MOST_BYTES = 400_000
+_MOST_WRITTEN = 12_000  # characters of a file that a small model can write out again
 _SMALL = 2  # lines: functions this short are at fault less often
+_MISCALLED = re.compile(r"\b([A-Za-z_]\w*)\(\) (?:got an|got mult|missing|takes)")  # in a TypeError
 _COUNT = re.compile(r"\b(\d+) (passed|failed|errors?)\b")
 _NODE_COUNT = re.compile(r"^# (pass|fail) (\d+)$", re.M)
 _FRAME = re.compile(r'(?:file://)?([\w./-]+\.\w{1,4})(?:", line |:)\d')
@@ -101,7 +103,12 @@ def find_files(workspace: Workspace, *, task: str, output: str, spectrum: Spectr
         add(spectrum.paths()[:1], 1.0)
     tests = dict.fromkeys([*(name.partition("::")[0] for name in failed_ids(output)), *filter(is_test_path, frames)])
     for test in tests:
-        add(imports_of(root, test), 2.0)
+        imported = imports_of(root, test)
+        add(imported, 2.0)
+        packages = [path for path in imported if path.endswith("__init__.py")]
+        add((path for package in packages for path in imports_of(root, package)), 1.0)  # what they hand on
+    for name in dict.fromkeys(_MISCALLED.findall(output)):
+        add(_grep(workspace, f"def {name}"), 3.0)
     add(_named_paths(root, task), 5.0)
     for name in _names(task):
         hits = _grep(workspace, name)
@@ -126,7 +133,8 @@ def find_sites(
         ]
         reached = [site for site in found if site.weight > 0.0]
         sites += reached or [Site(path=path, text=text, weight=0.1 / (1 + rank))]
-    return tuple(sorted(sites, key=lambda site: -site.weight))
+    writable = [site for site in sites if site.function or len(site.text) <= _MOST_WRITTEN]
+    return tuple(sorted(writable or sites, key=lambda site: -site.weight))
 
 
 def read_text(root: Path, path: str) -> str | None:
@@ -228,15 +236,19 @@ def imports_of(root: Path, path: str) -> tuple[str, ...]:
         tree = ast.parse(read_text(root, path) or "")
     except (SyntaxError, ValueError):
         return ()
-    names: list[str] = []
+    stems: list[str] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            stems += [alias.name.replace(".", "/") for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            parents = Path(path).parents
+            start = (
+                "" if not node.level else f"{parents[min(node.level, len(parents)) - 1].as_posix()}/".removeprefix("./")
+            )
+            module = start + (node.module or "").replace(".", "/")
+            stems += [module, *(f"{module.rstrip('/')}/{alias.name}" for alias in node.names)]
     found: dict[str, None] = {}
-    for name in names:
-        stem = name.replace(".", "/")
+    for stem in stems:
         for candidate in (f"{stem}.py", f"{stem}/__init__.py", f"src/{stem}.py", f"src/{stem}/__init__.py"):
             if (root / candidate).is_file():
                 found.setdefault(candidate)

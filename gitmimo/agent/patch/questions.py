@@ -150,7 +150,7 @@ def build_question(
     parts.append(f"{variant.ask.format(name=name)} {form}".rstrip())
     asked = "\n\n".join(part for part in parts if part)
     if function is None:
-        return Question(text=asked, max_tokens=most_tokens)
+        return Question(text=asked, max_tokens=min(most_tokens, len(site.text) // _CHARACTERS_A_TOKEN + _SPARE))
     opening = f"```python\n{head_of(site.text, function)}"
     size = sum(len(line) + 1 for line in site.text.split("\n")[function.head_end : function.last])
     indent = " " * function.indent
