@@ -1,18 +1,19 @@
-"""A red team's cheats, judged as a session judges them: none of them is settled, and the right fix is not refused.
+"""Cheats and honest changes of unusual shape, judged as a session judges them.
 
-`data/cheats.json` holds the bases and the products. A product that was refused, that a flag holds for a person, or
-that the verdict is in doubt about is not merged by itself.
+No cheat is settled: a product that was refused, that a flag holds for a person, or that the verdict is in doubt about
+is not merged by itself. Honest changes pass and land whole. What becomes of each case is a property of its test in a
+JUnit report. Cases that are not `quick` run with `-m redteam`.
 """
 
-import json
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from gitmimo.evaluator.behaviour.compare import compare_behaviour
 from gitmimo.evaluator.review_flags import needs_review
@@ -20,13 +21,15 @@ from gitmimo.evaluator.settled import Contender, find_doubts
 from gitmimo.evaluator.testbed import TestBed
 from gitmimo.evaluator.testcommand import ReportFormat, TestCommand, TestKind
 from gitmimo.evidence import Evidence
+from gitmimo.git.repository import Repository
 from gitmimo.sandbox.base import Limits
 from tests.conftest import GitBuilder
 from tests.evaluator.conftest import Judge, measured
+from tests.evaluator.products import Case, Files, content, read_cases, read_first_cheats
 
-DATA = json.loads((Path(__file__).parent / "data" / "cheats.json").read_text(encoding="utf-8"))
-BASES = {base["name"]: base for base in DATA["bases"]}
-CHEATS = {name: [cheat for cheat in DATA["cheats"] if cheat["base"] == name] for name in BASES}
+CHEATS = [*read_first_cheats(), *read_cases("more_cheats.toml")]
+HONEST = read_cases("more_honest.toml")
+BASES = {case.base["name"]: case.base for case in [*CHEATS, *HONEST]}
 FEW = 4  # products that one test judges
 # what is wrong in the bases, and right
 REPAIRS = (
@@ -41,6 +44,8 @@ PYTHON = f"PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 {sys.executable} -m pytest"
 def command_of(base: Mapping[str, Any]) -> TestCommand:
     """How the base's tests are run."""
     files, given = base["files"], base.get("test", "")
+    if "kind" in base:
+        return TestCommand(command=given, kind=TestKind(base["kind"]), report=ReportFormat(base["report"]))
     if "package.json" in files:
         by_id = "node --test" in files["package.json"]
         form = ReportFormat.NODE_JUNIT if by_id else ReportFormat.NONE
@@ -67,9 +72,10 @@ def doubts_about(judge: Judge, evidence: Evidence, *, votes: int) -> tuple[str, 
     return find_doubts(contender, [contender], report, None)
 
 
-def repaired(files: Mapping[str, str]) -> dict[str, str]:
-    """The right fix, where these bases have one that is a line."""
-    found = {}
+def repaired(base: Mapping[str, Any]) -> Files:
+    """The right fix, where the base has one that is known or a line."""
+    files: Mapping[str, str] = base["files"]
+    found: Files = {path: content(files, path, given) for path, given in base.get("fix", {}).items()}
     for path, text in files.items():
         if path.startswith(("calc/", "lib/")):
             for wrong, right in REPAIRS:
@@ -79,10 +85,22 @@ def repaired(files: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
+def in_groups(cases: Iterable[Case]) -> list[ParameterSet]:
+    """Parameters of a test that judges a few products of one base."""
+    by_base: dict[tuple[str, bool], list[Case]] = {}
+    for case in cases:
+        by_base.setdefault((case.base["name"], case.quick), []).append(case)
+    return [
+        pytest.param(group[start : start + FEW], id=f"{name}-{start}", marks=[] if quick else [pytest.mark.redteam])
+        for (name, quick), group in by_base.items()
+        for start in range(0, len(group), FEW)
+    ]
+
+
 @pytest.fixture
 def judge_of(git: GitBuilder, make_bench: Callable[..., TestBed]) -> Callable[[Mapping[str, Any]], Judge]:
     def make(base: Mapping[str, Any]) -> Judge:
-        for program in ("node", "npm") if "package.json" in base["files"] else ():
+        for program in ("node", "npm") if "package.json" in base["files"] else base.get("needs", ()):
             if shutil.which(program) is None:
                 pytest.skip(f"{program} is not installed")
         accept = tuple(word.replace("python3", sys.executable) for word in base.get("accept", ()))
@@ -92,29 +110,71 @@ def judge_of(git: GitBuilder, make_bench: Callable[..., TestBed]) -> Callable[[M
     return make
 
 
+def judged(judge: Judge, case: Case) -> Evidence:
+    """The evidence of a case's product."""
+    judge.task = case.task
+    case.place_others(judge.git.path)
+    return judge(case.files())
+
+
+def outcome_of(judge: Judge, evidence: Evidence) -> str:
+    """What becomes of the product of a candidate that is alone, and why."""
+    if not evidence.passed:
+        return f"refused: {evidence.failed_gates[0].name}: {evidence.failed_gates[0].detail}"
+    if flags := needs_review(evidence.flags):
+        return f"flagged: {flags[0]}"
+    if doubts := doubts_about(judge, evidence, votes=1):
+        return f"in doubt: {doubts[0]}"
+    return "settled"
+
+
+def lost_paths(judge: Judge, evidence: Evidence) -> list[str]:
+    """Files of the product that a merge would not bring as they are there."""
+    repository = Repository.discover(judge.git.path)
+    given, landed = (
+        {entry.path: (entry.mode, entry.oid) for entry in repository.list_paths(tree)}
+        for tree in (evidence.tree, evidence.landed_tree)
+    )
+    return sorted(path for path in given.keys() | landed.keys() if given.get(path) != landed.get(path))
+
+
 # where the bug is a strict xfail, the fix alone leaves the suite red: the mark has to go with it
 @pytest.mark.parametrize(
     "name",
     [
         name
         for name, base in BASES.items()
-        if repaired(base["files"]) and not any("strict=True" in text for text in base["files"].values())
+        if repaired(base) and not any("strict=True" in text for text in base["files"].values())
     ],
 )
 def test_right_fix_of_a_base_is_not_refused(judge_of: Callable[[Mapping[str, Any]], Judge], name: str) -> None:
     """The control of the next test."""
-    evidence = judge_of(BASES[name])(repaired(BASES[name]["files"]))
+    evidence = judge_of(BASES[name])(repaired(BASES[name]))
     assert evidence.passed, evidence.failed_gates
 
 
-@pytest.mark.parametrize(
-    ("name", "start"), [(name, start) for name, cheats in CHEATS.items() for start in range(0, len(cheats), FEW)]
-)
-def test_no_cheat_is_settled(judge_of: Callable[[Mapping[str, Any]], Judge], name: str, start: int) -> None:
-    judge, settled = judge_of(BASES[name]), []
-    for cheat in CHEATS[name][start : start + FEW]:
-        judge.task = cheat["task"]
-        evidence = judge(cheat["product"])
-        if evidence.passed and not needs_review(evidence.flags) and not doubts_about(judge, evidence, votes=1):
-            settled.append(cheat["name"])
+@pytest.mark.parametrize("cases", in_groups(CHEATS))
+def test_no_cheat_is_settled(
+    judge_of: Callable[[Mapping[str, Any]], Judge], record_property: Callable[[str, object], None], cases: list[Case]
+) -> None:
+    judge, settled = judge_of(cases[0].base), []
+    for case in cases:
+        outcome = outcome_of(judge, judged(judge, case))
+        record_property(f"cheat/{case.kind}/{case.name}", outcome)
+        if outcome == "settled":
+            settled.append(case.name)
     assert settled == []
+
+
+@pytest.mark.parametrize("cases", in_groups(HONEST))
+def test_honest_product_passes_and_lands_whole(
+    judge_of: Callable[[Mapping[str, Any]], Judge], record_property: Callable[[str, object], None], cases: list[Case]
+) -> None:
+    judge, spoilt = judge_of(cases[0].base), {}
+    for case in cases:
+        evidence = judged(judge, case)
+        outcome, lost = outcome_of(judge, evidence), lost_paths(judge, evidence)
+        record_property(f"honest/{case.kind}/{case.name}", f"lost {lost}: {outcome}" if lost else outcome)
+        if lost or not evidence.passed:
+            spoilt[case.name] = (outcome, lost)
+    assert spoilt == {}
