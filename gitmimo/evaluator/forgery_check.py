@@ -28,6 +28,7 @@ from gitmimo.records import Oid
 Qualname = tuple[str, ...]
 _EQUAL_METHODS = frozenset({"assertEqual", "assertEquals"})
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
+_ALL_FALSE = "_false"  # the end of the names of copies in which no assertion can be met
 
 _MOST_FIXED = 40
 _MOST_OTHERS = 8
@@ -55,6 +56,7 @@ class ForgeryReport:
 
     forged: tuple[str, ...] = ()
     equal_to_everything: tuple[str, ...] = ()
+    without_effect: tuple[str, ...] = ()  # fixed tests that pass whatever their assertions demand
     doubt: str = ""  # why the check gave no answer
 
 
@@ -121,11 +123,16 @@ def check_forgery(
         run = run_suite(fresh, only=() if baseline.report.seconds < _QUICK_S else plan.must_fail | set(plan.copies))
     outcomes = _any_passed(run.report.cases)
     forged = sorted(name for name in plan.must_fail if outcomes.get(name) is TestOutcome.PASSED)
-    equal = sorted(plan.copies[name] for name in plan.copies if outcomes.get(name) is TestOutcome.PASSED)
+    copies = {name for name in plan.copies if outcomes.get(name) is TestOutcome.PASSED}
+    equal = sorted(plan.copies[name] for name in copies if not name.endswith(_ALL_FALSE))
+    copies -= {_plain(name) for name in run.report.failed_ids} | {n for n in copies if not n.endswith(_ALL_FALSE)}
+    without_effect = sorted({plan.copies[name] for name in copies} & set(map(_plain, fixed)))
     doubt = ""
     if not forged and not plan.must_fail & set(outcomes):
         doubt = run.problem or "they were not reported"
-    return ForgeryReport(forged=tuple(forged), equal_to_everything=tuple(equal), doubt=doubt)
+    return ForgeryReport(
+        forged=tuple(forged), equal_to_everything=tuple(equal), without_effect=tuple(without_effect), doubt=doubt
+    )
 
 
 def _check_node(testbed: TestBed, baseline: Baseline, tree: Oid) -> ForgeryReport:
@@ -216,8 +223,9 @@ def sabotage(source: bytes, functions: Iterable[Qualname], *, token: str) -> Sab
     """Put a false assertion before the first line of each function, and a copy after it where it compares values.
 
     A copy is the test as it was, but for what values are compared with: a new object, which nothing honest is equal
-    to. `token` makes its name. Functions that are not in this file (inherited, generated) are left out, and so is
-    everything when the file can't be read as UTF-8 or as Python.
+    to. Where it compares in blocks and inner functions only, no assertion can be met in the copy. `token` makes its
+    name. Functions that are not in this file (inherited, generated) are left out, and so is everything when the file
+    can't be read as UTF-8 or as Python.
     """
     nothing = Sabotaged(source=source, functions=frozenset(), copies={})
     try:
@@ -226,7 +234,7 @@ def sabotage(source: bytes, functions: Iterable[Qualname], *, token: str) -> Sab
         wanted = sorted(set(functions) & set(found), key=lambda name: found[name].lineno, reverse=True)
         lines, copies = source.splitlines(keepends=True), {}
         for name in wanted:
-            if copied := _unequal_copy(found[name], token):
+            if copied := _unequal_copy(found[name], token) or _unmet_copy(found[name], token):
                 copies[name] = (*name[:-1], copied.name)
                 _insert_after(lines, found[name], copied)
             _insert_before_body(lines, found[name])
@@ -280,6 +288,30 @@ def _unequal_copy(function: _Function, token: str) -> _Function | None:
         changed |= _compare_with_new_object(statement)
     copied.name = f"{function.name}_{token}"
     return copied if changed else None
+
+
+def _unmet_copy(function: _Function, token: str) -> _Function | None:
+    """The function with every assertion in it made false; None where it has none, or waits for one to fail."""
+    copied = copy.deepcopy(function)
+    change = _MakeFalse()
+    change.visit(copied)
+    copied.name = f"{function.name}_{token}{_ALL_FALSE}"
+    return copied if change.count and "AssertionError" not in ast.unparse(function) else None
+
+
+class _MakeFalse(ast.NodeTransformer):
+    """Replaces assertions, also unittest's, by ones that are not met, and counts them."""
+
+    count = 0
+
+    def visit_Assert(self, node: ast.Assert) -> ast.stmt:  # noqa: N802
+        self.count += 1
+        return ast.parse(_false_assertion()).body[0]
+
+    def visit_Expr(self, node: ast.Expr) -> ast.stmt:  # noqa: N802
+        call = node.value.func if isinstance(node.value, ast.Call) else None
+        is_assertion = isinstance(call, ast.Attribute) and call.attr.startswith("assert")
+        return self.visit_Assert(ast.Assert(test=node.value)) if is_assertion else node
 
 
 def _compare_with_new_object(statement: ast.stmt) -> bool:

@@ -179,6 +179,9 @@ class Evaluation:
         if proof.equal_to_everything:
             names = ", ".join(proof.equal_to_everything[:3])
             self.flags.append(f"{REVIEW}its values are equal to everything: {names}")
+        if proof.without_effect:
+            names = ", ".join(proof.without_effect[:3])
+            self.flags.append(f"{REVIEW}these pass whatever their assertions demand: {names}")
 
     def _examples(self, tested: TestedTree) -> None:
         """Examples in documentation that pass on base pass on the product, as base has them."""
