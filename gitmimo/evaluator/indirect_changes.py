@@ -56,6 +56,7 @@ _BY_PATTERN = (
     (re.compile(r"[^/]+\.(?:mk|cmake|bazel|bzl|nix)"), "builds"),
     (re.compile(r"[^/]+\.pth|sitecustomize\.py|usercustomize\.py"), "runs whenever Python starts"),
     (re.compile(r"[^/]+\.(?:service|timer|desktop|plist)"), "runs by itself"),
+    (re.compile(r"[^/]+\.(?:pyc|pyd|so(?:\.\d+)*|dll|dylib|exe|node|class|jar)"), "runs and cannot be read"),
 )  # fmt: skip
 _TOML_KEYS = (
     ("build-system",), ("project", "dependencies"), ("project", "optional-dependencies"), ("project", "entry-points"),

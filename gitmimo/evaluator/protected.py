@@ -30,7 +30,8 @@ _CONFIG_PATTERNS = re.compile(
     r"vitest\.setup\.[a-z]+\Z|[^/]*\.pth\Z|\.mocharc\.[a-z]+\Z"
 )
 _CONFIG_DIRECTORIES = (".cargo/", ".github/workflows/", ".github/actions/", ".circleci/", ".buildkite/", ".ci/")
-_METADATA_DIRECTORY = re.compile(r"(?:^|/)[^/]+\.(?:egg-info|dist-info)/")
+# what installs say, and compiled files that Python takes for their source
+_METADATA_DIRECTORY = re.compile(r"(?:^|/)(?:[^/]+\.(?:egg-info|dist-info)|__pycache__)/")
 _LOCKFILES = {
     "poetry.lock": "pyproject.toml",
     "uv.lock": "pyproject.toml",
