@@ -161,6 +161,9 @@ def _thin(evidence: Evidence, behaviour: BehaviourReport | None, found: ProductB
     if not changes_code(evidence) or evidence.accepted_by:
         return
     alone = "and no second candidate or critic confirms it"
+    if set(evidence.fixed_ids) & set(evidence.commands):  # code that ends the process is enough to change it
+        yield f"only an exit code shows what is right, {alone}"
+        return
     if behaviour is None and _changes_python(evidence):
         yield f"what it does was not compared with the base, {alone}"
         return
