@@ -182,6 +182,9 @@ class Evaluation:
         if proof.without_effect:
             names = ", ".join(proof.without_effect[:3])
             self.flags.append(f"{REVIEW}these pass whatever their assertions demand: {names}")
+        if proof.only_under_the_runner:
+            names = ", ".join(proof.only_under_the_runner[:3])
+            self.flags.append(f"{REVIEW}these fail where the test runner doesn't show: {names}")
 
     def _examples(self, tested: TestedTree) -> None:
         """Examples in documentation that pass on base pass on the product, as base has them."""
