@@ -121,7 +121,7 @@ def _tampered(baseline: Baseline, run: SuiteRun) -> list[str]:
 
 def _doubts(baseline: Baseline, run: SuiteRun) -> tuple[str, ...]:
     new = sorted(run.content.watched.doubtful - baseline.watched.doubtful)
-    found = [f"changes the process or the standard library for the tests: {_some(new)}"] if new else []
+    found = [f"changes the process, the standard library or files under the tests: {_some(new)}"] if new else []
     if run.is_flooded and not baseline.is_flooded:
         found.append("the tests print far more than on base")
     if run.report.exit_code and not run.report.failed_ids and _COVERAGE.search(run.report.output):

@@ -75,6 +75,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """Put the tree first: entry points of installed plugins are loaded by now, so none in the tree is found."""
     sys.path[:0] = [root for root in _SETTINGS["roots"] if root not in sys.path]
     _watch_lines()
+    _watch.start()  # a conftest may import the product
 
 
 @pytest.hookimpl(trylast=True)
@@ -85,7 +86,6 @@ def pytest_configure(config: pytest.Config) -> None:
     config.option.continue_on_collection_errors = True  # one file that cannot be imported must not hide the others
     if not _is_worker(config):
         _write({"kind": "start"})
-    _watch.start()
 
 
 @pytest.hookimpl(trylast=True)

@@ -7,10 +7,12 @@ module is imported, and again at the end. Copied out under another name; it impo
 runs in the same process and could undo what it did before the end; the other probes are for that.
 """
 
+import contextlib
 import json
 import locale
 import os
 import sys
+import time
 import types
 from typing import Any
 
@@ -40,6 +42,8 @@ class Watch:
         self._was_traced = False
         self._traced = ""
         self._reads: dict[str, str] = {}
+        self._writes: set[str] = set()
+        self._began = 0.0
         self._is_on = False
 
     def start(self) -> None:
@@ -47,6 +51,7 @@ class Watch:
         self._names = [name for name, module in list(sys.modules.items()) if self._is_stable(name, module)]
         self._before = self._identities()
         self._was_traced = sys.gettrace() is not None or sys.getprofile() is not None
+        self._began = time.time()
         self._is_on = True
         sys.addaudithook(self._note_open)
 
@@ -103,6 +108,7 @@ class Watch:
         """What of the standard library and of the process is not what it was."""
         changed = [(what, name) for what, name in self._changes() if name.partition(".")[0] not in MACHINERY]
         found = [f"{what} {name}" for what, name in changed if what == "replaced"]
+        found += [f"writes to `{path}`" for path in sorted(self._writes)]
         return [*found, f"TZ is {os.environ.get('TZ')}", f"the locale is {locale.setlocale(locale.LC_ALL)}"]
 
     def _changes(self) -> list[tuple[str, str]]:
@@ -123,16 +129,24 @@ class Watch:
     def _note_open(self, event: str, arguments: tuple[Any, ...]) -> None:
         if event != "open" or not self._is_on or len(self._reads) > _MOST_READS:
             return
-        path, mode = arguments[0], arguments[1]
-        if not isinstance(path, (str, bytes, os.PathLike)) or (isinstance(mode, str) and mode[:1] not in ("r", "")):
+        path, mode, flags = arguments
+        if not isinstance(path, (str, bytes, os.PathLike)):
             return
-        if mode is None and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR):
-            return
+        writes = mode[:1] not in ("r", "") or "+" in mode if isinstance(mode, str) else False
+        writes = writes or (mode is None and isinstance(flags, int) and bool(flags & (os.O_WRONLY | os.O_RDWR)))
         self._is_on = False  # nothing that is done here counts
         try:
-            self._note_read(os.path.realpath(os.fsdecode(path)))
+            (self._note_write if writes else self._note_read)(os.path.realpath(os.fsdecode(path)))
         finally:
             self._is_on = True
+
+    def _note_write(self, path: str) -> None:
+        """A file of the tree that is written to and was there before the tests began."""
+        inner = path[len(self._root) :] if path.startswith(self._root) else ""
+        if inner and not inner.startswith((".git/", ".pytest_cache/")) and "__pycache__/" not in inner:
+            with contextlib.suppress(OSError):
+                if os.stat(path).st_ctime < self._began:  # noqa: PTH116
+                    self._writes.add(inner)
 
     def _note_read(self, path: str) -> None:
         """A file of the tree that is read and not imported, with the file of the tree whose code reads it."""
