@@ -135,7 +135,10 @@ class _Comparison:
         return _marked(calls, frozenset(fixed))
 
     def _answer(self, compared: Compared) -> None:
-        """Run the calls on each product, and where it differs once more: chance must not count as a difference."""
+        """Run the calls on each product, and where it differs once more: chance must not count as a difference.
+
+        The others are run once more too, without those before them: an answer that depends on them is none.
+        """
         for tree in self.trees:
             answers = list(self._replay(tree, compared.calls, seed=0))
             apart = [n for n, answer in enumerate(answers) if differs(compared.before[n], answer)]
@@ -144,9 +147,22 @@ class _Comparison:
                 for number, second in zip(apart, again, strict=True):
                     if differs(answers[number], second):
                         answers[number] = {"steps": [{"error": "(differs from run to run)"}]}
+            for number in self._unsteady(tree, compared, answers, [n for n in range(len(answers)) if n not in apart]):
+                answers[number] = {"steps": [{"error": "(depends on the calls before it)"}]}
             compared.answers[tree] = tuple(answers)
         for tree in self.others:
             compared.answers[tree] = self._replay(tree, compared.calls, seed=0)
+
+    def _unsteady(
+        self, tree: Oid, compared: Compared, answers: Sequence[Observation], numbers: Sequence[int]
+    ) -> list[int]:
+        """Which of these calls a product answers otherwise when no others come before them, unlike base."""
+        if not numbers or len(numbers) == len(answers):
+            return []
+        alone = dict(zip(numbers, self._replay(tree, [compared.calls[n] for n in numbers], seed=0), strict=True))
+        moved = [n for n in numbers if differs(answers[n], alone[n])]
+        on_base = self._replay(self.base, [compared.calls[n] for n in moved], seed=0) if moved else ()
+        return [n for n, again in zip(moved, on_base, strict=True) if not differs(compared.before[n], again)]
 
     def _shrink(self, compared: Compared) -> None:
         """Look for simpler calls with the same kind of difference, for the few that will be shown."""
