@@ -3,9 +3,11 @@
 No test covers these, so each needs a person before a merge. Pure, except for `read`.
 """
 
+import ast
 import doctest
 import json
 import re
+import sys
 import tomllib
 import unicodedata
 from collections import Counter
@@ -198,6 +200,42 @@ def helpers_of_tests(
             names = {name.rpartition(".")[2] for name in imported_names(source)}
             (by_tests if is_test_path(path) else by_product).update(names)
     return [path for path, stem in sorted(wanted.items()) if stem in by_tests - by_product and _judges(read(path))]
+
+
+def replaced_parts(paths: Iterable[str], read: Read) -> tuple[str, ...]:
+    """Say which parts of the standard library changed product files put something else in the place of.
+
+    The watch of a test run sees it in modules only that are loaded before the product.
+    """
+    found = []
+    for path in sorted(path for path in paths if path.endswith(".py") and not is_test_path(path)):
+        before, after = (set(_assigned_parts(content or b"")) for content in read(path))
+        found += [f"replaces `{name}` of the standard library: {quoted(path)}" for name in sorted(after - before)]
+    return tuple(found)
+
+
+def _assigned_parts(source: bytes) -> Iterator[str]:
+    """Dotted names of attributes of the standard library that a file assigns to or deletes."""
+    try:
+        nodes = list(ast.walk(ast.parse(source)))
+    except (SyntaxError, ValueError, RecursionError):
+        return
+    known: dict[str, str] = {}
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            known.update((each.asname or each.name.partition(".")[0], each.name) for each in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            known.update((each.asname or each.name, f"{node.module}.{each.name}") for each in node.names)
+    known = {name: whole for name, whole in known.items() if whole.partition(".")[0] in sys.stdlib_module_names}
+    for node in nodes:
+        if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load) and isinstance(node.value, ast.Name):
+            holder, part = node.value.id, node.attr
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "setattr" and node.args:
+            holder, part = ast.unparse(node.args[0]), "*"
+        else:
+            continue
+        if holder in known:
+            yield f"{known[holder]}.{part}"
 
 
 def can_end_process(line: bytes) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from gitmimo.errors import CheckError
-from gitmimo.evaluator.indirect_changes import acting_changes, changed_demands, helpers_of_tests
+from gitmimo.evaluator.indirect_changes import acting_changes, changed_demands, helpers_of_tests, replaced_parts
 from gitmimo.evaluator.review_flags import REVIEW
 from gitmimo.evidence import DiffFacts
 from gitmimo.git.diff import added_lines, diff_facts
@@ -79,6 +79,7 @@ def _indirect_changes(repository: Repository, base: Oid, product: Oid, diff: Dif
 
     yield from acting_changes(changed, everything, read)
     yield from changed_demands(changed, read)
+    yield from replaced_parts(changed, read)
     for path in helpers_of_tests(changed, everything, lambda path: repository.read_blob(base, path)):
         yield f"changes a helper that only tests use: {quoted(path)}"
 

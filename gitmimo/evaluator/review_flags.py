@@ -49,7 +49,7 @@ def suspicious_lines(lines: Iterable[AddedLine], *, only_exit_code: bool = False
     """Name what added product lines do that only tests could want; each finding once per file.
 
     With `only_exit_code` a command's exit code decides, and lines that can end a process are named as well. Replaced
-    parts of the standard library show when the tests run: see `probes/watch.py`.
+    parts of the standard library are for `indirect_changes.replaced_parts` and `probes/watch.py`.
     """
     flags: dict[str, None] = {}
     recent: list[AddedLine] = []
