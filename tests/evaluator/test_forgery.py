@@ -173,10 +173,12 @@ def test_spoiled_tests_keep_their_names_and_are_python() -> None:
     assert done.copies == {
         ("TestA", "test_one"): ("TestA", "test_one_x1"),
         ("TestA", "test_two"): ("TestA", "test_two_x1"),
+        ("test_three",): ("test_three_x1_false",),
     }
     functions = dict(_functions(ast.parse(done.source), ()))
     assert all(isinstance(functions[name].body[0], ast.Assert) for name in done.functions)
-    assert all("object()" in ast.unparse(functions[name]) for name in done.copies.values())
+    assert all("object()" in ast.unparse(functions[name]) for name in done.copies.values() if len(name) == 2)
+    assert "assert x == 1" not in ast.unparse(functions["test_three_x1_false",])
     for source in (b"def test_one(:\n", "# coding: latin-1\ndef test_one(): x = 'ü'\n".encode("latin-1")):
         assert sabotage(source, [("test_one",)], token="x").functions == frozenset()
 

@@ -2,7 +2,13 @@
 
 import pytest
 
-from gitmimo.evaluator.indirect_changes import acting_changes, changed_demands, helpers_of_tests, look_alike_words
+from gitmimo.evaluator.indirect_changes import (
+    acting_changes,
+    changed_demands,
+    helpers_of_tests,
+    look_alike_words,
+    replaced_parts,
+)
 from gitmimo.evaluator.protected import find_scripts
 from gitmimo.evaluator.review_flags import weakened_tests
 
@@ -67,6 +73,13 @@ def test_changed_tests_inside_rust_sources_are_named() -> None:
     old = b"fn add() {}\n#[cfg(test)]\nmod tests {\n    fn adds() { assert_eq!(1, 1); }\n}\n"
     assert changed_demands(["src/lib.rs"], lambda _: (old, old.replace(b"1, 1", b"2, 2")))
     assert not changed_demands(["src/lib.rs"], lambda _: (old, old.replace(b"add() {}", b"add() { work(); }")))
+
+
+def test_replaced_parts_of_the_standard_library_are_named() -> None:
+    old = b"import json\njson.loads = print\n"
+    new = old + b"import os.path as op\nfrom ssl import SSLContext\nop.join = SSLContext.wrap_socket = self.x = 1\n"
+    found = replaced_parts(["calc.py", "tests/test_calc.py"], lambda _: (old, new))
+    assert [line.split("`")[1] for line in found] == ["os.path.join", "ssl.SSLContext.wrap_socket"]
 
 
 def test_helper_of_tests_is_told_from_product() -> None:
