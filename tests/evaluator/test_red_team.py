@@ -105,7 +105,7 @@ def judge_of(git: GitBuilder, make_bench: Callable[..., TestBed]) -> Callable[[M
                 pytest.skip(f"{program} is not installed")
         accept = tuple(word.replace("python3", sys.executable) for word in base.get("accept", ()))
         testbed = make_bench(base["files"], tests=command_of(base), accept=accept)
-        return measured(git, replace(testbed, limits=Limits(timeout_s=30)))
+        return measured(git, replace(testbed, limits=Limits(timeout_s=120 if "fix" in base else 30)))
 
     return make
 
