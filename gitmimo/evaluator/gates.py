@@ -139,8 +139,11 @@ class Evaluation:
             self.own = run_candidate_tests(self.testbed, self.baseline, tested)
             if not self.own.problem and not self.own.regressions:
                 self._accept_changed_tests(tested)
-        findings, seconds = self.findings, time.monotonic() - began
-        self.gates.append(Gate(name="suite", outcome=findings.outcome, detail=findings.detail, seconds=seconds))
+        findings, seconds, detail = self.findings, time.monotonic() - began, self.findings.detail
+        replaced = sorted({*tested.restored_paths} - {*tested.test_paths})
+        if findings.outcome is not Outcome.PASS and replaced:
+            detail += f" (run with base's version of {', '.join(map(quoted, replaced[:3]))})"
+        self.gates.append(Gate(name="suite", outcome=findings.outcome, detail=detail, seconds=seconds))
 
     def _may_pass_as_changed(self, tested: TestedTree) -> bool:
         """Whether tests broke and the candidate changed tests, or what they read."""
