@@ -66,7 +66,12 @@ class ProductBehaviour:
     @property
     def is_narrow(self) -> bool:
         """Whether little but the fixed tests' own calls changed: what hard-coded answers look like."""
-        return self.near_fixed >= 8 and self.near_fixed_changed * 10 <= self.near_fixed
+        return is_narrow(self.near_fixed, self.near_fixed_changed)
+
+
+def is_narrow(inputs: int, changed: int) -> bool:
+    """Whether so few of the answers changed that the fixed calls alone may be meant."""
+    return inputs >= 8 and changed * 10 <= inputs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,6 +43,14 @@ class Call:
         return json.dumps([self.function, self.steps], sort_keys=True)
 
     @property
+    def arguments(self) -> dict[int | str, str]:
+        """The values of one function's arguments as text, by position or name; empty where more than one is called."""
+        step = self.steps[0]
+        if len(self.steps) > 1 or step["do"] != "call":
+            return {}
+        return {place: json.dumps(value, sort_keys=True) for place, value in _places(step)}
+
+    @property
     def text(self) -> str:
         """As one would write it."""
         return show_steps(self.steps)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard, TypeVar
 
-from gitmimo.behaviour import Answer, BehaviourReport, Difference, DifferenceKind, ProductBehaviour, Split
+from gitmimo.behaviour import Answer, BehaviourReport, Difference, DifferenceKind, ProductBehaviour, Split, is_narrow
 from gitmimo.evaluator.behaviour.answers import (
     AnswerDifference,
     Observation,
@@ -23,6 +23,7 @@ T = TypeVar("T")
 _LITERAL = re.compile(r"'[^']*'|\"[^\"]*\"|\d+(?:\.\d+)?")
 _MOST_DIFFERENCES = 20
 _MOST_SPLITS = 5
+_SEVERAL = 4  # different values of an argument in the calls of fixed tests
 _MOST_CHARACTERS = 200
 _WEIGHT = {
     DifferenceKind.OTHER_ANSWER: 0,
@@ -128,7 +129,7 @@ def _product(compared: Compared, tree: Oid, trees: Sequence[Oid], valid: Sequenc
     answered = [n for n, old in enumerate(compared.before) if is_comparable(old) and not is_error(old)]
     outside = [n for n in answered if compared.calls[n].is_variant or not compared.calls[n].is_near_fixed]
     away = [n for n in outside if not compared.calls[n].is_near_fixed and compared.calls[n].test]
-    near = [n for n, call in enumerate(compared.calls) if call.is_near_fixed and call.is_variant]
+    near = _near_fixed(compared.calls, found)
     return ProductBehaviour(
         tree=tree,
         differences=_differences(compared, tree),
@@ -146,6 +147,24 @@ def _product(compared: Compared, tree: Oid, trees: Sequence[Oid], valid: Sequenc
         agreement=_agreement(compared, tree, trees, valid),
         agreement_of_failed=_agreement_of_failed(compared, tree, trees, valid),
     )
+
+
+def _near_fixed(calls: Sequence[Call], found: Mapping[int, object]) -> list[int]:
+    """Inputs grown from calls of fixed tests; `found` has those that differ.
+
+    Only those with another value of one argument, where the calls have several values of it and hardly an answer
+    differs for any other: that is what a table of answers looks like, whatever it makes of the other arguments.
+    """
+    near = [n for n, call in enumerate(calls) if call.is_near_fixed and call.is_variant]
+    values: dict[tuple[str, object], set[str]] = {}
+    for call in calls:
+        for place, value in call.arguments.items() if call.is_near_fixed and not call.is_variant else ():
+            values.setdefault((call.function, place), set()).add(value)
+    for (function, place), known in values.items():
+        other = [n for n in near if calls[n].function == function and calls[n].arguments.get(place, "") not in known]
+        if len(known) >= _SEVERAL and is_narrow(len(other), sum(n in found for n in other)):
+            return other
+    return near
 
 
 def _agreement(compared: Compared, tree: Oid, others: Sequence[Oid], valid: Sequence[int]) -> float:

@@ -109,6 +109,7 @@ class Watch:
         changed = [(what, name) for what, name in self._changes() if name.partition(".")[0] not in MACHINERY]
         found = [f"{what} {name}" for what, name in changed if what == "replaced"]
         found += [f"writes to `{path}`" for path in sorted(self._writes)]
+        found.append(f"Python runs with the flags {tuple(sys.flags)}")  # another process may have taken the run over
         return [*found, f"TZ is {os.environ.get('TZ')}", f"the locale is {locale.setlocale(locale.LC_ALL)}"]
 
     def _changes(self) -> list[tuple[str, str]]:
