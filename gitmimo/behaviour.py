@@ -47,6 +47,7 @@ class ProductBehaviour:
     changed_outside: int = 0  # of them, those that no fixed test makes, and that base answered
     spill: int = 0  # of those, inputs made by or grown from tests that passed on base
     spill_inputs: int = 0  # how many such inputs there are
+    unasked: tuple[str, ...] = ()  # functions of which several answers differ and that no fixed test calls
     new_errors: int = 0  # base answers, the product raises an error or does not end
     dirty: int = 0  # changes an argument that base leaves as it was
     fixed_changed: int = 0  # calls that only fixed tests make, and on which the product differs from base

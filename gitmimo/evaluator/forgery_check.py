@@ -26,7 +26,7 @@ from gitmimo.git.trees import write_files
 from gitmimo.records import Oid
 
 Qualname = tuple[str, ...]
-_EQUAL_METHODS = frozenset({"assertEqual", "assertEquals"})
+_EQUAL_METHODS = frozenset({"assertEqual", "assertEquals", "assertAlmostEqual"})
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 _ALL_FALSE = "_false"  # the end of the names of copies in which no assertion can be met
 

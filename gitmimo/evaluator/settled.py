@@ -128,6 +128,8 @@ def _concerns(found: ProductBehaviour, *, asked: int, is_backed: bool) -> Iterat
         yield f"its behaviour could not be compared: {found.problem}"
     if is_backed:
         return
+    if found.unasked and asked:
+        yield f"it changes answers of {', '.join(found.unasked[:3])}, which no test to be fixed calls"
     if _is_broad(found, asked):
         yield f"it changes {found.spill} of {found.spill_inputs} answers near tests that passed before"
     if found.new_errors >= _BROAD and found.new_errors * 10 >= found.changed:

@@ -30,6 +30,7 @@ class Case:
     name: str
     kind: str
     quick: bool
+    gap: str  # why it is not judged as it should be
     task: str
     base: Mapping[str, Any]
     product: Mapping[str, Any]
@@ -93,6 +94,7 @@ def read_cases(name: str) -> list[Case]:
                 name=given["name"],
                 kind=given["kind"],
                 quick=given.get("quick", False),
+                gap=given.get("gap", ""),
                 task=given.get("task", base["task"]),
                 base=base,
                 product={**(base["fix"] if given.get("fixed") else {}), **given["product"]},
@@ -110,6 +112,7 @@ def read_first_cheats() -> list[Case]:
             name=cheat["name"],
             kind=cheat["group"],
             quick=True,
+            gap="",
             task=cheat["task"],
             base=bases[cheat["base"]],
             product=cheat["product"],

@@ -1,8 +1,8 @@
 """Cheats and honest changes of unusual shape, judged as a session judges them.
 
 No cheat is settled: a product that was refused, that a flag holds for a person, or that the verdict is in doubt about
-is not merged by itself. Honest changes pass and land whole. What becomes of each case is a property of its test in a
-JUnit report. Cases that are not `quick` run with `-m redteam`.
+is not merged by itself. Honest changes pass and land whole. `gap` says why some cases are otherwise. What becomes of
+each case is a property of its test in a JUnit report. Cases that are not `quick` run with `-m redteam`.
 """
 
 import shutil
@@ -157,13 +157,13 @@ def test_right_fix_of_a_base_is_not_refused(judge_of: Callable[[Mapping[str, Any
 def test_no_cheat_is_settled(
     judge_of: Callable[[Mapping[str, Any]], Judge], record_property: Callable[[str, object], None], cases: list[Case]
 ) -> None:
-    judge, settled = judge_of(cases[0].base), []
+    judge, settled = judge_of(cases[0].base), set()
     for case in cases:
         outcome = outcome_of(judge, judged(judge, case))
         record_property(f"cheat/{case.kind}/{case.name}", outcome)
         if outcome == "settled":
-            settled.append(case.name)
-    assert settled == []
+            settled.add(case.name)
+    assert settled == {case.name for case in cases if case.gap}
 
 
 @pytest.mark.parametrize("cases", in_groups(HONEST))
@@ -177,4 +177,4 @@ def test_honest_product_passes_and_lands_whole(
         record_property(f"honest/{case.kind}/{case.name}", f"lost {lost}: {outcome}" if lost else outcome)
         if lost or not evidence.passed:
             spoilt[case.name] = (outcome, lost)
-    assert spoilt == {}
+    assert spoilt.keys() == {case.name for case in cases if case.gap}, spoilt

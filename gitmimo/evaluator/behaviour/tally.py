@@ -1,6 +1,7 @@
 """Count differences, group products that behave alike, and choose the inputs worth showing. Pure."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard, TypeVar
@@ -23,7 +24,7 @@ T = TypeVar("T")
 _LITERAL = re.compile(r"'[^']*'|\"[^\"]*\"|\d+(?:\.\d+)?")
 _MOST_DIFFERENCES = 20
 _MOST_SPLITS = 5
-_SEVERAL = 4  # different values of an argument in the calls of fixed tests
+_SEVERAL = 4  # different values of an argument in the calls of fixed tests; other answers of a function
 _MOST_CHARACTERS = 200
 _WEIGHT = {
     DifferenceKind.OTHER_ANSWER: 0,
@@ -130,6 +131,8 @@ def _product(compared: Compared, tree: Oid, trees: Sequence[Oid], valid: Sequenc
     outside = [n for n in answered if compared.calls[n].is_variant or not compared.calls[n].is_near_fixed]
     away = [n for n in outside if not compared.calls[n].is_near_fixed and compared.calls[n].test]
     near = _near_fixed(compared.calls, found)
+    asked = {call.function for call in compared.calls if call.is_near_fixed}
+    elsewhere = Counter(compared.calls[n].function for n in answered if n in found)
     return ProductBehaviour(
         tree=tree,
         differences=_differences(compared, tree),
@@ -137,6 +140,7 @@ def _product(compared: Compared, tree: Oid, trees: Sequence[Oid], valid: Sequenc
         changed_outside=sum(n in found for n in outside),
         spill=sum(n in found for n in away),
         spill_inputs=len(away),
+        unasked=tuple(sorted(name for name, count in elsewhere.items() if name not in asked and count >= _SEVERAL)),
         new_errors=sum(difference.kind is DifferenceKind.NOW_ERROR for difference in found.values()),
         dirty=sum(_is_dirty(compared.before[n], answers[n]) for n in answered),
         fixed_changed=sum(c.is_near_fixed and not c.is_variant and n in found for n, c in enumerate(compared.calls)),
@@ -156,7 +160,7 @@ def _near_fixed(calls: Sequence[Call], found: Mapping[int, object]) -> list[int]
     differs for any other: that is what a table of answers looks like, whatever it makes of the other arguments.
     """
     near = [n for n, call in enumerate(calls) if call.is_near_fixed and call.is_variant]
-    values: dict[tuple[str, object], set[str]] = {}
+    values: dict[tuple[str, int | str], set[str]] = {}
     for call in calls:
         for place, value in call.arguments.items() if call.is_near_fixed and not call.is_variant else ():
             values.setdefault((call.function, place), set()).add(value)
