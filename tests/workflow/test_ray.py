@@ -14,7 +14,8 @@ import pytest
 from gitmimo.errors import LimitReached, MimoError
 from gitmimo.git.run import GitFailed
 from tests.conftest import GitBuilder
-from tests.project import PROJECT, mimo
+from tests.project import PROJECT, RIGHT, mimo, writes
+from tests.scripted_server import ScriptedServer
 
 ROOT = Path(__file__).parent.parent.parent
 HAS_RAY = importlib.util.find_spec("ray") is not None
@@ -46,6 +47,27 @@ def test_a_cluster_that_loses_a_node_comes_to_the_verdict_of_the_embedded_run() 
     stopped = found["stopped"]
     assert (stopped["exit_code"], stopped["statuses"], stopped["calls_after"]) == (130, ["interrupted"], 0)
     assert stopped["steps"] >= 1
+
+
+def test_candidates_and_products_travel_as_messages(
+    git: GitBuilder, llm_server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a stand-in for Ray in one process, which pickles what is sent."""
+    llm_server.scripts["m"] = [writes({"calc.py": RIGHT})]
+    git.commit(PROJECT)
+    monkeypatch.setenv("OPENAI_API_BASE", llm_server.base_url)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test-0123456789")
+    monkeypatch.setenv("GIT_MIMO_MAX_TOKENS", "1000000")
+    places = [str(ROOT), str(Path(__file__).parent / "stand_in_ray")]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(places))
+    command = ["start", "--task", "mend add", "--model", "openai/m", "-n", "1", "--trust-tests", "--executor", "ray"]
+    done = subprocess.run(
+        [sys.executable, "-m", "gitmimo", *command, "--json"], cwd=git.path, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    result = json.loads(done.stdout)
+    assert [(each["status"], each["steps"]) for each in result["candidates"]] == [("finished", 1)]
+    assert git("show", f"{result['result_branch']}:calc.py") == RIGHT.strip()
 
 
 @pytest.mark.parametrize(
