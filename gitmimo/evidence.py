@@ -157,6 +157,7 @@ class CandidateFacts:
     tokens: int = 0
     others_passed: int = 0  # of the other candidates' tests that count, how many pass on this product
     others_run: int = 0
+    worker: str = ""  # the model or agent that made it: two of one kind are wrong together more often
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

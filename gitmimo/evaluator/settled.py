@@ -30,12 +30,16 @@ _CODE = frozenset((
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contender:
-    """A candidate that passed and was not rejected; `group` is equal for those that behave the same."""
+    """A candidate that passed and was not rejected; `group` is equal for those that behave the same.
+
+    `workers` is how many different models or agents made what behaves like it.
+    """
 
     number: int
     evidence: Evidence
     votes: int
     group: Oid
+    workers: int = 1
 
 
 def find_doubts(
@@ -52,7 +56,7 @@ def find_doubts(
         return flags
     is_accepted = _is_accepted(mine.number, opinion)
     is_confirmed = mine.votes > 1 or is_accepted
-    is_backed = mine.votes >= _MANY_VOTES or is_accepted
+    is_backed = mine.votes >= _MANY_VOTES or mine.workers > 1 or is_accepted
     found = behaviour.of(mine.evidence.tested_tree) if behaviour else None
     return (
         *flags,

@@ -173,15 +173,21 @@ def _with_doubts(
 ) -> Verdict:
     """Say whether the winner may be merged without a person, and if not, why."""
     passing = {each.number: each for each in ranked if each.passed and not each.rejected}
+    groups = {
+        c.number: _behaviour_key(c.evidence, verdict.behaviour)
+        for c in candidates
+        if c.evidence is not None and c.number in passing
+    }
     contenders = [
         Contender(
             number=c.number,
             evidence=c.evidence,
             votes=passing[c.number].measures["votes"],
-            group=_behaviour_key(c.evidence, verdict.behaviour),
+            group=groups[c.number],
+            workers=len({other.worker for other in candidates if groups.get(other.number) == groups[c.number]}),
         )
         for c in candidates
-        if c.evidence is not None and c.number in passing
+        if c.evidence is not None and c.number in groups
     ]
     mine = next(each for each in contenders if each.number == verdict.winner)
     doubts = find_doubts(mine, contenders, verdict.behaviour, verdict.critic, trust_tests=trust_tests)

@@ -262,6 +262,7 @@ class SessionRunner:
         facts = [
             CandidateFacts(
                 number=n,
+                worker=result.worker,
                 evidence=result.evidence,
                 tokens=result.usage.total,
                 others_passed=self._crossed.get(n, (0, 0))[0],

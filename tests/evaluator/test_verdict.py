@@ -1,6 +1,7 @@
 """The verdict follows from the evidence alone."""
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -258,11 +259,12 @@ def test_critic_of_another_model_confirms_and_a_self_review_does_not() -> None:
     assert not decide(ONE, CriticOpinion(failed="down"), thin).settled
 
 
-@pytest.mark.parametrize(("count", "settled"), [(1, False), (2, False), (3, True)])
-def test_a_broad_change_of_answers_takes_three_that_agree(count: int, settled: bool) -> None:
-    numbers = range(1, count + 1)
+@pytest.mark.parametrize(("workers", "settled"), [("a", False), ("aa", False), ("ab", True), ("aaa", True)])
+def test_a_broad_change_of_answers_takes_three_that_agree_or_two_models(workers: str, settled: bool) -> None:
+    numbers = range(1, len(workers) + 1)
     broad = [product(number, spill=9, spill_inputs=20) for number in numbers]
     behaviour = report(*broad, groups=(tuple(f"tree{number}" for number in numbers),), fixed_calls=1)
-    verdict = decide([facts(number, fixed=1) for number in numbers], behaviour=behaviour)
+    candidates = [replace(facts(n, fixed=1), worker=worker) for n, worker in zip(numbers, workers, strict=True)]
+    verdict = decide(candidates, behaviour=behaviour)
     assert verdict.settled is settled, verdict.doubts
     assert settled or "it changes 9 of 20 answers" in verdict.doubts[0]

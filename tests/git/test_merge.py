@@ -152,6 +152,8 @@ def test_a_checkout_that_is_not_ready_is_left_alone(
     expected, error = base, NeedsPerson
     if state in ("dirty", "staged"):
         git.write({"a.py": "dirty\n"})
+        if state == "dirty":
+            theirs = commit_files(repository, base, {"a.py": b"theirs\n"})
         if state == "staged":
             git("add", "a.py")
     elif state == "other branch":
