@@ -162,9 +162,9 @@ class Evaluation:
         self.findings = replace(findings, outcome=Outcome.PASS, detail=f"passes with its changes to {changed}")
 
     def _cases(self) -> dict[str, TestOutcome]:
-        """The results that decide; a test that base's files can no longer run counts in the candidate's version."""
+        """The results that decide: with the candidate's version of the tests, where it passes only with that."""
         cases = dict(self.suite.report.cases) if self.suite and self.suite.report.has_report else {}
-        return {**self.own.cases, **cases} if self.passes_as_changed and self.own else cases
+        return {**cases, **self.own.cases} if self.passes_as_changed and self.own else cases
 
     def _check_forgery(self, check_forgery: ForgeryCheck) -> None:
         """Fail the suite's gate if tests that cannot pass are reported as passed."""

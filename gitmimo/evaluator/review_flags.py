@@ -55,7 +55,7 @@ def suspicious_lines(lines: Iterable[AddedLine], *, only_exit_code: bool = False
     recent: list[AddedLine] = []
     for line in lines:
         where = f"{quoted(line.path)} line {line.number}"
-        if hidden := hidden_characters(line.text.decode("utf-8", "surrogateescape").rstrip("\r")):
+        if hidden := hidden_characters(_decoded(line.text).rstrip("\r")):
             flags[f"{REVIEW}hidden characters ({', '.join(hidden[:3])}): {where}"] = None
         if words := look_alike_words(line.text.decode("utf-8", "replace")):
             flags[f"{REVIEW}letters that look like others (`{escape_controls(words[0])}`): {where}"] = None
@@ -69,6 +69,14 @@ def suspicious_lines(lines: Iterable[AddedLine], *, only_exit_code: bool = False
             flags[f"{REVIEW}is equal to everything: {where}"] = None
         recent.append(line)
     return tuple(flags)
+
+
+def _decoded(line: bytes) -> str:
+    """The text of a line; of a file in another encoding than UTF-8, some text in which nothing gets lost."""
+    try:
+        return line.decode()
+    except UnicodeDecodeError:
+        return line.decode("latin-1")
 
 
 def suspicious_paths(diff: DiffFacts) -> tuple[str, ...]:
