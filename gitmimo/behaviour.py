@@ -48,6 +48,7 @@ class ProductBehaviour:
     spill: int = 0  # of those, inputs made by or grown from tests that passed on base
     spill_inputs: int = 0  # how many such inputs there are
     unasked: tuple[str, ...] = ()  # functions of which several answers differ and that no fixed test calls
+    dead_arguments: tuple[str, ...] = ()  # `number or name of function`: made a difference on base, and makes none
     new_errors: int = 0  # base answers, the product raises an error or does not end
     dirty: int = 0  # changes an argument that base leaves as it was
     fixed_changed: int = 0  # calls that only fixed tests make, and on which the product differs from base

@@ -132,6 +132,8 @@ def _concerns(found: ProductBehaviour, *, asked: int, is_backed: bool) -> Iterat
         yield f"its behaviour could not be compared: {found.problem}"
     if is_backed:
         return
+    if found.dead_arguments:
+        yield f"its answers don't depend on these arguments any more: {', '.join(found.dead_arguments[:3])}"
     if found.unasked and asked:
         yield f"it changes answers of {', '.join(found.unasked[:3])}, which no test to be fixed calls"
     if _is_broad(found, asked):

@@ -24,7 +24,7 @@ T = TypeVar("T")
 _LITERAL = re.compile(r"'[^']*'|\"[^\"]*\"|\d+(?:\.\d+)?")
 _MOST_DIFFERENCES = 20
 _MOST_SPLITS = 5
-_SEVERAL = 4  # different values of an argument in the calls of fixed tests; other answers of a function
+_SEVERAL = 4  # different values of an argument in the calls of fixed tests; other answers of a function; inputs
 _MOST_CHARACTERS = 200
 _WEIGHT = {
     DifferenceKind.OTHER_ANSWER: 0,
@@ -141,6 +141,7 @@ def _product(compared: Compared, tree: Oid, trees: Sequence[Oid], valid: Sequenc
         spill=sum(n in found for n in away),
         spill_inputs=len(away),
         unasked=tuple(sorted(name for name, count in elsewhere.items() if name not in asked and count >= _SEVERAL)),
+        dead_arguments=_dead_arguments(compared.calls, compared.before, answers),
         new_errors=sum(difference.kind is DifferenceKind.NOW_ERROR for difference in found.values()),
         dirty=sum(_is_dirty(compared.before[n], answers[n]) for n in answered),
         fixed_changed=sum(c.is_near_fixed and not c.is_variant and n in found for n, c in enumerate(compared.calls)),
@@ -150,6 +151,27 @@ def _product(compared: Compared, tree: Oid, trees: Sequence[Oid], valid: Sequenc
         odd_types=_odd_types(compared.calls, answers, valid),
         agreement=_agreement(compared, tree, trees, valid),
         agreement_of_failed=_agreement_of_failed(compared, tree, trees, valid),
+    )
+
+
+def _dead_arguments(
+    calls: Sequence[Call], before: Sequence[Observation], after: Sequence[Observation]
+) -> tuple[str, ...]:
+    """Arguments that make a difference on base, all others being equal, and never on a product."""
+    alike: dict[tuple[str, int | str, str], list[int]] = {}
+    for number, call in enumerate(calls):
+        arguments = call.arguments if is_comparable(before[number]) and is_comparable(after[number]) else {}
+        for place in arguments:
+            others = str([value for name, value in arguments.items() if name != place])
+            alike.setdefault((call.function, place, others), []).append(number)
+    mattered, matters = Counter[tuple[str, int | str]](), set()
+    for (function, place, _), (first, *rest) in alike.items():
+        mattered[function, place] += any(differs(before[first], before[n]) for n in rest)
+        if any(differs(after[first], after[n]) for n in rest):
+            matters.add((function, place))
+    dead = [key for key, count in mattered.items() if count >= _SEVERAL and key not in matters]
+    return tuple(
+        f"{place + 1 if isinstance(place, int) else place} of {function}" for function, place in sorted(dead, key=str)
     )
 
 
