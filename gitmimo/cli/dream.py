@@ -1,5 +1,6 @@
 """`git mimo dream`: offer notes and skills learned from sessions; commit the accepted ones to a branch for review."""
 
+import contextlib
 import sys
 from functools import partial
 
@@ -8,10 +9,13 @@ import click
 from gitmimo.cli import render
 from gitmimo.cli.completion import complete_sessions
 from gitmimo.cli.options import json_option, load_config, open_repository
+from gitmimo.config import Config
 from gitmimo.errors import UsageError
 from gitmimo.git.repository import Repository
+from gitmimo.records import new_session_id
 from gitmimo.text import escape_controls
 from gitmimo.workflow.dream import Admitted, Dream, admit, diff_lines, find_dream, find_migration, publish, undo_dream
+from gitmimo.workflow.models import open_models
 from gitmimo.workflow.scripts import prove
 
 
@@ -20,6 +24,7 @@ from gitmimo.workflow.scripts import prove
 @click.option("-y", "--yes", is_flag=True, help="Admit everything that is offered.")
 @click.option("--dry-run", is_flag=True, help="Show what --yes would commit; change nothing.")
 @click.option("--migrate", "migrates", is_flag=True, help="Bring .mimo/ of version 0.1 to the present form.")
+@click.option("--model", help="Model that writes the drafts' names and descriptions.")
 @click.option("--undo", is_flag=True, help="Take the newest dream back.")
 @json_option
 def dream_command(
@@ -27,6 +32,7 @@ def dream_command(
     yes: bool,
     dry_run: bool,
     migrates: bool,
+    model: str | None,
     undo: bool,
     as_json: bool,
 ) -> int:
@@ -38,15 +44,15 @@ def dream_command(
     """
     repository = open_repository()
     if undo:
-        if sessions or yes or dry_run or migrates:
+        if sessions or yes or dry_run or model or migrates:
             raise UsageError("--undo takes nothing else")
         return _undo(repository, as_json=as_json)
-    config = load_config(repository)
+    config = load_config(repository, {"model": (model,) if model else ()})
     asks = not (yes or dry_run or as_json or migrates) and sys.stdin.isatty() and sys.stderr.isatty()
     if migrates:
         dream, admitted = find_migration(repository, config)
     else:
-        dream = find_dream(repository, config, sessions)
+        dream = _find(repository, config, sessions, with_model=bool(model))
         answer = _ask if asks else lambda _kind, _text: True if yes or dry_run else None
         admitted = admit(repository, dream, ask=answer, prove=partial(prove, repository, config))
     if dry_run and not as_json:
@@ -55,6 +61,13 @@ def dream_command(
     where = None if dry_run else publish(repository, config, dream, admitted)
     _report(dream, admitted, where, asked=asks, as_json=as_json)
     return 0
+
+
+def _find(repository: Repository, config: Config, sessions: tuple[str, ...], *, with_model: bool) -> Dream:
+    if not with_model:
+        return find_dream(repository, config, sessions)
+    with contextlib.closing(open_models(repository, config, new_session_id())) as pool:
+        return find_dream(repository, config, sessions, model=pool.metered(0, "dream"))
 
 
 def _undo(repository: Repository, *, as_json: bool) -> int:

@@ -9,6 +9,7 @@ from gitmimo.memory.changes import Change
 from gitmimo.memory.footprints import Group
 from gitmimo.memory.notes import Note
 from gitmimo.memory.operation import Operation
+from gitmimo.memory.requirements import note_tools
 from gitmimo.memory.skill_file import Skill, make_skill, strip_markup
 from gitmimo.text import words_of
 
@@ -36,6 +37,7 @@ def draft_skill(
     description = description or skill_description(group)
     about = {
         "git-mimo.commits": " ".join(change.commit[:10] for change in group.changes[:_MOST_COMMITS]),
+        **note_tools(commands),
         **(metadata or {}),
     }
     said = "\0".join([description, body, *map("=".join, about.items()), script or ""])
@@ -56,6 +58,7 @@ def draft_operation(operation: Operation, session: str, *, name: str = "") -> Sk
         "git-mimo.task": strip_markup(operation.task, limit=1_000),
         "git-mimo.accept": "\n".join(operation.accept),
         **({"git-mimo.grants": " ".join(operation.grants)} if operation.grants else {}),
+        **note_tools(operation.script.splitlines()),
     }
     description = strip_markup(f"Runs an operation without a model. Use it to: {task}", limit=600)
     return make_skill(name, description, "\n".join(lines), metadata=metadata, script=operation.script)

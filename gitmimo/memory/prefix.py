@@ -1,17 +1,15 @@
 """The part of the prompt about the project, before the task: its rule files, notes and skills."""
 
-import re
-
 from gitmimo.git.objects import LINK
 from gitmimo.git.repository import Repository
 from gitmimo.memory.matching import rank_skills
 from gitmimo.memory.notes import Note, format_notes, read_notes
+from gitmimo.memory.requirements import unmet_requirements
 from gitmimo.memory.skill_file import MAX_ACTIVE, Skill, read_library
 from gitmimo.text import cut_middle, escape_controls
 
 RULE_FILES = ("AGENTS.md", "CLAUDE.md")
 _MOST_NOTES = 200
-_TOUCHED = re.compile(r"^- \[ \] `([^`*]+)`", re.MULTILINE)  # in a skill's list of what to touch
 
 
 def prefix_text(repository: Repository, commit: str, *, max_chars: int = 24_000) -> str:
@@ -41,7 +39,7 @@ def prefix_text(repository: Repository, commit: str, *, max_chars: int = 24_000)
 def match_text(repository: Repository, commit: str, task: str, *, max_chars: int = 6_000) -> str:
     """Return the skill that fits the task best, whole; empty when none fits.
 
-    Its paths that are no longer there are listed with it.
+    Dependencies that have changed (a path, a tool's version) are listed with it.
     """
     matches = rank_skills(repository, commit, task, read_library(repository, commit).skills)
     return skill_text(repository, commit, matches[0].skill, max_chars=max_chars) if matches else ""
@@ -49,8 +47,8 @@ def match_text(repository: Repository, commit: str, task: str, *, max_chars: int
 
 def skill_text(repository: Repository, commit: str, skill: Skill, *, max_chars: int = 6_000) -> str:
     """Return one skill as it is put into the prompt."""
-    gone = [path for path in _TOUCHED.findall(skill.body) if repository.find_entry(commit, path) is None]
-    warning = "".join(f"\nCheck first: `{path}` is no longer there" for path in gone)
+    unmet = unmet_requirements(repository, commit, skill)
+    warning = "".join(f"\nCheck first: {reason}" for reason in unmet)
     body = cut_middle(escape_controls(f"{skill.description}\n\n{skill.body.strip()}"), max_chars)
     return (
         f'<skill name="{skill.name}" file=".mimo/skills/{skill.name}/SKILL.md">\n{body}{warning}\n</skill>\n'

@@ -1,10 +1,9 @@
 """`git mimo dream`: what sessions taught, offered, and what was admitted on a branch; their steps squashed.
 
-Asks no model. The same sessions on the same commit give nothing new the second time.
+Asks no model unless one is given for names. The same sessions on the same commit give nothing new the second time.
 """
 
 import contextlib
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -14,10 +13,13 @@ from gitmimo.errors import JournalError, UsageError
 from gitmimo.git import commit, diff, refs, trees, undo_log
 from gitmimo.git.gc_lock import hold_off_gc
 from gitmimo.git.repository import Repository
+from gitmimo.llm.model import Model
 from gitmimo.memory.changes import Change, read_changes
+from gitmimo.memory.doubles import find_doubles
 from gitmimo.memory.draft import draft_operation, draft_skill
 from gitmimo.memory.footprints import Group, find_groups, footprint
 from gitmimo.memory.legacy import migrate
+from gitmimo.memory.naming import name_group
 from gitmimo.memory.notes import Note, NoteKind, add_notes, has_doubled_headings, read_notes
 from gitmimo.memory.offers import (
     Learned,
@@ -32,7 +34,7 @@ from gitmimo.memory.offers import (
     remarks_in,
 )
 from gitmimo.memory.operation import Operation, distil_operation
-from gitmimo.memory.skill_file import MAX_ACTIVE, Skill, read_library, skill_changes
+from gitmimo.memory.skill_file import MAX_ACTIVE, Skill, read_library, removal_of, skill_changes
 from gitmimo.records import Oid, Step, new_session_id
 from gitmimo.results import CandidateResult, SessionResult, SessionStatus
 from gitmimo.text import escape_controls
@@ -44,7 +46,6 @@ from gitmimo.workflow.memory_home import home_ref, memory_view, write_home
 
 Changes = dict[str, bytes | None]
 _AGAINST = ("rejected", "reverted")
-DRAFTED = re.compile(r"-[0-9a-f]{4}\Z")  # the name of a skill that a dream drafted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +66,7 @@ class Dream:
     drafts: tuple[Draft, ...] = ()
     learned: tuple[Learned, ...] = ()
     squashed: tuple[undo_log.RefMove, ...] = ()
+    doubles: tuple[str, ...] = ()  # skills of which another says the same
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +75,7 @@ class Admitted:
 
     notes: tuple[Note, ...] = ()
     skills: tuple[Skill, ...] = ()
+    removed: tuple[str, ...] = ()  # names of skills of which another says the same
     changes: Changes = field(default_factory=dict)
 
     @property
@@ -82,10 +85,13 @@ class Admitted:
         parts = [f"{count} {word}{'s' if count != 1 else ''}" for count, word in counted if count]
         parts = parts or ["bring `.mimo/` to its present form"]
         lines = [*(note.line for note in self.notes), *(f"- skill {skill.name}" for skill in self.skills)]
+        lines += [f"- no longer: skill {name}, another of its kind stays" for name in self.removed]
         return f"dream: {' and '.join(parts)}\n\n" + "\n".join(lines) + "\n"
 
 
-def find_dream(repository: Repository, config: Config, names: Sequence[str] = ()) -> Dream:
+def find_dream(
+    repository: Repository, config: Config, names: Sequence[str] = (), *, model: Model | None = None
+) -> Dream:
     """Return what the named sessions, or all that are over, taught and that is neither admitted nor declined yet."""
     states = _finished(repository, names)
     wanted = {state.result.session for state in states}
@@ -101,9 +107,10 @@ def find_dream(repository: Repository, config: Config, names: Sequence[str] = ()
         at=at,
         sessions=tuple(sorted(wanted)),
         offers=open_offers(repository, at, learned),
-        drafts=find_drafts(repository, at, learned),
+        drafts=find_drafts(repository, at, learned, model=model),
         learned=tuple(learned),
         squashed=tuple(moves),
+        doubles=find_doubles(repository, at),
     )
 
 
@@ -155,7 +162,7 @@ def admit(
         declined += [draft.skill.name] if answer is False else []
     if declined:
         decline(repository, declined)
-    admitted = Admitted(notes=tuple(notes), skills=tuple(skills))
+    admitted = Admitted(notes=tuple(notes), skills=tuple(skills), removed=dream.doubles)
     return with_changes(repository, dream.at, admitted)
 
 
@@ -166,6 +173,8 @@ def with_changes(repository: Repository, at: Oid, admitted: Admitted) -> Admitte
         changes = add_notes(repository, at, admitted.notes)
     for skill in admitted.skills:
         changes |= skill_changes(skill)
+    for name in admitted.removed:
+        changes |= removal_of(repository, at, name)
     changes = {path: data for path, data in changes.items() if repository.read_blob(at, path) != data}
     return replace(admitted, changes=changes)
 
@@ -259,7 +268,9 @@ def _message(dream: Dream, admitted: Admitted) -> str:
     return commit.add_trailers(admitted.message, {"Mimo-Dream": ", ".join(dream.sessions[-20:])})
 
 
-def find_drafts(repository: Repository, at: Oid, learned: Sequence[Learned]) -> tuple[Draft, ...]:
+def find_drafts(
+    repository: Repository, at: Oid, learned: Sequence[Learned], *, model: Model | None = None
+) -> tuple[Draft, ...]:
     """Return a draft for each group of changes, and each operation, that no skill covers and that was not declined."""
     skills = read_library(repository, at).skills
     covered = {short for skill in skills for short in skill.commits}
@@ -270,7 +281,9 @@ def find_drafts(repository: Repository, at: Oid, learned: Sequence[Learned]) -> 
     for group in find_groups(read_changes(repository, at), commands):
         if any(change.commit.startswith(tuple(covered)) for change in group.changes) and covered:
             continue
-        draft = draft_skill(group, notes=notes)
+        named = name_group(model, group) if model is not None else None
+        name, description = named or ("", "")
+        draft = draft_skill(group, notes=notes, name=name, description=description)
         if draft.name not in taken and draft.name not in declined and len(taken) < MAX_ACTIVE:
             taken.add(draft.name)
             drafts.append(Draft(skill=draft, group=group))

@@ -216,8 +216,8 @@ def is_near(address: str) -> bool:
 
 
 def _open_for_phases(config: Config, settings: Settings, workers: Sequence[RemoteModel]) -> dict[str, RemoteModel]:
-    """The models that plan, review and answer; the first worker where the configuration names no other."""
-    found = dict.fromkeys(("plan", "answer"), workers[0]) if workers else {}
+    """The models that plan, review, answer and name; the first worker where the configuration names no other."""
+    found = dict.fromkeys(("plan", "answer", "dream"), workers[0]) if workers else {}
     if name := config.text("model.plan"):
         found["plan"] = open_model(name, settings)
     critic = config.text("critic")

@@ -15,6 +15,7 @@ from gitmimo.git.gc_lock import hold_off_gc
 from gitmimo.git.repository import Repository
 from gitmimo.memory.change_script import ChangeScript, write_change_script
 from gitmimo.memory.changes import Change
+from gitmimo.memory.doubles import DRAFTED
 from gitmimo.memory.draft import draft_skill
 from gitmimo.memory.footprints import Group
 from gitmimo.memory.notes import read_notes
@@ -24,7 +25,7 @@ from gitmimo.memory.templates import match_template, other_values
 from gitmimo.records import CommandResult, Oid, new_session_id
 from gitmimo.sandbox.base import CommandSpec
 from gitmimo.workflow import trust
-from gitmimo.workflow.dream import DRAFTED, Draft
+from gitmimo.workflow.dream import Draft
 from gitmimo.workflow.evaluate import open_evaluator, plain_testbed
 from gitmimo.workflow.memory_home import memory_view
 
