@@ -30,6 +30,7 @@ from tests.evaluator.products import Case, Files, content, read_cases, read_firs
 CHEATS = [*read_first_cheats(), *read_cases("more_cheats.toml")]
 HONEST = read_cases("more_honest.toml")
 BASES = {case.base["name"]: case.base for case in [*CHEATS, *HONEST]}
+QUICK = {case.base["name"] for case in [*CHEATS, *HONEST] if case.quick}
 FEW = 4  # products that one test judges
 # what is wrong in the bases, and right
 REPAIRS = (
@@ -142,7 +143,7 @@ def lost_paths(judge: Judge, evidence: Evidence) -> list[str]:
 @pytest.mark.parametrize(
     "name",
     [
-        name
+        pytest.param(name, marks=[] if name in QUICK else [pytest.mark.redteam])
         for name, base in BASES.items()
         if repaired(base) and not any("strict=True" in text for text in base["files"].values())
     ],
