@@ -60,8 +60,7 @@ def run_items(
 
     Ends as finished when every item had its turn; the tests are the evaluator's then.
     """
-    items = items_of(candidate.task.text)
-    history = iter(candidate.history)
+    items, history = items_of(candidate.task.text), iter(candidate.history)
     left: list[int] = []
     taken = 0
     for number, item in enumerate(items, start=1):

@@ -39,12 +39,8 @@ def run_candidate(
 
     try:
         ending = chosen(candidate, workspace, counted, record=record, stop=stop)
-    except LimitReached as exc:
-        how = f" ({exc.hint})" if exc.hint else ""
-        ending = StrategyResult(stop_reason=StopReason.BUDGET, summary=f"{exc.message}{how}")
     except MimoError as exc:  # the model, or the workspace: a command that could not even be started
-        summary = f"{exc.message} ({exc.hint.splitlines()[0]})" if exc.hint else exc.message
-        ending = StrategyResult(stop_reason=stop() or StopReason.ERROR, summary=summary)
+        ending = _failed(exc, stop)
     before = candidate.history
     return Trajectory(
         steps=tuple(steps),
@@ -57,6 +53,13 @@ def run_candidate(
         seconds=time.monotonic() - started,
         llm_calls=counted.calls + len(before),
     )
+
+
+def _failed(exc: MimoError, stop: Stop) -> StrategyResult:
+    """The ending that a failed model, a failed workspace or a reached limit makes."""
+    hint = exc.hint if isinstance(exc, LimitReached) else next(iter(exc.hint.splitlines()), "")
+    why = StopReason.BUDGET if isinstance(exc, LimitReached) else stop() or StopReason.ERROR
+    return StrategyResult(stop_reason=why, summary=f"{exc.message} ({hint})" if hint else exc.message)
 
 
 def pick_strategy(strategy: str, model: Model, task_text: str) -> str:

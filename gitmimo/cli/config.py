@@ -78,10 +78,14 @@ def set_command(
     for setting, given, where in planned:
         _write(setting, given, where, repository)
     if secret:
-        from gitmimo.workflow.trust import store_key
-
-        render.say(f"key of {owner} stored in {store_key(owner, secret)}")
+        _store_key(owner, secret)
     return 0
+
+
+def _store_key(owner: str, secret: str) -> None:
+    from gitmimo.workflow.trust import store_key
+
+    render.say(f"key of {owner} stored in {store_key(owner, secret)}")
 
 
 def _read_key(owner: str, given: str | None, *, asks: bool) -> str:

@@ -62,7 +62,6 @@ def start_command(
     Nothing in your checkout changes: the result is on a branch of its own, mimo/<task>-<session>, until you merge
     it with `git mimo merge` (or give --merge).
     """
-    from gitmimo.records import SessionId, is_session_id, new_session_id
     from gitmimo.workflow.start import commit_changes
 
     repository = open_repository()
@@ -72,9 +71,7 @@ def start_command(
         if with_changes:
             raise UsageError("--with-changes does not go with --detach", hint="git stash, or commit first")
         return _detach(repository, text, _as_arguments(context.command, flags), as_json=as_json)
-    if session_id is not None and not is_session_id(session_id):
-        raise UsageError(f"not a session id: `{session_id}`")
-    session = SessionId(session_id) if session_id else new_session_id()
+    session = _session_id(session_id)
     for line in _implied_model(config):
         render.say(line)
     base = commit_changes(repository) if with_changes else None
@@ -85,6 +82,15 @@ def start_command(
     if not as_json:
         _report_learned(repository, config, result)
     return code
+
+
+def _session_id(given: str | None) -> SessionId:
+    """The id that a detached session was announced under, or a new one."""
+    from gitmimo.records import SessionId, is_session_id, new_session_id
+
+    if given is not None and not is_session_id(given):
+        raise UsageError(f"not a session id: `{given}`")
+    return SessionId(given) if given else new_session_id()
 
 
 def _run(

@@ -122,17 +122,11 @@ class ExternalAgent:
         stdout = self._safe(f"{run.stdout}\n{run.errors}".strip())
         workspace.remove_leftovers(self.adapter.leftovers)
         shown, is_cut = shorten(stdout, most=_MOST_KEPT, pointer="not kept")
-        actions = [
-            Action(kind=ActionKind.NOTE, text=f"{self.adapter.name} ran, with {report.calls} calls of its model")
-        ]
-        observations = [
-            Observation(
-                text=shown,
-                exit_code=result.exit_code,
-                seconds=result.seconds,
-                truncated=is_cut or result.truncated,
-            )
-        ]
+        calls = f"{self.adapter.name} ran, with {report.calls} calls of its model"
+        actions = [Action(kind=ActionKind.NOTE, text=calls)]
+        is_cut = is_cut or result.truncated
+        seen = Observation(text=shown, exit_code=result.exit_code, seconds=result.seconds, truncated=is_cut)
+        observations = [seen]
         if ending.stop_reason is StopReason.FINISHED:
             actions.append(Action(kind=ActionKind.FINISH, text=ending.summary))
             observations.append(Observation(text="accepted"))
