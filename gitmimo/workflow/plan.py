@@ -21,7 +21,7 @@ from gitmimo.workflow.workspace import WorkspaceConfig
 
 _PASSED = 1_000_000  # more than any number of tests
 _PATIENCE = {"low": 1, "normal": 2}  # candidates that bring nothing until no other is paid; all at high effort
-_NAME = re.compile(r"`([^`\n]{2,80})`|\b([A-Za-z_]\w*(?:\.\w+)*)\(\)|\b(\w*_\w+|[a-z]+[A-Z]\w*|[A-Z][a-z]+[A-Z]\w*)\b")
+_NAME = re.compile(r"`([^`\n]{2,80})`|\b([A-Za-z_]\w*(?:\.\w+)*)\(|\b(\w*_\w+|[a-z]+[A-Z]\w*|[A-Z][a-z]+[A-Z]\w*)\b")
 _MOST_NAMES = 12
 _MOST_PATHS = 150
 _HITS_EACH = 6
@@ -215,6 +215,8 @@ def feedback_for_next_round(results: Mapping[int, CandidateResult], verdict: Ver
             said = _remarks(number, verdict) if verdict else ""
         if verdict and verdict.winner == number and not said:
             said = _strange(verdict)
+        if result.status == StopReason.GAVE_UP and result.summary:
+            said = f"- it gave up: {result.summary}"
         if said:
             found.append(Feedback(text=f"An earlier attempt was not accepted:\n{said[:_MOST_OF_ONE]}"))
     return tuple(found[-_MOST_EARLIER:])

@@ -1,5 +1,7 @@
 """What is told of a product that was not accepted: to its own candidate, and to those that try next."""
 
+from dataclasses import replace
+
 from gitmimo.evidence import CriticOpinion, Evidence, Gate, Outcome, Verdict
 from gitmimo.records import Oid
 from gitmimo.results import CandidateResult, SessionResult, SessionStatus
@@ -61,6 +63,12 @@ def test_next_round_hears_what_spoke_against_the_earlier_ones_and_of_nothing_els
     assert "9 of 20 answers" in texts[2]
     assert "only 1 call" not in texts[2]
     assert feedback_for_next_round({4: result(4)}, None) == ()
+
+
+def test_next_round_hears_why_an_earlier_one_gave_up() -> None:
+    gave_up = replace(result(1), status="gave_up", summary="the tests contradict the task", evidence=None)
+    (told,) = feedback_for_next_round({1: gave_up}, None)
+    assert told.text.endswith("- it gave up: the tests contradict the task")
 
 
 def test_session_says_that_a_critic_gave_no_opinion() -> None:

@@ -31,3 +31,7 @@ def test_many_files_are_shown_as_directories(git: GitBuilder) -> None:
     assert "src/package_7/ (20)" in view
     assert "401 files" in view
     assert len(view) < 3_000
+
+
+def test_a_name_that_is_called_with_arguments_counts() -> None:
+    assert names_in("repr(Duration(weeks=2)) should round-trip") == ("repr", "Duration")
