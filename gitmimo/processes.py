@@ -150,9 +150,10 @@ def _kill_marked_once(marker: bytes) -> bool:
             continue
         with contextlib.suppress(OSError):
             environment = (Path("/proc") / str(pid) / "environ").read_bytes()
-            if marker in environment.split(b"\0"):
+            is_marked = marker in environment.split(b"\0")
+            if is_marked:
                 _kill(pid)
-            again = again or not environment or marker in environment.split(b"\0")
+            again = again or is_marked or not environment
     return again
 
 
