@@ -24,7 +24,7 @@ from pathlib import Path
 from gitmimo import mimo_dir, refnames
 from gitmimo.evaluator.product import inspect_product
 from gitmimo.evaluator.testbed import TestBed, fresh_tree, layout_of
-from gitmimo.evaluator.testcommand import ReportFormat, TestCommand, TestKind
+from gitmimo.evaluator.testcommand import ReportFormat, TestCommand
 from gitmimo.evaluator.tested_tree import build_tested_tree
 from gitmimo.git import refs
 from gitmimo.git.repository import Repository
@@ -193,7 +193,7 @@ def _measure_judging(
         sandbox=open_sandbox("none"),
         base=base,
         scratch=scratch,
-        tests=TestCommand(command="true", kind=TestKind.COMMAND, report=ReportFormat.NONE, reason=""),
+        tests=TestCommand(command="true", report=ReportFormat.NONE, reason=""),
         limits=Limits(),
     )
     base_tree = mimo_dir.without_mimo(repository, repository.tree_of(base))

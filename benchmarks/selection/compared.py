@@ -13,7 +13,7 @@ from gitmimo.codec import from_json, to_json
 from gitmimo.evaluator.baseline import measure_base
 from gitmimo.evaluator.behaviour.compare import compare_behaviour
 from gitmimo.evaluator.testbed import TestBed
-from gitmimo.evaluator.testcommand import ReportFormat, TestCommand, TestKind
+from gitmimo.evaluator.testcommand import ReportFormat, TestCommand
 from gitmimo.git.diff import diff_facts
 from gitmimo.git.repository import Repository
 from gitmimo.git.trees import write_files
@@ -60,7 +60,7 @@ def compare_pool(pool: Pool, scratch: Path, *, sandbox: str = "none") -> Compare
     base_tree = repository.tree_of(base)
     tests = TestCommand(
         command=f"PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 {sys.executable} -m pytest -q",
-        kind=TestKind.PYTEST,
+        is_pytest=True,
         report=ReportFormat.PYTEST,
         interpreter=Path(sys.executable),
     )

@@ -10,13 +10,12 @@ from gitmimo.errors import CheckError
 from gitmimo.evaluator.python_env import describe_interpreter
 from gitmimo.evaluator.reports import Watched
 from gitmimo.evaluator.testbed import SuiteRun, TestBed, fresh_tree, layout_of, run_suite
-from gitmimo.evaluator.testcommand import ReportFormat, TestCommand, TestKind
+from gitmimo.evaluator.testcommand import ReportFormat, TestCommand
 from gitmimo.evidence import TestOutcome, TestReport
 from gitmimo.records import Oid
 
 NO_TEST_RAN = "the base has no test that ran: passing says nothing"
 _PATIENCE = 3  # times the limit of a hanging test in the second run
-_OWN_REPORT = (TestKind.PYTEST, TestKind.UNITTEST)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +150,7 @@ def _check_run(testbed: TestBed, run: SuiteRun) -> None:
             f"the test command was not found: `{tests.shown}`: {_last_lines(report.output)}",
             hint='install it, or name another command: `--test "…"`',
         )
-    if tests.kind in _OWN_REPORT and (not report.has_report or run.problem):
+    if tests.is_pytest and (not report.has_report or run.problem):
         why = run.problem or _last_lines(report.output)
         raise CheckError(f"the base's tests cannot be run or read: `{tests.shown}`: {why}", hint="try it by hand")
     if run.content.imported_elsewhere:

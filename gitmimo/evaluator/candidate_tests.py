@@ -7,8 +7,9 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from gitmimo.evaluator.baseline import Baseline
+from gitmimo.evaluator.required_fixes import COLLECTION
 from gitmimo.evaluator.testbed import TestBed, run_tests
-from gitmimo.evaluator.testcommand import TestCommand, TestKind
+from gitmimo.evaluator.testcommand import TestCommand
 from gitmimo.evaluator.tested_tree import TestedTree, with_own_tests
 from gitmimo.evidence import TestOutcome
 from gitmimo.git.trees import write_files
@@ -89,41 +90,25 @@ def run_on_other(testbed: TestBed, baseline: Baseline, tree: Oid, files: Mapping
 def only_files(tests: TestCommand, paths: Iterable[str]) -> TestCommand:
     """The same command for these files only, where it is ours to change."""
     files = tuple(path for path in paths if path.endswith(".py") and not path.endswith(("conftest.py", "__init__.py")))
-    if tests.kind is not TestKind.PYTEST or isinstance(tests.command, str) or not files:
+    if not tests.is_pytest or isinstance(tests.command, str) or not files:
         return tests
     return replace(tests, command=(*tests.command, "--", *files))
 
 
-def test_file(test_id: str, paths: Iterable[str]) -> str:
-    """The file among `paths` that a test's id names, by path or as a dotted module; empty when none does."""
-    head = test_id.partition("::")[0].removesuffix(" (collection)")
-    for path in paths:
-        module = path.removesuffix(".py").replace("/", ".")
-        if head == path or (path.endswith(".py") and (head == module or head.startswith(f"{module}."))):
-            return path
-    return ""
-
-
-test_file.__test__ = False  # type: ignore[attr-defined]  # not a test of pytest's
+def _file_of(test_id: str) -> str:
+    return test_id.partition("::")[0].removesuffix(COLLECTION)
 
 
 def _landing(new_tests: Iterable[str], failed: Iterable[str], passed: Iterable[str]) -> tuple[str, ...]:
-    """New files without a failing test; none where a failing test can't be traced to its file, or none passes."""
+    """New files without a failing test; none where a failing test is in no such file, or none passes."""
     paths = tuple(new_tests)
-    bad = {test_file(name, paths) for name in failed}
-    if "" in bad or not any(passed):
-        return ()
-    return tuple(path for path in paths if path not in bad)
+    bad = {_file_of(name) for name in failed}
+    return tuple(path for path in paths if path not in bad) if bad.issubset(paths) and any(passed) else ()
 
 
 def _regressions(baseline: Baseline, cases: Mapping[str, TestOutcome], tested: TestedTree) -> tuple[str, ...]:
     """Base's passing tests that fail, or are gone although the candidate did not touch their file."""
+    bad = (TestOutcome.FAILED, TestOutcome.ERROR)
     passing = baseline.passed_ids - set(baseline.flaky_ids)
-    return tuple(
-        sorted(
-            name
-            for name in passing
-            if (name in cases and cases[name] in (TestOutcome.FAILED, TestOutcome.ERROR))
-            or (name not in cases and not test_file(name, tested.changed_tests))
-        )
-    )
+    lost = {name for name in passing if name not in cases and _file_of(name) not in tested.changed_tests}
+    return tuple(sorted(lost | {name for name in passing if cases.get(name) in bad}))

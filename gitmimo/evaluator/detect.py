@@ -20,7 +20,7 @@ from gitmimo.evaluator.python_env import (
     ignored_imports,
     venv_programs,
 )
-from gitmimo.evaluator.testcommand import ReportFormat, TestCommand, TestKind
+from gitmimo.evaluator.testcommand import ReportFormat, TestCommand
 from gitmimo.paths import has_test_name
 from gitmimo.sandbox.policy import interpreter_paths
 
@@ -29,45 +29,39 @@ _MARKERS = re.compile(
     r"pyproject\.toml|setup\.(?:py|cfg)|package\.json|go\.mod|Cargo\.toml|pom\.xml|build\.gradle(?:\.kts)?"
 )
 _PYTEST_PACKAGES = ("pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments")
-_NODE_KINDS = (TestKind.NPM, TestKind.JEST, TestKind.VITEST, TestKind.NODE)
 _CARGO = "cargo test --no-fail-fast"
 _MAVEN = "-B -o -fae test"
 _GRADLE = "--offline --no-daemon --continue test"
-_SCRIPT = (TestKind.SCRIPT, ReportFormat.PYTEST)
-_RECOGNISED: tuple[tuple[str, TestKind, ReportFormat], ...] = (
-    (r"(?<![-\w/])(?:\S*/)?(?:pytest|py\.test)(?![-\w])|-m\s+pytest\b", TestKind.PYTEST, ReportFormat.PYTEST),
-    (r"-m\s+unittest\b", TestKind.UNITTEST, ReportFormat.UNITTEST),
-    (r"\bnode\b.*\s--test(?![-\w])", TestKind.NODE, ReportFormat.NODE_JUNIT),
-    (r"\bvitest\b", TestKind.VITEST, ReportFormat.VITEST_JSON),
-    (r"\bjest\b", TestKind.JEST, ReportFormat.JEST_JSON),
-    (r"\bgo test\b", TestKind.GO, ReportFormat.GO_JSON),
-    (r"\bcargo (?:\S+ )?test\b", TestKind.CARGO, ReportFormat.CARGO_TEXT),
-    (r"\b(?:mvn|mvnw)\b", TestKind.MAVEN, ReportFormat.SUREFIRE),
-    (r"\b(?:gradle|gradlew)\b", TestKind.GRADLE, ReportFormat.SUREFIRE),
-    (r"\btox\b", TestKind.TOX, ReportFormat.PYTEST),
-    (r"\bnox\b", TestKind.NOX, ReportFormat.PYTEST),
-    (r"\bmake\b", TestKind.MAKE, ReportFormat.PYTEST),
+_PYTEST = re.compile(r"(?<![-\w/])(?:\S*/)?(?:pytest|py\.test)(?![-\w])|-m\s+pytest\b")
+_RECOGNISED: tuple[tuple[str, ReportFormat], ...] = (
+    (r"\bnode\b.*\s--test(?![-\w])", ReportFormat.NODE_JUNIT),
+    (r"\bvitest\b", ReportFormat.VITEST_JSON),
+    (r"\bjest\b", ReportFormat.JEST_JSON),
+    (r"\bgo test\b", ReportFormat.GO_JSON),
+    (r"\bcargo (?:\S+ )?test\b", ReportFormat.CARGO_TEXT),
+    (r"\b(?:mvn|mvnw)\b", ReportFormat.SUREFIRE),
+    (r"\b(?:gradle|gradlew)\b", ReportFormat.SUREFIRE),
 )
 # files that say what runs the tests, the first counts: its path, what must be in it, the command, its results
-_BY_FILE: tuple[tuple[str, bytes, str, TestKind, ReportFormat], ...] = (
-    (r"go\.(?:mod|work)", b"", "go test ./...", TestKind.GO, ReportFormat.GO_JSON),
-    (r"Cargo\.toml", rb"\[workspace\]", f"{_CARGO} --workspace", TestKind.CARGO, ReportFormat.CARGO_TEXT),
-    (r"Cargo\.toml", b"", _CARGO, TestKind.CARGO, ReportFormat.CARGO_TEXT),
-    (r"mvnw", b"", f"./mvnw {_MAVEN}", TestKind.MAVEN, ReportFormat.SUREFIRE),
-    (r"pom\.xml", b"", f"mvn {_MAVEN}", TestKind.MAVEN, ReportFormat.SUREFIRE),
-    (r"gradlew", b"", f"./gradlew {_GRADLE}", TestKind.GRADLE, ReportFormat.SUREFIRE),
-    (r"build\.gradle(?:\.kts)?", b"", f"gradle {_GRADLE}", TestKind.GRADLE, ReportFormat.SUREFIRE),
-    (r"tox\.ini", b"", "tox", TestKind.TOX, ReportFormat.PYTEST),
-    (r"noxfile\.py", b"", "nox", TestKind.NOX, ReportFormat.PYTEST),
-    (r"GNUmakefile|[Mm]akefile", rb"^(test|check)\s*:(?!=)", "make {found}", TestKind.MAKE, ReportFormat.PYTEST),
+_BY_FILE: tuple[tuple[str, bytes, str, ReportFormat], ...] = (
+    (r"go\.(?:mod|work)", b"", "go test ./...", ReportFormat.GO_JSON),
+    (r"Cargo\.toml", rb"\[workspace\]", f"{_CARGO} --workspace", ReportFormat.CARGO_TEXT),
+    (r"Cargo\.toml", b"", _CARGO, ReportFormat.CARGO_TEXT),
+    (r"mvnw", b"", f"./mvnw {_MAVEN}", ReportFormat.SUREFIRE),
+    (r"pom\.xml", b"", f"mvn {_MAVEN}", ReportFormat.SUREFIRE),
+    (r"gradlew", b"", f"./gradlew {_GRADLE}", ReportFormat.SUREFIRE),
+    (r"build\.gradle(?:\.kts)?", b"", f"gradle {_GRADLE}", ReportFormat.SUREFIRE),
+    (r"tox\.ini", b"", "tox", ReportFormat.PYTEST),
+    (r"noxfile\.py", b"", "nox", ReportFormat.PYTEST),
+    (r"GNUmakefile|[Mm]akefile", rb"^(test|check)\s*:(?!=)", "make {found}", ReportFormat.PYTEST),
     # their results are only their exit code
-    (r"(?:test|tests|spec)/.*\.bats|[^/]+\.bats", b"", "bats --recursive {top}", *_SCRIPT),
-    (r"spec/.*_spec\.rb", b"", "bundle exec rspec", *_SCRIPT),
-    (r"mix\.exs", b"", "mix test", *_SCRIPT),
-    (r"deno\.jsonc?", b"", "deno test", *_SCRIPT),
-    (r"phpunit\.xml(?:\.dist)?", b"", "vendor/bin/phpunit", *_SCRIPT),
-    (r"(?:run[-_])?tests?\.sh", b"", "sh {path}", *_SCRIPT),
-    (r"tests?/(?:run|test|all|run[-_]tests?)\.sh", b"", "sh {path}", *_SCRIPT),
+    (r"(?:test|tests|spec)/.*\.bats|[^/]+\.bats", b"", "bats --recursive {top}", ReportFormat.PYTEST),
+    (r"spec/.*_spec\.rb", b"", "bundle exec rspec", ReportFormat.PYTEST),
+    (r"mix\.exs", b"", "mix test", ReportFormat.PYTEST),
+    (r"deno\.jsonc?", b"", "deno test", ReportFormat.PYTEST),
+    (r"phpunit\.xml(?:\.dist)?", b"", "vendor/bin/phpunit", ReportFormat.PYTEST),
+    (r"(?:run[-_])?tests?\.sh", b"", "sh {path}", ReportFormat.PYTEST),
+    (r"tests?/(?:run|test|all|run[-_]tests?)\.sh", b"", "sh {path}", ReportFormat.PYTEST),
 )
 
 
@@ -173,11 +167,11 @@ def _complete(project: Project, tests: TestCommand) -> TestCommand:
     """Add what the project's tests need apart from the command: dependencies, generated files, its own programs."""
     if project.checkout is None:
         return tests
-    links = linked_modules(project.checkout) if tests.kind in _NODE_KINDS else ()
+    links = linked_modules(project.checkout) if tests.is_node else ()
     targets = tuple((project.checkout / name).resolve() for name in links)
     copies: tuple[str, ...] = ()
     generated: tuple[tuple[str, str], ...] = ()
-    if tests.report in (ReportFormat.PYTEST, ReportFormat.UNITTEST):
+    if tests.report is ReportFormat.PYTEST:
         prefix = f"{project.directory}/" if project.directory else ""
         copies = ignored_imports(project.checkout, project.directory, project.paths)
         missing = generated_files(project.read)
@@ -196,15 +190,13 @@ def _complete(project: Project, tests: TestCommand) -> TestCommand:
 def _recognise(given: str, project: Project) -> TestCommand:
     if re.fullmatch(r"(?:npm|yarn|pnpm)(?: run)? (?:test|t)", given):
         return npm_script(given, project.read)
-    matches = ((kind, form) for pattern, kind, form in _RECOGNISED if re.search(pattern, given))
-    kind, form = next(matches, (TestKind.COMMAND, ReportFormat.PYTEST))
-    programs = None
-    if kind in (TestKind.PYTEST, TestKind.UNITTEST):
-        programs = venv_programs(project.checkout, given.split(), project.environ)
+    is_pytest = bool(_PYTEST.search(given))
+    forms = (form for pattern, form in _RECOGNISED if not is_pytest and re.search(pattern, given))
+    programs = venv_programs(project.checkout, given.split(), project.environ) if is_pytest else None
     return TestCommand(
         command=f'export PATH="{programs}:$PATH"\n{given}' if programs else given,
-        kind=kind,
-        report=form,
+        report=next(forms, ReportFormat.PYTEST),
+        is_pytest=is_pytest,
         programs=programs,
         readable=((programs.parent,) if programs else ()) + _named_environment_places(project.checkout, given),
         links=_named_environments(project.checkout, given),
@@ -229,26 +221,19 @@ def _named_environment_places(checkout: Path | None, given: str) -> tuple[Path, 
 def _python(project: Project) -> TestCommand | None:
     known, read = project.paths, project.read
     tests = sorted(p for p in known if p.endswith(".py") and has_test_name(p) and not p.endswith("conftest.py"))
-    wants_pytest = _has_pytest_config(known, read) or "conftest.py" in {PurePosixPath(p).name for p in known}
-    if not tests and not wants_pytest:
+    configures = _has_pytest_config(known, read) or any(PurePosixPath(path).name == "conftest.py" for path in known)
+    if not tests and not configures:
         return None
-    wants_pytest = wants_pytest or any(
-        re.search(rb"^\s*(import|from) pytest\b|^(async )?def test_", read(path) or b"", re.M) for path in tests
-    )
     tracked = any(path.startswith((".venv/", "venv/")) for path in known)
     checkout = None if tracked else project.checkout
-    pythons = []
+    first: Interpreter | None = None
     for python in find_interpreters(checkout, project.environ, directory=project.directory):
-        pythons.append(python)
         if has_module(python.path, "pytest"):
             return _pytest(python, ("-m", "pytest"), f"Python tests, pytest from {python.origin}")
+        first = first or python
         if python.is_project:
             break  # its packages are what the tests need; the runner can come from us
-    if not pythons:
-        return None
-    if not wants_pytest:
-        return _unittest(pythons[0], tests)
-    return _own_pytest(pythons[0])
+    return _own_pytest(first) if first else None
 
 
 def _own_pytest(python: Interpreter) -> TestCommand:
@@ -264,22 +249,11 @@ def _own_pytest(python: Interpreter) -> TestCommand:
 def _pytest(python: Interpreter, runner: Sequence[str], reason: str) -> TestCommand:
     return TestCommand(
         command=(str(python.path), *runner, "-q"),
-        kind=TestKind.PYTEST,
         report=ReportFormat.PYTEST,
+        is_pytest=True,
         interpreter=python.path,
         readable=python.readable,
         reason=reason,
-    )
-
-
-def _unittest(python: Interpreter, tests: Sequence[str]) -> TestCommand:
-    return TestCommand(
-        command=(str(python.path), "-m", "unittest", "discover", "-v", *_unittest_start(tests)),
-        kind=TestKind.UNITTEST,
-        report=ReportFormat.UNITTEST,
-        interpreter=python.path,
-        readable=python.readable,
-        reason=f"unittest, because {python.origin} has no pytest",
     )
 
 
@@ -296,23 +270,14 @@ def _has_pytest_config(known: frozenset[str], read: Read) -> bool:
     return isinstance(tool, dict) and "pytest" in tool
 
 
-def _unittest_start(tests: Sequence[str]) -> tuple[str, ...]:
-    """Where discovery begins: `tests/` if it holds all tests, else the top."""
-    tops = {path.split("/")[0] for path in tests if "/" in path}
-    if len(tops) == 1 and all("/" in path for path in tests):
-        pattern = () if all(PurePosixPath(p).name.startswith("test") for p in tests) else ("-p", "*test*.py")
-        return ("-s", next(iter(tops)), "-t", ".", *pattern)
-    return ()
-
-
 # --- the others ------------------------------------------------------------------------------------------------------
 
 
 def _by_file(project: Project) -> TestCommand | None:
     paths = sorted(project.paths)
-    for pattern, content, command, kind, report in _BY_FILE:
+    for pattern, content, command, report in _BY_FILE:
         for path in filter(re.compile(pattern).fullmatch, paths):
             if found := re.search(content, project.read(path) or b"", re.M):
                 line = command.format(path=path, top=path.split("/")[0], found=found[0].rstrip(b" :").decode())
-                return TestCommand(command=line, kind=kind, report=report, reason=path)
+                return TestCommand(command=line, report=report, reason=path)
     return None

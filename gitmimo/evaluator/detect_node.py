@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from gitmimo.evaluator.python_env import Read
-from gitmimo.evaluator.testcommand import ReportFormat, TestCommand, TestKind
+from gitmimo.evaluator.testcommand import ReportFormat, TestCommand
 
 _NO_TEST = "no test specified"
 _TEST_FILE = re.compile(r"(?:^|/)(?:tests?/.*|[^/]*[.-]test)\.[cm]?[jt]s$")
 _DEPTH = 4  # directories below the top in which a workspace's packages are looked for
 _RUNNERS = (
-    ("vitest", "vitest run", TestKind.VITEST, ReportFormat.VITEST_JSON),
-    ("jest", "jest", TestKind.JEST, ReportFormat.JEST_JSON),
+    ("vitest", "vitest run", ReportFormat.VITEST_JSON),
+    ("jest", "jest", ReportFormat.JEST_JSON),
 )
 
 
@@ -24,32 +24,28 @@ def find_node_command(known: frozenset[str], read: Read) -> TestCommand | None:
         return npm_script(f"{_manager(known)} test", read)
     tests = [path for path in known if _TEST_FILE.search(path) and "node_modules/" not in path]
     dependencies = _dependencies(read)
-    for name, command, kind, form in _RUNNERS:
+    for name, command, form in _RUNNERS:
         if name in dependencies and tests:
-            return TestCommand(command=f"npx {command}", kind=kind, report=form, reason=f"`{name}` in package.json")
+            return TestCommand(command=f"npx {command}", report=form, reason=f"`{name}` in package.json")
     if not any(path.endswith("js") for path in tests):
         return None
-    return TestCommand(
-        command="node --test",
-        kind=TestKind.NODE,
-        report=ReportFormat.NODE_JUNIT,
-        reason="test files of node's own runner",
-    )
+    reason = "test files of node's own runner"
+    return TestCommand(command="node --test", report=ReportFormat.NODE_JUNIT, reason=reason)
 
 
 def npm_script(command: str, read: Read) -> TestCommand:
     """A package manager's test command, with a report where the script is one known runner and nothing else."""
     script = _test_script(read)
-    kind, form = TestKind.NPM, ReportFormat.NONE
+    form = ReportFormat.NONE
     manager = command.split()[0]
     if re.fullmatch(r"node (?:\S+ )*--test(?: [^;&|]*)?", script):
-        command, kind, form = script, TestKind.NODE, ReportFormat.NODE_JUNIT
+        command, form = script, ReportFormat.NODE_JUNIT
     elif re.fullmatch(r"(?:npx )?vitest(?: [^;&|]*)?", script):
-        command, kind, form = _with_options(manager, "--run"), TestKind.VITEST, ReportFormat.VITEST_JSON
+        command, form = _with_options(manager, "--run"), ReportFormat.VITEST_JSON
     elif re.fullmatch(r"(?:\S+=\S+ )*(?:npx )?(?:react-scripts test|jest)(?: [^;&|]*)?", script):
-        command, kind, form = _with_options(manager, ""), TestKind.JEST, ReportFormat.JEST_JSON
+        command, form = _with_options(manager, ""), ReportFormat.JEST_JSON
     reason = f"script `test` of package.json: `{script}`"
-    return TestCommand(command=command, kind=kind, report=form, reason=reason)
+    return TestCommand(command=command, report=form, reason=reason)
 
 
 def linked_modules(checkout: Path) -> tuple[str, ...]:

@@ -1,10 +1,10 @@
 """The forgery check: tests that a product passes are sabotaged so that they cannot pass, and must then fail.
 
 Product code runs in the process that reports its tests, so code that knows the report can write it. It can't know
-which tests must fail this time: they have the names, files and ids of the real ones. Covered: pytest and
-unittest, whatever way the report was forged, and values that are equal to everything. Not covered: code that compares
-the text of the test files with what it remembers of them, code that knows the tests' arguments, in slow suites code
-that sees that only some tests are run, other runners. For node, tests that fail are added to each of its processes.
+which tests must fail this time: they have the names, files and ids of the real ones. Covered: pytest, whatever way the
+report was forged, and values that are equal to everything. Not covered: code that compares the text of the test files
+with what it remembers of them, code that knows the tests' arguments, in slow suites code that sees that only some
+tests are run, other runners. For node, tests that fail are added to each of its processes.
 """
 
 import ast
@@ -115,10 +115,10 @@ def check_forgery(
     form = baseline.tests.report
     if form is ReportFormat.NODE_JUNIT:
         return _check_node(testbed, baseline, tree, fixed)
-    if form not in (ReportFormat.PYTEST, ReportFormat.UNITTEST):
+    if form is not ReportFormat.PYTEST:
         return ForgeryReport()
     chosen = _choose(passed, fixed)
-    plan = _make_plan(testbed, tree, chosen, dotted=form is ReportFormat.UNITTEST)
+    plan = _make_plan(testbed, tree, chosen)
     if not plan.must_fail:
         return ForgeryReport()
     with fresh_tree(testbed, write_files(testbed.repository, tree, plan.files), setup=testbed.setup) as fresh:
@@ -163,13 +163,13 @@ def _choose(passed: Iterable[str], fixed: Iterable[str]) -> list[str]:
     return wanted + random.sample(others, min(_MOST_OTHERS, len(others)))
 
 
-def _make_plan(testbed: TestBed, tree: Oid, chosen: Iterable[str], *, dotted: bool) -> _Plan:
-    paths = [entry.path for entry in testbed.repository.list_paths(tree) if entry.path.endswith(".py")]
+def _make_plan(testbed: TestBed, tree: Oid, chosen: Iterable[str]) -> _Plan:
     by_file: dict[str, dict[Qualname, str]] = {}
     for name in chosen:
-        file, qualname, plain = _dotted(name, paths) if dotted else _node(name)
-        if file and qualname:
-            by_file.setdefault(file, {})[qualname] = plain
+        plain = _plain(name)
+        file, *inner = plain.split("::")
+        if inner:
+            by_file.setdefault(file, {})[tuple(inner)] = plain
     plan = _Plan()
     token = secrets.token_hex(4)
     for file, names in by_file.items():
@@ -182,24 +182,6 @@ def _make_plan(testbed: TestBed, tree: Oid, chosen: Iterable[str], *, dotted: bo
         for qualname, copied in done.copies.items():
             plan.copies[names[qualname].removesuffix(qualname[-1]) + copied[-1]] = names[qualname]
     return plan
-
-
-def _node(name: str) -> tuple[str, Qualname, str]:
-    """File, function and plain id of a pytest node id."""
-    plain = _plain(name)
-    file, *rest = plain.split("::")
-    return file, tuple(rest), plain
-
-
-def _dotted(name: str, paths: Iterable[str]) -> tuple[str, Qualname, str]:
-    """The same of a unittest id, whose file is the only one with that name."""
-    parts = name.split(".")
-    for length in range(len(parts) - 1, 0, -1):
-        ending = "/".join(parts[:length]) + ".py"
-        found = [path for path in paths if path == ending or path.endswith(f"/{ending}")]
-        if len(found) == 1:
-            return found[0], tuple(parts[length:]), name
-    return "", (), name
 
 
 def _plain(name: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gitmimo.evaluator.python_env import Layout
-from gitmimo.evaluator.testcommand import ReportFormat, TestCommand, TestKind
+from gitmimo.evaluator.testcommand import ReportFormat, TestCommand
 
 HANG_AFTER_S = 20.0  # a test that takes longer, and ten times as long as its neighbours, hangs
 
@@ -56,13 +56,13 @@ def make_probe(
 ) -> Probe:
     """Write what the run needs below `directory` and say how to start it.
 
-    The names of report and planted tests are random, new for every run. With `only` no other tests are run by pytest
-    and unittest. `lines` are those of the tree's files of which pytest is to say whether they ran.
+    The names of report and planted tests are random, new for every run. With `only` pytest runs no other tests.
+    `lines` are those of the tree's files of which pytest is to say whether they ran.
     """
     out = directory / f"out-{secrets.token_hex(6)}"
     out.mkdir(parents=True)
     env = {"PYTHONDONTWRITEBYTECODE": "1", "CI": "1", "GOCACHE": str(out / "go-cache")}
-    if tests.report in (ReportFormat.PYTEST, ReportFormat.UNITTEST):
+    if tests.report is ReportFormat.PYTEST:
         wanted = {
             "tree": str(tree),
             "report": str(out / "report"),
@@ -71,7 +71,7 @@ def make_probe(
             "only": sorted(only),
             "lines": {str(tree.resolve() / path): sorted(numbers) for path, numbers in (lines or {}).items()},
         }
-        found = _python_probe(tests, tree, directory, wanted)
+        found = _pytest_probe(tests, tree, directory, wanted)
         env |= {"HANG_AFTER_S": f"{hang_after_s:g}", **found.env}
         return replace(found, writable=(out,), env=env)
     if tests.report is ReportFormat.CARGO_TEXT:
@@ -102,30 +102,25 @@ def _reporting_command(tests: TestCommand, report: Path) -> str | tuple[str, ...
     return tests.command
 
 
-def _python_probe(tests: TestCommand, tree: Path, directory: Path, wanted: Mapping[str, Any]) -> Probe:
-    """The probe of pytest or unittest, with its settings and planted tests beside it, all under random names."""
+def _pytest_probe(tests: TestCommand, tree: Path, directory: Path, wanted: Mapping[str, Any]) -> Probe:
+    """The probe of pytest, with its settings and planted tests beside it, all under random names."""
     token = secrets.token_hex(6)
     home = directory / f"probe-{token}"
     planted = home / f"planted_{token}" / f"test_{secrets.token_hex(5)}.py"
     planted.parent.mkdir(parents=True)
     must_pass, must_fail, nonce = f"test_{secrets.token_hex(5)}", f"test_{secrets.token_hex(5)}", secrets.token_hex(16)
     planted.write_text(_PLANTED.format(must_pass=must_pass, must_fail=must_fail), encoding="utf-8")
-    names = {name: f"{name}_{token}" for name in ("probe", "guard", "watch")}
-    probes = {"guard": "hang_guard", "watch": "watch", "probe": f"{tests.report.value}_probe"}
+    probes = {"guard": "hang_guard", "watch": "watch", "probe": "pytest_probe"}
+    names = {name: f"{name}_{token}" for name in probes}
     for name, source in probes.items():
         (home / f"{names[name]}.py").write_bytes(probe_path(source).read_bytes())
     settings = {**wanted, **names, "planted": str(planted), "must_pass": must_pass, "must_fail": must_fail}
     (home / f"{names['probe']}.json").write_text(json.dumps({**settings, "nonce": nonce}), encoding="utf-8")
     env = {"PYTHONPATH": str(home), **({"PYTHONSAFEPATH": "1"} if _only_runs_tests(tests) else {})}
-    command = keep_import_path(tests.command, home) if isinstance(tests.command, str) else tests.command
-    if tests.report is ReportFormat.PYTEST:
-        plugins = [part for name in (names["probe"], names["guard"], "no:cacheprovider") for part in ("-p", name)]
-        env["PYTEST_ADDOPTS"] = shlex.join([*plugins, f"--rootdir={tree}", f"--confcutdir={tree}"])
-    else:
-        shown, probe = command if isinstance(command, str) else shlex.join(command), home / f"{names['probe']}.py"
-        command = re.sub(r"-m\s+unittest(?![-\w])", lambda _: shlex.quote(str(probe)), shown)
+    plugins = [part for name in (names["probe"], names["guard"], "no:cacheprovider") for part in ("-p", name)]
+    env["PYTEST_ADDOPTS"] = shlex.join([*plugins, f"--rootdir={tree}", f"--confcutdir={tree}"])
     return Probe(
-        command=command,
+        command=keep_import_path(tests.command, home) if isinstance(tests.command, str) else tests.command,
         tree=tree,
         report=Path(wanted["report"]),
         readable=(home,),
@@ -146,9 +141,7 @@ def keep_import_path(command: str, home: Path) -> str:
 
 
 def _only_runs_tests(tests: TestCommand) -> bool:
-    """Whether every Python that the command starts is a test runner, which needs no import from its own directory."""
-    if tests.kind not in (TestKind.PYTEST, TestKind.UNITTEST):
-        return False
+    """Whether every Python that the command starts is pytest, which needs no import from its own directory."""
     if not isinstance(tests.command, str):
-        return True  # made by detection
-    return not re.search(r"(?:^|[\s/])python[0-9.]*\s+(?!-m\s+(?:pytest|unittest)\b)", tests.shown)
+        return tests.is_pytest  # made by detection
+    return tests.is_pytest and not re.search(r"(?:^|[\s/])python[0-9.]*\s+(?!-m\s+pytest\b)", tests.command)

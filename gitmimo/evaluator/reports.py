@@ -51,7 +51,7 @@ class ReportContent:
 
 def read_report(probe: Probe, form: ReportFormat) -> ReportContent:
     """Read the report of one finished run."""
-    if form in (ReportFormat.PYTEST, ReportFormat.UNITTEST):
+    if form is ReportFormat.PYTEST:
         return _read_lines(probe)
     try:
         return _read_other(probe, form)
@@ -101,7 +101,7 @@ def _numbered(found_cases: Iterable[tuple[str, TestOutcome]], *, found: bool = T
 _RANK = [TestOutcome.PASSED, TestOutcome.SKIPPED, TestOutcome.FAILED, TestOutcome.ERROR]
 
 
-# --- our own lines (pytest, unittest) --------------------------------------------------------------------------------
+# --- our own lines (pytest) --------------------------------------------------------------------------------------
 
 
 def _read_lines(probe: Probe) -> ReportContent:

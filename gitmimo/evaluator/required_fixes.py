@@ -71,7 +71,7 @@ def find_required_fixes(
 def ids_in_file(name: str, ids: Iterable[str]) -> list[str]:
     """The ids of tests in a file that could not be imported, named by its own id; none for the id of a test."""
     file = name.removesuffix(COLLECTION)
-    return [each for each in ids if each.startswith((f"{file}::", f"{file}."))] if file != name else []
+    return [each for each in ids if each.startswith(f"{file}::")] if file != name else []
 
 
 def passes(name: str, cases: Mapping[str, TestOutcome]) -> bool:

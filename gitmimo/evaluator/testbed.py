@@ -182,10 +182,10 @@ def run_suite(
 ) -> SuiteRun:
     """Run the tests once and read what they reported. A run over the time limit has no trusted results.
 
-    A pytest or unittest test that takes longer than the test bed's `hang_after_s` and than ten times its neighbours
+    A pytest test that takes longer than the test bed's `hang_after_s` and than ten times its neighbours
     fails.
 
-    `only`: the ids without parameters that pytest or unittest runs; empty means all. `lines`: report whether these ran.
+    `only`: the ids without parameters that pytest runs; empty means all. `lines`: report whether these ran.
     """
     tests = command or fresh.testbed.tests
     probe = make_probe(

@@ -9,34 +9,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-
-class TestKind(enum.StrEnum):
-    """What runs the tests."""
-
-    __test__ = False  # not a pytest class
-
-    PYTEST = "pytest"
-    UNITTEST = "unittest"
-    TOX = "tox"
-    NOX = "nox"
-    NODE = "node"
-    JEST = "jest"
-    VITEST = "vitest"
-    NPM = "npm"
-    SCRIPT = "script"
-    GO = "go"
-    CARGO = "cargo"
-    MAVEN = "maven"
-    GRADLE = "gradle"
-    MAKE = "make"
-    COMMAND = "command"
+_NODE = re.compile(r"(?<![-\w/])(?:node|npm|npx|yarn|pnpm|bun|jest|vitest)(?![-\w])")
 
 
 class ReportFormat(enum.StrEnum):
     """How results by test id are read; NONE leaves the exit code."""
 
     PYTEST = "pytest"
-    UNITTEST = "unittest"
     NODE_JUNIT = "node-junit"
     JEST_JSON = "jest-json"
     VITEST_JSON = "vitest-json"
@@ -53,8 +32,8 @@ class TestCommand:
     __test__ = False
 
     command: str | tuple[str, ...]
-    kind: TestKind
     report: ReportFormat
+    is_pytest: bool = False  # the command starts pytest itself, so paths and options can be added to it
     interpreter: Path | None = None
     directory: str = ""  # of the project in the tree, relative; empty for the top
     readable: tuple[Path, ...] = ()  # outside the tree: a virtual environment, linked dependencies
@@ -68,6 +47,11 @@ class TestCommand:
     def shown(self) -> str:
         """The command as one line."""
         return self.command if isinstance(self.command, str) else shlex.join(self.command)
+
+    @property
+    def is_node(self) -> bool:
+        """Whether it runs a JavaScript tool, which looks for packages in `node_modules`."""
+        return bool(_NODE.search(self.shown))
 
     @property
     def python(self) -> str:

@@ -18,7 +18,7 @@ from gitmimo.evaluator.detect import detect_test_command
 from gitmimo.evaluator.evaluate import EvidenceStore, evaluate, evidence_key
 from gitmimo.evaluator.required_fixes import RequiredFixes, find_required_fixes
 from gitmimo.evaluator.testbed import TestBed, fresh_tree, layout_of
-from gitmimo.evaluator.testcommand import ReportFormat, TestCommand, TestKind
+from gitmimo.evaluator.testcommand import ReportFormat, TestCommand
 from gitmimo.evidence import Evidence
 from gitmimo.files import remove_tree
 from gitmimo.git.agent_repo import base_objects
@@ -31,9 +31,7 @@ from gitmimo.sandbox.policy import command_paths
 from gitmimo.sandbox.probe import open_sandbox
 from gitmimo.workflow.directories import session_directory, state_home
 
-NO_TESTS = TestCommand(
-    command="true", kind=TestKind.COMMAND, report=ReportFormat.NONE, reason="only the --accept commands decide"
-)
+NO_TESTS = TestCommand(command="true", report=ReportFormat.NONE, reason="only the --accept commands decide")
 _MOST_LINES = 15
 _COLLECT_S = 60.0
 
@@ -323,7 +321,7 @@ def collect_tests(repository: Repository, config: Config, base: Oid) -> str:
     evaluator = open_evaluator(repository, config, base, new_session_id())
     with contextlib.closing(evaluator):
         testbed = evaluator.testbed
-        if testbed.tests.kind is not TestKind.PYTEST:
+        if not testbed.tests.is_pytest:
             return ""
         tree = repository.tree_of(base)
         with fresh_tree(testbed, tree) as fresh:

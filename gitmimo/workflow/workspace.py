@@ -11,7 +11,7 @@ from gitmimo.agent.interface import BaseSuite, LeastChange, WorkspaceFacts
 from gitmimo.errors import CheckError
 from gitmimo.evaluator.probe import keep_import_path, probe_path
 from gitmimo.evaluator.testbed import TestBed
-from gitmimo.evaluator.testcommand import TestKind, bring_ignored_files
+from gitmimo.evaluator.testcommand import bring_ignored_files
 from gitmimo.files import remove_tree
 from gitmimo.git import diff, snapshot
 from gitmimo.git.repository import Repository
@@ -123,10 +123,10 @@ class CandidateWorkspace:
         """
         tests = self._testbed.tests
         command = visible_test_command(tests)
-        if not command or (only and tests.kind is not TestKind.PYTEST):
+        if not command or (only and not tests.is_pytest):
             return None
         job = self._job(" ".join([command, *map(shlex.quote, only)]), self._test_limit_s)
-        if tests.kind is TestKind.PYTEST:
+        if tests.is_pytest:
             job = self._guarded(job)
         done = self._testbed.sandbox.run(replace(job, cwd=self.root / tests.directory))
         if not done.timed_out and not only:

@@ -11,7 +11,7 @@ from gitmimo.evaluator.baseline import Baseline, measure_base
 from gitmimo.evaluator.evaluate import evaluate
 from gitmimo.evaluator.required_fixes import RequiredFixes, find_required_fixes
 from gitmimo.evaluator.testbed import TestBed
-from gitmimo.evaluator.testcommand import ReportFormat, TestCommand, TestKind
+from gitmimo.evaluator.testcommand import ReportFormat, TestCommand
 from gitmimo.evidence import Evidence, Gate
 from gitmimo.git.repository import Repository
 from gitmimo.records import Oid
@@ -81,8 +81,8 @@ def make_bench(git: GitBuilder, tmp_path: Path, sandbox: Sandbox) -> Callable[..
         tests = TestCommand(
             # this environment's many plugins take a second to load
             command=f"PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 {sys.executable} -m pytest",
-            kind=TestKind.PYTEST,
             report=ReportFormat.PYTEST,
+            is_pytest=True,
             interpreter=Path(sys.executable),
         )
         testbed = TestBed(

@@ -15,7 +15,7 @@ from gitmimo.evaluator.baseline import measure_base
 from gitmimo.evaluator.detect import detect_test_command
 from gitmimo.evaluator.review_flags import needs_review
 from gitmimo.evaluator.testbed import TestBed
-from gitmimo.evaluator.testcommand import ReportFormat, TestCommand, TestKind
+from gitmimo.evaluator.testcommand import ReportFormat, TestCommand
 from gitmimo.sandbox.base import Limits
 from gitmimo.sandbox.probe import open_sandbox
 from tests.conftest import GitBuilder
@@ -61,31 +61,37 @@ def bare_python(tmp_path: Path) -> str:
 
 
 @pytest.mark.parametrize(
-    ("files", "kind", "shown"),
+    ("files", "form", "shown"),
     [
-        ({"test_a.py": "def test_a(): pass\n"}, TestKind.PYTEST, "-m pytest"),
-        ({"pyproject.toml": "[tool.pytest.ini_options]\n"}, TestKind.PYTEST, "-m pytest"),
-        ({"setup.cfg": "[tool:pytest]\n"}, TestKind.PYTEST, "-m pytest"),
-        ({"pytest.ini": ""}, TestKind.PYTEST, "-m pytest"),
-        ({"package.json": '{"scripts": {"test": "node --test"}}'}, TestKind.NODE, "node --test"),
-        ({"package.json": '{"scripts": {"test": "jest --ci"}}'}, TestKind.JEST, "npm test --"),
-        ({"package.json": '{"scripts": {"test": "vitest"}}', "yarn.lock": ""}, TestKind.VITEST, "yarn test --run"),
-        ({"package.json": '{"scripts": {"test": "tsc && mocha"}}'}, TestKind.NPM, "npm test"),
-        ({"package.json": '{"scripts": {"test": "echo no test specified"}}', "a.test.mjs": ""}, TestKind.NODE, "node"),
-        ({"go.mod": "module x\n"}, TestKind.GO, "go test ./..."),
-        ({"Cargo.toml": "[package]\n"}, TestKind.CARGO, "cargo test"),
-        ({"Cargo.toml": "[workspace]\n"}, TestKind.CARGO, "--workspace"),
-        ({"pom.xml": ""}, TestKind.MAVEN, "mvn -B"),
-        ({"build.gradle.kts": "", "gradlew": ""}, TestKind.GRADLE, "./gradlew"),
-        ({"tox.ini": "[tox]\n"}, TestKind.TOX, "tox"),
-        ({"noxfile.py": ""}, TestKind.NOX, "nox"),
-        ({"Makefile": "all:\n\tcc\ntest: all\n\t./t\n"}, TestKind.MAKE, "make test"),
-        ({"Makefile": "check :\n\t./t\n"}, TestKind.MAKE, "make check"),
+        ({"test_a.py": "def test_a(): pass\n"}, ReportFormat.PYTEST, "-m pytest"),
+        ({"pyproject.toml": "[tool.pytest.ini_options]\n"}, ReportFormat.PYTEST, "-m pytest"),
+        ({"setup.cfg": "[tool:pytest]\n"}, ReportFormat.PYTEST, "-m pytest"),
+        ({"pytest.ini": ""}, ReportFormat.PYTEST, "-m pytest"),
+        ({"package.json": '{"scripts": {"test": "node --test"}}'}, ReportFormat.NODE_JUNIT, "node --test"),
+        ({"package.json": '{"scripts": {"test": "jest --ci"}}'}, ReportFormat.JEST_JSON, "npm test --"),
+        (
+            {"package.json": '{"scripts": {"test": "vitest"}}', "yarn.lock": ""},
+            ReportFormat.VITEST_JSON, "yarn test --run",
+        ),
+        ({"package.json": '{"scripts": {"test": "tsc && mocha"}}'}, ReportFormat.NONE, "npm test"),
+        (
+            {"package.json": '{"scripts": {"test": "echo no test specified"}}', "a.test.mjs": ""},
+            ReportFormat.NODE_JUNIT, "node",
+        ),
+        ({"go.mod": "module x\n"}, ReportFormat.GO_JSON, "go test ./..."),
+        ({"Cargo.toml": "[package]\n"}, ReportFormat.CARGO_TEXT, "cargo test"),
+        ({"Cargo.toml": "[workspace]\n"}, ReportFormat.CARGO_TEXT, "--workspace"),
+        ({"pom.xml": ""}, ReportFormat.SUREFIRE, "mvn -B"),
+        ({"build.gradle.kts": "", "gradlew": ""}, ReportFormat.SUREFIRE, "./gradlew"),
+        ({"tox.ini": "[tox]\n"}, ReportFormat.PYTEST, "tox"),
+        ({"noxfile.py": ""}, ReportFormat.PYTEST, "nox"),
+        ({"Makefile": "all:\n\tcc\ntest: all\n\t./t\n"}, ReportFormat.PYTEST, "make test"),
+        ({"Makefile": "check :\n\t./t\n"}, ReportFormat.PYTEST, "make check"),
     ],
 )  # fmt: skip
-def test_command_is_found_in_the_base_tree(files: Files, kind: TestKind, shown: str) -> None:
+def test_command_is_found_in_the_base_tree(files: Files, form: ReportFormat, shown: str) -> None:
     found = detect(files)
-    assert found.kind is kind
+    assert found.report is form
     assert shown in found.shown
     assert found.reason
 
@@ -98,26 +104,26 @@ def test_nothing_found_is_an_error_that_says_what_to_do(files: Files) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "kind", "form"),
+    ("given", "is_pytest", "form"),
     [
-        ("pytest -q", TestKind.PYTEST, ReportFormat.PYTEST),
-        ("cd sub && python3 -m pytest tests", TestKind.PYTEST, ReportFormat.PYTEST),
-        ("uv run --frozen pytest", TestKind.PYTEST, ReportFormat.PYTEST),
-        ("./venv/bin/pytest", TestKind.PYTEST, ReportFormat.PYTEST),
-        ("python -m unittest -v", TestKind.UNITTEST, ReportFormat.UNITTEST),
-        ("node --import x --test a/", TestKind.NODE, ReportFormat.NODE_JUNIT),
-        ("npx vitest run", TestKind.VITEST, ReportFormat.VITEST_JSON),
-        ("go test -race ./...", TestKind.GO, ReportFormat.GO_JSON),
-        ("cargo +nightly test", TestKind.CARGO, ReportFormat.CARGO_TEXT),
-        ("./mvnw verify", TestKind.MAVEN, ReportFormat.SUREFIRE),
-        ("make check", TestKind.MAKE, ReportFormat.PYTEST),
-        ("./run-my-tests.sh", TestKind.COMMAND, ReportFormat.PYTEST),
-        ("./pytest-runner.sh", TestKind.COMMAND, ReportFormat.PYTEST),
+        ("pytest -q", True, ReportFormat.PYTEST),
+        ("cd sub && python3 -m pytest tests", True, ReportFormat.PYTEST),
+        ("uv run --frozen pytest", True, ReportFormat.PYTEST),
+        ("./venv/bin/pytest", True, ReportFormat.PYTEST),
+        ("python -m unittest -v", False, ReportFormat.PYTEST),
+        ("node --import x --test a/", False, ReportFormat.NODE_JUNIT),
+        ("npx vitest run", False, ReportFormat.VITEST_JSON),
+        ("go test -race ./...", False, ReportFormat.GO_JSON),
+        ("cargo +nightly test", False, ReportFormat.CARGO_TEXT),
+        ("./mvnw verify", False, ReportFormat.SUREFIRE),
+        ("make check", False, ReportFormat.PYTEST),
+        ("./run-my-tests.sh", False, ReportFormat.PYTEST),
+        ("./pytest-runner.sh", False, ReportFormat.PYTEST),
     ],
 )
-def test_given_command_is_recognised(given: str, kind: TestKind, form: ReportFormat) -> None:
+def test_given_command_is_recognised(given: str, is_pytest: bool, form: ReportFormat) -> None:
     found = detect({}, given=given)
-    assert (found.kind, found.report) == (kind, form)
+    assert (found.is_pytest, found.report) == (is_pytest, form)
     assert found.shown.endswith(given)
 
 
@@ -139,17 +145,17 @@ def test_program_of_the_projects_environment_is_found_for_a_given_command(tmp_pa
     assert found.shown == f'export PATH="{tmp_path}/.venv/bin:$PATH"\npytest -q'
 
 
-def test_unittest_serves_where_no_python_has_pytest(
+def test_tests_of_unittest_are_run_by_our_pytest_where_no_python_has_one(
     monkeypatch: pytest.MonkeyPatch, bare_python: str, make_bench: Callable[..., TestBed], git: GitBuilder
 ) -> None:
     monkeypatch.setattr(sys, "executable", f"{bare_python}/python")
     files = {**PROJECT, "pyproject.toml": None, "tests/test_core.py": UNITTEST, "tests/__init__.py": ""}
     files = {name: text for name, text in files.items() if text is not None}
     found = detect(files, path=bare_python)
-    assert found.kind is TestKind.UNITTEST
+    assert "run_pytest" in found.shown
     judge = measured(git, make_bench(files, tests=found))
-    assert judge.baseline.failed_ids == {"tests.test_core.CoreTest.test_add"}
-    assert judge.baseline.passed_ids == {"tests.test_core.CoreTest.test_double"}
+    assert judge.baseline.failed_ids == {"tests/test_core.py::CoreTest::test_add"}
+    assert judge.baseline.passed_ids == {"tests/test_core.py::CoreTest::test_double"}
     assert judge({"calc/core.py": RIGHT}).passed
     assert not judge({"calc/core.py": "import os\nos._exit(0)\n"}).passed
     assert not judge({"unittest.py": "raise SystemExit(0)\n"}).passed
@@ -287,7 +293,7 @@ def test_base_whose_setup_fails_is_a_clear_error(make_bench: Callable[..., TestB
 
 
 def test_missing_test_command_is_a_clear_error(make_bench: Callable[..., TestBed]) -> None:
-    command = TestCommand(command="no-such-runner", kind=TestKind.COMMAND, report=ReportFormat.NONE)
+    command = TestCommand(command="no-such-runner", report=ReportFormat.NONE)
     with pytest.raises(CheckError, match="was not found"):
         measure_base(make_bench(tests=command))
 

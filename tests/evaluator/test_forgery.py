@@ -5,9 +5,7 @@ are found by what they are equal to.
 """
 
 import ast
-import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 import pytest
 
@@ -15,7 +13,6 @@ from gitmimo.evaluator import forgery_check
 from gitmimo.evaluator.forgery_check import ForgeryReport, _functions, sabotage
 from gitmimo.evaluator.review_flags import needs_review
 from gitmimo.evaluator.testbed import TestBed
-from gitmimo.evaluator.testcommand import ReportFormat, TestCommand, TestKind
 from gitmimo.evidence import Outcome
 from tests.conftest import GitBuilder
 from tests.evaluator.conftest import CALC, RIGHT, Judge, gate, measured
@@ -190,7 +187,7 @@ def test_of_a_slow_suite_only_the_tests_at_hand_are_run(judge: Judge, monkeypatc
 
 
 @pytest.mark.parametrize("quick_s", [0.0, 30.0])
-def test_unittest_is_checked_as_well(
+def test_tests_of_unittest_are_checked_as_well(
     git: GitBuilder, make_bench: Callable[..., TestBed], monkeypatch: pytest.MonkeyPatch, quick_s: float
 ) -> None:
     monkeypatch.setattr(forgery_check, "_QUICK_S", quick_s)
@@ -202,17 +199,8 @@ def test_unittest_is_checked_as_well(
         "    def test_add(self):\n        self.assertEqual(add(2, 3), 5)\n\n"
         "    def test_double(self):\n        self.assertEqual(double(4), 8)\n",
     }  # fmt: skip
-    tests = TestCommand(
-        command=(sys.executable, "-m", "unittest"), kind=TestKind.UNITTEST, report=ReportFormat.UNITTEST,
-        interpreter=Path(sys.executable),
-    )  # fmt: skip
-    judge = measured(git, make_bench(project, tests=tests))
+    judge = measured(git, make_bench(project))
     assert judge({"calc/core.py": RIGHT}).passed
-    forged = (
-        "import __main__ as m, unittest\n"
-        "def phase(test, outcome, old=m._phase):\n"
-        "    old(test, outcome if m._FAIL in test.id() else 'passed')\n"
-        "m._phase = phase\nm._Result.wasSuccessful = lambda self: True\n"
-    )
-    evidence = judge({"calc/__init__.py": forged})
+    forge = FORGE.replace("test_core.py::", "test_core.py::TestCore::")
+    evidence = judge({"calc/__init__.py": forge + FIND + "forge(probe()._SETTINGS)\n"})
     assert "results are forged" in gate(evidence, "suite").detail

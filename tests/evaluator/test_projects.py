@@ -16,7 +16,7 @@ from gitmimo.evaluator.baseline import Baseline, measure_base
 from gitmimo.evaluator.detect import detect_test_command
 from gitmimo.evaluator.detect_node import linked_modules
 from gitmimo.evaluator.testbed import TestBed
-from gitmimo.evaluator.testcommand import TestCommand, TestKind, bring_ignored_files
+from gitmimo.evaluator.testcommand import TestCommand, bring_ignored_files
 from tests.conftest import GitBuilder
 
 Files = Mapping[str, str | bytes | None]
@@ -111,7 +111,7 @@ def test_environment_of_the_project_wins_without_pytest(measure: Measure, git: G
     }
     tests, base = measure(files)
     assert tests.interpreter == git.path / ".venv" / "bin" / "python"
-    assert tests.kind == TestKind(style)
+    assert tests.is_pytest
     assert tests.programs == git.path / ".venv" / "bin"
     assert (len(base.passed_ids), len(base.failed_ids)) == (1, 1)
 
@@ -156,14 +156,14 @@ def test_workspace_modules_lead_to_the_tree_and_not_to_the_checkout(tmp_path: Pa
     (modules / "left").symlink_to("../../../node_modules/left")
     links = linked_modules(checkout)
     assert links == ("node_modules", "packages/app/node_modules")
-    command = TestCommand(command="npm test", kind=TestKind.NPM, report=detect(MONOREPO, directory="web").report)
+    command = TestCommand(command="npm test", report=detect(MONOREPO, directory="web").report)
     bring_ignored_files(checkout, tree, TestCommand(**{**_fields(command), "links": links}))
     assert (tree / "packages/app/node_modules/@acme/half").resolve() == (tree / "packages/half").resolve()
     assert (tree / "packages/app/node_modules/left").resolve() == installed.resolve()
 
 
 def _fields(command: TestCommand) -> dict[str, object]:
-    return {name: getattr(command, name) for name in ("command", "kind", "report")}
+    return {name: getattr(command, name) for name in ("command", "report")}
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from gitmimo.evaluator.behaviour.compare import compare_behaviour
 from gitmimo.evaluator.review_flags import needs_review
 from gitmimo.evaluator.settled import Contender, find_doubts
 from gitmimo.evaluator.testbed import TestBed
-from gitmimo.evaluator.testcommand import ReportFormat, TestCommand, TestKind
+from gitmimo.evaluator.testcommand import ReportFormat, TestCommand
 from gitmimo.evidence import Evidence
 from gitmimo.git.repository import Repository
 from gitmimo.sandbox.base import Limits
@@ -46,19 +46,15 @@ def command_of(base: Mapping[str, Any]) -> TestCommand:
     """How the base's tests are run."""
     files, given = base["files"], base.get("test", "")
     if "kind" in base:
-        return TestCommand(command=given, kind=TestKind(base["kind"]), report=ReportFormat(base["report"]))
+        return TestCommand(command=given, report=ReportFormat(base["report"]))
     if "package.json" in files:
         by_id = "node --test" in files["package.json"]
         form = ReportFormat.NODE_JUNIT if by_id else ReportFormat.NONE
-        return TestCommand(command="node --test" if by_id else "npm test", kind=TestKind.NODE, report=form)
+        return TestCommand(command="node --test" if by_id else "npm test", report=form)
     if "scripts/verify.py" in files:
-        return TestCommand(command="make test", kind=TestKind.SCRIPT, report=ReportFormat.NONE)
-    if "unittest" in given:
-        command = given.replace("python", sys.executable, 1)
-        form = ReportFormat.UNITTEST
-        return TestCommand(command=command, kind=TestKind.UNITTEST, report=form, interpreter=Path(sys.executable))
+        return TestCommand(command="make test", report=ReportFormat.NONE)
     return TestCommand(
-        command=PYTHON, kind=TestKind.PYTEST, report=ReportFormat.PYTEST, interpreter=Path(sys.executable)
+        command=PYTHON, report=ReportFormat.PYTEST, is_pytest=True, interpreter=Path(sys.executable)
     )
 
 

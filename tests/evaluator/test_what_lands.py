@@ -1,14 +1,11 @@
 """What of a product lands, and that nothing passes of which no test says that it is right."""
 
-import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 import pytest
 
 from gitmimo.evaluator.review_flags import needs_review
 from gitmimo.evaluator.testbed import TestBed
-from gitmimo.evaluator.testcommand import ReportFormat, TestCommand, TestKind
 from gitmimo.evidence import Evidence, Outcome
 from gitmimo.git.repository import Repository
 from gitmimo.records import Oid
@@ -179,20 +176,13 @@ CORE_CASE = "import unittest\n\nfrom calc.core import double\n\n\nclass Core(uni
 )
 
 
-@pytest.mark.parametrize("kind", [TestKind.PYTEST, TestKind.UNITTEST])
+@pytest.mark.parametrize("kind", ["pytest", "unittest"])
 def test_tests_may_come_before_the_module_that_they_import(
-    git: GitBuilder, make_bench: Callable[..., TestBed], kind: TestKind
+    git: GitBuilder, make_bench: Callable[..., TestBed], kind: str
 ) -> None:
-    own = {"tests/test_half.py": HALF} if kind is TestKind.PYTEST else {
+    own = {"tests/test_half.py": HALF} if kind == "pytest" else {
         "tests/__init__.py": "", "tests/test_half.py": HALF_CASE, "tests/test_core.py": CORE_CASE}  # fmt: skip
-    tests = TestCommand(
-        command=f"{sys.executable} -m unittest discover -s tests -t .",
-        kind=kind,
-        report=ReportFormat.UNITTEST,
-        interpreter=Path(sys.executable),
-    )
-    options = {"tests": tests} if kind is TestKind.UNITTEST else {}
-    judge = measured(git, make_bench({**GREEN, **own}, **options))
+    judge = measured(git, make_bench({**GREEN, **own}))
     assert [name for name in judge.baseline.failed_ids if "test_half" in name]
     judge.task = "Halbieren"
     assert judge({"calc/half.py": "def half(a):\n    return a / 3\n"}).failed_gates
