@@ -8,33 +8,16 @@ from gitmimo.llm.model import ChatRequest, Model
 from gitmimo.records import Message, Task
 from gitmimo.text import cut_middle
 
-DIRECT = "Take the direct way: find the code the task is about, make the smallest change that does it, run the tests."
-"""The plain approach of a first candidate; a prompt has no need to say it."""
-
-BUILT_IN: tuple[str, ...] = (
-    DIRECT,
-    "Reproduce first: write down the failing input and follow it through the code line by line, noting each value, "
-    "before you decide what to change. Then change the place where the first wrong value appears.",
-    "Start from what uses the code: read the callers and the tests, write down what they expect of it in every edge "
-    "case (empty, one, many, negative, repeated, missing), then make the code do exactly that.",
-    "Start from the history: `git log` and `git blame` of the files in question say what the code was meant to do and "
-    "what changed last. Mend the cause, not the symptom, and look for the same mistake elsewhere.",
-    "Write the part in question anew from its description, in the plainest way, then compare it with the old one "
-    "and keep what the old one did right.",
-    "Doubt the obvious place: name three possible causes, test each with a small experiment, and only then change "
-    "the one that the experiments point at.",
-    "Start from the data: look at the types and values that go in and come out, at defaults, at what is shared or "
-    "mutated, at order and at boundaries. Make the change where the data first goes wrong.",
-    "Look for what the project already has: a helper, a pattern or a convention that does this elsewhere. Do it that "
-    "way here.",
-)
-"""Used when no model plans: the first is for candidate 1."""
-
 _ENTRY = re.compile(
     r"^\s*(?:[*_#>-]\s*)*[*_]*(?:(?:engineer|approach|plan|way)\s*)?#?(\d{1,2})\s*[.):\]-][*_]*\s*(.*)$", re.I
 )
 _BULLET = re.compile(r"^\s*[-*•]\s+(.*)$")
 _LADDER = (0.2, 0.8, 0.8, 1.0, 0.6, 0.9, 0.7, 1.0)
+
+
+def built_in_approaches() -> tuple[str, ...]:
+    """The approaches where no model plans; the first is the plain one, which a prompt has no need to say."""
+    return tuple(read_prompt("approaches").split("\n\n"))
 
 
 def approaches_for(
@@ -48,7 +31,7 @@ def approaches_for(
     planned: tuple[str, ...] = ()
     if task is not None and model is not None and count > 1 and strategy != "patch" and not model.info.is_small:
         planned = _ask(count, task, model, project)
-    filled = [*planned, *(text for text in BUILT_IN if text not in planned)]
+    filled = [*planned, *(text for text in built_in_approaches() if text not in planned)]
     return tuple(filled[index % len(filled)] for index in range(count))
 
 

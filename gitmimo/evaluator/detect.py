@@ -20,6 +20,7 @@ from gitmimo.evaluator.python_env import (
     ignored_imports,
     venv_programs,
 )
+from gitmimo.evaluator.rules import read_rules
 from gitmimo.evaluator.testcommand import ReportFormat, TestCommand
 from gitmimo.paths import has_test_name
 from gitmimo.sandbox.policy import interpreter_paths
@@ -29,9 +30,6 @@ _MARKERS = re.compile(
     r"pyproject\.toml|setup\.(?:py|cfg)|package\.json|go\.mod|Cargo\.toml|pom\.xml|build\.gradle(?:\.kts)?"
 )
 _PYTEST_PACKAGES = ("pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments")
-_CARGO = "cargo test --no-fail-fast"
-_MAVEN = "-B -o -fae test"
-_GRADLE = "--offline --no-daemon --continue test"
 _PYTEST = re.compile(r"(?<![-\w/])(?:\S*/)?(?:pytest|py\.test)(?![-\w])|-m\s+pytest\b")
 _RECOGNISED: tuple[tuple[str, ReportFormat], ...] = (
     (r"\bnode\b.*\s--test(?![-\w])", ReportFormat.NODE_JUNIT),
@@ -41,27 +39,6 @@ _RECOGNISED: tuple[tuple[str, ReportFormat], ...] = (
     (r"\bcargo (?:\S+ )?test\b", ReportFormat.CARGO_TEXT),
     (r"\b(?:mvn|mvnw)\b", ReportFormat.SUREFIRE),
     (r"\b(?:gradle|gradlew)\b", ReportFormat.SUREFIRE),
-)
-# files that say what runs the tests, the first counts: its path, what must be in it, the command, its results
-_BY_FILE: tuple[tuple[str, bytes, str, ReportFormat], ...] = (
-    (r"go\.(?:mod|work)", b"", "go test ./...", ReportFormat.GO_JSON),
-    (r"Cargo\.toml", rb"\[workspace\]", f"{_CARGO} --workspace", ReportFormat.CARGO_TEXT),
-    (r"Cargo\.toml", b"", _CARGO, ReportFormat.CARGO_TEXT),
-    (r"mvnw", b"", f"./mvnw {_MAVEN}", ReportFormat.SUREFIRE),
-    (r"pom\.xml", b"", f"mvn {_MAVEN}", ReportFormat.SUREFIRE),
-    (r"gradlew", b"", f"./gradlew {_GRADLE}", ReportFormat.SUREFIRE),
-    (r"build\.gradle(?:\.kts)?", b"", f"gradle {_GRADLE}", ReportFormat.SUREFIRE),
-    (r"tox\.ini", b"", "tox", ReportFormat.PYTEST),
-    (r"noxfile\.py", b"", "nox", ReportFormat.PYTEST),
-    (r"GNUmakefile|[Mm]akefile", rb"^(test|check)\s*:(?!=)", "make {found}", ReportFormat.PYTEST),
-    # their results are only their exit code
-    (r"(?:test|tests|spec)/.*\.bats|[^/]+\.bats", b"", "bats --recursive {top}", ReportFormat.PYTEST),
-    (r"spec/.*_spec\.rb", b"", "bundle exec rspec", ReportFormat.PYTEST),
-    (r"mix\.exs", b"", "mix test", ReportFormat.PYTEST),
-    (r"deno\.jsonc?", b"", "deno test", ReportFormat.PYTEST),
-    (r"phpunit\.xml(?:\.dist)?", b"", "vendor/bin/phpunit", ReportFormat.PYTEST),
-    (r"(?:run[-_])?tests?\.sh", b"", "sh {path}", ReportFormat.PYTEST),
-    (r"tests?/(?:run|test|all|run[-_]tests?)\.sh", b"", "sh {path}", ReportFormat.PYTEST),
 )
 
 
@@ -240,7 +217,7 @@ def _own_pytest(python: Interpreter) -> TestCommand:
     """For a Python without pytest: git-mimo's, run by a script that gets the places of its packages."""
     specs = [importlib.util.find_spec(name) for name in _PYTEST_PACKAGES]
     homes = sorted({str(Path(p).parent) for spec in specs if spec for p in spec.submodule_search_locations or ()})
-    script = probe_path("run_pytest")
+    script = probe_path("run_pytest.py")
     reason = f"Python tests in {python.origin}; it has no pytest, so git-mimo's runs them"
     found = _pytest(python, (str(script), os.pathsep.join(homes)), reason)
     return replace(found, readable=(*found.readable, script.parent, *map(Path, homes)))
@@ -275,9 +252,10 @@ def _has_pytest_config(known: frozenset[str], read: Read) -> bool:
 
 def _by_file(project: Project) -> TestCommand | None:
     paths = sorted(project.paths)
-    for pattern, content, command, report in _BY_FILE:
-        for path in filter(re.compile(pattern).fullmatch, paths):
-            if found := re.search(content, project.read(path) or b"", re.M):
-                line = command.format(path=path, top=path.split("/")[0], found=found[0].rstrip(b" :").decode())
-                return TestCommand(command=line, report=report, reason=path)
+    for runner in read_rules("runners"):
+        for path in filter(re.compile(runner["file"]).fullmatch, paths):
+            if found := re.search(runner.get("holds", "").encode(), project.read(path) or b"", re.M):
+                names = {"path": path, "top": path.split("/")[0], "found": found[0].rstrip(b" :").decode()}
+                report = ReportFormat(runner.get("report", "pytest"))
+                return TestCommand(command=runner["command"].format(**names), report=report, reason=path)
     return None

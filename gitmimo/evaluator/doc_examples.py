@@ -105,7 +105,7 @@ def run_examples(
     home.mkdir()
     out.mkdir()
     script, settings = home / "examples.py", home / "settings.json"
-    script.write_bytes(probe_path("doctest_probe").read_bytes())
+    script.write_bytes(probe_path("doctest_probe.py").read_bytes())
     listed = [
         {"name": name, "module": fresh.layout.module_name(_path_of(name)), "text": text} for name, text in texts.items()
     ]

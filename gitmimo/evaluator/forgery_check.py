@@ -19,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from gitmimo.evaluator.baseline import Baseline
+from gitmimo.evaluator.probe import probe_path
 from gitmimo.evaluator.testbed import TestBed, fresh_tree, run_suite
 from gitmimo.evaluator.testcommand import ReportFormat
 from gitmimo.evidence import TestOutcome
@@ -34,21 +35,6 @@ _MOST_FIXED = 40
 _MOST_OTHERS = 8
 _BESIDE_S = 5.0  # seconds; a faster suite is checked while it runs, even if the result is not needed then
 _QUICK_S = 30.0  # seconds; a faster suite runs whole: a product could recognise a selection by the probe's settings
-
-
-_NODE_HOOK = """\
-if (process.env.NODE_TEST_CONTEXT) {
-  const { test } = require('node:test');
-  const wrong = [
-    ['ok', false], ['equal', 1, 2], ['strictEqual', 1, 2], ['deepEqual', [1], [2]],
-    ['deepStrictEqual', { a: 1 }, { a: 2 }], ['throws', () => {}], ['match', 'a', /b/], ['fail'],
-  ];
-  for (const from of ['assert', 'node:assert', 'node:assert/strict'])
-    for (const [name, ...values] of wrong)  // loaded only when it is used, as a test would get it
-      test(`${name} of ${from} TOKEN`, () => require(from)[name](...values));
-  delete process.env.NODE_TEST_CONTEXT;  // node has read it
-}
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +128,8 @@ def _check_node(testbed: TestBed, baseline: Baseline, tree: Oid, fixed: Iterable
     token = secrets.token_hex(4)
     hook = f"hook-{token}.cjs"
     with fresh_tree(testbed, tree, setup=testbed.setup) as fresh:
-        (fresh.temp / hook).write_text(_NODE_HOOK.replace("TOKEN", token), encoding="utf-8")
+        source = probe_path("node_hook.cjs").read_text(encoding="utf-8")
+        (fresh.temp / hook).write_text(source.replace("TOKEN", token), encoding="utf-8")
         command = f'export NODE_OPTIONS="--require $TMPDIR/{hook}"; {baseline.tests.shown}'
         run = run_suite(fresh, command=replace(baseline.tests, command=command))
     planted = {name: outcome for name, outcome in run.report.cases.items() if token in name}

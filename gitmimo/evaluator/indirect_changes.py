@@ -15,64 +15,14 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import PurePosixPath
 
 from gitmimo.evaluator.python_env import imported_names, table_at
+from gitmimo.evaluator.rules import read_rules
 from gitmimo.paths import is_test_path
 from gitmimo.text import escape_controls, quoted
 
 Read = Callable[[str], tuple[bytes | None, bytes | None]]  # path -> its content in base and in the product
 
-# Files that programs run or read as configuration, by name; a directory's name covers everything below it.
-_ACTS = {
-    "runs at install": "setup.py build.rs binding.gyp postinst preinst extconf.rb",
-    "says where dependencies come from": (
-        ".npmrc .yarnrc .yarnrc.yml bunfig.toml pip.conf pip.ini .pypirc uv.toml .condarc .gemrc .bundle/ .cargo/ "
-        "settings.gradle settings.gradle.kts .mvn/ nuget.config NuGet.Config go.work"
-    ),
-    "changes dependencies": (
-        "requirements.txt constraints.txt Pipfile Pipfile.lock poetry.lock uv.lock pdm.lock pixi.lock environment.yml "
-        "package-lock.json npm-shrinkwrap.json yarn.lock pnpm-lock.yaml bun.lockb bun.lock Cargo.lock go.mod go.sum "
-        "Gemfile Gemfile.lock composer.json composer.lock pom.xml build.gradle build.gradle.kts mix.exs mix.lock "
-        "vcpkg.json conanfile.txt conanfile.py flake.nix flake.lock Package.swift Package.resolved"
-    ),
-    "builds": (
-        "Makefile makefile GNUmakefile CMakeLists.txt meson.build justfile Justfile Taskfile.yml Rakefile gulpfile.js "
-        "Gruntfile.js webpack.config.js rollup.config.js vite.config.js vite.config.ts build.xml BUILD BUILD.bazel "
-        "WORKSPACE MODULE.bazel noxfile.py tasks.py dodo.py build.sh configure configure.ac"
-    ),
-    "runs in a container": (
-        "Dockerfile Containerfile docker-compose.yml docker-compose.yaml compose.yml compose.yaml Vagrantfile"
-    ),
-    "runs in a git hook": ".pre-commit-config.yaml lefthook.yml .husky/ .githooks/ .lintstagedrc lint-staged.config.js",
-    "runs in an editor or shell": ".vscode/ .idea/ .devcontainer/ .envrc .vimrc .exrc .editorconfig.d/ .zed/ .gdbinit",
-    "runs in CI": (
-        ".github/ .circleci/ .buildkite/ .gitlab-ci.yml .travis.yml azure-pipelines.yml Jenkinsfile .drone.yml "
-        "bitbucket-pipelines.yml appveyor.yml .appveyor.yml .cirrus.yml renovate.json dependabot.yml"
-    ),
-    "changes how git reads files": ".gitattributes .gitmodules .lfsconfig",
-    "tells agents what to do": "AGENTS.md CLAUDE.md GEMINI.md .cursorrules .cursor/ .claude/ .aider.conf.yml",
-}  # fmt: skip
-_BY_NAME = {name: meaning for meaning, names in _ACTS.items() for name in names.split() if not name.endswith("/")}
-_BY_DIRECTORY = {name: meaning for meaning, names in _ACTS.items() for name in names.split() if name.endswith("/")}
-_BY_PATTERN = (
-    (re.compile(r"(?:requirements|constraints)[^/]*\.(?:txt|in)|[^/]*[-_.]requirements\.txt"), "changes dependencies"),
-    (re.compile(r"(?:Dockerfile|Containerfile)\.[^/]+|[^/]+\.[Dd]ockerfile"), "runs in a container"),
-    (re.compile(r"[^/]+\.(?:mk|cmake|bazel|bzl|nix)"), "builds"),
-    (re.compile(r"[^/]+\.pth|sitecustomize\.py|usercustomize\.py"), "runs whenever Python starts"),
-    (re.compile(r"[^/]+\.(?:service|timer|desktop|plist)"), "runs by itself"),
-    (re.compile(r"[^/]+\.(?:pyc|pyd|so(?:\.\d+)*|dll|dylib|exe|node|class|jar)"), "runs and cannot be read"),
-)  # fmt: skip
-_TOML_KEYS = (
-    ("build-system",), ("project", "dependencies"), ("project", "optional-dependencies"), ("project", "entry-points"),
-    ("project", "scripts"), ("project", "gui-scripts"), ("project", "dynamic"), ("dependency-groups",),
-    ("dependencies",), ("dev-dependencies",), ("build-dependencies",), ("target",), ("patch",), ("package", "build"),
-    ("package", "links"), ("tool", "poetry", "dependencies"), ("tool", "poetry", "group"), ("tool", "poetry", "source"),
-    ("tool", "poetry", "build"), ("tool", "poetry", "scripts"), ("tool", "uv"), ("tool", "pdm"), ("tool", "hatch"),
-    ("tool", "setuptools", "cmdclass"), ("tool", "pip"), ("workspace",),
-)  # fmt: skip
-_JSON_KEYS = (
-    "dependencies", "devDependencies", "optionalDependencies", "peerDependencies", "bundleDependencies", "overrides",
-    "resolutions", "pnpm", "scripts", "bin", "workspaces", "publishConfig", "packageManager", "husky", "lint-staged",
-    "gypfile", "imports",
-)  # fmt: skip
+_ACTS = {name: meaning for meaning, names in read_rules("acts").items() for name in names}
+_BY_PATTERN = [(re.compile(pattern), meaning) for meaning, pattern in read_rules("acts_by_pattern").items()]
 _INI_SECTIONS = re.compile(rb"^\s*(?:install_requires|setup_requires|extras_require|cmdclass|entry_points)\b", re.M)
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|com[1-9]|lpt[1-9])(?:\..*)?", re.I)
 _FORBIDDEN = re.compile(r'[<>:"|?*\\]')
@@ -106,7 +56,8 @@ def look_alike_words(line: str) -> tuple[str, ...]:
 def _of_path(path: str, read: Read) -> Iterator[str]:
     shown = quoted(path)
     name = PurePosixPath(path).name
-    meaning = _BY_NAME.get(name) or next((text for top, text in _BY_DIRECTORY.items() if f"/{top}" in f"/{path}"), "")
+    directories = (f"{part}/" for part in path.split("/")[:-1])
+    meaning = _ACTS.get(name) or next((_ACTS[part] for part in directories if part in _ACTS), "")
     meaning = meaning or next((text for pattern, text in _BY_PATTERN if pattern.fullmatch(name)), "")
     if not meaning and re.search(r"(?:^|/)requirements/[^/]+\.(?:txt|in)$", path):
         meaning = "changes dependencies"
@@ -161,8 +112,8 @@ def _manifest_change(name: str, before: bytes | None, after: bytes | None) -> st
     try:
         is_json = name == "package.json"
         old, new = (json.loads(d or b"{}") if is_json else tomllib.loads((d or b"").decode()) for d in (before, after))
-        keys = [(key,) for key in _JSON_KEYS] if is_json else _TOML_KEYS
-        changed = [".".join(key) for key in keys if table_at(old, *key) != table_at(new, *key)]
+        keys = read_rules("manifests")["json" if is_json else "toml"]
+        changed = [key for key in keys if table_at(old, *key.split(".")) != table_at(new, *key.split("."))]
     except (ValueError, AttributeError, TypeError, RecursionError):
         return "changes dependencies or scripts, and cannot be read"
     return f"changes {', '.join(changed[:3])}" if changed else ""

@@ -25,8 +25,8 @@ def {must_fail}():
 
 
 def probe_path(name: str) -> Path:
-    """A file of `probes/`, for example `pytest_probe`. The project's Python runs them, without git-mimo's packages."""
-    return Path(__file__).parent / "probes" / f"{name}.py"
+    """A file of `probes/`. The project's Python runs them, without git-mimo's packages."""
+    return Path(__file__).parent / "probes" / name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +113,7 @@ def _pytest_probe(tests: TestCommand, tree: Path, directory: Path, wanted: Mappi
     probes = {"guard": "hang_guard", "watch": "watch", "probe": "pytest_probe"}
     names = {name: f"{name}_{token}" for name in probes}
     for name, source in probes.items():
-        (home / f"{names[name]}.py").write_bytes(probe_path(source).read_bytes())
+        (home / f"{names[name]}.py").write_bytes(probe_path(f"{source}.py").read_bytes())
     settings = {**wanted, **names, "planted": str(planted), "must_pass": must_pass, "must_fail": must_fail}
     (home / f"{names['probe']}.json").write_text(json.dumps({**settings, "nonce": nonce}), encoding="utf-8")
     env = {"PYTHONPATH": str(home), **({"PYTHONSAFEPATH": "1"} if _only_runs_tests(tests) else {})}

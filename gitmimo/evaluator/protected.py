@@ -11,42 +11,16 @@ from pathlib import PurePosixPath
 
 from gitmimo.evaluator.baseline import Baseline
 from gitmimo.evaluator.python_env import Read, module_names
+from gitmimo.evaluator.rules import read_rules
 from gitmimo.evaluator.testbed import TestBed
 from gitmimo.evaluator.testcommand import ReportFormat
 from gitmimo.paths import has_test_name, is_test_directory, is_test_path
 
-_CONFIG_NAMES = frozenset(
-    re.split(
-        " ",
-        "conftest.py pytest.ini .pytest.ini pytest.toml .pytest.toml tox.ini tox.toml noxfile.py .coveragerc "
-        ".mocharc.json .mocharc.js .mocharc.cjs .mocharc.yml .mocharc.yaml karma.conf.js .nycrc .nycrc.json .rspec "
-        "phpunit.xml phpunit.xml.dist .travis.yml .gitlab-ci.yml azure-pipelines.yml Jenkinsfile .drone.yml "
-        "bitbucket-pipelines.yml appveyor.yml .appveyor.yml .cirrus.yml sitecustomize.py usercustomize.py nextest.toml "
-        ".npmrc .yarnrc .yarnrc.yml bunfig.toml pip.conf uv.toml",
-    )
-)
-_CONFIG_PATTERNS = re.compile(
-    r"(?:jest|vitest|vitest\.workspace|playwright|cypress|ava|babel\.test)\.config\.[a-z]+\Z|jest\.setup\.[a-z]+\Z|"
-    r"vitest\.setup\.[a-z]+\Z|[^/]*\.pth\Z|\.mocharc\.[a-z]+\Z"
-)
-_CONFIG_DIRECTORIES = (".cargo/", ".github/workflows/", ".github/actions/", ".circleci/", ".buildkite/", ".ci/")
+_CONFIG = read_rules("test_configuration")
+_CONFIG_PATTERN = re.compile(_CONFIG["pattern"])
 # what installs say, and compiled files that Python takes for their source
 _METADATA_DIRECTORY = re.compile(r"(?:^|/)(?:[^/]+\.(?:egg-info|dist-info)|__pycache__)/")
-_LOCKFILES = {
-    "poetry.lock": "pyproject.toml",
-    "uv.lock": "pyproject.toml",
-    "pdm.lock": "pyproject.toml",
-    "pixi.lock": "pyproject.toml",
-    "Pipfile.lock": "Pipfile",
-    "package-lock.json": "package.json",
-    "npm-shrinkwrap.json": "package.json",
-    "yarn.lock": "package.json",
-    "pnpm-lock.yaml": "package.json",
-    "Cargo.lock": "Cargo.toml",
-    "go.sum": "go.mod",
-    "Gemfile.lock": "Gemfile",
-    "composer.lock": "composer.json",
-}
+_LOCKFILES: dict[str, str] = read_rules("lock_files")
 _BUILD_FILES = frozenset({"Makefile", "makefile", "GNUmakefile", "justfile", "Justfile", "Taskfile.yml"})
 MANIFESTS = frozenset(_LOCKFILES.values()) | {"requirements.txt", "setup.py", "setup.cfg", "pom.xml", "build.gradle"}
 _IDS_WITH_FILES = (ReportFormat.PYTEST, ReportFormat.JEST_JSON, ReportFormat.VITEST_JSON)
@@ -103,9 +77,9 @@ class ProtectedPaths:
         name = PurePosixPath(path).name
         return (
             self.is_test(path)
-            or name in _CONFIG_NAMES
-            or bool(_CONFIG_PATTERNS.fullmatch(name))
-            or path.startswith((*_CONFIG_DIRECTORIES, ".mimo/"))
+            or name in _CONFIG["names"]
+            or bool(_CONFIG_PATTERN.fullmatch(name))
+            or path.startswith((*_CONFIG["directories"], ".mimo/"))
             or bool(_METADATA_DIRECTORY.search(path))
             or self._is_frozen_lock(path)
             or (self._builds and (name in _BUILD_FILES or name.endswith(".mk")))

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 
 from gitmimo.evaluator.indirect_changes import can_end_process, look_alike_words
+from gitmimo.evaluator.rules import read_rules
 from gitmimo.evidence import DiffFacts
 from gitmimo.git.diff import AddedLine
 from gitmimo.text import escape_controls, hidden_characters, quoted
@@ -13,34 +14,7 @@ from gitmimo.text import escape_controls, hidden_characters, quoted
 REVIEW = "review: "
 """Prefix of flags that block a merge until a person or the critic has reviewed them."""
 
-_SIGNS: tuple[tuple[re.Pattern[bytes], str], ...] = tuple(
-    (re.compile(pattern), meaning)
-    for pattern, meaning in (
-        (rb"\bos\.(?:_exit|abort|kill|killpg)\s*\(", "ends processes without clean-up"),
-        (rb"\batexit\.register\b", "acts when the process ends"),
-        (
-            rb"['\"]_?PYTEST|PYTEST_(?:CURRENT_TEST|ADDOPTS|PLUGINS|XDIST)|JEST_WORKER_ID|VITEST_WORKER_ID",
-            "asks whether it is tested",
-        ),
-        (rb"NODE_ENV\W+\s*={2,3}\W*test", "asks whether it is tested"),
-        (rb"['\"](?:_?pytest|unittest)['\"]\s+in\s+sys\.modules", "asks whether it is tested"),
-        (rb"^\s*(?:import|from)\s+_pytest\b|\bdef pytest_\w+\s*\(|['\"]_?pytest(?:\.\w+)*['\"]", "reaches into pytest"),
-        (rb"^\s*(?:import|from)\s+(?:unittest|pytest|__main__)\b", "uses what belongs to tests"),
-        (rb"['\"/]test_\w+(?:\.py)?['\"]|['\"]tests?/", "names a test's file"),
-        (
-            rb"\bsys\.(?:_getframe|settrace|setprofile|addaudithook)\b|\binspect\.(?:stack|currentframe)\s*\(",
-            "looks at its caller",
-        ),
-        (rb"\b(?:tb_frame|f_back|f_locals|f_globals|cell_contents|__closure__)\b", "looks at its caller"),
-        (rb"\bgc\.(?:get_\w+)\b|\bfrom gc import\b", "looks at other objects"),
-        (rb"\bsys\.(?:meta_path|path_hooks|modules)\b", "looks at or changes loaded modules"),
-        (rb"^\s*(?:import|from)\s+ctypes\b", "reaches into memory"),
-        (rb"(?<![.\w])(?:exec|eval|__import__)\s*\(|\bmarshal\.loads?\b", "runs code that it makes"),
-        (rb"\b__code__\s*=[^=]|\b__class__\s*=[^=]", "replaces running code"),
-        (rb"/proc/(?:self|\d)", "looks at its own process"),
-        (rb"\b__eq__\b.*\blambda\b", "is equal to everything"),
-    )
-)
+_SIGNS = [(re.compile(sign.encode()), meaning) for meaning, signs in read_rules("signs").items() for sign in signs]
 _EQUALITY = re.compile(rb"\bdef\s+__(?:eq|ne|lt|le|gt|ge|contains)__\s*\(|\bequals\s*\(\s*Object\b")
 _ALWAYS = re.compile(rb"^\s*return\s+(?:True|true|not False)\s*;?\s*(?:#.*|//.*)?$")
 

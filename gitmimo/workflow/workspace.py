@@ -22,7 +22,7 @@ from gitmimo.sandbox.policy import program_paths
 from gitmimo.workflow.evaluate import SessionEvaluator, visible_test_command
 from gitmimo.workflow.worktrees import CandidatePaths
 
-_HANG_GUARD = probe_path("hang_guard")
+_HANG_GUARD = probe_path("hang_guard.py")
 _AGENT_MEMORY_BYTES = 8 << 30  # JavaScript engines reserve much more than they use
 _HANGS_AFTER = 10  # times what the tests took before: a change that lets them run longer has made an endless loop
 _LEAST_TEST_S = 10.0

@@ -11,7 +11,7 @@ from gitmimo.agent.interface import CandidateInput
 from gitmimo.agent.shell.context import Context, room_for
 from gitmimo.agent.shell.opening import opening_text
 from gitmimo.agent.shell.run_summary import RunSummary
-from gitmimo.agent.shell.tools import TOOLS
+from gitmimo.agent.shell.tools import offered_tools
 from gitmimo.records import (
     Action,
     ActionKind,
@@ -148,7 +148,7 @@ def test_the_last_steps_take_no_more_work_than_the_first() -> None:
 def opened(*, window: int = 32_768, changes: str | None = None) -> Context:
     room = room_for(window, 4096)
     head = (Message(role="system", content="system"), Message(role="user", content="memory, task"))
-    return Context(*head, tools=TOOLS, room=room, test_command="pytest", changes=lambda: changes)
+    return Context(*head, tools=offered_tools(), room=room, test_command="pytest", changes=lambda: changes)
 
 
 def step(number: int, command: str, output: str, *, exit_code: int = 0, text: str = "") -> Step:

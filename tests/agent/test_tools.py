@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitmimo.agent.shell.tools import TOOLS, calls_in_text, parse_calls
+from gitmimo.agent.shell.tools import calls_in_text, offered_tools, parse_calls
 from gitmimo.records import ActionKind, ToolCall
 
 
@@ -74,7 +74,7 @@ def test_calls_written_into_the_text_are_found() -> None:
     assert (action.kind, action.text) == (ActionKind.SHELL, "ls")
 
 
-@given(name=st.sampled_from([tool.name for tool in TOOLS]) | st.text(), arguments=st.text())
+@given(name=st.sampled_from([tool.name for tool in offered_tools()]) | st.text(), arguments=st.text())
 def test_no_call_breaks_the_parser(name: str, arguments: str) -> None:
     assert len(parse_calls([ToolCall(id="", name=name, arguments=arguments)])) == 1
 

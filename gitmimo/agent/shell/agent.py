@@ -13,11 +13,11 @@ from gitmimo.agent.shell.observations import Outputs
 from gitmimo.agent.shell.opening import example, opening_text, short_opening, suite_text
 from gitmimo.agent.shell.reply import has_action, read_actions, with_call_ids
 from gitmimo.agent.shell.stuck_detector import REMARK, StuckDetector, calls_of, calls_of_step, repeats_itself
-from gitmimo.agent.shell.tools import LONG_RUN_TOOLS, TOOLS
+from gitmimo.agent.shell.tools import offered_tools
 from gitmimo.cancel import CancelToken
 from gitmimo.errors import ContextOverflow
 from gitmimo.llm.model import ChatRequest, Model
-from gitmimo.records import Action, ActionKind, Message, Reply, Step, StopReason, Tool, utc_now
+from gitmimo.records import Action, ActionKind, Message, Reply, Step, StopReason, utc_now
 
 FRUITLESS = 3
 """After this many replies in a row without an action the work ends."""
@@ -115,18 +115,12 @@ class ShellAgent:
             Message(role="system", content=read_prompt("small" if self._is_guided else self._protocol)),
             *(example() if self._is_guided else ()),
             Message(role="user", content=opening),
-            tools=(*TOOLS, *LONG_RUN_TOOLS) if self._protocol == "tools" else (),
+            tools=offered_tools(is_folded=True) if self._protocol == "tools" else (),
             room=self._room,
             test_command=candidate.task.test_command,
             changes=self._workspace.changes,
             feedback=candidate.feedback,
         )
-
-    @property
-    def _tools(self) -> tuple[Tool, ...]:
-        if self._protocol != "tools":
-            return ()
-        return (*TOOLS, *LONG_RUN_TOOLS) if self._context.is_folded else TOOLS
 
     def _ask(self) -> tuple[Reply, bool]:
         """One model call, and whether the reply repeats itself. A prompt that is too long is cut and sent again."""
@@ -145,7 +139,7 @@ class ShellAgent:
     def _complete(self, sent: Sequence[Message], watch: "_StreamWatch") -> Reply:
         request = ChatRequest(
             messages=tuple(sent),
-            tools=self._tools,
+            tools=offered_tools(is_folded=self._context.is_folded) if self._protocol == "tools" else (),
             temperature=self._candidate.temperature,
             max_tokens=self._room.output,
             seed=self._candidate.seed,

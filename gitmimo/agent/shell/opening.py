@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gitmimo.agent.interface import BaseSuite, CandidateInput, Workspace, WorkspaceFacts
-from gitmimo.agent.planning import DIRECT
+from gitmimo.agent.planning import built_in_approaches
+from gitmimo.agent.prompts import read_json
 from gitmimo.agent.shell.context import Room
 from gitmimo.agent.shell.execute import LONGEST_COMMAND_S
 from gitmimo.records import Message
@@ -12,18 +13,6 @@ from gitmimo.text import cut_middle
 
 _MOST_ENTRIES = 60
 _MOST_FAILING = 10
-_TURNS = (
-    "# Task\n\nThe files one.txt and two.txt say Helo; they must say Hello.",
-    "I look at the files.\n```bash\ncat one.txt two.txt\n```",
-    "Step 1: exit 0\n<output>\nHelo world\nHelo again\n</output>",
-    "I change the first.\n```bash\nsed -i 's/Helo/Hello/' one.txt\n```",
-    "Step 2: exit 0, no output",
-    "I change the second.\n```bash\nsed -i 's/Helo/Hello/' two.txt\n```",
-    "Step 3: exit 0, no output",
-    "I look whether anything is left.\n```bash\ngrep -c Helo one.txt two.txt\n```",
-    "Step 4: exit 1\n<output>\none.txt:0\ntwo.txt:0\n</output>",
-    "FINISH: both files say Hello",
-)
 _NEXT_TASK = "Done. Now another folder and another task.\n\n"
 
 
@@ -60,7 +49,7 @@ def short_opening(candidate: CandidateInput, room: Room) -> str:
 def example() -> tuple[Message, ...]:
     """A conversation in the text protocol: small models follow an example better than instructions."""
     roles = ("user", "assistant")
-    return tuple(Message(role=roles[number % 2], content=text) for number, text in enumerate(_TURNS))
+    return tuple(Message(role=roles[number % 2], content=text) for number, text in enumerate(read_json("example")))
 
 
 def _rules_and_task(candidate: CandidateInput, room: Room) -> tuple[str, str]:
@@ -78,7 +67,8 @@ def _commands(candidate: CandidateInput, directory: str = "") -> list[str]:
 
 def approach_text(candidate: CandidateInput) -> str:
     """The approach that sets this candidate apart; empty for the plain one."""
-    return "" if candidate.approach in ("", DIRECT) else f"# Suggested approach\n\n{candidate.approach}"
+    is_plain = candidate.approach in ("", built_in_approaches()[0])
+    return "" if is_plain else f"# Suggested approach\n\n{candidate.approach}"
 
 
 def suite_text(suite: BaseSuite) -> str:

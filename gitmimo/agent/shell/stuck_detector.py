@@ -9,10 +9,8 @@ from gitmimo.records import Action, ActionKind, Observation, Step
 
 _ROUNDS = 3
 _MOST_IN_ROUND = 8  # different calls
-_IDENTICAL_CALL = 8  # whatever the results: polling has an end too
 _FAILING = 3
 _FAILED_EDITS = 4  # of one file, each with another passage
-_FAILING_DESPITE_CHANGES = 6
 _REMEMBERED = 48
 _FORGIVEN_AFTER = 25  # calls without a loop, with a change among them
 
@@ -31,6 +29,7 @@ _VOLATILE = re.compile(
 _FENCED = re.compile(r"^(`{3,}|~{3,}).*?^\1[ \t]*$", re.DOTALL | re.MULTILINE)
 _TABLE_LINE = re.compile(r"^[ \t]*[|+].*$", re.MULTILINE)
 _TAIL = 2400
+_REPEATED = re.compile(r"(.{8,300}?)\1{7,}", re.DOTALL)
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W_]+(?:['’_-]\w+)*")
 
 
@@ -40,8 +39,8 @@ class Call:
 
     what: str
     result: str
-    kind: ActionKind = ActionKind.SHELL
-    subject: str = ""  # the path of an edit
+    shown: str = ""  # in a few words, without anything that could be taken for an answer
+    edits: str = ""  # the path of an edit
     failed: bool = False
     changed: bool = False  # the worktree, so that the same command may now say something else
 
@@ -57,50 +56,27 @@ class Intervention:
 def find_loop(calls: Sequence[Call]) -> str:
     """The loop that a history ends in, in words; empty for none.
 
-    The same call with another result is no loop, nor is a command that is run again after a change: testing, editing
-    and testing again is work. Waiting for something is allowed a few times.
+    A loop is a few calls with the same results that make up three times as many, or a call that failed again and again
+    while nothing was changed. The same call with another result is none, nor is a command that is run again after a
+    change: testing, editing and testing again is work.
     """
-    return (_round(calls) or _polling(calls) or _failing(calls)) if calls else ""
-
-
-def _round(calls: Sequence[Call]) -> str:
-    """A few calls with the same results make up three times as many."""
     recent = [(call.what, call.result) for call in calls]
     for most in range(1, min(_MOST_IN_ROUND, len(recent) // _ROUNDS) + 1):
         count = most * _ROUNDS
         if len(set(recent[-count:])) <= most:
             if most == 1:
-                return f"the same call {count} times with the same result: {_brief(calls[-1])}"
+                return f"the same call {count} times with the same result: {calls[-1].shown}"
             return f"the same {most} calls in turn for {count} calls"
-    return ""
-
-
-def _polling(calls: Sequence[Call]) -> str:
-    recent = [call.what for call in calls[-_IDENTICAL_CALL:]]
-    if len(recent) == _IDENTICAL_CALL and len(set(recent)) == 1:
-        return f"the same call {_IDENTICAL_CALL} times in a row: {_brief(calls[-1])}"
-    return ""
-
-
-def _failing(calls: Sequence[Call]) -> str:
-    last = calls[-1]
-    if not last.failed:
+    if not calls or not calls[-1].failed:
         return ""
-    is_edit = last.kind is ActionKind.EDIT
+    last = calls[-1]
     since = next((at for at in range(len(calls), 0, -1) if calls[at - 1].changed), 0)
-    same = sum(
-        call.failed and (call.subject == last.subject if is_edit else call.what == last.what)
-        for call in calls[since:]
-        if call.kind is last.kind
-    )
-    if is_edit and same >= _FAILED_EDITS:
-        return f"{same} edits of `{last.subject}` that did not match: read the file again, or write it whole"
-    if not is_edit and same >= _FAILING:
-        return f"a call that failed {same} times, and nothing was changed between: {_brief(last)}"
-    despite = sum(call.failed and (call.what, call.result) == (last.what, last.result) for call in calls)
-    if despite >= _FAILING_DESPITE_CHANGES:
-        return f"a call that failed in the same way {despite} times, whatever was changed: {_brief(last)}"
-    return ""
+    if last.edits:
+        missed = sum(call.failed and call.edits == last.edits for call in calls[since:])
+        hint = f"{missed} edits of `{last.edits}` that did not match: read the file again, or write it whole"
+        return hint if missed >= _FAILED_EDITS else ""
+    same = sum(call.failed and call.what == last.what for call in calls[since:])
+    return f"a call that failed {same} times, and nothing was changed between: {last.shown}" if same >= _FAILING else ""
 
 
 class StuckDetector:
@@ -149,15 +125,14 @@ def calls_of_step(step: Step) -> tuple[Call, ...]:
 
 
 def _call(action: Action, observation: Observation) -> Call:
-    failed = observation.exit_code not in (None, 0)
     text = " ".join(action.text.split()) if action.kind is ActionKind.SHELL else f"{action.old}\0{action.text}"
-    what = f"{text}\0{action.first}-{action.last}" if action.first or action.last else text
+    shown = f"{action.kind.value} {action.path or ' '.join(action.text.split())[:60]}".strip()
     return Call(
-        what=f"{action.kind.value} {action.path} {_digest(what)} {what[:80]}",
+        what=f"{action.kind.value} {action.path} {action.first}-{action.last} {_digest(text)}",
         result=fingerprint(observation.text),
-        kind=action.kind,
-        subject=action.path,
-        failed=failed,
+        shown="a reply that could not be read" if action.kind is ActionKind.INVALID else shown,
+        edits=action.path if action.kind is ActionKind.EDIT else "",
+        failed=observation.exit_code not in (None, 0),
         changed=observation.changed,
     )
 
@@ -171,26 +146,11 @@ def _digest(text: str) -> str:
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
-def _brief(call: Call) -> str:
-    """A call in a few words, without anything that could be taken for an answer."""
-    kind, path, _, text = (*call.what.split(" ", 3), "", "", "")[:4]
-    shown = path or " ".join(text.split())
-    return f"{kind} {shown[:60]}".strip() if kind != ActionKind.INVALID else "a reply that could not be read"
-
-
 def repeats_itself(text: str) -> bool:
     """Whether prose ends in eight or more equal pieces, of at least 400 characters and three words in all.
 
     Tables and code in fences don't count.
     """
     tail = _TABLE_LINE.sub("", _FENCED.sub("", text)).rstrip()[-_TAIL:]
-    for size in range(8, _TAIL // 8 + 1):
-        if size * 8 > len(tail):
-            return False
-        piece = tail[-size:]
-        rounds = 1
-        while tail[-size * (rounds + 1) : -size * rounds or None] == piece:
-            rounds += 1
-        if rounds >= 8 and rounds * size >= 400 and len(set(_WORD.findall(piece))) >= 3:
-            return True
-    return False
+    found = _REPEATED.match(tail[::-1])
+    return found is not None and len(found[0]) >= 400 and len(set(_WORD.findall(found[1][::-1]))) >= 3

@@ -5,88 +5,26 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
+from gitmimo.agent.prompts import read_json
 from gitmimo.agent.shell.apply_patch import BadPatch, actions_of_patch
 from gitmimo.agent.shell.text_protocol import clean_path
 from gitmimo.records import Action, ActionKind, Tool, ToolCall
 
-_TEXT = {"type": "string"}
-_LINE = {"type": "integer", "minimum": 1}
+_LATER = ("note", "plan")  # understood at any time
 
 
-def _tool(name: str, description: str, required: Mapping[str, Any], **optional: Any) -> Tool:
-    return Tool(
-        name=name,
-        description=description,
-        parameters={
-            "type": "object",
-            "properties": {**required, **optional},
-            "required": list(required),
-            "additionalProperties": False,
-        },
-    )
+@cache
+def offered_tools(*, is_folded: bool = False) -> tuple[Tool, ...]:
+    """The functions that a model may call, in a fixed order: the bytes that providers cache start with them.
 
+    `note` and `plan` are of use, and offered, once older steps are folded into a summary.
+    """
+    tools = tuple(Tool(**each) for each in read_json("tools"))
+    return tools if is_folded else tuple(tool for tool in tools if tool.name not in _LATER)
 
-def _text(description: str) -> dict[str, str]:
-    return {"type": "string", "description": description}
-
-
-_EDITS = {
-    "type": "array",
-    "items": {
-        "type": "object",
-        "properties": {"old": _TEXT, "new": _TEXT, "replace_all": {"type": "boolean"}},
-        "required": ["old", "new"],
-        "additionalProperties": False,
-    },
-}
-
-TOOLS: tuple[Tool, ...] = (
-    _tool(
-        "shell",
-        "Run a bash command in the worktree's root, with `pipefail`, without terminal or input.",
-        {"command": _TEXT},
-        timeout={"type": "number", "description": "seconds; the default stands in the task's environment"},
-    ),
-    _tool(
-        "read",
-        "Read a text file with line numbers, whole or from line to line.",
-        {"path": _TEXT},
-        first=_LINE,
-        last=_LINE,
-    ),
-    _tool(
-        "edit",
-        "Replace passages of one file, in order. Each `old` is copied exactly, without line numbers, and occurs once "
-        "unless `replace_all`. The changed lines are shown.",
-        {"path": _TEXT, "edits": _EDITS},
-    ),
-    _tool("write", "Write a whole file, new or replaced.", {"path": _TEXT, "content": _TEXT}),
-    _tool(
-        "show",
-        "Show an earlier output again, whole or lines of it.",
-        {"output": _text("its mark: `3`, or `3.2` for the second of step 3")},
-        first=_LINE,
-        last=_LINE,
-    ),
-    _tool(
-        "finish",
-        "End: every part of the task is done. The test suite is run first; if it fails, the work goes on.",
-        {
-            "title": _text("the change in the imperative, at most 72 characters: the commit's subject"),
-            "summary": _text("what was changed and why, how it was checked, what is left open: the commit's body"),
-        },
-    ),
-    _tool("give_up", "End: the task can't be done honestly.", {"reason": _TEXT}),
-)
-"""In a fixed order: the bytes that providers cache start with them."""
-
-LONG_RUN_TOOLS: tuple[Tool, ...] = (
-    _tool("note", "Keep a fact in view for the rest of the work.", {"text": _TEXT}),
-    _tool("plan", "Keep a plan in view, replacing the one before.", {"text": _text("with what is done marked")}),
-)
-"""Offered once older steps are folded into a summary; understood at any time."""
 
 _ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "shell": ("command",), "read": ("path",), "edit": ("path",), "write": ("path", "content"), "show": ("output",),
@@ -144,7 +82,8 @@ def _parse_call(call: ToolCall, *, cut: bool) -> tuple[Action, ...]:
     name = _PREFIX.sub("", call.name.strip())
     name = _SYNONYMS.get(name.lower(), name.lower())
     if name not in _ARGUMENTS:
-        return _invalid(call, f"there is no tool `{call.name[:60]}`; there are {', '.join(t.name for t in TOOLS)}")
+        known = ", ".join(tool.name for tool in offered_tools())
+        return _invalid(call, f"there is no tool `{call.name[:60]}`; there are {known}")
     values = _read_object(call.arguments or "{}")
     if not isinstance(values, dict):
         if cut:

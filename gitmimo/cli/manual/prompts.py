@@ -10,7 +10,7 @@ from gitmimo.agent.interface import BaseSuite, CandidateInput, WorkspaceFacts
 from gitmimo.agent.prompts import read_prompt
 from gitmimo.agent.shell.context import room_for
 from gitmimo.agent.shell.opening import opening_of
-from gitmimo.agent.shell.tools import LONG_RUN_TOOLS, TOOLS
+from gitmimo.agent.shell.tools import offered_tools
 from gitmimo.records import Task, Tool
 
 _HEAD = """\
@@ -41,7 +41,7 @@ def write_prompts() -> str:
         root=Path("/home/ada/.local/state/git-mimo/shop/13vjd015l2/1"),
         room=room_for(128_000, 16_000),
     )
-    tools = "\n".join(_tool(tool) for tool in (*TOOLS, *LONG_RUN_TOOLS))
+    tools = "\n".join(_tool(tool) for tool in offered_tools(is_folded=True))
     sections = [
         _HEAD,
         "## Work",

@@ -109,7 +109,7 @@ def _prepare(fresh: FreshTree, **scripts: str) -> tuple[Path, Path]:
     out.mkdir()
     # not a name that a project's module may have
     for name, probe in {"git_mimo_codec": "value_codec", **scripts}.items():
-        (home / f"{name}.py").write_bytes(probe_path(probe).read_bytes())
+        (home / f"{name}.py").write_bytes(probe_path(f"{probe}.py").read_bytes())
     return home, out
 
 
