@@ -166,7 +166,6 @@ def test_only_the_person_lowers_the_demand() -> None:
 def test_a_file_that_can_be_imported_now_passes_when_all_of_it_does() -> None:
     name = "tests/test_new.py (collection)"
     assert passes(name, {"tests/test_new.py::test_a": PASSED})
-    assert passes("tests.test_new (collection)", {"tests.test_new.T.test_a": PASSED})
     assert not passes(name, {"tests/test_new.py::test_a": PASSED, "tests/test_new.py::test_b": FAILED})
     assert not passes(name, {name: ERROR})
     assert not passes(name, {})
