@@ -53,9 +53,7 @@ def command_of(base: Mapping[str, Any]) -> TestCommand:
         return TestCommand(command="node --test" if by_id else "npm test", report=form)
     if "scripts/verify.py" in files:
         return TestCommand(command="make test", report=ReportFormat.NONE)
-    return TestCommand(
-        command=PYTHON, report=ReportFormat.PYTEST, is_pytest=True, interpreter=Path(sys.executable)
-    )
+    return TestCommand(command=PYTHON, report=ReportFormat.PYTEST, is_pytest=True, interpreter=Path(sys.executable))
 
 
 def doubts_about(judge: Judge, evidence: Evidence, *, votes: int) -> tuple[str, ...]:
