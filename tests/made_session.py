@@ -48,7 +48,6 @@ def make_session(
     comments: Mapping[str, str] | None = None,
     session: SessionId = SESSION,
     prefix: str = "mimo",
-    learned: Mapping[str, bytes] | None = None,
 ) -> SessionResult:
     """Write candidates with step commits, evidence notes and a result branch; the first that passed wins."""
     repository = Repository.discover(git.path)
@@ -87,7 +86,7 @@ def make_session(
     )
     if winner is None:
         return result
-    return _land(repository, result, winner, prefix, learned)
+    return _land(repository, result, winner, prefix)
 
 
 def write_journal(git: GitBuilder, session: SessionResult) -> None:
@@ -172,13 +171,7 @@ def _candidate(
     )
 
 
-def _land(
-    repository: Repository,
-    result: SessionResult,
-    winner: CandidateResult,
-    prefix: str,
-    learned: Mapping[str, bytes] | None,
-) -> SessionResult:
+def _land(repository: Repository, result: SessionResult, winner: CandidateResult, prefix: str) -> SessionResult:
     evidence = winner.evidence
     assert evidence is not None
     changed = mimo_dir.with_mimo_from(repository, evidence.tested_tree, repository.tree_of(result.base))
@@ -191,13 +184,9 @@ def _land(
             "Assisted-by": f"git-mimo:{winner.model}",
         },
     )
-    change = commit.write_commit(repository, tree=changed, parents=(result.base,), message=message)
-    tip = change
-    if learned:  # as a dream's commit on top of it
-        whole = trees.write_files(repository, changed, learned)
-        tip = commit.write_commit(repository, tree=whole, parents=(change,), message="dream: 1 note\n")
+    tip = commit.write_commit(repository, tree=changed, parents=(result.base,), message=message)
     branch = refnames.result_branch(result.session, result.task, prefix=prefix)
     note = EvidenceNote(session=result.session, candidate=winner.number, evidence=evidence, verdict=result.verdict)
-    write_evidence(repository, [evidence.tree], note, commits=[change, tip])
+    write_evidence(repository, [evidence.tree], note, commits=[tip])
     refs.update_ref(repository, f"refs/heads/{branch}", tip, expected=None, reason="test")
     return replace(result, result_branch=branch, result_commit=tip)

@@ -67,27 +67,25 @@ def pr_command(session: str | None, remote: str, into: str | None, tool: str, on
 
 @click.command("revise")
 @session_argument
-@click.option("--comments", required=True, help="What reviewers said.", metavar="FILE|-|gh|local")
+@click.option("--comments", required=True, help="What reviewers said.", metavar="FILE|-|gh")
 @settings("candidates", "model", "baseUrl", "critic", "test", "budget", "maxTokens", "sandbox")
 @json_option
 def revise_command(session: str | None, comments: str, as_json: bool, **flags: Any) -> int:
     """Address review comments: new candidates start from the result branch, and a settled winner moves it on.
 
-    Comments come from a file, from stdin, from the pull request by gh, or from `git mimo serve` (local).
+    Comments come from a file, from stdin, or from the pull request by gh.
     """
     from gitmimo.cli.progress import running
     from gitmimo.cli.start import finish
     from gitmimo.workflow.history import find_session, read_session
     from gitmimo.workflow.land import result_tip
-    from gitmimo.workflow.revise import comments_text, fetch_comments, read_review_comments, revise
+    from gitmimo.workflow.revise import fetch_comments, revise
 
     repository = open_repository()
     result = read_session(repository, find_session(repository, session)).result
     result_tip(repository, result)
     if comments == "gh":
         said = fetch_comments(repository, str(result.result_branch))
-    elif comments == "local":
-        said = comments_text(read_review_comments(repository, result.session))
     else:
         said = read_text_argument(comments if comments == "-" else f"@{comments}")
     config = load_config(repository, flags)

@@ -13,7 +13,7 @@ from gitmimo.errors import UsageError
 def serve_command(port: int, open_it: bool) -> int:
     """Show all sessions of this repository, live, on the loopback address, until interrupted.
 
-    The address carries a random token. Read-only but for comments and the choice of a candidate.
+    The address carries a random token, and nothing can be changed there.
     """
     import signal
     import webbrowser

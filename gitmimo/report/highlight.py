@@ -1,11 +1,11 @@
 """Syntax highlighting line by line within a budget; files that are too large or fail to parse stay plain."""
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from pygments.lexer import Lexer
 from pygments.lexers import get_lexer_for_filename
-from pygments.token import Comment, Keyword, Literal, Name, Number, Punctuation, String, Token
+from pygments.token import STANDARD_TYPES, _TokenType
 from pygments.util import ClassNotFound
 
 from gitmimo.report.markup import escape
@@ -13,26 +13,9 @@ from gitmimo.report.markup import escape
 MAX_FILE_CHARACTERS = 200_000
 MAX_LINE_CHARACTERS = 2_000
 
-_CLASSES: Mapping[object, str] = {
-    Comment: "c",
-    Keyword: "k",
-    Keyword.Type: "t",
-    Keyword.Constant: "n",
-    String: "s",
-    String.Doc: "c",
-    Number: "n",
-    Literal: "n",
-    Name.Function: "f",
-    Name.Class: "f",
-    Name.Decorator: "d",
-    Name.Builtin: "t",
-    Name.Exception: "t",
-    Name.Tag: "k",
-    Name.Attribute: "t",
-    Name.Constant: "n",
-    Token.Operator.Word: "k",
-    Punctuation: "",
-}
+# pygments' own short names of what has a colour in page.css; keywords, strings, comments and numbers with all that they
+# begin with
+_COLOURED = ("k", "s", "c", "m", "ow", "nf", "nc", "nd", "nb", "ne", "nt", "na", "no")
 
 
 class Highlighter:
@@ -80,9 +63,8 @@ def _lexer_for(path: str) -> Lexer | None:
 
 
 @functools.lru_cache(maxsize=1024)
-def _class_of(kind: object) -> str:
-    while kind is not None:
-        if kind in _CLASSES:
-            return _CLASSES[kind]
-        kind = getattr(kind, "parent", None)
-    return ""
+def _class_of(kind: _TokenType) -> str:
+    while kind not in STANDARD_TYPES and kind.parent is not None:
+        kind = kind.parent
+    name = STANDARD_TYPES.get(kind, "")
+    return name if name.startswith(_COLOURED) else ""

@@ -29,7 +29,6 @@ _SECTIONS = (
     ("verdict", "Gates"),
     ("tests", "Tests"),
     ("candidates", "Steps"),
-    ("learned", "Memory"),
     ("reproduce", "Reproduce"),
 )
 _KEYS = (
@@ -45,19 +44,15 @@ _KEYS = (
 )
 
 
-def review_page(
-    repository: Repository, result: SessionResult, *, say: Markup | None = None, refresh_s: int | None = None
-) -> str:
-    """Read a session's diffs and steps from git and return its page; `say` is a section with forms, for a server.
+def review_page(repository: Repository, result: SessionResult, *, refresh_s: int | None = None) -> str:
+    """Read a session's diffs and steps from git and return its page.
 
     Content is inert: escaped, made visible, and no script but the page's own is allowed.
     """
     data = read_review_data(repository, result)
-    body = render(
-        "review.html", sections=_SECTIONS, keys=_KEYS, version=__version__, say=say, **_values(repository, data)
-    )
+    body = render("review.html", sections=_SECTIONS, keys=_KEYS, version=__version__, **_values(repository, data))
     title = f"Review of {result.session}: {result.task.strip().partition(chr(10))[0][:80]}"
-    return whole_page(title, body, with_forms=say is not None, refresh_s=refresh_s)
+    return whole_page(title, body, refresh_s=refresh_s)
 
 
 def _values(repository: Repository, data: ReviewData) -> dict[str, object]:
@@ -67,7 +62,6 @@ def _values(repository: Repository, data: ReviewData) -> dict[str, object]:
     diffs = DiffRenderer(repository)
     products = [_product(product, data, diffs) for product in data.products if product.same_as is None]
     first = _first(data, products)
-    learned_trees = (data.result.base, Oid(data.result.result_commit or ""))
     return {
         "view": head_of(result),
         "behaviour": differences_of(result),
@@ -86,19 +80,16 @@ def _values(repository: Repository, data: ReviewData) -> dict[str, object]:
         "no_test_differs": no_test_differs_text(result),
         "new_tests": own_tests(result),
         "commands": list(dict.fromkeys(command for evidence in judged for command in evidence.commands)),
-        "learned_files": len(data.learned),
-        "learned": diffs.files(data.learned, prefix="m", trees=learned_trees) if data.learned else "",
         "reproduce": "\n".join(_reproduce(result)),
     }
 
 
-def whole_page(title: str, body: Markup, *, with_forms: bool = False, refresh_s: int | None = None) -> str:
+def whole_page(title: str, body: Markup, *, refresh_s: int | None = None) -> str:
     """Put a body into a document with the page's style and script, both named by hash in its content policy."""
     style, script = asset("page.css"), asset("page.js")
-    forms = "'self'" if with_forms else "'none'"
     policy = (
         f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; base-uri 'none'; "
-        f"form-action {forms}; img-src 'none'; connect-src 'none'; frame-src 'none'; object-src 'none'"
+        f"form-action 'none'; img-src 'none'; connect-src 'none'; frame-src 'none'; object-src 'none'"
     )
     return render(
         "document.html",

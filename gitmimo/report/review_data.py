@@ -1,7 +1,7 @@
 """Everything the review page shows of one session, read from git before any HTML is made."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gitmimo.errors import JournalError, RepoError
@@ -36,14 +36,13 @@ class Product:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReviewData:
-    """A session with its diffs, steps, and what it changed in `.mimo/`."""
+    """A session with its diffs and steps."""
 
     result: SessionResult
     base_tree: Oid | None = None
     products: tuple[Product, ...] = ()
     steps: Mapping[int, tuple[Step, ...]] = field(default_factory=dict)
     damaged: Mapping[int, str] = field(default_factory=dict)  # candidate -> what is wrong with its record
-    learned: tuple[FileDiff, ...] = ()
 
 
 def read_review_data(repository: Repository, result: SessionResult) -> ReviewData:
@@ -65,17 +64,13 @@ def read_review_data(repository: Repository, result: SessionResult) -> ReviewDat
         products=tuple(products),
         steps=steps,
         damaged=damaged,
-        learned=_learned(repository, base, result),
     )
 
 
-def read_diff(repository: Repository, old: Oid, new: Oid, *, paths: Sequence[str] = ()) -> tuple[FileDiff, ...]:
+def read_diff(repository: Repository, old: Oid, new: Oid) -> tuple[FileDiff, ...]:
     """Return the difference of two trees file by file."""
     changes = diff_facts(repository, old, new).files
-    if paths:
-        wanted = tuple(f"{path.rstrip('/')}/" for path in paths)
-        changes = tuple(change for change in changes if f"{change.path}/".startswith(wanted))
-    rest = (section for _, section in file_sections(repository, old, new, paths=paths))
+    rest = (section for _, section in file_sections(repository, old, new))
     found = []
     for change in changes:
         # both go through the files in one order; a file that turns into a link, or back, has two sections
@@ -110,10 +105,3 @@ def _tree_of(repository: Repository, candidate: CandidateResult, result: Session
             return tree
     tip = find_tip(repository, result.session, candidate)
     return without_mimo(repository, repository.tree_of(tip)) if tip else None
-
-
-def _learned(repository: Repository, base: Oid | None, result: SessionResult) -> tuple[FileDiff, ...]:
-    tip = result.result_commit
-    if base is None or tip is None or not repository.has_object(tip):
-        return ()
-    return read_diff(repository, repository.tree_of(base), repository.tree_of(tip), paths=(".mimo",))

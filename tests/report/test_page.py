@@ -41,7 +41,6 @@ def page(git: GitBuilder, tmp_path: Path) -> Path:
         Attempt(steps=[{"app.py": good, "web/index.js": "export const a = 2;\n"}]),
         Attempt(steps=[{"app.py": good, "big.py": "".join(f"x{i} = {i}\n" for i in range(900)), "docs/a.md": None}]),
         comments={"1": "Does it.", "1:web/index.js": "Why this file?"},
-        learned={".mimo/memory/aa-fact.md": b"---\nid: aa\n---\nf returns its argument\n"},
     )
     path = tmp_path / "page.html"
     path.write_text(text)
@@ -87,11 +86,6 @@ def test_tests_that_differ_from_base_are_listed(page: Path) -> None:
     rows = page.read_text().partition('id="tests"')[2].partition("</section>")[0]
     assert "t.py::test_other" in rows
     assert re.search(r"test_other</code></td><td[^>]*>passed</td><td[^>]*>failed", rows)
-
-
-def test_memory_changes_of_the_result_are_shown(page: Path) -> None:
-    section = page.read_text().partition('id="learned"')[2]
-    assert "f returns its argument" in section
 
 
 def test_the_page_asks_nobody_for_anything(page: Path) -> None:

@@ -1,25 +1,21 @@
-"""The review server: who may ask, what is kept, and how it looks in a browser."""
+"""The review server: who may ask, and what they get."""
 
 import http.client
-import json
 import os
 import re
 import subprocess
 import sys
 import threading
-import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from gitmimo.git.repository import Repository
-from gitmimo.report.server import HEADERS, ReviewServer
+from gitmimo.report.server import ReviewServer
 from gitmimo.workflow.directories import sessions_directory
-from gitmimo.workflow.revise import comments_text, read_review_comments
 from tests.conftest import GitBuilder
 from tests.made_session import SESSION, Attempt, make_session, write_journal
-from tests.report.browser import ask
 
 
 @pytest.fixture
@@ -39,12 +35,10 @@ def server(git: GitBuilder) -> Iterator[ReviewServer]:
         thread.join()
 
 
-def _ask(server: ReviewServer, path: str, *, form: dict[str, str] | None = None, **headers: str) -> tuple[int, str]:
+def _ask(server: ReviewServer, path: str, *, method: str = "GET", **headers: str) -> tuple[int, str]:
     port = server.server_address[1]
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
-    body = urllib.parse.urlencode(form) if form is not None else None
-    sent = {name.replace("_", "-"): value for name, value in headers.items()}
-    connection.request("POST" if form is not None else "GET", path, body=body, headers=sent)
+    connection.request(method, path, headers=headers)
     answer = connection.getresponse()
     text = answer.read().decode()
     connection.close()
@@ -63,8 +57,7 @@ def test_all_sessions_are_listed_and_each_has_its_page(server: ReviewServer) -> 
     assert "<script>alert" not in text
     status, text = _ask(server, f"/{server.token}/session/{SESSION}")
     assert status == 200
-    assert "Your comments" in text
-    assert "form-action 'self'" in text
+    assert "form-action 'none'" in text
 
 
 @pytest.mark.parametrize(
@@ -76,7 +69,6 @@ def test_all_sessions_are_listed_and_each_has_its_page(server: ReviewServer) -> 
         ("/TOKEN/session/zzzzzzzzzz", {}, 404),
         ("/TOKEN/session/../../etc/passwd", {}, 404),
         ("/TOKEN/", {"Host": "evil.example"}, 421),
-        ("/TOKEN/", {"Origin": "http://evil.example"}, 403),
     ],
 )
 def test_strangers_are_refused(server: ReviewServer, path: str, headers: dict[str, str], status: int) -> None:
@@ -85,34 +77,8 @@ def test_strangers_are_refused(server: ReviewServer, path: str, headers: dict[st
     assert "Change x" not in text
 
 
-def test_a_comment_is_kept_and_shown_as_text(server: ReviewServer, git: GitBuilder) -> None:
-    page = f"/{server.token}/session/{SESSION}"
-    nasty = "why <b>this</b>? <script>window.pwned=1</script>"
-    assert _ask(server, f"{page}/comment", form={"text": nasty})[0] == 303
-    text = _ask(server, page)[1]
-    assert "why &lt;b&gt;this&lt;/b&gt;?" in text
-    said = read_review_comments(Repository.discover(git.path), SESSION)
-    assert comments_text(said) == nasty
-
-
-def test_a_choice_is_kept_and_merges_nothing(server: ReviewServer, git: GitBuilder) -> None:
-    before = git("for-each-ref")
-    page = f"/{server.token}/session/{SESSION}"
-    assert _ask(server, f"{page}/choose", form={"number": "2"})[0] == 303
-    assert f"git mimo merge {SESSION} 2" in _ask(server, page)[1]
-    assert _ask(server, f"{page}/choose", form={"number": "99"})[0] == 303
-    assert read_review_comments(Repository.discover(git.path), SESSION).choice is None
-    assert git("for-each-ref") == before
-
-
-def test_writing_from_another_site_is_refused(server: ReviewServer, git: GitBuilder) -> None:
-    page = f"/{server.token}/session/{SESSION}/comment"
-    assert _ask(server, page, form={"text": "x"}, Sec_Fetch_Site="cross-site")[0] == 403
-    assert _ask(server, page, form={"text": "x"}, Origin="https://evil.example")[0] == 403
-    assert _ask(server, page, form={"text": "x" * 30_000})[0] == 400
-    assert _ask(server, page, form={"text": "x" * 200_000})[0] == 413
-    assert _ask(server, page, form={"text": "  "})[0] == 400
-    assert read_review_comments(Repository.discover(git.path), SESSION).comments == ()
+def test_nothing_can_be_changed(server: ReviewServer) -> None:
+    assert _ask(server, f"/{server.token}/session/{SESSION}", method="POST")[0] == 501
 
 
 def test_a_damaged_journal_is_told_and_the_rest_is_listed(server: ReviewServer, git: GitBuilder) -> None:
@@ -123,42 +89,6 @@ def test_a_damaged_journal_is_told_and_the_rest_is_listed(server: ReviewServer, 
     assert status == 200
     assert SESSION in text
     assert _ask(server, f"/{server.token}/session/{directory.name}")[0] == 500
-
-
-def test_a_browser_can_comment_and_choose(server: ReviewServer, git: GitBuilder, tmp_path: Path) -> None:
-    """The page's own forms work under its own policy: a frame of the same origin fills them in."""
-    page = tmp_path / "outer.html"
-    page.write_text("<!doctype html><title>outer</title><p>x</p><script></script></body>")
-    with pytest.MonkeyPatch.context() as patched:
-        inner = f"/{server.token}/session/{SESSION}"
-        outer = f'<!doctype html><title>o</title><iframe src="{inner}"></iframe></body>'
-        patched.setattr(server, "sessions_page", lambda: _with_question(outer))
-        patched.setitem(HEADERS, "X-Frame-Options", "ALLOW")
-        found = ask(page, "return 1", tmp_path / "profile", address=server.address)
-    assert found == ["kept in the browser"]
-    assert read_review_comments(Repository.discover(git.path), SESSION).choice == 2
-
-
-def _with_question(outer: str) -> str:
-    script = """
-        const frame = document.querySelector('iframe');
-        const loaded = () => new Promise(done => frame.addEventListener('load', done, {once: true}));
-        await new Promise(done => { const wait = () => frame.contentDocument?.documentElement?.dataset.ready ? done()
-            : setTimeout(wait, 20); wait(); });
-        let doc = frame.contentDocument;
-        doc.querySelector('textarea').value = 'kept in the browser';
-        let next = loaded(); doc.querySelector('.say form button').click(); await next;
-        doc = frame.contentDocument;
-        const said = Array.from(doc.querySelectorAll('.say blockquote')).map(q => q.textContent);
-        next = loaded(); doc.querySelector('.choices button[value="2"]').click(); await next;
-        return said;
-    """
-    question = f"<script>(async () => {{ const value = await (async () => {{ {script} }})();"
-    question += (
-        " const out = document.createElement('pre'); out.id = 'answer'; out.textContent = JSON.stringify(value);"
-        " document.body.replaceChildren(out); })()</script></body>"
-    )
-    return outer.replace("</body>", question)
 
 
 def test_serve_prints_its_address_and_ends_on_interrupt(git: GitBuilder) -> None:
@@ -185,10 +115,3 @@ def test_serve_prints_its_address_and_ends_on_interrupt(git: GitBuilder) -> None
     process.stdout.close()
     assert process.stderr is not None
     process.stderr.close()
-
-
-def test_opinions_survive_a_damaged_file(git: GitBuilder, server: ReviewServer) -> None:
-    path = sessions_directory(Repository.discover(git.path)) / SESSION / "opinions.json"
-    path.write_text(json.dumps({"schema": "other"}))
-    assert read_review_comments(Repository.discover(git.path), SESSION).comments == ()
-    assert _ask(server, f"/{server.token}/session/{SESSION}/comment", form={"text": "again"})[0] == 303
