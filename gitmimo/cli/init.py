@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 
 @click.command("init")
-@click.option("--hooks", "action", flag_value="install", help="Install git hooks beside those that are there.")
-@click.option("--unhook", "action", flag_value="remove", help="Take the hooks away and put back what was there.")
+@click.option("--hooks", "action", flag_value="install", help="Install git hooks.")
+@click.option("--unhook", "action", flag_value="remove", help="Remove them.")
 @json_option
 def init_command(action: str | None, as_json: bool) -> int:
     """Prepare this repository: write .mimo/ with a commented config. Nothing is committed, nothing is overwritten."""

@@ -15,7 +15,6 @@ from gitmimo.hooks import carry, push
 from gitmimo.hooks.install import EVENTS
 from gitmimo.mimo_dir import without_mimo
 from gitmimo.records import Oid
-from gitmimo.redact import find_secrets, known_secrets
 from gitmimo.refnames import NOTES_REF
 
 _VERDICT = re.compile(rb"^Mimo-Verdict:[^\n]*\b([0-9a-f]{12})[ \t]*(?:\n|\Z)", re.MULTILINE)
@@ -39,8 +38,8 @@ def answer_hook(
 ) -> HookAnswer:
     """Answer one event. Only an objection exits with 1; a check that cannot run never stops git.
 
-    `environ` is read for the index that is being committed and for secrets to look for; `read_input` only where git
-    gives the hook something to read.
+    `environ` is read for the index that is being committed; `read_input` only where git gives the hook something to
+    read.
     """
     if event not in EVENTS:
         raise UsageError(f"no such hook: `{event}`", hint=f"one of: {', '.join(EVENTS)}")
@@ -75,13 +74,7 @@ def is_mimo_repository(repository: Repository) -> bool:
 def _pre_push(repository: Repository, arguments: Sequence[str], text: str, environ: Mapping[str, str]) -> HookAnswer:
     remote = arguments[0] if arguments else environ.get("PRE_COMMIT_REMOTE_NAME", "origin")
     prefix = repository.run("config", "--includes", "mimo.branchPrefix", check=False).text or "mimo"
-    objections = push.check_push(
-        repository,
-        push.parse_pushed(text, environ),
-        remote=remote,
-        prefix=prefix,
-        known_secrets=known_secrets(environ),
-    )
+    objections = push.check_push(repository, push.parse_pushed(text, environ), remote=remote, prefix=prefix)
     lines = []
     for objection in objections:
         lines.append(f"mimo pre-push: `{objection.ref}` is refused: {objection.reason}")
@@ -92,16 +85,11 @@ def _pre_push(repository: Repository, arguments: Sequence[str], text: str, envir
 
 
 def _commit_message(repository: Repository, arguments: Sequence[str], environ: Mapping[str, str]) -> HookAnswer:
-    """Refuse a message with a secret, and drop a verdict about another tree than the one being committed."""
+    """Take a verdict about another tree than the one being committed out of its message."""
     if not arguments:
         raise UsageError("commit-msg needs the message's file")
     path = Path(arguments[0])
     text = path.read_bytes()
-    secrets = [finding for finding in find_secrets(text, known_secrets(environ)) if finding.certain]
-    if secrets:
-        where = f"line {secrets[0].line} ({secrets[0].rule})"
-        refusal = f"mimo commit-msg: the commit message contains a secret: {where}"
-        return HookAnswer(exit_code=1, lines=(refusal, f"hint: the message is kept in {path}"))
     found = _VERDICT.search(text)
     if found is None:
         return HookAnswer()

@@ -1,9 +1,8 @@
-"""Install hooks beside existing ones, and remove them without a trace.
+"""Install hooks where none is yet, and remove them.
 
-Covered: hooks named in the configuration where git has them (2.54); otherwise a file that runs the one it found first,
-with the same `$0`, arguments and input. husky's generated directory and the files of pre-commit and lefthook count as
-found. Not covered: hook directories that are committed or outside the repository: there the user gets
-a line to add by hand. `core.hooksPath` is never written.
+Hooks are named in the configuration where git has that (2.54), and then run beside all others; otherwise each is a
+file. A hook of another's is never touched, nor a hook directory that is committed or outside the repository, nor
+`core.hooksPath`: there the user gets a line to add by hand.
 """
 
 import os
@@ -23,44 +22,16 @@ from gitmimo.git.run import clean_environment, git_version
 
 EVENTS = ("pre-push", "commit-msg", "post-merge", "post-rewrite")
 CONFIG_HOOKS_VERSION = (2, 54)
-SAVED_SUFFIX = ".before-mimo"
 MARK = "# git-mimo hook 1"
-_READS_INPUT = ("pre-push", "post-rewrite")
-
 _SCRIPT = """\
 #!/bin/sh
-{mark}: made by `git mimo init --hooks`, taken away by `git mimo init --unhook`, which puts back what was here
-self=${{0%.legacy}}  # pre-commit moves what it finds there and runs it
-saved="$self{suffix}"
-run_saved() {{
-    [ -x "$saved" ] || return 0
-    IFS= read -r first < "$saved" || :
-    case "$first" in
-        # under its old name: husky and others look at $0
-        '#!'*bash*) bash -c '. "$0{suffix}"' "$self" "$@" ;;
-        '#!'*/sh|'#!'*/sh\\ *|'#!'*env\\ sh|'#!'*/dash) sh -c '. "$0{suffix}"' "$self" "$@" ;;
-        *) "$saved" "$@" ;;
-    esac
-}}
-run_mimo() {{
-    if [ -x {program} ]; then
-        {command} hook {event} "$@"
-    elif command -v git-mimo >/dev/null 2>&1; then
-        git-mimo hook {event} "$@"
-    else
-        echo 'git-mimo is gone, so its {event} hook did nothing; `rm "'"$0"'"` removes it' >&2
-    fi
-}}
-"""
-_WITH_INPUT = """\
-input=$(cat; echo x)
-input=${input%x}
-printf '%s' "$input" | run_saved "$@" || exit $?
-printf '%s' "$input" | run_mimo "$@"
-"""
-_WITHOUT_INPUT = """\
-run_saved "$@" || exit $?
-run_mimo "$@"
+{mark}: made by `git mimo init --hooks`, removed by `git mimo init --unhook`
+if [ -x {program} ]; then
+    exec {command} hook {event} "$@"
+elif command -v git-mimo >/dev/null 2>&1; then
+    exec git-mimo hook {event} "$@"
+fi
+echo 'git-mimo is gone, so its {event} hook did nothing; `rm "'"$0"'"` removes it' >&2
 """
 
 
@@ -110,11 +81,9 @@ def install_hooks(
 
 
 def remove_hooks(repository: Repository) -> tuple[HookChange, ...]:
-    """Remove our hooks from configuration and files, and restore what they had replaced, byte for byte."""
+    """Remove our hooks from configuration and files."""
     directory = hooks_directory(repository)
-    return tuple(
-        _remove_config(repository, event) or _remove_file(directory / event, event, directory) for event in EVENTS
-    )
+    return tuple(_remove_config(repository, event) or _remove_file(directory / event, event) for event in EVENTS)
 
 
 def hooks_directory(repository: Repository) -> Path:
@@ -127,12 +96,9 @@ def hooks_directory(repository: Repository) -> Path:
 
 
 def hook_script(event: str, command: Sequence[str]) -> str:
-    """The text of a hook file that runs the previous hook first, then ours."""
-    program = shlex.quote(command[0])
-    head = _SCRIPT.format(
-        mark=MARK, suffix=SAVED_SUFFIX, event=event, program=program, command=" ".join(map(shlex.quote, command))
-    )
-    return head + (_WITH_INPUT if event in _READS_INPUT else _WITHOUT_INPUT)
+    """The text of a hook file."""
+    words = list(map(shlex.quote, command))
+    return _SCRIPT.format(mark=MARK, event=event, program=words[0], command=" ".join(words))
 
 
 def _install_config(repository: Repository, event: str, command: Sequence[str]) -> HookChange:
@@ -148,56 +114,31 @@ def _install_config(repository: Repository, event: str, command: Sequence[str]) 
 
 
 def _remove_config(repository: Repository, event: str) -> HookChange | None:
-    if not _in_config(repository, event):
+    name = f"hook.mimo-{event}"
+    if repository.run("config", "--local", f"{name}.event", check=False).exit_code:
         return None
-    repository.run("config", "--local", "--remove-section", f"hook.mimo-{event}")
-    return HookChange(event=event, state="removed", where=f"hook.mimo-{event}")
-
-
-def _in_config(repository: Repository, event: str) -> bool:
-    return repository.run("config", "--local", f"hook.mimo-{event}.event", check=False).exit_code == 0
+    repository.run("config", "--local", "--remove-section", name)
+    return HookChange(event=event, state="removed", where=name)
 
 
 def _install_file(path: Path, event: str, command: Sequence[str]) -> HookChange:
     script = hook_script(event, command).encode()
-    saved = path.with_name(path.name + SAVED_SUFFIX)
-    if _is_ours(path):
-        if path.read_bytes() == script:
-            return HookChange(event=event, state="kept", where=str(path))
-    elif path.is_symlink() or path.exists():
-        if saved.exists() or saved.is_symlink():
-            raise RepoError(
-                f"another hook was saved before and would be lost: `{saved}`", hint=f"mv '{saved}' '{saved}.old'"
-            )
-        path.rename(saved)
+    if not _is_ours(path) and (path.is_symlink() or path.exists()):
+        hint = _by_hand(event, f"there is another hook: `{path}`")
+        return HookChange(event=event, state="by-hand", where=str(path), hint=hint)
+    if path.exists() and path.read_bytes() == script:
+        return HookChange(event=event, state="kept", where=str(path))
     write_file(path, script, mode=0o755)
     return HookChange(event=event, state="installed", where=str(path))
 
 
-def _remove_file(path: Path, event: str, directory: Path) -> HookChange:
-    saved = path.with_name(path.name + SAVED_SUFFIX)
-    for moved in (path.with_name(f"{path.name}.legacy"), path.with_name(f"{path.name}.old")):
-        # pre-commit and lefthook move what they find out of their way, ours too
-        if _is_ours(moved):
-            _restore_saved(moved, saved)
-            return HookChange(event=event, state="removed", where=str(moved))
-    if _is_ours(path):
-        _restore_saved(path, saved)
-        return HookChange(event=event, state="removed", where=str(path))
-    if saved.exists() and not path.exists():
-        saved.rename(path)
-        return HookChange(event=event, state="removed", where=str(path))
-    if saved.exists():
-        hint = f"another tool has replaced the hook; the previous one is in '{saved}'"
-        return HookChange(event=event, state="by-hand", where=str(saved), hint=hint)
-    return HookChange(event=event, state="absent", where=str(directory / event))
-
-
-def _restore_saved(path: Path, saved: Path) -> None:
-    if saved.exists() or saved.is_symlink():
-        saved.replace(path)
-    else:
-        path.unlink()
+def _remove_file(path: Path, event: str) -> HookChange:
+    # pre-commit and lefthook move what they find out of their way, and run it from there
+    for place in (path, path.with_name(f"{path.name}.legacy"), path.with_name(f"{path.name}.old")):
+        if _is_ours(place):
+            place.unlink()
+            return HookChange(event=event, state="removed", where=str(place))
+    return HookChange(event=event, state="absent", where=str(path))
 
 
 def _is_ours(path: Path) -> bool:

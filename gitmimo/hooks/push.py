@@ -1,26 +1,16 @@
 """pre-push: decide from recorded evidence whether refs may be pushed. Runs no tests and contacts no server."""
 
-import itertools
-import os
 import re
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from gitmimo.errors import CheckError
-from gitmimo.git.diff import parse_sections
 from gitmimo.git.repository import Repository
-from gitmimo.git.run import stream_git
 from gitmimo.mimo_dir import without_mimo
 from gitmimo.records import Oid, is_session_id
-from gitmimo.redact import find_secrets
 from gitmimo.workflow.evidence_notes import DamagedNote, find_evidence, trees_of
 
 MAX_MIMO_FILE = 256 * 1024
 MAX_MIMO_BYTES = 8 * 1024 * 1024
-MAX_SCANNED_BYTES = 24 * 1024 * 1024
-MAX_SCANNED_COMMITS = 1000
-ALLOWED_MARKS = ("allowlist secret", "allow-secret", "gitleaks:allow", "noqa: secret")
 TRAJECTORY = ".mimo/trajectory"
 _ZERO = re.compile(r"0+\Z")
 
@@ -50,7 +40,12 @@ class Objection:
 
 def parse_pushed(text: str, environ: Mapping[str, str]) -> tuple[PushedRef, ...]:
     """Read the hook's input; the pre-commit framework gives the same in variables."""
-    refs = [PushedRef(local=a, local_oid=b, remote=c, remote_oid=d) for a, b, c, d in _input_lines(text)]
+    lines = (line.split(" ") for line in text.splitlines())
+    refs = [
+        PushedRef(local=line[0], local_oid=line[1], remote=line[2], remote_oid=line[3])
+        for line in lines
+        if len(line) == 4
+    ]
     if not refs and environ.get("PRE_COMMIT_TO_REF"):
         refs = [
             PushedRef(
@@ -64,22 +59,13 @@ def parse_pushed(text: str, environ: Mapping[str, str]) -> tuple[PushedRef, ...]
 
 
 def check_push(
-    repository: Repository,
-    pushed: Sequence[PushedRef],
-    *,
-    remote: str,
-    prefix: str = "mimo",
-    known_secrets: Mapping[str, str] | None = None,
-    deadline_s: float = 20.0,
+    repository: Repository, pushed: Sequence[PushedRef], *, remote: str, prefix: str = "mimo"
 ) -> tuple[Objection, ...]:
     """Return the objections to a push; none when it may proceed.
 
     Covered: candidate branches and raw trajectories under any name, result branches without a passing verdict for
-    exactly their tree, certain secrets in added lines, too much in `.mimo/`. Not covered: whether a note is honest
-    (`git mimo ci` tests again), binary files, and what is beyond 1,000 commits or
-    24 MB of added text.
+    exactly their tree, too much in `.mimo/`. Not covered: whether a note is honest (`git mimo ci` tests again).
     """
-    limit = time.monotonic() + deadline_s
     found: list[Objection] = []
     for ref in pushed:
         if ref.is_deletion:
@@ -87,19 +73,10 @@ def check_push(
         found += _name_objections(ref, prefix)
         if ref.remote.startswith("refs/notes/") or not repository.has_object(f"{ref.local_oid}^{{commit}}"):
             continue
-        span = _new_commits(repository, ref, remote)
-        found += _trajectory_objections(repository, ref, span)
+        found += _trajectory_objections(repository, ref, _new_commits(repository, ref, remote))
         found += _verdict_objections(repository, ref, prefix)
         found += _size_objections(repository, ref)
-        found += _secret_objections(repository, ref, span, known_secrets or {}, limit)
     return tuple(found)
-
-
-def _input_lines(text: str) -> Iterator[list[str]]:
-    for line in text.splitlines():
-        parts = line.split(" ")
-        if len(parts) == 4:
-            yield parts
 
 
 def _name_objections(ref: PushedRef, prefix: str) -> Iterator[Objection]:
@@ -185,53 +162,3 @@ def _size_objections(repository: Repository, ref: PushedRef) -> Iterator[Objecti
         yield Objection(
             ref=ref.remote, reason=f"`.mimo/` has {whole} MiB, at most {MAX_MIMO_BYTES >> 20}", hint="git mimo gc"
         )
-
-
-def _secret_objections(
-    repository: Repository, ref: PushedRef, span: Sequence[str], known: Mapping[str, str], limit: float
-) -> Iterator[Objection]:
-    seen: set[tuple[str, str]] = set()
-    scanned = 0
-    for commit, path, lines in _added(repository, span):
-        added = b"\n".join(lines)
-        scanned += len(added)
-        if scanned > MAX_SCANNED_BYTES or time.monotonic() > limit:
-            return
-        try:
-            findings = find_secrets(added, known)
-        except CheckError as exc:
-            yield Objection(ref=ref.remote, reason=exc.message, hint=exc.hint)
-            return
-        for finding in findings:
-            line = lines[finding.line - 1].decode(errors="replace") if finding.line <= len(lines) else ""
-            if not finding.certain or (finding.rule, path) in seen or any(mark in line for mark in ALLOWED_MARKS):
-                continue
-            seen.add((finding.rule, path))
-            yield Objection(
-                ref=ref.remote,
-                reason=f"commit {commit[:12]} adds a secret to `{path}` ({finding.rule})",
-                hint="replace the secret where it is valid, then take it out of the history: git rebase -i",
-            )
-
-
-def _added(repository: Repository, span: Sequence[str]) -> Iterator[tuple[str, str, list[bytes]]]:
-    """Yield commit, path and added lines, a file at a time."""
-    log = stream_git(
-        [
-            *("log", "-p", "-U0", "--no-color", "--no-ext-diff", "--no-textconv", "--no-notes", "--no-renames"),
-            *("--diff-filter=AM", "--format=%x00%H", f"--max-count={MAX_SCANNED_COMMITS}"),
-            *span,
-        ],
-        cwd=repository.common_dir,
-        git_dir=repository.git_dir,
-    )
-    commit = ""
-
-    def commit_of(line: bytes) -> str:
-        nonlocal commit
-        commit = line[1:].decode().strip() if line.startswith(b"\0") else commit
-        return commit
-
-    for commit_id, lines in itertools.groupby(log, key=commit_of):
-        for section in parse_sections(lines):
-            yield commit_id, section.path, [os.fsencode(line.text) for line in section.lines if line.mark == "+"]
