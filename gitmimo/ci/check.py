@@ -1,14 +1,14 @@
 """Test one branch again from its base and compare the result with the evidence in its note."""
 
+import contextlib
 import enum
 import re
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gitmimo.behaviour import BehaviourReport
-from gitmimo.cancel import NEVER
 from gitmimo.config import Config
 from gitmimo.errors import RepoError, UsageError
 from gitmimo.evaluator.evaluate import EvidenceStore
@@ -69,6 +69,7 @@ class CiReport:
     recorded: bool = False
     doubts: tuple[str, ...] = ()
     behaviour: BehaviourReport | None = None
+    note: EvidenceNote | None = None  # as it was before
 
     @property
     def needs_person(self) -> bool:
@@ -115,40 +116,41 @@ def check_commit(
     commit: Oid,
     base: Oid,
     *,
-    record: bool = False,
-    note_required: bool = False,
     observe: Callable[[str], None] = lambda _: None,
-    cancelled: Callable[[], bool] | None = None,
 ) -> CiReport:
     """Test the commit's product from scratch and compare with its note.
 
-    `config` must be the base's, not the branch's: commands come from there. No cache is read. With `record` what was
-    found is written as the commit's note unless the note says just that.
+    `config` must be the base's, not the branch's: commands come from there. No cache is read.
     """
     product = without_mimo(repository, repository.tree_of(commit))
     note, state = _read_note(repository, commit)
-    session = note.session if note else _session_of(repository, base, commit)
+    task, session = _origin(repository, base, commit)
+    session = note.session if note else session
+    report = CiReport(commit=commit, base=base, evidence=None, note_state=NoteState.NONE, session=session, note=note)
     if product == without_mimo(repository, repository.tree_of(base)):
-        return CiReport(commit=commit, base=base, evidence=None, note_state=NoteState.NONE, session=session)
-    evidence, behaviour = _measure(repository, config, commit, base, observe=observe, cancelled=cancelled)
+        return report
+    evidence, behaviour = _measure(repository, config, report, task, observe=observe)
     differences: tuple[str, ...] = ()
     if note is not None:
         state, differences = compare(note.evidence, evidence)
-    recorded = record and (state is not NoteState.CONFIRMED or bool(differences))
-    if recorded:
-        _record(repository, commit, base, evidence, note, session)
-    return CiReport(
-        commit=commit,
-        base=base,
-        evidence=evidence,
-        note_state=NoteState.CONFIRMED if recorded and evidence.passed else state,
-        session=session,
-        differences=differences,
-        note_required=note_required,
-        recorded=recorded,
-        doubts=_doubts(config, evidence, behaviour, note, state) if session is not None else (),
-        behaviour=behaviour,
-    )
+    report = replace(report, evidence=evidence, behaviour=behaviour, note_state=state, differences=differences)
+    return replace(report, doubts=_doubts(config, report)) if session is not None else report
+
+
+def record(repository: Repository, report: CiReport) -> CiReport:
+    """Write what was found as the commit's note, unless its note says just that."""
+    evidence, note = report.evidence, report.note
+    if evidence is None or (report.note_state is NoteState.CONFIRMED and not report.differences):
+        return report
+    if report.session is None:
+        raise UsageError(
+            "no commit of this branch came from a session, so there is nothing to record it under",
+            hint=f"git mimo ci --base {report.base[:12]}   # without --record",
+        )
+    fresh = note or EvidenceNote(session=report.session, candidate=0, evidence=evidence)
+    write_evidence(repository, [evidence.tree], replace(fresh, evidence=evidence, patches=()), commits=[report.commit])
+    state = NoteState.CONFIRMED if evidence.passed else report.note_state
+    return replace(report, recorded=True, note_state=state)
 
 
 def compare(claimed: Evidence, found: Evidence) -> tuple[NoteState, tuple[str, ...]]:
@@ -197,89 +199,41 @@ def _read_note(repository: Repository, commit: Oid) -> tuple[EvidenceNote | None
 
 
 def _measure(
-    repository: Repository,
-    config: Config,
-    commit: Oid,
-    base: Oid,
-    *,
-    observe: Callable[[str], None],
-    cancelled: Callable[[], bool] | None,
+    repository: Repository, config: Config, report: CiReport, task: str, *, observe: Callable[[str], None]
 ) -> tuple[Evidence, BehaviourReport | None]:
-    task = _task_of(repository, base, commit)
-    prepared = open_evaluator(
-        repository, config, base, new_session_id(), task_text=task, cancelled=cancelled or NEVER.is_set
-    )
+    prepared = open_evaluator(repository, config, report.base, new_session_id(), task_text=task)
     with tempfile.TemporaryDirectory(prefix="mimo-ci-") as nowhere:
         judge = SessionEvaluator(prepared.testbed, EvidenceStore(Path(nowhere)), task)
-        try:
-            observe(f"running the tests of base {base[:12]} twice")
+        with contextlib.closing(judge):
+            observe(f"running the tests of base {report.base[:12]} twice")
             observe(f"base: {judge.measure_base()}")
-            observe(f"judging {commit[:12]}")
-            evidence = judge.evaluate(commit)
+            observe(f"judging {report.commit[:12]}")
+            evidence = judge.evaluate(report.commit)
             return evidence, judge.compare({1: evidence}) if evidence.passed else None
-        finally:
-            judge.close()
 
 
-def _doubts(
-    config: Config,
-    evidence: Evidence,
-    behaviour: BehaviourReport | None,
-    note: EvidenceNote | None,
-    state: NoteState,
-) -> tuple[str, ...]:
+def _doubts(config: Config, report: CiReport) -> tuple[str, ...]:
     """Why a person has to decide: from the session's confirmed verdict, else from the new measurement."""
-    if not evidence.passed:
+    evidence, note = report.evidence, report.note
+    if evidence is None or not evidence.passed:
         return ()
     trusts = bool(config["trustTests"])
-    if note is not None and note.verdict is not None and state is NoteState.CONFIRMED and not trusts:
+    if note is not None and note.verdict is not None and report.note_state is NoteState.CONFIRMED and not trusts:
         return note.verdict.doubts
-    return decide([CandidateFacts(number=1, evidence=evidence)], behaviour=behaviour, trust_tests=trusts).doubts
+    facts = [CandidateFacts(number=1, evidence=evidence)]
+    return decide(facts, behaviour=report.behaviour, trust_tests=trusts).doubts
 
 
-def _messages(repository: Repository, base: Oid, commit: Oid) -> list[str]:
+def _origin(repository: Repository, base: Oid, commit: Oid) -> tuple[str, SessionId | None]:
+    """The task and the session of the branch, from its commits' messages; empty and None where no session made one."""
     said = repository.run("log", "-z", "--format=%B", f"--max-count={MOST_COMMITS}", f"{base}..{commit}").text
-    return said.split("\0")
-
-
-def _task_of(repository: Repository, base: Oid, commit: Oid) -> str:
-    """The task from the change commit's message; empty when no commit of the branch came from a session."""
-    for message in _messages(repository, base, commit):
-        if "Mimo-Candidate:" in message:
-            return re.split(r"\n\n(?=[A-Za-z-]+: )", message, maxsplit=1)[0].strip()
-    return ""
-
-
-def _session_of(repository: Repository, base: Oid, commit: Oid) -> SessionId | None:
-    for message in _messages(repository, base, commit):
-        if "Mimo-Session:" in message:
-            name = read_trailers(message).get("Mimo-Session", "")
-            if is_session_id(name):
-                return SessionId(name)
-    return None
-
-
-def _record(
-    repository: Repository,
-    commit: Oid,
-    base: Oid,
-    evidence: Evidence,
-    note: EvidenceNote | None,
-    session: SessionId | None,
-) -> None:
-    if session is None:
-        raise UsageError(
-            "no commit of this branch came from a session, so there is nothing to record it under",
-            hint=f"git mimo ci --base {base[:12]}   # without --record",
-        )
-    fresh = EvidenceNote(
-        session=session,
-        candidate=note.candidate if note else 0,
-        evidence=evidence,
-        verdict=note.verdict if note else None,
-        outcomes=note.outcomes if note else (),
-    )
-    write_evidence(repository, [evidence.tree], fresh, commits=[commit])
+    task, session = "", None
+    for message in said.split("\0"):
+        name = read_trailers(message).get("Mimo-Session", "") if "Mimo-Session:" in message else ""
+        session = session or (SessionId(name) if is_session_id(name) else None)
+        if "Mimo-Candidate:" in message and not task:
+            task = re.split(r"\n\n(?=[A-Za-z-]+: )", message, maxsplit=1)[0].strip()
+    return task, session
 
 
 def _findings(report: CiReport) -> list[Finding]:

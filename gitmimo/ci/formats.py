@@ -1,6 +1,5 @@
-"""CI reports as text, JSON, Markdown and the formats of GitHub, GitLab and JUnit. Outside text is escaped."""
+"""CI reports as text, JSON, Markdown, GitHub's commands and JUnit's XML. Outside text is escaped."""
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from xml.sax.saxutils import escape, quoteattr
@@ -9,8 +8,6 @@ from gitmimo.ci.check import CiReport, Finding, Level
 from gitmimo.codec import to_json
 from gitmimo.evidence import Outcome
 from gitmimo.text import escape_controls
-
-_SEVERITY = {Level.ERROR: "critical", Level.WARNING: "minor", Level.NOTICE: "info"}
 
 
 def as_text(report: CiReport) -> str:
@@ -76,22 +73,6 @@ def as_markdown(report: CiReport) -> str:
     return "\n".join(lines) + "\n"
 
 
-def as_gitlab(report: CiReport) -> str:
-    """A code quality report."""
-    first = report.evidence.diff.files[0].path if report.evidence and report.evidence.diff.files else ".mimo"
-    entries = [
-        {
-            "description": _line(finding.message),
-            "check_name": f"git-mimo/{finding.rule}",
-            "fingerprint": _fingerprint(finding),
-            "severity": _SEVERITY[finding.level],
-            "location": {"path": escape_controls(finding.path or first, newlines=False), "lines": {"begin": 1}},
-        }
-        for finding in report.findings
-    ]
-    return json.dumps(entries, ensure_ascii=True) + "\n"
-
-
 def as_junit(report: CiReport) -> str:
     """Gates as test cases, and each broken test as one."""
     cases = []
@@ -117,7 +98,6 @@ def as_junit(report: CiReport) -> str:
 FORMATS: Mapping[str, Callable[[CiReport], str]] = {
     "text": as_text,
     "github": as_github,
-    "gitlab": as_gitlab,
     "junit": as_junit,
     "json": as_json,
     "markdown": as_markdown,
@@ -159,8 +139,3 @@ def _attribute(text: str) -> str:
 def _case(group: str, name: str, inner: str, *, seconds: float = 0.0) -> str:
     head = f'classname={_attribute("git-mimo." + group)} name={_attribute(name)} time="{seconds:.3f}"'
     return f"<testcase {head}>{inner}</testcase>"
-
-
-def _fingerprint(finding: Finding) -> str:
-    text = "\0".join((finding.rule, finding.path, finding.message))
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:32]

@@ -51,7 +51,10 @@ def ci_command(
     Then compare with the note. Exit 0: passed. 1: a gate failed, or the note is contradicted. 2: a
     session's result that a person has to decide about.
     """
+    from dataclasses import replace
+
     from gitmimo.ci.check import check_commit, find_base
+    from gitmimo.ci.check import record as record_report
     from gitmimo.git.repository import Repository
     from gitmimo.workflow.trust import require_trust
 
@@ -63,9 +66,8 @@ def ci_command(
     config = _config_of_base(repository, start, flags)
     if not trust_base:
         require_trust(repository, config)
-    report = check_commit(
-        repository, config, commit, start, record=record, note_required=require_note, observe=render.say
-    )
+    report = replace(check_commit(repository, config, commit, start, observe=render.say), note_required=require_note)
+    report = record_report(repository, report) if record else report
     _write(report, form, files)
     return 2 if report.needs_person else 0 if report.passed else 1
 

@@ -143,7 +143,7 @@ def test_the_actions_command_fails_on_a_broken_branch(clone: GitBuilder, tools: 
     assert "::error " in done.stdout
 
 
-def test_gitlabs_script_writes_both_reports(clone: GitBuilder, tools: Path, tmp_path: Path) -> None:
+def test_gitlabs_script_writes_its_report(clone: GitBuilder, tools: Path, tmp_path: Path) -> None:
     job = _load("gitlab/mimo.yml")["mimo-check"]
     done = _run(
         "\n".join(job["script"]),
