@@ -6,7 +6,6 @@ import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -23,8 +22,7 @@ from gitmimo.text import quoted
 
 _TOML_TABLES = (("tool", "pytest"), ("tool", "coverage"), ("tool", "tox"), ("tool", "nox"), ("tool", "hatch", "envs"))
 _INI_SECTIONS = re.compile(r"tool:pytest|pytest|tox|testenv.*|coverage:.*|aliases|nosetests|unittest")
-_TOML_HEADER = re.compile(r"\[\[?\s*([^\]]+?)\s*\]\]?\s*(?:#.*)?$")
-_INI_HEADER = re.compile(r"\[([^\]]+)\]")
+_TOML_HEADER = re.compile(r"^(\[\[?\s*([^\]\n]+?)\s*\]\]?[ \t]*(?:#.*)?$)", re.MULTILINE)
 _JSON_KEYS = ("jest", "vitest", "mocha", "ava", "tap", "c8", "nyc", "wtr")
 _JSON_SCRIPTS = re.compile(r"(?:pre|post)?test(?::.*)?|(?:pre|post)install|prepare")
 
@@ -154,40 +152,30 @@ def _is_valid(name: str, data: bytes) -> bool:
 
 # --- pyproject.toml and setup.cfg ------------------------------------------------------------------------------------
 
-_Split = tuple[dict[str, Any], dict[str, Any]]  # what configures tests, and the rest
 
-
-def _merge_sections(
-    base: bytes,
-    product: bytes,
-    *,
-    split: Callable[[str], _Split],
-    header: re.Pattern[str],
-    is_test: Callable[[str], bool],
-) -> bytes:
-    """The text of the product's other sections, then that of the base's sections for tests."""
-    wanted, (found, rest) = split(base.decode())[0], split(product.decode())
+def _merge_toml(base: bytes, product: bytes) -> bytes:
+    """The text of the product's other tables, then that of the base's tables for tests."""
+    wanted, (found, rest) = _split_toml(base.decode())[0], _split_toml(product.decode())
     if found == wanted:
         return product
-    kept = "".join(text for key, text in _sections(product.decode(), header) if not is_test(key))
-    added = "".join(text for key, text in _sections(base.decode(), header) if is_test(key))
+    kept = "".join(text for key, text in _tables(product.decode()) if not _is_for_tests(key))
+    added = "".join(text for key, text in _tables(base.decode()) if _is_for_tests(key))
     merged = kept.rstrip("\n") + "\n\n" + added
-    if split(merged) != (wanted, rest):
-        raise ValueError("the sections cannot be told apart")
+    if _split_toml(merged) != (wanted, rest):
+        raise ValueError("the tables cannot be told apart")
     return merged.encode()
 
 
-def _sections(text: str, header: re.Pattern[str]) -> list[tuple[str, str]]:
-    """Pieces of the text, each from one header to the next, with the header's key."""
-    pieces: list[tuple[str, list[str]]] = [("", [])]
-    for line in text.splitlines(keepends=True):
-        if found := header.match(line):
-            pieces.append((re.sub(r"\s*\.\s*", ".", found[1]).replace('"', "").strip(), []))
-        pieces[-1][1].append(line)
-    return [(key, "".join(lines)) for key, lines in pieces]
+def _tables(text: str) -> list[tuple[str, str]]:
+    """Pieces of the text, each from one header to the next, with the table's dotted name."""
+    pieces = _TOML_HEADER.split(text)
+    names = ["", *(re.sub(r"\s*\.\s*", ".", name).replace('"', "") for name in pieces[2::3])]
+    texts = [pieces[0], *(header + inner for header, inner in zip(pieces[1::3], pieces[3::3], strict=True))]
+    return list(zip(names, texts, strict=True))
 
 
-def _split_toml(text: str) -> _Split:
+def _split_toml(text: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What configures tests, by dotted name, and the rest."""
     rest: dict[str, Any] = json.loads(json.dumps(tomllib.loads(text), default=str))
     taken: dict[str, Any] = {}
     for *parents, last in _TOML_TABLES:
@@ -201,20 +189,19 @@ def _split_toml(text: str) -> _Split:
     return taken, rest
 
 
-def _is_test_table(key: str) -> bool:
-    return any(f"{key}.".startswith(".".join(table) + ".") for table in _TOML_TABLES)
+def _is_for_tests(table: str) -> bool:
+    return any(f"{table}.".startswith(".".join(known) + ".") for known in _TOML_TABLES)
 
 
-def _split_ini(text: str) -> _Split:
+def _merge_ini(base: bytes, product: bytes) -> bytes:
+    """The base's whole file where the sections for tests differ."""
+    return product if _ini_sections(product.decode()) == _ini_sections(base.decode()) else base
+
+
+def _ini_sections(text: str) -> dict[str, dict[str, str]]:
     parser = configparser.RawConfigParser(allow_no_value=True, strict=False)
     parser.read_string(text)
-    sections = {name: dict(parser.items(name)) for name in parser.sections()}
-    taken = {name: section for name, section in sections.items() if _is_test_section(name)}
-    return taken, {name: section for name, section in sections.items() if name not in taken}
-
-
-def _is_test_section(name: str) -> bool:
-    return bool(_INI_SECTIONS.fullmatch(name))
+    return {name: dict(parser.items(name)) for name in parser.sections() if _INI_SECTIONS.fullmatch(name)}
 
 
 # --- package.json ----------------------------------------------------------------------------------------------------
@@ -239,7 +226,7 @@ def _take(source: dict[str, Any], target: dict[str, Any], keys: Iterable[str]) -
 
 
 _MERGES: dict[str, Callable[[bytes, bytes], bytes]] = {
-    "pyproject.toml": partial(_merge_sections, split=_split_toml, header=_TOML_HEADER, is_test=_is_test_table),
-    "setup.cfg": partial(_merge_sections, split=_split_ini, header=_INI_HEADER, is_test=_is_test_section),
+    "pyproject.toml": _merge_toml,
+    "setup.cfg": _merge_ini,
     "package.json": _merge_json,
 }

@@ -274,12 +274,11 @@ def test_new_pyproject_brings_no_test_configuration() -> None:
     assert merged == {"project": {"name": "a"}, "tool": {"ruff": {"line-length": 1}}}
 
 
-def test_setup_cfg_keeps_the_bases_sections() -> None:
-    base, new = (
-        b"[metadata]\nname = a\n[tool:pytest]\naddopts = -q\n",
-        b"[metadata]\nname = b\n[tool:pytest]\naddopts = -x\n",
-    )
-    assert with_base_config("setup.cfg", base, new) == b"[metadata]\nname = b\n\n[tool:pytest]\naddopts = -q\n"
+def test_setup_cfg_is_the_bases_where_its_sections_for_tests_differ() -> None:
+    base = b"[metadata]\nname = a\n[tool:pytest]\naddopts = -q\n"
+    renamed, loosened = base.replace(b"= a", b"= b"), base.replace(b"-q", b"-x")
+    assert with_base_config("setup.cfg", base, renamed) == renamed
+    assert with_base_config("setup.cfg", base, loosened) == base
     assert with_base_config("setup.cfg", base, b"not [ini") == base
 
 

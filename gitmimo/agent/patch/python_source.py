@@ -5,7 +5,7 @@ Python gets its syntax tree. Other languages are compared without white space, a
 
 import ast
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -103,7 +103,7 @@ def merge_code(path: str, text: str, written: str, *, meant: str = "") -> str | 
     source = written if _tree(written) is not None else _dedent(written)
     if base is None or _is_whole(base, tree):
         return source if source.endswith("\n") else f"{source}\n"
-    return _Merge(text, base, meant).merge(tree.body, source)
+    return _put_in(text, base, tree, source, meant)
 
 
 def _tree(text: str) -> ast.Module | None:
@@ -187,84 +187,69 @@ def _assigned(tree: ast.Module) -> set[str]:
     return found
 
 
-class _Merge:
-    """Replaces parts of a module, from the last to the first so that line numbers stay true."""
-
-    def __init__(self, text: str, tree: ast.Module, meant: str) -> None:
-        self._lines = text.split("\n")
-        self._meant = meant
-        self._tree = tree
-        self._known = _definitions_in(tree.body, "")
-        self._edits: list[tuple[int, int, list[str]]] = []  # first line, last line (before it: insert), new lines
-
-    def merge(self, body: Sequence[ast.stmt], source: str) -> str | None:
-        """The module's text with the definitions and new imports of `body`; None where nothing can be put in."""
-        imports: list[str] = []
-        for node in body:
-            if isinstance(node, (ast.Import, ast.ImportFrom)):
-                imports += self._new_import(node)
-            elif isinstance(node, _DEFINITIONS):
-                self._put(node, source.split("\n"), owner="")
-        if not self._edits:
-            return None
-        if imports:
-            self._insert(self._after_imports(), imports)
-        for first, last, lines in sorted(self._edits, key=lambda edit: edit[:2], reverse=True):
-            self._lines[first - 1 : last] = lines
-        merged = "\n".join(self._lines)
-        return merged if _tree(merged) is not None else None
-
-    def _put(self, node: _Definition, source: Sequence[str], *, owner: str) -> None:
-        """Replace the definition of this name; without one, add it to its class or to the module."""
-        name = f"{owner}{node.name}"
-        old = self._find(name, is_class=isinstance(node, ast.ClassDef))
-        if (
-            isinstance(node, ast.ClassDef)
-            and isinstance(old, ast.ClassDef)
-            and not _names(old.body) <= _names(node.body)
-        ):
-            for part in node.body:
-                if isinstance(part, _FUNCTIONS):
-                    self._put(part, source, owner=f"{name}.")
-            return
-        lines = source[_first_line(node) - 1 : node.end_lineno]
+def _put_in(text: str, base: ast.Module, written: ast.Module, source: str, meant: str) -> str | None:
+    """A module's text with the definitions and new imports that were written; None where nothing can be put in."""
+    known, lines, new = _definitions_in(base.body, ""), text.split("\n"), source.split("\n")
+    top = _after_imports(base)
+    edits: list[tuple[int, int, list[str]]] = []  # first line, last line (before it: insert), new lines
+    for owner, node in _parts_of(written.body, known):
+        part = new[_first_line(node) - 1 : node.end_lineno]
+        old = _find(known, f"{owner}{node.name}", meant, is_class=isinstance(node, ast.ClassDef))
+        around = known.get(owner.removesuffix("."))
         if old is not None:
             last = old.end_lineno or old.lineno
-            self._edits.append((_first_line(old), last, _indented(lines, node.col_offset, old.col_offset)))
-        elif owner:
-            around = self._find(owner.removesuffix("."), is_class=True)
-            if isinstance(around, ast.ClassDef):
-                at = (around.end_lineno or around.lineno) + 1
-                self._insert(at, ["", *_indented(lines, node.col_offset, around.body[0].col_offset)])
-        elif not _is_method(node):
-            self._insert(self._after_imports(), ["", "", *_indented(lines, node.col_offset, 0)])
+            edits.append((_first_line(old), last, _indented(part, node.col_offset, old.col_offset)))
+        elif isinstance(around, ast.ClassDef):
+            end = around.end_lineno or around.lineno
+            edits.append((end + 1, end, ["", *_indented(part, node.col_offset, around.body[0].col_offset)]))
+        elif not owner and not _is_method(node):
+            edits.append((top, top - 1, ["", "", *_indented(part, node.col_offset, 0)]))
+    imports = [each for node in written.body for each in _new_import(node, base)]
+    if not edits:
+        return None
+    for first, last, part in sorted([*edits, (top, top - 1, imports)], key=lambda edit: edit[:2], reverse=True):
+        lines[first - 1 : last] = part  # from the last to the first, so that line numbers stay true
+    merged = "\n".join(lines)
+    return merged if _tree(merged) is not None else None
 
-    def _find(self, name: str, *, is_class: bool) -> _Definition | None:
-        """The definition of a qualified name; for a plain one also the only method of it, or the one that was meant."""
-        known = {other: node for other, node in self._known.items() if isinstance(node, ast.ClassDef) is is_class}
-        short = [other for other in known if other.rpartition(".")[2] == name]
-        if name in known or not short:
-            return known.get(name)
-        return known[short[0]] if len(short) == 1 else known.get(self._meant if self._meant in short else "")
 
-    def _insert(self, at: int, lines: list[str]) -> None:
-        self._edits.append((at, at - 1, lines))
+def _parts_of(body: Sequence[ast.stmt], known: Mapping[str, _Definition]) -> Iterator[tuple[str, _Definition]]:
+    """Definitions with the name of their class; a class that lacks methods of the known one is its methods."""
+    for node in body:
+        if not isinstance(node, _DEFINITIONS):
+            continue
+        old = known.get(node.name)
+        if isinstance(node, ast.ClassDef) and isinstance(old, ast.ClassDef) and _names(old.body) - _names(node.body):
+            yield from ((f"{node.name}.", part) for part in node.body if isinstance(part, _FUNCTIONS))
+        else:
+            yield "", node
 
-    def _new_import(self, node: ast.Import | ast.ImportFrom) -> list[str]:
-        """The import as text, unless it is there, or names what the module defines, as in a usage example."""
-        text = ast.unparse(node)
-        present = {ast.unparse(n) for n in self._tree.body if isinstance(n, (ast.Import, ast.ImportFrom))}
-        is_own = any(alias.name in _names(self._tree.body) for alias in node.names)
-        return [] if text in present or is_own else [text]
 
-    def _after_imports(self) -> int:
-        """The line number at which something new at the top of the module goes."""
-        at = 1
-        for index, node in enumerate(self._tree.body):
-            is_docstring = index == 0 and isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-            if is_docstring or isinstance(node, (ast.Import, ast.ImportFrom)):
-                at = (node.end_lineno or node.lineno) + 1
-        return at
+def _find(known: Mapping[str, _Definition], name: str, meant: str, *, is_class: bool) -> _Definition | None:
+    """The definition of a qualified name; for a plain one also the only method of it, or the one that was meant."""
+    known = {other: node for other, node in known.items() if isinstance(node, ast.ClassDef) is is_class}
+    short = [other for other in known if other.rpartition(".")[2] == name]
+    if name in known or not short:
+        return known.get(name)
+    return known[short[0]] if len(short) == 1 else known.get(meant if meant in short else "")
+
+
+def _new_import(node: ast.stmt, base: ast.Module) -> Iterator[str]:
+    """An import as text, unless it is there, or names what the module defines, as in a usage example."""
+    if isinstance(node, (ast.Import, ast.ImportFrom)):
+        present = {ast.unparse(each) for each in base.body if isinstance(each, (ast.Import, ast.ImportFrom))}
+        if ast.unparse(node) not in present and not any(alias.name in _names(base.body) for alias in node.names):
+            yield ast.unparse(node)
+
+
+def _after_imports(tree: ast.Module) -> int:
+    """The line number at which something new at the top of a module goes."""
+    at = 1
+    for index, node in enumerate(tree.body):
+        is_docstring = index == 0 and isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        if is_docstring or isinstance(node, (ast.Import, ast.ImportFrom)):
+            at = (node.end_lineno or node.lineno) + 1
+    return at
 
 
 def _is_method(node: _Definition) -> bool:
