@@ -8,10 +8,9 @@ from gitmimo.llm.model import ChatRequest, Model
 from gitmimo.records import Message, Task
 from gitmimo.text import cut_middle
 
-_ENTRY = re.compile(
-    r"^\s*(?:[*_#>-]\s*)*[*_]*(?:(?:engineer|approach|plan|way)\s*)?#?(\d{1,2})\s*[.):\]-][*_]*\s*(.*)$", re.I
-)
-_BULLET = re.compile(r"^\s*[-*•]\s+(.*)$")
+_NUMBER = re.compile(r"^[\s*_#>-]*(?:(?:engineer|approach|plan|way)\s*)?#?\d{1,2}\s*[.):\]-][*_]*", re.I | re.M)
+_BULLET = re.compile(r"^\s*[-*•]\s+", re.M)
+_LONGEST = 800
 _LADDER = (0.2, 0.8, 0.8, 1.0, 0.6, 0.9, 0.7, 1.0)
 
 
@@ -42,25 +41,16 @@ def temperature_for(number: int) -> float:
 
 def parse_approaches(reply: str, count: int) -> tuple[str, ...]:
     """Read a numbered or bulleted list; empty when the reply has no usable list of at least two entries."""
-    numbered: list[list[str]] = []
-    bulleted: list[list[str]] = []
-    entries = numbered
-    for line in reply.split("\n"):
-        found, bullet = _ENTRY.match(line), _BULLET.match(line)
-        if found:
-            entries = numbered
-            entries.append([found[2]])
-        elif bullet and not numbered:
-            entries = bulleted
-            entries.append([bullet[1]])
-        elif entries and line.strip():
-            entries[-1].append(line)
-    kept: dict[str, None] = {}
-    for lines in numbered or bulleted:
-        text = " ".join(" ".join(lines).replace("**", "").split())
-        if len(text) >= 15 and (len(text.split()) >= 3 or not text.isascii()):
-            kept.setdefault(text if len(text) <= 800 else f"{text[:800].rsplit(' ', 1)[0]} …")
-    return tuple(kept)[:count] if len(kept) >= min(2, count) else ()
+    for mark in (_NUMBER, _BULLET):
+        texts = (" ".join(text.replace("**", "").split()) for text in mark.split(reply)[1:])
+        kept = dict.fromkeys(
+            text if len(text) <= _LONGEST else f"{text[:_LONGEST].rsplit(' ', 1)[0]} …"
+            for text in texts
+            if len(text) >= 15 and (len(text.split()) >= 3 or not text.isascii())
+        )
+        if len(kept) >= min(2, count):
+            return tuple(kept)[:count]
+    return ()
 
 
 def _ask(count: int, task: Task, model: Model, project: str) -> tuple[str, ...]:

@@ -82,6 +82,7 @@ def test_an_edit_without_sense_is_refused(old: str, new: str) -> None:
 
 def test_a_passage_can_be_deleted() -> None:
     assert replaced("a\nb\nc\n", "b\n", "") == "a\nc\n"
+    assert replaced("a\n  b\nc\n", "b \n", "") == "a\nc\n"
 
 
 def test_line_ends_of_the_file_are_kept() -> None:

@@ -72,26 +72,21 @@ def _spliced(text: str, begin: int, end: int, replacement: str) -> Edited:
 
 
 def _replace_lines(text: str, old: str, new: str) -> Edited | Mismatch:
-    lines, wanted = text.split("\n"), _without_blank_ends(old.split("\n"))
+    lines, wanted = text.split("\n"), _without_blank_ends(old)
     found = _windows_equal(lines, wanted)
     if len(found) > 1:
         return _ambiguous([at + 1 for at in found])
     if not found:
         return Mismatch(reason=f"the passage does not occur in the file{_nearest(lines, wanted)}")
     at, size = found[0], len(wanted)
-    replacement = _reindented(_without_blank_ends(new.split("\n")), wanted, lines[at : at + size])
+    replacement = _reindented(_without_blank_ends(new), wanted, lines[at : at + size])
     lines[at : at + size] = replacement
     how = "without regard to white space"
     return Edited(text="\n".join(lines), first_line=at + 1, last_line=at + len(replacement), how=how)
 
 
-def _without_blank_ends(lines: Sequence[str]) -> list[str]:
-    kept = list(lines)
-    while kept and not kept[0].strip():
-        kept.pop(0)
-    while kept and not kept[-1].strip():
-        kept.pop()
-    return kept
+def _without_blank_ends(text: str) -> list[str]:
+    return re.sub(r"\A(?:[^\S\n]*\n)+|(?:\n[^\S\n]*)+\Z", "", text).split("\n") if text.strip() else []
 
 
 def _windows_equal(lines: Sequence[str], wanted: Sequence[str]) -> list[int]:
@@ -121,26 +116,21 @@ def _reindented(new: Sequence[str], old: Sequence[str], actual: Sequence[str]) -
     """Shift the new lines by what the passage as given and the passage as found differ in indentation."""
     shifts: dict[str, str] = {}
     for given, found in zip(old, actual, strict=False):
-        if given.strip() and found.strip():
+        if given.strip():
             shifts.setdefault(_indent(given), _indent(found))
-    if not shifts or all(given == found for given, found in shifts.items()):
+    if all(given == found for given, found in shifts.items()):
         return list(new)
-    return [_shifted(line, shifts) for line in new]
-
-
-def _shifted(line: str, shifts: dict[str, str]) -> str:
-    if not line.strip():
-        return ""
-    indent = _indent(line)
-    if indent in shifts:
-        return shifts[indent] + line[len(indent) :]
-    known = max((given for given in shifts if indent.startswith(given)), key=len, default=None)
-    if known is not None:
-        return shifts[known] + indent[len(known) :] + line[len(indent) :]
-    nearest = min(shifts, key=len)  # less indented than anything in the passage
-    missing = len(nearest) - len(indent)
-    kept = shifts[nearest][: max(0, len(shifts[nearest]) - missing)]
-    return kept + line[len(indent) :]
+    least = min(shifts, key=len)
+    shifted = []
+    for line in new:
+        indent = _indent(line)
+        known = max((given for given in shifts if indent.startswith(given)), key=len, default=None)
+        if known is None:  # less indented than anything in the passage
+            start = shifts[least][: max(0, len(shifts[least]) - len(least) + len(indent))]
+        else:
+            start = shifts[known] + indent[len(known) :]
+        shifted.append(start + line[len(indent) :] if line.strip() else "")
+    return shifted
 
 
 def _indent(line: str) -> str:
