@@ -21,7 +21,8 @@ _RUNNERS = (
 def find_node_command(known: frozenset[str], read: Read) -> TestCommand | None:
     """The test script of `package.json`, else a runner that it depends on, else node's own; None without tests."""
     if "package.json" in known and (script := _test_script(read)) and _NO_TEST not in script:
-        return npm_script(f"{_manager(known)} test", read)
+        manager = "pnpm" if "pnpm-lock.yaml" in known else "yarn" if "yarn.lock" in known else "npm"
+        return npm_script(f"{manager} test", read)
     tests = [path for path in known if _TEST_FILE.search(path) and "node_modules/" not in path]
     dependencies = _dependencies(read)
     for name, command, form in _RUNNERS:
@@ -57,10 +58,6 @@ def linked_modules(checkout: Path) -> tuple[str, ...]:
             found.append(str((Path(directory) / "node_modules").relative_to(checkout)))
         names[:] = [n for n in names if n != "node_modules" and not n.startswith(".") and depth < _DEPTH]
     return tuple(sorted(found))
-
-
-def _manager(known: frozenset[str]) -> str:
-    return "pnpm" if "pnpm-lock.yaml" in known else "yarn" if "yarn.lock" in known else "npm"
 
 
 def _with_options(manager: str, options: str) -> str:

@@ -84,8 +84,8 @@ class Evaluation:
         found = inspect_product(testbed.repository, base, self.tree, known_secrets=testbed.known_secrets)
         self.diff = found.diff
         self.flags += found.flags
-        detail = "; ".join(found.problems[:5]) or _size(found.diff)
-        self._record("product", self.started, not found.problems, detail)
+        size = f"{len(found.diff.files)} files, {found.diff.added} lines added, {found.diff.removed} removed"
+        self._record("product", self.started, not found.problems, "; ".join(found.problems[:5]) or size)
         if found.problems:
             return
         tested = self.tested = build_tested_tree(testbed, self.tree, found.diff)
@@ -179,15 +179,12 @@ class Evaluation:
             self.suite = replace(run, report=replace(run.report, cases={}))
         elif proof.doubt:
             self.flags.append(f"{REVIEW}could not check that the tests can fail: {proof.doubt}")
-        if proof.equal_to_everything:
-            names = ", ".join(proof.equal_to_everything[:3])
-            self.flags.append(f"{REVIEW}its values are equal to everything: {names}")
-        if proof.without_effect:
-            names = ", ".join(proof.without_effect[:3])
-            self.flags.append(f"{REVIEW}these pass whatever their assertions demand: {names}")
-        if proof.only_under_the_runner:
-            names = ", ".join(proof.only_under_the_runner[:3])
-            self.flags.append(f"{REVIEW}these fail where the test runner doesn't show: {names}")
+        for what, names in (
+            ("its values are equal to everything", proof.equal_to_everything),
+            ("these pass whatever their assertions demand", proof.without_effect),
+            ("these fail where the test runner doesn't show", proof.only_under_the_runner),
+        ):
+            self.flags += [f"{REVIEW}{what}: {', '.join(names[:3])}"] if names else []
 
     def _examples(self, tested: TestedTree) -> None:
         """Examples in documentation that pass on base pass on the product, as base has them."""
@@ -305,10 +302,6 @@ def _describe_failure(result: CommandResult) -> str:
     last = " | ".join(line.strip() for line in result.output.strip().splitlines()[-3:])[:300]
     why = "did not end in time" if result.timed_out else f"exit code {result.exit_code}"
     return f"`{result.command}`: {why}: {last}"
-
-
-def _size(diff: DiffFacts) -> str:
-    return f"{len(diff.files)} files, {diff.added} lines added, {diff.removed} removed"
 
 
 def _in_order(gates: list[Gate]) -> Iterator[Gate]:

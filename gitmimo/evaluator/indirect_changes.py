@@ -12,6 +12,7 @@ import tomllib
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from itertools import accumulate
 from pathlib import PurePosixPath
 
 from gitmimo.evaluator.python_env import imported_names, table_at
@@ -50,7 +51,12 @@ def acting_changes(paths: Iterable[str], all_paths: Iterable[str], read: Read) -
 
 def look_alike_words(line: str) -> tuple[str, ...]:
     """Words that mix Latin letters with letters of other scripts that look the same."""
-    return tuple(word for word in _WORD.findall(line) if not word.isascii() and _mixes_scripts(word))
+    found = []
+    for word in _WORD.findall(line):
+        strange = {letter for letter in word if letter.isalpha() and not letter.isascii()}
+        if strange and strange <= _LOOK_ALIKE and any(letter.isascii() and letter.isalpha() for letter in word):
+            found.append(word)
+    return tuple(found)
 
 
 def _of_path(path: str, read: Read) -> Iterator[str]:
@@ -76,32 +82,18 @@ def _of_path(path: str, read: Read) -> Iterator[str]:
 
 def _collisions(changed: Iterable[str], everything: set[str]) -> Iterator[str]:
     """Paths that are one file where case or the form of accents doesn't count."""
-    folded: dict[str, list[str]] = {}
-    for path in everything:
-        for prefix in _prefixes(path):
-            known = folded.setdefault(_fold(prefix), [])
-            if prefix not in known:
-                known.append(prefix)
+    folded: dict[str, dict[str, None]] = {}
+    for prefix in (prefix for path in everything for prefix in _prefixes(path)):
+        folded.setdefault(unicodedata.normalize("NFC", prefix).casefold(), {})[prefix] = None
+    known = {prefix: same for same in folded.values() if len(same) > 1 for prefix in same}
     for path in changed:
-        for prefix in _prefixes(path):
-            others = [other for other in folded[_fold(prefix)] if other != prefix]
-            if others:
-                yield f"two names that are one on other systems: {quoted(prefix)}, {quoted(others[0])}"
-                break
+        if prefix := next((prefix for prefix in _prefixes(path) if prefix in known), ""):
+            other = next(other for other in known[prefix] if other != prefix)
+            yield f"two names that are one on other systems: {quoted(prefix)}, {quoted(other)}"
 
 
 def _prefixes(path: str) -> Iterator[str]:
-    parts = path.split("/")
-    yield from ("/".join(parts[:length]) for length in range(1, len(parts) + 1))
-
-
-def _fold(path: str) -> str:
-    return unicodedata.normalize("NFC", path).casefold()
-
-
-def _mixes_scripts(word: str) -> bool:
-    strange = {letter for letter in word if letter.isalpha() and not letter.isascii()}
-    return bool(strange) and strange <= _LOOK_ALIKE and any(letter.isascii() and letter.isalpha() for letter in word)
+    return accumulate(path.split("/"), lambda parent, name: f"{parent}/{name}")
 
 
 def _manifest_change(name: str, before: bytes | None, after: bytes | None) -> str:

@@ -216,12 +216,9 @@ def _reason(each: _Ranked, rank: int, ranked: Sequence[_Ranked], *, who: str) ->
     if each.rejected:
         return f"passed all gates, rejected by {who}"
     if rank == 1:
-        return "passed all gates" + (f"; {_advantage(each, ranked[1])}" if _has_rival(ranked) else "")
+        has_rival = len(ranked) > 1 and ranked[1].passed
+        return "passed all gates" + (f"; {_advantage(each, ranked[1])}" if has_rival else "")
     return f"passed all gates; behind candidate {ranked[rank - 2].number}: {_advantage(ranked[rank - 2], each)}"
-
-
-def _has_rival(ranked: Sequence[_Ranked]) -> bool:
-    return len(ranked) > 1 and ranked[1].passed
 
 
 def _advantage(better: _Ranked, worse: _Ranked) -> str:

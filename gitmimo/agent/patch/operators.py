@@ -183,7 +183,8 @@ def _guard_clauses(source: Source, function: ast.FunctionDef | ast.AsyncFunction
     plain = [*function.args.posonlyargs, *function.args.args]
     defaults = function.args.defaults
     for argument, default in zip(plain[len(plain) - len(defaults) :], defaults, strict=True):
-        if isinstance(default, (ast.List, ast.Dict, ast.Set)) or _is_empty_call(default):
+        is_call = isinstance(default, ast.Call) and getattr(default.func, "id", "") in _COPIES and not default.args
+        if is_call or isinstance(default, (ast.List, ast.Dict, ast.Set)):
             name, begin = argument.arg, source.span(default)[0]
             between = source.gap(default, first)
             made = f"if {name} is None:{indent}    {name} = {source.text(default)}{indent}"
@@ -206,10 +207,6 @@ def _counts(node: ast.AST) -> Iterator[tuple[ast.expr, int]]:
         yield node.value, 2
     elif isinstance(node, ast.BinOp):
         yield from ((operand, 2) for operand in (node.left, node.right))
-
-
-def _is_empty_call(node: ast.expr) -> bool:
-    return isinstance(node, ast.Call) and getattr(node.func, "id", "") in _COPIES and not node.args
 
 
 _Kind = Callable[[Source, ast.AST, Sequence[str]], Iterator[Edit]]

@@ -142,7 +142,8 @@ def build_question(
         parts.append(f"Tests that fail now:\n```python\n{case.tests}\n```")
     if case.failure:
         parts.append(f"What they say:\n```\n{case.failure}\n```")
-    parts.append(f"File {site.path}:\n```{_language(site.path)}\n{_shown(text, site, sites)}```")
+    language = "python" if site.path.endswith(".py") else site.path.rpartition(".")[2]
+    parts.append(f"File {site.path}:\n```{language}\n{_shown(text, site, sites)}```")
     if function and variant.shows_walk and case.spectrum is not None:
         parts.append(_walk(case.spectrum, site.path, site.text, function))
     parts += [f"This was tried and is wrong too:\n{text}" for text in failed]
@@ -164,10 +165,6 @@ def build_question(
 
 _FORM = "Give only this function, in one ```python block."
 _FILE_FORM = "Give the whole file in one block."
-
-
-def _language(path: str) -> str:
-    return "python" if path.endswith(".py") else path.rpartition(".")[2]
 
 
 def _shown(text: str, site: Site, sites: Sequence[Site]) -> str:

@@ -5,7 +5,7 @@ of them twice (see `questions.py`). A copy of what was there, or of what failed 
 always has the best state so far: a change stays only if more tests pass and none fewer.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -225,7 +225,8 @@ class _Patch:
         if not trial.changed:
             return None
         if self._score.is_pass:
-            summary = _summary(trial.changed, self._score)
+            passed = f", {self._score.passed} tests pass" if self._score.passed else ""
+            summary = f"changed {', '.join(trial.changed)}{passed}"
             return StrategyResult(stop_reason=StopReason.FINISHED, summary=summary, remarks=self._remarks)
         self._look(trial.result)  # the remaining failures may have another cause
         return None
@@ -265,7 +266,10 @@ class _Patch:
         writes = tuple(Action(kind=ActionKind.WRITE, path=path, text=text) for path, text in proposed.files)
         mark = dedup_key(proposed.files)
         if mark in self._tried:
-            remark = Observation(text=_COPY if _is_copy(proposed, before) else _AGAIN)
+            is_copy = all(
+                fingerprint(path, text) == fingerprint(path, before[path] or "") for path, text in proposed.files
+            )
+            remark = Observation(text=_COPY if is_copy else _AGAIN)
             return _Trial(actions=writes, observations=tuple(remark for _ in writes))
         self._tried.add(mark)
         for path, text in proposed.files:
@@ -309,10 +313,6 @@ class _Trial:
     result: CommandResult | None = None
 
 
-def _is_copy(proposed: ProposedFiles, before: Mapping[str, str | None]) -> bool:
-    return all(fingerprint(path, text) == fingerprint(path, before[path] or "") for path, text in proposed.files)
-
-
 def _restore(root: Path, before: Mapping[str, str | None]) -> None:
     """Give files their former texts; a file without one is removed."""
     for path, text in before.items():
@@ -334,8 +334,3 @@ def _about_edits(search: SearchResult, least: LeastChange | None) -> tuple[str, 
     if least.behaviours == 1:
         return (f"{found}: {others}, and behave like it",)
     return (f"{found}: {others}, with {least.behaviours} behaviours; this one changes least of what base did{example}",)
-
-
-def _summary(changed: Sequence[str], score: Score) -> str:
-    passed = f", {score.passed} tests pass" if score.passed else ""
-    return f"changed {', '.join(changed)}{passed}"

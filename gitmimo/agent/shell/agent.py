@@ -87,7 +87,10 @@ class ShellAgent:
             if reply.finish_reason == "cancelled" and not repeats:
                 return StrategyResult(stop_reason=reason or StopReason.INTERRUPTED)
             reply = with_call_ids(reply, number)
-            actions = _repetition(reply) if repeats else read_actions(reply, protocol=self._protocol)
+            actions = read_actions(reply, protocol=self._protocol)
+            if repeats:
+                call_id = reply.tool_calls[0].id if reply.tool_calls else ""
+                actions = (Action(kind=ActionKind.INVALID, text=_REPETITION, call_id=call_id),)
             done = self._executor.carry_out(actions, step=number)
             done, end = self._judge_end(done, actions, number)
             done, end = self._judge_progress(done, actions, number, end)
@@ -201,11 +204,6 @@ def _protocol(candidate: CandidateInput, model: Model) -> str:
     if candidate.protocol != "auto":
         return candidate.protocol
     return "tools" if model.info.supports_tools else "text"
-
-
-def _repetition(reply: Reply) -> tuple[Action, ...]:
-    call_id = reply.tool_calls[0].id if reply.tool_calls else ""
-    return (Action(kind=ActionKind.INVALID, text=_REPETITION, call_id=call_id),)
 
 
 def _title_of(end: Action) -> tuple[str, str]:

@@ -30,8 +30,8 @@ def find_output(mark: str, steps: Sequence[Step], outputs: Outputs) -> str | Non
     wanted = [index for index in range(1, count + 1) if not position or str(index) == position]
     texts = []
     for index in wanted:
-        kept = outputs.get(mark_of(step.number, index, count))
-        texts.append(_bare(step.observations[index - 1].text) if kept is None else kept)
+        shown = step.observations[index - 1].text.replace("<output>\n", "").replace("\n</output>", "")
+        texts.append(outputs.get(mark_of(step.number, index, count), shown))
     return "\n\n".join(texts) if texts else None
 
 
@@ -74,8 +74,3 @@ def as_data(text: str) -> str:
     """A text from outside between marks that it can't close itself."""
     safe = text.replace("</output", "<\\/output")
     return f"<output>\n{safe}\n</output>"
-
-
-def _bare(text: str) -> str:
-    """An observation without the marks that will be put around it again."""
-    return text.replace("<output>\n", "").replace("\n</output>", "")

@@ -114,8 +114,10 @@ class _Reader:
         """FINISH, GIVE UP and PLAN take the prose up to the next block or keyword, NOTE up to a blank line."""
         word = found["word"].replace("_", " ")
         if word == "SHOW":
-            shown = _SHOWN.match(found["rest"].strip())
-            return [_show(shown)] if shown else [], at + 1
+            if not (shown := _SHOWN.match(found["rest"].strip())):
+                return [], at + 1
+            first = int(shown[2] or 0)
+            return [Action(kind=ActionKind.SHOW, text=shown[1], first=first, last=int(shown[3] or first))], at + 1
         kind = _KINDS.get(word, ActionKind.GIVE_UP)
         lines = [found["rest"]]
         at += 1
@@ -174,11 +176,6 @@ class _Reader:
 
 def _is_action(keyword: re.Match[str]) -> bool:
     return bool(keyword["colon"]) or keyword["word"] == "SHOW"
-
-
-def _show(found: re.Match[str]) -> Action:
-    first = int(found[2] or 0)
-    return Action(kind=ActionKind.SHOW, text=found[1], first=first, last=int(found[3] or first))
 
 
 def _file_actions(path: str, block: _Block) -> list[Action]:

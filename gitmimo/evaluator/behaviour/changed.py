@@ -65,7 +65,8 @@ def changed_functions(old: bytes, new: bytes) -> ChangedFunctions:
     both = before.functions.keys() & after.functions.keys()
     direct = {name for name in both if before.functions[name] != after.functions[name]}
     added = after.functions.keys() - before.functions.keys()
-    names = {name for name in before.others.keys() | after.others.keys() if _differs(name, before, after)}
+    others = before.others.keys() | after.others.keys()
+    names = {name for name in others if before.others.get(name) != after.others.get(name)}
     gone = before.functions.keys() - after.functions.keys()
     touched = {_short(name) for name in direct | added | gone} | names
     callers = _callers(both - direct, touched, before, after)
@@ -78,10 +79,6 @@ def changed_functions(old: bytes, new: bytes) -> ChangedFunctions:
         added=frozenset(added),
         constants=tuple(dict.fromkeys(constant for node in changed for constant in _constants(node))),
     )
-
-
-def _differs(name: str, before: _Module, after: _Module) -> bool:
-    return before.others.get(name) != after.others.get(name)
 
 
 def _callers(rest: set[str], touched: set[str], before: _Module, after: _Module) -> set[str]:
@@ -131,12 +128,8 @@ def _parts(body: list[ast.stmt], prefix: str) -> Iterator[tuple[str, ast.AST]]:
             for part_name in ("body", "orelse", "finalbody"):
                 yield from _parts(getattr(node, part_name, []), prefix)
         elif not _is_text(node) and not isinstance(node, (ast.Import, ast.ImportFrom, ast.Pass)):
-            for name in _defined(node) or ["*"]:
-                yield prefix + name, node
-
-
-def _defined(node: ast.stmt) -> list[str]:
-    return [each.id for each in ast.walk(node) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)]
+            names = [each for each in ast.walk(node) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)]
+            yield from ((prefix + name, node) for name in [each.id for each in names] or ["*"])
 
 
 def _is_text(node: ast.AST) -> bool:

@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeGuard, TypeVar
+from typing import TypeVar
 
 from gitmimo.behaviour import Answer, BehaviourReport, Difference, DifferenceKind, ProductBehaviour, Split, is_narrow
 from gitmimo.evaluator.behaviour.answers import (
@@ -209,13 +209,10 @@ def _agreement_of_failed(compared: Compared, tree: Oid, trees: Sequence[Oid], va
 
 def _odd_types(calls: Sequence[Call], answers: Sequence[Observation], valid: Sequence[int]) -> int:
     """On how many inputs the answer has a type that no answer to a test's own call has."""
-    types = [type_of(answer["steps"][-1].get("value")) if _has_value(answer) else "" for answer in answers]
+    last = [answer["steps"][-1:] if answer and "unbuilt" not in answer else [] for answer in answers]
+    types = [type_of(step[0].get("value")) if step and "error" not in step[0] else "" for step in last]
     known = {types[number] for number, call in enumerate(calls) if not call.is_variant}
     return sum(types[number] not in known | {""} for number in valid) if known - {""} else 0
-
-
-def _has_value(answer: Observation) -> TypeGuard[Mapping[str, Any]]:
-    return is_comparable(answer) and not is_error(answer) and bool((answer or {}).get("steps"))
 
 
 def _agree(left: Observation, right: Observation) -> bool:
