@@ -170,26 +170,20 @@ def _recognise(given: str, project: Project) -> TestCommand:
     is_pytest = bool(_PYTEST.search(given))
     forms = (form for pattern, form in _RECOGNISED if not is_pytest and re.search(pattern, given))
     programs = venv_programs(project.checkout, given.split(), project.environ) if is_pytest else None
+    # virtual environments of the checkout that the command names, as in `.venv/bin/pytest`
+    names = dict.fromkeys(re.findall(r"(?<![\w./-])(?:\./)?(\.venv|venv|env)/", given))
+    homes = [project.checkout / name for name in names if project.checkout]
+    homes = [home for home in homes if (home / "pyvenv.cfg").is_file()]
+    readable = [place for home in homes for place in interpreter_paths(home / "bin" / "python")]
     return TestCommand(
         command=f'export PATH="{programs}:$PATH"\n{given}' if programs else given,
         report=next(forms, ReportFormat.PYTEST),
         is_pytest=is_pytest,
         programs=programs,
-        readable=((programs.parent,) if programs else ()) + _named_environment_places(project.checkout, given),
-        links=_named_environments(project.checkout, given),
+        readable=(*([programs.parent] if programs else []), *readable),
+        links=tuple(home.name for home in homes),
         reason="given by the user",
     )
-
-
-def _named_environments(checkout: Path | None, given: str) -> tuple[str, ...]:
-    """Virtual environments of the checkout that a command names, as in `.venv/bin/pytest`."""
-    names = re.findall(r"(?<![\w./-])(?:\./)?(\.venv|venv|env)/", given)
-    return tuple(dict.fromkeys(name for name in names if checkout and (checkout / name / "pyvenv.cfg").is_file()))
-
-
-def _named_environment_places(checkout: Path | None, given: str) -> tuple[Path, ...]:
-    names = _named_environments(checkout, given)
-    return tuple(p for name in names if checkout for p in interpreter_paths(checkout / name / "bin" / "python"))
 
 
 # --- Python ----------------------------------------------------------------------------------------------------------

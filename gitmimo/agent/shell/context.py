@@ -56,15 +56,6 @@ def room_for(window: int, max_output_tokens: int) -> Room:
     return Room(window=window, output=min(max_output_tokens, max(256, window // 4)))
 
 
-@dataclass(slots=True)
-class _Entry:
-    """A step in the history, rendered."""
-
-    step: Step
-    messages: tuple[Message, ...]
-    size: int
-
-
 class Context:
     """Builds a candidate's prompts. The same steps, in the same order, give the same bytes."""
 
@@ -85,7 +76,7 @@ class Context:
         self._feedback = {each.after_step: each.text for each in feedback if each.after_step}
         self._changes = changes
         self._tools_size = sum(len(json.dumps(dict(tool.parameters))) + len(tool.description) + 40 for tool in tools)
-        self._full: list[_Entry] = []
+        self._full: list[Step] = []
         self._steps = 0
         self._tokens_per_byte = 1 / 3
         self._is_reminded = False
@@ -95,7 +86,7 @@ class Context:
         """Append a step; when a batch is full or the window is near, cut the history."""
         self._summary.add(step)
         self._steps = step.number
-        self._full.append(_entry(step))
+        self._full.append(step)
         is_near = len(self._full) >= _FULL + _BATCH - 1 or self._estimate() > _NEAR * self.room.tokens
         if is_near and not self._is_reminded:  # once: from then on the model has seen what a cut keeps
             self._is_reminded = True
@@ -109,13 +100,13 @@ class Context:
         return (
             *before,
             replace(opening, content=opening.content + self._shown_summary),
-            *(message for entry in self._full for message in self._with_feedback(entry)),
+            *(message for step in self._full for message in self._with_feedback(step)),
         )
 
-    def _with_feedback(self, entry: _Entry) -> tuple[Message, ...]:
+    def _with_feedback(self, step: Step) -> tuple[Message, ...]:
         """A step's messages, and the feedback on the product after it."""
-        said = self._feedback.get(entry.step.number)
-        return entry.messages if said is None else (*entry.messages, Message(role="user", content=said))
+        said = self._feedback.get(step.number)
+        return (*render_step(step), *([] if said is None else [Message(role="user", content=said)]))
 
     def learn(self, sent: Sequence[Message], reply: Reply) -> None:
         """Take the model's own count of a prompt's tokens for the estimates to come."""
@@ -142,7 +133,7 @@ class Context:
         for most in (4_000, 2_000, 1_000, 500):  # the last step alone is too large
             if self._estimate() <= self.room.tokens * 0.8:
                 return
-            self._full = [_entry(_with_short_outputs(e.step, most)) for e in self._full]
+            self._full = [_with_short_outputs(step, most) for step in self._full]
 
     def _summary_text(self, changed: str | None) -> str:
         most = min(_MOST_SUMMARY, int(self.room.tokens / self._tokens_per_byte * 0.25))
@@ -150,7 +141,7 @@ class Context:
 
     def _bytes(self) -> int:
         head = sum(_size(message) for message in self._head) + len(self._shown_summary.encode())
-        return head + self._tools_size + sum(entry.size for entry in self._full)
+        return head + self._tools_size + sum(_size(message) for step in self._full for message in render_step(step))
 
     def _estimate(self) -> int:
         return int(self._bytes() * self._tokens_per_byte) + 1
@@ -211,11 +202,6 @@ def _with_short_outputs(step: Step, most: int) -> Step:
         for call in _calls(step)
     )
     return replace(step, observations=observations, reply=replace(step.reply, text=text, tool_calls=calls))
-
-
-def _entry(step: Step) -> _Entry:
-    messages = render_step(step)
-    return _Entry(step=step, messages=messages, size=sum(_size(message) for message in messages))
 
 
 def _size(message: Message) -> int:
