@@ -6,12 +6,12 @@ Python only. The texts are base's, so that a candidate that changes an example i
 import ast
 import json
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from gitmimo.evaluator.probe import probe_path
-from gitmimo.evaluator.python_env import imported_names, module_names, parse_python
+from gitmimo.evaluator.python_env import definitions, imported_names, module_names, parse_python
 from gitmimo.evaluator.testbed import FreshTree, TestBed, fresh_tree
 from gitmimo.evidence import DiffFacts
 from gitmimo.git.repository import Repository
@@ -69,21 +69,11 @@ def example_texts(repository: Repository, tree: Oid, paths: Iterable[str]) -> di
     """The documentation texts with examples of some files, by `path::qualified name`."""
     found: dict[str, str] = {}
     for path in paths:
-        for qualified, text in _doc_texts(parse_python(repository.read_blob(tree, path) or b""), ""):
-            if _MARK.decode() in text:
+        module = parse_python(repository.read_blob(tree, path) or b"")
+        for qualified, node in [("module", module), *definitions(module)]:
+            if _MARK.decode() in (text := ast.get_docstring(node, clean=False) or ""):
                 found[f"{path}::{qualified}"] = text
     return found
-
-
-def _doc_texts(node: ast.AST, prefix: str) -> Iterator[tuple[str, str]]:
-    if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
-        text = ast.get_docstring(node, clean=False)
-        if text:
-            yield prefix or "module", text
-    if isinstance(node, (ast.Module, ast.ClassDef)):
-        for child in node.body:
-            if isinstance(child, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
-                yield from _doc_texts(child, f"{prefix}.{child.name}" if prefix else child.name)
 
 
 def _passing(testbed: TestBed, tree: Oid, texts: Mapping[str, str]) -> dict[str, frozenset[int]]:

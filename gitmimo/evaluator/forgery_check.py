@@ -20,6 +20,7 @@ from dataclasses import dataclass, field, replace
 
 from gitmimo.evaluator.baseline import Baseline
 from gitmimo.evaluator.probe import probe_path
+from gitmimo.evaluator.python_env import definitions
 from gitmimo.evaluator.testbed import TestBed, fresh_tree, run_suite
 from gitmimo.evaluator.testcommand import ReportFormat
 from gitmimo.evidence import TestOutcome
@@ -205,7 +206,8 @@ def sabotage(source: bytes, functions: Iterable[Qualname], *, token: str) -> Sab
     nothing = Sabotaged(source=source, functions=frozenset(), copies={})
     try:
         source.decode("utf-8")
-        found = dict(_functions(ast.parse(source), ()))
+        known = definitions(ast.parse(source))
+        found = {tuple(name.split(".")): node for name, node in known if isinstance(node, _Function)}
         wanted = sorted(set(functions) & set(found), key=lambda name: found[name].lineno, reverse=True)
         lines, copies = source.splitlines(keepends=True), {}
         for name in wanted:
@@ -217,14 +219,6 @@ def sabotage(source: bytes, functions: Iterable[Qualname], *, token: str) -> Sab
     except (ValueError, SyntaxError):
         return nothing
     return Sabotaged(source=b"".join(lines), functions=frozenset(wanted), copies=copies)
-
-
-def _functions(node: ast.Module | ast.ClassDef, outer: Qualname) -> Iterator[tuple[Qualname, _Function]]:
-    for child in node.body:
-        if isinstance(child, _Function):
-            yield (*outer, child.name), child
-        elif isinstance(child, ast.ClassDef):
-            yield from _functions(child, (*outer, child.name))
 
 
 def _insert_before_body(lines: list[bytes], function: _Function) -> None:

@@ -281,6 +281,18 @@ def parse_python(source: bytes) -> ast.Module:
         return ast.Module(body=[], type_ignores=[])
 
 
+Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+
+
+def definitions(node: ast.Module | ast.ClassDef, prefix: str = "") -> Iterator[tuple[str, Definition]]:
+    """Functions, methods and classes in order, by qualified name; not those inside functions."""
+    for child in node.body:
+        if isinstance(child, Definition):
+            yield prefix + child.name, child
+        if isinstance(child, ast.ClassDef):
+            yield from definitions(child, f"{prefix}{child.name}.")
+
+
 def module_names(path: str) -> tuple[str, ...]:
     """What a file may be imported as: its dotted path, with and without the directories before it."""
     parts = path.removesuffix(".py").removesuffix("/__init__").split("/")

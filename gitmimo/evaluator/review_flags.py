@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 
 from gitmimo.evaluator.indirect_changes import can_end_process, look_alike_words
+from gitmimo.evaluator.python_env import definitions, parse_python
 from gitmimo.evaluator.rules import read_rules
 from gitmimo.evidence import DiffFacts
 from gitmimo.git.diff import AddedLine
@@ -89,18 +90,12 @@ def weakened_tests(path: str, before: bytes, after: bytes | None) -> tuple[str, 
 
 
 def _changed_functions(before: bytes, after: bytes) -> list[str]:
-    """Functions of the file before whose code is another now, by name; all when either can't be read."""
-    old, new = _functions(before), _functions(after)
+    """Functions that both versions of a file have with other code, by name."""
+    old, new = (
+        {name: ast.dump(node) for name, node in definitions(parse_python(source)) if not isinstance(node, ast.ClassDef)}
+        for source in (before, after)
+    )
     return sorted(name for name, code in old.items() if new.get(name, code) != code)
-
-
-def _functions(source: bytes) -> dict[str, str]:
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError):
-        return {}
-    kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
-    return {node.name: ast.dump(node) for node in ast.walk(tree) if isinstance(node, kinds)}
 
 
 def _gone(pattern: re.Pattern[bytes], before: bytes, after: bytes) -> bool:

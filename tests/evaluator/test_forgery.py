@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from gitmimo.evaluator import forgery_check
-from gitmimo.evaluator.forgery_check import ForgeryReport, _functions, sabotage
+from gitmimo.evaluator.forgery_check import ForgeryReport, sabotage
+from gitmimo.evaluator.python_env import definitions
 from gitmimo.evaluator.review_flags import needs_review
 from gitmimo.evaluator.testbed import TestBed
 from gitmimo.evidence import Outcome
@@ -172,7 +173,7 @@ def test_spoiled_tests_keep_their_names_and_are_python() -> None:
         ("TestA", "test_two"): ("TestA", "test_two_x1"),
         ("test_three",): ("test_three_x1_false",),
     }
-    functions = dict(_functions(ast.parse(done.source), ()))
+    functions = {tuple(name.split(".")): node for name, node in definitions(ast.parse(done.source))}
     assert all(isinstance(functions[name].body[0], ast.Assert) for name in done.functions)
     assert all("object()" in ast.unparse(functions[name]) for name in done.copies.values() if len(name) == 2)
     assert "assert x == 1" not in ast.unparse(functions["test_three_x1_false",])

@@ -19,20 +19,7 @@ _MARK = "@@spectrum@@"
 _PYTEST = re.compile(
     r"^(?P<env>(?:\w+=\S+\s+)*)(?:(?P<python>\S*python[\d.]*)\s+-m\s+)?(?:\S*/)?(?:pytest|py\.test)\b(?P<rest>[^;&|<>]*)$"
 )
-_TAKE_A_VALUE = {
-    "-c",
-    "-p",
-    "-k",
-    "-m",
-    "-o",
-    "-W",
-    "-r",
-    "--rootdir",
-    "--confcutdir",
-    "--ignore",
-    "--import-mode",
-    "--tb",
-}
+_TAKES_A_VALUE = re.compile(r"-[cpkmoWr]|--(?:rootdir|confcutdir|ignore|import-mode|tb)")
 _PROBE = Path(__file__).with_name("trace_plugin.py")
 
 
@@ -121,7 +108,7 @@ def probe_command(
         arguments = [
             word
             for word, last in zip(arguments, before, strict=False)
-            if last in _TAKE_A_VALUE or not (root / word.partition("::")[0]).exists()
+            if _TAKES_A_VALUE.fullmatch(last) or not (root / word.partition("::")[0]).exists()
         ]
         arguments += only
     python = found["python"] or "python"
