@@ -31,15 +31,6 @@ _MARKERS = re.compile(
 )
 _PYTEST_PACKAGES = ("pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments")
 _PYTEST = re.compile(r"(?<![-\w/])(?:\S*/)?(?:pytest|py\.test)(?![-\w])|-m\s+pytest\b")
-_RECOGNISED: tuple[tuple[str, ReportFormat], ...] = (
-    (r"\bnode\b.*\s--test(?![-\w])", ReportFormat.NODE_JUNIT),
-    (r"\bvitest\b", ReportFormat.VITEST_JSON),
-    (r"\bjest\b", ReportFormat.JEST_JSON),
-    (r"\bgo test\b", ReportFormat.GO_JSON),
-    (r"\bcargo (?:\S+ )?test\b", ReportFormat.CARGO_TEXT),
-    (r"\b(?:mvn|mvnw)\b", ReportFormat.SUREFIRE),
-    (r"\b(?:gradle|gradlew)\b", ReportFormat.SUREFIRE),
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +159,8 @@ def _recognise(given: str, project: Project) -> TestCommand:
     if re.fullmatch(r"(?:npm|yarn|pnpm)(?: run)? (?:test|t)", given):
         return npm_script(given, project.read)
     is_pytest = bool(_PYTEST.search(given))
-    forms = (form for pattern, form in _RECOGNISED if not is_pytest and re.search(pattern, given))
+    others = () if is_pytest else read_rules("given_commands").items()
+    forms = (ReportFormat(form) for form, pattern in others if re.search(pattern, given))
     programs = venv_programs(project.checkout, given.split(), project.environ) if is_pytest else None
     # virtual environments of the checkout that the command names, as in `.venv/bin/pytest`
     names = dict.fromkeys(re.findall(r"(?<![\w./-])(?:\./)?(\.venv|venv|env)/", given))

@@ -30,28 +30,6 @@ _ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "shell": ("command",), "read": ("path",), "edit": ("path",), "write": ("path", "content"), "show": ("output",),
     "finish": ("summary",), "give_up": ("reason",), "note": ("text",), "plan": ("text",), "apply_patch": ("patch",),
 }  # fmt: skip
-_SYNONYMS = {
-    "bash": "shell", "sh": "shell", "run": "shell", "execute": "shell", "terminal": "shell", "exec": "shell",
-    "run_command": "shell", "execute_command": "shell", "execute_bash": "shell", "run_shell_command": "shell",
-    "read_file": "read", "view": "read", "open_file": "read", "cat": "read", "edit_file": "edit", "multi_edit": "edit",
-    "str_replace": "edit", "replace": "edit", "write_file": "write", "create": "write", "create_file": "write",
-    "patch": "apply_patch", "submit": "finish", "done": "finish", "giveup": "give_up",
-}  # fmt: skip
-_SPELLINGS: Mapping[str, tuple[str, ...]] = {
-    "command": ("command", "cmd", "bash", "script", "input"),
-    "path": ("path", "file", "file_path", "filepath", "filename"),
-    "old": ("old", "old_str", "old_string", "old_text", "search"),
-    "new": ("new", "new_str", "new_string", "new_text", "replace"),
-    "content": ("content", "contents", "text", "file_text", "data"),
-    "output": ("output", "step", "number", "text"),
-    "text": ("text", "note", "plan", "content"),
-    "summary": ("summary", "message", "text", "result", "title"),
-    "reason": ("reason", "message", "text"),
-    "patch": ("patch", "input", "diff", "text"),
-    "first": ("first", "start_line", "start", "offset", "line_start"),
-    "last": ("last", "end_line", "end", "line_end"),
-    "timeout": ("timeout", "timeout_s"),
-}
 _PREFIX = re.compile(r"^(?:functions?|tools?|default_api)[.:/]+")
 _CALL_IN_TEXT = re.compile(r"<tool_call>\s*(\{.*?\})\s*(?:</tool_call>|\Z)", re.DOTALL)
 _PATCH_IN_SHELL = re.compile(r"\s*apply_patch\s*<<-?\s*['\"]?(\w+)['\"]?[ \t]*\n(.*?)\n\1\s*\Z", re.DOTALL)
@@ -80,7 +58,7 @@ def calls_in_text(text: str) -> tuple[ToolCall, ...]:
 
 def _parse_call(call: ToolCall, *, cut: bool) -> tuple[Action, ...]:
     name = _PREFIX.sub("", call.name.strip())
-    name = _SYNONYMS.get(name.lower(), name.lower())
+    name = _spellings()["tools"].get(name.lower(), name.lower())
     if name not in _ARGUMENTS:
         known = ", ".join(tool.name for tool in offered_tools())
         return _invalid(call, f"there is no tool `{call.name[:60]}`; there are {known}")
@@ -141,8 +119,15 @@ def _edits(call: ToolCall, path: str, values: Mapping[str, Any]) -> tuple[Action
     return tuple(made) or _invalid(call, "`edits` is not a list of edits")
 
 
+@cache
+def _spellings() -> Any:
+    """Other names that models give to tools and arguments."""
+    return read_json("spellings")
+
+
 def _value(values: Mapping[str, Any], argument: str) -> Any:
-    return next((values[key] for key in _SPELLINGS[argument] if values.get(key) is not None), None)
+    known = _spellings()["arguments"][argument]
+    return next((values[key] for key in known if values.get(key) is not None), None)
 
 
 def _read_object(text: str) -> Any:
