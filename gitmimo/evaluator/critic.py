@@ -104,7 +104,10 @@ class Critic:
 
         Costs a call for the checklist, one for each product, and two for each pair of those that were not rejected.
         """
-        numbers = _first_of_each(submissions)[:MOST_CANDIDATES]
+        first: dict[Oid, int] = {}  # number of each product
+        for number, shown in submissions.items():
+            first.setdefault(shown.tree, number)
+        numbers = list(first.values())[:MOST_CANDIDATES]
         opinion = CriticOpinion(model=self._model.info.name, is_self_review=self._is_self_review)
         if not numbers:
             return replace(opinion, failed="there was nothing to judge")
@@ -195,11 +198,3 @@ class Critic:
             f"behaviour{suffix}": describe_differences(shown.differences, shown.not_compared),
             f"diff{suffix}": cut_middle(escape_controls(shown.diff), min(_MOST_DIFF, room)),
         }
-
-
-def _first_of_each(submissions: Mapping[int, Submission]) -> list[int]:
-    """The first number of each product, in the order given."""
-    found: dict[Oid, int] = {}
-    for number, shown in submissions.items():
-        found.setdefault(shown.tree, number)
-    return list(found.values())

@@ -24,7 +24,8 @@ def find_node_command(known: frozenset[str], read: Read) -> TestCommand | None:
         manager = "pnpm" if "pnpm-lock.yaml" in known else "yarn" if "yarn.lock" in known else "npm"
         return npm_script(f"{manager} test", read)
     tests = [path for path in known if _TEST_FILE.search(path) and "node_modules/" not in path]
-    dependencies = _dependencies(read)
+    parts = [_package(read).get(kind) for kind in ("dependencies", "devDependencies")]
+    dependencies = {name for part in parts if isinstance(part, dict) for name in part}
     for name, command, form in _RUNNERS:
         if name in dependencies and tests:
             return TestCommand(command=f"npx {command}", report=form, reason=f"`{name}` in package.json")
@@ -69,12 +70,6 @@ def _test_script(read: Read) -> str:
     package = _package(read)
     scripts = package.get("scripts")
     return str(scripts.get("test", "")).strip() if isinstance(scripts, dict) else ""
-
-
-def _dependencies(read: Read) -> frozenset[str]:
-    package = _package(read)
-    parts = (package.get("dependencies"), package.get("devDependencies"))
-    return frozenset(name for part in parts if isinstance(part, dict) for name in part)
 
 
 def _package(read: Read) -> dict[str, Any]:

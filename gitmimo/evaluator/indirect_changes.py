@@ -37,6 +37,8 @@ _ENDS_PROCESS = re.compile(
     rb"\b(?:sys\.|os\._?)?(?:exit|quit|abort)\s*\(|\bSystemExit\b|\bexitCode\b|\bexcepthook\b|\bprocess\.(?:exit|on)\b|"
     rb"\bos\.(?:kill|execv?\w*)\b|\bpanic::set_hook\b|\bSystem\.exit\b"
 )
+# what a helper of tests has, and the product that they are about has not
+_JUDGES = re.compile(rb"\bassert\b|\braise AssertionError|\bdef (?:assert|check|expect|verify)_?\w*")
 _MOST_FILES = 2_000
 
 
@@ -142,7 +144,8 @@ def helpers_of_tests(
         if any(stem.encode() in source for stem in wanted.values()):
             names = {name.rpartition(".")[2] for name in imported_names(source)}
             (by_tests if is_test_path(path) else by_product).update(names)
-    return [path for path, stem in sorted(wanted.items()) if stem in by_tests - by_product and _judges(read(path))]
+    only_tests = [path for path, stem in sorted(wanted.items()) if stem in by_tests - by_product]
+    return [path for path in only_tests if _JUDGES.search(read(path) or b"")]
 
 
 def replaced_parts(paths: Iterable[str], read: Read) -> tuple[str, ...]:
@@ -204,10 +207,3 @@ def _rust_tests(source: bytes) -> str:
     text = source.decode("utf-8", "replace")
     found = _RUST_TESTS.search(text)
     return re.sub(r"\s+", " ", text[found.start() :]) if found else ""
-
-
-def _judges(source: bytes | None) -> bool:
-    """Whether a module looks like a helper of tests and not like the product that they are about."""
-    return bool(
-        source and re.search(rb"\bassert\b|\braise AssertionError|\bdef (?:assert|check|expect|verify)_?\w*", source)
-    )

@@ -223,7 +223,9 @@ def run_tests(
 
 
 def _suite_run(tests: TestCommand, content: ReportContent, result: CommandResult) -> SuiteRun:
-    """What a run reported and how its command ended, together."""
+    """What a run reported and how its command ended, together; where it ended too early, its last words."""
+    last = result.output.strip().rpartition("\n")[2].strip()[:200]
+    problem = f"{content.problem}: {last}" if content.problem == ENDED_EARLY and last else content.problem
     report = TestReport(
         command=tests.shown,
         exit_code=result.exit_code,
@@ -236,13 +238,7 @@ def _suite_run(tests: TestCommand, content: ReportContent, result: CommandResult
     return SuiteRun(
         report=report,
         content=content,
-        problem=_with_last_line(content.problem, result.output),
+        problem=problem,
         killed_by=result.killed_by_limit,
         is_flooded=result.truncated,
     )
-
-
-def _with_last_line(problem: str, output: str) -> str:
-    """A run that ended too early, with the last words of its output."""
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
-    return f"{problem}: {lines[-1][:200]}" if problem == ENDED_EARLY and lines else problem

@@ -274,7 +274,10 @@ def parse_choices(texts: Sequence[str]) -> tuple[Choice, ...]:
     found: list[Choice] = []
     for text in texts:
         if text.startswith(_COMMAND):
-            found.append(_command(text.removeprefix(_COMMAND)))
+            line = text.removeprefix(_COMMAND)
+            if not line.strip():
+                raise UsageError("the agent's command is empty", hint="--agent 'cmd:./my-agent.sh'")
+            found.append(Choice(name="cmd", adapter=command_adapter(line)))
             continue
         for part in filter(None, (part.strip() for part in text.split(","))):
             name, _, times = part.partition(":")
@@ -301,9 +304,3 @@ def require_program(adapter: Adapter, path: str) -> Path:
     if found is None:
         raise UsageError(f"`{adapter.program}` is not on PATH: agent `{adapter.name}`", hint=adapter.install)
     return found
-
-
-def _command(line: str) -> Choice:
-    if not line.strip():
-        raise UsageError("the agent's command is empty", hint="--agent 'cmd:./my-agent.sh'")
-    return Choice(name="cmd", adapter=command_adapter(line))

@@ -207,12 +207,7 @@ def _ending(adapter: Adapter, result: CommandResult, report: AgentReport, stop: 
     if result.exit_code or report.problem:
         code = f"exit code {result.exit_code}" if result.exit_code else ""
         meaning = adapter.exit_codes.get(result.exit_code, "") if result.exit_code else ""
-        last = " ".join((report.problem or _last_line(result.output)).split())
+        last = " ".join((report.problem or result.output.rstrip().rpartition("\n")[2]).split())
         summary = f"{adapter.name}: " + ", ".join(filter(None, (code, meaning, last)))[:300]
         return StrategyResult(stop_reason=StopReason.ERROR, summary=summary)
     return StrategyResult(stop_reason=StopReason.FINISHED, summary=report.summary or f"{adapter.name} ended")
-
-
-def _last_line(output: str) -> str:
-    lines = [line for line in output.splitlines() if line.strip()]
-    return lines[-1] if lines else ""

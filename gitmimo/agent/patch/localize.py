@@ -24,6 +24,7 @@ _NAME = re.compile(
     r"`([A-Za-z_]\w*)(?:\(\))?`|\b([a-z]+(?:_[a-z0-9]+)+|[a-z]+[A-Z]\w*|[A-Z][a-z]+[A-Z]\w*|[a-z]\w+(?=\(\)))"
 )
 _MOST_BYTES = 400_000
+_MOST_NAMES = 8  # words of the task that look like names in code
 _MOST_WRITTEN = 12_000  # characters of a file that a small model can write out again
 _SMALL = 2  # lines: functions this short are at fault less often
 _MISCALLED = re.compile(r"\b([A-Za-z_]\w*)\(\) (?:got an|got mult|missing|takes)")  # in a TypeError
@@ -110,7 +111,8 @@ def find_files(workspace: Workspace, *, task: str, output: str, spectrum: Spectr
     for name in dict.fromkeys(_MISCALLED.findall(output)):
         add(_grep(workspace, f"def {name}"), 3.0)
     add(_named_paths(root, task), 5.0)
-    for name in _names(task):
+    names = dict.fromkeys(match[1] or match[2] for match in _NAME.finditer(task))
+    for name in [name for name in names if len(name) > 2][:_MOST_NAMES]:
         hits = _grep(workspace, name)
         add(hits, 2.0 / max(1, len(hits)) + 0.5)
     scores = {path: points - (3.0 if path.endswith("__init__.py") else 0.0) for path, points in scores.items()}
@@ -183,12 +185,6 @@ def _named_paths(root: Path, task: str) -> tuple[str, ...]:
             inside = sorted(str(p.relative_to(root)) for p in path.iterdir() if p.is_file() and _CODE.search(p.name))
             found |= dict.fromkeys(inside[:20])
     return tuple(found)
-
-
-def _names(task: str) -> tuple[str, ...]:
-    """Words of the task that look like names in code, at most eight."""
-    found = dict.fromkeys(match[1] or match[2] for match in _NAME.finditer(task))
-    return tuple(name for name in found if len(name) > 2)[:8]
 
 
 def _grep(workspace: Workspace, name: str) -> tuple[str, ...]:

@@ -100,13 +100,12 @@ class Context:
         return (
             *before,
             replace(opening, content=opening.content + self._shown_summary),
-            *(message for step in self._full for message in self._with_feedback(step)),
+            *(message for step in self._full for message in (*render_step(step), *self._feedback_after(step))),
         )
 
-    def _with_feedback(self, step: Step) -> tuple[Message, ...]:
-        """A step's messages, and the feedback on the product after it."""
+    def _feedback_after(self, step: Step) -> list[Message]:
         said = self._feedback.get(step.number)
-        return (*render_step(step), *([] if said is None else [Message(role="user", content=said)]))
+        return [] if said is None else [Message(role="user", content=said)]
 
     def learn(self, sent: Sequence[Message], reply: Reply) -> None:
         """Take the model's own count of a prompt's tokens for the estimates to come."""

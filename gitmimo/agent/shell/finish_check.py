@@ -144,13 +144,11 @@ class FinishCheck:
             words = {name.rsplit(".", 1)[-1].rsplit("/", 1)[-1] for name in names}
             words = {word for word in words if re.fullmatch(r"[A-Za-z_]\w{2,}", word)}
             is_mentioned = any(re.search(rf"\b{re.escape(word)}\b", diff) for word in words)
-            if not is_mentioned and any(self._is_of_project(word) for word in sorted(words)):
+            search = "git grep -qwF -e {} -- ':!*.md' ':!*.rst' ':!*.txt'"
+            hits = (self._workspace.run(search.format(word), timeout_s=20) for word in sorted(words))
+            if not is_mentioned and any(hit.exit_code == 0 for hit in hits):
                 found[frozenset(words)] = f"“{one_line(part, 160)}”"
         return list(found.values())[:_MOST_PARTS]
-
-    def _is_of_project(self, word: str) -> bool:
-        done = self._workspace.run(f"git grep -qwF -e {word} -- ':!*.md' ':!*.rst' ':!*.txt'", timeout_s=20)
-        return done.exit_code == 0
 
 
 def _is_bad(result: CommandResult) -> bool:

@@ -41,13 +41,16 @@ def record_calls(fresh: FreshTree, functions: frozenset[str]) -> tuple[tuple[Cal
         readable=(*probe.readable, home),
         writable=(*probe.writable, out),
     )
-    texts = {
-        _doctest_id(name, fresh): text
-        for name, text in example_texts(fresh.testbed.repository, fresh.tree, by_path).items()
-    }
+    texts = {}  # by the ids that pytest gives to documentation texts
+    for name, text in example_texts(fresh.testbed.repository, fresh.tree, by_path).items():
+        path, _, inner = name.partition("::")
+        module = fresh.layout.module_name(path)
+        texts[f"{path}::{module}" if inner == "module" else f"{path}::{module}.{inner}"] = text
     outcomes = run_examples(fresh, texts, recorder=home, writable=(out,)) if texts else {}
     failed = frozenset(name for name, (_, lines) in outcomes.items() if lines)
-    return _longest(tuple(_read_calls(out / "calls", {str(fresh.path / path): path for path in by_path}))), failed
+    calls = list(_read_calls(out / "calls", {str(fresh.path / path): path for path in by_path}))
+    last = {owner: call for owner, call in calls if owner}  # of one object, it holds those before it
+    return (*(call for owner, call in calls if not owner), *last.values()), failed
 
 
 def invent_calls(fresh: FreshTree, functions: frozenset[str]) -> tuple[Call, ...]:
@@ -113,13 +116,6 @@ def _prepare(fresh: FreshTree, **scripts: str) -> tuple[Path, Path]:
     return home, out
 
 
-def _doctest_id(name: str, fresh: FreshTree) -> str:
-    """The id that pytest gives to a documentation text named `path::qualified name`."""
-    path, _, inner = name.partition("::")
-    module = fresh.layout.module_name(path)
-    return f"{path}::{module}" if inner == "module" else f"{path}::{module}.{inner}"
-
-
 def _read_calls(path: Path, known: Mapping[str, str]) -> Iterator[tuple[str, Call]]:
     """Calls with the name of the object they were made on, if any. What is no call is left out."""
     if not path.is_file() or path.stat().st_size > _MOST_BYTES:
@@ -172,9 +168,3 @@ def _is_observation(found: Any) -> bool:
             for step in steps
         )
     )
-
-
-def _longest(calls: Sequence[tuple[str, Call]]) -> tuple[Call, ...]:
-    """Of the calls of one object the last, which holds the others; all other calls."""
-    last = {owner: call for owner, call in calls if owner}
-    return (*(call for owner, call in calls if not owner), *last.values())
