@@ -9,7 +9,7 @@ from gitmimo.errors import MergeConflict, NeedsPerson, RefMoved, RepoError
 from gitmimo.git.commit import write_final_commit
 from gitmimo.git.refs import read_ref, update_ref, worktree_git_dir
 from gitmimo.git.repository import Repository
-from gitmimo.git.run import GitFailed, GitResult, run_git
+from gitmimo.git.run import GitFailed, GitOptions, GitResult, run_git
 from gitmimo.git.worktree import list_worktrees
 from gitmimo.processes import has_open, list_processes
 from gitmimo.records import Oid
@@ -255,15 +255,11 @@ def _take_files_back(checkout: Path, old: Oid, merged: Oid) -> None:
         )
     if not changes:
         return
-    every = b"".join(path + b"\0" for _, path in changes)
-    run_git(["reset", "--quiet", "--pathspec-from-file=-", "--pathspec-file-nul", old], cwd=checkout, input=every,
-            env={"GIT_LITERAL_PATHSPECS": "1"})  # fmt: skip
-    for facts, path in changes:
-        if not int(facts[0].lstrip(":"), 8):
-            _remove_file(checkout, path)
-    kept = b"".join(path + b"\0" for facts, path in changes if int(facts[0].lstrip(":"), 8))
-    if kept:
-        run_git(["checkout-index", "--force", "--index", "-z", "--stdin"], cwd=checkout, input=kept)
+    paths = b"".join(path + b"\0" for _, path in changes)
+    listing = ("--pathspec-from-file=-", "--pathspec-file-nul")
+    place = GitOptions(cwd=checkout, input=paths, env={"GIT_LITERAL_PATHSPECS": "1"})
+    run_git(["reset", "--quiet", *listing, merged], **place)  # so that git knows the files that the merge added
+    run_git(["restore", f"--source={old}", "--staged", "--worktree", *listing], **place)
 
 
 def _is_between(checkout: Path, path: bytes, facts: list[str]) -> bool:
@@ -285,17 +281,3 @@ def _is_between(checkout: Path, path: bytes, facts: list[str]) -> bool:
         return False
     meant = run_git(["cat-file", "--filters", f"--path={os.fsdecode(path)}", new_oid], cwd=checkout).stdout
     return meant.startswith(file.read_bytes())
-
-
-def _remove_file(checkout: Path, path: bytes) -> None:
-    file = checkout / os.fsdecode(path)
-    if file.is_dir() and not file.is_symlink():
-        return
-    file.unlink(missing_ok=True)
-    for parent in file.parents:
-        if parent == checkout:
-            return
-        try:
-            parent.rmdir()
-        except OSError:
-            return

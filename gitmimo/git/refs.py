@@ -15,8 +15,6 @@ from gitmimo.records import Oid
 from gitmimo.refnames import is_own_ref, short_name
 
 _ZERO = Oid("0" * 40)
-_LOCK_TRIES = 50
-_LOCK_PAUSE_S = 0.02
 _STALE_AFTER_S = 3.0
 
 
@@ -69,18 +67,13 @@ def update_ref(
     index are then the caller's to bring along.
     """
     _check_checkout(repository, name, worktree)
-    if repository.refs_via_git or expected is None:
-        _by_binary(repository, name, new, expected=expected, reason=reason)
-        return
-    if new not in repository.pygit:
-        raise RepoError(f"no such object for `{name}`: `{new}`")
-    _in_transaction(repository, name, new, expected=expected, reason=reason)
+    _move(repository, name, new, expected=expected, reason=reason)
 
 
 def delete_ref(repository: Repository, name: str, *, expected: Oid, reason: str, worktree: Path | None = None) -> None:
     """Delete a ref if it still points to `expected`; its reflog goes too. Refuses and fails as `update_ref`."""
     _check_checkout(repository, name, worktree)
-    _by_binary(repository, name, None, expected=expected, reason=reason)
+    _move(repository, name, None, expected=expected, reason=reason)
 
 
 def checked_out_branches(repository: Repository) -> dict[str, Path]:
@@ -151,61 +144,28 @@ def _checked(name: str) -> str:
     return name
 
 
-def _in_transaction(repository: Repository, name: str, new: Oid, *, expected: Oid, reason: str) -> None:
-    handle = repository.pygit
-    mover = repository.reflog_ident()
-    if mover is not None:
-        handle.set_ident(mover.name, mover.email)  # for the reflog; a signature given to the transaction is refused
-    for attempt in range(_LOCK_TRIES + 1):
-        try:
-            if attempt == _LOCK_TRIES:
-                clear_stale_lock(repository, name)
-            with handle.transaction() as transaction:
-                transaction.lock_ref(name)
-                if _direct_target(handle, name) != expected:
-                    raise RefMoved(name, expected=expected)
-                transaction.set_target(name, new, message=reason)
-            return
-        except pygit2.GitError as exc:
-            # somebody holds the lock, or a `pack-refs` of theirs has just removed the directory as empty
-            is_passing = "lock" in str(exc) or "No such file" in str(exc)
-            if attempt == _LOCK_TRIES or not is_passing:
-                hint = _lock_hint(repository.common_dir / f"{name}.lock")
-                raise RepoError(f"cannot move `{name}`: {exc}", hint=hint) from exc
-        time.sleep(_LOCK_PAUSE_S)
-
-
-def _direct_target(handle: pygit2.Repository, name: str) -> Oid | None:
-    try:
-        found = handle.references[name]
-    except KeyError:
-        return None
-    if not isinstance(found.raw_target, pygit2.Oid):
-        raise RepoError(f"not moved, since it is a symbolic ref: `{name}`")
-    return Oid(str(found.target))
-
-
-def _by_binary(repository: Repository, name: str, new: Oid | None, *, expected: Oid | None, reason: str) -> None:
+def _move(repository: Repository, name: str, new: Oid | None, *, expected: Oid | None, reason: str) -> None:
     """Let git move, make or delete: it knows every ref format and the ways in which names collide."""
+    found = None if repository.refs_via_git else repository.pygit.references.get(name)
+    if found is not None and not isinstance(found.raw_target, pygit2.Oid):
+        raise RepoError(f"not moved, since it is a symbolic ref: `{name}`")
     command = ["-c", "core.filesRefLockTimeout=1000", "update-ref", "--no-deref", "-m", reason]
     command += ["-d", name, expected or _ZERO] if new is None else [name, new, expected or _ZERO]
-    try:
+    done = repository.run(*command, check=False)
+    if done.exit_code and ".lock': File exists" in done.stderr and clear_stale_lock(repository, name):
         done = repository.run(*command, check=False)
-        if done.exit_code and ".lock': File exists" in done.stderr and clear_stale_lock(repository, name):
-            done = repository.run(*command, check=False)
-        if done.exit_code:
-            raise GitFailed(command, exit_code=done.exit_code, stderr=done.stderr)
-    except GitFailed as exc:
-        if read_ref(repository, name) != expected:
-            raise RefMoved(name, expected=expected) from exc
-        blocking = re.search(r"'(refs/[^']+)' exists; cannot create", exc.stderr)
-        if blocking:
-            old = short_name(blocking[1])
-            hint = f"git branch -m {old} {old}-old, or git config mimo.branchPrefix other-prefix"
-            raise RepoError(f"`{old}` blocks `{short_name(name)}`", hint=hint) from exc
-        named = re.search(r"Unable to create '([^']+\.lock)': File exists", exc.stderr)
-        hint = _lock_hint(Path(named[1])) if named else ""
-        raise RepoError(f"cannot move `{name}`: {exc.message}", hint=hint) from exc
+    if not done.exit_code:
+        return
+    failed = GitFailed(command, exit_code=done.exit_code, stderr=done.stderr)
+    if read_ref(repository, name) != expected:
+        raise RefMoved(name, expected=expected) from failed
+    if blocking := re.search(r"'(refs/[^']+)' exists; cannot create", done.stderr):
+        old = short_name(blocking[1])
+        hint = f"git branch -m {old} {old}-old, or git config mimo.branchPrefix other-prefix"
+        raise RepoError(f"`{old}` blocks `{short_name(name)}`", hint=hint) from failed
+    lock = re.search(r"Unable to create '([^']+\.lock)': File exists", done.stderr)
+    hint = f"if no git command is running: rm '{lock[1]}'" if lock and Path(lock[1]).exists() else ""
+    raise RepoError(f"cannot move `{name}`: {failed.message}", hint=hint) from failed
 
 
 def clear_stale_lock(repository: Repository, name: str) -> bool:
@@ -226,7 +186,3 @@ def clear_stale_lock(repository: Repository, name: str) -> bool:
     except FileNotFoundError:
         return True
     return not lock.exists()
-
-
-def _lock_hint(lock: Path) -> str:
-    return f"if no git command is running: rm '{lock}'" if lock.exists() else ""

@@ -9,13 +9,14 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Unpack
 
 import pygit2
 
 from gitmimo.errors import NoCommits, RepoError
 from gitmimo.git.discovery import RepositoryPaths, find_repository
 from gitmimo.git.objects import GITLINK, LINK, TREE, Entry, format_tree, parse_tree, sort_entries
-from gitmimo.git.run import GitFailed, GitResult, check_outside_name, run_git
+from gitmimo.git.run import GitFailed, GitOptions, GitResult, check_outside_name, run_git
 from gitmimo.git.user_rules import UserRules, filters_named, read_user_rules
 from gitmimo.locks import FileLock
 from gitmimo.records import Oid
@@ -96,27 +97,10 @@ class Repository(RepositoryPaths):
         """The user's own ignore rules and filters, read once: later edits of these files are ignored."""
         return read_user_rules(self.common_dir)
 
-    def run(
-        self,
-        *args: str | Path,
-        input: bytes | None = None,
-        env: Mapping[str, str] | None = None,
-        check: bool = True,
-        user_hooks: bool = False,
-        timeout_s: float | None = None,
-    ) -> GitResult:
+    def run(self, *args: str | Path, **options: Unpack[GitOptions]) -> GitResult:
         """Run git on this repository, from its checkout where it has one; options are `run_git`'s."""
-        return run_git(
-            args,
-            cwd=self.work_tree or self.git_dir,
-            git_dir=self.git_dir,
-            work_tree=self.work_tree,
-            input=input,
-            env=env,
-            check=check,
-            user_hooks=user_hooks,
-            timeout_s=timeout_s,
-        )
+        place = GitOptions(cwd=self.work_tree or self.git_dir, git_dir=self.git_dir, work_tree=self.work_tree)
+        return run_git(args, **(place | options))
 
     @property
     def pygit(self) -> pygit2.Repository:
@@ -262,13 +246,6 @@ class Repository(RepositoryPaths):
     def committer_ident(self) -> Ident:
         """Return the user as committer, now. RepoError with the remedy when git knows no name."""
         return self._ident("GIT_COMMITTER_IDENT", "GIT_COMMITTER_DATE")
-
-    def reflog_ident(self) -> Ident | None:
-        """Return whose name goes into reflogs; None where git knows no name, since a reflog is no reason to fail."""
-        try:
-            return self.committer_ident()
-        except RepoError:
-            return None
 
     def filters_of(self, rev: str) -> frozenset[str]:
         """Return the names of the filters that a commit's attributes use, or the user's own attributes."""

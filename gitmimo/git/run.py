@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 from gitmimo.errors import GitTooOld, RepoError
 
@@ -71,6 +72,19 @@ class GitResult:
         return os.fsdecode(self.stdout).removesuffix("\n")
 
 
+class GitOptions(TypedDict, total=False):
+    """Where and how git runs: see `run_git`."""
+
+    cwd: Path | None
+    git_dir: Path | None
+    work_tree: Path | None
+    index: Path | None
+    input: bytes
+    env: Mapping[str, str]  # added to the cleaned environment
+    check: bool
+    user_hooks: bool
+
+
 def clean_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the process's environment without the GIT_* variables that tie git to one repository or one command.
 
@@ -80,39 +94,19 @@ def clean_environment(environ: Mapping[str, str] | None = None) -> dict[str, str
     return {name: value for name, value in source.items() if not name.startswith("GIT_") or name in _KEPT}
 
 
-def run_git(
-    args: Sequence[str | Path],
-    *,
-    cwd: Path | None = None,
-    git_dir: Path | None = None,
-    work_tree: Path | None = None,
-    index: Path | None = None,
-    input: bytes | None = None,
-    env: Mapping[str, str] | None = None,
-    check: bool = True,
-    user_hooks: bool = False,
-    timeout_s: float | None = None,
-) -> GitResult:
+def run_git(args: Sequence[str | Path], **options: Unpack[GitOptions]) -> GitResult:
     """Run git to its end without prompts, hooks, fsmonitor, signing, gc or replace objects.
 
     `user_hooks` keeps the user's hooks, signing and configuration: for the one merge that is theirs. External diff,
-    textconv and filters are the callers' concern, `repository.Repository.filter_switches` turns off the last.
-    GitFailed when git fails and `check` is set.
+    textconv and filters are the callers' concern, `UserRules.filter_switches` turns off the last. GitFailed when git
+    fails, unless `check` is false.
     """
-    command, environment = _call(args, cwd, git_dir, work_tree, index, env, user_hooks=user_hooks)
-    with _explained(command, cwd):
-        done = subprocess.run(
-            command,
-            cwd=cwd,
-            env=environment,
-            input=input,
-            stdin=subprocess.DEVNULL if input is None else None,
-            capture_output=True,
-            check=False,
-            timeout=timeout_s,
-        )
+    command, environment = _call(args, options)
+    cwd, data = options.get("cwd"), options.get("input", b"")
+    with _explained(cwd):
+        done = subprocess.run(command, cwd=cwd, env=environment, input=data, capture_output=True, check=False)
     result = GitResult(done.stdout, done.stderr.decode(errors="replace"), done.returncode)
-    if check and result.exit_code:
+    if options.get("check", True) and result.exit_code:
         raise GitFailed([os.fspath(arg) for arg in args], exit_code=result.exit_code, stderr=result.stderr)
     return result
 
@@ -123,27 +117,21 @@ def user_program(name: str, *, cwd: Path | None = None) -> str:
     `run_git` sets both variables to programs that never wait for a person, so it cannot answer this.
     """
     kept = {key: os.environ[key] for key in (name,) if key in os.environ}
-    with _explained(["git", "var", name], cwd):
+    with _explained(cwd):
         done = subprocess.run(
             ["git", "var", name], cwd=cwd, env=clean_environment() | kept, capture_output=True, text=True, check=False
         )
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
-def stream_git(
-    args: Sequence[str | Path],
-    *,
-    cwd: Path,
-    git_dir: Path,
-    work_tree: Path | None = None,
-    env: Mapping[str, str] | None = None,
-) -> Iterator[bytes]:
+def stream_git(args: Sequence[str | Path], **options: Unpack[GitOptions]) -> Iterator[bytes]:
     """Yield git's output line by line, line ends included, without holding it all; otherwise as `run_git`.
 
     GitFailed at the end when git fails. Closing the iterator early ends git.
     """
-    command, environment = _call(args, cwd, git_dir, work_tree, None, env, user_hooks=False)
-    with tempfile.TemporaryFile() as errors, _explained(command, cwd):
+    command, environment = _call(args, options)
+    cwd = options.get("cwd")
+    with tempfile.TemporaryFile() as errors, _explained(cwd):
         process = subprocess.Popen(
             command, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors
         )
@@ -193,32 +181,23 @@ def check_git_version() -> None:
         )
 
 
-def _call(
-    args: Sequence[str | Path],
-    cwd: Path | None,
-    git_dir: Path | None,
-    work_tree: Path | None,
-    index: Path | None,
-    env: Mapping[str, str] | None,
-    *,
-    user_hooks: bool,
-) -> tuple[list[str], dict[str, str]]:
+def _call(args: Sequence[str | Path], options: GitOptions) -> tuple[list[str], dict[str, str]]:
     """Return the command line and environment of one call."""
+    cwd, git_dir = options.get("cwd"), options.get("git_dir")
     environment = clean_environment() | {"GIT_TERMINAL_PROMPT": "0", "GIT_EDITOR": "true", "GIT_PAGER": "cat"}
     # no maintenance behind our calls: its lock, left by a kill, keeps the user's own from running
     switches: tuple[str, ...] = ("-c", "maintenance.auto=false")
-    if not user_hooks:
+    if not options.get("user_hooks"):
         environment |= {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_NO_REPLACE_OBJECTS": "1"}
         switches = _QUIET_SWITCHES + _config_hook_switches(cwd, git_dir)
-    for name, path in (("GIT_DIR", git_dir), ("GIT_WORK_TREE", work_tree), ("GIT_INDEX_FILE", index)):
-        if path is not None:
-            environment[name] = os.fspath(path)
-    return ["git", *switches, *(os.fspath(arg) for arg in args)], environment | dict(env or {})
+    places = {"GIT_DIR": git_dir, "GIT_WORK_TREE": options.get("work_tree"), "GIT_INDEX_FILE": options.get("index")}
+    environment |= {name: os.fspath(path) for name, path in places.items() if path is not None}
+    return ["git", *switches, *(os.fspath(arg) for arg in args)], environment | dict(options.get("env", {}))
 
 
 @contextlib.contextmanager
-def _explained(command: Sequence[str], cwd: Path | None) -> Iterator[None]:
-    """Translate what can go wrong in starting and awaiting a process."""
+def _explained(cwd: Path | None) -> Iterator[None]:
+    """Translate what can go wrong in starting a process."""
     try:
         yield
     except FileNotFoundError as exc:
@@ -227,8 +206,6 @@ def _explained(command: Sequence[str], cwd: Path | None) -> Iterator[None]:
         raise RepoError("git is not installed", hint="install git 2.38 or newer") from exc
     except (OSError, ValueError) as exc:  # directory without access, argument list too long, NUL in an argument
         raise RepoError(f"cannot run git: {exc}") from exc
-    except subprocess.TimeoutExpired as exc:
-        raise RepoError(f"git took longer than {exc.timeout:g} s") from exc
 
 
 @functools.cache

@@ -1,28 +1,27 @@
 """Write a directory's files as a tree object, whatever an agent did there.
 
-Git compares the directory with a private index, in one process; only files that differ are read and stored here. Where
-content is converted on its way into git (filters, line ends, encodings), and where many files differ, git stores them
-and its index learns them. The agent's own ignore rules, attributes, `.git` and index don't count: rules are those of
-the parent commit and the user, filters those that the parent's attributes name. Nested repositories come in as plain
-files, without their `.git`.
+Git compares the directory with a private index, and stores what differs. The agent's own ignore rules, attributes,
+`.git` and index don't count: rules are those of the parent commit and the user, filters those that the parent's
+attributes name. Nested repositories come in as plain files, without their `.git`.
 """
 
+import functools
 import json
 import os
 import re
 import shutil
+import stat
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from gitmimo.codec import from_json
 from gitmimo.errors import RepoError
 from gitmimo.files import write_file
-from gitmimo.git.agent_files import LARGEST_READ, Links, read_file
-from gitmimo.git.objects import LINK, is_git_dir_name
+from gitmimo.git.objects import TREE, is_git_dir_name
 from gitmimo.git.repository import Repository
-from gitmimo.git.run import GitResult, run_git
+from gitmimo.git.run import GitOptions, GitResult, run_git
 from gitmimo.git.tree_rules import read_tree_rules
 from gitmimo.git.trees import edit_tree
 from gitmimo.git.worktree import find_admin_directory
@@ -41,10 +40,9 @@ _INDEX_SWITCHES = tuple(
     )
     for word in ("-c", setting)
 )
-_STATE_VERSION = 2
-_MANY_FILES, _MANY_BYTES = 300, 16 << 20  # from here on they are not read again at each call, but the index learns them
+_STATE_VERSION = 3
+_LARGEST_CHECKED = 64 << 20  # bytes; larger files are not given to the content check
 _UNREADABLE = re.compile(r"could not open directory '(.*?)(?:/?': .*)?$", re.MULTILINE)  # git cuts long messages
-_Value = tuple[Oid, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +67,6 @@ class _State:
     parent: Oid | None  # the tree that the rules beside the index come from; None before the first snapshot
     filters: tuple[str, ...] = ()
     gitlinks: tuple[str, ...] = ()
-    converts_line_ends: bool = False
-    converts_otherwise: bool = False
     is_sparse: bool = False
 
 
@@ -134,7 +130,6 @@ class _Run:
         self.parent = repository.tree_of(parent)
         self.left_out: list[str] = []
         self.refused: dict[str, str] = {}
-        self.size = 0  # bytes of the files that were read
         self.state = _read_state(index) or _reset_state(index, self.parent)
 
     def take(self) -> Snapshot:
@@ -143,18 +138,18 @@ class _Run:
         listed = self._git("ls-files", "-z", "-t", "-m", "-d", "-o", f"--exclude-from={_rules_path(self.index)}")
         self.left_out += _UNREADABLE.findall(listed.stderr)
         gone, present = self._sort_paths(listed.stdout)
-        values = self._read_files(present)
-        if values is None or len(values) > _MANY_FILES or self.size > _MANY_BYTES:
-            present = [path for path in present if path not in self.refused]
-            self._store_with_git(present)
-            values = {}
-            directories = {path[:at] for path in present for at, char in enumerate(path) if char == "/"}
-            gone = [path for path in gone if path not in directories]
-        changes: dict[str, _Value | None] = dict.fromkeys(gone)
-        tree = edit_tree(self.repository, self.state.tree, changes | values)
+        stored = [path for path in present if self._may_store(path)]
+        if stored:
+            self._store(stored)
+        directories = {path[:at] for path in stored for at, char in enumerate(path) if char == "/"}
+        changes: dict[str, tuple[Oid, int] | None] = {path: None for path in gone if path not in directories}
+        for path in self.refused:
+            found = self.repository.find_entry(self.parent, path)
+            changes[path] = (found.oid, found.mode) if found is not None and found.mode != TREE else None
+        tree = edit_tree(self.repository, self.state.tree, changes)
         return Snapshot(tree=tree, left_out=tuple(dict.fromkeys(self.left_out)), refused=self.refused)
 
-    def _git(self, *args: str, input: bytes | None = None, check: bool = True) -> GitResult:
+    def _git(self, *args: str, input: bytes = b"", check: bool = True) -> GitResult:
         """Run git on the directory with the private index; the directory's own `.git` is never looked at."""
         sparse = "true" if self.state.is_sparse else "false"  # then git looks whether a file is there that was left out
         switches = self.repository.user_rules.filter_switches(frozenset(self.state.filters))
@@ -181,8 +176,6 @@ class _Run:
             parent=self.parent,
             filters=tuple(sorted(rules.filters)),
             gitlinks=tuple(sorted(rules.gitlinks)),
-            converts_line_ends=rules.converts_line_ends,
-            converts_otherwise=rules.converts_otherwise or not self.repository.user_rules.is_plain,
         )
         if not is_loaded:
             self._git("read-tree", *(["--reset"] if self.index.exists() else []), self.parent)
@@ -197,7 +190,12 @@ class _Run:
         gone: dict[str, None] = {}
         present: dict[str, None] = {}
         gitlinks = frozenset(self.state.gitlinks)
-        links = Links(self.directory)
+        top = os.path.realpath(self.directory)
+
+        @functools.cache
+        def is_behind_link(directory: str) -> bool:  # git lists the file there, which isn't the one it tracks
+            return os.path.realpath(f"{top}/{directory}") != f"{top}/{directory}".rstrip("/")
+
         for line in os.fsdecode(listed).split("\0"):
             tag, _, path = line.partition(" ")
             if not path:
@@ -207,7 +205,7 @@ class _Run:
                 continue
             file = self.directory / path
             is_directory = file.is_dir() and not file.is_symlink()
-            if tag == "R" or links.is_behind(path) or (is_directory and path not in gitlinks):
+            if tag == "R" or is_behind_link(path.rpartition("/")[0]) or (is_directory and path not in gitlinks):
                 gone[path] = None
             elif not is_directory:
                 present[path] = None
@@ -240,49 +238,35 @@ class _Run:
                 elif item.is_file(follow_symlinks=False) or item.is_symlink():
                     yield name
 
-    def _read_files(self, paths: Sequence[str]) -> dict[str, _Value] | None:
-        """Store the files as blobs and return object and mode by path; None where git has to convert one of them.
+    def _may_store(self, path: str) -> bool:
+        """Whether the file can be read and passes the content check; what isn't stored is named.
 
-        All are given to the content check, also where git is to store them.
+        A link or pipe that an agent puts there meanwhile is neither followed nor waited for.
         """
-        found: dict[str, _Value] = {}
-        is_converted = self.state.converts_otherwise and bool(paths)
-        for path in paths:
-            try:
-                mode, data = read_file(self.directory / path)
-            except FileNotFoundError:
-                continue  # gone meanwhile
-            except OSError:  # no access, or something else took its place
-                self.left_out.append(path)
-                continue
-            if mode == 0:
-                continue
-            self.size += LARGEST_READ if data is None else len(data)
-            if self._refuses(path, mode, data):
-                continue
-            is_converted |= mode != LINK and self.state.converts_line_ends and b"\r\n" in (data or b"")
-            if not is_converted:
-                found[path] = (self._store(path, data), mode)
-        return None if is_converted else found
-
-    def _refuses(self, path: str, mode: int, data: bytes | None) -> bool:
-        check = self.repository.content_check
-        if check is None or data is None or mode == LINK:
+        file = self.directory / path
+        try:
+            mode = file.lstat().st_mode
+            if not stat.S_ISREG(mode):
+                return stat.S_ISLNK(mode)
+            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+            with os.fdopen(os.open(file, flags), "rb") as opened:
+                check = self.repository.content_check
+                if check is None or os.fstat(opened.fileno()).st_size > _LARGEST_CHECKED:
+                    return True
+                why = check(opened.read(), lambda: self.repository.read_blob(self.parent, path) or b"")
+        except FileNotFoundError:
             return False
-        why = check(data, lambda: self.repository.read_blob(self.parent, path) or b"")
+        except OSError:  # no access, or something else took its place
+            self.left_out.append(path)
+            return False
         if why:
             self.refused[path] = why
-        return bool(why)
+        return not why
 
-    def _store(self, path: str, data: bytes | None) -> Oid:
-        if data is not None:
-            return self.repository.write_blob(data)
-        return Oid(self._git("hash-object", "-w", "--no-filters", "--", path).text)
-
-    def _store_with_git(self, present: list[str]) -> None:
+    def _store(self, paths: list[str]) -> None:
         """Let git store files and add them to its index. Removed files stay there, so they are never ignored."""
         _state_path(self.index).unlink()  # until the tree is written, nothing is known of the index
-        names = b"".join(os.fsencode(path) + b"\0" for path in present)
+        names = b"".join(os.fsencode(path) + b"\0" for path in paths)
         done = self._git("update-index", "-z", "--add", "--replace", "--remove", "--stdin", input=names)
         ignored = (line for line in done.stderr.splitlines() if line.startswith("Ignoring path "))
         self.left_out += [line.removeprefix("Ignoring path ") for line in ignored]
@@ -293,16 +277,12 @@ class _Run:
 def _load_sparse(repository: Repository, directory: Path, index: Path, tree: Oid, checked_out: Path) -> None:
     """Load a tree into the private index, with the marks of what a sparse checkout left out."""
     switches = [*_INDEX_SWITCHES, "-c", "core.sparseCheckout=false"]  # else another checkout's patterns apply
-
-    def call(*args: str, index: Path, input: bytes | None = None) -> bytes:
-        common = repository.common_dir
-        return run_git([*switches, *args], cwd=directory, git_dir=common, index=index, input=input).stdout
-
-    call("read-tree", tree, index=index)
-    marked = {line[2:] for line in call("ls-files", "-z", "-t", index=checked_out).split(b"\0") if line[:2] == b"S "}
+    place = GitOptions(cwd=directory, git_dir=repository.common_dir, index=index)
+    run_git([*switches, "read-tree", tree], **place)
+    listed = run_git([*switches, "ls-files", "-z", "-t"], **(place | GitOptions(index=checked_out))).stdout.split(b"\0")
     tracked = {os.fsencode(entry.path) for entry in repository.list_paths(tree)}
-    names = b"".join(path + b"\0" for path in sorted(marked & tracked))
-    call("update-index", "-z", "--skip-worktree", "--stdin", index=index, input=names)
+    names = b"".join(line[2:] + b"\0" for line in listed if line[:2] == b"S " and line[2:] in tracked)
+    run_git([*switches, "update-index", "-z", "--skip-worktree", "--stdin"], **(place | GitOptions(input=names)))
 
 
 def _is_sparse(admin: Path) -> bool:

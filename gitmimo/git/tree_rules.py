@@ -1,4 +1,4 @@
-"""A commit's rules for the files of its checkout: which are ignored, and which are converted when stored.
+"""A commit's rules for the files of its checkout: which are ignored, and which filters apply.
 
 Ignore rules come from the commit instead of from the files in the checkout, which an agent may have written.
 """
@@ -13,8 +13,6 @@ from gitmimo.git.repository import Repository
 from gitmimo.git.user_rules import filters_named
 from gitmimo.records import Oid
 
-_LINE_ENDS = re.compile(rb"(?:^|\s)(?:text|eol|crlf)(?:=|\s|$)")
-_OTHER_CONVERSIONS = re.compile(rb"(?:^|\s)(?:ident(?:\s|$)|working-tree-encoding=)")
 _GLOB_CHARACTERS = re.compile(rb"([\\*?\[])")
 
 # What tools leave behind when they run; a project's own rules come later and can take any of it back
@@ -42,8 +40,6 @@ class TreeRules:
     ignore: bytes  # for the whole tree, in gitignore's form
     filters: frozenset[str]
     gitlinks: frozenset[str]
-    converts_line_ends: bool
-    converts_otherwise: bool  # by filters, `ident` or encodings
 
 
 def read_tree_rules(repository: Repository, rev: Oid) -> TreeRules:
@@ -62,14 +58,10 @@ def read_tree_rules(repository: Repository, rev: Oid) -> TreeRules:
             ignores[entry.path] = repository.read_object(entry.oid)
         elif name == ".gitattributes":
             attributes.append(repository.read_object(entry.oid))
-    filters: frozenset[str] = frozenset().union(*map(filters_named, attributes))
-    lines = [line for text in attributes for line in text.splitlines() if not line.lstrip().startswith(b"#")]
     return TreeRules(
         ignore=flat_rules(user=DEBRIS + user.ignore, by_path=ignores),
-        filters=filters,
+        filters=frozenset().union(*map(filters_named, attributes)),
         gitlinks=frozenset(gitlinks),
-        converts_line_ends=user.converts_line_ends or any(_LINE_ENDS.search(line) for line in lines),
-        converts_otherwise=bool(filters & user.user_filters.keys()) or any(map(_OTHER_CONVERSIONS.search, lines)),
     )
 
 

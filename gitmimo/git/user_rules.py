@@ -13,8 +13,7 @@ from pathlib import Path
 from gitmimo.git.run import run_git
 
 _PARTS = ("clean", "smudge", "process", "required")
-_KEYS = r"^(filter\.|core\.(excludesfile|attributesfile|autocrlf|filemode|symlinks|ignorecase|precomposeunicode)$)"
-_PLAIN = {"core.filemode": True, "core.symlinks": True, "core.ignorecase": False, "core.precomposeunicode": False}
+_KEYS = r"^(filter\.|core\.(excludesfile|attributesfile)$)"
 _USER_SCOPES = frozenset({"system", "global"})
 
 
@@ -23,14 +22,12 @@ class UserRules:
     """The user's own rules, as they were when first read.
 
     `ignore` has the rules of core.excludesFile and then of info/exclude, `attributes` the same for attributes.
-    `is_plain` says that files are stored unconverted: modes, links and the case of names count. `user_filters` maps
-    each filter to its parts at user level, `redefined` names those that the repository's own configuration defines.
+    `user_filters` maps each filter to its parts at user level, `redefined` names those that the repository's own
+    configuration defines.
     """
 
     ignore: bytes = b""
     attributes: bytes = b""
-    converts_line_ends: bool = False
-    is_plain: bool = True
     user_filters: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     redefined: frozenset[str] = frozenset()
 
@@ -67,14 +64,10 @@ def read_user_rules(common_dir: Path) -> UserRules:
     user_filters: dict[str, dict[str, str]] = {}
     redefined: set[str] = set()
     files = {"core.excludesfile": _default_file("ignore"), "core.attributesfile": _default_file("attributes")}
-    core: dict[str, bool] = {}
     for scope, pair in zip(listed[0::2], listed[1::2], strict=False):
         key, _, value = pair.partition("\n")
         if key in files:
             files[key] = Path(value).expanduser()
-            continue
-        if key.startswith("core."):
-            core[key] = value.lower() in ("", "true", "yes", "on", "1", "input")  # a key alone means true
             continue
         name, _, part = key.partition(".")[2].rpartition(".")
         if scope in _USER_SCOPES:
@@ -84,8 +77,6 @@ def read_user_rules(common_dir: Path) -> UserRules:
     return UserRules(
         ignore=_read(files["core.excludesfile"]) + b"\n" + _read(common_dir / "info/exclude"),
         attributes=_read(files["core.attributesfile"]) + b"\n" + _read(common_dir / "info/attributes"),
-        converts_line_ends=core.get("core.autocrlf", False),
-        is_plain=all(core.get(key, wanted) == wanted for key, wanted in _PLAIN.items()),
         user_filters=user_filters,
         redefined=frozenset(redefined),
     )

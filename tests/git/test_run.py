@@ -118,15 +118,6 @@ def test_a_git_that_is_too_old_is_refused(tmp_path: Path, monkeypatch: pytest.Mo
         check_git_version()
 
 
-def test_a_slow_git_is_stopped(git: GitBuilder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_program(
-        tmp_path / "bin/git", '#!/bin/sh\n[ "$1" = --version ] && echo git version 2.40.0 && exit\nexec sleep 9\n'
-    )
-    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
-    with pytest.raises(RepoError, match=r"longer than 0\.1 s"):
-        run_git(["fetch"], cwd=git.path, timeout_s=0.1)
-
-
 @pytest.mark.parametrize("text", ["", "-x", "--output=/etc/passwd", "a\0b", "a\nb"])
 def test_names_that_git_would_read_as_options_are_refused(text: str) -> None:
     with pytest.raises(RepoError, match="not a usable branch"):
