@@ -12,12 +12,12 @@ from gitmimo.cli import render
 from gitmimo.cli.completion import find_completions
 from gitmimo.cli.main import HIDDEN, cli, run
 from gitmimo.cli.options import load_config, open_repository, settings
-from gitmimo.errors import MimoError, NoModel, UsageError
+from gitmimo.errors import MimoError, UsageError
+from gitmimo.text import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from gitmimo.chat.input import Prompt
     from gitmimo.git.repository import Repository
     from gitmimo.records import Step
 
@@ -50,18 +50,18 @@ def chat_command(model: tuple[str, ...], budget: float | None, yes: bool) -> int
     chat = _Chat(repository, starts_unasked=yes)
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return chat.read_lines()
-    from gitmimo.chat.input import Prompt
+    from gitmimo.chat.input import open_prompt
     from gitmimo.redact import known_secrets
     from gitmimo.workflow.directories import repository_key, state_home
 
-    prompt = Prompt(
+    read_line = open_prompt(
         repository,
         state_home() / "chat" / repository_key(repository) / "history",
         complete_command=_complete_command,
         known_secrets=known_secrets(os.environ),
         colours=render.wants_colour(sys.stdout),
     )
-    return chat.converse(prompt)
+    return chat.converse(read_line)
 
 
 def _complete_command(words: Sequence[str], incomplete: str) -> Iterator[tuple[str, str]]:
@@ -93,13 +93,13 @@ class _Chat:
                 return code
         return 0
 
-    def converse(self, prompt: Prompt) -> int:
+    def converse(self, read_line: Callable[[], str]) -> int:
         """Read lines on a terminal until the person leaves."""
         render.say("a task, a question, or /help; Ctrl-D leaves")
         with render.hints_for("/"):
             while not self._is_over:
                 try:
-                    text = prompt.read(self._status_line())
+                    text = read_line()
                 except KeyboardInterrupt:
                     render.say("nothing is running; Ctrl-D or /quit leaves")
                     continue
@@ -124,7 +124,7 @@ class _Chat:
         except MimoError as exc:
             render.fatal(exc.message, hint=exc.hint, word="error")
             return exc.exit_code
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, click.Abort):
             render.say("interrupted")
             return 130
 
@@ -148,7 +148,7 @@ class _Chat:
                 render.say("this is a task, and nobody is here to confirm it")
                 render.hint("git mimo chat --yes   # starts tasks without asking")
                 return 2
-            if not _agrees(f"start a session with {names}? [Y/n] "):
+            if not click.confirm(f"start a session with {names}?", default=True, err=True):
                 render.say("not started; a question ends with a question mark")
                 return 0
         code = run(["start", "--", text])
@@ -163,13 +163,10 @@ class _Chat:
         config = load_config(self._repository)
         stop_signal = StopSignal(timeout_s=config.seconds("timeout"))
         before = "\n\n".join(["Said before in this conversation:", *self._exchanges]) if self._exchanges else ""
-        try:
-            with signals(stop_signal):
-                found = ask(
-                    self._repository, config, question, said_before=before, on_step=_show_step, stop=stop_signal.reason
-                )
-        finally:
-            _transient("")
+        with signals(stop_signal):
+            found = ask(
+                self._repository, config, question, said_before=before, on_step=_show_step, stop=stop_signal.reason
+            )
         if not found.text:
             render.say(f"no answer: {found.stopped or 'the model had nothing to say'}")
             return 130 if stop_signal.is_set() else 1
@@ -180,32 +177,7 @@ class _Chat:
     def _remember(self, exchange: str) -> None:
         self._exchanges = [*self._exchanges, exchange[:_EXCHANGE_CHARACTERS]][-_REMEMBERED:]
 
-    def _status_line(self) -> tuple[str, str]:
-        """The branch and the model, for the line below the prompt."""
-        from gitmimo.workflow.models import model_names
-
-        try:
-            model = next(iter(model_names(load_config(self._repository))), "no model")
-        except NoModel:
-            model = "no model"
-        return self._repository.head_branch() or "detached HEAD", model
-
 
 def _show_step(step: Step) -> None:
     action = step.actions[-1] if step.actions else None
-    _transient(f"looking: {action.path or action.text}" if action else "thinking")
-
-
-def _transient(text: str) -> None:
-    if sys.stderr.isatty():
-        import shutil
-
-        line = " ".join(text.split())
-        render.transient(line[: shutil.get_terminal_size().columns - 1])
-
-
-def _agrees(question: str) -> bool:
-    from gitmimo.chat.input import ask
-
-    answer = ask(question)
-    return answer is not None and answer.strip().lower() in ("", "y", "yes")
+    render.say(one_line(f"looking: {action.path or action.text}" if action else "thinking", 100))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -12,14 +11,9 @@ import click
 from gitmimo.cli import render
 from gitmimo.cli.options import json_option, open_repository
 from gitmimo.format import tokens, usd
-from gitmimo.text import one_line
 
 if TYPE_CHECKING:
     from gitmimo.llm.ledger import Totals
-
-_SHORTEST_BAR = 6
-_LONGEST_BAR = 40
-_LEFT_OF_BAR = 26  # cost, tokens and calls, with the gaps between
 
 
 @click.command("cost")
@@ -47,39 +41,18 @@ def cost_command(by: str, as_json: bool) -> int:
     if not rows:
         render.say("nothing was spent yet")
         return 0
-    render.out(_chart(by, rows, columns=shutil.get_terminal_size().columns))
+    render.out(_table(by, rows))
     return 0
 
 
-def _chart(by: str, rows: Sequence[Totals], *, columns: int) -> str:
-    """A line a row with its part as a bar, as wide as the terminal leaves; by money where any was spent."""
-    counts_money = any(row.usd for row in rows)
-    amounts = [row.usd if counts_money else row.usage.total for row in rows]
-    most = max(amounts) or 1
-    width = max(12, columns - _LEFT_OF_BAR)
-    lines = [
-        (one_line(_name(by, row.key), width), usd(row.usd), tokens(row.usage.total), str(row.calls), amount / most)
-        for row, amount in zip(rows, amounts, strict=True)
-    ]
+def _table(by: str, rows: Sequence[Totals]) -> str:
+    lines = [(_name(by, row.key), usd(row.usd), tokens(row.usage.total), str(row.calls)) for row in rows]
     if len(rows) > 1:
-        total = sum(row.usage.total for row in rows)
-        calls = str(sum(row.calls for row in rows))
-        lines.append(("all", usd(sum(row.usd for row in rows)), tokens(total), calls, 0.0))
-    taken = sum(max(len(str(line[at])) for line in [(by, "cost", "tokens", "calls"), *lines]) + 2 for at in range(4))
-    room = min(_LONGEST_BAR, columns - taken)
-    heading = "share of the cost" if counts_money else "share of the tokens"
-    return render.table(
-        (by, "cost", "tokens", "calls", heading if room >= len(heading) else ""),
-        [(*line[:4], _bar(line[4], room) if room >= _SHORTEST_BAR else "") for line in lines],
-    )
+        total, calls = sum(row.usage.total for row in rows), sum(row.calls for row in rows)
+        lines.append(("all", usd(sum(row.usd for row in rows)), tokens(total), str(calls)))
+    return render.table((by, "cost", "tokens", "calls"), lines)
 
 
 def _name(by: str, key: str) -> str:
     """The name of a row; calls without a candidate are the session's plans, reviews and answers."""
     return f"{key.removesuffix('/0')} plan, review" if by == "candidate" and key.endswith("/0") else key
-
-
-def _bar(share: float, width: int) -> str:
-    """A bar to an eighth of a character; whatever was spent at all shows."""
-    eighths = max(1, round(share * width * 8)) if share else 0
-    return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()

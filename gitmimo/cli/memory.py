@@ -9,7 +9,7 @@ from gitmimo.cli.completion import complete_files
 from gitmimo.cli.help import Group
 from gitmimo.cli.options import json_option, open_memory
 from gitmimo.codec import to_json
-from gitmimo.errors import BadMemory, UsageError
+from gitmimo.errors import BadMemory
 from gitmimo.memory.notes import NoteKind, add_notes, find_note, new_note, put_notes, read_notes
 from gitmimo.memory.recall import recall
 from gitmimo.text import escape_controls, one_line
@@ -98,33 +98,20 @@ def forget_command(note_id: str, as_json: bool) -> int:
 
 
 @memory_command.command("verify")
-@click.argument("note_id", required=False, metavar="ID")
-@click.option("--all", "everything", is_flag=True, help="Every note that is stale.")
+@click.argument("note_ids", nargs=-1, required=True, metavar="ID...")
 @json_option
-def verify_command(note_id: str | None, everything: bool, as_json: bool) -> int:
-    """Confirm that a stale note is still true: it now refers to its files as they are in HEAD.
-
-    Without ID: say which notes are stale; exit 1 when there are any.
-    """
-    if note_id is not None and everything:
-        raise UsageError("name a note or give --all, not both")
+def verify_command(note_ids: tuple[str, ...], as_json: bool) -> int:
+    """Confirm that stale notes are still true: they now refer to their files as they are in HEAD."""
     repository, config, view = open_memory()
     head = repository.resolve("HEAD")
     notes = read_notes(repository, view)
-    stale = [note for note in notes if note.is_stale]
-    chosen = stale if everything else [find_note(notes, note_id)] if note_id else []
-    ids = {note.id for note in chosen}
+    ids = {find_note(notes, note_id).id for note_id in note_ids}
     pinned = [replace(note, commit=head[:10], is_stale=False) if note.id in ids else note for note in notes]
     commit = save_memory(repository, config, put_notes(repository, view, pinned), "mimo: verify notes\n")
-    left = [note for note in stale if note.id not in ids]
     if as_json:
-        value = {"verified": sorted(ids), "stale": [note.id for note in left], "commit": commit}
+        stale = [note.id for note in pinned if note.is_stale]
+        value = {"verified": sorted(ids), "stale": stale, "commit": commit}
         render.emit_json({"schema": "git-mimo/memory/1", **value})
-        return int(bool(left) and not note_id)
-    for note in left if not note_id else ():
-        render.out(f"{note.id} stale: {one_line(escape_controls(note.text), 100)}")
-    if ids:
+    else:
         render.say(f"verified {', '.join(sorted(ids))}")
-    elif not left:
-        render.say("no note is stale" if notes else "nothing is remembered yet")
-    return int(bool(left) and not note_id)
+    return 0

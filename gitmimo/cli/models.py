@@ -1,4 +1,4 @@
-"""`git mimo models list|pull|path|stop`: the embedded local models, their files, and their server."""
+"""`git mimo models list|pull|stop`: the embedded local models, their files, and their server."""
 
 import contextlib
 import sys
@@ -98,21 +98,6 @@ def pull_command(name: str | None, force: bool, file: Path | None, from_index: b
         render.say(
             f"{pulled.name}: {pulled.path}" + (f" (from {pulled.source})" if pulled.source else ", already here")
         )
-    return 0
-
-
-@models_command.command("path")
-@click.argument("name", required=False, default="qwen2.5-coder-1.5b", shell_complete=complete_local_models)
-def path_command(name: str) -> int:
-    """Print the path of a local model's file; exit 1 when it is not downloaded."""
-    from gitmimo.workflow.directories import data_home
-
-    path = data_home() / "models" / f"{name.removeprefix('local/')}.gguf"
-    if not path.is_file():
-        render.say(f"not here: {name}")
-        render.hint(f"git mimo models pull {name}")
-        return 1
-    render.out(str(path))
     return 0
 
 

@@ -8,8 +8,8 @@ import signal
 import sys
 import threading
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TextIO
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from gitmimo.cli import render
 from gitmimo.format import seconds, tokens, usd
@@ -38,22 +38,17 @@ PHASES = {
     "done": "done",
 }
 _ONE_KEYPRESS_S = 0.5
-_NUMBERS = ("#", "step", "tokens", "cost", "time")
-_LEAST = {"#": 2, "phase": 10, "step": 4, "tokens": 6, "cost": 7, "time": 5}  # columns that give way to no text
+_NUMBERS = {"#": 2, "step": 4, "tokens": 6, "cost": 7, "time": 5}  # columns with the width that keeps them still
+_SHARES = {"model": 2, "tests": 2, "now": 3}  # of the room that is left
+_WIDE = 106  # columns of a terminal that has room for one model's name
 _QUIET_S = 8.0  # without news for so long, what a candidate waits for is said
 
 
 @dataclass(slots=True)
 class _Row:
-    model: str = ""
-    phase: str = ""
-    step: int = 0
-    tokens: int = 0
-    cost_usd: float = 0.0
-    tests: str = ""
-    text: str = ""
-    started: float = 0.0
-    heard: float = 0.0
+    last: Progress  # with what earlier news said where the last says nothing
+    started: float
+    heard: float
     ended: float = 0.0
 
 
@@ -189,70 +184,61 @@ class LiveTable:
 
     def _observe_candidate(self, progress: Progress) -> None:
         now = self._clock()
-        row = self._rows.setdefault(progress.number, _Row(started=now))
-        row.phase, row.text, row.heard = progress.phase, progress.text, now
-        row.step = progress.step or row.step
-        row.tokens = progress.tokens or row.tokens
-        row.cost_usd = progress.cost_usd or row.cost_usd
-        row.tests = progress.tests or row.tests
-        row.model = progress.model or row.model
+        row = self._rows.setdefault(progress.number, _Row(progress, now, now))
+        kept: dict[str, Any] = {
+            name: getattr(progress, name) or getattr(row.last, name)
+            for name in ("step", "tokens", "cost_usd", "tests", "model")
+        }
+        row.last, row.heard = replace(progress, **kept), now
         row.ended = now if progress.phase == "done" else 0.0
         self._phase = "work" if self._phase in ("starting", "plan") else self._phase
 
     def _head(self) -> list[Text]:
-        from rich.text import Text
-
-        first = Text(PHASES.get(self._phase, self._phase), style="bold", no_wrap=True, overflow="ellipsis")
-        spent = sum(row.cost_usd for row in self._rows.values())
+        first = _line(PHASES.get(self._phase, self._phase), "bold")
+        spent = sum(row.last.cost_usd for row in self._rows.values())
         budget = f" of {usd(self._heading.budget_usd)}" if self._heading.budget_usd is not None else ""
         parts = [seconds(self._clock() - self._started)]
         parts += [f"{usd(spent)}{budget}"] if spent or budget else []
         parts += [f"session {self._heading.session}"] if self._heading.session else []
         first.append("  " + "  ".join([*parts, "Ctrl-C stops and keeps the work"]), style="dim")
-        lines = [first]
-        if self._base or self._remark:
-            base = f"base: {self._base}" if self._base else ""
-            lines.append(self._cut("  ".join(part for part in (base, self._remark) if part), "dim"))
-        return lines
+        said = "  ".join(filter(None, (f"base: {self._base}" if self._base else "", self._remark)))
+        return [first, _line(said, "dim")] if said else [first]
 
     def _table(self) -> Table:
         from rich.table import Table
 
-        table = Table(box=None, pad_edge=False, expand=False)
-        room = self._console.width - sum(least + 2 for least in _LEAST.values())
-        models = {row.model for row in self._rows.values()}
-        shows_models = len(models) > 1 or room > 60
-        columns = {**_LEAST, **({"model": 8} if shows_models else {}), "tests": 8, "now": 0}
-        for name, least in columns.items():
+        table = Table(box=None, pad_edge=False, expand=True)
+        shows_models = len({row.last.model for row in self._rows.values()}) > 1 or self._console.width > _WIDE
+        for name in ("#", "phase", *list(_NUMBERS)[1:], *(["model"] if shows_models else []), "tests", "now"):
             justify: Literal["left", "right"] = "right" if name in _NUMBERS else "left"
-            table.add_column(name, no_wrap=True, min_width=least, justify=justify, overflow="ellipsis")
-        widest = 24 if shows_models else 0
-        most_tests = min(40, max(8, (room - widest) // 3))
+            table.add_column(name, no_wrap=True, justify=justify, overflow="ellipsis",
+                             min_width=_NUMBERS.get(name), ratio=_SHARES.get(name))  # fmt: skip
         for number, row in sorted(self._rows.items()):
-            style = "green" if row.tests.startswith("pass") else "red" if row.tests[:4] in ("fail", "no p") else ""
-            cells: list[str | Text] = [
-                str(number), PHASES.get(row.phase, row.phase), str(row.step or ""),
-                tokens(row.tokens) if row.tokens else "", usd(row.cost_usd) if row.cost_usd else "",
+            last = row.last
+            style = "green" if last.tests.startswith("pass") else "red" if last.tests[:4] in ("fail", "no p") else ""
+            table.add_row(
+                str(number), PHASES.get(last.phase, last.phase), str(last.step or ""),
+                tokens(last.tokens) if last.tokens else "", usd(last.cost_usd) if last.cost_usd else "",
                 seconds((row.ended or self._clock()) - row.started),
-            ]  # fmt: skip
-            cells += [self._cut(row.model.rpartition("/")[2], "", widest)] if shows_models else []
-            cells += [self._cut(row.tests, style, most_tests)]
-            table.add_row(*cells, self._cut(self._now(row), "dim", max(0, room - widest - most_tests - 6)))
+                *([_line(last.model.rpartition("/")[2])] if shows_models else []),
+                _line(last.tests, style), _line(self._now(row), "dim"),
+            )  # fmt: skip
         return table
 
     def _now(self, row: _Row) -> str:
         silent = self._clock() - row.heard
-        if row.phase == "work" and silent > _QUIET_S:
-            return f"waits {seconds(silent)} for the model" + (f" · {row.text}" if row.text else "")
-        return row.text
+        if row.last.phase == "work" and silent > _QUIET_S:
+            return f"waits {seconds(silent)} for the model" + (f" · {row.last.text}" if row.last.text else "")
+        return row.last.text
 
-    def _cut(self, text: str, style: str, width: int | None = None) -> Text:
-        from rich.text import Text
 
-        from gitmimo.text import escape_controls, one_line
+def _line(text: str, style: str = "") -> Text:
+    """One line of text from outside, cut where the room ends."""
+    from rich.text import Text
 
-        most = self._console.width if width is None else width
-        return Text(one_line(escape_controls(text, newlines=False), most) if most else "", style=style, no_wrap=True)
+    from gitmimo.text import escape_controls
+
+    return Text(escape_controls(text, newlines=False), style=style, no_wrap=True, overflow="ellipsis")
 
 
 @contextlib.contextmanager

@@ -68,12 +68,6 @@ def hint(text: str) -> None:
     _print_hint(text)
 
 
-def transient(text: str) -> None:
-    """Show a message on a terminal until the next; an empty one clears it. The caller cuts it to one line."""
-    sys.stderr.write(f"\r\x1b[K{paint(text, 'dim', stream=sys.stderr) if text else ''}")
-    sys.stderr.flush()
-
-
 def fatal(message: str, *, hint: str = "", word: str = "fatal") -> None:
     """Write an expected failure to stderr."""
     say(f"{word}: {message}")

@@ -57,21 +57,13 @@ def diff_command(words: tuple[str, ...]) -> int:
 @click.argument("number", required=False, type=click.IntRange(min=0), shell_complete=complete_candidates)
 @click.option("--full", is_flag=True, help="With whole outputs and files.")
 @click.option("--oneline", is_flag=True, help="One line a step: its commit, what it did, on what.")
-@click.option("--commits", is_flag=True, help="The commits of the result, or of candidate NUMBER, instead.")
-@click.option("-p", "--patch", is_flag=True, help="With --commits: what each of them changed.")
-def log_command(session: str | None, number: int | None, full: bool, oneline: bool, commits: bool, patch: bool) -> int:
+def log_command(session: str | None, number: int | None, full: bool, oneline: bool) -> int:
     """Read how the winner, or candidate NUMBER, worked: what the model said, ran, saw and edited, step by step."""
     from gitmimo.workflow.history import read_session, read_steps_at
 
     repository = open_repository()
     found, number = split_target(repository, session, number)
     result = read_session(repository, found).result
-    if commits or patch:
-        old, new = ends_of(result, number)
-        flags = ["-p", "--no-ext-diff", "--no-textconv"] if patch else []
-        order = ["--reverse"] if number is not None else []
-        render.page(_git_text(repository, ["log", "--no-color", "--no-notes", *flags, *order, f"{old}..{new}"]))
-        return 0
     candidate = _chosen(result, number if number is not None or result.winner else 1)
     if candidate.commit is None:
         raise UsageError("this candidate made no commit", hint=f"git mimo show {result.session}")
@@ -90,8 +82,6 @@ def review_command(session: str | None, page_path: Path | None, open_it: bool, a
 
     In a clone without the session, the winner is read from its git note.
     """
-    from gitmimo.report.summary import CANDIDATE_HEADINGS, candidate_rows, summary_lines
-    from gitmimo.text import escape_controls
     from gitmimo.workflow.history import read_known_session
 
     repository = open_repository()
@@ -101,13 +91,24 @@ def review_command(session: str | None, page_path: Path | None, open_it: bool, a
         return 0
     if page_path is not None or open_it:
         return _write_page(repository, result, page_path, open_it=open_it)
-    columns = shutil.get_terminal_size((100, 0)).columns if sys.stdout.isatty() else 100
-    table = render.table(CANDIDATE_HEADINGS, candidate_rows(result)).splitlines() if result.candidates else ()
-    text = "\n".join(escape_controls(line) for line in summary_lines(result, min(columns, 100), table)) + "\n\n"
+    text = summary_text(result) + "\n"
     if result.result_commit or result.winner:
         text += _diff_text(repository, *ends_of(result, None), "--stat", "-p")
     render.page(text)
     return 0
+
+
+def text_width() -> int:
+    """How wide text is written."""
+    return min(shutil.get_terminal_size((100, 0)).columns if sys.stdout.isatty() else 100, 100)
+
+
+def summary_text(result: SessionResult) -> str:
+    """A session as `show` and `review` begin."""
+    from gitmimo.report.summary import CANDIDATE_HEADINGS, candidate_rows, summary_lines
+
+    table = render.table(CANDIDATE_HEADINGS, candidate_rows(result)).splitlines() if result.candidates else ()
+    return "".join(f"{escape_controls(line)}\n" for line in summary_lines(result, text_width(), table))
 
 
 def target_of(repository: Repository, words: Sequence[str]) -> tuple[SessionResult, int | None, list[str]]:
@@ -187,21 +188,15 @@ def ends_of(result: SessionResult, number: int | None) -> tuple[str, str]:
 
 
 def _diff_text(repository: Repository, old: str, new: str, *flags: str, paths: Sequence[str] = ()) -> str:
-    whole = ["diff", "--no-ext-diff", "--no-textconv", "-M", "--no-color", *flags, old, new]
-    return _git_text(repository, [*whole, "--", *(paths or ["."]), ":(exclude,top).mimo"])
-
-
-def _git_text(repository: Repository, arguments: list[str]) -> str:
     """Git's own text without its colours, made visible line by line, then coloured by us."""
     from gitmimo.git.run import run_git
 
-    raw = run_git(["--no-pager", *arguments], cwd=repository.work_tree or repository.git_dir).stdout
+    whole = ["--no-pager", "diff", "--no-ext-diff", "--no-textconv", "-M", "--no-color", *flags, old, new]
+    raw = run_git([*whole, "--", *(paths or ["."]), ":(exclude,top).mimo"], cwd=repository.require_work_tree()).stdout
     return "\n".join(_painted(line) for line in raw.decode("utf-8", "surrogateescape").split("\n"))
 
 
 def _painted(line: str) -> str:
-    from gitmimo.text import escape_controls
-
     for start, style in _STYLES:
         if line.startswith(start):
             return render.paint(line, style)

@@ -1,9 +1,7 @@
-"""`git mimo list|status`: the state of sessions, read from their journals alone."""
+"""`git mimo list|status|attach|show|stop`: sessions, read from their journals alone."""
 
 from __future__ import annotations
 
-import shutil
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +10,7 @@ import click
 from gitmimo.cli import render
 from gitmimo.cli.completion import complete_candidates
 from gitmimo.cli.options import json_option, open_repository, session_argument, split_target
-from gitmimo.format import counted, seconds, tokens, usd
+from gitmimo.format import seconds, usd
 from gitmimo.records import Oid, SessionId
 from gitmimo.results import SessionStatus
 from gitmimo.text import one_line
@@ -21,7 +19,7 @@ if TYPE_CHECKING:
     from gitmimo.git.discovery import RepositoryPaths
     from gitmimo.git.repository import Repository
     from gitmimo.journal import Entry
-    from gitmimo.results import CandidateResult, SessionResult
+    from gitmimo.results import CandidateResult
     from gitmimo.workflow.history import SessionState
 
 _SHOWN = 5
@@ -173,6 +171,7 @@ def _show_step(repository: Repository, session: SessionId, number: int, commit: 
 @json_option
 def show_command(session: str | None, as_json: bool) -> int:
     """Show one session: task, candidates, evidence, verdict."""
+    from gitmimo.cli.review import summary_text
     from gitmimo.workflow.history import find_session, read_session
     from gitmimo.workflow.session_result import result_json
 
@@ -181,7 +180,9 @@ def show_command(session: str | None, as_json: bool) -> int:
     if as_json:
         render.emit_json(result_json(state.result) | {"schema": "git-mimo/show/1"})
         return 0
-    _print_session(state)
+    render.out_raw(summary_text(state.result))
+    for candidate in state.result.candidates:
+        _print_candidate(candidate)
     return 0
 
 
@@ -211,64 +212,20 @@ def stop_command(session: str | None, number: int | None, as_json: bool) -> int:
     return 0
 
 
-def _print_session(state: SessionState) -> None:
-    from gitmimo.report.review_view import remarks_of
-    from gitmimo.report.summary import difference_lines, wrapped
-
-    result = state.result
-    width = min(shutil.get_terminal_size((100, 0)).columns, 100) if sys.stdout.isatty() else 100
-    style = {"passed": "green", "running": "cyan", "failed": "red", "error": "red"}.get(result.status.value, "yellow")
-    render.out_raw(f"session {render.paint(result.session, 'bold')}: {render.paint(result.status.value, style)}\n")
-    lines = [*wrapped(f"task:   {one_line(result.task, 200)}", width)]
-    lines.append(f"base:   {result.base[:12]}" + (f" on {result.target_branch}" if result.target_branch else ""))
-    if result.result_branch:
-        merged = f", merged into {result.target_branch}" if result.merged else ""
-        lines.append(f"result: {result.result_branch} ({(result.result_commit or '')[:12]}){merged}")
-    spent = f"{usd(result.cost_usd)}, {tokens(result.usage.total)} tokens, {counted(result.llm_calls, 'model call')}"
-    lines += [f"spent:  {spent}, {seconds(result.seconds)}", *difference_lines(result, width)]
-    lines += [line for remark in remarks_of(result) for line in wrapped(f"look at: {remark.text}", width)]
-    for line in lines:
-        render.out(line)
-    for candidate in result.candidates:
-        _print_candidate(candidate, result, width)
-    if result.verdict:
-        render.out("")
-        for line in wrapped(f"verdict: {result.verdict.reason}", width):
-            render.out(line)
-        ranked = [entry for entry in result.verdict.ranking if entry.reason and entry.passed]
-        for entry in ranked if len(ranked) > 1 else ():
-            render.out(f"  {entry.rank}. candidate {entry.number}: {entry.reason}")
-        if result.verdict.critic and result.verdict.critic.failed:
-            render.out(f"  {result.verdict.critic.who}: no opinion ({result.verdict.critic.failed})")
-    elif result.message:
-        render.out(result.message)
-
-
-def _print_candidate(candidate: CandidateResult, result: SessionResult, width: int) -> None:
-    from gitmimo.evidence import Outcome
-    from gitmimo.report.review_view import output_of, tests_text
+def _print_candidate(candidate: CandidateResult) -> None:
+    """What the table has no room for."""
+    from gitmimo.cli.review import text_width
+    from gitmimo.report.review_view import tests_text
     from gitmimo.report.summary import wrapped
 
-    mark = "*" if candidate is result.winner else " "
-    render.out("")
-    render.out(
-        f"{mark} candidate {candidate.number} ({candidate.worker}): {candidate.status}, "
-        f"{counted(candidate.steps, 'step')}, {tokens(candidate.usage.total)} tokens, {usd(candidate.cost_usd)}, "
-        f"{seconds(candidate.seconds)}"
-    )
-    branch = f"{candidate.branch} ({(candidate.commit or '')[:12]})" if candidate.branch else ""
-    for name, text in (("approach", candidate.approach), ("summary", candidate.summary), ("branch", branch)):
-        for number, line in enumerate(wrapped(text.strip(), width - 14)[:6] if text.strip() else ()):
-            render.out(f"    {'' if number else name + ':':9} {line}")
+    render.out(f"\ncandidate {candidate.number} ({candidate.worker}): {candidate.status}")
     evidence = candidate.evidence
-    if evidence is None:
-        return
-    fixed = f" passed, {len(evidence.fixed_ids)} fixed" if evidence.tests_run else ""
-    render.out(f"    tests:    {tests_text(evidence)}{fixed}")
-    passed = ", ".join(gate.name for gate in evidence.gates if gate.outcome is Outcome.PASS)
-    render.out(f"    gates:    {f'passed {passed}' if passed else 'none passed'}")
-    for gate in evidence.failed_gates:
-        render.out_raw(f"    {render.paint(gate.outcome.value.ljust(9), 'red')} {render.paint(gate.name, 'bold')}")
-        render.out(f": {one_line(gate.detail, 300)}" if gate.detail else "")
-    for line in output_of(evidence, most_lines=20).splitlines() if evidence.failed_gates else ():
-        render.out(f"      {line}")
+    branch = f"{candidate.branch} ({(candidate.commit or '')[:12]})" if candidate.branch else ""
+    about = [("approach", candidate.approach), ("summary", candidate.summary), ("branch", branch)]
+    if evidence is not None:
+        fixed = f" passed, {len(evidence.fixed_ids)} fixed" if evidence.tests_run else ""
+        about.append(("tests", f"{tests_text(evidence)}{fixed}"))
+        about.append(("gates", ", ".join(f"{gate.name}: {gate.outcome.value}" for gate in evidence.gates)))
+    for name, text in about:
+        for line in wrapped(text.strip(), text_width(), f"    {name + ':':10}")[:6] if text.strip() else ():
+            render.out(line)

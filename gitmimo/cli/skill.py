@@ -1,7 +1,6 @@
 """`git mimo skill`: how this project did a chore before, one folder each."""
 
 from collections import Counter
-from pathlib import Path
 
 import click
 
@@ -9,10 +8,10 @@ from gitmimo.cli import render
 from gitmimo.cli.completion import complete_skills
 from gitmimo.cli.help import Group
 from gitmimo.cli.options import json_option, load_config, open_memory, open_repository
-from gitmimo.errors import MimoError, UsageError
+from gitmimo.errors import UsageError
 from gitmimo.git.repository import Repository
-from gitmimo.memory.links import check_links, link_skills, unlink_skills
-from gitmimo.memory.skill_file import SKILLS_DIR, check_name, read_library, read_skill_directory, removal_of
+from gitmimo.memory.links import link_skills
+from gitmimo.memory.skill_file import SKILLS_DIR, check_name, read_library, removal_of
 from gitmimo.text import escape_controls, one_line
 from gitmimo.workflow.dream import draft_from
 from gitmimo.workflow.memory_home import save_memory
@@ -123,51 +122,21 @@ def new_command(name: str, sources: tuple[str, ...]) -> int:
     return 0
 
 
-@skill_command.command("validate")
-@click.argument("directories", nargs=-1, type=click.Path(path_type=Path))
-def validate_command(directories: tuple[Path, ...]) -> int:
-    """Check skill folders, all by default.
-
-    By the Agent Skills specification and git-mimo's own rules; exit 1 when one is refused, with the reason.
-    """
-    root = open_repository().require_work_tree() / SKILLS_DIR
-    wanted = list(directories) or (sorted(path for path in root.iterdir()) if root.is_dir() else [])
-    if not wanted:
-        render.say("no skill in this checkout")
-    bad = 0
-    for directory in wanted:
-        try:
-            read_skill_directory(directory)
-            render.out(f"{directory.name}: ok")
-        except MimoError as exc:
-            bad += 1
-            render.out(f"{directory.name}: {exc.message}")
-    return int(bool(bad))
-
-
 @skill_command.command("link")
-@click.option("--remove", is_flag=True, help="Remove our links.")
-@click.option("--check", is_flag=True, help="Only show the state; exit 1 when a link is missing.")
-def link_command(remove: bool, check: bool) -> int:
-    """Offer the skills to other agents.
+def link_command() -> int:
+    """Offer the checkout's skills to other agents.
 
-    Links in .agents/skills and .claude/skills, which Claude Code, Codex, OpenCode and Copilot read.
+    Links in .agents/skills and .claude/skills, which Claude Code, Codex, OpenCode and Copilot read. What is there and
+    is no link of ours stays.
     """
-    repository = open_repository()
-    checkout = repository.require_work_tree()
-    root = checkout / SKILLS_DIR
-    names = sorted(path.name for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
-    if not names:
+    repository, _, view = open_memory()
+    names = [skill.name for skill in read_library(repository, view).skills]
+    states = link_skills(repository.require_work_tree(), names)
+    for path, state in states.items():
+        render.out(f"{state.ljust(8)} {path}")
+    if not states:
         render.say("no skill in this checkout")
-        return 0
-    if check:
-        links = check_links(checkout, names)
-    else:
-        links = unlink_skills(checkout, names) if remove else link_skills(checkout, names)
-    for link in links:
-        state = "removed" if remove and link.state == "missing" else link.state
-        render.out(f"{state.ljust(8)} {link.path}")
-    return int(check and any(link.state in ("missing", "foreign") for link in links))
+    return 0
 
 
 @skill_command.command("retire")

@@ -28,35 +28,38 @@ def trust_command(yes: bool, show: bool, withdrawn: bool, as_json: bool) -> int:
     from gitmimo.workflow.trust import approve, is_approved, withdraw
 
     repository = open_repository()
-    if as_json:
-        return _print_json(repository, yes=yes, withdrawn=withdrawn)
     if withdrawn:
-        render.say(f"{withdraw(repository)} approvals forgotten")
-        return 0
+        count = withdraw(repository)
+        if not as_json:
+            render.say(f"{count} approvals forgotten")
+            return 0
     brought, lines = _content_to_approve(repository)
-    for line in lines:
-        render.out(line)
-    if not brought:
-        render.say("this repository brings no commands and no scripts of skills")
-        return 0
+    if not as_json:
+        for line in lines:
+            render.out(line)
+        for digest, what in brought.items():
+            is_known = is_approved(repository, digest)
+            render.say(f"{what} ({digest[:12]}): {'approved' if is_known else 'not approved'}")
     pending = {digest: what for digest, what in brought.items() if not is_approved(repository, digest)}
-    for digest, what in brought.items():
-        render.say(f"{what} ({digest[:12]}): {'not approved' if digest in pending else 'approved'}")
-    if not pending:
-        return 0
-    if show:
-        return 2
-    if not yes:
-        if not sys.stdin.isatty():
-            render.say("nobody is here to ask")
-            render.hint("git mimo trust --yes")
-            return 2
-        if not click.confirm("Run these in this repository from now on?", err=True):
-            return 2
-    for digest, what in pending.items():
+    agreed = bool(pending) and (yes or not (show or as_json) and _agrees())
+    for digest, what in pending.items() if agreed else ():
         approve(repository, digest, what=what)
-    render.say("approved")
-    return 0
+    if as_json:
+        values = [{"what": w, "digest": d, "approved": is_approved(repository, d)} for d, w in brought.items()]
+        render.emit_json({"schema": "git-mimo/trust/1", "brought": values, "shown": lines})
+    elif not brought:
+        render.say("this repository brings no commands and no scripts of skills")
+    elif agreed:
+        render.say("approved")
+    return 2 if pending and not agreed and not withdrawn else 0
+
+
+def _agrees() -> bool:
+    if not sys.stdin.isatty():
+        render.say("nobody is here to ask")
+        render.hint("git mimo trust --yes")
+        return False
+    return click.confirm("Run these in this repository from now on?", err=True)
 
 
 def _content_to_approve(repository: Repository) -> tuple[dict[str, str], list[str]]:
@@ -77,17 +80,3 @@ def _content_to_approve(repository: Repository) -> tuple[dict[str, str], list[st
             lines += [f"  {line}" for line in escape_controls(skill.script).splitlines()]
             brought[skill.digest] = f"skill {skill.name}"
     return brought, lines
-
-
-def _print_json(repository: Repository, *, yes: bool, withdrawn: bool) -> int:
-    from gitmimo.workflow.trust import approve, is_approved, withdraw
-
-    if withdrawn:
-        withdraw(repository)
-    brought, lines = _content_to_approve(repository)
-    for digest, what in brought.items():
-        if yes and not is_approved(repository, digest):
-            approve(repository, digest, what=what)
-    values = [{"what": w, "digest": d, "approved": is_approved(repository, d)} for d, w in brought.items()]
-    render.emit_json({"schema": "git-mimo/trust/1", "brought": values, "shown": lines})
-    return 0 if withdrawn or all(value["approved"] for value in values) else 2

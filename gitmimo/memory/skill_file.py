@@ -9,7 +9,6 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from gitmimo.errors import BadMemory, SkillRefused
 from gitmimo.git.objects import LINK, TREE
@@ -162,21 +161,6 @@ def read_skill(repository: Repository, commit: str, name: str) -> Skill:
             raise SkillRefused(f"more than {_MAX_FILES} files in the skill: `{name}`")
         files[entry.path] = repository.read_object(entry.oid)
     return read_skill_files(name, files)
-
-
-def read_skill_directory(directory: Path) -> Skill:
-    """Read a skill from a directory on disk, no link followed. SkillRefused as for `read_skill`."""
-    if directory.is_symlink() or not directory.is_dir():
-        raise SkillRefused(f"not a directory: `{directory}`")
-    files: dict[str, bytes] = {}
-    for path in sorted(directory.rglob("*")):
-        if path.is_symlink():
-            raise SkillRefused(f"a link in the skill: `{path.relative_to(directory).as_posix()}`")
-        if path.is_file():
-            if len(files) >= _MAX_FILES or path.stat().st_size > _MAX_FILE:
-                raise SkillRefused(f"too many or too large files in the skill: `{directory.name}`")
-            files[path.relative_to(directory).as_posix()] = path.read_bytes()
-    return read_skill_files(directory.name, files)
 
 
 def read_skill_files(name: str, files: Mapping[str, bytes]) -> Skill:

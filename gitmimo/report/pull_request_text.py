@@ -2,19 +2,19 @@
 
 import re
 
-from gitmimo.evaluator.review_flags import REVIEW
-from gitmimo.evidence import DiffFacts, Evidence, Outcome
-from gitmimo.format import counted, seconds, tokens, usd
+from gitmimo.evidence import DiffFacts, Evidence
+from gitmimo.format import counted
 from gitmimo.git.diff import diff_facts
 from gitmimo.git.repository import Repository
 from gitmimo.report.differences import differences_of
+from gitmimo.report.review_view import remarks_of, used_text
+from gitmimo.report.summary import CANDIDATE_HEADINGS, candidate_rows
 from gitmimo.results import CandidateResult, SessionResult
 from gitmimo.text import escape_controls
 from gitmimo.workflow.land import result_tip, subject_of
 from gitmimo.workflow.pull_request import is_tested
 
 MAX_CHARACTERS = 40_000
-_MARKS = {Outcome.PASS: "pass", Outcome.FAIL: "**fail**", Outcome.UNKNOWN: "**unknown**", Outcome.SKIPPED: "–"}
 
 
 def describe(repository: Repository, result: SessionResult) -> tuple[str, str]:
@@ -36,7 +36,7 @@ def write_body(result: SessionResult, branch: DiffFacts, *, changed_since: bool 
         "## What was done\n\n" + _done(winner, branch) if winner else "",
         "## Look at first\n\n" + _look_at(result, winner, changed_since=changed_since),
         "## Verdict\n\n" + _table(result),
-        "## Cost\n\n" + _cost(result),
+        "## Cost\n\n" + used_text(result),
         "## Reproduce\n\n" + _reproduce(result, winner),
     ]
     text = "\n\n".join(part for part in parts if part) + "\n"
@@ -98,60 +98,27 @@ def _look_at(result: SessionResult, winner: CandidateResult | None, *, changed_s
     items: list[str] = []
     if changed_since:
         items.append("The branch has changed since its tests ran; `git mimo ci` judges it again.")
-    evidence = winner.evidence if winner else None
-    if evidence:
-        marks = {flag: "Needs a person: " if flag.startswith(REVIEW) else "" for flag in evidence.flags}
-        items += [f"{mark}{plain(flag.removeprefix(REVIEW))}" for flag, mark in marks.items()]
-        items += [f"{code(path)} is protected: the base's version was kept" for path in evidence.restored_paths]
-        items += [f"{code(name)} is flaky on base and was set aside" for name in evidence.flaky_ids[:10]]
+    items += [f"{'Needs a person: ' if r.needs_person else ''}{plain(r.text)}" for r in remarks_of(result)]
     critic = result.verdict.critic if result.verdict else None
-    if critic and winner:
-        own = {str(winner.number): "the whole", **_files_of(winner)}
-        items += [f"Critic on {own[key]}: {plain(text)}" for key, text in critic.comments.items() if key in own]
-    if critic and critic.failed:
-        items.append(f"No critic's opinion: {plain(critic.failed)}")
-    if evidence and not items:
-        largest = sorted(evidence.diff.files, key=lambda change: -(change.added + change.removed))[:3]
-        items = [f"{code(change.path)}: +{change.added} −{change.removed}" for change in largest]
+    for key, text in critic.comments.items() if critic and winner else ():
+        number, _, path = key.partition(":")
+        if winner and number == str(winner.number):
+            items.append(f"Critic on {code(path) if path else 'the whole'}: {plain(text)}")
     return "\n".join(f"- {item}" for item in items) or "Nothing stands out."
 
 
-def _files_of(candidate: CandidateResult) -> dict[str, str]:
-    files = candidate.evidence.diff.files if candidate.evidence else ()
-    return {f"{candidate.number}:{change.path}": code(change.path) for change in files}
-
-
 def _table(result: SessionResult) -> str:
-    gates = list(dict.fromkeys(g.name for c in result.candidates if c.evidence for g in c.evidence.gates))
-    heads = ["", "model", *gates, "tests", "fixed", "diff"]
-    lines = [f"| {' | '.join(plain(head) for head in heads)} |", f"|{'---|' * len(heads)}"]
-    winner = result.verdict.winner if result.verdict else None
-    for candidate in result.candidates:
-        evidence = candidate.evidence
-        said = {gate.name: _MARKS[gate.outcome] for gate in evidence.gates} if evidence else {}
-        cells = [
-            f"**{candidate.number}**" if candidate.number == winner else str(candidate.number),
-            plain(candidate.worker, 60),
-            *(said.get(gate, "–") for gate in gates),
-            f"{evidence.tests_passed}/{evidence.tests_run}" if evidence else "–",
-            str(len(evidence.fixed_ids)) if evidence else "–",
-            f"+{evidence.diff.added} −{evidence.diff.removed}" if evidence else "–",
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
-    reason = plain(result.verdict.reason, 600) if result.verdict else ""
+    heads = [head.strip() for head in CANDIDATE_HEADINGS]
+    lines = [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
+    lines += [f"| {' | '.join(plain(cell, 100) for cell in row)} |" for row in candidate_rows(result)]
+    verdict = result.verdict
+    reason = plain(verdict.reason, 600) if verdict else ""
     losers = [
         f"- candidate {place.number}: {plain(place.reason, 200)}"
-        for place in (result.verdict.ranking if result.verdict else ())
-        if place.number != winner
+        for place in (verdict.ranking if verdict else ())
+        if place.number != (verdict.winner if verdict else None)
     ]
     return "\n".join(lines) + f"\n\n{reason}" + ("\n\n" + "\n".join(losers) if losers else "")
-
-
-def _cost(result: SessionResult) -> str:
-    return (
-        f"{usd(result.cost_usd)}, {tokens(result.usage.total)} tokens in {counted(result.llm_calls, 'model call')}, "
-        f"{seconds(result.seconds)}, {counted(len(result.candidates), 'candidate')}."
-    )
 
 
 def _reproduce(result: SessionResult, winner: CandidateResult | None) -> str:

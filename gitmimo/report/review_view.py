@@ -58,9 +58,15 @@ def head_of(result: SessionResult) -> Mapping[str, object]:
             ("Base", result.base[:12] + (f" on {result.target_branch}" if result.target_branch else "")),
             ("Result", result.result_branch or "none"),
             *started,
-            ("Used", f"{usd(result.cost_usd)}, {tokens(result.usage.total)} tokens, {seconds(result.seconds)}"),
+            ("Used", used_text(result)),
         ),
     }
+
+
+def used_text(result: SessionResult) -> str:
+    """What a session used: money, tokens, calls, time."""
+    calls = counted(result.llm_calls, "model call")
+    return f"{usd(result.cost_usd)}, {tokens(result.usage.total)} tokens in {calls}, {seconds(result.seconds)}"
 
 
 def _next_command(result: SessionResult) -> tuple[str, str]:

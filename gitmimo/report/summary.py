@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from gitmimo.format import seconds, tokens, usd
 from gitmimo.report.differences import difference_text, differences_of
-from gitmimo.report.review_view import failures_of, remarks_of, tests_text
+from gitmimo.report.review_view import failures_of, remarks_of, tests_text, used_text
 from gitmimo.results import CandidateResult, SessionResult
 from gitmimo.text import one_line
 
@@ -18,6 +18,12 @@ def summary_lines(result: SessionResult, width: int, candidates: Iterable[str]) 
     yield f"Session {result.session}: {result.status.value}"
     yield ""
     yield from wrapped(result.task.strip()[:2000], width, "  ")
+    yield ""
+    yield f"Base:   {result.base[:12]}" + (f" on {result.target_branch}" if result.target_branch else "")
+    if result.result_branch:
+        merged = f", merged into {result.target_branch}" if result.merged else ""
+        yield f"Result: {result.result_branch} ({(result.result_commit or '')[:12]}){merged}"
+    yield f"Used:   {used_text(result)}"
     if result.verdict is None and result.message:
         yield ""
         yield from wrapped(result.message, width)
@@ -35,6 +41,8 @@ def summary_lines(result: SessionResult, width: int, candidates: Iterable[str]) 
     if result.verdict:
         yield ""
         yield from wrapped(f"Verdict: {result.verdict.reason}", width)
+        for place in result.verdict.ranking if len(result.candidates) > 1 else ():
+            yield from wrapped(f"candidate {place.number}: {place.reason}", width, f"  {place.rank}. ")
         comments = result.verdict.critic.comments if result.verdict.critic else {}
         for where, comment in comments.items():
             number, _, path = where.partition(":")

@@ -71,7 +71,7 @@ def checked(
 
 
 def test_each_schema_is_a_schema_and_has_a_command() -> None:
-    with_json = {e.name for e in read_entries() if any("--json" in option.names for option in e.options)}
+    with_json = {e.name for e in read_entries() if any("--json" in names for names, _ in e.options)}
     named = {command.split(" --")[0] for _, commands, _ in SHAPES.values() for command in commands}
     assert named == with_json
     for name in SHAPES:
@@ -112,7 +112,7 @@ def test_every_command_prints_what_its_schema_says(
     note = checked("memory", "add", "sums are plain numbers", "--source", "calc.py")["id"]
     checked("memory", "list")
     checked("memory", "search", "sums")
-    checked("memory", "verify")
+    checked("memory", "verify", note)
     checked("memory", "forget", note)
     git("init", "--quiet", "--bare", str(tmp_path / "remote.git"))
     git("remote", "add", "origin", str(tmp_path / "remote.git"))

@@ -33,9 +33,9 @@ def test_every_made_page_is_what_the_command_line_says_now() -> None:
 def test_every_command_says_what_it_does_and_shows_how(entries: tuple[Entry, ...]) -> None:
     wordless = [e.name for e in entries if not e.line and e.path]
     assert wordless == []
-    bare = [e.name for e in entries if not e.children and not e.examples]
+    bare = [e.name for e in entries if not e.is_group and not e.examples]
     assert bare == [], "add examples to gitmimo/cli/examples.py"
-    silent = [(e.name, option.spelled) for e in entries for option in e.options if not option.help.partition("[")[0]]
+    silent = [(e.name, names) for e in entries for names, text in e.options if not text.partition("[")[0]]
     assert silent == []
     assert set(EXAMPLES) - {e.name for e in entries} == set()
 

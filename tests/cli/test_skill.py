@@ -1,4 +1,4 @@
-"""`git mimo skill` by hand: written from changes, validated, linked, retired."""
+"""`git mimo skill` by hand: written from changes, linked, retired."""
 
 from pathlib import Path
 
@@ -36,11 +36,10 @@ def test_a_skill_is_written_from_named_changes_linked_and_retired(history: GitBu
     assert "- [ ] `docs/api.md`" in text
     assert mimo("skill", "new", "add-a-route", "--from", "HEAD", cwd=history.path).code == 129
     history.commit({}, "a skill")
-    assert f"{'add-a-route'}: ok" in mimo("skill", "validate", cwd=history.path).out
     assert mimo("skill", "link", cwd=history.path).code == 0
     link = history.path / ".claude" / "skills" / "add-a-route"
     assert str(link.readlink()) == "../../.mimo/skills/add-a-route"
-    assert mimo("skill", "link", "--check", cwd=history.path).code == 0
+    assert mimo("skill", "link", cwd=history.path).out.split()[::2] == ["linked", "linked"]
     listed = mimo("skill", "list", "--json", cwd=history.path).json["skills"]
     assert [(skill["name"], len(skill["commits"]), skill["runs"]) for skill in listed] == [("add-a-route", 2, False)]
     assert mimo("skill", "retire", "add-a-route", cwd=history.path).code == 0
@@ -103,9 +102,5 @@ def test_each_hostile_skill_is_refused_with_its_reason(git: GitBuilder) -> None:
     listed = mimo("skill", "list", "--json", cwd=git.path)
     assert listed.json["skills"] == []
     refused = listed.json["refused"]
-    checked = mimo("skill", "validate", cwd=git.path)
-    assert checked.code == 1
-    lines = dict(line.split(": ", 1) for line in checked.out.splitlines())
     for name, (_, _, reason) in HOSTILE.items():
         assert reason in refused[name]
-        assert reason in lines[name]

@@ -1,4 +1,4 @@
-"""Every command with its options, read from the declarations that answer `-h` too."""
+"""Every command with its options, in click's own words: those that answer `-h` too."""
 
 import inspect
 from collections.abc import Iterator
@@ -9,53 +9,22 @@ import click
 from gitmimo.cli.examples import EXAMPLES
 from gitmimo.cli.main import COMMANDS, cli
 
-_ROUGH_TYPES = {"integer": "N", "integer range": "N", "float": "NUMBER", "float range": "NUMBER", "path": "PATH"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parameter:
-    """An option or, without names, an argument."""
-
-    names: tuple[str, ...]
-    off_names: tuple[str, ...]
-    value: str  # the value's placeholder in texts; empty for a flag
-    help: str
-    is_required: bool = False
-    is_repeatable: bool = False
-
-    @property
-    def spelled(self) -> str:
-        """As it is written in a list of options."""
-        names = ", ".join(self.names) + (" / " + ", ".join(self.off_names) if self.off_names else "")
-        return f"{names} {self.value}".strip()
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One command. `path` is empty for `git mimo` itself; `children` are the words that may follow it."""
+    """One command. `path` is empty for `git mimo` itself; options are pairs of how they are written and their help."""
 
     path: tuple[str, ...]
     line: str
+    usage: str
     paragraphs: tuple[str, ...]  # one that begins with a backspace keeps its lines
-    options: tuple[Parameter, ...]
-    arguments: tuple[Parameter, ...]
-    children: tuple[tuple[str, str], ...]
+    options: tuple[tuple[str, str], ...]
     examples: tuple[str, ...]
+    is_group: bool
 
     @property
     def name(self) -> str:
         return " ".join(self.path)
-
-    @property
-    def usage(self) -> str:
-        """The command line in one line."""
-        words = ["git mimo", *self.path]
-        words += ["[OPTIONS]"] if self.options else []
-        words += ["COMMAND ..."] if self.children else []
-        words += [
-            (a.value if a.is_required else f"[{a.value}]") + ("..." if a.is_repeatable else "") for a in self.arguments
-        ]
-        return " ".join(words)
 
 
 def read_entries() -> tuple[Entry, ...]:
@@ -65,51 +34,20 @@ def read_entries() -> tuple[Entry, ...]:
 
 def _walk(command: click.Command, path: tuple[str, ...]) -> Iterator[Entry]:
     context = click.Context(command, info_name=" ".join(("git mimo", *path)))
-    children: list[tuple[str, click.Command]] = []
-    if isinstance(command, click.Group):
-        found = ((name, command.get_command(context, name)) for name in command.list_commands(context))
-        children = [(name, child) for name, child in found if child is not None and not child.hidden]
-    parameters = [p for p in command.params if not getattr(p, "hidden", False)]
+    records = (option.get_help_record(context) for option in command.params if isinstance(option, click.Option))
+    has_options = any(isinstance(option, click.Option) for option in command.params)
+    pieces = [piece for piece in command.collect_usage_pieces(context) if has_options or piece != "[OPTIONS]"]
     yield Entry(
         path=path,
-        line=COMMANDS[path[0]][1] if len(path) == 1 else first_sentence(command),
+        line=COMMANDS[path[0]][1] if len(path) == 1 else command.get_short_help_str(limit=200),
+        usage=" ".join([context.command_path, *pieces]),
         paragraphs=tuple(inspect.cleandoc(command.help or "").split("\n\n")),
-        options=tuple(_parameter(p) for p in parameters if isinstance(p, click.Option)),
-        arguments=tuple(_parameter(p) for p in parameters if isinstance(p, click.Argument)),
-        children=tuple((name, COMMANDS[name][1] if not path else first_sentence(child)) for name, child in children),
+        options=tuple((names, " ".join(text.split())) for names, text in filter(None, records)),
         examples=EXAMPLES.get(" ".join(path), ()),
+        is_group=isinstance(command, click.Group),
     )
-    for name, child in children:
-        yield from _walk(child, (*path, name))
-
-
-def first_sentence(command: click.Command) -> str:
-    """What a command does, from its help, in the form of the list of commands."""
-    text = " ".join(inspect.cleandoc(command.help or "").split("\n\n")[0].split())
-    sentence = text.split(". ")[0].rstrip(".")
-    return sentence[:1].lower() + sentence[1:] if sentence[1:2].islower() else sentence
-
-
-def _parameter(parameter: click.Parameter) -> Parameter:
-    choices = tuple(map(str, parameter.type.choices)) if isinstance(parameter.type, click.Choice) else ()
-    is_option = isinstance(parameter, click.Option)
-    value = parameter.metavar or (
-        "|".join(choices)
-        or ("" if is_option else (parameter.name or "").upper())
-        or _ROUGH_TYPES.get(parameter.type.name, "TEXT")
-    )
-    text = ""
-    if isinstance(parameter, click.Option):
-        value = "" if parameter.is_flag else value
-        text = " ".join((parameter.help or "").split())
-        if parameter.show_default and isinstance(parameter.default, str | int | float):
-            text = f"{text} [default: {parameter.default}]".strip()
-        text = f"{text} Required.".strip() if parameter.required else text
-    return Parameter(
-        names=tuple(parameter.opts) if is_option else (),
-        off_names=tuple(parameter.secondary_opts),
-        value=value,
-        help=text,
-        is_required=parameter.required,
-        is_repeatable=parameter.nargs == -1 or getattr(parameter, "multiple", False),
-    )
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            child = command.get_command(context, name)
+            if child is not None and not child.hidden:
+                yield from _walk(child, (*path, name))

@@ -131,14 +131,14 @@ def _blocks(entries: Sequence[Entry]) -> Iterator[Block]:
     yield Heading("Files")
     yield Items(FILES, ("place", "what is there"))
     yield Heading("Options of git mimo itself")
-    yield Items(tuple((o.spelled, o.help) for o in top.options), ("option", "what it does"))
+    yield Items(top.options, ("option", "what it does"))
 
 
 def _help_of(entry: Entry) -> Iterator[Block]:
     for paragraph in entry.paragraphs:
         yield Code(tuple(paragraph.splitlines()[1:])) if paragraph.startswith("\b") else " ".join(paragraph.split())
     if entry.options and entry.path:
-        yield Items(tuple((o.spelled, o.help) for o in entry.options), ("option", "what it does"))
+        yield Items(entry.options, ("option", "what it does"))
     if entry.examples:
         yield Code(entry.examples)
 
