@@ -20,6 +20,7 @@ from gitmimo.evidence import Evidence, Gate, Outcome
 from gitmimo.git.repository import Repository
 from gitmimo.journal import Journal
 from gitmimo.records import Oid, SessionId
+from gitmimo.results import SessionResult, SessionStatus
 from gitmimo.workflow.merge import merge_result, repair_interrupted_merge
 
 SESSION = "0000000001"
@@ -91,15 +92,10 @@ def merge(place: Path, tip: str) -> None:
     repository = Repository.discover(place)
     journal = Journal(repository.state_dir / "sessions" / SESSION / "journal.jsonl")
     repair_interrupted_merge(repository, journal.path)
-    landing = merge_result(
-        repository,
-        session=SessionId(SESSION),
-        title="the result",
-        tip=Oid(tip),
-        target_branch="main",
-        recheck=_passing,
-        journal=journal,
+    result = SessionResult(
+        session=SessionId(SESSION), status=SessionStatus.PASSED, task="the result", base=Oid(tip), target_branch="main"
     )
+    landing = merge_result(repository, result, Oid(tip), "main", recheck=_passing, journal=journal)
     journal.done("merged", commit=landing.commit)
     journal.close()
 

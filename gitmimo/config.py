@@ -99,7 +99,6 @@ _OF_THE_PERSON = (
     Option("local.linger", "number", 600.0, "seconds that the local model's server is kept between commands"),
     Option("local.context", "count", 8192, "window of the local model", minimum=512),
     Option("mcp.start", "flag", False, "let tools that are connected over MCP ask for sessions"),
-    Option("notify", "text", "", "command that runs when a session ends", is_command=True),
 )  # fmt: skip
 OPTIONS: Mapping[str, Option] = {
     option.name.lower(): option

@@ -39,15 +39,13 @@ class BudgetLimits:
     session_usd: float | None = None
     session_tokens: int | None = None
     day_usd: float | None = None
-    day_tokens: int | None = None
     month_usd: float | None = None
-    month_tokens: int | None = None
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
 
     def of(self, scope: Scope, unit: Unit) -> int | None:
-        """The limit in nano-dollars or tokens."""
-        value = getattr(self, f"{scope}_{unit}")
+        """The limit in nano-dollars or tokens; days and months are limited in money only."""
+        value = getattr(self, f"{scope}_{unit}", None)
         if value is None:
             return None
         return math.floor(value * NANO + 1e-3) if unit is Unit.USD else int(value)

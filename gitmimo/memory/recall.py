@@ -3,7 +3,7 @@
 import contextlib
 import re
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from gitmimo.git.repository import Repository
@@ -29,9 +29,9 @@ class Hit:
     score: float = 0.0
 
 
-def recall(repository: Repository, commit: str, query: str, limit: int = 5, *, kinds: Sequence[str] = ()) -> list[Hit]:
-    """Return what fits the query best, the best first. `kinds` narrows to note, skill or change."""
-    items = [hit for hit in _items(repository, commit) if not kinds or hit.kind in kinds]
+def recall(repository: Repository, commit: str, query: str, limit: int = 5) -> list[Hit]:
+    """Return what fits the query best, the best first."""
+    items = list(_items(repository, commit))
     pattern = " OR ".join(f'"{word}"' for word in dict.fromkeys(_search_words(query)[:_MOST_WORDS]))
     if not items or not pattern:
         return []

@@ -52,7 +52,6 @@ class SessionEvaluator:
         self._task_text = task_text
         self._ignore_failing = ignore_failing
         self._baseline: Baseline | None = None
-        self._behaviour: dict[tuple[tuple[Oid, ...], ...], BehaviourReport] = {}
         self._crossed: dict[tuple[Oid, Oid], int] = {}
 
     @property
@@ -115,27 +114,22 @@ class SessionEvaluator:
         return evidence.passed and not self.required_fixes.left(evidence.fixed_ids)
 
     def compare(self, passing: Mapping[int, Evidence], failed: Sequence[Evidence] = ()) -> BehaviourReport:
-        """Compare what base and the products that passed do; the same products are compared once.
+        """Compare what base and the products that passed do; kept, so that the same products are compared once.
 
         Where several passed, those that failed a test are asked as well.
         """
         trees = tuple(dict.fromkeys(evidence.tested_tree for evidence in passing.values()))
-        fixed = {name for evidence in passing.values() for name in evidence.fixed_ids}
         others = tuple(each.tested_tree for each in failed) if len(trees) > 1 else ()
-        if (trees, others) not in self._behaviour:
-            fixed = fixed or set(self.required_fixes.test_ids)
-            self._behaviour[trees, others] = self._compare(trees, others, frozenset(fixed))
-        return self._behaviour[trees, others]
-
-    def _compare(self, trees: tuple[Oid, ...], others: tuple[Oid, ...], fixed: frozenset[str]) -> BehaviourReport:
-        """A comparison of this or an earlier session; kept where it could be made."""
+        fixed = {name for evidence in passing.values() for name in evidence.fixed_ids}
+        fixed = fixed or set(self.required_fixes.test_ids)
         wish = json.dumps([SCHEMA, trees, others, sorted(fixed)])
-        fingerprint = f"{self.baseline.fingerprint} {wish}"
-        key = evidence_key(self.testbed, trees[0], fingerprint)
+        key = evidence_key(self.testbed, trees[0], f"{self.baseline.fingerprint} {wish}")
         with self._store.reserve(key, cancelled=self.testbed.cancelled):
             found = self._store.find(key, BehaviourReport)
             if found is None:
-                found = compare_behaviour(self.testbed, self.baseline, trees, failed=others, fixed_tests=fixed)
+                found = compare_behaviour(
+                    self.testbed, self.baseline, trees, failed=others, fixed_tests=frozenset(fixed)
+                )
                 if not found.problem:
                     self._store.keep(key, found)
         return found

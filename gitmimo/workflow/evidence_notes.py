@@ -26,7 +26,7 @@ MAX_NOTE_BYTES = 4_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """The outcome of a landed change. `label` is merged, rejected, reverted or passed_over."""
+    """The outcome of a landed change. `label` is rejected or reverted."""
 
     label: str
     commit: str = ""

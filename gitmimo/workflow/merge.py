@@ -16,11 +16,10 @@ from gitmimo.git.gc_lock import hold_off_gc
 from gitmimo.git.repository import Repository
 from gitmimo.journal import Journal, read_journal
 from gitmimo.locks import hold_lock
-from gitmimo.records import Oid, SessionId, utc_now
+from gitmimo.records import Oid
 from gitmimo.results import SessionResult
 from gitmimo.workflow.directories import journal_path
 from gitmimo.workflow.evaluate import open_evaluator
-from gitmimo.workflow.evidence_notes import Outcome, record_outcome
 from gitmimo.workflow.gc import drop_branches
 from gitmimo.workflow.history import read_session
 from gitmimo.workflow.land import result_tip, write_result
@@ -81,17 +80,11 @@ def merge_session(
         _require_not_rejected(repository, result)
         tip = _tip_to_merge(repository, config, result, number, journal)
         observe(Progress(number=0, phase="merge", text=branch))
-        landing = merge_result(
-            repository,
-            session=result.session,
-            title=result.task.splitlines()[0][:50],
-            tip=tip,
-            target_branch=branch,
-            recheck=functools.partial(_recheck, repository, config, result, branch),
-            journal=journal,
-        )
+        recheck = functools.partial(_recheck, repository, config, result, branch)
+        landing = merge_result(repository, result, tip, branch, recheck=recheck, journal=journal)
         journal.done("merged", result=replace(result, merged=True))
-        _note_choice(repository, result, number, landing.commit, journal)
+        if number is not None and (result.verdict is None or number != result.verdict.winner):
+            journal.done("picked", candidate=number)  # the next dream learns from theirs
         drop_branches(repository, result, landing.commit)
         return landing
 
@@ -104,20 +97,6 @@ def _require_not_rejected(repository: Repository, result: SessionResult) -> None
                 f"session {result.session} was rejected: {reason}",
                 hint=f"git merge {result.result_branch}   # by hand, if you changed your mind",
             )
-
-
-def _note_choice(
-    repository: Repository, result: SessionResult, number: int | None, merged: Oid, journal: Journal
-) -> None:
-    """Record that a person merged another candidate than the verdict's: the next dream learns from theirs."""
-    winner = result.verdict.winner if result.verdict else None
-    if number is None or number == winner:
-        return
-    journal.done("picked", candidate=number)
-    if result.result_commit is not None:
-        reason = f"candidate {number} was merged instead of {winner}"
-        outcome = Outcome(label="passed_over", commit=merged, reason=reason, at=utc_now())
-        record_outcome(repository, result.result_commit, outcome)
 
 
 def repair_interrupted_merge(repository: Repository, path: Path) -> None:
@@ -197,11 +176,10 @@ def merge_recorded(repository: Repository, branch: str, tip: Oid, *, expected: O
 
 def merge_result(
     repository: Repository,
-    *,
-    session: SessionId,
-    title: str,
+    result: SessionResult,
     tip: Oid,
     target_branch: str,
+    *,
     recheck: Callable[[Oid], Evidence],
     journal: Journal,
 ) -> Landing:
@@ -211,7 +189,8 @@ def merge_result(
     merged tree fails. A branch that moves meanwhile is tried again, a few times.
     """
     target_ref = refnames.branch_ref(target_branch)
-    message, command = f"Merge mimo session {session}: {title}", f"merge {session} into {target_branch}"
+    message = f"Merge mimo session {result.session}: {result.task.splitlines()[0][:50]}"
+    command = f"merge {result.session} into {target_branch}"
     for _ in range(_TRIES):
         target = refs.read_ref(repository, target_ref)
         if target is None:

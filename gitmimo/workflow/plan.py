@@ -17,7 +17,7 @@ from gitmimo.workflow.evaluate import SessionEvaluator
 from gitmimo.workflow.history import Past
 from gitmimo.workflow.models import ModelPool
 from gitmimo.workflow.progress import Progress, SessionContext
-from gitmimo.workflow.workspace import WorkspaceConfig
+from gitmimo.workflow.workspace import WorkspaceConfig, overview
 
 _PASSED = 1_000_000  # more than any number of tests
 _PATIENCE = {"low": 1, "normal": 2}  # candidates that bring nothing until no other is paid; all at high effort
@@ -138,7 +138,7 @@ def project_view(repository: Repository, base: Oid, task: str, *, failing: Seque
     """
     paths = [entry.path for entry in repository.list_paths(repository.tree_of(base))]
     paths = [path for path in paths if not path.startswith(".mimo/")]
-    shown = "\n".join(_listed(paths))
+    shown = "\n".join(overview(paths, _MOST_PATHS)[:_MOST_PATHS])
     parts = [f"{len(paths)} files:\n{as_data(shown)}"]
     hits = _hits(repository, base, task)
     parts += [f"Where names of the task occur:\n{as_data(hits)}"] if hits else []
@@ -152,21 +152,6 @@ def names_in(task: str) -> tuple[str, ...]:
     found = (next(filter(None, match)) for match in _NAME.findall(task))
     names = dict.fromkeys(name.strip("()").rsplit(".", 1)[-1] for name in found if name.lower() not in STOP_WORDS)
     return tuple(name for name in names if re.fullmatch(r"[A-Za-z_]\w{2,}", name))[:_MOST_NAMES]
-
-
-def _listed(paths: Sequence[str]) -> list[str]:
-    """The paths, or where there are too many, directories with the number of their files."""
-    depth = 99
-    while True:
-        counted: dict[str, int] = {}
-        for path in paths:
-            parts = path.split("/")
-            name = path if len(parts) <= depth else "/".join(parts[:depth]) + "/"
-            counted[name] = counted.get(name, 0) + 1
-        if len(counted) <= _MOST_PATHS or depth == 1:
-            lines = [f"{name} ({count})" if name.endswith("/") else name for name, count in counted.items()]
-            return [escape_controls(line, newlines=False) for line in lines[:_MOST_PATHS]]
-        depth = min(depth, max(path.count("/") for path in paths) + 1) - 1
 
 
 def _hits(repository: Repository, base: Oid, task: str) -> str:

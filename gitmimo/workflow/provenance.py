@@ -3,7 +3,7 @@
 import functools
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gitmimo import refnames
 from gitmimo.errors import RepoError, UsageError
@@ -33,6 +33,7 @@ class Provenance:
     author: str
     summary: str
     original_path: str
+    original_line: int
     session: SessionId | None = None
     candidate: int | None = None
     model: str = ""
@@ -71,14 +72,8 @@ def explain_line(repository: Repository, path: str, line: int, *, rev: str = "HE
     step = None
     if session is not None and number is not None:
         step = _step_of(repository, session, number, found.note if found else None, blamed)
-    return Provenance(
-        path=path,
-        line=line,
-        text=blamed.text,
-        commit=blamed.commit,
-        author=blamed.author,
-        summary=blamed.summary,
-        original_path=blamed.path,
+    return replace(
+        blamed,
         session=session,
         candidate=number,
         model=(step.reply.model if step else "") or (model[1] if model else ""),
@@ -131,17 +126,7 @@ def find_breaking_step(
     return BrokenBy(test=wanted, step=steps[bad], commit=Oid(str(steps[bad].commit)), judged=judged)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Blamed:
-    commit: Oid
-    path: str
-    line: int
-    text: str
-    author: str
-    summary: str
-
-
-def _blame(repository: Repository, commit: Oid, path: str, line: int) -> _Blamed:
+def _blame(repository: Repository, commit: Oid, path: str, line: int) -> Provenance:
     if line < 1:
         raise UsageError(f"lines count from 1, not {line}")
     done = repository.run(
@@ -155,13 +140,15 @@ def _blame(repository: Repository, commit: Oid, path: str, line: int) -> _Blamed
     oid, original, *_ = head.split(" ")
     facts = dict(entry.partition(" ")[::2] for entry in rest if entry and not entry.startswith("\t"))
     text = next((entry[1:] for entry in rest if entry.startswith("\t")), "")
-    return _Blamed(
-        commit=Oid(oid),
-        path=facts.get("filename", path),
-        line=int(original),
+    return Provenance(
+        path=path,
+        line=line,
         text=text,
+        commit=Oid(oid),
         author=facts.get("author", ""),
         summary=facts.get("summary", ""),
+        original_path=facts.get("filename", path),
+        original_line=int(original),
     )
 
 
@@ -182,22 +169,22 @@ def _named_session(message: str) -> SessionId | None:
 
 
 def _step_of(
-    repository: Repository, session: SessionId, number: int, note: EvidenceNote | None, blamed: _Blamed
+    repository: Repository, session: SessionId, number: int, note: EvidenceNote | None, blamed: Provenance
 ) -> Step | None:
     """Find the candidate's step that wrote the line; None when its steps are not in this clone."""
     tip = refs.read_ref(repository, refnames.candidate_ref(session, number))
     if tip is None:
         return None
-    data = repository.read_blob(tip, blamed.path)
+    data = repository.read_blob(tip, blamed.original_path)
     if data is None:
         return None
     lines = data.decode("utf-8", "surrogateescape").split("\n")
     same = [place for place, text in enumerate(lines, 1) if text == blamed.text]
     if not same:
         return None
-    nearest = min(same, key=lambda place: abs(place - blamed.line))
+    nearest = min(same, key=lambda place: abs(place - blamed.original_line))
     try:
-        writer = _blame(repository, tip, blamed.path, nearest).commit
+        writer = _blame(repository, tip, blamed.original_path, nearest).commit
     except RepoError:
         return None
     base = note.evidence.base if note and repository.has_object(note.evidence.base) else Oid("")

@@ -5,18 +5,16 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from gitmimo import mimo_dir
-from gitmimo.codec import dump_json
 from gitmimo.config import OPTIONS, Config, Setting
 from gitmimo.errors import MimoError
 from gitmimo.git import commit, refs, snapshot
 from gitmimo.git.repository import Repository
-from gitmimo.git.run import clean_environment
 from gitmimo.journal import read_journal
 from gitmimo.memory.prefix import match_text, prefix_text
 from gitmimo.records import Oid, SessionId, Task, new_session_id
@@ -37,14 +35,12 @@ from gitmimo.workflow.progress import SessionContext, Watch, session_context
 from gitmimo.workflow.reviewer import Reviewer
 from gitmimo.workflow.scripts import ScriptMatch, find_script, read_grants
 from gitmimo.workflow.session import SessionRunner
-from gitmimo.workflow.session_result import result_json
 from gitmimo.workflow.trust import require_trust
 from gitmimo.workflow.workspace import WorkspaceConfig
 
 MAX_TASK_BYTES = 64 * 1024
 # what a person may have changed so that the session can go on; kept only when given as a flag
-_READ_ANEW = ("budget", "maxtokens", "rate.", "baseurl", "llm", "timeout", "notify", "sandbox")
-_NOTIFY_LIMIT_S = 60.0
+_READ_ANEW = ("budget", "maxtokens", "rate.", "baseurl", "llm", "timeout", "sandbox")
 LOG_NAME = "log"
 _POLL_S = 0.1
 
@@ -125,7 +121,6 @@ def run_session(request: SessionRequest) -> SessionResult:
                 result = _session_runner(context, plan, workers, match, evaluator, executor).run()
             if config["merge"] and result.result_commit is not None:
                 result = merge_at_the_end(repository, config, result, watch)
-            notify(config.text("notify"), repository, result, warn=watch.warn)
             return result
 
 
@@ -246,37 +241,6 @@ def commit_changes(repository: Repository) -> Oid | None:
         return None
     message = "mimo: uncommitted changes at the start of a session\n"
     return commit.write_commit(repository, tree=tree, parents=(head,), message=message)
-
-
-def notify(command: str, repository: Repository, result: SessionResult, *, warn: Callable[[str], None]) -> None:
-    """Run `mimo.notify` by the shell in the checkout: the result as JSON on stdin, its main facts as variables.
-
-    It can't change how the session ended: a command that fails or hangs is named and left.
-    """
-    if not command:
-        return
-    facts = {
-        "MIMO_SESSION": result.session,
-        "MIMO_STATUS": result.status.value,
-        "MIMO_RESULT_BRANCH": result.result_branch or "",
-        "MIMO_MERGED": "1" if result.merged else "",
-    }
-    try:
-        done = subprocess.run(
-            ["/bin/sh", "-c", command],
-            cwd=repository.work_tree or repository.git_dir,
-            env={**clean_environment(os.environ), **facts},
-            input=dump_json(result_json(result)).encode(),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            timeout=_NOTIFY_LIMIT_S,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as exc:
-        warn(f"mimo.notify failed: {exc}")
-        return
-    if done.returncode:
-        warn(f"mimo.notify exited with {done.returncode}: {done.stderr.decode(errors='replace').strip()[:200]}")
 
 
 class NotStarted(MimoError):

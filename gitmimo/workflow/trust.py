@@ -84,7 +84,7 @@ def find_key(provider: str, *, variables: tuple[str, ...], environ: Mapping[str,
     for variable in variables:
         if environ.get(variable):
             return environ[variable]
-    return _from_helper(provider) or _from_file(provider)
+    return _from_helper(provider) or _read_keys().get(provider)
 
 
 def store_key(provider: str, key: str) -> str:
@@ -95,22 +95,17 @@ def store_key(provider: str, key: str) -> str:
         run_git(["credential", "approve"], input=_question(provider, key).encode(), check=False)
         if _from_helper(provider) == key:
             return "git's credential helper"
-    path = _key_file()
-    keys = _read_file(path) | {provider: key}
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    write_file(path, json.dumps(dict(keys)), synced=True)
-    return str(path)
+    _write_keys(_read_keys() | {provider: key})
+    return str(_key_file())
 
 
 def forget_key(provider: str) -> None:
     """Remove a provider's key from both places."""
     if _has_helper():
         run_git(["credential", "reject"], input=_question(provider).encode(), check=False)
-    path = _key_file()
-    keys = _read_file(path)
+    keys = _read_keys()
     if keys.pop(provider, None) is not None:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        write_file(path, json.dumps(dict(keys)), synced=True)
+        _write_keys(keys)
 
 
 def _question(provider: str, key: str = "") -> str:
@@ -137,15 +132,18 @@ def _from_helper(provider: str) -> str | None:
     return None
 
 
-def _from_file(provider: str) -> str | None:
-    return _read_file(_key_file()).get(provider)
-
-
 def _key_file() -> Path:
     return config_home() / "keys.json"
 
 
-def _read_file(path: Path) -> dict[str, str]:
+def _write_keys(keys: Mapping[str, str]) -> None:
+    path = _key_file()
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    write_file(path, json.dumps(dict(keys)), synced=True)
+
+
+def _read_keys() -> dict[str, str]:
+    path = _key_file()
     try:
         if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
             raise ConfigError(f"others can read the keys in `{path}`", hint=f"chmod 600 {path}")

@@ -19,6 +19,7 @@ from gitmimo.git.trees import write_files
 from gitmimo.records import CommandResult, Oid
 from gitmimo.sandbox.base import CommandSpec, Limits
 from gitmimo.sandbox.policy import program_paths
+from gitmimo.text import escape_controls
 from gitmimo.workflow.evaluate import SessionEvaluator, visible_test_command
 from gitmimo.workflow.worktrees import CandidatePaths
 
@@ -33,7 +34,6 @@ _PROGRAMS = (
     *("git", "rg", "fd", "jq", "curl", "make", "cmake", "gcc", "python", "python3", "pytest", "uv", "poetry", "ruff"),
     *("mypy", "node", "npm", "pnpm", "yarn", "tsc", "go", "cargo", "java", "mvn", "gradle", "ruby", "php"),
 )
-_LEVELS = 3
 _FEW = 40  # entries
 _ALWAYS_SAID = {"rg", "uv", "node", "npm", "make"}  # what rules of projects often name: said also where it isn't there
 
@@ -101,7 +101,7 @@ class CandidateWorkspace:
                 test_directory=tests.directory,
                 network=self._config.network,
                 commit=f"commit {base[:12]}",
-                entries=tuple(_entries([path for path in paths if not path.startswith(".mimo/")])),
+                entries=tuple(overview([path for path in paths if not path.startswith(".mimo/")], _FEW)),
                 protected=self._testbed.protected,
                 command_timeout_s=self._config.command_timeout_s,
             )
@@ -270,25 +270,17 @@ def read_facts(known: WorkspaceFacts, answer: CommandResult, *, interpreter: Pat
     )
 
 
-def _entries(paths: Sequence[str]) -> list[str]:
-    """The top of a tree, directories first; where that is little, the next level of directories too."""
-    shown: dict[str, list[str]] = {"": list(paths)}
-    for _ in range(_LEVELS):
-        opened: dict[str, list[str]] = {}
-        for directory, inside in shown.items():
-            opened |= _opened(directory, inside)
-        if len(opened) > _FEW and shown.keys() != {""}:
-            break
-        shown = opened
-    directories = [f"{name} ({len(inside)})" for name, inside in sorted(shown.items()) if name.endswith("/")]
-    return [*directories, *sorted(name for name in shown if not name.endswith("/"))]
-
-
-def _opened(directory: str, paths: Sequence[str]) -> dict[str, list[str]]:
-    """A directory as those in it, with their files; as it is where it holds files of its own, other than at the top."""
-    names = {path.removeprefix(directory).partition("/")[0] for path in paths}
-    own = {path.removeprefix(directory) for path in paths if "/" not in path.removeprefix(directory)}
-    if directory and (own or not directory.endswith("/")):
-        return {directory: list(paths)}
-    found = {f"{directory}{name}/": [p for p in paths if p.startswith(f"{directory}{name}/")] for name in names - own}
-    return found | {f"{directory}{name}": [f"{directory}{name}"] for name in own}
+def overview(paths: Sequence[str], most: int) -> list[str]:
+    """The paths of a tree, or where there are too many, directories with the number of their files."""
+    depth = max((path.count("/") for path in paths), default=0) + 1
+    while True:
+        counted: dict[str, int] = {}
+        for path in paths:
+            parts = path.split("/")
+            name = path if len(parts) <= depth else "/".join(parts[:depth]) + "/"
+            counted[name] = counted.get(name, 0) + 1
+        if len(counted) <= most or depth == 1:
+            lines = [f"{name} ({count})" if name.endswith("/") else name for name, count in counted.items()]
+            lines.sort(key=lambda line: not line.endswith(")"))  # directories first
+            return [escape_controls(line, newlines=False) for line in lines]
+        depth -= 1

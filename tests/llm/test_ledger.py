@@ -146,9 +146,9 @@ def test_each_scope_stops_by_itself(tmp_path: Path) -> None:
     assert [spend("b", 1, day), spend("c", 1, day)] == ["", "day.usd"]
     now += 86_400
     assert spend("c", 1, day) == ""
-    assert spend("c", 1, BudgetLimits(month_tokens=1000)) == "month.tokens"
+    assert spend("c", 1, BudgetLimits(month_usd=0.0025)) == "month.usd"
     now += 31 * 86_400
-    assert spend("c", 1, BudgetLimits(month_tokens=1000)) == ""
+    assert spend("c", 1, BudgetLimits(month_usd=0.0025)) == ""
 
 
 def test_requests_and_tokens_a_minute_make_calls_wait(tmp_path: Path) -> None:
