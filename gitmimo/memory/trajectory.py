@@ -8,11 +8,19 @@ from gitmimo.agent.shell.run_summary import note_lines
 from gitmimo.records import ActionKind, Step
 
 _LOOKS = frozenset(
-    ["ls", "pwd", "cat", "head", "tail", "less", "more", "grep", "rg", "find", "which", "type", "wc", "file", "stat", "tree", "diff", "test", "true", "false", "echo", "printf", "sort", "uniq", "cut", "tr", "sleep", "clear", "date", "whoami", "id", "env", "printenv", "cd", "ps", "ss", "netstat", "["]
+    re.findall(
+        r"\S+",
+        "ls pwd cat head tail less more grep rg find which type wc file stat tree diff test true false echo printf sort"
+        " uniq cut tr sleep clear date whoami id env printenv cd ps ss netstat [",
+    )
 )
 # programs that only look, or whose effect on files is better said by the files' diff
 _NOT_KEPT = _LOOKS | frozenset(
-    ["sed", "awk", "tee", "cp", "mv", "rm", "mkdir", "rmdir", "touch", "chmod", "ln", "dd", "perl", "patch", "git", "xargs", "history", "export", "set", "unset", "source", "exit", "if", "then", "else", "fi", "for", "do", "done", "while", "[[", ":"]
+    re.findall(
+        r"\S+",
+        "sed awk tee cp mv rm mkdir rmdir touch chmod ln dd perl patch git xargs history export set unset source exit"
+        " if then else fi for do done while [[ :",
+    )
 )
 _TEST_RUN = re.compile(
     r"(?:^|[\s/])(?:pytest|unittest|tox|nox|ctest|rspec|jest|vitest|mocha)(?=\s|$)"

@@ -13,7 +13,7 @@ from typing import Any, TextIO
 
 from gitmimo.errors import CheckError, ConfigError, MimoError
 from gitmimo.extras import install_hint
-from gitmimo.workflow.on_ray.messages import Message
+from gitmimo.workflow.on_ray.messages import Message, WorkItem
 
 _LONGEST_QUIET_S = 0.25
 
@@ -49,11 +49,14 @@ class Cluster:
             ray.remote(Mailbox).options(num_cpus=0, scheduling_strategy=here, max_concurrency=1000).remote()
         )
 
-    def submit(self, task: Any, item: Any, resource: str) -> Any:
-        """Start a task. It takes one CPU, and one of the named resource where the cluster's nodes declare it."""
+    def submit(self, task: Any, resource: str, item: WorkItem, *sent: Any) -> Any:
+        """Start a task, which gets the item, the mailbox and what else is sent.
+
+        It takes one CPU, and one of the named resource where the cluster's nodes declare it.
+        """
         needs = {resource: 1} if resource in self._ray.cluster_resources() else {}
         remote = self._ray.remote(task).options(num_cpus=1, resources=needs, max_retries=0, name=resource)
-        return remote.remote(item, self._mailbox)
+        return remote.remote(item, self._mailbox, *sent)
 
     def is_done(self, running: Any, *, wait_s: float) -> bool:
         """Wait a moment for a task."""

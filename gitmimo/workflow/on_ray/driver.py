@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -31,7 +30,7 @@ from gitmimo.workflow.directories import repository_key
 from gitmimo.workflow.evaluate import SessionEvaluator
 from gitmimo.workflow.history import read_steps_at
 from gitmimo.workflow.on_ray.cluster import Cluster
-from gitmimo.workflow.on_ray.messages import CandidateWork, EvaluationWork, Message, Shipment, WorkItem
+from gitmimo.workflow.on_ray.messages import Message, Shipment, WorkItem
 from gitmimo.workflow.on_ray.worker import run_candidate, run_evaluation
 from gitmimo.workflow.plan import Brief, Plan
 from gitmimo.workflow.progress import Progress, SessionContext, StopSignal
@@ -43,17 +42,13 @@ _MESSAGE_THREADS = 160  # answers wait for models
 
 @dataclass(slots=True, kw_only=True)
 class _Work:
-    """One piece of work: which turn of it counts, how far it is, and what to do with its messages."""
+    """One piece of work: what its worker gets, how far it is, and what to do with its messages."""
 
-    name: str
+    item: WorkItem  # of the turn that counts; its tip moves on with each step
     resource: str
-    base: Oid
-    ref: str  # that the work goes on from
     number: int = 0
     context: SessionContext | None = None  # of a candidate
     model: Model | None = None
-    turn: int = -1
-    tip: Oid = Oid("")
 
 
 class RayExecutor:
@@ -87,19 +82,9 @@ class RayExecutor:
         began, paths = time.monotonic(), paths_of(context, plan, brief.number)
         if brief.goes_on:
             find_history(self._repository, paths)
-        work = _Work(
-            name=f"candidate {brief.number}",
-            resource="mimo-candidate",
-            base=plan.base,
-            ref=paths.branch,
-            number=brief.number,
-            context=context,
-            model=worker,
-        )
-        sent = _for_worker(plan)
-        result: CandidateResult | None = self._give_out(
-            work, run_candidate, lambda item: CandidateWork(item=item, plan=sent, brief=brief, model=worker.info)
-        )
+        item = self._item(f"candidate {brief.number}", plan.base, paths.branch)
+        work = _Work(item=item, resource="mimo-candidate", number=brief.number, context=context, model=worker)
+        result: CandidateResult | None = self._give_out(work, run_candidate, _for_worker(plan), brief, worker.info)
         tip = refs.read_ref(self._repository, paths.branch) or paths.base
         if result is None:
             steps = read_steps_at(self._repository, paths.session, paths.number, base=paths.base, tip=tip)
@@ -115,24 +100,13 @@ class RayExecutor:
 
     def judge(self, evaluator: SessionEvaluator, number: int, product: Oid) -> Evidence:
         """See `Executor`; a product that was judged before is not sent anywhere."""
-        testbed = evaluator.testbed
-        work = _Work(
-            name=f"evaluation {number}",
-            resource="mimo-evaluation",
-            base=testbed.base,
-            ref=refnames.candidate_ref(self._session, number),
-        )
-
-        def make(item: WorkItem) -> EvaluationWork:
-            return EvaluationWork(
-                item=item,
-                testbed=_bare(testbed),
-                baseline=evaluator.baseline,
-                required=evaluator.required_fixes,
-            )
+        testbed, ref = evaluator.testbed, refnames.candidate_ref(self._session, number)
+        work = _Work(item=self._item(f"evaluation {number}", testbed.base, ref), resource="mimo-evaluation")
 
         def elsewhere() -> Evidence:
-            evidence: Evidence | None = self._give_out(work, run_evaluation, make)
+            evidence: Evidence | None = self._give_out(
+                work, run_evaluation, _bare(testbed), evaluator.baseline, evaluator.required_fixes
+            )
             if evidence is None:
                 raise CheckError("stopped" if self._stop_signal.is_set() else f"its workers were lost {_TURNS} times")
             return evidence
@@ -146,38 +120,41 @@ class RayExecutor:
         self._message_pool.shutdown(wait=False, cancel_futures=True)
         self._cluster.leave()
 
-    def _give_out(self, work: _Work, task: Any, make: Callable[[WorkItem], Any]) -> Any:
+    def _item(self, name: str, base: Oid, ref: str) -> WorkItem:
+        return WorkItem(
+            name=name,
+            turn=-1,
+            version=__version__,
+            project=repository_key(self._repository),
+            session=self._session,
+            base=base,
+            ref=ref,
+            tip=base,
+            author=self._repository.author_ident(),
+            excludes=self._repository.user_rules.ignore,
+            sandbox=self._sandbox,
+        )
+
+    def _give_out(self, work: _Work, task: Any, *sent: Any) -> Any:
         """Have work done, by another worker when one was lost; None when all were, or the session was stopped."""
-        result = None
+        result, item = None, work.item
         for turn in range(_TURNS):
             with self._lock:  # from here on no step of an earlier turn is taken
-                work.turn, work.tip = turn, refs.read_ref(self._repository, work.ref) or work.base
-                self._works[work.name] = work
-            item = WorkItem(
-                name=work.name,
-                turn=turn,
-                version=__version__,
-                project=repository_key(self._repository),
-                session=self._session,
-                base=work.base,
-                ref=work.ref,
-                tip=work.tip,
-                author=self._repository.author_ident(),
-                excludes=self._repository.user_rules.ignore,
-                sandbox=self._sandbox,
-            )
-            result = self._run(task, make(item), work.resource)
+                tip = refs.read_ref(self._repository, item.ref) or item.base
+                work.item = replace(item, turn=turn, tip=tip)
+                self._works[item.name] = work
+            result = self._run(work, task, *sent)
             if result is not None or self._stop_signal.is_set():
                 break
             if work.context is not None:
                 said = "its worker was lost; another goes on"
                 work.context.observe(Progress(number=work.number, phase="work", text=said))
-        self._works.pop(work.name, None)
+        self._works.pop(item.name, None)
         return result
 
-    def _run(self, task: Any, item: Any, resource: str) -> Any:
+    def _run(self, work: _Work, task: Any, *sent: Any) -> Any:
         """Run one task to its end; None when its worker was lost, or had to be stopped."""
-        running = self._cluster.submit(task, item, resource)
+        running = self._cluster.submit(task, work.resource, work.item, *sent)
         stopped_at: float | None = None
         while not self._cluster.is_done(running, wait_s=0.5):
             if not self._stop_signal.is_set():
@@ -211,7 +188,7 @@ class RayExecutor:
 
     def _answer(self, message: Message) -> Any:
         work = self._works.get(message.work)
-        if work is None or work.turn != message.turn:
+        if work is None or work.item.turn != message.turn:
             raise CheckError("the work was given to another worker")
         if message.kind == "progress" and work.context is not None:
             work.context.observe(message.body)
@@ -239,15 +216,16 @@ class RayExecutor:
         step: Shipment = message.body
         repository = self._repository
         with self._lock:
-            if work.turn != message.turn or step.parent != work.tip:
+            item = work.item
+            if item.turn != message.turn or step.parent != item.tip:
                 raise CheckError("the work was given to another worker")
             bundle.read_bundle(repository, step.bundle, is_trusted=False)
             made = repository.pygit.get(step.commit)
-            if made is None or [str(parent) for parent in cast(Any, made).parent_ids] != [work.tip]:
+            if made is None or [str(parent) for parent in cast(Any, made).parent_ids] != [item.tip]:
                 raise CheckError(f"step {step.step} does not follow the last one: `{step.commit}`")
-            before = refs.read_ref(repository, work.ref)
-            refs.update_ref(repository, work.ref, step.commit, expected=before, reason=f"mimo: step {step.step}")
-            work.tip = step.commit
+            before = refs.read_ref(repository, item.ref)
+            refs.update_ref(repository, item.ref, step.commit, expected=before, reason=f"mimo: step {step.step}")
+            work.item = replace(item, tip=step.commit)
         context.journal.note("step", candidate=work.number, step=step.step, commit=step.commit)
 
 

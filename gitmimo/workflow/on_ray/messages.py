@@ -3,18 +3,13 @@
 from dataclasses import dataclass
 from typing import Any
 
-from gitmimo.evaluator.baseline import Baseline
-from gitmimo.evaluator.required_fixes import RequiredFixes
-from gitmimo.evaluator.testbed import TestBed
 from gitmimo.git.repository import Ident
-from gitmimo.llm.model import ModelInfo
 from gitmimo.records import Oid, SessionId
-from gitmimo.workflow.plan import Brief, Plan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkItem:
-    """One task's input without the objects, which the worker requests if it lacks them.
+    """What every task gets, without the objects, which the worker requests if it lacks them.
 
     `turn` counts how often the same work was given out: what an earlier turn still sends is refused.
     """
@@ -30,26 +25,6 @@ class WorkItem:
     author: Ident
     excludes: bytes  # the user's own ignore rules
     sandbox: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CandidateWork:
-    """A candidate to run."""
-
-    item: WorkItem
-    plan: Plan  # without what only the driver has
-    brief: Brief
-    model: ModelInfo
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EvaluationWork:
-    """A product, at the item's tip, to judge against the driver's measurement of the base."""
-
-    item: WorkItem
-    testbed: TestBed  # without what only the driver has
-    baseline: Baseline
-    required: RequiredFixes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

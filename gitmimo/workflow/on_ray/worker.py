@@ -11,7 +11,9 @@ from typing import Any
 from gitmimo import __version__
 from gitmimo.cancel import NEVER
 from gitmimo.errors import CheckError, MimoError
+from gitmimo.evaluator.baseline import Baseline
 from gitmimo.evaluator.evaluate import evaluate
+from gitmimo.evaluator.required_fixes import RequiredFixes
 from gitmimo.evaluator.testbed import TestBed
 from gitmimo.evidence import Evidence
 from gitmimo.files import remove_tree
@@ -30,26 +32,20 @@ from gitmimo.sandbox.probe import open_sandbox
 from gitmimo.workflow.candidates import CandidateRun
 from gitmimo.workflow.directories import state_home
 from gitmimo.workflow.on_ray.cluster import load_ray
-from gitmimo.workflow.on_ray.messages import (
-    CandidateWork,
-    EvaluationWork,
-    Message,
-    Shipment,
-    WorkItem,
-)
+from gitmimo.workflow.on_ray.messages import Message, Shipment, WorkItem
+from gitmimo.workflow.plan import Brief, Plan
 from gitmimo.workflow.progress import Progress, SessionContext, StopSignal
 
 _POLL_S = 0.5
 _PATIENCE_S = 20.0  # for an answer after the session was stopped
 
 
-def run_candidate(wanted: CandidateWork, mailbox: Any) -> CandidateResult:
+def run_candidate(item: WorkItem, mailbox: Any, plan: Plan, brief: Brief, info: ModelInfo) -> CandidateResult:
     """A Ray task: let a candidate work here, each step shipped as soon as it is committed."""
-    item, home = wanted.item, _Home(wanted.item, mailbox)
-    shared = wanted.plan.workspace_config
+    home, shared = _Home(item, mailbox), plan.workspace_config
     with home.opened(shared.testbed) as (testbed, stop_signal):
         repository, places = testbed.repository, str(home.path / "places")
-        plan = replace(wanted.plan, workspace_config=replace(shared, testbed=testbed), worktree_root=places)
+        plan = replace(plan, workspace_config=replace(shared, testbed=testbed), worktree_root=places)
         if item.tip != item.base:
             refs.update_ref(repository, item.ref, item.tip, expected=None, reason="mimo: goes on")
         with contextlib.closing(ShippingJournal(home, repository)) as journal:
@@ -60,15 +56,16 @@ def run_candidate(wanted: CandidateWork, mailbox: Any) -> CandidateResult:
                 observe=home.observe,
                 stop_signal=stop_signal,
             )
-            brief = replace(wanted.brief, goes_on=item.tip != item.base)
-            return CandidateRun(context, plan, brief, DistantModel(wanted.model, home)).run()
+            brief = replace(brief, goes_on=item.tip != item.base)
+            return CandidateRun(context, plan, brief, DistantModel(info, home)).run()
 
 
-def run_evaluation(wanted: EvaluationWork, mailbox: Any) -> Evidence:
-    """A Ray task: judge a product here."""
-    home = _Home(wanted.item, mailbox)
-    with home.opened(wanted.testbed) as (testbed, _):
-        return evaluate(testbed, wanted.baseline, wanted.item.tip, required=wanted.required)
+def run_evaluation(
+    item: WorkItem, mailbox: Any, testbed: TestBed, baseline: Baseline, required: RequiredFixes
+) -> Evidence:
+    """A Ray task: judge a product, at the item's tip, against the driver's measurement of the base."""
+    with _Home(item, mailbox).opened(testbed) as (testbed_here, _):
+        return evaluate(testbed_here, baseline, item.tip, required=required)
 
 
 class DistantModel:
