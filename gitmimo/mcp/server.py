@@ -1,7 +1,7 @@
 """The MCP server: tools declared once, over standard input and output."""
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Awaitable, Callable
+from functools import partial, wraps
 from typing import Annotated, Any, TypeVar
 
 import anyio
@@ -15,7 +15,8 @@ from gitmimo import __version__
 from gitmimo.config import Config
 from gitmimo.errors import MimoError
 from gitmimo.git.repository import Repository
-from gitmimo.mcp import reading, starting
+from gitmimo.mcp import starting
+from gitmimo.mcp.reading import Reader
 
 _INSTRUCTIONS = (
     "git-mimo keeps facts, skills and judged sessions in this git repository. Search the memory before you work on "
@@ -41,36 +42,12 @@ def make_server(repository: Repository, load_config: Callable[[], Config], *, al
         "git-mimo", version=__version__, instructions=_INSTRUCTIONS, log_level="ERROR", subscriptions=False
     )
 
-    @server.tool(annotations=_READS, structured_output=False)
-    async def memory_search(query: str, limit: int = 5) -> str:
-        """Search this repository's notes, skills and the changes in its log."""
-        return await _in_thread(partial(reading.search_memory, repository, load_config(), query, limit=limit))
-
-    @server.tool(annotations=_READS, structured_output=False)
-    async def skill_list() -> str:
-        """List the skills of this repository: how chores were done before, with their parameters."""
-        return await _in_thread(partial(reading.list_skills, repository, load_config()))
-
-    @server.tool(annotations=_READS, structured_output=False)
-    async def skill_show(name: str) -> str:
-        """Show one skill: its text and where its files lie."""
-        return await _in_thread(partial(reading.show_skill, repository, load_config(), name))
-
-    @server.tool(annotations=_READS, structured_output=False)
-    async def session_list(limit: int = 10) -> str:
-        """List git-mimo's sessions in this clone, newest first."""
-        return await _in_thread(partial(reading.list_sessions, repository, limit=limit))
-
-    @server.tool(annotations=_READS, structured_output=False)
-    async def session_status(session: str = "") -> str:
-        """Show the state of a session: candidates, gates, verdict, cost. The newest when none is named."""
-        return await _in_thread(partial(reading.session_status, repository, session))
-
-    @server.tool(annotations=_READS, structured_output=False)
-    async def session_review(session: str = "") -> str:
-        """Read a session as a reviewer would: task, verdict, what to look at, and the result's diff."""
-        return await _in_thread(partial(reading.review_session, repository, session))
-
+    reader = Reader(repository, load_config)
+    for tool in (
+        *(reader.memory_search, reader.skill_list, reader.skill_show),
+        *(reader.session_list, reader.session_status, reader.session_review),
+    ):
+        server.tool(annotations=_READS, structured_output=False)(_threaded(tool))
     if allow_start:
         _offer_start(server, repository, load_config)
     return server
@@ -104,6 +81,16 @@ def _offer_start(server: MCPServer[Any], repository: Repository, load_config: Ca
             wanted = await _in_thread(partial(check, task, candidates))
             session = await _in_thread(partial(starting.start_wanted, repository, wanted))
         return f"session {session} runs; ask with session_status"
+
+
+def _threaded(tool: Callable[..., str]) -> Callable[..., Awaitable[str]]:
+    """The tool as the server calls it, with the same signature."""
+
+    @wraps(tool)
+    async def call(**arguments: Any) -> str:
+        return await _in_thread(partial(tool, **arguments))
+
+    return call
 
 
 async def _in_thread(call: Callable[[], Value]) -> Value:
