@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ import click
 
 from gitmimo.cli import render
 from gitmimo.cli.completion import complete_candidates, complete_files, complete_revisions
-from gitmimo.cli.options import json_option, load_config, open_repository, session_argument, settings
+from gitmimo.cli.options import json_option, load_config, open_repository, open_session, session_argument, settings
 from gitmimo.errors import UsageError
 from gitmimo.text import one_line
 
@@ -64,35 +65,30 @@ def bisect_command(
     from gitmimo.records import Oid
     from gitmimo.report.step_text import kinds_of
     from gitmimo.workflow.evaluate import open_evaluator
-    from gitmimo.workflow.history import find_session, read_session
     from gitmimo.workflow.provenance import find_breaking_step
     from gitmimo.workflow.trust import require_trust
 
-    repository = open_repository()
+    repository, result = open_session(session)
     config = load_config(repository, {"sandbox": sandbox})
     require_trust(repository, config)
-    result = read_session(repository, find_session(repository, session)).result
     wanted = number or next((c.number for c in result.candidates if c.evidence and c.evidence.broken_ids), 1)
     candidate = next((c for c in result.candidates if c.number == wanted), None)
     if candidate is None:
         raise UsageError(f"session {result.session} has no candidate {wanted}")
-    judge = open_evaluator(repository, config, Oid(result.base), result.session, task_text=result.task)
-    try:
+    with contextlib.closing(
+        open_evaluator(repository, config, Oid(result.base), result.session, task_text=result.task)
+    ) as judge:
         render.say(f"base: {judge.measure_base()}")
         found = find_breaking_step(repository, judge, result, candidate, test=test_id, observe=render.say)
-    finally:
-        judge.close()
+    if as_json:
+        value: dict[str, object] = {"test": test_id, "step": None, "commit": None, "judged": None}
+        if found is not None:
+            value = {"test": found.test, "step": found.step.number, "commit": found.commit, "judged": found.judged}
+        render.emit_json({"schema": "git-mimo/bisect/1", "candidate": wanted, **value})
+        return int(found is None)
     if found is None:
-        if as_json:
-            nothing = {"test": test_id, "step": None, "commit": None, "judged": None}
-            render.emit_json({"schema": "git-mimo/bisect/1", "candidate": wanted, **nothing})
-            return 1
         render.say(f"candidate {wanted} breaks {test_id or 'no test that passes on base'}")
         return 1
-    if as_json:
-        value = {"test": found.test, "step": found.step.number, "commit": found.commit, "judged": found.judged}
-        render.emit_json({"schema": "git-mimo/bisect/1", "candidate": wanted, **value})
-        return 0
     render.out(f"{found.test} fails since step {found.step.number} of candidate {wanted} ({found.commit[:12]})")
     render.out(f"  {kinds_of(found.step)}: {', '.join(found.step.changed_paths) or 'no file'}")
     render.hint(f"git show {found.commit[:12]}")

@@ -6,7 +6,7 @@ import click
 
 from gitmimo.cli import render
 from gitmimo.cli.completion import complete_sessions
-from gitmimo.cli.options import json_option, load_config, open_repository
+from gitmimo.cli.options import json_option, load_config, open_repository, open_session
 from gitmimo.errors import MimoError, NeedsPerson
 from gitmimo.format import counted
 from gitmimo.workflow.gc import DEFAULT_EXPIRY
@@ -67,11 +67,9 @@ def drop_command(session: str, yes: bool, as_json: bool) -> int:
     Unmerged work is asked about. It cannot be taken back, but git keeps the commits until its own gc.
     """
     from gitmimo.workflow.gc import drop_session
-    from gitmimo.workflow.history import find_session, read_session
 
-    repository = open_repository()
-    found = find_session(repository, session)
-    result = read_session(repository, found).result
+    repository, result = open_session(session)
+    found = result.session
     if result.result_branch and not result.merged and not yes:
         if not sys.stdin.isatty():
             raise NeedsPerson(

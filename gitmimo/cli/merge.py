@@ -11,7 +11,7 @@ import click
 
 from gitmimo.cli import render
 from gitmimo.cli.completion import complete_branches, complete_candidates, complete_operations
-from gitmimo.cli.options import json_option, load_config, open_repository, session_argument, settings
+from gitmimo.cli.options import json_option, load_config, open_repository, open_session, session_argument, settings
 from gitmimo.cli.review import ends_of, target_of
 from gitmimo.errors import NeedsPerson, UsageError
 from gitmimo.format import counted
@@ -35,24 +35,15 @@ def merge_command(session: str | None, number: int | None, into: str | None, san
     Fast-forward where possible. When the branch has moved, the merge is made in memory and the merged tree is tested
     before anything moves. A conflict names its files and changes nothing (exit 2).
     """
-    from gitmimo.workflow.history import find_session, read_session
     from gitmimo.workflow.merge import merge_session
 
-    repository = open_repository()
+    repository, result = open_session(session)
     config = load_config(repository, {"sandbox": sandbox})
-    state = read_session(repository, find_session(repository, session))
-    landing = merge_session(repository, config, state.result, number=number, into=into)
+    landing = merge_session(repository, config, result, number=number, into=into)
     if as_json:
-        render.emit_json(
-            {
-                "schema": "git-mimo/merge/1",
-                "session": state.result.session,
-                "branch": landing.branch,
-                "commit": landing.commit,
-                "fast_forward": landing.fast_forward,
-                "retested": landing.evidence is not None,
-            }
-        )
+        value: dict[str, object] = {"session": result.session, "branch": landing.branch, "commit": landing.commit}
+        value |= {"fast_forward": landing.fast_forward, "retested": landing.evidence is not None}
+        render.emit_json({"schema": "git-mimo/merge/1", **value})
         return 0
     how = "fast-forward" if landing.fast_forward else "merge, re-tested"
     render.say(f"{landing.branch} is now {landing.commit[:12]} ({how})")

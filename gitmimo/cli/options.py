@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gitmimo.config import Config
     from gitmimo.git.repository import Repository
     from gitmimo.records import Oid, SessionId
+    from gitmimo.results import SessionResult
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
 # where the command line differs from `--name-of-the-setting VALUE`
@@ -91,6 +92,14 @@ def split_target(repository: Repository, session: str | None, number: int | None
     if session and number is None and session.isdigit() and len(session) < 3:
         return find_session(repository, None), int(session)
     return find_session(repository, session), number
+
+
+def open_session(name: str | None) -> tuple[Repository, SessionResult]:
+    """The repository of the current directory, and the session of it that is meant."""
+    from gitmimo.workflow.history import find_session, read_session
+
+    repository = open_repository()
+    return repository, read_session(repository, find_session(repository, name)).result
 
 
 def open_repository() -> Repository:

@@ -10,12 +10,11 @@ from gitmimo.cli.completion import complete_branches, complete_remotes
 from gitmimo.cli.options import (
     json_option,
     load_config,
-    open_repository,
+    open_session,
     read_text_argument,
     session_argument,
     settings,
 )
-from gitmimo.errors import UsageError
 
 
 @click.command("pr")
@@ -32,12 +31,11 @@ def pr_command(session: str | None, remote: str, into: str | None, tool: str, on
     Without gh or glab git's own request is printed, to be sent by mail. Nothing is ever marked as ready.
     """
     from gitmimo.report.pull_request_text import describe
-    from gitmimo.workflow.history import find_session, read_session
     from gitmimo.workflow.pull_request import open_pull_request
     from gitmimo.workflow.revise import revised_session
 
-    repository = open_repository()
-    result = revised_session(repository, read_session(repository, find_session(repository, session)).result)
+    repository, result = open_session(session)
+    result = revised_session(repository, result)
     title, body = describe(repository, result)
     if only_body:
         render.out_raw(body)
@@ -45,12 +43,8 @@ def pr_command(session: str | None, remote: str, into: str | None, tool: str, on
     opened = open_pull_request(repository, result, (title, body), remote=remote, base=into, tool=tool)
     if as_json:
         value: dict[str, object] = {"session": result.session, "branch": result.result_branch, "title": title}
-        value |= {
-            "remote": remote,
-            "pushed": list(opened.pushed),
-            "url": opened.url or None,
-            "tool": opened.tool or None,
-        }
+        value |= {"remote": remote, "pushed": list(opened.pushed), "url": opened.url or None}
+        value["tool"] = opened.tool or None
         render.emit_json({"schema": "git-mimo/pr/1", **value, "message": opened.tool_said})
         return 0
     render.say(f"pushed {', '.join(opened.pushed)} to {remote}")
@@ -77,12 +71,10 @@ def revise_command(session: str | None, comments: str, as_json: bool, **flags: A
     """
     from gitmimo.cli.progress import running
     from gitmimo.cli.start import finish
-    from gitmimo.workflow.history import find_session, read_session
     from gitmimo.workflow.land import result_tip
     from gitmimo.workflow.revise import fetch_comments, revise
 
-    repository = open_repository()
-    result = read_session(repository, find_session(repository, session)).result
+    repository, result = open_session(session)
     result_tip(repository, result)
     if comments == "gh":
         said = fetch_comments(repository, str(result.result_branch))
@@ -101,13 +93,9 @@ def revise_command(session: str | None, comments: str, as_json: bool, **flags: A
 @json_option
 def reject_command(session: str | None, reason: str, as_json: bool) -> int:
     """Record that a session's result is not wanted. Its branch stays; the next dream offers the reason as a rule."""
-    from gitmimo.workflow.history import find_session, read_session
     from gitmimo.workflow.revise import reject
 
-    if not reason.strip():
-        raise UsageError("a rejection needs its reason")
-    repository = open_repository()
-    result = read_session(repository, find_session(repository, session)).result
+    repository, result = open_session(session)
     reject(repository, result, reason)
     if as_json:
         value = {"session": result.session, "branch": result.result_branch, "reason": reason}

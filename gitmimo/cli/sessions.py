@@ -9,7 +9,7 @@ import click
 
 from gitmimo.cli import render
 from gitmimo.cli.completion import complete_candidates
-from gitmimo.cli.options import json_option, open_repository, session_argument, split_target
+from gitmimo.cli.options import json_option, open_repository, open_session, session_argument, split_target
 from gitmimo.format import seconds, usd
 from gitmimo.records import Oid, SessionId
 from gitmimo.results import SessionStatus
@@ -172,16 +172,14 @@ def _show_step(repository: Repository, session: SessionId, number: int, commit: 
 def show_command(session: str | None, as_json: bool) -> int:
     """Show one session: task, candidates, evidence, verdict."""
     from gitmimo.cli.review import summary_text
-    from gitmimo.workflow.history import find_session, read_session
     from gitmimo.workflow.session_result import result_json
 
-    repository = open_repository()
-    state = read_session(repository, find_session(repository, session))
+    _, result = open_session(session)
     if as_json:
-        render.emit_json(result_json(state.result) | {"schema": "git-mimo/show/1"})
+        render.emit_json(result_json(result) | {"schema": "git-mimo/show/1"})
         return 0
-    render.out_raw(summary_text(state.result))
-    for candidate in state.result.candidates:
+    render.out_raw(summary_text(result))
+    for candidate in result.candidates:
         _print_candidate(candidate)
     return 0
 

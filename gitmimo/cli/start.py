@@ -252,11 +252,8 @@ def demo_command(directory: Path | None, model: str, candidates: int, from_index
     code = finish(result, as_json=False)
     if result.status is SessionStatus.PASSED:
         render.out("")
-        for arguments in (
-            ["log", "--stat", "--format=%h %s%n%n%b", "-1"],
-            ["diff", "HEAD~1", "HEAD"],
-        ):
-            render.out(f"$ git {' '.join(arguments[:1])}")
+        for arguments in (["log", "--stat", "-1"], ["diff", "HEAD~1", "HEAD"]):
+            render.out(f"$ git {' '.join(arguments)}")
             render.out(run_git(arguments, cwd=where).stdout.decode(errors="replace").rstrip())
             render.out("")
         render.say(f"look around: cd {where} && git mimo show")
