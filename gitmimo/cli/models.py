@@ -1,7 +1,6 @@
 """`git mimo models list|pull|stop`: the embedded local models, their files, and their server."""
 
 import contextlib
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -133,10 +132,7 @@ def ensure_local_model(name: str, *, from_index: bool = False) -> None:
 
 @contextlib.contextmanager
 def _progress() -> Iterator[Callable[["Progress"], None]]:
-    """A bar on a terminal, a line for every tenth elsewhere."""
-    if not sys.stderr.isatty():
-        yield _lines()
-        return
+    """A bar; where stderr is no terminal it is written once, at the end."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
     from rich.progress import Progress as Bar
@@ -151,15 +147,3 @@ def _progress() -> Iterator[Callable[["Progress"], None]]:
             bar.update(tasks[progress.phase], completed=progress.done)  # type: ignore[arg-type]
 
         yield report
-
-
-def _lines() -> Callable[["Progress"], None]:
-    said: set[tuple[str, int]] = set()
-
-    def report(progress: "Progress") -> None:
-        tenth = 10 * progress.done // max(progress.total, 1)
-        if (progress.phase, tenth) not in said:
-            said.add((progress.phase, tenth))
-            render.say(f"{progress.phase}: {10 * tenth} % of {progress.total / 1e9:.2f} GB")
-
-    return report

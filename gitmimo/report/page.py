@@ -24,25 +24,6 @@ from gitmimo.report.review_view import (
 )
 from gitmimo.results import SessionResult
 
-_SECTIONS = (
-    ("changes", "Changes"),
-    ("verdict", "Gates"),
-    ("tests", "Tests"),
-    ("candidates", "Steps"),
-    ("reproduce", "Reproduce"),
-)
-_KEYS = (
-    ("j / k", "next, previous file"),
-    ("n / p", "next, previous candidate"),
-    ("o", "fold or unfold the file"),
-    ("v", "mark the file as viewed"),
-    ("a", "fold or unfold all files"),
-    ("s", "two candidates side by side, or one"),
-    ("t", "light or dark"),
-    ("g", "to the top"),
-    ("?", "this help"),
-)
-
 
 def review_page(repository: Repository, result: SessionResult, *, refresh_s: int | None = None) -> str:
     """Read a session's diffs and steps from git and return its page.
@@ -50,7 +31,7 @@ def review_page(repository: Repository, result: SessionResult, *, refresh_s: int
     Content is inert: escaped, made visible, and no script but the page's own is allowed.
     """
     data = read_review_data(repository, result)
-    body = render("review.html", sections=_SECTIONS, keys=_KEYS, version=__version__, **_values(repository, data))
+    body = render("review.html", version=__version__, **_values(repository, data))
     title = f"Review of {result.session}: {result.task.strip().partition(chr(10))[0][:80]}"
     return whole_page(title, body, refresh_s=refresh_s)
 

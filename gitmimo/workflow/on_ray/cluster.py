@@ -3,13 +3,13 @@
 import asyncio
 import contextlib
 import importlib
+import io
 import logging
 import os
 import signal
 import tempfile
 import threading
-from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from gitmimo.errors import CheckError, ConfigError, MimoError
 from gitmimo.extras import install_hint
@@ -29,14 +29,14 @@ class Cluster:
                 f"a Ray client has no node of its own, which the mailbox needs: `{address}`",
                 hint="start git-mimo on a node of the cluster, for example as a Ray job, with --ray-address auto",
             )
-        self._ray: Any = ray
+        self.ray: Any = ray  # the library
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         self._aside = contextlib.ExitStack()
         try:
             with _undisturbed():
                 # Ray tells of lost nodes on stdout, where a session's result belongs; what counts comes as an error
-                self._aside.enter_context(contextlib.redirect_stdout(self._aside.enter_context(_nowhere())))
+                self._aside.enter_context(contextlib.redirect_stdout(io.StringIO()))
                 ray.init(
                     address=address or None, log_to_driver=False, logging_level=logging.ERROR, configure_logging=False
                 )
@@ -54,19 +54,15 @@ class Cluster:
 
         It takes one CPU, and one of the named resource where the cluster's nodes declare it.
         """
-        needs = {resource: 1} if resource in self._ray.cluster_resources() else {}
-        remote = self._ray.remote(task).options(num_cpus=1, resources=needs, max_retries=0, name=resource)
+        needs = {resource: 1} if resource in self.ray.cluster_resources() else {}
+        remote = self.ray.remote(task).options(num_cpus=1, resources=needs, max_retries=0, name=resource)
         return remote.remote(item, self._mailbox, *sent)
-
-    def is_done(self, running: Any, *, wait_s: float) -> bool:
-        """Wait a moment for a task."""
-        return bool(self._ray.wait([running], timeout=wait_s)[0])
 
     def result(self, running: Any) -> Any:
         """The result of a finished task, or its error; None if its worker, its node or its input was lost."""
-        errors = self._ray.exceptions
+        errors = self.ray.exceptions
         try:
-            return self._ray.get(running)
+            return self.ray.get(running)
         except errors.RayTaskError as exc:
             if isinstance(exc.cause, errors.RayError):
                 return None
@@ -76,19 +72,11 @@ class Cluster:
         except errors.RayError:
             return None
 
-    def cancel(self, running: Any) -> None:
-        """Kill a task's worker."""
-        self._ray.cancel(running, force=True)
-
-    def put(self, data: bytes) -> Any:
-        """Keep bytes for workers to fetch."""
-        return self._ray.put(data)
-
     def collect(self, stop: str) -> list[Message] | None:
         """The messages that arrived; None when the mailbox is gone, and with it the connection."""
         try:
-            messages: list[Message] = self._ray.get(self._mailbox.collect.remote(stop))
-        except self._ray.exceptions.RayError:
+            messages: list[Message] = self.ray.get(self._mailbox.collect.remote(stop))
+        except self.ray.exceptions.RayError:
             return None
         return messages
 
@@ -98,7 +86,7 @@ class Cluster:
 
     def leave(self) -> None:
         """Disconnect, which ends the session's tasks and its mailbox; a cluster that was started here ends."""
-        self._ray.shutdown()
+        self.ray.shutdown()
         self._aside.close()
 
 
@@ -108,10 +96,6 @@ def load_ray() -> Any:
         return importlib.import_module("ray")
     except ImportError as exc:
         raise ConfigError("the executor `ray` needs the library ray", hint=install_hint("ray")) from exc
-
-
-def _nowhere() -> TextIO:
-    return Path(os.devnull).open("w", encoding="utf-8")
 
 
 @contextlib.contextmanager

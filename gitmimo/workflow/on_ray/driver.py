@@ -156,12 +156,12 @@ class RayExecutor:
         """Run one task to its end; None when its worker was lost, or had to be stopped."""
         running = self._cluster.submit(task, work.resource, work.item, *sent)
         stopped_at: float | None = None
-        while not self._cluster.is_done(running, wait_s=0.5):
+        while not self._cluster.ray.wait([running], timeout=0.5)[0]:
             if not self._stop_signal.is_set():
                 continue
             stopped_at = stopped_at or time.monotonic()
             if time.monotonic() - stopped_at > _GRACE_S:
-                self._cluster.cancel(running)
+                self._cluster.ray.cancel(running, force=True)
                 return None
         return self._cluster.result(running)
 
@@ -208,7 +208,7 @@ class RayExecutor:
             key = ref, tip, have
             if key not in self._bundles:
                 packed = bundle.write_bundle(self._repository, ref, have=have)
-                self._bundles[key] = [self._cluster.put(packed)] if packed else []
+                self._bundles[key] = [self._cluster.ray.put(packed)] if packed else []
             return self._bundles[key]
 
     def _keep_step(self, work: _Work, context: SessionContext, message: Message) -> None:

@@ -117,11 +117,13 @@ class _Home:
         self._ray = load_ray()
         self._mailbox = mailbox
         self._top = state_home() / "ray" / self._ray.get_runtime_context().get_node_id()[:16]
-        self.path = self._top / "work" / f"{item.session}-{item.name.replace(' ', '-')}-{item.turn}-{_unique()[:6]}"
+        self.path = (
+            self._top / "work" / f"{item.session}-{item.name.replace(' ', '-')}-{item.turn}-{uuid.uuid4().hex[:6]}"
+        )
 
     def ask(self, kind: str, body: Any, *, cancelled: Callable[[], bool] = lambda: False) -> Any:
         """Ask the driver and return its answer; None when it stays away after the session was stopped."""
-        answer = self._mailbox.ask.remote(self._message(kind, body, identity=_unique()))
+        answer = self._mailbox.ask.remote(self._message(kind, body, identity=uuid.uuid4().hex))
         patience = _PATIENCE_S
         while not self._ray.wait([answer], timeout=_POLL_S)[0]:
             patience -= _POLL_S if cancelled() else 0.0
@@ -227,7 +229,3 @@ class _Home:
 def _init(paths: Path) -> None:
     paths.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     run_git(["init", "--quiet", "--bare", "--template=", "--initial-branch=none", str(paths)], cwd=paths.parent)
-
-
-def _unique() -> str:
-    return uuid.uuid4().hex

@@ -27,12 +27,13 @@ class _Function:
     def options(self, **_):
         return self
 
-    def remote(self, item, mailbox):
-        data = pickle.dumps(item)
+    def remote(self, item, mailbox, *sent):
+        data = pickle.dumps((item, sent))
 
         def run():
             try:
-                return pickle.loads(pickle.dumps(self.function(pickle.loads(data), mailbox)))
+                mine, more = pickle.loads(data)
+                return pickle.loads(pickle.dumps(self.function(mine, mailbox, *more)))
             except Exception as exc:  # noqa: BLE001  as Ray does
                 raise exceptions.RayTaskError(pickle.loads(pickle.dumps(exc))) from exc
 
