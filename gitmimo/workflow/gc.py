@@ -76,20 +76,21 @@ def parse_expiry(repository: Repository, text: str) -> datetime:
 def find_garbage(repository: Repository, *, expiry: datetime, root: str = "") -> Iterator[Garbage]:
     """Everything that can go; sessions that run, results, and whatever a person built on are never named."""
     running = set()
-    for session in _known_sessions(repository, root):
-        directory = session_directory(repository, session, root=root)
+    for session in _sessions(repository, root):
         if not _is_dead(repository, session):
             running.add(session)
-        elif directory.is_dir() and not _has_live_owner(repository, directory):
+            continue
+        directory = session_directory(repository, session, root=root)
+        if directory.is_dir() and not _has_live_owner(repository, directory):
             reason = "its session is over or was killed"
             yield _path("worktrees", str(directory), reason, directory, session=session)
-    old = [s for s in _referred_sessions(repository) if s not in running and _last_used(repository, s) <= expiry]
-    for session in old:
-        yield from _refs_of(repository, session)
-        journal = sessions_directory(repository) / session
-        if journal.is_dir():
-            yield _path("journal", session, f"older than {expiry:%Y-%m-%d %H:%M}", journal)
-    yield from _branches_of_finished(repository, [s for s in list_session_ids(repository) if s not in {*running, *old}])
+        if _last_used(repository, session) <= expiry:
+            yield from _refs_of(repository, session)
+            journal = sessions_directory(repository) / session
+            if journal.is_dir():
+                yield _path("journal", session, f"older than {expiry:%Y-%m-%d %H:%M}", journal)
+        else:
+            yield from _branches_of_finished(repository, session)
     yield from _merged_dreams(repository)
     for operation in undo_log.list_operations(repository):
         if operation.time <= expiry:
@@ -118,26 +119,23 @@ def clean_orphans(repository: Repository, *, root: str = "") -> None:
     with contextlib.suppress(MimoError):
         sweep_worktrees(repository)
         repair_interrupted_commit(repository)
-    for session in _known_sessions(repository, root):
+    for session in _sessions(repository, root):
         directory = session_directory(repository, session, root=root)
         if directory.is_dir() and not processes_in(directory) and not _has_live_owner(repository, directory):
             with contextlib.suppress(MimoError, OSError):
                 _clear(repository, session, directory)
 
 
-def _known_sessions(repository: Repository, root: str) -> list[SessionId]:
+def _sessions(repository: Repository, root: str) -> list[SessionId]:
+    """Every session that has a journal, worktrees or private refs here."""
     found = set(list_session_ids(repository))
     for top in {Path(root).expanduser() if root else state_home(), state_home()}:
         place = top / repository_key(repository)
         if place.is_dir():
             found |= {SessionId(path.name) for path in place.iterdir() if is_session_id(path.name)}
-    return sorted(found)
-
-
-def _referred_sessions(repository: Repository) -> list[SessionId]:
-    found = set(list_session_ids(repository))
     for prefix in ("refs/mimo/base/", RESULTS, *_OF_CANDIDATES):
-        found |= {SessionId(name.removeprefix(prefix).partition("/")[0]) for name in refs.list_refs(repository, prefix)}
+        names = (name.removeprefix(prefix).partition("/")[0] for name in refs.list_refs(repository, prefix))
+        found |= {SessionId(name) for name in names}
     return sorted(found)
 
 
@@ -187,18 +185,17 @@ def _free_branches(repository: Repository) -> list[tuple[str, Oid]]:
     return [pair for pair in refs.list_refs(repository, "refs/heads/").items() if pair[0] not in in_use]
 
 
-def _branches_of_finished(repository: Repository, sessions: list[SessionId]) -> Iterator[Garbage]:
+def _branches_of_finished(repository: Repository, session: SessionId) -> Iterator[Garbage]:
     """Branches that hold nothing of their own: steps that a private ref keeps, results that their target holds."""
-    for session in sessions:
-        with contextlib.suppress(JournalError):
-            result = read_session(repository, session).result
-            if result.status in (SessionStatus.RUNNING, SessionStatus.STOPPED, SessionStatus.INTERRUPTED):
-                continue
-            name = refnames.branch_ref(result.target_branch or "")
-            target = refs.read_ref(repository, name) if result.target_branch else None
-            merged = result_branches(repository, result, target) if target else ()
-            for move in (*step_branches(repository, result), *merged):
-                yield from _ref(repository, move.ref, "its session is over; private refs keep it", kind="branch")
+    with contextlib.suppress(JournalError):
+        result = read_session(repository, session).result
+        if result.status in (SessionStatus.RUNNING, SessionStatus.STOPPED, SessionStatus.INTERRUPTED):
+            return
+        name = refnames.branch_ref(result.target_branch or "")
+        target = refs.read_ref(repository, name) if result.target_branch else None
+        merged = result_branches(repository, result, target) if target else ()
+        for move in (*step_branches(repository, result), *merged):
+            yield from _ref(repository, move.ref, "its session is over; private refs keep it", kind="branch")
 
 
 def _merged_dreams(repository: Repository) -> Iterator[Garbage]:
