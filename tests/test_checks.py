@@ -12,8 +12,8 @@ ROOT = Path(__file__).parent.parent
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("ruff", "check", "gitmimo", "tests", "benchmarks"),
-        ("ruff", "format", "--check", "gitmimo", "tests"),
+        ("ruff", "check", "gitmimo", "tests", "benchmarks", "tools"),
+        ("ruff", "format", "--check", "gitmimo", "tests", "tools"),
         ("mypy",),
     ],
     ids=["lint", "format", "types"],

@@ -9,12 +9,12 @@ import jsonschema
 import pytest
 
 from gitmimo.cli.main import run
-from gitmimo.cli.manual.entries import read_entries
-from gitmimo.cli.manual.schemas import SHAPES
 from tests.conftest import GitBuilder
 from tests.made_session import Attempt, make_session, write_journal
 from tests.project import PROJECT, RIGHT, writes
 from tests.scripted_server import ScriptedServer
+from tools.manual.entries import read_entries
+from tools.manual.schemas import SHAPES
 
 SCHEMAS = resources.files("gitmimo") / "schemas"
 

@@ -11,13 +11,13 @@ import pytest
 
 from gitmimo.cli.examples import EXAMPLES
 from gitmimo.cli.main import cli
-from gitmimo.cli.manual.__main__ import pages
-from gitmimo.cli.manual.entries import Entry, read_entries
 from tests.project import mimo
+from tools.manual.__main__ import pages
+from tools.manual.entries import Entry, read_entries
 
 ROOT = Path(__file__).parent.parent.parent
 PAGE = ROOT / "gitmimo" / "share" / "man" / "man1" / "git-mimo.1"
-UPDATE = "run `python -m gitmimo.cli.manual --write`"
+UPDATE = "run `python -m tools.manual --write`"
 
 
 @pytest.fixture(scope="module")

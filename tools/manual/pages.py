@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from gitmimo.cli.manual.entries import Entry
 from gitmimo.config import OPTIONS, Option
+from tools.manual.entries import Entry
 
 EXIT_CODES = (
     ("0", "done"),
@@ -78,7 +78,7 @@ def write_reference(entries: Sequence[Entry]) -> str:
     lines = [
         "# Commands",
         "",
-        "<!-- made from the command line itself by `python -m gitmimo.cli.manual --write`; not to be edited -->",
+        "<!-- made from the command line itself by `python -m tools.manual --write`; not to be edited -->",
         "",
         "Every command answers `-h`; `git help mimo` opens the same as a manual page.",
         "",
@@ -102,7 +102,7 @@ def write_page(entries: Sequence[Entry]) -> str:
         "git(1), git-worktree(1), git-notes(1), git-config(1)",
     ]
     lines = [
-        '.\\" Made from the command line itself by `python -m gitmimo.cli.manual --write`; not to be edited.',
+        '.\\" Made from the command line itself by `python -m tools.manual --write`; not to be edited.',
         '.TH GIT\\-MIMO 1 "" "git\\-mimo" "git\\-mimo manual"',
         *(".SH NAME", "git\\-mimo \\- a coding agent that lives in git", ".SH SYNOPSIS", ".nf"),
         *("git mimo [\\-v] COMMAND [OPTIONS] [ARGUMENTS]", "git mimo COMMAND \\-h", ".fi", ".SH DESCRIPTION"),

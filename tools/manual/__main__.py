@@ -1,16 +1,16 @@
-"""`python -m gitmimo.cli.manual --write`: bring every page made from commands, records or prompts up to date."""
+"""`python -m tools.manual --write`: bring every page made from commands, records or prompts up to date."""
 
 from pathlib import Path
 
 import click
 
 from gitmimo.cli import render
-from gitmimo.cli.manual.entries import read_entries
-from gitmimo.cli.manual.pages import write_page, write_reference
-from gitmimo.cli.manual.prompts import write_prompts
-from gitmimo.cli.manual.schemas import write_schemas
+from tools.manual.entries import read_entries
+from tools.manual.pages import write_page, write_reference
+from tools.manual.prompts import write_prompts
+from tools.manual.schemas import write_schemas
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 
 
 def pages() -> dict[Path, str]:

@@ -14,7 +14,7 @@ from gitmimo.agent.shell.tools import offered_tools
 from gitmimo.records import Task, Tool
 
 _HEAD = """\
-<!-- made from the prompts themselves by `python -m gitmimo.cli.manual --write`; not to be edited -->
+<!-- made from the prompts themselves by `python -m tools.manual --write`; not to be edited -->
 
 # Prompts
 

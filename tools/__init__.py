@@ -1,0 +1,1 @@
+"""What only who develops git-mimo runs, in a checkout."""
