@@ -41,7 +41,7 @@ def trust_command(yes: bool, show: bool, withdrawn: bool, as_json: bool) -> int:
             is_known = is_approved(repository, digest)
             render.say(f"{what} ({digest[:12]}): {'approved' if is_known else 'not approved'}")
     pending = {digest: what for digest, what in brought.items() if not is_approved(repository, digest)}
-    agreed = bool(pending) and (yes or not (show or as_json) and _agrees())
+    agreed = bool(pending) and not show and (yes or (not as_json and _agrees()))
     for digest, what in pending.items() if agreed else ():
         approve(repository, digest, what=what)
     if as_json:

@@ -18,12 +18,6 @@ def summary_lines(result: SessionResult, width: int, candidates: Iterable[str]) 
     yield f"Session {result.session}: {result.status.value}"
     yield ""
     yield from wrapped(result.task.strip()[:2000], width, "  ")
-    yield ""
-    yield f"Base:   {result.base[:12]}" + (f" on {result.target_branch}" if result.target_branch else "")
-    if result.result_branch:
-        merged = f", merged into {result.target_branch}" if result.merged else ""
-        yield f"Result: {result.result_branch} ({(result.result_commit or '')[:12]}){merged}"
-    yield f"Used:   {used_text(result)}"
     if result.verdict is None and result.message:
         yield ""
         yield from wrapped(result.message, width)
@@ -37,11 +31,18 @@ def summary_lines(result: SessionResult, width: int, candidates: Iterable[str]) 
             yield from wrapped(person + remark.text, width, "  - ")
     yield from failure_lines(result, width)
     yield ""
+    yield f"Base:   {result.base[:12]}" + (f" on {result.target_branch}" if result.target_branch else "")
+    if result.result_branch:
+        merged = f", merged into {result.target_branch}" if result.merged else ""
+        yield f"Result: {result.result_branch} ({(result.result_commit or '')[:12]}){merged}"
+    yield f"Used:   {used_text(result)}"
+    yield ""
     yield from candidates
     if result.verdict:
         yield ""
         yield from wrapped(f"Verdict: {result.verdict.reason}", width)
-        for place in result.verdict.ranking if len(result.candidates) > 1 else ():
+        ranked = [place for place in result.verdict.ranking if place.passed and place.reason]
+        for place in ranked if len(ranked) > 1 else ():
             yield from wrapped(f"candidate {place.number}: {place.reason}", width, f"  {place.rank}. ")
         comments = result.verdict.critic.comments if result.verdict.critic else {}
         for where, comment in comments.items():
