@@ -77,5 +77,8 @@ class SessionResult:
     @property
     def winner(self) -> CandidateResult | None:
         """The candidate that the verdict chose."""
-        number = self.verdict.winner if self.verdict else None
+        return self.candidate(self.verdict.winner) if self.verdict else None
+
+    def candidate(self, number: int | None) -> CandidateResult | None:
+        """The candidate of this number; None where there is none."""
         return next((candidate for candidate in self.candidates if candidate.number == number), None)

@@ -72,7 +72,7 @@ def bisect_command(
     config = load_config(repository, {"sandbox": sandbox})
     require_trust(repository, config)
     wanted = number or next((c.number for c in result.candidates if c.evidence and c.evidence.broken_ids), 1)
-    candidate = next((c for c in result.candidates if c.number == wanted), None)
+    candidate = result.candidate(wanted)
     if candidate is None:
         raise UsageError(f"session {result.session} has no candidate {wanted}")
     with contextlib.closing(

@@ -171,10 +171,10 @@ def _chosen(result: SessionResult, number: int | None) -> CandidateResult:
                 f"session {result.session} has no winner", hint=f"git mimo diff {result.session} 1   # a candidate's"
             )
         return result.winner
-    for candidate in result.candidates:
-        if candidate.number == number:
-            return candidate
-    raise UsageError(f"session {result.session} has no candidate {number}")
+    candidate = result.candidate(number)
+    if candidate is None:
+        raise UsageError(f"session {result.session} has no candidate {number}")
+    return candidate
 
 
 def ends_of(result: SessionResult, number: int | None) -> tuple[str, str]:

@@ -16,7 +16,7 @@ from gitmimo.mimo_dir import without_mimo
 from gitmimo.records import Oid
 from gitmimo.redact import known_secrets, redact
 from gitmimo.report.summary import candidate_rows, summary_lines
-from gitmimo.results import SessionResult, SessionStatus
+from gitmimo.results import SessionResult
 from gitmimo.text import cut_middle, escape_controls
 from gitmimo.workflow.history import brief_json, find_session, read_all, read_known_session, read_session
 from gitmimo.workflow.memory_home import memory_view
@@ -78,11 +78,6 @@ class Reader:
 
     def _view(self) -> Oid:
         return memory_view(self._repository, self._load_config(), self._repository.resolve("HEAD"))
-
-
-def running_sessions(repository: Repository) -> tuple[str, ...]:
-    """Ids of the sessions that run now."""
-    return tuple(s.result.session for s in read_all(repository) if s.result.status is SessionStatus.RUNNING)
 
 
 def _diff(repository: Repository, result: SessionResult) -> str:

@@ -6,8 +6,8 @@ from gitmimo.config import Config
 from gitmimo.errors import NeedsPerson, UsageError
 from gitmimo.git.repository import Repository
 from gitmimo.llm.providers import provider_of
-from gitmimo.mcp.reading import running_sessions
 from gitmimo.records import SessionId, new_session_id
+from gitmimo.workflow.history import read_running
 from gitmimo.workflow.models import limits_of, model_names
 from gitmimo.workflow.start import MAX_TASK_BYTES, detach
 from gitmimo.workflow.trust import require_trust
@@ -28,8 +28,8 @@ def check_start(repository: Repository, config: Config, task: str, candidates: i
     """Return what would be started, or raise why it can't be; nothing is created or spent."""
     if not task.strip() or len(task.encode()) > MAX_TASK_BYTES:
         raise UsageError(f"a task has 1 to {MAX_TASK_BYTES // 1024} KiB of text")
-    if running := running_sessions(repository):
-        raise NeedsPerson(f"session {running[0]} is running; one at a time is started for other tools")
+    if running := read_running(repository):
+        raise NeedsPerson(f"session {running[0].result.session} is running; one at a time is started for other tools")
     require_trust(repository, config)
     models = model_names(config)
     limits = limits_of(config)

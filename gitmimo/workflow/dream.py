@@ -247,8 +247,7 @@ def _operation_of(state: SessionState, winner: CandidateResult, steps: Sequence[
 
 
 def _winner(result: SessionResult, picked: int | None) -> CandidateResult | None:
-    number = picked if picked is not None else result.verdict.winner if result.verdict else None
-    found = next((candidate for candidate in result.candidates if candidate.number == number), None)
+    found = result.winner if picked is None else result.candidate(picked)
     return found if found is not None and found.evidence is not None and found.evidence.passed else None
 
 

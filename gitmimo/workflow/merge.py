@@ -124,7 +124,7 @@ def _tip_to_merge(
     winner = result.verdict.winner if result.verdict else None
     if number is None or number == winner:
         return result_tip(repository, result)
-    chosen = next((c for c in result.candidates if c.number == number), None)
+    chosen = result.candidate(number)
     if chosen is None or chosen.evidence is None:
         raise UsageError(f"session {result.session} has no judged candidate {number}")
     if not chosen.evidence.passed:
