@@ -75,9 +75,8 @@ def log_command(session: str | None, number: int | None, full: bool, oneline: bo
 @click.command("review")
 @session_argument
 @click.option("--html", "page_path", type=click.Path(path_type=Path), help="Write one self-contained page instead.")
-@click.option("--open", "open_it", is_flag=True, help="Show the page in the browser; it is kept in .git/mimo/review.")
 @json_option
-def review_command(session: str | None, page_path: Path | None, open_it: bool, as_json: bool) -> int:
+def review_command(session: str | None, page_path: Path | None, as_json: bool) -> int:
     """Read a session as a reviewer would: what behaves differently, what to look at first, the verdict, the diff.
 
     In a clone without the session, the winner is read from its git note.
@@ -89,8 +88,8 @@ def review_command(session: str | None, page_path: Path | None, open_it: bool, a
     if as_json:
         render.emit_json(_review_json(repository, result))
         return 0
-    if page_path is not None or open_it:
-        return _write_page(repository, result, page_path, open_it=open_it)
+    if page_path is not None:
+        return _write_page(repository, result, page_path)
     text = summary_text(result) + "\n"
     if result.result_commit or result.winner:
         text += _diff_text(repository, *ends_of(result, None), "--stat", "-p")
@@ -143,15 +142,10 @@ def _review_json(repository: Repository, result: SessionResult) -> dict[str, obj
     return {**result_json(result), "schema": "git-mimo/review/1", "diff": diff}
 
 
-def _write_page(repository: Repository, result: SessionResult, path: Path | None, *, open_it: bool) -> int:
-    """Write the review page; without a path, into the state directory."""
-    import webbrowser
-
+def _write_page(repository: Repository, result: SessionResult, path: Path) -> int:
     from gitmimo.report.page import review_page
 
-    target = path or repository.state_dir / "review" / f"{result.session}.html"
-    if target.is_dir():
-        target = target / f"review-{result.session}.html"
+    target = path / f"review-{result.session}.html" if path.is_dir() else path
     text = review_page(repository, result)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -159,8 +153,6 @@ def _write_page(repository: Repository, result: SessionResult, path: Path | None
     except OSError as exc:
         raise UsageError(f"cannot write the page: {exc.strerror}: `{target}`") from exc
     render.out(str(target))
-    if open_it and not webbrowser.open(target.absolute().as_uri()):
-        render.say("no browser could be started")
     return 0
 
 

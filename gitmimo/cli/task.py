@@ -62,16 +62,11 @@ def _read(repository: Repository, given: str, *, is_option: bool) -> str:
 def _read_issue(repository: Repository, number: int) -> str:
     """Title, text and number of an issue, by the GitHub command line."""
     import json
-    import shutil
-    import subprocess
 
-    if shutil.which("gh") is None:
-        raise UsageError(
-            f"issue {number} is read by the GitHub command line, and `gh` is not on PATH",
-            hint="git mimo start -e   # or paste its text",
-        )
+    from gitmimo.workflow.pull_request import run_tool
+
     command = ["gh", "issue", "view", str(number), "--json", "title,body"]
-    done = subprocess.run(command, cwd=repository.require_work_tree(), capture_output=True, text=True, check=False)
+    done = run_tool(repository, command, hint="git mimo start -e   # or paste the issue's text")
     if done.returncode:
         raise MimoError(f"`gh` could not read issue {number}: {done.stderr.strip() or done.stdout.strip()}")
     issue = json.loads(done.stdout)

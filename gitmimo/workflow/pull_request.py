@@ -139,7 +139,10 @@ def _open(
     return found[-1], ""
 
 
-def run_tool(repository: Repository, command: Sequence[str], text: str = "") -> subprocess.CompletedProcess[str]:
+def run_tool(
+    repository: Repository, command: Sequence[str], text: str = "", *, hint: str = "git mimo pr --tool none"
+) -> subprocess.CompletedProcess[str]:
+    """Run gh or glab in the checkout. NeedsPerson with the hint when it is not installed."""
     cwd: Path = repository.work_tree or repository.git_dir
     try:
         return subprocess.run(
@@ -154,7 +157,7 @@ def run_tool(repository: Repository, command: Sequence[str], text: str = "") -> 
             timeout=_TOOL_LIMIT_S,
         )
     except FileNotFoundError as exc:
-        raise NeedsPerson(f"`{command[0]}` is not installed", hint="git mimo pr --tool none") from exc
+        raise NeedsPerson(f"`{command[0]}` is not installed", hint=hint) from exc
     except subprocess.TimeoutExpired as exc:
         raise RepoError(f"`{command[0]}` did not answer in {_TOOL_LIMIT_S:.0f} s") from exc
 
