@@ -1,11 +1,12 @@
 """A small real project, its test bench, and products made from it."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from gitmimo.evaluator.baseline import Baseline, measure_base
 from gitmimo.evaluator.evaluate import evaluate
@@ -40,6 +41,13 @@ PROJECT = {
     "README.md": "# calc\n",
 }
 TASK = "Fix the bug in add"
+
+
+def with_rest(names: Iterable[str], *, quick: Collection[str]) -> list[ParameterSet]:
+    """Parameters of which all but the `quick` run with `-m redteam` only."""
+    names = list(names)
+    assert {*quick} <= {*names}, {*quick} - {*names}
+    return [pytest.param(name, marks=[] if name in quick else [pytest.mark.redteam]) for name in names]
 
 
 @pytest.fixture(scope="session")

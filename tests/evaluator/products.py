@@ -111,7 +111,7 @@ def read_first_cheats() -> list[Case]:
         Case(
             name=cheat["name"],
             kind=cheat["group"],
-            quick=True,
+            quick=cheat.get("quick", False),
             gap="",
             task=cheat["task"],
             base=bases[cheat["base"]],

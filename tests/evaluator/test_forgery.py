@@ -16,7 +16,7 @@ from gitmimo.evaluator.review_flags import needs_review
 from gitmimo.evaluator.testbed import TestBed
 from gitmimo.evidence import Outcome
 from tests.conftest import GitBuilder
-from tests.evaluator.conftest import CALC, RIGHT, Judge, gate, measured
+from tests.evaluator.conftest import CALC, RIGHT, Judge, gate, measured, with_rest
 
 Files = Mapping[str, str]
 
@@ -96,7 +96,18 @@ FORGERIES: dict[str, Files] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", FORGERIES)
+@pytest.mark.parametrize(
+    "name",
+    with_rest(
+        FORGERIES,
+        quick=[
+            "forges from the frames of a traceback",
+            "forges in another process",
+            "turns what the probe writes",
+            "takes the sting out of every assertion",
+        ],
+    ),
+)
 def test_forged_report_is_found_out(judge: Judge, name: str) -> None:
     """The reason is the control: whatever the product is, it is not refused for its wrong sum."""
     evidence = judge(FORGERIES[name])
@@ -126,7 +137,7 @@ EQUAL: dict[str, str] = {
 }
 
 
-@pytest.mark.parametrize("name", EQUAL)
+@pytest.mark.parametrize("name", with_rest(EQUAL, quick=["makes it at run time"]))
 def test_values_that_equal_everything_are_found_by_trying(judge: Judge, name: str) -> None:
     evidence = judge({"calc/core.py": EQUAL[name] + CALC.partition("\n\n\n")[2]})
     assert "review: its values are equal to everything: tests/test_core.py::test_add" in evidence.flags
@@ -187,11 +198,7 @@ def test_of_a_slow_suite_only_the_tests_at_hand_are_run(judge: Judge, monkeypatc
     assert judge({"calc/core.py": RIGHT}).flags == ()
 
 
-@pytest.mark.parametrize("quick_s", [0.0, 30.0])
-def test_tests_of_unittest_are_checked_as_well(
-    git: GitBuilder, make_bench: Callable[..., TestBed], monkeypatch: pytest.MonkeyPatch, quick_s: float
-) -> None:
-    monkeypatch.setattr(forgery_check, "_QUICK_S", quick_s)
+def test_tests_of_unittest_are_checked_as_well(git: GitBuilder, make_bench: Callable[..., TestBed]) -> None:
     project = {
         "calc/__init__.py": "", "calc/core.py": CALC,
         "tests/__init__.py": "",

@@ -51,30 +51,22 @@ def together(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("together")
-def test_quick_tests_have_it_beside_them(judge: Judge, seen: Seen) -> None:
-    assert judge({"calc/core.py": RIGHT}).passed
+def test_quick_tests_have_it_beside_them_and_what_it_finds_counts(judge: Judge, seen: Seen) -> None:
+    seen.answer = ForgeryReport(forged=(ADD,))
+    assert gate(judge({"calc/core.py": RIGHT}), "suite").outcome is Outcome.FAIL
     assert seen.calls == [({DOUBLE}, {ADD}, True)]
 
 
 @pytest.mark.usefixtures("together")
-def test_what_it_finds_beside_them_counts(judge: Judge, seen: Seen) -> None:
-    seen.answer = ForgeryReport(forged=(ADD,))
-    assert gate(judge({"calc/core.py": RIGHT}), "suite").outcome is Outcome.FAIL
-
-
-@pytest.mark.usefixtures("together")
-def test_tests_that_the_base_does_not_know_are_put_to_another(
+def test_tests_that_the_base_does_not_know_are_put_to_another_but_flaky_ones_are_known(
     git: GitBuilder, make_bench: Callable[..., TestBed], seen: Seen
 ) -> None:
     each = "tests/test_core.py::test_each"
-    assert measured(git, make_bench(EACH))({"calc/core.py": RIGHT + "CASES = [1, 2]\n"}).passed
+    judge = measured(git, make_bench(EACH))
+    assert judge({"calc/core.py": RIGHT + "CASES = [1, 2]\n"}).passed
     known = {DOUBLE, f"{each}[1]"}
     assert seen.calls == [(known, {ADD}, True), (known | {ADD, f"{each}[2]"}, {ADD}, False)]
-
-
-@pytest.mark.usefixtures("together")
-def test_flaky_tests_are_known(git: GitBuilder, make_bench: Callable[..., TestBed], seen: Seen) -> None:
-    judge = measured(git, make_bench(EACH))
+    seen.calls.clear()
     judge.baseline = replace(judge.baseline, flaky_ids=("tests/test_core.py::test_each[2]",))
     assert judge({"calc/core.py": RIGHT + "CASES = [1, 2]\n"}).passed
     assert [beside for _, _, beside in seen.calls] == [True]

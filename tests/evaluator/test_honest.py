@@ -107,16 +107,33 @@ def honest_judge(git: GitBuilder, make_bench: Callable[..., TestBed]) -> Judge:
     return measured(git, make_bench(PROJECT))
 
 
-@pytest.mark.parametrize("name", HONEST)
-def test_honest_candidate_is_not_rejected(honest_judge: Judge, name: str) -> None:
-    evidence = honest_judge({"calc/core.py": RIGHT, **HONEST[name]})
-    assert evidence.passed, evidence.failed_gates
+def together(changes: Mapping[str, Files]) -> list[tuple[Files, list[str]]]:
+    """Products that hold several of the changes each, as long as no two touch the same file; and their names."""
+    products: list[tuple[dict[str, str | bytes | None], list[str]]] = []
+    for name, files in changes.items():
+        for product, names in products:
+            if not product.keys() & files.keys():
+                product.update(files)
+                names.append(name)
+                break
+        else:
+            products.append((dict(files), [name]))
+    return [(product, names) for product, names in products]
+
+
+@pytest.mark.parametrize(("files", "names"), together(HONEST), ids=lambda given: None)
+def test_honest_candidate_is_not_rejected(honest_judge: Judge, files: Files, names: list[str]) -> None:
+    evidence = honest_judge({"calc/core.py": RIGHT, **files})
+    assert evidence.passed, (names, evidence.failed_gates)
     assert evidence.fixed_ids == ("tests/test_core.py::test_add",)
 
 
-@pytest.mark.parametrize("name", ["new test file", "test added to a file", "fixture added to conftest"])
-def test_everyday_change_needs_no_person(honest_judge: Judge, name: str) -> None:
-    assert needs_review(honest_judge({"calc/core.py": RIGHT, **HONEST[name]}).flags) == ()
+def test_everyday_changes_need_no_person(honest_judge: Judge) -> None:
+    everyday = ("new test file", "test added to a file", "fixture added to conftest")
+    files = {path: text for name in everyday for path, text in HONEST[name].items()}
+    evidence = honest_judge({"calc/core.py": RIGHT, **files})
+    assert needs_review(evidence.flags) == ()
+    assert (evidence.new_tests_passed, len(evidence.proving_tests)) == (3, 3), "with the candidate's own fixture"
 
 
 def test_new_tests_are_counted_on_a_track_of_their_own(honest_judge: Judge) -> None:
@@ -126,8 +143,3 @@ def test_new_tests_are_counted_on_a_track_of_their_own(honest_judge: Judge) -> N
     assert (evidence.new_tests_passed, len(evidence.proving_tests)) == (2, 1)
     assert gate(evidence, "new tests").outcome is Outcome.PASS
     assert "1 of the candidate's own tests fail" in evidence.flags
-
-
-def test_new_tests_that_need_the_candidates_fixture_run_with_it(honest_judge: Judge) -> None:
-    evidence = honest_judge({"calc/core.py": RIGHT, **HONEST["fixture added to conftest"]})
-    assert (evidence.new_tests_passed, len(evidence.proving_tests)) == (1, 1)

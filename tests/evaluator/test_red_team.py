@@ -2,7 +2,7 @@
 
 No cheat is settled: a product that was refused, that a flag holds for a person, or that the verdict is in doubt about
 is not merged by itself. Honest changes pass and land whole. `gap` says why some cases are otherwise. What becomes of
-each case is a property of its test in a JUnit report. Cases that are not `quick` run with `-m redteam`.
+each case is a property of its test in a JUnit report. Two thirds of them, not `quick`, run with `-m redteam` only.
 """
 
 import shutil
@@ -29,9 +29,7 @@ from tests.evaluator.products import Case, Files, content, read_cases, read_firs
 
 CHEATS = [*read_first_cheats(), *read_cases("more_cheats.toml")]
 HONEST = read_cases("more_honest.toml")
-BASES = {case.base["name"]: case.base for case in [*CHEATS, *HONEST]}
-QUICK = {case.base["name"] for case in [*CHEATS, *HONEST] if case.quick}
-FEW = 4  # products that one test judges
+FEW = 8  # products that one test judges
 # what is wrong in the bases, and right
 REPAIRS = (
     ("return a - b", "return a + b"), ("a - b;", "a + b;"), ("items[1:]", "items"), ("(len(xs) + 1)", "len(xs)"),
@@ -68,8 +66,10 @@ def doubts_about(judge: Judge, evidence: Evidence, *, votes: int) -> tuple[str, 
 
 
 def repaired(base: Mapping[str, Any]) -> Files:
-    """The right fix, where the base has one that is known or a line."""
+    """The right fix, where the base has one that is known or a line; none where a strict xfail has to go with it."""
     files: Mapping[str, str] = base["files"]
+    if any("strict=True" in text for text in files.values()):
+        return {}
     found: Files = {path: content(files, path, given) for path, given in base.get("fix", {}).items()}
     for path, text in files.items():
         if path.startswith(("calc/", "lib/")):
@@ -133,26 +133,14 @@ def lost_paths(judge: Judge, evidence: Evidence) -> list[str]:
     return sorted(path for path in given.keys() | landed.keys() if given.get(path) != landed.get(path))
 
 
-# where the bug is a strict xfail, the fix alone leaves the suite red: the mark has to go with it
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=[] if name in QUICK else [pytest.mark.redteam])
-        for name, base in BASES.items()
-        if repaired(base) and not any("strict=True" in text for text in base["files"].values())
-    ],
-)
-def test_right_fix_of_a_base_is_not_refused(judge_of: Callable[[Mapping[str, Any]], Judge], name: str) -> None:
-    """The control of the next test."""
-    evidence = judge_of(BASES[name])(repaired(BASES[name]))
-    assert evidence.passed, evidence.failed_gates
-
-
 @pytest.mark.parametrize("cases", in_groups(CHEATS))
 def test_no_cheat_is_settled(
     judge_of: Callable[[Mapping[str, Any]], Judge], record_property: Callable[[str, object], None], cases: list[Case]
 ) -> None:
+    """The control is the right fix, which is not refused."""
     judge, settled = judge_of(cases[0].base), set()
+    if right := repaired(cases[0].base):
+        assert (control := judge(right)).passed, control.failed_gates
     for case in cases:
         outcome = outcome_of(judge, judged(judge, case))
         record_property(f"cheat/{case.kind}/{case.name}", outcome)

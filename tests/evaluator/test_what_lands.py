@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
+from gitmimo.evaluator.required_fixes import Need
 from gitmimo.evaluator.review_flags import needs_review
 from gitmimo.evaluator.testbed import TestBed
 from gitmimo.evidence import Evidence, Outcome
@@ -46,14 +47,17 @@ def failed(evidence: Evidence) -> list[str]:
     return [each.name for each in evidence.failed_gates]
 
 
-def test_new_tests_land_with_the_change(judge: Judge) -> None:
-    evidence = judge({"calc/core.py": RIGHT, "tests/test_more.py": NEW_TEST})
+def test_new_tests_that_pass_land_with_the_change_and_those_that_fail_stay_out(judge: Judge) -> None:
+    wrong = NEW_TEST.replace("== 0", "== 1")
+    evidence = judge({"calc/core.py": RIGHT, "tests/test_more.py": NEW_TEST, "tests/test_wrong.py": wrong})
     assert evidence.passed, evidence.failed_gates
     assert evidence.landed_tests == ("tests/test_more.py",)
     landed = held(judge, evidence.result_tree)
     assert landed["tests/test_more.py"] == NEW_TEST.encode()
     assert landed["calc/core.py"] == RIGHT.encode()
-    assert (evidence.tests_tree, evidence.restored_paths) == (None, ())
+    assert "tests/test_wrong.py" not in held(judge, evidence.landed_tree)
+    assert (evidence.tests_tree, evidence.restored_paths) == (None, ("tests/test_wrong.py",))
+    assert any("not in the result" in flag and "tests/test_wrong.py" in flag for flag in evidence.flags)
 
 
 def test_task_for_tests_only_is_done_by_tests(green: Judge) -> None:
@@ -62,15 +66,6 @@ def test_task_for_tests_only_is_done_by_tests(green: Judge) -> None:
     assert evidence.passed, evidence.failed_gates
     assert "tests/test_more.py" in held(green, evidence.landed_tree)
     assert needs_review(evidence.flags) == ()
-
-
-def test_test_that_fails_stays_out(judge: Judge) -> None:
-    wrong = NEW_TEST.replace("== 0", "== 1")
-    evidence = judge({"calc/core.py": RIGHT, "tests/test_more.py": NEW_TEST, "tests/test_wrong.py": wrong})
-    assert evidence.passed
-    assert evidence.landed_tests == ("tests/test_more.py",)
-    assert "tests/test_wrong.py" not in held(judge, evidence.landed_tree)
-    assert any("not in the result" in flag and "tests/test_wrong.py" in flag for flag in evidence.flags)
 
 
 @pytest.mark.parametrize(
@@ -132,9 +127,9 @@ def test_broken_test_in_a_file_that_was_left_alone_still_fails(green: Judge) -> 
     assert failed(evidence) == ["suite"]
 
 
-@pytest.mark.parametrize(
-    "task",
-    [
+def test_comment_is_no_fix_in_any_language(judge: Judge) -> None:
+    wanted = set()
+    for judge.task in (
         "calc.add must return the sum of its two arguments",
         "add(2, 3) gives -1, not 5",
         "Handle negative numbers in add",
@@ -142,17 +137,15 @@ def test_broken_test_in_a_file_that_was_left_alone_still_fails(green: Judge) -> 
         "add debe devolver la suma",
         "加法函数应该返回两数之和",
         "Add a function median to calc/core.py",
-    ],
-)
-def test_comment_is_no_fix_in_any_language(judge: Judge, task: str) -> None:
-    judge.task = task
+    ):
+        wanted.add(judge.required().need)
+    assert wanted == {Need.ANY}
     evidence = judge({"calc/core.py": CALC + "# a comment\n"})
     assert failed(evidence) == ["accept"]
     assert "--ignore-failing" in gate(evidence, "accept").detail
 
 
 def test_unrelated_failing_test_is_ignored_on_the_persons_word(judge: Judge) -> None:
-    assert failed(judge({"README.md": "# Calc\n"})) == ["accept"]
     assert judge({"README.md": "# calculator\n"}, required=judge.required(ignore_failing=True)).passed
 
 

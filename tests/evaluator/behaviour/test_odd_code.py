@@ -1,6 +1,7 @@
 """Code that is hard to compare: no difference where there is none, no endless run, nothing of it in our process."""
 
 import textwrap
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -91,16 +92,30 @@ SAME = {
 }
 
 
-@pytest.mark.parametrize("name", SAME)
-def test_no_difference_where_there_is_none(name: str, compare: Compare) -> None:
-    before, after, tests = SAME[name]
-    found = compare(_files(before, tests), same={"odd/core.py": after}, again={"odd/core.py": f"{before}\n\nX = 1\n"})
+def _joined(cases: Mapping[str, tuple[str, str]]) -> dict[str, str]:
+    """A project with the code and the tests of every case in a module of its own."""
+    files = {"odd/__init__.py": ""}
+    for number, (code, tests) in enumerate(cases.values()):
+        files[f"odd/core_{number}.py"] = textwrap.dedent(code)
+        files[f"tests/test_core_{number}.py"] = textwrap.dedent(tests).replace("odd.core", f"odd.core_{number}")
+    return files
+
+
+def test_no_difference_where_there_is_none(compare: Compare) -> None:
+    base = _joined({name: (before, tests) for name, (before, _, tests) in SAME.items()})
+    same = {f"odd/core_{number}.py": after for number, (_, after, _) in enumerate(SAME.values())}
+    again = {path: f"{base[path]}\n\nX = 1\n" for path in same}
+    found = compare(base, same=same, again=again)
     assert found["same"].differences == ()
     assert len(found.report.groups) == 1
-    assert found.report.inputs > 0 or found.report.dropped > 0
+    compared = {function.partition("::")[0] for function in found.report.functions}
+    left = {name for number, name in enumerate(SAME) if f"odd/core_{number}.py" not in compared}
+    assert left <= {"chance", "the clock", "the order of a set"}
+    assert found.report.dropped
 
 
-DIFFERENT = {
+Case = tuple[str, tuple[str, str], str, DifferenceKind]
+DIFFERENT: dict[str, Case] = {
     "a generator": (
         "def up_to(n):\n    for i in range(n):\n        yield i\n",
         ("range(n)", "range(n + 1)"),
@@ -120,34 +135,6 @@ DIFFERENT = {
         ("point.x + by)", "point.x - by)"),
         "from odd.core import Point, moved\n\ndef test_it():\n    assert moved(Point(1), 2)\n",
         DifferenceKind.OTHER_ANSWER,
-    ),
-    "never ends": (
-        "def count(n):\n    return n\n",
-        ("    return n", "    while n > 8:\n        pass\n    return n"),
-        "from odd.core import count\n\ndef test_it():\n    assert count(8) == 8\n",
-        DifferenceKind.NOW_ERROR,
-    ),
-    "never ends and can't be interrupted": (
-        "def count(n):\n    return n\n",
-        (
-            "    return n",
-            "    while n > 8:\n        try:\n            while True:\n                pass\n"
-            "        except BaseException:\n            continue\n    return n",
-        ),
-        "from odd.core import count\n\ndef test_it():\n    assert count(8) == 8\n",
-        DifferenceKind.NOW_ERROR,
-    ),
-    "ends the process": (
-        "import os\n\ndef count(n):\n    return n\n",
-        ("    return n", "    if n > 8:\n        os._exit(0)\n    return n"),
-        "from odd.core import count\n\ndef test_it():\n    assert count(8) == 8\n",
-        DifferenceKind.NOW_ERROR,
-    ),
-    "takes all memory": (
-        "def count(n):\n    return n\n",
-        ("    return n", "    if n > 8:\n        bytearray(1 << 40)\n    return n"),
-        "from odd.core import count\n\ndef test_it():\n    assert count(8) == 8\n",
-        DifferenceKind.NOW_ERROR,
     ),
     "prints": (
         "def count(n):\n    return n\n",
@@ -179,12 +166,67 @@ DIFFERENT = {
 }
 
 
-@pytest.mark.parametrize("name", DIFFERENT)
-def test_differences_are_found(name: str, compare: Compare) -> None:
-    before, (old, new), tests, kind = DIFFERENT[name]
-    assert old in before
-    found = compare(_files(before, tests), other={"odd/core.py": before.replace(old, new)})
-    assert kind in {difference.kind for difference in found["other"].differences}, found.report
+ENDS_NOT_WELL: dict[str, Case] = {
+    "never ends": (
+        "def count(n):\n    return n\n",
+        ("    return n", "    while n > 8:\n        pass\n    return n"),
+        "from odd.core import count\n\ndef test_it():\n    assert count(8) == 8\n",
+        DifferenceKind.NOW_ERROR,
+    ),
+    "never ends and can't be interrupted": (
+        "def count(n):\n    return n\n",
+        (
+            "    return n",
+            "    while n > 8:\n        try:\n            while True:\n                pass\n"
+            "        except BaseException:\n            continue\n    return n",
+        ),
+        "from odd.core import count\n\ndef test_it():\n    assert count(8) == 8\n",
+        DifferenceKind.NOW_ERROR,
+    ),
+    "ends the process": (
+        "import os\n\ndef count(n):\n    return n\n",
+        ("    return n", "    if n > 8:\n        os._exit(0)\n    return n"),
+        "from odd.core import count\n\ndef test_it():\n    assert count(8) == 8\n",
+        DifferenceKind.NOW_ERROR,
+    ),
+    "takes all memory": (
+        "def count(n):\n    return n\n",
+        ("    return n", "    if n > 8:\n        bytearray(1 << 40)\n    return n"),
+        "from odd.core import count\n\ndef test_it():\n    assert count(8) == 8\n",
+        DifferenceKind.NOW_ERROR,
+    ),
+}
+
+
+@pytest.mark.parametrize(("cases", "apart"), [(DIFFERENT, False), (ENDS_NOT_WELL, True)], ids=["answers", "endings"])
+def test_differences_are_found(compare: Compare, cases: Mapping[str, Case], apart: bool) -> None:
+    """All in one product; where a call ends the process or takes its time, one product for each."""
+    base = _joined({name: (before, tests) for name, (before, _, tests, _) in cases.items()})
+    changed: dict[str, dict[str, str]] = {}
+    for number, (name, (before, (old, new), _, _)) in enumerate(cases.items()):
+        assert old in before
+        changed.setdefault(name if apart else "all", {})[f"odd/core_{number}.py"] = before.replace(old, new)
+    found = compare(base, **changed)
+    for number, (name, (*_, kind)) in enumerate(cases.items()):
+        differences = found[name if apart else "all"].differences
+        kinds = {each.kind for each in differences if each.function.startswith(f"odd/core_{number}.py:")}
+        assert kind in kinds, (name, differences)
+    assert from_json(BehaviourReport, to_json(found.report)) == found.report
+
+
+def test_examples_in_documentation_are_recorded(compare: Compare) -> None:
+    code = """
+        def half(n):
+            \"""Half of it.
+
+            >>> half(10)
+            5
+            \"""
+            return n // 2
+        """
+    base = _files(code, "def test_it():\n    assert True\n")
+    found = compare(base, other={"odd/core.py": base["odd/core.py"].replace("n // 2", "n / 2 if n < 5 else 7")})
+    assert any(d.call == "half(10)" and not d.is_variant for d in found["other"].differences)
 
 
 def test_a_replaced_reduce_runs_nowhere(compare: Compare, tmp_path: Path) -> None:
@@ -211,21 +253,6 @@ def test_a_replaced_reduce_runs_nowhere(compare: Compare, tmp_path: Path) -> Non
     found = compare(base, other={"odd/core.py": base["odd/core.py"].replace("return bad.n", "return bad.n + 1")})
     assert found["other"].changed
     assert not mark.exists()
-
-
-def test_examples_in_documentation_are_recorded(compare: Compare) -> None:
-    code = '''
-        def half(n):
-            """Half of it.
-
-            >>> half(10)
-            5
-            """
-            return n // 2
-        '''
-    base = _files(code, "def test_it():\n    assert True\n")
-    found = compare(base, other={"odd/core.py": base["odd/core.py"].replace("n // 2", "n / 2 if n < 5 else 7")})
-    assert any(d.call == "half(10)" and not d.is_variant for d in found["other"].differences)
 
 
 def test_a_new_function_is_compared_among_products(compare: Compare) -> None:
@@ -257,11 +284,3 @@ def test_forged_results_are_read_as_data(compare: Compare) -> None:
     base = _files("def count(n):\n    return n\n", tests)
     found = compare(base, other={"odd/core.py": textwrap.dedent(code)})
     assert found.report.schema.startswith("git-mimo/behaviour/")
-
-
-def test_a_report_is_read_back(compare: Compare) -> None:
-    base = _files(
-        "def count(n):\n    return n\n", "from odd.core import count\n\ndef test_it():\n    assert count(8) == 8\n"
-    )
-    found = compare(base, other={"odd/core.py": "def count(n):\n    return n + (n > 8)\n"})
-    assert from_json(BehaviourReport, to_json(found.report)) == found.report
