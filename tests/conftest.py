@@ -30,6 +30,9 @@ SEALED = {
     "LC_ALL": "C.UTF-8",
 }
 
+# of the project of `tests/project.py`: tells the right fix from the others by its exit code
+CHECK = "python3 -c 'from calc import add; assert add(2, 3) == 5'"
+
 
 @pytest.fixture(autouse=True)
 def sealed(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -49,6 +52,19 @@ def sealed(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyP
     for level in (pygit2.enums.ConfigLevel.GLOBAL, pygit2.enums.ConfigLevel.XDG, pygit2.enums.ConfigLevel.SYSTEM):
         pygit2.settings.search_path[level] = str(home)
     return home
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What has a time limit of its own takes longest and begins first, so that the processes end together."""
+    items.sort(key=lambda item: item.get_closest_marker("timeout") is None)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """A process that has done its part takes from another's, also without `--dist worksteal`."""
+    from xdist.scheduler import WorkStealingScheduling
+
+    return WorkStealingScheduling(config, log) if config.getvalue("dist") == "load" else None
 
 
 class GitBuilder:
@@ -88,6 +104,13 @@ class GitBuilder:
 def git(tmp_path: Path) -> GitBuilder:
     """An empty repository in `tmp_path/repo`."""
     return GitBuilder(tmp_path / "repo")
+
+
+@pytest.fixture
+def quick_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sessions on the project of `tests/project.py` take little time: an exit code decides, and settles."""
+    monkeypatch.setenv("GIT_MIMO_TEST", CHECK)
+    monkeypatch.setenv("GIT_MIMO_TRUST_TESTS", "true")
 
 
 @pytest.fixture

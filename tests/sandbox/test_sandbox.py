@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -395,21 +394,6 @@ def test_lock_is_not_held_by_a_running_command(any_sandbox: Sandbox, work_tree: 
     for thread in threads:
         thread.join()
     assert time.monotonic() - started < 30
-
-
-def overhead_ms(kind: str, work_tree: Path, runs: int = 50) -> tuple[float, float]:
-    """Median milliseconds of one command in a sandbox and of the same without, taken in turns."""
-    any_sandbox = open_sandbox(kind)
-    job = CommandSpec(command=["true"], work_tree=work_tree)
-    inside, without = [], []
-    for _ in range(runs):
-        began = time.perf_counter()
-        any_sandbox.run(job)
-        inside.append(time.perf_counter() - began)
-        began = time.perf_counter()
-        subprocess.run(["true"], stdin=subprocess.DEVNULL, capture_output=True, check=True)
-        without.append(time.perf_counter() - began)
-    return statistics.median(inside) * 1000, statistics.median(without) * 1000
 
 
 NOBODY = 65534
