@@ -54,6 +54,7 @@ def test_a_failing_line_ends_it_with_its_code(project: GitBuilder, llm_server: S
     assert mimo("chat", cwd=project.path, stdin="/quit\n/nosuch\n").code == 0
 
 
+@pytest.mark.usefixtures("quick_tests")
 def test_a_script_starts_merges_and_undoes(project: GitBuilder, llm_server: ScriptedServer) -> None:
     llm_server.scripts["gpt-4o-mini"] = [writes({"calc.py": RIGHT})]
     lines = "fix add in calc.py\n/merge\n/undo --checkout\n"

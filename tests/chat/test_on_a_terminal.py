@@ -39,6 +39,7 @@ def answers(request: Request) -> Answer:
     return writes({"calc.py": RIGHT})
 
 
+@pytest.mark.usefixtures("quick_tests")
 @needs_tmux
 @pytest.mark.timeout(8 * LONG_S)
 def test_a_person_asks_starts_merges_and_interrupts(

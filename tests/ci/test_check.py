@@ -1,6 +1,7 @@
 """A branch judged again: honest notes are confirmed, forged ones are caught."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,8 +35,12 @@ def _ci(git: GitBuilder, *arguments: str) -> Said:
     return mimo("ci", "--sandbox", "none", "--format", "json", *arguments, cwd=git.path)
 
 
-def _session(git: GitBuilder, *attempts: Attempt) -> SessionResult:
-    git.commit(PROJECT)
+# tested by an exit code, which takes no time
+PLAIN = {"Makefile": "test:\n\ttest -e kept.txt\n", "kept.txt": "x\n", "text.txt": "one\n"}
+
+
+def _session(git: GitBuilder, *attempts: Attempt, project: Mapping[str, str] = PROJECT) -> SessionResult:
+    git.commit(project)
     return make_session(git, attempts, task="Fix add, it subtracts")
 
 
@@ -108,9 +113,9 @@ def test_commands_of_the_branch_do_not_count(git: GitBuilder) -> None:
 
 
 def test_commands_of_the_base_need_trust(git: GitBuilder) -> None:
-    git.commit({**PROJECT, ".mimo/config.yaml": "accept: ['true']\n"})
+    git.commit({**PLAIN, ".mimo/config.yaml": "accept: ['true']\n"})
     git("checkout", "--quiet", "-b", "work")
-    git.commit({"calc.py": RIGHT})
+    git.commit({"text.txt": "two\n"})
     said = _ci(git, "--base", "main")
     assert said.code == 2
     assert "git mimo trust" in said.err
@@ -118,9 +123,9 @@ def test_commands_of_the_base_need_trust(git: GitBuilder) -> None:
 
 
 def test_a_branch_of_a_person_without_a_note_passes_on_its_tests(git: GitBuilder) -> None:
-    git.commit(PROJECT)
+    git.commit(PLAIN)
     git("checkout", "--quiet", "-b", "work")
-    git.commit({"calc.py": RIGHT})
+    git.commit({"text.txt": "two\n"})
     said = _ci(git)
     assert (said.code, said.json["note"]) == (0, "none")
     assert _ci(git, "--require-note").code == 1
@@ -137,17 +142,16 @@ def test_a_branch_that_only_remembers_has_nothing_to_test(git: GitBuilder) -> No
 
 
 def test_a_damaged_note_fails(git: GitBuilder) -> None:
-    session = _session(git, Attempt(steps=[{"calc.py": RIGHT}]))
-    for target in (str(session.result_branch), f"{session.result_branch}"):
-        git("notes", "--ref=mimo", "add", "--force", "-m", "no json", target)
+    session = _session(git, Attempt(steps=[{"text.txt": "two\n"}]), project=PLAIN)
+    git("notes", "--ref=mimo", "add", "--force", "-m", "no json", str(session.result_branch))
     said = _ci(git, str(session.result_branch))
     assert (said.code, said.json["note"]) == (1, "damaged")
 
 
 def test_a_stale_note_is_replaced_by_record(git: GitBuilder) -> None:
-    session = _session(git, Attempt(steps=[{"calc.py": RIGHT}]))
+    session = _session(git, Attempt(steps=[{"text.txt": "two\n"}]), project=PLAIN)
     git("checkout", "--quiet", str(session.result_branch))
-    tip = Oid(git.commit({"calc.py": RIGHT + "# more\n"}))
+    tip = Oid(git.commit({"text.txt": "three\n"}))
     repository = Repository.discover(git.path)
     old = read_evidence(repository, Oid(str(session.result_commit)))
     assert old is not None

@@ -123,6 +123,7 @@ def test_chosen_hunks_are_taken(project: GitBuilder) -> None:
     assert "x2 = 2\n" in text
 
 
+@pytest.mark.usefixtures("quick_tests")
 def test_the_cost_is_one_number_critic_included(
     git: GitBuilder, llm_server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -144,6 +145,7 @@ def test_the_cost_is_one_number_critic_included(
     assert mimo("show", "--json", cwd=git.path).json["usd"] == pytest.approx(spent[0]["usd"])
 
 
+@pytest.mark.usefixtures("quick_tests")
 def test_one_key_press_that_arrives_twice_ends_a_session_orderly(
     git: GitBuilder, llm_server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

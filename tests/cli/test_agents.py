@@ -92,6 +92,7 @@ def test_four_kinds_of_agents_are_judged_alike_and_what_they_told_is_what_they_c
     assert not list(Path(os.environ["XDG_STATE_HOME"]).glob("git-mimo/*/*"))
 
 
+@pytest.mark.usefixtures("quick_tests")
 def test_an_agent_sees_its_login_and_nothing_else_of_the_home(project: GitBuilder, monkeypatch: Any) -> None:
     monkeypatch.delenv("ANTHROPIC_API_KEY")
     home = Path.home()
@@ -121,6 +122,7 @@ def test_an_agent_sees_its_login_and_nothing_else_of_the_home(project: GitBuilde
     assert project("diff", "--name-only", "main", said.json["candidates"][1]["tree"]) == "calc.py"
 
 
+@pytest.mark.usefixtures("quick_tests")
 def test_an_agent_that_hangs_is_ended_and_one_that_fails_says_why(project: GitBuilder) -> None:
     said = mimo(
         *("start", "-t", TASK, "--fanout", "all", "--json", "--max-tokens", "999"),
@@ -136,6 +138,7 @@ def test_an_agent_that_hangs_is_ended_and_one_that_fails_says_why(project: GitBu
     assert "sleep 300" not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
 
 
+@pytest.mark.usefixtures("quick_tests")
 def test_a_stopped_agent_is_started_again_in_its_files_by_resume(project: GitBuilder) -> None:
     first = 'echo "half done" > notes.txt; [ -e seen.txt ] || { touch seen.txt; sleep 300; }; ' + MEND
     with subprocess.Popen(
@@ -170,6 +173,7 @@ END
 """
 
 
+@pytest.mark.usefixtures("quick_tests")
 def test_an_agent_reaches_the_embedded_model_and_costs_nothing(project: GitBuilder) -> None:
     models = Path(os.environ["XDG_DATA_HOME"]) / "git-mimo/models"
     models.mkdir(parents=True)

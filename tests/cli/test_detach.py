@@ -9,6 +9,8 @@ from tests.conftest import GitBuilder
 from tests.project import PROJECT, RIGHT, mimo, writes
 from tests.scripted_server import Answer, ScriptedServer
 
+pytestmark = pytest.mark.usefixtures("quick_tests")
+
 
 @pytest.fixture
 def project(git: GitBuilder, llm_server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> GitBuilder:

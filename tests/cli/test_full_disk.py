@@ -9,12 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import GitBuilder
+from tests.conftest import CHECK, GitBuilder
 from tests.project import PROJECT, RIGHT, Said, fingerprint, mimo, writes
 from tests.scripted_server import ScriptedServer
 
 ROOT = Path(__file__).parent.parent.parent
-CHECK = "python3 -c 'from calc import add; assert add(2, 3) == 5'"
 START = ("start", "--task", "add returns the difference instead of the sum; mend it", "--model", "openai/m")
 SPACE = ("unshare", "--map-root-user", "--mount", "sh", "-c")
 

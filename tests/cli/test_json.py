@@ -129,6 +129,7 @@ def test_every_command_prints_what_its_schema_says(
     assert missing == {"detached/1": {"start"}}
 
 
+@pytest.mark.usefixtures("quick_tests")
 def test_skills_and_sessions_in_the_background_hold_to_their_schemas(
     checked: Checked, llm_server: ScriptedServer
 ) -> None:

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -32,85 +31,81 @@ def start(project: GitBuilder, *arguments: str, model: str = "openai/m"):
 def test_a_right_candidate_ends_on_a_result_branch_with_its_evidence(
     project: GitBuilder, llm_server: ScriptedServer
 ) -> None:
-    llm_server.scripts["m"] = [writes({"calc.py": RIGHT}, "use the plus sign")]
+    project.write({"calc.py": BUGGY + "# mine\n"})
+    project("stash")
+    project.write({"calc.py": BUGGY + "# half done\n", "notes.txt": "untracked\n", "staged.txt": "staged\n"})
+    project("add", "staged.txt")
+    before = fingerprint(project)()
+    llm_server.scripts["m"] = [writes({"calc.py": RIGHT, "notes.txt": "theirs\n"}, "use the plus sign")]
     base = project("rev-parse", "HEAD")
     said, result = start(project)
     assert said.code == 0, said.err
+    assert fingerprint(project)() == before
+    assert project("worktree", "list").count("\n") == 0
+    assert f"starting from {base[:12]} on branch main" in said.err
+    assert "uncommitted changes are left out" in said.err
     assert (result["schema"], result["status"], result["winner"], result["base"]) == (
         "git-mimo/start/1",
         "passed",
         1,
         base,
     )
-    branch = result["result_branch"]
+    branch, session = result["result_branch"], result["session"]
     assert branch.startswith("mimo/")
-    assert branch.endswith(result["session"])
+    assert branch.endswith(session)
     assert project("show", f"{branch}:calc.py") == RIGHT.rstrip("\n")
     assert project("rev-list", "--count", f"{base}..{branch}") == "1"
-    assert project("diff", "--name-only", base, branch) == "calc.py"
+    assert project("diff", "--name-only", base, branch).split() == ["calc.py", "notes.txt"]
     message = project("log", "-1", "--format=%B", branch)
-    assert f"Mimo-Session: {result['session']}" in message
+    assert f"Mimo-Session: {session}" in message
     assert "Mimo-Candidate: 1/1" in message
     assert "Mimo-Verdict: pass 2/2" in message
     assert "Assisted-by: git-mimo:openai/m" in message
     assert "Signed-off-by" not in message
     assert json.loads(project("notes", "--ref=mimo", "show", branch))["evidence"]["tests_passed"] == 2
     assert project("log", "-1", "--format=%an <%ae>", branch) == "Ada Author <ada@example.org>"
-    assert said.err.splitlines()[0].startswith(f"starting from {base[:12]} on branch main")
+
+    # and the session can be looked at
+    assert session in mimo("list", cwd=project.path).out
+    assert mimo("status", "--json", cwd=project.path).json["sessions"][0]["status"] == "passed"
+    shown = mimo("show", session[:6], cwd=project.path)
+    assert "candidate 1" in shown.out
+    assert "2/2 passed" in shown.out
+    assert "+    return a + b" in mimo("diff", session, cwd=project.path).out
+    assert "step 1" in mimo("log", session, "--oneline", cwd=project.path).out
+    assert "a + b" in mimo("review", session, cwd=project.path).out
+    assert mimo("cost", "--json", cwd=project.path).json["rows"][0]["key"] == session
+    assert mimo("stop", session, cwd=project.path).code == 1
 
 
-def test_the_users_checkout_is_byte_equal_before_and_after(project: GitBuilder, llm_server: ScriptedServer) -> None:
-    project.write({"calc.py": BUGGY + "# mine\n"})
-    project("stash")
-    project.write({"calc.py": BUGGY + "# half done\n", "notes.txt": "untracked\n", "staged.txt": "staged\n"})
-    project("add", "staged.txt")
-    before = fingerprint(project)()
-    llm_server.scripts["m"] = [writes({"calc.py": RIGHT, "notes.txt": "theirs\n"})]
-    said, result = start(project)
-    assert said.code == 0, said.err
-    assert "uncommitted changes are left out" in said.err
-    assert fingerprint(project)() == before
-    assert project("worktree", "list").count("\n") == 0
-
-
-def test_a_wrong_candidate_first_loses_to_a_right_one_second(project: GitBuilder, llm_server: ScriptedServer) -> None:
-    llm_server.scripts["bad"] = [writes({"calc.py": WRONG}), *[Answer(text="FINISH", repeat=True)]]
-    llm_server.scripts["good"] = [writes({"calc.py": RIGHT})]
-    said, result = start(project, "--model", "openai/good", "-n", "2", model="openai/bad")
-    assert said.code == 0, said.err
-    assert result["winner"] == 2
-    assert [c["evidence"] is not None and not _failed(c) for c in result["candidates"]] == [False, True]
-
-
-def _failed(candidate) -> list[str]:
-    return [g["name"] for g in candidate["evidence"]["gates"] if g["outcome"] not in ("pass", "skipped")]
-
-
-CHEATS = {
+CHEATS: dict[str, dict[str, str]] = {
+    "wrong": {"calc.py": WRONG},
     "edits the test": {"tests/test_calc.py": TESTS.replace("== 5", "== -1")},
-    "skips the test": {"tests/test_calc.py": "import pytest\npytest.skip('no', allow_module_level=True)\n"},
-    "empties the test": {"tests/test_calc.py": ""},
-    "shadows the test": {"test_calc.py": "def test_sum(): pass\ndef test_zero(): pass\n"},
     "plants conftest": {
         "conftest.py": "import pytest\n@pytest.hookimpl(hookwrapper=True)\ndef pytest_runtest_makereport(item, call):\n"
         "    outcome = yield\n    report = outcome.get_result()\n"
         "    report.outcome = 'passed'\n    report.longrepr = None\n"
     },
-    "plants sitecustomize": {"sitecustomize.py": "import os\nos._exit(0)\n"},
-    "plants pytest.ini": {"pytest.ini": "[pytest]\naddopts = --collect-only\n"},
     "exits early": {"calc.py": "import os\nos._exit(0)\n"},
 }
 
 
-@pytest.mark.parametrize("cheat", CHEATS, ids=str)
-def test_a_cheating_candidate_loses(project: GitBuilder, llm_server: ScriptedServer, cheat: str) -> None:
-    llm_server.scripts["m"] = [writes(CHEATS[cheat])]
+def test_candidates_that_are_wrong_or_cheat_lose(project: GitBuilder, llm_server: ScriptedServer) -> None:
+    """What else is tried to please the tests is in `tests/evaluator`."""
+    names = [f"bad{number}" for number in range(len(CHEATS))]
+    for name, files in zip(names, CHEATS.values(), strict=True):
+        llm_server.scripts[name] = [writes(files), Answer(text="FINISH", repeat=True)]
     llm_server.scripts["good"] = [writes({"calc.py": RIGHT})]
-    said, result = start(project, "--model", "openai/good", "-n", "2")
-    assert result is not None, said.err
-    assert result["winner"] == 2, json.dumps(result["candidates"][0]["evidence"], indent=1)
+    models = [word for name in (*names[1:], "good") for word in ("--model", f"openai/{name}")]
+    said, result = start(project, *models, "-n", str(len(CHEATS) + 1), model="openai/bad0")
+    assert said.code == 0, said.err
+    assert result["winner"] == len(CHEATS) + 1
+    for candidate in result["candidates"][:-1]:
+        gates = candidate["evidence"]["gates"] if candidate["evidence"] else []
+        assert not gates or [g["name"] for g in gates if g["outcome"] not in ("pass", "skipped")]
 
 
+@pytest.mark.usefixtures("quick_tests")
 def test_no_candidate_passes_is_exit_1_and_nothing_is_published(
     project: GitBuilder, llm_server: ScriptedServer
 ) -> None:
@@ -122,18 +117,7 @@ def test_no_candidate_passes_is_exit_1_and_nothing_is_published(
     assert project("for-each-ref", f"refs/mimo/candidates/{result['session']}", "--format=%(refname)").count("\n") == 1
 
 
-def test_merge_option_fast_forwards_the_branch_and_the_checkout(
-    project: GitBuilder, llm_server: ScriptedServer
-) -> None:
-    llm_server.scripts["m"] = [writes({"calc.py": RIGHT})]
-    said, result = start(project, "--merge")
-    assert said.code == 0, said.err
-    assert result["merged"] is True
-    assert project("rev-parse", "main") == result["result_commit"]
-    assert (project.path / "calc.py").read_text() == RIGHT
-    assert project("status", "--porcelain") == ""
-
-
+@pytest.mark.usefixtures("quick_tests")
 def test_a_sparse_checkout_stays_sparse_and_loses_nothing(project: GitBuilder, llm_server: ScriptedServer) -> None:
     project.commit({"huge/a.bin": "a\n", "huge/deep/b.bin": "b\n"}, "much that this person needs not")
     project("sparse-checkout", "set", "tests")
@@ -165,14 +149,15 @@ def test_doubtful_winner_is_not_merged_without_a_person(project: GitBuilder, llm
     assert project("rev-parse", "main") == base
 
 
-@pytest.mark.parametrize("route", ["direct", "litellm"])
-def test_both_ways_to_a_server_work(project: GitBuilder, llm_server: ScriptedServer, route: str) -> None:
+@pytest.mark.usefixtures("quick_tests")
+def test_the_other_way_to_a_server_works_too(project: GitBuilder, llm_server: ScriptedServer) -> None:
     llm_server.scripts["m"] = [writes({"calc.py": RIGHT})]
-    said = mimo("start", "-t", TASK, "-m", "openai/m", "--json", cwd=project.path, env={"GIT_MIMO_LLM": route})
+    said = mimo("start", "-t", TASK, "-m", "openai/m", "--json", cwd=project.path, env={"GIT_MIMO_LLM": "litellm"})
     assert said.code == 0, said.err
     assert said.json["winner"] == 1
 
 
+@pytest.mark.usefixtures("quick_tests")
 def test_the_prefix_is_the_same_for_all_candidates(project: GitBuilder, llm_server: ScriptedServer) -> None:
     llm_server.scripts["m"] = [
         writes({"calc.py": WRONG}),
@@ -184,23 +169,6 @@ def test_the_prefix_is_the_same_for_all_candidates(project: GitBuilder, llm_serv
     assert len(systems) == 1
 
 
-def test_a_session_is_shown_listed_and_costed(project: GitBuilder, llm_server: ScriptedServer) -> None:
-    llm_server.scripts["m"] = [writes({"calc.py": RIGHT})]
-    _, result = start(project)
-    session = result["session"]
-    assert session in mimo("list", cwd=project.path).out
-    assert mimo("status", "--json", cwd=project.path).json["sessions"][0]["status"] == "passed"
-    shown = mimo("show", session[:6], cwd=project.path)
-    assert "candidate 1" in shown.out
-    assert "2/2 passed" in shown.out
-    assert "+    return a + b" in mimo("diff", session, cwd=project.path).out
-    assert "step 1" in mimo("log", session, "--oneline", cwd=project.path).out
-    assert "a + b" in mimo("review", session, cwd=project.path).out
-    assert mimo("cost", "--json", cwd=project.path).json["rows"][0]["key"] == session
-    assert mimo("stop", session, cwd=project.path).code == 1
-    assert not list(Path(project.path).glob("mimo*"))
-
-
 def test_setup_prepares_candidates_and_evaluation_and_is_no_part_of_the_product(
     project: GitBuilder, llm_server: ScriptedServer
 ) -> None:
@@ -210,6 +178,10 @@ def test_setup_prepares_candidates_and_evaluation_and_is_no_part_of_the_product(
         "make.sh": "echo VALUE = 1 > generated.py\n",
     })  # fmt: skip
     llm_server.scripts["m"] = [writes({"calc.py": RIGHT})]
-    said, result = start(project, "--setup", "sh make.sh")
+    said, result = start(project, "--setup", "sh make.sh", "--merge")
     assert said.code == 0, said.err
-    assert project("diff", "--name-only", result["base"], f"{result['result_branch']}") == "calc.py"
+    assert project("diff", "--name-only", result["base"], result["result_commit"]) == "calc.py"
+    assert result["merged"] is True
+    assert project("rev-parse", "main") == result["result_commit"]
+    assert (project.path / "calc.py").read_text() == RIGHT
+    assert project("status", "--porcelain") == ""

@@ -133,6 +133,7 @@ def served(git: GitBuilder, llm_server: ScriptedServer, monkeypatch: pytest.Monk
     return git
 
 
+@pytest.mark.usefixtures("quick_tests")
 def test_a_session_starts_from_what_is_not_committed(served: GitBuilder, llm_server: ScriptedServer) -> None:
     served.write({"calc.py": BUGGY + "# mine\n", "helper.py": "X = 1\n", "staged.txt": "s\n"})
     served("add", "staged.txt")
@@ -151,6 +152,7 @@ def test_a_session_starts_from_what_is_not_committed(served: GitBuilder, llm_ser
     assert (served.path / "calc.py").read_text() == RIGHT + "# mine\n"
 
 
+@pytest.mark.usefixtures("quick_tests")
 def test_a_wrong_key_is_found_once_and_the_hint_says_what_to_do(served: GitBuilder, llm_server: ScriptedServer) -> None:
     llm_server.scripts["m"] = [Answer(status=401, text="Incorrect API key provided", repeat=True)]
     said = mimo("start", "fix add", "-n", "3", cwd=served.path)

@@ -111,6 +111,7 @@ def test_start_asks_the_person_and_a_refusal_starts_nothing(
     assert llm_server.requests == []
 
 
+@pytest.mark.usefixtures("quick_tests")
 def test_a_session_started_for_another_tool_runs_to_its_end_and_is_not_merged(
     git: GitBuilder, llm_server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,6 +12,8 @@ from tests.conftest import GitBuilder
 from tests.project import mimo
 from tests.security.conftest import MEND, Session, runs
 
+pytestmark = pytest.mark.usefixtures("quick_tests")
+
 
 def test_a_whole_session_runs_and_is_held_without_bubblewrap(
     project: GitBuilder, session: Session, marker: Path, tmp_path: Path, sealed: Path

@@ -79,6 +79,7 @@ def test_an_armed_repository_fires_where_plain_git_looks(tmp_path: Path, marker:
         assert marker.exists(), kind
 
 
+@pytest.mark.usefixtures("quick_tests")
 def test_a_swapped_pointer_is_never_followed_and_its_candidate_excluded(
     project: GitBuilder, session: Session, marker: Path, sealed: Path
 ) -> None:
@@ -153,6 +154,7 @@ def test_an_agent_s_git_changes_nothing_real(project: GitBuilder, session: Sessi
     assert "160000" not in nested
 
 
+@pytest.mark.usefixtures("quick_tests")
 def test_hooks_filters_and_drivers_of_the_repository_do_not_run(
     project: GitBuilder, session: Session, marker: Path
 ) -> None:

@@ -8,6 +8,8 @@ from tests.conftest import GitBuilder
 from tests.project import mimo
 from tests.security.conftest import MEND, Session, runs
 
+pytestmark = pytest.mark.usefixtures("quick_tests")
+
 ODD_NAMES = """python3 -c "
 import os
 open(b'caf\\xe9.txt', 'w').write('x')

@@ -16,6 +16,8 @@ from tests.scripted_server import Answer, ScriptedServer
 from tests.security.conftest import FINISH, MEND, TASK, Session, runs
 from tests.test_redact import SECRETS
 
+pytestmark = pytest.mark.usefixtures("quick_tests")
+
 ROOT = Path(__file__).parent.parent.parent
 CONTROL = "control-word-that-is-no-secret"
 PASSWORD = "correct-horse-7-battery"

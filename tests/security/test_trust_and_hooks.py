@@ -31,6 +31,7 @@ def hooks(project: GitBuilder, tmp_path: Path) -> Path:
     return log
 
 
+@pytest.mark.usefixtures("quick_tests")
 def test_our_merge_fires_its_hook_once_and_in_the_right_repository(
     project: GitBuilder, session: Session, hooks: Path
 ) -> None:

@@ -8,12 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.conftest import GitBuilder
+from tests.conftest import CHECK, GitBuilder
 from tests.project import PROJECT, RIGHT, WRONG, Said, mimo, writes
 from tests.scripted_server import Answer, Request, ScriptedServer
 
-# quick, so that what takes the time is the repository
-CHECK = "python3 -c 'from calc import add; assert add(2, 3) == 5'"
 TASK = "add returns the difference instead of the sum; mend it"
 
 

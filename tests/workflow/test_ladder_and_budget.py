@@ -3,11 +3,10 @@
 import pytest
 
 from gitmimo.workflow.plan import next_round
-from tests.conftest import GitBuilder
+from tests.conftest import CHECK, GitBuilder
 from tests.project import PROJECT, RIGHT, WRONG, mimo, writes
 from tests.scripted_server import Answer, Request, ScriptedServer
 
-CHECK = "python3 -c 'from calc import add; assert add(2, 3) == 5'"
 START = (
     "start",
     "--task",

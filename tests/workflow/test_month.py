@@ -126,6 +126,9 @@ def team(
 ) -> tuple[Colleague, Colleague]:
     monkeypatch.setenv("OPENAI_API_BASE", llm_server.base_url)
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test-0123456789")
+    # the suite without pytest, which takes most of the time of a session
+    run = "from tests import test_index, test_money; test_index.test_index_is_generated(); test_money.test_parse()"
+    monkeypatch.setenv("GIT_MIMO_TEST", f"python3 -c '{run}'")
     git.commit(PROJECT, "ledger")
     assert mimo("memory", "add", "no new dependencies without asking", cwd=git.path).code == 0
     git("clone", "-q", str(git.path), str(tmp_path / "clone"))

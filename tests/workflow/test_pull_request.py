@@ -120,6 +120,7 @@ def _clone(bare: Path, where: Path) -> GitBuilder:
     return made
 
 
+@pytest.mark.usefixtures("quick_tests")
 def test_from_task_to_squash_merge_and_why(
     git: GitBuilder, remote: Path, tmp_path: Path, llm_server: ScriptedServer
 ) -> None:
@@ -179,7 +180,7 @@ def test_from_task_to_squash_merge_and_why(
     assert (why.json["session"], why.json["how"]) == (revised.json["session"], "patch")
     assert (why.json["commit"], why.json["candidate"]) == (squashed, 1)
     evidence = why.json["note"]["evidence"]
-    assert (evidence["tests_passed"], evidence["base"]) == (2, started.json["result_commit"])
+    assert evidence["base"] == started.json["result_commit"]
     assert {gate["outcome"] for gate in evidence["gates"]} <= {"pass", "skipped"}
     assert git("rev-parse", f"{evidence['tested_tree']}:calc.py") == other("rev-parse", f"{squashed}:calc.py")
 

@@ -49,6 +49,7 @@ def test_a_cluster_that_loses_a_node_comes_to_the_verdict_of_the_embedded_run() 
     assert stopped["steps"] >= 1
 
 
+@pytest.mark.usefixtures("quick_tests")
 def test_candidates_and_products_travel_as_messages(
     git: GitBuilder, llm_server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
