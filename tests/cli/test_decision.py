@@ -41,10 +41,6 @@ def always(files: Mapping[str, str]) -> Answer:
     return Answer(tool_calls=answer.tool_calls, repeat=True)
 
 
-def failed_gates(candidate: Mapping[str, object]) -> list[str]:
-    return [g["name"] for g in candidate["evidence"]["gates"] if g["outcome"] not in ("pass", "skipped")]  # type: ignore[index]
-
-
 def test_task_for_a_test_lands_the_test(thin: GitBuilder, llm_server: ScriptedServer) -> None:
     thin.commit({"calc.py": RIGHT}, "calc: right")
     llm_server.scripts["m"] = [always({"tests/test_more.py": OWN})]
@@ -53,13 +49,6 @@ def test_task_for_a_test_lands_the_test(thin: GitBuilder, llm_server: ScriptedSe
     branch = result["result_branch"]
     assert thin("show", f"{branch}:tests/test_more.py") == OWN.rstrip("\n")
     assert thin("diff", "--name-only", "main", branch) == "tests/test_more.py"
-
-
-def test_comment_fixes_nothing_in_whatever_language(thin: GitBuilder, llm_server: ScriptedServer) -> None:
-    llm_server.scripts["m"] = [always({"calc.py": BUGGY + "# Summe\n"})]
-    said, result = start(thin, "-m", "openai/m", "-n", "1", task="加法函数应该返回两数之和")
-    assert said.code == 1, said.err
-    assert (result["status"], failed_gates(result["candidates"][0])) == ("failed", ["accept"])
 
 
 def test_reasons_go_back_to_the_candidate_once(thin: GitBuilder, llm_server: ScriptedServer) -> None:
