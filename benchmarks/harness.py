@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gitmimo.agent.shell.apply_patch import actions_of_patch
+from gitmimo.agent.shell.tools import actions_of_patch
 from gitmimo.records import ActionKind
 from tests.recorded import TASKS, Call, Recorded, make_environment, make_project
 from tests.scripted_server import Answer, Request, ScriptedServer

@@ -13,8 +13,7 @@ import pytest
 
 from gitmimo.errors import CheckError
 from gitmimo.evaluator.baseline import Baseline, measure_base
-from gitmimo.evaluator.detect import detect_test_command
-from gitmimo.evaluator.detect_node import linked_modules
+from gitmimo.evaluator.detect import detect_test_command, linked_modules
 from gitmimo.evaluator.testbed import TestBed
 from gitmimo.evaluator.testcommand import TestCommand, bring_ignored_files
 from tests.conftest import GitBuilder
