@@ -61,6 +61,7 @@ def find_doubts(
     return (
         *flags,
         *_uncovered(mine.evidence),
+        *_fixed_by_chance(mine.evidence, behaviour),
         *(_concerns(found, asked=behaviour.fixed_calls, is_backed=is_backed) if behaviour and found else ()),
         *_rivals(mine, contenders),
         *(() if is_confirmed else _thin(mine.evidence, behaviour, found)),
@@ -115,6 +116,13 @@ def _uncovered(evidence: Evidence) -> Iterator[str]:
     if evidence.uncovered:
         more = f" and {len(evidence.uncovered) - 3} more" if len(evidence.uncovered) > 3 else ""
         yield f"no test runs changed lines: {', '.join(evidence.uncovered[:3])}{more}"
+
+
+def _fixed_by_chance(evidence: Evidence, behaviour: BehaviourReport | None) -> Iterator[str]:
+    """Fixed tests that failed on base twice, and passed there when it was run once more."""
+    by_chance = sorted({*evidence.fixed_ids} & {*(behaviour.passing_on_base if behaviour else ())})
+    if by_chance:
+        yield f"these count as fixed, but passed on base in a third run: {', '.join(by_chance[:3])}"
 
 
 def _concerns(found: ProductBehaviour, *, asked: int, is_backed: bool) -> Iterator[str]:

@@ -244,6 +244,14 @@ def test_difference_from_before_is_shown_where_one_is_alone() -> None:
     assert verdict.inputs == ("f(2): before 1; now 3",)
 
 
+def test_test_that_passed_on_base_in_a_third_run_fixed_nothing_for_certain() -> None:
+    behaviour = report(product(1, fixed_changed=4), passing_on_base=("t0",))
+    verdict = decide([facts(1, fixed=4)], behaviour=behaviour)
+    assert not verdict.settled
+    assert "these count as fixed, but passed on base in a third run: t0" in verdict.doubts
+    assert decide([facts(1, fixed=4)], behaviour=report(product(1, fixed_changed=4))).settled
+
+
 def test_flag_is_a_doubt_that_no_critic_and_no_trust_lifts() -> None:
     flagged = [facts(1, fixed=1, flags=("review: ends processes without clean-up",))]
     opinion = CriticOpinion(order=((1,),), model="other/model")

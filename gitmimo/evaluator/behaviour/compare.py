@@ -76,6 +76,7 @@ class _Comparison:
     stack: contextlib.ExitStack
     _written: dict[Oid, FreshTree] = field(default_factory=dict)
     _attributes: tuple[str, ...] = ()
+    _passing_on_base: frozenset[str] = frozenset()
 
     def report(self, changed: ChangedFunctions) -> BehaviourReport:
         """All steps in order."""
@@ -105,13 +106,14 @@ class _Comparison:
                 raise
             return BehaviourReport(base=self.base, problem=f"could not be compared: {error.message}")
         reached = {call.function for call in compared.calls}
-        return make_report(
+        found = make_report(
             compared,
             base=self.base,
             trees=self.trees,
             seeds=len(seeds),
             unreached=tuple(sorted(_not_in(changed.existing | changed.added, reached))),
         )
+        return replace(found, passing_on_base=tuple(sorted(self._passing_on_base)))
 
     def _record(self, changed: ChangedFunctions) -> tuple[Call, ...]:
         """Calls made by tests and examples on base, and on a product: a test that fails on base stops at its first
@@ -123,11 +125,13 @@ class _Comparison:
         if on_product and (changed.added or fixed):
             wanted.append((self.trees[0], on_product))
         runs = [partial(record_calls, self._write(tree), functions) for tree, functions in wanted]
-        for (tree, _), (recorded, failed_examples) in zip(wanted, self._all(runs), strict=True):
-            calls += recorded
-            fixed |= failed_examples if tree == self.base else set()
+        for (tree, _), recorded in zip(wanted, self._all(runs), strict=True):
+            calls += recorded.calls
+            if tree == self.base:
+                self._passing_on_base = recorded.passed_tests & self.fixed_tests
+                fixed |= recorded.failed_examples
         if on_product and not calls and len(wanted) < 2:
-            calls += record_calls(self._write(self.trees[0]), on_product)[0]
+            calls += record_calls(self._write(self.trees[0]), on_product).calls
         reached = {call.function for call in calls}
         for tree, functions in ((self.base, changed.existing), (self.trees[0], changed.added)):
             if left := _not_in(functions, reached):

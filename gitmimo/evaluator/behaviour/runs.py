@@ -4,6 +4,7 @@ import json
 import re
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -14,16 +15,27 @@ from gitmimo.evaluator.behaviour.calls import Call
 from gitmimo.evaluator.behaviour.values import is_value
 from gitmimo.evaluator.doc_examples import example_texts, run_examples
 from gitmimo.evaluator.probe import make_probe, probe_path
+from gitmimo.evaluator.reports import read_report
 from gitmimo.evaluator.testbed import FreshTree
+from gitmimo.evidence import TestOutcome
 
 _SPARE_S = 15.0  # for the project's imports
 _MOST_BYTES = 20_000_000
 
 
-def record_calls(fresh: FreshTree, functions: frozenset[str]) -> tuple[tuple[Call, ...], frozenset[str]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """The calls of one run, the documentation examples that failed in it, and the tests that passed, by id."""
+
+    calls: tuple[Call, ...]
+    failed_examples: frozenset[str]
+    passed_tests: frozenset[str]
+
+
+def record_calls(fresh: FreshTree, functions: frozenset[str]) -> Recording:
     """Run the tests, and the examples in the functions' files, and note each different call.
 
-    The functions get one statement more, that does it. Returned with the names of the examples that fail.
+    The functions get one statement more, that does it.
     """
     home, out = _prepare(fresh, sitecustomize="call_recorder")
     by_path: dict[str, list[str]] = {}
@@ -50,7 +62,12 @@ def record_calls(fresh: FreshTree, functions: frozenset[str]) -> tuple[tuple[Cal
     failed = frozenset(name for name, (_, lines) in outcomes.items() if lines)
     calls = list(_read_calls(out / "calls", {str(fresh.path / path): path for path in by_path}))
     last = {owner: call for owner, call in calls if owner}  # of one object, it holds those before it
-    return (*(call for owner, call in calls if not owner), *last.values()), failed
+    cases = read_report(probe, fresh.testbed.tests.report).cases
+    return Recording(
+        calls=(*(call for owner, call in calls if not owner), *last.values()),
+        failed_examples=failed,
+        passed_tests=frozenset(name for name, outcome in cases.items() if outcome is TestOutcome.PASSED),
+    )
 
 
 def invent_calls(fresh: FreshTree, functions: frozenset[str]) -> tuple[Call, ...]:

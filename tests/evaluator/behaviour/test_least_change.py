@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from gitmimo import refnames
+from gitmimo.evaluator.behaviour.compare import compare_behaviour
 from gitmimo.evaluator.evaluate import EvidenceStore
 from gitmimo.evaluator.testbed import TestBed
 from gitmimo.evidence import Evidence
@@ -15,6 +16,7 @@ from gitmimo.workflow.evaluate import SessionEvaluator
 from gitmimo.workflow.workspace import CandidateWorkspace, WorkspaceConfig
 from gitmimo.workflow.worktrees import CandidatePaths, prepare_worktree, remove_candidate
 from tests.conftest import GitBuilder
+from tests.evaluator.conftest import measured
 
 CODE = "def capped(n, most):\n    return n if n > most else most\n"
 TESTS = """\
@@ -69,3 +71,13 @@ def test_a_comparison_is_made_once_for_all_sessions(
         monkeypatch.setattr("gitmimo.workflow.evaluate.compare_behaviour", None)  # not called again
     assert reports[0] == reports[1]
     assert reports[0].products[0].changed
+
+
+def test_a_test_to_be_fixed_that_passes_on_base_after_all_is_named(
+    git: GitBuilder, make_bench: Callable[..., TestBed]
+) -> None:
+    judge = measured(git, make_bench({"pkg/__init__.py": "", "pkg/core.py": CODE, "tests/test_core.py": TESTS}))
+    tree = judge.testbed.repository.tree_of(judge.tree({"pkg/core.py": CODE.replace("n > most", "n >= most")}))
+    by_chance, fixed = "tests/test_core.py::test_equal", "tests/test_core.py::test_small"
+    report = compare_behaviour(judge.testbed, judge.baseline, (tree,), fixed_tests=(by_chance, fixed))
+    assert report.passing_on_base == (by_chance,)
