@@ -58,19 +58,19 @@ def run_items(
 ) -> StrategyResult:
     """Do item after item, each in at most eight steps; the end names those that were given up or changed nothing.
 
-    Ends as finished when every item had its turn; the tests are the evaluator's then.
+    A task that is no list is one item. Ends as finished when each had its turn; the tests are the evaluator's then.
     """
-    items, history = items_of(candidate.task.text), iter(candidate.history)
+    items, history = items_of(candidate.task.text) or (candidate.task.text,), iter(candidate.history)
     left: list[int] = []
     taken = 0
-    for number, item in enumerate(items, start=1):
+    for number in range(1, len(items) + 1):
         own = _own_steps(history)
         is_done = _is_finished(own)
         if not _is_over(own) and taken < candidate.max_steps:
             unchanged = "" if own else workspace.changes() or ""  # tests may fail until the last item is done
             item_input = replace(
                 candidate,
-                task=Task(text=f"{item}\n\n{_PART.format(number=number, count=len(items))}"),
+                task=Task(text=_as_task(items, number)),
                 approach="",
                 max_steps=min(taken + _STEPS_AN_ITEM, candidate.max_steps),
                 history=tuple(own),
@@ -93,6 +93,11 @@ def run_items(
     summary = f"{done}; not done: {', '.join(map(str, left))}" if left else done
     is_cut = taken >= candidate.max_steps and bool(left)
     return StrategyResult(stop_reason=StopReason.STEPS if is_cut else StopReason.FINISHED, summary=summary)
+
+
+def _as_task(items: Sequence[str], number: int) -> str:
+    part = f"\n\n{_PART.format(number=number, count=len(items))}" if len(items) > 1 else ""
+    return items[number - 1] + part
 
 
 def _kept(steps: list[Step], step: Step) -> Step:

@@ -37,6 +37,7 @@ class CandidateInput:
     task: Task
     number: int = 1
     prefix: str = ""  # memory and rules of the project, byte-identical for the whole session
+    follows: tuple[str, ...] = ()  # commits of changes of this kind, the newest first: the skill that fits names them
     approach: str = ""  # what this candidate tries that its siblings don't; empty for none
     temperature: float | None = None
     seed: int | None = None

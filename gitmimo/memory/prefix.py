@@ -36,17 +36,14 @@ def prefix_text(repository: Repository, commit: str, *, max_chars: int = 24_000)
     return "\n\n".join(parts)
 
 
-def match_text(repository: Repository, commit: str, task: str, *, max_chars: int = 6_000) -> str:
-    """Return the skill that fits the task best, whole; empty when none fits.
-
-    Dependencies that have changed (a path, a tool's version) are listed with it.
-    """
+def find_skill(repository: Repository, commit: str, task: str) -> Skill | None:
+    """Return the skill that fits the task best; None when none fits."""
     matches = rank_skills(repository, commit, task, read_library(repository, commit).skills)
-    return skill_text(repository, commit, matches[0].skill, max_chars=max_chars) if matches else ""
+    return matches[0].skill if matches else None
 
 
 def skill_text(repository: Repository, commit: str, skill: Skill, *, max_chars: int = 6_000) -> str:
-    """Return one skill as it is put into the prompt."""
+    """Return one skill as it is put into the prompt, with dependencies that have changed (a path, a tool's version)."""
     unmet = unmet_requirements(repository, commit, skill)
     warning = "".join(f"\nCheck first: {reason}" for reason in unmet)
     body = cut_middle(escape_controls(f"{skill.description}\n\n{skill.body.strip()}"), max_chars)

@@ -156,6 +156,7 @@ class CandidateRun:
         return CandidateInput(
             task=plan.task,
             prefix=plan.prefix,
+            follows=plan.follows,
             approach=brief.approach,
             number=brief.number,
             temperature=temperature_for(brief.number),

@@ -40,6 +40,7 @@ class Plan:
     target_branch: str | None
     workspace_config: WorkspaceConfig
     prefix: str  # rules and memory: the stable beginning of every candidate's prompt
+    follows: tuple[str, ...]  # changes of this kind, which the skill that fits the task names
     candidates: int
     fan_out_at_once: bool
     strategy: str

@@ -16,7 +16,8 @@ from gitmimo.errors import MimoError
 from gitmimo.git import commit, refs, snapshot
 from gitmimo.git.repository import Repository
 from gitmimo.journal import read_journal
-from gitmimo.memory.prefix import match_text, prefix_text
+from gitmimo.memory.prefix import find_skill, prefix_text, skill_text
+from gitmimo.memory.skill_file import Skill
 from gitmimo.records import Oid, SessionId, Task, new_session_id
 from gitmimo.redact import known_secrets, redact
 from gitmimo.results import SessionResult
@@ -157,6 +158,8 @@ def _session_runner(
 def _plan(request: SessionRequest, staff: Staff, evaluator: SessionEvaluator) -> Plan:
     config = request.config
     grants = read_grants(config.texts("grants"))
+    memory = memory_view(request.repository, config, request.base)
+    skill = find_skill(request.repository, memory, request.task_text)
     return Plan(
         task=Task(
             text=request.task_text.strip(),
@@ -175,7 +178,8 @@ def _plan(request: SessionRequest, staff: Staff, evaluator: SessionEvaluator) ->
             linked=config.texts("worktree.link"),
             evaluator=evaluator,
         ),
-        prefix=_prefix(request.repository, config, request.base, request.task_text),
+        prefix=_prefix(request.repository, config, memory, skill),
+        follows=skill.commits if skill is not None else (),
         candidates=count_candidates(config, staff),
         fan_out_at_once=config.text("fanout") == "all",
         rungs=ladder_height(config),
@@ -190,11 +194,11 @@ def _plan(request: SessionRequest, staff: Staff, evaluator: SessionEvaluator) ->
     )
 
 
-def _prefix(repository: Repository, config: Config, base: Oid, task_text: str) -> str:
+def _prefix(repository: Repository, config: Config, memory: str, skill: Skill | None) -> str:
     """What the project wants every candidate to know: its rules, its memory, and the skill that fits the task."""
-    view = memory_view(repository, config, base)
     rules = OPERATION_RULES if config["operation"] else ""
-    parts = (prefix_text(repository, view), match_text(repository, view, task_text), rules)
+    fitting = skill_text(repository, memory, skill) if skill is not None else ""
+    parts = (prefix_text(repository, memory), fitting, rules)
     return "\n\n".join(part for part in parts if part.strip())
 
 

@@ -207,13 +207,6 @@ def test_without_tests_the_task_names_the_place(git: GitBuilder) -> None:
     assert "if not numbers" in (git.path / "pkg/numbers.py").read_text()
 
 
-def test_a_task_that_points_nowhere_is_given_up(git: GitBuilder) -> None:
-    git.commit({"README": "x\n"})
-    trajectory, _, _ = run(Bare(git.path), [], text="Make it better.")
-    assert trajectory.stop_reason is StopReason.GAVE_UP
-    assert "name one in the task" in trajectory.summary
-
-
 def test_the_spectrum_names_what_failing_tests_run_through(workspace: Bare) -> None:
     spectrum = trace_tests(workspace, COMMAND)
     assert spectrum is not None

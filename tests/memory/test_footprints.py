@@ -5,10 +5,11 @@ from gitmimo.memory.changes import Change, read_changes
 from gitmimo.memory.draft import MAX_LINES, draft_skill
 from gitmimo.memory.footprints import find_groups
 from gitmimo.memory.notes import NoteKind, new_note
-from gitmimo.memory.prefix import match_text, prefix_text
+from gitmimo.memory.prefix import prefix_text
 from gitmimo.memory.skill_file import skill_changes
 from gitmimo.records import Oid
 from tests.conftest import GitBuilder
+from tests.memory.matched import match_text
 
 
 def change(number: int, subject: str, **files: str) -> Change:

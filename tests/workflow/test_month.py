@@ -12,9 +12,9 @@ import pytest
 from gitmimo.git.repository import Repository
 from gitmimo.memory.notes import read_notes
 from gitmimo.memory.offers import is_same
-from gitmimo.memory.prefix import match_text
 from gitmimo.workflow.scripts import find_script
 from tests.conftest import GitBuilder
+from tests.memory.matched import match_text
 from tests.project import Said, mimo
 from tests.scripted_server import Answer, ScriptedServer
 

@@ -10,7 +10,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from gitmimo.agent.checklist import run_items
 from gitmimo.agent.interface import CandidateInput, LeastChange, Stop, StrategyResult, Workspace
+from gitmimo.agent.patch.follow import follow_changes, read_past_changes
 from gitmimo.agent.patch.localize import (
     Score,
     Site,
@@ -90,12 +92,16 @@ class _Patch:
 
     def work(self) -> StrategyResult:
         """Localise the fault, then ask round by round."""
-        self._look(self._workspace.test())
-        if not self._sites:
-            return StrategyResult(
-                stop_reason=StopReason.GAVE_UP,
-                summary="found no file that the task or a failing test points at: name one in the task",
-            )
+        base = self._workspace.test()
+        if self._candidate.follows and (base is None or base.exit_code == 0):
+            changes = read_past_changes(self._workspace, self._candidate.follows)
+            if changes:
+                return follow_changes(
+                    self._candidate, self._workspace, self._model, changes, record=self._record, stop=self._stop
+                )
+        self._look(base)
+        if not self._sites:  # nothing points at a file: let the model look for itself
+            return run_items(self._candidate, self._workspace, self._model, record=self._record, stop=self._stop)
         asked = sum(step.reply.usage != Usage() for step in self._candidate.history)
         for planned in plan_of(self._candidate.number)[asked:]:
             reason = self._stop()
