@@ -4,6 +4,7 @@ import types
 import warnings
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 
 from gitmimo.errors import CheckError
 from gitmimo.evaluator.indirect_changes import acting_changes, changed_demands, helpers_of_tests, replaced_parts
@@ -131,19 +132,10 @@ def describe_lines(lines: Lines) -> tuple[str, ...]:
     """Each run of lines as `path:first-last`."""
     found = []
     for path, numbers in sorted(lines.items()):
-        for first, last in _ranges(sorted(numbers)):
-            found.append(f"{path}:{first}" if first == last else f"{path}:{first}-{last}")
+        for _, run in groupby(enumerate(sorted(numbers)), key=lambda each: each[1] - each[0]):
+            first, *rest = [number for _, number in run]
+            found.append(f"{path}:{first}-{rest[-1]}" if rest else f"{path}:{first}")
     return tuple(found)
-
-
-def _ranges(numbers: list[int]) -> Iterator[tuple[int, int]]:
-    first = last = numbers[0]
-    for number in numbers[1:]:
-        if number > last + 1:
-            yield first, last
-            first = number
-        last = number
-    yield first, last
 
 
 def _lines_of_code(source: bytes, path: str) -> Iterator[int]:

@@ -71,7 +71,9 @@ def bring_ignored_files(checkout: Path | None, tree: Path, tests: TestCommand, *
     tree's own, so that nothing that runs there can change the checkout.
     """
     for path, text in tests.generated:
-        _write_new(tree, path, text.encode())
+        target = tree / path
+        if not target.exists() and target.parent.is_dir() and _is_inside(target, tree):
+            target.write_text(text, encoding="utf-8")
     if checkout is None:
         return
     for name in (*tests.copies, *copies):
@@ -90,12 +92,6 @@ def bring_ignored_files(checkout: Path | None, tree: Path, tests: TestCommand, *
                 _link_modules(source, target, checkout=checkout.resolve(), tree=tree)
             elif target.parent.is_dir():
                 target.symlink_to(source.resolve())
-
-
-def _write_new(tree: Path, path: str, content: bytes) -> None:
-    target = tree / path
-    if not target.exists() and target.parent.is_dir() and _is_inside(target, tree):
-        target.write_bytes(content)
 
 
 def _link_modules(source: Path, target: Path, *, checkout: Path, tree: Path) -> None:

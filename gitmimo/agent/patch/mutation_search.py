@@ -13,7 +13,7 @@ from gitmimo.agent.interface import Workspace
 from gitmimo.agent.patch.localize import read_text
 from gitmimo.agent.patch.operators import edits_of
 from gitmimo.agent.patch.spans import Edit
-from gitmimo.agent.patch.spectrum import Spectrum, probe_command
+from gitmimo.agent.patch.spectrum import Spectrum, marked_json, probe_command
 from gitmimo.paths import is_test_path
 
 _MARK = "@@edits@@"
@@ -74,11 +74,8 @@ def _likely_edits(root: Path, spectrum: Spectrum) -> tuple[Edit, ...]:
 
 
 def _read(output: str, edits: Sequence[Edit]) -> SearchResult:
-    _, mark, rest = output.rpartition(_MARK)
-    if not mark:
-        return SearchResult()
     try:
-        data = json.loads(rest.strip().split("\n", 1)[0])
+        data = marked_json(output, _MARK)
         return SearchResult(tried=int(data["tried"]), passing=tuple(edits[int(number)] for number in data["passed"]))
     except (ValueError, TypeError, KeyError, IndexError):
         return SearchResult()

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from gitmimo.agent.interface import Workspace
 
@@ -115,13 +116,16 @@ def probe_command(
     return f"{found['env']}{python} -c {shlex.quote(probe.read_text())} {shlex.join([*first, *arguments])}"
 
 
+def marked_json(output: str, mark: str) -> Any:
+    """What a probe printed behind its mark; ValueError when it is not there or not whole."""
+    _, found, rest = output.rpartition(mark)
+    return json.loads(rest.strip().split("\n", 1)[0] if found else "")
+
+
 def read_spectrum(output: str) -> Spectrum | None:
     """Read what the probe printed; None when it is not there, not whole, or no test failed."""
-    _, mark, rest = output.rpartition(_MARK)
-    if not mark:
-        return None
     try:
-        data = json.loads(rest.strip().split("\n", 1)[0])
+        data = marked_json(output, _MARK)
         tests = {
             str(name): TestTrace(
                 passed=bool(passed),

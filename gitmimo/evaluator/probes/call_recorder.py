@@ -137,7 +137,7 @@ class Recorder:
     def _record_function(self, function: dict[str, Any], frame: FrameType, test: str, *, skip: int) -> None:
         if not function["target"]:
             return
-        is_direct = _caller_file(frame) not in self.files
+        is_direct = not frame.f_back or os.path.realpath(frame.f_back.f_code.co_filename) not in self.files
         key = (function["path"], function["name"], is_direct)
         if self.counts.get(key, 0) >= (_MOST_DIRECT if is_direct else _MOST_INNER):
             return
@@ -162,7 +162,7 @@ class Recorder:
             if entry is not None:
                 entry["target"] = entry["target"] or function["target"]
             return
-        if short == "__init__" and _function_of(type(me), "__init__") is code:
+        if short == "__init__" and getattr(type(me).__init__, "__code__", None) is code:
             entry = self._made(me, frame)
         elif entry is None or entry["me"] is not me:
             entry = {"me": me, "steps": [{"do": "value", "value": self.codec.encode(me)}], "target": False}
@@ -222,14 +222,6 @@ class Recorder:
         finally:
             os.close(fd)
         return True
-
-
-def _function_of(kind: type, name: str) -> CodeType | None:
-    return getattr(getattr(kind, name, None), "__code__", None)
-
-
-def _caller_file(frame: FrameType) -> str:
-    return os.path.realpath(frame.f_back.f_code.co_filename) if frame.f_back else ""
 
 
 def _is_inside(frame: FrameType, me: Any) -> bool:
