@@ -6,35 +6,16 @@ of one kind for one node; ranks say how likely such a mistake is, 0 the likelies
 """
 
 import ast
+import tomllib
 from collections.abc import Callable, Iterator, Sequence, Set
+from pathlib import Path
 
 from gitmimo.agent.patch.spans import Edit, Source
 
-_COMPARISONS: dict[type[ast.cmpop], tuple[str, tuple[str, ...]]] = {
-    ast.Lt: ("<", ("<=", ">", ">=")),
-    ast.LtE: ("<=", ("<", ">=", ">")),
-    ast.Gt: (">", (">=", "<", "<=")),
-    ast.GtE: (">=", (">", "<=", "<")),
-    ast.Eq: ("==", ("!=", "<=", ">=")),
-    ast.NotEq: ("!=", ("==", "<", ">")),
-    ast.In: ("in", ("not in",)),
-    ast.NotIn: ("not in", ("in",)),
-    ast.Is: ("is", ("is not",)),
-    ast.IsNot: ("is not", ("is",)),
-}
-_ARITHMETIC: dict[type[ast.operator], tuple[str, tuple[str, ...]]] = {
-    ast.Add: ("+", ("-", "*")),
-    ast.Sub: ("-", ("+",)),
-    ast.Mult: ("*", ("/", "+", "**", "//")),
-    ast.Div: ("/", ("*", "//")),
-    ast.FloorDiv: ("//", ("/", "%")),
-    ast.Mod: ("%", ("//",)),
-}
-_FAMILIES = (
-    *("min max", "any all", "append extend", "startswith endswith", "lstrip rstrip strip", "find rfind"),
-    *("split rsplit", "lower upper casefold", "floor ceil", "keys values items", "union intersection difference"),
-    *("sorted reversed", "pop popleft", "removeprefix lstrip", "removesuffix rstrip", "copy deepcopy"),
+_KNOWN: dict[str, dict[str, list[str]]] = tomllib.loads(
+    Path(__file__).with_name("operators.toml").read_text(encoding="utf-8")
 )
+_ARITHMETIC = _KNOWN["arithmetic"]
 _GUARDED = ("[]", "0", '""', "None", "{}", "True", "False")
 _COPIES = ("list", "dict", "set")
 _MOST_NAMES = 6
@@ -46,19 +27,19 @@ def _comparisons(source: Source, node: ast.AST, names: Sequence[str]) -> Iterato
         return
     operands = [node.left, *node.comparators]
     for left, operator, right in zip(operands, node.ops, node.comparators, strict=False):
-        old, others = _COMPARISONS[type(operator)]
+        old, *others = _KNOWN["comparisons"][type(operator).__name__]
         for place, new in enumerate(others):
             yield from source.between(left, right, old, new, 0 if place == 0 else 2)
 
 
 def _arithmetic(source: Source, node: ast.AST, names: Sequence[str]) -> Iterator[Edit]:
     """`-` for `+`, operands the other way round, one of them left out."""
-    if isinstance(node, ast.AugAssign) and type(node.op) in _ARITHMETIC:
-        old, others = _ARITHMETIC[type(node.op)]
+    if isinstance(node, ast.AugAssign) and type(node.op).__name__ in _ARITHMETIC:
+        old, *others = _ARITHMETIC[type(node.op).__name__]
         for new in (*(f"{other}=" for other in others), "="):
             yield from source.between(node.target, node.value, f"{old}=", new, 2)
-    if isinstance(node, ast.BinOp) and type(node.op) in _ARITHMETIC:
-        old, others = _ARITHMETIC[type(node.op)]
+    if isinstance(node, ast.BinOp) and type(node.op).__name__ in _ARITHMETIC:
+        old, *others = _ARITHMETIC[type(node.op).__name__]
         for new in others:
             yield from source.between(node.left, node.right, old, new, 1)
         left, right = source.text(node.left), source.text(node.right)
@@ -120,7 +101,7 @@ def _calls(source: Source, node: ast.AST, names: Sequence[str]) -> Iterator[Edit
         return
     name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
     end = source.span(node.func)[1]
-    for family in (family.split() for family in _FAMILIES):
+    for family in (family.split() for family in _KNOWN["functions"]["families"]):
         for other in family if name in family else ():
             yield source.put(end - len(name.encode()), end, other, 2)
     if len(node.args) == 2 and not node.keywords:

@@ -1,8 +1,8 @@
 """The questions of the patch strategy: which a candidate asks, and the prompt of each.
 
-A fixed table, so that a candidate's number determines its questions. Different questions find more than the same one
-asked again: small models repeat faulty code that is in the prompt, so some questions hide it, and one shows what really
-happened when it ran.
+A fixed table (`prompts/questions.json`): a candidate's number determines its questions. Different questions find more
+than the same one asked again: small models repeat faulty code that is in the prompt, so some questions hide it, and one
+shows what really happened when it ran.
 """
 
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from gitmimo.agent.patch.localize import Site
 from gitmimo.agent.patch.python_source import Function, find_functions, head_of, hide_body
 from gitmimo.agent.patch.spectrum import Spectrum
+from gitmimo.agent.prompts import read_json
 from gitmimo.records import Message
 
 _LONG_FILE = 300  # lines; beyond, only the functions in question are shown
@@ -29,25 +30,9 @@ class Variant:
     wants_code: bool = True
 
 
-OTHER = Variant(
-    ask="This `{name}` is wrong. Write `{name}` anew in another way, so that all of its docstring holds.",
-)
-REWRITE = Variant(
-    ask="Write `{name}` so that the test passes. Every word of its docstring counts.",
-    hides_body=True,
-)
-WALK = Variant(ask="Something in this is wrong. Write the corrected `{name}`.", shows_walk=True)
-OPERATORS = Variant(
-    ask="Check `{name}` for: < or <=, + 1 or - 1, and or or, a missing case, a wrong default, a wrong order of "
-    "statements, something changed that belongs to the caller. Write the corrected `{name}`.",
-)
-WHERE = Variant(ask="Which function holds the mistake?", wants_code=False)
-WHOLE_FILE = Variant(ask="Write the whole corrected file `{name}`.", is_whole_file=True)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
-    """One question about the site at a place in the ranking, asked some times at a temperature.
+    """One question about the site at a place in the ranking, at a temperature.
 
     Asking again is cheap: the server still knows the prompt (on two cores 2-3 s an answer against 10 for the first).
     """
@@ -55,44 +40,21 @@ class Round:
     variant: Variant
     site: int = 0
     temperature: float = 0.8
-    times: int = 1
-
-
-_PLANS: tuple[tuple[Round, ...], ...] = (
-    (
-        Round(variant=REWRITE, temperature=0.2),
-        Round(variant=REWRITE, times=2),
-        Round(variant=OTHER),
-        Round(variant=OTHER, site=1, times=2),
-    ),
-    (
-        Round(variant=REWRITE, site=1, temperature=0.2),
-        Round(variant=REWRITE, site=1),
-        Round(variant=OTHER, site=2, times=2),
-        Round(variant=OTHER, temperature=1.0),
-    ),
-    (
-        Round(variant=WALK, times=2),
-        Round(variant=WALK, site=1),
-        Round(variant=REWRITE, temperature=1.0, times=2),
-    ),
-    (
-        Round(variant=REWRITE, site=2, temperature=0.2),
-        Round(variant=REWRITE, site=2),
-        Round(variant=OPERATORS, times=2),
-        Round(variant=OPERATORS, site=1),
-    ),
-    (
-        Round(variant=WHOLE_FILE, times=2),
-        Round(variant=OTHER, temperature=1.0),
-        Round(variant=OTHER, site=1, temperature=1.0),
-    ),
-)
 
 
 def plan_of(number: int) -> tuple[Round, ...]:
     """The questions of a candidate, one an answer; from the sixth candidate on they repeat, with other seeds."""
-    return tuple(planned for planned in _PLANS[(number - 1) % len(_PLANS)] for _ in range(planned.times))
+    plans = read_json("questions")["plans"]
+    found: list[Round] = []
+    for asked in plans[(number - 1) % len(plans)]:
+        times = asked.pop("times", 1)
+        found += [Round(**{**asked, "variant": variant_of(asked["variant"])})] * times
+    return tuple(found)
+
+
+def variant_of(name: str) -> Variant:
+    """The question of this name in `prompts/questions.json`."""
+    return Variant(**read_json("questions")["variants"][name])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,7 @@ from gitmimo.agent.patch.localize import (
 )
 from gitmimo.agent.patch.mutation_search import SearchResult, search_edits
 from gitmimo.agent.patch.python_source import fingerprint
-from gitmimo.agent.patch.questions import WHERE, Case, Question, Round, build_question, plan_of
+from gitmimo.agent.patch.questions import Case, Question, Round, build_question, plan_of, variant_of
 from gitmimo.agent.patch.reply import ProposedFiles, dedup_key, describe, read_reply
 from gitmimo.agent.patch.spans import apply
 from gitmimo.agent.patch.spectrum import trace_tests
@@ -149,7 +149,7 @@ class _Patch:
         if len(functions) < 2 or not self._continues:
             return sites
         first = functions[0]
-        question = build_question(self._case, first, WHERE, most_tokens=8)
+        question = build_question(self._case, first, variant_of("where"), most_tokens=8)
         opening = Message(role="assistant", content="The mistake is in the function `")
         reply = self._model.complete(
             ChatRequest(
