@@ -6,6 +6,7 @@
 import json
 import re
 import shutil
+import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -170,74 +171,26 @@ def _launch_opencode(request: AgentRequest) -> Launch:
     return Launch(arguments=[*arguments, request.prompt], env=env, files=files)
 
 
-ADAPTERS: Mapping[str, Adapter] = {
-    adapter.name: adapter
-    for adapter in (
-        Adapter(
-            name="aider",
-            program="aider",
-            install="pip install aider-chat",
-            launch=_launch_aider,
-            read=reports.read_aider,
-            leftovers=(".aider*",),
-            wants_files=True,
-            exit_codes={1: "bad options, or the repository could not be used"},
-        ),
-        Adapter(
-            name="claude",
-            program="claude",
-            install="npm install -g @anthropic-ai/claude-code",
-            launch=_launch_claude,
-            read=reports.read_claude,
-            providers=("anthropic",),
-            own_provider="anthropic",
-            logins=(".claude/.credentials.json",),
-        ),
-        Adapter(
-            name="codex",
-            program="codex",
-            install="npm install -g @openai/codex",
-            launch=_launch_codex,
-            read=reports.read_codex,
-            providers=("openai",),
-            own_provider="openai",
-            logins=(".codex/auth.json",),
-            exit_codes={1: "a turn failed, or it could not sign in"},
-        ),
-        Adapter(
-            name="gemini",
-            program="gemini",
-            install="npm install -g @google/gemini-cli",
-            launch=_launch_gemini,
-            read=reports.read_gemini,
-            providers=("gemini",),
-            own_provider="gemini",
-            logins=(".gemini/oauth_creds.json", ".gemini/google_accounts.json"),
-            exit_codes={
-                1: "a general error or a failure of the service",
-                42: "bad input",
-                reports.GEMINI_TURN_LIMIT: "the limit of turns",
-            },
-        ),
-        Adapter(
-            name="mini",
-            program="mini",
-            install="pip install mini-swe-agent",
-            launch=_launch_mini,
-            read=reports.read_mini,
-            exit_codes={1: "an exception, shown at the end of its output"},
-        ),
-        Adapter(
-            name="opencode",
-            program="opencode",
-            install="npm install -g opencode-ai",
-            launch=_launch_opencode,
-            read=reports.read_opencode,
-            own_provider="opencode",
-            logins=(".local/share/opencode/auth.json",),
-        ),
-    )
+_FUNCTIONS = {
+    "aider": (_launch_aider, reports.read_aider),
+    "claude": (_launch_claude, reports.read_claude),
+    "codex": (_launch_codex, reports.read_codex),
+    "gemini": (_launch_gemini, reports.read_gemini),
+    "mini": (_launch_mini, reports.read_mini),
+    "opencode": (_launch_opencode, reports.read_opencode),
 }
+
+
+def _read_adapters() -> dict[str, Adapter]:
+    table = tomllib.loads(Path(__file__).with_name("agents.toml").read_text(encoding="utf-8"))
+    found = {}
+    for name, (launch, read) in _FUNCTIONS.items():
+        codes = {int(code): meaning for code, meaning in table[name].pop("exit_codes", {}).items()}
+        found[name] = Adapter(name=name, launch=launch, read=read, exit_codes=codes, **table[name])
+    return found
+
+
+ADAPTERS: Mapping[str, Adapter] = _read_adapters()
 _NAMES = ", ".join([MIMO, *ADAPTERS, 'cmd:"COMMAND"'])
 
 
