@@ -3,7 +3,6 @@
 import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -11,9 +10,6 @@ from gitmimo.cli import render
 from gitmimo.cli.completion import complete_local_models
 from gitmimo.cli.help import Group
 from gitmimo.cli.options import json_option
-
-if TYPE_CHECKING:
-    from gitmimo.llm.download import Progress
 
 
 @click.group("models", cls=Group)
@@ -131,19 +127,12 @@ def ensure_local_model(name: str, *, from_index: bool = False) -> None:
 
 
 @contextlib.contextmanager
-def _progress() -> Iterator[Callable[["Progress"], None]]:
+def _progress() -> Iterator[Callable[[int, int], None]]:
     """A bar; where stderr is no terminal it is written once, at the end."""
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-    from rich.progress import Progress as Bar
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Bar(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
-        tasks: dict[str, int] = {}
-
-        def report(progress: "Progress") -> None:
-            if progress.phase not in tasks:
-                tasks[progress.phase] = bar.add_task(progress.phase, total=progress.total)
-            bar.update(tasks[progress.phase], completed=progress.done)  # type: ignore[arg-type]
-
-        yield report
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
+        task = bar.add_task("download", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -30,39 +30,24 @@ _Items = queue.SimpleQueue["_Head | bytes | Exception | None"]
 
 
 class Response:
-    """Status, headers and the body as it comes. `close` gives the connection back, or cuts it before the body's end."""
+    """Status, headers and the body as it comes."""
 
-    def __init__(self, head: _Head, pieces: "Iterator[_Head | bytes]", task: "Future[None]") -> None:
+    def __init__(self, head: _Head, pieces: "Iterator[_Head | bytes]") -> None:
         self.status, self.headers = head
         self._pieces = pieces
-        self._task = task
 
     def chunks(self) -> Iterator[bytes]:
         """Give the body in pieces. ConnectionLost when it ends before its declared end."""
-        for piece in self._pieces:
-            if isinstance(piece, bytes):
-                yield piece
+        return (piece for piece in self._pieces if isinstance(piece, bytes))
 
     def read(self) -> bytes:
         """Read the whole body, up to 64 MiB."""
-        parts: list[bytes] = []
-        size = 0
+        body = bytearray()
         for piece in self.chunks():
-            size += len(piece)
-            if size > _BODY_LIMIT_BYTES:
+            body += piece
+            if len(body) > _BODY_LIMIT_BYTES:
                 raise ConnectionLost("the answer is larger than 64 MiB")
-            parts.append(piece)
-        return b"".join(parts)
-
-    def close(self) -> None:
-        """End the exchange."""
-        self._task.cancel()
-
-    def __enter__(self) -> "Response":
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.close()
+        return bytes(body)
 
 
 class Connection:
@@ -90,10 +75,11 @@ class Connection:
         self._forget = weakref.finalize(self, _close, self._loop, self._client)
         self._forget.atexit = False
 
+    @contextlib.contextmanager
     def request(
         self, method: str, path: str, *, body: bytes | None = None, headers: Mapping[str, str], deadline: Deadline
-    ) -> Response:
-        """Send one request and return when the response's headers are there.
+    ) -> Iterator[Response]:
+        """Send one request and give the response when its headers are there; what isn't read by the end is cut off.
 
         ConnectFailed when nothing was sent; ReadTimeout, ConnectionLost or Cancelled after that.
         """
@@ -104,14 +90,13 @@ class Connection:
         )
         items: _Items = queue.SimpleQueue()
         task = asyncio.run_coroutine_threadsafe(_exchange(self._client, request, items), self._loop)
-        pieces: Iterator[_Head | bytes] = deadline.receive(items)
         try:
+            pieces: Iterator[_Head | bytes] = deadline.receive(items)
             head = next(pieces)
-        except BaseException:
+            assert isinstance(head, _Head)
+            yield Response(head, pieces)
+        finally:
             task.cancel()
-            raise
-        assert isinstance(head, _Head)
-        return Response(head, pieces, task)
 
     def close(self) -> None:
         """Close the kept connections and cut those in use."""

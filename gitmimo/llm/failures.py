@@ -130,8 +130,7 @@ class RetryPolicy:
     """How often and how long to retry. A server that asks for more than `longest_wait_s` ends the retries."""
 
     attempts: int = 6
-    attempts_truncated: int = 3  # of replies that broke off: each may have been charged
-    attempts_no_route: int = 3
+    attempts_unlikely: int = 3  # where nobody answers, and of replies that broke off, each of which may be charged
     first_wait_s: float = 1.0
     longest_wait_s: float = 60.0
     total_s: float = 600.0
@@ -168,12 +167,8 @@ def wait_before_next(policy: RetryPolicy, failed: AttemptFailed, failures: int, 
     """Seconds to wait after the `failures`-th failure; None when there is no next attempt."""
     if failed.retry is Retry.NEVER or failed.retry_after_s > policy.longest_wait_s:
         return None
-    allowed = policy.attempts
-    if failed.retry is Retry.TRUNCATED:
-        allowed = policy.attempts_truncated
-    elif isinstance(failed.error, NoRoute):
-        allowed = policy.attempts_no_route
-    if failures >= allowed:
+    is_unlikely = failed.retry is Retry.TRUNCATED or isinstance(failed.error, NoRoute)
+    if failures >= (policy.attempts_unlikely if is_unlikely else policy.attempts):
         return None
     backoff = min(policy.longest_wait_s, policy.first_wait_s * 2.0 ** (failures - 1))
     return max(backoff * (1 - chance / 2), failed.retry_after_s * (1 + chance / 10))

@@ -1,5 +1,6 @@
 """Direct client of OpenAI-compatible servers and of Ollama: one streamed chat completion over a kept connection."""
 
+import contextlib
 import json
 import sys
 import threading
@@ -113,18 +114,16 @@ class HttpBackend:
         while True:
             body = self.body(request)
             try:
-                response = self._request("POST", self.path, deadline, encode(body))
+                with self._request("POST", self.path, deadline, encode(body)) as response:
+                    if response.status < 300:
+                        reply = ReplyBuilder(keeps_reasoning=self.endpoint.wants_reasoning)
+                        events = self.events(response, deadline, reply)
+                        return reply.read(events, request, model=self.endpoint.name, started=started)
+                    failed = self._failure(response)
             except Cancelled:  # sent, so it may be charged
                 seconds = time.monotonic() - started
-                return ReplyBuilder().build(
-                    request, model=self.endpoint.name, seconds=seconds, finish_reason="cancelled"
-                )
-            with response:
-                if response.status < 300:
-                    reply = ReplyBuilder(keeps_reasoning=self.endpoint.wants_reasoning)
-                    events = self.events(response, deadline, reply)
-                    return reply.read(events, request, model=self.endpoint.name, started=started)
-                failed = self._failure(response)
+                ended = "cancelled"
+                return ReplyBuilder().build(request, model=self.endpoint.name, seconds=seconds, finish_reason=ended)
             allowed = allowed_output(failed.error.message, request.output_limit)
             if response.status in (402, 413, 429) and _LEAST_OUTPUT <= allowed < request.output_limit:
                 request = replace(request, max_tokens=allowed)
@@ -140,7 +139,7 @@ class HttpBackend:
         try:
             with self._request(method, path, Deadline(_REPORT_TIMES), data) as response:
                 return parse_object(response.read()) if response.status == 200 else {}
-        except (AttemptFailed, ConnectionLost, ReadTimeout, MalformedReply):
+        except (AttemptFailed, MalformedReply):
             return {}
 
     def close(self) -> None:
@@ -189,7 +188,8 @@ class HttpBackend:
 
     # --- one attempt ---
 
-    def _request(self, method: str, path: str, deadline: Deadline, body: bytes | None) -> "Response":
+    @contextlib.contextmanager
+    def _request(self, method: str, path: str, deadline: Deadline, body: bytes | None) -> Iterator["Response"]:
         headers = {
             "Accept": "text/event-stream, application/json",
             "Accept-Encoding": "identity",  # a compressed stream may come in lumps
@@ -200,7 +200,9 @@ class HttpBackend:
         if self.endpoint.key:
             headers["Authorization"] = f"Bearer {self.endpoint.key}"
         try:
-            return self._connection().request(method, path, body=body, headers=headers, deadline=deadline)
+            connection = self._connection()
+            with connection.request(method, path, body=body, headers=headers, deadline=deadline) as response:
+                yield response
         except ConnectFailed as exc:
             raise no_route(self.endpoint.base_url, str(exc)) from exc
         except (ConnectionLost, ReadTimeout) as exc:

@@ -166,18 +166,18 @@ class Ledger:
                 fresh.append(usage)
         return tuple(fresh)
 
-    def spent(self, *, by: str = "session", session: str | None = None, since_day: str = "") -> tuple[Totals, ...]:
+    def spent(self, *, by: str = "session", session: str | None = None) -> tuple[Totals, ...]:
         """Sums by `session`, `candidate`, `phase`, `model`, `provider`, `day` or `month`, oldest first."""
         if by not in ("session", "candidate", "phase", "model", "provider", "day", "month"):
             raise MimoError(f"cannot add up calls by `{by}`")
         column = "session || '/' || candidate" if by == "candidate" and session is None else by
-        where = "state != 'free' AND day >= :since" + (" AND session = :session" if session is not None else "")
+        where = "state != 'free'" + (" AND session = :session" if session is not None else "")
         rows = self._file.read(
             f"SELECT {column} AS key, SUM(nano) AS nano, SUM(prompt) AS prompt, SUM(cached) AS cached,"  # noqa: S608
             " SUM(completion) AS completion, SUM(made) AS calls, SUM(state IN ('lost', 'reserved')) AS lost,"
             f" SUM(priced = 0) AS unpriced, SUM(seconds) AS seconds FROM calls WHERE {where}"
             " GROUP BY key ORDER BY MIN(at)",
-            {"session": session, "since": since_day},
+            {"session": session},
         )
         return tuple(
             Totals(

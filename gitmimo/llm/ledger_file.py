@@ -3,13 +3,13 @@
 import os
 import sqlite3
 import threading
-import time
 import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from gitmimo.errors import MimoError
+from gitmimo.locks import hold_lock
 
 _BUSY_S = 60.0
 _FIRST = """
@@ -81,38 +81,14 @@ class LedgerFile:
         return db
 
     def _prepare(self, db: sqlite3.Connection) -> None:
-        """Several processes may do this at once; changing the journal mode does not wait by itself."""
-        ends = time.monotonic() + _BUSY_S
-        while True:
-            try:
-                db.execute("PRAGMA journal_mode = WAL")
-                break
-            except sqlite3.OperationalError:
-                if time.monotonic() > ends:
-                    raise
-                time.sleep(0.01)
+        with hold_lock(self.path.with_suffix(".lock")):  # changing the journal mode does not wait by itself
+            db.execute("PRAGMA journal_mode = WAL")
+            version = int(db.execute("PRAGMA user_version").fetchone()[0])
+            if version > len(_VERSIONS):
+                raise MimoError(f"the ledger was written by a newer git-mimo: `{self.path}`", hint="update git-mimo")
+            for number, statements in enumerate(_VERSIONS[version:], start=version + 1):
+                db.executescript(f"BEGIN IMMEDIATE; {statements}; PRAGMA user_version = {number}; COMMIT")
         db.execute("PRAGMA synchronous = NORMAL")
-        if _version(db) > len(_VERSIONS):
-            raise MimoError(f"the ledger was written by a newer git-mimo: `{self.path}`", hint="update git-mimo")
-        if _version(db) < len(_VERSIONS):
-            _migrate_schema(db)
-
-
-def _version(db: sqlite3.Connection) -> int:
-    return int(db.execute("PRAGMA user_version").fetchone()[0])
-
-
-def _migrate_schema(db: sqlite3.Connection) -> None:
-    """Create what is missing in one transaction; another process may have done it since."""
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        for statement in ";".join(_VERSIONS[_version(db) :]).split(";"):
-            db.execute(statement)
-        db.execute(f"PRAGMA user_version = {len(_VERSIONS)}")
-    except BaseException:
-        db.execute("ROLLBACK")
-        raise
-    db.execute("COMMIT")
 
 
 @contextmanager

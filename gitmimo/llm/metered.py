@@ -10,8 +10,8 @@ from gitmimo.errors import LimitReached, UnknownPrice
 from gitmimo.llm.budget import NANO, BudgetLimits, Estimate, LimitUsage, Scope, Unit, limit_reached
 from gitmimo.llm.chat_format import most_tokens
 from gitmimo.llm.failures import AttemptFailed
-from gitmimo.llm.ledger import Account, Ledger, Reservation
-from gitmimo.llm.model import Backend, ChatRequest, RemoteModel
+from gitmimo.llm.ledger import Account, Ledger, Reservation, RetryLater
+from gitmimo.llm.model import ChatRequest, RemoteModel
 from gitmimo.llm.prices import FREE, Price
 from gitmimo.records import Message, Reply, Tool, Usage
 
@@ -36,84 +36,54 @@ def meter_model(
     return model.with_backend(MeteredBackend(model, ledger, account, limits, on_warning=on_warning))
 
 
+@dataclass(eq=False)
 class MeteredBackend:
     """A model's backend whose every attempt has its own row in the ledger, repeated ones too.
 
     An answer that broke off may have been charged. Usage that the provider doesn't report counts at its worst case.
     """
 
-    def __init__(
-        self,
-        model: RemoteModel,
-        ledger: Ledger,
-        account: Account,
-        limits: BudgetLimits,
-        *,
-        on_warning: Callable[[LimitUsage], None] | None = None,
-    ) -> None:
-        self._model = model
-        self._backend: Backend = model.backend
-        self._ledger = ledger
-        self._account = account
-        self._limits = limits
-        self._on_warning = on_warning
-        self._counted: tuple[tuple[Message, ...], tuple[Tool, ...], int] = ((), (), 0)
+    model: RemoteModel
+    ledger: Ledger
+    account: Account
+    limits: BudgetLimits
+    on_warning: Callable[[LimitUsage], None] | None = None
+    _counted: tuple[tuple[Message, ...], tuple[Tool, ...], int] = ((), (), 0)
 
     def send(self, request: ChatRequest) -> Reply:
         """See `Backend.send`; LimitReached names the limit that leaves no room."""
-        reservation = self._reserve(request)
+        prompt = self._most_prompt(request)
+        estimate = Estimate(prompt=prompt, completion=request.output_limit, price=self.model.price)
+        reservation = _reserve(self.ledger, self.account, self.limits, lambda: estimate, request.cancel)
         started = time.monotonic()
-        is_open = True
         try:
-            reply = self._backend.send(dataclasses.replace(request, max_tokens=reservation.completion))
-            is_open = False
-            return self._settled(request, reservation, reply)
-        except AttemptFailed as failed:
-            if not failed.charged:
-                is_open = False
-                self._ledger.release(reservation)
+            reply = self.model.backend.send(dataclasses.replace(request, max_tokens=reservation.completion))
+        except BaseException as exc:
+            is_charged = exc.charged if isinstance(exc, AttemptFailed) else not isinstance(exc, Cancelled)
+            if is_charged:
+                self.ledger.settle_unknown(reservation, seconds=time.monotonic() - started)
+            else:
+                self.ledger.release(reservation)
             raise
-        except Cancelled:
-            is_open = False
-            self._ledger.release(reservation)
-            raise
-        finally:
-            if is_open:
-                self._ledger.settle_unknown(reservation, seconds=time.monotonic() - started)
+        return self._settled(request, reservation, reply)
 
     def close(self) -> None:
         """Let go of what the model's own backend keeps."""
-        self._backend.close()
-
-    def _reserve(self, request: ChatRequest) -> Reservation:
-        prompt = self._most_prompt(request)
-        estimate = Estimate(prompt=prompt, completion=request.output_limit, price=self._model.price)
-        ends = time.monotonic() + _LONGEST_WAIT_S
-        while True:
-            answer = self._ledger.reserve(self._account, estimate, self._limits)
-            if isinstance(answer, Reservation):
-                return answer
-            if time.monotonic() > ends:
-                raise LimitReached(
-                    f"no room under the limits for {_LONGEST_WAIT_S / 60:g} minutes",
-                    limit="rate",
-                    hint="raise the rate limits of this provider, or run fewer candidates",
-                )
-            request.cancel.sleep(answer.seconds)
+        self.model.backend.close()
 
     def _settled(self, request: ChatRequest, reservation: Reservation, reply: Reply) -> Reply:
         """Write down what the call took, and put the same into the reply."""
-        price = self._model.price
+        price = self.model.price
         if reply.usage_known:
             self._counted = (request.messages, request.tools, reply.usage.prompt)
             cost_usd = price.cost_usd(reply.usage) if price is not None else None
-            self._ledger.settle(reservation, reply.usage, cost_usd or 0.0, seconds=reply.seconds)
+            self.ledger.settle(reservation, reply.usage, cost_usd or 0.0, seconds=reply.seconds)
         else:
             cost_usd = reservation.nano_usd / NANO if price is not None else None
-            self._ledger.settle_unknown(reservation, reply.usage, seconds=reply.seconds)
-        if self._on_warning is not None:
-            for usage in self._ledger.new_warnings(self._account, self._limits):
-                self._on_warning(usage)
+            self.ledger.settle_unknown(reservation, reply.usage, seconds=reply.seconds)
+        if self.on_warning is not None:
+            for usage in self.ledger.new_warnings(self.account, self.limits):
+                self.on_warning(usage)
         return dataclasses.replace(reply, cost_usd=cost_usd)
 
     def _most_prompt(self, request: ChatRequest) -> int:
@@ -123,8 +93,31 @@ class MeteredBackend:
             most = tokens + most_tokens(request.messages[len(messages) :])
         else:
             most = most_tokens(request.messages, request.tools)
-        info = self._model.info
+        info = self.model.info
         return min(most, info.window) if info.is_window_known else most
+
+
+def _reserve(
+    ledger: Ledger,
+    account: Account,
+    limits: BudgetLimits,
+    estimate: Callable[[], Estimate | None],
+    cancel: CancelToken,
+) -> Reservation:
+    """Reserve as soon as there is room for what `estimate` says then; None of it means not now."""
+    ends = time.monotonic() + _LONGEST_WAIT_S
+    while True:
+        wanted = estimate()
+        answer = ledger.reserve(account, wanted, limits) if wanted is not None else RetryLater(seconds=_POLL_S)
+        if isinstance(answer, Reservation):
+            return answer
+        if time.monotonic() > ends:
+            raise LimitReached(
+                f"no room under the limits for {_LONGEST_WAIT_S / 60:g} minutes",
+                limit="rate",
+                hint="raise the rate limits of this provider, or run fewer candidates",
+            )
+        cancel.sleep(answer.seconds)
 
 
 def require_price(name: str, price: Price | None, limits: BudgetLimits) -> None:
@@ -166,19 +159,17 @@ class AgentRunBudget:
 
     def begin(self, cancel: CancelToken = NEVER) -> Cap:
         """Reserve the cap and return it; wait while others have reserved the rest. LimitReached when none is left."""
-        ends = time.monotonic() + _LONGEST_WAIT_S
-        while True:
+        caps: list[Cap] = []
+
+        def estimate() -> Estimate | None:
             cap, blocked = self._cap()
-            if blocked is None:
-                answer = self._ledger.reserve(self._account, self._estimate(cap), self._limits)
-                if isinstance(answer, Reservation):
-                    self._reservation = answer
-                    return cap
-            elif not blocked.in_flight:
+            if blocked is not None and not blocked.in_flight:
                 raise limit_reached(blocked)
-            if time.monotonic() > ends:
-                raise LimitReached("other candidates hold what is left of the budget for too long", limit="budget")
-            cancel.sleep(_POLL_S)
+            caps.append(cap)
+            return self._estimate(cap) if blocked is None else None
+
+        self._reservation = _reserve(self._ledger, self._account, self._limits, estimate, cancel)
+        return caps[-1]
 
     def end(self, usage: Usage | None, usd: float | None, *, seconds: float, calls: int) -> float | None:
         """Settle what the run reported and return its cost, None when that is unknown and nothing limits it.

@@ -1,8 +1,9 @@
 """The protocol that every language model obeys, one request to it, and the model behind a server."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Protocol
 
 from gitmimo.cancel import NEVER, Cancelled, CancelToken
@@ -81,35 +82,25 @@ class Backend(Protocol):
         """Let go of connections and processes."""
 
 
+@dataclass(eq=False)
 class RemoteModel:
     """Implements `Model` over a backend: repeats failed attempts, and knows its provider and price (None: unknown).
 
     `describe` is called when `info` is first asked for.
     """
 
-    def __init__(
-        self,
-        name: str,
-        backend: Backend,
-        describe: Callable[[], ModelInfo],
-        *,
-        provider: str,
-        price: Price | None,
-        policy: RetryPolicy,
-    ) -> None:
-        self.name = name
-        self.backend = backend
-        self.provider = provider
-        self.price = price
-        self.policy = policy
-        self._describe = describe
-        self._info: ModelInfo | None = None
+    name: str
+    backend: Backend
+    describe: Callable[[], ModelInfo]
+    _: KW_ONLY
+    provider: str
+    price: Price | None
+    policy: RetryPolicy
 
-    @property
+    @functools.cached_property
     def info(self) -> ModelInfo:
         """See `Model.info`."""
-        self._info = self._info or self._describe()
-        return self._info
+        return self.describe()
 
     def complete(self, request: ChatRequest) -> Reply:
         """See `Model.complete`."""
@@ -124,9 +115,7 @@ class RemoteModel:
 
     def with_backend(self, backend: Backend) -> "RemoteModel":
         """The same model, its attempts carried out by another backend."""
-        return RemoteModel(
-            self.name, backend, lambda: self.info, provider=self.provider, price=self.price, policy=self.policy
-        )
+        return dataclasses.replace(self, backend=backend, describe=lambda: self.info)
 
     def close(self) -> None:
         """Let go of connections, and of the local server when this is its last user."""

@@ -79,7 +79,7 @@ def test_waits_double_up_to_a_cap_and_end() -> None:
     asked = failure(429, headers={"retry-after": "3"})
     assert wait_before_next(policy, asked, 1, 0.0) == 3
     assert wait_before_next(policy, failure(429, headers={"retry-after": "5"}), 1, 0.0) is None
-    assert wait_before_next(policy, no_route("h", "refused"), policy.attempts_no_route, 0.0) is None
+    assert wait_before_next(policy, no_route("h", "refused"), policy.attempts_unlikely, 0.0) is None
 
 
 def test_retries_end_with_the_whole_time() -> None:

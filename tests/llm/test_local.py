@@ -101,27 +101,6 @@ def test_what_is_written_about_the_server_is_for_its_user_alone(folder: Path) ->
     assert key.encode() not in Path(f"/proc/{pid}/environ").read_bytes()
 
 
-def test_requests_take_turns(folder: Path) -> None:
-    model = opened(folder)
-    say(model)
-    started = time.monotonic()
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda _: say(model, "slowly"), range(4)))
-    assert time.monotonic() - started >= 0.4
-
-
-def test_cancelling_ends_the_wait_for_a_turn(folder: Path) -> None:
-    model = opened(folder)
-    say(model)
-    backend = model.backend
-    assert isinstance(backend, local.LocalBackend)
-    stop = threading.Event()
-    with backend._server.turn():
-        threading.Timer(0.05, stop.set).start()
-        reply = ask(model, (Message(role="user", content="x"),), cancelled=stop.is_set)
-    assert reply.finish_reason == "cancelled"
-
-
 def test_a_server_that_died_is_started_again(folder: Path) -> None:
     model = opened(folder)
     pid = server_pid(model)
