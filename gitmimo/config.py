@@ -2,7 +2,6 @@
 
 import math
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -169,23 +168,16 @@ def resolve(
     given = {name.lower(): value for name, value in flags.items() if value is not None and value != ()}
     settings = {}
     for key, option in OPTIONS.items():
-        if key in given:
-            setting = Setting(option=option, value=parse_value(option, given[key], origin="flag"), origin="flag")
-        elif environ.get(option.variable, ""):
-            origin = f"environment {option.variable}"
-            setting = Setting(
-                option=option, value=parse_value(option, environ[option.variable], origin=origin), origin=origin
-            )
-        elif key in git_config:
-            values = git_config[key]
-            raw: Any = list(values) if option.kind == "list" else values[-1]
-            setting = Setting(option=option, value=parse_value(option, raw, origin="git config"), origin="git config")
-        elif key in repository:
-            origin = ".mimo/config.yaml"
-            setting = Setting(option=option, value=parse_value(option, repository[key], origin=origin), origin=origin)
-        else:
-            setting = Setting(option=option, value=option.default, origin="default")
-        settings[key] = setting
+        of_git = git_config.get(key)
+        sources: list[tuple[str, Any]] = [
+            ("flag", given.get(key)),
+            (f"environment {option.variable}", environ.get(option.variable) or None),
+            ("git config", list(of_git) if of_git and option.kind == "list" else of_git and of_git[-1]),
+            (".mimo/config.yaml", repository.get(key)),
+        ]
+        origin, raw = next((source for source in sources if source[1] is not None), ("default", None))
+        value = option.default if origin == "default" else parse_value(option, raw, origin=origin)
+        settings[key] = Setting(option=option, value=value, origin=origin)
     return Config(settings, _by_model(git_config, PRICE), _by_model(git_config, WINDOW))
 
 
@@ -266,18 +258,16 @@ def _parse_committed(text: str) -> dict[str, Any]:
     try:
         if any(isinstance(token, (yaml.AliasToken, yaml.AnchorToken, yaml.TagToken)) for token in yaml.scan(text)):
             raise ConfigError("`.mimo/config.yaml` uses tags, anchors or aliases, which are not allowed there")
-        names = Counter(_option_names(yaml.compose(text, Loader=yaml.SafeLoader)))
-        if twice := next((name for name, count in names.items() if count > 1), ""):
-            raise ConfigError(f"`.mimo/config.yaml` sets an option twice: `{twice}`")
-        document = yaml.safe_load(text)
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        if root is not None and not isinstance(root, yaml.MappingNode):
+            raise ConfigError("`.mimo/config.yaml` must hold a mapping of options")
+        pairs = list(_flatten(root))
     except yaml.YAMLError as exc:
         raise ConfigError(f"`.mimo/config.yaml` is not valid YAML: {' '.join(str(exc).split())}") from exc
-    if document is None:
-        return {}
-    if not isinstance(document, dict):
-        raise ConfigError("`.mimo/config.yaml` must hold a mapping of options")
-    flat = _flatten(document)
+    flat = dict(pairs)
     for key in flat:
+        if [name for name, _ in pairs].count(key) > 1:
+            raise ConfigError(f"`.mimo/config.yaml` sets an option twice: `{key}`")
         option = OPTIONS.get(key)
         if option is None:
             raise ConfigError(
@@ -291,22 +281,11 @@ def _parse_committed(text: str) -> dict[str, Any]:
     return flat
 
 
-def _option_names(node: yaml.Node | None, prefix: str = "") -> Iterator[str]:
-    """The options that a document sets, as `_flatten` names them; one that is set twice comes twice."""
+def _flatten(node: yaml.Node | None, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every option that a document sets, by its whole name in lower case; one that is set twice comes twice."""
     for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
         name = f"{prefix}{key.value}".lower()
         if isinstance(value, yaml.MappingNode):
-            yield from _option_names(value, f"{name}.")
+            yield from _flatten(value, f"{name}.")
         else:
-            yield name
-
-
-def _flatten(document: Mapping[Any, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in document.items():
-        name = f"{prefix}{key}".lower()
-        if isinstance(value, dict):
-            flat.update(_flatten(value, f"{name}."))
-        else:
-            flat[name] = value
-    return flat
+            yield name, yaml.SafeLoader("").construct_object(value, deep=True)

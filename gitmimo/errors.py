@@ -95,9 +95,9 @@ class MergeConflict(RepoError):
 
     exit_code = 2
 
-    def __init__(self, paths: Sequence[str], *, hint: str = "") -> None:
+    def __init__(self, paths: Sequence[str]) -> None:
         listed = ", ".join(f"`{path}`" for path in paths)
-        super().__init__(f"conflict in {len(paths)} file{'s' if len(paths) != 1 else ''}: {listed}", hint=hint)
+        super().__init__(f"conflict in {len(paths)} file{'s' if len(paths) != 1 else ''}: {listed}")
         self.paths = tuple(paths)
 
 

@@ -5,7 +5,6 @@ import importlib.util
 import re
 import shlex
 import sys
-from collections.abc import Iterable
 
 
 def install_hint(extra: str) -> str:
@@ -13,23 +12,17 @@ def install_hint(extra: str) -> str:
 
     It names the packages, never git-mimo: what a package index holds under that name need not be this program.
     """
-    packages = shlex.join(packages_of(extra, _requirements()))
+    packages = shlex.join(_packages_of(extra))
     if importlib.util.find_spec("pip") is None:
         return f"uv pip install --python {shlex.quote(sys.executable)} {packages}"
     return f"{shlex.quote(sys.executable)} -m pip install {packages}"
 
 
-def packages_of(extra: str, requirements: Iterable[str]) -> list[str]:
-    """The requirements, as in a wheel's metadata, that only this extra brings."""
+def _packages_of(extra: str) -> list[str]:
+    """The requirements that only this extra brings."""
     marked = re.compile(rf"""\bextra\s*==\s*["']{re.escape(extra)}["']""")
-    return [line.partition(";")[0].strip() for line in requirements if marked.search(line)] or [f"git-mimo's `{extra}`"]
-
-
-def _requirements() -> list[str]:
     try:
-        return importlib.metadata.requires("git-mimo") or []
+        requirements = importlib.metadata.requires("git-mimo") or []
     except importlib.metadata.PackageNotFoundError:  # a checkout on PYTHONPATH
-        return [f'{package}; extra == "{extra}"' for extra, package in _UNPACKED]
-
-
-_UNPACKED = (("local", "xllamacpp"), ("local", "huggingface_hub"), ("ray", "ray"))
+        return {"local": ["xllamacpp", "huggingface_hub"], "ray": ["ray"]}[extra]
+    return [line.partition(";")[0].strip() for line in requirements if marked.search(line)]

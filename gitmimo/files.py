@@ -1,9 +1,9 @@
 """Files written whole or not at all, and directories removed whatever was left in them."""
 
-import contextlib
 import os
 import secrets
 import shutil
+import subprocess
 from pathlib import Path
 
 
@@ -35,45 +35,14 @@ def remove_tree(path: Path, *, ignore_errors: bool = False) -> None:
     Also removes what was made read-only, and trees too deep for the system's path length. OSError names what can't be
     removed, unless `ignore_errors`.
     """
-    with contextlib.suppress(*([OSError] if ignore_errors else [])):
-        _remove(path)
-
-
-def _remove(path: Path) -> None:
-    if path.is_symlink() or not path.is_dir():
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            path.unlink()
-        return
     try:
-        shutil.rmtree(path)
-    except FileNotFoundError:
-        if path.is_dir():
-            _remove_stubborn(path)
+        if path.is_symlink() or not path.is_dir():
+            path.unlink(missing_ok=True)
+        else:
+            shutil.rmtree(path)
     except (OSError, RecursionError):
-        _remove_stubborn(path)
-
-
-def _remove_stubborn(top: Path) -> None:
-    """Empty a directory by moving each subdirectory up to it: no path gets longer, and none needs recursion."""
-    while True:
-        top.chmod(0o700)
-        directories = [Path(item.path) for item in os.scandir(top) if _remove_item(item)]
-        if not directories:
-            break
-        for directory in directories:
-            directory.chmod(0o700)
-            for item in os.scandir(directory):
-                if _remove_item(item):
-                    Path(item.path).chmod(0o700)  # a directory may be moved by who may write to it
-                    Path(item.path).rename(top / f".removed-{secrets.token_hex(8)}")
-            directory.rmdir()
-    top.rmdir()
-
-
-def _remove_item(item: os.DirEntry[str]) -> bool:
-    """Unlink anything but a directory; says whether it is one."""
-    if item.is_dir(follow_symlinks=False):
-        return True
-    with contextlib.suppress(FileNotFoundError):
-        Path(item.path).unlink()
-    return False
+        # the system's own program goes down any depth; it needs access to what it empties
+        subprocess.run(["chmod", "-R", "u+rwX", "--", path], capture_output=True, check=False)
+        done = subprocess.run(["rm", "-rf", "--", path], capture_output=True, text=True, check=False)
+        if done.returncode and not ignore_errors:
+            raise OSError(done.stderr.strip().removeprefix("rm: ")) from None

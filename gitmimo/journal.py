@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -70,12 +70,6 @@ class Journal:
         """Release the file."""
         os.close(self._descriptor)
 
-    def _cut_back(self) -> None:
-        try:
-            os.ftruncate(self._descriptor, self._length)
-        except OSError:
-            self._is_torn = True
-
     def _append(self, event: str, *, done: bool, data: Mapping[str, Any], synced: bool = True) -> None:
         with self._lock:
             body = json.dumps(
@@ -98,9 +92,12 @@ class Journal:
                 if written != len(line):
                     raise OSError(errno.ENOSPC, "no space left on device")
                 if synced:
-                    _sync(self._descriptor)
+                    os.fdatasync(self._descriptor)
             except OSError as exc:
-                self._cut_back()
+                try:
+                    os.ftruncate(self._descriptor, self._length)
+                except OSError:
+                    self._is_torn = True
                 raise JournalError(f"cannot write the journal `{self.path}`: {exc.strerror}") from exc
             self._length += len(line)
             self._sequence += 1
@@ -122,7 +119,7 @@ def _scan(path: Path) -> tuple[list[Entry], int, str]:
         return [], 0, ""
     entries: list[Entry] = []
     checksum, length = "", 0
-    for number, line in enumerate(_lines(content), start=1):
+    for number, line in enumerate(content.splitlines(keepends=True), start=1):
         entry, found = _parse(line, checksum)
         if entry is None or entry.sequence != number:
             if length + len(line) == len(content) and not line.endswith(b"\n"):
@@ -135,10 +132,6 @@ def _scan(path: Path) -> tuple[list[Entry], int, str]:
         checksum = found
         length += len(line)
     return entries, length, checksum
-
-
-def _lines(content: bytes) -> Iterator[bytes]:
-    yield from content.splitlines(keepends=True)
 
 
 def _parse(line: bytes, previous: str) -> tuple[Entry | None, str]:
@@ -163,11 +156,6 @@ def _parse(line: bytes, previous: str) -> tuple[Entry | None, str]:
 
 def _checksum(previous: str, body: str) -> str:
     return hashlib.sha256(f"{previous}\n{body}".encode()).hexdigest()[:12]
-
-
-def _sync(descriptor: int) -> None:
-    """Force a file's content to disk; macOS has no `fdatasync`."""
-    os.fdatasync(descriptor) if hasattr(os, "fdatasync") else os.fsync(descriptor)
 
 
 def _sync_directory(path: Path) -> None:

@@ -65,18 +65,6 @@ class FileLock:
             os.close(self._handle)
             self._handle = -1
 
-    def record_holder(self) -> None:
-        """Leave this process's number for whoever waits; the lock doesn't depend on it."""
-        with contextlib.suppress(OSError):  # a full disk must not cost the lock
-            os.ftruncate(self._handle, 0)
-            os.pwrite(self._handle, str(os.getpid()).encode(), 0)
-
-    def holder(self) -> str:
-        """The process number that the last exclusive holder left; empty without one."""
-        with contextlib.suppress(OSError):
-            return self.path.read_bytes()[:32].decode(errors="replace").strip()
-        return ""
-
     def _open(self) -> int:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -94,10 +82,14 @@ def hold_lock(path: Path, *, wait_s: float = 60.0, cancelled: Callable[[], bool]
     """
     lock = FileLock(path)
     if not lock.acquire(wait_s=wait_s, cancelled=cancelled):
-        by = f" by process {lock.holder()}" if lock.holder() else ""
+        holder = ""
+        with contextlib.suppress(OSError):
+            holder = path.read_bytes()[:32].decode(errors="replace").strip()
+        by = f" by process {holder}" if holder else ""
         raise LockTimeout(f"still locked{by}: `{path}`", hint="wait for the other command to end")
     try:
-        lock.record_holder()
+        with contextlib.suppress(OSError):  # a full disk must not cost the lock
+            os.pwrite(lock._handle, str(os.getpid()).ljust(10).encode(), 0)
         yield
     finally:
         lock.release()

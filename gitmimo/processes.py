@@ -5,7 +5,6 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,17 +21,12 @@ class Process(NamedTuple):
     directory: Path
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TreeUse:
-    """What a process and everything under it use now."""
-
-    processes: int
-    memory_bytes: int
-
-
 def process_name(pid: int) -> str:
     """Name a running process by number, start time and boot; a later process of the same number gets another name."""
-    return f"{pid}:{_start_of(pid)}:{boot_name()}"
+    boot = ""
+    with contextlib.suppress(OSError):
+        boot = _BOOT.read_text().strip()[:8]
+    return f"{pid}:{_start_of(pid)}:{boot}"
 
 
 def is_alive(name: str) -> bool:
@@ -40,13 +34,7 @@ def is_alive(name: str) -> bool:
     pid, _, _ = name.partition(":")
     if not pid.isdigit():
         return False
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return process_name(int(pid)) == name
-    return process_name(int(pid)) == name
+    return bool(_start_of(int(pid))) and process_name(int(pid)) == name
 
 
 def stop_process(name: str, sent: signal.Signals, *, wait_s: float) -> bool:
@@ -60,14 +48,6 @@ def stop_process(name: str, sent: signal.Signals, *, wait_s: float) -> bool:
             return False
         time.sleep(0.01)
     return True
-
-
-def boot_name() -> str:
-    """The beginning of this boot's id; empty where the system doesn't tell it."""
-    try:
-        return _BOOT.read_text().strip()[:8]
-    except OSError:
-        return ""
 
 
 def has_open(path: Path) -> bool:
@@ -104,10 +84,10 @@ def descendants(root: int) -> list[int]:
     return found
 
 
-def measure_tree(root: int) -> TreeUse:
-    """Count processes and resident memory; shared pages count once per process."""
+def measure_tree(root: int) -> tuple[int, int]:
+    """Count a process and everything below it, and their resident memory; shared pages count once per process."""
     pids = [root, *descendants(root)]
-    return TreeUse(processes=len(pids), memory_bytes=sum(_resident(pid) for pid in pids))
+    return len(pids), sum(map(_resident, pids))
 
 
 def proportional_memory(root: int) -> int:
@@ -159,12 +139,8 @@ def _kill_marked_once(marker: bytes) -> bool:
 
 def physical_cores() -> int:
     """Cores that this process may use, without counting hyper-threads twice; a container's quota counts too."""
-    try:
-        usable = os.sched_getaffinity(0)
-    except AttributeError:
-        return max(1, (os.cpu_count() or 2) // 2)
     cores = set()
-    for number in usable:
+    for number in os.sched_getaffinity(0):
         folder = Path(f"/sys/devices/system/cpu/cpu{number}/topology")
         try:
             cores.add(((folder / "physical_package_id").read_text(), (folder / "core_id").read_text()))

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from gitmimo.errors import CheckError
-from gitmimo.sandbox.base import Limits
+from gitmimo.sandbox.base import CommandSpec, Limits
 from gitmimo.sandbox.policy import interpreter_paths
 from gitmimo.sandbox.supervise import run_process
 
@@ -162,7 +162,8 @@ def _ask(python: Path, code: str) -> str:
 def _run(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> str:
     """What a program says; nothing where it fails."""
     try:
-        done = run_process(argv, command=" ".join(argv[:2]), cwd=cwd, env=dict(env), limits=Limits(timeout_s=30))
+        spec = CommandSpec(command=argv, work_tree=cwd, limits=Limits(timeout_s=30))
+        done = run_process(argv, spec, cwd=cwd, env=env)
     except CheckError:
         return ""
     return done.output if done.exit_code == 0 else ""

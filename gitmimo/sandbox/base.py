@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -106,11 +105,6 @@ def memory_file(name: str, content: bytes) -> Iterator[int]:
         yield fd
     finally:
         os.close(fd)
-
-
-def display_command(command: str | Sequence[str]) -> str:
-    """The command as one line for people."""
-    return command if isinstance(command, str) else shlex.join(command)
 
 
 def git_pointer(spec: CommandSpec) -> bytes | None:

@@ -2,7 +2,7 @@
 
 import contextlib
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 from gitmimo.errors import CheckError
@@ -12,11 +12,10 @@ from gitmimo.sandbox.base import (
     Limits,
     check_work_tree,
     command_line,
-    display_command,
     git_pointer,
     memory_file,
 )
-from gitmimo.sandbox.policy import SandboxPolicy, network_variables, symlinks_on
+from gitmimo.sandbox.policy import SandboxPolicy, symlinks_on
 from gitmimo.sandbox.seccomp import filter_program
 from gitmimo.sandbox.supervise import run_process
 
@@ -41,10 +40,9 @@ class BwrapSandbox:
 
     name = "bwrap"
 
-    def __init__(self, program: Path, policy: SandboxPolicy, environ: Mapping[str, str]) -> None:
+    def __init__(self, program: Path, policy: SandboxPolicy) -> None:
         self._program = program
         self._policy = policy
-        self._network = network_variables(environ)
         self._filter = filter_program()
         self._always = _policy_mounts(policy)
         self.gaps: tuple[str, ...] = () if self._filter else ("system calls are not filtered on this processor",)
@@ -55,7 +53,9 @@ class BwrapSandbox:
         with contextlib.ExitStack() as stack:
             inner, inherited = stack.enter_context(command_line(spec.command))
             fds = list(inherited)
-            argv = [str(self._program), *self._arguments(spec)]
+            argv = [str(self._program), "--unshare-all", "--new-session", "--die-with-parent", "--cap-drop", "ALL"]
+            argv += ["--hostname", f"pc-{secrets.token_hex(3)}"]  # another one each time: nothing to know us by
+            argv += ["--share-net"] if spec.network else []
             argv += self._mounts(spec, work_tree)
             pointer = git_pointer(spec)
             if pointer is not None:
@@ -67,13 +67,11 @@ class BwrapSandbox:
             argv += ["--remount-ro", "/", "--chdir", str(spec.cwd.resolve() if spec.cwd else work_tree), "--"]
             result = run_process(
                 [*argv, *_limited(spec.limits), *inner],
-                command=display_command(spec.command),
+                spec,
                 cwd=Path("/"),
                 env=self._environment(spec),
-                limits=spec.limits,
                 watched=[work_tree, *spec.writable, *([spec.temp] if spec.temp else [])],
                 pass_fds=fds,
-                cancelled=spec.cancelled,
             )
         if result.exit_code == 1 and result.output.startswith("bwrap: ") and result.output.count("\n") == 1:
             raise CheckError(f"the sandbox could not start: {result.output.strip()}")
@@ -83,20 +81,11 @@ class BwrapSandbox:
         """bwrap itself is process 1 inside and shows the environment that it was started with."""
         return {
             **self._policy.env,
-            **(self._network if spec.network else {}),
+            **(self._policy.network_env if spec.network else {}),
             "HOME": str(self._policy.home),
             "TMPDIR": "/tmp",
             **spec.env,
         }
-
-    def _arguments(self, spec: CommandSpec) -> list[str]:
-        """Namespaces and privileges."""
-        argv = ["--unshare-all", "--new-session", "--die-with-parent", "--cap-drop", "ALL"]
-        argv += [
-            "--hostname",
-            f"pc-{secrets.token_hex(3)}",
-        ]  # another one each time: nothing that code could know us by
-        return argv + (["--share-net"] if spec.network else [])
 
     def _mounts(self, spec: CommandSpec, work_tree: Path) -> list[str]:
         """The mounts: parents before their children, so that the deeper one decides."""

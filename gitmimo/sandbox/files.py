@@ -10,10 +10,9 @@ from pathlib import Path
 
 from gitmimo.errors import MimoError
 from gitmimo.git.objects import is_git_dir_name
-from gitmimo.text import escape_controls
+from gitmimo.text import quoted
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-# characters that a file system may leave out of names when it compares them
 MOST_BYTES = 32 << 20
 
 
@@ -23,18 +22,18 @@ class PathRefused(MimoError):
 
 def check_inside(path: str) -> tuple[str, ...]:
     """Return the parts of a relative path; PathRefused when it is absolute, climbs, or names git's own directory."""
-    shown = escape_controls(path, newlines=False)
+    shown = quoted(path)
     if not path or path.endswith("/") or path.strip() == ".":
-        raise PathRefused(f"not the path of a file: `{shown}`")
+        raise PathRefused(f"not the path of a file: {shown}")
     if "\0" in path:
-        raise PathRefused(f"the path contains a NUL character: `{shown}`")
+        raise PathRefused(f"the path contains a NUL character: {shown}")
     if path.startswith(("/", "~")) or (len(path) > 1 and path[1] == ":") or path.startswith("\\\\"):
-        raise PathRefused(f"the path is absolute: `{shown}`", hint="paths are relative to the top of the work tree")
+        raise PathRefused(f"the path is absolute: {shown}", hint="paths are relative to the top of the work tree")
     parts = tuple(part for part in path.split("/") if part not in ("", "."))
     if ".." in parts or any(".." in part.split("\\") for part in parts):
-        raise PathRefused(f"the path leads out of the work tree: `{shown}`")
+        raise PathRefused(f"the path leads out of the work tree: {shown}")
     if any(is_git_dir_name(piece) for part in parts for piece in part.split("\\")):
-        raise PathRefused(f"the path is in git's own directory: `{shown}`")
+        raise PathRefused(f"the path is in git's own directory: {shown}")
     return parts
 
 
@@ -47,9 +46,9 @@ def read_inside(root: Path, path: str, *, most_bytes: int = MOST_BYTES) -> bytes
             with os.fdopen(fd, "rb") as file:
                 kind = os.fstat(fd)
                 if not stat.S_ISREG(kind.st_mode):
-                    raise PathRefused(f"not a regular file: `{escape_controls(path, newlines=False)}`")
+                    raise PathRefused(f"not a regular file: {quoted(path)}")
                 if kind.st_size > most_bytes:
-                    raise PathRefused(f"the file is too large to read: `{escape_controls(path, newlines=False)}`")
+                    raise PathRefused(f"the file is too large to read: {quoted(path)}")
                 return file.read(most_bytes + 1)
     except FileNotFoundError:
         return None
@@ -89,7 +88,7 @@ def _parent(root: Path, parts: tuple[str, ...], path: str, *, create: bool) -> I
             os.close(directory)
             directory = below
         if create and os.fstat(directory).st_dev != top:
-            raise PathRefused(f"the path leads to another file system: `{escape_controls(path, newlines=False)}`")
+            raise PathRefused(f"the path leads to another file system: {quoted(path)}")
         yield directory
     finally:
         os.close(directory)
@@ -103,7 +102,7 @@ def _mode_of(directory: int, name: str, path: str) -> int:
         return 0o644
     if not stat.S_ISREG(found.st_mode):
         what = "a symlink" if stat.S_ISLNK(found.st_mode) else "no regular file"
-        raise PathRefused(f"{what} is in the way: `{escape_controls(path, newlines=False)}`")
+        raise PathRefused(f"{what} is in the way: {quoted(path)}")
     return stat.S_IMODE(found.st_mode) & 0o777
 
 
@@ -124,7 +123,7 @@ def _replace(directory: int, name: str, data: bytes, mode: int) -> None:
 
 
 def _refused(path: str, error: OSError) -> PathRefused:
-    shown = escape_controls(path, newlines=False)
+    shown = quoted(path)
     if error.errno in (errno.ELOOP, errno.ENOTDIR):
-        return PathRefused(f"a symlink or file is in the way of the path: `{shown}`")
-    return PathRefused(f"{(error.strerror or 'cannot be used').lower()}: `{shown}`")
+        return PathRefused(f"a symlink or file is in the way of the path: {shown}")
+    return PathRefused(f"{(error.strerror or 'cannot be used').lower()}: {shown}")

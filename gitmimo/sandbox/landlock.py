@@ -15,14 +15,12 @@ from gitmimo.processes import kill_marked
 from gitmimo.records import CommandResult
 from gitmimo.sandbox.base import (
     CommandSpec,
-    Limits,
     check_work_tree,
     command_line,
-    display_command,
     git_pointer,
     memory_file,
 )
-from gitmimo.sandbox.policy import SandboxPolicy, network_variables
+from gitmimo.sandbox.policy import SandboxPolicy
 from gitmimo.sandbox.seccomp import filter_program
 from gitmimo.sandbox.supervise import run_process
 
@@ -49,15 +47,14 @@ class PlainSandbox:
         "the work tree's real git repository can be reached",
     )
 
-    def __init__(self, policy: SandboxPolicy, environ: Mapping[str, str]) -> None:
+    def __init__(self, policy: SandboxPolicy) -> None:
         self._policy = policy
-        self._network = network_variables(environ)
 
     def run(self, spec: CommandSpec) -> CommandResult:
         """Run one command; see `Sandbox.run`."""
         with _private_temp(spec) as temp:
             env = {"HOME": str(self._policy.home), "TMPDIR": str(temp)}
-            return _launch(self.name, spec, temp, {}, {**self._policy.env, **self._network, **env})
+            return _launch(self.name, spec, temp, {}, {**self._policy.env, **self._policy.network_env, **env})
 
 
 class LandlockSandbox:
@@ -70,9 +67,8 @@ class LandlockSandbox:
 
     name = "landlock"
 
-    def __init__(self, policy: SandboxPolicy, environ: Mapping[str, str], *, namespaces: bool) -> None:
+    def __init__(self, policy: SandboxPolicy, *, namespaces: bool) -> None:
         self._policy = policy
-        self._network = network_variables(environ)
         self._namespaces = namespaces
         self._filter = filter_program()
         shut = (*policy.scratch, *policy.hidden, *policy.masked)
@@ -99,7 +95,7 @@ class LandlockSandbox:
             home = temp / ".home"
             home.mkdir(exist_ok=True)
             options = self._options(spec, temp) | stack.enter_context(_pointer(spec, mount=self._namespaces))
-            env = {**self._policy.env, **(self._network if spec.network else {})}
+            env = {**self._policy.env, **(self._policy.network_env if spec.network else {})}
             env |= {"HOME": str(home), "TMPDIR": str(temp)}
             return _launch(self.name, spec, temp, options, env)
 
@@ -129,36 +125,31 @@ def _launch(
 ) -> CommandResult:
     check_work_tree(spec)
     marker = f"{kind}-{secrets.token_hex(8)}"
+    limits = {"data": spec.limits.memory_bytes, "nproc": spec.limits.processes, "fsize": spec.limits.file_bytes}
+    options = {**options, **{name: [str(value)] for name, value in limits.items() if value}}
     with command_line(spec.command) as (argv, fds):
         request = {
             "argv": [os.fsencode(word) for word in argv],
             "env": {os.fsencode(k): os.fsencode(v) for k, v in {**env, **spec.env, _MARKER: marker}.items()},
             "options": {
                 name: [value if isinstance(value, bytes) else os.fsencode(value) for value in values]
-                for name, values in {**options, **_limits(spec.limits)}.items()
+                for name, values in options.items()
             },
         }
         with memory_file("request", marshal.dumps(request)) as fd:
             result = run_process(
                 [*_LAUNCHER, str(fd)],
-                command=display_command(spec.command),
+                spec,
                 cwd=(spec.cwd or spec.work_tree).resolve(),
                 env={},
-                limits=spec.limits,
                 watched=[spec.work_tree, temp, *spec.writable],
                 pass_fds=(fd, *fds),
-                cancelled=spec.cancelled,
             )
     if result.exit_code == 137:  # perhaps the launcher was killed, and its children have no parent now
         kill_marked(f"{_MARKER}={marker}")
     if result.exit_code == 126 and result.output.startswith("git-mimo: "):
         raise CheckError(result.output.strip().removeprefix("git-mimo: "))
     return result
-
-
-def _limits(limits: Limits) -> dict[str, list[str | bytes]]:
-    wanted = {"data": limits.memory_bytes, "nproc": limits.processes, "fsize": limits.file_bytes}
-    return {name: [str(value)] for name, value in wanted.items() if value}
 
 
 @contextlib.contextmanager

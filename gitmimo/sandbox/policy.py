@@ -77,6 +77,7 @@ class SandboxPolicy:
     masked: tuple[Path, ...]  # files below a readable one that appear empty
     links: Mapping[Path, str]  # symlinks on the way to what is readable, and where they point
     env: Mapping[str, str]
+    network_env: Mapping[str, str]  # for a command with network: the user's proxies
 
 
 def build_policy(
@@ -91,7 +92,7 @@ def build_policy(
     closed = [*scratch, *_existing([Path("/home"), Path("/root"), *hidden])]
     search_path = _clean_path(environ.get("PATH", os.defpath))
     tools = [
-        *_tool_paths(home),
+        *(home / name for name in _TOOL_PLACES),
         *_directories_on_path(search_path),
         *_variable_paths(environ),
         *interpreter_paths(interpreter),
@@ -116,6 +117,7 @@ def build_policy(
         masked=tuple(path for path in private if not path.is_dir()),
         links=symlinks_on(wanted),
         env={**_kept(environ, _KEPT), **_tool_homes(environ, home), **_SET, "PATH": os.pathsep.join(search_path)},
+        network_env=_kept(environ, _NETWORK_KEPT),
     )
 
 
@@ -163,11 +165,6 @@ def command_paths(commands: Iterable[str]) -> tuple[Path, ...]:
     return tuple(dict.fromkeys(directory for path in found if path.is_file() for directory in program_paths(path)))
 
 
-def network_variables(environ: Mapping[str, str]) -> dict[str, str]:
-    """Environment variables for a command with network: the user's proxies."""
-    return _kept(environ, _NETWORK_KEPT)
-
-
 def _kept(environ: Mapping[str, str], names: Sequence[str]) -> dict[str, str]:
     return {name: value for name, value in environ.items() if name in names or name.startswith("LC_")}
 
@@ -181,10 +178,6 @@ def _tool_homes(environ: Mapping[str, str], home: Path) -> dict[str, str]:
 def _clean_path(text: str) -> list[str]:
     """PATH without relative entries: a program of the same name in the work tree must not win."""
     return list(dict.fromkeys(part for part in text.split(os.pathsep) if part.startswith("/")))
-
-
-def _tool_paths(home: Path) -> list[Path]:
-    return [home / name for name in _TOOL_PLACES]
 
 
 def _directories_on_path(path: Sequence[str]) -> list[Path]:

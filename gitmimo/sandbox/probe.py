@@ -57,10 +57,10 @@ def open_sandbox(
     outer = os.environ if environ is None else environ
     policy = build_policy(outer, hidden=hidden, readable=readable, interpreter=Path(sys.executable))
     if kind == "none":
-        return PlainSandbox(policy, outer)
+        return PlainSandbox(policy)
     problems = []
     for name in _BEST_FIRST if kind == "auto" else (kind,):
-        made = _make(name, policy, outer)
+        made = _make(name, policy)
         if isinstance(made, ProbeResult):
             problems.append(made)
         else:
@@ -74,24 +74,24 @@ def probe_sandboxes(environ: Mapping[str, str] | None = None) -> tuple[ProbeResu
     """Try every kind of sandbox and say what works, what does not and why."""
     outer = os.environ if environ is None else environ
     policy = build_policy(outer, interpreter=Path(sys.executable))
-    made = [_make(name, policy, outer) for name in _BEST_FIRST]
+    made = [_make(name, policy) for name in _BEST_FIRST]
     return tuple(env if isinstance(env, ProbeResult) else ProbeResult(kind=env.name, gaps=env.gaps) for env in made)
 
 
-def _make(kind: str, policy: SandboxPolicy, environ: Mapping[str, str]) -> Sandbox | ProbeResult:
+def _make(kind: str, policy: SandboxPolicy) -> Sandbox | ProbeResult:
     if kind == "bwrap":
-        program = shutil.which("bwrap", path=environ.get("PATH"))
+        program = shutil.which("bwrap", path=policy.env["PATH"])
         if program is None:
             return ProbeResult(kind=kind, problem="`bwrap` is not installed", remedy=_INSTALL)
-        return _probed(BwrapSandbox(Path(program).resolve(), policy, environ), _userns_remedy())
+        return _probed(BwrapSandbox(Path(program).resolve(), policy), _userns_remedy())
     if not sys.platform.startswith("linux") or not landlock_abi():
         return ProbeResult(
             kind=kind, problem="the kernel has no landlock (5.13 or newer, `lsm=landlock`)", remedy=_INSTALL
         )
-    whole = _probed(LandlockSandbox(policy, environ, namespaces=True), _INSTALL)
+    whole = _probed(LandlockSandbox(policy, namespaces=True), _INSTALL)
     if not isinstance(whole, ProbeResult):
         return whole
-    return _probed(LandlockSandbox(policy, environ, namespaces=False), _INSTALL)
+    return _probed(LandlockSandbox(policy, namespaces=False), _INSTALL)
 
 
 def _probed(sandbox: Sandbox, remedy: str) -> Sandbox | ProbeResult:

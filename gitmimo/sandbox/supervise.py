@@ -6,6 +6,7 @@ Limits that the kernel does not enforce for a whole process tree (processes, mem
 import contextlib
 import os
 import selectors
+import shlex
 import subprocess
 import time
 from collections import deque
@@ -15,7 +16,7 @@ from pathlib import Path
 from gitmimo.errors import CheckError
 from gitmimo.processes import kill_tree, measure_tree, proportional_memory
 from gitmimo.records import CommandResult
-from gitmimo.sandbox.base import Limits
+from gitmimo.sandbox.base import CommandSpec, Limits
 
 _GRACE_S = 0.2  # how long output of a child that outlived the main process is still read
 _TICK_S = 0.05
@@ -28,30 +29,43 @@ _FREE_FLOOR = 256 << 20  # below this much free space everything else is in dang
 
 def run_process(
     argv: Sequence[str],
+    spec: CommandSpec,
     *,
-    command: str,
     cwd: Path,
     env: Mapping[str, str],
-    limits: Limits,
     watched: Sequence[Path] = (),
     pass_fds: Sequence[int] = (),
-    cancelled: Callable[[], bool] | None = None,
 ) -> CommandResult:
-    """Run argv without stdin, stdout and stderr as one stream, and return when its main process has ended.
+    """Run argv for a command, without stdin, stdout and stderr as one stream, until its main process has ended.
 
-    `command` is what the result calls it; `watched` directories count for the limits on disk. A child that keeps
-    stdout open delays the return by the grace time only. At a limit the process and everything below it get SIGKILL.
-    CheckError when argv cannot be started.
+    Of the command its limits, its name and its cancellation count here; `watched` directories count for the limits on
+    disk. A child that keeps stdout open delays the return by the grace time only. At a limit the process and everything
+    below it get SIGKILL. CheckError when argv cannot be started.
     """
     started = time.monotonic()
-    running = _Running(_start(argv, cwd=cwd, env=env, pass_fds=pass_fds), limits)
+    try:
+        process = subprocess.Popen(
+            argv,
+            cwd=cwd,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            bufsize=0,
+            pass_fds=pass_fds,
+            start_new_session=True,
+        )
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise CheckError(f"cannot start `{argv[0]}` in `{cwd}`: {(reason or '').lower()}") from error
+    running = _Running(process, spec.limits)
     stopped_by = ""
     try:
-        stopped_by = running.read_to_end(LimitMonitor(running.pid, limits, watched), cancelled)
+        stopped_by = running.read_to_end(LimitMonitor(process.pid, spec.limits, watched), spec.cancelled)
     finally:
         running.close()  # also on an exception or interrupt: nothing survives this call
     return CommandResult(
-        command=command,
+        command=spec.command if isinstance(spec.command, str) else shlex.join(spec.command),
         exit_code=running.exit_code,
         output=running.output.text(),
         seconds=time.monotonic() - started,
@@ -59,26 +73,6 @@ def run_process(
         truncated=running.output.left_out > 0,
         killed_by_limit="" if stopped_by == "time" else stopped_by,
     )
-
-
-def _start(
-    argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], pass_fds: Sequence[int]
-) -> subprocess.Popen[bytes]:
-    try:
-        return subprocess.Popen(
-            list(argv),
-            cwd=cwd,
-            env=dict(env),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            bufsize=0,
-            pass_fds=tuple(pass_fds),
-            start_new_session=True,
-        )
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise CheckError(f"cannot start `{argv[0]}` in `{cwd}`: {(reason or '').lower()}") from error
 
 
 class LimitMonitor:
@@ -110,16 +104,11 @@ class LimitMonitor:
 
     def _tree_exceeds(self) -> str:
         limits = self._limits
-        use = measure_tree(self._root)
-        if limits.processes and use.processes > limits.processes:
+        processes, memory = measure_tree(self._root)
+        if limits.processes and processes > limits.processes:
             return "processes"
-        if (
-            limits.memory_bytes
-            and use.memory_bytes > limits.memory_bytes
-            and proportional_memory(self._root) > limits.memory_bytes
-        ):
-            return "memory"
-        return ""
+        is_over = limits.memory_bytes and memory > limits.memory_bytes
+        return "memory" if is_over and proportional_memory(self._root) > limits.memory_bytes else ""
 
     def _disk_exceeds(self, now: float) -> str:
         for path, before in zip(self._writable, self._before, strict=True):
