@@ -5,6 +5,7 @@ The store is one pack per base, made once; a later base gets hard links to an ea
 """
 
 import contextlib
+import json
 import os
 import shutil
 import tempfile
@@ -23,6 +24,20 @@ COMPLETE = "complete"  # beside the packs: the text of the `shallow` file
 _PACK_SWITCHES = ("--revs", "--window=0", "--delta-base-offset", "--missing=allow-any", "-q")  # no search for deltas
 _LARGE_BYTES = 1 << 30  # of packs; larger stores contain the latest history only
 _LATEST = 500  # commits
+_CONFIG = """\
+[core]
+    repositoryFormatVersion = 0
+    bare = false
+    worktree = {work_tree}
+    logAllRefUpdates = true
+[gc]
+    auto = 0
+[maintenance]
+    auto = false
+[user]
+    name = {name}
+    email = {email}
+"""
 
 
 def make_agent_repo(
@@ -46,7 +61,7 @@ def make_agent_repo(
     remove_tree(directory)
     for name in ("objects/info", "objects/pack", "refs/heads", "refs/tags", "info"):
         (directory / name).mkdir(parents=True)
-    (directory / "config").write_text(_format_config(_agent_config(repository, work_tree)))
+    (directory / "config").write_text(_format_config(repository, work_tree))
     (directory / "HEAD").write_text(f"ref: refs/heads/{_BRANCH}\n")
     (directory / "refs/heads" / _BRANCH).write_text(f"{commit}\n")
     (directory / "objects/info/alternates").write_text(f"{objects}\n")
@@ -154,24 +169,7 @@ def _make_index(
     git(*switches, "update-index", "-q", "--refresh", check=False)
 
 
-def _agent_config(repository: Repository, work_tree: Path) -> dict[str, str]:
+def _format_config(repository: Repository, work_tree: Path) -> str:
     ident = repository.author_ident()
-    return {
-        "core.repositoryFormatVersion": "0",
-        "core.bare": "false",
-        "core.worktree": str(work_tree),
-        "core.logAllRefUpdates": "true",
-        "gc.auto": "0",
-        "maintenance.auto": "false",
-        "user.name": ident.name,
-        "user.email": ident.email,
-    }
-
-
-def _format_config(values: dict[str, str]) -> str:
-    lines = []
-    for key, value in values.items():
-        section, _, name = key.partition(".")
-        quoted = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-        lines.append(f'[{section}]\n\t{name} = "{quoted}"\n')
-    return "".join(lines)
+    values = {"work_tree": str(work_tree), "name": ident.name, "email": ident.email}
+    return _CONFIG.format(**{key: json.dumps(value, ensure_ascii=False) for key, value in values.items()})

@@ -4,7 +4,7 @@ import io
 import itertools
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from unidiff.patch import PatchSet
@@ -59,34 +59,27 @@ def diff_facts(repository: Repository, old: Oid, new: Oid) -> DiffFacts:
     """Return the changed paths with their counts of lines, renames found as git finds them."""
     listed = repository.run(*_DIFF, "-z", "--raw", "--numstat", *_trees(repository, old, new)).stdout
     fields = iter(os.fsdecode(listed).split("\0"))
-    raw: dict[str, tuple[str, str]] = {}
-    counts: dict[str, tuple[int, int, bool]] = {}
+    files: dict[str, FileChange] = {}
     for field in fields:
         if field.startswith(":"):
             status = field.rpartition(" ")[2][0]
             old_path = next(fields) if status in "RC" else ""
-            raw[next(fields)] = (status, old_path)
+            path = next(fields)
+            files[path] = FileChange(path=path, status=status, old_path=old_path)
         elif field:
             added, removed, path = field.split("\t", 2)
             if not path:
                 next(fields)
                 path = next(fields)
-            counts[path] = (0, 0, True) if added == "-" else (int(added), int(removed), False)
-    return DiffFacts(
-        files=tuple(
-            FileChange(path=path, status=status, old_path=old_path, added=added, removed=removed, is_binary=is_binary)
-            for path, (status, old_path) in raw.items()
-            for added, removed, is_binary in [counts.get(path, (0, 0, False))]
-        )
-    )
+            is_binary = added == "-"
+            counts = (0, 0) if is_binary else (int(added), int(removed))
+            files[path] = replace(files[path], added=counts[0], removed=counts[1], is_binary=is_binary)
+    return DiffFacts(files=tuple(files.values()))
 
 
-def diff_text(
-    repository: Repository, old: Oid, new: Oid, *, paths: Sequence[str] = (), context: int = 3, binary: bool = False
-) -> bytes:
-    """Return the diff as git prints it, paths with control characters quoted. With `binary` it can be applied."""
-    args = [*_LITERAL, *_DIFF, *_patch_options(context), *(["--binary", "--full-index"] if binary else [])]
-    return repository.run(*args, *_trees(repository, old, new), "--", *paths).stdout
+def diff_text(repository: Repository, old: Oid, new: Oid, *, context: int = 3) -> bytes:
+    """Return the diff as git prints it, paths with control characters quoted."""
+    return repository.run(*_DIFF, *_patch_options(context), *_trees(repository, old, new)).stdout
 
 
 def diff_chunks(
@@ -97,12 +90,12 @@ def diff_chunks(
     return stream_git(args, cwd=repository.common_dir, git_dir=repository.git_dir)
 
 
-def added_lines(repository: Repository, old: Oid, new: Oid, *, paths: Sequence[str] = ()) -> Iterator[AddedLine]:
+def added_lines(repository: Repository, old: Oid, new: Oid) -> Iterator[AddedLine]:
     """Yield the lines that the diff adds, file by file, one file in memory at a time.
 
     Binary files have none, nor has a file whose diff is larger than 32 MiB.
     """
-    for path, section in file_sections(repository, old, new, paths=paths, context=0):
+    for path, section in file_sections(repository, old, new, context=0):
         for line in section.lines:
             if line.mark == "+":
                 yield AddedLine(path=path, number=line.new, text=os.fsencode(line.text))

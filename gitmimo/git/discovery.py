@@ -59,8 +59,11 @@ def find_repository(start: Path, *, environ: Mapping[str, str] | None = None) ->
         return run_git(["rev-parse", "--path-format=absolute", *flags], cwd=start, env=entry, check=False)
 
     facts = ask("--is-bare-repository", "--show-object-format", "--git-dir", "--git-common-dir")
+    if "not a git repository" in facts.stderr and facts.exit_code:
+        raise NotARepository(f"not a git repository: `{start}`", hint="git init")
     if facts.exit_code:
-        _refuse(start, facts)
+        reason = facts.stderr.strip().removeprefix("fatal: ")
+        raise RepoError(reason or f"git cannot read the repository: `{start}`")
     is_bare, object_format, *paths = facts.text.split("\n")
     if object_format != "sha1":
         raise RepoError(
@@ -76,10 +79,3 @@ def find_repository(start: Path, *, environ: Mapping[str, str] | None = None) ->
         work_tree=None if top.exit_code else Path(top.text),
         is_bare=is_bare == "true",
     )
-
-
-def _refuse(start: Path, facts: GitResult) -> None:
-    reason = facts.stderr.strip()
-    if "not a git repository" in reason:
-        raise NotARepository(f"not a git repository: `{start}`", hint="git init")
-    raise RepoError(reason.removeprefix("fatal: ") or f"git cannot read the repository: `{start}`")

@@ -12,7 +12,7 @@ from gitmimo.git.repository import Repository
 from gitmimo.git.run import GitFailed
 from gitmimo.processes import has_open
 from gitmimo.records import Oid
-from gitmimo.refnames import is_own_ref, short_name
+from gitmimo.refnames import branch_ref, is_own_ref, short_name
 
 _ZERO = Oid("0" * 40)
 _STALE_AFTER_S = 3.0
@@ -70,9 +70,9 @@ def update_ref(
     _move(repository, name, new, expected=expected, reason=reason)
 
 
-def delete_ref(repository: Repository, name: str, *, expected: Oid, reason: str, worktree: Path | None = None) -> None:
+def delete_ref(repository: Repository, name: str, *, expected: Oid, reason: str) -> None:
     """Delete a ref if it still points to `expected`; its reflog goes too. Refuses and fails as `update_ref`."""
-    _check_checkout(repository, name, worktree)
+    _check_checkout(repository, name, None)
     _move(repository, name, None, expected=expected, reason=reason)
 
 
@@ -81,26 +81,29 @@ def checked_out_branches(repository: Repository) -> dict[str, Path]:
 
     Reads the worktrees' HEAD files, which costs no process. A bare repository's own HEAD is no checkout.
     """
-    common = repository.common_dir
-    homes = [] if repository.has_bare_main else [common]
-    listed = common / "worktrees"
-    if listed.is_dir():
-        homes += sorted(path for path in listed.iterdir() if path.is_dir())
+    homes = [] if repository.has_bare_main else [repository.common_dir]
     found: dict[str, Path] = {}
-    for home in homes:
-        for name in ("HEAD", "rebase-merge/head-name", "rebase-apply/head-name"):
-            try:
-                text = (home / name).read_text(errors="surrogateescape").strip()
-            except (FileNotFoundError, NotADirectoryError):
-                continue
-            ref = text.removeprefix("ref: ").strip()
-            if ref.startswith("refs/heads/"):
+    for home in [*homes, *admin_directories(repository.common_dir)]:
+        for name in ("HEAD", "rebase-merge/head-name", "rebase-apply/head-name", "BISECT_START"):
+            text = read_state(home / name).strip().removeprefix("ref: ")
+            ref = branch_ref(text) if name == "BISECT_START" else text
+            if text and ref.startswith("refs/heads/"):
                 found.setdefault(ref, home)
-        with_bisect = home / "BISECT_START"
-        if with_bisect.exists():
-            start = with_bisect.read_text(errors="surrogateescape").strip()
-            found.setdefault(f"refs/heads/{start.removeprefix('refs/heads/')}", home)
     return found
+
+
+def admin_directories(common_dir: Path) -> list[Path]:
+    """Return git's administrative directories of all linked worktrees, whole or not."""
+    listed = common_dir / "worktrees"
+    return sorted(path for path in listed.iterdir() if path.is_dir()) if listed.is_dir() else []
+
+
+def read_state(path: Path) -> str:
+    """Read one of git's small files; empty where it is absent or can't be read."""
+    try:
+        return path.read_text(errors="surrogateescape")
+    except OSError:
+        return ""
 
 
 def worktree_git_dir(path: Path) -> Path | None:
@@ -108,10 +111,7 @@ def worktree_git_dir(path: Path) -> Path | None:
     pointer = path / ".git"
     if pointer.is_dir():
         return pointer
-    try:
-        text = pointer.read_text(errors="surrogateescape")
-    except OSError:
-        return None
+    text = read_state(pointer)
     return (path / text.removeprefix("gitdir: ").rstrip("\n")) if text.startswith("gitdir: ") else None
 
 
@@ -124,18 +124,11 @@ def _check_checkout(repository: Repository, name: str, worktree: Path | None) ->
     ours = worktree_git_dir(worktree) if worktree is not None else None
     if ours is not None and os.path.realpath(ours) == os.path.realpath(home):
         return
-    where = home.parent if home == repository.common_dir else _checkout_of(home)
+    where = home.parent if home == repository.common_dir else Path(read_state(home / "gitdir").rstrip("\n")).parent
     raise RepoError(
         f"the branch `{short_name(name)}` is checked out in `{where}`",
         hint=f"git mimo merge, or switch that checkout to another branch: git -C '{where}' switch --detach",
     )
-
-
-def _checkout_of(home: Path) -> Path:
-    try:
-        return Path((home / "gitdir").read_text(errors="surrogateescape").rstrip("\n")).parent
-    except OSError:
-        return home
 
 
 def _checked(name: str) -> str:

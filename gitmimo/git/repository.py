@@ -23,7 +23,6 @@ from gitmimo.records import Oid
 
 _KINDS = {kind.name.lower(): kind for kind in (pygit2.enums.ObjectType.BLOB, pygit2.enums.ObjectType.TREE)}
 _WRITE_TRIES = 20
-_MOST_TREES, _MOST_ENTRIES = 32, 2000  # of the cache of trees
 _MOST_LISTINGS = 2
 _FULL_ID = re.compile(r"[0-9a-f]{40}\Z")
 
@@ -62,7 +61,6 @@ class Repository(RepositoryPaths):
     gc_marks: list[FileLock] = field(default_factory=list, repr=False)  # see `gc_lock`
     gc_lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _local: threading.local = field(default_factory=threading.local, repr=False)
-    _trees: dict[Oid, Mapping[str, Entry]] = field(default_factory=dict, repr=False)
     _listings: dict[Oid, list[Entry]] = field(default_factory=dict, repr=False)
     _idents: dict[str, Ident] = field(default_factory=dict, repr=False)
 
@@ -73,13 +71,7 @@ class Repository(RepositoryPaths):
         NotARepository, GitTooOld, or RepoError with git's own words, for example on unsafe ownership.
         """
         paths = find_repository(start, environ=environ)
-        return cls(
-            git_dir=paths.git_dir,
-            common_dir=paths.common_dir,
-            work_tree=paths.work_tree,
-            is_bare=paths.is_bare,
-            refs_via_git=not _opens_in_libgit2(paths.git_dir),
-        )
+        return cls(**vars(paths), refs_via_git=not _opens_in_libgit2(paths.git_dir))
 
     @property
     def is_shallow(self) -> bool:
@@ -143,38 +135,23 @@ class Repository(RepositoryPaths):
 
     def read_tree(self, tree: Oid, prefix: str = "") -> Mapping[str, Entry]:
         """Return a tree's own entries by name, their paths below `prefix`; git fetches what a partial clone lacks."""
-        known = None if prefix else self._trees.pop(tree, None)
-        if known is not None:
-            return self._keep_tree(tree, known)
         try:
             kind, data = self.pygit.read(tree)
         except KeyError:
             return parse_tree(self.run("cat-file", "tree", tree).stdout, prefix)
         if kind != pygit2.enums.ObjectType.TREE:
             raise RepoError(f"not a tree: `{tree}`")
-        entries = parse_tree(data, prefix)
-        return entries if prefix else self._keep_tree(tree, entries)
+        return parse_tree(data, prefix)
 
     def write_tree(self, entries: Iterable[Entry]) -> Oid:
         """Store a tree object. Names are the caller's to check: see `trees.check_tree_path`."""
-        ordered = sort_entries(entries)
-        tree = self.write_object("tree", format_tree(ordered))
-        self._keep_tree(tree, {entry.path: entry for entry in ordered})
-        return tree
-
-    def _keep_tree(self, tree: Oid, entries: Mapping[str, Entry]) -> Mapping[str, Entry]:
-        """Cache a tree that was read or written, the latest last: a step reads those of the step before."""
-        if len(entries) <= _MOST_ENTRIES:
-            self._trees[tree] = entries
-        for oldest in list(self._trees)[:-_MOST_TREES]:
-            self._trees.pop(oldest, None)
-        return entries
+        return self._write_object("tree", format_tree(sort_entries(entries)))
 
     def write_blob(self, data: bytes) -> Oid:
         """Store a blob object."""
-        return self.write_object("blob", data)
+        return self._write_object("blob", data)
 
-    def write_object(self, kind: str, data: bytes) -> Oid:
+    def _write_object(self, kind: str, data: bytes) -> Oid:
         """Store an object of a kind that git names; RepoError when the disk won't have it."""
         return written(lambda: Oid(str(self.pygit.write(_KINDS[kind], data))))
 

@@ -48,11 +48,11 @@ _QUIET_SWITCHES = tuple(
 class GitFailed(RepoError):
     """The git binary failed; has its message."""
 
-    def __init__(self, command: Sequence[str], *, exit_code: int, stderr: str, hint: str = "") -> None:
+    def __init__(self, command: Sequence[str], *, exit_code: int, stderr: str) -> None:
         lines = [line.strip() for line in stderr.splitlines() if line.strip()]
         said = [line for line in lines if line.startswith(("fatal:", "error:"))] or lines[-3:]
         reason = "; ".join(line.partition(": ")[2] if line.startswith(("fatal:", "error:")) else line for line in said)
-        super().__init__(f"git {subcommand_of(command)} failed: {reason or f'exit code {exit_code}'}", hint=hint)
+        super().__init__(f"git {subcommand_of(command)} failed: {reason or f'exit code {exit_code}'}")
         self.command = tuple(command)
         self.git_exit_code = exit_code
         self.stderr = stderr
@@ -189,7 +189,7 @@ def _call(args: Sequence[str | Path], options: GitOptions) -> tuple[list[str], d
     switches: tuple[str, ...] = ("-c", "maintenance.auto=false")
     if not options.get("user_hooks"):
         environment |= {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_NO_REPLACE_OBJECTS": "1"}
-        switches = _QUIET_SWITCHES + _config_hook_switches(cwd, git_dir)
+        switches = _QUIET_SWITCHES + _configured_hooks(cwd or Path.cwd(), git_dir)
     places = {"GIT_DIR": git_dir, "GIT_WORK_TREE": options.get("work_tree"), "GIT_INDEX_FILE": options.get("index")}
     environment |= {name: os.fspath(path) for name, path in places.items() if path is not None}
     return ["git", *switches, *(os.fspath(arg) for arg in args)], environment | dict(options.get("env", {}))
@@ -217,15 +217,11 @@ def _version_of(binary: str) -> tuple[int, ...]:
     return tuple(int(part) for part in found.groups() if part is not None)
 
 
-def _config_hook_switches(cwd: Path | None, git_dir: Path | None) -> tuple[str, ...]:
+@functools.lru_cache(maxsize=64)
+def _configured_hooks(cwd: Path, git_dir: Path | None) -> tuple[str, ...]:
     """Turn off hooks that are named in the configuration: git 2.54 has them, and core.hooksPath leaves them on."""
     if git_version()[:2] < _CONFIG_HOOKS_VERSION:
         return ()
-    return _configured_hooks(cwd or Path.cwd(), git_dir)
-
-
-@functools.lru_cache(maxsize=64)
-def _configured_hooks(cwd: Path, git_dir: Path | None) -> tuple[str, ...]:
     environment = clean_environment() | ({"GIT_DIR": os.fspath(git_dir)} if git_dir else {})
     listed = subprocess.run(
         ["git", "config", "-z", "--name-only", "--get-regexp", r"^hook\."],

@@ -9,7 +9,7 @@ from gitmimo.git.objects import GITLINK, LINK, TREE, Entry, is_git_dir_name
 from gitmimo.git.repository import Repository
 from gitmimo.git.trees import diff_entries
 from gitmimo.records import Oid
-from gitmimo.text import escape_controls, one_line
+from gitmimo.text import one_line, quoted
 
 _MAX_FILE_BYTES = 10 << 20
 _MAX_LINKS = 40
@@ -32,26 +32,26 @@ def find_tree_problems(
     if too_long:  # nobody can check it out, so nothing else about it counts
         longest = max(too_long, key=lambda entry: len(os.fsencode(entry.path))).path
         size = len(os.fsencode(longest))
-        return (f"a path of {size} bytes, more than {_MAX_PATH_BYTES}: {_shown(one_line(longest, 61))}",)
+        return (f"a path of {size} bytes, more than {_MAX_PATH_BYTES}: {quoted(one_line(longest, 61))}",)
     problems = [problem for entry in changed for problem in _of_entry(repository, tree, entry, max_file_bytes)]
     problems += _bare_repositories(repository, tree, changed)
-    problems += [f"conflict markers: {_shown(path)}" for path in _with_conflict_markers(repository, base, tree)]
+    problems += [f"conflict markers: {quoted(path)}" for path in _with_conflict_markers(repository, base, tree)]
     return tuple(dict.fromkeys(problems))
 
 
 def _of_entry(repository: Repository, tree: Oid, entry: Entry, max_file_bytes: int) -> Iterator[str]:
     if any(is_git_dir_name(part) for part in entry.path.split("/")):
-        yield f"a path into git's own directory: {_shown(entry.path)}"
+        yield f"a path into git's own directory: {quoted(entry.path)}"
     if entry.mode == GITLINK:
-        yield f"a nested repository or moved submodule: {_shown(entry.path)}"
+        yield f"a nested repository or moved submodule: {quoted(entry.path)}"
         return
     data = repository.read_object(entry.oid)
     if entry.mode == LINK:
         problem = _link_problem(repository, tree, entry.path, data)
         if problem:
-            yield f"a symbolic link {problem}: {_shown(entry.path)}"
+            yield f"a symbolic link {problem}: {quoted(entry.path)}"
     elif len(data) > max_file_bytes:
-        yield f"a file has {len(data)} bytes, more than {max_file_bytes}: {_shown(entry.path)}"
+        yield f"a file has {len(data)} bytes, more than {max_file_bytes}: {quoted(entry.path)}"
 
 
 def _link_problem(repository: Repository, tree: Oid, path: str, target: bytes) -> str:
@@ -96,7 +96,7 @@ def _bare_repositories(repository: Repository, tree: Oid, changed: list[Entry]) 
             continue
         names = {name.lower() for name in repository.read_tree(found.oid)}
         if "head" in names and names & {"objects", "refs", "config", "commondir"}:
-            yield f"the layout of a bare repository: {_shown(parent or '.')}"
+            yield f"the layout of a bare repository: {quoted(parent or '.')}"
 
 
 def _with_conflict_markers(repository: Repository, base: Oid, tree: Oid) -> Iterator[str]:
@@ -108,7 +108,3 @@ def _with_conflict_markers(repository: Repository, base: Oid, tree: Oid) -> Iter
             stage += 1
             if stage == len(_CONFLICT):
                 yield line.path
-
-
-def _shown(path: str) -> str:
-    return f"`{escape_controls(path, newlines=False)}`"

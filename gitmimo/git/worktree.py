@@ -9,15 +9,22 @@ import os
 import re
 import socket
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from gitmimo.errors import RepoError, WorktreeError
 from gitmimo.files import remove_tree
-from gitmimo.git.refs import check_branch_prefix, clear_stale_lock, delete_ref, read_ref, worktree_git_dir
+from gitmimo.git.refs import (
+    admin_directories,
+    check_branch_prefix,
+    clear_stale_lock,
+    delete_ref,
+    read_ref,
+    read_state,
+    worktree_git_dir,
+)
 from gitmimo.git.repository import Repository
-from gitmimo.git.run import GitFailed, check_outside_name
+from gitmimo.git.run import GitFailed, check_outside_name, run_git
 from gitmimo.git.trees import CHECKOUT_SWITCHES
 from gitmimo.locks import hold_lock
 from gitmimo.processes import is_alive, process_name
@@ -70,15 +77,7 @@ class Worktree:
         return _parse_owner(self.locked or "")
 
 
-def add_worktree(
-    repository: Repository,
-    path: Path,
-    *,
-    branch: str,
-    start: Oid,
-    reason: str,
-    cancelled: Callable[[], bool] = lambda: False,
-) -> Worktree:
+def add_worktree(repository: Repository, path: Path, *, branch: str, start: Oid, reason: str) -> Worktree:
     """Make a worktree with a new branch at `start`, or with the branch as it is if it is already at `start`.
 
     Runs no hooks, follows no upstream, writes no configuration. One that is there already, whole and on the branch, is
@@ -87,7 +86,7 @@ def add_worktree(
     """
     name = check_outside_name(short_name(branch), what="branch")
     check_branch_prefix(repository, name.rpartition("/")[0] or name)
-    with hold_lock(_lock_path(repository), wait_s=_LONG_WAIT_S, cancelled=cancelled):
+    with hold_lock(_lock_path(repository), wait_s=_LONG_WAIT_S):
         known = _find_ready(repository, path, name)
         if known is not None:
             return known
@@ -95,7 +94,8 @@ def add_worktree(
         before = read_ref(repository, branch_ref(name))
         if before not in (None, start):
             raise WorktreeError(f"the branch `{name}` exists and is at another commit: `{before}`")
-        locked = f"{_MARK}{' '.join(reason.split())} {_this_owner()}"
+        owner = f"process {process_name(os.getpid())} since {int(time.time())} on {socket.gethostname()}"
+        locked = f"{_MARK}{' '.join(reason.split())} [{owner}]"
         others = admin_directories(repository.common_dir)
         finished = False
         try:
@@ -120,7 +120,7 @@ def remove_worktree(repository: Repository, path: Path) -> None:
         found = find_admin_directory(repository.common_dir, path)
         if found is not None and _is_ours(found):
             _discard(found)
-        elif found is not None or _find(repository, path) is not None:
+        elif found is not None or (path / ".git").is_dir():
             raise WorktreeError(f"not removed, since git-mimo did not make it: `{path}`")
 
 
@@ -133,17 +133,12 @@ def sweep_worktrees(repository: Repository) -> int:
 def list_worktrees(repository: Repository) -> tuple[Worktree, ...]:
     """Return all worktrees, the main one first."""
     try:
-        return _list(repository)
+        listed = repository.run("worktree", "list", "--porcelain", "-z").text
     except GitFailed:  # git gives up on the whole list when one was left half written
         if not sweep_worktrees(repository):
             raise
-        return _list(repository)
-
-
-def admin_directories(common_dir: Path) -> list[Path]:
-    """Return git's administrative directories of all linked worktrees, whole or not."""
-    listed = common_dir / "worktrees"
-    return sorted(path for path in listed.iterdir() if path.is_dir()) if listed.is_dir() else []
+        listed = repository.run("worktree", "list", "--porcelain", "-z").text
+    return tuple(_parse_worktree(block) for block in listed.split("\0\0") if block)
 
 
 def find_admin_directory(common_dir: Path, path: Path) -> Path | None:
@@ -158,7 +153,7 @@ def find_admin_directory(common_dir: Path, path: Path) -> Path | None:
 
 def worktree_path(directory: Path) -> Path | None:
     """Return the path of an administrative directory's worktree; None when it wasn't recorded yet."""
-    text = _read(directory / "gitdir").removesuffix("\n")
+    text = read_state(directory / "gitdir").removesuffix("\n")
     return (directory / text).parent if text else None
 
 
@@ -184,7 +179,7 @@ def _is_unusable(directory: Path) -> bool:
     path = worktree_path(directory)
     if path is None or not (directory / "index").exists():
         return True
-    owner = _parse_owner(_read(directory / "locked"))
+    owner = _parse_owner(read_state(directory / "locked"))
     return not path.exists() and (owner is None or not owner.is_alive)
 
 
@@ -212,7 +207,7 @@ def _discard(directory: Path) -> None:
 
 
 def _is_ours(directory: Path) -> bool:
-    return _read(directory / "locked").startswith(_MARK)
+    return read_state(directory / "locked").startswith(_MARK)
 
 
 def _parse_owner(locked: str) -> Owner | None:
@@ -220,29 +215,8 @@ def _parse_owner(locked: str) -> Owner | None:
     return Owner(process=found[1], since_s=int(found[2]), host=found[3]) if found else None
 
 
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(errors="surrogateescape")
-    except OSError:
-        return ""
-
-
-def _this_owner() -> str:
-    return f"[process {process_name(os.getpid())} since {int(time.time())} on {socket.gethostname()}]"
-
-
 def _lock_path(repository: Repository) -> Path:
     return repository.state_dir / "worktree.lock"
-
-
-def _list(repository: Repository) -> tuple[Worktree, ...]:
-    listed = repository.run("worktree", "list", "--porcelain", "-z").text
-    return tuple(_parse_worktree(block) for block in listed.split("\0\0") if block)
-
-
-def _find(repository: Repository, path: Path) -> Worktree | None:
-    wanted = os.path.realpath(path)
-    return next((w for w in _list(repository) if os.path.realpath(w.path) == wanted), None)
 
 
 def _find_ready(repository: Repository, path: Path, name: str) -> Worktree | None:
@@ -252,10 +226,11 @@ def _find_ready(repository: Repository, path: Path, name: str) -> Worktree | Non
     if found is not None and _is_ours(found):
         if not path.is_dir():  # somebody removed the files
             _discard(found)
-        else:
-            known = _find(repository, path)
-            if known is not None and known.branch == name:
-                return known
+            return None
+        on = run_git(["symbolic-ref", "--quiet", "HEAD"], git_dir=found, cwd=path, check=False).text
+        if on == branch_ref(name):
+            tip = read_ref(repository, branch_ref(name))
+            return Worktree(path=path, head=tip, branch=name, locked=read_state(found / "locked").rstrip("\n"))
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise WorktreeError(f"something is already there: `{path}`", hint=f"mv '{path}' '{path}.old'")
     return None
