@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from gitmimo.cancel import NEVER
 from gitmimo.errors import RepoError
 
 _POLL_S = 0.02
@@ -19,10 +20,6 @@ _POLL_S = 0.02
 
 class LockTimeout(RepoError):
     """Somebody else held the lock for the whole of the wait."""
-
-
-def _never() -> bool:
-    return False
 
 
 class FileLock:
@@ -37,7 +34,9 @@ class FileLock:
         """Whether this object holds the lock; for anybody see `is_locked`."""
         return self._handle >= 0
 
-    def acquire(self, *, shared: bool = False, wait_s: float = 0.0, cancelled: Callable[[], bool] = _never) -> bool:
+    def acquire(
+        self, *, shared: bool = False, wait_s: float = 0.0, cancelled: Callable[[], bool] = NEVER.is_set
+    ) -> bool:
         """Take the lock; False when it is not free within `wait_s`, or `cancelled` says so.
 
         RepoError when the file can't be opened, also where a symbolic link lies in its place.
@@ -75,7 +74,7 @@ class FileLock:
 
 
 @contextlib.contextmanager
-def hold_lock(path: Path, *, wait_s: float = 60.0, cancelled: Callable[[], bool] = _never) -> Iterator[None]:
+def hold_lock(path: Path, *, wait_s: float = 60.0, cancelled: Callable[[], bool] = NEVER.is_set) -> Iterator[None]:
     """Hold an exclusive lock for the length of a `with`.
 
     LockTimeout, naming the holder, after `wait_s` seconds or when `cancelled` says so; RepoError as `acquire`.

@@ -85,13 +85,7 @@ def _holder(path: Path) -> int | None:
         return None
     if host.strip() != socket.gethostname():
         return _ANOTHER_HOST
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return None
-    except OSError:  # of another user
-        pass
-    return int(pid)
+    return int(pid) if Path("/proc", pid).exists() else None
 
 
 def _writers(repository: Repository) -> set[int]:

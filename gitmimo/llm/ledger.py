@@ -9,7 +9,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -117,16 +117,8 @@ class Ledger:
             db.execute(
                 "UPDATE calls SET state = 'settled', process = '', nano = ?, tokens = ?, prompt = ?, cached = ?,"
                 " completion = ?, seconds = ?, made = ? WHERE id = ?",
-                (
-                    to_nano(cost_usd),
-                    usage.total,
-                    usage.prompt,
-                    usage.cached,
-                    usage.completion,
-                    seconds,
-                    calls,
-                    reservation.row,
-                ),
+                (to_nano(cost_usd), usage.total, usage.prompt, usage.cached, usage.completion)
+                + (seconds, calls, reservation.row),
             )
 
     def settle_unknown(self, reservation: Reservation, guess: Usage | None = None, *, seconds: float = 0.0) -> None:
@@ -206,16 +198,7 @@ class Ledger:
     def _keys(self, account: Account) -> dict[str, str | int | float]:
         now = self._clock()
         date = datetime.fromtimestamp(now, UTC)
-        return {
-            "session": account.session,
-            "candidate": account.candidate,
-            "phase": account.phase,
-            "model": account.model,
-            "provider": account.provider,
-            "at": now,
-            "day": f"{date:%Y-%m-%d}",
-            "month": f"{date:%Y-%m}",
-        }
+        return {**asdict(account), "at": now, "day": f"{date:%Y-%m-%d}", "month": f"{date:%Y-%m}"}
 
     def _limit_usages(
         self, db: sqlite3.Connection, keys: Mapping[str, str | int | float], limits: BudgetLimits

@@ -14,7 +14,6 @@ import os
 import resource
 import signal
 import struct
-import sys
 
 TYPE_CHECKING = False  # `typing` itself takes longer to import than the rest
 if TYPE_CHECKING:
@@ -38,14 +37,11 @@ _FILE_RIGHTS = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | IOCTL_DEV
 _READ = EXECUTE | READ_FILE | READ_DIR
 
 _libc = ctypes.CDLL(None, use_errno=True)
-_IS_LINUX = sys.platform.startswith("linux")
 _IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)  # an exec would hand that on
 
 
 def landlock_abi() -> int:
     """The kernel's landlock version, 0 where there is none."""
-    if not _IS_LINUX:
-        return 0
     return max(0, int(_libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(1))))
 
 
@@ -174,8 +170,7 @@ def _descendants() -> list[int]:
 
 
 def _prctl(option: int, value: int) -> None:
-    if _IS_LINUX:
-        _libc.prctl(option, value, 0, 0, 0)
+    _libc.prctl(option, value, 0, 0, 0)
 
 
 def _limit(options: Options, *, counts_processes: bool) -> None:
