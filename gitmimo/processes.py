@@ -17,7 +17,6 @@ class Process(NamedTuple):
     """One process of this machine as the system lists it."""
 
     pid: int
-    words: tuple[str, ...]  # the command line
     directory: Path
 
 
@@ -65,8 +64,7 @@ def list_processes(program: str = "") -> Iterator[Process]:
     for entry in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             if not program or (entry / "comm").read_text(errors="replace").strip() == program:
-                words = (entry / "cmdline").read_bytes().rstrip(b"\0").split(b"\0")
-                yield Process(int(entry.name), tuple(map(os.fsdecode, words)), (entry / "cwd").readlink())
+                yield Process(int(entry.name), (entry / "cwd").readlink())
 
 
 def descendants(root: int) -> list[int]:
