@@ -77,7 +77,7 @@ class ChatCompleter(Completer):
         """Paths that begin so, then files whose own name does."""
         try:
             head = self._repository.resolve("HEAD")
-            paths = [e.path for e in self._repository.list_paths(head, enter=lambda directory: directory != ".mimo")]
+            paths = [e.path for e in self._repository.list_paths(head) if not e.path.startswith(".mimo/")]
         except MimoError:
             return
         first = [path for path in paths if path.startswith(word)]

@@ -41,21 +41,14 @@ _CONFIG = """\
 
 
 def make_agent_repo(
-    repository: Repository,
-    directory: Path,
-    commit: Oid,
-    *,
-    work_tree: Path,
-    checked_out: Path | None = None,
-    is_at_commit: bool = False,
+    repository: Repository, directory: Path, commit: Oid, *, work_tree: Path, checked_out: Path | None = None
 ) -> Path:
     """Make a repository in `directory` whose only branch is at the commit and whose files are in `work_tree`.
 
     Objects are borrowed from `base_objects`, which a sandbox should show read-only; what the agent commits lands here.
     Returns the pointer file to bind, read-only, over the worktree's `.git`. Nothing here is trusted afterwards.
 
-    `checked_out` is the index of the checkout of these files, which spares reading them all again; with `is_at_commit`
-    it is that commit's.
+    `checked_out` is the index of the checkout of these files, so that the agent's first `git status` needn't read them.
     """
     objects = fill_base_objects(repository, commit)
     remove_tree(directory)
@@ -69,7 +62,9 @@ def make_agent_repo(
     shallow = (objects / COMPLETE).read_text()
     if shallow:
         (directory / "shallow").write_text(shallow)
-    _make_index(repository, directory, commit, work_tree, None if is_at_commit else commit, checked_out)
+    if checked_out is not None and checked_out.is_file():
+        shutil.copyfile(checked_out, directory / "index")
+    run_git(["read-tree", "--reset", commit], git_dir=directory, work_tree=work_tree, cwd=work_tree)
     pointer = directory / POINTER_NAME
     pointer.write_text(f"gitdir: {directory}\n")
     return pointer
@@ -149,24 +144,6 @@ def _shallow_commits(repository: Repository, base: Oid) -> tuple[Oid, ...]:
     listed = repository.run("rev-list", "--parents", f"--max-count={_LATEST}", base).text.splitlines()
     parents = {line.split()[0]: line.split()[1:] for line in listed}
     return tuple(Oid(oid) for oid, above in parents.items() if any(parent not in parents for parent in above))
-
-
-def _make_index(
-    repository: Repository, directory: Path, commit: Oid, work_tree: Path, load: Oid | None, checked_out: Path | None
-) -> None:
-    """Make the index, which says how each file looked, so that the agent's first `git status` needn't read them all."""
-
-    def git(*args: str, check: bool = True) -> None:
-        run_git(args, git_dir=directory, work_tree=work_tree, cwd=work_tree, check=check)
-
-    if checked_out is not None and checked_out.is_file():
-        shutil.copyfile(checked_out, directory / "index")
-        if load is not None:
-            git("read-tree", "--reset", load)
-        return
-    git("read-tree", commit)
-    switches = repository.user_rules.filter_switches(repository.filters_of(commit))
-    git(*switches, "update-index", "-q", "--refresh", check=False)
 
 
 def _format_config(repository: Repository, work_tree: Path) -> str:

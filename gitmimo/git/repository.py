@@ -183,33 +183,27 @@ class Repository(RepositoryPaths):
         """Whether this clone holds the object."""
         return self.run("cat-file", "-e", rev, check=False).exit_code == 0
 
-    def list_paths(self, rev: str, *, enter: Callable[[str], bool] | None = None) -> list[Entry]:
+    def list_paths(self, rev: str) -> list[Entry]:
         """Return every file, link and gitlink of a commit or tree, in git's order.
 
-        `enter` is asked with each directory's path and says whether to look into it. The last whole listings are
-        kept: a session asks for its base's again and again, which in a large repository takes a second each time.
+        The last listings are kept: a session asks for its base's again and again, which in a large repository takes a
+        second each time.
         """
         tree = self.tree_of(rev)
-        if enter is not None:
-            return self._walk_tree(tree, enter)
         found = self._listings.get(tree)
         if found is None:
-            found = self._walk_tree(tree, lambda _: True)
+            found = []
+            waiting = [*self.read_tree(tree).values()][::-1]
+            while waiting:
+                entry = waiting.pop()
+                if entry.mode == TREE:
+                    waiting += [*self.read_tree(entry.oid, f"{entry.path}/").values()][::-1]
+                else:
+                    found.append(entry)
             for oldest in list(self._listings)[: 1 - _MOST_LISTINGS]:
                 self._listings.pop(oldest, None)
             self._listings[tree] = found
         return list(found)
-
-    def _walk_tree(self, tree: Oid, enter: Callable[[str], bool]) -> list[Entry]:
-        entries: list[Entry] = []
-        waiting = [*self.read_tree(tree).values()][::-1]
-        while waiting:
-            entry = waiting.pop()
-            if entry.mode != TREE:
-                entries.append(entry)
-            elif enter(entry.path):
-                waiting += [*self.read_tree(entry.oid, f"{entry.path}/").values()][::-1]
-        return entries
 
     def head_branch(self) -> str | None:
         """Return the short name of the branch that is checked out, born or not; None on a detached HEAD."""

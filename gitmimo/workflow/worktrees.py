@@ -78,7 +78,6 @@ def prepare_worktree(repository: Repository, paths: CandidatePaths) -> None:
             paths.base,
             work_tree=paths.worktree,
             checked_out=paths.index,
-            is_at_commit=start == paths.base,
         )
     except (MimoError, OSError):
         remove_candidate(repository, paths)

@@ -218,8 +218,3 @@ def test_tree_objects_round_trip(git: GitBuilder, repository: Repository, base: 
     kind, data = repository.pygit.read(repository.tree_of("HEAD"))
     assert format_tree(sort_entries(reversed(parse_tree(data).values()))) == data
     assert parse_tree(data)["a"].mode == FILE
-
-
-def test_listing_can_stay_out_of_directories(repository: Repository, base: Oid) -> None:
-    paths = [entry.path for entry in repository.list_paths(base, enter=lambda path: path != ".mimo")]
-    assert paths == [".gitignore", "a.py", "tests/test_a.py"]

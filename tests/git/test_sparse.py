@@ -74,15 +74,12 @@ def test_a_checkout_that_is_widened_meanwhile_takes_nothing_away(git: GitBuilder
     assert sparse.changes() == []
 
 
-@pytest.mark.parametrize("is_at_commit", [True, False])
-def test_the_agent_s_git_sees_no_removals(
-    git: GitBuilder, tmp_path: Path, patterns: tuple[str, ...], is_at_commit: bool
-) -> None:
+def test_the_agent_s_git_sees_no_removals(git: GitBuilder, tmp_path: Path, patterns: tuple[str, ...]) -> None:
     sparse = Sparse(git, tmp_path / "w", patterns=patterns)
     directory = tmp_path / "private.git"
     make_agent_repo(
         sparse.repository, directory, sparse.base,
-        work_tree=sparse.place, checked_out=sparse.checked_out, is_at_commit=is_at_commit,
+        work_tree=sparse.place, checked_out=sparse.checked_out,
     )  # fmt: skip
     (sparse.place / "app/a.py").write_text("11\n")
     said = subprocess.run(
