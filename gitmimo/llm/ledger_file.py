@@ -1,6 +1,5 @@
 """The ledger's SQLite file: opened by many threads and processes, changed by one at a time."""
 
-import os
 import sqlite3
 import threading
 import weakref
@@ -38,36 +37,35 @@ class LedgerFile:
         self.path = path
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
-        self._owner_pid = 0
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """An exclusive transaction."""
-        with self._lock, _translated(self.path):
-            db = self._open()
-            db.execute("BEGIN IMMEDIATE")
-            try:
-                yield db
-            except BaseException:
-                db.execute("ROLLBACK")
-                raise
-            db.execute("COMMIT")
+        try:
+            with self._lock:
+                db = self._connection = self._connection or self._open()
+                db.execute("BEGIN IMMEDIATE")
+                try:
+                    yield db
+                except BaseException:
+                    db.execute("ROLLBACK")
+                    raise
+                db.execute("COMMIT")
+        except sqlite3.Error as exc:
+            raise MimoError(f"the ledger cannot be used: `{self.path}`: {exc}") from exc
 
     def read(self, query: str, values: Mapping[str, object]) -> list[sqlite3.Row]:
-        with self._lock, _translated(self.path):
-            return self._open().execute(query, values).fetchall()
+        with self.transaction() as db:
+            return db.execute(query, values).fetchall()
 
     def close(self) -> None:
         """Close the file; it opens again when it is used again."""
         with self._lock:
-            if self._connection is not None and self._owner_pid == os.getpid():
+            if self._connection is not None:
                 self._connection.close()
             self._connection = None
 
     def _open(self) -> sqlite3.Connection:
-        """The connection of this process: one that came over a fork is not used."""
-        if self._connection is not None and self._owner_pid == os.getpid():
-            return self._connection
         self.path.parent.mkdir(parents=True, exist_ok=True)
         db = sqlite3.connect(self.path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
         db.row_factory = sqlite3.Row
@@ -76,7 +74,6 @@ class LedgerFile:
         except BaseException:
             db.close()
             raise
-        self._connection, self._owner_pid = db, os.getpid()
         weakref.finalize(self, db.close)
         return db
 
@@ -89,11 +86,3 @@ class LedgerFile:
             for number, statements in enumerate(_VERSIONS[version:], start=version + 1):
                 db.executescript(f"BEGIN IMMEDIATE; {statements}; PRAGMA user_version = {number}; COMMIT")
         db.execute("PRAGMA synchronous = NORMAL")
-
-
-@contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as exc:
-        raise MimoError(f"the ledger cannot be used: `{path}`: {exc}") from exc
