@@ -7,7 +7,7 @@ from pathlib import Path
 from gitmimo.agent.interface import CandidateInput
 from gitmimo.agent.shell.context import Context, room_for
 from gitmimo.agent.shell.opening import opening_text
-from gitmimo.agent.shell.run_summary import RunSummary
+from gitmimo.agent.shell.run_summary import summarise
 from gitmimo.agent.shell.tools import offered_tools
 from gitmimo.records import (
     Action,
@@ -247,13 +247,11 @@ def test_a_long_task_is_cut_in_the_middle_and_says_where_the_rest_is(tmp_path: P
 
 
 def test_notes_are_bounded_and_the_first_and_last_stay() -> None:
-    facts = RunSummary()
-    for number in range(1, 200):
-        facts.add(other(number, ActionKind.NOTE, f"fact {number}"))
-        facts.add(other(number, ActionKind.NOTE, f"fact {number}"))
-    assert len(facts.notes) == 40
-    assert facts.notes[0] == "fact 1"
-    assert facts.notes[-1] == "fact 199"
+    steps = [other(number, ActionKind.NOTE, f"fact {number}") for number in range(1, 200) for _ in range(2)]
+    text = summarise(steps, test_command="", changed=None, most=9_000)
+    noted = [line for line in text.split("\n") if line.startswith("- ")]
+    assert len(noted) == 40
+    assert (noted[0], noted[-1]) == ("- fact 1", "- fact 199")
 
 
 def test_equal_steps_give_equal_bytes() -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from gitmimo.agent.interface import Feedback
 from gitmimo.agent.shell.observations import mark_of
-from gitmimo.agent.shell.run_summary import RunSummary
+from gitmimo.agent.shell.run_summary import summarise
 from gitmimo.agent.shell.text_protocol import without_thinking
 from gitmimo.records import Message, Reply, Step, Tool, ToolCall
 from gitmimo.text import cut_middle
@@ -72,20 +72,19 @@ class Context:
         self.room = room
         self._head = head
         self._shown_summary = ""
-        self._summary = RunSummary(test_command=test_command)
+        self._test_command = test_command
+        self._steps: list[Step] = []
         self._feedback = {each.after_step: each.text for each in feedback if each.after_step}
         self._changes = changes
         self._tools_size = sum(len(json.dumps(dict(tool.parameters))) + len(tool.description) + 40 for tool in tools)
         self._full: list[Step] = []
-        self._steps = 0
         self._tokens_per_byte = 1 / 3
         self._is_reminded = False
         self.is_folded = False  # whether steps are left out of the history: notes are of use from then on
 
     def add(self, step: Step) -> None:
         """Append a step; when a batch is full or the window is near, cut the history."""
-        self._summary.add(step)
-        self._steps = step.number
+        self._steps.append(step)
         self._full.append(step)
         is_near = len(self._full) >= _FULL + _BATCH - 1 or self._estimate() > _NEAR * self.room.tokens
         if is_near and not self._is_reminded:  # once: from then on the model has seen what a cut keeps
@@ -136,7 +135,7 @@ class Context:
 
     def _summary_text(self, changed: str | None) -> str:
         most = min(_MOST_SUMMARY, int(self.room.tokens / self._tokens_per_byte * 0.25))
-        return "\n\n" + self._summary.text(steps=self._steps, changed=changed, most=most)
+        return "\n\n" + summarise(self._steps, test_command=self._test_command, changed=changed, most=most)
 
     def _bytes(self) -> int:
         head = sum(_size(message) for message in self._head) + len(self._shown_summary.encode())
