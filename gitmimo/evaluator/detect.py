@@ -48,11 +48,6 @@ class Project:
     checkout: Path | None = None  # of the whole repository, with its ignored files
     directory: str = ""
 
-    @property
-    def home(self) -> Path | None:
-        """The project's directory in the checkout."""
-        return self.checkout / self.directory if self.checkout else None
-
     def below(self, directory: str) -> "Project":
         """The project in one of the directories of this one."""
         if not directory:
