@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gitmimo.records import Action, ActionKind
 
@@ -35,6 +35,7 @@ class _Block:
     language: str
     lines: tuple[str, ...]
     closed: bool
+    path: str = ""  # of the `FILE:` header before it
 
     @property
     def content(self) -> str:
@@ -62,12 +63,55 @@ def parse_text(reply: str, *, single_file: str | None = None, cut: bool = False)
     ended at the output limit: what its last block would do is then INVALID, never carried out. What looks like an
     action and can't be read becomes INVALID with the reason; the reason contains no block that could be repeated.
     """
-    reader = _Reader(_split(_THOUGHT.sub("", reply, count=1)), cut=cut)
-    actions = reader.read()
-    if reader.bare and not any(action.kind in (ActionKind.WRITE, ActionKind.EDIT) for action in actions):
-        actions = _with_bare(actions, reader.bare, single_file)
-    # a header that no block follows is a mistake only when there is nothing else to do
-    return tuple(actions or reader.doubts)
+    parts = _split(_THOUGHT.sub("", reply, count=1))
+    actions: list[Action] = []
+    bare: list[_Block] = []
+    doubts: list[Action] = []  # headers that no block follows: a mistake only when there is nothing else to do
+    at = 0
+    while at < len(parts):
+        part = parts[at]
+        at += 1
+        if isinstance(part, _Block):
+            is_bare = not part.path and part.language not in _SHELL
+            if cut and at == len(parts) and not part.closed:
+                where = f" for `{part.path}`" if part.path else ""
+                reason = f"the reply was cut at the output limit inside its last block{where}; nothing of it was done"
+                actions.append(_invalid(reason))
+            elif is_bare:
+                bare.append(part)
+            else:
+                actions += _block_actions(part)
+        elif (found := _KEYWORD.match(part)) and (_is_action(part) or not found["rest"].strip()):
+            made, taken = _keyword_actions(found, parts[at:])
+            actions += made
+            at += taken
+        elif (header := _HEADER.match(part)) and "FILE" in header[0] and (path := clean_path(header["path"])):
+            doubts.append(_invalid(f"the header for `{path}` is not followed by a fenced block with its content"))
+    if bare and not any(action.kind in (ActionKind.WRITE, ActionKind.EDIT) for action in actions):
+        actions = _with_bare(actions, bare, single_file)
+    return tuple(actions or doubts)
+
+
+def _keyword_actions(found: re.Match[str], rest: Sequence[str | _Block]) -> tuple[list[Action], int]:
+    """What a line with a keyword asks for, and how many of the parts after it belong to it.
+
+    FINISH, GIVE UP and PLAN take the prose up to the next block or keyword, NOTE up to a blank line.
+    """
+    word = found["word"].replace("_", " ")
+    if word == "SHOW":
+        if not (shown := _SHOWN.match(found["rest"].strip())):
+            return [], 0
+        first = int(shown[2] or 0)
+        return [Action(kind=ActionKind.SHOW, text=shown[1], first=first, last=int(shown[3] or first))], 0
+    kind = _KINDS.get(word, ActionKind.GIVE_UP)
+    lines = [found["rest"]]
+    for part in rest:
+        if isinstance(part, _Block) or _is_action(part) or (kind is ActionKind.NOTE and not part.strip()):
+            break
+        lines.append(part)
+    text = "\n".join(lines).strip().strip("*").strip()
+    is_empty = not text and kind in (ActionKind.NOTE, ActionKind.PLAN)
+    return ([] if is_empty else [Action(kind=kind, text=text)]), len(lines) - 1
 
 
 def _with_bare(actions: list[Action], bare: Sequence[_Block], single_file: str | None) -> list[Action]:
@@ -80,105 +124,20 @@ def _with_bare(actions: list[Action], bare: Sequence[_Block], single_file: str |
     if len(distinct) > 1 and len(largest.content) < 0.6 * sum(len(block.content) for block in distinct):
         return [*actions, _invalid("several code blocks and none says which file it is: write FILE: and the path")]
     before, ends = ([a for a in actions if (a.kind in _ENDS) is is_end] for is_end in (False, True))
-    return [*before, *_file_actions(single_file, largest), *ends]
+    return [*before, *_block_actions(replace(largest, path=single_file)), *ends]
 
 
-class _Reader:
-    """Walks over the parts of one reply."""
-
-    def __init__(self, parts: Sequence[str | _Block], *, cut: bool) -> None:
-        self._parts = parts
-        self._cut = cut
-        self.bare: list[_Block] = []
-        self.doubts: list[Action] = []
-
-    def read(self) -> list[Action]:
-        actions: list[Action] = []
-        at = 0
-        while at < len(self._parts):
-            part = self._parts[at]
-            if isinstance(part, _Block):
-                actions += self._read_block(part, path="", last=at == len(self._parts) - 1)
-                at += 1
-            elif (found := _KEYWORD.match(part)) and (_is_action(found) or not found["rest"].strip()):
-                made, at = self._read_keyword(found, at)
-                actions += made
-            elif header := _HEADER.match(part):
-                made, at = self._read_header(header, at)
-                actions += made
-            else:
-                at += 1
-        return actions
-
-    def _read_keyword(self, found: re.Match[str], at: int) -> tuple[list[Action], int]:
-        """FINISH, GIVE UP and PLAN take the prose up to the next block or keyword, NOTE up to a blank line."""
-        word = found["word"].replace("_", " ")
-        if word == "SHOW":
-            if not (shown := _SHOWN.match(found["rest"].strip())):
-                return [], at + 1
-            first = int(shown[2] or 0)
-            return [Action(kind=ActionKind.SHOW, text=shown[1], first=first, last=int(shown[3] or first))], at + 1
-        kind = _KINDS.get(word, ActionKind.GIVE_UP)
-        lines = [found["rest"]]
-        at += 1
-        while at < len(self._parts):
-            part = self._parts[at]
-            if isinstance(part, _Block) or self._begins_action(part, at):
-                break
-            if kind is ActionKind.NOTE and not part.strip():
-                break
-            lines.append(part)
-            at += 1
-        text = "\n".join(lines).strip().strip("*").strip()
-        if not text and kind in (ActionKind.NOTE, ActionKind.PLAN):
-            return [], at
-        return [Action(kind=kind, text=text)], at
-
-    def _begins_action(self, line: str, at: int) -> bool:
-        keyword = _KEYWORD.match(line)
-        return bool(keyword and _is_action(keyword)) or bool(_HEADER.match(line) and self._block_after(at) is not None)
-
-    def _read_header(self, found: re.Match[str], at: int) -> tuple[list[Action], int]:
-        """A `FILE:` header with the block that follows it."""
-        path, block_at = clean_path(found["path"]), self._block_after(at)
-        if not path or block_at is None:
-            if path and "FILE" in found[0]:
-                reason = f"the header for `{path}` is not followed by a fenced block with its content"
-                self.doubts.append(_invalid(reason))
-            return [], at + 1
-        block = self._parts[block_at]
-        assert isinstance(block, _Block)
-        return self._read_block(block, path=path, last=block_at == len(self._parts) - 1), block_at + 1
-
-    def _block_after(self, at: int) -> int | None:
-        """The block that follows, over blank lines."""
-        later = at + 1
-        while later < len(self._parts) and not isinstance(part := self._parts[later], _Block):
-            if part.strip():
-                return None
-            later += 1
-        return later if later < len(self._parts) else None
-
-    def _read_block(self, block: _Block, *, path: str, last: bool) -> list[Action]:
-        if self._cut and last and not block.closed:
-            where = f" for `{path}`" if path else ""
-            return [
-                _invalid(f"the reply was cut at the output limit inside its last block{where}; nothing of it was done")
-            ]
-        if path:
-            return _file_actions(path, block)
-        if block.language in _SHELL:
-            command = "\n".join(block.lines)
-            return [Action(kind=ActionKind.SHELL, text=command)] if command.strip() else []
-        self.bare.append(block)
-        return []
+def _is_action(line: str) -> bool:
+    keyword = _KEYWORD.match(line)
+    return keyword is not None and (bool(keyword["colon"]) or keyword["word"] == "SHOW")
 
 
-def _is_action(keyword: re.Match[str]) -> bool:
-    return bool(keyword["colon"]) or keyword["word"] == "SHOW"
-
-
-def _file_actions(path: str, block: _Block) -> list[Action]:
+def _block_actions(block: _Block) -> list[Action]:
+    """What a block with a path, or a language of shells, asks for."""
+    path = block.path
+    if not path:
+        command = "\n".join(block.lines)
+        return [Action(kind=ActionKind.SHELL, text=command)] if command.strip() else []
     if any(_SEARCH.match(line) for line in block.lines):
         return _edits(path, block.lines)
     if block.language in _DIFFS and not path.endswith((".diff", ".patch")):
@@ -226,7 +185,7 @@ def _split(reply: str) -> tuple[str | _Block, ...]:
     if lines[-1] == "":
         lines.pop()
     parts: list[str | _Block] = []
-    at = 0
+    at = after = 0  # the line after the last block
     while at < len(lines):
         opening = _FENCE.match(lines[at])
         if not opening:
@@ -238,8 +197,12 @@ def _split(reply: str) -> tuple[str | _Block, ...]:
         if lines[at].endswith("\r"):  # the reply's own line ends, not the file's
             body = [line.removesuffix("\r") for line in body]
         language = re.split(r"[\s:,{]", opening["info"], maxsplit=1)[0].lower()
-        parts.append(_Block(language=language, lines=tuple(body), closed=closed))
-        at = end + 1 if closed else end
+        header = _header_before(lines, at, after - 1)
+        path = "" if header is None else clean_path(_HEADER.sub(r"\g<path>", lines[header]))
+        if header is not None and path:
+            del parts[len(parts) - (at - header) :]
+        parts.append(_Block(language=language, lines=tuple(body), closed=closed, path=path))
+        at = after = end + 1 if closed else end
     return tuple(parts)
 
 
