@@ -32,6 +32,8 @@ _PROGRAM = re.compile(
     r"\s+(?:-\w+\s+)*|(?=\./))"
     r"(?:\./)?([\w./-]+\.\w+|\./[\w./-]+)"
 )
+# targets, what these need, and the lines that are run for them
+_MAKE_RULE = re.compile(r"^([^\s:=#.][^:=#\n]*|\.\w+):(?!=)([^=\n]*)$((?:\n(?:\t.*|[^\S\n]*)$)*)", re.MULTILINE)
 _LIBRARY = ("src/", "lib/", "pkg/", "app/")
 _MAKEFILES = ("GNUmakefile", "makefile", "Makefile")
 
@@ -218,17 +220,11 @@ def _recipes(targets: list[str], read: Read) -> list[str]:
     """The lines that make runs for the targets and what these need; for no target, the first one's."""
     text = next((content for name in _MAKEFILES if (content := read(name))), b"").decode("utf-8", "replace")
     rules: dict[str, tuple[list[str], list[str]]] = {}
-    names: list[str] = []
-    for line in text.replace("\\\n", " ").splitlines():
-        if line.startswith("\t"):
-            for name in names:
-                rules[name][1].append(line.strip())
-        elif rule := re.match(r"([^\s:=#.][^:=#]*|\.\w+):(?!=)([^=]*)$", line):
-            names = rule[1].split()
-            for name in names:
-                rules.setdefault(name, ([], []))[0].extend(rule[2].split("#")[0].split())
-        elif line.strip():
-            names = []
+    for names, needs, recipe in _MAKE_RULE.findall(text.replace("\\\n", " ")):
+        for name in names.split():
+            needed, lines = rules.setdefault(name, ([], []))
+            needed += needs.split("#")[0].split()
+            lines += [line.strip() for line in recipe.splitlines() if line.strip()]
     waiting = targets or [name for name in rules if not name.startswith(".")][:1]
     found, seen = [], set()
     while waiting:
