@@ -63,8 +63,9 @@ def test_reasons_go_back_to_the_candidate_once(thin: GitBuilder, llm_server: Scr
 
 
 def test_a_command_may_set_its_own_import_path(thin: GitBuilder, llm_server: ScriptedServer) -> None:
-    thin("rm", "-q", "calc.py", "pyproject.toml")
-    thin.commit({"src/calc.py": BUGGY}, "a src layout")
+    thin("rm", "-q", "calc.py")
+    settings = PROJECT["pyproject.toml"].replace('pythonpath = ["."]\n', "")
+    thin.commit({"src/calc.py": BUGGY, "pyproject.toml": settings}, "a src layout")
     command = "PYTHONPATH=src python -m pytest -q"
     looks = Answer(tool_calls=(("shell", json.dumps({"command": command})),))
     llm_server.scripts["m"] = [looks, writes({"src/calc.py": RIGHT})]
@@ -74,6 +75,7 @@ def test_a_command_may_set_its_own_import_path(thin: GitBuilder, llm_server: Scr
     assert result["candidates"][0]["steps"] == 2, "the tests passed when it finished"
 
 
+@pytest.mark.usefixtures("quick_tests")
 def test_a_rejection_counts_also_where_the_session_is_stopped_afterwards(
     thin: GitBuilder, llm_server: ScriptedServer
 ) -> None:
@@ -129,6 +131,7 @@ def test_hard_coded_answer_does_not_beat_the_right_fix_with_its_tests(
     assert any("candidate 1" in line and "candidate 2" in line for line in result["verdict"]["inputs"])
 
 
+@pytest.mark.usefixtures("quick_tests")
 def test_critic_that_rejects_the_first_lets_the_next_one_try(thin: GitBuilder, llm_server: ScriptedServer) -> None:
     def critic(request: Request) -> Answer:
         text = str(request.messages[-1]["content"])

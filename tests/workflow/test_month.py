@@ -45,7 +45,6 @@ def test_index_is_generated():
     names = sorted(p.stem for p in pathlib.Path("ledger/reports").glob("*.py") if p.stem != "__init__")
     assert json.loads(pathlib.Path("ledger/index.json").read_text()) == names == sorted(ledger.reports.NAMES)
 """
-OPTIONS = "-p no:hypothesispytest -p no:xdist -p no:xdist.looponfail -p no:timeout -p no:anyio"
 PROJECT = {
     "ledger/__init__.py": '__version__ = "2.3.0"\n',
     "ledger/reports/__init__.py": 'NAMES = [\n    "daily",\n]\n',
@@ -60,8 +59,7 @@ PROJECT = {
     "scripts/check.sh": 'set -e\n: "${LEDGER_HOME:?}"\ntest -d "$LEDGER_HOME/ledger"\n',
     "tests/test_index.py": TEST,
     "tests/test_money.py": "from ledger.money import parse\n\n\ndef test_parse():\n    assert parse('5') == 5\n",
-    "pyproject.toml": f'[project]\nname = "ledger"\nversion = "2.3.0"\n[tool.pytest.ini_options]\n'
-    f'pythonpath = ["."]\naddopts = "{OPTIONS}"\n',
+    "pyproject.toml": '[project]\nname = "ledger"\nversion = "2.3.0"\n[tool.pytest.ini_options]\npythonpath = ["."]\n',
     "CHANGELOG.md": "# Changes\n\n## 2.3.0\n\n- begin\n",
 }
 
