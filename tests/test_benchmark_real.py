@@ -31,7 +31,9 @@ def releases(tmp_path: Path) -> Releases:
         (root / "tests" / "test_lib.py").write_text(tests)
     (tmp_path / "venv" / "bin").mkdir(parents=True)
     python = Path(__import__("sys").executable)
-    (tmp_path / "venv" / "bin" / "python").write_text(f'#!/bin/sh\nexec {python} "$@"\n')
+    (tmp_path / "venv" / "bin" / "python").write_text(
+        f'#!/bin/sh\nPYTEST_DISABLE_PLUGIN_AUTOLOAD=1 exec {python} "$@"\n'
+    )
     (tmp_path / "venv" / "bin" / "python").chmod(0o755)
     return Releases(tmp_path)
 
