@@ -60,13 +60,6 @@ class Reservation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RetryLater:
-    """No room yet: try again after `seconds`."""
-
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
     """A sum over calls. `lost` of them never reported their usage and count at their worst case."""
 
@@ -88,23 +81,23 @@ class Ledger:
         self._clock = clock
         self._warned: set[tuple[str, str, int]] = set()
 
-    def reserve(self, account: Account, estimate: Estimate, limits: BudgetLimits) -> Reservation | RetryLater:
+    def reserve(self, account: Account, estimate: Estimate, limits: BudgetLimits) -> Reservation | float:
         """Record a call at its worst case, with less output where the limits leave less.
 
-        RetryLater when a rate, or calls that still run, are in the way; LimitReached when a limit is.
+        Seconds until another try when a rate, or calls that still run, are in the way; LimitReached when a limit is.
         """
         with self._file.transaction() as db:
             keys = self._keys(account)
             wait_s = self._rate_wait(db, account.provider, estimate, limits, keys["at"])
             if wait_s > 0:
-                return RetryLater(seconds=wait_s)
+                return wait_s
             usages = self._limit_usages(db, keys, limits)
             decision = decide(estimate, usages)
             if decision.wait and self._settle_dead(db):
                 usages = self._limit_usages(db, keys, limits)
                 decision = decide(estimate, usages)
             if decision.wait:
-                return RetryLater(seconds=0.05)
+                return 0.05
             if decision.blocked is not None:
                 raise limit_reached(decision.blocked)
             return self._write(db, keys, estimate, decision)

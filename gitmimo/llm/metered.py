@@ -10,7 +10,7 @@ from gitmimo.errors import LimitReached, UnknownPrice
 from gitmimo.llm.budget import NANO, BudgetLimits, Estimate, LimitUsage, Scope, Unit, limit_reached
 from gitmimo.llm.chat_format import most_tokens
 from gitmimo.llm.failures import AttemptFailed
-from gitmimo.llm.ledger import Account, Ledger, Reservation, RetryLater
+from gitmimo.llm.ledger import Account, Ledger, Reservation
 from gitmimo.llm.model import ChatRequest, RemoteModel
 from gitmimo.llm.prices import FREE, Price
 from gitmimo.records import Message, Reply, Tool, Usage
@@ -108,7 +108,7 @@ def _reserve(
     ends = time.monotonic() + _LONGEST_WAIT_S
     while True:
         wanted = estimate()
-        answer = ledger.reserve(account, wanted, limits) if wanted is not None else RetryLater(seconds=_POLL_S)
+        answer = ledger.reserve(account, wanted, limits) if wanted is not None else _POLL_S
         if isinstance(answer, Reservation):
             return answer
         if time.monotonic() > ends:
@@ -117,7 +117,7 @@ def _reserve(
                 limit="rate",
                 hint="raise the rate limits of this provider, or run fewer candidates",
             )
-        cancel.sleep(answer.seconds)
+        cancel.sleep(answer)
 
 
 def require_price(name: str, price: Price | None, limits: BudgetLimits) -> None:

@@ -18,7 +18,7 @@ from gitmimo.errors import BadReply, LimitReached, MimoError, RateLimited, Unkno
 from gitmimo.llm.budget import NANO, BudgetLimits, Decision, Estimate, LimitUsage, Scope, Unit, decide
 from gitmimo.llm.failures import RetryPolicy, Timeouts
 from gitmimo.llm.http_client import Endpoint, HttpBackend
-from gitmimo.llm.ledger import Account, Ledger, Reservation, RetryLater
+from gitmimo.llm.ledger import Account, Ledger, Reservation
 from gitmimo.llm.metered import meter_model
 from gitmimo.llm.model import ModelInfo, RemoteModel
 from gitmimo.llm.prices import FREE, Price
@@ -37,7 +37,7 @@ def need(prompt: int, completion: int) -> Estimate:
     return Estimate(prompt=prompt, completion=completion, price=PRICE)
 
 
-def reserved(answer: Reservation | RetryLater) -> Reservation:
+def reserved(answer: Reservation | float) -> Reservation:
     assert isinstance(answer, Reservation)
     return answer
 
@@ -117,7 +117,7 @@ def test_a_call_waits_for_reservations_that_may_shrink(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
     limits = BudgetLimits(session_tokens=3000)
     place = reserved(ledger.reserve(ACCOUNT, need(1000, 1000), limits))
-    assert isinstance(ledger.reserve(ACCOUNT, need(1000, 1000), limits), RetryLater)
+    assert isinstance(ledger.reserve(ACCOUNT, need(1000, 1000), limits), float)
     ledger.settle(place, Usage(prompt=500, completion=10), 0, seconds=0)
     assert reserved(ledger.reserve(ACCOUNT, need(1000, 1000), limits)).completion == 1000
 
@@ -159,10 +159,10 @@ def test_requests_and_tokens_a_minute_make_calls_wait(tmp_path: Path) -> None:
         reserved(ledger.reserve(ACCOUNT, need(1, 1), requests))
         now += 10
     busy = ledger.reserve(ACCOUNT, need(1, 1), requests)
-    assert isinstance(busy, RetryLater)
-    assert busy.seconds == pytest.approx(40)
+    assert isinstance(busy, float)
+    assert busy == pytest.approx(40)
     tokens = BudgetLimits(tokens_per_minute=100)
-    assert isinstance(ledger.reserve(ACCOUNT, need(50, 50), tokens), RetryLater)
+    assert isinstance(ledger.reserve(ACCOUNT, need(50, 50), tokens), float)
     now += 60
     reserved(ledger.reserve(ACCOUNT, need(500, 500), tokens))
 
