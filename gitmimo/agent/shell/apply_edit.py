@@ -31,15 +31,6 @@ class EditResult:
         return bool(self.path) or self.is_right
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Form:
-    """How a file's text is encoded: encoding (with or without a byte order mark), line ends and last line end."""
-
-    encoding: str = "utf-8"
-    has_crlf: bool = False
-    has_final: bool = True
-
-
 def apply_change(root: Path, action: Action) -> EditResult:
     """Write what an EDIT or WRITE asks for. A change that can't be made is a result that says why, and writes nothing.
 
@@ -77,7 +68,7 @@ def read_lines(root: Path, action: Action, *, most: int) -> tuple[str, bool]:
         return f"not read: {exc.message}", False
     if data is None:
         return f"not read: there is no file `{path}`", False
-    text = data.decode(_form(data).encoding)
+    text, _ = _decoded(data)
     if "\0" in text:
         return f"not read: `{path}` is a binary file of {len(data)} bytes", False
     lines = text.replace("\r\n", "\n").removesuffix("\n").split("\n")
@@ -105,25 +96,24 @@ def _relative(root: Path, path: str) -> str:
 def _new_content(action: Action, path: str, before: bytes | None) -> tuple[bytes, str] | EditResult:
     if action.kind is ActionKind.EDIT and before is None and action.old.strip():
         return EditResult(text=f"not written: there is no file `{path}`")
-    form = _form(before) if before else _Form()
-    text = before.decode(form.encoding) if before else ""
+    text, encoding = _decoded(before or b"")
     if "\0" in text:
         if action.kind is ActionKind.EDIT:
             return EditResult(text=f"not written: `{path}` is a binary file")
-        form, before = _Form(), b""
+        text, encoding, before = "", "utf-8", b""
     if action.kind is ActionKind.EDIT and text.strip():
         edited = replace_passage(text, action.old, action.text, every=action.replace_all)
         if isinstance(edited, Mismatch):
             return EditResult(text=f"not written: `{path}`: {edited.reason}")
         new, report = edited.text, _show_edit(path, edited)
     else:
-        new = _like_before(action, form)
+        new = _like_before(action, text)
         report = f"{'wrote' if before is not None else 'created'} `{path}`: {new.count(chr(10))} lines"
     try:
-        return new.encode(form.encoding), report
+        return new.encode(encoding), report
     except UnicodeEncodeError as exc:
         char = new[exc.start]
-        return EditResult(text=f"not written: `{path}` is in {form.encoding}, which has no character U+{ord(char):04X}")
+        return EditResult(text=f"not written: `{path}` is in {encoding}, which has no character U+{ord(char):04X}")
 
 
 def _show_edit(path: str, edited: Edited) -> str:
@@ -141,29 +131,23 @@ def _show_edit(path: str, edited: Edited) -> str:
     return f"edited `{path}`{how}\n{as_data(escape_controls(text))}"
 
 
-def _form(data: bytes) -> _Form:
+def _decoded(data: bytes) -> tuple[str, str]:
+    """A file's text and its encoding, with or without a byte order mark."""
     encoding = "utf-8-sig" if data.startswith(b"\xef\xbb\xbf") else "utf-8"
     try:
-        text = data.decode(encoding)
+        return data.decode(encoding), encoding
     except UnicodeDecodeError:
-        encoding = "latin-1"  # maps every byte to a character and back
-        text = data.decode(encoding)
-    return _Form(
-        encoding=encoding,
-        has_crlf=text.count("\r\n") * 2 > text.count("\n"),
-        has_final=not text or text.endswith("\n"),
-    )
+        return data.decode("latin-1"), "latin-1"  # maps every byte to a character and back
 
 
-def _like_before(action: Action, form: _Form) -> str:
+def _like_before(action: Action, before: str) -> str:
     """A whole new text with the old one's line ends, and a last line end unless the old one had none."""
-    text = action.text
-    if form.has_crlf:
-        text = text.replace("\r\n", "\n").replace("\n", "\r\n")
-    newline = "\r\n" if form.has_crlf else "\n"
-    if form.has_final and text and not text.endswith("\n"):
+    newline = "\r\n" if before.count("\r\n") * 2 > before.count("\n") else "\n"
+    text = action.text if newline == "\n" else action.text.replace("\r\n", "\n").replace("\n", "\r\n")
+    has_final = not before or before.endswith("\n")
+    if has_final and text and not text.endswith("\n"):
         return text + newline
-    if not form.has_final and not action.call_id:  # a fenced block always ends its last line
+    if not has_final and not action.call_id:  # a fenced block always ends its last line
         return text.removesuffix(newline)
     return text
 
