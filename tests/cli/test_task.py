@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gitmimo.cli.task import read_task
-from gitmimo.errors import MimoError, UsageError
+from gitmimo.errors import NeedsPerson, MimoError, UsageError
 from gitmimo.git.repository import Repository
 from tests.conftest import GitBuilder
 from tests.made_session import Attempt, make_session, write_journal
@@ -66,7 +66,7 @@ def test_a_number_is_an_issue(
 
 def test_without_gh_the_hint_says_what_to_do(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(UsageError, match="issue 42") as caught:
+    with pytest.raises(NeedsPerson, match="gh") as caught:
         read_task(repository, ["42"], None, edit=False)
     assert caught.value.hint.startswith("git mimo start -e")
 
