@@ -102,7 +102,7 @@ def _read_key(owner: str, given: str | None, *, asks: bool) -> str:
     known = PROVIDERS.get(owner)
     if known is None or not known.needs_key or not (asks and sys.stdin.isatty() and sys.stderr.isatty()):
         return ""
-    if find_key(owner, variables=known.key_variables, environ=os.environ):
+    if find_key(owner, os.environ):
         return ""
     where = f" ({known.key_page})" if known.key_page else ""
     return str(
@@ -192,7 +192,7 @@ def unset_command(name: str | None, provider: str | None, scope: str) -> int:
 
     if provider is not None:
         _check_provider(provider)
-        had_one = find_key(provider, variables=(), environ={}) is not None
+        had_one = find_key(provider, {}) is not None
         forget_key(provider)
         render.say(f"key of {provider} forgotten" if had_one else f"no key of {provider} was stored")
     if name is None:

@@ -14,13 +14,13 @@ from gitmimo.report.differences import ERRORS, differences_of
 from gitmimo.report.markup import render
 from gitmimo.report.review_data import Product, ReviewData, read_review_data
 from gitmimo.report.review_view import (
+    STATUS_CLASS,
     candidates_of,
     failures_of,
-    head_of,
-    no_test_differs_text,
-    own_tests,
+    next_command,
     remarks_of,
     test_rows,
+    used_text,
 )
 from gitmimo.results import SessionResult
 
@@ -44,7 +44,10 @@ def _values(repository: Repository, data: ReviewData) -> dict[str, object]:
     products = [_product(product, data, diffs) for product in data.products if product.same_as is None]
     first = _first(data, products)
     return {
-        "view": head_of(result),
+        "result": result,
+        "status_class": STATUS_CLASS.get(result.status.value, "warn"),
+        "next_command": next_command(result),
+        "used": used_text(result),
         "behaviour": differences_of(result),
         "errors": ERRORS,
         "attention": remarks_of(result),
@@ -58,8 +61,6 @@ def _values(repository: Repository, data: ReviewData) -> dict[str, object]:
         "critic": result.verdict.critic if result.verdict else None,
         "judged": bool(judged),
         "tests": list(test_rows(result)),
-        "no_test_differs": no_test_differs_text(result),
-        "new_tests": own_tests(result),
         "commands": list(dict.fromkeys(command for evidence in judged for command in evidence.commands)),
         "reproduce": "\n".join(_reproduce(result)),
     }

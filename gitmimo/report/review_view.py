@@ -39,37 +39,14 @@ class Failure:
     output: str
 
 
-def head_of(result: SessionResult) -> Mapping[str, object]:
-    """The first screen: what was asked, how it ended, and the command that comes next."""
-    first, _, rest = result.task.strip().partition("\n")
-    command, remark = _next_command(result)
-    started = [("Started", f"{result.started:%Y-%m-%d %H:%M} UTC")] if result.started else []
-    return {
-        "title": first[:300] or f"Session {result.session}",
-        "rest": rest.strip()[:5000],
-        "status": result.status.value,
-        "status_class": STATUS_CLASS.get(result.status.value, "warn"),
-        "reason": result.verdict.reason if result.verdict else result.message or "There is no verdict.",
-        "next_command": command,
-        "next_remark": remark,
-        "winner": result.winner.number if result.winner else None,
-        "facts": (
-            ("Session", str(result.session)),
-            ("Base", result.base[:12] + (f" on {result.target_branch}" if result.target_branch else "")),
-            ("Result", result.result_branch or "none"),
-            *started,
-            ("Used", used_text(result)),
-        ),
-    }
-
-
 def used_text(result: SessionResult) -> str:
     """What a session used: money, tokens, calls, time."""
     calls = counted(result.llm_calls, "model call")
     return f"{usd(result.cost_usd)}, {tokens(result.usage.total)} tokens in {calls}, {seconds(result.seconds)}"
 
 
-def _next_command(result: SessionResult) -> tuple[str, str]:
+def next_command(result: SessionResult) -> tuple[str, str]:
+    """The command that comes next, with a remark on it; empty where none does."""
     if result.merged:
         return "", ""
     if result.result_branch:
@@ -175,20 +152,3 @@ def test_rows(result: SessionResult) -> Iterator[Mapping[str, object]]:
             more = [counted(left_out, "more test")] if left_out > 0 else []
             for name in [*names[:_MOST_TESTS], *more]:
                 yield {"number": candidate.number, "name": name, "before": before, "after": after, "style": style}
-
-
-def no_test_differs_text(result: SessionResult) -> str:
-    """The text for a session in which no test's result differs from base."""
-    if not any(candidate.evidence and candidate.evidence.tests_run for candidate in result.candidates):
-        return "The suite gave no results by test: it was judged by its exit code."
-    return "Every test that ran says the same on base and on each product."
-
-
-def own_tests(result: SessionResult) -> tuple[str, ...]:
-    """The results of the candidates' own tests."""
-    return tuple(
-        f"Candidate {c.number} brings tests of its own: {c.evidence.new_tests_passed} pass on its product"
-        + (f"; {', '.join(c.evidence.landed_tests[:5])} are part of the result." if c.evidence.landed_tests else ".")
-        for c in result.candidates
-        if c.evidence and (c.evidence.new_tests_passed or c.evidence.landed_tests)
-    )

@@ -20,7 +20,7 @@ from gitmimo.llm.providers import find_provider
 from gitmimo.llm.routing import Settings
 from gitmimo.redact import known_secrets
 from gitmimo.workflow.models import ModelPool, is_near, model_settings
-from gitmimo.workflow.trust import find_key
+from gitmimo.workflow.trust import find_key, key_variables
 
 _MOST_LOGIN_BYTES = 1 << 20
 _NEAR = "127.0.0.1,localhost,::1"
@@ -132,9 +132,9 @@ def _hire(number: int, staff: Staff, config: Config, pool: ModelPool, *, share: 
 def _endpoint(model: RemoteModel, settings: Settings) -> Endpoint:
     """How an agent reaches the model that is configured."""
     known = find_provider(model.provider)
-    key_variables = known.key_variables if known else (f"{model.provider.upper()}_API_KEY",)
-    key = find_key(model.provider, variables=key_variables, environ=settings.environ)
-    env = {name: key for name in key_variables[:1] if key}
+    variables = key_variables(model.provider)
+    key = find_key(model.provider, settings.environ)
+    env = {name: key for name in variables[:1] if key}
     given = {
         name: value
         for name in (known.url_variables if known else ())
@@ -147,7 +147,7 @@ def _endpoint(model: RemoteModel, settings: Settings) -> Endpoint:
         model=model.name,
         provider=model.provider,
         provider_url=known.base_url if known else "",
-        key_variable=next(iter(key_variables), ""),
+        key_variable=next(iter(variables), ""),
         env={**env, **given},
         window=model.info.window if model.info.is_window_known else None,
         max_output=model.info.max_output,
@@ -167,7 +167,7 @@ def _at(endpoint: Endpoint, url: str, key: str) -> Endpoint:
 def _own_endpoint(adapter: Adapter, settings: Settings) -> Endpoint:
     """What an agent needs that chooses its model itself: the key of its provider, where there is one."""
     known = find_provider(adapter.own_provider)
-    key = find_key(known.name, variables=known.key_variables, environ=settings.environ) if known else None
+    key = find_key(known.name, settings.environ) if known else None
     return Endpoint(env={known.key_variables[0]: key} if known and key else {})
 
 

@@ -159,7 +159,7 @@ def model_settings(config: Config) -> Settings:
     """What opening a model needs: keys, addresses, prices, the local model's place."""
     return Settings(
         environ=os.environ,
-        key_for=_key_for,
+        key_for=lambda provider: find_key(provider, os.environ),
         base_url=_server_address(config),
         route=Route(config.text("llm")),
         local=local_settings(config),
@@ -228,8 +228,3 @@ def _open_for_phases(config: Config, settings: Settings, workers: Sequence[Remot
     elif capable and not critic:
         found["critic"] = capable[-1]
     return found
-
-
-def _key_for(provider: str) -> str | None:
-    known = PROVIDERS.get(provider)
-    return find_key(provider, variables=known.key_variables if known else (), environ=os.environ)

@@ -11,6 +11,7 @@ from gitmimo.errors import ConfigError, NeedsPerson
 from gitmimo.files import write_file
 from gitmimo.git.repository import Repository
 from gitmimo.git.run import run_git
+from gitmimo.llm.providers import find_provider
 from gitmimo.memory.skill_file import Skill
 from gitmimo.records import utc_now
 from gitmimo.workflow.directories import config_home, repository_key, state_home
@@ -79,12 +80,16 @@ def _read(repository: Repository) -> dict[str, dict[str, str]]:
     return dict(value)
 
 
-def find_key(provider: str, *, variables: tuple[str, ...], environ: Mapping[str, str]) -> str | None:
-    """Look a provider's key up; None when it is nowhere. Never asks on the terminal."""
-    for variable in variables:
-        if environ.get(variable):
-            return environ[variable]
-    return _from_helper(provider) or _read_keys().get(provider)
+def find_key(provider: str, environ: Mapping[str, str]) -> str | None:
+    """Look a provider's key up, in its own variables first; None when it is nowhere. Never asks on the terminal."""
+    given = (environ.get(variable) for variable in key_variables(provider))
+    return next(filter(None, given), None) or _from_helper(provider) or _read_keys().get(provider)
+
+
+def key_variables(provider: str) -> tuple[str, ...]:
+    """The environment variables that may hold a provider's key."""
+    known = find_provider(provider)
+    return known.key_variables if known else (f"{provider.upper()}_API_KEY",)
 
 
 def store_key(provider: str, key: str) -> str:

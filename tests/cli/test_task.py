@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gitmimo.cli.task import read_task
-from gitmimo.errors import NeedsPerson, MimoError, UsageError
+from gitmimo.errors import MimoError, NeedsPerson, UsageError
 from gitmimo.git.repository import Repository
 from tests.conftest import GitBuilder
 from tests.made_session import Attempt, make_session, write_journal
