@@ -276,7 +276,7 @@ class Evaluation:
             tests_tree=with_own_tests(repository, tested, (*landed, *changed)) if tested and changed else None,
             base=self.testbed.base,
             gates=tuple(_in_order(self.gates)),
-            commands=self.testbed.commands,
+            commands=self.testbed.command_names,
             fingerprint=self.baseline.fingerprint,
             diff=self.diff,
             tests_passed=sum(outcome is TestOutcome.PASSED for outcome in cases.values()),

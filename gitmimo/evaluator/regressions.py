@@ -161,7 +161,7 @@ def describe_regressions(
 def _by_exit_code(baseline: Baseline, exit_code: int) -> SuiteFindings:
     if exit_code == 0:
         fixed = "" if baseline.report.exit_code == 0 else ", where the base fails"
-        ids = (baseline.tests.shown,) if fixed else ()
+        ids = (baseline.tests.name,) if fixed else ()
         return SuiteFindings(outcome=Outcome.PASS, detail=f"exit code 0{fixed}", fixed_ids=ids)
     if baseline.report.exit_code == 0:
         return SuiteFindings(outcome=Outcome.FAIL, detail=f"exit code {exit_code} where the base has 0")

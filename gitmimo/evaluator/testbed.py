@@ -63,6 +63,11 @@ class TestBed:
         return (*self.setup, self.tests.shown, *self.accept)
 
     @property
+    def command_names(self) -> tuple[str, ...]:
+        """The same for evidence, which other machines read: without the path of the test command's program."""
+        return (*self.setup, self.tests.name, *self.accept)
+
+    @property
     def may_run_together(self) -> bool:
         """Whether two runs of the tests can't meet: each has its own network and temporary files, and a core."""
         return self.sandbox.name == "bwrap" and not self.network and (os.cpu_count() or 1) > 1

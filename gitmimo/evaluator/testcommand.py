@@ -49,6 +49,11 @@ class TestCommand:
         return self.command if isinstance(self.command, str) else shlex.join(self.command)
 
     @property
+    def name(self) -> str:
+        """The command without this machine's paths: its program is named as others call it."""
+        return re.sub(r"^/\S*/", "", self.shown)
+
+    @property
     def is_node(self) -> bool:
         """Whether it runs a JavaScript tool, which looks for packages in `node_modules`."""
         return bool(_NODE.search(self.shown))

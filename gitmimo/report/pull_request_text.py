@@ -2,7 +2,7 @@
 
 import re
 
-from gitmimo.evidence import DiffFacts, Evidence
+from gitmimo.evidence import DiffFacts
 from gitmimo.format import counted
 from gitmimo.git.diff import diff_facts
 from gitmimo.git.repository import Repository
@@ -124,13 +124,8 @@ def _table(result: SessionResult) -> str:
 def _reproduce(result: SessionResult, winner: CandidateResult | None) -> str:
     lines = ["git fetch origin +refs/notes/mimo:refs/notes/mimo", f"git switch {result.result_branch}"]
     lines.append(f"git mimo ci --base {result.base[:12]}")
-    lines += _commands(winner.evidence) if winner and winner.evidence else []
+    lines += winner.evidence.commands if winner and winner.evidence else ()
     body = "\n".join(escape_controls(line, newlines=False) for line in lines)
     fence = "`" * (max((len(run) for run in re.findall(r"`+", body)), default=2) + 1)
     fence = fence if len(fence) >= 3 else "```"
     return f"{fence}sh\n{body}\n{fence}\n\nSession {code(result.session)}, base {code(result.base[:12])}."
-
-
-def _commands(evidence: Evidence) -> list[str]:
-    """The commands without this machine's places: a program is named as others call it."""
-    return [re.sub(r"^/\S*/", "", command) for command in evidence.commands]

@@ -166,10 +166,11 @@ class SessionEvaluator:
         return self._crossed[pair]
 
     def close(self) -> None:
-        """Remove what tests left behind, and the session's directory where nothing else is in it."""
+        """Remove what tests left behind, and the session's and the repository's directories where they are empty."""
         remove_tree(self.testbed.scratch, ignore_errors=True)
         with contextlib.suppress(OSError):
-            self.testbed.scratch.parent.rmdir()
+            for directory in (*self.testbed.scratch.parents,)[:2]:
+                directory.rmdir()
 
 
 def open_evaluator(

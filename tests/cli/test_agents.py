@@ -89,7 +89,7 @@ def test_four_kinds_of_agents_are_judged_alike_and_what_they_told_is_what_they_c
     assert '"maxSessionTurns": 60' in gemini
     shown = mimo("show", session, cwd=project.path).out
     assert "candidate 2 (codex gpt-m)" in shown
-    assert not list(Path(os.environ["XDG_STATE_HOME"]).glob("git-mimo/*/*"))
+    assert not list(Path(os.environ["XDG_STATE_HOME"]).glob("git-mimo/*-*"))
 
 
 @pytest.mark.usefixtures("quick_tests")

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -349,3 +350,9 @@ def test_unlucky():
     assert evidence.passed, evidence.failed_gates
     assert evidence.flaky_ids == ("tests/test_unlucky.py::test_unlucky",)
     assert any("failed once and passed in 2 further runs" in flag for flag in evidence.flags)
+
+
+def test_evidence_names_the_command_without_this_machines_paths() -> None:
+    given = TestCommand(command=("/home/ann/.venv/bin/python", "-m", "pytest", "-q"), report=ReportFormat.PYTEST)
+    assert given.name == "python -m pytest -q"
+    assert replace(given, command="make -C /srv/x check").name == "make -C /srv/x check"
