@@ -56,7 +56,7 @@ def find_doubts(
         return flags
     is_accepted = _is_accepted(mine.number, opinion)
     is_confirmed = mine.votes > 1 or is_accepted
-    is_backed = mine.votes >= _MANY_VOTES or mine.workers > 1 or is_accepted
+    is_backed = mine.workers > 1 or is_accepted  # answers of one model err alike
     found = behaviour.of(mine.evidence.tested_tree) if behaviour else None
     return (
         *flags,

@@ -267,8 +267,8 @@ def test_critic_of_another_model_confirms_and_a_self_review_does_not() -> None:
     assert not decide(ONE, CriticOpinion(failed="down"), thin).settled
 
 
-@pytest.mark.parametrize(("workers", "settled"), [("a", False), ("aa", False), ("ab", True), ("aaa", True)])
-def test_a_broad_change_of_answers_takes_three_that_agree_or_two_models(workers: str, settled: bool) -> None:
+@pytest.mark.parametrize(("workers", "settled"), [("a", False), ("aa", False), ("ab", True), ("aaa", False)])
+def test_a_broad_change_of_answers_takes_two_models_that_agree(workers: str, settled: bool) -> None:
     numbers = range(1, len(workers) + 1)
     broad = [product(number, spill=9, spill_inputs=20) for number in numbers]
     behaviour = report(*broad, groups=(tuple(f"tree{number}" for number in numbers),), fixed_calls=1)
