@@ -66,7 +66,7 @@ def test_a_person_asks_starts_merges_and_interrupts(
         screen.type("/start -n1 'a slow one: fix add in calc.py'")
         screen.wait_for(lambda _: len(llm_server.requests) > asked)
         screen.press("C-c")
-        screen.wait_for("stopping", "git mimo resume")
+        screen.wait_for("stopping", "work is saved", lambda seen: seen.endswith(">"))
         screen.clear()
         screen.press("C-c")
         screen.wait_for("Ctrl-D or /quit leaves")
