@@ -19,7 +19,7 @@ FEW_CALLS = 4
 """Fewer different calls of fixed tests than this are met by too many wrong changes."""
 
 _BROAD = 3  # answers changed apart from what was asked for, and at least a tenth of those looked at
-_MANY_VOTES = 3  # two against one are right too seldom
+_MANY_VOTES = 3  # two against one are right too seldom; three of one model that please a single call may err alike
 _MOST_SAME = 20  # inputs without any difference that make a change one of form only
 _MOST_INPUTS = 3
 _CODE = frozenset((
@@ -56,13 +56,14 @@ def find_doubts(
         return flags
     is_accepted = _is_accepted(mine.number, opinion)
     is_confirmed = mine.votes > 1 or is_accepted
-    is_backed = mine.workers > 1 or is_accepted  # answers of one model err alike
+    asked = behaviour.fixed_calls if behaviour else 0
+    is_backed = mine.workers > 1 or is_accepted or (mine.votes >= _MANY_VOTES and asked > 1)
     found = behaviour.of(mine.evidence.tested_tree) if behaviour else None
     return (
         *flags,
         *_uncovered(mine.evidence),
         *_fixed_by_chance(mine.evidence, behaviour),
-        *(_concerns(found, asked=behaviour.fixed_calls, is_backed=is_backed) if behaviour and found else ()),
+        *(_concerns(found, asked=asked, is_backed=is_backed) if found else ()),
         *_rivals(mine, contenders),
         *(() if is_confirmed else _thin(mine.evidence, behaviour, found)),
     )

@@ -267,11 +267,16 @@ def test_critic_of_another_model_confirms_and_a_self_review_does_not() -> None:
     assert not decide(ONE, CriticOpinion(failed="down"), thin).settled
 
 
-@pytest.mark.parametrize(("workers", "settled"), [("a", False), ("aa", False), ("ab", True), ("aaa", False)])
-def test_a_broad_change_of_answers_takes_two_models_that_agree(workers: str, settled: bool) -> None:
+@pytest.mark.parametrize(
+    ("workers", "calls", "settled"),
+    [("a", 3, False), ("aa", 3, False), ("ab", 1, True), ("aaa", 1, False), ("aaa", 2, True)],
+)
+def test_a_broad_change_of_answers_takes_two_models_or_three_answers_to_several_calls(
+    workers: str, calls: int, settled: bool
+) -> None:
     numbers = range(1, len(workers) + 1)
     broad = [product(number, spill=9, spill_inputs=20) for number in numbers]
-    behaviour = report(*broad, groups=(tuple(f"tree{number}" for number in numbers),), fixed_calls=1)
+    behaviour = report(*broad, groups=(tuple(f"tree{number}" for number in numbers),), fixed_calls=calls)
     candidates = [replace(facts(n, fixed=1), worker=worker) for n, worker in zip(numbers, workers, strict=True)]
     verdict = decide(candidates, behaviour=behaviour)
     assert verdict.settled is settled, verdict.doubts
