@@ -107,7 +107,13 @@ def summary_text(result: SessionResult) -> str:
     from gitmimo.report.summary import CANDIDATE_HEADINGS, candidate_rows, summary_lines
 
     table = render.table(CANDIDATE_HEADINGS, candidate_rows(result)).splitlines() if result.candidates else ()
-    return "".join(f"{escape_controls(line)}\n" for line in summary_lines(result, text_width(), table))
+    first, *lines = (escape_controls(line) for line in summary_lines(result, text_width(), table))
+    first = render.paint(first, {"passed": "green", "failed": "red", "error": "red"}.get(result.status.value, "yellow"))
+    return "".join(f"{line}\n" for line in (first, *(_heading(line) for line in lines)))
+
+
+def _heading(line: str) -> str:
+    return render.paint(line, "bold") if line.endswith(":") and not line.startswith(" ") else line
 
 
 def target_of(repository: Repository, words: Sequence[str]) -> tuple[SessionResult, int | None, list[str]]:

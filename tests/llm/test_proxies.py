@@ -1,6 +1,7 @@
 """Proxies of the environment: every request goes through them, with their credentials."""
 
 import base64
+import contextlib
 import http.server
 import socket
 import struct
@@ -106,8 +107,9 @@ def _socks(listening: socket.socket, port: int, names: list[bytes]) -> None:
 
 
 def _copy(source: socket.socket, target: socket.socket) -> None:
-    while data := source.recv(65_536):
-        target.sendall(data)
+    with contextlib.suppress(OSError):  # the other direction has closed it
+        while data := source.recv(65_536):
+            target.sendall(data)
     target.close()
 
 
