@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from gitmimo.errors import CheckError
-from gitmimo.secret_rules import (
+from gitmimo.secret_patterns import (
     CODE,
     HARMLESS_NAME,
     LIKELY_RULES,

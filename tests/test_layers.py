@@ -10,7 +10,7 @@ LAYERS = (
     {
         *("behaviour", "cancel", "codec", "config", "errors", "evidence", "extras", "files"),
         *("format", "locks", "paths", "processes", "records", "redact", "refnames", "results"),
-        *("secret_rules", "text"),
+        *("secret_patterns", "text"),
     },
     {"git"},
     {"journal", "mimo_dir"},

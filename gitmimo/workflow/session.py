@@ -17,7 +17,7 @@ from gitmimo.workflow.candidates import refusal
 from gitmimo.workflow.evaluate import SessionEvaluator
 from gitmimo.workflow.executor import Executor
 from gitmimo.workflow.land import keep_trees, write_result
-from gitmimo.workflow.operations import OperationRun, ScriptFirst
+from gitmimo.workflow.operations import OperationRun
 from gitmimo.workflow.plan import (
     Brief,
     Plan,
@@ -41,6 +41,7 @@ from gitmimo.workflow.session_result import (
     with_winner,
     without_winner,
 )
+from gitmimo.workflow.skill_replay import SkillReplay
 
 
 @dataclass(slots=True, kw_only=True)
@@ -54,7 +55,7 @@ class SessionRunner:
     executor: Executor
     reviewer: Reviewer
     operation: OperationRun | None = None  # where commands are the work, and not a change of files
-    script: ScriptFirst | None = None  # of a skill that does exactly this, tried before any model
+    script: SkillReplay | None = None  # of a skill that does exactly this, tried before any model
     _base_tests: "Future[None]" = field(init=False)
     _earlier: dict[int, CandidateResult] = field(default_factory=dict)  # what ended before a cut-off, judged or not
     _results: dict[int, CandidateResult] = field(default_factory=dict)

@@ -30,12 +30,13 @@ from gitmimo.workflow.history import Past
 from gitmimo.workflow.memory_home import memory_view
 from gitmimo.workflow.merge import merge_at_the_end
 from gitmimo.workflow.models import ladder_height, open_models
-from gitmimo.workflow.operations import OPERATION_RULES, OperationRun, ScriptFirst, check_operation
+from gitmimo.workflow.operations import OPERATION_RULES, OperationRun, check_operation
 from gitmimo.workflow.plan import Plan
 from gitmimo.workflow.progress import SessionContext, Watch, session_context
 from gitmimo.workflow.reviewer import Reviewer
 from gitmimo.workflow.scripts import ScriptMatch, find_script, read_grants
 from gitmimo.workflow.session import SessionRunner
+from gitmimo.workflow.skill_replay import SkillReplay
 from gitmimo.workflow.trust import require_trust
 from gitmimo.workflow.workspace import WorkspaceConfig
 
@@ -142,7 +143,7 @@ def _session_runner(
     if plan.settings.get("operation"):
         operation = OperationRun(context=context, evaluator=evaluator, plan=plan)
     if match is not None:
-        script = ScriptFirst(context=context, evaluator=evaluator, match=match, operation=operation)
+        script = SkillReplay(context=context, evaluator=evaluator, match=match, operation=operation)
     return SessionRunner(
         context=context,
         plan=plan,
