@@ -3,6 +3,7 @@
 import errno
 import importlib
 import io
+import signal
 import sys
 from typing import Any
 
@@ -16,6 +17,7 @@ from gitmimo.cli.help import Group, with_examples
 from gitmimo.errors import MimoError, NeedsPerson
 
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
+_INTERRUPTED = 130
 _PLACE_ERRORS = (errno.ENOENT, errno.EACCES, errno.EISDIR, errno.ENOTDIR, errno.EPERM)
 
 # section of the help -> name -> (module, one line of help). The help is here so that `git mimo -h` loads no command.
@@ -144,7 +146,10 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with git's codes: 0, 1, 2, 3, 128, 129 or 130."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)  # in order with stderr, where both go to one file or pipe
-    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+    code = run(sys.argv[1:] if arguments is None else arguments)
+    if code == _INTERRUPTED:  # the key press that ended it may arrive a second time, from git
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:
@@ -158,13 +163,13 @@ def run(arguments: list[str]) -> int:
         render.usage_error(exc.format_message(), exc.ctx.command_path if exc.ctx else "git mimo")
         return 129
     except click.Abort:
-        return 130
+        return _INTERRUPTED
     except MimoError as exc:
         render.fatal(exc.message, hint=exc.hint, word="error" if isinstance(exc, NeedsPerson) else "fatal")
         return exc.exit_code
     except KeyboardInterrupt:
         render.say("interrupted")
-        return 130
+        return _INTERRUPTED
     except BrokenPipeError:
         render.detach_stdout()
         return 128

@@ -88,12 +88,18 @@ def signals(stop_signal: StopSignal) -> Iterator[None]:
         stop_signal.request(StopReason.INTERRUPTED)
         render.say("stopping; what the candidates made is kept (again: exit at once)")
 
+    def second_half(number: int, _frame: FrameType | None) -> None:
+        """The same key press once more, after the work has ended: dropped; any other signal is as it was before."""
+        if time.monotonic() - asked_at >= _ONE_KEYPRESS_S:
+            signal.signal(number, old[signal.Signals(number)])
+            signal.raise_signal(number)
+
     old = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
     finally:
         for number, handler in old.items():
-            signal.signal(number, handler)
+            signal.signal(number, second_half if asked_at else handler)
 
 
 @contextlib.contextmanager
