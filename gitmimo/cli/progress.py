@@ -88,7 +88,7 @@ def signals(stop_signal: StopSignal) -> Iterator[None]:
         stop_signal.request(StopReason.INTERRUPTED)
         render.say("stopping; what the candidates made is kept (again: exit at once)")
 
-    def second_half(number: int, _frame: FrameType | None) -> None:
+    def ignore_repeat(number: int, _frame: FrameType | None) -> None:
         """The same key press once more, after the work has ended: dropped; any other signal is as it was before."""
         if time.monotonic() - asked_at >= _ONE_KEYPRESS_S:
             signal.signal(number, old[signal.Signals(number)])
@@ -99,7 +99,7 @@ def signals(stop_signal: StopSignal) -> Iterator[None]:
         yield
     finally:
         for number, handler in old.items():
-            signal.signal(number, second_half if asked_at else handler)
+            signal.signal(number, ignore_repeat if asked_at else handler)
 
 
 @contextlib.contextmanager

@@ -116,6 +116,23 @@ def test_failing_tests_let_each_file_be_asked_for_once_more(git: GitBuilder, pas
     assert "The tests fail:" in asked[-1][0].content
 
 
+def test_an_interrupted_chore_goes_on_with_the_file_that_was_next(git: GitBuilder, past: str) -> None:
+    new = ["taxes.py", "def report(rows):\n    return 'taxes', rows\n"]
+    docs, init = DOCS + "- churn\n- taxes\n", 'NAMES = [\n    "daily",\n    "churn",\n    "taxes",\n]\n'
+    index = '["churn", "daily", "taxes"]\n'
+    tests = "test ! -e reports/taxes.py || grep taxes index.json"
+    first = work(git, past, new, tests=tests)  # the model is gone after the first file
+    assert len(first.steps) == 1
+    asked.clear()
+    model = ScriptedModel([docs, index, init], name="local/small")
+    candidate = CandidateInput(task=Task(text="Add taxes"), follows=(past,), history=first.steps)
+    workspace = RealWorkspace(git.path, test_command=tests)
+    found = run_candidate(candidate, workspace, model, on_step=lambda step: None, stop=lambda: None)
+    assert found.summary == "done as in `churn among the reports`; the tests pass"
+    assert "its new file is reports/taxes.py" in model.calls[0][0].content
+    assert workspace.commands.count(tests) == 2  # before the first question, and after the last
+
+
 def test_a_sorted_list_of_json_stays_sorted(git: GitBuilder, past: str) -> None:
     new = ["taxes.py", "def report(rows):\n    return 'taxes', rows\n"]
     docs, init = DOCS + "- churn\n- taxes\n", 'NAMES = [\n    "daily",\n    "churn",\n    "taxes",\n]\n'

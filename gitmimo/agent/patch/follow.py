@@ -93,18 +93,24 @@ def follow_changes(
     change = changes[-1]
     work = _Follow(candidate, workspace, model, changes, stop)
     again = [past for past in change.files if past.before is not None]
-    for number, past in enumerate((*change.files, *again), start=1):
-        if number > len(change.files) and work.passes():
+    is_passing: bool | None = None  # None: the tests were not run yet
+    for number, past in enumerate((*change.files, *again)[: candidate.max_steps], start=1):
+        if number == len(change.files) + 1:
+            is_passing = work.passes()
+        if is_passing:
             break
         if number <= len(candidate.history):
+            work.note(past, candidate.history[number - 1])
             continue
         if (reason := stop()) is not None:
             return StrategyResult(stop_reason=reason)
         step = work.step(number, past)
         if step is None:
             return StrategyResult(stop_reason=stop() or StopReason.INTERRUPTED)
-        record(step)
-    said = "pass" if work.passes() else "fail"
+        work.note(past, record(step))
+        if is_passing is not None:
+            is_passing = bool(step.changed_paths)  # kept because the tests pass with it
+    said = "pass" if is_passing or (is_passing is None and work.passes()) else "fail"
     left = tuple(f"not done as in the change before: {path}: {why}" for path, why in work.left.items())
     return StrategyResult(
         stop_reason=StopReason.FINISHED, summary=f"done as in `{change.subject}`; the tests {said}", remarks=left
@@ -149,11 +155,7 @@ class _Follow:
             proposed = read_reply(reply, Site(path=path, text=old or ""), root=self._root, opening="")
             text = _in_order(old or "", dict(proposed.files).get(path, ""))
             problem = proposed.problem or ("the file is the same as before" if text in ("", old) else "")
-        problem = problem or self._write(past, path, old, text)
-        if not problem:
-            self.left.pop(past.path, None)
-        elif self._failure is None:
-            self.left[past.path] = problem
+        problem = problem or self._write(path, old, text)
         action = Action(kind=ActionKind.INVALID, text=problem)
         return Step(
             number=number,
@@ -164,14 +166,22 @@ class _Follow:
             changed_paths=() if problem else (path,),
         )
 
-    def _write(self, past: PastFile, path: str, old: str | None, text: str) -> str:
+    def note(self, past: PastFile, step: Step) -> None:
+        """What a step made of a file, also one from before an interruption: the next questions and the end name it."""
+        if step.changed_paths:
+            self.left.pop(past.path, None)
+            self._new += step.changed_paths if past.before is None else ()
+        elif self._failure is None:
+            self.left[past.path] = step.observations[0].text
+
+    def _write(self, path: str, old: str | None, text: str) -> str:
         """Write a file; once the tests have failed it stays only if they pass with it. Why it doesn't, if so."""
         write_inside(self._root, path, text.encode())
-        if self._failure is not None and not self.passes():
-            write_inside(self._root, path, (old or "").encode())
-            return "taken back: the tests fail with it too"
-        self._new += [path] if past.before is None else []
-        return ""
+        result = self._workspace.test() if self._failure is not None else None
+        if result is None or result.exit_code == 0:
+            return ""
+        write_inside(self._root, path, (old or "").encode())
+        return "taken back: the tests fail with it too"
 
     def _problem(self, past: PastFile, path: str, old: str | None) -> str:
         """Why a file can't be asked for; empty if it can."""

@@ -93,7 +93,12 @@ class _Patch:
     def work(self) -> StrategyResult:
         """Localise the fault, then ask round by round."""
         base = self._workspace.test()
-        if self._candidate.follows and (base is None or base.exit_code == 0):
+        # a step that changed files and tested none is one of `follow_changes`, whose tests may fail until its end
+        began = any(
+            step.changed_paths and all(action.kind is not ActionKind.TEST for action in step.actions)
+            for step in self._candidate.history
+        )
+        if self._candidate.follows and (began or base is None or base.exit_code == 0):
             changes = read_past_changes(self._workspace, self._candidate.follows)
             if changes:
                 return follow_changes(
