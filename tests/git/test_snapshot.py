@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gitmimo.errors import RepoError
+from gitmimo.files import remove_tree
 from gitmimo.git.commit import write_commit
 from gitmimo.git.repository import Repository
 from gitmimo.git.snapshot import adopt_checkout, snapshot_worktree, take_snapshot
@@ -386,6 +387,7 @@ def test_a_tree_2000_directories_deep_comes_in(candidate: Candidate, repository:
     assert find_tree_problems(repository, base, tree) == (
         f"a path of 3804 bytes, more than 2048: `{added.path[:60]}…`",
     )
+    remove_tree(candidate.place)  # too deep for the removal that ends pytest's own temporary directories
 
 
 def test_names_of_255_bytes_and_names_that_are_no_text_come_in(candidate: Candidate, repository: Repository) -> None:
