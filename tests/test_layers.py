@@ -9,7 +9,7 @@ ROOT = Path(__file__).parent.parent / "gitmimo"
 LAYERS = (
     {
         *("behaviour", "cancel", "codec", "config", "errors", "evidence", "extras", "files"),
-        *("format", "locks", "paths", "processes", "records", "redact", "refnames", "results"),
+        *("locks", "paths", "processes", "records", "redact", "refnames", "results"),
         *("secret_patterns", "text"),
     },
     {"git"},

@@ -112,7 +112,7 @@ class _Chat:
 
     def handle(self, text: str, *, is_terminal: bool) -> int:
         """Do what one line asks for; expected failures are printed."""
-        from gitmimo.chat.slash import is_question, slash_words
+        from gitmimo.chat.input import is_question, slash_words
 
         if not text.strip():
             return 0

@@ -10,7 +10,7 @@ import click
 
 from gitmimo.cli import render
 from gitmimo.cli.options import json_option, open_repository
-from gitmimo.format import tokens, usd
+from gitmimo.text import tokens, usd
 
 if TYPE_CHECKING:
     from gitmimo.llm.ledger import Totals

@@ -8,7 +8,7 @@ from gitmimo.cli import render
 from gitmimo.cli.completion import complete_sessions
 from gitmimo.cli.options import json_option, load_config, open_repository, open_session
 from gitmimo.errors import MimoError, NeedsPerson
-from gitmimo.format import counted
+from gitmimo.text import counted
 from gitmimo.workflow.gc import DEFAULT_EXPIRY
 
 

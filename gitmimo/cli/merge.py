@@ -14,7 +14,7 @@ from gitmimo.cli.completion import complete_branches, complete_candidates, compl
 from gitmimo.cli.options import json_option, load_config, open_repository, open_session, session_argument, settings
 from gitmimo.cli.review import ends_of, target_of
 from gitmimo.errors import NeedsPerson, UsageError
-from gitmimo.format import counted
+from gitmimo.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

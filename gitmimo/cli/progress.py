@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from gitmimo.cli import render
-from gitmimo.format import seconds, tokens, usd
+from gitmimo.text import seconds, tokens, usd
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,10 +10,9 @@ import click
 from gitmimo.cli import render
 from gitmimo.cli.completion import complete_candidates
 from gitmimo.cli.options import json_option, open_repository, open_session, session_argument, split_target
-from gitmimo.format import seconds, usd
 from gitmimo.records import Oid, SessionId
 from gitmimo.results import SessionStatus
-from gitmimo.text import one_line
+from gitmimo.text import one_line, seconds, usd
 
 if TYPE_CHECKING:
     from gitmimo.git.discovery import RepositoryPaths

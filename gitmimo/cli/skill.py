@@ -10,8 +10,7 @@ from gitmimo.cli.help import Group
 from gitmimo.cli.options import json_option, load_config, open_memory, open_repository
 from gitmimo.errors import UsageError
 from gitmimo.git.repository import Repository
-from gitmimo.memory.links import link_skills
-from gitmimo.memory.skill_file import SKILLS_DIR, check_name, read_library, removal_of
+from gitmimo.memory.skill_file import SKILLS_DIR, check_name, link_skills, read_library, removal_of
 from gitmimo.text import escape_controls, one_line
 from gitmimo.workflow.dream import draft_from
 from gitmimo.workflow.memory_home import save_memory

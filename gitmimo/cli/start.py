@@ -16,7 +16,7 @@ from gitmimo.cli.completion import complete_models
 from gitmimo.cli.options import json_option, load_config, open_repository, session_argument, settings
 from gitmimo.cli.task import read_task
 from gitmimo.errors import MimoError, UsageError
-from gitmimo.format import seconds, usd
+from gitmimo.text import seconds, usd
 
 if TYPE_CHECKING:
     from gitmimo.config import Config

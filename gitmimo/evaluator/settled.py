@@ -12,8 +12,8 @@ from pathlib import PurePosixPath
 from gitmimo.behaviour import BehaviourReport, ProductBehaviour
 from gitmimo.evaluator.review_flags import REVIEW, needs_review
 from gitmimo.evidence import CriticOpinion, Evidence, FileChange
-from gitmimo.format import counted
 from gitmimo.records import Oid
+from gitmimo.text import counted
 
 FEW_CALLS = 4
 """Fewer different calls of fixed tests than this are met by too many wrong changes."""

@@ -1,7 +1,11 @@
-"""The changes that landed, people's and sessions' alike, from git's log."""
+"""The changes that landed, people's and sessions' alike, from git's log, in groups that touch the same places."""
 
+import math
 import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from gitmimo.git.repository import Repository
 from gitmimo.records import Oid
@@ -9,6 +13,10 @@ from gitmimo.records import Oid
 MOST_CHANGES = 400
 _SESSION = "%(trailers:key=Mimo-Session,valueonly,separator=%x20)"
 _REVERTS = re.compile(r"^This reverts commit ([0-9a-f]{40})", re.MULTILINE)
+LIKENESS = 0.5
+_MOST_FILES = 40  # a change that touches more is a sweep or an import, not a chore
+_TEST = ("test", "spec")
+_LOGS = ("changelog", "changes", "news", "history")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,3 +66,98 @@ def _change(block: str) -> Change:
             files.append((status, fields[position]))
         position += 1
     return Change(commit=Oid(commit), message=message.strip(), files=tuple(files), session=session.strip())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Two or more changes of one kind, newest first, and what they share, most telling first."""
+
+    changes: tuple[Change, ...]
+    shared: tuple[str, ...]
+
+
+def footprint(change: Change, commands: Sequence[str] = ()) -> frozenset[str]:
+    """What a change touches: `path`, `+dir/*.ext` for new files, `-dir/*.ext` for removed ones, `$ command`."""
+    features = [path if status not in "AD" else _pattern(status, path) for status, path in change.files]
+    return frozenset([*features, *(f"$ {command}" for command in commands)])
+
+
+def find_groups(changes: Sequence[Change], commands: Mapping[str, Sequence[str]] | None = None) -> tuple[Group, ...]:
+    """Return the groups among changes (newest first), the largest first. `commands` are those of sessions.
+
+    A group must share more than one place and its tests: two fixes in one file are no chore.
+    """
+    ran = commands or {}
+    prints: dict[str, frozenset[str]] = {
+        change.commit: footprint(change, ran.get(change.session, ())) for change in changes
+    }
+    weights = _weights(list(prints.values()))
+    groups: list[list[Change]] = []
+    for change in reversed(changes):
+        if not 1 <= len(change.files) <= _MOST_FILES:
+            continue
+        scored = [(_mean(prints, weights, change, group), number) for number, group in enumerate(groups)]
+        best = max(scored, default=(0.0, 0))
+        if best[0] >= LIKENESS:
+            groups[best[1]].append(change)
+        else:
+            groups.append([change])
+    found = []
+    for group in groups:
+        shared = _shared(prints, weights, group)
+        if len(group) > 1 and _is_chore(shared):
+            found.append(Group(changes=tuple(reversed(group)), shared=shared))
+    return tuple(sorted(found, key=lambda group: -len(group.changes)))
+
+
+def similarity(one: frozenset[str], other: frozenset[str], weights: Mapping[str, float]) -> float:
+    """Similarity of two changes by what they touch, weighted, 0 to 1.
+
+    Commands count where both have them: people's changes come without.
+    """
+    if not (_commands(one) and _commands(other)):
+        one, other = one - _commands(one), other - _commands(other)
+    union = sum(weights[feature] for feature in one | other)
+    return sum(weights[feature] for feature in one & other) / union if union else 0.0
+
+
+def _weights(prints: Sequence[frozenset[str]]) -> dict[str, float]:
+    """Weights by rarity: a path that nearly every change touches says nothing."""
+    counts = Counter(feature for item in prints for feature in item)
+    return {feature: math.log((len(prints) + 1) / count) for feature, count in counts.items()}
+
+
+def _mean(
+    prints: Mapping[str, frozenset[str]], weights: Mapping[str, float], change: Change, group: Sequence[Change]
+) -> float:
+    return sum(similarity(prints[change.commit], prints[other.commit], weights) for other in group) / len(group)
+
+
+def _shared(
+    prints: Mapping[str, frozenset[str]], weights: Mapping[str, float], group: Sequence[Change]
+) -> tuple[str, ...]:
+    """What at least two thirds of the group touch."""
+    counts = Counter(feature for change in group for feature in prints[change.commit])
+    least = max(2, math.ceil(len(group) * 2 / 3))
+    shared = [feature for feature, count in counts.items() if count >= least]
+    return tuple(sorted(shared, key=lambda feature: (-weights[feature], feature)))
+
+
+def _is_chore(shared: Sequence[str]) -> bool:
+    telling = [feature for feature in shared if not _is_uninformative(feature)]
+    return len(telling) > 1 or any(feature.startswith("+") for feature in telling)
+
+
+def _is_uninformative(feature: str) -> bool:
+    name = feature.lower()
+    return any(word in name for word in _TEST) or any(word in name.rpartition("/")[2] for word in _LOGS)
+
+
+def _commands(features: frozenset[str]) -> frozenset[str]:
+    return frozenset(feature for feature in features if feature.startswith("$ "))
+
+
+def _pattern(status: str, path: str) -> str:
+    pure = PurePosixPath(path)
+    sign = "+" if status == "A" else "-"
+    return f"{sign}{pure.parent.as_posix()}/*{pure.suffix}".replace("./", "")

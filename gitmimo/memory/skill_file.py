@@ -6,9 +6,11 @@ injection in prose; such a skill came in by a commit that somebody reviewed.
 """
 
 import hashlib
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from gitmimo.errors import BadMemory, SkillRefused
 from gitmimo.git.objects import LINK, TREE
@@ -42,6 +44,7 @@ _HAZARDS = (
     (re.compile(r"(?:^|\s)@[\w~-]*[./~][\w./~-]*", re.M), "`@path` pulls in a file on loading"),
 )
 _PARAMETER = re.compile(r"\$\{([A-Z][A-Z0-9_]*):\?")
+LINK_DIRECTORIES = (".agents/skills", ".claude/skills")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,3 +226,23 @@ def _check_secrets(name: str, files: Mapping[str, bytes]) -> None:
         found = [finding for finding in find_secrets(data) if finding.certain]
         if found:
             raise SkillRefused(f"a secret in the skill `{name}`: {path}, line {found[0].line}, {found[0].rule}")
+
+
+def link_skills(work_tree: Path, names: Sequence[str]) -> dict[str, str]:
+    """Link the checkout's skills of these names; return each link's path with `linked`, or `foreign` for what stays.
+
+    SkillRefused when a link would leave the checkout.
+    """
+    found = {}
+    for name in names:
+        skill = work_tree / SKILLS_DIR / name
+        for parent in LINK_DIRECTORIES if skill.is_dir() and not skill.is_symlink() else ():
+            if not (work_tree / parent).resolve().is_relative_to(work_tree.resolve()):
+                raise SkillRefused(f"a link leads out of the checkout: `{parent}`")
+            target = work_tree / parent / name
+            if not os.path.lexists(target):
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.symlink_to(os.path.relpath(skill, target.parent), target_is_directory=True)
+            is_ours = target.is_symlink() and (target.parent / target.readlink()).resolve() == skill.resolve()
+            found[f"{parent}/{name}"] = "linked" if is_ours else "foreign"
+    return found

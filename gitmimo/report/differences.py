@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 
 from gitmimo.behaviour import Difference, DifferenceKind
-from gitmimo.format import counted
 from gitmimo.results import SessionResult
-from gitmimo.text import one_line
+from gitmimo.text import counted, one_line
 
 MOST_LINES = 5
 ERRORS = (DifferenceKind.NOW_ERROR, DifferenceKind.OTHER_ERROR)

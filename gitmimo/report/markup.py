@@ -8,8 +8,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from gitmimo import format as amounts
-from gitmimo.text import escape_controls, hidden_characters
+from gitmimo.text import counted, escape_controls, hidden_characters, seconds, tokens, usd
 
 _MARKS = re.compile(r"&lt;U\+[0-9A-F]{4,6}&gt;|\\x[0-9a-f]{2}")
 
@@ -61,10 +60,10 @@ def _environment() -> Environment:
         "prose": prose,
         "path": path_text,
         "quoted": quoted,
-        "usd": amounts.usd,
-        "seconds": amounts.seconds,
-        "tokens": amounts.tokens,
-        "counted": amounts.counted,
+        "usd": usd,
+        "seconds": seconds,
+        "tokens": tokens,
+        "counted": counted,
         "words": lambda text: str(text).replace("_", " "),
     }
     return environment

@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping
 
-from gitmimo.format import seconds, tokens, usd
 from gitmimo.records import Action, ActionKind, Observation, Step
-from gitmimo.text import cut_middle
+from gitmimo.text import cut_middle, seconds, tokens, usd
 
 OBSERVATION_CHARACTERS = 3_000
 PAGE_CHARACTERS = 3_000_000  # of all steps together

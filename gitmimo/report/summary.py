@@ -3,11 +3,10 @@
 import textwrap
 from collections.abc import Iterable, Iterator
 
-from gitmimo.format import seconds, tokens, usd
 from gitmimo.report.differences import difference_text, differences_of
 from gitmimo.report.review_view import failures_of, remarks_of, tests_text, used_text
 from gitmimo.results import CandidateResult, SessionResult
-from gitmimo.text import one_line
+from gitmimo.text import one_line, seconds, tokens, usd
 
 CANDIDATE_HEADINGS = ("  #", "worker", "steps", "tokens", "cost", "time", "tests", "diff", "verdict")
 _MOST_OUTPUT = 20  # lines of a failed command

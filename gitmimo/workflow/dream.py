@@ -14,12 +14,9 @@ from gitmimo.git import commit, diff, refs, trees, undo_log
 from gitmimo.git.gc_lock import hold_off_gc
 from gitmimo.git.repository import Repository
 from gitmimo.llm.model import Model
-from gitmimo.memory.changes import Change, read_changes
-from gitmimo.memory.doubles import find_doubles
-from gitmimo.memory.draft import draft_operation, draft_skill
-from gitmimo.memory.footprints import Group, find_groups, footprint
+from gitmimo.memory.changes import Change, Group, find_groups, footprint, read_changes
+from gitmimo.memory.draft import draft_operation, draft_skill, find_doubles, name_group
 from gitmimo.memory.legacy import migrate
-from gitmimo.memory.naming import name_group
 from gitmimo.memory.notes import Note, NoteKind, add_notes, has_doubled_headings, read_notes
 from gitmimo.memory.offers import (
     Learned,

@@ -11,8 +11,7 @@ from typing import Any
 from gitmimo.codec import dump_json, from_json, to_json
 from gitmimo.errors import RepoError, UsageError
 from gitmimo.evidence import Evidence, Verdict
-from gitmimo.git import notes
-from gitmimo.git.commit import read_trailers
+from gitmimo.git.commit import read_note, read_trailers, write_note
 from gitmimo.git.refs import read_ref
 from gitmimo.git.repository import Repository
 from gitmimo.mimo_dir import without_mimo
@@ -56,7 +55,7 @@ class DamagedNote(RepoError):
 
 def read_evidence(repository: Repository, target: Oid) -> EvidenceNote | None:
     """Return the note of a commit or tree; None without one, DamagedNote when it is not of our form."""
-    text = notes.read_note(repository, target)
+    text = read_note(repository, target)
     return None if text is None else parse_note(text, target)
 
 
@@ -93,7 +92,7 @@ def write_evidence(
             del value[key]
     text = dump_json(value)
     for target in dict.fromkeys((*commits, *targets)):
-        notes.write_note(repository, target, text)
+        write_note(repository, target, text)
 
 
 def trees_of(repository: Repository, evidence: Evidence) -> set[Oid]:
@@ -192,9 +191,9 @@ def copy_notes(repository: Repository, commits: Sequence[Oid]) -> dict[Oid, str]
     known = {patch: target for target, note in _notes_with(repository, mine.values()) for patch in note.patches}
     sources |= {commit: (known[patch], "patch") for commit, patch in mine.items() if patch in known}
     for commit, (source, _) in sources.items():
-        text = notes.read_note(repository, source)
+        text = read_note(repository, source)
         if text is not None:
-            notes.write_note(repository, commit, text)
+            write_note(repository, commit, text)
     return {commit: how for commit, (_, how) in sources.items()}
 
 

@@ -14,10 +14,8 @@ from gitmimo.git import commit, snapshot, trees, undo_log
 from gitmimo.git.gc_lock import hold_off_gc
 from gitmimo.git.repository import Repository
 from gitmimo.memory.change_script import ChangeScript, write_change_script
-from gitmimo.memory.changes import Change
-from gitmimo.memory.doubles import DRAFTED
-from gitmimo.memory.draft import draft_skill
-from gitmimo.memory.footprints import Group
+from gitmimo.memory.changes import Change, Group
+from gitmimo.memory.draft import DRAFTED, draft_skill
 from gitmimo.memory.notes import read_notes
 from gitmimo.memory.offers import Learned
 from gitmimo.memory.skill_file import Skill, read_library

@@ -1,10 +1,9 @@
 from pathlib import Path
 
 from gitmimo.git.agent_repo import make_agent_repo
-from gitmimo.git.commit import add_trailers, read_trailers, write_commit
+from gitmimo.git.commit import add_trailers, read_note, read_trailers, write_commit, write_note
 from gitmimo.git.diff import added_lines, diff_facts
 from gitmimo.git.merge import merge_in_memory
-from gitmimo.git.notes import read_note, write_note
 from gitmimo.git.refs import read_ref, update_ref
 from gitmimo.git.repository import Repository
 from gitmimo.git.snapshot import take_snapshot

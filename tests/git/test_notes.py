@@ -1,6 +1,6 @@
 import threading
 
-from gitmimo.git.notes import read_note, write_note
+from gitmimo.git.commit import read_note, write_note
 from gitmimo.git.refs import read_ref
 from gitmimo.git.repository import Repository
 from gitmimo.records import Oid

@@ -7,10 +7,9 @@ import pytest
 
 from gitmimo.errors import MergeConflict, NeedsPerson
 from gitmimo.git.agent_repo import make_agent_repo
-from gitmimo.git.commit import add_trailers, write_commit
+from gitmimo.git.commit import add_trailers, write_commit, write_note
 from gitmimo.git.diff import added_lines, diff_facts, diff_text
 from gitmimo.git.merge import merge_checked_out, merge_in_memory, merge_unchecked
-from gitmimo.git.notes import write_note
 from gitmimo.git.refs import delete_ref, update_ref
 from gitmimo.git.repository import Repository
 from gitmimo.git.snapshot import take_snapshot

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gitmimo.evidence import Gate, Outcome
-from gitmimo.git import notes
+from gitmimo.git.commit import read_note, write_note
 from gitmimo.git.repository import Repository
 from gitmimo.hooks.install import install_hooks
 from gitmimo.records import Oid
@@ -89,7 +89,7 @@ def test_a_result_whose_evidence_does_not_say_that_it_passed_is_held_back(
 
     git("update-ref", "-d", "refs/notes/mimo")
     held_back("nothing is known", "hint: git mimo ci")
-    notes.write_note(repository, result, '{"schema": "other"}')
+    write_note(repository, result, '{"schema": "other"}')
     held_back("cannot be read")
     red = replace(note.evidence, gates=(Gate(name="suite", outcome=Outcome.FAIL, detail="2 tests broke"),))
     write_evidence(repository, [result], replace(note, evidence=red))
@@ -200,6 +200,6 @@ def test_a_note_of_another_form_is_named_as_damaged(text: str) -> None:
 
 def test_a_note_with_unknown_keys_is_refused(git: GitBuilder, session: SessionResult) -> None:
     repository = Repository.discover(git.path)
-    value = json.loads(notes.read_note(repository, Oid(str(session.result_commit))) or "")
+    value = json.loads(read_note(repository, Oid(str(session.result_commit))) or "")
     with pytest.raises(DamagedNote, match="unknown key"):
         parse_note(json.dumps({**value, "surprise": 1}), "0" * 40)

@@ -1,4 +1,4 @@
-"""Ray itself: a cluster joined or started, tasks placed in it, the mailbox, and which errors mean a lost worker."""
+"""Ray itself: a cluster joined or started, tasks placed in it, the messages between driver and workers."""
 
 import asyncio
 import contextlib
@@ -9,13 +9,56 @@ import os
 import signal
 import tempfile
 import threading
+from dataclasses import dataclass
 from typing import Any
 
 from gitmimo.errors import CheckError, ConfigError, MimoError
 from gitmimo.extras import install_hint
-from gitmimo.workflow.on_ray.messages import Message, WorkItem
+from gitmimo.git.repository import Ident
+from gitmimo.records import Oid, SessionId
 
 _LONGEST_QUIET_S = 0.25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkItem:
+    """What every task gets, without the objects, which the worker requests if it lacks them.
+
+    `turn` counts how often the same work was given out: what an earlier turn still sends is refused.
+    """
+
+    name: str  # of the work, in its session
+    turn: int
+    version: str
+    project: str  # names the repository among those whose objects a node keeps
+    session: SessionId
+    base: Oid
+    ref: str  # of the candidate's last step that reached the driver, or of the product
+    tip: Oid  # what it holds; the base where there is no step
+    author: Ident
+    excludes: bytes  # the user's own ignore rules
+    sandbox: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shipment:
+    """A step's commit, on top of what the driver has, as a bundle."""
+
+    step: int
+    parent: Oid
+    commit: Oid
+    bundle: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One message of a worker. `kind` is objects, model, step or progress; `body` what belongs to it."""
+
+    kind: str
+    work: str
+    turn: int
+    body: Any
+    identity: str = ""  # of a question, for its answer
 
 
 class Cluster:

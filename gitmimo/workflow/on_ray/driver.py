@@ -29,8 +29,7 @@ from gitmimo.workflow.candidates import (
 from gitmimo.workflow.directories import repository_key
 from gitmimo.workflow.evaluate import SessionEvaluator
 from gitmimo.workflow.history import read_steps_at
-from gitmimo.workflow.on_ray.cluster import Cluster
-from gitmimo.workflow.on_ray.messages import Message, Shipment, WorkItem
+from gitmimo.workflow.on_ray.cluster import Cluster, Message, Shipment, WorkItem
 from gitmimo.workflow.on_ray.worker import run_candidate, run_evaluation
 from gitmimo.workflow.plan import Brief, Plan
 from gitmimo.workflow.progress import Progress, SessionContext, StopSignal

@@ -31,8 +31,7 @@ from gitmimo.results import CandidateResult
 from gitmimo.sandbox.probe import open_sandbox
 from gitmimo.workflow.candidates import CandidateRun
 from gitmimo.workflow.directories import state_home
-from gitmimo.workflow.on_ray.cluster import load_ray
-from gitmimo.workflow.on_ray.messages import Message, Shipment, WorkItem
+from gitmimo.workflow.on_ray.cluster import Message, Shipment, WorkItem, load_ray
 from gitmimo.workflow.plan import Brief, Plan
 from gitmimo.workflow.progress import Progress, SessionContext, StopSignal
 
