@@ -19,8 +19,8 @@ from pathlib import Path
 
 from gitmimo.evidence import Evidence, Gate, Outcome, RankedCandidate, Verdict
 from gitmimo.journal import Journal
-from gitmimo.records import Oid, SessionId, Usage
-from gitmimo.results import CandidateResult, SessionResult, SessionStatus
+from gitmimo.records import Oid, SessionId, SessionStatus, Usage
+from gitmimo.results import CandidateResult, SessionResult
 
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
 _STEPS = 10

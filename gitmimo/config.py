@@ -1,14 +1,17 @@
 """Configuration: one table of options, resolved from flags, environment, git config, the repository and defaults."""
 
+from __future__ import annotations
+
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
-
-import yaml
+from typing import TYPE_CHECKING, Any
 
 from gitmimo.errors import ConfigError
+
+if TYPE_CHECKING:
+    import yaml
 
 ENVIRONMENT_PREFIX = "GIT_MIMO_"
 
@@ -253,6 +256,8 @@ def _bad(option: Option, raw: Any, origin: str, expected: str) -> ConfigError:
 def _parse_committed(text: str) -> dict[str, Any]:
     if not text.strip():
         return {}
+    import yaml
+
     if len(text) > 65_536:
         raise ConfigError("`.mimo/config.yaml` is larger than 64 KiB")
     try:
@@ -283,6 +288,8 @@ def _parse_committed(text: str) -> dict[str, Any]:
 
 def _flatten(node: yaml.Node | None, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Every option that a document sets, by its whole name in lower case; one that is set twice comes twice."""
+    import yaml
+
     for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
         name = f"{prefix}{key.value}".lower()
         if isinstance(value, yaml.MappingNode):

@@ -1,8 +1,8 @@
 """The records of a candidate's work: ids, chat messages, actions, steps and the trajectory they make up."""
 
 import enum
+import os
 import re
-import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ _ID_PATTERN = re.compile(r"[0-9a-v]{10}\Z")
 def new_session_id(*, now_s: float | None = None) -> SessionId:
     """Make an id: 34 bits of tenths of a second since 2025 (until 2079), then 16 random bits."""
     tenths = int(((time.time() if now_s is None else now_s) - _ID_EPOCH_S) * 10) & ((1 << 34) - 1)
-    number = (tenths << 16) | secrets.randbits(16)
+    number = (tenths << 16) | int.from_bytes(os.urandom(2))
     return SessionId("".join(_ID_DIGITS[(number >> shift) & 31] for shift in range(45, -1, -5)))
 
 
@@ -35,6 +35,19 @@ def is_session_id(text: str) -> bool:
 def utc_now() -> datetime:
     """Return the time now, aware, in UTC, to the second."""
     return datetime.now(UTC).replace(microsecond=0)
+
+
+class SessionStatus(enum.StrEnum):
+    """How a session stands; the first two mean that it isn't over."""
+
+    RUNNING = "running"
+    STOPPED = "stopped"
+    PASSED = "passed"
+    UNSETTLED = "unsettled"  # a product passed every gate, and a person has to decide
+    FAILED = "failed"
+    BUDGET = "budget"
+    ERROR = "error"
+    INTERRUPTED = "interrupted"
 
 
 class StopReason(enum.StrEnum):

@@ -1,24 +1,10 @@
 """What a session and its candidates came to, as it is reported and stored."""
 
-import enum
 from dataclasses import dataclass
 from datetime import datetime
 
 from gitmimo.evidence import Evidence, Verdict
-from gitmimo.records import Oid, SessionId, Usage
-
-
-class SessionStatus(enum.StrEnum):
-    """How a session stands; the first two mean that it isn't over."""
-
-    RUNNING = "running"
-    STOPPED = "stopped"
-    PASSED = "passed"
-    UNSETTLED = "unsettled"  # a product passed every gate, and a person has to decide
-    FAILED = "failed"
-    BUDGET = "budget"
-    ERROR = "error"
-    INTERRUPTED = "interrupted"
+from gitmimo.records import Oid, SessionId, SessionStatus, Usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,8 +11,8 @@ from gitmimo.git import commit, refs, trees
 from gitmimo.git.diff import diff_facts
 from gitmimo.git.repository import Repository
 from gitmimo.journal import Journal
-from gitmimo.records import Action, ActionKind, Observation, Oid, Reply, SessionId, Step, Usage
-from gitmimo.results import CandidateResult, SessionResult, SessionStatus
+from gitmimo.records import Action, ActionKind, Observation, Oid, Reply, SessionId, SessionStatus, Step, Usage
+from gitmimo.results import CandidateResult, SessionResult
 from gitmimo.workflow.directories import sessions_directory
 from gitmimo.workflow.evidence_notes import EvidenceNote, write_evidence
 from tests.conftest import GitBuilder

@@ -19,8 +19,8 @@ from gitmimo.evidence import (
     TestReport,
     Verdict,
 )
-from gitmimo.records import Oid, SessionId, Usage
-from gitmimo.results import CandidateResult, SessionResult, SessionStatus
+from gitmimo.records import Oid, SessionId, SessionStatus, Usage
+from gitmimo.results import CandidateResult, SessionResult
 
 EVIDENCE = Evidence(
     tree=Oid("1" * 40),

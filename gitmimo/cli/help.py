@@ -28,9 +28,9 @@ class Group(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command that the words begin with; a usage error names the nearest."""
-        import difflib
-
         if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            import difflib
+
             near = difflib.get_close_matches(args[0].lower(), self.list_commands(ctx), n=3, cutoff=0.6)
             also = "; did you mean " + " or ".join(f"`{name}`" for name in near) + "?" if near else ""
             ctx.fail(f"`{ctx.command_path}` has no command `{args[0]}`{also}")

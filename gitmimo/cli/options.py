@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gitmimo.cli.completion import complete_models, complete_sessions
-from gitmimo.config import OPTIONS, Option
 from gitmimo.errors import MimoError, RepoError, UsageError
 
 if TYPE_CHECKING:
-    from gitmimo.config import Config
+    from gitmimo.config import Config, Option
     from gitmimo.git.repository import Repository
     from gitmimo.records import Oid, SessionId
     from gitmimo.results import SessionResult
@@ -44,6 +43,8 @@ _METAVAR = {
 
 def settings(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Give a command an option for each of these settings; the parameter is called like the setting."""
+
+    from gitmimo.config import OPTIONS
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         for name in reversed(names):
@@ -87,7 +88,7 @@ def session_argument(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def split_target(repository: Repository, session: str | None, number: int | None) -> tuple[SessionId, int | None]:
     """The session that is meant and the candidate of it; a lone number of one or two digits is a candidate's."""
-    from gitmimo.workflow.history import find_session
+    from gitmimo.workflow.journals import find_session
 
     if session and number is None and session.isdigit() and len(session) < 3:
         return find_session(repository, None), int(session)
@@ -96,7 +97,7 @@ def split_target(repository: Repository, session: str | None, number: int | None
 
 def open_session(name: str | None) -> tuple[Repository, SessionResult]:
     """The repository of the current directory, and the session of it that is meant."""
-    from gitmimo.workflow.history import find_session, read_session
+    from gitmimo.workflow.journals import find_session, read_session
 
     repository = open_repository()
     return repository, read_session(repository, find_session(repository, name)).result

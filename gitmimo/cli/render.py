@@ -5,7 +5,6 @@ import functools
 import os
 import re
 import shlex
-import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextvars import ContextVar
@@ -135,7 +134,11 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
     cells = [list(headings), *([escape_controls(cell, newlines=False) for cell in row] for row in rows)]
     widths = [max(_width(row[column]) for row in cells) for column in range(len(headings))]
-    room = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+    room = 0
+    if sys.stdout.isatty():
+        import shutil
+
+        room = shutil.get_terminal_size().columns
     lines = []
     for row in cells:
         padded = [cell + " " * (width - _width(cell)) for cell, width in zip(row[:-1], widths, strict=False)]
@@ -167,6 +170,7 @@ def page(text: str) -> None:
     if not sys.stdout.isatty() or os.environ.get("GIT_PAGER_IN_USE"):
         out_raw(text)
         return
+    import shutil
     import subprocess
 
     from gitmimo.git.run import clean_environment, user_program

@@ -58,7 +58,8 @@ def diff_command(words: tuple[str, ...]) -> int:
 @click.option("--oneline", is_flag=True, help="One line a step: its commit, what it did, on what.")
 def log_command(session: str | None, number: int | None, full: bool, oneline: bool) -> int:
     """Read how the winner, or candidate NUMBER, worked: what the model said, ran, saw and edited, step by step."""
-    from gitmimo.workflow.history import read_session, read_steps_at
+    from gitmimo.workflow.history import read_steps_at
+    from gitmimo.workflow.journals import read_session
 
     repository = open_repository()
     found, number = split_target(repository, session, number)
@@ -117,7 +118,7 @@ def _heading(line: str) -> str:
 
 def target_of(repository: Repository, words: Sequence[str]) -> tuple[SessionResult, int | None, list[str]]:
     """The session and candidate at the start of a command line, and the remaining words."""
-    from gitmimo.workflow.history import find_session, read_session
+    from gitmimo.workflow.journals import find_session, read_session
 
     rest = list(words)
     named = None

@@ -10,8 +10,7 @@ import click
 from gitmimo.cli import render
 from gitmimo.cli.completion import complete_candidates
 from gitmimo.cli.options import json_option, open_repository, open_session, session_argument, split_target
-from gitmimo.records import Oid, SessionId
-from gitmimo.results import SessionStatus
+from gitmimo.records import Oid, SessionId, SessionStatus
 from gitmimo.text import one_line, seconds, usd
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from gitmimo.git.repository import Repository
     from gitmimo.journal import Entry
     from gitmimo.results import CandidateResult
-    from gitmimo.workflow.history import SessionState
+    from gitmimo.workflow.journals import SessionState
 
 _SHOWN = 5
 
@@ -29,9 +28,10 @@ _SHOWN = 5
 @json_option
 def list_command(max_count: int | None, as_json: bool) -> int:
     """List the sessions of this repository, newest first."""
-    from gitmimo.workflow.history import read_all
+    from gitmimo.workflow.journals import read_all
 
-    return _print_states(list(read_all(_find_paths(), limit=max_count)), schema="git-mimo/list/1" if as_json else "")
+    states = list(read_all(_find_paths(), limit=max_count, decoded=False))
+    return _print_states(states, schema="git-mimo/list/1" if as_json else "")
 
 
 @click.command("status")
@@ -39,15 +39,15 @@ def list_command(max_count: int | None, as_json: bool) -> int:
 @json_option
 def status_command(session: str | None, as_json: bool) -> int:
     """Show the state of sessions: running ones first, then the newest."""
-    from gitmimo.workflow.history import find_session, read_recent, read_session
+    from gitmimo.workflow.journals import find_session, read_recent, read_session
 
     paths = _find_paths()
     states = [read_session(paths, find_session(paths, session))] if session else read_recent(paths, at_least=_SHOWN)
     _print_states(states, schema="git-mimo/status/1" if as_json else "")
     for state in () if as_json else states:
-        if state.result.status is SessionStatus.STOPPED:
-            render.hint(f"session {state.result.session} was cut off after `{state.phase}`; what it made is kept")
-            render.hint(f"git mimo resume {state.result.session}")
+        if state.status is SessionStatus.STOPPED:
+            render.hint(f"session {state.session} was cut off after `{state.phase}`; what it made is kept")
+            render.hint(f"git mimo resume {state.session}")
     return 0
 
 
@@ -61,10 +61,8 @@ def _find_paths() -> RepositoryPaths:
 
 def _print_states(states: list[SessionState], *, schema: str) -> int:
     """Print the sessions as JSON where a schema is given, else as a table."""
-    from gitmimo.workflow.history import brief_json
-
     if schema:
-        render.emit_json({"schema": schema, "sessions": [brief_json(state) for state in states]})
+        render.emit_json({"schema": schema, "sessions": [state.brief() for state in states]})
         return 0
     if not states:
         render.say("this clone has no session yet")
@@ -73,18 +71,17 @@ def _print_states(states: list[SessionState], *, schema: str) -> int:
         return 0
     rows = []
     for state in states:
-        result = state.result
-        winner = str(result.verdict.winner) if result.verdict and result.verdict.winner is not None else "-"
+        brief = state.brief()
         rows.append(
             (
-                result.session,
-                result.status.value + (" (merged)" if result.merged else " (rejected)" if state.rejected else ""),
-                f"{result.started:%Y-%m-%d %H:%M}" if result.started else "-",
-                str(len(result.candidates)),
-                winner,
-                usd(result.cost_usd),
-                seconds(result.seconds) if result.seconds else "-",
-                one_line((result.task or result.message).strip().partition("\n")[0], 60),
+                brief["session"],
+                brief["status"] + (" (merged)" if brief["merged"] else " (rejected)" if state.rejected else ""),
+                brief["started"][:16].replace("T", " ") if brief["started"] else "-",
+                str(brief["candidates"]),
+                str("-" if brief["winner"] is None else brief["winner"]),
+                usd(brief["usd"]),
+                seconds(brief["seconds"]) if brief["seconds"] else "-",
+                one_line((brief["task"] or brief["message"]).strip().partition("\n")[0], 60),
             )
         )
     render.out(render.table(("session", "status", "started", "n", "winner", "cost", "time", "task"), rows))
@@ -101,7 +98,7 @@ def attach_command(session: str | None, number: int | None, as_json: bool) -> in
     With NUMBER every step of that candidate is shown as it is made: what the model said, ran, saw and edited.
     """
     from gitmimo.cli.start import finish
-    from gitmimo.workflow.history import follow, read_session
+    from gitmimo.workflow.journals import follow, read_session
 
     repository = open_repository()
     found, number = split_target(repository, session, number)
@@ -157,7 +154,8 @@ def _print_event(entry: Entry) -> None:
 
 def _show_step(repository: Repository, session: SessionId, number: int, commit: Oid) -> None:
     from gitmimo.cli.review import step_text
-    from gitmimo.workflow.history import read_session, read_steps_at
+    from gitmimo.workflow.history import read_steps_at
+    from gitmimo.workflow.journals import read_session
 
     base = read_session(repository, session).result.base
     for step in read_steps_at(repository, session, number, base=base, tip=commit)[-1:]:
@@ -189,7 +187,7 @@ def show_command(session: str | None, as_json: bool) -> int:
 @json_option
 def stop_command(session: str | None, number: int | None, as_json: bool) -> int:
     """Stop a running session, or all that run, or candidate NUMBER of one. What candidates made is kept and judged."""
-    from gitmimo.workflow.history import list_session_ids, request_stop
+    from gitmimo.workflow.journals import list_session_ids, request_stop
 
     repository = open_repository()
     if session or number:

@@ -235,7 +235,7 @@ def demo_command(directory: Path | None, model: str, candidates: int, from_index
     from gitmimo.cli.models import ensure_local_model
     from gitmimo.cli.progress import running
     from gitmimo.git.run import run_git
-    from gitmimo.results import SessionStatus
+    from gitmimo.records import SessionStatus
     from gitmimo.workflow.start import start_session
 
     if model == "local" or model.startswith("local/"):

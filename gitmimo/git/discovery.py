@@ -58,10 +58,11 @@ def find_repository(start: Path, *, environ: Mapping[str, str] | None = None) ->
     def ask(*flags: str) -> GitResult:
         return run_git(["rev-parse", "--path-format=absolute", *flags], cwd=start, env=entry, check=False)
 
-    facts = ask("--is-bare-repository", "--show-object-format", "--git-dir", "--git-common-dir")
+    # without a work tree the last question fails when the others are answered
+    facts = ask("--is-bare-repository", "--show-object-format", "--git-dir", "--git-common-dir", "--show-toplevel")
     if "not a git repository" in facts.stderr and facts.exit_code:
         raise NotARepository(f"not a git repository: `{start}`", hint="git init")
-    if facts.exit_code:
+    if not facts.stdout:
         reason = facts.stderr.strip().removeprefix("fatal: ")
         raise RepoError(reason or f"git cannot read the repository: `{start}`")
     is_bare, object_format, *paths = facts.text.split("\n")
@@ -70,12 +71,11 @@ def find_repository(start: Path, *, environ: Mapping[str, str] | None = None) ->
             f"the repository names objects by {object_format}, which git-mimo cannot read",
             hint="use a clone that was made with --object-format=sha1",
         )
-    if len(paths) != 2:  # a line feed in a name
-        paths = [ask("--git-dir").text, ask("--git-common-dir").text]
-    top = ask("--show-toplevel")
+    if len(paths) != (2 if facts.exit_code else 3):  # a line feed in a name
+        paths = [ask(flag).text for flag in ("--git-dir", "--git-common-dir", "--show-toplevel")]
     return RepositoryPaths(
         git_dir=Path(paths[0]),
         common_dir=Path(paths[1]),
-        work_tree=None if top.exit_code else Path(top.text),
+        work_tree=None if facts.exit_code else Path(paths[2]),
         is_bare=is_bare == "true",
     )

@@ -4,9 +4,7 @@ import contextlib
 import functools
 import os
 import re
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,6 +127,8 @@ def stream_git(args: Sequence[str | Path], **options: Unpack[GitOptions]) -> Ite
 
     GitFailed at the end when git fails. Closing the iterator early ends git.
     """
+    import tempfile  # each command runs git, and few stream it
+
     command, environment = _call(args, options)
     cwd = options.get("cwd")
     with tempfile.TemporaryFile() as errors, _explained(cwd):
@@ -165,10 +165,7 @@ def check_outside_name(text: str, *, what: str) -> str:
 
 def git_version() -> tuple[int, ...]:
     """Return the version of the git binary on the path, for example (2, 39, 5)."""
-    found = shutil.which("git")
-    if found is None:
-        raise RepoError("git is not installed", hint="install git 2.38 or newer")
-    return _version_of(found)
+    return _version_on(os.environ.get("PATH", ""))
 
 
 def check_git_version() -> None:
@@ -209,11 +206,12 @@ def _explained(cwd: Path | None) -> Iterator[None]:
 
 
 @functools.cache
-def _version_of(binary: str) -> tuple[int, ...]:
-    said = subprocess.run([binary, "--version"], capture_output=True, check=False, env=clean_environment()).stdout
+def _version_on(search_path: str) -> tuple[int, ...]:
+    with _explained(None):
+        said = subprocess.run(["git", "--version"], capture_output=True, check=False, env=clean_environment()).stdout
     found = re.search(rb"(\d+)\.(\d+)(?:\.(\d+))?", said)
     if found is None:
-        raise RepoError(f"`{binary} --version` names no version")
+        raise RepoError(f"`git --version` names no version: `{search_path}`")
     return tuple(int(part) for part in found.groups() if part is not None)
 
 

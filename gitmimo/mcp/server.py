@@ -29,7 +29,8 @@ from gitmimo.redact import known_secrets, redact
 from gitmimo.report.summary import candidate_rows, summary_lines
 from gitmimo.results import SessionResult
 from gitmimo.text import cut_middle, escape_controls
-from gitmimo.workflow.history import brief_json, find_session, read_all, read_known_session, read_running, read_session
+from gitmimo.workflow.history import read_known_session
+from gitmimo.workflow.journals import find_session, read_all, read_running, read_session
 from gitmimo.workflow.memory_home import memory_view
 from gitmimo.workflow.models import limits_of, model_names
 from gitmimo.workflow.session_result import result_json
@@ -137,7 +138,7 @@ def check_start(repository: Repository, config: Config, task: str, candidates: i
     if not task.strip() or len(task.encode()) > MAX_TASK_BYTES:
         raise UsageError(f"a task has 1 to {MAX_TASK_BYTES // 1024} KiB of text")
     if running := read_running(repository):
-        raise NeedsPerson(f"session {running[0].result.session} is running; one at a time is started for other tools")
+        raise NeedsPerson(f"session {running[0].session} is running; one at a time is started for other tools")
     require_trust(repository, config)
     models = model_names(config)
     limits = limits_of(config)
@@ -196,7 +197,7 @@ class Reader:
     def session_list(self, limit: int = 10) -> str:
         """List git-mimo's sessions in this clone, newest first."""
         states = read_all(self._repository, limit=max(1, min(limit, _MOST_ROWS)))
-        return _json({"sessions": [brief_json(state) for state in states]})
+        return _json({"sessions": [state.brief() for state in states]})
 
     def session_status(self, session: str = "") -> str:
         """Show the state of a session: candidates, gates, verdict, cost. The newest when none is named."""

@@ -14,13 +14,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from gitmimo.errors import MimoError
 from gitmimo.git.repository import Repository
-from gitmimo.records import SessionId, is_session_id
+from gitmimo.records import SessionId, SessionStatus, is_session_id
 from gitmimo.report.markup import render
 from gitmimo.report.page import review_page, whole_page
 from gitmimo.report.review_view import STATUS_CLASS
-from gitmimo.results import SessionStatus
 from gitmimo.text import one_line
-from gitmimo.workflow.history import SessionState, list_session_ids, read_all, read_session
+from gitmimo.workflow.journals import SessionState, list_session_ids, read_all, read_session
 
 REFRESH_S = 3
 HEADERS = {

@@ -1,13 +1,16 @@
 """Where git-mimo keeps files of its own: the person's, a session's worktrees, a session's journal."""
 
+from __future__ import annotations
+
 import hashlib
 import os
 import re
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from gitmimo.git.repository import Repository
-from gitmimo.records import SessionId
+if TYPE_CHECKING:
+    from gitmimo.git.repository import Repository
+    from gitmimo.records import SessionId
 
 LOCK_NAME = "lock"
 STOP_NAME = "stop"

@@ -32,13 +32,14 @@ from gitmimo.memory.offers import (
 )
 from gitmimo.memory.operation import Operation, distil_operation
 from gitmimo.memory.skill_file import MAX_ACTIVE, Skill, read_library, removal_of, skill_changes
-from gitmimo.records import Oid, Step, new_session_id
-from gitmimo.results import CandidateResult, SessionResult, SessionStatus
+from gitmimo.records import Oid, SessionStatus, Step, new_session_id
+from gitmimo.results import CandidateResult, SessionResult
 from gitmimo.text import escape_controls
 from gitmimo.workflow import trust
 from gitmimo.workflow.evidence_notes import Outcome, outcomes_by_session
 from gitmimo.workflow.gc import step_branches
-from gitmimo.workflow.history import SessionState, find_session, read_all, read_session, read_steps
+from gitmimo.workflow.history import read_steps
+from gitmimo.workflow.journals import SessionState, find_session, read_all, read_session
 from gitmimo.workflow.memory_home import home_ref, memory_view, write_home
 
 Changes = dict[str, bytes | None]

@@ -15,9 +15,9 @@ from gitmimo.git.commit import read_note, read_trailers, write_note
 from gitmimo.git.refs import read_ref
 from gitmimo.git.repository import Repository
 from gitmimo.mimo_dir import without_mimo
-from gitmimo.records import Oid, SessionId, is_session_id
+from gitmimo.records import Oid, SessionId, SessionStatus, is_session_id
 from gitmimo.refnames import NOTES_REF
-from gitmimo.results import CandidateResult, SessionResult, SessionStatus
+from gitmimo.results import CandidateResult, SessionResult
 
 SCHEMA = "git-mimo/note/1"
 MAX_NOTE_BYTES = 4_000_000

@@ -16,10 +16,10 @@ from gitmimo.git.gc_lock import hold_off_gc
 from gitmimo.git.repository import Repository
 from gitmimo.git.worktree import list_worktrees, sweep_worktrees
 from gitmimo.locks import LockTimeout, hold_lock
-from gitmimo.records import Oid, SessionId, is_session_id
-from gitmimo.results import SessionResult, SessionStatus
+from gitmimo.records import Oid, SessionId, SessionStatus, is_session_id
+from gitmimo.results import SessionResult
 from gitmimo.workflow.directories import LOCK_NAME, repository_key, session_directory, sessions_directory, state_home
-from gitmimo.workflow.history import list_session_ids, list_stillborn, read_session
+from gitmimo.workflow.journals import list_session_ids, list_stillborn, read_session
 from gitmimo.workflow.land import KEPT_TREES
 from gitmimo.workflow.memory_home import repair_interrupted_commit
 from gitmimo.workflow.worktrees import UNFINISHED, clear_session, processes_in

@@ -21,7 +21,7 @@ from gitmimo.results import SessionResult
 from gitmimo.workflow.directories import journal_path
 from gitmimo.workflow.evaluate import open_evaluator
 from gitmimo.workflow.gc import drop_branches
-from gitmimo.workflow.history import read_session
+from gitmimo.workflow.journals import read_session
 from gitmimo.workflow.land import result_tip, write_result
 from gitmimo.workflow.progress import Observer, Progress, Watch, unobserved
 

@@ -3,8 +3,10 @@
 from gitmimo.config import Config
 from gitmimo.errors import RepoError, UsageError
 from gitmimo.git.repository import Repository
-from gitmimo.results import SessionResult, SessionStatus
-from gitmimo.workflow.history import SessionState, find_session, list_session_ids, read_past, read_session
+from gitmimo.records import SessionStatus
+from gitmimo.results import SessionResult
+from gitmimo.workflow.history import read_past
+from gitmimo.workflow.journals import SessionState, find_session, list_session_ids, read_session
 from gitmimo.workflow.merge import merge_at_the_end
 from gitmimo.workflow.progress import Watch
 from gitmimo.workflow.start import SessionRequest, restore, run_session

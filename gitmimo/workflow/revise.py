@@ -9,11 +9,11 @@ from gitmimo.errors import NeedsPerson, RepoError, UsageError
 from gitmimo.git.repository import Repository
 from gitmimo.journal import Journal
 from gitmimo.memory.offers import REVISION
-from gitmimo.records import utc_now
-from gitmimo.results import SessionResult, SessionStatus
+from gitmimo.records import SessionStatus, utc_now
+from gitmimo.results import SessionResult
 from gitmimo.workflow.directories import sessions_directory
 from gitmimo.workflow.evidence_notes import Outcome, record_outcome
-from gitmimo.workflow.history import read_all
+from gitmimo.workflow.journals import read_all
 from gitmimo.workflow.land import result_tip
 from gitmimo.workflow.merge import merge_session
 from gitmimo.workflow.progress import Watch

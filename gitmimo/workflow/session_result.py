@@ -10,8 +10,8 @@ from gitmimo.codec import to_json
 from gitmimo.evidence import Evidence, Verdict
 from gitmimo.git import refs
 from gitmimo.processes import process_name
-from gitmimo.records import SessionId, StopReason, Usage, utc_now
-from gitmimo.results import CandidateResult, SessionResult, SessionStatus
+from gitmimo.records import SessionId, SessionStatus, StopReason, Usage, utc_now
+from gitmimo.results import CandidateResult, SessionResult
 from gitmimo.workflow.directories import session_directory
 from gitmimo.workflow.plan import Plan
 from gitmimo.workflow.progress import Progress, SessionContext

@@ -16,7 +16,7 @@ from gitmimo.locks import hold_lock
 from gitmimo.records import Oid, SessionId
 from gitmimo.workflow.directories import journal_path
 from gitmimo.workflow.gc import restore_result
-from gitmimo.workflow.history import list_session_ids, read_session
+from gitmimo.workflow.journals import list_session_ids, read_session
 from gitmimo.workflow.merge import repair_interrupted_merge
 
 

@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from gitmimo.evidence import CriticOpinion, Evidence, Gate, Outcome, Verdict
-from gitmimo.records import Oid
-from gitmimo.results import CandidateResult, SessionResult, SessionStatus
+from gitmimo.records import Oid, SessionStatus
+from gitmimo.results import CandidateResult, SessionResult
 from gitmimo.workflow.plan import critic_feedback, feedback_for_next_round, gate_feedback
 from gitmimo.workflow.session_result import with_winner
 

@@ -6,10 +6,10 @@ from gitmimo.git.discovery import find_repository
 from gitmimo.git.repository import Repository
 from gitmimo.journal import Journal
 from gitmimo.locks import hold_lock
-from gitmimo.records import Oid, SessionId
-from gitmimo.results import SessionResult, SessionStatus
+from gitmimo.records import Oid, SessionId, SessionStatus
+from gitmimo.results import SessionResult
 from gitmimo.workflow.directories import LOCK_NAME, sessions_directory
-from gitmimo.workflow.history import read_all, read_recent, read_running
+from gitmimo.workflow.journals import read_all, read_recent, read_running
 from tests.conftest import GitBuilder
 
 
