@@ -43,7 +43,6 @@ from gitmimo.workflow.journals import SessionState, find_session, read_all, read
 from gitmimo.workflow.memory_home import home_ref, memory_view, write_home
 
 Changes = dict[str, bytes | None]
-_AGAINST = ("rejected", "reverted")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +117,7 @@ def learn_from(repository: Repository, state: SessionState, *, outcomes: Sequenc
     winner = _winner(result, state.picked)
     if winner is None:
         return
-    if any(outcome.label in _AGAINST for outcome in outcomes):
+    if any(outcome.label == "rejected" for outcome in outcomes):
         said = [(NoteKind.RULE, outcome.reason) for outcome in outcomes if is_specific(outcome.reason)]
         learned = learn(repository, result.session, (), base=result.base, said=said)
     else:

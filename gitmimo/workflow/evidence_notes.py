@@ -25,7 +25,7 @@ MAX_NOTE_BYTES = 4_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """The outcome of a landed change. `label` is rejected or reverted."""
+    """The outcome of a change. `label` is `rejected`."""
 
     label: str
     commit: str = ""

@@ -16,7 +16,6 @@ from gitmimo.results import SessionResult
 from gitmimo.workflow.evidence_notes import (
     DamagedNote,
     find_evidence,
-    outcomes_by_session,
     parse_note,
     read_evidence,
     write_evidence,
@@ -159,21 +158,6 @@ def test_an_unrelated_pull_brings_no_note(git: GitBuilder, session: SessionResul
     server("push", "--quiet", "origin", "main")
     git("pull", "--quiet", "--no-rebase", "origin", "main")
     assert find_evidence(Repository.discover(git.path), Oid(git("rev-parse", "HEAD"))) is None
-
-
-def test_a_pulled_revert_becomes_an_outcome_once(git: GitBuilder, session: SessionResult, tmp_path: Path) -> None:
-    git("merge", "--quiet", str(session.result_branch))
-    git("push", "--quiet", "origin", "main")
-    git("clone", "--quiet", str(tmp_path / "remote.git"), str(tmp_path / "server"))
-    server = GitBuilder(tmp_path / "server")
-    change = git("rev-parse", f"{session.result_branch}")
-    server("revert", "--no-edit", change)
-    server("push", "--quiet", "origin", "main")
-    git("pull", "--quiet", "--no-rebase", "origin", "main")
-    git("merge", "--quiet", "origin/main")
-    repository = Repository.discover(git.path)
-    outcomes = outcomes_by_session(repository)[SESSION]
-    assert [(outcome.label, outcome.commit) for outcome in outcomes] == [("reverted", git("rev-parse", "HEAD"))]
 
 
 def test_a_verdict_about_other_files_is_taken_out_of_an_amended_message(
