@@ -77,14 +77,11 @@ def log_command(session: str | None, number: int | None, full: bool, oneline: bo
 @click.option("--html", "page_path", type=click.Path(path_type=Path), help="Write one self-contained page instead.")
 @json_option
 def review_command(session: str | None, page_path: Path | None, as_json: bool) -> int:
-    """Read a session as a reviewer would: what behaves differently, what to look at first, the verdict, the diff.
-
-    In a clone without the session, the winner is read from its git note.
-    """
-    from gitmimo.workflow.history import read_known_session
+    """Read a session as a reviewer would: what behaves differently, what to look at first, the verdict, the diff."""
+    from gitmimo.workflow.journals import find_session, read_session
 
     repository = open_repository()
-    result = read_known_session(repository, session)
+    result = read_session(repository, find_session(repository, session)).result
     if as_json:
         render.emit_json(_review_json(repository, result))
         return 0

@@ -29,7 +29,6 @@ from gitmimo.redact import known_secrets, redact
 from gitmimo.report.summary import candidate_rows, summary_lines
 from gitmimo.results import SessionResult
 from gitmimo.text import cut_middle, escape_controls
-from gitmimo.workflow.history import read_known_session
 from gitmimo.workflow.journals import find_session, read_all, read_running, read_session
 from gitmimo.workflow.memory_home import memory_view
 from gitmimo.workflow.models import limits_of, model_names
@@ -210,7 +209,7 @@ class Reader:
 
     def session_review(self, session: str = "") -> str:
         """Read a session as a reviewer would: task, verdict, what to look at, and the result's diff."""
-        result = read_known_session(self._repository, session or None)
+        result = read_session(self._repository, find_session(self._repository, session or None)).result
         candidates = (" ".join(row) for row in candidate_rows(result))
         said = "\n".join(summary_lines(result, 100, candidates))
         return _as_answer(f"{said}\n\n{_diff(self._repository, result)}")

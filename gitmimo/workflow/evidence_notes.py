@@ -2,22 +2,20 @@
 
 import contextlib
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from gitmimo.codec import dump_json, from_json, to_json
-from gitmimo.errors import RepoError, UsageError
+from gitmimo.errors import RepoError
 from gitmimo.evidence import Evidence, Verdict
-from gitmimo.git.commit import read_note, read_trailers, write_note
+from gitmimo.git.commit import read_note, write_note
 from gitmimo.git.refs import read_ref
 from gitmimo.git.repository import Repository
 from gitmimo.mimo_dir import without_mimo
-from gitmimo.records import Oid, SessionId, SessionStatus, is_session_id
+from gitmimo.records import Oid, SessionId, is_session_id
 from gitmimo.refnames import NOTES_REF
-from gitmimo.results import CandidateResult, SessionResult
 
 SCHEMA = "git-mimo/note/1"
 MAX_NOTE_BYTES = 4_000_000
@@ -226,63 +224,3 @@ def patch_ids(repository: Repository, commits: Mapping[Oid, Oid | None]) -> dict
     said = repository.run("patch-id", "--stable", input=patches).text
     pairs = (line.split() for line in said.splitlines())
     return {Oid(pair[1]): pair[0] for pair in pairs if len(pair) == 2}
-
-
-def find_noted_session(repository: Repository, name: str | None) -> SessionResult | None:
-    """Return the session with this name, or the newest, as far as notes know it; None without a note."""
-    wanted = (name or "").rstrip("/").rpartition("/")[2].rpartition("-")[2]
-    found: dict[SessionId, list[tuple[Oid, EvidenceNote]]] = {}
-    for target, note in _notes_with(repository, [f'"session":"{wanted}']):
-        found.setdefault(note.session, []).append((target, note))
-    matching = sorted(session for session in found if session.startswith(wanted))
-    if not matching:
-        return None
-    if wanted and len(matching) > 1:
-        raise UsageError(f"more than one session begins with `{wanted}`: {', '.join(matching[:5])}")
-    return _rebuild(repository, matching[-1], found[matching[-1]])
-
-
-def _rebuild(repository: Repository, session: SessionId, notes: list[tuple[Oid, EvidenceNote]]) -> SessionResult:
-    note = max((note for _, note in notes), key=lambda note: len(note.outcomes))
-    needs_person = note.verdict is not None and bool(note.verdict.doubts)
-    passed = SessionStatus.UNSETTLED if needs_person else SessionStatus.PASSED
-    change, tip, message = _commits(repository, [target for target, _ in notes])
-    trailers = read_trailers(message)
-    candidate = CandidateResult(
-        number=note.candidate,
-        branch="",
-        approach="",
-        model=trailers.get("Assisted-by", "").removeprefix("git-mimo:"),
-        strategy="",
-        status="finished",
-        commit=change,
-        tree=note.evidence.tree,
-        evidence=note.evidence,
-    )
-    return SessionResult(
-        session=session,
-        status=passed if note.evidence.passed else SessionStatus.FAILED,
-        task=re.split(r"\n\n(?=[A-Za-z-]+: )", message, maxsplit=1)[0].strip() or f"session {session}",
-        base=note.evidence.base,
-        target_branch=None,
-        candidates=(candidate,),
-        verdict=note.verdict,
-        result_commit=tip,
-        message="read from its note; the other candidates are in the clone that ran the session",
-    )
-
-
-def _commits(repository: Repository, targets: list[Oid]) -> tuple[Oid | None, Oid | None, str]:
-    """Find the change commit, the result's tip and the change's message among what is noted and here."""
-    change: Oid | None = None
-    tip: Oid | None = None
-    message = ""
-    for target in targets:
-        if not repository.has_object(f"{target}^{{commit}}"):
-            continue
-        text = repository.run("log", "-n1", "--format=%B", target).text
-        if "Mimo-Candidate:" in text:
-            change, message = target, text
-        else:
-            tip = target
-    return change, tip or change, message

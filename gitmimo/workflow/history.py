@@ -6,15 +6,13 @@ from dataclasses import dataclass, field, replace
 
 from gitmimo import refnames
 from gitmimo.codec import from_json
-from gitmimo.errors import JournalError, UsageError
+from gitmimo.errors import JournalError
 from gitmimo.git import refs
 from gitmimo.git.repository import Repository
 from gitmimo.journal import read_journal
 from gitmimo.records import Oid, SessionId, Step
 from gitmimo.results import CandidateResult, SessionResult
 from gitmimo.workflow.directories import Home, journal_path
-from gitmimo.workflow.evidence_notes import find_noted_session
-from gitmimo.workflow.journals import find_session, read_session
 
 TRAJECTORY = ".mimo/trajectory"
 
@@ -26,21 +24,6 @@ class Past:
     results: Mapping[int, CandidateResult] = field(default_factory=dict)  # each candidate's last, judged or not
     approaches: tuple[str, ...] = ()
     decided: SessionResult | None = None  # with a winner; what is left is to publish it
-
-
-def read_known_session(repository: Repository, name: str | None) -> SessionResult:
-    """Read a session from its journal, or from its note where the journal is elsewhere.
-
-    UsageError when neither is here; the hint says how to fetch the notes.
-    """
-    try:
-        return read_session(repository, find_session(repository, name)).result
-    except UsageError as exc:
-        noted = find_noted_session(repository, name)
-        if noted is None:
-            hint = "git fetch origin +refs/notes/mimo:refs/notes/mimo   # for sessions of others"
-            raise UsageError(exc.message, hint=f"{exc.hint}\n{hint}".strip()) from exc
-        return noted
 
 
 def read_past(repository: Home, session: SessionId) -> Past:
