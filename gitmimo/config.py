@@ -97,7 +97,6 @@ _OF_THE_PERSON = (
     Option("executor", "choice", "local", "where candidates work and are judged", choices=("local", "ray")),
     Option("rayAddress", "text", "",
            "Ray cluster to use, for example `auto`; without one Ray's own choice, or a new one"),
-    Option("worktreeDir", "text", "", "where worktrees are made"),
     Option("local.linger", "number", 600.0, "seconds that the local model's server is kept between commands"),
     Option("local.context", "count", 8192, "window of the local model", minimum=512),
     Option("mcp.start", "flag", False, "let tools that are connected over MCP ask for sessions"),

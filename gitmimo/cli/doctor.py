@@ -148,7 +148,7 @@ def _disk() -> Iterator[Finding]:
         level="ok" if free > 2 << 30 else "problem" if free < 200 << 20 else "note",
         subject="disk",
         text=f"{free / (1 << 30):.1f} GiB free where worktrees are made",
-        remedy="" if free > 2 << 30 else "git mimo config set --global worktreeDir DIRECTORY",
+        remedy="" if free > 2 << 30 else "export XDG_STATE_HOME=DIRECTORY",
     )
 
 

@@ -6,7 +6,7 @@ import click
 
 from gitmimo.cli import render
 from gitmimo.cli.completion import complete_sessions
-from gitmimo.cli.options import json_option, load_config, open_repository, open_session
+from gitmimo.cli.options import json_option, open_repository, open_session
 from gitmimo.errors import MimoError, NeedsPerson
 from gitmimo.text import counted
 from gitmimo.workflow.gc import DEFAULT_EXPIRY
@@ -28,12 +28,11 @@ def gc_command(dry_run: bool, expire: str, as_json: bool) -> int:
     from gitmimo.workflow.memory_home import repair_interrupted_commit
 
     repository = open_repository()
-    config = load_config(repository)
     if not dry_run:
         sweep_worktrees(repository)
         repair_interrupted_commit(repository)
     rows, failed = [], []
-    for item in find_garbage(repository, expiry=parse_expiry(repository, expire), root=config.text("worktreeDir")):
+    for item in find_garbage(repository, expiry=parse_expiry(repository, expire)):
         try:
             if not dry_run:
                 remove_garbage(repository, item)
@@ -77,7 +76,7 @@ def drop_command(session: str, yes: bool, as_json: bool) -> int:
             )
         if not click.confirm(f"{result.result_branch} is not merged. Forget it?", err=True):
             return 2
-    gone = drop_session(repository, found, root=load_config(repository).text("worktreeDir"))
+    gone = drop_session(repository, found)
     if as_json:
         render.emit_json({"schema": "git-mimo/drop/1", "session": found, "refs": list(gone)})
         return 0

@@ -256,7 +256,7 @@ def _undo_add(repository: Repository, path: Path, name: str, start: Oid, others:
 
 def _space_hint(said: str) -> str:
     if any(words in said.lower() for words in ("no space left", "unable to write", "quota")):
-        return "free some space, or: git config mimo.worktreeDir /path/with/space"
+        return "free some space, or: export XDG_STATE_HOME=/path/with/space"
     return ""
 
 

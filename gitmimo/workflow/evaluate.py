@@ -192,7 +192,7 @@ def open_evaluator(
         repository=repository,
         sandbox=_open_sandbox(repository, config, base, tests),
         base=base,
-        scratch=session_directory(repository, session, root=config.text("worktreeDir")) / "bench",
+        scratch=session_directory(repository, session) / "bench",
         tests=tests,
         setup=(config.text("setup"),) if config.text("setup") else (),
         accept=() if config["operation"] else config.texts("accept"),  # an operation's are run beside its script
@@ -219,7 +219,7 @@ def plain_testbed(
     repository: Repository, config: Config, base: Oid, *, timeout_s: float, readable: Sequence[Path] = ()
 ) -> Iterator[TestBed]:
     """A test bed for commands outside a session, none of which judges anything; its directory goes with it."""
-    directory = session_directory(repository, new_session_id(), root=config.text("worktreeDir"))
+    directory = session_directory(repository, new_session_id())
     sandbox = open_sandbox(
         config.text("sandbox"),
         hidden=(repository.common_dir, state_home()),

@@ -73,14 +73,14 @@ def parse_expiry(repository: Repository, text: str) -> datetime:
         raise UsageError(f"not a time: `{text}`", hint="git mimo gc --expire 2.weeks") from exc
 
 
-def find_garbage(repository: Repository, *, expiry: datetime, root: str = "") -> Iterator[Garbage]:
+def find_garbage(repository: Repository, *, expiry: datetime) -> Iterator[Garbage]:
     """Everything that can go; sessions that run, results, and whatever a person built on are never named."""
     running = set()
-    for session in _sessions(repository, root):
+    for session in _sessions(repository):
         if not _is_dead(repository, session):
             running.add(session)
             continue
-        directory = session_directory(repository, session, root=root)
+        directory = session_directory(repository, session)
         if directory.is_dir() and not _has_live_owner(repository, directory):
             reason = "its session is over or was killed"
             yield _path("worktrees", str(directory), reason, directory, session=session)
@@ -114,25 +114,24 @@ def _expired_files(repository: Repository, running: Collection[SessionId], expir
             yield _path("objects", store.name, reason, store)
 
 
-def clean_orphans(repository: Repository, *, root: str = "") -> None:
+def clean_orphans(repository: Repository) -> None:
     """Remove the worktrees of this repository's killed sessions, quietly: what can't be removed now stays for `gc`."""
     with contextlib.suppress(MimoError):
         sweep_worktrees(repository)
         repair_interrupted_commit(repository)
-    for session in _sessions(repository, root):
-        directory = session_directory(repository, session, root=root)
+    for session in _sessions(repository):
+        directory = session_directory(repository, session)
         if directory.is_dir() and not processes_in(directory) and not _has_live_owner(repository, directory):
             with contextlib.suppress(MimoError, OSError):
                 _clear(repository, session, directory)
 
 
-def _sessions(repository: Repository, root: str) -> list[SessionId]:
+def _sessions(repository: Repository) -> list[SessionId]:
     """Every session that has a journal, worktrees or private refs here."""
     found = set(list_session_ids(repository))
-    for top in {Path(root).expanduser() if root else state_home(), state_home()}:
-        place = top / repository_key(repository)
-        if place.is_dir():
-            found |= {SessionId(path.name) for path in place.iterdir() if is_session_id(path.name)}
+    place = state_home() / repository_key(repository)
+    if place.is_dir():
+        found |= {SessionId(path.name) for path in place.iterdir() if is_session_id(path.name)}
     for prefix in ("refs/mimo/base/", RESULTS, *_OF_CANDIDATES):
         names = (name.removeprefix(prefix).partition("/")[0] for name in refs.list_refs(repository, prefix))
         found |= {SessionId(name) for name in names}
@@ -277,7 +276,7 @@ def restore_result(repository: Repository, result: SessionResult) -> None:
         refs.update_ref(repository, name, kept, expected=None, reason="mimo: merge undone")
 
 
-def drop_session(repository: Repository, session: SessionId, *, root: str = "") -> tuple[str, ...]:
+def drop_session(repository: Repository, session: SessionId) -> tuple[str, ...]:
     """Remove everything that is recorded as this session's, and name the refs. What was merged stays merged.
 
     NeedsPerson when it runs, or when one of its branches is checked out: then nothing is removed.
@@ -289,7 +288,7 @@ def drop_session(repository: Repository, session: SessionId, *, root: str = "") 
             in_use = sorted(set(names) & set(refs.checked_out_branches(repository)))
             if in_use:
                 raise NeedsPerson(f"`{refnames.short_name(in_use[0])}` is checked out", hint="git switch -")
-            clear_session(repository, session, session_directory(repository, session, root=root))
+            clear_session(repository, session, session_directory(repository, session))
             for name in names:
                 tip = refs.read_ref(repository, name)
                 if tip is not None:

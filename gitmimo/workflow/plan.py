@@ -47,7 +47,7 @@ class Plan:
     protocol: str
     max_steps: int
     branch_prefix: str = "mimo"
-    worktree_root: str = ""
+    worktree_root: str = ""  # where a Ray worker makes its worktrees; elsewhere the state directory
     settings: Mapping[str, Any] = field(default_factory=dict)  # the configuration, to resume with
     effort: str = "normal"  # low, normal or high: see `is_futile`
     rungs: int = 1  # of the ladder of models: how many rounds it takes to come to the strongest

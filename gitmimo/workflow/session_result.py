@@ -128,7 +128,7 @@ def open_session(context: SessionContext, plan: Plan) -> SessionResult:
         journal.intend("session", **facts, **process, settings=plan.settings)
     else:
         journal.intend("resumed", **process)
-        clear_session(repository, session, session_directory(repository, session, root=plan.worktree_root))
+        clear_session(repository, session, session_directory(repository, session))
     kept = refnames.base_ref(session)
     if refs.read_ref(repository, kept) is None:
         refs.update_ref(repository, kept, plan.base, expected=None, reason="mimo: session base")

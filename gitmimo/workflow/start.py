@@ -67,7 +67,7 @@ def start_session(
     task_text, taken_out = redact(task_text, known_secrets(os.environ))
     if taken_out:
         watch.warn(f"secrets in the task, taken out before a model or a commit gets them: {taken_out}")
-    clean_orphans(repository, root=config.text("worktreeDir"))
+    clean_orphans(repository)
     watch.warn(_describe_start(repository, base, branch))
     return run_session(
         SessionRequest(
@@ -188,7 +188,6 @@ def _plan(request: SessionRequest, staff: Staff, evaluator: SessionEvaluator) ->
         protocol=config.text("protocol"),
         max_steps=config.count("maxSteps"),
         branch_prefix=config.text("branchPrefix"),
-        worktree_root=config.text("worktreeDir"),
         settings=settings_to_keep(config),
         plans_approaches=staff.needs_model,
         trust_tests=bool(config["trustTests"]),

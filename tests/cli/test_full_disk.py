@@ -60,9 +60,8 @@ def on_small_disk(project: GitBuilder, *words: str, disk: Path, size: str, befor
 def test_no_room_for_worktrees_is_told_and_nothing_is_left(project: GitBuilder, tmp_path: Path) -> None:
     measure = fingerprint(project)
     before = measure()
-    small = tmp_path / "small"
-    project("config", "mimo.worktreeDir", str(small))
-    before |= {".git/config": measure()[".git/config"]}
+    small = Path(os.environ["XDG_STATE_HOME"]) / "git-mimo"
+    small.mkdir(parents=True)
     said, left = on_small_disk(project, *START, "--test", CHECK, "-n", "2", "--json", disk=small, size="2m")
     assert said.code == 128, said.err + said.out
     assert "cannot make the worktree" in said.err or "No space left on device" in said.err

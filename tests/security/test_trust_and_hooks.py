@@ -111,7 +111,7 @@ def test_nothing_of_a_fresh_clone_runs_before_trust(project: GitBuilder, session
 @pytest.mark.parametrize(
     "line",
     ["sandbox: none", "merge: true", "baseUrl: http://127.0.0.1:9/v1", "model: openai/other", "budget: 1000",
-     "worktreeDir: /tmp", "sandbox: {network: true}", "rate: {requests: 9}", "maxTokens: 999999999"],
+     "sandbox: {network: true}", "rate: {requests: 9}", "maxTokens: 999999999"],
 )  # fmt: skip
 def test_what_belongs_to_the_person_cannot_be_set_by_a_repository(git: GitBuilder, line: str) -> None:
     git.commit({**PROJECT, ".mimo/config.yaml": f"{line}\n"})
