@@ -11,23 +11,20 @@ from gitmimo.errors import MimoError
 from gitmimo.locks import hold_lock
 
 _BUSY_S = 60.0
-_FIRST = """
+_VERSION = 3
+_SCHEMA = """
 CREATE TABLE calls (
     id INTEGER PRIMARY KEY, session TEXT NOT NULL, candidate INTEGER NOT NULL, phase TEXT NOT NULL,
     model TEXT NOT NULL, provider TEXT NOT NULL, at REAL NOT NULL, day TEXT NOT NULL, month TEXT NOT NULL,
     process TEXT NOT NULL, state TEXT NOT NULL, nano INTEGER NOT NULL, tokens INTEGER NOT NULL,
     prompt INTEGER NOT NULL, cached INTEGER NOT NULL, completion INTEGER NOT NULL, priced INTEGER NOT NULL,
-    seconds REAL NOT NULL DEFAULT 0
+    seconds REAL NOT NULL DEFAULT 0, made INTEGER NOT NULL DEFAULT 1 -- how many calls a row sums up
 ) STRICT;
 CREATE INDEX calls_session ON calls (session, candidate, state, nano, tokens);
 CREATE INDEX calls_day ON calls (day, state, nano, tokens);
-CREATE INDEX calls_month ON calls (month, state, nano, tokens);
 CREATE INDEX calls_provider ON calls (provider, at, tokens);
 CREATE INDEX calls_reserved ON calls (process) WHERE state = 'reserved'
 """
-_WHOLE_RUNS = "ALTER TABLE calls ADD COLUMN made INTEGER NOT NULL DEFAULT 1"  # how many calls a row sums up
-_SMALLER = "DROP INDEX calls_month"  # the index of days serves months too
-_VERSIONS = (_FIRST, _WHOLE_RUNS, _SMALLER)
 
 
 class LedgerFile:
@@ -81,8 +78,9 @@ class LedgerFile:
         with hold_lock(self.path.with_suffix(".lock")):  # changing the journal mode does not wait by itself
             db.execute("PRAGMA journal_mode = WAL")
             version = int(db.execute("PRAGMA user_version").fetchone()[0])
-            if version > len(_VERSIONS):
-                raise MimoError(f"the ledger was written by a newer git-mimo: `{self.path}`", hint="update git-mimo")
-            for number, statements in enumerate(_VERSIONS[version:], start=version + 1):
-                db.executescript(f"BEGIN IMMEDIATE; {statements}; PRAGMA user_version = {number}; COMMIT")
+            if version not in (0, _VERSION):
+                said = f"the ledger was written by another version of git-mimo: `{self.path}`"
+                raise MimoError(said, hint=f"mv {self.path} {self.path}.old   # its sums no longer count")
+            if not version:
+                db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA}; PRAGMA user_version = {_VERSION}; COMMIT")
         db.execute("PRAGMA synchronous = NORMAL")
