@@ -76,7 +76,7 @@ _OF_THE_PERSON = (
     Option("baseUrl", "text", "", "address of an OpenAI-compatible server"),
     Option("llm", "choice", "auto", "how OpenAI-compatible servers are called", choices=("auto", "direct", "litellm")),
     Option("agents", "list", (),
-           "who works: mimo, aider, claude, codex, gemini, mini, opencode or cmd:COMMAND, `:2` for two"),
+           "who works: mimo, aider, claude, codex, mini, opencode or cmd:COMMAND, `:2` for two"),
     Option("parallel", "flag", False, "a model server on this machine answers several candidates at once"),
     Option("ignoreFailing", "flag", False, "the task is not about the tests that fail now"),
     Option("trustTests", "flag", False, "a change that passes the tests needs nothing else to be merged"),

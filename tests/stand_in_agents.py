@@ -29,18 +29,6 @@ cat <<'END'
 {"type":"turn.completed","usage":{"input_tokens":20000,"cached_input_tokens":15000,"output_tokens":1000}}
 END
 """,
-    "gemini": """\
-cat "$HOME/.gemini/settings.json" >&2
-echo 'Loaded cached credentials.'
-cat <<'END'
-{
-  "response": "Done.",
-  "stats": {"models": {"gemini-x": {"api": {"totalRequests": 4, "totalErrors": 0, "totalLatencyMs": 5053},
-    "tokens": {"prompt": 2400, "candidates": 20, "total": 2574, "cached": 2100, "thoughts": 154, "tool": 0}}},
-    "tools": {"totalCalls": 3}, "files": {"totalLinesAdded": 1, "totalLinesRemoved": 1}}
-}
-END
-""",
 }
 
 

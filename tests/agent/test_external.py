@@ -36,13 +36,13 @@ def test_a_report_that_is_junk_tells_nothing_and_breaks_nothing(name: str, tmp_p
     for data in junk:
         for report in REPORTS:
             (tmp_path / report).write_bytes(data)
-        report = ALL[name].read(AgentRun(exit_code=0, errors="", home=tmp_path))
+        report = ALL[name].read(AgentRun(errors="", home=tmp_path))
         assert report.usage is None or report.usage.total == 0
         assert report.usd is None or report.usd == 0
     for report in REPORTS:
         (tmp_path / report).unlink()
         (tmp_path / report).symlink_to("/etc/hostname")
-    assert ALL[name].read(AgentRun(exit_code=0, errors="", home=tmp_path)).usage in (None, Usage())
+    assert ALL[name].read(AgentRun(errors="", home=tmp_path)).usage in (None, Usage())
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -72,14 +72,13 @@ def test_a_small_model_on_this_machine_gets_what_suits_it(tmp_path: Path) -> Non
 
 
 def test_limits_that_agents_tell_become_the_candidates_end(tmp_path: Path) -> None:
-    def ended(name: str, text: str, *, code: int = 0, report: str = STDOUT) -> StopReason | None:
+    def ended(name: str, text: str, *, report: str = STDOUT) -> StopReason | None:
         (tmp_path / report).write_text(text)
-        return ADAPTERS[name].read(AgentRun(exit_code=code, errors="", home=tmp_path)).ending
+        return ADAPTERS[name].read(AgentRun(errors="", home=tmp_path)).ending
 
     assert ended("claude", '{"type": "result", "subtype": "error_max_turns"}') is StopReason.STEPS
     assert ended("claude", '{"type": "result", "subtype": "error_max_budget_usd"}') is StopReason.BUDGET
     assert ended("claude", '{"type": "result", "subtype": "success", "is_error": true}') is StopReason.ERROR
-    assert ended("gemini", '{"error": {"message": "turns"}}', code=53) is StopReason.STEPS
     assert ended("codex", '{"type": "turn.completed"}\n{"type": "turn.failed"}') is StopReason.ERROR
     stats = {"info": {"model_stats": {"api_calls": 9}, "exit_status": "LimitsExceeded"}}
     assert ended("mini", json.dumps(stats), report="mini.traj.json") is StopReason.STEPS

@@ -39,15 +39,13 @@ def step_of(project: GitBuilder, session: str, number: int) -> Any:
     )
 
 
-def test_four_kinds_of_agents_are_judged_alike_and_what_they_told_is_what_they_cost(project: GitBuilder) -> None:
+def test_three_kinds_of_agents_are_judged_alike_and_what_they_told_is_what_they_cost(project: GitBuilder) -> None:
     before = fingerprint(project)()
     project("config", "mimo.price.gpt-m", "2 8")  # USD per million tokens
-    (Path.home() / ".gemini").mkdir()
-    (Path.home() / ".gemini/oauth_creds.json").write_text('{"refresh_token": "1//not-yours"}')
     told = """echo '{"prompt_tokens": 70, "usd": 0.5, "summary": "mended"}' > "$MIMO_REPORT_FILE"; """
     said = mimo(
         *("start", "-t", TASK, "-m", "gpt-m", "--fanout", "all", "--budget", "2", "--json"),
-        *("--agent", "claude,codex", "--agent", "gemini:1", "--agent", f"cmd:{told}{MEND}; touch .left $HOME/x"),
+        *("--agent", "claude,codex", "--agent", f"cmd:{told}{MEND}; touch .left $HOME/x"),
         cwd=project.path,
     )
     assert said.code == 0, said.err
@@ -55,28 +53,27 @@ def test_four_kinds_of_agents_are_judged_alike_and_what_they_told_is_what_they_c
     assert [(c["agent"], c["model"], c["status"], c["summary"]) for c in found] == [
         ("claude", "", "finished", "Swapped the operator; both tests pass."),
         ("codex", "gpt-m", "finished", "`add` adds now."),
-        ("gemini", "", "finished", "Done."),
         ("cmd", "gpt-m", "finished", "mended"),
     ]
-    assert [c["evidence"]["tests_passed"] for c in found] == [2, 2, 2, 2]
-    assert len({c["tree"] for c in found[:3]}) == 1
+    assert [c["evidence"]["tests_passed"] for c in found] == [2, 2, 2]
+    assert len({c["tree"] for c in found[:2]}) == 1
     prompts = [(c["tokens"]["prompt"], c["tokens"]["cached"], c["tokens"]["completion"]) for c in found]
-    assert prompts == [(4912, 4000, 310), (20000, 15000, 1000), (2400, 2100, 174), (70, 0, 0)]
-    # told; counted at the price that is set; tokens without price count at the cap, a quarter of 2; told
-    assert [round(c["usd"], 4) for c in found] == [0.0123, 0.048, 0.5, 0.5]
+    assert prompts == [(4912, 4000, 310), (20000, 15000, 1000), (70, 0, 0)]
+    # told; counted at the price that is set; told
+    assert [round(c["usd"], 4) for c in found] == [0.0123, 0.048, 0.5]
     rows = mimo("cost", "--by", "candidate", "--json", cwd=project.path).json["rows"]
-    assert [round(row["usd"], 4) for row in sorted(rows, key=lambda row: str(row["key"]))] == [0.0123, 0.048, 0.5, 0.5]
-    assert said.json["usd"] == pytest.approx(1.0603)
+    assert [round(row["usd"], 4) for row in sorted(rows, key=lambda row: str(row["key"]))] == [0.0123, 0.048, 0.5]
+    assert said.json["usd"] == pytest.approx(0.5603)
     assert sum(row["calls"] for row in rows) == said.json["llm_calls"]
-    assert "claude, codex, gemini, cmd run in the sandbox with network" in said.err
+    assert "claude, codex, cmd run in the sandbox with network" in said.err
     after = fingerprint(project)()
     assert {name: after[name] for name in before if name != ".git/config"} == {
         name: before[name] for name in before if name != ".git/config"
     }
 
     session = said.json["session"]
-    claude, codex, gemini = (step_of(project, session, n)["observations"][0]["text"] for n in (1, 2, 3))
-    assert "argument <--max-budget-usd>\nargument <0.5000>" in claude
+    claude, codex = (step_of(project, session, n)["observations"][0]["text"] for n in (1, 2))
+    assert "argument <--max-budget-usd>\nargument <0.6667>" in claude
     assert "key ANTHROPIC_API_KEY" in claude
     assert "Sums are never rounded." in claude
     assert TASK in claude
@@ -85,8 +82,6 @@ def test_four_kinds_of_agents_are_judged_alike_and_what_they_told_is_what_they_c
     assert "key ANTHROPIC_API_KEY" not in codex
     assert "argument <model_provider=mimo>" in codex
     assert "Sums are never rounded." in codex
-    assert "argument <--approval-mode>\nargument <yolo>" in gemini
-    assert '"maxSessionTurns": 60' in gemini
     shown = mimo("show", session, cwd=project.path).out
     assert "candidate 2 (codex gpt-m)" in shown
     assert not list(Path(os.environ["XDG_STATE_HOME"]).glob("git-mimo/*-*"))

@@ -71,9 +71,8 @@ class Launch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentRun:
-    """The result of a run: its exit code, both outputs, and its private home, whose content is untrusted."""
+    """The result of a run: both outputs, and its private home, whose content is untrusted."""
 
-    exit_code: int
     errors: str
     home: Path
 

@@ -95,23 +95,6 @@ def _launch_codex(request: AgentRequest) -> Launch:
     return Launch(arguments=[*arguments, request.prompt], env=env, files={".codex/AGENTS.md": request.rules})
 
 
-def _launch_gemini(request: AgentRequest) -> Launch:
-    """Gemini CLI in its headless mode."""
-    arguments = ["--output-format", "json", "--approval-mode", "yolo"]
-    if request.endpoint.model:
-        arguments += ["--model", request.endpoint.bare]
-    settings: dict[str, object] = {
-        "general": {"disableAutoUpdate": True},
-        "model": {"maxSessionTurns": request.max_steps},
-        "security": {"folderTrust": {"enabled": False}},
-        "privacy": {"usageStatisticsEnabled": False},
-    }
-    files = {".gemini/settings.json": json.dumps(settings)}
-    if request.rules:
-        files[".gemini/GEMINI.md"] = request.rules
-    return Launch(arguments=[*arguments, "--prompt", request.prompt], files=files)
-
-
 def _launch_mini(request: AgentRequest) -> Launch:
     """mini-swe-agent: one shell command a step, nothing else."""
     endpoint = request.endpoint
@@ -175,7 +158,6 @@ _FUNCTIONS = {
     "aider": (_launch_aider, reports.read_aider),
     "claude": (_launch_claude, reports.read_claude),
     "codex": (_launch_codex, reports.read_codex),
-    "gemini": (_launch_gemini, reports.read_gemini),
     "mini": (_launch_mini, reports.read_mini),
     "opencode": (_launch_opencode, reports.read_opencode),
 }

@@ -10,7 +10,6 @@ from gitmimo.records import StopReason, Usage
 AIDER_EVENTS = "events.jsonl"  # files of the private home that programs are told to write
 MINI_TRAJECTORY = "mini.traj.json"
 COMMAND_REPORT = "report.json"
-GEMINI_TURN_LIMIT = 53  # its exit code for it
 
 _CLAUDE_ENDINGS = {
     "success": StopReason.FINISHED,
@@ -88,23 +87,6 @@ def read_codex(run: AgentRun) -> AgentReport:
         return AgentReport(problem=problem or "no turn was completed")
     ending = StopReason.ERROR if problem else None
     return AgentReport(usage=usage, calls=turns, summary=summary, problem=problem, ending=ending)
-
-
-def read_gemini(run: AgentRun) -> AgentReport:
-    """One JSON object on standard output, with statistics by model."""
-    report = _json_object(run.stdout)
-    problem = _text(_part(report, "error.message"))
-    models = _part(report, "stats.models")
-    used = list(models.values()) if isinstance(models, dict) else []
-    ending = StopReason.STEPS if run.exit_code == GEMINI_TURN_LIMIT else None
-    names = {"prompt": "tokens.prompt", "cached": "tokens.cached", "completion": "tokens.candidates tokens.thoughts"}
-    return AgentReport(
-        usage=sum((_usage(model, **names) for model in used), Usage()) if models else None,
-        calls=sum(_count(_part(model, "api.totalRequests")) for model in used),
-        summary=_summary(report.get("response")),
-        ending=ending or (StopReason.ERROR if problem else None),
-        problem=problem or ("" if report else "it printed no result"),
-    )
 
 
 def read_mini(run: AgentRun) -> AgentReport:

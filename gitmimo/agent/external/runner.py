@@ -114,7 +114,7 @@ class ExternalAgent:
         began = utc_now()
         endpoint = self.endpoint()
         result = self._run(candidate, workspace, endpoint, cap)
-        run = AgentRun(exit_code=result.exit_code, errors=result.output, home=workspace.home)
+        run = AgentRun(errors=result.output, home=workspace.home)
         report = self.adapter.read(run)
         cost = money.end(report.usage, report.usd, seconds=result.seconds, calls=report.calls)
         ending = _ending(self.adapter, result, report, stop)
