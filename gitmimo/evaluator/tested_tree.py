@@ -13,10 +13,12 @@ from gitmimo.evaluator.protected import ProtectedPaths
 from gitmimo.evaluator.python_env import table_at
 from gitmimo.evaluator.review_flags import REVIEW, weakened_tests
 from gitmimo.evaluator.testbed import TestBed
+from gitmimo.evaluator.testcommand import ReportFormat
 from gitmimo.evidence import DiffFacts
 from gitmimo.git.repository import Repository
 from gitmimo.git.trees import restore_paths, write_files
 from gitmimo.mimo_dir import with_mimo_from
+from gitmimo.paths import has_test_name
 from gitmimo.records import Oid
 from gitmimo.text import quoted
 
@@ -108,10 +110,16 @@ def _flags_of_restored(
         runs_first = path.endswith("__init__.py") and (after or b"").strip()
         if before is None and (path.endswith("conftest.py") or runs_first):
             yield f"{REVIEW}tells pytest how to run the tests: {shown}"
-        if protected.is_named(path):
+        if protected.is_named(path) and not _is_read_by_id(testbed, path):
             yield f"{REVIEW}is named by the command that decides: {shown}"
         if before is not None:
             yield from weakened_tests(path, before, after)
+
+
+def _is_read_by_id(testbed: TestBed, path: str) -> bool:
+    """Whether a file is tests whose results are read one by one, so that what was added to it hides nothing."""
+    is_accept = any(path in command for command in testbed.accept)
+    return testbed.tests.report is not ReportFormat.NONE and has_test_name(path) and not is_accept
 
 
 def _flags_of_changed(changed: Iterable[str], merged: Iterable[str], protected: ProtectedPaths) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """What of a product lands, and that nothing passes of which no test says that it is right."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -91,6 +92,23 @@ def test_addition_to_an_existing_test_file_lands_apart(green: Judge) -> None:
     assert held(green, evidence.result_tree)["tests/test_core.py"] == TESTS.encode()
     assert held(green, evidence.tests_tree)["tests/test_core.py"] == more.encode()
     assert needs_review(evidence.flags) == ()
+
+
+@pytest.mark.parametrize(("accepts", "is_flagged"), [(False, False), (True, True)], ids=["tests", "accept"])
+def test_addition_to_a_test_file_that_a_command_names(
+    git: GitBuilder, make_bench: Callable[..., TestBed], *, accepts: bool, is_flagged: bool
+) -> None:
+    testbed = make_bench()
+    command = f"{testbed.tests.command} tests/test_core.py"
+    if accepts:
+        testbed = replace(testbed, accept=(command,))
+    else:
+        testbed = replace(testbed, tests=replace(testbed.tests, command=command))
+    judge = measured(git, testbed)
+    more = f"{TESTS}\n\ndef test_zero():\n    assert add(0, 0) == 0\n"
+    evidence = judge({"calc/core.py": RIGHT, "tests/test_core.py": more})
+    assert evidence.passed, evidence.failed_gates
+    assert bool(needs_review(evidence.flags)) is is_flagged
 
 
 CHANGES_TESTS: dict[str, tuple[str, Files]] = {
