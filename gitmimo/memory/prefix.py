@@ -2,8 +2,8 @@
 
 from gitmimo.git.objects import LINK
 from gitmimo.git.repository import Repository
-from gitmimo.memory.matching import rank_skills
 from gitmimo.memory.notes import Note, format_notes, read_notes
+from gitmimo.memory.recall import rank_skills
 from gitmimo.memory.requirements import unmet_requirements
 from gitmimo.memory.skill_file import MAX_ACTIVE, Skill, read_library
 from gitmimo.text import cut_middle, escape_controls
