@@ -50,7 +50,7 @@ def chat_command(model: tuple[str, ...], budget: float | None, yes: bool) -> int
     chat = _Chat(repository, starts_unasked=yes)
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return chat.read_lines()
-    from gitmimo.chat.input import open_prompt
+    from gitmimo.chat import open_prompt
     from gitmimo.redact import known_secrets
     from gitmimo.workflow.directories import repository_key, state_home
 
@@ -112,7 +112,7 @@ class _Chat:
 
     def handle(self, text: str, *, is_terminal: bool) -> int:
         """Do what one line asks for; expected failures are printed."""
-        from gitmimo.chat.input import is_question, slash_words
+        from gitmimo.chat import is_question, slash_words
 
         if not text.strip():
             return 0

@@ -48,7 +48,7 @@ def mcp_command(allow_start: bool) -> int:
     Other tools can search the memory, read skills, and read the state and results of sessions. They can start one
     only with --allow-start, or after `git config mimo.mcp.start true`.
     """
-    from gitmimo.mcp.server import make_server
+    from gitmimo.mcp import make_server
 
     repository = open_repository()
     allowed = allow_start or bool(load_config(repository)["mcp.start"])

@@ -12,8 +12,7 @@ from gitmimo.llm.model import ChatRequest, Model
 from gitmimo.memory.changes import Change, Group, find_groups, read_changes
 from gitmimo.memory.notes import Note
 from gitmimo.memory.operation import Operation
-from gitmimo.memory.requirements import note_tools
-from gitmimo.memory.skill_file import Skill, check_name, make_skill, read_library, strip_markup
+from gitmimo.memory.skill_file import Skill, check_name, make_skill, note_tools, read_library, strip_markup
 from gitmimo.records import Message, Oid
 from gitmimo.text import hidden_characters, words_of
 

@@ -4,8 +4,7 @@ from gitmimo.git.objects import LINK
 from gitmimo.git.repository import Repository
 from gitmimo.memory.notes import Note, format_notes, read_notes
 from gitmimo.memory.recall import rank_skills
-from gitmimo.memory.requirements import unmet_requirements
-from gitmimo.memory.skill_file import MAX_ACTIVE, Skill, read_library
+from gitmimo.memory.skill_file import MAX_ACTIVE, Skill, read_library, unmet_requirements
 from gitmimo.text import cut_middle, escape_controls
 
 RULE_FILES = ("AGENTS.md", "CLAUDE.md")

@@ -1,4 +1,4 @@
-"""A skill as files: SKILL.md by the Agent Skills specification, and for some a script that does the work.
+"""A skill as files: SKILL.md by the Agent Skills specification, for some a script, and what it depends on.
 
 A skill's folder is read as a whole and refused as a whole. Covered: the header's form, names that lead elsewhere, text
 that clients execute or expand when they load a skill, links, files too many or too large, secrets. Not covered: prompt
@@ -8,13 +8,15 @@ injection in prose; such a skill came in by a commit that somebody reviewed.
 import hashlib
 import os
 import re
-from collections.abc import Mapping, Sequence
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from gitmimo.errors import BadMemory, SkillRefused
 from gitmimo.git.objects import LINK, TREE
 from gitmimo.git.repository import Repository
+from gitmimo.git.run import clean_environment
 from gitmimo.memory.front_matter import read_document, write_document
 from gitmimo.redact import find_secrets
 
@@ -45,6 +47,23 @@ _HAZARDS = (
 )
 _PARAMETER = re.compile(r"\$\{([A-Z][A-Z0-9_]*):\?")
 LINK_DIRECTORIES = (".agents/skills", ".claude/skills")
+_TOOLS = (
+    "python3",
+    "python",
+    "node",
+    "npm",
+    "cargo",
+    "go",
+    "docker",
+    "podman",
+    "make",
+    "uv",
+    "ruby",
+    "java",
+    "sqlite3",
+)
+_KEY = "git-mimo.tools"
+_PATH = re.compile(r"^- \[ \] `([^`*]+)`", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,3 +265,37 @@ def link_skills(work_tree: Path, names: Sequence[str]) -> dict[str, str]:
             is_ours = target.is_symlink() and (target.parent / target.readlink()).resolve() == skill.resolve()
             found[f"{parent}/{name}"] = "linked" if is_ours else "foreign"
     return found
+
+
+def note_tools(commands: Iterable[str]) -> dict[str, str]:
+    """Return the metadata that records the versions of the tools which these commands start."""
+    names = sorted({word for command in commands for word in re.findall(r"[\w.-]+", command) if word in _TOOLS})
+    found = " ".join(f"{name}={version}" for name in names if (version := _version(name)))
+    return {_KEY: found} if found else {}
+
+
+def unmet_requirements(repository: Repository, commit: str, skill: Skill) -> tuple[str, ...]:
+    """Return the skill's dependencies that differ here, one phrase each; nothing when all match."""
+    reasons = []
+    for path in _PATH.findall(skill.body):
+        if repository.find_entry(commit, path) is None:
+            reasons.append(f"`{path}` is no longer there")
+    for pair in skill.metadata.get(_KEY, "").split():
+        name, _, before = pair.partition("=")
+        now = _version(name) if name in _TOOLS else before
+        if now != before:
+            reasons.append(f"it was made with {name} {before}, here is {now or 'none'}")
+    return tuple(reasons)
+
+
+def _version(tool: str) -> str:
+    """The tool's version, two numbers; empty when it isn't there or doesn't say."""
+    argument = "version" if tool == "go" else "--version"
+    try:
+        done = subprocess.run(
+            [tool, argument], capture_output=True, text=True, timeout=5, check=False, env=clean_environment()
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    found = re.search(r"\d+\.\d+", done.stdout + done.stderr)
+    return found[0] if found else ""

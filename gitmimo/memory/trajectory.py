@@ -4,7 +4,7 @@ import re
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 
-from gitmimo.agent.shell.run_summary import note_lines
+from gitmimo.agent.shell.context import note_lines
 from gitmimo.records import ActionKind, Step
 
 _LOOKS = frozenset(

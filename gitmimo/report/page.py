@@ -10,7 +10,6 @@ from gitmimo import __version__
 from gitmimo.git.repository import Repository
 from gitmimo.records import Oid
 from gitmimo.report.diff_html import DiffRenderer
-from gitmimo.report.differences import ERRORS, differences_of
 from gitmimo.report.markup import render
 from gitmimo.report.review_data import Product, ReviewData, read_review_data
 from gitmimo.report.review_view import (
@@ -22,6 +21,7 @@ from gitmimo.report.review_view import (
     test_rows,
     used_text,
 )
+from gitmimo.report.summary import ERRORS, differences_of
 from gitmimo.results import SessionResult
 
 

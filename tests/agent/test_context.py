@@ -5,9 +5,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gitmimo.agent.interface import CandidateInput
-from gitmimo.agent.shell.context import Context, room_for
+from gitmimo.agent.shell.context import Context, room_for, summarise
 from gitmimo.agent.shell.opening import opening_text
-from gitmimo.agent.shell.run_summary import summarise
 from gitmimo.agent.shell.tools import offered_tools
 from gitmimo.records import (
     Action,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gitmimo.chat.input import is_question, slash_words
+from gitmimo.chat import is_question, slash_words
 
 
 @pytest.mark.parametrize(

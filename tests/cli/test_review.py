@@ -8,8 +8,8 @@ import pytest
 from gitmimo.behaviour import BehaviourReport, Difference, DifferenceKind, ProductBehaviour
 from gitmimo.git.repository import Repository
 from gitmimo.records import Oid
-from gitmimo.report.differences import differences_of
 from gitmimo.report.page import review_page
+from gitmimo.report.summary import differences_of
 from gitmimo.results import SessionResult
 from tests.conftest import GitBuilder
 from tests.made_session import SESSION, Attempt, make_session, write_journal

@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gitmimo.errors import RepoError
+from gitmimo.evaluator.product import find_tree_problems
 from gitmimo.files import remove_tree
 from gitmimo.git.commit import write_commit
 from gitmimo.git.repository import Repository
 from gitmimo.git.snapshot import adopt_checkout, snapshot_worktree, take_snapshot
-from gitmimo.git.tree_checks import find_tree_problems
 from gitmimo.git.trees import checkout_tree, diff_entries, restore_paths, write_files
 from gitmimo.git.worktree import add_worktree
 from gitmimo.records import Oid

@@ -1,8 +1,8 @@
 import pytest
 
+from gitmimo.evaluator.product import find_tree_problems
 from gitmimo.git.objects import FILE, GITLINK, LINK, TREE, Entry
 from gitmimo.git.repository import Repository
-from gitmimo.git.tree_checks import find_tree_problems
 from gitmimo.git.trees import edit_tree, write_files
 from gitmimo.records import Oid
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from gitmimo.errors import MergeConflict, NeedsPerson
+from gitmimo.evaluator.product import find_tree_problems
 from gitmimo.git.agent_repo import make_agent_repo
 from gitmimo.git.commit import add_trailers, write_commit, write_note
 from gitmimo.git.diff import added_lines, diff_facts, diff_text
@@ -13,7 +14,6 @@ from gitmimo.git.merge import merge_checked_out, merge_in_memory, merge_unchecke
 from gitmimo.git.refs import delete_ref, update_ref
 from gitmimo.git.repository import Repository
 from gitmimo.git.snapshot import take_snapshot
-from gitmimo.git.tree_checks import find_tree_problems
 from gitmimo.git.trees import checkout_tree, restore_paths, write_files
 from gitmimo.git.undo_log import RefMove, undo_operation, write_operation
 from gitmimo.git.worktree import add_worktree, list_worktrees, remove_worktree

@@ -2,8 +2,7 @@
 
 from gitmimo.git.repository import Repository
 from gitmimo.memory.prefix import skill_text
-from gitmimo.memory.requirements import note_tools
-from gitmimo.memory.skill_file import make_skill
+from gitmimo.memory.skill_file import make_skill, note_tools
 from tests.conftest import GitBuilder
 
 

@@ -1,1 +1,0 @@
-"""The conversation: reading a line, and what it means."""

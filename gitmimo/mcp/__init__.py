@@ -1,1 +1,0 @@
-"""The MCP server: read-only tools, and `start` if allowed."""
