@@ -3,9 +3,10 @@
     python -m benchmarks.projects [--only uv,cargo] [--keep DIRECTORY]
 
 Each shape is made by its tool (uv, poetry, hatch, npm, pnpm, cargo, go, …), gets a function with a bug and a test that
-fails, is committed and cloned. In the clone `git mimo start` runs with a scripted model that repairs the function; the
-verdict, the results by test id and what `start` said are printed. A tool that is not installed is named and skipped.
-Installing dependencies needs the package registries (`npm install`), as a user's own first step would.
+fails, is committed and cloned. In the clone `git mimo start` runs twice: with a scripted model that changes the
+function wrongly, and with one that repairs it. Printed are both verdicts, which tests passed, and the seconds of the
+first. A tool that is not installed is named and skipped. Installing dependencies needs the package registries
+(`npm install`), as a user's own first step would.
 """
 
 import argparse
@@ -15,12 +16,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.scripted_server import Answer, ScriptedServer
+from tests.scripted_server import Answer, Request, ScriptedServer
 
 ROOT = Path(__file__).parent.parent
 PY_BUG = 'def half(number):\n    """Half of a number."""\n    return number * 2\n'
@@ -29,7 +31,6 @@ PY_TEST = (
     "def test_zero():\n    assert half(0) == 0\n"
 )
 JS_BUG = "export function half(number) {\n  return number * 2;\n}\n"
-FIX = "sed -i 's/number \\* 2/number \\/ 2/' {path}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,12 +57,12 @@ def main() -> int:
     options = parser.parse_args()
     wanted = options.only.split(",") if options.only else [shape.name for shape in SHAPES]
     failed = 0
-    print("| project | tests passed | verdict | results by test id | said |\n|---|---|---|---|---|")
+    print("| project | tests of the repair | repair | wrong change | seconds | said |\n|---|---|---|---|---:|---|")
     with tempfile.TemporaryDirectory(prefix="mimo-projects-") as scratch:
         for shape in (shape for shape in SHAPES if shape.name in wanted):
             missing = [tool for tool in shape.tools if shutil.which(tool) is None]
             if missing:
-                print(f"| {shape.name} | - | not installed: {', '.join(missing)} | - | - |", flush=True)
+                print(f"| {shape.name} | - | not installed: {', '.join(missing)} | - | - | |", flush=True)
                 continue
             row, is_right = _try(shape, (options.keep or Path(scratch)) / shape.name)
             failed += not is_right
@@ -79,37 +80,43 @@ def _try(shape: Shape, directory: Path) -> tuple[str, bool]:
     _git(directory, "clone", "-q", str(origin), str(clone))
     if shape.prepare:
         _shell(shape.prepare, clone)
-    command = FIX.format(path=shape.source)
-    answers = [
-        Answer(tool_calls=(("shell", json.dumps({"command": command})),)),
-        Answer(
-            tool_calls=(("finish", json.dumps({"title": "halve the number", "summary": "divide by two"})),), repeat=True
-        ),
-    ]
-    with ScriptedServer({"*": answers}) as server:
+    began = time.monotonic()
+    wrong, _ = _start(shape, clone, "s/number \\* 2/number * 3/")
+    seconds = time.monotonic() - began
+    right, said = _start(shape, clone, "s/number \\* 2/number \\/ 2/")
+    candidates = right.get("candidates") or [{}]
+    evidence = candidates[0].get("evidence") or {}
+    by_id = bool(evidence.get("tests_run"))
+    is_right = (wrong.get("status"), right.get("status"), by_id) == ("failed", "passed", shape.by_id)
+    passed = f"{evidence['tests_passed']}/{evidence['tests_run']}" if by_id else "exit code only"
+    columns = (shape.name, passed, right.get("status", "none"), wrong.get("status", "none"), f"{seconds:.1f}")
+    return f"| {' | '.join(columns)} | {'' if is_right else said} |", is_right
+
+
+def _start(shape: Shape, clone: Path, substitution: str) -> tuple[dict[str, Any], str]:
+    """What `start` prints as JSON, and its last line on stderr, for candidates that all make one substitution."""
+
+    def answer(request: Request) -> Answer:
+        is_begun = any(message["role"] == "assistant" for message in request.messages)
+        finish = ("finish", json.dumps({"title": "halve the number", "summary": "divide by two"}))
+        edit = ("shell", json.dumps({"command": f"sed -i '{substitution}' {shape.source}"}))
+        return Answer(tool_calls=(finish if is_begun else edit,))
+
+    with ScriptedServer({"*": answer}) as server:
         environment = {
             **os.environ,
             "OPENAI_API_KEY": "sk-benchmark-0123456789",
-            "XDG_STATE_HOME": str(directory / "state"),
+            "XDG_STATE_HOME": str(clone.parent / "state"),
             "PYTHONPATH": str(ROOT),
             "GIT_MIMO_BASE_URL": server.base_url,
         }
         done = subprocess.run(
-            [sys.executable, "-m", "gitmimo", "start", "-n", "1", "-m", "openai/scripted", "--critic", "none", "--max-tokens", "1000000", "--json",  # noqa: E501
-             "--task", "half(10) must be 5"],
+            [sys.executable, "-m", "gitmimo", "start", "-m", "openai/scripted", "--critic", "none", "--max-tokens", "1000000", "--json",  # noqa: E501
+             "half(10) must be 5"],
             cwd=clone / shape.start_in, env=environment, capture_output=True, text=True, check=False,
         )  # fmt: skip
     found: dict[str, Any] = json.loads(done.stdout) if done.stdout.startswith("{") else {}
-    candidates = found.get("candidates") or [{}]
-    evidence = candidates[0].get("evidence") or {}
-    by_id = bool(evidence.get("tests_run"))
-    is_right = found.get("status") == "passed" and by_id == shape.by_id
-    said = (done.stderr.strip().splitlines() or [""])[-1] if not is_right else ""
-    passed = f"{evidence.get('tests_passed', 0)}/{evidence.get('tests_run', 0)}"
-    return (
-        f"| {shape.name} | {passed} | {found.get('status', f'exit {done.returncode}')} | {by_id} | {said} |",
-        is_right,
-    )
+    return found, (done.stderr.strip().splitlines() or [""])[-1]
 
 
 def _git(directory: Path, *arguments: str) -> None:
@@ -134,8 +141,10 @@ def _files(directory: Path, files: dict[str, str]) -> None:
 
 
 def _uv(directory: Path) -> None:
-    _shell("uv init -q --lib --name acme --no-python-downloads --vcs none .", directory)
-    _files(directory, {"src/acme/__init__.py": PY_BUG, "tests/test_half.py": PY_TEST.format(package="acme")})
+    _shell("uv init -q --lib --name acme --vcs none . && uv add -q iniconfig && uv add -q --dev pytest", directory)
+    code = f"import iniconfig  # a dependency that only the project's environment has\n\nMADE = iniconfig\n\n\n{PY_BUG}"
+    _files(directory, {"src/acme/__init__.py": code, "tests/test_half.py": PY_TEST.format(package="acme")})
+    _files(directory, {".gitignore": ".venv\n"})
 
 
 def _poetry(directory: Path) -> None:
@@ -173,29 +182,35 @@ def _npm(directory: Path) -> None:
 
 
 def _vite(directory: Path) -> None:
-    _shell("npm init -y >/dev/null && npm pkg set type=module && npm install -s -D vite@7 vitest@3", directory)
-    test = 'import { expect, test } from "vitest";\nimport { half } from "./half.js";\n\n'
+    made = "npm create -s -y vite@latest made -- --template vanilla-ts --no-interactive >/dev/null"
+    _shell(f"{made} && cp -r made/. . && rm -rf made && npm install -s -D vitest", directory)
+    _shell("npm pkg set scripts.test=vitest", directory)
+    test = 'import { expect, test } from "vitest";\nimport { half } from "./half";\n\n'
     test += 'test("half of ten", () => expect(half(10)).toBe(5));\ntest("zero", () => expect(half(0)).toBe(0));\n'
-    _files(directory, {".gitignore": "node_modules\n", "src/half.js": JS_BUG, "src/half.test.js": test})
+    code = JS_BUG.replace("number)", "number: number): number")
+    _files(directory, {"src/half.ts": code, "src/half.test.ts": test})
 
 
 def _pnpm(directory: Path) -> None:
-    test = 'import test from "node:test";\nimport assert from "node:assert";\nimport { twice } from "app";\n\n'
+    _shell("pnpm init >/dev/null && mkdir -p packages/half packages/app", directory)
+    for package in ("half", "app"):
+        _shell("pnpm init >/dev/null", directory / "packages" / package)
+    _shell("pnpm pkg set scripts.test='pnpm -r test'", directory)
+    _shell("pnpm pkg set dependencies.half=workspace:* scripts.test='node --test'", directory / "packages/app")
+    _shell("pnpm pkg delete scripts.test", directory / "packages/half")
+    test = 'import test from "node:test";\nimport assert from "node:assert";\nimport { twice } from "../index.js";\n\n'
     test += 'test("half of ten", () => assert.equal(twice(20), 5));\ntest("zero", () => assert.equal(twice(0), 0));\n'
     _files(
         directory,
         {
             ".gitignore": "node_modules\n",
             "pnpm-workspace.yaml": "packages:\n  - packages/*\n",
-            "package.json": '{"name": "top", "private": true, "scripts": {"test": "pnpm -r test"}}\n',
-            "packages/half/package.json": '{"name": "@acme/half", "version": "1.0.0", "type": "module", "main": "index.js"}\n',  # noqa: E501
             "packages/half/index.js": JS_BUG,
-            "packages/app/package.json": '{"name": "app", "version": "1.0.0", "type": "module", "main": "index.js",\n'
-            '"exports": "./index.js", "dependencies": {"@acme/half": "workspace:*"}, "scripts": {"test": "node --test"}}\n',  # noqa: E501
-            "packages/app/index.js": 'import { half } from "@acme/half";\nexport const twice = (n) => half(half(n));\n',
+            "packages/app/index.js": 'import { half } from "half";\nexport const twice = (n) => half(half(n));\n',
             "packages/app/test/app.test.js": test,
         },
     )
+    _shell("pnpm install -s", directory)
 
 
 def _go(directory: Path) -> None:
@@ -249,7 +264,7 @@ def _monorepo(directory: Path) -> None:
 
 
 SHAPES: Sequence[Shape] = (
-    Shape(name="uv", tools=("uv",), make=_uv, source="src/acme/__init__.py"),
+    Shape(name="uv", tools=("uv",), make=_uv, source="src/acme/__init__.py", prepare="uv sync -q"),
     Shape(name="poetry", tools=("poetry",), make=_poetry, source="src/acme/half.py"),
     Shape(name="hatch", tools=("hatch",), make=_hatch, source="src/acme/half.py"),
     Shape(name="generated version", tools=(), make=_generated_version, source="src/acme/half.py"),
@@ -262,7 +277,7 @@ SHAPES: Sequence[Shape] = (
         prepare="pnpm install -s",
         by_id=False,
     ),
-    Shape(name="vite", tools=("npm",), make=_vite, source="src/half.js", prepare="npm ci -s"),
+    Shape(name="vite", tools=("npm",), make=_vite, source="src/half.ts", prepare="npm install -s"),
     Shape(name="go", tools=("go",), make=_go, source="half.go"),
     Shape(name="cargo", tools=("cargo",), make=_cargo, source="src/lib.rs"),
     Shape(name="make and C", tools=("make", "cc"), make=_make, source="half.c", by_id=False),

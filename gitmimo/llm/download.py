@@ -68,10 +68,10 @@ def fetch_from_hub(source: HubSource, folder: Path, report: Callable[[int], None
     try:
         hub: Any = importlib.import_module("huggingface_hub")
         errors: Any = importlib.import_module("huggingface_hub.errors")
-        http: Any = importlib.import_module("httpx")
     except ImportError as exc:
         raise SourceFailed(f"hub: huggingface_hub is not installed ({exc})") from exc
-    failures = (OSError, ValueError, http.HTTPError, errors.HfHubHTTPError)
+    # HTTPError: of the HTTP library that this release of the hub's uses
+    failures = (OSError, ValueError, errors.HTTPError, errors.HfHubHTTPError)
     folder = folder / "hub"
     try:
         facts = hub.get_hf_file_metadata(hub.hf_hub_url(source.repository, source.file), timeout=8)

@@ -28,6 +28,7 @@ _SET = {
     "EDITOR": "false",
     "GIT_EDITOR": "false",
     "SHELL": "/bin/bash",
+    "pnpm_config_pm_on_fail": "ignore",  # a project that pins another pnpm is run by the one that is there, unasked
     "PIP_DISABLE_PIP_VERSION_CHECK": "1",
     "PIP_NO_INPUT": "1",
     "PYTHONHASHSEED": "0",  # one order of sets in every run: ids of parametrized tests may follow from it

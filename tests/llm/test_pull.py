@@ -225,6 +225,15 @@ def test_a_model_comes_from_the_hub(hub: str, tmp_path: Path, monkeypatch: pytes
     assert (tmp_path / "models" / "tiny.gguf").read_bytes() == CONTENT
 
 
+def test_a_hub_that_nobody_reaches_is_told_with_a_way_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("huggingface_hub")
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(subprocess.CalledProcessError) as caught:
+        pull_in_new_process(tmp_path / "models")
+    said = caught.value.stderr.splitlines()[-1]
+    assert said.startswith("gitmimo.errors.MimoError: `tiny` could not be pulled: hub: ")
+
+
 def test_without_a_way_to_the_hub_the_wheels_are_named_and_not_taken(
     wheels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

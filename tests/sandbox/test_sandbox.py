@@ -136,6 +136,9 @@ class TestSecretsOfProcesses:
         assert "PATH=" in result.output
         assert "sk-the-secret" not in result.output
 
+    def test_a_package_manager_is_not_told_to_download_itself(self, run: Run) -> None:
+        assert run("echo pnpm: $pnpm_config_pm_on_fail").output.strip() == "pnpm: ignore"
+
     def test_parent_is_out_of_sight(self, run: Run) -> None:
         result = run(
             f"cat /proc/{os.getpid()}/environ; ls /proc/{os.getpid()}/fd; kill -CONT {os.getpid()} && echo sent"
