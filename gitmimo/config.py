@@ -70,7 +70,6 @@ _OF_THE_PERSON = (
     Option("model", "list", (), "model of the candidates, as litellm names it"),
     Option("models", "list", (),
            "escalation ladder: candidates start with the first, the next fan-out uses the stronger"),
-    Option("model.plan", "text", "", "model of the planning call"),
     Option("critic", "text", "", "model that reviews the diffs, or `none`"),
     Option("provider", "text", "", "provider by name"),
     Option("baseUrl", "text", "", "address of an OpenAI-compatible server"),

@@ -103,7 +103,7 @@ def open_models(
         if needs_model:
             raise
         names, workers = (), ()
-    for name in filter(None, dict.fromkeys([*names, config.text("model.plan")])):
+    for name in dict.fromkeys(names):
         warm_up(name, settings)
     of_phases = _open_for_phases(config, settings, workers)
     limits = limits_of(config)
@@ -173,7 +173,7 @@ def _server_address(config: Config) -> str:
     address = config.text("baseUrl")
     if not address or config.origin("baseUrl") == "flag":
         return address
-    chosen = (*config.texts("model"), *config.texts("models"), config.text("critic"), config.text("model.plan"))
+    chosen = (*config.texts("model"), *config.texts("models"), config.text("critic"))
     expected = ("", "openai", "local", config.text("provider"))
     foreign = next((name for name in chosen if provider_of(name) not in expected and name != "none"), None)
     if foreign is not None:
@@ -218,8 +218,6 @@ def is_near(address: str) -> bool:
 def _open_for_phases(config: Config, settings: Settings, workers: Sequence[RemoteModel]) -> dict[str, RemoteModel]:
     """The models that plan, review, answer and name; the first worker where the configuration names no other."""
     found = dict.fromkeys(("plan", "answer", "dream"), workers[0]) if workers else {}
-    if name := config.text("model.plan"):
-        found["plan"] = open_model(name, settings)
     critic = config.text("critic")
     # a small model can't judge; otherwise the last model of the list is the most distinct from the first
     capable = [w for w in workers if w.provider != "local" and not (w.provider == "ollama" and w.info.is_small)]
