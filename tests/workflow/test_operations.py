@@ -106,10 +106,11 @@ class Deployment:
     def answers(self, port: int) -> list[Answer]:
         """A wrong path first, then what works, with a look between."""
         serve = f"PYTHONPATH=$(ls $PWD/dist/*.whl) python -P -m shelf.serve {port} {self.data}/shelf.db"
+        health = f"curl -sf http://127.0.0.1:{port}/health"
         commands = [
             ["ls -la && cat wheel.py", "sh deploy.sh"],
             [BUILD, f"python -m shelf.migrate {self.data}/shelf.db"],
-            [f"({serve} >/dev/null 2>&1 &) ; sleep 2; curl -sf http://127.0.0.1:{port}/health"],
+            [f"({serve} >/dev/null 2>&1 &) ; timeout 9 sh -c 'until {health}; do sleep 0.1; done'"],
         ]
         answers = [
             Answer(tool_calls=tuple(("shell", json.dumps({"command": command})) for command in group))
