@@ -34,8 +34,9 @@ _ALL_FALSE = "_false"  # the end of the names of copies in which no assertion ca
 
 _MOST_FIXED = 40
 _MOST_OTHERS = 8
-_BESIDE_S = 5.0  # seconds; a faster suite is checked while it runs, even if the result is not needed then
-_QUICK_S = 30.0  # seconds; a faster suite runs whole: a product could recognise a selection by the probe's settings
+_QUICK_S = 30.0
+"""A suite that takes fewer seconds is checked while it runs, even if the result is not needed then, and runs whole: a
+product could recognise a selection by the probe's settings."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +74,7 @@ def prepare_forgery_check(testbed: TestBed, baseline: Baseline, tree: Oid) -> It
     def make(passed: Collection[str], fixed: Collection[str]) -> ForgeryReport:
         return check_forgery(testbed, baseline, tree, passed=passed, fixed=fixed)
 
-    is_quick = baseline.report.seconds <= _BESIDE_S and not testbed.setup
+    is_quick = baseline.report.seconds < _QUICK_S and not testbed.setup
     if not is_quick or not testbed.may_run_together or len(baseline.failed_ids) > _MOST_FIXED:
         yield make
         return

@@ -47,7 +47,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
 @pytest.fixture
 def together(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(TestBed, "may_run_together", True)
-    monkeypatch.setattr(forgery_check, "_BESIDE_S", 3600.0)  # on a busy machine no test is quick
+    monkeypatch.setattr(forgery_check, "_QUICK_S", 3600.0)  # on a busy machine no test is quick
 
 
 @pytest.mark.usefixtures("together")
@@ -83,7 +83,7 @@ def test_others_have_it_after_them(
     judge: Judge, seen: Seen, monkeypatch: pytest.MonkeyPatch, together: bool, most_s: float
 ) -> None:
     monkeypatch.setattr(TestBed, "may_run_together", together)
-    monkeypatch.setattr(forgery_check, "_BESIDE_S", most_s)
+    monkeypatch.setattr(forgery_check, "_QUICK_S", most_s)
     assert judge({"calc/core.py": RIGHT}).passed
     assert seen.calls == [({ADD, DOUBLE}, {ADD}, False)]
 

@@ -117,15 +117,15 @@ class _Comparison:
 
     def _record(self, changed: ChangedFunctions) -> tuple[Call, ...]:
         """Calls made by tests and examples on base, and on a product: a test that fails on base stops at its first
-        wrong answer, and new functions are not there; else invented ones."""
+        wrong answer, so it runs there too, and all tests where there are new functions; else invented ones."""
         calls: list[Call] = []
         fixed = set(self.fixed_tests)
         on_product = changed.existing | changed.added
-        wanted = [(self.base, changed.existing)] if changed.existing else []
+        wanted = [(self.base, changed.existing, frozenset[str]())] if changed.existing else []
         if on_product and (changed.added or fixed):
-            wanted.append((self.trees[0], on_product))
-        runs = [partial(record_calls, self._write(tree), functions) for tree, functions in wanted]
-        for (tree, _), recorded in zip(wanted, self._all(runs), strict=True):
+            wanted.append((self.trees[0], on_product, frozenset() if changed.added else self.fixed_tests))
+        runs = [partial(record_calls, self._write(tree), functions, only=only) for tree, functions, only in wanted]
+        for (tree, *_), recorded in zip(wanted, self._all(runs), strict=True):
             calls += recorded.calls
             if tree == self.base:
                 self._passing_on_base = recorded.passed_tests & self.fixed_tests
@@ -139,34 +139,36 @@ class _Comparison:
         return _marked(calls, frozenset(fixed))
 
     def _answer(self, compared: Compared) -> None:
-        """Run the calls on each product, and where it differs once more: chance must not count as a difference.
+        """Run the calls on each product."""
+        trees = (*self.trees, *self.others)
+        for tree in trees:
+            self._write(tree)
+        runs = [partial(self._replay, tree, compared.calls, seed=0) for tree in trees]
+        for tree, found in zip(trees, self._all(runs), strict=True):
+            compared.answers[tree] = self._asked_again(tree, compared, found) if tree in self.trees else found
 
-        The others are run once more too, without those before them: an answer that depends on them is none.
+    def _asked_again(self, tree: Oid, compared: Compared, answers: Sequence[Observation]) -> tuple[Observation, ...]:
+        """A product's answers without chance: where it differs from base, the calls are run once more.
+
+        The others are run once more too, without those before them: an answer that depends on them is none, unless
+        base's does.
         """
-        for tree in self.trees:
-            answers = list(self._replay(tree, compared.calls, seed=0))
-            apart = [n for n, answer in enumerate(answers) if differs(compared.before[n], answer)]
-            if apart:
-                again = self._replay(tree, [compared.calls[n] for n in apart], seed=1)
-                for number, second in zip(apart, again, strict=True):
-                    if differs(answers[number], second):
-                        answers[number] = {"steps": [{"error": "(differs from run to run)"}]}
-            for number in self._unsteady(tree, compared, answers, [n for n in range(len(answers)) if n not in apart]):
-                answers[number] = {"steps": [{"error": "(depends on the calls before it)"}]}
-            compared.answers[tree] = tuple(answers)
-        for tree in self.others:
-            compared.answers[tree] = self._replay(tree, compared.calls, seed=0)
-
-    def _unsteady(
-        self, tree: Oid, compared: Compared, answers: Sequence[Observation], numbers: Sequence[int]
-    ) -> list[int]:
-        """Which of these calls a product answers otherwise when no others come before them, unlike base."""
-        if not numbers or len(numbers) == len(answers):
-            return []
-        alone = dict(zip(numbers, self._replay(tree, [compared.calls[n] for n in numbers], seed=0), strict=True))
-        moved = [n for n in numbers if differs(answers[n], alone[n])]
-        on_base = self._replay(self.base, [compared.calls[n] for n in moved], seed=0) if moved else ()
-        return [n for n, again in zip(moved, on_base, strict=True) if not differs(compared.before[n], again)]
+        found, before = list(answers), compared.before
+        apart = [n for n, answer in enumerate(found) if differs(before[n], answer)]
+        same = [n for n in range(len(found)) if n not in set(apart)] if apart else []
+        runs = [
+            partial(self._replay, tree, [compared.calls[n] for n in ns], seed=s) for ns, s in ((apart, 1), (same, 0))
+        ]
+        again, alone = self._all(runs)
+        for number, second in zip(apart, again, strict=True):
+            if differs(answers[number], second):
+                found[number] = {"steps": [{"error": "(differs from run to run)"}]}
+        moved = [number for number, second in zip(same, alone, strict=True) if differs(answers[number], second)]
+        on_base = self._replay(self.base, [compared.calls[n] for n in moved], seed=0)
+        for number, second in zip(moved, on_base, strict=True):
+            if not differs(before[number], second):
+                found[number] = {"steps": [{"error": "(depends on the calls before it)"}]}
+        return tuple(found)
 
     def _shrink(self, compared: Compared) -> None:
         """Look for simpler calls with the same kind of difference, for the few that will be shown."""
@@ -178,8 +180,7 @@ class _Comparison:
             if not tried:
                 continue
             calls = [call for _, call in tried]
-            before = self._replay(self.base, calls, seed=0)
-            after = self._replay(tree, calls, seed=0)
+            before, after = self._all([partial(self._replay, at, calls, seed=0) for at in (self.base, tree)])
             for (number, call), old, new in zip(tried, before, after, strict=True):
                 wanted = compare_answers(compared.before[number], compared.answers[tree][number])
                 found = compare_answers(old, new) if is_comparable(old) and is_comparable(new) else None
@@ -187,6 +188,8 @@ class _Comparison:
                     compared.note_simpler(tree, number, call, found)
 
     def _replay(self, tree: Oid, calls: Sequence[Call], *, seed: int) -> tuple[Observation, ...]:
+        if not calls:
+            return ()
         fresh = self._write(tree)
         return replay_calls(fresh, calls, seconds=self.share_s, seed=seed, attributes=self._attributes)
 
@@ -194,7 +197,7 @@ class _Comparison:
         """What each gives; at once where two runs can't meet."""
         if len(runs) < 2 or not self.testbed.may_run_together:
             return [run() for run in runs]
-        with ThreadPoolExecutor(max_workers=len(runs), thread_name_prefix="behaviour") as pool:
+        with ThreadPoolExecutor(max_workers=2, thread_name_prefix="behaviour") as pool:
             return [begun.result() for begun in [pool.submit(run) for run in runs]]
 
     def _write(self, tree: Oid) -> FreshTree:

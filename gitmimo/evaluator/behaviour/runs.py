@@ -3,7 +3,7 @@
 import json
 import re
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -32,8 +32,8 @@ class Recording:
     passed_tests: frozenset[str]
 
 
-def record_calls(fresh: FreshTree, functions: frozenset[str]) -> Recording:
-    """Run the tests, and the examples in the functions' files, and note each different call.
+def record_calls(fresh: FreshTree, functions: frozenset[str], *, only: Collection[str] = ()) -> Recording:
+    """Run the tests, or with pytest `only` these, and the examples in the functions' files; note each different call.
 
     The functions get one statement more, that does it.
     """
@@ -45,7 +45,8 @@ def record_calls(fresh: FreshTree, functions: frozenset[str]) -> Recording:
     files = {str(fresh.path / path): names for path, names in by_path.items()}
     settings = {"files": files, "out": str(out / "calls")}
     (home / "recorder.json").write_text(json.dumps(settings), encoding="utf-8")
-    probe = make_probe(fresh.testbed.tests, tree=fresh.path, directory=fresh.probes, layout=fresh.layout)
+    chosen = {name.partition("[")[0] for name in only}
+    probe = make_probe(fresh.testbed.tests, tree=fresh.path, directory=fresh.probes, layout=fresh.layout, only=chosen)
     before = f"{home}:{probe.env['PYTHONPATH']}" if "PYTHONPATH" in probe.env else str(home)
     fresh.run(
         probe.command,

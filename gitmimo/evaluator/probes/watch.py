@@ -84,7 +84,8 @@ class Watch:
         self.write({"kind": "modules", "outside": outside, "inside": inside})
         self._is_on = False
         self.write({"kind": "reads", "files": sorted(self._reads.items())})
-        self.write({"kind": "watched", "tampered": self._tampered(), "doubtful": self._doubtful()})
+        changes = self._changes()
+        self.write({"kind": "watched", "tampered": self._tampered(changes), "doubtful": self._doubtful(changes)})
 
     def note_test(self, name: str, function: Any) -> None:
         """Remember the code of a test."""
@@ -97,17 +98,17 @@ class Watch:
         if not self._traced and not self._was_traced and (sys.gettrace() or sys.getprofile()):
             self._traced = "a trace function is set"
 
-    def _tampered(self) -> list[str]:
+    def _tampered(self, changes: list[tuple[str, str]]) -> list[str]:
         """What judges the product and is not what it was: nothing of a run with these can be trusted."""
         self.look()
-        found = [f"{what} {name}" for what, name in self._changes() if name.partition(".")[0] in MACHINERY]
+        found = [f"{what} {name}" for what, name in changes if name.partition(".")[0] in MACHINERY]
         found += [f"the code of {n} changed" for n, (code, f) in self._codes.items() if f.__code__ is not code]
         return found + ([self._traced] if self._traced else [])
 
-    def _doubtful(self) -> list[str]:
+    def _doubtful(self, changes: list[tuple[str, str]]) -> list[str]:
         """What of the standard library and of the process is not what it was."""
-        changed = [(what, name) for what, name in self._changes() if name.partition(".")[0] not in MACHINERY]
-        found = [f"{what} {name}" for what, name in changed if what == "replaced"]
+        standard = [name for what, name in changes if what == "replaced" and name.partition(".")[0] not in MACHINERY]
+        found = [f"replaced {name}" for name in standard]
         found += [f"writes to `{path}`" for path in sorted(self._writes)]
         found.append(f"Python runs with the flags {tuple(sys.flags)}")  # another process may have taken the run over
         return [*found, f"TZ is {os.environ.get('TZ')}", f"the locale is {locale.setlocale(locale.LC_ALL)}"]

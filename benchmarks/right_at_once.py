@@ -1,0 +1,119 @@
+"""What a session costs whose model is right at once, beside one run of the project's tests.
+
+    python -m benchmarks.right_at_once [--suite-s 2.4] [--runs 3] [--hang]
+
+The project has five functions, all of them wrong, and 24 tests that keep a core busy for the suite's time. A scripted
+server answers with all repairs in its first reply and with the finish in its second. Suite and session take turns.
+With `--hang` one of the functions does not end on the base, and the first request's time is compared with that of the
+project without the hang: how much later it is sent than there.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.scripted_server import Answer, ScriptedServer
+
+ROOT = Path(__file__).parent.parent
+_OPERATORS = {"plus": "+", "minus": "-", "times": "*", "over": "//", "rest": "%"}
+_TEST = """
+import time
+
+import pytest
+
+from calc import {names}
+
+
+def _work():
+    began = time.process_time()
+    while time.process_time() - began < {each_s}:
+        sum(range(1000))
+
+"""
+
+
+def main() -> None:
+    """Measure in turn and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--suite-s", type=float, default=2.4)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--hang", action="store_true")
+    options = parser.parse_args()
+    if options.hang:
+        plain, hanging = ([_session(options.suite_s, hangs=h)[1] for _ in range(options.runs)] for h in (False, True))
+        print(f"first request, s: {statistics.median(plain):.2f}, with a hanging test {statistics.median(hanging):.2f}")
+        return
+    suites, sessions, firsts = [], [], []
+    for _ in range(options.runs):
+        suites.append(_suite(options.suite_s))
+        session, first = _session(options.suite_s, hangs=False)
+        sessions.append(session)
+        firsts.append(first)
+    suite, session = statistics.median(suites), statistics.median(sessions)
+    print(f"suite {suite:.2f} s, session {session:.2f} s (first request after {statistics.median(firsts):.2f} s)")
+    print(f"aim: 2.5 times the suite and 2 s: {2.5 * suite + 2:.2f} s")
+
+
+def _suite(suite_s: float) -> float:
+    with tempfile.TemporaryDirectory(prefix="mimo-bench-") as name:
+        repository = _repository(Path(name), suite_s, hangs=False)
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "pytest", "-q"], cwd=repository, check=False, capture_output=True)
+        return time.perf_counter() - began
+
+
+def _session(suite_s: float, *, hangs: bool) -> tuple[float, float]:
+    """Seconds of the whole session, and until its first request."""
+    with tempfile.TemporaryDirectory(prefix="mimo-bench-") as name, ScriptedServer({"*": _answers()}) as server:
+        repository = _repository(Path(name), suite_s, hangs=hangs)
+        environment = {**os.environ, "OPENAI_BASE_URL": server.base_url, "OPENAI_API_BASE": server.base_url,
+                       "OPENAI_API_KEY": "none", "HOME": name, "XDG_STATE_HOME": f"{name}/state",
+                       "GIT_MIMO_DREAM": "off", "PYTHONPATH": str(ROOT)}  # fmt: skip
+        command = (
+            sys.executable, "-m", "gitmimo", "start", "--task", "Mend the functions of calc.py.", "--model",
+            "openai/scripted", "-n", "1", "--strategy", "shell", "--protocol", "tools", "--critic", "none",
+            "--max-tokens", "1000000", "--test", f"{sys.executable} -m pytest -q", "--json",
+        )  # fmt: skip
+        began = time.time()
+        done = subprocess.run(command, cwd=repository, env=environment, check=False, capture_output=True, text=True)
+        seconds = time.time() - began
+        if done.returncode not in (0, 2):
+            sys.exit(f"exit code {done.returncode}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
+        return seconds, server.requests[0].came - began
+
+
+def _answers() -> list[Answer]:
+    right = "".join(f"def {name}(a, b):\n    return a {sign} b\n\n\n" for name, sign in _OPERATORS.items())
+    write = ("write", json.dumps({"path": "calc.py", "content": right.rstrip() + "\n"}))
+    finish = ("finish", json.dumps({"title": "Mend the functions", "summary": "Each returns what its name says."}))
+    return [Answer(tool_calls=(write,)), Answer(tool_calls=(finish,), repeat=True)]
+
+
+def _repository(scratch: Path, suite_s: float, *, hangs: bool) -> Path:
+    path = scratch / "repo"
+    path.mkdir()
+    wrong = dict.fromkeys(_OPERATORS, "return a - b - 1") | ({"rest": "while True: pass"} if hangs else {})
+    (path / "calc.py").write_text("".join(f"def {name}(a, b):\n    {body}\n\n\n" for name, body in wrong.items()))
+    text = _TEST.format(names=", ".join(_OPERATORS), each_s=suite_s / 24)
+    for name, sign in _OPERATORS.items():
+        text += f"\ndef test_{name}():\n    _work()\n    assert {name}(7, 2) == 7 {sign} 2\n\n"
+        text += f"\ndef test_{name}_again():\n    _work()\n    assert {name}(9, 4) == 9 {sign} 4\n\n"
+    text += "\n@pytest.mark.parametrize('n', range(14))\ndef test_work(n):\n    _work()\n    assert n + 1 > n\n"
+    (path / "test_calc.py").write_text(text)
+    git = ["git", "-C", str(path), "-c", "user.name=B", "-c", "user.email=b@example.org"]
+    subprocess.run([*git, "init", "-q", "-b", "main"], check=True)
+    for name, value in (("user.name", "B"), ("user.email", "b@example.org")):
+        subprocess.run([*git, "config", name, value], check=True)
+    subprocess.run([*git, "add", "-A"], check=True)
+    subprocess.run([*git, "commit", "-qm", "base"], check=True)
+    return path
+
+
+if __name__ == "__main__":
+    main()
