@@ -109,6 +109,7 @@ class BehaviourReport:
     unreached: tuple[str, ...] = ()  # changed, but no input was found
     calls: int = 0  # taken from tests and documentation examples
     fixed_calls: int = 0  # of them, those that only tests make that are to be fixed
+    inner_fixed_calls: int = 0  # of these, those that the project itself makes: what they change may show elsewhere
     passing_on_base: tuple[str, ...] = ()  # tests to be fixed that passed on base when it was run for this comparison
     inputs: int = 0  # compared: calls, their variants, and those made from annotations
     valid: int = 0

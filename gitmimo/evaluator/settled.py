@@ -63,6 +63,7 @@ def find_doubts(
         *flags,
         *_uncovered(mine.evidence),
         *_fixed_by_chance(mine.evidence, behaviour),
+        *_unshown(behaviour, found, is_backed=is_backed),
         *(_concerns(found, asked=asked, is_backed=is_backed) if found else ()),
         *_rivals(mine, contenders),
         *(() if is_confirmed else _thin(mine.evidence, behaviour, found)),
@@ -126,13 +127,25 @@ def _fixed_by_chance(evidence: Evidence, behaviour: BehaviourReport | None) -> I
         yield f"these count as fixed, but passed on base in a third run: {', '.join(by_chance[:3])}"
 
 
+def _unshown(
+    behaviour: BehaviourReport | None, found: ProductBehaviour | None, *, is_backed: bool
+) -> Iterator[str]:
+    """Fixed tests whose calls have the same answers as before when no test runs.
+
+    Either the product can tell a test run, or what it changes does not show in these answers. The second is likely
+    where the project itself makes all of the calls, and others behave like it.
+    """
+    if behaviour is None or found is None or found.problem or not behaviour.fixed_calls or found.fixed_changed:
+        return
+    if behaviour.inner_fixed_calls < behaviour.fixed_calls or not is_backed:
+        yield f"outside of a test run it answers all {behaviour.fixed_calls} calls of the fixed tests as before"
+
+
 def _concerns(found: ProductBehaviour, *, asked: int, is_backed: bool) -> Iterator[str]:
     """What in a product's behaviour nobody asked for; `asked` is how many calls the fixed tests make."""
-    if asked and not found.fixed_changed and not found.problem:
-        yield f"outside of a test run it answers all {asked} calls of the fixed tests as before"
     if found.dirty:
         yield f"it changes its arguments on {found.dirty} inputs on which they stayed as they were"
-    if found.is_narrow:
+    if found.is_narrow and found.fixed_changed:
         yield (
             f"near the inputs of the fixed tests it changes {found.near_fixed_changed} of {found.near_fixed} answers: "
             "it may be made for those inputs only"
@@ -187,7 +200,7 @@ def _thin(evidence: Evidence, behaviour: BehaviourReport | None, found: ProductB
     if behaviour is None or found is None or found.problem:
         if evidence.fixed_ids:
             if behaviour is not None and _changes_python(evidence) and len(evidence.fixed_ids) < FEW_CALLS:
-                yield f"only {len(evidence.fixed_ids)} fixed tests show what is right, {alone}"
+                yield f"what is right is shown by {counted(len(evidence.fixed_ids), 'fixed test')} only, {alone}"
             return
         if behaviour is not None and behaviour.unreached:
             names = ", ".join(f"`{name}`" for name in behaviour.unreached[:3])

@@ -208,7 +208,7 @@ ONE = [facts(1, fixed=1)]
         (report(product(1, spill=9, spill_inputs=20, near_fixed=10, near_fixed_changed=2)), "answers near tests that"),
         (report(product(1, spill=9, spill_inputs=20, near_fixed=10, near_fixed_changed=9)), ""),
         (report(product(1, new_errors=4)), "it raises an error on 4 inputs"),
-        (BehaviourReport(base=Oid("b"), problem="no function changed"), "only 1 fixed tests show what is right"),
+        (BehaviourReport(base=Oid("b"), problem="no function changed"), "what is right is shown by 1 fixed test only"),
         (None, "was not compared with the base"),
     ],
 )
@@ -265,6 +265,21 @@ def test_critic_of_another_model_confirms_and_a_self_review_does_not() -> None:
     assert decide(ONE, CriticOpinion(order=((1,),)), thin).settled
     assert not decide(ONE, CriticOpinion(order=((1,),), is_self_review=True), thin).settled
     assert not decide(ONE, CriticOpinion(failed="down"), thin).settled
+
+
+@pytest.mark.parametrize(
+    ("workers", "inner", "settled"), [("a", 4, False), ("aaa", 3, False), ("aaa", 4, True), ("ab", 4, True)]
+)
+def test_fixed_calls_without_a_difference_are_no_doubt_where_the_project_makes_them_and_several_agree(
+    workers: str, inner: int, settled: bool
+) -> None:
+    numbers = range(1, len(workers) + 1)
+    alike = [product(number, changed=0, fixed_changed=0, near_fixed=40) for number in numbers]
+    groups = (tuple(f"tree{number}" for number in numbers),)
+    candidates = [replace(facts(n, fixed=1), worker=worker) for n, worker in zip(numbers, workers, strict=True)]
+    verdict = decide(candidates, behaviour=report(*alike, groups=groups, inner_fixed_calls=inner))
+    doubt = "outside of a test run it answers all 4 calls of the fixed tests as before"
+    assert verdict.doubts == (() if settled else (doubt,))
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,8 @@ class Call:
     function: str  # path::qualified name; of calls on one object, the class
     steps: tuple[dict[str, Any], ...]
     test: str = ""
-    is_direct: bool = True  # made by a test, not by other code of the project
+    is_direct: bool = True  # made from outside of the files that changed
+    is_inner: bool = False  # made by the project, not by a test
     is_variant: bool = False
     is_near_fixed: bool = False
 

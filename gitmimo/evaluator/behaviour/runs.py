@@ -149,6 +149,7 @@ def _read_calls(path: Path, known: Mapping[str, str]) -> Iterator[tuple[str, Cal
                 steps=steps,
                 test=str(noted["test"]),
                 is_direct=bool(noted["direct"]),
+                is_inner=bool(noted["inner"]),
             )
             if steps and all(_is_step(step, first=not index) for index, step in enumerate(steps)):
                 yield str(noted["object"]), call

@@ -99,12 +99,14 @@ def make_report(
     """The report of a comparison; see `BehaviourReport` for what counts."""
     valid = [number for number in range(len(compared.calls)) if _is_valid(compared, trees, number)]
     groups = _groups(compared, trees, valid)
+    fixed = [call for call in compared.calls if call.is_near_fixed and not call.is_variant]
     return BehaviourReport(
         base=base,
         functions=tuple(sorted({call.function for call in compared.calls})),
         unreached=unreached,
         calls=seeds,
-        fixed_calls=sum(call.is_near_fixed and not call.is_variant for call in compared.calls),
+        fixed_calls=len(fixed),
+        inner_fixed_calls=sum(call.is_inner for call in fixed),
         inputs=len(compared.calls),
         valid=len(valid),
         dropped=compared.dropped,

@@ -146,7 +146,7 @@ class Recorder:
         module = str(frame.f_globals.get("__name__"))
         args, named = self._arguments(frame, skip)
         step = {"do": "call", "of": f"{module}:{function['name']}", "args": args, "named": named}
-        if self._write(function, [step], test, is_direct=is_direct, key=""):
+        if self._write(function, [step], test, {"direct": is_direct, "inner": _is_inner(frame), "object": ""}):
             for each in (key, (key, test)):
                 self.counts[each] = self.counts.get(each, 0) + 1
 
@@ -179,11 +179,12 @@ class Recorder:
             entry["steps"] = None
             return
         entry["target"] = entry["target"] or function["target"]
+        entry["inner"] = entry.get("inner", True) and _is_inner(frame)
         count = (function["path"], function["owner"], test)
         if entry["target"] and self.counts.get(count, 0) < 4 * _MOST_FOR_TEST:
             self.counts[count] = self.counts.get(count, 0) + 1
             key = f"{os.getpid()}-{id(entry)}-{entry.setdefault('number', len(self.seen))}"
-            self._write(function, entry["steps"], test, is_direct=True, key=key)
+            self._write(function, entry["steps"], test, {"direct": True, "inner": entry["inner"], "object": key})
 
     def _made(self, me: Any, frame: FrameType) -> dict[str, Any]:
         kind = type(me)
@@ -209,13 +210,13 @@ class Recorder:
             named.update({str(k): self.codec.encode(v) for k, v in values[code.co_varnames[rest]].items()})
         return args, named
 
-    def _write(self, function: dict[str, Any], steps: list[Any], test: str, *, is_direct: bool, key: str) -> bool:
+    def _write(self, function: dict[str, Any], steps: list[Any], test: str, about: dict[str, Any]) -> bool:
         text = json.dumps([function["path"], function["name"], steps], sort_keys=True)
         if text in self.seen or len(text) > 60_000:
             return False
         self.seen.add(text)
         call = {"function": f"{function['path']}::{function['name']}", "steps": steps, "test": test}
-        line = json.dumps({**call, "direct": is_direct, "object": key}) + "\n"
+        line = json.dumps({**call, **about}) + "\n"
         fd = os.open(self.out, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:
             os.write(fd, line.encode())
@@ -235,6 +236,12 @@ def _is_inside(frame: FrameType, me: Any) -> bool:
             return True
         back = back.f_back
     return False
+
+
+def _is_inner(frame: FrameType) -> bool:
+    """Whether the project itself makes this call: code of the same package."""
+    callers = [each.f_globals.get("__name__", "").partition(".")[0] for each in (frame, frame.f_back) if each]
+    return len(set(callers)) == 1
 
 
 def _current_test(frame: FrameType | None) -> str:

@@ -214,6 +214,23 @@ def test_differences_are_found(compare: Compare, cases: Mapping[str, Case], apar
     assert from_json(BehaviourReport, to_json(found.report)) == found.report
 
 
+@pytest.mark.parametrize("is_inner", [True, False])
+def test_calls_of_fixed_tests_that_the_project_itself_makes_are_counted(compare: Compare, is_inner: bool) -> None:
+    core = "class Line:\n    def __init__(self, name):\n        self._name = name\n\n\n"
+    core += "def rename(line, name):\n    pass\n"
+    shop = "from odd.core import Line, rename\n\n\ndef label(name):\n    line = Line('')\n    rename(line, name)\n"
+    shop += "    return f'<{line._name}>'\n"
+    tests = "from odd.core import Line, rename\nfrom odd.shop import label\n\n"
+    if is_inner:
+        tests += "def test_it():\n    assert label('a') == '<a>'\n"
+    else:
+        tests += "def test_it():\n    line = Line('')\n    rename(line, 'a')\n    assert line._name == 'a'\n"
+    base = {**_files(core, tests), "odd/shop.py": shop}
+    right = {"odd/core.py": core.replace("    pass\n", "    line._name = name\n")}
+    report = compare(base, right=right).report
+    assert (report.fixed_calls, report.inner_fixed_calls) == (1, int(is_inner))
+
+
 def test_examples_in_documentation_are_recorded(compare: Compare) -> None:
     code = """
         def half(n):
