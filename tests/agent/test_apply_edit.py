@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitmimo.agent.shell.apply_edit import EditResult, apply_change
-from gitmimo.agent.shell.search_replace import Edited, Mismatch, replace_passage
+from gitmimo.agent.shell.apply_edit import Edited, EditResult, Mismatch, apply_change, replace_passage
 from gitmimo.agent.shell.text_protocol import parse_text
 from gitmimo.records import Action, ActionKind
 

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from gitmimo.agent.interface import CandidateInput, Stop, Workspace
-from gitmimo.agent.shell.apply_edit import apply_change, read_lines
+from gitmimo.agent.shell.apply_edit import apply_change, numbered, read_lines
 from gitmimo.agent.shell.observations import Outputs, as_data, find_output, format_result, mark_of, shorten
-from gitmimo.agent.shell.search_replace import numbered
 from gitmimo.records import Action, ActionKind, Observation, Step
 
 LONGEST_COMMAND_S = 1_800.0
