@@ -204,7 +204,7 @@ def _thin(evidence: Evidence, behaviour: BehaviourReport | None, found: ProductB
             return
         if behaviour is not None and behaviour.unreached:
             names = ", ".join(f"`{name}`" for name in behaviour.unreached[:3])
-            yield f"no test or example calls what changed, {alone}: {names}"
+            yield f"no call of what changed could be recorded, {alone}: {names}"
         else:
             yield f"no test that failed before shows that it does the task, {alone}"
     elif (found.changed or behaviour.inputs < _MOST_SAME) and (count := behaviour.fixed_calls) < FEW_CALLS:

@@ -84,7 +84,8 @@ class _Comparison:
             seeds = self._record(changed)
             if not seeds:
                 unreached = tuple(sorted(changed.existing | changed.added))
-                return BehaviourReport(base=self.base, unreached=unreached, problem="nothing calls what changed")
+                problem = "no call of what changed could be recorded"
+                return BehaviourReport(base=self.base, unreached=unreached, problem=problem)
             calls = _without_helpers(grow(seeds, changed.constants))
             self._attributes = self._attributes_read()
             self._write(self.base)
