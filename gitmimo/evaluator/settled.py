@@ -127,9 +127,7 @@ def _fixed_by_chance(evidence: Evidence, behaviour: BehaviourReport | None) -> I
         yield f"these count as fixed, but passed on base in a third run: {', '.join(by_chance[:3])}"
 
 
-def _unshown(
-    behaviour: BehaviourReport | None, found: ProductBehaviour | None, *, is_backed: bool
-) -> Iterator[str]:
+def _unshown(behaviour: BehaviourReport | None, found: ProductBehaviour | None, *, is_backed: bool) -> Iterator[str]:
     """Fixed tests whose calls have the same answers as before when no test runs.
 
     Either the product can tell a test run, or what it changes does not show in these answers. The second is likely

@@ -1,8 +1,7 @@
 """Install hooks where none is yet, and remove them.
 
-Hooks are named in the configuration where git has that (2.54), and then run beside all others; otherwise each is a
-file. A hook of another's is never touched, nor a hook directory that is committed or outside the repository, nor
-`core.hooksPath`: there the user gets a line to add by hand.
+Each is a file. A hook of another's is never touched, nor a hook directory that is committed or outside the repository,
+nor `core.hooksPath`: there the user gets a line to add by hand.
 """
 
 import os
@@ -18,10 +17,9 @@ from pathlib import Path
 from gitmimo.errors import RepoError
 from gitmimo.files import write_file
 from gitmimo.git.repository import Repository
-from gitmimo.git.run import clean_environment, git_version
+from gitmimo.git.run import clean_environment
 
 EVENTS = ("pre-push", "commit-msg", "post-merge", "post-rewrite")
-CONFIG_HOOKS_VERSION = (2, 54)
 MARK = "# git-mimo hook 1"
 _SCRIPT = """\
 #!/bin/sh
@@ -62,13 +60,8 @@ def _install_requirement() -> str:
     return f"{sys.executable} -m pip install -e {Path(__file__).resolve().parents[2]}"
 
 
-def install_hooks(
-    repository: Repository, *, command: Sequence[str], use_config: bool | None = None
-) -> tuple[HookChange, ...]:
+def install_hooks(repository: Repository, *, command: Sequence[str]) -> tuple[HookChange, ...]:
     """Install all hooks; doing it twice changes nothing. `command` runs git-mimo, by an absolute path."""
-    by_config = git_version()[:2] >= CONFIG_HOOKS_VERSION if use_config is None else use_config
-    if by_config:
-        return tuple(_install_config(repository, event, command) for event in EVENTS)
     directory = hooks_directory(repository)
     refusal = _write_obstacle(repository, directory)
     if refusal:
@@ -81,9 +74,9 @@ def install_hooks(
 
 
 def remove_hooks(repository: Repository) -> tuple[HookChange, ...]:
-    """Remove our hooks from configuration and files."""
+    """Remove our hooks."""
     directory = hooks_directory(repository)
-    return tuple(_remove_config(repository, event) or _remove_file(directory / event, event) for event in EVENTS)
+    return tuple(_remove_file(directory / event, event) for event in EVENTS)
 
 
 def hooks_directory(repository: Repository) -> Path:
@@ -99,26 +92,6 @@ def hook_script(event: str, command: Sequence[str]) -> str:
     """The text of a hook file."""
     words = list(map(shlex.quote, command))
     return _SCRIPT.format(mark=MARK, event=event, program=words[0], command=" ".join(words))
-
-
-def _install_config(repository: Repository, event: str, command: Sequence[str]) -> HookChange:
-    name = f"hook.mimo-{event}"
-    words = " ".join(map(shlex.quote, [*command, "hook", event]))
-    wanted = {f"{name}.event": event, f"{name}.command": words}
-    current = {key: repository.run("config", "--local", key, check=False).text for key in wanted}
-    if current == wanted:
-        return HookChange(event=event, state="kept", where=name)
-    for key, value in wanted.items():
-        repository.run("config", "--local", "--replace-all", key, value)
-    return HookChange(event=event, state="installed", where=name)
-
-
-def _remove_config(repository: Repository, event: str) -> HookChange | None:
-    name = f"hook.mimo-{event}"
-    if repository.run("config", "--local", f"{name}.event", check=False).exit_code:
-        return None
-    repository.run("config", "--local", "--remove-section", name)
-    return HookChange(event=event, state="removed", where=name)
 
 
 def _install_file(path: Path, event: str, command: Sequence[str]) -> HookChange:

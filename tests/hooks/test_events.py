@@ -34,7 +34,7 @@ def _with_hooks(git: GitBuilder, tmp_path: Path) -> None:
     root = Path(__file__).parent.parent.parent
     program.write_text(f"#!/bin/sh\nPYTHONPATH='{root}' exec '{sys.executable}' -P -m gitmimo \"$@\"\n")
     program.chmod(0o755)
-    install_hooks(Repository.discover(git.path), command=(str(program),), use_config=False)
+    install_hooks(Repository.discover(git.path), command=(str(program),))
 
 
 @pytest.fixture

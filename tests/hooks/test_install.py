@@ -61,7 +61,7 @@ def _state(root: Path) -> dict[str, tuple[int, bytes]]:
 
 
 def _install(git: GitBuilder, command: Sequence[str]) -> dict[str, str]:
-    changes = install_hooks(Repository.discover(git.path), command=command, use_config=False)
+    changes = install_hooks(Repository.discover(git.path), command=command)
     return {change.event: change.state for change in changes}
 
 
@@ -99,7 +99,7 @@ def test_a_hook_of_anothers_stays_as_it_is(git: GitBuilder, command: tuple[str, 
 def test_hooks_that_are_files_of_the_project_are_left_alone(git: GitBuilder, command: tuple[str, ...]) -> None:
     git.commit({".githooks/pre-push": "#!/bin/sh\n"})
     git("config", "core.hooksPath", ".githooks")
-    changes = install_hooks(Repository.discover(git.path), command=command, use_config=False)
+    changes = install_hooks(Repository.discover(git.path), command=command)
     assert {change.state for change in changes} == {"by-hand"}
     assert 'git mimo hook pre-push "$@"' in changes[0].hint
     assert git("status", "--porcelain") == ""
@@ -112,7 +112,7 @@ def test_a_hooks_path_outside_the_repository_is_left_alone(
     shared.mkdir()
     git.commit({"a": "1\n"})
     git("config", "--global", "core.hooksPath", str(shared))
-    changes = install_hooks(Repository.discover(git.path), command=command, use_config=False)
+    changes = install_hooks(Repository.discover(git.path), command=command)
     assert {change.state for change in changes} == {"by-hand"}
     assert list(shared.iterdir()) == []
 
@@ -140,20 +140,6 @@ def test_pre_commit_installed_later_runs_ours_and_takes_it_with_it(
     assert [name for name in after if "mimo" in name] == []
 
 
-def test_configured_hooks_leave_equal_bytes(git: GitBuilder, command: tuple[str, ...]) -> None:
-    git.commit({"a": "1\n"})
-    before = _state(git.path)
-    repository = Repository.discover(git.path)
-    changes = install_hooks(repository, command=command, use_config=True)
-    assert {change.state for change in changes} == {"installed"}
-    assert git("config", "hook.mimo-pre-push.event") == "pre-push"
-    assert git("config", "hook.mimo-pre-push.command") == f"{command[0]} hook pre-push"
-    again = install_hooks(repository, command=command, use_config=True)
-    assert {change.state for change in again} == {"kept"}
-    remove_hooks(repository)
-    assert _state(git.path) == before
-
-
 def test_without_git_mimo_a_push_goes_on_and_says_so(git: GitBuilder, remote: Path, log: Path) -> None:
     git.commit({"a": "1\n"})
     _install(git, ("/nowhere/git-mimo",))
@@ -166,5 +152,5 @@ def test_a_linked_worktree_shares_the_hooks(
 ) -> None:
     git.commit({"a": "1\n"})
     git("worktree", "add", "--quiet", "-b", "other", str(tmp_path / "linked"))
-    install_hooks(Repository.discover(tmp_path / "linked"), command=command, use_config=False)
+    install_hooks(Repository.discover(tmp_path / "linked"), command=command)
     assert _install(git, command) == dict.fromkeys(EVENTS, "kept")

@@ -27,7 +27,7 @@ def hooks(project: GitBuilder, tmp_path: Path) -> Path:
         f'#!/bin/sh\necho "$(pwd -P) $*" >> {log}\nPYTHONPATH={ROOT} exec {sys.executable} -P -m gitmimo "$@"\n'
     )
     program.chmod(0o755)
-    install_hooks(Repository.discover(project.path), command=(str(program),), use_config=False)
+    install_hooks(Repository.discover(project.path), command=(str(program),))
     return log
 
 
