@@ -3,9 +3,9 @@ from pathlib import Path
 import pytest
 
 from gitmimo.errors import RepoError
-from gitmimo.git.bundle import read_bundle, write_bundle
 from gitmimo.git.repository import Repository
 from gitmimo.records import Oid
+from gitmimo.workflow.on_ray.cluster import read_bundle, write_bundle
 from tests.conftest import GitBuilder
 
 MAIN = "refs/heads/main"

@@ -1,4 +1,4 @@
-"""Ray itself: a cluster joined or started, tasks placed in it, the messages between driver and workers."""
+"""Ray itself: a cluster joined or started, tasks placed in it, and what driver and workers send: messages, bundles."""
 
 import asyncio
 import contextlib
@@ -7,17 +7,23 @@ import io
 import logging
 import os
 import signal
+import struct
 import tempfile
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gitmimo.errors import CheckError, ConfigError, MimoError
+from gitmimo.errors import CheckError, ConfigError, MimoError, RepoError
 from gitmimo.extras import install_hint
-from gitmimo.git.repository import Ident
+from gitmimo.git.refs import read_ref
+from gitmimo.git.repository import Ident, Repository
 from gitmimo.records import Oid, SessionId
 
 _LONGEST_QUIET_S = 0.25
+_SIGNATURE = b"# v2 git bundle\n"
+_PACK_HEADER = struct.Struct(">4s2L")
+_MOST_LOOSE = 2000  # objects; more of them are kept as one pack
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,3 +205,38 @@ class Mailbox:
     async def stop_reason(self) -> str:
         """Why the session ends; empty while it runs."""
         return self._stop
+
+
+def write_bundle(repository: Repository, ref: str, *, have: Sequence[Oid] = ()) -> bytes:
+    """Return what a repository with the commits `have` lacks of the ref's history; empty when it has the ref's commit.
+
+    Of `have`, commits that are unknown here are passed over.
+    """
+    tip = read_ref(repository, ref)
+    if tip is None:
+        raise RepoError(f"no such ref: `{ref}`")
+    known = [oid for oid in have if oid in repository.pygit]
+    if tip in known:
+        return b""
+    return repository.run("bundle", "create", "--quiet", "-", ref, *(f"^{oid}" for oid in known)).stdout
+
+
+def read_bundle(repository: Repository, bundle: bytes, *, is_trusted: bool) -> None:
+    """Store a bundle's objects; refs are the caller's to move. RepoError when it is damaged or its base isn't here.
+
+    Unless it is trusted, every object and link is checked. A small one is kept as loose objects: a pack for each step
+    of each candidate would slow down every later git command.
+    """
+    header, found, pack = bundle.partition(b"\n\n")
+    if not found or not bundle.startswith(_SIGNATURE) or len(pack) < _PACK_HEADER.size:
+        raise RepoError("not a bundle")
+    for line in header.split(b"\n")[1:]:
+        oid = line[1:41].decode("ascii", "replace")
+        if line.startswith(b"-") and oid not in repository.pygit:
+            raise RepoError(f"the bundle builds on a commit that is not here: `{oid}`")
+    strict = [] if is_trusted else ["--strict"]
+    count = _PACK_HEADER.unpack_from(pack)[2]
+    if count <= _MOST_LOOSE:
+        repository.run("unpack-objects", "-q", *strict, input=pack)
+    else:
+        repository.run("index-pack", "--stdin", "--fix-thin", *strict, input=pack)

@@ -13,7 +13,7 @@ from gitmimo.config import Config
 from gitmimo.errors import CheckError, MimoError
 from gitmimo.evaluator.testbed import TestBed
 from gitmimo.evidence import Evidence
-from gitmimo.git import bundle, refs
+from gitmimo.git import refs
 from gitmimo.git.repository import Repository
 from gitmimo.llm.model import Model
 from gitmimo.records import Oid, SessionId, StopReason
@@ -29,7 +29,7 @@ from gitmimo.workflow.candidates import (
 from gitmimo.workflow.directories import repository_key
 from gitmimo.workflow.evaluate import SessionEvaluator
 from gitmimo.workflow.history import read_steps_at
-from gitmimo.workflow.on_ray.cluster import Cluster, Message, Shipment, WorkItem
+from gitmimo.workflow.on_ray.cluster import Cluster, Message, Shipment, WorkItem, read_bundle, write_bundle
 from gitmimo.workflow.on_ray.worker import run_candidate, run_evaluation
 from gitmimo.workflow.plan import Brief, Plan
 from gitmimo.workflow.progress import Progress, SessionContext, StopSignal
@@ -206,7 +206,7 @@ class RayExecutor:
         with self._lock:
             key = ref, tip, have
             if key not in self._bundles:
-                packed = bundle.write_bundle(self._repository, ref, have=have)
+                packed = write_bundle(self._repository, ref, have=have)
                 self._bundles[key] = [self._cluster.ray.put(packed)] if packed else []
             return self._bundles[key]
 
@@ -218,7 +218,7 @@ class RayExecutor:
             item = work.item
             if item.turn != message.turn or step.parent != item.tip:
                 raise CheckError("the work was given to another worker")
-            bundle.read_bundle(repository, step.bundle, is_trusted=False)
+            read_bundle(repository, step.bundle, is_trusted=False)
             made = repository.pygit.get(step.commit)
             if made is None or [str(parent) for parent in cast(Any, made).parent_ids] != [item.tip]:
                 raise CheckError(f"step {step.step} does not follow the last one: `{step.commit}`")

@@ -17,7 +17,7 @@ from gitmimo.evaluator.required_fixes import RequiredFixes
 from gitmimo.evaluator.testbed import TestBed
 from gitmimo.evidence import Evidence
 from gitmimo.files import remove_tree
-from gitmimo.git import bundle, refs
+from gitmimo.git import refs
 from gitmimo.git.agent_repo import base_objects
 from gitmimo.git.repository import Repository
 from gitmimo.git.run import run_git
@@ -31,7 +31,7 @@ from gitmimo.results import CandidateResult
 from gitmimo.sandbox.probe import open_sandbox
 from gitmimo.workflow.candidates import CandidateRun
 from gitmimo.workflow.directories import state_home
-from gitmimo.workflow.on_ray.cluster import Message, Shipment, WorkItem, load_ray
+from gitmimo.workflow.on_ray.cluster import Message, Shipment, WorkItem, load_ray, read_bundle, write_bundle
 from gitmimo.workflow.plan import Brief, Plan
 from gitmimo.workflow.progress import Progress, SessionContext, StopSignal
 
@@ -100,7 +100,7 @@ class ShippingJournal(Journal):
         if event != "step":
             return
         commit = Oid(data["commit"])
-        packed = bundle.write_bundle(self._repository, self._home.item.ref, have=(self._shipped,))
+        packed = write_bundle(self._repository, self._home.item.ref, have=(self._shipped,))
         self._home.ask("step", Shipment(step=data["step"], parent=self._shipped, commit=commit, bundle=packed))
         self._shipped = commit
 
@@ -206,7 +206,7 @@ class _Home:
         have = sorted({*refs.list_refs(repository, "refs/mimo/base/").values(), self.item.base} - {wanted})
         have = [oid for oid in have if oid in repository.pygit]
         for piece in self.ask("objects", (ref, tuple(have))):
-            bundle.read_bundle(repository, self._ray.get(piece), is_trusted=True)
+            read_bundle(repository, self._ray.get(piece), is_trusted=True)
         if wanted not in repository.pygit:
             raise CheckError(f"the commit did not come with its bundle: `{wanted}`")
 
