@@ -160,6 +160,7 @@ class LiveTable:
         self._rows: dict[int, _Row] = {}
         self._phase = "starting"
         self._base = ""
+        self._turns = ""  # that candidates take turns, and why
         self._remark = ""
 
     def observe(self, progress: Progress) -> None:
@@ -173,7 +174,8 @@ class LiveTable:
                 self._base = progress.tests or progress.text
             else:
                 self._phase = progress.phase
-                self._remark = progress.text if progress.phase != "done" else ""
+                self._turns = progress.text if progress.phase == "work" else self._turns
+                self._remark = progress.text if progress.phase not in ("done", "work") else ""
 
     def wait(self, text: str) -> None:
         """Show what a server asked to wait for."""
@@ -207,15 +209,17 @@ class LiveTable:
         parts += [f"{usd(spent)}{budget}"] if spent or budget else []
         parts += [f"session {self._heading.session}"] if self._heading.session else []
         first.append("  " + "  ".join([*parts, "Ctrl-C stops and keeps the work"]), style="dim")
-        said = "  ".join(filter(None, (f"base: {self._base}" if self._base else "", self._remark)))
+        said = "  ".join(filter(None, (f"base: {self._base}" if self._base else "", self._remark or self._turns)))
         return [first, _line(said, "dim")] if said else [first]
 
     def _table(self) -> Table:
         from rich.table import Table
 
         table = Table(box=None, pad_edge=False, expand=True)
-        shows_models = len({row.last.model for row in self._rows.values()}) > 1 or self._console.width > _WIDE
-        for name in ("#", "phase", *list(_NUMBERS)[1:], *(["model"] if shows_models else []), "tests", "now"):
+        is_wide = self._console.width > _WIDE
+        shows_models = len({row.last.model for row in self._rows.values()}) > 1 or is_wide
+        texts = (*(["model"] if shows_models else []), *(["tests"] if is_wide else []), "now")
+        for name in ("#", "phase", *list(_NUMBERS)[1:], *texts):
             justify: Literal["left", "right"] = "right" if name in _NUMBERS else "left"
             table.add_column(name, no_wrap=True, justify=justify, overflow="ellipsis",
                              min_width=_NUMBERS.get(name), ratio=_SHARES.get(name))  # fmt: skip
@@ -227,7 +231,9 @@ class LiveTable:
                 tokens(last.tokens) if last.tokens else "", usd(last.cost_usd) if last.cost_usd else "",
                 seconds((row.ended or self._clock()) - row.started),
                 *([_line(last.model.rpartition("/")[2])] if shows_models else []),
-                _line(last.tests, style), _line(self._now(row), "dim"),
+                *([_line(last.tests, style)] if is_wide else []),
+                _line(self._now(row), "dim") if is_wide or not last.tests or last.phase == "work"
+                else _line(last.tests, style),
             )  # fmt: skip
         return table
 

@@ -77,14 +77,13 @@ def _print_states(states: list[SessionState], *, schema: str) -> int:
                 brief["session"],
                 brief["status"] + (" (merged)" if brief["merged"] else " (rejected)" if state.rejected else ""),
                 brief["started"][:16].replace("T", " ") if brief["started"] else "-",
-                str(brief["candidates"]),
-                str("-" if brief["winner"] is None else brief["winner"]),
+                f"{'-' if brief['winner'] is None else brief['winner']} of {brief['candidates']}",
                 usd(brief["usd"]),
                 seconds(brief["seconds"]) if brief["seconds"] else "-",
                 one_line((brief["task"] or brief["message"]).strip().partition("\n")[0], 60),
             )
         )
-    render.out(render.table(("session", "status", "started", "n", "winner", "cost", "time", "task"), rows))
+    render.out(render.table(("session", "status", "started", "winner", "cost", "time", "task"), rows))
     return 0
 
 

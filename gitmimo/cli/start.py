@@ -176,14 +176,14 @@ def finish(result: SessionResult, *, as_json: bool) -> int:
 
 def report(result: SessionResult) -> None:
     """Print how a session ended: a line, the candidates, what behaves differently, and what comes next."""
-    from gitmimo.report.summary import CANDIDATE_HEADINGS, candidate_rows, difference_lines
+    from gitmimo.cli.review import text_width
+    from gitmimo.report.summary import CANDIDATE_HEADINGS, candidate_rows, difference_lines, wrapped
 
     render.out(f"session {result.session}: {result.status.value}, {usd(result.cost_usd)}, {seconds(result.seconds)}")
     if result.candidates:
         render.out(render.table(CANDIDATE_HEADINGS, candidate_rows(result)))
-    if result.message:
-        render.out(result.message)
-    for line in difference_lines(result, 100):
+    said = wrapped(result.message, text_width()) if result.message else ()
+    for line in (*said, *difference_lines(result, text_width())):
         render.out(line)
     if result.result_branch:
         render.out(f"result: {result.result_branch} ({(result.result_commit or '')[:12]}), from {result.base[:12]}")

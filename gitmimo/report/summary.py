@@ -49,7 +49,8 @@ def differences_of(result: SessionResult, *, most: int = MOST_LINES) -> Differen
 def difference_text(difference: Difference) -> str:
     """One input with what it gave before and gives now, on a line."""
     before, after = one_line(difference.before, 60), one_line(difference.after, 60)
-    return f"{one_line(difference.call, 90)}: {before} -> {after} ({difference.kind})"
+    kind = "" if difference.kind is DifferenceKind.OTHER_ANSWER else f" ({difference.kind})"
+    return f"{one_line(difference.call, 90)}: {before} -> {after}{kind}"
 
 
 def summary_lines(result: SessionResult, width: int, candidates: Iterable[str]) -> Iterator[str]:

@@ -102,7 +102,8 @@ class CandidateRun:
         Every failure of the work becomes the candidate's status, not an exception.
         """
         context, paths, number = self._context, self._paths, self._brief.number
-        context.journal.intend("worktree", candidate=number, path=str(paths.worktree), branch=paths.branch)
+        about = {"branch": paths.branch, "model": _name(self._worker)}
+        context.journal.intend("worktree", candidate=number, path=str(paths.worktree), **about)
         self._steps = list(find_history(context.repository, paths)) if self._brief.goes_on else []
         prepare_worktree(context.repository, paths)
         context.journal.done("worktree", candidate=number)
@@ -172,22 +173,23 @@ class CandidateRun:
         """Commit a step, and tell of it once it is committed."""
         oid = self._recorder(step)
         self._steps.append(step)
-        self._context.journal.note("step", candidate=self._brief.number, step=step.number, commit=oid)
+        so_far = trajectory_of(self._steps, StopReason.FINISHED)
+        spent = {"usage": so_far.usage, "cost_usd": so_far.cost_usd, "llm_calls": so_far.llm_calls}
+        self._context.journal.note("step", candidate=self._brief.number, step=step.number, commit=oid, spent=spent)
         action = step.actions[-1] if step.actions else None
         about = (action.path or action.text).strip().split("\n")[0] if action else ""
-        self._observe(step=step, text=f"{action.kind.value} {about}"[:60] if action else "thinking")
+        self._observe(so_far, text=f"{action.kind.value} {about}"[:60] if action else "thinking")
         return oid
 
-    def _observe(self, *, model: str = "", text: str, step: Step | None = None) -> None:
-        so_far = trajectory_of(self._steps if step else (), StopReason.FINISHED)
+    def _observe(self, so_far: Trajectory | None = None, *, model: str = "", text: str) -> None:
         self._context.observe(
             Progress(
                 number=self._brief.number,
                 phase="work",
                 model=model,
-                step=step.number if step else 0,
-                tokens=so_far.usage.total,
-                cost_usd=so_far.cost_usd,
+                step=so_far.steps[-1].number if so_far else 0,
+                tokens=so_far.usage.total if so_far else 0,
+                cost_usd=so_far.cost_usd if so_far else 0.0,
                 text=text,
             )
         )

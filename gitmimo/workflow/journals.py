@@ -6,19 +6,18 @@ import functools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gitmimo.codec import from_json
+from gitmimo.codec import from_json, to_json
 from gitmimo.errors import JournalError, MimoError, UsageError
 from gitmimo.journal import Entry, read_journal
 from gitmimo.locks import is_locked
-from gitmimo.records import Oid, SessionId, SessionStatus, is_session_id
+from gitmimo.records import Oid, SessionId, SessionStatus, Usage, is_session_id
 from gitmimo.workflow.directories import LOCK_NAME, STOP_NAME, Home, journal_path, sessions_directory, stop_name
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from gitmimo.results import SessionResult
 
 _POLL_S = 0.1
@@ -131,8 +130,10 @@ def read_session(repository: Home, session: SessionId) -> SessionState:
     if not entries:
         raise JournalError(f"nothing was recorded of session `{session}`")
     state = _fold(session, entries)
-    if state.status is SessionStatus.RUNNING and not is_locked(directory / LOCK_NAME):
-        state = replace(state, values={**state.values, "status": SessionStatus.STOPPED.value})
+    if state.status is SessionStatus.RUNNING:
+        return _unfinished(state, entries, is_running=is_locked(directory / LOCK_NAME))
+    if not state.values.get("candidates"):
+        state = replace(state, values={**state.values, "candidates": _candidates(entries, "cut off")})
     return state
 
 
@@ -194,7 +195,6 @@ def request_stop(repository: Home, name: str | None, number: int | None = None) 
 
 def _fold(session: SessionId, entries: Sequence[Entry]) -> SessionState:
     state: SessionState | None = None
-    candidates: dict[int, Mapping[str, Any]] = {}
     for entry in entries:
         match entry.event:
             case "session" if not entry.done:
@@ -207,8 +207,6 @@ def _fold(session: SessionId, entries: Sequence[Entry]) -> SessionState:
                 again: Mapping[str, Any] = {"status": "running", "candidates": [], "verdict": None, "message": ""}
                 values = {**state.values, **again}
                 state = replace(state, values=values, process=entry.data["process"], is_closed=False)
-            case "candidate" if entry.done:
-                candidates[entry.data["result"]["number"]] = entry.data["result"]
             case "merged" if not entry.done and state is not None:
                 state = replace(state, merging=Oid(entry.data["commit"]))
             case "rejected" if state is not None:
@@ -223,10 +221,47 @@ def _fold(session: SessionId, entries: Sequence[Entry]) -> SessionState:
                 pass
     if state is None:
         raise JournalError(f"the journal of session `{session}` does not begin with the session")
-    if not state.values.get("candidates") and candidates:
-        listed = [candidates[number] for number in sorted(candidates)]
-        state = replace(state, values={**state.values, "candidates": listed})
     return replace(state, phase=entries[-1].event, last_event=entries[-1].time)
+
+
+def _unfinished(state: SessionState, entries: Sequence[Entry], *, is_running: bool) -> SessionState:
+    """A session without a result, with what it has come to: its candidates, and the sums over them."""
+    candidates = _candidates(entries, "working" if is_running else "cut off")
+    usages = [from_json(Usage, each.get("usage", {})) for each in candidates]
+    end = datetime.now(UTC) if is_running else entries[-1].time
+    values = {
+        **state.values,
+        "status": (SessionStatus.RUNNING if is_running else SessionStatus.STOPPED).value,
+        "candidates": candidates,
+        "usage": to_json(sum(usages, Usage())),
+        "cost_usd": sum(each.get("cost_usd", 0.0) for each in candidates),
+        "llm_calls": sum(each.get("llm_calls", 0) for each in candidates),
+        "seconds": (end - entries[0].time).total_seconds(),
+    }
+    return replace(state, values=values)
+
+
+def _candidates(entries: Sequence[Entry], status: str) -> list[Mapping[str, Any]]:
+    """Each candidate's last result; those that did not come to one yet have this status."""
+    found: dict[int, dict[str, Any]] = {}
+    begun: dict[int, datetime] = {}
+    for entry in entries:
+        data = entry.data
+        match entry.event:
+            case "worktree" if not entry.done:
+                number, branch = data["candidate"], data["branch"].removeprefix("refs/heads/")
+                empty = {"number": number, "branch": branch, "model": data.get("model", ""), "status": status}
+                found.setdefault(number, {**empty, "approach": "", "strategy": ""})
+                begun[number] = entry.time
+            case "step" if was := found.get(data["candidate"]):
+                seconds = (entry.time - begun[data["candidate"]]).total_seconds()
+                now = {"status": status, "commit": data["commit"], "steps": data["step"], "seconds": seconds}
+                found[data["candidate"]] = {**was, **now, "evidence": None, **data.get("spent", {})}
+            case "worked" | "candidate" if entry.done:
+                found[data["result"]["number"]] = data["result"]
+            case _:
+                pass
+    return [found[number] for number in sorted(found)]
 
 
 def follow(

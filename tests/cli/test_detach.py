@@ -58,6 +58,25 @@ def test_a_stopped_session_says_how_to_go_on_and_does(project: GitBuilder, llm_s
     assert resumed.json["winner"] == 1
 
 
+def test_a_running_session_shows_what_it_has_come_to(project: GitBuilder, llm_server: ScriptedServer) -> None:
+    first = Answer(text="I look first.", tool_calls=(("shell", json.dumps({"command": "ls"})),))
+    llm_server.scripts["m"] = [first, Answer(text="never", latency_s=90)]
+    began = mimo("start", "mend add", "-m", "openai/m", "-n", "1", "--detach", cwd=project.path)
+    session = began.out.strip()
+    ends = time.monotonic() + 120
+    while len(llm_server.requests) < 2:
+        assert time.monotonic() < ends
+        time.sleep(0.1)
+    (listed,) = mimo("status", "--json", cwd=project.path).json["sessions"]
+    assert (listed["status"], listed["candidates"]) == ("running", 1)
+    assert listed["tokens"] > 0
+    assert listed["seconds"] > 0
+    assert "working" in mimo("show", session, cwd=project.path).out
+    assert "I look first." in mimo("log", session, cwd=project.path).out
+    mimo("stop", session, cwd=project.path)
+    mimo("attach", session, cwd=project.path)
+
+
 def test_one_candidate_is_stopped_and_the_session_goes_on(project: GitBuilder, llm_server: ScriptedServer) -> None:
     llm_server.scripts["slow"] = [Answer(text="never", latency_s=90, repeat=True)]
     llm_server.scripts["m"] = lambda _: writes({"calc.py": RIGHT})

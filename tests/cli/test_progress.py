@@ -69,6 +69,16 @@ def test_silence_is_explained(made: tuple[LiveTable, Clock, Callable[..., None]]
     assert "rate limited" in shown(table)
 
 
+def test_a_narrow_terminal_has_room_for_what_a_candidate_does_and_then_for_how_it_ended() -> None:
+    table = LiveTable(Console(file=io.StringIO(), width=80), Heading(session="13nie9k54q"))
+    table.observe(Progress(number=0, phase="work", text="candidates take turns"))
+    table.observe(Progress(number=1, phase="work", text="shell python -m pytest -q tests"))
+    assert "shell python -m pytest -q tests" in shown(table, 80)
+    table.observe(Progress(number=1, phase="done", tests="pass 5/5", text="finished"))
+    assert "pass 5/5" in shown(table, 80)
+    assert "candidates take turns" in shown(table, 80)
+
+
 @pytest.mark.parametrize("columns", [60, 80, 110, 200])
 def test_no_line_is_wider_than_the_terminal(columns: int) -> None:
     table = LiveTable(Console(file=io.StringIO(), width=columns), Heading(session="13nie9k54q"))
