@@ -46,7 +46,7 @@ def status_command(session: str | None, as_json: bool) -> int:
     _print_states(states, schema="git-mimo/status/1" if as_json else "")
     for state in () if as_json else states:
         if state.status is SessionStatus.STOPPED:
-            render.hint(f"session {state.session} was cut off after `{state.phase}`; what it made is kept")
+            render.hint(f"session {state.session} was cut off; what it made is kept")
             render.hint(f"git mimo resume {state.session}")
     return 0
 
@@ -214,7 +214,8 @@ def _print_candidate(candidate: CandidateResult) -> None:
 
     render.out(f"\ncandidate {candidate.number} ({candidate.worker}): {candidate.status}")
     evidence = candidate.evidence
-    branch = f"{candidate.branch} ({(candidate.commit or '')[:12]})" if candidate.branch else ""
+    commit = f" ({candidate.commit[:12]})" if candidate.commit else ""
+    branch = f"{candidate.branch}{commit}" if candidate.branch else ""
     about = [("approach", candidate.approach), ("summary", candidate.summary), ("branch", branch)]
     if evidence is not None:
         fixed = f" passed, {len(evidence.fixed_ids)} fixed" if evidence.tests_run else ""

@@ -152,7 +152,7 @@ def describe_regressions(
     for file, error in list(import_errors)[:3]:
         parts.append(f"cannot import `{file}`: {error}" if error else f"cannot import `{file}`")
     if broken:
-        parts.append(f"{len(broken)} passed on base and fail now: {_some(broken)}")
+        parts.append(f"{len(broken)} passed on base and {'fails' if len(broken) == 1 else 'fail'} now: {_some(broken)}")
     if missing:
         parts.append(f"{len(missing)} vanished: {_some(missing)}")
     return "; ".join(parts)

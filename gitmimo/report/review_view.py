@@ -53,6 +53,8 @@ def next_command(result: SessionResult) -> tuple[str, str]:
     if result.result_branch:
         doubtful = result.status is not SessionStatus.PASSED
         return f"git mimo merge {result.session}", "needs a person: read the doubts first" if doubtful else ""
+    if result.status is SessionStatus.RUNNING:
+        return f"git mimo watch {result.session}", "shows what it does until it ends"
     if result.status in (SessionStatus.STOPPED, SessionStatus.INTERRUPTED, SessionStatus.BUDGET):
         return f"git mimo resume {result.session}", "goes on where it ended"
     return "", ""

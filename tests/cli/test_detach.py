@@ -73,6 +73,10 @@ def test_a_running_session_shows_what_it_has_come_to(project: GitBuilder, llm_se
     assert listed["seconds"] > 0
     assert "working" in mimo("show", session, cwd=project.path).out
     assert "I look first." in mimo("log", session, cwd=project.path).out
+    page = project.path / "page.html"
+    assert mimo("review", session, "--html", str(page), cwd=project.path).code == 0
+    assert "No verdict yet" in page.read_text(encoding="utf-8")
+    assert f"git mimo watch {session}" in page.read_text(encoding="utf-8")
     mimo("stop", session, cwd=project.path)
     mimo("attach", session, cwd=project.path)
 

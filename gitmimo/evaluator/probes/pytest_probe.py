@@ -37,9 +37,12 @@ def _note_line(code: Any, line: int) -> Any:
     return _monitoring.DISABLE  # once is enough
 
 
-def _trace(frame: Any, event: str, arg: Any) -> Any:
-    """In place of monitoring, before Python 3.12: called for every function, goes on in the wanted files only."""
-    ran = _ran.get(frame.f_code.co_filename)
+def _trace(frame: Any, event: str, arg: Any, wanted: dict[str, set[int]] = _ran) -> Any:
+    """In place of monitoring, before Python 3.12: called for every function, goes on in the wanted files only.
+
+    While the interpreter ends, when the names of this module are gone, `wanted` is still there.
+    """
+    ran = wanted.get(frame.f_code.co_filename)
     if ran is None:
         return None
     if event == "line":
