@@ -32,6 +32,7 @@ TESTS = ("--test", "python3 -c 'from calc import add; assert add(2, 3) == 5'", "
 FACT = "money is kept in whole cents"
 FAULTS = {"kill": 0, "enospc": errno.ENOSPC, "eio": errno.EIO}
 CODES = (0, 1, 2, 3, 128)
+_MOST_WRONG = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -275,7 +276,8 @@ def _check_all(scene: Scene, before: Mapping[str, str], measure: Callable[[], Ma
 def run_command(command: str, directory: Path, *, faults: Sequence[str], ks: Sequence[int]) -> dict[str, int]:
     """Try the points `ks` with each fault, or from 1 on until two come to no call; returns how many faults came.
 
-    `wrong` counts the points after which something was not as it should be; each is reported on stderr.
+    `wrong` counts the points after which something was not as it should be; each is reported on stderr, and twenty end
+    the run.
     """
     counts: dict[str, int] = {}
     with open_scene(command, directory) as scene:
@@ -291,6 +293,8 @@ def run_command(command: str, directory: Path, *, faults: Sequence[str], ks: Seq
                 except AssertionError as exc:
                     sys.stderr.write(f"{exc}\n")
                     counts["wrong"] = counts.get("wrong", 0) + 1
+                    if counts["wrong"] == _MOST_WRONG:
+                        return counts
                     continue
                 counts[name] += came
                 missed = 0 if came else missed + 1
