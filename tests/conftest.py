@@ -121,6 +121,16 @@ def quick_tests(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def scripted_model(llm_server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> ScriptedServer:
+    """The scripted server as the one that sessions ask, without a critic, a dream and a limit that matters."""
+    monkeypatch.setenv("OPENAI_API_BASE", llm_server.base_url)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test-0123456789")
+    for name, value in {"MAX_TOKENS": "1000000", "CRITIC": "none", "DREAM": "off"}.items():
+        monkeypatch.setenv(f"GIT_MIMO_{name}", value)
+    return llm_server
+
+
+@pytest.fixture
 def llm_server() -> Iterator[ScriptedServer]:
     """A scripted OpenAI-compatible server without scripts yet: set `llm_server.scripts["model"] = [...]`."""
     with ScriptedServer() as server:

@@ -36,13 +36,8 @@ def wrong(request: Request) -> Answer:
 
 
 @pytest.fixture
-def project(git: GitBuilder, llm_server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> GitBuilder:
-    monkeypatch.setenv("OPENAI_API_BASE", llm_server.base_url)
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-test-0123456789")
-    monkeypatch.setenv("GIT_MIMO_MAX_TOKENS", "1000000")
-    monkeypatch.setenv("GIT_MIMO_CRITIC", "none")
-    monkeypatch.setenv("GIT_MIMO_DREAM", "off")
-    llm_server.scripts.update({"m": three_steps, "bad": wrong})
+def project(git: GitBuilder, scripted_model: ScriptedServer) -> GitBuilder:
+    scripted_model.scripts.update({"m": three_steps, "bad": wrong})
     git.commit(PROJECT, "calc: sums")
     git.write({"calc.py": PROJECT["calc.py"] + "# mine\n"})
     git("stash")

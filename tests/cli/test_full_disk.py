@@ -28,16 +28,11 @@ def can_mount(directory: Path) -> bool:
 
 
 @pytest.fixture
-def project(git: GitBuilder, llm_server: ScriptedServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> GitBuilder:
+def project(git: GitBuilder, scripted_model: ScriptedServer, tmp_path: Path) -> GitBuilder:
     (tmp_path / "small").mkdir()
     if not can_mount(tmp_path / "small"):
         pytest.skip("no small disk can be mounted here")
-    monkeypatch.setenv("OPENAI_API_BASE", llm_server.base_url)
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-test-0123456789")
-    monkeypatch.setenv("GIT_MIMO_MAX_TOKENS", "1000000")
-    monkeypatch.setenv("GIT_MIMO_CRITIC", "none")
-    monkeypatch.setenv("GIT_MIMO_DREAM", "off")
-    llm_server.scripts["m"] = lambda request: writes({"calc.py": RIGHT})
+    scripted_model.scripts["m"] = lambda request: writes({"calc.py": RIGHT})
     git.commit({**PROJECT, "data.bin": os.urandom(3 << 20)}, "calc: sums")
     git.write({"calc.py": PROJECT["calc.py"] + "# half done\n", "staged.txt": "s\n"})
     git("add", "staged.txt")

@@ -47,12 +47,7 @@ Session = Callable[..., Outcome]
 
 
 @pytest.fixture
-def project(git: GitBuilder, llm_server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> GitBuilder:
-    monkeypatch.setenv("OPENAI_API_BASE", llm_server.base_url)
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-test-0123456789")
-    monkeypatch.setenv("GIT_MIMO_MAX_TOKENS", "1000000")
-    monkeypatch.setenv("GIT_MIMO_CRITIC", "none")
-    monkeypatch.setenv("GIT_MIMO_DREAM", "off")
+def project(git: GitBuilder, scripted_model: ScriptedServer) -> GitBuilder:
     git.commit(PROJECT, "calc: sums")
     return git
 
