@@ -128,7 +128,7 @@ class Evidence:
     landed_tests: tuple[str, ...] = ()  # new test files that are part of the result
     changed_tests: tuple[str, ...] = ()  # existing ones whose changes are
     restored_paths: tuple[str, ...] = ()  # other protected paths that the product changed and base replaced
-    uncovered: tuple[str, ...] = ()  # changed lines that no test runs, as path:first-last
+    uncovered: tuple[str, ...] = ()  # changed lines that no test runs, as path:first-last; path:line (condition)
     flags: tuple[str, ...] = ()  # what a person should look at
     output: str = ""  # the end of what the failing command said; empty when all gates passed
     seconds: float = 0.0

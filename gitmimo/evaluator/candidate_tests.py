@@ -32,7 +32,7 @@ class CandidateTests:
     failing_on_base: tuple[str, ...] = ()
     landing: tuple[str, ...] = ()
     regressions: tuple[str, ...] = ()
-    lines_run: Mapping[str, frozenset[int]] | None = None  # of those asked for; None: not known
+    points_seen: Mapping[str, frozenset[str]] | None = None  # of those asked for; None: not known
     problem: str = ""  # why nothing could be measured
 
     @property
@@ -49,14 +49,14 @@ def run_candidate_tests(
     baseline: Baseline,
     tested: TestedTree,
     *,
-    lines: Mapping[str, Collection[int]] | None = None,
+    points: Mapping[str, Collection[str]] | None = None,
 ) -> CandidateTests:
     """Run the product with its new and changed tests, then base with the new ones; base's configuration counts."""
     own = (*tested.new_tests, *tested.changed_tests)
     tree = with_own_tests(testbed.repository, tested, own)
     is_whole = bool(tested.changed_tests) or baseline.report.seconds < _QUICK_S
     command = baseline.tests if is_whole else only_files(baseline.tests, tested.new_tests)
-    run = run_tests(testbed, tree, command=command, lines=lines)
+    run = run_tests(testbed, tree, command=command, points=points)
     report = run.report
     if not report.has_report:
         return CandidateTests(cases={}, problem=run.problem or f"no report, exit code {report.exit_code}")
@@ -76,7 +76,7 @@ def run_candidate_tests(
         failing_on_base=tuple(sorted(failing_on_base)),
         landing=_landing(tested.new_tests, failed, passed),
         regressions=regressions,
-        lines_run=run.content.lines_run,
+        points_seen=run.content.points_seen,
     )
 
 

@@ -8,7 +8,14 @@ from gitmimo.evaluator.baseline import NO_TEST_RAN, Baseline
 from gitmimo.evaluator.candidate_tests import CandidateTests, run_candidate_tests
 from gitmimo.evaluator.doc_examples import check_examples
 from gitmimo.evaluator.forgery_check import ForgeryCheck, prepare_forgery_check
-from gitmimo.evaluator.product import Lines, describe_lines, inspect_product, not_run, runnable_changes
+from gitmimo.evaluator.product import (
+    Points,
+    describe_points,
+    inspect_product,
+    not_run,
+    runnable_changes,
+    unnamed_limits,
+)
 from gitmimo.evaluator.regressions import RERUNS, SuiteFindings, compare_suite, fixed_tests, rerun_broken
 from gitmimo.evaluator.required_fixes import Need, RequiredFixes
 from gitmimo.evaluator.review_flags import REVIEW, suspicious_lines, suspicious_paths
@@ -44,7 +51,7 @@ class Evaluation:
     suite: SuiteRun | None = None
     flaky: list[str] = field(default_factory=list)
     own: CandidateTests | None = None
-    not_run: Lines = field(default_factory=dict)  # changed lines that no test ran, as far as that is known
+    not_run: Points = field(default_factory=dict)  # what of the change no test ran or saw, as far as that is known
     passes_as_changed: bool = False  # the suite passes only with the candidate's version of some tests
 
     def run(self) -> Evidence:
@@ -124,9 +131,9 @@ class Evaluation:
         began = time.monotonic()
         if self.baseline.report.seconds < _QUICK_S:  # noting lines takes time in Python before 3.12
             self.not_run = runnable_changes(self.testbed.repository, self.baseline.tree, tested.tree)
-        self.suite = run_suite(fresh, lines=self.not_run)
+        self.suite = run_suite(fresh, points=self.not_run)
         self.not_run = (
-            not_run(self.not_run, self.suite.content.lines_run) if self.suite.content.lines_run is not None else {}
+            not_run(self.not_run, self.suite.content.points_seen) if self.suite.content.points_seen is not None else {}
         )
         self.findings = compare_suite(self.baseline, self.suite)
         self.flags += [f"{REVIEW}{doubt}" for doubt in self.findings.doubts]
@@ -205,9 +212,9 @@ class Evaluation:
             return
         began = time.monotonic()
         if self.own is None:
-            self.own = run_candidate_tests(self.testbed, self.baseline, tested, lines=self.not_run)
+            self.own = run_candidate_tests(self.testbed, self.baseline, tested, points=self.not_run)
         own = self.own
-        self.not_run = not_run(self.not_run, own.lines_run or {})
+        self.not_run = not_run(self.not_run, own.points_seen or {})
         self._record("new tests", began, True, own.detail)
         if own.problem:
             self.flags.append(own.detail)
@@ -263,6 +270,11 @@ class Evaluation:
         if without_mimo(self.testbed.repository, self.tested.tree) == base:
             self._record("product", self.started, False, "all that it changes is tests that don't pass")
 
+    def _uncovered(self) -> tuple[str, ...]:
+        repository, tested = self.testbed.repository, self.tested.tree if self.tested else self.tree
+        limits = unnamed_limits(repository, without_mimo(repository, self.baseline.tree), self.tree)
+        return (*describe_points(self.not_run, lambda path: repository.read_blob(tested, path)), *limits)
+
     def _evidence(self) -> Evidence:
         findings, own, tested = self.findings, self.own, self.tested
         cases = self.suite.report.cases if self.suite else {}
@@ -291,7 +303,7 @@ class Evaluation:
             landed_tests=landed,
             changed_tests=changed,
             restored_paths=tuple(p for p in tested.restored_paths if p not in (*landed, *changed)) if tested else (),
-            uncovered=describe_lines(self.not_run) if self._is_open else (),
+            uncovered=self._uncovered() if self._is_open else (),
             flags=tuple(dict.fromkeys(self.flags)),
             output=self.suite.report.output[-_MOST_OUTPUT:] if self.suite and not self._is_open else "",
             seconds=time.monotonic() - self.started,

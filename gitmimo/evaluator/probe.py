@@ -51,13 +51,13 @@ def make_probe(
     directory: Path,
     layout: Layout,
     only: Collection[str] = (),
-    lines: Mapping[str, Collection[int]] | None = None,
+    points: Mapping[str, Collection[str]] | None = None,
     hang_after_s: float = HANG_AFTER_S,
 ) -> Probe:
     """Write what the run needs below `directory` and say how to start it.
 
     The names of report and planted tests are random, new for every run. With `only` pytest runs no other tests.
-    `lines` are those of the tree's files of which pytest is to say whether they ran.
+    `points` are lines and outcomes in the tree's files of which pytest is to say whether they were there.
     """
     out = directory / f"out-{secrets.token_hex(6)}"
     out.mkdir(parents=True)
@@ -69,7 +69,7 @@ def make_probe(
             "roots": [str(tree / root) for root in layout.roots],
             "packages": layout.packages,
             "only": sorted(only),
-            "lines": {str(tree.resolve() / path): sorted(numbers) for path, numbers in (lines or {}).items()},
+            "points": {str(tree.resolve() / path): sorted(of_path) for path, of_path in (points or {}).items()},
         }
         found = _pytest_probe(tests, tree, directory, wanted)
         env |= {"HANG_AFTER_S": f"{hang_after_s:g}", **found.env}
@@ -110,7 +110,7 @@ def _pytest_probe(tests: TestCommand, tree: Path, directory: Path, wanted: Mappi
     planted.parent.mkdir(parents=True)
     must_pass, must_fail, nonce = f"test_{secrets.token_hex(5)}", f"test_{secrets.token_hex(5)}", secrets.token_hex(16)
     planted.write_text(_PLANTED.format(must_pass=must_pass, must_fail=must_fail), encoding="utf-8")
-    probes = {"guard": "hang_guard", "watch": "watch", "probe": "pytest_probe"}
+    probes = {"guard": "hang_guard", "watch": "watch", "changed": "changed_code", "probe": "pytest_probe"}
     names = {name: f"{name}_{token}" for name in probes}
     for name, source in probes.items():
         (home / f"{names[name]}.py").write_bytes(probe_path(f"{source}.py").read_bytes())

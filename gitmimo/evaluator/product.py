@@ -4,13 +4,15 @@ import os
 import re
 import types
 import warnings
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 
 from gitmimo.errors import CheckError
+from gitmimo.evaluator.conditions import describe_one_sided, outcomes_of_changed, unknown_limits
 from gitmimo.evaluator.indirect_changes import acting_changes, changed_demands, helpers_of_tests, replaced_parts
 from gitmimo.evaluator.review_flags import REVIEW
+from gitmimo.evaluator.risky_code import risky_code
 from gitmimo.evidence import DiffFacts
 from gitmimo.git.diff import added_lines, diff_facts
 from gitmimo.git.objects import GITLINK, LINK, TREE, Entry, is_git_dir_name
@@ -25,14 +27,15 @@ _MOST_FILE_BYTES = 10 << 20
 _MOST_BYTES = 40 << 20
 _MOST_FILES = 5_000
 
-Lines = Mapping[str, frozenset[int]]
-"""Line numbers by path."""
+Points = Mapping[str, frozenset[str]]
+"""By path: numbers of lines, and outcomes of conditions as `conditions.outcomes_of_changed` writes them."""
 
 _NOT_COVERED = b"pragma: no cover"
 _MAX_FILE_BYTES = 10 << 20
 _MAX_LINKS = 40
 _MAX_PATH_BYTES = 2048  # the system's limit, less what comes before it
 _CONFLICT = (re.compile(rb"<{7}(?: |\Z)"), re.compile(rb"={7}\Z"), re.compile(rb">{7}(?: |\Z)"))
+_NUMBER = re.compile(rb"\d+(?:\.\d+)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +89,7 @@ def _indirect_changes(repository: Repository, base: Oid, product: Oid, diff: Dif
     yield from acting_changes(changed, everything, read)
     yield from changed_demands(changed, read)
     yield from replaced_parts(changed, read)
+    yield from risky_code(changed, read)
     for path in helpers_of_tests(changed, everything, lambda path: repository.read_blob(base, path)):
         yield f"changes a helper that only tests use: {quoted(path)}"
 
@@ -113,33 +117,52 @@ def _secrets(
 # --- lines that tests can run -----------------------------------------------------------------------------------------
 
 
-def runnable_changes(repository: Repository, base: Oid, product: Oid) -> Lines:
-    """Added lines with code on them, by path; files that can't be compiled have none."""
+def runnable_changes(repository: Repository, base: Oid, product: Oid) -> Points:
+    """Added lines with code on them, and outcomes of their conditions; files that can't be compiled have none."""
+    found = {}
+    for path, numbers in _added_python(repository, base, product).items():
+        source = repository.read_blob(product, path) or b""
+        if runnable := numbers & set(_lines_of_code(source, path)):
+            outcomes = outcomes_of_changed(repository.read_blob(base, path) or b"", source, numbers)
+            found[path] = frozenset((*map(str, runnable), *outcomes))
+    return found
+
+
+def unnamed_limits(repository: Repository, base: Oid, product: Oid) -> tuple[str, ...]:
+    """Limits in added lines, as `path:line (...)`, whose number is in no test, nor in the base's file."""
+    found: list[str] = []
+    tests = [entry.path for entry in repository.list_paths(product) if is_test_path(entry.path)][:_MOST_FILES]
+    numbers = {number for path in tests for number in _NUMBER.findall(repository.read_blob(product, path) or b"")}
+    for path, lines in sorted(_added_python(repository, base, product).items()):
+        known = numbers.union(_NUMBER.findall(repository.read_blob(base, path) or b""))
+        limits = unknown_limits(repository.read_blob(product, path) or b"", lines, {n.decode() for n in known})
+        found += [f"{path}:{limit}" for limit in limits]
+    return tuple(found)
+
+
+def _added_python(repository: Repository, base: Oid, product: Oid) -> dict[str, set[int]]:
     added: dict[str, set[int]] = {}
     for line in added_lines(repository, base, product):
         if line.path.endswith(".py") and not is_test_path(line.path) and _NOT_COVERED not in line.text:
             added.setdefault(line.path, set()).add(line.number)
-    found = {}
-    for path, numbers in added.items():
-        runnable = numbers & set(_lines_of_code(repository.read_blob(product, path) or b"", path))
-        if runnable:
-            found[path] = frozenset(runnable)
-    return found
+    return added
 
 
-def not_run(changed: Lines, ran: Mapping[str, Collection[int]]) -> Lines:
-    """The changed lines that no test ran."""
-    left = {path: numbers - set(ran.get(path, ())) for path, numbers in changed.items()}
-    return {path: numbers for path, numbers in left.items() if numbers}
+def not_run(changed: Points, ran: Points) -> Points:
+    """The changed lines that no test ran, and outcomes that no test saw."""
+    return {path: left for path, points in changed.items() if (left := points - ran.get(path, frozenset()))}
 
 
-def describe_lines(lines: Lines) -> tuple[str, ...]:
-    """Each run of lines as `path:first-last`."""
+def describe_points(points: Points, read: Callable[[str], bytes | None]) -> tuple[str, ...]:
+    """Each run of lines as `path:first-last`; then conditions that were true, or false, whenever they were asked."""
     found = []
-    for path, numbers in sorted(lines.items()):
-        for _, run in groupby(enumerate(sorted(numbers)), key=lambda each: each[1] - each[0]):
+    for path, of_path in sorted(points.items()):
+        numbers = sorted(int(point) for point in of_path if point.isdecimal())
+        for _, run in groupby(enumerate(numbers), key=lambda each: each[1] - each[0]):
             first, *rest = [number for _, number in run]
             found.append(f"{path}:{first}-{rest[-1]}" if rest else f"{path}:{first}")
+        outcomes = (point for point in of_path if not point.isdecimal())
+        found += [f"{path}:{text}" for text in describe_one_sided(read(path) or b"", outcomes)]
     return tuple(found)
 
 

@@ -44,7 +44,7 @@ class ReportContent:
     imported: bool = False  # whether the tests imported any of the project's packages
     imported_elsewhere: tuple[str, ...] = ()  # those that came from outside the tree, and from where
     import_errors: tuple[tuple[str, str], ...] = ()  # test file or module that could not be imported, and why
-    lines_run: Mapping[str, frozenset[int]] | None = None  # by path, of those asked for; None: not known
+    points_seen: Mapping[str, frozenset[str]] | None = None  # by path, of those asked for; None: not known
     output: str = ""  # where the run's output went into the report
     watched: Watched = Watched()
 
@@ -133,7 +133,7 @@ def _read_lines(probe: Probe) -> ReportContent:
         imported=any(record["kind"] == "origin" for record in records),
         imported_elsewhere=_imported_elsewhere(records, probe.tree),
         import_errors=tuple(sorted(import_errors.items())),
-        lines_run=_lines_run(records, probe.tree),
+        points_seen=_points_seen(records, probe.tree),
         watched=_watched(records),
     )
 
@@ -144,13 +144,13 @@ def _imported_elsewhere(records: Iterable[dict[str, Any]], tree: Path) -> tuple[
     return tuple(sorted(f"`{name}` from `{file}`" for name, file in outside))
 
 
-def _lines_run(records: Iterable[dict[str, Any]], tree: Path) -> dict[str, frozenset[int]] | None:
+def _points_seen(records: Iterable[dict[str, Any]], tree: Path) -> dict[str, frozenset[str]] | None:
     """What all processes of the run say together."""
-    found: dict[str, frozenset[int]] = {}
-    parts = [record["ran"] for record in records if record["kind"] == "lines" and isinstance(record.get("ran"), dict)]
-    for file, numbers in (item for ran in parts for item in ran.items()):
+    found: dict[str, frozenset[str]] = {}
+    parts = [r["noted"] for r in records if r["kind"] == "points" and isinstance(r.get("noted"), dict)]
+    for file, points in (item for noted in parts for item in noted.items()):
         name = file.removeprefix(f"{tree.resolve()}/")
-        found[name] = found.get(name, frozenset()) | frozenset(numbers)
+        found[name] = found.get(name, frozenset()) | frozenset(points)
     return found if parts else None
 
 

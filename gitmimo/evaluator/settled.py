@@ -61,7 +61,7 @@ def find_doubts(
     found = behaviour.of(mine.evidence.tested_tree) if behaviour else None
     return (
         *flags,
-        *_uncovered(mine.evidence),
+        *_uncovered(mine.evidence, is_confirmed=is_confirmed),
         *_fixed_by_chance(mine.evidence, behaviour),
         *_unshown(behaviour, found, is_backed=is_backed),
         *(_concerns(found, asked=asked, is_backed=is_backed) if found else ()),
@@ -114,10 +114,14 @@ def _is_accepted(number: int, opinion: CriticOpinion | None) -> bool:
     return any(number in tied for tied in opinion.order)
 
 
-def _uncovered(evidence: Evidence) -> Iterator[str]:
-    if evidence.uncovered:
-        more = f" and {len(evidence.uncovered) - 3} more" if len(evidence.uncovered) > 3 else ""
-        yield f"no test runs changed lines: {', '.join(evidence.uncovered[:3])}{more}"
+def _uncovered(evidence: Evidence, *, is_confirmed: bool) -> Iterator[str]:
+    """Lines that no test runs; and, where nobody else came to the same, conditions that tests saw one way only."""
+    lines = [place for place in evidence.uncovered if " (`" not in place]
+    conditions = [] if is_confirmed else [place for place in evidence.uncovered if " (`" in place]
+    for what, places in (("runs changed lines", lines), ("tells whether changed conditions matter", conditions)):
+        if places:
+            more = f" and {len(places) - 3} more" if len(places) > 3 else ""
+            yield f"no test {what}: {', '.join(places[:3])}{more}"
 
 
 def _fixed_by_chance(evidence: Evidence, behaviour: BehaviourReport | None) -> Iterator[str]:

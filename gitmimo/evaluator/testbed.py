@@ -46,6 +46,7 @@ class TestBed:
     accept: tuple[str, ...] = ()
     protected: tuple[str, ...] = ()
     unprotected: tuple[str, ...] = ()
+    asked: tuple[str, ...] = ()  # configuration of tests or CI that the task names, and that may land
     test_files: frozenset[str] = frozenset()  # of base, whatever their names: hold tests, or are read by tests
     scripts: frozenset[str] = frozenset()  # of base: run by the commands that decide
     limits: Limits = Limits()
@@ -183,14 +184,15 @@ def run_suite(
     *,
     command: TestCommand | None = None,
     only: Collection[str] = (),
-    lines: Mapping[str, Collection[int]] | None = None,
+    points: Mapping[str, Collection[str]] | None = None,
 ) -> SuiteRun:
     """Run the tests once and read what they reported. A run over the time limit has no trusted results.
 
     A pytest test that takes longer than the test bed's `hang_after_s` and than ten times its neighbours
     fails.
 
-    `only`: the ids without parameters that pytest runs; empty means all. `lines`: report whether these ran.
+    `only`: the ids without parameters that pytest runs; empty means all. `points`: report which of
+    these lines and outcomes were there.
     """
     tests = command or fresh.testbed.tests
     probe = make_probe(
@@ -199,7 +201,7 @@ def run_suite(
         directory=fresh.probes,
         layout=fresh.layout,
         only=only,
-        lines=lines,
+        points=points,
         hang_after_s=fresh.testbed.hang_after_s,
     )
     if tests.report is ReportFormat.SUREFIRE:
@@ -220,11 +222,11 @@ def run_tests(
     tree: Oid,
     *,
     command: TestCommand | None = None,
-    lines: Mapping[str, Collection[int]] | None = None,
+    points: Mapping[str, Collection[str]] | None = None,
 ) -> SuiteRun:
     """Setup and one run of the tests in a fresh tree."""
     with fresh_tree(testbed, tree, setup=testbed.setup) as fresh:
-        return run_suite(fresh, command=command, lines=lines)
+        return run_suite(fresh, command=command, points=points)
 
 
 def _suite_run(tests: TestCommand, content: ReportContent, result: CommandResult) -> SuiteRun:

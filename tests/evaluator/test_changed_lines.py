@@ -1,7 +1,10 @@
 """Changed lines that no test runs are named, so that a verdict over them is not settled."""
 
-from gitmimo.evaluator.product import describe_lines
-from tests.evaluator.conftest import RIGHT, Judge
+import pytest
+
+from gitmimo.evaluator.conditions import outcomes_of_changed
+from gitmimo.evaluator.product import describe_points
+from tests.evaluator.conftest import CALC, RIGHT, Judge
 
 BRANCH = RIGHT.replace(
     "    return a + b",
@@ -18,7 +21,7 @@ def test_lines_that_no_test_runs_are_named(judge: Judge) -> None:
     assert judge({"calc/core.py": RIGHT}).uncovered == ()
     evidence = judge({"calc/core.py": BRANCH, "calc/more.py": "def f():\n    return 1\n"})
     assert evidence.passed
-    assert evidence.uncovered == ("calc/core.py:4-5", "calc/more.py:1-2")
+    assert evidence.uncovered == ("calc/core.py:4-5", "calc/core.py:3 (`a is None` is never true)", "calc/more.py:1-2")
 
 
 def test_own_tests_run_them_as_well(judge: Judge) -> None:
@@ -35,5 +38,40 @@ def test_what_runs_while_the_interpreter_ends_is_no_noise_in_the_output(judge: J
     assert "Exception ignored" not in output
 
 
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        ("a + b if b < 100 else 0", "`b < 100` is never false"),
+        ("(a + b) * (b < 100)", "`b < 100` is never false"),
+        ("a + b if a and not (b == 7 or a > 3) else 0", "`a` is never false"),
+        ("sum(each for each in (a, b) if each)", "`each` is never false"),
+    ],
+)
+def test_conditions_that_tests_see_one_way_are_named(judge: Judge, answer: str, told: str) -> None:
+    evidence = judge({"calc/core.py": CALC.replace("a - b", answer)})
+    assert evidence.passed
+    assert evidence.uncovered[0] == f"calc/core.py:2 ({told})"
+
+
+def test_conditions_that_were_there_or_are_seen_both_ways_are_not_named(judge: Judge) -> None:
+    """A test of the candidate's counts; so does each of several tests."""
+    product = CALC.replace("    return a - b", "    assert b < 8\n    return a + b if b < 4 else 0")
+    assert judge({"calc/core.py": product}).uncovered == ("calc/core.py:3 (`b < 4` is never false)",)
+    test = "from calc.core import add\n\n\ndef test_more():\n    assert add(1, 5) == 0\n"
+    assert judge({"calc/core.py": product, "tests/test_more.py": test}).uncovered == ()
+    moved = list(outcomes_of_changed(b"if a:\n    b\n", b"def f():\n    if a:\n        c\n", {1, 2, 3}))
+    assert moved == []
+
+
+def test_limits_that_no_test_names_are_named(judge: Judge) -> None:
+    """Any other limit between the tests' values would please them as well."""
+    product = CALC.replace("    return a - b", "    return [a + b if b < 40 else 0, 9][:7][0]")
+    test = "from calc.core import add\n\n\ndef test_more():\n    assert add(1, 100) == 0\n"
+    limits = ("calc/core.py:2 (`:7`: no test names 7)", "calc/core.py:2 (`b < 40`: no test names 40)")
+    assert judge({"calc/core.py": product, "tests/test_more.py": test}).uncovered == limits
+    assert judge({"calc/core.py": product, "tests/test_more.py": test + "    assert add(7, 40) == 0\n"}).uncovered == ()
+
+
 def test_lines_are_told_in_runs() -> None:
-    assert describe_lines({"b.py": frozenset({3}), "a.py": frozenset({1, 2, 5})}) == ("a.py:1-2", "a.py:5", "b.py:3")
+    points = {"b.py": frozenset({"3"}), "a.py": frozenset({"1", "2", "10"})}
+    assert describe_points(points, lambda path: b"") == ("a.py:1-2", "a.py:10", "b.py:3")

@@ -11,6 +11,7 @@ from gitmimo.evaluator.indirect_changes import (
 )
 from gitmimo.evaluator.protected import find_scripts
 from gitmimo.evaluator.review_flags import weakened_tests
+from gitmimo.evaluator.risky_code import risky_code
 
 PYPROJECT = b'[project]\nname = "x"\nversion = "1"\ndependencies = ["a"]\n[tool.ruff]\nline-length = 80\n'
 
@@ -109,3 +110,37 @@ def test_changed_tests_are_told_from_added_ones() -> None:
     for new in (old.replace(b"    assert", b"    return\n    assert"), old.replace(b"== 1", b"== 2"), None):
         assert weakened_tests("test_x.py", old, new)
     assert weakened_tests("cases.json", b"[1,\n2]\n", b"[1]\n")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "db.execute(f\"SELECT id FROM t WHERE name = '{n}'\")", "db.execute('delete from t where id = %s' % n)",
+        "q = 'UPDATE t SET a = ' + n + ';'", "q = \"INSERT INTO t VALUES ('{}')\".format(n)",
+        "subprocess.run(f'ls {n}', shell=True)", "os.system('rm ' + n)",
+        "q = f'''\n  select a\n  from t where b = {n}'''",
+    ],
+)  # fmt: skip
+def test_commands_pasted_together_are_named(line: str) -> None:
+    new = f"def f(db, n):\n    {line}\n".encode()
+    assert len(risky_code(["a.py"], lambda path: (b"", new))) == 1
+    assert risky_code(["a.py"], lambda path: (new, new + b"x = 1\n")) == ()
+
+
+def test_commands_with_values_apart_are_not() -> None:
+    new = b"""def f(db, n):
+    db.execute("SELECT a FROM t WHERE n = ?", (n,))
+    db.execute("SELECT a" + " FROM t")
+    subprocess.run(["ls", f"{n}"], shell=False)
+    log(f"select one of {n}")
+"""
+    assert risky_code(["a.py"], lambda path: (b"", new)) == ()
+
+
+def test_parameters_that_lose_their_effect_are_named() -> None:
+    old = b"def f(a, limit=3):\n    return g(a, limit)\n\n\nclass C:\n    def h(self, b, c):\n        return b\n"
+    new = old.replace(b"g(a, limit)", b"g(a)").replace(b"return b", b"return c")
+    assert risky_code(["a.py"], lambda path: (old, new)) == (
+        "no longer uses the parameter `limit` of `f`: `a.py`", "no longer uses the parameter `b` of `C.h`: `a.py`",
+    )  # fmt: skip
+    assert risky_code(["a.py"], lambda path: (old, old.replace(b"limit", b"most"))) == ()

@@ -9,7 +9,6 @@ import importlib
 import json
 import os
 import sys
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -25,48 +24,7 @@ _planted: dict[str, int] = {}
 _watch = importlib.import_module(_SETTINGS["watch"]).Watch(_SETTINGS, __name__)
 _write = _watch.write
 
-_lines = {name: set(numbers) for name, numbers in _SETTINGS["lines"].items()}
-_ran: dict[str, set[int]] = {name: set() for name in _lines}
-_monitoring: Any = getattr(sys, "monitoring", None)
-_TOOL = 4  # no debugger, coverage or profiler has this number
-
-
-def _note_line(code: Any, line: int) -> Any:
-    if line in _lines.get(code.co_filename, ()):
-        _ran[code.co_filename].add(line)
-    return _monitoring.DISABLE  # once is enough
-
-
-def _trace(frame: Any, event: str, arg: Any, wanted: dict[str, set[int]] = _ran) -> Any:
-    """In place of monitoring, before Python 3.12: called for every function, goes on in the wanted files only.
-
-    While the interpreter ends, when the names of this module are gone, `wanted` is still there.
-    """
-    ran = wanted.get(frame.f_code.co_filename)
-    if ran is None:
-        return None
-    if event == "line":
-        ran.add(frame.f_lineno)
-    return _trace
-
-
-def _watch_lines() -> None:
-    """Note which of the wanted lines run."""
-    if _lines and _monitoring is None and sys.gettrace() is None:
-        threading.settrace(_trace)
-        sys.settrace(_trace)
-    if not _lines or _monitoring is None or _monitoring.get_tool(_TOOL) is not None:
-        return
-    _monitoring.use_tool_id(_TOOL, "git-mimo")
-    _monitoring.register_callback(_TOOL, _monitoring.events.LINE, _note_line)
-    _monitoring.set_events(_TOOL, _monitoring.events.LINE)
-
-
-def _is_watched() -> bool:
-    """Whether nobody took the place of what notes the lines."""
-    if _monitoring is None:
-        return sys.gettrace() is _trace
-    return bool(_monitoring.get_tool(_TOOL) == "git-mimo")
+_changed = importlib.import_module(_SETTINGS["changed"]).ChangedCode(_SETTINGS["points"], _SETTINGS["changed"])
 
 
 def _is_worker(config: pytest.Config) -> bool:
@@ -77,7 +35,7 @@ def _is_worker(config: pytest.Config) -> bool:
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """Put the tree first: entry points of installed plugins are loaded by now, so none in the tree is found."""
     sys.path[:0] = [root for root in _SETTINGS["roots"] if root not in sys.path]
-    _watch_lines()
+    _changed.watch()
     _watch.start()  # a conftest may import the product
 
 
@@ -102,7 +60,8 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
         _watch.note_test(item.nodeid, getattr(item, "obj", None))
     module = pytest.Module.from_parent(session, path=Path(_SETTINGS["planted"]))
     for planted in module.collect():
-        assert isinstance(planted, pytest.Item)
+        assert isinstance(planted, pytest.Function)
+        planted.fixturenames.clear()  # what the project wants of its own tests, these need not have
         items.append(planted)
         _planted[planted.nodeid] = 0
 
@@ -137,8 +96,8 @@ def pytest_collectreport(report: pytest.CollectReport) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Say what ran and where packages came from, and give the command the exit code it would have without us."""
-    if _lines and _is_watched():
-        _write({"kind": "lines", "ran": {name: sorted(numbers & _lines[name]) for name, numbers in _ran.items()}})
+    if (noted := _changed.noted()) is not None:
+        _write({"kind": "points", "noted": noted})
     _watch.write_findings()
     if _is_worker(session.config):
         return
