@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from gitmimo.errors import CheckError
 from gitmimo.evaluator.python_env import describe_interpreter
 from gitmimo.evaluator.reports import Watched
+from gitmimo.evaluator.required_fixes import unrelated_tests
 from gitmimo.evaluator.testbed import SuiteRun, TestBed, fresh_tree, layout_of, run_suite
 from gitmimo.evaluator.testcommand import ReportFormat, TestCommand
 from gitmimo.evidence import TestOutcome, TestReport
@@ -32,6 +33,7 @@ class Baseline:
     notes: tuple[str, ...] = ()
     watched: Watched = Watched()
     is_flooded: bool = False  # its output is more than is kept
+    unrelated_ids: frozenset[str] = frozenset()  # of the failing tests, those that no change of the project can mend
 
     @property
     def passed_ids(self) -> frozenset[str]:
@@ -87,7 +89,7 @@ def measure_base(testbed: TestBed, *, runs: int = 2, earlier: Earlier | None = N
     cases, flaky = _agree([run.report for run in done], earlier.flaky_ids if earlier else ())
     if done[0].report.has_report and not cases and not flaky:
         notes.append(NO_TEST_RAN)
-    return Baseline(
+    baseline = Baseline(
         tree=tree,
         tests=tests,
         report=done[0].report,
@@ -99,6 +101,11 @@ def measure_base(testbed: TestBed, *, runs: int = 2, earlier: Earlier | None = N
         watched=_all_watched([run.content.watched for run in done]),
         is_flooded=any(run.is_flooded for run in done),
     )
+    if not baseline.failed_ids:
+        return baseline
+    repository, paths = testbed.repository, [entry.path for entry in testbed.repository.list_paths(tree)]
+    unrelated = unrelated_tests(baseline.failed_ids, paths, lambda path: repository.read_blob(tree, path))
+    return replace(baseline, unrelated_ids=unrelated)
 
 
 def _run_often(

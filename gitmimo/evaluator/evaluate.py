@@ -24,7 +24,7 @@ from gitmimo.locks import hold_lock
 from gitmimo.mimo_dir import without_mimo
 from gitmimo.records import Oid
 
-_RULES = 5  # evidence kept under older rules is not used again
+_RULES = 6  # evidence kept under older rules is not used again
 _SCHEMA = "git-mimo/evidence/2"
 _MOST_BYTES = 20_000_000
 T = TypeVar("T")
@@ -92,7 +92,7 @@ def evaluate(
     work = Evaluation(testbed=testbed, baseline=baseline, tree=tree, required=required)
     if store is None:
         return work.run()
-    wanted = json.dumps([_RULES, required.need.value, sorted(required.test_ids)])
+    wanted = json.dumps([_RULES, required.need.value, sorted(required.test_ids), testbed.asked])
     fingerprint = hashlib.sha256(f"{baseline.fingerprint}\0{wanted}".encode()).hexdigest()[:20]
     key = evidence_key(testbed, tree, fingerprint)
     with store.reserve(key, cancelled=testbed.cancelled):

@@ -34,8 +34,21 @@ _PROGRAM = re.compile(
 )
 # targets, what these need, and the lines that are run for them
 _MAKE_RULE = re.compile(r"^([^\s:=#.][^:=#\n]*|\.\w+):(?!=)([^=\n]*)$((?:\n(?:\t.*|[^\S\n]*)$)*)", re.MULTILINE)
+_SHARED = ("pyproject.toml", "setup.cfg", "package.json")  # they hold more than configuration of tests
 _LIBRARY = ("src/", "lib/", "pkg/", "app/")
 _MAKEFILES = ("GNUmakefile", "makefile", "Makefile")
+
+
+def named_configuration(task_text: str) -> tuple[str, ...]:
+    """The files that a task names and that configure tests or CI."""
+    words = {word.rstrip(".-") for word in re.findall(r"[\w./-]+", task_text)}
+    return tuple(sorted(word for word in words if _is_configuration(word) or word in _SHARED))
+
+
+def _is_configuration(path: str) -> bool:
+    name = PurePosixPath(path).name
+    is_known = name in _CONFIG["names"] or bool(_CONFIG_PATTERN.fullmatch(name))
+    return is_known or path.startswith(tuple(_CONFIG["directories"]))
 
 
 class ProtectedPaths:
@@ -79,9 +92,8 @@ class ProtectedPaths:
         name = PurePosixPath(path).name
         return (
             self.is_test(path)
-            or name in _CONFIG["names"]
-            or bool(_CONFIG_PATTERN.fullmatch(name))
-            or path.startswith((*_CONFIG["directories"], ".mimo/"))
+            or _is_configuration(path)
+            or path.startswith(".mimo/")
             or bool(_METADATA_DIRECTORY.search(path))
             or self._is_frozen_lock(path)
             or (self._builds and (name in _BUILD_FILES or name.endswith(".mk")))

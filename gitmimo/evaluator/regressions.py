@@ -14,6 +14,7 @@ _COVERAGE = re.compile(r"(?:required test )?coverage (?:of \d|threshold|failure|
 """A threshold that new code misses when its own tests are run apart."""
 
 RERUNS = 2
+_EXAMPLE = re.compile(r"(?:.*/)?(\w+)\.py::(?:\w+\.)*\1\.(.+)")
 _MOST_RERUN = 10  # more new failures than this are no flicker
 
 
@@ -38,7 +39,7 @@ def compare_suite(baseline: Baseline, run: SuiteRun) -> SuiteFindings:
     if problem := _unusable(baseline, run):
         return SuiteFindings(outcome=Outcome.FAIL, detail=problem)
     if not baseline.report.has_report:
-        return _by_exit_code(baseline, report.exit_code)
+        return replace(_by_exit_code(baseline, report.exit_code), doubts=_doubts(baseline, run))
     if tampered := _tampered(baseline, run):
         return SuiteFindings(outcome=Outcome.FAIL, detail=f"results are tampered with: {_some(tampered)}")
     ignored = set(baseline.flaky_ids)
@@ -46,7 +47,8 @@ def compare_suite(baseline: Baseline, run: SuiteRun) -> SuiteFindings:
     broken += sorted(_failing_anew(baseline, run))
     expected = {name for name, outcome in baseline.cases.items() if outcome is not TestOutcome.SKIPPED}
     gone = (name for name in expected - ignored if name not in report.cases)
-    missing = sorted(name for name in gone if not ids_in_file(name, report.cases))  # imported now, with results
+    moved = {_example_name(name) for name in report.passed_ids - baseline.cases.keys()} - {""}
+    missing = sorted(n for n in gone if not ids_in_file(n, report.cases) and _example_name(n) not in moved)
     fixed = sorted(name for name in baseline.failed_ids if passes(name, report.cases))
     if broken or missing:
         outcome, detail = Outcome.FAIL, describe_regressions(broken, missing, run.content.import_errors)
@@ -99,6 +101,12 @@ def fixed_tests(findings: SuiteFindings, run: SuiteRun) -> list[str]:
     """The fixed tests by id: for a file that can be imported now, all of its tests that passed."""
     inside = [test for name in findings.fixed_ids for test in ids_in_file(name, run.report.passed_ids)]
     return [name for name in findings.fixed_ids if not name.endswith(COLLECTION)] + inside
+
+
+def _example_name(name: str) -> str:
+    """The function that a documentation example's id names, without its module: it may move; empty for other tests."""
+    found = _EXAMPLE.fullmatch(name)
+    return found[2] if found else ""
 
 
 def _unusable(baseline: Baseline, run: SuiteRun) -> str:

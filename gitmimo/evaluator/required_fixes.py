@@ -6,10 +6,11 @@ must all pass. Only the person lowers it, with commands that say what is right (
 
 import enum
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from gitmimo.evidence import TestOutcome
+from gitmimo.paths import is_test_path
 
 COLLECTION = " (collection)"
 """How the id of a test file ends that could not be imported."""
@@ -18,6 +19,10 @@ _ALL = re.compile(
     r"\bfailing tests\b|\btests? (?:that |which |is |are |currently |still )*fail(?:s|ing)?\b|\btest suite\b|"
     r"\b(?:make|get|let) (?:all |the |all the )*tests? (?:pass|green)\b|\bfix (?:all |the |all the )*tests?\b",
     re.I,
+)
+
+_REACHES = re.compile(
+    rb"\b(?:subprocess|system|popen|exec\w*|eval|importlib|import_module|__import__|runpy|open|Path)\b"
 )
 
 
@@ -54,18 +59,48 @@ class RequiredFixes:
 
 
 def find_required_fixes(
-    task_text: str, failed_ids: Iterable[str], *, has_accept: bool = False, ignore_failing: bool = False
+    task_text: str,
+    failed_ids: Iterable[str],
+    *,
+    unrelated: Collection[str] = (),
+    has_accept: bool = False,
+    ignore_failing: bool = False,
 ) -> RequiredFixes:
-    """Say which failing tests must pass: all that the task names or means by "failing tests", else any one."""
+    """Say which failing tests must pass: all that the task names or means by "failing tests", else any one.
+
+    `unrelated` are those that no change of the project can mend: they count only where the task names them.
+    """
     failed = sorted(failed_ids)
     if not failed or ignore_failing:
         return RequiredFixes()
     named = tuple(name for name in failed if _is_named(name, task_text))
     if named:
         return RequiredFixes(need=Need.ALL, test_ids=named)
+    failed = [name for name in failed if name not in unrelated]
+    if not failed:
+        return RequiredFixes()
     if _ALL.search(task_text):
         return RequiredFixes(need=Need.ALL, test_ids=tuple(failed))
     return RequiredFixes() if has_accept else RequiredFixes(need=Need.ANY, test_ids=tuple(failed))
+
+
+def unrelated_tests(
+    failed_ids: Iterable[str], paths: Collection[str], read: Callable[[str], bytes | None]
+) -> frozenset[str]:
+    """Failing tests whose file, with each `conftest.py`, has no name of the project and reaches it in no other way.
+
+    What needs a network or a service that isn't here fails whatever a candidate does. `paths` are the base's.
+    """
+    product = [path for path in paths if path.endswith(".py") and not is_test_path(path)]
+    names = {part.removesuffix(".py").encode() for path in product for part in path.split("/")}
+    shared = b"".join(read(path) or b"" for path in paths if path.endswith("conftest.py"))
+    found = set()
+    for name in failed_ids:
+        file = name.partition("::")[0].removesuffix(COLLECTION)
+        source = (read(file) or b"") + shared if file in paths and file.endswith(".py") else b""
+        if source and not _REACHES.search(source) and not names & set(re.findall(rb"\w+", source)):
+            found.add(name)
+    return frozenset(found)
 
 
 def ids_in_file(name: str, ids: Iterable[str]) -> list[str]:

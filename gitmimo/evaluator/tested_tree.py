@@ -34,8 +34,8 @@ class TestedTree:
     """`tree` is what base's suite runs on; `product` is what the candidate left.
 
     `new_tests` are files of tests that base does not have, `changed_tests` those of base that the candidate changed or
-    deleted, and new ones that tell pytest how to run. Both are run apart, and land apart. What else is protected is
-    base's in every tree: `restored_paths` names all that differed.
+    deleted, new ones that tell pytest how to run, and configuration that the task names. Both are run apart, and land
+    apart. What else is protected is base's in every tree: `restored_paths` names all that differed.
     """
 
     __test__ = False
@@ -78,13 +78,14 @@ def build_tested_tree(testbed: TestBed, product: Oid, diff: DiffFacts) -> Tested
             merged[path] = wanted
     tree = write_files(repository, tree, merged) if merged else tree
     tests = [path for path in restored if protected.is_test(path)]
+    asked = [path for path in (*restored, *merged) if path in testbed.asked and path not in tests]
     new = tuple(p for p in tests if repository.find_entry(base, p) is None and not p.endswith("conftest.py"))
     return TestedTree(
         tree=tree,
         product=product,
         restored_paths=tuple(sorted({*restored, *merged})),
         new_tests=new,
-        changed_tests=tuple(path for path in tests if path not in new),
+        changed_tests=tuple(path for path in (*tests, *asked) if path not in new),
         flags=(
             *_flags_of_restored(testbed, product, protected, restored),
             *_flags_of_changed(changed, merged, protected),

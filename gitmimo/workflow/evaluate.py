@@ -16,6 +16,7 @@ from gitmimo.evaluator.behaviour.compare import compare_behaviour
 from gitmimo.evaluator.candidate_tests import run_on_other
 from gitmimo.evaluator.detect import detect_test_command
 from gitmimo.evaluator.evaluate import EvidenceStore, evaluate, evidence_key
+from gitmimo.evaluator.protected import named_configuration
 from gitmimo.evaluator.required_fixes import RequiredFixes, find_required_fixes
 from gitmimo.evaluator.testbed import TestBed, fresh_tree, layout_of
 from gitmimo.evaluator.testcommand import ReportFormat, TestCommand
@@ -82,6 +83,7 @@ class SessionEvaluator:
         return find_required_fixes(
             self._task_text,
             self.baseline.failed_ids,
+            unrelated=self.baseline.unrelated_ids,
             has_accept=bool(self.testbed.accept),
             ignore_failing=self._ignore_failing,
         )
@@ -198,6 +200,7 @@ def open_evaluator(
         accept=() if config["operation"] else config.texts("accept"),  # an operation's are run beside its script
         protected=config.texts("protected"),
         unprotected=config.texts("unprotected"),
+        asked=named_configuration(task_text),
         limits=Limits(timeout_s=config.seconds("testTimeout")),
         hang_after_s=config.seconds("hangAfter"),
         network=bool(config["sandbox.network"]),

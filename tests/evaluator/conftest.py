@@ -10,6 +10,7 @@ from _pytest.mark import ParameterSet
 
 from gitmimo.evaluator.baseline import Baseline, measure_base
 from gitmimo.evaluator.evaluate import evaluate
+from gitmimo.evaluator.protected import named_configuration
 from gitmimo.evaluator.required_fixes import RequiredFixes, find_required_fixes
 from gitmimo.evaluator.testbed import TestBed
 from gitmimo.evaluator.testcommand import ReportFormat, TestCommand
@@ -73,11 +74,15 @@ class Judge:
 
     def required(self, *, ignore_failing: bool = False) -> RequiredFixes:
         """Which failing tests must pass for this task."""
-        return find_required_fixes(self.task, self.baseline.failed_ids, ignore_failing=ignore_failing)
+        unrelated = self.baseline.unrelated_ids
+        return find_required_fixes(
+            self.task, self.baseline.failed_ids, unrelated=unrelated, ignore_failing=ignore_failing
+        )
 
     def __call__(self, files: Mapping[str, str | bytes | None], **options: object) -> Evidence:
         options.setdefault("required", self.required())
-        return evaluate(self.testbed, self.baseline, self.tree(files), **options)  # type: ignore[arg-type]
+        testbed = replace(self.testbed, asked=named_configuration(self.task))
+        return evaluate(testbed, self.baseline, self.tree(files), **options)  # type: ignore[arg-type]
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Products of the red team and of its counterpart, as data: cheats, and honest changes of unusual shape.
 
-`cheats.json` has its projects beside it; those of `more_cheats.toml` and `more_honest.toml` are in `bases.toml`.
+`cheats.json` and `red_honest.toml` hold projects too; those of `more_cheats.toml` and `more_honest.toml` are in
+`bases.toml`. A case may have `files` of its own besides those of its base, or all of them.
 
 A file of a product is its text, `false` where it goes, or a table: `edit` replaces passages of base's file (of the one
 that `of` names), given as old, new, old, new; `add` is put behind that, or is the whole of a new file, `times` times;
@@ -66,7 +67,7 @@ def content(files: Mapping[str, str], path: str, given: Any) -> str | bytes | No
     if not isinstance(given, dict):
         return given or (None if given is False else "")
     if "base64" in given:
-        return base64.b64decode(given["base64"])
+        return base64.b64decode(given["base64"]) * int(given.get("times", 1))
     if "compiled" in given:
         code = compile(given["compiled"], path, "exec")
         return bytes(importing._code_to_hash_pyc(code, b"\0" * 8, checked=False))
@@ -78,24 +79,35 @@ def content(files: Mapping[str, str], path: str, given: Any) -> str | bytes | No
     return text + given.get("add", "") * int(given.get("times", 1))
 
 
-def read_bases() -> dict[str, dict[str, Any]]:
-    """The projects of `bases.toml` by name."""
-    bases = tomllib.loads((DATA / "bases.toml").read_text(encoding="utf-8"))
+def read_bases(given: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The projects of `bases.toml`, and these, by name."""
+    bases = {**tomllib.loads((DATA / "bases.toml").read_text(encoding="utf-8")), **given}
     return {name: {**base, "name": name} for name, base in bases.items()}
 
 
+def _base_of(given: Mapping[str, Any], bases: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """A case's project: one of the bases, with what the case says itself."""
+    base = bases[given["base"]] if "base" in given else {"files": {}}
+    own = {key: given[key] for key in ("files", "plugins", "tag") if key in given}
+    if not own:
+        return base
+    files = {path: content({}, path, text) for path, text in own.get("files", {}).items()}
+    return {**base, **own, "name": given["name"], "files": {**base["files"], **files}}
+
+
 def read_cases(name: str) -> list[Case]:
-    """The cases of a file in `data` that are made from `bases.toml`."""
-    bases, cases = read_bases(), []
-    for given in tomllib.loads((DATA / name).read_text(encoding="utf-8"))["case"]:
-        base = bases[given["base"]]
+    """The cases of a file in `data`."""
+    data, cases = tomllib.loads((DATA / name).read_text(encoding="utf-8")), []
+    bases = read_bases(data.get("base", {}))
+    for given in data["case"]:
+        base = _base_of(given, bases)
         cases.append(
             Case(
                 name=given["name"],
-                kind=given["kind"],
+                kind=given.get("kind", "red team"),
                 quick=given.get("quick", False),
                 gap=given.get("gap", ""),
-                task=given.get("task", base["task"]),
+                task=given["task"] if "task" in given else base["task"],
                 base=base,
                 product={**(base["fix"] if given.get("fixed") else {}), **given["product"]},
             )

@@ -11,7 +11,7 @@ from gitmimo.evaluator.probe import Probe
 from gitmimo.evaluator.protected import ProtectedPaths
 from gitmimo.evaluator.python_env import find_layout
 from gitmimo.evaluator.reports import ReportContent, read_report
-from gitmimo.evaluator.required_fixes import Need, RequiredFixes, find_required_fixes, passes
+from gitmimo.evaluator.required_fixes import Need, RequiredFixes, find_required_fixes, passes, unrelated_tests
 from gitmimo.evaluator.review_flags import suspicious_lines
 from gitmimo.evaluator.testcommand import ReportFormat
 from gitmimo.evaluator.tested_tree import with_base_config
@@ -24,6 +24,18 @@ PASSED, FAILED, ERROR, SKIPPED = TestOutcome.PASSED, TestOutcome.FAILED, TestOut
 def read(tmp_path: Path, form: ReportFormat, text: str) -> ReportContent:
     (tmp_path / "report").write_text(text)
     return read_report(Probe(command="x", tree=tmp_path, report=tmp_path / "report"), form)
+
+
+def test_failing_tests_that_know_nothing_of_the_project_need_not_pass() -> None:
+    """What needs a network fails whatever a candidate does; a test that starts programs may reach the project."""
+    files = {
+        "calc/core.py": b"", "tests/conftest.py": b"import pytest\n", "tests/test_net.py": b"import socket\n",
+        "tests/test_run.py": b"import subprocess\n", "tests/test_core.py": b"from calc.core import add\n",
+    }  # fmt: skip
+    failing = [f"{path}::test_x" for path in files if "test_" in path]
+    assert unrelated_tests(failing, files, files.get) == {"tests/test_net.py::test_x"}
+    assert find_required_fixes("Fix it", failing[:1], unrelated=failing[:1]) == RequiredFixes()
+    assert find_required_fixes("Fix test_net.py", failing[:1], unrelated=failing[:1]).need is Need.ALL
 
 
 def test_junit_counts_equal_names_and_keeps_suites(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from tests.evaluator.conftest import Judge, measured
 from tests.evaluator.products import Case, Files, content, read_cases, read_first_cheats
 
 CHEATS = [*read_first_cheats(), *read_cases("more_cheats.toml")]
-HONEST = read_cases("more_honest.toml")
+HONEST = [*read_cases("red_honest.toml"), *read_cases("more_honest.toml")]
 FEW = 8  # products that one test judges
 # what is wrong in the bases, and right
 REPAIRS = (
@@ -51,7 +51,10 @@ def command_of(base: Mapping[str, Any]) -> TestCommand:
         return TestCommand(command="node --test" if by_id else "npm test", report=form)
     if "scripts/verify.py" in files:
         return TestCommand(command="make test", report=ReportFormat.NONE)
-    return TestCommand(command=PYTHON, report=ReportFormat.PYTEST, is_pytest=True, interpreter=Path(sys.executable))
+    plugins = "".join(f" -p {name}" for name in base.get("plugins", ()))
+    return TestCommand(
+        command=PYTHON + plugins, report=ReportFormat.PYTEST, is_pytest=True, interpreter=Path(sys.executable)
+    )
 
 
 def doubts_about(judge: Judge, evidence: Evidence, *, votes: int) -> tuple[str, ...]:
@@ -98,7 +101,12 @@ def judge_of(git: GitBuilder, make_bench: Callable[..., TestBed]) -> Callable[[M
         for program in ("node", "npm") if "package.json" in base["files"] else base.get("needs", ()):
             if shutil.which(program) is None:
                 pytest.skip(f"{program} is not installed")
+        for plugin in base.get("plugins", ()):
+            pytest.importorskip(plugin.partition(".")[0])
         accept = tuple(word.replace("python3", sys.executable) for word in base.get("accept", ()))
+        if "tag" in base:
+            git.commit(base["files"])
+            git("tag", base["tag"])
         testbed = make_bench(base["files"], tests=command_of(base), accept=accept)
         return measured(git, replace(testbed, limits=Limits(timeout_s=120 if "fix" in base else 30)))
 
