@@ -1,5 +1,6 @@
 """Ways out of a sandbox that a red team tried, each with the control that it works where nothing forbids it."""
 
+import ctypes
 import os
 import platform
 import pty
@@ -218,3 +219,90 @@ def test_symlinks_on_the_way_to_a_toolchain_are_there(sandbox: Sandbox, work_tre
     spec = CommandSpec(command="hello", work_tree=work_tree, limits=Limits(timeout_s=30))
     assert open_sandbox(sandbox.name, environ=environ).run(spec).output == "hello\n"
     assert open_sandbox(sandbox.name).run(replace(spec, command=f"{tmp_path}/link/bin/hello")).exit_code
+
+
+# Each looks, opens or answers only, so that the control may run as root: what nothing forbids says `open`.
+WAYS = """
+import ctypes, os, sys
+victim, address, segment, name = int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+libc = ctypes.CDLL(None, use_errno=True)
+class Part(ctypes.Structure):
+    _fields_ = [("base", ctypes.c_void_p), ("size", ctypes.c_size_t)]
+def read_memory():
+    found = ctypes.create_string_buffer(10)
+    mine, theirs = Part(ctypes.addressof(found), 10), Part(address, 10)
+    return libc.process_vm_readv(victim, ctypes.byref(mine), 1, ctypes.byref(theirs), 1, 0) == 10
+def other_descriptors():
+    return libc.syscall(438, os.pidfd_open(victim), 1, 0) >= 0
+def other_namespaces():
+    return bool([os.close(os.open(f"/proc/{victim}/ns/{kind}", os.O_RDONLY)) for kind in ("mnt", "net", "pid")])
+def by_handle():
+    handle, mount = ctypes.create_string_buffer(136), ctypes.c_int()
+    ctypes.cast(handle, ctypes.POINTER(ctypes.c_uint))[0] = 128
+    place = os.open(name.rpartition("/")[0] if os.path.exists(name) else ".", os.O_RDONLY)
+    at = libc.name_to_handle_at(-100, (name if os.path.exists(name) else ".").encode(), handle, ctypes.byref(mount), 0)
+    return at == 0 and libc.open_by_handle_at(place, handle, os.O_RDONLY) >= 0
+def system_v():
+    libc.shmat.restype = ctypes.c_void_p
+    return libc.shmat(segment, None, 0x1000) != ctypes.c_void_p(-1).value
+def devices():
+    return os.path.exists("/dev/kmsg") and os.open("/dev/kmsg", os.O_RDONLY) >= 0
+def services():
+    return bool(os.listdir("/run"))
+def disks():
+    paths = [f"/dev/{disk}" for disk in os.listdir("/sys/class/block")]
+    return any(os.open(path, os.O_RDONLY) for path in paths if os.path.exists(path))
+for way in (read_memory, other_descriptors, other_namespaces, by_handle, system_v, devices, services, disks):
+    try:
+        print(way.__name__, "open" if way() else "closed")
+    except OSError:
+        print(way.__name__, "closed")
+"""
+HELD = """
+import ctypes, sys
+kept = ctypes.create_string_buffer(b"the secret")
+print(ctypes.addressof(kept), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_other_ways_out_are_closed(sandbox: Sandbox, work_tree: Path, elsewhere: Path) -> None:
+    """Memory and descriptors of processes, namespaces, handles of files, shared memory, devices, services."""
+    victim = subprocess.Popen([sys.executable, "-c", HELD], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    libc = ctypes.CDLL(None)
+    segment = libc.shmget(0, 4096, 0o1600)
+    try:
+        assert victim.stdout is not None
+        arguments = [
+            str(victim.pid),
+            victim.stdout.readline().decode().strip(),
+            str(segment),
+            str(elsewhere / "secret"),
+        ]
+        command = [sys.executable, "-c", WAYS, *arguments]
+        control = subprocess.run(command, capture_output=True, text=True, check=False, cwd=work_tree)
+        inside = sandbox.run(CommandSpec(command=command, work_tree=work_tree, limits=Limits(timeout_s=30)))
+    finally:
+        libc.shmctl(segment, 0, None)
+        victim.communicate()
+    assert control.stdout.count("open") >= 4, control
+    assert re.findall(r"(\w+) open", inside.output) == []
+    assert inside.output.count("closed") == 8, inside.output
+
+
+def test_nothing_outside_is_renamed_linked_or_cut(run: Run, elsewhere: Path, sandbox: Sandbox) -> None:
+    secret = elsewhere / "secret"
+    before = (secret.read_bytes(), secret.stat().st_nlink)
+    run(
+        f"mv '{secret}' '{elsewhere}/moved'; ln '{secret}' linked; ln -s '{secret}' link; truncate -s 0 '{secret}';"
+        f"setfattr -n user.x -v y '{secret}'; pivot_root . . ; rm -rf '{elsewhere}'"
+    )
+    assert [path.name for path in elsewhere.iterdir()] == ["secret"]
+    assert (secret.read_bytes(), secret.stat().st_nlink) == before
+
+
+def test_gaps_that_apply_are_told(run: Run, elsewhere: Path, sandbox: Sandbox) -> None:
+    """Whether a hidden file's name can be seen is what the sandbox says of itself."""
+    seen = run(f"stat '{elsewhere}/secret'").exit_code == 0
+    assert seen == any("names" in gap for gap in sandbox.gaps)
+    assert not sandbox.gaps or sandbox.name == "landlock"
