@@ -232,6 +232,18 @@ def test_tests_of_unittest_that_pytest_runs_have_a_spectrum_too(git: GitBuilder)
     assert spectrum.paths() == ("pkg/numbers.py",)
 
 
+def test_a_test_that_hangs_is_traced_for_a_moment_only(git: GitBuilder) -> None:
+    code = "def count(n):\n    while n:\n        n -= 2\n    return n\n"
+    test = "from pkg.numbers import count\n\n\n"
+    test += "def test_odd():\n    assert count(3) == 0\n\n\ndef test_even():\n    assert count(4) == 0\n"
+    git.commit({"pkg/numbers.py": code, "tests/test_numbers.py": test})
+    spectrum = trace_tests(Bare(git.path), COMMAND, failing=["tests/test_numbers.py::test_odd"])
+    assert spectrum is not None
+    assert spectrum.failing == ("tests/test_numbers.py::test_odd",)
+    assert spectrum.suspicion("pkg/numbers.py", 2, 3) > 0.7
+    assert (3, "n = -1") in spectrum.walk("pkg/numbers.py", 1, 4)
+
+
 def test_commands_that_are_no_pytest_have_no_spectrum(workspace: Bare) -> None:
     for command in ("make test", "pytest; rm x", "npm test", "python -m pytest 'a"):
         assert trace_tests(workspace, command) is None

@@ -81,10 +81,14 @@ class Spectrum:
 
 
 def trace_tests(
-    workspace: Workspace, test_command: str, *, only: Sequence[str] = (), timeout_s: float = 60.0
+    workspace: Workspace, test_command: str, *, failing: Sequence[str] = (), timeout_s: float = 60.0
 ) -> Spectrum | None:
-    """Run pytest under the tracer; `only` names test files. None when it isn't pytest or did not work out."""
-    command = probe_command(workspace.root, test_command, _PROBE, only=only)
+    """Run pytest under the tracer. None when it isn't pytest or did not work out.
+
+    `failing` are ids of tests that are known to fail: only their files are run, and they are stopped after a moment.
+    """
+    only = tuple(dict.fromkeys(name.partition("::")[0] for name in failing))
+    command = probe_command(workspace.root, test_command, _PROBE, only=only, first=[json.dumps(failing)])
     return read_spectrum(workspace.run(command, timeout_s=timeout_s).output) if command else None
 
 

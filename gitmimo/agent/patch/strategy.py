@@ -132,8 +132,7 @@ class _Patch:
         if base is not None:
             self._score = score_of(base)
         names = failed_ids(output)
-        tests = tuple(dict.fromkeys(name.partition("::")[0] for name in names))
-        spectrum = trace_tests(self._workspace, task.test_command, only=tests) if output else None
+        spectrum = trace_tests(self._workspace, task.test_command, failing=names) if output else None
         source = failing_sources(root, names or (spectrum.failing if spectrum else ()))
         paths = find_files(self._workspace, task=task.text, output=output, spectrum=spectrum)
         sites = find_sites(root, paths[:6], task=task.text, tests=source, spectrum=spectrum)

@@ -39,7 +39,7 @@ class ActionExecutor:
         self._most = most
         self._stop = stop
         self._steps: list[Step] = []
-        self._tree: str | None = None  # the state of the files, if known
+        self._tree: str | None = None  # the state of the files, if known; nothing changes them between two replies
 
     def remember(self, step: Step) -> None:
         """Make a kept step available to `show`."""
@@ -60,7 +60,6 @@ class ActionExecutor:
         paths: dict[str, None] = {}
         end: Action | None = None
         has_failed = is_blocked = False
-        self._tree = None
         for position, action in enumerate(actions, start=1):
             if end is not None:
                 observations.append(Observation(text=_NOT_AFTER_END))
@@ -76,6 +75,8 @@ class ActionExecutor:
                 end = action if action.kind in _ENDS else None
                 has_failed = has_failed or _has_failed(action, observation)
                 is_blocked = is_blocked or _blocks(action, observation)
+        if end is not None:
+            self._tree = None  # the checks of a finish run the tests
         return ExecutionResult(observations=tuple(observations), changed_paths=tuple(paths), end=end)
 
     def _carry_out_one(self, action: Action, mark: str) -> Observation:
