@@ -14,7 +14,7 @@ from typing import Any
 
 from gitmimo.codec import to_json
 from gitmimo.errors import JournalError
-from gitmimo.records import utc_now
+from gitmimo.ids import utc_now
 
 KILL_VARIABLE = "GIT_MIMO_TEST_KILL_AFTER"  # set by crash tests alone: the number of the line after which to die
 

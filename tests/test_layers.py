@@ -9,7 +9,7 @@ ROOT = Path(__file__).parent.parent / "gitmimo"
 LAYERS = (
     {
         *("behaviour", "cancel", "codec", "config", "errors", "evidence", "extras", "files"),
-        *("locks", "paths", "processes", "records", "redact", "refnames", "results"),
+        *("ids", "locks", "paths", "processes", "records", "redact", "refnames", "results"),
         *("secret_patterns", "text"),
     },
     {"git"},

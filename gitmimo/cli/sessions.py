@@ -10,7 +10,7 @@ import click
 from gitmimo.cli import render
 from gitmimo.cli.completion import complete_candidates
 from gitmimo.cli.options import json_option, open_repository, open_session, session_argument, split_target
-from gitmimo.records import Oid, SessionId, SessionStatus
+from gitmimo.ids import Oid, SessionId, SessionStatus
 from gitmimo.text import one_line, seconds, usd
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gitmimo.errors import BareRepository, NotARepository, RepoError
-from gitmimo.git.run import GitResult, check_git_version, run_git
+from gitmimo.git.run import GitOptions, GitResult, check_git_version, run_git
 
 # Honoured once, on entry: they say which repository the user means
 _ENTRY_NAMES = (
@@ -49,20 +49,23 @@ class RepositoryPaths:
 def find_repository(start: Path, *, environ: Mapping[str, str] | None = None) -> RepositoryPaths:
     """Find the repository that git itself would use in this directory, GIT_DIR and GIT_WORK_TREE included.
 
-    NotARepository, GitTooOld, or RepoError with git's own words, for example on unsafe ownership.
+    NotARepository, or RepoError with git's own words, for example on unsafe ownership; GitTooOld only where it does not
+    understand the question.
     """
-    check_git_version()
     source = os.environ if environ is None else environ
     entry = {name: source[name] for name in _ENTRY_NAMES if name in source}
 
     def ask(*flags: str) -> GitResult:
-        return run_git(["rev-parse", "--path-format=absolute", *flags], cwd=start, env=entry, check=False)
+        # with nothing of git's turned off, for which its version would be asked: `rev-parse` runs nobody's programs
+        options = GitOptions(cwd=start, env={**entry, "LC_ALL": "C"}, check=False, user_hooks=True)
+        return run_git(["rev-parse", "--path-format=absolute", *flags], **options)
 
     # without a work tree the last question fails when the others are answered
     facts = ask("--is-bare-repository", "--show-object-format", "--git-dir", "--git-common-dir", "--show-toplevel")
     if "not a git repository" in facts.stderr and facts.exit_code:
         raise NotARepository(f"not a git repository: `{start}`", hint="git init")
     if not facts.stdout:
+        check_git_version()
         reason = facts.stderr.strip().removeprefix("fatal: ")
         raise RepoError(reason or f"git cannot read the repository: `{start}`")
     is_bare, object_format, *paths = facts.text.split("\n")

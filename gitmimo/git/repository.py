@@ -16,7 +16,7 @@ import pygit2
 from gitmimo.errors import NoCommits, RepoError
 from gitmimo.git.discovery import RepositoryPaths, find_repository
 from gitmimo.git.objects import GITLINK, LINK, TREE, Entry, format_tree, parse_tree, sort_entries
-from gitmimo.git.run import GitFailed, GitOptions, GitResult, check_outside_name, run_git
+from gitmimo.git.run import GitFailed, GitOptions, GitResult, check_git_version, check_outside_name, run_git
 from gitmimo.git.user_rules import UserRules, filters_named, read_user_rules
 from gitmimo.locks import FileLock
 from gitmimo.records import Oid
@@ -70,6 +70,7 @@ class Repository(RepositoryPaths):
 
         NotARepository, GitTooOld, or RepoError with git's own words, for example on unsafe ownership.
         """
+        check_git_version()
         paths = find_repository(start, environ=environ)
         return cls(**vars(paths), refs_via_git=not _opens_in_libgit2(paths.git_dir))
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from gitmimo.codec import from_json, to_json
 from gitmimo.errors import JournalError, MimoError, UsageError
+from gitmimo.ids import Oid, SessionId, SessionStatus, is_session_id
 from gitmimo.journal import Entry, read_journal
 from gitmimo.locks import is_locked
-from gitmimo.records import Oid, SessionId, SessionStatus, Usage, is_session_id
 from gitmimo.workflow.directories import LOCK_NAME, STOP_NAME, Home, journal_path, sessions_directory, stop_name
 
 if TYPE_CHECKING:
@@ -226,6 +226,8 @@ def _fold(session: SessionId, entries: Sequence[Entry]) -> SessionState:
 
 def _unfinished(state: SessionState, entries: Sequence[Entry], *, is_running: bool) -> SessionState:
     """A session without a result, with what it has come to: its candidates, and the sums over them."""
+    from gitmimo.records import Usage  # all records are loaded with it
+
     candidates = _candidates(entries, "working" if is_running else "cut off")
     usages = [from_json(Usage, each.get("usage", {})) for each in candidates]
     end = datetime.now(UTC) if is_running else entries[-1].time
