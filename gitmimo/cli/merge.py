@@ -45,6 +45,9 @@ def merge_command(session: str | None, number: int | None, into: str | None, san
         value |= {"fast_forward": landing.fast_forward, "retested": landing.evidence is not None}
         render.emit_json({"schema": "git-mimo/merge/1", **value})
         return 0
+    if not landing.fast_forward and landing.evidence is None:
+        render.say(f"{landing.branch} has this change already ({landing.commit[:12]})")
+        return 0
     how = "fast-forward" if landing.fast_forward else "merge, re-tested"
     render.say(f"{landing.branch} is now {landing.commit[:12]} ({how})")
     return 0

@@ -80,8 +80,18 @@ def detect_test_command(
     for place in _upwards(directory):
         project = top.below(place) if place else _without(top, places)
         if (not place or place in places) and (found := _detect(project)):
-            return _complete(project, replace(found, directory=place))
+            return _complete(project, _placed(found, place, places))
     return _only_sub_project(top, [place for place in places if place])
+
+
+def _placed(tests: TestCommand, directory: str, places: Sequence[str]) -> TestCommand:
+    """The command in its project, with the projects beside it named, whose tests do not run."""
+    if not directory:
+        return tests
+    nested = [p for p in places if _is_inside(p, directory) or _is_inside(directory, p)]
+    others = [p for p in places if p not in ("", directory, *nested)]
+    beside = f"; not run: the tests of {', '.join(f'`{p}`' for p in others[:5])}" if others else ""
+    return replace(tests, directory=directory, reason=f"{tests.reason}, in `{directory}`{beside}")
 
 
 def _without(top: Project, places: Sequence[str]) -> Project:
@@ -117,7 +127,7 @@ def _only_sub_project(top: Project, places: Sequence[str]) -> TestCommand:
             found[place] = tests
     if len(found) == 1:
         place, tests = next(iter(found.items()))
-        return _complete(top.below(place), replace(tests, directory=place))
+        return _complete(top.below(place), _placed(tests, place, places))
     if found:
         named = ", ".join(f"`{place}`" for place in found)
         raise CheckError(

@@ -119,7 +119,7 @@ class Repository(RepositoryPaths):
         if done.exit_code == 0:
             return Oid(done.text)
         if self.run("rev-parse", "--verify", "--quiet", "HEAD", check=False).exit_code:
-            raise NoCommits("the repository has no commit yet", hint='git commit --allow-empty -m "first commit"')
+            raise NoCommits("the repository has no commit yet", hint='git add --all && git commit -m "first commit"')
         raise RepoError(f"not a commit: `{rev}`", hint="git fetch --unshallow" if self.is_shallow else "")
 
     def tree_of(self, rev: str) -> Oid:

@@ -111,11 +111,11 @@ def change_message(result: SessionResult, candidate: CandidateResult, evidence: 
     if " ".join(result.task.split()) != subject:
         body.append("Task:\n" + _wrap(result.task.strip()[:1000]))
     message = "\n\n".join([subject, *body]) + "\n"
+    tests = f"{evidence.tests_passed}/{evidence.tests_run}" if evidence.tests_run else "exit-code"
     trailers = {
         "Mimo-Session": str(result.session),
         "Mimo-Candidate": f"{candidate.number}/{max(len(result.candidates), candidate.number)}",
-        "Mimo-Verdict": f"{'pass' if evidence.passed else 'fail'} {evidence.tests_passed}/{evidence.tests_run} "
-        f"{evidence.tree[:12]}",
+        "Mimo-Verdict": f"{'pass' if evidence.passed else 'fail'} {tests} {evidence.tree[:12]}",
     }
     if result.skill and candidate.number == 0:
         trailers["Mimo-Skill"] = result.skill

@@ -30,7 +30,10 @@ _TRIES = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Landing:
-    """What a merge did. `evidence` is there when the merged tree had to be tested again."""
+    """What a merge did. `evidence` is there when the merged tree had to be tested again.
+
+    Without it, and not a fast-forward, the branch held the change already.
+    """
 
     commit: Oid
     branch: str
@@ -199,7 +202,10 @@ def merge_result(
             return Landing(commit=target, branch=target_branch, fast_forward=True)
         fast_forward, evidence = merge.is_ancestor(repository, older=target, newer=tip), None
         if not fast_forward:
-            evidence = recheck(merge.merge_in_memory(repository, ours=target, theirs=tip))
+            merged = merge.merge_in_memory(repository, ours=target, theirs=tip)
+            if merged == repository.tree_of(target):  # the same change came another way: nothing to test or to write
+                return Landing(commit=target, branch=target_branch, fast_forward=False)
+            evidence = recheck(merged)
             _require_passed(evidence, target_branch, tip)
         journal.intend("merged", branch=target_branch, expected=target, commit=tip)
         with contextlib.suppress(RefMoved):

@@ -107,7 +107,9 @@ class SessionRunner:
         return self._publish(result)
 
     def _measure_base(self) -> None:
-        self._tell(0, "base", "running the tests of the base commit")
+        tests = self.evaluator.testbed.tests
+        where = f" ({tests.reason})" if tests.directory else ""
+        self._tell(0, "base", f"running the tests of the base commit{where}")
         try:
             text = self.evaluator.measure_base()
         except MimoError:

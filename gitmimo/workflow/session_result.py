@@ -104,10 +104,10 @@ def describe_tests(evidence: Evidence | None) -> str:
     """What the gates said, in a few words."""
     if evidence is None:
         return "no product"
-    tests = f"{evidence.tests_passed}/{evidence.tests_run}"
+    tests = f" {evidence.tests_passed}/{evidence.tests_run}" if evidence.tests_run else ""
     if evidence.passed:
-        return f"pass {tests}"
-    return f"fail {tests}: " + ", ".join(gate.name for gate in evidence.failed_gates)
+        return f"pass{tests or ', exit code only'}"
+    return f"fail{tests}: " + ", ".join(gate.name for gate in evidence.failed_gates)
 
 
 def open_session(context: SessionContext, plan: Plan) -> SessionResult:

@@ -61,6 +61,21 @@ def test_a_rejected_result_is_not_merged(project: GitBuilder) -> None:
     assert "(rejected)" in mimo("list", cwd=project.path).out
 
 
+def test_the_same_change_from_two_sessions_is_merged_once(project: GitBuilder) -> None:
+    base = project("rev-parse", "main")
+    record(project, {"calc.py": RIGHT})
+    project("commit", "--allow-empty", "-qm", "somebody else's")
+    assert mimo("merge", cwd=project.path).code == 0
+    project("switch", "-q", "--detach", base)
+    again = record(project, {"calc.py": RIGHT}, session=OTHER)
+    project("switch", "-q", "main")
+    before = project("rev-parse", "main")
+    assert again in project("for-each-ref")
+    said = mimo("merge", OTHER, "--into", "main", cwd=project.path)
+    assert (said.code, project("rev-parse", "main")) == (0, before), said.err
+    assert "main has this change already" in said.err
+
+
 def test_drop_forgets_a_session_and_only_this_one(project: GitBuilder) -> None:
     record(project, {"calc.py": RIGHT})
     kept = record(project, {"long.py": "x = 1\n"}, session=OTHER)

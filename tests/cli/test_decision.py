@@ -75,6 +75,20 @@ def test_a_command_may_set_its_own_import_path(thin: GitBuilder, llm_server: Scr
     assert result["candidates"][0]["steps"] == 2, "the tests passed when it finished"
 
 
+def test_a_suite_that_is_judged_by_its_exit_code_claims_no_numbers(
+    thin: GitBuilder, llm_server: ScriptedServer
+) -> None:
+    llm_server.scripts["m"] = [always({"half.sh": "echo $(($1 / 2))\n"})]
+    check = '[ "$(sh half.sh 10)" = 5 ]\n'
+    thin.commit({"half.sh": "echo $(($1 * 2))\n", "check.sh": check, "Makefile": "test:\n\tsh check.sh\n"})
+    words = ("start", "halve the number", "-m", "openai/m", "-n", "1", "--trust-tests", "--test", "make test")
+    said = mimo(*words, cwd=thin.path)
+    assert said.code == 0, said.out
+    assert "pass, exit code only" in said.err
+    result = mimo("show", "--json", cwd=thin.path).json
+    assert "Mimo-Verdict: pass exit-code " in thin("log", "-1", "--format=%B", result["result_branch"])
+
+
 @pytest.mark.usefixtures("quick_tests")
 def test_a_rejection_counts_also_where_the_session_is_stopped_afterwards(
     thin: GitBuilder, llm_server: ScriptedServer

@@ -128,6 +128,7 @@ MONOREPO = {
 def test_start_in_a_sub_project_tests_that_one_and_names_the_rest(measure: Measure) -> None:
     tests, base = measure(MONOREPO, directory="services/api/src")
     assert tests.directory == "services/api"
+    assert tests.reason.endswith("in `services/api`; not run: the tests of `web`")
     assert base.failed_ids == {"services/api/tests/test_half.py::test_half"}
 
 
