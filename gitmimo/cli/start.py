@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ from gitmimo.cli.completion import complete_models
 from gitmimo.cli.options import json_option, load_config, open_repository, session_argument, settings
 from gitmimo.cli.task import read_task
 from gitmimo.errors import MimoError, UsageError
+from gitmimo.paths import has_test_name
 from gitmimo.text import seconds, usd
 
 if TYPE_CHECKING:
@@ -194,6 +196,10 @@ def report(result: SessionResult) -> None:
             render.hint(f"git mimo merge {result.session}    # bring it into {result.target_branch or 'a branch'}")
     elif result.candidates:
         render.hint(f"git mimo show {result.session}")
+        restored = {path for each in result.candidates if each.evidence for path in each.evidence.restored_paths}
+        for path in sorted(path for path in restored if not has_test_name(path))[:2]:
+            allowed = f"git mimo start --allow-tests {shlex.quote(path)} ..."
+            render.hint(f"{allowed}   # base's version counted; this lets candidates change it")
 
 
 @click.command("resume")

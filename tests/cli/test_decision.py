@@ -89,6 +89,20 @@ def test_a_suite_that_is_judged_by_its_exit_code_claims_no_numbers(
     assert "Mimo-Verdict: pass exit-code " in thin("log", "-1", "--format=%B", result["result_branch"])
 
 
+def test_a_makefile_that_counts_as_base_has_it_is_said_with_the_way_to_change_it(
+    thin: GitBuilder, llm_server: ScriptedServer
+) -> None:
+    more = {"Makefile": "test: half\n\tsh check.sh\n\nhalf:\n\tcp half.in half\n", "half.in": "echo 5\n"}
+    llm_server.scripts["m"] = lambda _: always(more)
+    check = '[ "$(sh ./half 10)" = 5 ]\n'
+    thin.commit({"check.sh": check, "Makefile": "test:\n\tsh check.sh\n", ".gitignore": "half\n"})
+    words = ("start", "make half", "-m", "openai/m", "-n", "1", "--trust-tests", "--test", "make test")
+    said = mimo(*words, cwd=thin.path)
+    assert said.code == 1, said.out
+    assert "hint: git mimo start --allow-tests Makefile ..." in said.err
+    assert mimo(*words, "--allow-tests", "Makefile", cwd=thin.path).code == 2, "a person looks at what builds"
+
+
 @pytest.mark.usefixtures("quick_tests")
 def test_a_rejection_counts_also_where_the_session_is_stopped_afterwards(
     thin: GitBuilder, llm_server: ScriptedServer
