@@ -1,9 +1,10 @@
 """What a session costs whose model is right at once, beside one run of the project's tests.
 
-    python -m benchmarks.right_at_once [--suite-s 2.4] [--runs 3] [--hang]
+    python -m benchmarks.right_at_once [--suite-s 2.4] [--runs 3] [--program | --hang]
 
 The project has five functions, all of them wrong, and 24 tests that keep a core busy for the suite's time. A scripted
-server answers with all repairs in its first reply and with the finish in its second. Suite and session take turns.
+server answers with all repairs in its first reply and with the finish in its second, at which the candidate's own copy
+is tested; with `--program` another agent's program writes them, which tests nothing. Suite and session take turns.
 With `--hang` one of the tests does not end on the base, and the strategy is that of small models, which waits for the
 failing output: how much later the first request is sent than in the project without the hang.
 """
@@ -11,6 +12,7 @@ failing output: how much later the first request is sent than in the project wit
 import argparse
 import json
 import os
+import shlex
 import statistics
 import subprocess
 import sys
@@ -43,6 +45,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--suite-s", type=float, default=2.4)
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--program", action="store_true")
     parser.add_argument("--hang", action="store_true")
     options = parser.parse_args()
     if options.hang:
@@ -56,11 +59,11 @@ def main() -> None:
     suites, sessions, firsts = [], [], []
     for _ in range(options.runs):
         suites.append(_suite(options.suite_s))
-        session, first = _session(options.suite_s, hangs=False)
+        session, first = _session(options.suite_s, hangs=False, strategy="" if options.program else "shell")
         sessions.append(session)
         firsts.append(first)
     suite, session = statistics.median(suites), statistics.median(sessions)
-    print(f"suite {suite:.2f} s, session {session:.2f} s (first request after {statistics.median(firsts):.2f} s)")
+    print(f"suite {suite:.2f} s, session {session:.2f} s, first request after {statistics.median(firsts):.2f} s")
     print(f"aim: 2.5 times the suite and 2 s: {2.5 * suite + 2:.2f} s")
 
 
@@ -79,22 +82,34 @@ def _session(suite_s: float, *, hangs: bool, strategy: str = "shell") -> tuple[f
         environment = {**os.environ, "OPENAI_BASE_URL": server.base_url, "OPENAI_API_BASE": server.base_url,
                        "OPENAI_API_KEY": "none", "HOME": name, "XDG_STATE_HOME": f"{name}/state",
                        "GIT_MIMO_DREAM": "off", "PYTHONPATH": str(ROOT)}  # fmt: skip
+        worker = _model(strategy) if strategy else _program()
         command = (
-            sys.executable, "-m", "gitmimo", "start", "--task", "Mend the functions of calc.py.", "--model",
-            "openai/scripted", "-n", "1", "--strategy", strategy, "--protocol", "tools", "--critic", "none",
-            "--max-tokens", "1000000", "--test", f"{sys.executable} -m pytest -q", "--json",
+            sys.executable, "-m", "gitmimo", "start", "--task", "Mend the functions of calc.py.", "-n", "1", "--critic",
+            "none", "--test", f"{sys.executable} -m pytest -q", "--json", *worker,
         )  # fmt: skip
         began = time.time()
         done = subprocess.run(command, cwd=repository, env=environment, check=False, capture_output=True, text=True)
         seconds = time.time() - began
         if done.returncode not in (0, 1, 2):
             sys.exit(f"exit code {done.returncode}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
-        return seconds, server.requests[0].came - began
+        return seconds, server.requests[0].came - began if strategy else 0.0
+
+
+def _model(strategy: str) -> tuple[str, ...]:
+    return "--model", "openai/scripted", "--strategy", strategy, "--protocol", "tools", "--max-tokens", "1000000"
+
+
+def _program() -> tuple[str, ...]:
+    return "--agent", f"cmd:printf %s {shlex.quote(_repaired())} > calc.py"
+
+
+def _repaired() -> str:
+    functions = (f"def {name}(a, b):\n    return a {sign} b\n" for name, sign in _OPERATORS.items())
+    return "\n\n".join(functions)
 
 
 def _answers() -> list[Answer]:
-    right = "".join(f"def {name}(a, b):\n    return a {sign} b\n\n\n" for name, sign in _OPERATORS.items())
-    write = ("write", json.dumps({"path": "calc.py", "content": right.rstrip() + "\n"}))
+    write = ("write", json.dumps({"path": "calc.py", "content": _repaired()}))
     finish = ("finish", json.dumps({"title": "Mend the functions", "summary": "Each returns what its name says."}))
     return [Answer(tool_calls=(write,)), Answer(tool_calls=(finish,), repeat=True)]
 
