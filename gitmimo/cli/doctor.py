@@ -179,7 +179,8 @@ def _tests(repository: Repository, config: Config, base: Oid, *, collects: bool)
 
     try:
         tests = find_test_command(repository, config, base)
-        yield Finding(level="ok", subject="tests", text=f"{tests.shown} ({tests.reason or config.origin('test')})")
+        why = config.origin("test") if config.text("test") else tests.reason
+        yield Finding(level="ok", subject="tests", text=f"{tests.shown} ({why})")
         if collects and (problem := collect_tests(repository, config, base)):
             text = f"a fresh tree of {base[:12]} has not all that they need. They say:\n{problem}"
             remedy = "git mimo config set worktree.copy FILE   # a file that git ignores and imports need"
