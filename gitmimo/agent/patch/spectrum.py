@@ -21,6 +21,7 @@ _PYTEST = re.compile(
     r"^(?P<env>(?:\w+=\S+\s+)*)(?:(?P<python>\S*python[\d.]*)\s+-m\s+)?(?:\S*/)?(?:pytest|py\.test)\b(?P<rest>[^;&|<>]*)$"
 )
 _TAKES_A_VALUE = re.compile(r"-[cpkmoWr]|--(?:rootdir|confcutdir|ignore|import-mode|tb)")
+_MOST_LIMITED = 300  # tests that are stopped after a moment: an argument has at most 128 KiB
 _PROBE = Path(__file__).with_name("trace_plugin.py")
 
 
@@ -88,7 +89,9 @@ def trace_tests(
     `failing` are ids of tests that are known to fail: only their files are run, and they are stopped after a moment.
     """
     only = tuple(dict.fromkeys(name.partition("::")[0] for name in failing))
-    command = probe_command(workspace.root, test_command, _PROBE, only=only, first=[json.dumps(failing)])
+    command = probe_command(
+        workspace.root, test_command, _PROBE, only=only, first=[json.dumps(failing[:_MOST_LIMITED])]
+    )
     return read_spectrum(workspace.run(command, timeout_s=timeout_s).output) if command else None
 
 
