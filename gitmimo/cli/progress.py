@@ -39,8 +39,8 @@ PHASES = {
 }
 _ONE_KEYPRESS_S = 0.5
 _NUMBERS = {"#": 2, "step": 4, "tokens": 6, "cost": 7, "time": 5}  # columns with the width that keeps them still
-_SHARES = {"model": 2, "tests": 2, "now": 3}  # of the room that is left
-_WIDE = 106  # columns of a terminal that has room for one model's name
+_MOST = {"model": 28, "tests": 36}  # columns; `now` has the rest
+_NARROW, _WIDE, _WIDEST = 70, 106, 130  # columns with room for several models' names, for one's, and for the tests too
 _QUIET_S = 8.0  # without news for so long, what a candidate waits for is said
 
 
@@ -216,13 +216,15 @@ class LiveTable:
         from rich.table import Table
 
         table = Table(box=None, pad_edge=False, expand=True)
-        is_wide = self._console.width > _WIDE
-        shows_models = len({row.last.model for row in self._rows.values()}) > 1 or is_wide
+        width = self._console.width
+        is_wide, several = width > _WIDEST, len({row.last.model for row in self._rows.values()}) > 1
+        shows_models = width > (_NARROW if several else _WIDE)
         texts = (*(["model"] if shows_models else []), *(["tests"] if is_wide else []), "now")
         for name in ("#", "phase", *list(_NUMBERS)[1:], *texts):
             justify: Literal["left", "right"] = "right" if name in _NUMBERS else "left"
             table.add_column(name, no_wrap=True, justify=justify, overflow="ellipsis",
-                             min_width=_NUMBERS.get(name), ratio=_SHARES.get(name))  # fmt: skip
+                             min_width=_NUMBERS.get(name), ratio=1 if name == "now" else None,
+                             max_width=_MOST.get(name, 0) // (1 if is_wide else 2) or None)  # fmt: skip
         for number, row in sorted(self._rows.items()):
             last = row.last
             style = "green" if last.tests.startswith("pass") else "red" if last.tests[:4] in ("fail", "no p") else ""

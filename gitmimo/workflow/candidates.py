@@ -118,7 +118,7 @@ class CandidateRun:
     def _work(self) -> CandidateResult:
         started, repository, paths = time.monotonic(), self._context.repository, self._paths
         self._recorder = StepRecorder(repository, paths, self._plan.workspace_config.testbed.known_secrets)
-        self._observe(model=_name(self._worker), text=self._brief.approach.split("\n")[0][:60])
+        self._observe(model=_name(self._worker), text=self._brief.approach.split("\n")[0][:100])
         workspace = CandidateWorkspace(
             repository, paths, self._plan.workspace_config, cancelled=lambda: self._stop() is not None
         )
@@ -178,7 +178,7 @@ class CandidateRun:
         self._context.journal.note("step", candidate=self._brief.number, step=step.number, commit=oid, spent=spent)
         action = step.actions[-1] if step.actions else None
         about = (action.path or action.text).strip().split("\n")[0] if action else ""
-        self._observe(so_far, text=f"{action.kind.value} {about}"[:60] if action else "thinking")
+        self._observe(so_far, text=f"{action.kind.value} {about}"[:100] if action else "thinking")
         return oid
 
     def _observe(self, so_far: Trajectory | None = None, *, model: str = "", text: str) -> None:
