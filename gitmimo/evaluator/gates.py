@@ -31,7 +31,6 @@ GATES = ("product", "setup", "suite", "examples", "accept", "new tests", "origin
 _GOOD = (Outcome.PASS, Outcome.SKIPPED)
 _RUN = (TestOutcome.PASSED, TestOutcome.FAILED, TestOutcome.ERROR)
 _MOST_OUTPUT = 4_000
-_QUICK_S = 30.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -129,8 +128,7 @@ class Evaluation:
     def _run_base_tests(self, fresh: FreshTree, tested: TestedTree) -> None:
         """Run base's tests in base's version; or, with a flag for review, in the candidate's version."""
         began = time.monotonic()
-        if self.baseline.report.seconds < _QUICK_S:  # noting lines takes time in Python before 3.12
-            self.not_run = runnable_changes(self.testbed.repository, self.baseline.tree, tested.tree)
+        self.not_run = runnable_changes(self.testbed.repository, self.baseline.tree, tested.tree)
         self.suite = run_suite(fresh, points=self.not_run)
         self.not_run = (
             not_run(self.not_run, self.suite.content.points_seen) if self.suite.content.points_seen is not None else {}

@@ -22,7 +22,7 @@ def risky_code(paths: Iterable[str], read: Read) -> tuple[str, ...]:
         before, after = (parse_python(content or b"") for content in read(path))
         new = set(_pasted(after)) - set(_pasted(before))
         found += [f"pastes values into {what}: {quoted(path)}" for what in sorted({what for what, _ in new})]
-        found += [f"no longer uses the parameter {name}: {quoted(path)}" for name in _unused(before, after)]
+        found += [f"no longer uses the parameter {name}: {quoted(path)}" for name in sorted(_unused(before, after))]
     return tuple(found)
 
 
@@ -62,15 +62,24 @@ def _is_false(node: ast.expr) -> bool:
 
 
 def _unused(before: ast.Module, after: ast.Module) -> Iterator[str]:
-    """`name of function` for parameters of functions in both versions that only the old one reads."""
-    old = dict(definitions(before))
-    for function, node in definitions(after):
-        known = old.get(function)
-        if isinstance(node, ast.ClassDef) or known is None or isinstance(known, ast.ClassDef):
-            continue
-        for name in _parameters(node):
-            if name in _read_names(known) and name not in _read_names(node):
+    """`name of function` for parameters of functions in both versions that only the old one reads.
+
+    What a file defines several times, as for `typing.overload`, is taken together.
+    """
+    old, new = _functions(before), _functions(after)
+    for function in new.keys() & old.keys():
+        reads_before, reads = (set().union(*map(_read_names, nodes)) for nodes in (old[function], new[function]))
+        for name in dict.fromkeys(name for node in new[function] for name in _parameters(node)):
+            if name in reads_before and name not in reads:
                 yield f"`{name}` of `{function}`"
+
+
+def _functions(tree: ast.Module) -> dict[str, list[ast.FunctionDef | ast.AsyncFunctionDef]]:
+    found: dict[str, list[ast.FunctionDef | ast.AsyncFunctionDef]] = {}
+    for name, node in definitions(tree):
+        if not isinstance(node, ast.ClassDef):
+            found.setdefault(name, []).append(node)
+    return found
 
 
 def _parameters(node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:

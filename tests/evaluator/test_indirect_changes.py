@@ -141,6 +141,7 @@ def test_parameters_that_lose_their_effect_are_named() -> None:
     old = b"def f(a, limit=3):\n    return g(a, limit)\n\n\nclass C:\n    def h(self, b, c):\n        return b\n"
     new = old.replace(b"g(a, limit)", b"g(a)").replace(b"return b", b"return c")
     assert risky_code(["a.py"], lambda path: (old, new)) == (
-        "no longer uses the parameter `limit` of `f`: `a.py`", "no longer uses the parameter `b` of `C.h`: `a.py`",
+        "no longer uses the parameter `b` of `C.h`: `a.py`", "no longer uses the parameter `limit` of `f`: `a.py`",
     )  # fmt: skip
     assert risky_code(["a.py"], lambda path: (old, old.replace(b"limit", b"most"))) == ()
+    assert risky_code(["a.py"], lambda path: (old, b"@overload\ndef f(a, limit: int): ...\n\n\n" + old)) == ()

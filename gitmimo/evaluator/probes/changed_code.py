@@ -1,8 +1,11 @@
 """Notes which changed lines a test run runs, and which outcomes of changed conditions it sees.
 
-Lines are seen from outside. Conditions are handed through a function: files that hold some are compiled with the calls
-in them, in memory; an older Python than 3.8 doesn't say where a condition ends, and none is noted.
+Changed files are compiled with calls in them that note it, in memory: before each statement on a wanted line, and
+around each wanted condition. Other code takes no longer than without. An older Python than 3.8 does not say where an
+expression ends: everything counts as seen there, and in files that were loaded before.
 """
+
+from __future__ import annotations
 
 import ast
 import builtins
@@ -10,13 +13,11 @@ import contextlib
 import importlib.machinery
 import os
 import sys
-import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-_TOOL = 4  # no debugger, coverage or profiler has this number
 _PLAIN = (bool, int, float, str, bytes, list, tuple, dict, set, frozenset, type(None))  # asking these does nothing
-_monitoring: Any = getattr(sys, "monitoring", None)
 
 
 class ChangedCode:
@@ -24,92 +25,104 @@ class ChangedCode:
 
     def __init__(self, wanted: dict[str, list[str]], name: str) -> None:
         self._wanted = {file: set(points) for file, points in wanted.items()}
-        self._lines = {file: {int(p) for p in points if p.isdecimal()} for file, points in self._wanted.items()}
-        self._ran: dict[str, set[int]] = {file: set() for file in self._lines}
-        self._saw: dict[str, set[str]] = {file: set() for file in self._lines}
+        self._saw: dict[str, set[str]] = {file: set() for file in self._wanted}
         self._name = name
 
     def watch(self) -> None:
-        """Begin, unless there is nothing to note."""
-        if not self._lines:
+        """Have wanted files compiled with the calls, from now on."""
+        if not self._wanted or sys.version_info < (3, 8):
+            self._saw = self._wanted
             return
-        self._watch_conditions()
-        if _monitoring is None and sys.gettrace() is None:
-            threading.settrace(self._trace)
-            sys.settrace(self._trace)
-        if _monitoring is None or _monitoring.get_tool(_TOOL) is not None:
-            return
-        _monitoring.use_tool_id(_TOOL, self._name)
-        _monitoring.register_callback(_TOOL, _monitoring.events.LINE, self._note_line)
-        _monitoring.set_events(_TOOL, _monitoring.events.LINE)
-
-    def noted(self) -> dict[str, list[str]] | None:
-        """What of the wanted was there, by file; None when somebody took the place of what notes the lines."""
-        is_watched = sys.gettrace() == self._trace if _monitoring is None else _monitoring.get_tool(_TOOL) == self._name
-        if not self._lines or not is_watched:
-            return None
-        return {
-            file: sorted({str(line) for line in self._ran[file] & lines} | self._saw[file] & self._wanted[file])
-            for file, lines in self._lines.items()
-        }
-
-    def _note_line(self, code: Any, line: int) -> Any:
-        if line in self._lines.get(code.co_filename, ()):
-            self._ran[code.co_filename].add(line)
-        return _monitoring.DISABLE  # once is enough
-
-    def _trace(self, frame: Any, event: str, arg: Any) -> Any:
-        """In place of monitoring, before Python 3.12: called for every function, goes on in the wanted files only."""
-        ran = self._ran.get(frame.f_code.co_filename)
-        if ran is None:
-            return None
-        if event == "line":
-            ran.add(frame.f_lineno)
-        return self._trace
-
-    def _watch_conditions(self) -> None:
-        places = {
-            file: {p.partition(" ")[0] for p in points if not p.isdecimal()} for file, points in self._wanted.items()
-        }
+        files = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
+        for file in {os.path.realpath(file) for file in files if isinstance(file, str)} & self._wanted.keys():
+            self._saw[file] = self._wanted[file]
+        setattr(builtins, self._name, self._note)
         loader: Any = importlib.machinery.SourceFileLoader
         plain = loader.get_code
-        setattr(builtins, self._name, self._note_condition)
 
         def get_code(loading: Any, fullname: str) -> Any:
             file = os.path.realpath(loading.path)
-            if places.get(file) and type(loading) is loader:
+            if file in self._wanted and type(loading) is loader:
                 with contextlib.suppress(OSError, SyntaxError, ValueError, RecursionError):
-                    tree = ast.parse(Path(file).read_bytes(), loading.path)
-                    tree = _Noting(self._name, file, places[file]).visit(tree)
+                    noting = _Noting(self._name, file, self._wanted[file])
+                    tree = noting.visit(ast.parse(Path(file).read_bytes(), loading.path))
+                    self._saw[file].update(map(str, noting.lines))
                     return compile(ast.fix_missing_locations(tree), loading.path, "exec", dont_inherit=True)
             return plain(loading, fullname)
 
         loader.get_code = get_code
 
-    def _note_condition(self, file: str, place: str, value: Any, plain: Any = _PLAIN) -> Any:
+    def noted(self) -> dict[str, list[str]] | None:
+        """What of the wanted was there, by file; None when nothing was asked for."""
+        return {file: sorted(self._saw[file] & points) for file, points in self._wanted.items()} or None
+
+    def _note(self, file: str, place: str, value: Any, plain: Any = _PLAIN) -> Any:
         """While the interpreter ends, when the names of this module are gone, `plain` is still there."""
-        if type(value) in plain:
+        if place.endswith(":"):
+            self._saw[file].update(place.split(":"))
+        elif type(value) in plain:
             self._saw[file].add(f"{place} {'true' if value else 'false'}")
         return value
 
 
 class _Noting(ast.NodeTransformer):
-    """Puts calls around the expressions at these places."""
+    """Puts calls before the statements on these lines and around the conditions at these places."""
 
-    def __init__(self, name: str, file: str, places: set[str]) -> None:
+    def __init__(self, name: str, file: str, wanted: set[str]) -> None:
         self._name = name
         self._file = file
-        self._places = places
+        self.lines = {int(point) for point in wanted if point.isdecimal()}  # left over: on no statement
+        self._wanted = frozenset(self.lines)
+        self._places = {point.partition(" ")[0] for point in wanted if not point.isdecimal()}
 
-    def visit(self, node: ast.AST) -> Any:
+    def visit(self, node: Any) -> Any:
+        own = {id(each): self._own_lines(each, node) for part in _bodies(node) for each in part}
+        self.lines.difference_update(*own.values())
         self.generic_visit(node)
-        if not isinstance(node, ast.expr) or getattr(node, "end_lineno", None) is None:
-            return node
-        place = f"{node.lineno}:{node.col_offset}-{node.end_lineno}:{node.end_col_offset}"
+        for part in _bodies(node):
+            part[:] = list(self._with_notes(part, own))
+        place = f"{node.lineno}:{node.col_offset}-{node.end_lineno}:{node.end_col_offset}" if _is_value(node) else ""
         if place not in self._places:
             return node
         self._places.discard(place)  # the parser gives some inner expressions the place of an outer one
-        call = ast.Call(
-            ast.Name(self._name, ast.Load()), [ast.Constant(self._file), ast.Constant(place), node], keywords=[]
-        )
-        return ast.copy_location(call, node)
+        return self._call(place, node)
+
+    def _with_notes(self, body: list[Any], own: dict[int, set[int]]) -> Iterator[Any]:
+        """Texts and imports that have to come first stay there."""
+        waiting: set[int] = set()
+        for number, statement in enumerate(body):
+            waiting |= own.get(id(statement), set())
+            is_text = number == 0 and isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+            if is_text or (isinstance(statement, ast.ImportFrom) and statement.module == "__future__"):
+                yield statement
+                continue
+            if waiting:
+                yield ast.copy_location(ast.Expr(self._call(f"{':'.join(map(str, waiting))}:", statement)), statement)
+                waiting = set()
+            yield statement
+        if waiting:
+            yield ast.copy_location(ast.Expr(self._call(f"{':'.join(map(str, waiting))}:", body[-1])), body[-1])
+
+    def _own_lines(self, statement: Any, parent: Any) -> set[int]:
+        """The wanted lines of a statement without those of statements in it; with what leads to it from a handler."""
+        first = min([statement.lineno, *(each.lineno for each in getattr(statement, "decorator_list", ()))])
+        inner = [each.lineno for part in _bodies(statement) for each in part]
+        last = max(first, min(inner) - 1 if inner else statement.end_lineno)
+        if not isinstance(parent, (ast.stmt, ast.mod)) and statement is parent.body[0]:
+            first = getattr(parent, "lineno", 0) or parent.pattern.lineno
+        return {line for line in self._wanted if first <= line <= last}
+
+    def _call(self, place: str, node: Any) -> ast.Call:
+        value = node if isinstance(node, ast.expr) else ast.Constant(None)
+        arguments = [ast.Constant(self._file), ast.Constant(place), value]
+        return ast.copy_location(ast.Call(ast.Name(self._name, ast.Load()), arguments, keywords=[]), node)
+
+
+def _bodies(node: Any) -> list[list[Any]]:
+    """The lists of statements directly in a node."""
+    found = [getattr(node, name, None) for name in ("body", "orelse", "finalbody")]
+    return [part for part in found if isinstance(part, list) and part and isinstance(part[0], ast.stmt)]
+
+
+def _is_value(node: ast.AST) -> bool:
+    return isinstance(node, ast.expr) and getattr(node, "end_lineno", None) is not None
