@@ -65,7 +65,7 @@ def find_doubts(
         *_fixed_by_chance(mine.evidence, behaviour),
         *_unshown(behaviour, found, is_backed=is_backed),
         *(_concerns(found, asked=asked, is_backed=is_backed) if found else ()),
-        *_rivals(mine, contenders),
+        *_rivals(mine, contenders, behaviour),
         *(() if is_confirmed else _thin(mine.evidence, behaviour, found)),
     )
 
@@ -135,11 +135,12 @@ def _unshown(behaviour: BehaviourReport | None, found: ProductBehaviour | None, 
     """Fixed tests whose calls have the same answers as before when no test runs.
 
     Either the product can tell a test run, or what it changes does not show in these answers. The second is likely
-    where the project itself makes all of the calls, and others behave like it.
+    where the project itself makes all of the calls, or variants of them differ, and others behave like it.
     """
     if behaviour is None or found is None or found.problem or not behaviour.fixed_calls or found.fixed_changed:
         return
-    if behaviour.inner_fixed_calls < behaviour.fixed_calls or not is_backed:
+    may_show_elsewhere = behaviour.inner_fixed_calls == behaviour.fixed_calls or found.near_fixed_changed
+    if not (may_show_elsewhere and is_backed):
         yield f"outside of a test run it answers all {behaviour.fixed_calls} calls of the fixed tests as before"
 
 
@@ -177,7 +178,9 @@ def _is_broad(found: ProductBehaviour, asked: int) -> bool:
     return asked < FEW_CALLS or is_more
 
 
-def _rivals(mine: Contender, contenders: Sequence[Contender]) -> Iterator[str]:
+def _rivals(
+    mine: Contender, contenders: Sequence[Contender], behaviour: BehaviourReport | None
+) -> Iterator[str]:
     """Other candidates that passed and behave otherwise, unless three, and twice as many, are for the winner."""
     groups: dict[Oid, list[int]] = {}
     for each in contenders:
@@ -185,7 +188,10 @@ def _rivals(mine: Contender, contenders: Sequence[Contender]) -> Iterator[str]:
             groups.setdefault(each.group, []).append(each.number)
     for numbers in groups.values():
         names = ", ".join(map(str, sorted(numbers)))
-        yield f"candidate {names} passed as well and behaves otherwise than candidate {mine.number}"
+        if behaviour is not None and behaviour.group_of(mine.evidence.tested_tree):
+            yield f"candidate {names} passed as well and behaves otherwise than candidate {mine.number}"
+        else:
+            yield f"candidate {names} passed as well, and could not be compared with candidate {mine.number}"
 
 
 def _thin(evidence: Evidence, behaviour: BehaviourReport | None, found: ProductBehaviour | None) -> Iterator[str]:
@@ -210,5 +216,5 @@ def _thin(evidence: Evidence, behaviour: BehaviourReport | None, found: ProductB
         else:
             yield f"no test that failed before shows that it does the task, {alone}"
     elif (found.changed or behaviour.inputs < _MOST_SAME) and (count := behaviour.fixed_calls) < FEW_CALLS:
-        who = f"only {counted(count, 'call')} of the fixed tests" if count else "no test that failed before"
-        yield f"{who} shows what is right, {alone}"
+        who = f"{counted(count, 'call')} of the fixed tests only" if count else "no test that failed before"
+        yield f"what is right is shown by {who}, {alone}"

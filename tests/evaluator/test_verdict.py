@@ -200,8 +200,8 @@ ONE = [facts(1, fixed=1)]
     ("behaviour", "doubt"),
     [
         (report(product(1)), ""),
-        (report(product(1), fixed_calls=1), "only 1 call of the fixed tests shows what is right"),
-        (report(product(1), fixed_calls=0), "no test that failed before shows what is right"),
+        (report(product(1), fixed_calls=1), "what is right is shown by 1 call of the fixed tests only"),
+        (report(product(1), fixed_calls=0), "what is right is shown by no test that failed before"),
         (report(product(1, changed=0), fixed_calls=0), ""),
         (report(product(1, dirty=1)), "it changes its arguments on 1 inputs"),
         (report(product(1, near_fixed=20, near_fixed_changed=2)), "it may be made for those inputs only"),

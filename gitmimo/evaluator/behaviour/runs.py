@@ -14,7 +14,7 @@ from gitmimo.evaluator.behaviour.answers import Observation
 from gitmimo.evaluator.behaviour.calls import Call
 from gitmimo.evaluator.behaviour.values import is_value
 from gitmimo.evaluator.doc_examples import example_texts, run_examples
-from gitmimo.evaluator.probe import make_probe, probe_path
+from gitmimo.evaluator.probe import keep_import_path, make_probe, probe_path
 from gitmimo.evaluator.reports import read_report
 from gitmimo.evaluator.testbed import FreshTree
 from gitmimo.evidence import TestOutcome
@@ -49,7 +49,7 @@ def record_calls(fresh: FreshTree, functions: frozenset[str], *, only: Collectio
     probe = make_probe(fresh.testbed.tests, tree=fresh.path, directory=fresh.probes, layout=fresh.layout, only=chosen)
     before = f"{home}:{probe.env['PYTHONPATH']}" if "PYTHONPATH" in probe.env else str(home)
     fresh.run(
-        probe.command,
+        keep_import_path(probe.command, home) if isinstance(probe.command, str) else probe.command,
         env={**probe.env, "PYTHONPATH": before},
         readable=(*probe.readable, home),
         writable=(*probe.writable, out),
@@ -92,7 +92,7 @@ def replay_calls(
     home, out = _prepare(fresh, replay="call_replay")
     settings = {
         "calls": [{"function": call.function, "steps": call.steps} for call in calls],
-        "roots": [str(Path(root).resolve()) for root in fresh.import_path],
+        "roots": [str(Path(root).resolve()) for root in [*fresh.import_path, *_roots_of_tests(fresh.path, calls)]],
         "seconds": seconds,
         "shift_s": seed * 86_000,
         "attributes": attributes,
@@ -116,6 +116,17 @@ def replay_calls(
     return tuple(each if _is_observation(each) else None for each in results)
 
 
+def _roots_of_tests(tree: Path, calls: Sequence[Call]) -> list[str]:
+    """Where the modules of the calls' tests are imported from: above their package, as pytest does."""
+    roots = {str(tree): None}
+    for path in {call.test.partition("::")[0] for call in calls if "::" in call.test}:
+        directory = (tree / path).parent
+        while (directory / "__init__.py").is_file() and directory != tree:
+            directory = directory.parent
+        roots[str(directory)] = None
+    return list(roots)
+
+
 def attributes_read(sources: Sequence[bytes]) -> tuple[str, ...]:
     """Names of attributes that test files mention."""
     found = {name.decode() for source in sources for name in re.findall(rb"\.([A-Za-z]\w*)\b", source)}
@@ -129,7 +140,8 @@ def _prepare(fresh: FreshTree, **scripts: str) -> tuple[Path, Path]:
     home.mkdir(parents=True)
     out.mkdir()
     # not a name that a project's module may have
-    for name, probe in {"git_mimo_codec": "value_codec", **scripts}.items():
+    ours = {"git_mimo_codec": "value_codec", "git_mimo_describe": "value_description"}
+    for name, probe in {**ours, **scripts}.items():
         (home / f"{name}.py").write_bytes(probe_path(f"{probe}.py").read_bytes())
     return home, out
 

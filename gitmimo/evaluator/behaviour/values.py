@@ -1,7 +1,7 @@
 """Values as JSON: neighbours of a value of the same type, simpler ones, and how a value is written for people.
 
 Plain JSON values stand for themselves, a list for a list; `{"$": form, ...}` stands for what JSON doesn't have. The
-forms are made by `probes/value_codec.py` and, for results, `probes/call_replay.py`. Nothing here builds a value.
+forms are made by `probes/value_codec.py` and, for results, `probes/value_description.py`. Nothing here builds a value.
 """
 
 import itertools
@@ -23,6 +23,7 @@ _PARTS: dict[str, dict[str, type]] = {  # what a form must hold to be read
     "ref": {"of": str},
     "call": {"of": str, "args": list, "named": dict},
     "object": {"fields": dict},
+    "again": {"at": int},
     "function": {"code": str, "shown": str},
     "reduced": {"shown": str},
     "deep": {},
@@ -43,7 +44,7 @@ def is_value(value: Value, depth: int = 0) -> bool:
         return False
     if form == "object" and not isinstance(value.get("type", value.get("of")), str):
         return False
-    inner = [*value.get("items", ()), *value.get("args", ()), value.get("value")]
+    inner = [*value.get("items", ()), *value.get("args", ()), value.get("value"), value.get("plain")]
     inner += [*(value.get("named") or {}).values(), *(value.get("fields") or {}).values()]
     return depth < 60 and all(is_value(item, depth + 1) for item in inner)
 
@@ -273,6 +274,8 @@ def _show_other(value: dict[str, Value]) -> str:
     if form == "call":
         args = [*map(_show, value["args"]), *(f"{name}={_show(item)}" for name, item in value["named"].items())]
         return f"{name_of(value['of'])}({', '.join(args)})"
+    if form == "object" and "plain" in value:
+        return f"{name_of(value['of'])}({_show(value['plain'])})"
     if form == "object":
         fields = ", ".join(f"{name}={_show(item)}" for name, item in value["fields"].items())
         return f"{value.get('type') or name_of(value['of'])}({fields})"

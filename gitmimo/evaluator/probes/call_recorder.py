@@ -158,6 +158,9 @@ class Recorder:
         me = frame.f_locals[code.co_varnames[0]]
         short = function["name"].rpartition(".")[2]
         entry = self.objects.get(id(me))
+        count = (function["path"], function["owner"], test)
+        if entry is None and self.counts.get(count, 0) >= 4 * _MOST_FOR_TEST:
+            return
         if _is_inside(frame, me):
             if entry is not None:
                 entry["target"] = entry["target"] or function["target"]
@@ -180,7 +183,6 @@ class Recorder:
             return
         entry["target"] = entry["target"] or function["target"]
         entry["inner"] = entry.get("inner", True) and _is_inner(frame)
-        count = (function["path"], function["owner"], test)
         if entry["target"] and self.counts.get(count, 0) < 4 * _MOST_FOR_TEST:
             self.counts[count] = self.counts.get(count, 0) + 1
             key = f"{os.getpid()}-{id(entry)}-{entry.setdefault('number', len(self.seen))}"

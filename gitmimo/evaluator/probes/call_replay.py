@@ -7,11 +7,8 @@ replaced and goes on with the next call, so that no call can take the others wit
 from __future__ import annotations
 
 import contextlib
-import enum
-import hashlib
 import importlib
 import io
-import itertools
 import json
 import os
 import random
@@ -20,7 +17,6 @@ import select
 import signal
 import sys
 import time
-import types
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +26,6 @@ _CALL_S = 0.2  # of processor time, for one call
 _MOST_RESTARTS = 12
 _MOST_ENDLESS = 4  # calls of one function; its others are not run then
 _ENDLESS = "(does not end)"
-_MOST_YIELDED = 50
 
 
 class Late(BaseException):
@@ -248,102 +243,9 @@ def _raise_late(*_: object) -> None:
     raise Late
 
 
-# --- results ----------------------------------------------------------------------------------------------------------
-
-
-def describe(value: Any, depth: int = 0) -> Any:
-    """What can be compared about a result. Never asks an object of the project for its `repr`, `==` or `__reduce__`.
-
-    Iterators and coroutines are run, at most 50 items of them; this may raise what they raise.
-    """
-    kind = type(value)
-    if value is None or kind is bool:
-        return value
-    if issubclass(kind, enum.Enum):
-        return {"$": "enum", "type": kind.__qualname__, "name": codec.attribute(value, "_name_")}
-    if issubclass(kind, str):
-        return _typed(kind, str, codec.shorten(str.__str__(value)))
-    if issubclass(kind, int):
-        return _typed(kind, int, codec.encode_number(int.__index__(value), int))
-    if issubclass(kind, float):
-        return _typed(kind, float, codec.encode_number(float.__float__(value), float))
-    if depth > 8:
-        return {"$": "deep"}
-    deeper = depth + 1
-    if issubclass(kind, (list, tuple, set, frozenset, dict, bytes, bytearray)):
-        return _describe_container(value, kind, deeper)
-    if depth <= 1 and (consumed := _consume(value, kind)):
-        return {"$": consumed[0], "items": [describe(item, deeper) for item in consumed[1]]}
-    return _describe_object(value, kind, deeper)
-
-
-def _typed(kind: type, plain: type, value: Any) -> Any:
-    return value if kind is plain else {"$": "typed", "type": kind.__qualname__, "value": value}
-
-
-def _describe_container(value: Any, kind: type, depth: int) -> Any:
-    if issubclass(kind, (bytes, bytearray)):
-        raw = bytes(value)
-        shown = raw.hex() if len(raw) <= codec.MOST_TEXT else hashlib.sha256(raw).hexdigest()
-        return {"$": "bytes", "hex": shown}
-    if issubclass(kind, dict):
-        pairs = list(dict.items(value))[: codec.MOST_ITEMS]
-        items: list[Any] = [[describe(key, depth), describe(item, depth)] for key, item in pairs]
-        form, size = "dict", dict.__len__(value)
-    else:
-        base = next(plain for plain in (list, tuple, set, frozenset) if issubclass(kind, plain))
-        form, size = ("set" if base is frozenset else base.__name__), base.__len__(value)
-        items = [describe(item, depth) for item in list(base.__iter__(value))[: codec.MOST_ITEMS * 5]]
-        items = (sorted(items, key=json.dumps) if form == "set" else items)[: codec.MOST_ITEMS]
-    if form == "list" and kind is list and size <= codec.MOST_ITEMS:
-        return items
-    found: Any = {"$": form, "items": items}
-    if size > codec.MOST_ITEMS:
-        found["size"] = size
-    if kind not in (list, tuple, set, frozenset, dict):
-        found["type"] = kind.__qualname__
-    return found
-
-
-def _consume(value: Any, kind: type) -> tuple[str, list[Any]] | None:
-    """The items of an iterator, or the result of a coroutine; None for what is neither."""
-    if kind in (types.CoroutineType, types.AsyncGeneratorType):
-        import asyncio
-
-        if kind is types.CoroutineType:
-            return "awaited", [asyncio.run(value)]
-        return "async iterator", asyncio.run(_collect(value))
-    if hasattr(kind, "__next__") and hasattr(kind, "__iter__") and not issubclass(kind, io.IOBase):
-        return "iterator", list(itertools.islice(value, _MOST_YIELDED))
-    return None
-
-
-async def _collect(items: Any) -> list[Any]:
-    found: list[Any] = []
-    async for item in items:
-        found.append(item)
-        if len(found) == _MOST_YIELDED:
-            break
-    return found
-
-
-def _describe_object(value: Any, kind: type, depth: int) -> Any:
-    name = kind.__qualname__
-    if issubclass(kind, type) or kind in (types.FunctionType, types.BuiltinFunctionType, types.MethodType):
-        return {"$": "ref", "of": str(getattr(value, "__qualname__", name)).rpartition("<locals>.")[2]}
-    if issubclass(kind, BaseException):
-        return {"$": "object", "type": name, "fields": {"args": describe(list(value.args), depth)}}
-    if codec.is_of_library(kind):
-        if hasattr(kind, "tolist"):
-            return {"$": "typed", "type": name, "value": describe(value.tolist(), depth)}
-        text = repr(value) if kind.__repr__ is not object.__repr__ else ""
-        return {"$": "text", "type": name, "text": codec.shorten(text)}
-    fields = {key: describe(item, depth) for key, item in sorted(codec.fields_of(value, kind).items())[:40]}
-    return {"$": "object", "type": name, "fields": fields}
-
-
 sys.path.insert(0, str(HERE))
 codec: Any = importlib.import_module("git_mimo_codec")
+describe: Any = importlib.import_module("git_mimo_describe").describe
 
 if __name__ == "__main__":
     main()

@@ -18,12 +18,27 @@ import math
 import re
 import sys
 import types
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+if TYPE_CHECKING:
+    Walk = tuple[int, dict[int, Any]]  # how deep; by id: number, recipe and object itself, of those met on the way
+
+MOST_DEPTH = 25
 MOST_ITEMS = 200
 MOST_TEXT = 4000
 _SAFE_INT = 1 << 53
 _ITERATORS: tuple[type, ...] = tuple(map(type, map(iter, ([], (), "", {}, set(), range(0)))))
+_PLAIN: dict[type, Any] = {  # how to read what a subclass of these holds, past what it overrides
+    list: list.__iter__,
+    dict: dict.items,
+    set: set.__iter__,
+    tuple: tuple.__iter__,
+    frozenset: frozenset.__iter__,
+    str: str.__str__,
+    int: int.__index__,
+    float: float.__float__,
+}
+_MADE: dict[int, Any] = {}  # objects of the value that is being built, by number
 ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,}\b")
 
 
@@ -31,9 +46,13 @@ class NotEncodable(Exception):
     """A value that cannot be built again elsewhere."""
 
 
-def encode(value: Any, depth: int = 0) -> Any:
-    """A recipe from which `decode` builds an equal value. NotEncodable for what has none: files, mocks, generators."""
-    if depth > 12:
+def encode(value: Any, walk: Walk | None = None) -> Any:
+    """A recipe from which `decode` builds an equal value. NotEncodable for what has none: files, mocks, generators.
+
+    An object that occurs again, also in itself, is the same one again.
+    """
+    depth, met = walk or (0, {})
+    if depth > MOST_DEPTH:
         raise NotEncodable("too deep")
     kind = type(value)
     if value is None or kind is bool or kind is str:
@@ -43,7 +62,7 @@ def encode(value: Any, depth: int = 0) -> Any:
     plain = encode_number(value, kind)
     if plain is not None:
         return plain
-    deeper = depth + 1
+    deeper = (depth + 1, met)
     if kind in (list, tuple, set, frozenset, dict, bytes, bytearray) or kind in _ITERATORS:
         return _encode_container(value, kind, deeper)
     if issubclass(kind, type) or kind in (types.FunctionType, types.BuiltinFunctionType, types.ModuleType):
@@ -53,13 +72,18 @@ def encode(value: Any, depth: int = 0) -> Any:
 
 def decode(recipe: Any) -> Any:
     """Build the value of a recipe. Raises whatever its constructors raise."""
+    _MADE.clear()
+    return _decode(recipe)
+
+
+def _decode(recipe: Any) -> Any:
     if isinstance(recipe, list):
-        return [decode(item) for item in recipe]
+        return [_decode(item) for item in recipe]
     if not isinstance(recipe, dict):
         return recipe
     form = recipe["$"]
     if form in _BUILDERS:
-        return _BUILDERS[form]([decode(item) for item in recipe["items"]])
+        return _BUILDERS[form]([_decode(item) for item in recipe["items"]])
     return _DECODERS[form](recipe)
 
 
@@ -80,9 +104,6 @@ def shorten(text: str) -> str:
     return f"{text[:200]}... {len(text)} characters {hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:16]}"
 
 
-# --- arguments --------------------------------------------------------------------------------------------------------
-
-
 def encode_number(value: Any, kind: type) -> Any:
     if kind is int:
         if -_SAFE_INT < value < _SAFE_INT:
@@ -97,7 +118,7 @@ def encode_number(value: Any, kind: type) -> Any:
     return None
 
 
-def _encode_container(value: Any, kind: type, depth: int) -> Any:
+def _encode_container(value: Any, kind: type, walk: Walk) -> Any:
     if kind in (bytes, bytearray):
         if len(value) > MOST_TEXT:
             raise NotEncodable("too long")
@@ -107,11 +128,11 @@ def _encode_container(value: Any, kind: type, depth: int) -> Any:
             items = list(value.__reduce__()[1][0])[value.__reduce__()[2] if len(value.__reduce__()) > 2 else 0 :]
         except (TypeError, IndexError) as error:
             raise NotEncodable("an iterator") from error
-        return {"$": "iter", "items": [encode(item, depth) for item in _bounded(items)]}
+        return {"$": "iter", "items": [encode(item, walk) for item in _bounded(items)]}
     if kind is dict:
-        pairs = [[encode(key, depth), encode(item, depth)] for key, item in _bounded(value.items())]
+        pairs = [[encode(key, walk), encode(item, walk)] for key, item in _bounded(value.items())]
         return {"$": "dict", "items": pairs}
-    items = [encode(item, depth) for item in _bounded(value)]
+    items = [encode(item, walk) for item in _bounded(value)]
     return items if kind is list else {"$": kind.__name__, "items": items}
 
 
@@ -122,22 +143,21 @@ def _bounded(items: Any) -> list[Any]:
     return found
 
 
-def _encode_reference(value: Any, kind: type, depth: int) -> Any:
-    """Functions, classes and modules by name; functions of the tests, which have no name elsewhere, by their code."""
+def _encode_reference(value: Any, kind: type, walk: Walk) -> Any:
+    """Functions, classes and modules by name; functions that have none elsewhere by their code."""
     if kind is types.ModuleType:
         return {"$": "ref", "of": value.__name__ + ":"}
     name = f"{value.__module__}:{value.__qualname__}"
     if is_reachable(name, value):
         return {"$": "ref", "of": name}
     if kind is types.FunctionType:
-        return _encode_function(value, depth)
+        return _encode_function(value, walk)
     raise NotEncodable(name)
 
 
 def is_reachable(name: str, value: Any) -> bool:
-    """Whether a name leads to this value in another process too: not what tests define, nor what functions hold."""
-    module = name.partition(":")[0]
-    if "<" in name or module in ("__main__", "") or _is_of_tests(sys.modules.get(module)):
+    """Whether a name leads to this value in another process too: not what functions hold."""
+    if "<" in name or name.partition(":")[0] in ("__main__", ""):
         return False
     try:
         return resolve(name) is value
@@ -145,22 +165,16 @@ def is_reachable(name: str, value: Any) -> bool:
         return False
 
 
-def _is_of_tests(module: Any) -> bool:
-    file = str(getattr(module, "__file__", "") or "").replace("\\", "/")
-    name = file.rpartition("/")[2]
-    return name.startswith("test_") or name.endswith("_test.py") or name == "conftest.py" or "/tests/" in file
-
-
-def _encode_function(value: types.FunctionType, depth: int) -> Any:
+def _encode_function(value: types.FunctionType, walk: Walk) -> Any:
     code = value.__code__
-    cells = [encode(cell.cell_contents, depth) for cell in value.__closure__ or ()]
+    cells = [encode(cell.cell_contents, walk) for cell in value.__closure__ or ()]
     used = sorted(_global_names(code) & value.__globals__.keys())
     return {
         "$": "function",
         "code": base64.b64encode(marshal.dumps(code)).decode(),
         "cells": cells,
-        "defaults": encode(value.__defaults__ or (), depth),
-        "globals": {name: encode(value.__globals__[name], depth) for name in used},
+        "defaults": encode(value.__defaults__ or (), walk),
+        "globals": {name: encode(value.__globals__[name], walk) for name in used},
         "shown": value.__name__,
     }
 
@@ -173,17 +187,23 @@ def _global_names(code: types.CodeType) -> set[str]:
     return found
 
 
-def _encode_object(value: Any, kind: type, depth: int) -> Any:
+def _encode_object(value: Any, kind: type, walk: Walk) -> Any:
+    met = walk[1]
+    if id(value) in met:
+        number, known, _ = met[id(value)]
+        known["at"] = number
+        return {"$": "again", "at": number}
     name = f"{kind.__module__}:{kind.__qualname__}"
-    if kind.__module__ in ("unittest.mock", "threading", "socket") or not is_reachable(name, kind):
+    modules = {base.__module__ for base in kind.__mro__}
+    if modules & {"unittest.case", "unittest.mock", "threading", "socket"} or not is_reachable(name, kind):
         raise NotEncodable(name)
     if issubclass(kind, enum.Enum):
         return {"$": "ref", "of": f"{name}.{attribute(value, '_name_')}"}
     if issubclass(kind, tuple) and hasattr(kind, "_fields"):
-        return {"$": "call", "of": name, "args": [encode(item, depth) for item in tuple.__iter__(value)], "named": {}}
+        return {"$": "call", "of": name, "args": [encode(item, walk) for item in tuple.__iter__(value)], "named": {}}
     if dataclasses.is_dataclass(kind):
         fields = [field for field in dataclasses.fields(kind) if field.init]
-        named = {field.name: encode(attribute(value, field.name), depth) for field in fields}
+        named = {field.name: encode(attribute(value, field.name), walk) for field in fields}
         return {"$": "call", "of": name, "args": [], "named": named}
     if kind in (datetime.date, datetime.datetime, datetime.time) and getattr(value, "tzinfo", None) is None:
         parts = ("year month day " if kind is not datetime.time else "") + (
@@ -191,25 +211,30 @@ def _encode_object(value: Any, kind: type, depth: int) -> Any:
         )
         return {"$": "call", "of": name, "args": [getattr(value, part) for part in parts.split()], "named": {}}
     if kind in (io.StringIO, io.BytesIO):
-        return {"$": "call", "of": name, "args": [encode(value.getvalue(), depth)], "named": {}}
+        return {"$": "call", "of": name, "args": [encode(value.getvalue(), walk)], "named": {}}
     if issubclass(kind, BaseException):
-        return {"$": "call", "of": name, "args": [encode(item, depth) for item in value.args], "named": {}}
-    if _is_plain_class(kind):
-        state = {key: encode(item, depth) for key, item in fields_of(value, kind).items()}
-        return {"$": "object", "of": name, "fields": state}
-    return _encode_reduced(value, kind, depth)
+        return {"$": "call", "of": name, "args": [encode(item, walk) for item in value.args], "named": {}}
+    plain = _plain_base(kind)
+    if plain is None:
+        return _encode_reduced(value, kind, walk)
+    recipe: dict[str, Any] = {"$": "object", "of": name, "fields": {}}
+    met[id(value)] = (len(met), recipe, value)
+    if plain is not object:
+        recipe["plain"] = encode(plain(_PLAIN[plain](value)), walk)
+    recipe["fields"].update({key: encode(item, walk) for key, item in fields_of(value, kind).items()})
+    return recipe
 
 
-def _is_plain_class(kind: type) -> bool:
-    """Whether instances are made of attributes only: written in Python, on top of nothing but `object`."""
-    return (
-        all(base is object or (base.__flags__ & (1 << 9)) for base in kind.__mro__)
-        and not any(
-            base.__module__.partition(".")[0] in sys.builtin_module_names for base in kind.__mro__ if base is not object
-        )
-        and getattr(kind, "__new__", None) is object.__new__
-        and not is_of_library(kind)
-    )
+def _plain_base(kind: type) -> type | None:
+    """What a class written in Python stands on: `object` or one of the plain types; None for every other class."""
+    built_in = [base for base in kind.__mro__ if not base.__flags__ & (1 << 9) and base is not object]
+    if is_of_library(kind) or len(built_in) > 1:
+        return None
+    if built_in:
+        return built_in[0] if built_in[0] in _PLAIN else None
+    modules = {base.__module__.partition(".")[0] for base in kind.__mro__[:-1]}
+    is_made_plainly = getattr(kind, "__new__", None) is object.__new__ and modules.isdisjoint(sys.builtin_module_names)
+    return object if is_made_plainly else None
 
 
 def is_of_library(kind: type) -> bool:
@@ -217,7 +242,7 @@ def is_of_library(kind: type) -> bool:
     return not file or "site-packages" in file or file.startswith(str(sys.base_prefix) + "/lib/")
 
 
-def _encode_reduced(value: Any, kind: type, depth: int) -> Any:
+def _encode_reduced(value: Any, kind: type, walk: Walk) -> Any:
     """Types of libraries say themselves how they are made; those of the project are not asked."""
     if not is_of_library(kind):
         raise NotEncodable(kind.__qualname__)
@@ -228,11 +253,11 @@ def _encode_reduced(value: Any, kind: type, depth: int) -> Any:
     made, args, state, items, pairs = parts
     return {
         "$": "reduced",
-        "of": encode(made, depth),
-        "args": [encode(item, depth) for item in args],
-        "state": encode(state, depth),
-        "items": [encode(item, depth) for item in _bounded(items or ())],
-        "pairs": [[encode(key, depth), encode(item, depth)] for key, item in _bounded(pairs or ())],
+        "of": encode(made, walk),
+        "args": [encode(item, walk) for item in args],
+        "state": encode(state, walk),
+        "items": [encode(item, walk) for item in _bounded(items or ())],
+        "pairs": [[encode(key, walk), encode(item, walk)] for key, item in _bounded(pairs or ())],
         "shown": ADDRESS.sub("0x", repr(value)[:80]),
     }
 
@@ -266,41 +291,45 @@ def attribute(value: Any, name: str) -> Any:
         raise NotEncodable(name) from error
 
 
-# --- building ---------------------------------------------------------------------------------------------------------
-
-
 def _decode_call(recipe: dict[str, Any]) -> Any:
-    named = {key: decode(item) for key, item in recipe["named"].items()}
-    return resolve(recipe["of"])(*(decode(item) for item in recipe["args"]), **named)
+    named = {key: _decode(item) for key, item in recipe["named"].items()}
+    return resolve(recipe["of"])(*(_decode(item) for item in recipe["args"]), **named)
 
 
 def _decode_object(recipe: dict[str, Any]) -> Any:
-    made = object.__new__(resolve(recipe["of"]))
+    kind, plain = resolve(recipe["of"]), recipe.get("plain")
+    base = _plain_base(kind) or object
+    is_filled = base in (list, dict, set)
+    made = base.__new__(kind, *(() if base is object or is_filled else (_decode(plain),)))
+    if "at" in recipe:
+        _MADE[recipe["at"]] = made
+    if is_filled:
+        base.__init__(made, _decode(plain))  # type: ignore[misc]
     for name, item in recipe["fields"].items():
-        object.__setattr__(made, name, decode(item))
+        object.__setattr__(made, name, _decode(item))
     return made
 
 
 def _decode_function(recipe: dict[str, Any]) -> Any:
     scope = {"__builtins__": __builtins__, "__name__": "tests"}
-    scope.update({name: decode(item) for name, item in recipe["globals"].items()})
+    scope.update({name: _decode(item) for name, item in recipe["globals"].items()})
     code = marshal.loads(base64.b64decode(recipe["code"]))
-    cells = tuple(types.CellType(decode(item)) for item in recipe["cells"])
-    return types.FunctionType(code, scope, recipe["shown"], decode(recipe["defaults"]), cells or None)
+    cells = tuple(types.CellType(_decode(item)) for item in recipe["cells"])
+    return types.FunctionType(code, scope, recipe["shown"], _decode(recipe["defaults"]), cells or None)
 
 
 def _decode_reduced(recipe: dict[str, Any]) -> Any:
-    made = decode(recipe["of"])(*(decode(item) for item in recipe["args"]))
-    state = decode(recipe["state"])
+    made = _decode(recipe["of"])(*(_decode(item) for item in recipe["args"]))
+    state = _decode(recipe["state"])
     if state is not None:
         if hasattr(made, "__setstate__"):
             made.__setstate__(state)
         else:
             made.__dict__.update(state)
     for item in recipe["items"]:
-        made.append(decode(item))
+        made.append(_decode(item))
     for key, item in recipe["pairs"]:
-        made[decode(key)] = decode(item)
+        made[_decode(key)] = _decode(item)
     return made
 
 
@@ -314,6 +343,7 @@ _DECODERS: dict[str, Any] = {
     "ref": lambda recipe: resolve(recipe["of"]),
     "call": _decode_call,
     "object": _decode_object,
+    "again": lambda recipe: _MADE[recipe["at"]],
     "function": _decode_function,
     "reduced": _decode_reduced,
 }

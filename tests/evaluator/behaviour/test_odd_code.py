@@ -1,14 +1,19 @@
 """Code that is hard to compare: no difference where there is none, no endless run, nothing of it in our process."""
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from gitmimo.behaviour import BehaviourReport, DifferenceKind
 from gitmimo.codec import from_json, to_json
+from gitmimo.evaluator.behaviour.compare import compare_behaviour
+from gitmimo.evaluator.testbed import TestBed
+from tests.conftest import GitBuilder
 from tests.evaluator.behaviour.conftest import Compare
+from tests.evaluator.conftest import measured
 
 
 def _files(code: str, tests: str) -> dict[str, str]:
@@ -166,6 +171,38 @@ DIFFERENT: dict[str, Case] = {
 }
 
 
+OBJECTS: dict[str, Case] = {
+    "nodes that know their parent": (
+        "class Node:\n    def __init__(self, name):\n        self.name, self.parent, self.kids = name, None, []\n\n"
+        "    def add(self, kid):\n        kid.parent = self\n        self.kids.append(kid)\n        return self\n\n\n"
+        "def depth(node):\n    return 1 if node.parent else 0\n",
+        ("1 if node.parent", "1 + depth(node.parent) if node.parent"),
+        "from odd.core import Node, depth\n\ndef test_it():\n    top, low = Node('a'), Node('c')\n"
+        "    top.add(Node('b').add(low))\n    assert depth(low) > 0\n",
+        DifferenceKind.OTHER_ANSWER,
+    ),
+    "subclasses of plain types": (
+        "class Rows(list):\n    def __init__(self, rows, title):\n        super().__init__(rows)\n"
+        "        self.title = title\n"
+        "    def __iter__(self):\n        raise TypeError\n\n"
+        "class Cents(int):\n    def __new__(cls, value, unit):\n        made = super().__new__(cls, value)\n"
+        "        made.unit = unit\n        return made\n\n"
+        "def label(rows, cents):\n    return rows.title + str(len(rows)) + cents.unit\n",
+        ("cents.unit", "cents.unit * 2"),
+        "from odd.core import Cents, Rows, label\n\ndef test_it():\n"
+        "    assert label(Rows([1, 2], 't'), Cents(3, 'c')).startswith('t2c')\n",
+        DifferenceKind.OTHER_ANSWER,
+    ),
+    "an object of a class that the tests define": (
+        "def read(clock):\n    return clock.now()\n",
+        ("clock.now()", "clock.now() + 1"),
+        "from odd.core import read\n\nclass Clock:\n    def __init__(self, at):\n        self.at = at\n"
+        "    def now(self):\n        return self.at\n\ndef test_it():\n    assert read(Clock(4)) > 3\n",
+        DifferenceKind.OTHER_ANSWER,
+    ),
+}
+
+
 ENDS_NOT_WELL: dict[str, Case] = {
     "never ends": (
         "def count(n):\n    return n\n",
@@ -198,7 +235,11 @@ ENDS_NOT_WELL: dict[str, Case] = {
 }
 
 
-@pytest.mark.parametrize(("cases", "apart"), [(DIFFERENT, False), (ENDS_NOT_WELL, True)], ids=["answers", "endings"])
+@pytest.mark.parametrize(
+    ("cases", "apart"),
+    [(DIFFERENT, False), (OBJECTS, False), (ENDS_NOT_WELL, True)],
+    ids=["answers", "objects", "endings"],
+)
 def test_differences_are_found(compare: Compare, cases: Mapping[str, Case], apart: bool) -> None:
     """All in one product; where a call ends the process or takes its time, one product for each."""
     base = _joined({name: (before, tests) for name, (before, _, tests, _) in cases.items()})
@@ -229,6 +270,18 @@ def test_calls_of_fixed_tests_that_the_project_itself_makes_are_counted(compare:
     right = {"odd/core.py": core.replace("    pass\n", "    line._name = name\n")}
     report = compare(base, right=right).report
     assert (report.fixed_calls, report.inner_fixed_calls) == (1, int(is_inner))
+
+
+def test_calls_are_recorded_where_the_command_sets_an_import_path(
+    git: GitBuilder, make_bench: Callable[..., TestBed]
+) -> None:
+    tests = "from odd.core import double\n\ndef test_it():\n    assert double(4) == 8\n"
+    files = _files("def double(n):\n    return n + 4\n", tests)
+    testbed = make_bench({path.replace("odd/", "src/odd/"): text for path, text in files.items()})
+    command = testbed.tests.command
+    judge = measured(git, replace(testbed, tests=replace(testbed.tests, command=f"PYTHONPATH=src {command}")))
+    tree = testbed.repository.tree_of(judge.tree({"src/odd/core.py": "def double(n):\n    return n * 2\n"}))
+    assert compare_behaviour(judge.testbed, judge.baseline, (tree,)).calls == 1
 
 
 def test_examples_in_documentation_are_recorded(compare: Compare) -> None:
