@@ -29,17 +29,18 @@ COLUMNS, LINE, LETTER = 104, 19, 8.43  # of the terminal, and pixels of a line a
 TASK = "items whose count equals the minimum are ordered although nothing is missing"
 COLOURS = {"1": "#e6edf3", "2": "#8b949e", "31": "#ff7b72", "32": "#7ee787", "33": "#e3b341", "36": "#79c0ff"}
 SHOWN = (("start", TASK), ("review",), ("merge",))
+PHONE = "width:400px;height:1000px"
 LONGEST = 34  # lines that are shown of one command
 
 
 def main() -> None:
-    """Write `terminal.svg`, `page-light.png` and `page-dark.png`."""
+    """Write `terminal.svg`, `page-light.png`, `page-dark.png`, and `page-phone.png` of a session that failed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--to", type=Path, default=ROOT / "docs" / "pictures")
     target = parser.parse_args().to
     target.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, ScriptedServer() as server:
-        server.scripts["demo"] = _answer
+        server.scripts |= {"demo": _answer, "wrong": _wrong_answer}
         (Path(folder) / ".gitconfig").write_text("[user]\n\tname = Ada\n\temail = ada@example.org\n")
         place = make_demo_repository(Path(folder) / "shelf")
         environment = _environment(Path(folder), server)
@@ -52,6 +53,13 @@ def main() -> None:
         (target / "terminal.svg").write_text(svg(list(_screen(said))), encoding="utf-8")
         for theme in ("light", "dark"):
             _photograph(page, target / f"page-{theme}.png", Path(folder) / "profile", dark=theme == "dark")
+        subprocess.run(
+            _command("start", "-n", "1", "-m", "openai/wrong", TASK), cwd=place, env=environment, check=False
+        )
+        subprocess.run(_command("review", "--html", str(page)), cwd=place, env=environment, check=True)
+        phone = Path(folder) / "phone.html"  # a browser's window can't be as narrow as a phone
+        phone.write_text(f'<body style="margin:0"><iframe src="{page.name}" style="border:0;{PHONE}"></iframe>')
+        _photograph(phone, target / "page-phone.png", Path(folder) / "profile", dark=True, size="400,1000")
     print(f"written to {target}")
 
 
@@ -66,6 +74,14 @@ def _answer(request: Request) -> Answer:
     done = sum(message.get("role") == "assistant" for message in request.messages)
     name, arguments = steps[min(done, len(steps) - 1)]
     return Answer(tool_calls=((name, json.dumps(arguments)),), latency_s=0.2)
+
+
+def _wrong_answer(request: Request) -> Answer:
+    """A change after which a test fails that passed before."""
+    done = sum(message.get("role") == "assistant" for message in request.messages)
+    edit = {"path": "shelf/stock.py", "old": "item.minimum - item.count", "new": "item.minimum"}
+    finish = ("finish", json.dumps({"title": "order the minimum", "summary": "the whole minimum is ordered now"}))
+    return Answer(tool_calls=(finish if done else ("edit", json.dumps(edit)),))
 
 
 def _environment(folder: Path, server: ScriptedServer) -> dict[str, str]:
@@ -178,13 +194,13 @@ def _spans(line: str) -> str:
     return "".join(found)
 
 
-def _photograph(page: Path, picture: Path, profile: Path, *, dark: bool) -> None:
+def _photograph(page: Path, picture: Path, profile: Path, *, dark: bool, size: str = "1200,1000") -> None:
     browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if browser is None:
         raise SystemExit("no Chromium is on PATH to photograph the page with")
     switches = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--disable-dev-shm-usage"]
     subprocess.run(
-        [browser, *switches, f"--user-data-dir={profile}", f"--screenshot={picture}", "--window-size=1200,1000",
+        [browser, *switches, f"--user-data-dir={profile}", f"--screenshot={picture}", f"--window-size={size}",
          f"--blink-settings=preferredColorScheme={0 if dark else 1}", page.as_uri()],
         check=True, capture_output=True,
     )  # fmt: skip

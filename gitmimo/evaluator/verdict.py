@@ -242,4 +242,6 @@ def _verdict_reason(winner: _Ranked | None, ranked: Sequence[_Ranked], *, who: s
         return f"candidate {winner.number} wins: {len(passed)} of {len(ranked)} passed all gates{ahead}"
     if passed:
         return f"{who} rejected all {len(passed)} candidates that passed the gates"
+    if len(ranked) == 1:
+        return "the candidate did not pass all gates"
     return f"none of {len(ranked)} candidates passed all gates"
