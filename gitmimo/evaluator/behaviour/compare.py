@@ -156,7 +156,7 @@ class _Comparison:
         """
         found, before = list(answers), compared.before
         apart = [n for n, answer in enumerate(found) if differs(before[n], answer)]
-        same = [n for n in range(len(found)) if n not in set(apart)] if apart else []
+        same = sorted({*range(len(found))}.difference(apart)) if apart else []
         runs = [
             partial(self._replay, tree, [compared.calls[n] for n in ns], seed=s) for ns, s in ((apart, 1), (same, 0))
         ]
