@@ -3,6 +3,8 @@
 import http.client
 import os
 import re
+import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -89,6 +91,19 @@ def test_a_damaged_journal_is_told_and_the_rest_is_listed(server: ReviewServer, 
     assert status == 200
     assert SESSION in text
     assert _ask(server, f"/{server.token}/session/{directory.name}")[0] == 500
+
+
+def test_a_browser_that_goes_away_is_no_traceback(server: ReviewServer, capsys: pytest.CaptureFixture[str]) -> None:
+    before = {thread.ident for thread in threading.enumerate()}
+    browser = socket.create_connection(("127.0.0.1", server.server_address[1]), timeout=20)
+    browser.sendall(b"GET /")
+    browser.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset, not an orderly end
+    browser.close()
+    assert _ask(server, f"/{server.token}/")[0] == 200
+    for thread in threading.enumerate():
+        if thread.ident not in before:
+            thread.join(2)
+    assert capsys.readouterr().err == ""
 
 
 def test_serve_prints_its_address_and_ends_on_interrupt(git: GitBuilder) -> None:
