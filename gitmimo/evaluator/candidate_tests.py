@@ -3,6 +3,8 @@
 They are evidence and never a veto: the base's tests have been run before, as base has them.
 """
 
+import re
+import shlex
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -13,6 +15,7 @@ from gitmimo.evaluator.testcommand import TestCommand
 from gitmimo.evaluator.tested_tree import TestedTree, with_own_tests
 from gitmimo.evidence import TestOutcome
 from gitmimo.git.trees import write_files
+from gitmimo.paths import has_test_name
 from gitmimo.records import Oid
 
 _QUICK_S = 10.0  # below, the whole suite is run with them, which also shows that they don't disturb each other
@@ -55,7 +58,7 @@ def run_candidate_tests(
     own = (*tested.new_tests, *tested.changed_tests)
     tree = with_own_tests(testbed.repository, tested, own)
     is_whole = bool(tested.changed_tests) or baseline.report.seconds < _QUICK_S
-    command = baseline.tests if is_whole else only_files(baseline.tests, tested.new_tests)
+    command = (with_files if is_whole else only_files)(baseline.tests, tested.new_tests)
     run = run_tests(testbed, tree, command=command, points=points)
     report = run.report
     if not report.has_report:
@@ -93,6 +96,15 @@ def only_files(tests: TestCommand, paths: Iterable[str]) -> TestCommand:
     if not tests.is_pytest or isinstance(tests.command, str) or not files:
         return tests
     return replace(tests, command=(*tests.command, "--", *files))
+
+
+def with_files(tests: TestCommand, paths: Iterable[str]) -> TestCommand:
+    """The same command for these files too, where a person's command of pytest names the files to run."""
+    files = [path for path in paths if has_test_name(path) and path.endswith(".py")]
+    is_one = isinstance(tests.command, str) and tests.is_pytest and not re.search(r"[;&|<>$`()\n]", tests.command)
+    if not files or not is_one or not re.search(r"\S\.py\b", tests.shown):
+        return tests
+    return replace(tests, command=f"{tests.shown} {shlex.join(files)}")
 
 
 def _file_of(test_id: str) -> str:

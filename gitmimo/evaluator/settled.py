@@ -57,13 +57,15 @@ def find_doubts(
     is_accepted = _is_accepted(mine.number, opinion)
     is_confirmed = mine.votes > 1 or is_accepted
     asked = behaviour.fixed_calls if behaviour else 0
-    is_backed = mine.workers > 1 or is_accepted or (mine.votes >= _MANY_VOTES and asked > 1)
+    is_seconded = mine.workers > 1 or is_accepted
+    is_backed = is_seconded or (mine.votes >= _MANY_VOTES and asked > 1)
     found = behaviour.of(mine.evidence.tested_tree) if behaviour else None
     return (
         *flags,
         *_uncovered(mine.evidence, is_confirmed=is_confirmed),
         *_fixed_by_chance(mine.evidence, behaviour),
         *_unshown(behaviour, found, is_backed=is_backed),
+        *(_narrow(found) if found and not is_seconded else ()),
         *(_concerns(found, asked=asked, is_backed=is_backed) if found else ()),
         *_rivals(mine, contenders, behaviour),
         *(() if is_confirmed else _thin(mine.evidence, behaviour, found)),
@@ -144,15 +146,18 @@ def _unshown(behaviour: BehaviourReport | None, found: ProductBehaviour | None, 
         yield f"outside of a test run it answers all {behaviour.fixed_calls} calls of the fixed tests as before"
 
 
-def _concerns(found: ProductBehaviour, *, asked: int, is_backed: bool) -> Iterator[str]:
-    """What in a product's behaviour nobody asked for; `asked` is how many calls the fixed tests make."""
-    if found.dirty:
-        yield f"it changes its arguments on {found.dirty} inputs on which they stayed as they were"
+def _narrow(found: ProductBehaviour) -> Iterator[str]:
     if found.is_narrow and found.fixed_changed:
         yield (
             f"near the inputs of the fixed tests it changes {found.near_fixed_changed} of {found.near_fixed} answers: "
             "it may be made for those inputs only"
         )
+
+
+def _concerns(found: ProductBehaviour, *, asked: int, is_backed: bool) -> Iterator[str]:
+    """What in a product's behaviour nobody asked for; `asked` is how many calls the fixed tests make."""
+    if found.dirty:
+        yield f"it changes its arguments on {found.dirty} inputs on which they stayed as they were"
     if found.problem:
         yield f"its behaviour could not be compared: {found.problem}"
     if is_backed:

@@ -303,7 +303,8 @@ def find_test_command(repository: Repository, config: Config, base: Oid) -> Test
 
 def visible_import_roots(testbed: TestBed) -> tuple[str, ...]:
     """The directories of the base tree that a candidate's Python imports from, relative to it."""
-    return layout_of(testbed, testbed.base).roots if testbed.tests.interpreter else ()
+    is_python = testbed.tests.interpreter or testbed.tests.is_pytest
+    return layout_of(testbed, testbed.base).roots if is_python else ()
 
 
 def visible_test_command(tests: TestCommand) -> str:

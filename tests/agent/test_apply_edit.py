@@ -74,7 +74,7 @@ def test_a_mismatch_shows_the_nearest_lines_with_their_numbers_and_no_block() ->
     assert parse_text(reason, single_file="a.py") == ()
 
 
-@pytest.mark.parametrize(("old", "new"), [("x", "x"), ("", "x"), ("\n \n", "x")])
+@pytest.mark.parametrize(("old", "new"), [("x", "y"), ("", "x"), ("\n \n", "x")])
 def test_an_edit_without_sense_is_refused(old: str, new: str) -> None:
     assert isinstance(replace_passage("abc\n", old, new), Mismatch)
 

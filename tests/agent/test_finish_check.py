@@ -51,6 +51,23 @@ TASK = (
 )
 
 
+@pytest.mark.parametrize("named", ["tests/test_shop.py::test_total_of", "`test_total_of`", "test_total_of()"])
+def test_a_test_that_the_task_names_need_not_be_changed(project: RealWorkspace, named: str) -> None:
+    (project.root / "tests").mkdir(exist_ok=True)
+    (project.root / "tests/test_shop.py").write_text("def test_total_of():\n    pass\n")
+    project.run("git add -A && git commit -qm tests")
+    change = "def total_of(prices):\n    return 1"
+    script = [
+        call("edit", path="shop.py", old="def total_of(prices):\n    return 0", new=change),
+        call("finish", title="t", summary="s"),
+    ]
+    project.suite = BaseSuite(passed=1, failed=("tests/test_shop.py::test_total_of",), exit_code=1)
+    task = f"Bug: a test fails: {named}. Find the mistake and fix it."
+    trajectory = run(project, ScriptedModel(script), task=task, test_command="true")
+    assert trajectory.stop_reason is StopReason.FINISHED
+    assert len(trajectory.steps) == 2
+
+
 def test_parts_of_the_task_that_the_change_leaves_out_are_asked_about_once(project: RealWorkspace) -> None:
     script = [
         call(

@@ -111,6 +111,16 @@ def test_addition_to_a_test_file_that_a_command_names(
     assert bool(needs_review(evidence.flags)) is is_flagged
 
 
+def test_new_test_file_is_run_where_the_command_names_another(
+    git: GitBuilder, make_bench: Callable[..., TestBed]
+) -> None:
+    testbed = make_bench()
+    command = f"{testbed.tests.command} tests/test_core.py"
+    judge = measured(git, replace(testbed, tests=replace(testbed.tests, command=command)))
+    evidence = judge({"calc/core.py": RIGHT, "tests/test_more.py": NEW_TEST})
+    assert evidence.landed_tests == ("tests/test_more.py",)
+
+
 CHANGES_TESTS: dict[str, tuple[str, Files]] = {
     "test adapted to what is asked": (
         "Begrüße mit Hi",

@@ -49,8 +49,6 @@ def replace_passage(text: str, old: str, new: str, *, every: bool = False) -> Ed
     The line ends of the text are taken over into what is new. A passage that occurs more than once is a Mismatch,
     whatever the way in which it was found, unless `every` asks for all exact occurrences.
     """
-    if old == new:
-        return Mismatch(reason="the old and the new passage are the same: nothing would change")
     if not old.strip():
         return Mismatch(
             reason="the passage to replace is empty, and the file is not; name the passage, or write the file"

@@ -15,6 +15,7 @@ _QUESTION = "before this is accepted, one question"
 _CHANGED_PATH = re.compile(r"^\+\+\+ b/(.+?)\t?$|^--- a/(.+?)\t?$", re.MULTILINE)
 _PART = re.compile(r"\n\s*\n|\n(?=\s*(?:[-*+]|\d+[.)])\s)|(?<=[.;:!?])\s+(?=[A-Z`])")
 _NAME = re.compile(r"`([^`\n]{2,60})`|\b(\w+(?:\.\w+)*)\(\)|\b([A-Za-z]\w*_\w+)\b")
+_TEST = re.compile(r"[\w./-]*\btest[\w./-]*(?:::[\w.\[\]-]+)*")  # a test that a task names need not change
 _DOCUMENT = re.compile(r"\.(?:md|rst|txt|adoc)$|^(?:LICENSE|CHANGELOG|AUTHORS)|(?:^|/)docs?/", re.IGNORECASE)
 _MOST_PARTS = 3
 
@@ -140,7 +141,7 @@ class FinishCheck:
         """Parts of the task that name code of the project which the change nowhere mentions."""
         found: dict[frozenset[str], str] = {}  # a title often names what a later part says more of
         for part in _PART.split(self._task.text):
-            names = {next(filter(None, match)).strip("()") for match in _NAME.findall(part)}
+            names = {next(filter(None, match)).strip("()") for match in _NAME.findall(_TEST.sub(" ", part))}
             words = {name.rsplit(".", 1)[-1].rsplit("/", 1)[-1] for name in names}
             words = {word for word in words if re.fullmatch(r"[A-Za-z_]\w{2,}", word)}
             is_mentioned = any(re.search(rf"\b{re.escape(word)}\b", diff) for word in words)

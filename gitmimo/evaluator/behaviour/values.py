@@ -274,9 +274,10 @@ def _show_other(value: dict[str, Value]) -> str:
     if form == "call":
         args = [*map(_show, value["args"]), *(f"{name}={_show(item)}" for name, item in value["named"].items())]
         return f"{name_of(value['of'])}({', '.join(args)})"
-    if form == "object" and "plain" in value:
-        return f"{name_of(value['of'])}({_show(value['plain'])})"
     if form == "object":
+        plain = value.get("plain", value["fields"].get("(value)"))
+        if plain is not None:
+            return f"{value.get('type') or name_of(value['of'])}({_show(plain)})"
         fields = ", ".join(f"{name}={_show(item)}" for name, item in value["fields"].items())
         return f"{value.get('type') or name_of(value['of'])}({fields})"
     if form == "typed":

@@ -223,13 +223,13 @@ class _Child:
             return None
 
     def _observe(self, me: Any, observed: dict[str, Any]) -> None:
-        """What anybody can see of an object at the end: its attributes that tests read, its length and its items."""
+        """What anybody can see of an object at the end: attributes that tests read, its length, items and text."""
         kind = type(me)
         seen = {name: value for name, value in codec.fields_of(me, kind).items() if name in self.settings["attributes"]}
         state, _ = self._do(lambda: seen)
-        for look in (len, iter):
+        for look in (len, iter, str):
             name = f"__{look.__name__}__"
-            if hasattr(kind, name) and not hasattr(kind, "__next__"):
+            if getattr(kind, name, object.__str__) is not object.__str__ and not hasattr(kind, "__next__"):
                 seen_so, _ = self._do(lambda look=look: look(me))
                 state[name] = seen_so.get("value", seen_so.get("error"))
         observed["state"] = state

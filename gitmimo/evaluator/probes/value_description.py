@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import enum
 import hashlib
 import importlib
@@ -12,6 +13,8 @@ import types
 from typing import Any
 
 codec: Any = importlib.import_module("git_mimo_codec")
+_CONTAINERS = (list, tuple, set, frozenset, dict)
+_EMPTY = (type(None), int, float, str, list, set, dict)  # what default factories make
 _MOST_CHARACTERS = 60_000
 _MOST_YIELDED = 50
 _above: list[int] = []  # ids of the objects around the one that is being described
@@ -45,8 +48,9 @@ def _describe(value: Any, depth: int) -> Any:
     if depth > 8:
         return {"$": "deep"}
     deeper = depth + 1
-    if issubclass(kind, (list, tuple, set, frozenset, dict, bytes, bytearray)):
-        return _describe_container(value, kind, deeper)
+    if issubclass(kind, (*_CONTAINERS, bytes, bytearray)):
+        has_fields = not codec.is_of_library(kind) and codec.fields_of(value, kind)
+        return (_describe_fields if has_fields else _describe_container)(value, kind, deeper)
     if depth <= 1 and (consumed := _consume(value, kind)):
         return {"$": consumed[0], "items": [_describe(item, deeper) for item in consumed[1]]}
     return _describe_object(value, kind, deeper)
@@ -63,6 +67,8 @@ def _describe_container(value: Any, kind: type, depth: int) -> Any:
         return {"$": "bytes", "hex": shown}
     if issubclass(kind, dict):
         pairs = list(dict.items(value))[: codec.MOST_ITEMS]
+        if kind is collections.defaultdict:  # a look at a key is no change
+            pairs = [(key, item) for key, item in pairs if type(item) not in _EMPTY or item]
         items: list[Any] = [[_describe(key, depth), _describe(item, depth)] for key, item in pairs]
         form, size = "dict", dict.__len__(value)
     else:
@@ -75,7 +81,7 @@ def _describe_container(value: Any, kind: type, depth: int) -> Any:
     found: Any = {"$": form, "items": items}
     if size > codec.MOST_ITEMS:
         found["size"] = size
-    if kind not in (list, tuple, set, frozenset, dict):
+    if kind not in _CONTAINERS:
         found["type"] = kind.__qualname__
     return found
 
@@ -113,11 +119,17 @@ def _describe_object(value: Any, kind: type, depth: int) -> Any:
             return {"$": "typed", "type": name, "value": _describe(value.tolist(), depth)}
         text = repr(value) if kind.__repr__ is not object.__repr__ else ""
         return {"$": "text", "type": name, "text": codec.shorten(text)}
+    return _describe_fields(value, kind, depth)
+
+
+def _describe_fields(value: Any, kind: type, depth: int) -> Any:
+    """An object by its attributes, and by what it holds if it is a container too."""
     if id(value) in _above:
         return {"$": "again", "at": _above.index(id(value))}
     _above.append(id(value))
     try:
+        held = {"(value)": _describe_container(value, kind, depth)} if issubclass(kind, _CONTAINERS) else {}
         fields = {key: _describe(item, depth) for key, item in sorted(codec.fields_of(value, kind).items())[:40]}
     finally:
         _above.pop()
-    return {"$": "object", "type": name, "fields": fields}
+    return {"$": "object", "type": kind.__qualname__, "fields": {**held, **fields}}

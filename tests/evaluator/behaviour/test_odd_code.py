@@ -89,6 +89,12 @@ SAME = {
         "def _half(items):\n    return len(items) // 2\n\ndef middle(items):\n    return sorted(items)[_half(items)]\n",
         "from odd.core import middle\n\ndef test_it():\n    assert middle([3, 1, 2]) == 2\n",
     ),
+    "a look into a defaultdict": (
+        "def count(seen, word):\n    return seen.get(word, 0)\n",
+        "def count(seen, word):\n    return seen[word]\n",
+        "import collections\nfrom odd.core import count\n\ndef test_it():\n"
+        "    assert count(collections.defaultdict(int, a=1), 'a') == 1\n",
+    ),
     "floats in another order": (
         "def total(prices):\n    return sum(prices)\n",
         "def total(prices):\n    return sum(reversed(prices))\n",
@@ -191,6 +197,20 @@ OBJECTS: dict[str, Case] = {
         ("cents.unit", "cents.unit * 2"),
         "from odd.core import Cents, Rows, label\n\ndef test_it():\n"
         "    assert label(Rows([1, 2], 't'), Cents(3, 'c')).startswith('t2c')\n",
+        DifferenceKind.OTHER_ANSWER,
+    ),
+    "attributes of a container": (
+        "class Row(list):\n    def __init__(self, cells):\n        super().__init__(cells)\n        self.title = ''\n\n"
+        "def row(cells, title):\n    made = Row(cells)\n    return made\n",
+        ("    return made", "    made.title = title\n    return made"),
+        "from odd.core import row\n\ndef test_it():\n    assert row([1], 'x') == [1]\n",
+        DifferenceKind.OTHER_ANSWER,
+    ),
+    "the text of an object": (
+        "class Tag:\n    def __init__(self, name):\n        self._name = name\n\n    def rename(self, name):\n"
+        "        pass\n\n    def __str__(self):\n        return f'<{self._name}>'\n",
+        ("        pass", "        self._name = name"),
+        "from odd.core import Tag\n\ndef test_it():\n    tag = Tag('a')\n    tag.rename('b')\n    assert str(tag)\n",
         DifferenceKind.OTHER_ANSWER,
     ),
     "an object of a class that the tests define": (
