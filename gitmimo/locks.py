@@ -94,7 +94,7 @@ def hold_lock(path: Path, *, wait_s: float = 60.0, cancelled: Callable[[], bool]
         lock.release()
 
 
-def is_locked(path: Path) -> bool:
+def is_locked(path: Path | str) -> bool:
     """Whether somebody holds an exclusive lock now. Asking keeps others from taking it for an instant."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -95,7 +96,7 @@ def _directories(repository: Home) -> list[Path]:
 def _journal_size(directory: Path) -> int:
     """In bytes; negative where that is not certain: what can't be read now may well be a journal."""
     try:
-        return (directory / "journal.jsonl").stat().st_size
+        return os.stat(f"{directory}/journal.jsonl").st_size  # noqa: PTH116  hundreds of paths take time to make
     except FileNotFoundError:
         return 0 if directory.is_dir() and not directory.is_symlink() else -1
     except OSError:
@@ -162,7 +163,7 @@ def read_recent(repository: Home, *, at_least: int) -> list[SessionState]:
 
 def _running_of(repository: Home, names: Sequence[SessionId]) -> list[SessionState]:
     directory = sessions_directory(repository)
-    held = [name for name in names if is_locked(directory / name / LOCK_NAME)]
+    held = [name for name in names if is_locked(f"{directory}/{name}/{LOCK_NAME}")]
     states = [_read_or_report(repository, session) for session in held]
     return [state for state in states if state.status is SessionStatus.RUNNING]
 
