@@ -183,9 +183,7 @@ def _is_broad(found: ProductBehaviour, asked: int) -> bool:
     return asked < FEW_CALLS or is_more
 
 
-def _rivals(
-    mine: Contender, contenders: Sequence[Contender], behaviour: BehaviourReport | None
-) -> Iterator[str]:
+def _rivals(mine: Contender, contenders: Sequence[Contender], behaviour: BehaviourReport | None) -> Iterator[str]:
     """Other candidates that passed and behave otherwise, unless three, and twice as many, are for the winner."""
     groups: dict[Oid, list[int]] = {}
     for each in contenders:

@@ -46,13 +46,6 @@ def differences_of(result: SessionResult, *, most: int = MOST_LINES) -> Differen
     return Differences(lines=lines, count=count)
 
 
-def difference_text(difference: Difference) -> str:
-    """One input with what it gave before and gives now, on a line."""
-    before, after = one_line(difference.before, 60), one_line(difference.after, 60)
-    kind = "" if difference.kind is DifferenceKind.OTHER_ANSWER else f" ({difference.kind})"
-    return f"{one_line(difference.call, 90)}: {before} -> {after}{kind}"
-
-
 def summary_lines(result: SessionResult, width: int, candidates: Iterable[str]) -> Iterator[str]:
     """The summary before the diff, the most important first; `candidates` are the lines of their table."""
     yield f"Session {result.session}: {result.status.value}"
@@ -125,8 +118,17 @@ def difference_lines(result: SessionResult, width: int) -> Iterator[str]:
     yield ""
     yield "What behaves differently:"
     for line in found.lines:
-        yield from wrapped(difference_text(line), width, "  ")
+        yield from _difference(line, width)
     yield from wrapped(found.count, width, "  ")
+
+
+def _difference(difference: Difference, width: int) -> list[str]:
+    """One input with what it gave before and gives now, on a line, or on two where that is too long."""
+    before, after = one_line(difference.before, 60), one_line(difference.after, 60)
+    kind = "" if difference.kind is DifferenceKind.OTHER_ANSWER else f" ({difference.kind})"
+    call = f"  {one_line(difference.call, min(90, width - 3))}:"
+    text = f"{call} {before} -> {after}{kind}"
+    return [text] if len(text) <= width else [call, *wrapped(f"{before} -> {after}{kind}", width, "      ")]
 
 
 def failure_lines(result: SessionResult, width: int) -> Iterator[str]:
