@@ -25,17 +25,23 @@ _TEST_LIMIT_S = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Releases:
-    """A cache directory: downloads, unpacked trees, and one virtual environment without any of the projects."""
+    """A cache directory: downloads, unpacked trees, and virtual environments.
+
+    The one that tests run in has none of the projects: build backends, which need some of them, have one of their own.
+    """
 
     cache: Path
 
     @property
     def python(self) -> Path:
         """The interpreter that runs the projects' tests; made on first use."""
-        found = self.cache / "venv" / "bin" / "python"
+        return self._environment("venv", _FOR_TESTS)
+
+    def _environment(self, name: str, packages: tuple[str, ...]) -> Path:
+        found = self.cache / name / "bin" / "python"
         if not found.exists():
-            venv.create(self.cache / "venv", with_pip=True)
-            subprocess.run([found, "-m", "pip", "install", "-q", *_BACKENDS, *_FOR_TESTS], check=True)
+            venv.create(self.cache / name, with_pip=True)
+            subprocess.run([found, "-m", "pip", "install", "-q", *packages], check=True)
         return found
 
     def source(self, project: str, version: str) -> Path:
@@ -53,7 +59,8 @@ class Releases:
         where = self.cache / "downloads" / f"{project}-{version}"
         if not list(where.glob("*.tar.gz")):
             options = ["-q", "--no-deps", "--no-binary", ":all:", "--no-build-isolation", "-d", str(where)]
-            command = [self.python, "-m", "pip", "download", *options, f"{project}=={version}"]
+            builder = self._environment("builder", _BACKENDS)
+            command = [builder, "-m", "pip", "download", *options, f"{project}=={version}"]
             subprocess.run(command, check=True, capture_output=True)
         return next(where.glob("*.tar.gz"))
 
