@@ -145,11 +145,11 @@ def test_unknown_command_and_option() -> None:
 
 
 @pytest.mark.usefixtures("quick_tests")
-def test_a_worktree_directory_that_cannot_be_written(served: GitBuilder, tmp_path: Path) -> None:
+def test_a_state_directory_that_cannot_be_written(served: GitBuilder, tmp_path: Path) -> None:
     served.commit(PROJECT)
     (tmp_path / "file").write_text("in the way")
     before = fingerprint(served)()
-    said = mimo(*START, cwd=served.path, env={"GIT_MIMO_WORKTREE_DIR": str(tmp_path / "file")})
+    said = mimo(*START, cwd=served.path, env={"XDG_STATE_HOME": str(tmp_path / "file")})
     assert said.code == 128, said.err
     assert "file" in said.err
     assert fingerprint(served)() == before
