@@ -7,6 +7,7 @@ values stand for themselves; everything else is an object whose key `$` names it
 from __future__ import annotations
 
 import base64
+import copyreg
 import dataclasses
 import datetime
 import enum
@@ -247,7 +248,8 @@ def _encode_reduced(value: Any, kind: type, walk: Walk) -> Any:
     if not is_of_library(kind):
         raise NotEncodable(kind.__qualname__)
     try:
-        parts = (*value.__reduce_ex__(2), None, None, None, None)[:5]
+        known = copyreg.dispatch_table.get(kind)  # of patterns, for example
+        parts = (*(known(value) if known else value.__reduce_ex__(2)), None, None, None, None)[:5]
     except Exception as error:  # noqa: BLE001 - a type of somebody else
         raise NotEncodable(kind.__qualname__) from error
     made, args, state, items, pairs = parts
@@ -322,10 +324,7 @@ def _decode_reduced(recipe: dict[str, Any]) -> Any:
     made = _decode(recipe["of"])(*(_decode(item) for item in recipe["args"]))
     state = _decode(recipe["state"])
     if state is not None:
-        if hasattr(made, "__setstate__"):
-            made.__setstate__(state)
-        else:
-            made.__dict__.update(state)
+        (made.__setstate__ if hasattr(made, "__setstate__") else made.__dict__.update)(state)
     for item in recipe["items"]:
         made.append(_decode(item))
     for key, item in recipe["pairs"]:

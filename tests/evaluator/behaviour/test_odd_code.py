@@ -206,6 +206,13 @@ OBJECTS: dict[str, Case] = {
         "from odd.core import row\n\ndef test_it():\n    assert row([1], 'x') == [1]\n",
         DifferenceKind.OTHER_ANSWER,
     ),
+    "a compiled pattern": (
+        "def words(pattern, text):\n    return pattern.findall(text)\n",
+        ("findall(text)", "findall(text)[:1]"),
+        "import re\nfrom odd.core import words\n\ndef test_it():\n"
+        "    assert words(re.compile('[a-z]+'), 'a bc')[0] == 'a'\n",
+        DifferenceKind.OTHER_ANSWER,
+    ),
     "the text of an object": (
         "class Tag:\n    def __init__(self, name):\n        self._name = name\n\n    def rename(self, name):\n"
         "        pass\n\n    def __str__(self):\n        return f'<{self._name}>'\n",
