@@ -100,7 +100,7 @@ class BehaviourReport:
     """How products behave next to base and each other.
 
     `groups` holds products that do the same on every valid input, largest group first. Nothing is compared when there
-    is no changed function that something can call; `problem` says why.
+    is no changed function that something can call; `problem` says why, and `groups` holds those of the same code.
     """
 
     base: Oid

@@ -58,7 +58,7 @@ def run_candidate_tests(
     own = (*tested.new_tests, *tested.changed_tests)
     tree = with_own_tests(testbed.repository, tested, own)
     is_whole = bool(tested.changed_tests) or baseline.report.seconds < _QUICK_S
-    command = (with_files if is_whole else only_files)(baseline.tests, tested.new_tests)
+    command = with_files(baseline.tests, own) if is_whole else only_files(baseline.tests, tested.new_tests)
     run = run_tests(testbed, tree, command=command, points=points)
     report = run.report
     if not report.has_report:
@@ -68,9 +68,9 @@ def run_candidate_tests(
     failed = {name for name in new if name in report.failed_ids}
     regressions = _regressions(baseline, report.cases, tested) if is_whole else ()
     failing_on_base: set[str] = set()
-    if passed and tested.new_tests:
-        whole = with_own_tests(testbed.repository, replace(tested, tree=baseline.tree), tested.new_tests)
-        on_base = run_tests(testbed, whole, command=only_files(baseline.tests, tested.new_tests))
+    if passed and own:
+        whole = with_own_tests(testbed.repository, replace(tested, tree=baseline.tree), own)
+        on_base = run_tests(testbed, whole, command=with_files(only_files(baseline.tests, own), own))
         failing_on_base = {name for name in passed if name not in on_base.report.passed_ids}
     return CandidateTests(
         cases=report.cases,
@@ -100,7 +100,7 @@ def only_files(tests: TestCommand, paths: Iterable[str]) -> TestCommand:
 
 def with_files(tests: TestCommand, paths: Iterable[str]) -> TestCommand:
     """The same command for these files too, where a person's command of pytest names the files to run."""
-    files = [path for path in paths if has_test_name(path) and path.endswith(".py")]
+    files = [path for path in paths if has_test_name(path) and path.endswith(".py") and path not in tests.shown]
     is_one = isinstance(tests.command, str) and tests.is_pytest and not re.search(r"[;&|<>$`()\n]", tests.command)
     if not files or not is_one or not re.search(r"\S\.py\b", tests.shown):
         return tests

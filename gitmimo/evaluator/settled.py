@@ -191,7 +191,7 @@ def _rivals(mine: Contender, contenders: Sequence[Contender], behaviour: Behavio
             groups.setdefault(each.group, []).append(each.number)
     for numbers in groups.values():
         names = ", ".join(map(str, sorted(numbers)))
-        if behaviour is not None and behaviour.group_of(mine.evidence.tested_tree):
+        if behaviour is not None and not behaviour.problem:
             yield f"candidate {names} passed as well and behaves otherwise than candidate {mine.number}"
         else:
             yield f"candidate {names} passed as well, and could not be compared with candidate {mine.number}"

@@ -238,6 +238,15 @@ def test_two_that_disagree_are_a_question_with_its_inputs() -> None:
     assert verdict.inputs == ("f(1): before 0; candidate 1 5, candidate 2 7",)
 
 
+def test_two_that_could_not_be_compared_are_not_said_to_behave_otherwise() -> None:
+    apart = ((Oid("tree1"),), (Oid("tree2"),))
+    behaviour = BehaviourReport(base=Oid("b"), problem="no call could be recorded", groups=apart)
+    verdict = decide([facts(1, fixed=1), facts(2, fixed=1)], behaviour=behaviour)
+    assert verdict.doubts[0] == "candidate 2 passed as well, and could not be compared with candidate 1"
+    alike = replace(behaviour, groups=((Oid("tree1"), Oid("tree2")),))
+    assert decide([facts(1, fixed=1), facts(2, fixed=1)], behaviour=alike).settled
+
+
 def test_difference_from_before_is_shown_where_one_is_alone() -> None:
     difference = Difference(function="f", call="f(2)", before="1", after="3", kind=DifferenceKind.OTHER_ANSWER)
     verdict = decide(ONE, behaviour=report(product(1, differences=(difference,)), fixed_calls=1))

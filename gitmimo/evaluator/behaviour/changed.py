@@ -56,6 +56,29 @@ def changed_in_trees(repository: Repository, base: Oid, trees: Sequence[Oid]) ->
     return ChangedFunctions(**{kind: frozenset(of) for kind, of in names.items()}, constants=tuple(constants))
 
 
+def group_by_code(repository: Repository, base: Oid, trees: Sequence[Oid]) -> tuple[tuple[Oid, ...], ...]:
+    """Trees that say the same next to base, comments and docstrings of Python aside; the largest group first."""
+    before = {entry.path: entry.oid for entry in repository.list_paths(base)}
+    groups: dict[str, list[Oid]] = {}
+    for tree in trees:
+        after = {entry.path: entry.oid for entry in repository.list_paths(tree)}
+        changed = sorted(path for path in before.keys() | after.keys() if before.get(path) != after.get(path))
+        code = [(path, _code(repository, tree, path) or after.get(path)) for path in changed]
+        groups.setdefault(repr(code), []).append(tree)
+    return tuple(tuple(group) for group in sorted(groups.values(), key=len, reverse=True))
+
+
+def _code(repository: Repository, tree: Oid, path: str) -> str:
+    """What a Python file says, in a form that comments don't change; empty for other files."""
+    if not path.endswith(".py"):
+        return ""
+    try:
+        module = _read(ast.parse(repository.read_blob(tree, path) or b""))
+    except (SyntaxError, ValueError, RecursionError):
+        return ""
+    return repr((sorted(module.functions.items()), sorted(module.others.items())))
+
+
 def changed_functions(old: bytes, new: bytes) -> ChangedFunctions:
     """Compare two versions of a file; nothing for text that doesn't parse."""
     try:

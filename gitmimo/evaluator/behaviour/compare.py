@@ -13,7 +13,7 @@ from gitmimo.errors import CheckError
 from gitmimo.evaluator.baseline import Baseline
 from gitmimo.evaluator.behaviour.answers import Observation, compare_answers, differs, is_by_chance, is_comparable
 from gitmimo.evaluator.behaviour.calls import Call, grow, simpler_calls
-from gitmimo.evaluator.behaviour.changed import ChangedFunctions, changed_in_trees
+from gitmimo.evaluator.behaviour.changed import ChangedFunctions, changed_in_trees, group_by_code
 from gitmimo.evaluator.behaviour.runs import attributes_read, invent_calls, record_calls, replay_calls
 from gitmimo.evaluator.behaviour.tally import Compared, make_report
 from gitmimo.evaluator.testbed import FreshTree, TestBed, fresh_tree
@@ -60,6 +60,8 @@ def compare_behaviour(
                 stack=stack,
             )
             report = comparison.report(changed)
+    if not report.groups:
+        report = replace(report, groups=group_by_code(testbed.repository, base, trees))
     return replace(report, seconds=time.monotonic() - started)
 
 

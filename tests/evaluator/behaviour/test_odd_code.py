@@ -311,6 +311,18 @@ def test_calls_are_recorded_where_the_command_sets_an_import_path(
     assert compare_behaviour(judge.testbed, judge.baseline, (tree,)).calls == 1
 
 
+def test_products_that_nothing_calls_are_grouped_by_their_code(compare: Compare) -> None:
+    code = "def double(n):\n    return n + 4\n"
+    base = _files(code, "def test_it():\n    assert True\n")
+    right = code.replace("n + 4", "n * 2")
+    told = right.replace("    return", '    """Twice."""\n    # two times\n    return')
+    found = compare(
+        base, one={"odd/core.py": right}, other={"odd/core.py": told}, third={"odd/core.py": code.replace("4", "n")}
+    )
+    assert found.report.problem
+    assert [len(group) for group in found.report.groups] == [2, 1]
+
+
 def test_examples_in_documentation_are_recorded(compare: Compare) -> None:
     code = """
         def half(n):
