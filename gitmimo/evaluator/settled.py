@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from gitmimo.behaviour import BehaviourReport, ProductBehaviour
+from gitmimo.behaviour import BehaviourReport, DifferenceKind, ProductBehaviour
 from gitmimo.evaluator.review_flags import REVIEW, needs_review
 from gitmimo.evidence import CriticOpinion, Evidence, FileChange
 from gitmimo.records import Oid
@@ -22,6 +22,7 @@ _BROAD = 3  # answers changed apart from what was asked for, and at least a tent
 _MANY_VOTES = 3  # two against one are right too seldom; three of one model that please a single call may err alike
 _MOST_SAME = 20  # inputs without any difference that make a change one of form only
 _MOST_INPUTS = 3
+_MOST_SHOWN = 80  # characters of a call
 _CODE = frozenset((
     ".py", ".pyx", ".js", ".mjs", ".cjs", ".jsx", ".ts", ".tsx", ".go", ".rs", ".java", ".kt", ".scala", ".groovy",
     ".c", ".h", ".cc", ".cpp", ".hpp", ".cs", ".rb", ".php", ".sh", ".pl", ".ex", ".exs", ".swift", ".lua", ".sql",
@@ -65,7 +66,7 @@ def find_doubts(
         *_uncovered(mine.evidence, is_confirmed=is_confirmed),
         *_fixed_by_chance(mine.evidence, behaviour),
         *_unshown(behaviour, found, is_backed=is_backed),
-        *(_narrow(found) if found and not is_seconded else ()),
+        *(_for_another_model(found) if found and not is_seconded else ()),
         *(_concerns(found, asked=asked, is_backed=is_backed) if found else ()),
         *_rivals(mine, contenders, behaviour),
         *(() if is_confirmed else _thin(mine.evidence, behaviour, found)),
@@ -146,7 +147,12 @@ def _unshown(behaviour: BehaviourReport | None, found: ProductBehaviour | None, 
         yield f"outside of a test run it answers all {behaviour.fixed_calls} calls of the fixed tests as before"
 
 
-def _narrow(found: ProductBehaviour) -> Iterator[str]:
+def _for_another_model(found: ProductBehaviour) -> Iterator[str]:
+    """What candidates of one model do alike and wrong: it takes another model to say that it is meant."""
+    if found.dirty:
+        kind = DifferenceKind.CHANGED_ARGUMENT
+        example = next((f", as in {each.call[:_MOST_SHOWN]}" for each in found.differences if each.kind is kind), "")
+        yield f"it changes its arguments on {found.dirty} inputs on which they stayed as they were{example}"
     if found.is_narrow and found.fixed_changed:
         yield (
             f"near the inputs of the fixed tests it changes {found.near_fixed_changed} of {found.near_fixed} answers: "
@@ -156,8 +162,6 @@ def _narrow(found: ProductBehaviour) -> Iterator[str]:
 
 def _concerns(found: ProductBehaviour, *, asked: int, is_backed: bool) -> Iterator[str]:
     """What in a product's behaviour nobody asked for; `asked` is how many calls the fixed tests make."""
-    if found.dirty:
-        yield f"it changes its arguments on {found.dirty} inputs on which they stayed as they were"
     if found.problem:
         yield f"its behaviour could not be compared: {found.problem}"
     if is_backed:
