@@ -101,6 +101,9 @@ class Workspace(Protocol):
     def base_suite(self) -> BaseSuite | None:
         """The base's test results; None while they are unknown. Never waits."""
 
+    def hints(self) -> tuple[str, ...]:
+        """What a person said to this candidate since the last call."""
+
     def run(self, command: str, *, timeout_s: float | None = None) -> CommandResult:
         """Run a command of the agent's by bash with `pipefail`, in the sandbox, with the worktree as directory."""
 

@@ -36,6 +36,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "resume": ("git mimo resume", "git mimo resume 13ibqe2j1p --budget 5"),
     "attach": ("git mimo attach", "git mimo attach 2", "git mimo attach 13ibqe2j1p"),
+    "hint": ('git mimo hint "the parser is in shelf/read.py" 2',),
     "stop": ("git mimo stop", "git mimo stop 13ibqe2j1p 2"),
     "list": ("git mimo list -n 10", "git mimo list --json"),
     "status": ("git mimo status", "git mimo status 13ibqe2j1p"),

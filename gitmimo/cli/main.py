@@ -38,6 +38,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "show": ("sessions", "show one session: candidates, evidence, verdict"),
         "attach": ("sessions", "follow a session that runs in the background"),
         "stop": ("sessions", "stop a running session; its work is kept"),
+        "hint": ("sessions", "tell candidates something while they work"),
         "resume": ("start", "go on with a session that was cut off"),
     },
     "Review and merge": {

@@ -1,4 +1,4 @@
-"""`git mimo list|status|attach|show|stop`: sessions, read from their journals alone."""
+"""`git mimo list|status|attach|show|stop|hint`: sessions, read from their journals alone."""
 
 from __future__ import annotations
 
@@ -203,6 +203,27 @@ def stop_command(session: str | None, number: int | None, as_json: bool) -> int:
     for name in stopped:
         who = f"candidate {number} of session {name}" if number else f"session {name}"
         render.say(f"asked {who} to stop; what it made is kept")
+    return 0
+
+
+@click.command("hint")
+@click.argument("text")
+@session_argument
+@click.argument("number", required=False, type=click.IntRange(min=1), shell_complete=complete_candidates)
+def hint_command(text: str, session: str | None, number: int | None) -> int:
+    """Tell the candidates of a running session TEXT, or candidate NUMBER of it.
+
+    Candidates with git-mimo's own agent and tools read it after their next step; other agents and the strategies for
+    small models do not.
+    """
+    from gitmimo.workflow.journals import give_hint
+
+    repository = open_repository()
+    found, number = split_target(repository, session, number)
+    if not give_hint(repository, found, text, number):
+        render.say(f"session {found} does not run")
+        return 1
+    render.say(f"told {f'candidate {number}' if number else 'the candidates'} of session {found}")
     return 0
 
 

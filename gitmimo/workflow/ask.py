@@ -100,6 +100,10 @@ class _Copy:
         """Only the time that a command may take."""
         return WorkspaceFacts(command_timeout_s=self._timeout_s)
 
+    def hints(self) -> tuple[str, ...]:
+        """Nobody says anything."""
+        return ()
+
     def base_suite(self) -> BaseSuite | None:
         """Not measured."""
         return None

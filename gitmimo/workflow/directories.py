@@ -62,6 +62,11 @@ def journal_path(repository: Home, session: SessionId) -> Path:
     return sessions_directory(repository) / session / "journal.jsonl"
 
 
+def hints_path(repository: Home, session: SessionId) -> Path:
+    """What a person said to a session's candidates while they work, one JSON object a line."""
+    return sessions_directory(repository) / session / "hints.jsonl"
+
+
 def stop_name(number: int) -> str:
     """The file in a session's directory that asks one of its candidates to stop."""
     return f"{STOP_NAME}-{number}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,7 +17,15 @@ from gitmimo.errors import JournalError, MimoError, UsageError
 from gitmimo.ids import Oid, SessionId, SessionStatus, is_session_id
 from gitmimo.journal import Entry, read_journal
 from gitmimo.locks import is_locked
-from gitmimo.workflow.directories import LOCK_NAME, STOP_NAME, Home, journal_path, sessions_directory, stop_name
+from gitmimo.workflow.directories import (
+    LOCK_NAME,
+    STOP_NAME,
+    Home,
+    hints_path,
+    journal_path,
+    sessions_directory,
+    stop_name,
+)
 
 if TYPE_CHECKING:
     from gitmimo.results import SessionResult
@@ -192,6 +201,16 @@ def request_stop(repository: Home, name: str | None, number: int | None = None) 
             (directory / (STOP_NAME if number is None else stop_name(number))).touch()
             stopped.append(session)
     return tuple(stopped)
+
+
+def give_hint(repository: Home, session: SessionId, text: str, number: int | None) -> bool:
+    """Tell a running session's candidates, or one of them, something; False where it does not run."""
+    path = hints_path(repository, session)
+    if not is_locked(path.with_name(LOCK_NAME)):
+        return False
+    with path.open("a", encoding="utf-8") as hints:
+        hints.write(json.dumps({"candidate": number, "text": text}) + "\n")
+    return True
 
 
 def _fold(session: SessionId, entries: Sequence[Entry]) -> SessionState:

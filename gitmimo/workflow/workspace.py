@@ -1,5 +1,6 @@
 """Where a candidate works: its worktree, the disposable git in it, and the commands it may run there."""
 
+import json
 import os
 import shlex
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +21,7 @@ from gitmimo.records import CommandResult, Oid
 from gitmimo.sandbox.base import CommandSpec, Limits
 from gitmimo.sandbox.policy import program_paths
 from gitmimo.text import escape_controls
+from gitmimo.workflow.directories import hints_path
 from gitmimo.workflow.evaluate import SessionEvaluator, visible_test_command
 from gitmimo.workflow.worktrees import CandidatePaths
 
@@ -71,6 +73,7 @@ class CandidateWorkspace:
         self._pointer = _read_pointer(self.root)
         self._test_limit_s = config.testbed.limits.timeout_s
         self._facts: WorkspaceFacts | None = None
+        self._hints_heard = 0
 
     @property
     def is_tampered(self) -> bool:
@@ -109,6 +112,14 @@ class CandidateWorkspace:
                 known, self._run(facts_question(tests.interpreter), _QUESTION_S), interpreter=tests.interpreter
             )
         return self._facts
+
+    def hints(self) -> tuple[str, ...]:
+        """What a person said to this candidate, or to all, since the last call; a resumed one hears all of it again."""
+        path = hints_path(self._repository, self._paths.session)
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        new, self._hints_heard = lines[self._hints_heard :], len(lines)
+        said = [json.loads(line) for line in new]
+        return tuple(str(each["text"]) for each in said if each["candidate"] in (None, self._paths.number))
 
     def base_suite(self) -> BaseSuite | None:
         """What the tests say of the base; None while that is not known."""

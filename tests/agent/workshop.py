@@ -28,6 +28,9 @@ class RealWorkspace:
     def facts(self) -> WorkspaceFacts:
         return self.known
 
+    def hints(self) -> tuple[str, ...]:
+        return ()
+
     def base_suite(self) -> BaseSuite | None:
         return self.suite
 

@@ -76,6 +76,21 @@ def test_a_running_session_shows_what_it_has_come_to(project: GitBuilder, llm_se
     mimo("attach", session, cwd=project.path)
 
 
+def test_a_candidate_is_told_something_while_it_works(project: GitBuilder, llm_server: ScriptedServer) -> None:
+    first = Answer(tool_calls=(("shell", json.dumps({"command": "ls"})),), latency_s=6)
+    llm_server.scripts["m"] = [first, writes({"calc.py": RIGHT})]
+    began = mimo("start", "mend add", "--detach", "-m", "openai/m", "-n", "1", cwd=project.path)
+    session = began.out.strip()
+    assert mimo("hint", "use the plus sign", session, "1", cwd=project.path).code == 0
+    assert mimo("hint", "not for you", "2", cwd=project.path).code == 0
+    assert mimo("watch", session, cwd=project.path).code in (0, 2)
+    said = llm_server.requests[-1].prompt.decode()
+    assert "The person who started this says: use the plus sign" in said
+    assert "not for you" not in said
+    late = mimo("hint", "x", cwd=project.path)
+    assert (late.code, late.err.strip()) == (1, f"session {session} does not run")
+
+
 def test_one_candidate_is_stopped_and_the_session_goes_on(project: GitBuilder, llm_server: ScriptedServer) -> None:
     llm_server.scripts["slow"] = [Answer(text="never", latency_s=90, repeat=True)]
     llm_server.scripts["m"] = lambda _: writes({"calc.py": RIGHT})

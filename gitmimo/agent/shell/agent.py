@@ -190,6 +190,7 @@ class ShellAgent:
         if not self._knows_suite and not self._is_guided and (suite := self._workspace.base_suite()) is not None:
             self._knows_suite = True
             remarks.append(suite_text(suite))
+        remarks += [f"The person who started this says: {text}" for text in self._workspace.hints()]
         left = self._candidate.max_steps - number
         if left == _LAST_STEPS and self._candidate.max_steps - self._candidate.steps_before > 2 * _LAST_STEPS:
             remarks.append(f"{left} steps are left: bring the work to a state that can be kept, then finish.")
