@@ -13,6 +13,7 @@ from gitmimo.evaluator.required_fixes import unrelated_tests
 from gitmimo.evaluator.testbed import SuiteRun, TestBed, fresh_tree, layout_of, run_suite
 from gitmimo.evaluator.testcommand import ReportFormat, TestCommand
 from gitmimo.evidence import TestOutcome, TestReport
+from gitmimo.git.repository import Repository
 from gitmimo.records import Oid
 
 NO_TEST_RAN = "the base has no test that ran: passing says nothing"
@@ -103,9 +104,13 @@ def measure_base(testbed: TestBed, *, runs: int = 2, earlier: Earlier | None = N
     )
     if not baseline.failed_ids:
         return baseline
-    repository, paths = testbed.repository, [entry.path for entry in testbed.repository.list_paths(tree)]
-    unrelated = unrelated_tests(baseline.failed_ids, paths, lambda path: repository.read_blob(tree, path))
-    return replace(baseline, unrelated_ids=unrelated)
+    return replace(baseline, unrelated_ids=_unrelated(testbed.repository, baseline))
+
+
+def _unrelated(repository: Repository, baseline: Baseline) -> frozenset[str]:
+    """Failing tests that call nothing of the project."""
+    paths = [entry.path for entry in repository.list_paths(baseline.tree)]
+    return unrelated_tests(baseline.failed_ids, paths, lambda path: repository.read_blob(baseline.tree, path))
 
 
 def _run_often(
