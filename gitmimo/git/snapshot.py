@@ -203,8 +203,7 @@ class _Run:
             if path.endswith("/"):
                 present |= dict.fromkeys(self._files_of_nested(path.rstrip("/")))
                 continue
-            file = self.directory / path
-            is_directory = file.is_dir() and not file.is_symlink()
+            is_directory = _is_directory(self.directory / path)
             if tag == "R" or is_behind_link(path.rpartition("/")[0]) or (is_directory and path not in gitlinks):
                 gone[path] = None
             elif not is_directory:
@@ -283,6 +282,14 @@ def _load_sparse(repository: Repository, directory: Path, index: Path, tree: Oid
     tracked = {os.fsencode(entry.path) for entry in repository.list_paths(tree)}
     names = b"".join(line[2:] + b"\0" for line in listed if line[:2] == b"S " and line[2:] in tracked)
     run_git([*switches, "update-index", "-z", "--skip-worktree", "--stdin"], **(place | GitOptions(input=names)))
+
+
+def _is_directory(path: Path) -> bool:
+    """Whether it is one itself, and no link to one; a path too long to ask for is none."""
+    try:
+        return stat.S_ISDIR(path.lstat().st_mode)
+    except OSError:
+        return False
 
 
 def _is_sparse(admin: Path) -> bool:

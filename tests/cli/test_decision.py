@@ -135,7 +135,7 @@ def test_one_candidate_that_one_call_shows_right_needs_a_person(thin: GitBuilder
     assert thin("rev-parse", "main") == base
     assert thin("rev-parse", result["result_branch"])
     shown = mimo("show", cwd=thin.path)
-    assert "needs a person: only 1 call" in shown.out
+    assert "needs a person: what is right is shown by 1 call" in shown.out
 
 
 def test_second_candidate_that_does_the_same_settles_it(thin: GitBuilder, llm_server: ScriptedServer) -> None:

@@ -133,7 +133,7 @@ def test_everyday_changes_need_no_person(honest_judge: Judge) -> None:
     files = {path: text for name in everyday for path, text in HONEST[name].items()}
     evidence = honest_judge({"calc/core.py": RIGHT, **files})
     assert needs_review(evidence.flags) == ()
-    assert (evidence.new_tests_passed, len(evidence.proving_tests)) == (3, 3), "with the candidate's own fixture"
+    assert (evidence.new_tests_passed, len(evidence.proving_tests)) == (3, 2), "0 - 0 is 0 on base too"
 
 
 def test_new_tests_are_counted_on_a_track_of_their_own(honest_judge: Judge) -> None:

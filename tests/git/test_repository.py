@@ -44,7 +44,7 @@ def test_an_unborn_head_is_no_commit(git: GitBuilder) -> None:
     assert repository.head_branch() == "main"
     with pytest.raises(NoCommits) as caught:
         repository.resolve("HEAD")
-    assert caught.value.hint.startswith("git commit")
+    assert caught.value.hint.startswith("git add --all && git commit")
 
 
 def test_a_detached_head_has_no_branch(git: GitBuilder, base: Oid) -> None:

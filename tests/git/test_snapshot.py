@@ -390,6 +390,24 @@ def test_a_tree_2000_directories_deep_comes_in(candidate: Candidate, repository:
     remove_tree(candidate.place)  # too deep for the removal that ends pytest's own temporary directories
 
 
+def test_a_file_whose_whole_path_is_too_long_is_left_out_and_named(
+    repository: Repository, base: Oid, tmp_path: Path
+) -> None:
+    candidate = Candidate(repository, base, tmp_path / ("p" * 200) / ("q" * 200) / "w")
+    here = os.open(candidate.place, os.O_RDONLY)
+    for _ in range(1900):
+        os.mkdir("d", dir_fd=here)  # noqa: PTH102 - relative to a descriptor
+        below = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(os.open("file", os.O_WRONLY | os.O_CREAT, 0o644, dir_fd=here))
+    os.close(here)
+    taken = take_snapshot(repository, candidate.place, parent=base, index=candidate.index)
+    assert taken.left_out == ("d/" * 1900 + "file",)
+    assert taken.tree == repository.tree_of(base)
+    remove_tree(candidate.place)
+
+
 def test_names_of_255_bytes_and_names_that_are_no_text_come_in(candidate: Candidate, repository: Repository) -> None:
     names = ["n" * 255, os.fsdecode(b"\xff\xfe"), os.fsdecode(b"dir\xe9/" + b"x" * 255)]
     for name in names:

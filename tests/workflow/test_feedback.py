@@ -51,7 +51,7 @@ def test_next_round_hears_what_spoke_against_the_earlier_ones_and_of_nothing_els
         winner=3,
         ranking=(),
         reason="",
-        doubts=("it changes 9 of 20 answers near tests that passed before", "only 1 call of the fixed tests shows"),
+        doubts=("it changes 9 of 20 answers near tests that passed before", "what is right is shown by 1 call"),
         critic=REJECTS,
     )
     results = {1: result(1), 2: result(2, failed="2 vanished"), 3: result(3), 4: result(4)}
@@ -61,7 +61,7 @@ def test_next_round_hears_what_spoke_against_the_earlier_ones_and_of_nothing_els
     assert "five is no sum" in texts[0]
     assert "2 vanished" in texts[1]
     assert "9 of 20 answers" in texts[2]
-    assert "only 1 call" not in texts[2]
+    assert "shown by 1 call" not in texts[2]
     assert feedback_for_next_round({4: result(4)}, None) == ()
 
 
