@@ -61,7 +61,7 @@ def _rules_and_task(candidate: CandidateInput, room: Room) -> tuple[str, str]:
 def _commands(candidate: CandidateInput, directory: str = "") -> list[str]:
     task = candidate.task
     where = f", in {directory}/" if directory else ""
-    lines = [f"The project's tests run with: {task.test_command}{where}"] if task.test_command else []
+    lines = [f"The tests that decide run with: {task.test_command}{where}"] if task.test_command else []
     return [*lines, *(f"Must exit 0 in the end: {command}" for command in task.accept_commands)]
 
 
