@@ -18,8 +18,8 @@ from pathlib import Path
 from benchmarks.killed_commands import FAULTS, GO_ON, run_command
 from gitmimo.evidence import Evidence, Gate, Outcome
 from gitmimo.git.repository import Repository
+from gitmimo.ids import Oid, SessionId, SessionStatus
 from gitmimo.journal import Journal
-from gitmimo.records import Oid, SessionId, SessionStatus
 from gitmimo.results import SessionResult
 from gitmimo.workflow.merge import merge_result, repair_interrupted_merge
 

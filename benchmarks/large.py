@@ -28,7 +28,8 @@ from gitmimo.evaluator.testcommand import ReportFormat, TestCommand
 from gitmimo.evaluator.tested_tree import build_tested_tree
 from gitmimo.git import refs
 from gitmimo.git.repository import Repository
-from gitmimo.records import Action, ActionKind, Observation, Oid, Reply, SessionId, Step, Usage, utc_now
+from gitmimo.ids import Oid, SessionId, utc_now
+from gitmimo.records import Action, ActionKind, Observation, Reply, Step, Usage
 from gitmimo.sandbox.base import Limits
 from gitmimo.sandbox.probe import open_sandbox
 from gitmimo.workflow.candidates import StepRecorder

@@ -18,8 +18,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from gitmimo.evidence import Evidence, Gate, Outcome, RankedCandidate, Verdict
+from gitmimo.ids import Oid, SessionId, SessionStatus
 from gitmimo.journal import Journal
-from gitmimo.records import Oid, SessionId, SessionStatus, Usage
+from gitmimo.records import Usage
 from gitmimo.results import CandidateResult, SessionResult
 
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"

@@ -3,7 +3,7 @@
 import enum
 from dataclasses import dataclass
 
-from gitmimo.records import Oid
+from gitmimo.ids import Oid
 
 SCHEMA = "git-mimo/behaviour/1"
 

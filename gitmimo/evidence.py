@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gitmimo.behaviour import BehaviourReport
-from gitmimo.records import Oid
+from gitmimo.ids import Oid
 
 
 class Outcome(enum.StrEnum):

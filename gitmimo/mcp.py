@@ -20,11 +20,11 @@ from gitmimo.config import Config
 from gitmimo.errors import MimoError, NeedsPerson, UsageError
 from gitmimo.git import diff
 from gitmimo.git.repository import Repository
+from gitmimo.ids import Oid, SessionId, new_session_id
 from gitmimo.llm.providers import provider_of
 from gitmimo.memory.recall import recall
 from gitmimo.memory.skill_file import read_library
 from gitmimo.mimo_dir import without_mimo
-from gitmimo.records import Oid, SessionId, new_session_id
 from gitmimo.redact import known_secrets, redact
 from gitmimo.report.summary import candidate_rows, summary_lines
 from gitmimo.results import SessionResult

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from gitmimo.git.objects import TREE
 from gitmimo.git.repository import Repository
 from gitmimo.git.trees import edit_tree, empty_tree, write_files
-from gitmimo.records import Oid
+from gitmimo.ids import Oid
 
 MIMO_DIR = ".mimo"
 

@@ -6,12 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from gitmimo.ids import Oid as Oid  # these are imported from here as well
-from gitmimo.ids import SessionId as SessionId
-from gitmimo.ids import SessionStatus as SessionStatus
-from gitmimo.ids import is_session_id as is_session_id
-from gitmimo.ids import new_session_id as new_session_id
-from gitmimo.ids import utc_now as utc_now
+from gitmimo.ids import Oid
 
 
 class StopReason(enum.StrEnum):

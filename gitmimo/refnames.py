@@ -3,7 +3,7 @@
 import re
 import unicodedata
 
-from gitmimo.records import SessionId
+from gitmimo.ids import SessionId
 
 NOTES_REF = "refs/notes/mimo"
 OPS_PREFIX = "refs/mimo/ops/"

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gitmimo.evidence import Evidence, Verdict
-from gitmimo.records import Oid, SessionId, SessionStatus, Usage
+from gitmimo.ids import Oid, SessionId, SessionStatus
+from gitmimo.records import Usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

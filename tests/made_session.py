@@ -10,8 +10,9 @@ from gitmimo.evidence import CriticOpinion, Evidence, Gate, Outcome, RankedCandi
 from gitmimo.git import commit, refs, trees
 from gitmimo.git.diff import diff_facts
 from gitmimo.git.repository import Repository
+from gitmimo.ids import Oid, SessionId, SessionStatus
 from gitmimo.journal import Journal
-from gitmimo.records import Action, ActionKind, Observation, Oid, Reply, SessionId, SessionStatus, Step, Usage
+from gitmimo.records import Action, ActionKind, Observation, Reply, Step, Usage
 from gitmimo.results import CandidateResult, SessionResult
 from gitmimo.workflow.directories import sessions_directory
 from gitmimo.workflow.evidence_notes import EvidenceNote, write_evidence

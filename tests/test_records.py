@@ -19,7 +19,8 @@ from gitmimo.evidence import (
     TestReport,
     Verdict,
 )
-from gitmimo.records import Oid, SessionId, SessionStatus, Usage
+from gitmimo.ids import Oid, SessionId, SessionStatus
+from gitmimo.records import Usage
 from gitmimo.results import CandidateResult, SessionResult
 
 EVIDENCE = Evidence(

@@ -17,9 +17,10 @@ from benchmarks.bugs.server import MODEL
 from benchmarks.bugs.tasks import TEST_COMMAND, Bug, judge, run_visible
 from gitmimo.agent.interface import CandidateInput, LeastChange
 from gitmimo.agent.runner import run_candidate
+from gitmimo.ids import Oid
 from gitmimo.llm.local import LocalSettings
 from gitmimo.llm.routing import Settings, open_model
-from gitmimo.records import ActionKind, CommandResult, Oid, Step, StopReason, Task
+from gitmimo.records import ActionKind, CommandResult, Step, StopReason, Task
 
 
 @dataclass(frozen=True, slots=True)

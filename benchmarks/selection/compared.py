@@ -17,7 +17,7 @@ from gitmimo.evaluator.testcommand import ReportFormat, TestCommand
 from gitmimo.git.diff import diff_facts
 from gitmimo.git.repository import Repository
 from gitmimo.git.trees import write_files
-from gitmimo.records import Oid
+from gitmimo.ids import Oid
 from gitmimo.sandbox.base import Limits
 from gitmimo.sandbox.probe import open_sandbox
 

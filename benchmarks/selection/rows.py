@@ -9,7 +9,7 @@ from benchmarks.selection.compared import ComparedPool
 from benchmarks.selection.pools import Pool
 from gitmimo.evaluator.verdict import decide
 from gitmimo.evidence import CandidateFacts, DiffFacts, Evidence, FileChange, Gate, Outcome
-from gitmimo.records import Oid
+from gitmimo.ids import Oid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

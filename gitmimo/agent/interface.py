@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from gitmimo.ids import Oid
 from gitmimo.llm.model import Model
-from gitmimo.records import CommandResult, Oid, Step, StopReason, Task
+from gitmimo.records import CommandResult, Step, StopReason, Task
 
 OnStep = Callable[[Step], Oid | None]
 """Keeps a step, for example as a commit, and returns the commit's id."""

@@ -62,7 +62,7 @@ def bisect_command(
     session: str | None, number: int | None, test_id: str | None, sandbox: str | None, as_json: bool
 ) -> int:
     """Find the step of a candidate after which a test that passed on base fails. Exit 1 when there is none."""
-    from gitmimo.records import Oid
+    from gitmimo.ids import Oid
     from gitmimo.report.step_text import kinds_of
     from gitmimo.workflow.evaluate import open_evaluator
     from gitmimo.workflow.provenance import find_breaking_step

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from gitmimo.ci.check import CiReport
     from gitmimo.config import Config
     from gitmimo.git.repository import Repository
-    from gitmimo.records import Oid
+    from gitmimo.ids import Oid
 
 
 @click.command("ci")

@@ -22,7 +22,7 @@ from gitmimo.extras import install_hint
 if TYPE_CHECKING:
     from gitmimo.config import Config
     from gitmimo.git.repository import Repository
-    from gitmimo.records import Oid
+    from gitmimo.ids import Oid
 
 START = 'git mimo start "what to change, and how to know it is done"'
 _FIRST_COMMIT = 'git add --all && git commit -m "first commit"'

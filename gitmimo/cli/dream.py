@@ -12,7 +12,7 @@ from gitmimo.cli.options import json_option, load_config, open_repository
 from gitmimo.config import Config
 from gitmimo.errors import UsageError
 from gitmimo.git.repository import Repository
-from gitmimo.records import new_session_id
+from gitmimo.ids import new_session_id
 from gitmimo.text import escape_controls
 from gitmimo.workflow.dream import Admitted, Dream, admit, diff_lines, find_dream, find_migration, publish, undo_dream
 from gitmimo.workflow.models import open_models

@@ -18,7 +18,7 @@ from gitmimo.errors import MimoError, RepoError, UsageError
 if TYPE_CHECKING:
     from gitmimo.config import Config, Option
     from gitmimo.git.repository import Repository
-    from gitmimo.records import Oid, SessionId
+    from gitmimo.ids import Oid, SessionId
     from gitmimo.results import SessionResult
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")

@@ -23,7 +23,7 @@ from gitmimo.text import seconds, usd
 if TYPE_CHECKING:
     from gitmimo.config import Config
     from gitmimo.git.repository import Repository
-    from gitmimo.records import Oid, SessionId
+    from gitmimo.ids import Oid, SessionId
     from gitmimo.results import SessionResult
 
 _EXIT_CODES = {"passed": 0, "failed": 1, "unsettled": 2, "budget": 3, "error": 128, "interrupted": 130}
@@ -88,7 +88,7 @@ def start_command(
 
 def _session_id(given: str | None) -> SessionId:
     """The id that a detached session was announced under, or a new one."""
-    from gitmimo.records import SessionId, is_session_id, new_session_id
+    from gitmimo.ids import SessionId, is_session_id, new_session_id
 
     if given is not None and not is_session_id(given):
         raise UsageError(f"not a session id: `{given}`")
@@ -146,7 +146,7 @@ def _as_arguments(command: click.Command, flags: Mapping[str, Any]) -> list[str]
 
 
 def _detach(repository: Repository, text: str, arguments: list[str], *, as_json: bool) -> int:
-    from gitmimo.records import new_session_id
+    from gitmimo.ids import new_session_id
     from gitmimo.workflow.start import detach as detach_session
 
     session = new_session_id()
@@ -241,7 +241,7 @@ def demo_command(directory: Path | None, model: str, candidates: int, from_index
     from gitmimo.cli.models import ensure_local_model
     from gitmimo.cli.progress import running
     from gitmimo.git.run import run_git
-    from gitmimo.records import SessionStatus
+    from gitmimo.ids import SessionStatus
     from gitmimo.workflow.start import start_session
 
     if model == "local" or model.startswith("local/"):

@@ -14,7 +14,7 @@ from gitmimo.evaluator.testbed import SuiteRun, TestBed, fresh_tree, layout_of, 
 from gitmimo.evaluator.testcommand import ReportFormat, TestCommand
 from gitmimo.evidence import TestOutcome, TestReport
 from gitmimo.git.repository import Repository
-from gitmimo.records import Oid
+from gitmimo.ids import Oid
 
 NO_TEST_RAN = "the base has no test that ran: passing says nothing"
 _PATIENCE = 3  # times the limit of a hanging test in the second run
@@ -34,7 +34,7 @@ class Baseline:
     notes: tuple[str, ...] = ()
     watched: Watched = Watched()
     is_flooded: bool = False  # its output is more than is kept
-    unrelated_ids: frozenset[str] = frozenset()  # of the failing tests, those that no change of the project can mend
+    unrelated_ids: frozenset[str] = frozenset()  # of the failing tests, those that no change of the project can fix
 
     @property
     def passed_ids(self) -> frozenset[str]:

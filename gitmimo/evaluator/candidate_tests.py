@@ -15,8 +15,8 @@ from gitmimo.evaluator.testcommand import TestCommand
 from gitmimo.evaluator.tested_tree import TestedTree, with_own_tests
 from gitmimo.evidence import TestOutcome
 from gitmimo.git.trees import write_files
+from gitmimo.ids import Oid
 from gitmimo.paths import has_test_name
-from gitmimo.records import Oid
 
 _QUICK_S = 10.0  # below, the whole suite is run with them, which also shows that they don't disturb each other
 

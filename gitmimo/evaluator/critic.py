@@ -14,8 +14,9 @@ from importlib.resources import files
 from gitmimo.behaviour import Difference
 from gitmimo.errors import BadReply, MimoError
 from gitmimo.evidence import CriticOpinion, Evidence, Outcome
+from gitmimo.ids import Oid
 from gitmimo.llm.model import ChatRequest, Model
-from gitmimo.records import Message, Oid
+from gitmimo.records import Message
 from gitmimo.text import cut_middle, escape_controls
 
 MOST_CANDIDATES = 5

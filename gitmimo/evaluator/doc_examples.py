@@ -15,8 +15,8 @@ from gitmimo.evaluator.python_env import definitions, imported_names, module_nam
 from gitmimo.evaluator.testbed import FreshTree, TestBed, fresh_tree
 from gitmimo.evidence import DiffFacts
 from gitmimo.git.repository import Repository
+from gitmimo.ids import Oid
 from gitmimo.paths import is_test_path
-from gitmimo.records import Oid
 
 _MOST_FILES = 60
 _MARK = b">>> "

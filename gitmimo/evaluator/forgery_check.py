@@ -25,7 +25,7 @@ from gitmimo.evaluator.testbed import TestBed, fresh_tree, run_suite
 from gitmimo.evaluator.testcommand import ReportFormat
 from gitmimo.evidence import TestOutcome
 from gitmimo.git.trees import write_files
-from gitmimo.records import Oid
+from gitmimo.ids import Oid
 
 Qualname = tuple[str, ...]
 _EQUAL_METHODS = frozenset({"assertEqual", "assertEquals", "assertAlmostEqual"})

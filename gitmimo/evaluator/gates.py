@@ -23,8 +23,9 @@ from gitmimo.evaluator.testbed import FreshTree, SuiteRun, TestBed, fresh_tree, 
 from gitmimo.evaluator.tested_tree import TestedTree, build_tested_tree, with_own_tests
 from gitmimo.evidence import DiffFacts, Evidence, Gate, Outcome, TestOutcome
 from gitmimo.git.diff import added_lines
+from gitmimo.ids import Oid
 from gitmimo.mimo_dir import without_mimo
-from gitmimo.records import CommandResult, Oid
+from gitmimo.records import CommandResult
 from gitmimo.text import quoted
 
 GATES = ("product", "setup", "suite", "examples", "accept", "new tests", "origin")

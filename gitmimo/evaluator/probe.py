@@ -120,7 +120,7 @@ def _pytest_probe(tests: TestCommand, tree: Path, directory: Path, wanted: Mappi
     plugins = [part for name in (names["probe"], names["guard"], "no:cacheprovider") for part in ("-p", name)]
     env["PYTEST_ADDOPTS"] = shlex.join([*plugins, f"--rootdir={tree}", f"--confcutdir={tree}"])
     return Probe(
-        command=keep_import_path(tests.command, home) if isinstance(tests.command, str) else tests.command,
+        command=keep_import_path(tests.command, home),
         tree=tree,
         report=Path(wanted["report"]),
         readable=(home,),
@@ -131,8 +131,10 @@ def _pytest_probe(tests: TestCommand, tree: Path, directory: Path, wanted: Mappi
     )
 
 
-def keep_import_path(command: str, home: Path) -> str:
-    """A command whose own PYTHONPATH, where it sets one, begins with `home`."""
+def keep_import_path(command: str | tuple[str, ...], home: Path) -> str | tuple[str, ...]:
+    """A command whose own PYTHONPATH, where it sets one, begins with `home`; a list of words sets none."""
+    if not isinstance(command, str):
+        return command
     return re.sub(
         r"(?<!\w)PYTHONPATH=(\"?)(?=(\S?))",
         lambda match: f"PYTHONPATH={match[1]}{home}{'' if match[2] in ('', ';', '&', chr(34)) else ':'}",

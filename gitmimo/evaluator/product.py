@@ -18,8 +18,8 @@ from gitmimo.git.diff import added_lines, diff_facts
 from gitmimo.git.objects import GITLINK, LINK, TREE, Entry, is_git_dir_name
 from gitmimo.git.repository import Repository
 from gitmimo.git.trees import diff_entries
+from gitmimo.ids import Oid
 from gitmimo.paths import is_test_path
-from gitmimo.records import Oid
 from gitmimo.redact import find_secrets
 from gitmimo.text import one_line, quoted
 

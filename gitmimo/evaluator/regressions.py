@@ -8,7 +8,7 @@ from gitmimo.evaluator.baseline import Baseline
 from gitmimo.evaluator.required_fixes import COLLECTION, ids_in_file, passes
 from gitmimo.evaluator.testbed import SuiteRun, TestBed, fresh_tree, run_suite
 from gitmimo.evidence import Outcome, TestOutcome, TestReport
-from gitmimo.records import Oid
+from gitmimo.ids import Oid
 
 _COVERAGE = re.compile(r"(?:required test )?coverage (?:of \d|threshold|failure|for \w+ \()", re.I)
 """A threshold that new code misses when its own tests are run apart."""

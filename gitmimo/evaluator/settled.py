@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from gitmimo.behaviour import BehaviourReport, DifferenceKind, ProductBehaviour
 from gitmimo.evaluator.review_flags import REVIEW, needs_review
 from gitmimo.evidence import CriticOpinion, Evidence, FileChange
-from gitmimo.records import Oid
+from gitmimo.ids import Oid
 from gitmimo.text import counted
 
 FEW_CALLS = 4
@@ -66,7 +66,7 @@ def find_doubts(
         *_uncovered(mine.evidence, is_confirmed=is_confirmed),
         *_fixed_by_chance(mine.evidence, behaviour),
         *_unshown(behaviour, found, is_backed=is_backed),
-        *(_for_another_model(found) if found and not is_seconded else ()),
+        *(_needs_another_model(found) if found and not is_seconded else ()),
         *(_concerns(found, asked=asked, is_backed=is_backed) if found else ()),
         *_rivals(mine, contenders, behaviour),
         *(() if is_confirmed else _thin(mine.evidence, behaviour, found)),
@@ -147,7 +147,7 @@ def _unshown(behaviour: BehaviourReport | None, found: ProductBehaviour | None, 
         yield f"outside of a test run it answers all {behaviour.fixed_calls} calls of the fixed tests as before"
 
 
-def _for_another_model(found: ProductBehaviour) -> Iterator[str]:
+def _needs_another_model(found: ProductBehaviour) -> Iterator[str]:
     """What candidates of one model do alike and wrong: it takes another model to say that it is meant."""
     if found.dirty:
         kind = DifferenceKind.CHANGED_ARGUMENT

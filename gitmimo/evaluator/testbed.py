@@ -19,7 +19,8 @@ from gitmimo.files import remove_tree
 from gitmimo.git.agent_repo import base_objects, make_agent_repo
 from gitmimo.git.repository import Repository
 from gitmimo.git.trees import checkout_tree
-from gitmimo.records import CommandResult, Oid
+from gitmimo.ids import Oid
+from gitmimo.records import CommandResult
 from gitmimo.sandbox.base import CommandSpec, Limits, Sandbox
 from gitmimo.text import cut_middle
 

@@ -17,9 +17,9 @@ from gitmimo.evaluator.testcommand import ReportFormat
 from gitmimo.evidence import DiffFacts
 from gitmimo.git.repository import Repository
 from gitmimo.git.trees import restore_paths, write_files
+from gitmimo.ids import Oid
 from gitmimo.mimo_dir import with_mimo_from
 from gitmimo.paths import has_test_name
-from gitmimo.records import Oid
 from gitmimo.text import quoted
 
 _TOML_TABLES = (("tool", "pytest"), ("tool", "coverage"), ("tool", "tox"), ("tool", "nox"), ("tool", "hatch", "envs"))

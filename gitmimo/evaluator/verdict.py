@@ -8,7 +8,7 @@ from gitmimo.behaviour import BehaviourReport
 from gitmimo.evaluator.review_flags import needs_review
 from gitmimo.evaluator.settled import Contender, changes_of_product, distinguishing_inputs, find_doubts
 from gitmimo.evidence import CandidateFacts, CriticOpinion, Evidence, RankedCandidate, Verdict
-from gitmimo.records import Oid
+from gitmimo.ids import Oid
 
 
 def decide(

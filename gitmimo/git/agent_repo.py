@@ -15,8 +15,8 @@ from gitmimo.errors import RepoError
 from gitmimo.files import remove_tree, write_file
 from gitmimo.git.repository import Repository
 from gitmimo.git.run import run_git
+from gitmimo.ids import Oid
 from gitmimo.locks import hold_lock
-from gitmimo.records import Oid
 
 POINTER_NAME = "pointer"
 _BRANCH = "work"

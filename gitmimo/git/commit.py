@@ -12,7 +12,7 @@ from gitmimo.git.refs import read_ref, update_ref
 from gitmimo.git.repository import Repository, written
 from gitmimo.git.run import run_git
 from gitmimo.git.trees import edit_tree, empty_tree
-from gitmimo.records import Oid
+from gitmimo.ids import Oid
 from gitmimo.refnames import NOTES_REF
 
 _TRAILER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*\Z")

@@ -12,7 +12,7 @@ from unidiff.patch import PatchSet
 from gitmimo.evidence import DiffFacts, FileChange
 from gitmimo.git.repository import Repository
 from gitmimo.git.run import stream_git
-from gitmimo.records import Oid
+from gitmimo.ids import Oid
 
 _DIFF = ("diff-tree", "-r", "-M", "--no-color", "--no-ext-diff", "--no-textconv", "--ignore-submodules=none")
 _LITERAL = ("--literal-pathspecs",)

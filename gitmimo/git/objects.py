@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from gitmimo.records import Oid
+from gitmimo.ids import Oid
 
 TREE = 0o040000
 FILE = 0o100644

@@ -10,8 +10,8 @@ import pygit2
 from gitmimo.errors import RefMoved, RepoError
 from gitmimo.git.repository import Repository
 from gitmimo.git.run import GitFailed
+from gitmimo.ids import Oid
 from gitmimo.processes import has_open
-from gitmimo.records import Oid
 from gitmimo.refnames import branch_ref, is_own_ref, short_name
 
 _ZERO = Oid("0" * 40)

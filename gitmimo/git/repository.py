@@ -18,8 +18,8 @@ from gitmimo.git.discovery import RepositoryPaths, find_repository
 from gitmimo.git.objects import GITLINK, LINK, TREE, Entry, format_tree, parse_tree, sort_entries
 from gitmimo.git.run import GitFailed, GitOptions, GitResult, check_git_version, check_outside_name, run_git
 from gitmimo.git.user_rules import UserRules, filters_named, read_user_rules
+from gitmimo.ids import Oid
 from gitmimo.locks import FileLock
-from gitmimo.records import Oid
 
 _KINDS = {kind.name.lower(): kind for kind in (pygit2.enums.ObjectType.BLOB, pygit2.enums.ObjectType.TREE)}
 _WRITE_TRIES = 20

@@ -25,7 +25,7 @@ from gitmimo.git.run import GitOptions, GitResult, run_git
 from gitmimo.git.tree_rules import read_tree_rules
 from gitmimo.git.trees import edit_tree
 from gitmimo.git.worktree import find_admin_directory
-from gitmimo.records import Oid
+from gitmimo.ids import Oid
 
 # None of the user's index settings may change what is seen, or write beside the index
 _INDEX_SWITCHES = tuple(

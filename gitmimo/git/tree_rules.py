@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from gitmimo.git.objects import GITLINK, LINK
 from gitmimo.git.repository import Repository
 from gitmimo.git.user_rules import filters_named
-from gitmimo.records import Oid
+from gitmimo.ids import Oid
 
 _GLOB_CHARACTERS = re.compile(rb"([\\*?\[])")
 

@@ -8,7 +8,7 @@ from gitmimo.errors import RepoError
 from gitmimo.git.objects import EXECUTABLE, FILE, TREE, Entry, is_git_dir_name
 from gitmimo.git.repository import Repository
 from gitmimo.git.run import run_git
-from gitmimo.records import Oid
+from gitmimo.ids import Oid
 
 # 0 workers: as many as cores, from 100 files on
 CHECKOUT_SWITCHES = (

@@ -26,9 +26,9 @@ from gitmimo.git.refs import (
 from gitmimo.git.repository import Repository
 from gitmimo.git.run import GitFailed, check_outside_name, run_git
 from gitmimo.git.trees import CHECKOUT_SWITCHES
+from gitmimo.ids import Oid
 from gitmimo.locks import hold_lock
 from gitmimo.processes import is_alive, process_name
-from gitmimo.records import Oid
 from gitmimo.refnames import branch_ref, short_name
 
 _MARK = "git-mimo: "

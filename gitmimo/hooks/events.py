@@ -13,8 +13,8 @@ from gitmimo.git.repository import Repository
 from gitmimo.git.run import run_git
 from gitmimo.hooks import push
 from gitmimo.hooks.install import EVENTS
+from gitmimo.ids import Oid
 from gitmimo.mimo_dir import without_mimo
-from gitmimo.records import Oid
 from gitmimo.refnames import NOTES_REF
 from gitmimo.workflow.evidence_notes import copy_notes
 

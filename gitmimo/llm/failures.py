@@ -22,7 +22,7 @@ from gitmimo.errors import (
     UnknownModel,
     WrongKey,
 )
-from gitmimo.records import utc_now
+from gitmimo.ids import utc_now
 
 _OVERFLOW = re.compile(
     r"context[ _-]?(length|window|size)|maximum context|too many tokens|prompt is too long|exceed_context|"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from gitmimo.git.repository import Repository
-from gitmimo.records import Oid
+from gitmimo.ids import Oid
 
 MOST_CHANGES = 400
 _SESSION = "%(trailers:key=Mimo-Session,valueonly,separator=%x20)"

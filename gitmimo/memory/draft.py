@@ -8,12 +8,13 @@ from collections.abc import Sequence
 
 from gitmimo.errors import LimitReached, ModelError, SkillRefused
 from gitmimo.git.repository import Repository
+from gitmimo.ids import Oid
 from gitmimo.llm.model import ChatRequest, Model
 from gitmimo.memory.changes import Change, Group, find_groups, read_changes
 from gitmimo.memory.notes import Note
 from gitmimo.memory.operation import Operation
 from gitmimo.memory.skill_file import Skill, check_name, make_skill, note_tools, read_library, strip_markup
-from gitmimo.records import Message, Oid
+from gitmimo.records import Message
 from gitmimo.text import hidden_characters, words_of
 
 MAX_LINES = 60

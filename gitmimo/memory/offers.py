@@ -10,10 +10,11 @@ from gitmimo.codec import dump_json, from_json
 from gitmimo.errors import BadMemory, SecretFound
 from gitmimo.files import write_file
 from gitmimo.git.repository import Repository
+from gitmimo.ids import Oid
 from gitmimo.memory.notes import MAX_NOTE_LENGTH, Note, NoteKind, new_note, read_notes
 from gitmimo.memory.operation import Operation
 from gitmimo.memory.trajectory import effective_commands, noted_texts, working_forms
-from gitmimo.records import Oid, Step
+from gitmimo.records import Step
 from gitmimo.text import words_of
 
 REVISION = "Work in the review of: "  # how the task of a session begins that works review comments in

@@ -15,7 +15,7 @@ from pygments.util import ClassNotFound
 
 from gitmimo.git.diff import DiffLine
 from gitmimo.git.repository import Repository
-from gitmimo.records import Oid
+from gitmimo.ids import Oid
 from gitmimo.report.markup import escape, render
 from gitmimo.report.review_data import FileDiff
 

@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from gitmimo import __version__
 from gitmimo.git.repository import Repository
-from gitmimo.records import Oid
+from gitmimo.ids import Oid
 from gitmimo.report.diff_html import DiffRenderer
 from gitmimo.report.markup import render
 from gitmimo.report.review_data import Product, ReviewData, read_review_data

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from gitmimo.evaluator.review_flags import REVIEW, needs_review
 from gitmimo.evidence import Evidence, Outcome, TestOutcome
-from gitmimo.records import SessionStatus
+from gitmimo.ids import SessionStatus
 from gitmimo.report.review_data import ReviewData
 from gitmimo.report.step_text import StepTexts
 from gitmimo.results import SessionResult

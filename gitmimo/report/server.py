@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from gitmimo.errors import MimoError
 from gitmimo.git.repository import Repository
-from gitmimo.records import SessionId, SessionStatus, is_session_id
+from gitmimo.ids import SessionId, SessionStatus, is_session_id
 from gitmimo.report.markup import render
 from gitmimo.report.page import review_page, whole_page
 from gitmimo.report.review_view import STATUS_CLASS

@@ -13,7 +13,8 @@ from gitmimo.errors import LimitReached, ModelError
 from gitmimo.evaluator.testbed import FreshTree, fresh_tree
 from gitmimo.git.agent_repo import base_objects
 from gitmimo.git.repository import Repository
-from gitmimo.records import CommandResult, Step, StopReason, Task, Trajectory, new_session_id
+from gitmimo.ids import new_session_id
+from gitmimo.records import CommandResult, Step, StopReason, Task, Trajectory
 from gitmimo.redact import known_secrets, redact
 from gitmimo.workflow.evaluate import plain_testbed
 from gitmimo.workflow.models import open_models

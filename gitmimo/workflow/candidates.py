@@ -14,8 +14,9 @@ from gitmimo.errors import MimoError
 from gitmimo.evidence import Evidence, Gate, Outcome
 from gitmimo.git import commit, diff, refs, snapshot
 from gitmimo.git.repository import Repository
+from gitmimo.ids import Oid
 from gitmimo.llm.model import Model
-from gitmimo.records import ActionKind, Oid, Step, StopReason, Trajectory, Usage
+from gitmimo.records import ActionKind, Step, StopReason, Trajectory, Usage
 from gitmimo.redact import redact
 from gitmimo.results import CandidateResult
 from gitmimo.text import escape_controls

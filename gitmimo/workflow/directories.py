@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from gitmimo.git.repository import Repository
-    from gitmimo.records import SessionId
+    from gitmimo.ids import SessionId
 
 LOCK_NAME = "lock"
 STOP_NAME = "stop"

@@ -13,6 +13,7 @@ from gitmimo.errors import JournalError, UsageError
 from gitmimo.git import commit, diff, refs, trees, undo_log
 from gitmimo.git.gc_lock import hold_off_gc
 from gitmimo.git.repository import Repository
+from gitmimo.ids import Oid, SessionStatus, new_session_id
 from gitmimo.llm.model import Model
 from gitmimo.memory.changes import Change, Group, find_groups, footprint, read_changes
 from gitmimo.memory.draft import draft_operation, draft_skill, find_doubles, name_group
@@ -32,7 +33,7 @@ from gitmimo.memory.offers import (
 )
 from gitmimo.memory.operation import Operation, distil_operation
 from gitmimo.memory.skill_file import MAX_ACTIVE, Skill, read_library, removal_of, skill_changes
-from gitmimo.records import Oid, SessionStatus, Step, new_session_id
+from gitmimo.records import Step
 from gitmimo.results import CandidateResult, SessionResult
 from gitmimo.text import escape_controls
 from gitmimo.workflow import trust

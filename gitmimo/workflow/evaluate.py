@@ -25,7 +25,7 @@ from gitmimo.files import remove_tree
 from gitmimo.git.agent_repo import base_objects
 from gitmimo.git.repository import Repository
 from gitmimo.git.trees import check_tree_path
-from gitmimo.records import Oid, SessionId, new_session_id
+from gitmimo.ids import Oid, SessionId, new_session_id
 from gitmimo.redact import known_secrets
 from gitmimo.sandbox.base import Limits, Sandbox
 from gitmimo.sandbox.policy import command_paths

@@ -13,8 +13,8 @@ from gitmimo.evidence import Evidence, Verdict
 from gitmimo.git.commit import read_note, write_note
 from gitmimo.git.refs import read_ref
 from gitmimo.git.repository import Repository
+from gitmimo.ids import Oid, SessionId, is_session_id
 from gitmimo.mimo_dir import without_mimo
-from gitmimo.records import Oid, SessionId, is_session_id
 from gitmimo.refnames import NOTES_REF
 
 SCHEMA = "git-mimo/note/1"

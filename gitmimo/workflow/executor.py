@@ -6,8 +6,8 @@ from gitmimo.agent.external.runner import ExternalAgent
 from gitmimo.config import Config
 from gitmimo.evidence import Evidence
 from gitmimo.git.repository import Repository
+from gitmimo.ids import Oid, SessionId
 from gitmimo.llm.model import Model
-from gitmimo.records import Oid, SessionId
 from gitmimo.results import CandidateResult
 from gitmimo.workflow.candidates import CandidateRun
 from gitmimo.workflow.evaluate import SessionEvaluator

@@ -15,8 +15,8 @@ from gitmimo.git.agent_repo import COMPLETE, stores_directory
 from gitmimo.git.gc_lock import hold_off_gc
 from gitmimo.git.repository import Repository
 from gitmimo.git.worktree import list_worktrees, sweep_worktrees
+from gitmimo.ids import Oid, SessionId, SessionStatus, is_session_id
 from gitmimo.locks import LockTimeout, hold_lock
-from gitmimo.records import Oid, SessionId, SessionStatus, is_session_id
 from gitmimo.results import SessionResult
 from gitmimo.workflow.directories import LOCK_NAME, repository_key, session_directory, sessions_directory, state_home
 from gitmimo.workflow.journals import list_session_ids, list_stillborn, read_session

@@ -9,8 +9,9 @@ from gitmimo.codec import from_json
 from gitmimo.errors import JournalError
 from gitmimo.git import refs
 from gitmimo.git.repository import Repository
+from gitmimo.ids import Oid, SessionId
 from gitmimo.journal import read_journal
-from gitmimo.records import Oid, SessionId, Step
+from gitmimo.records import Step
 from gitmimo.results import CandidateResult, SessionResult
 from gitmimo.workflow.directories import Home, journal_path
 

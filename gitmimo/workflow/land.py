@@ -8,8 +8,8 @@ from gitmimo.evidence import Evidence
 from gitmimo.git import commit, merge, refs, undo_log
 from gitmimo.git.objects import TREE, Entry
 from gitmimo.git.repository import Repository
+from gitmimo.ids import Oid, SessionId
 from gitmimo.journal import Journal, read_journal
-from gitmimo.records import Oid, SessionId
 from gitmimo.results import CandidateResult, SessionResult
 from gitmimo.text import one_line
 from gitmimo.workflow.evidence_notes import EvidenceNote, write_evidence

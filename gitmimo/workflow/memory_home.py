@@ -20,9 +20,9 @@ from gitmimo.git.merge import InterruptedMerge, recover_interrupted_merge
 from gitmimo.git.repository import Repository
 from gitmimo.git.run import run_git
 from gitmimo.git.trees import empty_tree
+from gitmimo.ids import Oid
 from gitmimo.locks import LockTimeout, hold_lock
 from gitmimo.memory.notes import ATTRIBUTES, ATTRIBUTES_PATH, EMPTY, MEMORY_PATH
-from gitmimo.records import Oid
 
 HOME_REFS = {"ref": "refs/mimo/memory", "local": "refs/mimo/local-memory"}
 FILES = {

@@ -14,9 +14,9 @@ from gitmimo.evidence import Evidence
 from gitmimo.git import merge, refs, undo_log
 from gitmimo.git.gc_lock import hold_off_gc
 from gitmimo.git.repository import Repository
+from gitmimo.ids import Oid
 from gitmimo.journal import Journal, read_journal
 from gitmimo.locks import hold_lock
-from gitmimo.records import Oid
 from gitmimo.results import SessionResult
 from gitmimo.workflow.directories import journal_path
 from gitmimo.workflow.evaluate import open_evaluator

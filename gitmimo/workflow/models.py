@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from gitmimo.config import Config
 from gitmimo.errors import ConfigError, NoKey, NoModel
 from gitmimo.git.repository import Repository
+from gitmimo.ids import SessionId
 from gitmimo.llm.budget import BudgetLimits, LimitUsage
 from gitmimo.llm.ledger import Account, Ledger, Totals
 from gitmimo.llm.local import LocalSettings
@@ -16,7 +17,6 @@ from gitmimo.llm.model import Model, RemoteModel
 from gitmimo.llm.prices import parse_price, parse_window
 from gitmimo.llm.providers import PROVIDERS, default_model, provider_of
 from gitmimo.llm.routing import Route, Settings, open_model, warm_up
-from gitmimo.records import SessionId
 from gitmimo.workflow.directories import data_home, state_home
 from gitmimo.workflow.trust import find_key
 

@@ -8,8 +8,9 @@ from gitmimo.errors import UsageError
 from gitmimo.evaluator.product import inspect_product
 from gitmimo.evidence import DiffFacts, Evidence, Gate, Outcome
 from gitmimo.git.diff import diff_facts
+from gitmimo.ids import Oid
 from gitmimo.memory.operation import distil_operation
-from gitmimo.records import ActionKind, Oid
+from gitmimo.records import ActionKind
 from gitmimo.results import CandidateResult
 from gitmimo.workflow.evaluate import NO_TESTS, SessionEvaluator
 from gitmimo.workflow.history import read_steps_at

@@ -10,7 +10,8 @@ from gitmimo.agent.planning import approaches_for
 from gitmimo.agent.shell.observations import as_data
 from gitmimo.evidence import Evidence, Verdict
 from gitmimo.git.repository import Repository
-from gitmimo.records import Oid, StopReason, Task
+from gitmimo.ids import Oid
+from gitmimo.records import StopReason, Task
 from gitmimo.results import CandidateResult
 from gitmimo.text import STOP_WORDS, cut_middle, escape_controls
 from gitmimo.workflow.evaluate import SessionEvaluator

@@ -10,8 +10,9 @@ from gitmimo.errors import RepoError, UsageError
 from gitmimo.git import refs
 from gitmimo.git.commit import read_trailers
 from gitmimo.git.repository import Repository
+from gitmimo.ids import Oid, SessionId, is_session_id
 from gitmimo.mimo_dir import without_mimo
-from gitmimo.records import Oid, SessionId, Step, is_session_id
+from gitmimo.records import Step
 from gitmimo.results import CandidateResult, SessionResult
 from gitmimo.workflow.evaluate import SessionEvaluator
 from gitmimo.workflow.evidence_notes import DamagedNote, EvidenceNote, FoundNote, find_by_session, find_evidence

@@ -12,8 +12,8 @@ from gitmimo.errors import NeedsPerson, RepoError, UsageError
 from gitmimo.git import refs
 from gitmimo.git.repository import Repository
 from gitmimo.git.run import GitFailed, clean_environment
+from gitmimo.ids import Oid
 from gitmimo.mimo_dir import without_mimo
-from gitmimo.records import Oid
 from gitmimo.results import SessionResult
 from gitmimo.workflow.evidence_notes import add_patch, find_evidence, trees_of
 from gitmimo.workflow.land import result_tip

@@ -7,9 +7,9 @@ from typing import Any
 from gitmimo.config import Config
 from gitmimo.errors import NeedsPerson, RepoError, UsageError
 from gitmimo.git.repository import Repository
+from gitmimo.ids import SessionStatus, utc_now
 from gitmimo.journal import Journal
 from gitmimo.memory.offers import REVISION
-from gitmimo.records import SessionStatus, utc_now
 from gitmimo.results import SessionResult
 from gitmimo.workflow.directories import sessions_directory
 from gitmimo.workflow.evidence_notes import Outcome, record_outcome

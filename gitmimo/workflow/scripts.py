@@ -13,6 +13,7 @@ from gitmimo.evaluator.testbed import TestBed
 from gitmimo.git import commit, snapshot, trees, undo_log
 from gitmimo.git.gc_lock import hold_off_gc
 from gitmimo.git.repository import Repository
+from gitmimo.ids import Oid, new_session_id
 from gitmimo.memory.change_script import ChangeScript, write_change_script
 from gitmimo.memory.changes import Change, Group
 from gitmimo.memory.draft import DRAFTED, draft_skill
@@ -20,7 +21,7 @@ from gitmimo.memory.notes import read_notes
 from gitmimo.memory.offers import Learned
 from gitmimo.memory.skill_file import Skill, read_library
 from gitmimo.memory.templates import match_template, other_values
-from gitmimo.records import CommandResult, Oid, new_session_id
+from gitmimo.records import CommandResult
 from gitmimo.sandbox.base import CommandSpec
 from gitmimo.workflow import trust
 from gitmimo.workflow.dream import Draft

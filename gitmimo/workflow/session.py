@@ -10,7 +10,8 @@ from gitmimo.behaviour import BehaviourReport
 from gitmimo.errors import CheckError, MimoError
 from gitmimo.evaluator.verdict import decide
 from gitmimo.evidence import CandidateFacts, CriticOpinion, Evidence, Verdict
-from gitmimo.records import SessionStatus, StopReason
+from gitmimo.ids import SessionStatus
+from gitmimo.records import StopReason
 from gitmimo.results import CandidateResult, SessionResult
 from gitmimo.workflow.agents import Workers
 from gitmimo.workflow.candidates import refusal

@@ -9,8 +9,9 @@ from gitmimo import refnames
 from gitmimo.codec import to_json
 from gitmimo.evidence import Evidence, Verdict
 from gitmimo.git import refs
+from gitmimo.ids import SessionId, SessionStatus, utc_now
 from gitmimo.processes import process_name
-from gitmimo.records import SessionId, SessionStatus, StopReason, Usage, utc_now
+from gitmimo.records import StopReason, Usage
 from gitmimo.results import CandidateResult, SessionResult
 from gitmimo.workflow.directories import session_directory
 from gitmimo.workflow.plan import Plan

@@ -15,10 +15,11 @@ from gitmimo.config import OPTIONS, Config, Setting
 from gitmimo.errors import MimoError
 from gitmimo.git import commit, refs, snapshot
 from gitmimo.git.repository import Repository
+from gitmimo.ids import Oid, SessionId, new_session_id
 from gitmimo.journal import read_journal
 from gitmimo.memory.prefix import find_skill, prefix_text, skill_text
 from gitmimo.memory.skill_file import Skill
-from gitmimo.records import Oid, SessionId, Task, new_session_id
+from gitmimo.records import Task
 from gitmimo.redact import known_secrets, redact
 from gitmimo.results import SessionResult
 from gitmimo.workflow.agents import Staff, Workers, choose_staff, count_candidates, effort_of, warnings_for

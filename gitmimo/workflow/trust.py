@@ -11,9 +11,9 @@ from gitmimo.errors import ConfigError, NeedsPerson
 from gitmimo.files import write_file
 from gitmimo.git.repository import Repository
 from gitmimo.git.run import run_git
+from gitmimo.ids import utc_now
 from gitmimo.llm.providers import find_provider
 from gitmimo.memory.skill_file import Skill
-from gitmimo.records import utc_now
 from gitmimo.workflow.directories import config_home, repository_key, state_home
 
 _HOST = "git-mimo.invalid"  # a host that can't exist, so that no key is ever sent anywhere as a git password

@@ -11,9 +11,9 @@ from gitmimo.git import merge, refs, undo_log
 from gitmimo.git.gc_lock import hold_off_gc
 from gitmimo.git.repository import Repository
 from gitmimo.git.run import run_git
+from gitmimo.ids import Oid, SessionId
 from gitmimo.journal import Journal
 from gitmimo.locks import hold_lock
-from gitmimo.records import Oid, SessionId
 from gitmimo.workflow.directories import journal_path
 from gitmimo.workflow.gc import restore_result
 from gitmimo.workflow.journals import list_session_ids, read_session

@@ -17,7 +17,8 @@ from gitmimo.files import remove_tree
 from gitmimo.git import diff, snapshot
 from gitmimo.git.repository import Repository
 from gitmimo.git.trees import write_files
-from gitmimo.records import CommandResult, Oid
+from gitmimo.ids import Oid
+from gitmimo.records import CommandResult
 from gitmimo.sandbox.base import CommandSpec, Limits
 from gitmimo.sandbox.policy import program_paths
 from gitmimo.text import escape_controls

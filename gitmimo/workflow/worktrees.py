@@ -12,8 +12,8 @@ from gitmimo.errors import MimoError, NeedsPerson
 from gitmimo.files import remove_tree
 from gitmimo.git import agent_repo, commit, refs, snapshot, worktree
 from gitmimo.git.repository import Repository
+from gitmimo.ids import Oid, SessionId
 from gitmimo.processes import list_processes
-from gitmimo.records import Oid, SessionId
 from gitmimo.workflow.history import TRAJECTORY
 
 UNFINISHED = "refs/mimo/unfinished/"

@@ -8,19 +8,8 @@ from gitmimo.agent.interface import CandidateInput
 from gitmimo.agent.shell.context import Context, room_for, summarise
 from gitmimo.agent.shell.opening import opening_text
 from gitmimo.agent.shell.tools import offered_tools
-from gitmimo.records import (
-    Action,
-    ActionKind,
-    Message,
-    Observation,
-    Reply,
-    Step,
-    StopReason,
-    Task,
-    ToolCall,
-    Usage,
-    utc_now,
-)
+from gitmimo.ids import utc_now
+from gitmimo.records import Action, ActionKind, Message, Observation, Reply, Step, StopReason, Task, ToolCall, Usage
 from tests.agent.workshop import RealWorkspace, call, run
 from tests.scripted_model import ScriptedModel
 

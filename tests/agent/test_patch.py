@@ -15,7 +15,8 @@ from gitmimo.agent.patch.localize import files_in, find_files, find_sites, score
 from gitmimo.agent.patch.questions import plan_of
 from gitmimo.agent.patch.spectrum import read_spectrum, trace_tests
 from gitmimo.agent.runner import run_candidate
-from gitmimo.records import ActionKind, CommandResult, Oid, Reply, Step, StopReason, Task, Trajectory, Usage
+from gitmimo.ids import Oid
+from gitmimo.records import ActionKind, CommandResult, Reply, Step, StopReason, Task, Trajectory, Usage
 from tests.conftest import GitBuilder
 from tests.scripted_model import ScriptedModel
 

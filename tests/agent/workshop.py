@@ -9,8 +9,9 @@ from pathlib import Path
 
 from gitmimo.agent.interface import BaseSuite, CandidateInput, LeastChange, WorkspaceFacts
 from gitmimo.agent.runner import run_candidate
+from gitmimo.ids import Oid
 from gitmimo.llm.model import Model
-from gitmimo.records import CommandResult, Oid, Reply, Step, StopReason, Task, ToolCall, Trajectory
+from gitmimo.records import CommandResult, Reply, Step, StopReason, Task, ToolCall, Trajectory
 
 
 class RealWorkspace:

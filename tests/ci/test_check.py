@@ -11,7 +11,7 @@ from gitmimo.ci.check import NoteState, compare
 from gitmimo.evidence import DiffFacts as Diff
 from gitmimo.evidence import Evidence, FileChange, Gate, Outcome
 from gitmimo.git.repository import Repository
-from gitmimo.records import Oid
+from gitmimo.ids import Oid
 from gitmimo.results import SessionResult
 from gitmimo.workflow.evidence_notes import read_evidence, write_evidence
 from tests.conftest import GitBuilder

@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ElementTree
 from gitmimo.ci.check import CiReport, NoteState
 from gitmimo.ci.formats import FORMATS
 from gitmimo.evidence import DiffFacts, Evidence, FileChange, Gate, Outcome
-from gitmimo.records import Oid
+from gitmimo.ids import Oid
 
 NASTY = "x\n::set-output name=a::b\r%0A<b>|`$(id)`\u202e\x1b[31m @all ]]> &"
 EVIDENCE = Evidence(

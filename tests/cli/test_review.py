@@ -7,7 +7,7 @@ import pytest
 
 from gitmimo.behaviour import BehaviourReport, Difference, DifferenceKind, ProductBehaviour
 from gitmimo.git.repository import Repository
-from gitmimo.records import Oid
+from gitmimo.ids import Oid
 from gitmimo.report.page import review_page
 from gitmimo.report.summary import differences_of
 from gitmimo.results import SessionResult

@@ -16,7 +16,7 @@ from gitmimo.evaluator.testbed import TestBed
 from gitmimo.evaluator.testcommand import ReportFormat, TestCommand
 from gitmimo.evidence import Evidence, Gate
 from gitmimo.git.repository import Repository
-from gitmimo.records import Oid
+from gitmimo.ids import Oid
 from gitmimo.sandbox.base import Limits, Sandbox
 from gitmimo.sandbox.probe import open_sandbox
 from tests.conftest import GitBuilder

@@ -16,7 +16,7 @@ import pytest
 from gitmimo.evaluator.evaluate import evaluate
 from gitmimo.evaluator.review_flags import needs_review
 from gitmimo.evidence import Outcome
-from gitmimo.records import Oid
+from gitmimo.ids import Oid
 from gitmimo.sandbox.base import Limits
 from tests.evaluator.conftest import CALC, PROJECT, RIGHT, TESTS, Judge, gate, with_rest
 

@@ -9,8 +9,9 @@ from gitmimo.behaviour import Difference, DifferenceKind
 from gitmimo.errors import LimitReached, RateLimited
 from gitmimo.evaluator.critic import Critic, Submission
 from gitmimo.evidence import CriticOpinion, DiffFacts, Evidence, FileChange, Gate, Outcome
+from gitmimo.ids import Oid
 from gitmimo.llm.model import Model
-from gitmimo.records import Message, Oid
+from gitmimo.records import Message
 from tests.scripted_model import ScriptedModel
 
 RUBRIC = "1. it adds two numbers, also negative ones\n2. nothing else changes\n"

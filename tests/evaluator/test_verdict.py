@@ -9,7 +9,7 @@ import pytest
 from gitmimo.behaviour import Answer, BehaviourReport, Difference, DifferenceKind, ProductBehaviour, Split
 from gitmimo.evaluator.verdict import decide, rank_without_critic
 from gitmimo.evidence import CandidateFacts, CriticOpinion, DiffFacts, Evidence, FileChange, Gate, Outcome, Verdict
-from gitmimo.records import Oid
+from gitmimo.ids import Oid
 
 
 def facts(

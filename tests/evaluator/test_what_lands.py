@@ -10,7 +10,7 @@ from gitmimo.evaluator.review_flags import needs_review
 from gitmimo.evaluator.testbed import TestBed
 from gitmimo.evidence import Evidence, Outcome
 from gitmimo.git.repository import Repository
-from gitmimo.records import Oid
+from gitmimo.ids import Oid
 from tests.conftest import GitBuilder
 from tests.evaluator.conftest import CALC, PROJECT, RIGHT, TESTS, Judge, gate, measured
 

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from gitmimo.git.repository import Repository
-from gitmimo.records import Oid
+from gitmimo.ids import Oid
 from tests.conftest import GitBuilder
 
 

@@ -8,7 +8,7 @@ from gitmimo.git import agent_repo
 from gitmimo.git.agent_repo import fill_base_objects, make_agent_repo
 from gitmimo.git.repository import Repository
 from gitmimo.git.worktree import add_worktree
-from gitmimo.records import Oid
+from gitmimo.ids import Oid
 from tests.conftest import GitBuilder
 from tests.git.test_untouched import fingerprint
 

@@ -4,7 +4,7 @@ import pytest
 
 from gitmimo.errors import RepoError
 from gitmimo.git.repository import Repository
-from gitmimo.records import Oid
+from gitmimo.ids import Oid
 from gitmimo.workflow.on_ray.cluster import read_bundle, write_bundle
 from tests.conftest import GitBuilder
 

@@ -9,8 +9,8 @@ from gitmimo.git.repository import Repository
 from gitmimo.git.snapshot import take_snapshot
 from gitmimo.git.trees import checkout_tree, restore_paths, write_files
 from gitmimo.git.worktree import add_worktree, list_worktrees, remove_worktree
+from gitmimo.ids import Oid, SessionId
 from gitmimo.mimo_dir import with_mimo_from, without_mimo
-from gitmimo.records import Oid, SessionId
 from gitmimo.refnames import branch_ref, candidate_branch
 from tests.conftest import GitBuilder
 

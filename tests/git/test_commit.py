@@ -5,7 +5,7 @@ import pytest
 from gitmimo.errors import RepoError
 from gitmimo.git.commit import add_trailers, read_trailers, write_commit, write_final_commit
 from gitmimo.git.repository import Repository
-from gitmimo.records import Oid
+from gitmimo.ids import Oid
 from tests.conftest import GitBuilder
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from gitmimo.git.repository import Repository
 from gitmimo.git.snapshot import take_snapshot
-from gitmimo.records import Oid
+from gitmimo.ids import Oid
 from tests.conftest import GitBuilder
 
 

@@ -5,7 +5,7 @@ from gitmimo.evidence import FileChange
 from gitmimo.git.diff import AddedLine, DiffLine, added_lines, diff_chunks, diff_facts, diff_text, file_sections
 from gitmimo.git.repository import Repository
 from gitmimo.git.trees import edit_tree, write_files
-from gitmimo.records import Oid
+from gitmimo.ids import Oid
 from tests.conftest import GitBuilder
 
 ODD = ["\x1b[31mred", "new\nline", "-dash", 'quo"te', "\udcff\udcfe", "tab\there", "a b", "ü"]

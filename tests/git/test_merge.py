@@ -20,7 +20,7 @@ from gitmimo.git.merge import (
 from gitmimo.git.repository import Repository
 from gitmimo.git.trees import write_files
 from gitmimo.git.worktree import add_worktree
-from gitmimo.records import Oid
+from gitmimo.ids import Oid
 from tests.conftest import GitBuilder
 from tests.git.test_untouched import fingerprint
 

@@ -3,7 +3,7 @@ import threading
 from gitmimo.git.commit import read_note, write_note
 from gitmimo.git.refs import read_ref
 from gitmimo.git.repository import Repository
-from gitmimo.records import Oid
+from gitmimo.ids import Oid
 from tests.conftest import GitBuilder
 
 

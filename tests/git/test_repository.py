@@ -11,7 +11,7 @@ from gitmimo.git.objects import FILE, Entry, format_tree, parse_tree, sort_entri
 from gitmimo.git.refs import read_ref, update_ref
 from gitmimo.git.repository import Repository
 from gitmimo.git.trees import checkout_tree, write_files
-from gitmimo.records import Oid
+from gitmimo.ids import Oid
 from tests.conftest import GitBuilder
 
 

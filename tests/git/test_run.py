@@ -16,7 +16,7 @@ from gitmimo.git.run import (
     stream_git,
     subcommand_of,
 )
-from gitmimo.records import Oid
+from gitmimo.ids import Oid
 from tests.conftest import GitBuilder
 
 

@@ -19,7 +19,7 @@ from gitmimo.git.repository import Repository
 from gitmimo.git.snapshot import adopt_checkout, snapshot_worktree, take_snapshot
 from gitmimo.git.trees import checkout_tree, diff_entries, restore_paths, write_files
 from gitmimo.git.worktree import add_worktree
-from gitmimo.records import Oid
+from gitmimo.ids import Oid
 from tests.conftest import GitBuilder
 
 Take = Callable[[Oid], set[str]]
@@ -322,15 +322,21 @@ def test_what_cannot_be_read_is_left_out_and_named(repository: Repository, base:
     assert taken.tree == repository.tree_of(base)
 
 
-def test_a_path_too_deep_to_open_is_left_out_and_named(repository: Repository, base: Oid, tmp_path: Path) -> None:
-    candidate = Candidate(repository, base, tmp_path / "s/w")
-    here = os.open(candidate.place, os.O_RDONLY)
-    for _ in range(30):
-        os.mkdir("d" * 200, dir_fd=here)  # noqa: PTH102 - relative to a descriptor
-        below = os.open("d" * 200, os.O_RDONLY, dir_fd=here)
+def write_deep(top: Path, name: str, levels: int) -> None:
+    """A file below so many directories of this name, each made from the one above: the path may be too long to open."""
+    here = os.open(top, os.O_RDONLY)
+    for _ in range(levels):
+        os.mkdir(name, dir_fd=here)  # noqa: PTH102 - relative to a descriptor
+        below = os.open(name, os.O_RDONLY, dir_fd=here)
         os.close(here)
         here = below
+    os.close(os.open("file", os.O_WRONLY | os.O_CREAT, 0o644, dir_fd=here))
     os.close(here)
+
+
+def test_a_path_too_deep_to_open_is_left_out_and_named(repository: Repository, base: Oid, tmp_path: Path) -> None:
+    candidate = Candidate(repository, base, tmp_path / "s/w")
+    write_deep(candidate.place, "d" * 200, 30)
     taken = take_snapshot(repository, candidate.place, parent=base, index=candidate.index)
     assert len(taken.left_out) == 1
     assert taken.tree == repository.tree_of(base)
@@ -372,14 +378,7 @@ def test_a_file_that_fails_the_content_check_stays_out_and_is_named(
 
 
 def test_a_tree_2000_directories_deep_comes_in(candidate: Candidate, repository: Repository, base: Oid) -> None:
-    here = os.open(candidate.place, os.O_RDONLY)
-    for _ in range(1900):
-        os.mkdir("d", dir_fd=here)  # noqa: PTH102 - relative to a descriptor
-        below = os.open("d", os.O_RDONLY, dir_fd=here)
-        os.close(here)
-        here = below
-    os.close(os.open("file", os.O_WRONLY | os.O_CREAT, 0o644, dir_fd=here))
-    os.close(here)
+    write_deep(candidate.place, "d", 1900)
     tree = candidate.take()
     (added,) = diff_entries(repository, tree, repository.tree_of(base))
     assert added.path == "d/" * 1900 + "file"
@@ -394,14 +393,7 @@ def test_a_file_whose_whole_path_is_too_long_is_left_out_and_named(
     repository: Repository, base: Oid, tmp_path: Path
 ) -> None:
     candidate = Candidate(repository, base, tmp_path / ("p" * 200) / ("q" * 200) / "w")
-    here = os.open(candidate.place, os.O_RDONLY)
-    for _ in range(1900):
-        os.mkdir("d", dir_fd=here)  # noqa: PTH102 - relative to a descriptor
-        below = os.open("d", os.O_RDONLY, dir_fd=here)
-        os.close(here)
-        here = below
-    os.close(os.open("file", os.O_WRONLY | os.O_CREAT, 0o644, dir_fd=here))
-    os.close(here)
+    write_deep(candidate.place, "d", 1900)
     taken = take_snapshot(repository, candidate.place, parent=base, index=candidate.index)
     assert taken.left_out == ("d/" * 1900 + "file",)
     assert taken.tree == repository.tree_of(base)

@@ -4,7 +4,7 @@ from gitmimo.evaluator.product import find_tree_problems
 from gitmimo.git.objects import FILE, GITLINK, LINK, TREE, Entry
 from gitmimo.git.repository import Repository
 from gitmimo.git.trees import edit_tree, write_files
-from gitmimo.records import Oid
+from gitmimo.ids import Oid
 
 CONFLICT = b"<<<<<<< ours\n1\n=======\n2\n>>>>>>> theirs\n"
 

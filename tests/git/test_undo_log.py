@@ -5,7 +5,7 @@ from gitmimo.git.commit import write_commit
 from gitmimo.git.refs import delete_ref, list_refs, read_ref, update_ref
 from gitmimo.git.repository import Repository
 from gitmimo.git.undo_log import RefMove, apply_move, list_operations, read_operation, undo_operation, write_operation
-from gitmimo.records import Oid
+from gitmimo.ids import Oid
 from tests.conftest import GitBuilder
 
 

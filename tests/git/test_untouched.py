@@ -17,8 +17,8 @@ from gitmimo.git.snapshot import take_snapshot
 from gitmimo.git.trees import checkout_tree, restore_paths, write_files
 from gitmimo.git.undo_log import RefMove, undo_operation, write_operation
 from gitmimo.git.worktree import add_worktree, list_worktrees, remove_worktree
+from gitmimo.ids import Oid, SessionId
 from gitmimo.mimo_dir import without_mimo
-from gitmimo.records import Oid, SessionId
 from gitmimo.refnames import base_ref, branch_ref
 from tests.conftest import GitBuilder
 

@@ -20,8 +20,8 @@ from gitmimo.git.worktree import (
     remove_worktree,
     sweep_worktrees,
 )
+from gitmimo.ids import Oid
 from gitmimo.processes import process_name
-from gitmimo.records import Oid
 from tests.conftest import GitBuilder
 
 BRANCH = "mimo/0a1b2c3d4e/1"

@@ -11,7 +11,7 @@ from gitmimo.evidence import Gate, Outcome
 from gitmimo.git.commit import read_note, write_note
 from gitmimo.git.repository import Repository
 from gitmimo.hooks.install import install_hooks
-from gitmimo.records import Oid
+from gitmimo.ids import Oid
 from gitmimo.results import SessionResult
 from gitmimo.workflow.evidence_notes import (
     DamagedNote,

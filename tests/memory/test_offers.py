@@ -5,10 +5,11 @@ from collections.abc import Sequence
 import pytest
 
 from gitmimo.git.repository import Repository
+from gitmimo.ids import Oid, utc_now
 from gitmimo.memory.offers import decline, is_specific, keep_learned, learn, open_offers, read_learned
 from gitmimo.memory.recall import recall
 from gitmimo.memory.trajectory import effective_commands, working_forms
-from gitmimo.records import Action, ActionKind, Observation, Oid, Reply, Step, utc_now
+from gitmimo.records import Action, ActionKind, Observation, Reply, Step
 from tests.conftest import GitBuilder
 
 

@@ -18,7 +18,8 @@ import pytest
 from gitmimo.errors import SandboxUnavailable, UsageError
 from gitmimo.git.agent_repo import base_objects, make_agent_repo
 from gitmimo.git.repository import Repository
-from gitmimo.records import CommandResult, Oid
+from gitmimo.ids import Oid
+from gitmimo.records import CommandResult
 from gitmimo.sandbox.base import CommandSpec, Limits, Sandbox
 from gitmimo.sandbox.policy import build_policy
 from gitmimo.sandbox.probe import open_sandbox, probe_sandboxes

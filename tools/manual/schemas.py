@@ -13,9 +13,10 @@ from gitmimo.behaviour import BehaviourReport
 from gitmimo.ci.check import Finding, NoteState
 from gitmimo.evidence import Evidence, Verdict
 from gitmimo.git.undo_log import Operation
+from gitmimo.ids import Oid, SessionId, SessionStatus
 from gitmimo.memory.notes import NoteKind
 from gitmimo.memory.recall import Hit
-from gitmimo.records import Oid, SessionId, SessionStatus, Usage
+from gitmimo.records import Usage
 from gitmimo.workflow.provenance import Provenance
 
 PATTERNS: Final = {"Oid": "^([0-9a-f]{40}|[0-9a-f]{64})$", "SessionId": "^[0-9a-z]{10}$"}

@@ -21,19 +21,9 @@ from gitmimo.agent.shell.opening import approach_text
 from gitmimo.cancel import Cancelled, CancelToken
 from gitmimo.errors import LimitReached, MimoError
 from gitmimo.files import remove_tree
+from gitmimo.ids import utc_now
 from gitmimo.llm.metered import AgentRunBudget, Cap
-from gitmimo.records import (
-    Action,
-    ActionKind,
-    CommandResult,
-    Observation,
-    Reply,
-    Step,
-    StopReason,
-    Trajectory,
-    Usage,
-    utc_now,
-)
+from gitmimo.records import Action, ActionKind, CommandResult, Observation, Reply, Step, StopReason, Trajectory, Usage
 from gitmimo.redact import redact
 from gitmimo.sandbox.files import write_inside
 

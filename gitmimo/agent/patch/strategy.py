@@ -31,19 +31,9 @@ from gitmimo.agent.patch.spans import apply
 from gitmimo.agent.patch.spectrum import trace_tests
 from gitmimo.agent.shell.observations import failed_ids
 from gitmimo.cancel import CancelToken
+from gitmimo.ids import utc_now
 from gitmimo.llm.model import ChatRequest, Model
-from gitmimo.records import (
-    Action,
-    ActionKind,
-    CommandResult,
-    Message,
-    Observation,
-    Reply,
-    Step,
-    StopReason,
-    Usage,
-    utc_now,
-)
+from gitmimo.records import Action, ActionKind, CommandResult, Message, Observation, Reply, Step, StopReason, Usage
 from gitmimo.sandbox.files import write_inside
 
 _COPY = "the code is the same as before: nothing to test"

@@ -16,8 +16,9 @@ from gitmimo.agent.shell.stuck_detector import REMARK, StuckDetector, calls_of, 
 from gitmimo.agent.shell.tools import offered_tools
 from gitmimo.cancel import CancelToken
 from gitmimo.errors import ContextOverflow
+from gitmimo.ids import utc_now
 from gitmimo.llm.model import ChatRequest, Model
-from gitmimo.records import Action, ActionKind, Message, Reply, Step, StopReason, utc_now
+from gitmimo.records import Action, ActionKind, Message, Reply, Step, StopReason
 
 FRUITLESS = 3
 """After this many replies in a row without an action the work ends."""

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from gitmimo.git.repository import Repository
+from gitmimo.ids import Oid
 from gitmimo.paths import is_test_path
-from gitmimo.records import Oid
 
 _MOST_CALLERS = 12
 _MOST_CONSTANTS = 24

@@ -49,7 +49,7 @@ def record_calls(fresh: FreshTree, functions: frozenset[str], *, only: Collectio
     probe = make_probe(fresh.testbed.tests, tree=fresh.path, directory=fresh.probes, layout=fresh.layout, only=chosen)
     before = f"{home}:{probe.env['PYTHONPATH']}" if "PYTHONPATH" in probe.env else str(home)
     fresh.run(
-        keep_import_path(probe.command, home) if isinstance(probe.command, str) else probe.command,
+        keep_import_path(probe.command, home),
         env={**probe.env, "PYTHONPATH": before},
         readable=(*probe.readable, home),
         writable=(*probe.writable, out),

@@ -18,7 +18,7 @@ from gitmimo.evaluator.behaviour.answers import (
 )
 from gitmimo.evaluator.behaviour.calls import Call
 from gitmimo.evaluator.behaviour.values import type_of
-from gitmimo.records import Oid
+from gitmimo.ids import Oid
 
 T = TypeVar("T")
 _LITERAL = re.compile(r"'[^']*'|\"[^\"]*\"|\d+(?:\.\d+)?")

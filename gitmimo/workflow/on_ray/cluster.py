@@ -18,7 +18,7 @@ from gitmimo.errors import CheckError, ConfigError, MimoError, RepoError
 from gitmimo.extras import install_hint
 from gitmimo.git.refs import read_ref
 from gitmimo.git.repository import Ident, Repository
-from gitmimo.records import Oid, SessionId
+from gitmimo.ids import Oid, SessionId
 
 _LONGEST_QUIET_S = 0.25
 _SIGNATURE = b"# v2 git bundle\n"

@@ -15,8 +15,9 @@ from gitmimo.evaluator.testbed import TestBed
 from gitmimo.evidence import Evidence
 from gitmimo.git import refs
 from gitmimo.git.repository import Repository
+from gitmimo.ids import Oid, SessionId
 from gitmimo.llm.model import Model
-from gitmimo.records import Oid, SessionId, StopReason
+from gitmimo.records import StopReason
 from gitmimo.results import CandidateResult
 from gitmimo.workflow.candidates import (
     CandidateRun,

@@ -21,10 +21,11 @@ from gitmimo.git import refs
 from gitmimo.git.agent_repo import base_objects
 from gitmimo.git.repository import Repository
 from gitmimo.git.run import run_git
+from gitmimo.ids import Oid
 from gitmimo.journal import Journal
 from gitmimo.llm.model import ChatRequest, ModelInfo, cancelled_reply
 from gitmimo.locks import LockTimeout, hold_lock
-from gitmimo.records import Oid, Reply, StopReason
+from gitmimo.records import Reply, StopReason
 from gitmimo.redact import secret_check
 from gitmimo.refnames import base_ref
 from gitmimo.results import CandidateResult

@@ -8,7 +8,7 @@ import pytest
 from gitmimo.behaviour import BehaviourReport, ProductBehaviour
 from gitmimo.evaluator.behaviour.compare import compare_behaviour
 from gitmimo.evaluator.testbed import TestBed
-from gitmimo.records import Oid
+from gitmimo.ids import Oid
 from tests.conftest import GitBuilder
 from tests.evaluator.conftest import Judge, measured
 

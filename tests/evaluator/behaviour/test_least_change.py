@@ -11,7 +11,7 @@ from gitmimo.evaluator.evaluate import EvidenceStore
 from gitmimo.evaluator.testbed import TestBed
 from gitmimo.evidence import Evidence
 from gitmimo.git.trees import write_files
-from gitmimo.records import SessionId
+from gitmimo.ids import SessionId
 from gitmimo.workflow.evaluate import SessionEvaluator
 from gitmimo.workflow.workspace import CandidateWorkspace, WorkspaceConfig
 from gitmimo.workflow.worktrees import CandidatePaths, prepare_worktree, remove_candidate

@@ -2,7 +2,7 @@
 
 from gitmimo.evaluator.behaviour.calls import Call
 from gitmimo.evaluator.behaviour.tally import Compared
-from gitmimo.records import Oid
+from gitmimo.ids import Oid
 
 TREE = Oid("a" * 40)
 
