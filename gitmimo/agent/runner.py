@@ -11,6 +11,7 @@ from gitmimo.errors import LimitReached, MimoError
 from gitmimo.llm.model import ChatRequest, Model, ModelInfo
 from gitmimo.records import Reply, Step, StopReason, Trajectory, Usage
 
+_TEMPERATURES = (0.2, 0.8, 0.8, 1.0, 0.6, 0.9, 0.7, 1.0)  # by candidate: careful first, then wider
 _STRATEGIES: dict[str, Strategy] = {"shell": run_shell, "patch": run_patch, "list": run_items}
 
 
@@ -60,6 +61,12 @@ def _failed(exc: MimoError, stop: Stop) -> StrategyResult:
     hint = exc.hint if isinstance(exc, LimitReached) else next(iter(exc.hint.splitlines()), "")
     why = StopReason.BUDGET if isinstance(exc, LimitReached) else stop() or StopReason.ERROR
     return StrategyResult(stop_reason=why, summary=f"{exc.message} ({hint})" if hint else exc.message)
+
+
+def temperature_for(number: int) -> float:
+    """The sampling temperature of a candidate. Only the first is careful."""
+    first, *others = _TEMPERATURES
+    return first if number <= 1 else others[(number - 2) % len(others)]
 
 
 def pick_strategy(strategy: str, model: Model, task_text: str) -> str:

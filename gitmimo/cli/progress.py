@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 PHASES = {
     "base": "base tests",
     "skill": "skill",
-    "plan": "planning",
     "work": "working",
     "test": "testing",
     "compare": "comparing",
@@ -199,7 +198,7 @@ class LiveTable:
         }
         row.last, row.heard = replace(progress, **kept), now
         row.ended = now if progress.phase == "done" else 0.0
-        self._phase = "work" if self._phase in ("starting", "plan") else self._phase
+        self._phase = "work" if self._phase == "starting" else self._phase
 
     def _head(self) -> list[Text]:
         first = _line(PHASES.get(self._phase, self._phase), "bold")

@@ -117,7 +117,7 @@ class LedgerFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """Who is charged for a call. Candidate 0 is the session itself: planning, critic, dream."""
+    """Who is charged for a call. Candidate 0 is the session itself: critic, dream."""
 
     session: str
     candidate: int

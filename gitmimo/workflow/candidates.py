@@ -7,8 +7,8 @@ from dataclasses import replace
 from gitmimo import mimo_dir, refnames
 from gitmimo.agent.external.runner import ExternalAgent
 from gitmimo.agent.interface import CandidateInput
-from gitmimo.agent.planning import temperature_for
-from gitmimo.agent.runner import pick_strategy, run_candidate
+from gitmimo.agent.runner import pick_strategy, run_candidate, temperature_for
+from gitmimo.agent.shell.opening import approach_for
 from gitmimo.codec import dump_json
 from gitmimo.errors import MimoError
 from gitmimo.evidence import Evidence, Gate, Outcome
@@ -119,7 +119,7 @@ class CandidateRun:
     def _work(self) -> CandidateResult:
         started, repository, paths = time.monotonic(), self._context.repository, self._paths
         self._recorder = StepRecorder(repository, paths, self._plan.workspace_config.testbed.known_secrets)
-        self._observe(model=_name(self._worker), text=self._brief.approach.split("\n")[0][:100])
+        self._observe(model=_name(self._worker), text=approach_for(self._brief.number)[:100])
         workspace = CandidateWorkspace(
             repository, paths, self._plan.workspace_config, cancelled=lambda: self._stop() is not None
         )
@@ -159,7 +159,7 @@ class CandidateRun:
             task=plan.task,
             prefix=plan.prefix,
             follows=plan.follows,
-            approach=brief.approach,
+            approach=approach_for(brief.number),
             number=brief.number,
             temperature=temperature_for(brief.number),
             seed=brief.number,
@@ -247,7 +247,7 @@ def candidate_result(
     return CandidateResult(
         number=paths.number,
         branch=refnames.short_name(paths.branch),
-        approach=brief.approach,
+        approach=approach_for(brief.number),
         model=_name(worker),
         strategy="",
         status=trajectory.stop_reason.value,

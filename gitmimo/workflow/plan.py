@@ -1,32 +1,19 @@
-"""What a session is to do, and what each of its candidates is given: an approach, and feedback on earlier work."""
+"""What a session is to do, and who is next, and what its candidates hear of earlier work."""
 
-import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from gitmimo.agent.interface import Feedback
-from gitmimo.agent.planning import approaches_for
-from gitmimo.agent.shell.observations import as_data
 from gitmimo.evidence import Evidence, Verdict
-from gitmimo.git.repository import Repository
 from gitmimo.ids import Oid
 from gitmimo.records import StopReason, Task
 from gitmimo.results import CandidateResult
-from gitmimo.text import STOP_WORDS, cut_middle, escape_controls
-from gitmimo.workflow.evaluate import SessionEvaluator
 from gitmimo.workflow.history import Past
-from gitmimo.workflow.models import ModelPool
-from gitmimo.workflow.progress import Progress, SessionContext
-from gitmimo.workflow.workspace import WorkspaceConfig, overview
+from gitmimo.workflow.workspace import WorkspaceConfig
 
 _PASSED = 1_000_000  # more than any number of tests
 _PATIENCE = {"low": 1, "normal": 2}  # candidates that bring nothing until no other is paid; all at high effort
-_NAME = re.compile(r"`([^`\n]{2,80})`|\b([A-Za-z_]\w*(?:\.\w+)*)\(|\b(\w*_\w+|[a-z]+[A-Z]\w*|[A-Z][a-z]+[A-Z]\w*)\b")
-_MOST_NAMES = 12
-_MOST_PATHS = 150
-_HITS_EACH = 6
-_MOST_CHARACTERS = 12_000
 _MOST_OUTPUT = 3_000
 _MOST_EARLIER = 3  # candidates that the next round hears about
 _MOST_OF_ONE = 1_500
@@ -52,17 +39,15 @@ class Plan:
     settings: Mapping[str, Any] = field(default_factory=dict)  # the configuration, to resume with
     effort: str = "normal"  # low, normal or high: see `is_futile`
     rungs: int = 1  # of the ladder of models: how many rounds it takes to come to the strongest
-    plans_approaches: bool = True  # other agents alone get the built-in ones: no model need be there to be asked
     trust_tests: bool = False  # a product that passes the gates needs nothing else to be merged
     past: Past | None = None  # what was reached before, when the session is resumed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Brief:
-    """What one candidate gets besides the task: its approach, and the feedback on work that was judged."""
+    """What one candidate gets besides the task: the feedback on work that was judged."""
 
     number: int
-    approach: str
     feedback: tuple[Feedback, ...] = ()
     goes_on: bool = False  # after the steps that are on its branch
 
@@ -96,75 +81,6 @@ def is_futile(plan: Plan, results: Mapping[int, CandidateResult], models: Collec
     patience = _PATIENCE.get(plan.effort, plan.candidates)
     recent, best = gains[-patience:], max(gains[:-patience], default=0)
     return patience <= len(gains) < plan.candidates and max(recent) <= best
-
-
-def plan_approaches(
-    context: SessionContext,
-    plan: Plan,
-    models: ModelPool,
-    evaluator: SessionEvaluator,
-    earlier_feedback: Sequence[Feedback],
-) -> tuple[str, ...]:
-    """Ask the planning model for as many approaches as there are candidates, and keep them in the journal.
-
-    It sees the project, and the feedback on earlier candidates. A resumed session keeps its approaches.
-    """
-    builtin = built_in_approaches(plan)
-    before = plan.past.approaches if plan.past else ()
-    if len(before) >= len(builtin):
-        return before
-    if not plan.plans_approaches or models.takes_turns or plan.fan_out_at_once:
-        return builtin
-    context.observe(Progress(number=0, phase="plan", text=f"planning {len(builtin)} approaches"))
-    suite = evaluator.base_suite  # shown only where it was measured already
-    failing = suite.failed if suite is not None else ()
-    earlier = "\n\n".join(each.text for each in earlier_feedback)
-    view = project_view(context.repository, plan.base, plan.task.text, failing=failing, earlier=earlier)
-    model = models.metered(0, "plan")
-    planned = approaches_for(len(builtin), plan.strategy, task=plan.task, model=model, project=view)
-    context.journal.done("approaches", approaches=planned)
-    return planned
-
-
-def built_in_approaches(plan: Plan) -> tuple[str, ...]:
-    """Those that need no model; of a resumed session the ones that it had."""
-    builtin = approaches_for(plan.candidates, plan.strategy)
-    before = plan.past.approaches if plan.past else ()
-    return before if len(before) >= len(builtin) else builtin
-
-
-def project_view(repository: Repository, base: Oid, task: str, *, failing: Sequence[str], earlier: str = "") -> str:
-    """Describe the project at a commit for a task, at most some 12,000 characters of text marked as data.
-
-    `failing` are ids of tests that fail there; `earlier` is what was said of earlier attempts.
-    """
-    paths = [entry.path for entry in repository.list_paths(repository.tree_of(base))]
-    paths = [path for path in paths if not path.startswith(".mimo/")]
-    shown = "\n".join(overview(paths, _MOST_PATHS)[:_MOST_PATHS])
-    parts = [f"{len(paths)} files:\n{as_data(shown)}"]
-    hits = _hits(repository, base, task)
-    parts += [f"Where names of the task occur:\n{as_data(hits)}"] if hits else []
-    parts += [f"Tests that fail before any change: {', '.join(failing[:20])}"] if failing else []
-    parts += [f"Of earlier attempts was said:\n{as_data(earlier)}"] if earlier else []
-    return cut_middle("\n\n".join(parts), _MOST_CHARACTERS)
-
-
-def names_in(task: str) -> tuple[str, ...]:
-    """Names of code in a task, each once, in its order."""
-    found = (next(filter(None, match)) for match in _NAME.findall(task))
-    names = dict.fromkeys(name.strip("()").rsplit(".", 1)[-1] for name in found if name.lower() not in STOP_WORDS)
-    return tuple(name for name in names if re.fullmatch(r"[A-Za-z_]\w{2,}", name))[:_MOST_NAMES]
-
-
-def _hits(repository: Repository, base: Oid, task: str) -> str:
-    lines: list[str] = []
-    for name in names_in(task):
-        done = repository.run("grep", "-nwIF", "-e", name, base, "--", ".", ":!.mimo", check=False)
-        found = done.stdout.decode("utf-8", "replace").splitlines()
-        found.sort(key=lambda line: not re.search(r":\s*(?:def|class|func|function|fn|type|struct)\b", line))
-        lines += [escape_controls(line.removeprefix(f"{base}:")[:160], newlines=False) for line in found[:_HITS_EACH]]
-        lines += [f"({len(found) - _HITS_EACH} more of `{name}`)"] if len(found) > _HITS_EACH else []
-    return "\n".join(lines)
 
 
 def gate_feedback(result: CandidateResult) -> Feedback | None:

@@ -22,13 +22,11 @@ from gitmimo.workflow.operations import OperationRun
 from gitmimo.workflow.plan import (
     Brief,
     Plan,
-    built_in_approaches,
     critic_feedback,
     feedback_for_next_round,
     gate_feedback,
     is_futile,
     next_round,
-    plan_approaches,
 )
 from gitmimo.workflow.progress import Progress, SessionContext
 from gitmimo.workflow.reviewer import Reviewer
@@ -162,11 +160,7 @@ class SessionRunner:
     def _run_round(self, numbers: Sequence[int], earlier: tuple[Feedback, ...]) -> None:
         """Let these candidates work at the same time, where they don't only wait for each other."""
         models = self.workers.models
-        if len(numbers) > 1:
-            approaches = plan_approaches(self.context, self.plan, models, self.evaluator, earlier)
-        else:
-            approaches = built_in_approaches(self.plan)
-        briefs = [Brief(number=n, approach=approaches[n - 1], feedback=earlier) for n in numbers]
+        briefs = [Brief(number=number, feedback=earlier) for number in numbers]
         if len(numbers) == 1 or models.takes_turns:
             if len(numbers) > 1:
                 self._tell(0, "work", "the model runs on this machine: candidates take turns (mimo.parallel: at once)")
@@ -202,7 +196,7 @@ class SessionRunner:
         """Continue a candidate with the feedback on its work; its second product replaces the first."""
         self._had_feedback.add(result.number)
         self._tell(result.number, "work", "told why it was refused; it goes on")
-        again = self._work(Brief(number=result.number, approach=result.approach, feedback=(said,), goes_on=True))
+        again = self._work(Brief(number=result.number, feedback=(said,), goes_on=True))
         if again.tree == result.tree:
             return replace(again, status=result.status, summary=result.summary, evidence=result.evidence)
         return self._judge(again)
@@ -296,7 +290,7 @@ class SessionRunner:
         return replace(self._closing(opening), status=status, message=message)
 
     def _closing(self, opening: SessionResult) -> SessionResult:
-        """The session so far; what it used counts plans and reviews too, which no candidate made."""
+        """The session so far; what it used counts reviews too, which no candidate made."""
         closed = close(opening, self._results, seconds=time.monotonic() - self._started)
         spent = self.workers.models.spent()
         return replace(

@@ -190,7 +190,6 @@ def _plan(request: SessionRequest, staff: Staff, evaluator: SessionEvaluator) ->
         max_steps=config.count("maxSteps"),
         branch_prefix=config.text("branchPrefix"),
         settings=settings_to_keep(config),
-        plans_approaches=staff.needs_model,
         trust_tests=bool(config["trustTests"]),
     )
 

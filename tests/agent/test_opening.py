@@ -5,10 +5,9 @@ from pathlib import Path
 import pytest
 
 from gitmimo.agent.interface import BaseSuite, CandidateInput, Feedback, WorkspaceFacts
-from gitmimo.agent.planning import built_in_approaches
 from gitmimo.agent.prompts import read_prompt
 from gitmimo.agent.shell.context import room_for
-from gitmimo.agent.shell.opening import opening_text
+from gitmimo.agent.shell.opening import approach_for, opening_text
 from gitmimo.records import Task
 from tests.agent.workshop import RealWorkspace, call, run
 from tests.scripted_model import ScriptedModel
@@ -65,7 +64,7 @@ def test_a_small_window_is_told_its_own_limit_of_output(place: RealWorkspace) ->
 
 @pytest.mark.parametrize("number", [1, 2])
 def test_the_plain_approach_is_not_worth_a_word_and_no_others_are_claimed(place: RealWorkspace, number: int) -> None:
-    text = opening(place, number=number, approach=built_in_approaches()[number - 1])
+    text = opening(place, number=number, approach=approach_for(number))
     assert ("# Suggested approach" in text) is (number == 2)
     assert "Others" not in text
 

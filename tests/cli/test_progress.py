@@ -50,14 +50,6 @@ def test_the_head_names_the_session_its_budget_and_what_it_does(
     assert "$ cat app.py" in text
 
 
-def test_a_plan_that_takes_long_is_said_to_be_planned(made: tuple[LiveTable, Clock, Callable[..., None]]) -> None:
-    table, clock, observe = made
-    observe(0, "plan", text="planning 3 approaches")
-    observe(0, "base", tests="1 passing")
-    clock.now = 52.0
-    assert shown(table).startswith("planning  52s")
-
-
 def test_silence_is_explained(made: tuple[LiveTable, Clock, Callable[..., None]]) -> None:
     table, clock, observe = made
     observe(1, "work", model="openai/good", text="$ pytest")

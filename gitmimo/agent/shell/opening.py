@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gitmimo.agent.interface import BaseSuite, CandidateInput, Workspace, WorkspaceFacts
-from gitmimo.agent.planning import built_in_approaches
-from gitmimo.agent.prompts import read_json
+from gitmimo.agent.prompts import read_json, read_prompt
 from gitmimo.agent.shell.context import Room
 from gitmimo.agent.shell.execute import LONGEST_COMMAND_S
 from gitmimo.records import Message
@@ -65,9 +64,15 @@ def _commands(candidate: CandidateInput, directory: str = "") -> list[str]:
     return [*lines, *(f"Must exit 0 in the end: {command}" for command in task.accept_commands)]
 
 
+def approach_for(number: int) -> str:
+    """The approach of a candidate, different from its siblings' up to eight; the first is the plain one."""
+    approaches = read_prompt("approaches").split("\n\n")
+    return approaches[(number - 1) % len(approaches)]
+
+
 def approach_text(candidate: CandidateInput) -> str:
-    """The approach that sets this candidate apart; empty for the plain one."""
-    is_plain = candidate.approach in ("", built_in_approaches()[0])
+    """The approach that sets this candidate apart; empty for the plain one, which needs no word."""
+    is_plain = candidate.approach in ("", approach_for(1))
     return "" if is_plain else f"# Suggested approach\n\n{candidate.approach}"
 
 
