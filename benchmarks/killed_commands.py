@@ -50,7 +50,7 @@ class Scene:
     @property
     def words(self) -> tuple[str, ...]:
         return {
-            "memory": ("memory", "add", FACT, "--json"),
+            "memory": ("memory", "add", FACT),
             "dream": ("dream", "--yes", "--json"),
             "start": ("start", "--task", TASK, "--model", "openai/m", "-n", "1", "--no-skills", *TESTS, "--json"),
         }[self.command]

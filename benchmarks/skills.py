@@ -90,7 +90,7 @@ class Bench:
         found = []
         for name, flags in (("script", ()), ("model", ("--no-skills",))):
             clone = self._clone(name)
-            self._mimo(clone, "trust", "--yes", "--json")
+            self._mimo(clone, "trust", "--yes")
             found.append(self._start(clone, RELEASE, flags, lambda at: released(at, "2.6.0")))
         return found[0], found[1]
 
@@ -124,6 +124,8 @@ class Bench:
             [sys.executable, "-m", "gitmimo", *words], cwd=where, env=self._env, capture_output=True, text=True,
             check=False,
         )  # fmt: skip
+        if "--json" not in words:
+            return {}
         if not done.stdout.startswith("{"):
             raise SystemExit(f"git mimo {' '.join(words)}: {done.stderr}")
         return dict(json.loads(done.stdout))

@@ -37,7 +37,6 @@ def why_command(location: str, rev: str, as_json: bool) -> int:
 
     Also after a merge, a squash, a rebase or a move of the line. Exit 1 when no session wrote it.
     """
-    from gitmimo.codec import to_json
     from gitmimo.workflow.provenance import explain_line
 
     repository = open_repository()
@@ -46,7 +45,7 @@ def why_command(location: str, rev: str, as_json: bool) -> int:
         repository, repository_path(path, top=repository.require_work_tree(), cwd=Path.cwd()), line, rev=rev
     )
     if as_json:
-        render.emit_json({"schema": "git-mimo/why/1", **to_json(found)})
+        render.emit_json("why/1", found)
     else:
         _print(found)
     return 0 if found.session else 1
@@ -84,7 +83,7 @@ def bisect_command(
         value: dict[str, object] = {"test": test_id, "step": None, "commit": None, "judged": None}
         if found is not None:
             value = {"test": found.test, "step": found.step.number, "commit": found.commit, "judged": found.judged}
-        render.emit_json({"schema": "git-mimo/bisect/1", "candidate": wanted, **value})
+        render.emit_json("bisect/1", {"candidate": wanted, **value})
         return int(found is None)
     if found is None:
         render.say(f"candidate {wanted} breaks {test_id or 'no test that passes on base'}")

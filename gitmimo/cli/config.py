@@ -131,13 +131,10 @@ def _drop_foreign_address(provider: str, repository: Repository | None) -> None:
 @json_option
 def get_command(name: str, as_json: bool) -> int:
     """Print the value in force; exit 1 when there is none."""
-    from gitmimo.codec import to_json
-
     option = _option(name)
     value = load_config(find_repository())[option.name]
     if as_json:
-        render.emit_json({"schema": "git-mimo/config/1", "name": option.name, "value": to_json(value)})
-        return 0
+        return render.emit_json("config/1", {"name": option.name, "value": value})
     if value is None or value in ("", ()):
         return 1
     for line in value if isinstance(value, tuple) else (value,):
@@ -150,14 +147,11 @@ def get_command(name: str, as_json: bool) -> int:
 @json_option
 def list_command(show_origin: bool, as_json: bool) -> int:
     """List every setting with its value in force."""
-    from gitmimo.codec import to_json
-
     config = load_config(find_repository())
     settings = [config.settings[key] for key in sorted(config.settings)]
     if as_json:
-        values = [{"name": s.option.name, "value": to_json(s.value), "origin": s.origin} for s in settings]
-        render.emit_json({"schema": "git-mimo/config/1", "settings": values})
-        return 0
+        values = [{"name": s.option.name, "value": s.value, "origin": s.origin} for s in settings]
+        return render.emit_json("config/1", {"settings": values})
     scopes = _scopes() if show_origin else {}
     for setting in settings:
         value = ", ".join(setting.value) if isinstance(setting.value, tuple) else _shown(setting.value)

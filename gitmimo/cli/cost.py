@@ -31,13 +31,8 @@ def cost_command(by: str, as_json: bool) -> int:
         with contextlib.closing(Ledger(repository.state_dir)) as ledger:
             rows = ledger.spent(by=by)
     if as_json:
-        values = [
-            {"key": row.key, "usd": row.usd, "calls": row.calls, "tokens":
-             {"prompt": row.usage.prompt, "cached": row.usage.cached, "completion": row.usage.completion}}
-            for row in rows
-        ]  # fmt: skip
-        render.emit_json({"schema": "git-mimo/cost/1", "by": by, "rows": values})
-        return 0
+        values = [{"key": row.key, "usd": row.usd, "calls": row.calls, "tokens": row.usage} for row in rows]
+        return render.emit_json("cost/1", {"by": by, "rows": values})
     if not rows:
         render.say("nothing was spent yet")
         return 0

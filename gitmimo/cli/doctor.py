@@ -59,7 +59,7 @@ def doctor_command(as_json: bool) -> int:
     todo = _steps(findings) if repository else list(_ELSEWHERE)
     if as_json:
         values = [{"level": f.level, "subject": f.subject, "text": f.text, "remedy": f.remedy} for f in findings]
-        render.emit_json({"schema": "git-mimo/doctor/1", "findings": values, "next": todo})
+        render.emit_json("doctor/1", {"findings": values, "next": todo})
     else:
         render.out("")
         render.out("next:")

@@ -46,7 +46,9 @@ def dream_command(
     if undo:
         if sessions or yes or dry_run or model or migrates:
             raise UsageError("--undo takes nothing else")
-        return _undo(repository, as_json=as_json)
+        undone = undo_dream(repository)
+        render.say(f"taken back: {', '.join(undone)}")
+        return render.emit_json("dream/1", {"undone": undone}) if as_json else 0
     config = load_config(repository, {"model": (model,) if model else ()})
     asks = not (yes or dry_run or as_json or migrates) and sys.stdin.isatty() and sys.stderr.isatty()
     if migrates:
@@ -70,27 +72,18 @@ def _find(repository: Repository, config: Config, sessions: tuple[str, ...], *, 
         return find_dream(repository, config, sessions, model=pool.metered(0, "dream"))
 
 
-def _undo(repository: Repository, *, as_json: bool) -> int:
-    undone = undo_dream(repository)
-    if as_json:
-        render.emit_json({"schema": "git-mimo/dream/1", "undone": list(undone)})
-    else:
-        render.say(f"taken back: {', '.join(undone)}")
-    return 0
-
-
 def _report(dream: Dream, admitted: Admitted, where: str | None, *, asked: bool, as_json: bool) -> None:
     offered = len(dream.offers) + len(dream.drafts) - len(admitted.notes) - len(admitted.skills)
     if as_json:
         render.emit_json(
+            "dream/1",
             {
-                "schema": "git-mimo/dream/1",
                 "branch": where,
                 "skills": [skill.name for skill in admitted.skills],
                 "notes": [note.text for note in admitted.notes],
                 "changed": sorted(admitted.changes),
                 "offered": offered,
-            }
+            },
         )
         return
     if dream.squashed:

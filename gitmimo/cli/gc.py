@@ -43,9 +43,7 @@ def gc_command(dry_run: bool, expire: str, as_json: bool) -> int:
     if as_json:
         items = [{"kind": i.kind, "name": i.name, "reason": i.reason, "bytes": i.size} for i in rows]
         left = [{"kind": i.kind, "name": i.name, "reason": why} for i, why in failed]
-        render.emit_json(
-            {"schema": "git-mimo/gc/1", "dry_run": dry_run, "removed": items, "left": left, "bytes": total}
-        )
+        render.emit_json("gc/1", {"dry_run": dry_run, "removed": items, "left": left, "bytes": total})
         return 1 if failed else 0
     if rows:
         lines = [(i.kind, _bytes(i.size) if i.size else "-", i.name, i.reason) for i in rows]
@@ -59,8 +57,7 @@ def gc_command(dry_run: bool, expire: str, as_json: bool) -> int:
 @click.command("drop")
 @click.argument("session", shell_complete=complete_sessions)
 @click.option("-y", "--yes", is_flag=True, help="Without asking, also where its result was not merged.")
-@json_option
-def drop_command(session: str, yes: bool, as_json: bool) -> int:
+def drop_command(session: str, yes: bool) -> int:
     """Forget a session: its branches, steps and journal go. What was merged stays merged.
 
     Unmerged work is asked about. It cannot be taken back, but git keeps the commits until its own gc.
@@ -77,9 +74,6 @@ def drop_command(session: str, yes: bool, as_json: bool) -> int:
         if not click.confirm(f"{result.result_branch} is not merged. Forget it?", err=True):
             return 2
     gone = drop_session(repository, found)
-    if as_json:
-        render.emit_json({"schema": "git-mimo/drop/1", "session": found, "refs": list(gone)})
-        return 0
     render.say(f"session {found} is forgotten: {counted(len(gone), 'ref')} removed")
     return 0
 

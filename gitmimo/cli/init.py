@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gitmimo.cli import render
-from gitmimo.cli.options import json_option, open_repository
+from gitmimo.cli.options import open_repository
 from gitmimo.errors import MimoError, UsageError
 from gitmimo.hooks.install import EVENTS
 
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 @click.command("init")
 @click.option("--hooks", "action", flag_value="install", help="Install git hooks.")
 @click.option("--unhook", "action", flag_value="remove", help="Remove them.")
-@json_option
-def init_command(action: str | None, as_json: bool) -> int:
+def init_command(action: str | None) -> int:
     """Prepare this repository: write .mimo/ with a commented config. Nothing is committed, nothing is overwritten."""
     from gitmimo.cli.doctor import next_steps
     from gitmimo.workflow.memory_home import write_first_files
@@ -30,11 +29,8 @@ def init_command(action: str | None, as_json: bool) -> int:
     repository = open_repository()
     checkout = repository.require_work_tree()
     if action is not None:
-        return _change_hooks(repository, action, as_json=as_json)
+        return _change_hooks(repository, action)
     written = write_first_files(checkout)
-    if as_json:
-        render.emit_json({"schema": "git-mimo/init/1", "written": written, "hooks": []})
-        return 0
     for name in written:
         render.say(f"wrote {name}")
     if not written:
@@ -44,22 +40,17 @@ def init_command(action: str | None, as_json: bool) -> int:
     return 0
 
 
-def _change_hooks(repository: Repository, action: str, *, as_json: bool) -> int:
+def _change_hooks(repository: Repository, action: str) -> int:
     """Install or remove; 2 when a hook has to be changed by hand."""
     from gitmimo.hooks.install import find_own_command, install_hooks, remove_hooks
 
     wanted = action == "install"
     changes = install_hooks(repository, command=find_own_command()) if wanted else remove_hooks(repository)
-    code = 2 if any(change.state == "by-hand" for change in changes) else 0
-    if as_json:
-        values = [{"event": c.event, "state": c.state, "where": str(c.where), "hint": c.hint} for c in changes]
-        render.emit_json({"schema": "git-mimo/init/1", "written": [], "hooks": values})
-        return code
     for change in changes:
         render.say(f"{change.event}: {change.state} ({change.where})")
     for hint in dict.fromkeys(change.hint for change in changes if change.hint):
         render.hint(hint)
-    return code
+    return 2 if any(change.state == "by-hand" for change in changes) else 0
 
 
 @click.command("hook", hidden=True, context_settings={"ignore_unknown_options": True})

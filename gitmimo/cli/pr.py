@@ -44,9 +44,7 @@ def pr_command(session: str | None, remote: str, into: str | None, tool: str, on
     if as_json:
         value: dict[str, object] = {"session": result.session, "branch": result.result_branch, "title": title}
         value |= {"remote": remote, "pushed": list(opened.pushed), "url": opened.url or None}
-        value["tool"] = opened.tool or None
-        render.emit_json({"schema": "git-mimo/pr/1", **value, "message": opened.tool_said})
-        return 0
+        return render.emit_json("pr/1", value | {"tool": opened.tool or None, "message": opened.tool_said})
     render.say(f"pushed {', '.join(opened.pushed)} to {remote}")
     if opened.url:
         render.out(opened.url)
@@ -90,16 +88,11 @@ def revise_command(session: str | None, comments: str, as_json: bool, **flags: A
 @click.command("reject")
 @session_argument
 @click.option("--reason", required=True, help="Why: later sessions learn from it.")
-@json_option
-def reject_command(session: str | None, reason: str, as_json: bool) -> int:
+def reject_command(session: str | None, reason: str) -> int:
     """Record that a session's result is not wanted. Its branch stays; the next dream offers the reason as a rule."""
     from gitmimo.workflow.revise import reject
 
     repository, result = open_session(session)
     reject(repository, result, reason)
-    if as_json:
-        value = {"session": result.session, "branch": result.result_branch, "reason": reason}
-        render.emit_json({"schema": "git-mimo/reject/1", **value})
-        return 0
     render.say(f"session {result.session} is rejected; its branch {result.result_branch} is kept")
     return 0

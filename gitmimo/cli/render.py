@@ -35,11 +35,15 @@ def flush() -> None:
     sys.stdout.flush()
 
 
-def emit_json(value: Any) -> None:
-    """Write one JSON object on one line of stdout."""
+def emit_json(schema: str, value: Any) -> int:
+    """Write a record, or a mapping with records in it, as one JSON object on one line of stdout; returns 0."""
     import json
 
-    sys.stdout.write(json.dumps(value, ensure_ascii=True, separators=(",", ":")) + "\n")
+    from gitmimo.codec import to_json
+
+    named = {"schema": f"git-mimo/{schema}", **to_json(value)}
+    sys.stdout.write(json.dumps(named, ensure_ascii=True, separators=(",", ":")) + "\n")
+    return 0
 
 
 def say(text: str) -> None:

@@ -83,8 +83,7 @@ def review_command(session: str | None, page_path: Path | None, as_json: bool) -
     repository = open_repository()
     result = read_session(repository, find_session(repository, session)).result
     if as_json:
-        render.emit_json(_review_json(repository, result))
-        return 0
+        return render.emit_json("review/1", _review_json(repository, result))
     if page_path is not None:
         return _write_page(repository, result, page_path)
     text = summary_text(result) + "\n"
@@ -142,7 +141,7 @@ def _review_json(repository: Repository, result: SessionResult) -> dict[str, obj
         flags = ["diff", "--no-ext-diff", "--no-textconv", "-M", "--no-color", *ends_of(result, None)]
         raw = run_git(["--no-pager", *flags, "--", ".", ":(exclude).mimo"], cwd=repository.require_work_tree()).stdout
         diff = raw.decode("utf-8", "replace")
-    return {**result_json(result), "schema": "git-mimo/review/1", "diff": diff}
+    return {**result_json(result), "diff": diff}
 
 
 def _write_page(repository: Repository, result: SessionResult, path: Path) -> int:

@@ -31,7 +31,7 @@ def list_command(max_count: int | None, as_json: bool) -> int:
     from gitmimo.workflow.journals import read_all
 
     states = list(read_all(_find_paths(), limit=max_count, decoded=False))
-    return _print_states(states, schema="git-mimo/list/1" if as_json else "")
+    return _print_states(states, schema="list/1" if as_json else "")
 
 
 @click.command("status")
@@ -43,7 +43,7 @@ def status_command(session: str | None, as_json: bool) -> int:
 
     paths = _find_paths()
     states = [read_session(paths, find_session(paths, session))] if session else read_recent(paths, at_least=_SHOWN)
-    _print_states(states, schema="git-mimo/status/1" if as_json else "")
+    _print_states(states, schema="status/1" if as_json else "")
     for state in () if as_json else states:
         if state.status is SessionStatus.STOPPED:
             render.hint(f"session {state.session} was cut off; what it made is kept")
@@ -62,8 +62,7 @@ def _find_paths() -> RepositoryPaths:
 def _print_states(states: list[SessionState], *, schema: str) -> int:
     """Print the sessions as JSON where a schema is given, else as a table."""
     if schema:
-        render.emit_json({"schema": schema, "sessions": [state.brief() for state in states]})
-        return 0
+        return render.emit_json(schema, {"sessions": [state.brief() for state in states]})
     if not states:
         render.say("this clone has no session yet")
         render.hint('git mimo start "..."')
@@ -172,8 +171,7 @@ def show_command(session: str | None, as_json: bool) -> int:
 
     _, result = open_session(session)
     if as_json:
-        render.emit_json(result_json(result) | {"schema": "git-mimo/show/1"})
-        return 0
+        return render.emit_json("show/1", result_json(result))
     render.out_raw(summary_text(result))
     for candidate in result.candidates:
         _print_candidate(candidate)
@@ -183,8 +181,7 @@ def show_command(session: str | None, as_json: bool) -> int:
 @click.command("stop")
 @session_argument
 @click.argument("number", required=False, type=click.IntRange(min=1), shell_complete=complete_candidates)
-@json_option
-def stop_command(session: str | None, number: int | None, as_json: bool) -> int:
+def stop_command(session: str | None, number: int | None) -> int:
     """Stop a running session, or all that run, or candidate NUMBER of one. What candidates made is kept and judged."""
     from gitmimo.workflow.journals import list_session_ids, request_stop
 
@@ -194,9 +191,6 @@ def stop_command(session: str | None, number: int | None, as_json: bool) -> int:
         stopped = request_stop(repository, found, number)
     else:
         stopped = request_stop(repository, None) if list_session_ids(repository) else ()
-    if as_json:
-        render.emit_json({"schema": "git-mimo/stop/1", "stopped": list(stopped)})
-        return int(not stopped)
     if not stopped:
         render.say("no session is running")
         return 1

@@ -31,8 +31,7 @@ def list_command(as_json: bool) -> int:
     used = _uses(repository)
     if as_json:
         skills = [skill_json(repository, skill) | {"used": used[skill.name]} for skill in library.skills]
-        render.emit_json({"schema": "git-mimo/skills/1", "skills": skills, "refused": dict(library.problems)})
-        return 0
+        return render.emit_json("skills/1", {"skills": skills, "refused": dict(library.problems)})
     rows = []
     for skill in library.skills:
         kind = "to read"
@@ -59,8 +58,7 @@ def show_command(name: str, as_json: bool) -> int:
     if as_json:
         files = [f"{SKILLS_DIR}/{name}/{path}" for path in sorted(skill.files)]
         about = skill_json(repository, skill) | {"used": _uses(repository)[name]}
-        render.emit_json({"schema": "git-mimo/skill/1", **about, "files": files, "body": skill.body})
-        return 0
+        return render.emit_json("skill/1", about | {"files": files, "body": skill.body})
     render.out(escape_controls(f"{skill.name}: {skill.description}\n\n{skill.body.strip()}"))
     if skill.script is not None:
         render.out(escape_controls(f"\nscripts/{name}.sh\n\n{skill.script.strip()}"))
@@ -86,7 +84,7 @@ def run_command(name: str, values: tuple[str, ...], granted: tuple[str, ...], dr
     done = run_skill(repository, load_config(repository), name, given, granted=granted, dry_run=dry_run)
     if as_json:
         run = {"problem": done.run.problem, "output": done.run.output, "seconds": round(done.run.seconds, 3)}
-        render.emit_json({"schema": "git-mimo/skill-run/1", **run, "branch": done.branch, "commit": done.commit})
+        render.emit_json("skill-run/1", {**run, "branch": done.branch, "commit": done.commit})
         return int(bool(done.run.problem))
     for line in done.run.output.splitlines():
         render.say(escape_controls(line))

@@ -153,7 +153,7 @@ def _detach(repository: Repository, text: str, arguments: list[str], *, as_json:
     words = ["start", "--task", "-", "--session-id", session, *arguments]
     log = detach_session(repository, session, words, task=text)
     if as_json:
-        render.emit_json({"schema": "git-mimo/detached/1", "session": session, "log": str(log)})
+        render.emit_json("detached/1", {"session": session, "log": str(log)})
     else:
         render.out(session)
         render.hint(f"git mimo attach {session}")
@@ -170,7 +170,7 @@ def finish(result: SessionResult, *, as_json: bool) -> int:
     from gitmimo.workflow.session_result import result_json
 
     if as_json:
-        render.emit_json(result_json(result))
+        render.emit_json("start/1", result_json(result))
     else:
         report(result)
     return exit_code(result)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gitmimo.cli import render
-from gitmimo.cli.options import json_option, load_config, open_repository
+from gitmimo.cli.options import load_config, open_repository
 from gitmimo.text import escape_controls
 
 if TYPE_CHECKING:
@@ -19,39 +19,33 @@ if TYPE_CHECKING:
 @click.option("-y", "--yes", is_flag=True, help="Approve without asking.")
 @click.option("--show", is_flag=True, help="Only show; exit 2 when something is not approved.")
 @click.option("--withdraw", "withdrawn", is_flag=True, help="Forget all approvals of this repository.")
-@json_option
-def trust_command(yes: bool, show: bool, withdrawn: bool, as_json: bool) -> int:
+def trust_command(yes: bool, show: bool, withdrawn: bool) -> int:
     """Show the commands in .mimo/config.yaml and the scripts of skills, and approve exactly this content.
 
-    One byte changed asks again. With --json nothing is asked: it shows, and with --yes it approves.
+    One byte changed asks again.
     """
     from gitmimo.workflow.trust import approve, is_approved, withdraw
 
     repository = open_repository()
     if withdrawn:
-        count = withdraw(repository)
-        if not as_json:
-            render.say(f"{count} approvals forgotten")
-            return 0
+        render.say(f"{withdraw(repository)} approvals forgotten")
+        return 0
     brought, lines = _content_to_approve(repository)
-    if not as_json:
-        for line in lines:
-            render.out(line)
-        for digest, what in brought.items():
-            is_known = is_approved(repository, digest)
-            render.say(f"{what} ({digest[:12]}): {'approved' if is_known else 'not approved'}")
+    for line in lines:
+        render.out(line)
     pending = {digest: what for digest, what in brought.items() if not is_approved(repository, digest)}
-    agreed = bool(pending) and not show and (yes or (not as_json and _agrees()))
-    for digest, what in pending.items() if agreed else ():
-        approve(repository, digest, what=what)
-    if as_json:
-        values = [{"what": w, "digest": d, "approved": is_approved(repository, d)} for d, w in brought.items()]
-        render.emit_json({"schema": "git-mimo/trust/1", "brought": values, "shown": lines})
-    elif not brought:
+    for digest, what in brought.items():
+        render.say(f"{what} ({digest[:12]}): {'not approved' if digest in pending else 'approved'}")
+    if not brought:
         render.say("this repository brings no commands and no scripts of skills")
-    elif agreed:
-        render.say("approved")
-    return 2 if pending and not agreed and not withdrawn else 0
+    if not pending:
+        return 0
+    if show or not (yes or _agrees()):
+        return 2
+    for digest, what in pending.items():
+        approve(repository, digest, what=what)
+    render.say("approved")
+    return 0
 
 
 def _agrees() -> bool:

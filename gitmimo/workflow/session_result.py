@@ -143,11 +143,11 @@ def results_before(plan: Plan) -> dict[int, CandidateResult]:
 
 
 def result_json(result: SessionResult) -> dict[str, object]:
-    """The published form of a session: `git-mimo/start/1`."""
+    """The published form of a session, as `--json` prints it."""
     value = to_json(result)
     value["candidates"] = [_published(candidate, _PUBLISHED_OF_CANDIDATE) for candidate in value["candidates"]]
     value["winner"] = result.verdict.winner if result.verdict else None
-    return {"schema": "git-mimo/start/1", **_published(value, _PUBLISHED)}
+    return _published(value, _PUBLISHED)
 
 
 def _published(value: Mapping[str, Any], names: str) -> dict[str, Any]:
