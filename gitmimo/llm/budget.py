@@ -43,16 +43,15 @@ class BudgetLimits:
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
 
-    def of(self, scope: Scope, unit: Unit) -> int | None:
-        """The limit in nano-dollars or tokens; days and months are limited in money only."""
-        value = getattr(self, f"{scope}_{unit}", None)
-        if value is None:
-            return None
-        return math.floor(value * NANO + 1e-3) if unit is Unit.USD else int(value)
-
     def scopes(self) -> tuple[tuple[Scope, Unit, int], ...]:
-        """Every limit that is set."""
-        return tuple((s, u, limit) for s in Scope for u in Unit if (limit := self.of(s, u)) is not None)
+        """Every limit that is set, in nano-dollars or tokens; days and months are limited in money only."""
+        found = []
+        for scope in Scope:
+            for unit in Unit:
+                value = getattr(self, f"{scope}_{unit}", None)
+                if value is not None:
+                    found.append((scope, unit, math.floor(value * NANO + 1e-3) if unit is Unit.USD else int(value)))
+        return tuple(found)
 
     @property
     def limits_tokens(self) -> bool:

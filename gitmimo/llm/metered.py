@@ -12,7 +12,7 @@ from gitmimo.llm.chat_format import most_tokens
 from gitmimo.llm.failures import AttemptFailed
 from gitmimo.llm.ledger import Account, Ledger, Reservation
 from gitmimo.llm.model import ChatRequest, RemoteModel
-from gitmimo.llm.prices import FREE, Price
+from gitmimo.llm.prices import Price
 from gitmimo.records import Message, Reply, Tool, Usage
 
 _LONGEST_WAIT_S = 900.0
@@ -54,7 +54,7 @@ class MeteredBackend:
         """See `Backend.send`; LimitReached names the limit that leaves no room."""
         prompt = self._most_prompt(request)
         estimate = Estimate(prompt=prompt, completion=request.output_limit, price=self.model.price)
-        reservation = _reserve(self.ledger, self.account, self.limits, lambda: estimate, request.cancel)
+        reservation = _reserve(lambda: self.ledger.reserve(self.account, estimate, self.limits), request.cancel)
         started = time.monotonic()
         try:
             reply = self.model.backend.send(dataclasses.replace(request, max_tokens=reservation.completion))
@@ -97,18 +97,11 @@ class MeteredBackend:
         return min(most, info.window) if info.is_window_known else most
 
 
-def _reserve(
-    ledger: Ledger,
-    account: Account,
-    limits: BudgetLimits,
-    estimate: Callable[[], Estimate | None],
-    cancel: CancelToken,
-) -> Reservation:
-    """Reserve as soon as there is room for what `estimate` says then; None of it means not now."""
+def _reserve(attempt: Callable[[], Reservation | float], cancel: CancelToken) -> Reservation:
+    """Repeat `attempt` until there is room; it says how many seconds to wait where there is none yet."""
     ends = time.monotonic() + _LONGEST_WAIT_S
     while True:
-        wanted = estimate()
-        answer = ledger.reserve(account, wanted, limits) if wanted is not None else _POLL_S
+        answer = attempt()
         if isinstance(answer, Reservation):
             return answer
         if time.monotonic() > ends:
@@ -127,14 +120,6 @@ def require_price(name: str, price: Price | None, limits: BudgetLimits) -> None:
             f"the price of `{name}` is not known",
             hint=f"git mimo config set price.{name} INPUT OUTPUT   # USD per million tokens; or give --max-tokens",
         )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cap:
-    """The most that a run may take; None where nothing limits it."""
-
-    usd: float | None = None
-    tokens: int | None = None
 
 
 class AgentRunBudget:
@@ -156,20 +141,15 @@ class AgentRunBudget:
         self._share = max(1, share)
         self._price = price
         self._reservation: Reservation | None = None
+        self._cap_usd: float | None = None
 
-    def begin(self, cancel: CancelToken = NEVER) -> Cap:
-        """Reserve the cap and return it; wait while others have reserved the rest. LimitReached when none is left."""
-        caps: list[Cap] = []
+    def begin(self, cancel: CancelToken = NEVER) -> float | None:
+        """Reserve the cap and return it in USD, None where nothing limits it.
 
-        def estimate() -> Estimate | None:
-            cap, blocked = self._cap()
-            if blocked is not None and not blocked.in_flight:
-                raise limit_reached(blocked)
-            caps.append(cap)
-            return self._estimate(cap) if blocked is None else None
-
-        self._reservation = _reserve(self._ledger, self._account, self._limits, estimate, cancel)
-        return caps[-1]
+        Waits while others have reserved the rest; LimitReached when none is left.
+        """
+        self._reservation = _reserve(self._reserve_cap, cancel)
+        return self._cap_usd
 
     def end(self, usage: Usage | None, usd: float | None, *, seconds: float, calls: int) -> float | None:
         """Settle what the run reported and return its cost, None when that is unknown and nothing limits it.
@@ -203,29 +183,26 @@ class AgentRunBudget:
     def _is_free(self) -> bool:
         return self._price is not None and self._price.is_free
 
-    def _cap(self) -> tuple[Cap, LimitUsage | None]:
-        """The smallest remainder of all limits for this run, and the limit that is used up."""
+    def _reserve_cap(self) -> Reservation | float:
+        """Reserve the smallest remainder of all limits: its tokens at once, and its money as one fee."""
+        usages = self._ledger.limit_usages(self._account, self._limits)
+        usages = tuple(usage for usage in usages if not (usage.unit is Unit.USD and self._is_free))
+        used_up = [usage for usage in usages if usage.spent >= usage.limit]
+        for usage in used_up:
+            if not usage.in_flight:
+                raise limit_reached(usage)
+        if used_up:
+            return _POLL_S
+        own = {usage.unit for usage in usages if usage.scope is Scope.CANDIDATE}
         least: dict[Unit, int] = {}
-        blocked: LimitUsage | None = None
-        own = {unit for scope, unit, _ in self._limits.scopes() if scope is Scope.CANDIDATE}
-        for usage in self._ledger.limit_usages(self._account, self._limits):
-            if usage.unit is Unit.USD and self._is_free:
-                continue
+        for usage in usages:
             left = usage.limit - usage.spent
-            if left <= 0:
-                blocked = usage if blocked is None or not usage.in_flight else blocked
             if usage.scope is Scope.SESSION and usage.unit not in own:
                 left = min(left, max(1, usage.limit // self._share))
             least[usage.unit] = min(left, least.get(usage.unit, left))
         nano = least.get(Unit.USD)
-        return Cap(usd=nano / NANO if nano is not None else None, tokens=least.get(Unit.TOKENS)), blocked
-
-    def _estimate(self, cap: Cap) -> Estimate:
-        """The cap as the ledger reserves a call: all its tokens at once, and its money as one fee."""
-        price = self._price if self._is_free or cap.usd is None else None
-        if cap.usd is not None:
-            fee = max(0.0, cap.usd - 1 / NANO)  # rounding must not lift it above what is left
-            price = Price(prompt=0.0, completion=0.0, per_request=fee)
-        elif price is not None:
-            price = FREE
-        return Estimate(prompt=cap.tokens or 0, completion=0, price=price)
+        self._cap_usd = None if nano is None else nano / NANO
+        # rounding must not lift the fee above what is left
+        fee = Price(prompt=0.0, completion=0.0, per_request=max(0.0, (nano - 1) / NANO)) if nano is not None else None
+        estimate = Estimate(prompt=least.get(Unit.TOKENS, 0), completion=0, price=fee)
+        return self._ledger.reserve(self._account, estimate, self._limits)

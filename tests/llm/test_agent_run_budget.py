@@ -8,7 +8,7 @@ from gitmimo.cancel import Cancelled, CancelToken
 from gitmimo.errors import LimitReached
 from gitmimo.llm.budget import BudgetLimits
 from gitmimo.llm.ledger import Account, Ledger
-from gitmimo.llm.metered import AgentRunBudget, Cap
+from gitmimo.llm.metered import AgentRunBudget
 from gitmimo.llm.prices import FREE, Price
 from gitmimo.records import Usage
 
@@ -20,13 +20,14 @@ def account(candidate: int) -> Account:
 def test_candidates_share_the_sessions_limit_and_hold_it_until_they_have_told(tmp_path: Path) -> None:
     ledger, limits = Ledger(tmp_path), BudgetLimits(session_usd=1.0, session_tokens=1000)
     first, second, third = (AgentRunBudget(ledger, limits, account(n), share=2) for n in (1, 2, 3))
-    assert first.begin() == Cap(usd=0.5, tokens=500)
-    assert second.begin() == Cap(usd=0.5, tokens=500)
+    assert first.begin() == 0.5
+    assert second.begin() == 0.5
+    assert [usage.in_flight for usage in ledger.limit_usages(account(1), limits)] == [pytest.approx(1e9, abs=2), 1000]
     with pytest.raises(Cancelled):  # the others hold everything: it would wait
         third.begin(CancelToken(lambda: True))
     assert first.end(Usage(prompt=100, completion=20), 0.10, seconds=1.0, calls=3) == 0.10
     assert second.end(None, None, seconds=1.0, calls=0) == pytest.approx(0.5)  # it told nothing: all of its cap
-    assert third.begin() == Cap(usd=pytest.approx(0.4), tokens=380)
+    assert third.begin() == pytest.approx(0.4)
     third.settle_unknown()
     assert ledger.total("s").usd == pytest.approx(1.0)
     assert ledger.total("s").usage.total == 120
@@ -60,8 +61,8 @@ def test_what_a_run_told_is_what_it_costs(
 def test_a_candidates_own_limit_is_its_cap_and_without_limits_there_is_none(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
     own = BudgetLimits(session_usd=3.0, candidate_usd=2.5, requests_per_minute=1, tokens_per_minute=1)
-    assert AgentRunBudget(ledger, own, account(1), share=3).begin() == Cap(usd=2.5)
+    assert AgentRunBudget(ledger, own, account(1), share=3).begin() == 2.5
     free = AgentRunBudget(ledger, BudgetLimits(), account(2))
-    assert free.begin() == Cap()
+    assert free.begin() is None
     assert free.end(None, None, seconds=1.0, calls=0) is None
     assert ledger.total("s").lost == 2

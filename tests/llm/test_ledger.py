@@ -171,7 +171,7 @@ def test_reservations_of_a_dead_process_are_waited_for_by_nobody(tmp_path: Path)
     ledger = Ledger(tmp_path)
     limits = BudgetLimits(session_tokens=3000)
     reserved(ledger.reserve(ACCOUNT, need(1000, 1000), limits))
-    with ledger._file.transaction() as db:
+    with ledger._transaction() as db:
         db.execute("UPDATE calls SET process = '4000000:1:gone'")
     assert reserved(ledger.reserve(ACCOUNT, need(500, 1000), limits)).completion == 500
     assert ledger.total("s").lost == 2
@@ -220,7 +220,6 @@ def test_an_unknown_price_is_refused_without_token_limit(tmp_path: Path) -> None
     assert "price.scripted/model" in caught.value.hint
     model = metered(scripted(["x"], None), ledger, BudgetLimits(session_tokens=10_000))
     assert ask(model, ASK).cost_usd is None
-    assert ledger.total("s").unpriced == 1
 
 
 def test_a_failed_call_that_was_not_charged_costs_nothing(tmp_path: Path) -> None:

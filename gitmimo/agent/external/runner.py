@@ -22,7 +22,7 @@ from gitmimo.cancel import Cancelled, CancelToken
 from gitmimo.errors import LimitReached, MimoError
 from gitmimo.files import remove_tree
 from gitmimo.ids import utc_now
-from gitmimo.llm.metered import AgentRunBudget, Cap
+from gitmimo.llm.metered import AgentRunBudget
 from gitmimo.records import Action, ActionKind, CommandResult, Observation, Reply, Step, StopReason, Trajectory, Usage
 from gitmimo.redact import redact
 from gitmimo.sandbox.files import write_inside
@@ -74,8 +74,8 @@ class ExternalAgent:
         money = self.money()
         steps, calls = candidate.history, len(candidate.history)
         try:
-            cap = money.begin(CancelToken(lambda: stop() is not None))
-            step, made, ending = self._work(candidate, workspace, money, cap, stop)
+            cap_usd = money.begin(CancelToken(lambda: stop() is not None))
+            step, made, ending = self._work(candidate, workspace, money, cap_usd, stop)
             calls += made
             steps = (*steps, replace(step, commit=on_step(step)))
         except LimitReached as exc:
@@ -98,12 +98,17 @@ class ExternalAgent:
         )
 
     def _work(
-        self, candidate: CandidateInput, workspace: AgentWorkspace, money: AgentRunBudget, cap: Cap, stop: Stop
+        self,
+        candidate: CandidateInput,
+        workspace: AgentWorkspace,
+        money: AgentRunBudget,
+        cap_usd: float | None,
+        stop: Stop,
     ) -> tuple[Step, int, StrategyResult]:
         """The run as one step, the calls of a model that it reported, and how it ended."""
         began = utc_now()
         endpoint = self.endpoint()
-        result = self._run(candidate, workspace, endpoint, cap)
+        result = self._run(candidate, workspace, endpoint, cap_usd)
         run = AgentRun(errors=result.output, home=workspace.home)
         report = self.adapter.read(run)
         cost = money.end(report.usage, report.usd, seconds=result.seconds, calls=report.calls)
@@ -136,7 +141,9 @@ class ExternalAgent:
         )
         return step, report.calls, ending
 
-    def _run(self, candidate: CandidateInput, workspace: AgentWorkspace, endpoint: Endpoint, cap: Cap) -> CommandResult:
+    def _run(
+        self, candidate: CandidateInput, workspace: AgentWorkspace, endpoint: Endpoint, cap_usd: float | None
+    ) -> CommandResult:
         home = workspace.home
         remove_tree(home, ignore_errors=True)
         home.mkdir(mode=0o700, parents=True)
@@ -149,7 +156,7 @@ class ExternalAgent:
             files=self._files(candidate, workspace, endpoint),
             max_steps=candidate.max_steps,
             max_output_tokens=candidate.max_output_tokens or endpoint.max_output,
-            cap_usd=cap.usd,
+            cap_usd=cap_usd,
         )
         launch = self.adapter.launch(request)
         for name, data in {**self.logins, **{name: text.encode() for name, text in launch.files.items()}}.items():
