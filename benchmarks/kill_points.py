@@ -20,7 +20,7 @@ from gitmimo.evidence import Evidence, Gate, Outcome
 from gitmimo.git.repository import Repository
 from gitmimo.ids import Oid, SessionId, SessionStatus
 from gitmimo.journal import Journal
-from gitmimo.results import SessionResult
+from gitmimo.records import SessionResult
 from gitmimo.workflow.merge import merge_result, repair_interrupted_merge
 
 SESSION = "0000000001"

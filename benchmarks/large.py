@@ -21,13 +21,14 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from gitmimo import mimo_dir, refnames
+from gitmimo import ids
 from gitmimo.evaluator.product import inspect_product
 from gitmimo.evaluator.testbed import TestBed, fresh_tree, layout_of
 from gitmimo.evaluator.testcommand import ReportFormat, TestCommand
 from gitmimo.evaluator.tested_tree import build_tested_tree
 from gitmimo.git import refs
 from gitmimo.git.repository import Repository
+from gitmimo.git.trees import without_mimo
 from gitmimo.ids import Oid, SessionId, utc_now
 from gitmimo.records import Action, ActionKind, Observation, Reply, Step, Usage
 from gitmimo.sandbox.base import Limits
@@ -155,7 +156,7 @@ def _measure_worktrees(table: Table, place: Path, scratch: Path, base: Oid, coun
 
 
 def _place(directory: Path, base: Oid, number: int) -> CandidatePaths:
-    branch = refnames.branch_ref(refnames.candidate_branch(SESSION, number, prefix="mimo"))
+    branch = ids.branch_ref(ids.candidate_branch(SESSION, number, prefix="mimo"))
     return CandidatePaths(session=SESSION, number=number, base=base, branch=branch, directory=directory)
 
 
@@ -197,8 +198,8 @@ def _measure_judging(
         tests=TestCommand(command="true", report=ReportFormat.NONE, reason=""),
         limits=Limits(),
     )
-    base_tree = mimo_dir.without_mimo(repository, repository.tree_of(base))
-    product = mimo_dir.without_mimo(repository, refs.read_ref(repository, spot.branch) or base)
+    base_tree = without_mimo(repository, repository.tree_of(base))
+    product = without_mimo(repository, refs.read_ref(repository, spot.branch) or base)
     found = inspect_product(repository, base_tree, product)
 
     def write_fresh() -> None:

@@ -19,8 +19,8 @@ import time
 from pathlib import Path
 
 from gitmimo.git.repository import Repository
+from gitmimo.records import SessionResult
 from gitmimo.report.page import review_page
-from gitmimo.results import SessionResult
 from tests.conftest import SEALED, GitBuilder
 from tests.made_session import Attempt, make_session, write_journal
 from tests.report.browser import print_pdf, screenshot

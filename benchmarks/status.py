@@ -20,8 +20,7 @@ from pathlib import Path
 from gitmimo.evidence import Evidence, Gate, Outcome, RankedCandidate, Verdict
 from gitmimo.ids import Oid, SessionId, SessionStatus
 from gitmimo.journal import Journal
-from gitmimo.records import Usage
-from gitmimo.results import CandidateResult, SessionResult
+from gitmimo.records import CandidateResult, SessionResult, Usage
 
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
 _STEPS = 10

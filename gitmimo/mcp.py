@@ -20,14 +20,14 @@ from gitmimo.config import Config
 from gitmimo.errors import MimoError, NeedsPerson, UsageError
 from gitmimo.git import diff
 from gitmimo.git.repository import Repository
+from gitmimo.git.trees import without_mimo
 from gitmimo.ids import Oid, SessionId, new_session_id
 from gitmimo.llm.providers import provider_of
 from gitmimo.memory.recall import recall
 from gitmimo.memory.skill_file import read_library
-from gitmimo.mimo_dir import without_mimo
+from gitmimo.records import SessionResult
 from gitmimo.redact import known_secrets, redact
 from gitmimo.report.summary import candidate_rows, summary_lines
-from gitmimo.results import SessionResult
 from gitmimo.text import cut_middle, escape_controls
 from gitmimo.workflow.journals import find_session, read_all, read_running, read_session
 from gitmimo.workflow.memory_home import memory_view

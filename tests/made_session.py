@@ -4,16 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from gitmimo import mimo_dir, refnames
+from gitmimo import ids
 from gitmimo.codec import dump_json
 from gitmimo.evidence import CriticOpinion, Evidence, Gate, Outcome, RankedCandidate, Verdict
 from gitmimo.git import commit, refs, trees
 from gitmimo.git.diff import diff_facts
 from gitmimo.git.repository import Repository
+from gitmimo.git.trees import with_mimo_from, without_mimo
 from gitmimo.ids import Oid, SessionId, SessionStatus
 from gitmimo.journal import Journal
-from gitmimo.records import Action, ActionKind, Observation, Reply, Step, Usage
-from gitmimo.results import CandidateResult, SessionResult
+from gitmimo.records import Action, ActionKind, CandidateResult, Observation, Reply, SessionResult, Step, Usage
 from gitmimo.workflow.directories import sessions_directory
 from gitmimo.workflow.evidence_notes import EvidenceNote, write_evidence
 from tests.conftest import GitBuilder
@@ -53,7 +53,7 @@ def make_session(
     """Write candidates with step commits, evidence notes and a result branch; the first that passed wins."""
     repository = Repository.discover(git.path)
     base = repository.resolve("HEAD")
-    refs.update_ref(repository, refnames.base_ref(session), base, expected=None, reason="test")
+    refs.update_ref(repository, ids.base_ref(session), base, expected=None, reason="test")
     results = [
         _candidate(repository, base, session, number, attempt, prefix) for number, attempt in enumerate(attempts, 1)
     ]
@@ -103,7 +103,7 @@ def write_journal(git: GitBuilder, session: SessionResult) -> None:
 def _candidate(
     repository: Repository, base: Oid, session: SessionId, number: int, attempt: Attempt, prefix: str
 ) -> CandidateResult:
-    branch = refnames.candidate_branch(session, number, prefix=prefix)
+    branch = ids.candidate_branch(session, number, prefix=prefix)
     tip, moment = base, STARTED
     usage, cost = Usage(), 0.0
     for index, files in enumerate(attempt.steps, 1):
@@ -132,10 +132,10 @@ def _candidate(
         record = {f".mimo/trajectory/{session}/{number}/{index:04d}.json": dump_json(step).encode()}
         whole = trees.write_files(repository, repository.tree_of(tip), content | record)
         tip = commit.write_commit(repository, tree=whole, parents=(tip,), message=f"mimo: step {index}: write\n")
-    for name in (f"refs/heads/{branch}", refnames.candidate_ref(session, number)):
+    for name in (f"refs/heads/{branch}", ids.candidate_ref(session, number)):
         refs.update_ref(repository, name, tip, expected=None, reason="test")
-    product = mimo_dir.without_mimo(repository, repository.tree_of(tip))
-    base_product = mimo_dir.without_mimo(repository, repository.tree_of(base))
+    product = without_mimo(repository, repository.tree_of(tip))
+    base_product = without_mimo(repository, repository.tree_of(base))
     outcome = Outcome.PASS if attempt.passed else Outcome.FAIL
     evidence = Evidence(
         tree=product,
@@ -175,7 +175,7 @@ def _candidate(
 def _land(repository: Repository, result: SessionResult, winner: CandidateResult, prefix: str) -> SessionResult:
     evidence = winner.evidence
     assert evidence is not None
-    changed = mimo_dir.with_mimo_from(repository, evidence.tested_tree, repository.tree_of(result.base))
+    changed = with_mimo_from(repository, evidence.tested_tree, repository.tree_of(result.base))
     message = commit.add_trailers(
         result.task.partition("\n")[0] + "\n",
         {
@@ -186,7 +186,7 @@ def _land(repository: Repository, result: SessionResult, winner: CandidateResult
         },
     )
     tip = commit.write_commit(repository, tree=changed, parents=(result.base,), message=message)
-    branch = refnames.result_branch(result.session, result.task, prefix=prefix)
+    branch = ids.result_branch(result.session, result.task, prefix=prefix)
     note = EvidenceNote(session=result.session, candidate=winner.number, evidence=evidence, verdict=result.verdict)
     write_evidence(repository, [evidence.tree], note, commits=[tip])
     refs.update_ref(repository, f"refs/heads/{branch}", tip, expected=None, reason="test")

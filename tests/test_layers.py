@@ -8,12 +8,11 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent / "gitmimo"
 LAYERS = (
     {
-        *("behaviour", "cancel", "codec", "config", "errors", "evidence", "extras", "files"),
-        *("ids", "locks", "paths", "processes", "records", "redact", "refnames", "results"),
-        *("secret_patterns", "text"),
+        *("behaviour", "cancel", "codec", "config", "errors", "evidence", "files", "ids", "processes"),
+        *("records", "redact", "secret_patterns", "text"),
     },
     {"git"},
-    {"journal", "mimo_dir"},
+    {"journal"},
     {"llm", "sandbox"},
     {"agent", "evaluator"},
     {"memory"},

@@ -20,8 +20,7 @@ from gitmimo.evidence import (
     Verdict,
 )
 from gitmimo.ids import Oid, SessionId, SessionStatus
-from gitmimo.records import Usage
-from gitmimo.results import CandidateResult, SessionResult
+from gitmimo.records import CandidateResult, SessionResult, Usage
 
 EVIDENCE = Evidence(
     tree=Oid("1" * 40),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.real.releases import Releases
 from benchmarks.real.tasks import RealBug, copy_tree, doctest_paths, set_up, with_fix
-from gitmimo.paths import is_test_path
+from gitmimo.files import is_test_path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from pathlib import Path
 from benchmarks.real.releases import Releases
 from benchmarks.real.tasks import RealBug, copy_tree, with_function
 from gitmimo.evaluator.behaviour.changed import changed_functions
-from gitmimo.paths import is_test_path
+from gitmimo.files import is_test_path
 
 _MOST_FUNCTIONS = 10
 

@@ -16,8 +16,8 @@ from gitmimo.evaluator.verdict import decide
 from gitmimo.evidence import CandidateFacts, Evidence
 from gitmimo.git.commit import read_trailers
 from gitmimo.git.repository import Repository
+from gitmimo.git.trees import without_mimo
 from gitmimo.ids import Oid, SessionId, is_session_id, new_session_id
-from gitmimo.mimo_dir import without_mimo
 from gitmimo.workflow.evaluate import SessionEvaluator, open_evaluator
 from gitmimo.workflow.evidence_notes import DamagedNote, EvidenceNote, find_evidence, write_evidence
 

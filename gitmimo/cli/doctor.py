@@ -16,8 +16,7 @@ import click
 from gitmimo import __version__
 from gitmimo.cli import render
 from gitmimo.cli.options import find_repository, json_option, load_config
-from gitmimo.errors import CheckError, MimoError, ModelError, NoCommits, NoModel
-from gitmimo.extras import install_hint
+from gitmimo.errors import CheckError, MimoError, ModelError, NoCommits, NoModel, install_hint
 
 if TYPE_CHECKING:
     from gitmimo.config import Config

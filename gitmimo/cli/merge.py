@@ -63,7 +63,7 @@ def undo_command(operation: str | None, only_list: bool, checkout: bool, as_json
     What is older is taken back by its name, OPERATION, one of `--list`. Nothing moves when somebody committed on top
     since: then a revert is the way, and the hint says which.
     """
-    from gitmimo.refnames import short_name
+    from gitmimo.ids import short_name
     from gitmimo.workflow.undo import undo, undoable
 
     repository = open_repository()

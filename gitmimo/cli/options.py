@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gitmimo.config import Config, Option
     from gitmimo.git.repository import Repository
     from gitmimo.ids import Oid, SessionId
-    from gitmimo.results import SessionResult
+    from gitmimo.records import SessionResult
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
 # where the command line differs from `--name-of-the-setting VALUE`

@@ -14,9 +14,8 @@ from gitmimo.cli import render
 from gitmimo.cli.completion import complete_candidates
 from gitmimo.cli.options import json_option, open_repository, session_argument, split_target
 from gitmimo.errors import UsageError
-from gitmimo.records import Action, ActionKind, Observation, Step
+from gitmimo.records import Action, ActionKind, CandidateResult, Observation, SessionResult, Step
 from gitmimo.report.step_text import about, kinds_of, used
-from gitmimo.results import CandidateResult, SessionResult
 from gitmimo.text import counted, escape_controls, seconds, tokens, usd
 
 if TYPE_CHECKING:

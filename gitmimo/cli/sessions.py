@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gitmimo.git.discovery import RepositoryPaths
     from gitmimo.git.repository import Repository
     from gitmimo.journal import Entry
-    from gitmimo.results import CandidateResult
+    from gitmimo.records import CandidateResult
     from gitmimo.workflow.journals import SessionState
 
 _SHOWN = 5

@@ -17,14 +17,14 @@ from gitmimo.cli.completion import complete_models
 from gitmimo.cli.options import json_option, load_config, open_repository, session_argument, settings
 from gitmimo.cli.task import read_task
 from gitmimo.errors import MimoError, UsageError
-from gitmimo.paths import has_test_name
+from gitmimo.files import has_test_name
 from gitmimo.text import seconds, usd
 
 if TYPE_CHECKING:
     from gitmimo.config import Config
     from gitmimo.git.repository import Repository
     from gitmimo.ids import Oid, SessionId
-    from gitmimo.results import SessionResult
+    from gitmimo.records import SessionResult
 
 _EXIT_CODES = {"passed": 0, "failed": 1, "unsettled": 2, "budget": 3, "error": 128, "interrupted": 130}
 

@@ -14,9 +14,9 @@ from gitmimo.evaluator.testbed import TestBed, run_tests
 from gitmimo.evaluator.testcommand import TestCommand
 from gitmimo.evaluator.tested_tree import TestedTree, with_own_tests
 from gitmimo.evidence import TestOutcome
+from gitmimo.files import has_test_name
 from gitmimo.git.trees import write_files
 from gitmimo.ids import Oid
-from gitmimo.paths import has_test_name
 
 _QUICK_S = 10.0  # below, the whole suite is run with them, which also shows that they don't disturb each other
 

@@ -23,7 +23,7 @@ from gitmimo.evaluator.python_env import (
 )
 from gitmimo.evaluator.rules import read_rules
 from gitmimo.evaluator.testcommand import ReportFormat, TestCommand
-from gitmimo.paths import has_test_name
+from gitmimo.files import has_test_name
 from gitmimo.sandbox.policy import interpreter_paths
 
 _GIVE = "name the command: `--test \"…\"` or `git mimo config set test '…'`"

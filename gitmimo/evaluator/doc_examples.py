@@ -14,9 +14,9 @@ from gitmimo.evaluator.probe import probe_path
 from gitmimo.evaluator.python_env import definitions, imported_names, module_names, parse_python
 from gitmimo.evaluator.testbed import FreshTree, TestBed, fresh_tree
 from gitmimo.evidence import DiffFacts
+from gitmimo.files import is_test_path
 from gitmimo.git.repository import Repository
 from gitmimo.ids import Oid
-from gitmimo.paths import is_test_path
 
 _MOST_FILES = 60
 _MARK = b">>> "

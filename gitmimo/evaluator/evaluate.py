@@ -19,10 +19,9 @@ from gitmimo.evaluator.required_fixes import RequiredFixes
 from gitmimo.evaluator.testbed import TestBed
 from gitmimo.evaluator.tested_tree import build_tested_tree, with_own_tests
 from gitmimo.evidence import Evidence, Outcome
-from gitmimo.files import write_file
+from gitmimo.files import hold_lock, write_file
+from gitmimo.git.trees import without_mimo
 from gitmimo.ids import Oid
-from gitmimo.locks import hold_lock
-from gitmimo.mimo_dir import without_mimo
 
 _RULES = 6  # evidence kept under older rules is not used again
 _SCHEMA = "git-mimo/evidence/2"

@@ -23,8 +23,8 @@ from gitmimo.evaluator.testbed import FreshTree, SuiteRun, TestBed, fresh_tree, 
 from gitmimo.evaluator.tested_tree import TestedTree, build_tested_tree, with_own_tests
 from gitmimo.evidence import DiffFacts, Evidence, Gate, Outcome, TestOutcome
 from gitmimo.git.diff import added_lines
+from gitmimo.git.trees import without_mimo
 from gitmimo.ids import Oid
-from gitmimo.mimo_dir import without_mimo
 from gitmimo.records import CommandResult
 from gitmimo.text import quoted
 

@@ -17,7 +17,7 @@ from pathlib import PurePosixPath
 
 from gitmimo.evaluator.python_env import imported_names, table_at
 from gitmimo.evaluator.rules import read_rules
-from gitmimo.paths import is_test_path
+from gitmimo.files import is_test_path
 from gitmimo.text import escape_controls, quoted
 
 Read = Callable[[str], tuple[bytes | None, bytes | None]]  # path -> its content in base and in the product

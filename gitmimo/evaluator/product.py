@@ -14,12 +14,11 @@ from gitmimo.evaluator.indirect_changes import acting_changes, changed_demands, 
 from gitmimo.evaluator.review_flags import REVIEW
 from gitmimo.evaluator.risky_code import risky_code
 from gitmimo.evidence import DiffFacts
+from gitmimo.files import is_test_path
 from gitmimo.git.diff import added_lines, diff_facts
-from gitmimo.git.objects import GITLINK, LINK, TREE, Entry, is_git_dir_name
-from gitmimo.git.repository import Repository
+from gitmimo.git.repository import GITLINK, LINK, TREE, Entry, Repository, is_git_dir_name
 from gitmimo.git.trees import diff_entries
 from gitmimo.ids import Oid
-from gitmimo.paths import is_test_path
 from gitmimo.redact import find_secrets
 from gitmimo.text import one_line, quoted
 

@@ -14,7 +14,7 @@ from gitmimo.evaluator.python_env import Read, module_names
 from gitmimo.evaluator.rules import read_rules
 from gitmimo.evaluator.testbed import TestBed
 from gitmimo.evaluator.testcommand import ReportFormat
-from gitmimo.paths import has_test_name, is_test_directory, is_test_path
+from gitmimo.files import has_test_name, is_test_directory, is_test_path
 
 _CONFIG = read_rules("test_configuration")
 _CONFIG_PATTERN = re.compile(_CONFIG["pattern"])

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from gitmimo.evidence import TestOutcome
-from gitmimo.paths import is_test_path
+from gitmimo.files import is_test_path
 
 COLLECTION = " (collection)"
 """How the id of a test file ends that could not be imported."""

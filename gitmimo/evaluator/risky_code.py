@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from gitmimo.evaluator.indirect_changes import Read
 from gitmimo.evaluator.python_env import definitions, parse_python
-from gitmimo.paths import is_test_path
+from gitmimo.files import is_test_path
 from gitmimo.text import quoted
 
 _SQL = re.compile(

@@ -15,11 +15,10 @@ from gitmimo.evaluator.review_flags import REVIEW, weakened_tests
 from gitmimo.evaluator.testbed import TestBed
 from gitmimo.evaluator.testcommand import ReportFormat
 from gitmimo.evidence import DiffFacts
+from gitmimo.files import has_test_name
 from gitmimo.git.repository import Repository
-from gitmimo.git.trees import restore_paths, write_files
+from gitmimo.git.trees import restore_paths, with_mimo_from, write_files
 from gitmimo.ids import Oid
-from gitmimo.mimo_dir import with_mimo_from
-from gitmimo.paths import has_test_name
 from gitmimo.text import quoted
 
 _TOML_TABLES = (("tool", "pytest"), ("tool", "coverage"), ("tool", "tox"), ("tool", "nox"), ("tool", "hatch", "envs"))

@@ -12,11 +12,10 @@ import tempfile
 from pathlib import Path
 
 from gitmimo.errors import RepoError
-from gitmimo.files import remove_tree, write_file
+from gitmimo.files import hold_lock, remove_tree, write_file
 from gitmimo.git.repository import Repository
 from gitmimo.git.run import run_git
 from gitmimo.ids import Oid
-from gitmimo.locks import hold_lock
 
 POINTER_NAME = "pointer"
 _BRANCH = "work"

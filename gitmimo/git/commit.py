@@ -7,13 +7,11 @@ from pathlib import Path
 
 from gitmimo.errors import RefMoved, RepoError
 from gitmimo.git.gc_lock import hold_off_gc
-from gitmimo.git.objects import FILE, TREE
 from gitmimo.git.refs import read_ref, update_ref
-from gitmimo.git.repository import Repository, written
+from gitmimo.git.repository import FILE, TREE, Repository, written
 from gitmimo.git.run import run_git
 from gitmimo.git.trees import edit_tree, empty_tree
-from gitmimo.ids import Oid
-from gitmimo.refnames import NOTES_REF
+from gitmimo.ids import NOTES_REF, Oid
 
 _TRAILER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*\Z")
 _TRIES = 20

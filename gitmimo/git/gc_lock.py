@@ -15,9 +15,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from gitmimo.files import write_file
+from gitmimo.files import FileLock, is_locked, write_file
 from gitmimo.git.repository import Repository
-from gitmimo.locks import FileLock, is_locked
 
 _WAIT_S = 10.0  # for a gc that runs already; the automatic one spares what is younger than two weeks
 _GIT_BELIEVES_S = 12 * 3600

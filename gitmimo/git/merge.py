@@ -11,9 +11,8 @@ from gitmimo.git.refs import read_ref, update_ref, worktree_git_dir
 from gitmimo.git.repository import Repository
 from gitmimo.git.run import GitFailed, GitOptions, GitResult, run_git
 from gitmimo.git.worktree import list_worktrees
-from gitmimo.ids import Oid
+from gitmimo.ids import Oid, branch_ref, short_name
 from gitmimo.processes import has_open, list_processes
-from gitmimo.refnames import branch_ref, short_name
 
 # what git leaves while an operation waits for the user
 _UNFINISHED = {

@@ -10,9 +10,8 @@ import pygit2
 from gitmimo.errors import RefMoved, RepoError
 from gitmimo.git.repository import Repository
 from gitmimo.git.run import GitFailed
-from gitmimo.ids import Oid
+from gitmimo.ids import Oid, branch_ref, is_own_ref, short_name
 from gitmimo.processes import has_open
-from gitmimo.refnames import branch_ref, is_own_ref, short_name
 
 _ZERO = Oid("0" * 40)
 _STALE_AFTER_S = 3.0

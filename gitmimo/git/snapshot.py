@@ -19,8 +19,7 @@ from pathlib import Path
 from gitmimo.codec import from_json
 from gitmimo.errors import RepoError
 from gitmimo.files import write_file
-from gitmimo.git.objects import TREE, is_git_dir_name
-from gitmimo.git.repository import Repository
+from gitmimo.git.repository import TREE, Repository, is_git_dir_name
 from gitmimo.git.run import GitOptions, GitResult, run_git
 from gitmimo.git.tree_rules import read_tree_rules
 from gitmimo.git.trees import edit_tree

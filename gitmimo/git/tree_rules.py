@@ -8,8 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gitmimo.git.objects import GITLINK, LINK
-from gitmimo.git.repository import Repository
+from gitmimo.git.repository import GITLINK, LINK, Repository
 from gitmimo.git.user_rules import filters_named
 from gitmimo.ids import Oid
 

@@ -1,12 +1,11 @@
-"""Trees edited and compared path by path, and written into a directory."""
+"""Trees edited and compared path by path, written into a directory, and `.mimo/` taken out of them and put in."""
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from gitmimo.errors import RepoError
-from gitmimo.git.objects import EXECUTABLE, FILE, TREE, Entry, is_git_dir_name
-from gitmimo.git.repository import Repository
+from gitmimo.git.repository import EXECUTABLE, FILE, TREE, Entry, Repository, is_git_dir_name
 from gitmimo.git.run import run_git
 from gitmimo.ids import Oid
 
@@ -173,3 +172,25 @@ def _differing(
         if same != item:
             is_tree = same is not None and same.mode == TREE
             yield Entry(prefix + name, item.mode, item.oid), same.oid if same is not None and is_tree else None
+
+
+MIMO_DIR = ".mimo"
+
+
+def without_mimo(repository: Repository, tree: Oid) -> Oid:
+    """Return the tree without its top-level `.mimo/`."""
+    return edit_tree(repository, tree, {MIMO_DIR: None})
+
+
+def with_mimo_from(repository: Repository, tree: Oid, source: Oid) -> Oid:
+    """Return the tree with `.mimo/` as `source` has it, or without when `source` has none."""
+    found = repository.find_entry(source, MIMO_DIR)
+    return edit_tree(repository, tree, {MIMO_DIR: None if found is None else (found.oid, found.mode)})
+
+
+def with_mimo_files(repository: Repository, tree: Oid, source: Oid, files: Mapping[str, bytes]) -> Oid:
+    """Return the tree with `.mimo/` as `source` has it and these files in it, whose paths begin with `.mimo/`."""
+    found = repository.find_entry(source, MIMO_DIR)
+    before = found.oid if found is not None and found.mode == TREE else empty_tree(repository)
+    added = write_files(repository, before, {path.removeprefix(f"{MIMO_DIR}/"): data for path, data in files.items()})
+    return edit_tree(repository, tree, {MIMO_DIR: (added, TREE)})

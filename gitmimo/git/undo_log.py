@@ -16,8 +16,7 @@ from gitmimo.git.refs import delete_ref, list_refs, read_ref, update_ref
 from gitmimo.git.repository import Repository
 from gitmimo.git.run import check_outside_name
 from gitmimo.git.trees import empty_tree
-from gitmimo.ids import Oid
-from gitmimo.refnames import OPS_PREFIX
+from gitmimo.ids import OPS_PREFIX, Oid
 
 _VERSION = 1
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gitmimo.errors import RepoError, WorktreeError
-from gitmimo.files import remove_tree
+from gitmimo.files import hold_lock, remove_tree
 from gitmimo.git.refs import (
     admin_directories,
     check_branch_prefix,
@@ -26,10 +26,8 @@ from gitmimo.git.refs import (
 from gitmimo.git.repository import Repository
 from gitmimo.git.run import GitFailed, check_outside_name, run_git
 from gitmimo.git.trees import CHECKOUT_SWITCHES
-from gitmimo.ids import Oid
-from gitmimo.locks import hold_lock
+from gitmimo.ids import Oid, branch_ref, short_name
 from gitmimo.processes import is_alive, process_name
-from gitmimo.refnames import branch_ref, short_name
 
 _MARK = "git-mimo: "
 _LONG_WAIT_S = 600.0

@@ -11,11 +11,10 @@ from gitmimo.errors import CheckError, MimoError, UsageError
 from gitmimo.git.refs import list_refs, read_ref
 from gitmimo.git.repository import Repository
 from gitmimo.git.run import run_git
+from gitmimo.git.trees import without_mimo
 from gitmimo.hooks import push
 from gitmimo.hooks.install import EVENTS
-from gitmimo.ids import Oid
-from gitmimo.mimo_dir import without_mimo
-from gitmimo.refnames import NOTES_REF
+from gitmimo.ids import NOTES_REF, Oid
 from gitmimo.workflow.evidence_notes import copy_notes
 
 _VERDICT = re.compile(rb"^Mimo-Verdict:[^\n]*\b([0-9a-f]{12})[ \t]*(?:\n|\Z)", re.MULTILINE)

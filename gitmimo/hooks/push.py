@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from gitmimo.git.repository import Repository
+from gitmimo.git.trees import without_mimo
 from gitmimo.ids import Oid, is_session_id
-from gitmimo.mimo_dir import without_mimo
 from gitmimo.workflow.evidence_notes import DamagedNote, find_evidence, trees_of
 
 MAX_MIMO_FILE = 256 * 1024

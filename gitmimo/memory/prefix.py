@@ -1,7 +1,6 @@
 """The part of the prompt about the project, before the task: its rule files, notes and skills."""
 
-from gitmimo.git.objects import LINK
-from gitmimo.git.repository import Repository
+from gitmimo.git.repository import LINK, Repository
 from gitmimo.memory.notes import Note, format_notes, read_notes
 from gitmimo.memory.recall import rank_skills
 from gitmimo.memory.skill_file import MAX_ACTIVE, Skill, read_library, unmet_requirements

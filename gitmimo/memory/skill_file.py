@@ -14,8 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gitmimo.errors import BadMemory, SkillRefused
-from gitmimo.git.objects import LINK, TREE
-from gitmimo.git.repository import Repository
+from gitmimo.git.repository import LINK, TREE, Repository
 from gitmimo.git.run import clean_environment
 from gitmimo.memory.front_matter import read_document, write_document
 from gitmimo.redact import find_secrets

@@ -9,6 +9,7 @@ from markupsafe import Markup
 from gitmimo import __version__
 from gitmimo.git.repository import Repository
 from gitmimo.ids import Oid
+from gitmimo.records import SessionResult
 from gitmimo.report.diff_html import DiffRenderer
 from gitmimo.report.markup import render
 from gitmimo.report.review_data import Product, ReviewData, read_review_data
@@ -22,7 +23,6 @@ from gitmimo.report.review_view import (
     used_text,
 )
 from gitmimo.report.summary import ERRORS, differences_of
-from gitmimo.results import SessionResult
 
 
 def review_page(repository: Repository, result: SessionResult, *, refresh_s: int | None = None) -> str:

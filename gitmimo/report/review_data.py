@@ -8,10 +8,9 @@ from gitmimo.errors import JournalError, RepoError
 from gitmimo.evidence import FileChange
 from gitmimo.git.diff import DiffLine, diff_facts, file_sections
 from gitmimo.git.repository import Repository
+from gitmimo.git.trees import without_mimo
 from gitmimo.ids import Oid
-from gitmimo.mimo_dir import without_mimo
-from gitmimo.records import Step
-from gitmimo.results import CandidateResult, SessionResult
+from gitmimo.records import CandidateResult, SessionResult, Step
 from gitmimo.workflow.history import find_tip, read_steps
 
 

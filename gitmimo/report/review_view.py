@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from gitmimo.evaluator.review_flags import REVIEW, needs_review
 from gitmimo.evidence import Evidence, Outcome, TestOutcome
 from gitmimo.ids import SessionStatus
+from gitmimo.records import SessionResult
 from gitmimo.report.review_data import ReviewData
 from gitmimo.report.step_text import StepTexts
-from gitmimo.results import SessionResult
 from gitmimo.text import counted, seconds, tokens, usd
 
 STATUS_CLASS = {

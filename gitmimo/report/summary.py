@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from gitmimo.behaviour import Difference, DifferenceKind
+from gitmimo.records import CandidateResult, SessionResult
 from gitmimo.report.review_view import failures_of, remarks_of, tests_text, used_text
-from gitmimo.results import CandidateResult, SessionResult
 from gitmimo.text import counted, one_line, seconds, tokens, usd
 
 CANDIDATE_HEADINGS = ("  #", "worker", "steps", "tokens", "cost", "time", "tests", "diff", "verdict")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gitmimo.errors import MimoError
-from gitmimo.git.objects import is_git_dir_name
+from gitmimo.git.repository import is_git_dir_name
 from gitmimo.text import quoted
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from gitmimo import mimo_dir, refnames
+from gitmimo import ids
 from gitmimo.agent.external.runner import ExternalAgent
 from gitmimo.agent.interface import CandidateInput
 from gitmimo.agent.runner import pick_strategy, run_candidate, temperature_for
@@ -14,11 +14,11 @@ from gitmimo.errors import MimoError
 from gitmimo.evidence import Evidence, Gate, Outcome
 from gitmimo.git import commit, diff, refs, snapshot
 from gitmimo.git.repository import Repository
+from gitmimo.git.trees import with_mimo_files, without_mimo
 from gitmimo.ids import Oid
 from gitmimo.llm.model import Model
-from gitmimo.records import ActionKind, Step, StopReason, Trajectory, Usage
+from gitmimo.records import ActionKind, CandidateResult, Step, StopReason, Trajectory, Usage
 from gitmimo.redact import redact
-from gitmimo.results import CandidateResult
 from gitmimo.text import escape_controls
 from gitmimo.workflow.directories import session_directory, sessions_directory, stop_name
 from gitmimo.workflow.history import TRAJECTORY, read_steps_at
@@ -36,7 +36,7 @@ def paths_of(context: SessionContext, plan: Plan, number: int) -> CandidatePaths
         session=context.session,
         number=number,
         base=plan.base,
-        branch=refnames.branch_ref(refnames.candidate_branch(context.session, number, prefix=plan.branch_prefix)),
+        branch=ids.branch_ref(ids.candidate_branch(context.session, number, prefix=plan.branch_prefix)),
         directory=session_directory(context.repository, context.session, root=plan.worktree_root),
     )
 
@@ -56,7 +56,7 @@ class StepRecorder:
         record, _ = redact(dump_json(step), self._known_secrets)
         files = snapshot.take_snapshot(repository, paths.worktree, parent=paths.base, index=paths.index).tree
         name = f"{TRAJECTORY}/{paths.session}/{paths.number}/{step.number:04d}.json"
-        whole = mimo_dir.with_mimo_files(repository, files, self.tip, {name: record.encode()})
+        whole = with_mimo_files(repository, files, self.tip, {name: record.encode()})
         kinds = ", ".join(action.kind.value for action in step.actions) or "no action"
         reason = f"mimo: step {step.number}"
         oid = commit.write_commit(repository, tree=whole, parents=(self.tip,), message=f"{reason}: {kinds}\n")
@@ -67,7 +67,7 @@ class StepRecorder:
 
 def find_history(repository: Repository, paths: CandidatePaths) -> tuple[Step, ...]:
     """The steps that a cut-off candidate has on its branch; the branch is made again when it is gone."""
-    kept = refnames.candidate_ref(paths.session, paths.number)
+    kept = ids.candidate_ref(paths.session, paths.number)
     kept_tip, tip = refs.read_ref(repository, kept), refs.read_ref(repository, paths.branch)
     if tip is None and kept_tip is not None:
         tip = kept_tip
@@ -231,7 +231,7 @@ def ended_before(history: Sequence[Step], *, strategy: str) -> Trajectory | None
 
 def keep_candidate(repository: Repository, paths: CandidatePaths, tip: Oid) -> None:
     """Keep the candidate's last commit under a private ref, which stays when its branch goes."""
-    kept = refnames.candidate_ref(paths.session, paths.number)
+    kept = ids.candidate_ref(paths.session, paths.number)
     refs.update_ref(repository, kept, tip, expected=refs.read_ref(repository, kept), reason="mimo: candidate kept")
 
 
@@ -246,13 +246,13 @@ def candidate_result(
     """What the trajectory came to, whose last commit is `tip`; `strategy` is left to who knows it."""
     return CandidateResult(
         number=paths.number,
-        branch=refnames.short_name(paths.branch),
+        branch=ids.short_name(paths.branch),
         approach=approach_for(brief.number),
         model=_name(worker),
         strategy="",
         status=trajectory.stop_reason.value,
         commit=tip,
-        tree=mimo_dir.without_mimo(repository, repository.tree_of(tip)),
+        tree=without_mimo(repository, repository.tree_of(tip)),
         steps=len(trajectory.steps),
         usage=trajectory.usage,
         cost_usd=trajectory.cost_usd,
@@ -290,8 +290,8 @@ def find_dropped(repository: Repository, paths: CandidatePaths) -> tuple[tuple[s
 
 def refusal(repository: Repository, base: Oid, result: CandidateResult) -> Evidence:
     """The evidence of a product that lacks files since they hold a secret: it fails, and no test runs."""
-    product = mimo_dir.without_mimo(repository, repository.tree_of(result.commit or base))
-    before = mimo_dir.without_mimo(repository, repository.tree_of(base))
+    product = without_mimo(repository, repository.tree_of(result.commit or base))
+    before = without_mimo(repository, repository.tree_of(base))
     gate = Gate(name="product", outcome=Outcome.FAIL, detail="; ".join(result.refused[:_MOST_NAMED]))
     found = diff.diff_facts(repository, before, product)
     return Evidence(tree=product, tested_tree=product, base=base, gates=(gate,), diff=found, flags=result.dropped)

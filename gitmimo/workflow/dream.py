@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from gitmimo import refnames
+from gitmimo import ids
 from gitmimo.config import Config
 from gitmimo.errors import JournalError, UsageError
 from gitmimo.git import commit, diff, refs, trees, undo_log
@@ -33,8 +33,7 @@ from gitmimo.memory.offers import (
 )
 from gitmimo.memory.operation import Operation, distil_operation
 from gitmimo.memory.skill_file import MAX_ACTIVE, Skill, read_library, removal_of, skill_changes
-from gitmimo.records import Step
-from gitmimo.results import CandidateResult, SessionResult
+from gitmimo.records import CandidateResult, SessionResult, Step
 from gitmimo.text import escape_controls
 from gitmimo.workflow import trust
 from gitmimo.workflow.evidence_notes import Outcome, outcomes_by_session
@@ -195,7 +194,7 @@ def publish(repository: Repository, config: Config, dream: Dream, admitted: Admi
             where = _same_dream(repository, config, head, whole)
             if where is None:
                 where = f"{config.text('branchPrefix')}/dream-{new_session_id()}"
-                moves.append(undo_log.RefMove(ref=refnames.branch_ref(where), old=None, new=made))
+                moves.append(undo_log.RefMove(ref=ids.branch_ref(where), old=None, new=made))
         for skill in admitted.skills if where else ():
             if skill.script is not None:
                 trust.approve(repository, skill.digest, what=f"skill {skill.name}")  # by who said yes to it
@@ -210,7 +209,7 @@ def undo_dream(repository: Repository) -> tuple[str, ...]:
     for operation in undo_log.list_operations(repository):
         if operation.command.partition(":")[0] == "dream" and operation.id not in undone:
             undo_log.undo_operation(repository, operation.id, undo_id=f"undo-{undo_log.new_operation_id()}")
-            return tuple(refnames.short_name(move.ref) for move in operation.moves)
+            return tuple(ids.short_name(move.ref) for move in operation.moves)
     raise UsageError("there is no dream to undo", hint="git revert COMMIT   # for one that was merged")
 
 
@@ -251,11 +250,11 @@ def _winner(result: SessionResult, picked: int | None) -> CandidateResult | None
 
 def _same_dream(repository: Repository, config: Config, head: Oid, whole: Oid) -> str | None:
     """The branch of an earlier dream that says the same on the same commit and waits to be merged."""
-    prefix = refnames.branch_ref(config.text("branchPrefix"))
+    prefix = ids.branch_ref(config.text("branchPrefix"))
     for name, tip in refs.list_refs(repository, f"{prefix}/").items():
         is_dream = name.startswith(f"{prefix}/dream-")
         if is_dream and repository.tree_of(tip) == whole and repository.resolve(f"{tip}^") == head:
-            return refnames.short_name(name)
+            return ids.short_name(name)
     return None
 
 

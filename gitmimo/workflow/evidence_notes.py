@@ -13,9 +13,8 @@ from gitmimo.evidence import Evidence, Verdict
 from gitmimo.git.commit import read_note, write_note
 from gitmimo.git.refs import read_ref
 from gitmimo.git.repository import Repository
-from gitmimo.ids import Oid, SessionId, is_session_id
-from gitmimo.mimo_dir import without_mimo
-from gitmimo.refnames import NOTES_REF
+from gitmimo.git.trees import without_mimo
+from gitmimo.ids import NOTES_REF, Oid, SessionId, is_session_id
 
 SCHEMA = "git-mimo/note/1"
 MAX_NOTE_BYTES = 4_000_000

@@ -8,7 +8,7 @@ from gitmimo.evidence import Evidence
 from gitmimo.git.repository import Repository
 from gitmimo.ids import Oid, SessionId
 from gitmimo.llm.model import Model
-from gitmimo.results import CandidateResult
+from gitmimo.records import CandidateResult
 from gitmimo.workflow.candidates import CandidateRun
 from gitmimo.workflow.evaluate import SessionEvaluator
 from gitmimo.workflow.plan import Brief, Plan

@@ -7,17 +7,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from gitmimo import refnames
+from gitmimo import ids
 from gitmimo.errors import JournalError, MimoError, NeedsPerson, UsageError
-from gitmimo.files import remove_tree
+from gitmimo.files import LockTimeout, hold_lock, remove_tree
 from gitmimo.git import merge, refs, undo_log
 from gitmimo.git.agent_repo import COMPLETE, stores_directory
 from gitmimo.git.gc_lock import hold_off_gc
 from gitmimo.git.repository import Repository
 from gitmimo.git.worktree import list_worktrees, sweep_worktrees
 from gitmimo.ids import Oid, SessionId, SessionStatus, is_session_id
-from gitmimo.locks import LockTimeout, hold_lock
-from gitmimo.results import SessionResult
+from gitmimo.records import SessionResult
 from gitmimo.workflow.directories import LOCK_NAME, repository_key, session_directory, sessions_directory, state_home
 from gitmimo.workflow.journals import list_session_ids, list_stillborn, read_session
 from gitmimo.workflow.land import KEPT_TREES
@@ -94,7 +93,7 @@ def find_garbage(repository: Repository, *, expiry: datetime) -> Iterator[Garbag
     yield from _merged_dreams(repository)
     for operation in undo_log.list_operations(repository):
         if operation.time <= expiry:
-            yield from _ref(repository, f"{refnames.OPS_PREFIX}{operation.id}", "an undo record that has expired")
+            yield from _ref(repository, f"{ids.OPS_PREFIX}{operation.id}", "an undo record that has expired")
     yield from _expired_files(repository, running, expiry)
 
 
@@ -106,7 +105,7 @@ def _expired_files(repository: Repository, running: Collection[SessionId], expir
     for path in sorted((repository.state_dir / "evidence").glob("*.json")):
         if _made(path) <= expiry:
             yield _path("evidence", path.stem, "a cached result that has expired", path)
-    in_use = {refs.read_ref(repository, refnames.base_ref(session)) for session in running}
+    in_use = {refs.read_ref(repository, ids.base_ref(session)) for session in running}
     for store in sorted(path.parent for path in stores_directory(repository).glob("*/pack")):
         used = store / COMPLETE
         if store.name not in in_use and _made(used if used.exists() else store) <= expiry:
@@ -170,7 +169,7 @@ def _last_used(repository: Repository, session: SessionId) -> datetime:
 def _refs_of(repository: Repository, session: SessionId) -> Iterator[Garbage]:
     """A session's private refs, and those of its candidates' branches that hold nothing but its own steps."""
     kept = refs.list_refs(repository, f"refs/mimo/candidates/{session}/").values()
-    base = refs.read_ref(repository, refnames.base_ref(session))
+    base = refs.read_ref(repository, ids.base_ref(session))
     for name, tip in _free_branches(repository):
         if f"/{session}/" in name and (tip in kept or _is_steps(repository, base, tip)):
             yield from _ref(repository, name, "a candidate's steps that have expired", kind="branch")
@@ -190,7 +189,7 @@ def _branches_of_finished(repository: Repository, session: SessionId) -> Iterato
         result = read_session(repository, session).result
         if result.status in (SessionStatus.RUNNING, SessionStatus.STOPPED, SessionStatus.INTERRUPTED):
             return
-        name = refnames.branch_ref(result.target_branch or "")
+        name = ids.branch_ref(result.target_branch or "")
         target = refs.read_ref(repository, name) if result.target_branch else None
         merged = result_branches(repository, result, target) if target else ()
         for move in (*step_branches(repository, result), *merged):
@@ -200,7 +199,7 @@ def _branches_of_finished(repository: Repository, session: SessionId) -> Iterato
 def _merged_dreams(repository: Repository) -> Iterator[Garbage]:
     """Branches of dreams that the checked-out branch holds whole."""
     branch = repository.head_branch()
-    head = refs.read_ref(repository, refnames.branch_ref(branch)) if branch else None
+    head = refs.read_ref(repository, ids.branch_ref(branch)) if branch else None
     for name, tip in _free_branches(repository) if head else ():
         if head and _DREAM.search(name) and merge.is_ancestor(repository, older=tip, newer=head):
             yield from _ref(repository, name, "it is merged", kind="branch")
@@ -217,7 +216,7 @@ def _is_steps(repository: Repository, base: Oid | None, tip: Oid) -> bool:
 def _ref(repository: Repository, name: str, reason: str, *, kind: str = "ref") -> Iterator[Garbage]:
     tip = refs.read_ref(repository, name)
     if tip is not None:
-        yield Garbage(kind=kind, name=refnames.short_name(name), reason=reason, ref=name, tip=tip)
+        yield Garbage(kind=kind, name=ids.short_name(name), reason=reason, ref=name, tip=tip)
 
 
 def _path(kind: str, name: str, reason: str, path: Path, session: SessionId | None = None) -> Garbage:
@@ -240,9 +239,9 @@ def step_branches(repository: Repository, result: SessionResult) -> Iterator[und
     """The removals of a session's candidate branches whose last commit a private ref keeps."""
     in_use = refs.checked_out_branches(repository)
     for candidate in result.candidates:
-        name = refnames.branch_ref(candidate.branch) if candidate.branch else ""
+        name = ids.branch_ref(candidate.branch) if candidate.branch else ""
         tip = refs.read_ref(repository, name) if name and name not in in_use else None
-        kept = refs.read_ref(repository, refnames.candidate_ref(result.session, candidate.number))
+        kept = refs.read_ref(repository, ids.candidate_ref(result.session, candidate.number))
         if tip is not None and kept == tip:
             yield undo_log.RefMove(ref=name, old=tip, new=None)
 
@@ -271,7 +270,7 @@ def restore_result(repository: Repository, result: SessionResult) -> None:
     kept = refs.read_ref(repository, f"{RESULTS}{result.session}")
     if kept is None or result.result_branch is None:
         return
-    name = refnames.branch_ref(result.result_branch)
+    name = ids.branch_ref(result.result_branch)
     if refs.read_ref(repository, name) is None:
         refs.update_ref(repository, name, kept, expected=None, reason="mimo: merge undone")
 
@@ -287,7 +286,7 @@ def drop_session(repository: Repository, session: SessionId) -> tuple[str, ...]:
             names = session_refs(repository, session)
             in_use = sorted(set(names) & set(refs.checked_out_branches(repository)))
             if in_use:
-                raise NeedsPerson(f"`{refnames.short_name(in_use[0])}` is checked out", hint="git switch -")
+                raise NeedsPerson(f"`{ids.short_name(in_use[0])}` is checked out", hint="git switch -")
             clear_session(repository, session, session_directory(repository, session))
             for name in names:
                 tip = refs.read_ref(repository, name)
@@ -296,7 +295,7 @@ def drop_session(repository: Repository, session: SessionId) -> tuple[str, ...]:
     except LockTimeout as exc:
         raise NeedsPerson(f"session {session} is running", hint=f"git mimo stop {session}") from exc
     remove_tree(directory, ignore_errors=True)
-    return tuple(refnames.short_name(name) for name in names)
+    return tuple(ids.short_name(name) for name in names)
 
 
 def session_refs(repository: Repository, session: SessionId) -> list[str]:
@@ -309,5 +308,5 @@ def session_refs(repository: Repository, session: SessionId) -> list[str]:
 def private_refs(repository: Repository, session: SessionId) -> list[str]:
     """What is kept of a session below refs/mimo."""
     listed = [refs.list_refs(repository, f"{prefix}{session}/") for prefix in _OF_CANDIDATES]
-    single = (name for name in (refnames.base_ref(session), f"{RESULTS}{session}") if refs.read_ref(repository, name))
+    single = (name for name in (ids.base_ref(session), f"{RESULTS}{session}") if refs.read_ref(repository, name))
     return [*(name for found in listed for name in found), *single]

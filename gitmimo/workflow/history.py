@@ -4,15 +4,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from gitmimo import refnames
+from gitmimo import ids
 from gitmimo.codec import from_json
 from gitmimo.errors import JournalError
 from gitmimo.git import refs
 from gitmimo.git.repository import Repository
 from gitmimo.ids import Oid, SessionId
 from gitmimo.journal import read_journal
-from gitmimo.records import Step
-from gitmimo.results import CandidateResult, SessionResult
+from gitmimo.records import CandidateResult, SessionResult, Step
 from gitmimo.workflow.directories import Home, journal_path
 
 TRAJECTORY = ".mimo/trajectory"
@@ -44,7 +43,7 @@ def read_past(repository: Home, session: SessionId) -> Past:
 
 def find_tip(repository: Repository, session: SessionId, candidate: CandidateResult) -> Oid | None:
     """Return a candidate's last commit: its kept ref, else its branch, else what was recorded if it is still here."""
-    for name in (refnames.candidate_ref(session, candidate.number), f"refs/heads/{candidate.branch}"):
+    for name in (ids.candidate_ref(session, candidate.number), f"refs/heads/{candidate.branch}"):
         if candidate.branch or name.startswith("refs/mimo/"):
             tip = refs.read_ref(repository, name)
             if tip is not None:

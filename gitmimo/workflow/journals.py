@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from gitmimo.codec import from_json, to_json
 from gitmimo.errors import JournalError, MimoError, UsageError
+from gitmimo.files import is_locked
 from gitmimo.ids import Oid, SessionId, SessionStatus, is_session_id
 from gitmimo.journal import Entry, read_journal
-from gitmimo.locks import is_locked
 from gitmimo.workflow.directories import (
     LOCK_NAME,
     STOP_NAME,
@@ -28,7 +28,7 @@ from gitmimo.workflow.directories import (
 )
 
 if TYPE_CHECKING:
-    from gitmimo.results import SessionResult
+    from gitmimo.records import SessionResult
 
 _POLL_S = 0.1
 
@@ -60,7 +60,7 @@ class SessionState:
     @functools.cached_property
     def result(self) -> SessionResult:
         """What the session has come to; ValueError where another version wrote a record."""
-        from gitmimo.results import SessionResult
+        from gitmimo.records import SessionResult
 
         return from_json(SessionResult, self.values)
 

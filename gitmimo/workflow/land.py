@@ -2,15 +2,15 @@
 
 import textwrap
 
-from gitmimo import mimo_dir, refnames
+from gitmimo import ids
 from gitmimo.errors import RefMoved, UsageError
 from gitmimo.evidence import Evidence
 from gitmimo.git import commit, merge, refs, undo_log
-from gitmimo.git.objects import TREE, Entry
-from gitmimo.git.repository import Repository
+from gitmimo.git.repository import TREE, Entry, Repository
+from gitmimo.git.trees import with_mimo_from, without_mimo
 from gitmimo.ids import Oid, SessionId
 from gitmimo.journal import Journal, read_journal
-from gitmimo.results import CandidateResult, SessionResult
+from gitmimo.records import CandidateResult, SessionResult
 from gitmimo.text import one_line
 from gitmimo.workflow.evidence_notes import EvidenceNote, write_evidence
 
@@ -48,15 +48,15 @@ def write_result(
     evidence = candidate.evidence
     if evidence is None:
         raise UsageError(f"candidate {candidate.number} has no evidence")
-    branch = refnames.branch_ref(refnames.result_branch(result.session, named or result.task, prefix=prefix))
+    branch = ids.branch_ref(ids.result_branch(result.session, named or result.task, prefix=prefix))
     before = _published(repository, branch, journal)
     if before is not None:
-        return refnames.short_name(branch), before
+        return ids.short_name(branch), before
     base_tree = repository.tree_of(result.base)
-    trees = [mimo_dir.with_mimo_from(repository, evidence.result_tree or evidence.tested_tree, base_tree)]
+    trees = [with_mimo_from(repository, evidence.result_tree or evidence.tested_tree, base_tree)]
     messages = [change_message(result, candidate, evidence)]
     if evidence.tests_tree is not None:
-        trees.append(mimo_dir.with_mimo_from(repository, evidence.tests_tree, base_tree))
+        trees.append(with_mimo_from(repository, evidence.tests_tree, base_tree))
         messages.append(tests_message(result, evidence) if trees[0] != base_tree else messages[0])
     tip, made, before_tree = result.base, [], base_tree
     for whole, message in zip(trees, messages, strict=True):
@@ -64,17 +64,17 @@ def write_result(
             tip, before_tree = commit.write_commit(repository, tree=whole, parents=(tip,), message=message), whole
             made.append(tip)
     note = EvidenceNote(session=result.session, candidate=candidate.number, evidence=evidence, verdict=result.verdict)
-    trees_of_it = (evidence.tree, mimo_dir.without_mimo(repository, evidence.landed_tree))
+    trees_of_it = (evidence.tree, without_mimo(repository, evidence.landed_tree))
     journal.intend("landed", branch=branch, commit=tip)
     write_evidence(repository, trees_of_it, note, commits=made)
     move = undo_log.RefMove(ref=branch, old=None, new=tip)
     undo_log.move_recorded(repository, f"result of {result.session}", [move])
-    return refnames.short_name(branch), tip
+    return ids.short_name(branch), tip
 
 
 def result_tip(repository: Repository, result: SessionResult) -> Oid:
     """The result branch's commit. UsageError when the session has no result."""
-    tip = refs.read_ref(repository, refnames.branch_ref(result.result_branch)) if result.result_branch else None
+    tip = refs.read_ref(repository, ids.branch_ref(result.result_branch)) if result.result_branch else None
     tip = tip or result.result_commit
     if tip is None or result.result_branch is None:
         raise UsageError(
@@ -94,9 +94,7 @@ def _published(repository: Repository, branch: str, journal: Journal) -> Oid | N
             made = Oid(entry.data["commit"])
             if merge.is_ancestor(repository, older=made, newer=tip):
                 return tip
-    raise RefMoved(
-        branch, expected=None, hint=f"git branch -m {refnames.short_name(branch)} {refnames.short_name(branch)}-old"
-    )
+    raise RefMoved(branch, expected=None, hint=f"git branch -m {ids.short_name(branch)} {ids.short_name(branch)}-old")
 
 
 def change_message(result: SessionResult, candidate: CandidateResult, evidence: Evidence) -> str:

@@ -10,18 +10,16 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from gitmimo import mimo_dir
 from gitmimo.config import Config
 from gitmimo.errors import NeedsPerson, RepoError
-from gitmimo.files import write_file
+from gitmimo.files import LockTimeout, hold_lock, write_file
 from gitmimo.git import commit, refs, trees, undo_log
 from gitmimo.git.gc_lock import hold_off_gc
 from gitmimo.git.merge import InterruptedMerge, recover_interrupted_merge
 from gitmimo.git.repository import Repository
 from gitmimo.git.run import run_git
-from gitmimo.git.trees import empty_tree
+from gitmimo.git.trees import empty_tree, with_mimo_from
 from gitmimo.ids import Oid
-from gitmimo.locks import LockTimeout, hold_lock
 from gitmimo.memory.notes import ATTRIBUTES, ATTRIBUTES_PATH, EMPTY, MEMORY_PATH
 
 HOME_REFS = {"ref": "refs/mimo/memory", "local": "refs/mimo/local-memory"}
@@ -52,7 +50,7 @@ def memory_view(repository: Repository, config: Config, head: Oid) -> Oid:
     tip = refs.read_ref(repository, name) if name else None
     if tip is None:
         return head
-    whole = mimo_dir.with_mimo_from(repository, repository.tree_of(head), repository.tree_of(tip))
+    whole = with_mimo_from(repository, repository.tree_of(head), repository.tree_of(tip))
     return commit.write_commit(repository, tree=whole, parents=(head,), message="mimo: memory\n")
 
 

@@ -7,17 +7,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gitmimo import refnames
+from gitmimo import ids
 from gitmimo.config import Config
 from gitmimo.errors import JournalError, MimoError, NeedsPerson, RefMoved, UsageError
 from gitmimo.evidence import Evidence
+from gitmimo.files import hold_lock
 from gitmimo.git import merge, refs, undo_log
 from gitmimo.git.gc_lock import hold_off_gc
 from gitmimo.git.repository import Repository
 from gitmimo.ids import Oid
 from gitmimo.journal import Journal, read_journal
-from gitmimo.locks import hold_lock
-from gitmimo.results import SessionResult
+from gitmimo.records import SessionResult
 from gitmimo.workflow.directories import journal_path
 from gitmimo.workflow.evaluate import open_evaluator
 from gitmimo.workflow.gc import drop_branches
@@ -159,7 +159,7 @@ def merge_recorded(repository: Repository, branch: str, tip: Oid, *, expected: O
     is_fast_forward = merge.is_ancestor(repository, older=expected, newer=tip)
 
     def record(new: Oid) -> None:
-        move = undo_log.RefMove(ref=refnames.branch_ref(branch), old=expected, new=new)
+        move = undo_log.RefMove(ref=ids.branch_ref(branch), old=expected, new=new)
         undo_log.write_operation(repository, undo_log.new_operation_id(), command=command, moves=[move])
 
     if is_fast_forward:
@@ -191,7 +191,7 @@ def merge_result(
     MergeConflict names the paths and leaves everything as it was; NeedsPerson when the checkout is not clean or the
     merged tree fails. A branch that moves meanwhile is tried again, a few times.
     """
-    target_ref = refnames.branch_ref(target_branch)
+    target_ref = ids.branch_ref(target_branch)
     message = f"Merge mimo session {result.session}: {result.task.splitlines()[0][:50]}"
     command = f"merge {result.session} into {target_branch}"
     for _ in range(_TRIES):

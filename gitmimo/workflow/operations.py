@@ -2,16 +2,15 @@
 
 from dataclasses import dataclass, replace
 
-from gitmimo import mimo_dir
 from gitmimo.config import Config
 from gitmimo.errors import UsageError
 from gitmimo.evaluator.product import inspect_product
 from gitmimo.evidence import DiffFacts, Evidence, Gate, Outcome
 from gitmimo.git.diff import diff_facts
+from gitmimo.git.trees import without_mimo
 from gitmimo.ids import Oid
 from gitmimo.memory.operation import distil_operation
-from gitmimo.records import ActionKind
-from gitmimo.results import CandidateResult
+from gitmimo.records import ActionKind, CandidateResult
 from gitmimo.workflow.evaluate import NO_TESTS, SessionEvaluator
 from gitmimo.workflow.history import read_steps_at
 from gitmimo.workflow.plan import Plan
@@ -54,7 +53,7 @@ class OperationRun:
         operation = distil_operation(steps, task=self.plan.task.text, accept=self.accept, grants=self.granted)
         if operation is None:
             gate = Gate(name="script", outcome=Outcome.FAIL, detail="no command of it did anything")
-            product = mimo_dir.without_mimo(repository, repository.tree_of(base))
+            product = without_mimo(repository, repository.tree_of(base))
             return _plain(self.evaluator, product, (gate,), seconds=0.0)
         edits = (ActionKind.EDIT, ActionKind.WRITE)
         begun_at = tip if any(action.kind in edits for step in steps for action in step.actions) else base
@@ -73,7 +72,7 @@ def evidence_of(evaluator: SessionEvaluator, run: ScriptRun) -> Evidence:
         outcome = Outcome.FAIL if run.problem else Outcome.PASS
         gates.append(Gate(name="accept", outcome=outcome, detail=run.problem, seconds=run.seconds))
     repository = evaluator.testbed.repository
-    base = mimo_dir.without_mimo(repository, repository.tree_of(evaluator.testbed.base))
+    base = without_mimo(repository, repository.tree_of(evaluator.testbed.base))
     if run.problem or run.tree == base:
         return _plain(evaluator, run.tree if run.ran else base, tuple(gates), seconds=run.seconds)
     if evaluator.testbed.tests != NO_TESTS:
@@ -94,7 +93,7 @@ def check_operation(config: Config) -> None:
 
 def _plain(evaluator: SessionEvaluator, product: Oid, gates: tuple[Gate, ...], *, seconds: float) -> Evidence:
     repository, base = evaluator.testbed.repository, evaluator.testbed.base
-    base_product = mimo_dir.without_mimo(repository, repository.tree_of(base))
+    base_product = without_mimo(repository, repository.tree_of(base))
     return Evidence(
         tree=product,
         tested_tree=product,

@@ -7,8 +7,7 @@ from typing import Any
 from gitmimo.agent.interface import Feedback
 from gitmimo.evidence import Evidence, Verdict
 from gitmimo.ids import Oid
-from gitmimo.records import StopReason, Task
-from gitmimo.results import CandidateResult
+from gitmimo.records import CandidateResult, StopReason, Task
 from gitmimo.workflow.history import Past
 from gitmimo.workflow.workspace import WorkspaceConfig
 

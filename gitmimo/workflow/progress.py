@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from gitmimo.files import hold_lock
 from gitmimo.git.gc_lock import hold_off_gc
 from gitmimo.git.repository import Repository
 from gitmimo.ids import SessionId
 from gitmimo.journal import Journal
-from gitmimo.locks import hold_lock
 from gitmimo.records import StopReason
 from gitmimo.workflow.directories import LOCK_NAME, STOP_NAME, journal_path
 

@@ -5,15 +5,14 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from gitmimo import refnames
+from gitmimo import ids
 from gitmimo.errors import RepoError, UsageError
 from gitmimo.git import refs
 from gitmimo.git.commit import read_trailers
 from gitmimo.git.repository import Repository
+from gitmimo.git.trees import without_mimo
 from gitmimo.ids import Oid, SessionId, is_session_id
-from gitmimo.mimo_dir import without_mimo
-from gitmimo.records import Step
-from gitmimo.results import CandidateResult, SessionResult
+from gitmimo.records import CandidateResult, SessionResult, Step
 from gitmimo.workflow.evaluate import SessionEvaluator
 from gitmimo.workflow.evidence_notes import DamagedNote, EvidenceNote, FoundNote, find_by_session, find_evidence
 from gitmimo.workflow.history import read_steps, read_steps_at
@@ -173,7 +172,7 @@ def _step_of(
     repository: Repository, session: SessionId, number: int, note: EvidenceNote | None, blamed: Provenance
 ) -> Step | None:
     """Find the candidate's step that wrote the line; None when its steps are not in this clone."""
-    tip = refs.read_ref(repository, refnames.candidate_ref(session, number))
+    tip = refs.read_ref(repository, ids.candidate_ref(session, number))
     if tip is None:
         return None
     data = repository.read_blob(tip, blamed.original_path)

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitmimo import refnames
+from gitmimo import ids
 from gitmimo.errors import NeedsPerson, RepoError, UsageError
 from gitmimo.git import refs
 from gitmimo.git.repository import Repository
 from gitmimo.git.run import GitFailed, clean_environment
+from gitmimo.git.trees import without_mimo
 from gitmimo.ids import Oid
-from gitmimo.mimo_dir import without_mimo
-from gitmimo.results import SessionResult
+from gitmimo.records import SessionResult
 from gitmimo.workflow.evidence_notes import add_patch, find_evidence, trees_of
 from gitmimo.workflow.land import result_tip
 
@@ -78,8 +78,8 @@ def push_result(repository: Repository, branch: str, remote: str) -> tuple[str, 
     """Push one result branch and the evidence notes, joined with the remote's; the user's hooks run."""
     _join_notes(repository, remote)
     wanted = [f"refs/heads/{branch}:refs/heads/{branch}"]
-    if refs.read_ref(repository, refnames.NOTES_REF) is not None:
-        wanted.append(f"{refnames.NOTES_REF}:{refnames.NOTES_REF}")
+    if refs.read_ref(repository, ids.NOTES_REF) is not None:
+        wanted.append(f"{ids.NOTES_REF}:{ids.NOTES_REF}")
     try:
         repository.run("push", "--quiet", remote, *wanted, user_hooks=True)
     except GitFailed as exc:
@@ -103,15 +103,15 @@ def _parting(repository: Repository, remote: str, target: str, tip: Oid) -> Oid 
 def _join_notes(repository: Repository, remote: str) -> None:
     """Bring the remote's notes into ours, so that pushing ours loses none; where both speak, ours stays."""
     where = f"{_REMOTE_NOTES}/{re.sub(r'[^A-Za-z0-9._-]', '-', remote).strip('.-') or 'remote'}"
-    fetched = repository.run("fetch", "--quiet", "--no-tags", remote, f"+{refnames.NOTES_REF}:{where}", check=False)
+    fetched = repository.run("fetch", "--quiet", "--no-tags", remote, f"+{ids.NOTES_REF}:{where}", check=False)
     theirs = refs.read_ref(repository, where)
     if fetched.exit_code or theirs is None:
         return
-    ours = refs.read_ref(repository, refnames.NOTES_REF)
+    ours = refs.read_ref(repository, ids.NOTES_REF)
     if ours is None:
-        refs.update_ref(repository, refnames.NOTES_REF, theirs, expected=None, reason="mimo: notes fetched")
+        refs.update_ref(repository, ids.NOTES_REF, theirs, expected=None, reason="mimo: notes fetched")
     elif ours != theirs:
-        repository.run("notes", f"--ref={refnames.NOTES_REF}", "merge", "--quiet", "--strategy=ours", where)
+        repository.run("notes", f"--ref={ids.NOTES_REF}", "merge", "--quiet", "--strategy=ours", where)
 
 
 def _tool_for(url: str) -> str:

@@ -4,7 +4,7 @@ from gitmimo.config import Config
 from gitmimo.errors import RepoError, UsageError
 from gitmimo.git.repository import Repository
 from gitmimo.ids import SessionStatus
-from gitmimo.results import SessionResult
+from gitmimo.records import SessionResult
 from gitmimo.workflow.history import read_past
 from gitmimo.workflow.journals import SessionState, find_session, list_session_ids, read_session
 from gitmimo.workflow.merge import merge_at_the_end

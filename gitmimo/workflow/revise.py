@@ -10,7 +10,7 @@ from gitmimo.git.repository import Repository
 from gitmimo.ids import SessionStatus, utc_now
 from gitmimo.journal import Journal
 from gitmimo.memory.offers import REVISION
-from gitmimo.results import SessionResult
+from gitmimo.records import SessionResult
 from gitmimo.workflow.directories import sessions_directory
 from gitmimo.workflow.evidence_notes import Outcome, record_outcome
 from gitmimo.workflow.journals import read_all

@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gitmimo import mimo_dir, refnames
+from gitmimo import ids
 from gitmimo.config import Config
 from gitmimo.errors import MimoError, NeedsPerson, UsageError
 from gitmimo.evaluator.testbed import TestBed
 from gitmimo.git import commit, snapshot, trees, undo_log
 from gitmimo.git.gc_lock import hold_off_gc
 from gitmimo.git.repository import Repository
+from gitmimo.git.trees import with_mimo_from, without_mimo
 from gitmimo.ids import Oid, new_session_id
 from gitmimo.memory.change_script import ChangeScript, write_change_script
 from gitmimo.memory.changes import Change, Group
@@ -81,7 +82,7 @@ def run_script(
     """
     repository, scratch = testbed.repository, testbed.scratch
     scratch.mkdir(parents=True, exist_ok=True)
-    base = mimo_dir.without_mimo(repository, repository.tree_of(at))
+    base = without_mimo(repository, repository.tree_of(at))
     with tempfile.TemporaryDirectory(prefix="script-", dir=scratch, ignore_cleanup_errors=True) as directory:
         root = Path(directory) / "work"
         trees.checkout_tree(repository, base, root)
@@ -101,7 +102,7 @@ def run_script(
     return ScriptRun(
         problem=problem,
         output=done.output,
-        tree=mimo_dir.without_mimo(repository, left),
+        tree=without_mimo(repository, left),
         seconds=done.seconds,
         ran=not problem or done.exit_code == _NOT_ACCEPTED,
     )
@@ -207,15 +208,15 @@ def run_skill(
     timeout_s = config.seconds("testTimeout")
     with hold_off_gc(repository), plain_testbed(repository, config, head, timeout_s=timeout_s) as testbed:
         done = run_script(testbed, skill.script or "", values, at=head, accept=accept, grants=read_grants(granted))
-        base = mimo_dir.without_mimo(repository, repository.tree_of(head))
+        base = without_mimo(repository, repository.tree_of(head))
         if done.problem or dry_run or done.tree == base:
             return SkillRun(run=done)
-        whole = mimo_dir.with_mimo_from(repository, done.tree, repository.tree_of(head))
+        whole = with_mimo_from(repository, done.tree, repository.tree_of(head))
         said = " ".join([name, *(f"{key}={value}" for key, value in values.items())])
         message = commit.add_trailers(f"{said}\n", {"Mimo-Skill": name})
         made = commit.write_commit(repository, tree=whole, parents=(head,), message=message)
         branch = f"{config.text('branchPrefix')}/skill-{name}-{new_session_id()}"
-        move = undo_log.RefMove(ref=refnames.branch_ref(branch), old=None, new=made)
+        move = undo_log.RefMove(ref=ids.branch_ref(branch), old=None, new=made)
         undo_log.move_recorded(repository, f"skill run {name}", [move])
     return SkillRun(run=done, branch=branch, commit=made)
 
@@ -261,7 +262,7 @@ def _holds(repository: Repository, config: Config, changes: Sequence[Change], sc
     with hold_off_gc(repository), plain_testbed(repository, config, newest, timeout_s=timeout_s) as testbed:
         for change, values in zip(changes, script.template.examples, strict=True):
             run = run_script(testbed, script.text, values, at=repository.resolve(f"{change.commit}^"))
-            if run.problem or run.tree != mimo_dir.without_mimo(repository, repository.tree_of(change.commit)):
+            if run.problem or run.tree != without_mimo(repository, repository.tree_of(change.commit)):
                 return False
         fresh = run_script(testbed, script.text, other_values(script.template.examples[0]), at=newest)
         if fresh.problem:

@@ -11,8 +11,7 @@ from gitmimo.errors import CheckError, MimoError
 from gitmimo.evaluator.verdict import decide
 from gitmimo.evidence import CandidateFacts, CriticOpinion, Evidence, Verdict
 from gitmimo.ids import SessionStatus
-from gitmimo.records import StopReason
-from gitmimo.results import CandidateResult, SessionResult
+from gitmimo.records import CandidateResult, SessionResult, StopReason
 from gitmimo.workflow.agents import Workers
 from gitmimo.workflow.candidates import refusal
 from gitmimo.workflow.evaluate import SessionEvaluator

@@ -5,14 +5,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from gitmimo import refnames
+from gitmimo import ids
 from gitmimo.codec import to_json
 from gitmimo.evidence import Evidence, Verdict
 from gitmimo.git import refs
 from gitmimo.ids import SessionId, SessionStatus, utc_now
 from gitmimo.processes import process_name
-from gitmimo.records import StopReason, Usage
-from gitmimo.results import CandidateResult, SessionResult
+from gitmimo.records import CandidateResult, SessionResult, StopReason, Usage
 from gitmimo.workflow.directories import session_directory
 from gitmimo.workflow.plan import Plan
 from gitmimo.workflow.progress import Progress, SessionContext
@@ -130,7 +129,7 @@ def open_session(context: SessionContext, plan: Plan) -> SessionResult:
     else:
         journal.intend("resumed", **process)
         clear_session(repository, session, session_directory(repository, session))
-    kept = refnames.base_ref(session)
+    kept = ids.base_ref(session)
     if refs.read_ref(repository, kept) is None:
         refs.update_ref(repository, kept, plan.base, expected=None, reason="mimo: session base")
     return opening

@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gitmimo import mimo_dir, refnames
+from gitmimo import ids
 from gitmimo.errors import NeedsPerson
 from gitmimo.evidence import Evidence
 from gitmimo.git import commit, refs
-from gitmimo.results import CandidateResult
+from gitmimo.git.trees import with_mimo_from
+from gitmimo.records import CandidateResult
 from gitmimo.workflow.evaluate import SessionEvaluator
 from gitmimo.workflow.operations import OperationRun, evidence_of
 from gitmimo.workflow.progress import Progress, SessionContext
@@ -51,9 +52,9 @@ class SkillReplay:
 
     def _result(self, run: ScriptRun, evidence: Evidence) -> CandidateResult:
         repository, base, skill = self.context.repository, self.evaluator.testbed.base, self.match.skill
-        whole = mimo_dir.with_mimo_from(repository, run.tree, repository.tree_of(base))
+        whole = with_mimo_from(repository, run.tree, repository.tree_of(base))
         made = commit.write_commit(repository, tree=whole, parents=(base,), message=f"mimo: skill {skill.name}\n")
-        kept = refnames.candidate_ref(self.context.session, 0)
+        kept = ids.candidate_ref(self.context.session, 0)
         before = refs.read_ref(repository, kept)
         refs.update_ref(repository, kept, made, expected=before, reason="mimo: script run")
         return CandidateResult(

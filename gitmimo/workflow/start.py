@@ -10,18 +10,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from gitmimo import mimo_dir
 from gitmimo.config import OPTIONS, Config, Setting
 from gitmimo.errors import MimoError
 from gitmimo.git import commit, refs, snapshot
 from gitmimo.git.repository import Repository
+from gitmimo.git.trees import with_mimo_from
 from gitmimo.ids import Oid, SessionId, new_session_id
 from gitmimo.journal import read_journal
 from gitmimo.memory.prefix import find_skill, prefix_text, skill_text
 from gitmimo.memory.skill_file import Skill
-from gitmimo.records import Task
+from gitmimo.records import SessionResult, Task
 from gitmimo.redact import known_secrets, redact
-from gitmimo.results import SessionResult
 from gitmimo.workflow.agents import Staff, Workers, choose_staff, count_candidates, effort_of, warnings_for
 from gitmimo.workflow.directories import sessions_directory
 from gitmimo.workflow.evaluate import SessionEvaluator, open_evaluator, visible_import_roots, visible_test_command
@@ -240,7 +239,7 @@ def commit_changes(repository: Repository) -> Oid | None:
     head = repository.resolve("HEAD")
     before = repository.tree_of(head)
     found = snapshot.snapshot_worktree(repository, repository.require_work_tree(), parent=head)
-    tree = mimo_dir.with_mimo_from(repository, found, before)
+    tree = with_mimo_from(repository, found, before)
     if tree == before:
         return None
     message = "mimo: uncommitted changes at the start of a session\n"

@@ -5,15 +5,15 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gitmimo import refnames
+from gitmimo import ids
 from gitmimo.errors import JournalError, NeedsPerson, RefMoved, UsageError
+from gitmimo.files import hold_lock
 from gitmimo.git import merge, refs, undo_log
 from gitmimo.git.gc_lock import hold_off_gc
 from gitmimo.git.repository import Repository
 from gitmimo.git.run import run_git
 from gitmimo.ids import Oid, SessionId
 from gitmimo.journal import Journal
-from gitmimo.locks import hold_lock
 from gitmimo.workflow.directories import journal_path
 from gitmimo.workflow.gc import restore_result
 from gitmimo.workflow.journals import list_session_ids, read_session
@@ -108,7 +108,7 @@ def _is_older(repository: Repository, operation: undo_log.Operation) -> bool:
 
 def _built_upon(repository: Repository, move: undo_log.RefMove, current: Oid | None) -> NeedsPerson | RefMoved:
     """Say what can be done instead when a ref has gone on."""
-    name = refnames.short_name(move.ref)
+    name = ids.short_name(move.ref)
     if current is None or move.old is None or not merge.is_ancestor(repository, older=move.old, newer=current):
         return RefMoved(move.ref, expected=move.old, hint=f"git log {name}")
     more = repository.run("rev-list", "--count", f"{move.old}..{current}").text
@@ -123,7 +123,7 @@ def _built_upon(repository: Repository, move: undo_log.RefMove, current: Oid | N
 
 
 def _check_checkout(place: Path, move: undo_log.RefMove, *, consented: bool) -> None:
-    name = refnames.short_name(move.ref)
+    name = ids.short_name(move.ref)
     if move.new is None:
         raise NeedsPerson(f"`{name}` is checked out in `{place}` and would go", hint=f"git -C '{place}' switch -")
     if not consented:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gitmimo import mimo_dir
 from gitmimo.agent.interface import BaseSuite, LeastChange, WorkspaceFacts
 from gitmimo.errors import CheckError
 from gitmimo.evaluator.probe import keep_import_path, probe_path
@@ -16,7 +15,7 @@ from gitmimo.evaluator.testcommand import bring_ignored_files
 from gitmimo.files import remove_tree
 from gitmimo.git import diff, snapshot
 from gitmimo.git.repository import Repository
-from gitmimo.git.trees import write_files
+from gitmimo.git.trees import without_mimo, write_files
 from gitmimo.ids import Oid
 from gitmimo.records import CommandResult
 from gitmimo.sandbox.base import CommandSpec, Limits
@@ -158,7 +157,7 @@ class CandidateWorkspace:
         """The tree that the files make now, without `.mimo/`."""
         paths = self._paths
         now = snapshot.take_snapshot(self._repository, self.root, parent=paths.base, index=paths.index).tree
-        return mimo_dir.without_mimo(self._repository, now)
+        return without_mimo(self._repository, now)
 
     def diff(self) -> str:
         """The product so far as a unified diff."""
@@ -187,7 +186,7 @@ class CandidateWorkspace:
         return LeastChange(index=best, behaviours=len(report.groups), example=example)
 
     def _base_tree(self) -> Oid:
-        return mimo_dir.without_mimo(self._repository, self._repository.tree_of(self._paths.base))
+        return without_mimo(self._repository, self._repository.tree_of(self._paths.base))
 
     @property
     def home(self) -> Path:

@@ -7,11 +7,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitmimo import mimo_dir
 from gitmimo.errors import MimoError, NeedsPerson
 from gitmimo.files import remove_tree
 from gitmimo.git import agent_repo, commit, refs, snapshot, worktree
 from gitmimo.git.repository import Repository
+from gitmimo.git.trees import with_mimo_from
 from gitmimo.ids import Oid, SessionId
 from gitmimo.processes import list_processes
 from gitmimo.workflow.history import TRAJECTORY
@@ -135,7 +135,7 @@ def keep_unfinished(repository: Repository, session: SessionId, found: worktree.
     except MimoError:
         return  # what can't be read is no work; the steps are on the branch
     before = repository.tree_of(found.head)
-    whole = mimo_dir.with_mimo_from(repository, files, before)
+    whole = with_mimo_from(repository, files, before)
     if whole == before:
         return
     message = f"mimo: unfinished step of {session}\n"

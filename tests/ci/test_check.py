@@ -12,7 +12,7 @@ from gitmimo.evidence import DiffFacts as Diff
 from gitmimo.evidence import Evidence, FileChange, Gate, Outcome
 from gitmimo.git.repository import Repository
 from gitmimo.ids import Oid
-from gitmimo.results import SessionResult
+from gitmimo.records import SessionResult
 from gitmimo.workflow.evidence_notes import read_evidence, write_evidence
 from tests.conftest import GitBuilder
 from tests.made_session import SESSION, Attempt, make_session

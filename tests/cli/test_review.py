@@ -8,9 +8,9 @@ import pytest
 from gitmimo.behaviour import BehaviourReport, Difference, DifferenceKind, ProductBehaviour
 from gitmimo.git.repository import Repository
 from gitmimo.ids import Oid
+from gitmimo.records import SessionResult
 from gitmimo.report.page import review_page
 from gitmimo.report.summary import differences_of
-from gitmimo.results import SessionResult
 from tests.conftest import GitBuilder
 from tests.made_session import SESSION, Attempt, make_session, write_journal
 from tests.project import BUGGY, PROJECT, RIGHT, mimo

@@ -7,11 +7,9 @@ from gitmimo.git.merge import merge_in_memory
 from gitmimo.git.refs import read_ref, update_ref
 from gitmimo.git.repository import Repository
 from gitmimo.git.snapshot import take_snapshot
-from gitmimo.git.trees import checkout_tree, restore_paths, write_files
+from gitmimo.git.trees import checkout_tree, restore_paths, with_mimo_from, without_mimo, write_files
 from gitmimo.git.worktree import add_worktree, list_worktrees, remove_worktree
-from gitmimo.ids import Oid, SessionId
-from gitmimo.mimo_dir import with_mimo_from, without_mimo
-from gitmimo.refnames import branch_ref, candidate_branch
+from gitmimo.ids import Oid, SessionId, branch_ref, candidate_branch
 from tests.conftest import GitBuilder
 
 

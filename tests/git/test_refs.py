@@ -8,8 +8,7 @@ from gitmimo.errors import RefMoved, RepoError
 from gitmimo.git.commit import write_commit
 from gitmimo.git.refs import check_branch_prefix, checked_out_branches, delete_ref, list_refs, read_ref, update_ref
 from gitmimo.git.repository import Repository
-from gitmimo.ids import Oid, SessionId
-from gitmimo.refnames import base_ref, branch_ref, candidate_branch, candidate_ref, result_branch
+from gitmimo.ids import Oid, SessionId, base_ref, branch_ref, candidate_branch, candidate_ref, result_branch
 from tests.conftest import GitBuilder
 
 SESSION = SessionId("0a1b2c3d4e")

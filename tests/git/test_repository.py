@@ -7,9 +7,8 @@ import pytest
 
 from gitmimo.errors import BareRepository, NoCommits, NotARepository, RepoError
 from gitmimo.git.commit import write_commit
-from gitmimo.git.objects import FILE, Entry, format_tree, parse_tree, sort_entries
 from gitmimo.git.refs import read_ref, update_ref
-from gitmimo.git.repository import Repository
+from gitmimo.git.repository import FILE, Entry, Repository, format_tree, parse_tree, sort_entries
 from gitmimo.git.trees import checkout_tree, write_files
 from gitmimo.ids import Oid
 from tests.conftest import GitBuilder

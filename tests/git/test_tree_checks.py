@@ -1,8 +1,7 @@
 import pytest
 
 from gitmimo.evaluator.product import find_tree_problems
-from gitmimo.git.objects import FILE, GITLINK, LINK, TREE, Entry
-from gitmimo.git.repository import Repository
+from gitmimo.git.repository import FILE, GITLINK, LINK, TREE, Entry, Repository
 from gitmimo.git.trees import edit_tree, write_files
 from gitmimo.ids import Oid
 

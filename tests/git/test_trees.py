@@ -5,9 +5,18 @@ import pytest
 
 from gitmimo.errors import RepoError
 from gitmimo.git.repository import Repository
-from gitmimo.git.trees import checkout_tree, edit_tree, empty_tree, is_git_dir_name, restore_paths, write_files
+from gitmimo.git.trees import (
+    checkout_tree,
+    edit_tree,
+    empty_tree,
+    is_git_dir_name,
+    restore_paths,
+    with_mimo_files,
+    with_mimo_from,
+    without_mimo,
+    write_files,
+)
 from gitmimo.ids import Oid
-from gitmimo.mimo_dir import with_mimo_files, with_mimo_from, without_mimo
 from tests.conftest import GitBuilder
 
 

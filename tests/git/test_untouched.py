@@ -14,12 +14,10 @@ from gitmimo.git.merge import merge_checked_out, merge_in_memory, merge_unchecke
 from gitmimo.git.refs import delete_ref, update_ref
 from gitmimo.git.repository import Repository
 from gitmimo.git.snapshot import take_snapshot
-from gitmimo.git.trees import checkout_tree, restore_paths, write_files
+from gitmimo.git.trees import checkout_tree, restore_paths, without_mimo, write_files
 from gitmimo.git.undo_log import RefMove, undo_operation, write_operation
 from gitmimo.git.worktree import add_worktree, list_worktrees, remove_worktree
-from gitmimo.ids import Oid, SessionId
-from gitmimo.mimo_dir import without_mimo
-from gitmimo.refnames import base_ref, branch_ref
+from gitmimo.ids import Oid, SessionId, base_ref, branch_ref
 from tests.conftest import GitBuilder
 
 OURS = (

@@ -12,7 +12,7 @@ from gitmimo.git.commit import read_note, write_note
 from gitmimo.git.repository import Repository
 from gitmimo.hooks.install import install_hooks
 from gitmimo.ids import Oid
-from gitmimo.results import SessionResult
+from gitmimo.records import SessionResult
 from gitmimo.workflow.evidence_notes import (
     DamagedNote,
     find_evidence,

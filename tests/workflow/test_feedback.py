@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from gitmimo.evidence import CriticOpinion, Evidence, Gate, Outcome, Verdict
 from gitmimo.ids import Oid, SessionStatus
-from gitmimo.results import CandidateResult, SessionResult
+from gitmimo.records import CandidateResult, SessionResult
 from gitmimo.workflow.plan import critic_feedback, feedback_for_next_round, gate_feedback
 from gitmimo.workflow.session_result import with_winner
 

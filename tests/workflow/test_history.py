@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
+from gitmimo.files import hold_lock
 from gitmimo.git.discovery import find_repository
 from gitmimo.git.repository import Repository
 from gitmimo.ids import Oid, SessionId, SessionStatus
 from gitmimo.journal import Journal
-from gitmimo.locks import hold_lock
-from gitmimo.results import SessionResult
+from gitmimo.records import SessionResult
 from gitmimo.workflow.directories import LOCK_NAME, sessions_directory
 from gitmimo.workflow.journals import read_all, read_recent, read_running
 from tests.conftest import GitBuilder

@@ -7,7 +7,7 @@ import pytest
 
 from gitmimo.errors import RepoError, UsageError
 from gitmimo.git.repository import Repository
-from gitmimo.results import SessionResult
+from gitmimo.records import SessionResult
 from gitmimo.workflow.provenance import explain_line
 from tests.conftest import GitBuilder
 from tests.made_session import SESSION, Attempt, make_session, write_journal

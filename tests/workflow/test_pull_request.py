@@ -9,8 +9,8 @@ import pytest
 from gitmimo.errors import UsageError
 from gitmimo.evidence import DiffFacts
 from gitmimo.git.repository import Repository
+from gitmimo.records import SessionResult
 from gitmimo.report.pull_request_text import plain, write_body, write_title
-from gitmimo.results import SessionResult
 from gitmimo.workflow.evidence_notes import outcomes_by_session
 from gitmimo.workflow.land import change_message
 from gitmimo.workflow.revise import parse_comments, revision_task

@@ -15,9 +15,9 @@ from gitmimo.agent.interface import CandidateInput, Stop, StrategyResult, Worksp
 from gitmimo.agent.patch.localize import Site, read_text, trim_output
 from gitmimo.agent.patch.reply import read_reply
 from gitmimo.cancel import CancelToken
+from gitmimo.files import is_test_path
 from gitmimo.ids import utc_now
 from gitmimo.llm.model import ChatRequest, Model
-from gitmimo.paths import is_test_path
 from gitmimo.records import Action, ActionKind, Message, Observation, Reply, Step, StopReason
 from gitmimo.sandbox.files import write_inside
 

@@ -12,7 +12,7 @@ from gitmimo.agent.patch.python_source import Function, find_functions
 from gitmimo.agent.patch.spectrum import Spectrum
 from gitmimo.agent.shell.observations import failed_ids
 from gitmimo.errors import MimoError
-from gitmimo.paths import is_test_path
+from gitmimo.files import is_test_path
 from gitmimo.records import CommandResult
 from gitmimo.sandbox.files import read_inside
 

@@ -14,7 +14,7 @@ from gitmimo.agent.patch.localize import read_text
 from gitmimo.agent.patch.operators import edits_of
 from gitmimo.agent.patch.spans import Edit
 from gitmimo.agent.patch.spectrum import Spectrum, marked_json, probe_command
-from gitmimo.paths import is_test_path
+from gitmimo.files import is_test_path
 
 _MARK = "@@edits@@"
 _PROBE = Path(__file__).with_name("mutation_runner.py")

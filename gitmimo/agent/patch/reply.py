@@ -7,7 +7,7 @@ from pathlib import Path
 from gitmimo.agent.patch.localize import Site, read_text
 from gitmimo.agent.patch.python_source import fingerprint, merge_code, parses, with_body
 from gitmimo.agent.shell.text_protocol import parse_text
-from gitmimo.paths import is_test_path
+from gitmimo.files import is_test_path
 from gitmimo.records import ActionKind, Reply
 
 

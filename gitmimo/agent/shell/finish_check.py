@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from gitmimo.agent.interface import CandidateInput, Workspace
 from gitmimo.agent.shell.observations import Outputs, failed_ids, format_result, mark_of
 from gitmimo.agent.shell.stuck_detector import fingerprint
-from gitmimo.paths import is_test_path
+from gitmimo.files import is_test_path
 from gitmimo.records import Action, ActionKind, CommandResult, Observation, Step
 from gitmimo.text import one_line
 

@@ -4,9 +4,9 @@ import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from gitmimo.files import is_test_path
 from gitmimo.git.repository import Repository
 from gitmimo.ids import Oid
-from gitmimo.paths import is_test_path
 
 _MOST_CALLERS = 12
 _MOST_CONSTANTS = 24

@@ -17,8 +17,8 @@ from gitmimo.evaluator.behaviour.changed import ChangedFunctions, changed_in_tre
 from gitmimo.evaluator.behaviour.runs import attributes_read, invent_calls, record_calls, replay_calls
 from gitmimo.evaluator.behaviour.tally import Compared, make_report
 from gitmimo.evaluator.testbed import FreshTree, TestBed, fresh_tree
+from gitmimo.files import is_test_path
 from gitmimo.ids import Oid
-from gitmimo.paths import is_test_path
 
 _MOST_SHRUNK = 3  # differences of a product, made simpler
 _MOST_SIMPLER = 60  # calls tried for one of them

@@ -14,8 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gitmimo.errors import CheckError, ConfigError, MimoError, RepoError
-from gitmimo.extras import install_hint
+from gitmimo.errors import CheckError, ConfigError, MimoError, RepoError, install_hint
 from gitmimo.git.refs import read_ref
 from gitmimo.git.repository import Ident, Repository
 from gitmimo.ids import Oid, SessionId

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from gitmimo import __version__, refnames
+from gitmimo import __version__, ids
 from gitmimo.agent.external.runner import ExternalAgent
 from gitmimo.cancel import NEVER, CancelToken
 from gitmimo.config import Config
@@ -17,8 +17,7 @@ from gitmimo.git import refs
 from gitmimo.git.repository import Repository
 from gitmimo.ids import Oid, SessionId
 from gitmimo.llm.model import Model
-from gitmimo.records import StopReason
-from gitmimo.results import CandidateResult
+from gitmimo.records import CandidateResult, StopReason
 from gitmimo.workflow.candidates import (
     CandidateRun,
     candidate_result,
@@ -100,7 +99,7 @@ class RayExecutor:
 
     def judge(self, evaluator: SessionEvaluator, number: int, product: Oid) -> Evidence:
         """See `Executor`; a product that was judged before is not sent anywhere."""
-        testbed, ref = evaluator.testbed, refnames.candidate_ref(self._session, number)
+        testbed, ref = evaluator.testbed, ids.candidate_ref(self._session, number)
         work = _Work(item=self._item(f"evaluation {number}", testbed.base, ref), resource="mimo-evaluation")
 
         def elsewhere() -> Evidence:

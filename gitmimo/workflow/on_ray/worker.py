@@ -16,19 +16,16 @@ from gitmimo.evaluator.evaluate import evaluate
 from gitmimo.evaluator.required_fixes import RequiredFixes
 from gitmimo.evaluator.testbed import TestBed
 from gitmimo.evidence import Evidence
-from gitmimo.files import remove_tree
+from gitmimo.files import LockTimeout, hold_lock, remove_tree
 from gitmimo.git import refs
 from gitmimo.git.agent_repo import base_objects
 from gitmimo.git.repository import Repository
 from gitmimo.git.run import run_git
-from gitmimo.ids import Oid
+from gitmimo.ids import Oid, base_ref
 from gitmimo.journal import Journal
 from gitmimo.llm.model import ChatRequest, ModelInfo, cancelled_reply
-from gitmimo.locks import LockTimeout, hold_lock
-from gitmimo.records import Reply, StopReason
+from gitmimo.records import CandidateResult, Reply, StopReason
 from gitmimo.redact import secret_check
-from gitmimo.refnames import base_ref
-from gitmimo.results import CandidateResult
 from gitmimo.sandbox.probe import open_sandbox
 from gitmimo.workflow.candidates import CandidateRun
 from gitmimo.workflow.directories import state_home

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gitmimo import refnames
+from gitmimo import ids
 from gitmimo.evaluator.behaviour.compare import compare_behaviour
 from gitmimo.evaluator.evaluate import EvidenceStore
 from gitmimo.evaluator.testbed import TestBed
@@ -38,7 +38,7 @@ def test_the_edit_that_changes_least_is_named(
     testbed = make_bench({"pkg/__init__.py": "", "pkg/core.py": CODE, "tests/test_core.py": TESTS})
     evaluator = SessionEvaluator(testbed, EvidenceStore(tmp_path / "store"), "fix capped")
     session = SessionId("0000000001")
-    branch = refnames.branch_ref(refnames.candidate_branch(session, 1))
+    branch = ids.branch_ref(ids.candidate_branch(session, 1))
     paths = CandidatePaths(session=session, number=1, base=testbed.base, branch=branch, directory=tmp_path / "places")
     workspace_config = WorkspaceConfig(testbed=testbed, evaluator=evaluator)
     prepare_worktree(testbed.repository, paths)
