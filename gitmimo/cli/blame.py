@@ -10,8 +10,17 @@ from typing import TYPE_CHECKING
 import click
 
 from gitmimo.cli import render
-from gitmimo.cli.completion import complete_candidates, complete_files, complete_revisions
-from gitmimo.cli.options import json_option, load_config, open_repository, open_session, session_argument, settings
+from gitmimo.cli.options import (
+    complete_candidates,
+    complete_files,
+    complete_revisions,
+    json_option,
+    load_config,
+    open_repository,
+    open_session,
+    session_argument,
+    settings,
+)
 from gitmimo.errors import UsageError
 from gitmimo.text import one_line
 

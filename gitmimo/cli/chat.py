@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gitmimo.cli import render
-from gitmimo.cli.completion import find_completions
+from gitmimo.cli.help import find_completions
 from gitmimo.cli.main import HIDDEN, cli, run
 from gitmimo.cli.options import load_config, open_repository, settings
 from gitmimo.errors import MimoError, UsageError

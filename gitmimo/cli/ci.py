@@ -11,8 +11,7 @@ import click
 
 from gitmimo.ci.formats import FORMATS
 from gitmimo.cli import render
-from gitmimo.cli.completion import complete_revisions
-from gitmimo.cli.options import git_settings, settings
+from gitmimo.cli.options import complete_revisions, git_settings, settings
 from gitmimo.errors import UsageError
 
 if TYPE_CHECKING:

@@ -10,18 +10,19 @@ from typing import TYPE_CHECKING
 import click
 
 from gitmimo.cli import render
-from gitmimo.cli.completion import complete_models, complete_providers, complete_settings
-from gitmimo.cli.help import Group
-from gitmimo.cli.options import find_repository, json_option, load_config
+from gitmimo.cli.options import complete_models, find_repository, json_option, load_config, offer
+from gitmimo.config import OPTIONS, Option
 from gitmimo.errors import RepoError, UsageError
 from gitmimo.llm.providers import PROVIDERS, default_model
 
 if TYPE_CHECKING:
-    from gitmimo.config import Option
     from gitmimo.git.repository import Repository
 
+complete_settings = offer(lambda context: sorted(option.name for option in OPTIONS.values()))
+complete_providers = offer(lambda context: sorted(PROVIDERS))
 
-@click.group("config", cls=Group)
+
+@click.group("config")
 def config_command() -> None:
     """Read and write settings.
 
@@ -248,8 +249,6 @@ def _directory(repository: Repository | None) -> Path:
 
 def _option(name: str) -> Option:
     import difflib
-
-    from gitmimo.config import OPTIONS
 
     option = OPTIONS.get(name.removeprefix("mimo.").lower())
     if option is None:

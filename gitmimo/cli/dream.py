@@ -7,8 +7,7 @@ from functools import partial
 import click
 
 from gitmimo.cli import render
-from gitmimo.cli.completion import complete_sessions
-from gitmimo.cli.options import json_option, load_config, open_repository
+from gitmimo.cli.options import complete_sessions, json_option, load_config, open_repository
 from gitmimo.config import Config
 from gitmimo.errors import UsageError
 from gitmimo.git.repository import Repository

@@ -5,8 +5,7 @@ import sys
 import click
 
 from gitmimo.cli import render
-from gitmimo.cli.completion import complete_sessions
-from gitmimo.cli.options import json_option, open_repository, open_session
+from gitmimo.cli.options import complete_sessions, json_option, open_repository, open_session
 from gitmimo.errors import MimoError, NeedsPerson
 from gitmimo.text import counted
 from gitmimo.workflow.gc import DEFAULT_EXPIRY

@@ -1,79 +1,105 @@
-"""Help of command groups: full lines, examples, suggestions for unknown words."""
+"""`git mimo help|completion`, the hidden `complete`, and the examples below each command's help."""
 
-from collections.abc import Sequence
+import importlib.resources
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 import click
+from click.shell_completion import ShellComplete
 
 from gitmimo.cli import render
-from gitmimo.cli.completion import complete_commands
-from gitmimo.cli.examples import epilog
+
+FILES = ":files"
+# of commands whose usage does not say it all; each is parsed by a test
+EXAMPLES: Mapping[str, tuple[str, ...]] = {
+    "": (
+        "git mimo doctor",
+        'git mimo start "parse_date accepts the 30th of February; it should raise ValueError"',
+        "git mimo review",
+        "git mimo merge",
+    ),
+    "config set": (
+        "git mimo config set --provider local",
+        "git mimo config set --provider deepseek --api-key -    # the key from stdin, in no history",
+        "git mimo config set candidates 5",
+        'git mimo config set test "python -m pytest -q"',
+    ),
+    "config unset": ("git mimo config unset candidates", "git mimo config unset --provider deepseek"),
+    "models pull": (
+        "git mimo models pull",
+        "git mimo models pull qwen2.5-coder-0.5b",
+        "git mimo models pull mine --path ~/models/mine.gguf",
+        "git mimo models pull --from-index",
+    ),
+    "start": (
+        'git mimo start "add returns the difference instead of the sum; fix it"',
+        "git mimo start @issue.md -n 5 --budget 2",
+        "git mimo start 42    # issue 42 of this repository, read by gh",
+        "git mimo start -e --with-changes    # write the task in your editor; start from the checkout as it is",
+        'git mimo start "drop Python 2" --accept "ruff check ." --merge',
+        'git mimo start @issue.md --agent mimo:2 --agent aider --agent "cmd:./my-agent.sh" --fanout all',
+        "git mimo start - --model local --model deepseek/deepseek-v4-flash --detach < issue.md",
+    ),
+    "attach": ("git mimo attach", "git mimo attach 2", "git mimo attach 13ibqe2j1p"),
+    "hint": ('git mimo hint "the parser is in shelf/read.py" 2',),
+    "diff": ("git mimo diff", "git mimo diff 13ibqe2j1p 2 --stat", "git mimo diff -w src/"),
+    "log": ("git mimo log", "git mimo log 2 --full"),
+    "review": ("git mimo review", "git mimo review 13ibqe2j1p --html review.html"),
+    "merge": ("git mimo merge", "git mimo merge 13ibqe2j1p 2 --into develop"),
+    "apply": ("git mimo apply -p", "git mimo apply 13ibqe2j1p 2 src/"),
+    "pr": ("git mimo pr --body", "git mimo pr 13ibqe2j1p --into main"),
+    "revise": ("git mimo revise --comments gh", "git mimo revise 13ibqe2j1p --comments review.txt"),
+    "why": ("git mimo why src/app.py:12", "git mimo why src/app.py:12 --rev v1.0 --json"),
+    "gc": ("git mimo gc --dry-run", "git mimo gc --expire 2.weeks"),
+    "memory add": (
+        'git mimo memory add "dates are stored in UTC, shown in local time"',
+        'git mimo memory add "routes are declared in urls.py only" --kind architecture --source app/urls.py',
+    ),
+    "skill run": ("git mimo skill run bump-version VERSION=1.8.0", "git mimo skill run deploy PORT=8123 --dry-run"),
+    "skill retire": ('git mimo skill retire add-a-route --reason "routes are generated now"',),
+    "skill new": ("git mimo skill new release --from v1.5.0 --from v1.4.0",),
+    "ci": (
+        "git mimo ci",
+        "git mimo ci --base origin/main --trust-base --format github",
+        "git mimo ci --write junit=report.xml --write markdown=report.md",
+    ),
+    "chat": (
+        "git mimo chat",
+        "git mimo chat --model deepseek/deepseek-v4-flash --budget 2",
+        "printf '%s\\n' 'where is the retry limit set?' /status | git mimo chat",
+    ),
+    "mcp": (
+        "git mimo mcp",
+        "git mimo mcp --allow-start",
+        "claude mcp add git-mimo -- git mimo mcp    # docs/mcp.md has other tools",
+    ),
+    "completion": (
+        'eval "$(git mimo completion bash)"    # in ~/.bashrc',
+        "git mimo completion zsh > ~/.zfunc/_git-mimo    # ~/.zfunc must be in fpath before compinit",
+        "git mimo completion fish > ~/.config/fish/conf.d/git-mimo.fish",
+    ),
+}
 
 
-class Group(click.Group):
-    """A group whose list of commands is not cut, and which suggests the nearest name for an unknown word."""
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List every command with the first sentence of its help."""
-        found = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
-        rows = [(name, command.get_short_help_str(limit=200)) for name, command in found if command is not None]
-        with formatter.section("Commands"):
-            formatter.write_dl(rows)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Find a command, its examples added to its help."""
-        command = super().get_command(ctx, cmd_name)
-        return with_examples(command, (*_path(ctx), cmd_name)) if command else None
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command that the words begin with; a usage error names the nearest."""
-        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
-            import difflib
-
-            near = difflib.get_close_matches(args[0].lower(), self.list_commands(ctx), n=3, cutoff=0.6)
-            also = "; did you mean " + " or ".join(f"`{name}`" for name in near) + "?" if near else ""
-            ctx.fail(f"`{ctx.command_path}` has no command `{args[0]}`{also}")
-        return super().resolve_command(ctx, args)
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Without any word show the help: nothing was done, so the exit code says usage."""
-        if not args and self.no_args_is_help and not ctx.resilient_parsing:
-            render.out(ctx.get_help())
-            ctx.exit(129)
-        return super().parse_args(ctx, args)
-
-
-def with_examples(command: click.Command, path: Sequence[str]) -> click.Command:
-    """Put the examples of a command below its help."""
-    if not command.epilog:
-        command.epilog = epilog(" ".join(path)) or None
+def add_examples(command: click.Command, name: str) -> click.Command:
+    """Put the examples of a command, and of those below it, under its help."""
+    lines = EXAMPLES.get(name, ())
+    command.epilog = "\b\n" + "\n".join(["Examples:", *(f"  {line}" for line in lines)]) if lines else None
+    for child in command.commands.values() if isinstance(command, click.Group) else ():
+        add_examples(child, f"{name} {child.name}".strip())
     return command
 
 
-def _install_manual_page() -> int:
-    """Copy the page into the user's own manual, which `man` looks through beside ~/.local/bin."""
-    import importlib.resources
-    import os
-    from pathlib import Path
-
-    data = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
-    target = Path(data).expanduser() / "man" / "man1" / "git-mimo.1"
-    page = importlib.resources.files("gitmimo") / "share" / "man" / "man1" / "git-mimo.1"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(page.read_bytes())
-    render.say(f"wrote {target}")
-    render.hint("git help mimo")
-    return 0
-
-
-def _path(ctx: click.Context) -> tuple[str, ...]:
-    """The words of this group's name, without `git mimo`."""
-    return tuple(ctx.command_path.split()[2:])
+def find_completions(root: click.Command, words: Sequence[str], incomplete: str) -> Iterator[tuple[str, str]]:
+    """What a word that is being typed may become, with meanings; `FILES` stands for the names of files."""
+    for item in ShellComplete(root, {}, "git mimo", "").get_completions(list(words), incomplete):
+        meaning = " ".join((item.help or "").partition(". ")[0].split()).rstrip(".")
+        yield (FILES, "") if item.type == "file" else (str(item.value), meaning)
 
 
 @click.command("help")
-@click.argument("command", nargs=-1, shell_complete=complete_commands)
+@click.argument("command", nargs=-1)
 @click.option("--install-man", is_flag=True, help="Put the manual page where `man`, and so `git help mimo`, finds it.")
 @click.pass_context
 def help_command(context: click.Context, command: tuple[str, ...], install_man: bool) -> int:
@@ -88,4 +114,44 @@ def help_command(context: click.Context, command: tuple[str, ...], install_man: 
         if child is not None:
             found = click.Context(child, parent=found, info_name=word)
     render.out(found.get_help())
+    return 0
+
+
+def _install_manual_page() -> int:
+    """Copy the page into the user's own manual, which `man` looks through beside ~/.local/bin."""
+    data = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+    target = Path(data).expanduser() / "man" / "man1" / "git-mimo.1"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(_shared("man/man1/git-mimo.1"), encoding="utf-8")
+    render.say(f"wrote {target}")
+    render.hint("git help mimo")
+    return 0
+
+
+@click.command("completion")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion_command(shell: str) -> int:
+    """Print the completions for a shell: they serve `git mimo`, `git-mimo` and `mimo`.
+
+    They complete commands, options, sessions, candidates, models, skills and settings.
+    """
+    render.out_raw(_shared(f"completions/git-mimo.{shell}"))
+    return 0
+
+
+def _shared(name: str) -> str:
+    return importlib.resources.files("gitmimo").joinpath("share", name).read_text(encoding="utf-8")
+
+
+@click.command("complete", hidden=True, context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@click.argument("words", nargs=-1, type=click.UNPROCESSED)
+@click.pass_context
+def complete_command(context: click.Context, words: tuple[str, ...]) -> int:
+    """Print what the last of WORDS, which follow `git mimo`, may become: a line each, its meaning after a tab.
+
+    `:files` stands for the names of files. The scripts of the shells call this.
+    """
+    *before, incomplete = words or ("",)
+    for value, meaning in find_completions(context.find_root().command, before, incomplete):
+        render.out_raw(f"{value}\t{meaning}\n" if value != FILES else f"{FILES}\n")
     return 0

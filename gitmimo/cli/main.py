@@ -12,8 +12,7 @@ from click.shell_completion import CompletionItem
 
 from gitmimo import __version__
 from gitmimo.cli import render
-from gitmimo.cli.examples import epilog
-from gitmimo.cli.help import Group, with_examples
+from gitmimo.cli.help import add_examples
 from gitmimo.errors import MimoError, NeedsPerson
 
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
@@ -68,13 +67,13 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     "Connect": {
         "ci": ("ci", "test a branch again and compare the result with its note"),
         "mcp": ("serve", "serve memory, skills and sessions to other tools over MCP"),
-        "completion": ("completion", "print the completions of bash, zsh or fish"),
+        "completion": ("help", "print the completions of bash, zsh or fish"),
         "help": ("help", "show the help of a command"),
     },
 }
 _HIDDEN = {  # what only scripts call
     "hook": ("init", "answer a git hook; `git mimo init --hooks` installs them"),
-    "complete": ("completion", "say what a word that is being typed may become"),
+    "complete": ("help", "say what a word that is being typed may become"),
 }
 HIDDEN = frozenset(_HIDDEN)
 COMMANDS = {name: command for commands in (*SECTIONS.values(), _HIDDEN) for name, command in commands.items()}
@@ -83,7 +82,7 @@ ALIASES = {"blame": "why", "watch": "attach"}  # words that people type first
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
-class LazyGroup(Group):
+class LazyGroup(click.Group):
     """A group whose commands are imported only when one of them runs."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -93,8 +92,11 @@ class LazyGroup(Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command that the words begin with, also by its other name."""
-        return super().resolve_command(ctx, [ALIASES.get(word, word) for word in args[:1]] + args[1:])
+        """Find the command that the words begin with, also by its other name; a usage error names the nearest."""
+        name = ALIASES.get(args[0], args[0])
+        if name not in COMMANDS and not name.startswith("-"):
+            raise click.exceptions.NoSuchCommand(name, possibilities=COMMANDS, ctx=ctx)
+        return super().resolve_command(ctx, [name, *args[1:]])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the command's module; None for an unknown name."""
@@ -102,7 +104,7 @@ class LazyGroup(Group):
             return None
         module = importlib.import_module(f"gitmimo.cli.{COMMANDS[cmd_name][0]}")
         command = getattr(module, f"{cmd_name}_command", None)
-        return with_examples(command, (cmd_name,)) if isinstance(command, click.Command) else None
+        return add_examples(command, cmd_name) if isinstance(command, click.Command) else None
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Complete the commands without importing them."""
@@ -124,7 +126,7 @@ def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> No
         ctx.exit()
 
 
-@click.group(cls=LazyGroup, context_settings=CONTEXT, epilog=epilog(""))
+@click.group(cls=LazyGroup, context_settings=CONTEXT)
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="Show the version."
 )
@@ -160,6 +162,9 @@ def run(arguments: list[str]) -> int:
         return code if isinstance(code, int) else 0
     except click.exceptions.Exit as exc:
         return exc.exit_code
+    except click.exceptions.NoArgsIsHelpError as exc:
+        render.out(exc.format_message())
+        return 129
     except click.UsageError as exc:
         render.usage_error(exc.format_message(), exc.ctx.command_path if exc.ctx else "git mimo")
         return 129

@@ -5,9 +5,7 @@ from dataclasses import replace
 import click
 
 from gitmimo.cli import render
-from gitmimo.cli.completion import complete_files
-from gitmimo.cli.help import Group
-from gitmimo.cli.options import json_option, open_memory
+from gitmimo.cli.options import complete_files, json_option, open_memory
 from gitmimo.codec import to_json
 from gitmimo.errors import BadMemory
 from gitmimo.memory.notes import NoteKind, add_notes, find_note, new_note, put_notes, read_notes
@@ -16,7 +14,7 @@ from gitmimo.text import escape_controls, one_line
 from gitmimo.workflow.memory_home import save_memory
 
 
-@click.group("memory", cls=Group)
+@click.group("memory")
 def memory_command() -> None:
     """Notes that later sessions should know, one line each in .mimo/MEMORY.md."""
 
@@ -62,7 +60,7 @@ def list_command(as_json: bool) -> int:
               help="Show at most this many.")  # fmt: skip
 @json_option
 def search_command(query: str, max_count: int, as_json: bool) -> int:
-    """Search notes, skills and the changes in git's log; exit 1 when no word fits."""
+    """Search notes, skills and git's log. Exit 1 when no word fits."""
     repository, _, view = open_memory()
     hits = recall(repository, view, query, max_count)
     if as_json:
@@ -89,7 +87,7 @@ def forget_command(note_id: str) -> int:
 @memory_command.command("verify")
 @click.argument("note_ids", nargs=-1, required=True, metavar="ID...")
 def verify_command(note_ids: tuple[str, ...]) -> int:
-    """Confirm that stale notes are still true: they now refer to their files as they are in HEAD."""
+    """Confirm that stale notes are still true. They now refer to their files as they are in HEAD."""
     repository, config, view = open_memory()
     head = repository.resolve("HEAD")
     notes = read_notes(repository, view)

@@ -10,8 +10,16 @@ from typing import TYPE_CHECKING
 import click
 
 from gitmimo.cli import render
-from gitmimo.cli.completion import complete_branches, complete_candidates, complete_operations
-from gitmimo.cli.options import json_option, load_config, open_repository, open_session, session_argument, settings
+from gitmimo.cli.options import (
+    complete_branches,
+    complete_candidates,
+    json_option,
+    load_config,
+    open_repository,
+    open_session,
+    session_argument,
+    settings,
+)
 from gitmimo.cli.review import ends_of, target_of
 from gitmimo.errors import NeedsPerson, UsageError
 from gitmimo.text import counted
@@ -53,7 +61,7 @@ def merge_command(session: str | None, number: int | None, into: str | None, san
 
 
 @click.command("undo")
-@click.argument("operation", required=False, shell_complete=complete_operations)
+@click.argument("operation", required=False)
 @click.option("--list", "only_list", is_flag=True, help="List what can be undone, newest first.")
 @click.option("--checkout", is_flag=True, help="Take the files of a clean checkout along.")
 @click.option("--json", "as_json", is_flag=True, help="With --list: print one JSON object.")

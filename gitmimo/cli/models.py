@@ -7,12 +7,10 @@ from pathlib import Path
 import click
 
 from gitmimo.cli import render
-from gitmimo.cli.completion import complete_local_models
-from gitmimo.cli.help import Group
 from gitmimo.cli.options import json_option
 
 
-@click.group("models", cls=Group)
+@click.group("models")
 def models_command() -> None:
     """The embedded local models: list, download, and find their files."""
 
@@ -50,7 +48,7 @@ def list_command(as_json: bool) -> int:
 
 
 @models_command.command("pull")
-@click.argument("name", required=False, shell_complete=complete_local_models)
+@click.argument("name", required=False)
 @click.option("--force", is_flag=True, help="Fetch it again although it is there.")
 @click.option("--path", "file", type=click.Path(path_type=Path), help="Take this GGUF file as it is, under NAME.")
 @click.option(

@@ -6,13 +6,13 @@ import math
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
-from gitmimo.cli.completion import complete_models, complete_sessions
 from gitmimo.errors import MimoError, RepoError, UsageError
 
 if TYPE_CHECKING:
@@ -20,6 +20,68 @@ if TYPE_CHECKING:
     from gitmimo.git.repository import Repository
     from gitmimo.ids import Oid, SessionId
     from gitmimo.records import SessionResult
+
+Listing = Callable[[click.Context], Iterable[str]]
+Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
+
+
+def offer(values: Listing) -> Completer:
+    """Make click's callback of a function that lists values: those that begin as the word does, none on an error."""
+
+    def complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        try:
+            return [CompletionItem(value) for value in dict.fromkeys(values(context)) if value.startswith(incomplete)]
+        except (MimoError, OSError):
+            return []
+
+    return complete
+
+
+def complete_files(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Leave it to the shell."""
+    return [CompletionItem(incomplete, type="file")]
+
+
+@offer
+def complete_sessions(context: click.Context) -> Iterable[str]:
+    """Ids, newest first."""
+    from gitmimo.git.discovery import find_repository
+    from gitmimo.workflow.directories import sessions_directory
+
+    return sorted((path.name for path in sessions_directory(find_repository(Path.cwd())).iterdir()), reverse=True)
+
+
+@offer
+def complete_candidates(context: click.Context) -> Iterable[str]:
+    """Numbers of the session that was typed before, else of all."""
+    return sorted(_git_refs(4, f"refs/mimo/candidates/{context.params.get('session') or '*'}*/*"), key=int)
+
+
+@offer
+def complete_models(context: click.Context) -> Iterable[str]:
+    """The models that are set, the embedded ones, and each provider's default."""
+    from gitmimo.llm.local_models import list_models
+    from gitmimo.llm.providers import PROVIDERS
+    from gitmimo.workflow.directories import data_home
+
+    embedded = [f"local/{model.name}" for model in list_models(data_home() / "models")]
+    defaults = sorted({provider.default_model for provider in PROVIDERS.values() if provider.default_model})
+    return [*_git("config", "--get-all", "mimo.model"), *embedded, *defaults]
+
+
+complete_branches = offer(lambda context: _git_refs(2, "refs/heads"))
+complete_revisions = offer(lambda context: ["HEAD", *_git_refs(2, "refs/heads", "refs/tags", "refs/remotes")])
+
+
+def _git_refs(strip: int, *patterns: str) -> list[str]:
+    return _git("for-each-ref", f"--format=%(refname:lstrip={strip})", *patterns)
+
+
+def _git(*args: str) -> list[str]:
+    from gitmimo.git.run import run_git
+
+    return run_git(args, cwd=Path.cwd(), check=False).text.splitlines()
+
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
 # where the command line differs from `--name-of-the-setting VALUE`

@@ -6,8 +6,8 @@ from typing import Any
 import click
 
 from gitmimo.cli import render
-from gitmimo.cli.completion import complete_branches, complete_remotes
 from gitmimo.cli.options import (
+    complete_branches,
     json_option,
     load_config,
     open_session,
@@ -19,7 +19,7 @@ from gitmimo.cli.options import (
 
 @click.command("pr")
 @session_argument
-@click.option("--remote", default="origin", help="Where to push (origin).", shell_complete=complete_remotes)
+@click.option("--remote", default="origin", help="Where to push (origin).")
 @click.option("--into", help="Branch that the pull request is for; the session's own when left out.", metavar="BRANCH",
               shell_complete=complete_branches)  # fmt: skip
 @click.option("--tool", type=click.Choice(["auto", "gh", "glab", "none"]), default="auto", help="Who opens the draft.")

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING
 import click
 
 from gitmimo.cli import render
-from gitmimo.cli.completion import complete_candidates
-from gitmimo.cli.options import json_option, open_repository, session_argument, split_target
+from gitmimo.cli.options import complete_candidates, json_option, open_repository, session_argument, split_target
 from gitmimo.errors import UsageError
 from gitmimo.records import Action, ActionKind, CandidateResult, Observation, SessionResult, Step
-from gitmimo.report.step_text import about, kinds_of, used
+from gitmimo.report.step_text import used
 from gitmimo.text import counted, escape_controls, seconds, tokens, usd
 
 if TYPE_CHECKING:
@@ -54,8 +53,7 @@ def diff_command(words: tuple[str, ...]) -> int:
 @session_argument
 @click.argument("number", required=False, type=click.IntRange(min=0), shell_complete=complete_candidates)
 @click.option("--full", is_flag=True, help="With whole outputs and files.")
-@click.option("--oneline", is_flag=True, help="One line a step: its commit, what it did, on what.")
-def log_command(session: str | None, number: int | None, full: bool, oneline: bool) -> int:
+def log_command(session: str | None, number: int | None, full: bool) -> int:
     """Read how the winner, or candidate NUMBER, worked: what the model said, ran, saw and edited, step by step."""
     from gitmimo.workflow.history import read_steps_at
     from gitmimo.workflow.journals import read_session
@@ -67,7 +65,7 @@ def log_command(session: str | None, number: int | None, full: bool, oneline: bo
     if candidate.commit is None:
         raise UsageError("this candidate made no commit", hint=f"git mimo show {result.session}")
     steps = read_steps_at(repository, result.session, candidate.number, base=result.base, tip=candidate.commit)
-    render.page(step_lines(steps) if oneline else transcript(candidate, steps, full=full))
+    render.page(transcript(candidate, steps, full=full))
     return 0
 
 
@@ -217,16 +215,6 @@ def transcript(candidate: CandidateResult, steps: Sequence[Step], *, full: bool)
 def step_text(step: Step) -> str:
     """One step, folded, with an empty line behind it."""
     return "\n".join([*_step(step, full=False), "", ""])
-
-
-def step_lines(steps: Sequence[Step]) -> str:
-    """One line a step: its commit, what the model did, what it used, and on what."""
-    rows = []
-    for step in steps:
-        what = ", ".join(step.changed_paths) or about(step)[:60] or "thinking"
-        rows.append([(step.commit or "")[:12], f"step {step.number}", kinds_of(step), used(step), what])
-    lines = render.table(["commit", "", "did", "used", "what"], rows).splitlines()
-    return "\n".join([render.paint(lines[0], "bold"), *lines[1:]]) + "\n"
 
 
 def _step(step: Step, *, full: bool) -> Iterator[str]:

@@ -8,8 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from gitmimo.cli import render
-from gitmimo.cli.completion import complete_candidates
-from gitmimo.cli.options import json_option, open_repository, open_session, session_argument, split_target
+from gitmimo.cli.options import (
+    complete_candidates,
+    json_option,
+    open_repository,
+    open_session,
+    session_argument,
+    split_target,
+)
 from gitmimo.ids import Oid, SessionId, SessionStatus
 from gitmimo.text import one_line, seconds, usd
 

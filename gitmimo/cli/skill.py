@@ -5,9 +5,7 @@ from collections import Counter
 import click
 
 from gitmimo.cli import render
-from gitmimo.cli.completion import complete_skills
-from gitmimo.cli.help import Group
-from gitmimo.cli.options import json_option, load_config, open_memory, open_repository
+from gitmimo.cli.options import json_option, load_config, offer, open_memory, open_repository
 from gitmimo.errors import UsageError
 from gitmimo.git.repository import Repository
 from gitmimo.memory.skill_file import SKILLS_DIR, check_name, link_skills, read_library, removal_of
@@ -17,7 +15,13 @@ from gitmimo.workflow.memory_home import save_memory
 from gitmimo.workflow.trust import is_approved, skill_json
 
 
-@click.group("skill", cls=Group)
+@offer
+def complete_skills(context: click.Context) -> list[str]:
+    """Names of the checkout's skills."""
+    return sorted(path.name for path in (open_repository().require_work_tree() / SKILLS_DIR).iterdir())
+
+
+@click.group("skill")
 def skill_command() -> None:
     """Skills: how this project did a chore before, one directory each under .mimo/skills/."""
 
@@ -25,7 +29,7 @@ def skill_command() -> None:
 @skill_command.command("list")
 @json_option
 def list_command(as_json: bool) -> int:
-    """List the skills, from how many changes each was made and how often it was used."""
+    """List the skills. Says from how many changes each was made and how often it was used."""
     repository, _, view = open_memory()
     library = read_library(repository, view)
     used = _uses(repository)
@@ -73,9 +77,10 @@ def show_command(name: str, as_json: bool) -> int:
 @click.option("--dry-run", is_flag=True, help="Run it, and publish nothing.")
 @json_option
 def run_command(name: str, values: tuple[str, ...], granted: tuple[str, ...], dry_run: bool, as_json: bool) -> int:
-    """Run a skill's script on HEAD's files in the sandbox, without a model.
+    """Run a skill's script in the sandbox, without a model.
 
-    Its changes are committed to a branch of their own. Exit 1 when the script or its accept command failed.
+    It gets HEAD's files; its changes are committed to a branch of their own. Exit 1 when the script or its accept
+    command failed.
     """
     from gitmimo.workflow.scripts import run_skill
 

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gitmimo.cli import render
-from gitmimo.cli.completion import complete_models
-from gitmimo.cli.options import json_option, load_config, open_repository, session_argument, settings
+from gitmimo.cli.options import complete_models, json_option, load_config, open_repository, session_argument, settings
 from gitmimo.cli.task import read_task
 from gitmimo.errors import MimoError, UsageError
 from gitmimo.files import has_test_name

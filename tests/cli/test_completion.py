@@ -31,7 +31,7 @@ ASKED: Sequence[tuple[str, str, set[str]]] = (
     ("choice after =", "start --fanout=a", {"auto", "all"}),
     ("session", "show ", {SESSION}),
     ("candidate", f"merge {SESSION} ", {"1", "2"}),
-    ("candidate after options", f"log --oneline {SESSION} ", {"1", "2"}),
+    ("candidate after options", f"log --full {SESSION} ", {"1", "2"}),
     ("model", "start --model local/", {"local/qwen2.5-coder-0.5b", "local/qwen2.5-coder-1.5b"}),
     ("model after =", "start --model=moon", {"moonshot/kimi-k2.7-code"}),
     ("set model", "start -m openai/m", {"openai/mine"}),
@@ -41,7 +41,6 @@ ASKED: Sequence[tuple[str, str, set[str]]] = (
     ("provider", "config set --provider deep", {"deepseek"}),
     ("branch", "merge --into fea", {"feature"}),
     ("file", "why cal", {"calc.py"}),
-    ("help", "help co", {"config", "cost", "completion"}),
     ("global option first", "-v stat", {"status"}),
 )
 

@@ -67,7 +67,7 @@ def test_a_right_candidate_ends_on_a_result_branch_with_its_evidence(
     assert "candidate 1" in shown.out
     assert "2/2 passed" in shown.out
     assert "+    return a + b" in mimo("diff", session, cwd=project.path).out
-    assert "step 1" in mimo("log", session, "--oneline", cwd=project.path).out
+    assert "step 1" in mimo("log", session, cwd=project.path).out
     assert "a + b" in mimo("review", session, cwd=project.path).out
     assert mimo("cost", "--json", cwd=project.path).json["rows"][0]["key"] == session
     assert mimo("stop", session, cwd=project.path).code == 1

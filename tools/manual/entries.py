@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import click
 
-from gitmimo.cli.examples import EXAMPLES
+from gitmimo.cli.help import EXAMPLES
 from gitmimo.cli.main import COMMANDS, cli
 
 
