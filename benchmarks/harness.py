@@ -19,8 +19,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gitmimo.agent.shell.tools import actions_of_patch
-from gitmimo.records import ActionKind
 from tests.recorded import TASKS, Call, Recorded, make_environment, make_project
 from tests.scripted_server import Answer, Request, ScriptedServer
 
@@ -140,10 +138,7 @@ def _command(tool: str, arguments: Mapping[str, Any]) -> str:
         return f"cat -n {shlex.quote(arguments['path'])}"
     if tool == "write":
         return f"cat > {shlex.quote(arguments['path'])} <<'END_OF_FILE'\n{arguments['content']}END_OF_FILE"
-    if tool == "edit":
-        return _REPLACE.format(path=arguments["path"], edits=[(e["old"], e["new"]) for e in arguments["edits"]])
-    edits = [action for action in actions_of_patch(arguments["input"], call_id="") if action.kind is ActionKind.EDIT]
-    return "\n".join(_REPLACE.format(path=each.path, edits=[(each.old, each.text)]) for each in edits)
+    return _REPLACE.format(path=arguments["path"], edits=[(e["old"], e["new"]) for e in arguments["edits"]])
 
 
 if __name__ == "__main__":

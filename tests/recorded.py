@@ -186,19 +186,20 @@ NODE = Recorded(
     replies=(
         (("read", {"path": "index.js"}), ("read", {"path": "test/span.test.js"}), ("read", {"path": "readme.md"})),
         (
-            ("apply_patch", {"input": (
-                "*** Begin Patch\n*** Update File: index.js\n@@\n"
-                "-const units = { s: 1000, m: 60000, h: 3600000 };\n"
-                "+const units = { s: 1000, m: 60000, h: 3600000, d: 86400000 };\n@@ function span\n"
-                "-  const found = /^(-?\\d*\\.?\\d+) *(seconds?|s|minutes?|m|hours?|h)$/i.exec(text);\n"
-                "+  const found = /^(-?\\d*\\.?\\d+) *(seconds?|s|minutes?|m|hours?|h|days?|d)$/i.exec(text);\n"
-                "*** Update File: readme.md\n@@\n     span('2 minutes') // 120000\n+    span('1 day')     // 86400000\n"
-                "*** Update File: test/span.test.js\n@@\n"
-                " test('minutes', () => assert.equal(span('2 minutes'), 120000));\n"
-                "+test('days', () => {\n"
-                "+  for (const text of ['1d', '1 day', '24 hours']) assert.equal(span(text), 86400000);\n"
-                "+});\n*** End Patch"
-            )}),
+            ("edit", {"path": "index.js", "edits": [
+                {"old": "h: 3600000 };", "new": "h: 3600000, d: 86400000 };"},
+                {"old": "hours?|h)$", "new": "hours?|h|days?|d)$"},
+            ]}),
+            ("edit", {"path": "readme.md", "edits": [
+                {"old": "// 120000\n", "new": "// 120000\n    span('1 day')     // 86400000\n"},
+            ]}),
+            ("edit", {"path": "test/span.test.js", "edits": [{
+                "old": "assert.equal(span('2 minutes'), 120000));\n",
+                "new": (
+                    "assert.equal(span('2 minutes'), 120000));\ntest('days', () => {\n"
+                    "  for (const text of ['1d', '1 day', '24 hours']) assert.equal(span(text), 86400000);\n});\n"
+                ),
+            }]}),
             ("finish", {"title": "Support days", "summary": "d, day and days, listed in the readme and tested."}),
         ),
     ),

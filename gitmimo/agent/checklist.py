@@ -10,8 +10,8 @@ from dataclasses import replace
 
 from gitmimo.agent.interface import CandidateInput, Stop, StrategyResult, Workspace
 from gitmimo.agent.shell.agent import FRUITLESS, run_shell
-from gitmimo.agent.shell.reply import has_action
 from gitmimo.agent.shell.stuck_detector import StuckDetector, calls_of_step
+from gitmimo.agent.shell.tools import has_action
 from gitmimo.llm.model import Model
 from gitmimo.records import ActionKind, Step, StopReason, Task
 

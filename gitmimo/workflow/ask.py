@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from gitmimo.agent.interface import BaseSuite, CandidateInput, WorkspaceFacts
 from gitmimo.agent.runner import run_candidate
-from gitmimo.agent.shell.reply import has_action
+from gitmimo.agent.shell.tools import has_action
 from gitmimo.config import Config
 from gitmimo.errors import LimitReached, ModelError
 from gitmimo.evaluator.testbed import FreshTree, fresh_tree

@@ -6,31 +6,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitmimo.agent.shell.apply_edit import Edited, EditResult, Mismatch, apply_change, replace_passage
+from gitmimo.agent.shell.apply_edit import EditFailed, apply_change, replace_passage
 from gitmimo.agent.shell.text_protocol import parse_text
-from gitmimo.records import Action, ActionKind
+from gitmimo.records import Action, ActionKind, Observation
 
 CODE = "def total(items):\n    result = 0\n    for item in items:\n        result += item\n    return result\n"
 
 
-def edit(root: Path, path: str, old: str, new: str) -> EditResult:
+def edit(root: Path, path: str, old: str, new: str) -> Observation:
     return apply_change(root, Action(kind=ActionKind.EDIT, path=path, old=old, text=new))
 
 
-def write(root: Path, path: str, text: str, *, call_id: str = "c") -> EditResult:
+def write(root: Path, path: str, text: str, *, call_id: str = "c") -> Observation:
     return apply_change(root, Action(kind=ActionKind.WRITE, path=path, text=text, call_id=call_id))
 
 
 def replaced(text: str, old: str, new: str) -> str:
-    result = replace_passage(text, old, new)
-    assert isinstance(result, Edited), result
-    return result.text
+    return replace_passage(text, old, new).text
 
 
 def mismatch(text: str, old: str, new: str) -> str:
-    result = replace_passage(text, old, new)
-    assert isinstance(result, Mismatch), result
-    return result.reason
+    with pytest.raises(EditFailed) as caught:
+        replace_passage(text, old, new)
+    return caught.value.message
 
 
 def test_an_exact_passage_may_be_part_of_a_line() -> None:
@@ -76,7 +74,7 @@ def test_a_mismatch_shows_the_nearest_lines_with_their_numbers_and_no_block() ->
 
 @pytest.mark.parametrize(("old", "new"), [("x", "y"), ("", "x"), ("\n \n", "x")])
 def test_an_edit_without_sense_is_refused(old: str, new: str) -> None:
-    assert isinstance(replace_passage("abc\n", old, new), Mismatch)
+    assert mismatch("abc\n", old, new)
 
 
 def test_a_passage_can_be_deleted() -> None:
@@ -103,20 +101,21 @@ def test_a_last_line_without_line_end_stays_so() -> None:
 )
 def test_an_edit_changes_only_the_passage(before: str, old: str, new: str, after: str) -> None:
     text = before + old + after
-    result = replace_passage(text, old, new)
-    if isinstance(result, Edited):
-        lines = text.split("\n")
-        kept_before = "\n".join(lines[: result.first_line - 1])
-        kept_after = "\n".join(result.text.split("\n")[result.last_line :])
-        assert result.text.startswith(kept_before)
-        assert text.endswith(kept_after) or not kept_after.strip()
+    try:
+        result = replace_passage(text, old, new)
+    except EditFailed:
+        return
+    kept_before = "\n".join(text.split("\n")[: result.first_line - 1])
+    kept_after = "\n".join(result.text.split("\n")[result.last_line :])
+    assert result.text.startswith(kept_before)
+    assert text.endswith(kept_after) or not kept_after.strip()
 
 
 def test_mode_encoding_and_byte_order_mark_survive_an_edit(tmp_path: Path) -> None:
     file = tmp_path / "run.sh"
     file.write_bytes(b"\xef\xbb\xbfname=J\xc3\xb8rn\r\nx=1\r\n")
     file.chmod(0o755)
-    assert edit(tmp_path, "run.sh", "x=1\n", "x=é\n").done
+    assert edit(tmp_path, "run.sh", "x=1\n", "x=é\n").changed
     assert file.read_bytes() == b"\xef\xbb\xbfname=J\xc3\xb8rn\r\nx=\xc3\xa9\r\n"
     assert file.stat().st_mode & 0o777 == 0o755
 
@@ -124,7 +123,7 @@ def test_mode_encoding_and_byte_order_mark_survive_an_edit(tmp_path: Path) -> No
 def test_bytes_of_an_older_encoding_are_kept(tmp_path: Path) -> None:
     file = tmp_path / "a.txt"
     file.write_bytes(b"J\xf8rn\nx\n")
-    assert edit(tmp_path, "a.txt", "x\n", "é\n").done
+    assert edit(tmp_path, "a.txt", "x\n", "é\n").changed
     assert file.read_bytes() == b"J\xf8rn\n\xe9\n"
     assert "no character U+6F22" in edit(tmp_path, "a.txt", "é\n", "漢\n").text
     assert file.read_bytes() == b"J\xf8rn\n\xe9\n"
@@ -133,19 +132,20 @@ def test_bytes_of_an_older_encoding_are_kept(tmp_path: Path) -> None:
 def test_a_whole_file_keeps_its_line_ends(tmp_path: Path) -> None:
     (tmp_path / "crlf").write_bytes(b"a\r\nb\r\n")
     (tmp_path / "bare").write_bytes(b"a")
-    assert write(tmp_path, "crlf", "a\nc").done
-    assert write(tmp_path, "bare", "b\n", call_id="").done
+    assert write(tmp_path, "crlf", "a\nc").changed
+    assert write(tmp_path, "bare", "b\n", call_id="").changed
     assert (tmp_path / "crlf").read_bytes() == b"a\r\nc\r\n"
     assert (tmp_path / "bare").read_bytes() == b"b"
 
 
 def test_a_new_file_makes_its_folders(tmp_path: Path) -> None:
     change = write(tmp_path, "a/b/c.txt", "hi\n")
-    assert (change.path, (tmp_path / "a/b/c.txt").read_text()) == ("a/b/c.txt", "hi\n")
+    assert (change.changed, (tmp_path / "a/b/c.txt").read_text()) == (True, "hi\n")
 
 
 def test_an_absolute_path_into_the_worktree_is_understood(tmp_path: Path) -> None:
-    assert write(tmp_path, f"{tmp_path}/a.txt", "hi\n").path == "a.txt"
+    assert write(tmp_path, f"{tmp_path}/a.txt", "hi\n").changed
+    assert (tmp_path / "a.txt").read_text() == "hi\n"
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_an_absolute_path_into_the_worktree_is_understood(tmp_path: Path) -> Non
 def test_paths_that_are_not_the_agents_are_refused(tmp_path: Path, path: str) -> None:
     root = tmp_path / "tree"
     root.mkdir()
-    assert not write(root, path, "x\n").done
+    assert write(root, path, "x\n").exit_code == 1
     assert list(tmp_path.rglob("*")) == [root]
 
 
@@ -167,16 +167,16 @@ def test_no_symbolic_link_is_written_through(tmp_path: Path) -> None:
     (outside / "f").write_text("mine\n")
     (root / "folder").symlink_to(outside)
     (root / "file").symlink_to(outside / "f")
-    assert not write(root, "folder/f", "x\n").done
-    assert not write(root, "file", "x\n").done
-    assert not edit(root, "file", "mine\n", "x\n").done
+    assert write(root, "folder/f", "x\n").exit_code == 1
+    assert write(root, "file", "x\n").exit_code == 1
+    assert edit(root, "file", "mine\n", "x\n").exit_code == 1
     assert (outside / "f").read_text() == "mine\n"
 
 
 def test_a_binary_file_is_not_edited_but_may_be_replaced(tmp_path: Path) -> None:
     (tmp_path / "b").write_bytes(b"\0\xff\1x")
     assert "binary" in edit(tmp_path, "b", "x", "y").text
-    assert write(tmp_path, "b", "漢\n").done
+    assert write(tmp_path, "b", "漢\n").changed
 
 
 def test_a_change_that_breaks_the_syntax_is_told(tmp_path: Path) -> None:

@@ -11,9 +11,8 @@ from gitmimo.agent.shell.execute import ActionExecutor, ExecutionResult
 from gitmimo.agent.shell.finish_check import FinishCheck
 from gitmimo.agent.shell.observations import Outputs
 from gitmimo.agent.shell.opening import example, opening_text, short_opening, suite_text
-from gitmimo.agent.shell.reply import has_action, read_actions, with_call_ids
 from gitmimo.agent.shell.stuck_detector import REMARK, StuckDetector, calls_of, calls_of_step, repeats_itself
-from gitmimo.agent.shell.tools import offered_tools
+from gitmimo.agent.shell.tools import has_action, offered_tools, read_actions, with_call_ids
 from gitmimo.cancel import CancelToken
 from gitmimo.errors import ContextOverflow
 from gitmimo.ids import utc_now

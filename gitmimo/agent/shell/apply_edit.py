@@ -7,14 +7,13 @@ import ast
 import difflib
 import json
 import re
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from gitmimo.agent.shell.observations import as_data
 from gitmimo.errors import MimoError
-from gitmimo.records import Action, ActionKind
+from gitmimo.records import Action, ActionKind, Observation
 from gitmimo.sandbox.files import check_inside, read_inside, write_inside
 from gitmimo.text import escape_controls
 
@@ -36,30 +35,25 @@ class Edited:
     places: int = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mismatch:
-    """Why nothing was replaced, with the nearest match. Contains no block that could be taken for an answer."""
-
-    reason: str
+class EditFailed(MimoError):
+    """Why nothing was written, with the nearest match. Contains no block that could be taken for an answer."""
 
 
-def replace_passage(text: str, old: str, new: str, *, every: bool = False) -> Edited | Mismatch:
+def replace_passage(text: str, old: str, new: str, *, every: bool = False) -> Edited:
     """Replace the one passage that `old` means by `new`; the rest of the text keeps every character.
 
-    The line ends of the text are taken over into what is new. A passage that occurs more than once is a Mismatch,
-    whatever the way in which it was found, unless `every` asks for all exact occurrences.
+    The line ends of the text are taken over into what is new. EditFailed for a passage that does not occur, and for one
+    that occurs more than once, whatever the way in which it was found, unless `every` asks for all exact occurrences.
     """
     if not old.strip():
-        return Mismatch(
-            reason="the passage to replace is empty, and the file is not; name the passage, or write the file"
-        )
+        raise EditFailed("the passage to replace is empty, and the file is not; name the passage, or write the file")
     has_crlf = 0 < text.count("\n") == text.count("\r\n")
     if has_crlf or old not in text:
         old, new = old.replace("\r\n", "\n"), new.replace("\r\n", "\n")
     if not has_crlf:
         return _replace(text, old, new, every=every)
     edited = _replace(text.replace("\r\n", "\n"), old, new, every=every)
-    return replace(edited, text=edited.text.replace("\n", "\r\n")) if isinstance(edited, Edited) else edited
+    return replace(edited, text=edited.text.replace("\n", "\r\n"))
 
 
 def numbered(lines: Sequence[str], first: int) -> str:
@@ -67,14 +61,15 @@ def numbered(lines: Sequence[str], first: int) -> str:
     return "\n".join(f"{number:>5}| {line}" for number, line in enumerate(lines, first))
 
 
-def _replace(text: str, old: str, new: str, *, every: bool) -> Edited | Mismatch:
+def _replace(text: str, old: str, new: str, *, every: bool) -> Edited:
     places = [found.start() for found in re.finditer(f"(?={re.escape(old)})", text)]  # overlapping ones too
-    if len(places) > 1 and not every:
-        return _ambiguous([text.count("\n", 0, place) + 1 for place in places])
     if not places:
         return _replace_lines(text, old, new)
-    first = _spliced(text, places[0], places[0] + len(old), new)
-    return replace(first, text=text.replace(old, new), places=text.count(old)) if every else first
+    if every:
+        first = _spliced(text, places[0], places[0] + len(old), new)
+        return replace(first, text=text.replace(old, new), places=text.count(old))
+    _refuse_several([text.count("\n", 0, place) + 1 for place in places])
+    return _spliced(text, places[0], places[0] + len(old), new)
 
 
 def _spliced(text: str, begin: int, end: int, replacement: str) -> Edited:
@@ -84,14 +79,16 @@ def _spliced(text: str, begin: int, end: int, replacement: str) -> Edited:
     return Edited(text=text[:begin] + replacement + text[end:], first_line=first, last_line=last)
 
 
-def _replace_lines(text: str, old: str, new: str) -> Edited | Mismatch:
+def _replace_lines(text: str, old: str, new: str) -> Edited:
+    """Replace whole lines that are those wanted, white space aside."""
     lines, wanted = text.split("\n"), _without_blank_ends(old)
-    found = _windows_equal(lines, wanted)
-    if len(found) > 1:
-        return _ambiguous([at + 1 for at in found])
+    squeezed, pattern = ([re.sub(r"\s+", "", line) for line in each] for each in (lines, wanted))
+    size = len(wanted)
+    found = [at for at in range(len(lines) - size + 1) if squeezed[at : at + size] == pattern]
     if not found:
-        return Mismatch(reason=f"the passage does not occur in the file{_nearest(lines, wanted)}")
-    at, size = found[0], len(wanted)
+        raise EditFailed(f"the passage does not occur in the file{_nearest(lines, wanted)}")
+    _refuse_several([at + 1 for at in found])
+    at = found[0]
     replacement = _reindented(_without_blank_ends(new), wanted, lines[at : at + size])
     lines[at : at + size] = replacement
     how = "without regard to white space"
@@ -100,12 +97,6 @@ def _replace_lines(text: str, old: str, new: str) -> Edited | Mismatch:
 
 def _without_blank_ends(text: str) -> list[str]:
     return re.sub(r"\A(?:[^\S\n]*\n)+|(?:\n[^\S\n]*)+\Z", "", text).split("\n") if text.strip() else []
-
-
-def _windows_equal(lines: Sequence[str], wanted: Sequence[str]) -> list[int]:
-    """Where the lines are those wanted, white space aside."""
-    squeezed, pattern = ([re.sub(r"\s+", "", line) for line in each] for each in (lines, wanted))
-    return [at for at in range(len(lines) - len(wanted) + 1) if squeezed[at : at + len(wanted)] == pattern]
 
 
 def _nearest(lines: Sequence[str], wanted: Sequence[str]) -> str:
@@ -150,28 +141,15 @@ def _indent(line: str) -> str:
     return line[: len(line) - len(line.lstrip())]
 
 
-def _ambiguous(at_lines: Sequence[int]) -> Mismatch:
-    shown = ", ".join(str(line) for line in at_lines[:8]) + (", …" if len(at_lines) > 8 else "")
-    return Mismatch(
-        reason=f"the passage occurs {len(at_lines)} times, at lines {shown}: add lines around it to say which"
-    )
+def _refuse_several(at_lines: Sequence[int]) -> None:
+    if len(at_lines) > 1:
+        shown = ", ".join(str(line) for line in at_lines[:8]) + (", …" if len(at_lines) > 8 else "")
+        raise EditFailed(
+            f"the passage occurs {len(at_lines)} times, at lines {shown}: add lines around it to say which"
+        )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EditResult:
-    """The result of one EDIT or WRITE. `path` is empty when nothing was written, also if the file was already right."""
-
-    text: str
-    path: str = ""
-    is_right: bool = False
-
-    @property
-    def done(self) -> bool:
-        """Whether the file is now as it was asked for."""
-        return bool(self.path) or self.is_right
-
-
-def apply_change(root: Path, action: Action) -> EditResult:
+def apply_change(root: Path, action: Action) -> Observation:
     """Write what an EDIT or WRITE asks for. A change that can't be made is a result that says why, and writes nothing.
 
     `.git`, `.mimo` and everything outside the worktree are refused, also through symbolic links.
@@ -179,38 +157,35 @@ def apply_change(root: Path, action: Action) -> EditResult:
     path = _relative(root, action.path)
     try:
         if any(part.lower().rstrip(". ") == ".mimo" for part in check_inside(path)):
-            return EditResult(text="not written: `.mimo` belongs to git-mimo")
+            raise EditFailed("`.mimo` belongs to git-mimo")
         before = read_inside(root, path)
-        made = _new_content(action, path, before)
-        if isinstance(made, EditResult):
-            return made
-        data, report = made
-        if before is not None and data == before:
-            return EditResult(text=f"`{path}` is like that already, byte for byte", is_right=True)
+        data, report = _new_content(action, path, before)
+        if data == before:
+            return Observation(text=f"`{path}` is like that already, byte for byte", exit_code=0)
         write_inside(root, path, data)
     except MimoError as exc:
-        return EditResult(text=f"not written: {exc.message}")
-    return EditResult(text=report + _syntax_remark(path, before, data), path=path)
+        return Observation(text=f"not written: {exc.message}", exit_code=1)
+    return Observation(text=report + _syntax_remark(path, before or b"", data), exit_code=0, changed=True)
 
 
-def read_lines(root: Path, action: Action, *, most: int) -> tuple[str, bool]:
-    """A file's lines with their numbers, as READ asks for them, and whether it could be read.
+def read_lines(root: Path, action: Action, *, most: int) -> Observation:
+    """A file's lines with their numbers, as READ asks for them.
 
     At most `most` characters: what is longer ends at a whole line, and the first line left out is named.
     """
     path = _relative(root, action.path)
     if (root / path).is_dir() and not (root / path).is_symlink():
         names = sorted(f"{item.name}/" if item.is_dir() else item.name for item in (root / path).iterdir())
-        return f"`{path}` is a directory\n{as_data(chr(10).join(names)[:most])}", True
+        return Observation(text=f"`{path}` is a directory\n{as_data(chr(10).join(names)[:most])}", exit_code=0)
     try:
         data = read_inside(root, path)
     except MimoError as exc:
-        return f"not read: {exc.message}", False
+        return Observation(text=f"not read: {exc.message}", exit_code=1)
     if data is None:
-        return f"not read: there is no file `{path}`", False
+        return Observation(text=f"not read: there is no file `{path}`", exit_code=1)
     text, _ = _decoded(data)
     if "\0" in text:
-        return f"not read: `{path}` is a binary file of {len(data)} bytes", False
+        return Observation(text=f"not read: `{path}` is a binary file of {len(data)} bytes", exit_code=1)
     lines = text.replace("\r\n", "\n").removesuffix("\n").split("\n")
     first = min(max(1, action.first), len(lines))
     last = min(action.last or len(lines), len(lines))
@@ -220,11 +195,12 @@ def read_lines(root: Path, action: Action, *, most: int) -> tuple[str, bool]:
         shown += 1
     if shown < first:  # one line alone is too long
         line = lines[first - 1]
-        return f"`{path}`: line {first} has {len(line)} characters\n{as_data(escape_controls(line[:most]))}", True
+        cut = f"`{path}`: line {first} has {len(line)} characters\n{as_data(escape_controls(line[:most]))}"
+        return Observation(text=cut, exit_code=0)
     span = f"lines {first} to {shown} of {len(lines)}" if shown - first + 1 < len(lines) else f"{shown} lines"
     rest = f"; read on with first={shown + 1}" if shown < last else ""
-    text = as_data(escape_controls(numbered(lines[first - 1 : shown], first)))
-    return f"`{path}`: {span}{rest}\n{text}", True
+    content = as_data(escape_controls(numbered(lines[first - 1 : shown], first)))
+    return Observation(text=f"`{path}`: {span}{rest}\n{content}", exit_code=0)
 
 
 def _relative(root: Path, path: str) -> str:
@@ -233,18 +209,21 @@ def _relative(root: Path, path: str) -> str:
     return path[len(prefix) :] if path.startswith(prefix) else path
 
 
-def _new_content(action: Action, path: str, before: bytes | None) -> tuple[bytes, str] | EditResult:
-    if action.kind is ActionKind.EDIT and before is None and action.old.strip():
-        return EditResult(text=f"not written: there is no file `{path}`")
+def _new_content(action: Action, path: str, before: bytes | None) -> tuple[bytes, str]:
+    """A file's new bytes, and what the model is told about them."""
+    is_edit = action.kind is ActionKind.EDIT
+    if is_edit and before is None and action.old.strip():
+        raise EditFailed(f"there is no file `{path}`")
     text, encoding = _decoded(before or b"")
     if "\0" in text:
-        if action.kind is ActionKind.EDIT:
-            return EditResult(text=f"not written: `{path}` is a binary file")
+        if is_edit:
+            raise EditFailed(f"`{path}` is a binary file")
         text, encoding, before = "", "utf-8", b""
-    if action.kind is ActionKind.EDIT and text.strip():
-        edited = replace_passage(text, action.old, action.text, every=action.replace_all)
-        if isinstance(edited, Mismatch):
-            return EditResult(text=f"not written: `{path}`: {edited.reason}")
+    if is_edit and text.strip():
+        try:
+            edited = replace_passage(text, action.old, action.text, every=action.replace_all)
+        except EditFailed as exc:
+            raise EditFailed(f"`{path}`: {exc.message}") from None
         new, report = edited.text, _show_edit(path, edited)
     else:
         new = _like_before(action, text)
@@ -253,7 +232,7 @@ def _new_content(action: Action, path: str, before: bytes | None) -> tuple[bytes
         return new.encode(encoding), report
     except UnicodeEncodeError as exc:
         char = new[exc.start]
-        return EditResult(text=f"not written: `{path}` is in {encoding}, which has no character U+{ord(char):04X}")
+        raise EditFailed(f"`{path}` is in {encoding}, which has no character U+{ord(char):04X}") from None
 
 
 def _show_edit(path: str, edited: Edited) -> str:
@@ -292,28 +271,24 @@ def _like_before(action: Action, before: str) -> str:
     return text
 
 
-def _syntax_remark(path: str, before: bytes | None, data: bytes) -> str:
-    """A remark when a file that could be read by its language no longer can."""
+def _syntax_remark(path: str, before: bytes, data: bytes) -> str:
+    """A remark when a Python or JSON file that could be parsed no longer can."""
     problem = _syntax_error(path, data)
     is_new = problem and not (before and _syntax_error(path, before))
     return f"\nbut it can't be parsed any more: {problem}" if is_new else ""
 
 
 def _syntax_error(path: str, data: bytes) -> str:
-    """Why a file can't be parsed; empty where it can, and for languages that are not checked."""
-    suffix = PurePosixPath(path).suffix
     try:
-        if suffix == ".py":
+        if path.endswith(".py"):
             ast.parse(data)
-        elif suffix == ".json":
+        elif path.endswith(".json"):
             json.loads(data)
-        elif suffix == ".toml":
-            tomllib.loads(data.decode())
     except SyntaxError as exc:
         # a doubtful escape is an error only where warnings are made errors
         return "" if "escape sequence" in exc.msg else f"line {exc.lineno}: {exc.msg}"
     except ValueError as exc:
-        return "" if suffix == ".py" else str(exc)
+        return "" if path.endswith(".py") else str(exc)
     except (RecursionError, MemoryError, OverflowError):
         return ""
     return ""

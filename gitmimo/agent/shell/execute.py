@@ -84,11 +84,9 @@ class ActionExecutor:
             return self._run(action, mark)
         if action.kind in (ActionKind.EDIT, ActionKind.WRITE):
             self._tree = None
-            change = apply_change(self._workspace.root, action)
-            return Observation(text=change.text, exit_code=0 if change.done else 1, changed=bool(change.path))
+            return apply_change(self._workspace.root, action)
         if action.kind is ActionKind.READ:
-            text, could = read_lines(self._workspace.root, action, most=self._most)
-            return Observation(text=text, exit_code=0 if could else 1)
+            return read_lines(self._workspace.root, action, most=self._most)
         if action.kind is ActionKind.SHOW:
             return self._show(action)
         texts = {

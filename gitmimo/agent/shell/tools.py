@@ -1,17 +1,19 @@
-"""The tools protocol: functions offered to a model, and actions read from its calls."""
+"""What a model may ask for, and what it asked for: functions offered to it, actions read from its reply.
+
+The text protocol, which models fall back into, is read in `text_protocol.py`.
+"""
 
 import ast
 import json
 import re
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any
 
 from gitmimo.agent.prompts import read_json
-from gitmimo.agent.shell.text_protocol import clean_path
-from gitmimo.records import Action, ActionKind, Tool, ToolCall
+from gitmimo.agent.shell.text_protocol import NO_ACTION, clean_path, parse_text
+from gitmimo.records import Action, ActionKind, Reply, Tool, ToolCall
 
 _LATER = ("note", "plan")  # understood at any time
 
@@ -28,13 +30,55 @@ def offered_tools(*, is_folded: bool = False) -> tuple[Tool, ...]:
 
 _ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "shell": ("command",), "read": ("path",), "edit": ("path",), "write": ("path", "content"), "show": ("output",),
-    "finish": ("summary",), "give_up": ("reason",), "note": ("text",), "plan": ("text",), "apply_patch": ("patch",),
+    "finish": ("summary",), "give_up": ("reason",), "note": ("text",), "plan": ("text",),
 }  # fmt: skip
 _PREFIX = re.compile(r"^(?:functions?|tools?|default_api)[.:/]+")
 _CALL_IN_TEXT = re.compile(r"<tool_call>\s*(\{.*?\})\s*(?:</tool_call>|\Z)", re.DOTALL)
-_FILE = re.compile(r"^\*\*\* (Add|Update|Delete) File: (.+)$")
-_MOVE = re.compile(r"^\*\*\* Move to: (.+)$")
-_PATCH_IN_SHELL = re.compile(r"\s*apply_patch\s*<<-?\s*['\"]?(\w+)['\"]?[ \t]*\n(.*?)\n\1\s*\Z", re.DOTALL)
+
+
+def with_call_ids(reply: Reply, step: int) -> Reply:
+    """The reply with an id for each call, all different: some servers send none, or the same one again."""
+    seen: set[str] = set()
+    calls: list[ToolCall] = []
+    for index, call in enumerate(reply.tool_calls):
+        own = call.id if call.id and call.id not in seen else f"call_{step}_{index}"
+        seen.add(own)
+        calls.append(replace(call, id=own))
+    return replace(reply, tool_calls=tuple(calls))
+
+
+def read_actions(reply: Reply, *, protocol: str) -> tuple[Action, ...]:
+    """The actions of a reply, at least one: INVALID with the reason when it has none.
+
+    With the tools protocol, calls that were written as text are understood too, and so is the text protocol: models
+    fall back into it. A reply cut at the output limit never runs what is incomplete.
+    """
+    cut = reply.finish_reason == "length"
+    if protocol == "tools" or reply.tool_calls:
+        calls = reply.tool_calls or calls_in_text(reply.text)
+        if calls:
+            return parse_calls(calls, cut=cut)
+    actions = parse_text(reply.text, cut=cut)
+    if protocol == "tools" and all(action.kind is ActionKind.INVALID for action in actions):
+        actions = ()
+    if actions:
+        return actions
+    if cut:
+        reason = "the reply reached the output limit before it came to an action; be brief and act"
+    elif not reply.text.strip():
+        reason = "the reply is empty"
+    elif protocol == "tools":
+        reason = (
+            "the reply calls no tool. Go on, or call `finish` when the task is done, `give_up` when it can't be done"
+        )
+    else:
+        reason = NO_ACTION
+    return (Action(kind=ActionKind.INVALID, text=reason),)
+
+
+def has_action(actions: Sequence[Action]) -> bool:
+    """Whether there is anything to do among them."""
+    return any(action.kind is not ActionKind.INVALID for action in actions)
 
 
 def parse_calls(calls: Sequence[ToolCall], *, cut: bool = False) -> tuple[Action, ...]:
@@ -70,7 +114,7 @@ def _parse_call(call: ToolCall, *, cut: bool) -> tuple[Action, ...]:
             return _invalid(
                 call, f"the call of `{name}` was cut at the output limit and not run; send less in one reply"
             )
-        return _invalid(call, f"the arguments of `{name}` are not a JSON object: {_json_error(call.arguments)}")
+        return _invalid(call, f"the arguments of `{name}` are not a JSON object")
     found: dict[str, str] = {}
     for argument in _ARGUMENTS[name]:
         value = _value(values, argument)
@@ -85,12 +129,6 @@ def _actions(call: ToolCall, name: str, found: Mapping[str, str], values: Mappin
     """The actions of a call whose required arguments were found."""
     if name == "edit":
         return _edits(call, clean_path(found["path"]), values)
-    patch = _PATCH_IN_SHELL.match(found["command"]) if name == "shell" else None
-    if patch or name == "apply_patch":
-        try:
-            return actions_of_patch(patch[2] if patch else found["patch"], call_id=call.id)
-        except BadPatch as exc:
-            return _invalid(call, f"the patch can't be read: {exc}")
     action = Action(kind=ActionKind(name), text=next(iter(found.values())), call_id=call.id)
     if name == "write":
         return (replace(action, path=clean_path(found["path"]), text=found["content"]),)
@@ -148,106 +186,21 @@ def _read_object(text: str) -> Any:
         return None
 
 
-def _json_error(text: str) -> str:
-    try:
-        json.loads(text, strict=False)
-    except json.JSONDecodeError as exc:
-        return f"{exc.msg} at character {exc.pos} of {len(text)}"
-    except RecursionError:
-        return "nested too deeply"
-    return "another kind of value"
-
-
 def _as_text(value: Any) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
-        if len(value) == 3 and value[0] in ("bash", "sh", "/bin/bash") and value[1] in ("-c", "-lc"):
-            return str(value[2])  # as Codex's shell tool takes a command
         return "\n".join(value)
     return json.dumps(value, ensure_ascii=False)
 
 
 def _number(value: Any, *, most: float) -> float | None:
-    if isinstance(value, str):
-        try:
-            value = float(value)
-        except ValueError:
-            return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < most:
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
         return None
-    return float(value)
+    return number if 0 < number < most else None
 
 
 def _invalid(call: ToolCall, reason: str) -> tuple[Action, ...]:
     return (Action(kind=ActionKind.INVALID, text=reason, call_id=call.id),)
-
-
-# --- patches between `*** Begin Patch` and `*** End Patch`, as models of OpenAI write them ----------------------------
-
-
-class BadPatch(ValueError):
-    """Why a patch can't be read."""
-
-
-def actions_of_patch(patch: str, *, call_id: str) -> tuple[Action, ...]:
-    """Read a patch: an EDIT for each hunk, a WRITE for each new file, a command where a file is moved or removed.
-
-    A hunk's context and removed lines are the passage to find; the text after `@@` is not used, as a passage that
-    occurs more than once is refused. Raises BadPatch.
-    """
-    lines = [line.rstrip("\r") for line in patch.strip("\n").split("\n")]
-    at = next((number for number, line in enumerate(lines) if _FILE.match(line)), None)
-    if at is None:
-        raise BadPatch("no line `*** Update File: PATH`, `*** Add File: PATH` or `*** Delete File: PATH`")
-    actions: list[Action] = []
-    while at < len(lines) and (header := _FILE.match(lines[at])):
-        end = at + 1
-        while end < len(lines) and not _FILE.match(lines[end]) and lines[end].strip() != "*** End Patch":
-            end += 1
-        actions += _actions_of_file(header[1], clean_path(header[2]), lines[at + 1 : end], call_id)
-        at = end
-    return tuple(actions)
-
-
-def _actions_of_file(kind: str, path: str, body: Sequence[str], call_id: str) -> list[Action]:
-    if kind == "Delete":
-        return [Action(kind=ActionKind.SHELL, text=f"rm -- {shlex.quote(path)}", call_id=call_id)]
-    if kind == "Add":
-        if any(line[:1] != "+" for line in body):
-            raise BadPatch(f"a line of the new file `{path}` does not begin with `+`")
-        text = "".join(f"{line[1:]}\n" for line in body)
-        return [Action(kind=ActionKind.WRITE, path=path, text=text, call_id=call_id)]
-    moved = _MOVE.match(body[0]) if body else None
-    edits = [
-        Action(kind=ActionKind.EDIT, path=path, old=old, text=new, call_id=call_id)
-        for old, new in _hunks(body[1:] if moved else body, path)
-    ]
-    if moved:
-        new_path = clean_path(moved[1])
-        folder = new_path.rpartition("/")[0] or "."
-        command = f"mkdir -p -- {shlex.quote(folder)} && mv -- {shlex.quote(path)} {shlex.quote(new_path)}"
-        edits.append(Action(kind=ActionKind.SHELL, text=command, call_id=call_id))
-    if not edits:
-        raise BadPatch(f"no change for `{path}`")
-    return edits
-
-
-def _hunks(body: Sequence[str], path: str) -> list[tuple[str, str]]:
-    """The passages to find and what replaces them, one pair a hunk."""
-    hunks: list[tuple[list[str], list[str]]] = [([], [])]
-    for line in body:
-        mark, text = line[:1], line[1:]
-        if line.startswith("@@"):
-            hunks.append(([], []))
-        elif line.strip() == "*** End of File":
-            continue
-        elif mark in ("", " ", "+", "-"):
-            for side, lines in zip("-+", hunks[-1], strict=True):
-                if mark in (" ", "", side):
-                    lines.append(text)
-        else:
-            raise BadPatch(f"a line of the hunk for `{path}` begins with neither ` `, `+` nor `-`: {line[:60]}")
-    return [
-        ("".join(f"{line}\n" for line in old), "".join(f"{line}\n" for line in new)) for old, new in hunks if old != new
-    ]
