@@ -15,7 +15,6 @@ from mcp.types import ToolAnnotations
 from pydantic import BaseModel, Field
 
 from gitmimo import __version__
-from gitmimo.agent.shell.observations import as_data
 from gitmimo.config import Config
 from gitmimo.errors import MimoError, NeedsPerson, UsageError
 from gitmimo.git import diff
@@ -28,7 +27,7 @@ from gitmimo.memory.skill_file import read_library
 from gitmimo.records import SessionResult
 from gitmimo.redact import known_secrets, redact
 from gitmimo.report.summary import candidate_rows, summary_lines
-from gitmimo.text import cut_middle, escape_controls
+from gitmimo.text import as_data, cut_middle, escape_controls
 from gitmimo.workflow.journals import find_session, read_all, read_running, read_session
 from gitmimo.workflow.memory_home import memory_view
 from gitmimo.workflow.models import limits_of, model_names

@@ -67,6 +67,12 @@ def cut_middle(text: str, most: int, *, pointer: str = "") -> str:
     return f"{head}\n[{lines}{len(text) - len(head) - len(tail)} characters left out{whole}]\n{tail}"
 
 
+def as_data(text: str) -> str:
+    """A text from outside between marks that it can't close itself."""
+    safe = text.replace("</output", "<\\/output")
+    return f"<output>\n{safe}\n</output>"
+
+
 # English words that are no help in comparing texts
 STOP_WORDS = frozenset(
     re.findall(

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from gitmimo.agent.interface import CandidateInput, Stop, StrategyResult, Workspace
 from gitmimo.agent.shell.agent import FRUITLESS, run_shell
-from gitmimo.agent.shell.stuck_detector import StuckDetector, calls_of_step
+from gitmimo.agent.shell.stuck_detector import StuckDetector, calls_of
 from gitmimo.agent.shell.tools import has_action
 from gitmimo.llm.model import Model
 from gitmimo.records import ActionKind, Step, StopReason, Task
@@ -118,7 +118,7 @@ def _is_over(steps: Sequence[Step]) -> bool:
     if len(steps) >= _STEPS_AN_ITEM or any(_ends(step, (ActionKind.FINISH, ActionKind.GIVE_UP)) for step in steps[-1:]):
         return True
     guard = StuckDetector()
-    nudges = [guard.add(calls_of_step(step)) for step in steps]
+    nudges = [guard.add(calls_of(step.actions, step.observations)) for step in steps]
     if any(nudge is not None and nudge.is_end for nudge in nudges[-1:]):
         return True
     return len(steps) >= FRUITLESS and not any(has_action(step.actions) for step in steps[-FRUITLESS:])

@@ -4,6 +4,7 @@
 never `runner.py`, which imports them.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,16 +113,18 @@ class Workspace(Protocol):
         """Run the project's visible test command, or these tests alone; None when that can't be done."""
 
     def changes(self) -> str | None:
-        """The changes since the base, a line for each file; empty for none, None when unknown."""
+        """The changes since the base, a line `M path +1 -2` for each file; empty for none, None when unknown."""
 
     def tree_id(self) -> str:
         """Equal as long as no file changes that belongs to the product."""
 
-    def diff(self) -> str:
-        """The product so far as a unified diff."""
-
     def least_change(self, changes: Sequence[Mapping[str, str]]) -> LeastChange | None:
         """Compare changes, given as texts by path, by running them on inputs that tests use; None when not possible."""
+
+
+def changed_paths(changes: str) -> tuple[str, ...]:
+    """The paths in what `Workspace.changes` says."""
+    return tuple(re.findall(r"^[A-Z] (.+) \+\d+ -\d+$", changes, re.MULTILINE))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

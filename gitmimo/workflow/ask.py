@@ -121,9 +121,5 @@ class _Copy:
         """The same always: no change counts."""
         return ""
 
-    def diff(self) -> str:
-        """Nothing that counts."""
-        return ""
-
     def least_change(self, changes: Sequence[Mapping[str, str]]) -> None:
         """Nothing is changed here."""

@@ -159,11 +159,6 @@ class CandidateWorkspace:
         now = snapshot.take_snapshot(self._repository, self.root, parent=paths.base, index=paths.index).tree
         return without_mimo(self._repository, now)
 
-    def diff(self) -> str:
-        """The product so far as a unified diff."""
-        found = diff.diff_text(self._repository, self._base_tree(), Oid(self.tree_id()))
-        return found.decode("utf-8", "replace")
-
     def least_change(self, changes: Sequence[Mapping[str, str]]) -> LeastChange | None:
         """Compare changes of the base by what they do on inputs of its tests; None where the base isn't known yet."""
         evaluator = self._config.evaluator

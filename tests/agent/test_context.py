@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from gitmimo.agent.interface import CandidateInput
+from gitmimo.agent.interface import CandidateInput, WorkspaceFacts
 from gitmimo.agent.shell.context import Context, room_for, summarise
 from gitmimo.agent.shell.opening import opening_text
 from gitmimo.agent.shell.tools import offered_tools
@@ -229,7 +229,7 @@ def test_real_usage_corrects_the_estimate() -> None:
 
 def test_a_long_task_is_cut_in_the_middle_and_says_where_the_rest_is(tmp_path: Path) -> None:
     candidate = CandidateInput(task=Task(text="a" * 100_000), prefix="m" * 90_000, approach="way")
-    text = opening_text(candidate, RealWorkspace(tmp_path), room_for(8_192, 4096))
+    text = opening_text(candidate, WorkspaceFacts(), None, root=tmp_path, room=room_for(8_192, 4096))
     assert len(text) < 8_192 * 3
     assert "show 0" in text
 

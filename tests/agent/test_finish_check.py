@@ -46,58 +46,25 @@ def test_failing_tests_are_said_to_fail_on_the_base_too(git) -> None:  # type: i
     assert "These fail on the base too: tests/test_a.py::test_slow." in model.calls[-1][-1].content
 
 
-TASK = (
-    "`total_of` in shop.py returns 0.\n\n- `total_of` must add up the prices\n- `tax_of` must be a fifth of the price\n"
+WHOLE = (
+    ("write", {"path": "shop.py", "content": "def total_of(prices):\n    return sum(prices)\n"}),
+    ("write", {"path": "tests/test_total.py", "content": "from shop import total_of\n"}),
+    ("finish", {"title": "add up prices", "summary": "s"}),
 )
 
 
-@pytest.mark.parametrize("named", ["tests/test_shop.py::test_total_of", "`test_total_of`", "test_total_of()"])
-def test_a_test_that_the_task_names_need_not_be_changed(project: RealWorkspace, named: str) -> None:
-    (project.root / "tests").mkdir(exist_ok=True)
-    (project.root / "tests/test_shop.py").write_text("def test_total_of():\n    pass\n")
-    project.run("git add -A && git commit -qm tests")
-    change = "def total_of(prices):\n    return 1"
-    script = [
-        call("edit", path="shop.py", old="def total_of(prices):\n    return 0", new=change),
-        call("finish", title="t", summary="s"),
-    ]
-    project.suite = BaseSuite(passed=1, failed=("tests/test_shop.py::test_total_of",), exit_code=1)
-    task = f"Bug: a test fails: {named}. Find the mistake and fix it."
-    trajectory = run(project, ScriptedModel(script), task=task, test_command="true")
-    assert trajectory.stop_reason is StopReason.FINISHED
-    assert len(trajectory.steps) == 2
-
-
-def test_parts_of_the_task_that_the_change_leaves_out_are_asked_about_once(project: RealWorkspace) -> None:
-    script = [
-        call(
-            "edit", path="shop.py", old="def total_of(prices):\n    return 0", new="def total_of(prices):\n    return 1"
-        ),
-        *[call("finish", title="t", summary="s")] * 2,
-    ]
-    (project.root / "shop.py").write_text((project.root / "shop.py").read_text().replace("\n\n\n", "\n\n" + "#\n" * 9))
-    project.run("git commit -qam 'far from each other'")
+def test_a_test_that_is_missing_is_asked_for_once(project: RealWorkspace) -> None:
+    model = ScriptedModel([calls(WHOLE[0], WHOLE[2]), call("finish", title="t", summary="s")])
     project.suite = BaseSuite(passed=1)
-    model = ScriptedModel(script)
-    trajectory = run(project, model, task=TASK, test_command="true")
-    told = model.calls[-1][-1].content
-    assert "“- `tax_of` must be a fifth of the price”" in told
-    assert "total_of` must" not in told
-    assert "no test came with it" in told
-    assert (trajectory.stop_reason, len(trajectory.steps)) == (StopReason.FINISHED, 3)
+    trajectory = run(project, model, test_command="true")
+    assert "no test came with it" in model.calls[-1][-1].content
+    assert (trajectory.stop_reason, len(trajectory.steps)) == (StopReason.FINISHED, 2)
 
 
 def test_a_whole_change_with_a_test_is_accepted_at_once(project: RealWorkspace) -> None:
-    reply = calls(
-        ("edit", {"path": "shop.py", "edits": [
-            {"old": "def total_of(prices):\n    return 0", "new": "def total_of(prices):\n    return sum(prices)"},
-            {"old": "def tax_of(price):\n    return 0", "new": "def tax_of(price):\n    return price / 5"},
-        ]}),
-        ("write", {"path": "tests/test_tax.py", "content": "from shop import tax_of\n"}),
-        ("finish", {"title": "add up prices and taxes", "summary": "s"}),
-    )  # fmt: skip
-    trajectory = run(project, ScriptedModel([reply]), task=TASK, test_command="true")
-    assert (trajectory.stop_reason, trajectory.title) == (StopReason.FINISHED, "add up prices and taxes")
+    project.suite = BaseSuite(passed=1)
+    trajectory = run(project, ScriptedModel([calls(*WHOLE)]), test_command="true")
+    assert (trajectory.stop_reason, trajectory.title) == (StopReason.FINISHED, "add up prices")
 
 
 @pytest.mark.parametrize("suite", [None, BaseSuite(passed=1, failed=("tests/test_shop.py::test_tax",))])
@@ -106,17 +73,19 @@ def test_no_test_is_asked_for_where_one_fails_already_or_that_is_not_known(
 ) -> None:
     project.suite = suite
     reply = calls(("write", {"path": "shop.py", "content": "x = 1\n"}), ("finish", {"title": "t", "summary": "s"}))
-    assert len(run(project, ScriptedModel([reply]), task="mend the shop", test_command="true").steps) == 1
+    assert len(run(project, ScriptedModel([reply]), test_command="true").steps) == 1
 
 
 def test_a_change_of_documents_needs_no_test(project: RealWorkspace) -> None:
+    project.suite = BaseSuite(passed=1)
     reply = calls(
         ("write", {"path": "README.md", "content": "a good shop\n"}), ("finish", {"title": "t", "summary": "s"})
     )
-    assert len(run(project, ScriptedModel([reply]), task="praise the shop", test_command="true").steps) == 1
+    assert len(run(project, ScriptedModel([reply]), test_command="true").steps) == 1
 
 
 def test_a_model_that_speaks_in_text_is_not_asked(project: RealWorkspace) -> None:
+    project.suite = BaseSuite(passed=1)
     reply = "FILE: shop.py\n```\nx = 1\n```\nFINISH: rewrite the shop\n\nIt holds x now."
-    trajectory = run(project, ScriptedModel([reply], supports_tools=False), task=TASK, test_command="true")
+    trajectory = run(project, ScriptedModel([reply], supports_tools=False), test_command="true")
     assert (trajectory.title, trajectory.summary) == ("rewrite the shop", "It holds x now.")

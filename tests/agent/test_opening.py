@@ -6,7 +6,7 @@ import pytest
 
 from gitmimo.agent.interface import BaseSuite, CandidateInput, Feedback, WorkspaceFacts
 from gitmimo.agent.prompts import read_prompt
-from gitmimo.agent.shell.context import room_for
+from gitmimo.agent.shell.context import Room, room_for
 from gitmimo.agent.shell.opening import approach_for, opening_text
 from gitmimo.records import Task
 from tests.agent.workshop import RealWorkspace, call, run
@@ -32,7 +32,11 @@ def place(tmp_path: Path) -> RealWorkspace:
 
 def opening(place: RealWorkspace, **facts: object) -> str:
     task = Task(text="Fix the total.", test_command="python -m pytest -q")
-    return opening_text(CandidateInput(task=task, **facts), place, ROOM)  # type: ignore[arg-type]
+    return opened(CandidateInput(task=task, **facts), place)  # type: ignore[arg-type]
+
+
+def opened(candidate: CandidateInput, place: RealWorkspace, room: Room = ROOM) -> str:
+    return opening_text(candidate, place.facts(), place.base_suite(), root=place.root, room=room)
 
 
 def test_the_place_is_described_as_it_was_found(place: RealWorkspace) -> None:
@@ -52,13 +56,13 @@ def test_the_place_is_described_as_it_was_found(place: RealWorkspace) -> None:
 
 
 def test_what_is_not_known_is_left_out(tmp_path: Path) -> None:
-    text = opening_text(CandidateInput(task=Task(text="Fix it.")), RealWorkspace(tmp_path), ROOM)
+    text = opened(CandidateInput(task=Task(text="Fix it.")), RealWorkspace(tmp_path))
     for part in ("System:", "Programs:", "# Files", "# Tests", "# Suggested", "# Earlier", "commit"):
         assert part not in text
 
 
 def test_a_small_window_is_told_its_own_limit_of_output(place: RealWorkspace) -> None:
-    text = opening_text(CandidateInput(task=Task(text="t")), place, room_for(32_768, 4_096))
+    text = opened(CandidateInput(task=Task(text="t")), place, room_for(32_768, 4_096))
     assert "10,000 characters" in text
 
 

@@ -65,9 +65,10 @@ class RealWorkspace:
         if not (self.root / ".git").exists():
             return None
         subprocess.run(["git", "add", "--intent-to-add", "--all"], cwd=self.root, check=True)
-        return subprocess.run(
-            ["git", "diff", "--stat", "HEAD"], cwd=self.root, capture_output=True, text=True, check=True
+        listed = subprocess.run(
+            ["git", "diff", "--name-status", "HEAD"], cwd=self.root, capture_output=True, text=True, check=True
         ).stdout
+        return "".join(f"{line.replace(chr(9), ' ')} +1 -1\n" for line in listed.splitlines())
 
     def tree_id(self) -> str:
         found = hashlib.sha256()
@@ -79,12 +80,6 @@ class RealWorkspace:
     def least_change(self, changes: Sequence[Mapping[str, str]]) -> LeastChange | None:
         self.compared = [dict(change) for change in changes]
         return self.least
-
-    def diff(self) -> str:
-        if not (self.root / ".git").exists():
-            return ""
-        subprocess.run(["git", "add", "--intent-to-add", "--all"], cwd=self.root, check=True)
-        return subprocess.run(["git", "diff", "HEAD"], cwd=self.root, capture_output=True, text=True, check=True).stdout
 
 
 def call(name: str, **arguments: object) -> Reply:

@@ -9,7 +9,7 @@ from pathlib import Path
 from gitmimo.agent.interface import BaseSuite, CandidateInput, WorkspaceFacts
 from gitmimo.agent.prompts import read_prompt
 from gitmimo.agent.shell.context import room_for
-from gitmimo.agent.shell.opening import opening_of
+from gitmimo.agent.shell.opening import opening_text
 from gitmimo.agent.shell.tools import offered_tools
 from gitmimo.records import Task, Tool
 
@@ -34,7 +34,7 @@ _TASK = Task(text="{the task, word for word}", test_command="/home/ada/shop/.ven
 def write_prompts() -> str:
     """The page."""
     candidate = CandidateInput(task=_TASK, prefix="{the project's rules, notes and skills}")
-    opening = opening_of(
+    opening = opening_text(
         replace(candidate, approach="{an approach, from the second candidate on}"),
         _FACTS,
         _SUITE,

@@ -5,7 +5,6 @@ there, and its home is a private directory that holds only what its adapter name
 one process tree; the project's code that the agent runs sees both too.
 """
 
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,10 +12,10 @@ from pathlib import Path
 from typing import Protocol
 
 from gitmimo.agent.external.adapter import STDOUT, Adapter, AgentReport, AgentRequest, AgentRun, Endpoint
-from gitmimo.agent.interface import CandidateInput, OnStep, Stop, StrategyResult, Workspace
+from gitmimo.agent.interface import CandidateInput, OnStep, Stop, StrategyResult, Workspace, changed_paths
 from gitmimo.agent.patch.localize import find_files
 from gitmimo.agent.prompts import read_prompt
-from gitmimo.agent.shell.observations import shorten
+from gitmimo.agent.shell.execute import shorten
 from gitmimo.agent.shell.opening import approach_text
 from gitmimo.cancel import Cancelled, CancelToken
 from gitmimo.errors import LimitReached, MimoError
@@ -27,7 +26,6 @@ from gitmimo.records import Action, ActionKind, CommandResult, Observation, Repl
 from gitmimo.redact import redact
 from gitmimo.sandbox.files import write_inside
 
-_CHANGE = re.compile(r"^[A-Z] (.+) \+\d+ -\d+$", re.M)  # of a list of changes, `M path +1 -2` a line
 _MOST_KEPT = 10_000  # characters of what the program wrote
 _SPLIT = 'exec "$@" > "$0"'  # the reports of most agents are what they write to standard output, and nothing else
 
@@ -137,7 +135,7 @@ class ExternalAgent:
             actions=tuple(actions),
             observations=tuple(observations),
             started=began,
-            changed_paths=tuple(_CHANGE.findall(workspace.changes() or "")),
+            changed_paths=changed_paths(workspace.changes() or ""),
         )
         return step, report.calls, ending
 

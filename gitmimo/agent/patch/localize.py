@@ -10,7 +10,7 @@ from pathlib import Path
 from gitmimo.agent.interface import Workspace
 from gitmimo.agent.patch.python_source import Function, find_functions
 from gitmimo.agent.patch.spectrum import Spectrum
-from gitmimo.agent.shell.observations import failed_ids
+from gitmimo.agent.shell.execute import failed_ids
 from gitmimo.errors import MimoError
 from gitmimo.files import is_test_path
 from gitmimo.records import CommandResult

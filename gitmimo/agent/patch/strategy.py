@@ -29,7 +29,7 @@ from gitmimo.agent.patch.questions import Case, Question, Round, build_question,
 from gitmimo.agent.patch.reply import ProposedFiles, dedup_key, describe, read_reply
 from gitmimo.agent.patch.spans import apply
 from gitmimo.agent.patch.spectrum import trace_tests
-from gitmimo.agent.shell.observations import failed_ids
+from gitmimo.agent.shell.execute import failed_ids
 from gitmimo.cancel import CancelToken
 from gitmimo.ids import utc_now
 from gitmimo.llm.model import ChatRequest, Model

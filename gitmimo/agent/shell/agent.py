@@ -7,23 +7,24 @@ from dataclasses import replace
 from gitmimo.agent.interface import CandidateInput, Stop, StrategyResult, Workspace
 from gitmimo.agent.prompts import read_prompt
 from gitmimo.agent.shell.context import Context, room_for
-from gitmimo.agent.shell.execute import ActionExecutor, ExecutionResult
+from gitmimo.agent.shell.execute import ActionExecutor
 from gitmimo.agent.shell.finish_check import FinishCheck
-from gitmimo.agent.shell.observations import Outputs
 from gitmimo.agent.shell.opening import example, opening_text, short_opening, suite_text
-from gitmimo.agent.shell.stuck_detector import REMARK, StuckDetector, calls_of, calls_of_step, repeats_itself
+from gitmimo.agent.shell.stuck_detector import REMARK, StuckDetector, calls_of, repeats_itself
 from gitmimo.agent.shell.tools import has_action, offered_tools, read_actions, with_call_ids
 from gitmimo.cancel import CancelToken
 from gitmimo.errors import ContextOverflow
 from gitmimo.ids import utc_now
 from gitmimo.llm.model import ChatRequest, Model
-from gitmimo.records import Action, ActionKind, Message, Reply, Step, StopReason
+from gitmimo.records import Action, ActionKind, Message, Observation, Reply, Step, StopReason
 
 FRUITLESS = 3
 """After this many replies in a row without an action the work ends."""
 
 _LAST_STEPS = 5
 _LONGEST_TITLE = 100
+_Judged = tuple[tuple[Observation, ...], StrategyResult | None]  # a step's observations, and how the work ends
+
 _REPETITION = "the reply repeated itself and was stopped; say something else, in few words"
 
 
@@ -40,10 +41,10 @@ def run_shell(
     Ends by FINISH (after failing tests, or no change at all, were pointed out), GIVE_UP, at the most steps, when
     the same thing is done again and again, after three replies without an action, or when `stop` says so.
     """
-    return ShellAgent(candidate, workspace, model, record=record, stop=stop).work()
+    return _ShellAgent(candidate, workspace, model, record=record, stop=stop).work()
 
 
-class ShellAgent:
+class _ShellAgent:
     """One run of the strategy. What it knows follows from the steps alone, so a resumed one knows the same."""
 
     def __init__(
@@ -63,9 +64,9 @@ class ShellAgent:
         self._protocol = _protocol(candidate, model)
         self._is_guided = self._protocol == "text" and model.info.is_small
         self._room = room_for(model.info.window, candidate.max_output_tokens or model.info.max_output)
-        most, outputs = self._room.most_shown, Outputs()
-        self._executor = ActionExecutor(candidate, workspace, outputs, most=most, stop=stop)
-        self._finish = FinishCheck(candidate, workspace, outputs, most=most, asks=self._protocol == "tools")
+        self._executor = ActionExecutor(candidate, workspace, most=self._room.most_shown, stop=stop)
+        show, asks = self._executor.format_result, self._protocol == "tools"
+        self._finish = FinishCheck(candidate, workspace, show=show, asks=asks)
         self._knows_suite = workspace.base_suite() is not None or not candidate.task.test_command
         self._context = self._open_context()
         self._stuck = StuckDetector()
@@ -74,7 +75,7 @@ class ShellAgent:
     def work(self) -> StrategyResult:
         """Go on after the last step of the history."""
         for step in self._candidate.history:
-            self._stuck.add(calls_of_step(step))
+            self._stuck.add(calls_of(step.actions, step.observations))
             self._update_from(step)
         first = self._candidate.steps_before + len(self._candidate.history) + 1
         for number in range(first, self._candidate.max_steps + 1):
@@ -92,13 +93,13 @@ class ShellAgent:
                 call_id = reply.tool_calls[0].id if reply.tool_calls else ""
                 actions = (Action(kind=ActionKind.INVALID, text=_REPETITION, call_id=call_id),)
             done = self._executor.carry_out(actions, step=number)
-            done, end = self._judge_end(done, actions, number)
-            done, end = self._judge_progress(done, actions, number, end)
+            observations, end = self._judge_end(done.end, actions, done.observations, number)
+            observations, end = self._judge_progress(actions, observations, number, end)
             step = Step(
                 number=number,
                 reply=reply,
                 actions=actions,
-                observations=done.observations,
+                observations=observations,
                 started=started,
                 changed_paths=done.changed_paths,
             )
@@ -113,7 +114,8 @@ class ShellAgent:
         if self._is_guided:
             opening = short_opening(candidate, self._room)
         else:
-            opening = opening_text(candidate, self._workspace, self._room)
+            facts, suite = self._workspace.facts(), self._workspace.base_suite()
+            opening = opening_text(candidate, facts, suite, root=self._workspace.root, room=self._room)
         return Context(
             Message(role="system", content=read_prompt("small" if self._is_guided else self._protocol)),
             *(example() if self._is_guided else ()),
@@ -130,26 +132,23 @@ class ShellAgent:
         while True:
             sent = self._context.messages()
             watch = _StreamWatch(self._stop)
+            request = ChatRequest(
+                messages=sent,
+                tools=offered_tools(is_folded=self._context.is_folded) if self._protocol == "tools" else (),
+                temperature=self._candidate.temperature,
+                max_tokens=self._room.output,
+                seed=self._candidate.seed,
+                on_text=watch.see,
+                cancel=CancelToken(watch.is_over),
+            )
             try:
-                reply = self._complete(sent, watch)
+                reply = self._model.complete(request)
             except ContextOverflow:
                 if not self._context.overflowed():
                     raise
                 continue
             self._context.learn(sent, reply)
             return reply, watch.repeats or (not reply.tool_calls and repeats_itself(reply.text))
-
-    def _complete(self, sent: Sequence[Message], watch: "_StreamWatch") -> Reply:
-        request = ChatRequest(
-            messages=tuple(sent),
-            tools=offered_tools(is_folded=self._context.is_folded) if self._protocol == "tools" else (),
-            temperature=self._candidate.temperature,
-            max_tokens=self._room.output,
-            seed=self._candidate.seed,
-            on_text=watch.see,
-            cancel=CancelToken(watch.is_over),
-        )
-        return self._model.complete(request)
 
     def _update_from(self, step: Step) -> None:
         """Update the state with a stored step."""
@@ -159,33 +158,36 @@ class ShellAgent:
         self._fruitless = 0 if has_action(step.actions) else self._fruitless + 1
 
     def _judge_end(
-        self, done: ExecutionResult, actions: Sequence[Action], number: int
-    ) -> tuple[ExecutionResult, StrategyResult | None]:
-        """Accept the end of the work, or reject it with the objection."""
-        if done.end is None:
-            return done, None
-        if done.end.kind is ActionKind.GIVE_UP:
-            return done, StrategyResult(stop_reason=StopReason.GAVE_UP, summary=done.end.text)
-        objection = self._finish.objection(actions, done.observations, step=number)
+        self, end: Action | None, actions: Sequence[Action], observations: tuple[Observation, ...], number: int
+    ) -> _Judged:
+        """Accept the end of the work, or reject it with the objection in place of its observation."""
+        if end is None:
+            return observations, None
+        if end.kind is ActionKind.GIVE_UP:
+            return observations, StrategyResult(stop_reason=StopReason.GAVE_UP, summary=end.text)
+        objection = self._finish.objection(actions, observations, step=number)
         if objection is None:
-            title, summary = _title_of(done.end)
-            return done, StrategyResult(stop_reason=StopReason.FINISHED, summary=summary, title=title)
-        at = actions.index(done.end)
-        observations = (*done.observations[:at], objection, *done.observations[at + 1 :])
-        return replace(done, observations=observations, end=None), None
+            title, summary = _title_of(end)
+            return observations, StrategyResult(stop_reason=StopReason.FINISHED, summary=summary, title=title)
+        at = actions.index(end)
+        return (*observations[:at], objection, *observations[at + 1 :]), None
 
     def _judge_progress(
-        self, done: ExecutionResult, actions: Sequence[Action], number: int, end: StrategyResult | None
-    ) -> tuple[ExecutionResult, StrategyResult | None]:
+        self,
+        actions: Sequence[Action],
+        observations: tuple[Observation, ...],
+        number: int,
+        end: StrategyResult | None,
+    ) -> _Judged:
         """Respond to loops and fruitless replies; add remarks about new facts and few remaining steps."""
-        intervention = self._stuck.add(calls_of(actions, done.observations))
+        intervention = self._stuck.add(calls_of(actions, observations))
         if end is not None:
-            return done, end
+            return observations, end
         if intervention is not None and intervention.is_end:
-            return done, StrategyResult(stop_reason=StopReason.LOOP, summary=intervention.text)
+            return observations, StrategyResult(stop_reason=StopReason.LOOP, summary=intervention.text)
         if not has_action(actions) and self._fruitless + 1 >= FRUITLESS:
             summary = f"{FRUITLESS} replies in a row held no action"
-            return done, StrategyResult(stop_reason=StopReason.LOOP, summary=summary)
+            return observations, StrategyResult(stop_reason=StopReason.LOOP, summary=summary)
         remarks = [intervention.text] if intervention is not None else []
         if not self._knows_suite and not self._is_guided and (suite := self._workspace.base_suite()) is not None:
             self._knows_suite = True
@@ -194,11 +196,9 @@ class ShellAgent:
         left = self._candidate.max_steps - number
         if left == _LAST_STEPS and self._candidate.max_steps - self._candidate.steps_before > 2 * _LAST_STEPS:
             remarks.append(f"{left} steps are left: bring the work to a state that can be kept, then finish.")
-        if not remarks:
-            return done, None
-        *earlier, last = done.observations
+        *earlier, last = observations
         remarked = replace(last, text=last.text + "".join(REMARK + remark for remark in remarks))
-        return replace(done, observations=(*earlier, remarked)), None
+        return (*earlier, remarked), None
 
 
 def _protocol(candidate: CandidateInput, model: Model) -> str:
@@ -218,7 +218,7 @@ def _title_of(end: Action) -> tuple[str, str]:
 class _StreamWatch:
     """Watches a streaming reply and ends it when it repeats itself or the work must stop."""
 
-    _EVERY = 1_500
+    _EVERY = 1_500  # characters
 
     def __init__(self, stop: Stop) -> None:
         self._stop = stop
@@ -235,10 +235,8 @@ class _StreamWatch:
             self.repeats = self.repeats or repeats_itself(self._text)
 
     def is_over(self) -> bool:
-        if self.repeats:
-            return True
         now = time.monotonic()
-        if now - self._last_asked < 0.05:  # asked for every piece of a stream
-            return False
+        if self.repeats or now - self._last_asked < 0.05:  # asked for every piece of a stream
+            return self.repeats
         self._last_asked = now
         return self._stop() is not None

@@ -11,11 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gitmimo.agent.shell.observations import as_data
 from gitmimo.errors import MimoError
 from gitmimo.records import Action, ActionKind, Observation
 from gitmimo.sandbox.files import check_inside, read_inside, write_inside
-from gitmimo.text import escape_controls
+from gitmimo.text import as_data, escape_controls
 
 _AROUND = 3  # lines shown before and after an edit
 _MOST_SHOWN = 40

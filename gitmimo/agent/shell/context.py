@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gitmimo.agent.interface import Feedback
-from gitmimo.agent.shell.observations import mark_of
+from gitmimo.agent.shell.execute import mark_of
 from gitmimo.agent.shell.text_protocol import without_thinking
 from gitmimo.records import Action, ActionKind, Message, Observation, Reply, Step, Tool, ToolCall
 from gitmimo.text import cut_middle, one_line

@@ -1,12 +1,16 @@
-"""Executes the actions of one reply in a worktree, in order, and returns an observation for each."""
+"""Executes the actions of one reply in a worktree, in order, and returns an observation for each.
 
+Outputs are shown fenced, escaped and shortened; those that were cut are kept whole for `show`.
+"""
+
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from gitmimo.agent.interface import CandidateInput, Stop, Workspace
 from gitmimo.agent.shell.apply_edit import apply_change, numbered, read_lines
-from gitmimo.agent.shell.observations import Outputs, as_data, find_output, format_result, mark_of, shorten
-from gitmimo.records import Action, ActionKind, Observation, Step
+from gitmimo.records import Action, ActionKind, CommandResult, Observation, Step
+from gitmimo.text import as_data, cut_middle, escape_controls
 
 LONGEST_COMMAND_S = 1_800.0
 _MOST_CALLS = 16  # more than this in one reply is a flood: none is run
@@ -15,6 +19,9 @@ _NOT_AFTER_FAILURE = "not run: an earlier action of this reply failed"
 _NOT_AFTER_END = "not run: the reply ended the work before it"
 _CHANGING = (ActionKind.SHELL, ActionKind.EDIT, ActionKind.WRITE)
 _ENDS = (ActionKind.FINISH, ActionKind.GIVE_UP)
+_MOST_KEPT = 1_000_000  # characters of an output
+_FAILED_ID = re.compile(r"^(?:FAILED|ERROR) (\S+?)(?: - .*)?$", re.MULTILINE)
+_STYLE = re.compile(r"\x1b\[[\d;:]*[mK]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,16 +36,14 @@ class ExecutionResult:
 class ActionExecutor:
     """Executes the actions of a reply. Failures are observations; only what the workspace raises passes through."""
 
-    def __init__(
-        self, candidate: CandidateInput, workspace: Workspace, outputs: Outputs, *, most: int, stop: Stop
-    ) -> None:
+    def __init__(self, candidate: CandidateInput, workspace: Workspace, *, most: int, stop: Stop) -> None:
         """`most` is how many characters of one output are shown."""
         self._candidate = candidate
         self._workspace = workspace
-        self._outputs = outputs
         self._most = most
         self._stop = stop
         self._steps: list[Step] = []
+        self._outputs: dict[str, str] = {}  # whole, by mark, of those that were cut
         self._tree: str | None = None  # the state of the files, if known; nothing changes them between two replies
 
     def remember(self, step: Step) -> None:
@@ -79,6 +84,23 @@ class ActionExecutor:
             self._tree = None  # the checks of a finish run the tests
         return ExecutionResult(observations=tuple(observations), changed_paths=tuple(paths), end=end)
 
+    def format_result(self, result: CommandResult, mark: str) -> tuple[str, bool]:
+        """A command's result for a model, and whether its output was cut. A cut output is kept whole under the mark."""
+        took = f"{result.seconds:.1f} s"
+        if result.timed_out:
+            head = f"stopped at its time limit after {took}"
+        elif result.killed_by_limit:
+            head = f"stopped at a limit ({result.killed_by_limit}), exit {result.exit_code}, {took}"
+        else:
+            head = f"exit {result.exit_code}, {took}"
+        whole = escape_controls(_STYLE.sub("", result.output)).rstrip("\n")
+        if not whole.strip():
+            return f"{head}, no output", False
+        shown, was_cut = shorten(whole, most=self._most, pointer=f"show {mark}")
+        if was_cut:
+            self._outputs[mark] = whole[:_MOST_KEPT]
+        return f"{head}\n{as_data(shown)}", was_cut or result.truncated
+
     def _carry_out_one(self, action: Action, mark: str) -> Observation:
         if action.kind is ActionKind.SHELL:
             return self._run(action, mark)
@@ -104,7 +126,7 @@ class ActionExecutor:
         self._tree = self._workspace.tree_id()
         if result.exit_code == _PIPE_CLOSED:
             result = replace(result, exit_code=0)
-        text, was_cut = format_result(result, mark=mark, most=self._most, outputs=self._outputs)
+        text, was_cut = self.format_result(result, mark)
         code = result.exit_code if result.exit_code or not result.timed_out else 124
         changed = self._tree != before
         return Observation(text=text, exit_code=code, seconds=result.seconds, truncated=was_cut, changed=changed)
@@ -112,7 +134,7 @@ class ActionExecutor:
     def _show(self, action: Action) -> Observation:
         mark = action.text.strip().removeprefix("step").strip(" #[]")
         is_task = mark == "0"
-        whole = self._candidate.task.text if is_task else find_output(mark, self._steps, self._outputs)
+        whole = self._candidate.task.text if is_task else self._find_output(mark)
         if whole is None:
             return Observation(text=f"there is no output {mark[:20]} yet; they are called 3, or 3.2", exit_code=1)
         lines = whole.split("\n")
@@ -121,6 +143,36 @@ class ActionExecutor:
         shown, was_cut = shorten(part, most=self._most, pointer=f"show {mark} from line to line")
         head = f"output {mark}, lines {first} to {last} of {len(lines)}"
         return Observation(text=f"{head}\n{as_data(shown)}", exit_code=0, truncated=was_cut)
+
+    def _find_output(self, mark: str) -> str | None:
+        """The whole output with this mark, or all outputs of a step; None when there is none."""
+        number, _, position = mark.partition(".")
+        step = next((step for step in reversed(self._steps) if str(step.number) == number), None)
+        if step is None:
+            return None
+        texts = []
+        for index, observation in enumerate(step.observations, start=1):
+            if not position or str(index) == position:
+                shown = observation.text.replace("<output>\n", "").replace("\n</output>", "")
+                texts.append(self._outputs.get(mark_of(step.number, index, len(step.observations)), shown))
+        return "\n\n".join(texts) if texts else None
+
+
+def mark_of(step: int, position: int, count: int) -> str:
+    """The mark of an observation: `3`, or `3.2` for the second of several in step 3. Both count from 1."""
+    return f"{step}" if count == 1 else f"{step}.{position}"
+
+
+def failed_ids(output: str) -> tuple[str, ...]:
+    """Ids of failing tests, as pytest's summary names them."""
+    return tuple(dict.fromkeys(_FAILED_ID.findall(_STYLE.sub("", output))))
+
+
+def shorten(text: str, *, most: int, pointer: str) -> tuple[str, bool]:
+    """Cut the middle out of a text that is longer than `most` by more than a quarter; says whether it was cut."""
+    if len(text) <= most + most // 4:
+        return text, False
+    return cut_middle(text, most, pointer=pointer), True
 
 
 def _has_failed(action: Action, observation: Observation) -> bool:

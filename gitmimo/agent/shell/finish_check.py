@@ -1,23 +1,20 @@
-"""Checks before FINISH is accepted: a change exists, tests pass, and all parts of the task are addressed."""
+"""Checks before FINISH is accepted: a change exists, tests pass, and a change of code has a test."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from gitmimo.agent.interface import CandidateInput, Workspace
-from gitmimo.agent.shell.observations import Outputs, failed_ids, format_result, mark_of
+from gitmimo.agent.interface import CandidateInput, Workspace, changed_paths
+from gitmimo.agent.shell.execute import failed_ids, mark_of
 from gitmimo.agent.shell.stuck_detector import fingerprint
 from gitmimo.files import is_test_path
 from gitmimo.records import Action, ActionKind, CommandResult, Observation, Step
-from gitmimo.text import one_line
 
 _MOST_RERUN = 20  # failed tests; more than that is no accident
-_QUESTION = "before this is accepted, one question"
-_CHANGED_PATH = re.compile(r"^\+\+\+ b/(.+?)\t?$|^--- a/(.+?)\t?$", re.MULTILINE)
-_PART = re.compile(r"\n\s*\n|\n(?=\s*(?:[-*+]|\d+[.)])\s)|(?<=[.;:!?])\s+(?=[A-Z`])")
-_NAME = re.compile(r"`([^`\n]{2,60})`|\b(\w+(?:\.\w+)*)\(\)|\b([A-Za-z]\w*_\w+)\b")
-_TEST = re.compile(r"[\w./-]*\btest[\w./-]*(?:::[\w.\[\]-]+)*")  # a test that a task names need not change
+_QUESTION = (
+    "before this is accepted, one question. The tests pass. By the look of your change:\n- no test came with it that "
+    "fails without it\nAdd what is missing, or finish again."
+)
 _DOCUMENT = re.compile(r"\.(?:md|rst|txt|adoc)$|^(?:LICENSE|CHANGELOG|AUTHORS)|(?:^|/)docs?/", re.IGNORECASE)
-_MOST_PARTS = 3
 
 
 class FinishCheck:
@@ -27,15 +24,19 @@ class FinishCheck:
     """
 
     def __init__(
-        self, candidate: CandidateInput, workspace: Workspace, outputs: Outputs, *, most: int, asks: bool
+        self,
+        candidate: CandidateInput,
+        workspace: Workspace,
+        *,
+        show: Callable[[CommandResult, str], tuple[str, bool]],
+        asks: bool,
     ) -> None:
-        """`asks` says whether the model is asked about parts of the task and tests that are missing."""
+        """`show` formats a result under a mark; `asks` says whether the model is asked about a missing test."""
         self._task = candidate.task
         self._unchanged = candidate.unchanged
         self._workspace = workspace
-        self._outputs = outputs
-        self._most = most
-        self._may_ask = asks and bool(candidate.task.test_command)
+        self._show = show
+        self._asks = asks and bool(candidate.task.test_command)
         self._made: set[str] = set()
         self._stands = False  # the last objection: nothing was changed since
         self._is_tested = False  # as the files are now
@@ -47,7 +48,6 @@ class FinishCheck:
             if action.kind is ActionKind.FINISH and observation.exit_code is not None:
                 self._stands = True
                 self._made.add(fingerprint(observation.text))
-                self._may_ask = self._may_ask and not observation.text.startswith(_QUESTION)
 
     def objection(
         self, actions: Sequence[Action], observations: Sequence[Observation], *, step: int
@@ -56,20 +56,18 @@ class FinishCheck:
         self._add(actions, observations)
         if self._stands:
             return None
-        if (
-            self._workspace.changes() == self._unchanged
-        ):  # a command that should have changed something may have found nothing
-            text = (
-                "not accepted yet: no file differs from the start. Make the change, or finish again if none is needed"
-            )
-            return self._new(Observation(text=text, exit_code=1))
+        changes = self._workspace.changes()
+        if changes == self._unchanged:  # a command that should have changed something may have found nothing
+            text = "no file differs from the start. Make the change, or finish again if none is needed"
+            return self._new(Observation(text=f"not accepted yet: {text}", exit_code=1))
         position = next(i for i, action in enumerate(actions, start=1) if action.kind is ActionKind.FINISH)
         is_due = self._task.test_command and not self._is_tested
         failing = self._test(mark_of(step, position, len(actions))) if is_due else None
         if failing is not None:
             return self._new(failing)
-        question = self._question() if self._may_ask else ""
-        return self._new(Observation(text=question, exit_code=1)) if question else None
+        if self._asks and self._lacks_test(changed_paths(changes or "")):
+            return self._new(Observation(text=_QUESTION, exit_code=1))
+        return None
 
     def _add(self, actions: Sequence[Action], observations: Sequence[Observation]) -> None:
         for action, observation in zip(actions, observations, strict=True):
@@ -104,7 +102,7 @@ class FinishCheck:
             new = len(failed) - len(before)
             remarks += [f"These fail on the base too: {', '.join(before)}."] if before else []
             remarks += [f"{new} of them passed on the base."] if new else []
-        text, was_cut = format_result(result, mark=mark, most=self._most, outputs=self._outputs)
+        text, was_cut = self._show(result, mark)
         text = "\n".join(
             [
                 f"not accepted yet: the tests fail. {text}",
@@ -115,41 +113,12 @@ class FinishCheck:
         )
         return Observation(text=text, exit_code=result.exit_code or 1, seconds=result.seconds, truncated=was_cut)
 
-    def _question(self) -> str:
-        """What the change seems to leave out; empty for nothing."""
-        diff = self._workspace.diff()
-        paths = {old or new for new, old in _CHANGED_PATH.findall(diff)}
-        if not paths or all(_DOCUMENT.search(path) for path in paths):
-            return ""
-        doubts = [f"nothing in it mentions what the task says here: {part}" for part in self._untouched(diff)]
+    def _lacks_test(self, paths: Sequence[str]) -> bool:
+        """Whether code changed and no test, where every test of the base passes."""
         suite = self._workspace.base_suite()
-        if (
-            suite is not None
-            and not suite.failed
-            and not suite.exit_code
-            and not any(is_test_path(path) for path in paths)
-        ):
-            doubts.append("no test came with it that fails without it")
-        if not doubts:
-            return ""
-        listed = "\n".join(f"- {doubt}" for doubt in doubts)
-        return (
-            f"{_QUESTION}. The tests pass. By the look of your change:\n{listed}\nAdd what is missing, or finish again."
-        )
-
-    def _untouched(self, diff: str) -> list[str]:
-        """Parts of the task that name code of the project which the change nowhere mentions."""
-        found: dict[frozenset[str], str] = {}  # a title often names what a later part says more of
-        for part in _PART.split(self._task.text):
-            names = {next(filter(None, match)).strip("()") for match in _NAME.findall(_TEST.sub(" ", part))}
-            words = {name.rsplit(".", 1)[-1].rsplit("/", 1)[-1] for name in names}
-            words = {word for word in words if re.fullmatch(r"[A-Za-z_]\w{2,}", word)}
-            is_mentioned = any(re.search(rf"\b{re.escape(word)}\b", diff) for word in words)
-            search = "git grep -qwF -e {} -- ':!*.md' ':!*.rst' ':!*.txt'"
-            hits = (self._workspace.run(search.format(word), timeout_s=20) for word in sorted(words))
-            if not is_mentioned and any(hit.exit_code == 0 for hit in hits):
-                found[frozenset(words)] = f"“{one_line(part, 160)}”"
-        return list(found.values())[:_MOST_PARTS]
+        is_green = suite is not None and not suite.failed and not suite.exit_code
+        is_code = any(not _DOCUMENT.search(path) for path in paths)
+        return is_green and is_code and not any(is_test_path(path) for path in paths)
 
 
 def _is_bad(result: CommandResult) -> bool:

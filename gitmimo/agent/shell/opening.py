@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from gitmimo.agent.interface import BaseSuite, CandidateInput, Workspace, WorkspaceFacts
+from gitmimo.agent.interface import BaseSuite, CandidateInput, WorkspaceFacts
 from gitmimo.agent.prompts import read_json, read_prompt
 from gitmimo.agent.shell.context import Room
 from gitmimo.agent.shell.execute import LONGEST_COMMAND_S
@@ -15,19 +15,14 @@ _MOST_FAILING = 10
 _NEXT_TASK = "Done. Now another folder and another task.\n\n"
 
 
-def opening_text(candidate: CandidateInput, workspace: Workspace, room: Room) -> str:
+def opening_text(
+    candidate: CandidateInput, facts: WorkspaceFacts, suite: BaseSuite | None, *, root: Path, room: Room
+) -> str:
     """Rules and memory, the task word for word, environment, files, tests, earlier attempts, approach.
 
     Parts that are the same for all candidates come first; unknown facts are left out. Rules may take a quarter of the
     room, the task half: a longer one is cut in the middle, and `show 0` brings it whole.
     """
-    return opening_of(candidate, workspace.facts(), workspace.base_suite(), root=workspace.root, room=room)
-
-
-def opening_of(
-    candidate: CandidateInput, facts: WorkspaceFacts, suite: BaseSuite | None, *, root: Path, room: Room
-) -> str:
-    """The opening of a candidate in a worktree `root` of which these facts are known."""
     parts = [
         *_rules_and_task(candidate, room),
         _environment(candidate, facts, root=str(root), shown=room.most_shown),

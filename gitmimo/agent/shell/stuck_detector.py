@@ -1,11 +1,10 @@
 """Detects an agent that is stuck in a loop: calls that bring nothing new, and text that repeats itself."""
 
-import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gitmimo.records import Action, ActionKind, Observation, Step
+from gitmimo.records import Action, ActionKind, Observation
 
 _ROUNDS = 3
 _MOST_IN_ROUND = 8  # different calls
@@ -119,16 +118,11 @@ def calls_of(actions: Sequence[Action], observations: Sequence[Observation]) -> 
     return tuple(_call(action, observation) for action, observation in zip(actions, observations, strict=True))
 
 
-def calls_of_step(step: Step) -> tuple[Call, ...]:
-    """The calls of a kept step."""
-    return calls_of(step.actions, step.observations)
-
-
 def _call(action: Action, observation: Observation) -> Call:
     text = " ".join(action.text.split()) if action.kind is ActionKind.SHELL else f"{action.old}\0{action.text}"
     shown = f"{action.kind.value} {action.path or ' '.join(action.text.split())[:60]}".strip()
     return Call(
-        what=f"{action.kind.value} {action.path} {action.first}-{action.last} {_digest(text)}",
+        what=f"{action.kind.value} {action.path} {action.first}-{action.last} {text}",
         result=fingerprint(observation.text),
         shown="a reply that could not be read" if action.kind is ActionKind.INVALID else shown,
         edits=action.path if action.kind is ActionKind.EDIT else "",
@@ -139,11 +133,7 @@ def _call(action: Action, observation: Observation) -> Call:
 
 def fingerprint(text: str) -> str:
     """Equal for results that say the same, whatever their times and addresses."""
-    return _digest(_VOLATILE.sub("", text.split(REMARK, 1)[0]))
-
-
-def _digest(text: str) -> str:
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+    return _VOLATILE.sub("", text.split(REMARK, 1)[0])
 
 
 def repeats_itself(text: str) -> bool:
