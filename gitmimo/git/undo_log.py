@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import pygit2
 
-from gitmimo.errors import RefMoved, RepoError
+from gitmimo.errors import RepoError
 from gitmimo.git.commit import write_commit
 from gitmimo.git.gc_lock import hold_off_gc
 from gitmimo.git.refs import delete_ref, list_refs, read_ref, update_ref
@@ -100,22 +100,6 @@ def list_operations(repository: Repository) -> tuple[Operation, ...]:
     """Return all records, newest first."""
     ids = [name.removeprefix(OPS_PREFIX) for name in list_refs(repository, OPS_PREFIX)]
     return tuple(sorted((read_operation(repository, id) for id in ids), key=lambda op: (op.order, op.id), reverse=True))
-
-
-def undo_operation(repository: Repository, id: str, *, undo_id: str) -> Operation:
-    """Move every ref back to where it was, and record that as an operation of its own, which can be undone in turn.
-
-    Nothing moves when any ref has gone on since (RefMoved) or is checked out; the caller updates the files.
-    """
-    done = read_operation(repository, id)
-    back = tuple(RefMove(ref=move.ref, old=move.new, new=move.old) for move in reversed(done.moves))
-    for move in back:
-        if read_ref(repository, move.ref) not in (move.old, move.new):
-            raise RefMoved(move.ref, expected=move.old, hint=f"git log {move.ref}")
-    write_operation(repository, undo_id, command=f"undo {id}", moves=back)
-    for move in back:
-        apply_move(repository, move, reason=f"mimo: undo {id}")
-    return read_operation(repository, undo_id)
 
 
 def apply_move(repository: Repository, move: RefMove, *, reason: str) -> None:

@@ -1,28 +1,21 @@
 """Drafts of skills, made from a group of changes without a model: which commit to follow, what to touch and run."""
 
 import hashlib
-import json
 import re
 from collections import Counter
 from collections.abc import Sequence
 
-from gitmimo.errors import LimitReached, ModelError, SkillRefused
 from gitmimo.git.repository import Repository
 from gitmimo.ids import Oid
-from gitmimo.llm.model import ChatRequest, Model
 from gitmimo.memory.changes import Change, Group, find_groups, read_changes
 from gitmimo.memory.notes import Note
 from gitmimo.memory.operation import Operation
-from gitmimo.memory.skill_file import Skill, check_name, make_skill, note_tools, read_library, strip_markup
-from gitmimo.records import Message
-from gitmimo.text import hidden_characters, words_of
+from gitmimo.memory.skill_file import Skill, make_skill, note_tools, read_library, strip_markup
+from gitmimo.text import words_of
 
 MAX_LINES = 60
 _MOST_COMMITS = 5
 _MOST_TOUCHED, _MOST_COMMANDS, _MOST_KNOWN = 20, 8, 5
-_ASK = """Name a chore that was done several times in a project, so that others find it. Answer with one JSON object and
-nothing else: {"name": "two to five lower-case words joined by hyphens", "description": "one sentence that says what
-it does, then one that begins with 'Use when' and says for which tasks"}. Do not give any instruction."""
 DRAFTED = re.compile(r"-[0-9a-f]{4}\Z")  # the name of a skill that a dream drafted
 
 
@@ -142,48 +135,15 @@ def _plain_slots(text: str) -> str:
     return re.sub(r"\$?\{([A-Z][A-Z0-9_]*)\}", r"\1", text)
 
 
-def name_group(model: Model, group: Group) -> tuple[str, str] | None:
-    """Return a name and a description, or None when the model fails, is over budget, or answers out of line."""
-    asked = "\n".join(f"- {strip_markup(change.subject, limit=200)}" for change in group.changes[:5])
-    touched = "\n".join(f"- {feature}" for feature in group.shared[:20])
-    messages = (
-        Message(role="system", content=_ASK),
-        Message(role="user", content=f"What was asked:\n{asked}\n\nWhat it touched:\n{touched}"),
-    )
-    try:
-        reply = model.complete(ChatRequest(messages=messages, temperature=0.0))
-    except (ModelError, LimitReached):
-        return None
-    match = re.search(r"\{.*\}", reply.text, re.DOTALL)
-    try:
-        answer = json.loads(match.group()) if match else {}
-        name, description = check_name(str(answer["name"])), strip_markup(str(answer["description"]), limit=500)
-    except (ValueError, KeyError, TypeError, SkillRefused):
-        return None
-    is_about_it = set(words_of(description)) & set(words_of(asked + touched))
-    return (name, description) if len(description) > 20 and is_about_it and not hidden_characters(description) else None
-
-
 def find_doubles(repository: Repository, at: Oid) -> tuple[str, ...]:
     """The skills that a merge of two branches left beside another of the same changes: of each kind one stays.
 
     It stays that has a script, then the one from more changes. What a person named is never one of them.
     """
     skills = [skill for skill in read_library(repository, at).skills if skill.commits]
-    groups = find_groups(read_changes(repository, at))
-    kinds: list[list[Skill]] = []
-    for skill in sorted(skills, key=lambda item: (item.script is None, -len(item.commits), item.name)):
-        own = {number for number, group in enumerate(groups) if _is_of(skill, group)}
-        same = next((kind for kind in kinds if set(kind[0].commits) & set(skill.commits)), None) or next(
-            (kind for kind in kinds if own & {n for n, group in enumerate(groups) if _is_of(kind[0], group)}), None
-        )
-        if same is None:
-            kinds.append([skill])
-        else:
-            same.append(skill)
-    doubled = (skill.name for kind in kinds for skill in kind[1:])
+    skills.sort(key=lambda skill: (skill.script is None, -len(skill.commits), skill.name))
+    doubled: set[str] = set()
+    for group in find_groups(read_changes(repository, at)):
+        of_group = [s for s in skills if any(change.commit.startswith(s.commits) for change in group.changes)]
+        doubled.update(skill.name for skill in of_group[1:])
     return tuple(sorted(name for name in doubled if DRAFTED.search(name)))
-
-
-def _is_of(skill: Skill, group: Group) -> bool:
-    return any(change.commit.startswith(skill.commits) for change in group.changes)

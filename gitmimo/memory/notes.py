@@ -147,12 +147,6 @@ def put_notes(repository: Repository, commit: str, notes: Sequence[Note]) -> dic
     return changes
 
 
-def has_doubled_headings(repository: Repository, commit: str) -> bool:
-    """Whether a union merge left the file with a group twice; writing it again makes it one."""
-    lines = (repository.read_blob(commit, MEMORY_PATH) or b"").decode(errors="replace").splitlines()
-    return any(lines.count(f"## {heading}") > 1 for heading in _HEADINGS.values())
-
-
 def _pins_more(note: Note, known: Note) -> bool:
     """Whether a note has another commit or sources than its known form."""
     return bool(note.sources) and (known.is_stale or set(note.sources) > set(known.sources))

@@ -1,6 +1,6 @@
 """`git mimo dream`: what sessions taught, offered, and what was admitted on a branch; their steps squashed.
 
-Asks no model unless one is given for names. The same sessions on the same commit give nothing new the second time.
+Asks no model. The same sessions on the same commit give nothing new the second time.
 """
 
 import contextlib
@@ -14,11 +14,9 @@ from gitmimo.git import commit, diff, refs, trees, undo_log
 from gitmimo.git.gc_lock import hold_off_gc
 from gitmimo.git.repository import Repository
 from gitmimo.ids import Oid, SessionStatus, new_session_id
-from gitmimo.llm.model import Model
 from gitmimo.memory.changes import Change, Group, find_groups, footprint, read_changes
-from gitmimo.memory.draft import draft_operation, draft_skill, find_doubles, name_group
-from gitmimo.memory.legacy import migrate
-from gitmimo.memory.notes import Note, NoteKind, add_notes, has_doubled_headings, read_notes
+from gitmimo.memory.draft import draft_operation, draft_skill, find_doubles
+from gitmimo.memory.notes import Note, NoteKind, add_notes, read_notes
 from gitmimo.memory.offers import (
     Learned,
     Offer,
@@ -78,17 +76,13 @@ class Admitted:
     @property
     def message(self) -> str:
         """The dream's commit message."""
-        counted = ((len(self.notes), "note"), (len(self.skills), "skill"))
-        parts = [f"{count} {word}{'s' if count != 1 else ''}" for count, word in counted if count]
-        parts = parts or ["bring `.mimo/` to its present form"]
+        parts = [counted(self.notes, "note"), counted(self.skills, "skill"), counted(self.removed, "removed skill")]
         lines = [*(note.line for note in self.notes), *(f"- skill {skill.name}" for skill in self.skills)]
         lines += [f"- no longer: skill {name}, another of its kind stays" for name in self.removed]
-        return f"dream: {' and '.join(parts)}\n\n" + "\n".join(lines) + "\n"
+        return f"dream: {' and '.join(filter(None, parts))}\n\n" + "\n".join(lines) + "\n"
 
 
-def find_dream(
-    repository: Repository, config: Config, names: Sequence[str] = (), *, model: Model | None = None
-) -> Dream:
+def find_dream(repository: Repository, config: Config, names: Sequence[str] = ()) -> Dream:
     """Return what the named sessions, or all that are over, taught and that is neither admitted nor declined yet."""
     states = _finished(repository, names)
     wanted = {state.result.session for state in states}
@@ -104,7 +98,7 @@ def find_dream(
         at=at,
         sessions=tuple(sorted(wanted)),
         offers=open_offers(repository, at, learned),
-        drafts=find_drafts(repository, at, learned, model=model),
+        drafts=find_drafts(repository, at, learned),
         learned=tuple(learned),
         squashed=tuple(moves),
         doubles=find_doubles(repository, at),
@@ -128,12 +122,6 @@ def learn_from(repository: Repository, state: SessionState, *, outcomes: Sequenc
         operation = _operation_of(state, winner, steps)
         learned = replace(learned, task=result.task, operation=operation)
     keep_learned(repository, learned)
-
-
-def find_migration(repository: Repository, config: Config) -> tuple[Dream, Admitted]:
-    """Return what brings `.mimo/` of version 0.1 to the present form; a dream of no session."""
-    at = memory_view(repository, config, repository.resolve("HEAD"))
-    return Dream(at=at), Admitted(changes=migrate(repository, at))
 
 
 def admit(
@@ -166,7 +154,7 @@ def admit(
 def with_changes(repository: Repository, at: Oid, admitted: Admitted) -> Admitted:
     """Add the files that the notes and skills make."""
     changes: Changes = {}
-    if admitted.notes or has_doubled_headings(repository, at):
+    if admitted.notes:
         changes = add_notes(repository, at, admitted.notes)
     for skill in admitted.skills:
         changes |= skill_changes(skill)
@@ -203,16 +191,6 @@ def publish(repository: Repository, config: Config, dream: Dream, admitted: Admi
     return where
 
 
-def undo_dream(repository: Repository) -> tuple[str, ...]:
-    """Take the newest dream back, the branches of steps included; UsageError when there is none left."""
-    undone = {op.command.removeprefix("undo ") for op in undo_log.list_operations(repository)}
-    for operation in undo_log.list_operations(repository):
-        if operation.command.partition(":")[0] == "dream" and operation.id not in undone:
-            undo_log.undo_operation(repository, operation.id, undo_id=f"undo-{undo_log.new_operation_id()}")
-            return tuple(ids.short_name(move.ref) for move in operation.moves)
-    raise UsageError("there is no dream to undo", hint="git revert COMMIT   # for one that was merged")
-
-
 def diff_lines(repository: Repository, at: Oid, changes: Mapping[str, bytes | None]) -> list[str]:
     """The changes as a unified diff, made safe to show."""
     before = repository.tree_of(at)
@@ -223,9 +201,13 @@ def diff_lines(repository: Repository, at: Oid, changes: Mapping[str, bytes | No
 def say_learned(repository: Repository, config: Config) -> str:
     """One line on what a dream would offer; empty when nothing."""
     dream = find_dream(repository, config)
-    notes, drafts = len(dream.offers), len(dream.drafts)
-    counted = [f"{n} {word}{'s' if n != 1 else ''}" for n, word in ((notes, "note"), (drafts, "draft")) if n]
-    return f"learned: {', '.join(counted)}; git mimo dream" if counted else ""
+    found = [text for text in (counted(dream.offers, "note"), counted(dream.drafts, "draft")) if text]
+    return f"learned: {', '.join(found)}; git mimo dream" if found else ""
+
+
+def counted(items: Sequence[object], word: str) -> str:
+    """`1 note`, `2 notes`; empty for none."""
+    return f"{len(items)} {word}{'s' if len(items) != 1 else ''}" if items else ""
 
 
 def _finished(repository: Repository, names: Sequence[str]) -> list[SessionState]:
@@ -264,9 +246,7 @@ def _message(dream: Dream, admitted: Admitted) -> str:
     return commit.add_trailers(admitted.message, {"Mimo-Dream": ", ".join(dream.sessions[-20:])})
 
 
-def find_drafts(
-    repository: Repository, at: Oid, learned: Sequence[Learned], *, model: Model | None = None
-) -> tuple[Draft, ...]:
+def find_drafts(repository: Repository, at: Oid, learned: Sequence[Learned]) -> tuple[Draft, ...]:
     """Return a draft for each group of changes, and each operation, that no skill covers and that was not declined."""
     skills = read_library(repository, at).skills
     covered = {short for skill in skills for short in skill.commits}
@@ -277,9 +257,7 @@ def find_drafts(
     for group in find_groups(read_changes(repository, at), commands):
         if any(change.commit.startswith(tuple(covered)) for change in group.changes) and covered:
             continue
-        named = name_group(model, group) if model is not None else None
-        name, description = named or ("", "")
-        draft = draft_skill(group, notes=notes, name=name, description=description)
+        draft = draft_skill(group, notes=notes)
         if draft.name not in taken and draft.name not in declined and len(taken) < MAX_ACTIVE:
             taken.add(draft.name)
             drafts.append(Draft(skill=draft, group=group))

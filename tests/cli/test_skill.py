@@ -82,7 +82,7 @@ def test_with_a_ref_as_home_a_dream_leaves_the_tree_alone_and_can_be_undone(hist
     listed = mimo("skill", "list", "--json", cwd=history.path).json["skills"]
     assert [skill["name"] for skill in listed] == [name]
     assert "nothing new" in mimo("dream", "--yes", cwd=history.path).err
-    assert mimo("dream", "--undo", cwd=history.path).code == 0
+    assert mimo("undo", cwd=history.path).code == 0
     assert history("for-each-ref", "refs/mimo/memory") == ""
 
 

@@ -4,8 +4,9 @@ from gitmimo.errors import RefMoved, RepoError
 from gitmimo.git.commit import write_commit
 from gitmimo.git.refs import delete_ref, list_refs, read_ref, update_ref
 from gitmimo.git.repository import Repository
-from gitmimo.git.undo_log import RefMove, apply_move, list_operations, read_operation, undo_operation, write_operation
+from gitmimo.git.undo_log import RefMove, apply_move, list_operations, read_operation, write_operation
 from gitmimo.ids import Oid
+from gitmimo.workflow.undo import undo
 from tests.conftest import GitBuilder
 
 
@@ -22,12 +23,12 @@ def test_an_operation_is_undone_and_the_undo_too(git: GitBuilder, either: Reposi
         apply_move(either, move, reason="mimo: dream")
     assert git("rev-list", "--parents", "-1", recorded).split() == [recorded, later]
     assert read_operation(either, "op1").moves == tuple(moves)
-    undo_operation(either, "op1", undo_id="op2")
+    first = undo(either, id="op1").record
     assert list_refs(either, "refs/heads/") == {"refs/heads/a": later, "refs/heads/main": base}
-    undo_operation(either, "op2", undo_id="op3")
+    second = undo(either, id=first).record
     assert list_refs(either, "refs/heads/") == {"refs/heads/a": base, "refs/heads/b": later, "refs/heads/main": base}
-    assert [op.id for op in list_operations(either)] == ["op3", "op2", "op1"]
-    assert read_operation(either, "op3").command == "undo op2"
+    assert [op.id for op in list_operations(either)] == [second, first, "op1"]
+    assert read_operation(either, second).command == f"undo {first}"
 
 
 def test_old_tips_stay_reachable(git: GitBuilder, repository: Repository, later: Oid) -> None:
@@ -36,30 +37,15 @@ def test_old_tips_stay_reachable(git: GitBuilder, repository: Repository, later:
     delete_ref(repository, "refs/heads/a", expected=later, reason="gc")
     git("reflog", "expire", "--expire=now", "--all")
     git("gc", "--quiet", "--prune=now")
-    undo_operation(repository, "op1", undo_id="op2")
+    undo(repository, id="op1")
     assert read_ref(repository, "refs/heads/a") == later
-
-
-def test_nothing_moves_back_once_a_ref_went_on(repository: Repository, base: Oid, later: Oid) -> None:
-    for name in ("a", "b"):
-        update_ref(repository, f"refs/heads/{name}", base, expected=None, reason="x")
-    moves = [RefMove(ref=f"refs/heads/{name}", old=base, new=later) for name in ("a", "b")]
-    write_operation(repository, "op1", command="dream", moves=moves)
-    for move in moves:
-        apply_move(repository, move, reason="x")
-    newer = write_commit(repository, tree=repository.tree_of(base), parents=[later], message="newer")
-    update_ref(repository, "refs/heads/a", newer, expected=later, reason="x")
-    with pytest.raises(RefMoved):
-        undo_operation(repository, "op1", undo_id="op2")
-    assert read_ref(repository, "refs/heads/b") == later
-    assert len(list_operations(repository)) == 1
 
 
 def test_an_undo_that_was_cut_short_can_be_finished(repository: Repository, base: Oid, later: Oid) -> None:
     moves = [RefMove(ref=f"refs/heads/{name}", old=None, new=later) for name in ("a", "b")]
     write_operation(repository, "op1", command="x", moves=moves)
     apply_move(repository, moves[0], reason="x")  # killed here
-    undo_operation(repository, "op1", undo_id="op2")
+    undo(repository, id="op1")
     assert list_refs(repository, "refs/heads/") == {"refs/heads/main": base}
 
 

@@ -89,10 +89,9 @@ SHAPES: Mapping[str, tuple[str, tuple[str, ...], tuple[Any, ...]]] = {
         ({"notes": [_NOTE]}, {"hits": [Hit]}),
     ),
     "dream/1": (
-        "what sessions taught, or with --undo the branches that were moved back",
+        "what sessions taught",
         ("dream",),
-        ({"branch": str | None, "skills": [str], "notes": [str], "changed": [str], "offered": int},
-         {"undone": [str]}),
+        ({"branch": str | None, "skills": [str], "notes": [str], "changed": [str], "offered": int},),
     ),
     "skills/1": ("the skills", ("skill list",), ({"skills": [_SKILL], "refused": Mapping[str, str]},)),
     "skill/1": ("one skill", ("skill show",), (_SKILL | {"files": [str], "body": str},)),
