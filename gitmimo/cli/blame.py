@@ -138,6 +138,5 @@ def _print(found: Provenance) -> None:
         evidence = found.note.evidence
         said = "pass" if evidence.passed else "fail"
         rows.append(("evidence", f"{said} {evidence.tests_passed}/{evidence.tests_run} ({_FOUND_BY[found.how]})"))
-        rows += [("outcome", f"{o.label} {o.commit[:12]} {o.reason}".rstrip()) for o in found.note.outcomes]
     for name, value in rows:
         render.out(f"{name + ':':11}{value}")

@@ -34,7 +34,6 @@ from gitmimo.memory.skill_file import MAX_ACTIVE, Skill, read_library, removal_o
 from gitmimo.records import CandidateResult, SessionResult, Step
 from gitmimo.text import escape_controls
 from gitmimo.workflow import trust
-from gitmimo.workflow.evidence_notes import Outcome, outcomes_by_session
 from gitmimo.workflow.gc import step_branches
 from gitmimo.workflow.history import read_steps
 from gitmimo.workflow.journals import SessionState, find_session, read_all, read_session
@@ -88,9 +87,8 @@ def find_dream(repository: Repository, config: Config, names: Sequence[str] = ()
     wanted = {state.result.session for state in states}
     known = {item.session for item in read_learned(repository)}
     fresh = [state for state in states if state.result.session not in known]
-    outcomes = outcomes_by_session(repository) if fresh else {}
     for state in fresh:
-        learn_from(repository, state, outcomes=outcomes.get(state.result.session, ()))
+        learn_from(repository, state)
     at = memory_view(repository, config, repository.resolve("HEAD"))
     learned = [item for item in read_learned(repository) if not names or item.session in wanted]
     moves = [move for state in states for move in step_branches(repository, state.result)]
@@ -105,14 +103,14 @@ def find_dream(repository: Repository, config: Config, names: Sequence[str] = ()
     )
 
 
-def learn_from(repository: Repository, state: SessionState, *, outcomes: Sequence[Outcome] = ()) -> None:
+def learn_from(repository: Repository, state: SessionState) -> None:
     """Keep what a session taught: nothing without a winner, only the reason where people rejected its result."""
     result = state.result
     winner = _winner(result, state.picked)
     if winner is None:
         return
-    if any(outcome.label == "rejected" for outcome in outcomes):
-        said = [(NoteKind.RULE, outcome.reason) for outcome in outcomes if is_specific(outcome.reason)]
+    if state.rejected:
+        said = [(NoteKind.RULE, state.rejected)] if is_specific(state.rejected) else []
         learned = learn(repository, result.session, (), base=result.base, said=said)
     else:
         changed = [change.path for change in winner.evidence.diff.files] if winner.evidence else []

@@ -4,7 +4,6 @@ import contextlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any
 
 from gitmimo.codec import dump_json, from_json, to_json
@@ -21,16 +20,6 @@ MAX_NOTE_BYTES = 4_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """The outcome of a change. `label` is `rejected`."""
-
-    label: str
-    commit: str = ""
-    reason: str = ""
-    at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class EvidenceNote:
     """What a note says; it has not been checked again.
 
@@ -42,7 +31,6 @@ class EvidenceNote:
     candidate: int
     evidence: Evidence
     verdict: Verdict | None = None
-    outcomes: tuple[Outcome, ...] = ()
     patches: tuple[str, ...] = ()
 
 
@@ -64,6 +52,7 @@ def parse_note(text: str, target: str) -> EvidenceNote:
         value = json.loads(text)
         if not isinstance(value, dict) or value.pop("schema", None) != SCHEMA:
             raise ValueError(f"its schema is not {SCHEMA}")
+        value.pop("outcomes", None)  # of older versions, which wrote rejections into notes
         note = from_json(EvidenceNote, value)
         if not is_session_id(note.session) or not isinstance(note.evidence, Evidence):
             raise ValueError("it names no session")
@@ -84,9 +73,8 @@ def write_evidence(
         "schema": SCHEMA,
         **to_json(replace(note, patches=tuple(dict.fromkeys((*note.patches, *made))))),
     }
-    for key in ("outcomes", "patches"):
-        if not value[key]:
-            del value[key]
+    if not value["patches"]:
+        del value["patches"]
     text = dump_json(value)
     for target in dict.fromkeys((*commits, *targets)):
         write_note(repository, target, text)
@@ -121,15 +109,6 @@ def _notes_with(repository: Repository, texts: Iterable[str]) -> list[tuple[Oid,
     return found
 
 
-def outcomes_by_session(repository: Repository) -> Mapping[SessionId, tuple[Outcome, ...]]:
-    """The outcomes of all sessions that have a note here."""
-    found: dict[SessionId, dict[tuple[str, str], Outcome]] = {}
-    for _, note in _notes_with(repository, ['"outcomes":']):
-        for outcome in note.outcomes:
-            found.setdefault(note.session, {})[outcome.label, outcome.commit] = outcome
-    return {session: tuple(outcomes.values()) for session, outcomes in found.items()}
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundNote:
     """A note and how it belongs to the commit: by the `commit` itself, its `tree`, its `patch`, or the `session`."""
@@ -158,10 +137,10 @@ def find_evidence(repository: Repository, commit: Oid, *, by_patch: bool = True)
 
 
 def find_by_session(repository: Repository, session: SessionId) -> FoundNote | None:
-    """Find a session's note on any object; the one with the most outcomes first."""
+    """Find a session's note on any object; the one with the most patches first."""
     found = _notes_with(repository, [f'"session":"{session}"'])
     known = [FoundNote(note=note, how="session", target=target) for target, note in found if note.session == session]
-    return max(known, key=lambda item: len(item.note.outcomes) + len(item.note.patches), default=None)
+    return max(known, key=lambda item: len(item.note.patches), default=None)
 
 
 def add_patch(repository: Repository, commit: Oid, base: Oid) -> None:
@@ -192,19 +171,6 @@ def copy_notes(repository: Repository, commits: Sequence[Oid]) -> dict[Oid, str]
         if text is not None:
             write_note(repository, commit, text)
     return {commit: how for commit, (_, how) in sources.items()}
-
-
-def record_outcome(repository: Repository, commit: Oid, outcome: Outcome) -> bool:
-    """Add the outcome of a change to its note, once. False if it has no note."""
-    found = find_evidence(repository, commit)
-    if found is None:
-        return False
-    said = {(known.label, known.commit) for known in found.note.outcomes}
-    if (outcome.label, outcome.commit) in said:
-        return False
-    note = replace(found.note, outcomes=(*found.note.outcomes, outcome))
-    write_evidence(repository, (found.target, commit, found.note.evidence.tree), note)
-    return True
 
 
 def patch_ids(repository: Repository, commits: Mapping[Oid, Oid | None]) -> dict[Oid, str]:

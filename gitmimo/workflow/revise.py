@@ -1,5 +1,6 @@
 """What people say of a result: a session that works their comments in, and a rejection."""
 
+import contextlib
 import json
 from dataclasses import replace
 from typing import Any
@@ -7,12 +8,11 @@ from typing import Any
 from gitmimo.config import Config
 from gitmimo.errors import NeedsPerson, RepoError, UsageError
 from gitmimo.git.repository import Repository
-from gitmimo.ids import SessionStatus, utc_now
+from gitmimo.ids import SessionStatus
 from gitmimo.journal import Journal
 from gitmimo.memory.offers import REVISION
 from gitmimo.records import SessionResult
-from gitmimo.workflow.directories import sessions_directory
-from gitmimo.workflow.evidence_notes import Outcome, record_outcome
+from gitmimo.workflow.directories import journal_path
 from gitmimo.workflow.journals import read_all
 from gitmimo.workflow.land import result_tip
 from gitmimo.workflow.merge import merge_session
@@ -98,19 +98,12 @@ def parse_comments(value: Any) -> str:
 
 
 def reject(repository: Repository, result: SessionResult, reason: str) -> None:
-    """Record that a person does not want the result, in its note and its journal. The branch stays.
+    """Record in the session's journal that a person does not want the result. The branch stays.
 
-    A dream teaches nothing of its work then, and offers the reason as a rule.
+    It is not merged then, and a dream learns nothing from its work, but offers the reason as a rule.
     """
     if not reason.strip():
         raise UsageError("a rejection needs its reason", hint='git mimo reject --reason "it slows down the start"')
     tip = result_tip(repository, result)
-    now = utc_now()
-    outcome = Outcome(label="rejected", commit=tip, reason=" ".join(reason.split())[:1000], at=now)
-    directory = sessions_directory(repository) / result.session
-    if record_outcome(repository, tip, outcome) and directory.is_dir():
-        journal = Journal(directory / "journal.jsonl")
-        try:
-            journal.done("rejected", reason=outcome.reason, commit=tip)
-        finally:
-            journal.close()
+    with contextlib.closing(Journal(journal_path(repository, result.session))) as journal:
+        journal.done("rejected", reason=" ".join(reason.split())[:1000], commit=tip)
