@@ -213,7 +213,7 @@ def resume_command(session: str | None, as_json: bool, **flags: Any) -> int:
     """
     from gitmimo.cli.progress import running
     from gitmimo.workflow.resume import find_interrupted, resume_session
-    from gitmimo.workflow.start import restore
+    from gitmimo.workflow.session_result import restore
 
     repository = open_repository()
     config = load_config(repository, flags)

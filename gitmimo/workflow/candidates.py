@@ -21,6 +21,7 @@ from gitmimo.records import ActionKind, CandidateResult, Step, StopReason, Traje
 from gitmimo.redact import redact
 from gitmimo.text import escape_controls
 from gitmimo.workflow.directories import session_directory, sessions_directory, stop_name
+from gitmimo.workflow.evaluate import SessionEvaluator
 from gitmimo.workflow.history import TRAJECTORY, read_steps_at
 from gitmimo.workflow.plan import Brief, Plan
 from gitmimo.workflow.progress import Progress, SessionContext
@@ -36,7 +37,7 @@ def paths_of(context: SessionContext, plan: Plan, number: int) -> CandidatePaths
         session=context.session,
         number=number,
         base=plan.base,
-        branch=ids.branch_ref(ids.candidate_branch(context.session, number, prefix=plan.branch_prefix)),
+        branch=ids.branch_ref(ids.candidate_branch(context.session, number, prefix=plan.config.text("branchPrefix"))),
         directory=session_directory(context.repository, context.session, root=plan.worktree_root),
     )
 
@@ -93,7 +94,7 @@ class CandidateRun:
         if isinstance(worker, ExternalAgent):
             self._strategy = "external"
         else:
-            self._strategy = pick_strategy(plan.strategy, worker, plan.task.text)
+            self._strategy = pick_strategy(plan.config.text("strategy"), worker, plan.task.text)
         self._steps: list[Step] = []  # with those from before a crash
         self._stop_file = sessions_directory(context.repository) / context.session / stop_name(brief.number)
 
@@ -118,11 +119,9 @@ class CandidateRun:
 
     def _work(self) -> CandidateResult:
         started, repository, paths = time.monotonic(), self._context.repository, self._paths
-        self._recorder = StepRecorder(repository, paths, self._plan.workspace_config.testbed.known_secrets)
+        self._recorder = StepRecorder(repository, paths, self._plan.testbed.known_secrets)
         self._observe(model=_name(self._worker), text=approach_for(self._brief.number)[:100])
-        workspace = CandidateWorkspace(
-            repository, paths, self._plan.workspace_config, cancelled=lambda: self._stop() is not None
-        )
+        workspace = CandidateWorkspace(self._plan, paths, cancelled=lambda: self._stop() is not None)
         try:
             workspace.set_up()
             trajectory = self._run_worker(workspace)
@@ -163,9 +162,9 @@ class CandidateRun:
             number=brief.number,
             temperature=temperature_for(brief.number),
             seed=brief.number,
-            max_steps=plan.max_steps,
-            protocol=plan.protocol,
-            command_timeout_s=plan.workspace_config.command_timeout_s,
+            max_steps=plan.config.count("maxSteps"),
+            protocol=plan.config.text("protocol"),
+            command_timeout_s=plan.config.seconds("commandTimeout"),
             history=tuple(self._steps),
             feedback=brief.feedback,
         )
@@ -306,3 +305,20 @@ def _memory(repository: Repository, root: Oid) -> dict[str, Oid]:
 def _names(paths: list[str]) -> str:
     more = f" and {len(paths) - _MOST_NAMED} more" if len(paths) > _MOST_NAMED else ""
     return ", ".join(f"`{escape_controls(path, newlines=False)}`" for path in paths[:_MOST_NAMED]) + more
+
+
+class Executor:
+    """Lets candidates work and judges products: in this process, a thread a candidate; `on_ray` does it elsewhere."""
+
+    def run_candidate(
+        self, context: SessionContext, plan: Plan, brief: Brief, worker: Model | ExternalAgent
+    ) -> CandidateResult:
+        """Let one candidate work to its end; its steps stand on its branch in the session's repository."""
+        return CandidateRun(context, plan, brief, worker).run()
+
+    def judge(self, evaluator: SessionEvaluator, number: int, product: Oid) -> Evidence:
+        """Judge a candidate's product once the base was measured. CheckError when nothing could be found out."""
+        return evaluator.evaluate(product)
+
+    def close(self) -> None:
+        """Stop what still runs and let go of everything; here nothing outlives a call."""

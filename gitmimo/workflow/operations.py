@@ -43,7 +43,7 @@ class OperationRun:
     @property
     def granted(self) -> tuple[str, ...]:
         """What a person lets it reach, as they typed it."""
-        return tuple(self.plan.settings["grants"])
+        return self.plan.config.texts("grants")
 
     def evaluate(self, result: CandidateResult) -> Evidence:
         """Distil a candidate's commands to a script, run it on a fresh tree, and judge what it left."""

@@ -1,15 +1,17 @@
 """What a session is to do, and who is next, and what its candidates hear of earlier work."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 from gitmimo.agent.interface import Feedback
+from gitmimo.config import Config
+from gitmimo.evaluator.testbed import TestBed
 from gitmimo.evidence import Evidence, Verdict
 from gitmimo.ids import Oid
 from gitmimo.records import CandidateResult, StopReason, Task
+from gitmimo.workflow.evaluate import SessionEvaluator
 from gitmimo.workflow.history import Past
-from gitmimo.workflow.workspace import WorkspaceConfig
+from gitmimo.workflow.scripts import Grants
 
 _PASSED = 1_000_000  # more than any number of tests
 _PATIENCE = {"low": 1, "normal": 2}  # candidates that bring nothing until no other is paid; all at high effort
@@ -25,20 +27,15 @@ class Plan:
     task: Task
     base: Oid
     target_branch: str | None
-    workspace_config: WorkspaceConfig
-    prefix: str  # rules and memory: the stable beginning of every candidate's prompt
-    follows: tuple[str, ...]  # changes of this kind, which the skill that fits the task names
-    candidates: int
-    fan_out_at_once: bool
-    strategy: str
-    protocol: str
-    max_steps: int
-    branch_prefix: str = "mimo"
-    worktree_root: str = ""  # where a Ray worker makes its worktrees; elsewhere the state directory
-    settings: Mapping[str, Any] = field(default_factory=dict)  # the configuration, to resume with
+    config: Config
+    testbed: TestBed  # the sandbox, and how the project is set up and tested
+    evaluator: SessionEvaluator | None = None  # knows the base's tests; not where candidates work on other machines
+    grants: Grants = Grants()  # what a person lets an operation's commands reach outside the worktree
+    prefix: str = ""  # rules and memory: the stable beginning of every candidate's prompt
+    follows: tuple[str, ...] = ()  # changes of this kind, which the skill that fits the task names
+    candidates: int = 1
     effort: str = "normal"  # low, normal or high: see `is_futile`
-    rungs: int = 1  # of the ladder of models: how many rounds it takes to come to the strongest
-    trust_tests: bool = False  # a product that passes the gates needs nothing else to be merged
+    worktree_root: str = ""  # where a Ray worker makes its worktrees; elsewhere the state directory
     past: Past | None = None  # what was reached before, when the session is resumed
 
 

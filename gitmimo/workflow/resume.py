@@ -9,7 +9,8 @@ from gitmimo.workflow.history import read_past
 from gitmimo.workflow.journals import SessionState, find_session, list_session_ids, read_session
 from gitmimo.workflow.merge import merge_at_the_end
 from gitmimo.workflow.progress import Watch
-from gitmimo.workflow.start import SessionRequest, restore, run_session
+from gitmimo.workflow.session_result import restore
+from gitmimo.workflow.start import SessionRequest, run_session
 
 
 def find_interrupted(repository: Repository, name: str | None) -> SessionState:

@@ -13,9 +13,8 @@ from gitmimo.evidence import CandidateFacts, CriticOpinion, Evidence, Verdict
 from gitmimo.ids import SessionStatus
 from gitmimo.records import CandidateResult, SessionResult, StopReason
 from gitmimo.workflow.agents import Workers
-from gitmimo.workflow.candidates import refusal
+from gitmimo.workflow.candidates import Executor, refusal
 from gitmimo.workflow.evaluate import SessionEvaluator
-from gitmimo.workflow.executor import Executor
 from gitmimo.workflow.land import keep_trees, write_result
 from gitmimo.workflow.operations import OperationRun
 from gitmimo.workflow.plan import (
@@ -134,8 +133,8 @@ class SessionRunner:
             numbers = next_round(
                 self.plan.candidates,
                 self._results,
-                rungs=self.plan.rungs,
-                at_once=self.plan.fan_out_at_once,
+                rungs=self.workers.models.rungs,
+                at_once=self.plan.config.text("fanout") == "all",
                 one_at_a_time=passed or self.workers.models.takes_turns,
             )
             if not numbers or is_futile(self.plan, self._results, self.workers.models.names):
@@ -247,11 +246,12 @@ class SessionRunner:
         judged = dict(sorted(self._results.items()))
         passing = {n: r.evidence for n, r in judged.items() if r.evidence is not None and r.evidence.passed}
         failed = [r.evidence for r in judged.values() if r.evidence is not None and _fails_tests(r.evidence)]
+        trust_tests = bool(self.plan.config["trustTests"])
         tests_decide = self.operation is not None or set(passing) == {0}
         if passing and not self._is_stopped() and not tests_decide:
             self._tell(0, "compare")
             self._crossed = self.evaluator.cross_examine(passing)
-            self._behaviour = None if self.plan.trust_tests else self.evaluator.compare(passing, failed)
+            self._behaviour = None if trust_tests else self.evaluator.compare(passing, failed)
             self._tell(0, "review")
             self._opinion = self.reviewer.review(
                 passing, self._behaviour, self.evaluator.baseline, {judged[number].model for number in passing}
@@ -267,7 +267,7 @@ class SessionRunner:
             )
             for n, result in judged.items()
         ]
-        return decide(facts, self._opinion, self._behaviour, trust_tests=self.plan.trust_tests or tests_decide)
+        return decide(facts, self._opinion, self._behaviour, trust_tests=trust_tests or tests_decide)
 
     def _publish(self, result: SessionResult) -> SessionResult:
         """Put the winner on the result branch; doing it again changes nothing."""
@@ -276,7 +276,11 @@ class SessionRunner:
         if self.operation is not None and winner.evidence is not None and not winner.evidence.diff.files:
             return result  # done by what its commands did: there is nothing to land
         branch, tip = write_result(
-            self.context.repository, result, winner, prefix=self.plan.branch_prefix, journal=self.context.journal
+            self.context.repository,
+            result,
+            winner,
+            prefix=self.plan.config.text("branchPrefix"),
+            journal=self.context.journal,
         )
         result = replace(result, result_branch=branch, result_commit=tip, seconds=time.monotonic() - self._started)
         self.context.journal.done("landed", result=result)

@@ -7,6 +7,7 @@ from typing import Any
 
 from gitmimo import ids
 from gitmimo.codec import to_json
+from gitmimo.config import OPTIONS, Config, Setting
 from gitmimo.evidence import Evidence, Verdict
 from gitmimo.git import refs
 from gitmimo.ids import SessionId, SessionStatus, utc_now
@@ -24,6 +25,8 @@ _PUBLISHED = (
 _PUBLISHED_OF_CANDIDATE = (
     "number:n agent branch commit model approach status steps usage:tokens cost_usd:usd seconds tree summary evidence"
 )
+# what a person may have changed so that the session can go on; kept only when given as a flag
+_READ_ANEW = ("budget", "maxtokens", "rate.", "baseurl", "llm", "timeout", "sandbox")
 _CUT_OFF = frozenset({StopReason.BUDGET, StopReason.TIMEOUT, StopReason.INTERRUPTED, StopReason.ERROR})
 
 
@@ -125,7 +128,7 @@ def open_session(context: SessionContext, plan: Plan) -> SessionResult:
     if plan.past is None:
         told = to_json(opening)
         facts = {name: told[name] for name in ("task", "base", "target_branch", "started")}
-        journal.intend("session", **facts, **process, settings=plan.settings)
+        journal.intend("session", **facts, **process, settings=settings_to_keep(plan.config))
     else:
         journal.intend("resumed", **process)
         clear_session(repository, session, session_directory(repository, session))
@@ -138,7 +141,9 @@ def open_session(context: SessionContext, plan: Plan) -> SessionResult:
 def results_before(plan: Plan) -> dict[int, CandidateResult]:
     """The candidates that had ended, judged or not, when the session was cut off."""
     past = plan.past.results if plan.past else {}
-    return {number: result for number, result in past.items() if is_over(result, max_steps=plan.max_steps)}
+    return {
+        number: result for number, result in past.items() if is_over(result, max_steps=plan.config.count("maxSteps"))
+    }
 
 
 def result_json(result: SessionResult) -> dict[str, object]:
@@ -153,3 +158,25 @@ def _published(value: Mapping[str, Any], names: str) -> dict[str, Any]:
     """These values; `name:published` is published under another name."""
     pairs = (name.partition(":") for name in names.split())
     return {published or name: value[name] for name, _, published in pairs}
+
+
+def settings_to_keep(config: Config) -> dict[str, Any]:
+    """The values that a resumed session must have again."""
+    return {
+        name: setting.value
+        for name, setting in config.settings.items()
+        if setting.origin == "flag" or not name.startswith(_READ_ANEW)
+    }
+
+
+def restore(current: Config, kept: Mapping[str, Any]) -> Config:
+    """The configuration of now with a session's own values; flags given now win."""
+    settings = dict(current.settings)
+    for name, value in kept.items():
+        option = OPTIONS.get(name)
+        if option is None or settings[name].origin == "flag":
+            continue
+        settings[name] = Setting(
+            option=option, value=tuple(value) if isinstance(value, list) else value, origin="session"
+        )
+    return Config(settings, current.prices, current.windows)

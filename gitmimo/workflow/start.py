@@ -5,12 +5,11 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from gitmimo.config import OPTIONS, Config, Setting
+from gitmimo.config import Config
 from gitmimo.errors import MimoError
 from gitmimo.git import commit, refs, snapshot
 from gitmimo.git.repository import Repository
@@ -22,14 +21,14 @@ from gitmimo.memory.skill_file import Skill
 from gitmimo.records import SessionResult, Task
 from gitmimo.redact import known_secrets, redact
 from gitmimo.workflow.agents import Staff, Workers, choose_staff, count_candidates, effort_of, warnings_for
+from gitmimo.workflow.candidates import Executor
 from gitmimo.workflow.directories import sessions_directory
-from gitmimo.workflow.evaluate import SessionEvaluator, open_evaluator, visible_import_roots, visible_test_command
-from gitmimo.workflow.executor import Executor, open_executor
+from gitmimo.workflow.evaluate import SessionEvaluator, open_evaluator, visible_test_command
 from gitmimo.workflow.gc import clean_orphans
 from gitmimo.workflow.history import Past
 from gitmimo.workflow.memory_home import memory_view
 from gitmimo.workflow.merge import merge_at_the_end
-from gitmimo.workflow.models import ladder_height, open_models
+from gitmimo.workflow.models import ModelPool, open_models
 from gitmimo.workflow.operations import OPERATION_RULES, OperationRun, check_operation
 from gitmimo.workflow.plan import Plan
 from gitmimo.workflow.progress import SessionContext, Watch, session_context
@@ -38,11 +37,8 @@ from gitmimo.workflow.scripts import ScriptMatch, find_script, read_grants
 from gitmimo.workflow.session import SessionRunner
 from gitmimo.workflow.skill_replay import SkillReplay
 from gitmimo.workflow.trust import require_trust
-from gitmimo.workflow.workspace import WorkspaceConfig
 
 MAX_TASK_BYTES = 64 * 1024
-# what a person may have changed so that the session can go on; kept only when given as a flag
-_READ_ANEW = ("budget", "maxtokens", "rate.", "baseurl", "llm", "timeout", "sandbox")
 LOG_NAME = "log"
 _POLL_S = 0.1
 
@@ -116,9 +112,9 @@ def run_session(request: SessionRequest) -> SessionResult:
             contextlib.closing(
                 open_evaluator(repository, config, request.base, session, task_text=task_text, cancelled=cancelled)
             ) as evaluator,
-            contextlib.closing(open_executor(repository, config, session, watch.stop_signal)) as executor,
+            contextlib.closing(_open_executor(request)) as executor,
         ):
-            plan = replace(_plan(request, staff, evaluator), effort=effort_of(config, staff, models))
+            plan = _plan(request, staff, models, evaluator)
             with session_context(repository, session, watch) as context:
                 result = _session_runner(context, plan, workers, match, evaluator, executor).run()
             if config["merge"] and result.result_commit is not None:
@@ -131,6 +127,15 @@ def _find_script(request: SessionRequest) -> ScriptMatch | None:
     return find_script(request.repository, view, request.task_text, operation=bool(request.config["operation"]))
 
 
+def _open_executor(request: SessionRequest) -> Executor:
+    """The executor that the configuration names. ConfigError when it is not to be had."""
+    if request.config.text("executor") == "ray":
+        from gitmimo.workflow.on_ray.driver import RayExecutor  # with what only a cluster needs
+
+        return RayExecutor(request.repository, request.config, request.session, request.watch.stop_signal)
+    return Executor()
+
+
 def _session_runner(
     context: SessionContext,
     plan: Plan,
@@ -140,7 +145,7 @@ def _session_runner(
     executor: Executor,
 ) -> SessionRunner:
     operation = script = None
-    if plan.settings.get("operation"):
+    if plan.config["operation"]:
         operation = OperationRun(context=context, evaluator=evaluator, plan=plan)
     if match is not None:
         script = SkillReplay(context=context, evaluator=evaluator, match=match, operation=operation)
@@ -156,9 +161,8 @@ def _session_runner(
     )
 
 
-def _plan(request: SessionRequest, staff: Staff, evaluator: SessionEvaluator) -> Plan:
+def _plan(request: SessionRequest, staff: Staff, models: ModelPool, evaluator: SessionEvaluator) -> Plan:
     config = request.config
-    grants = read_grants(config.texts("grants"))
     memory = memory_view(request.repository, config, request.base)
     skill = find_skill(request.repository, memory, request.task_text)
     return Plan(
@@ -169,27 +173,15 @@ def _plan(request: SessionRequest, staff: Staff, evaluator: SessionEvaluator) ->
         ),
         base=request.base,
         target_branch=request.target_branch,
-        past=request.past,
-        workspace_config=WorkspaceConfig(
-            testbed=evaluator.testbed,
-            import_roots=visible_import_roots(evaluator.testbed),
-            network=bool(config["sandbox.network"]) or grants.network,
-            writable=grants.writable,
-            command_timeout_s=config.seconds("commandTimeout"),
-            linked=config.texts("worktree.link"),
-            evaluator=evaluator,
-        ),
+        config=config,
+        testbed=evaluator.testbed,
+        evaluator=evaluator,
+        grants=read_grants(config.texts("grants")),
         prefix=_prefix(request.repository, config, memory, skill),
         follows=skill.commits if skill is not None else (),
         candidates=count_candidates(config, staff),
-        fan_out_at_once=config.text("fanout") == "all",
-        rungs=ladder_height(config),
-        strategy=config.text("strategy"),
-        protocol=config.text("protocol"),
-        max_steps=config.count("maxSteps"),
-        branch_prefix=config.text("branchPrefix"),
-        settings=settings_to_keep(config),
-        trust_tests=bool(config["trustTests"]),
+        effort=effort_of(config, staff, models),
+        past=request.past,
     )
 
 
@@ -207,28 +199,6 @@ def _describe_start(repository: Repository, base: Oid, branch: str | None) -> st
     is_head = base == repository.resolve("HEAD")
     left_out = "; uncommitted changes are left out (--with-changes takes them)" if dirty and is_head else ""
     return f"starting from {base[:12]} on {where}{left_out}"
-
-
-def settings_to_keep(config: Config) -> dict[str, Any]:
-    """The values that a resumed session must have again."""
-    return {
-        name: setting.value
-        for name, setting in config.settings.items()
-        if setting.origin == "flag" or not name.startswith(_READ_ANEW)
-    }
-
-
-def restore(current: Config, kept: Mapping[str, Any]) -> Config:
-    """The configuration of now with a session's own values; flags given now win."""
-    settings = dict(current.settings)
-    for name, value in kept.items():
-        option = OPTIONS.get(name)
-        if option is None or settings[name].origin == "flag":
-            continue
-        settings[name] = Setting(
-            option=option, value=tuple(value) if isinstance(value, list) else value, origin="session"
-        )
-    return Config(settings, current.prices, current.windows)
 
 
 def commit_changes(repository: Repository) -> Oid | None:

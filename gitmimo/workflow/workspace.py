@@ -4,17 +4,15 @@ import json
 import os
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from gitmimo.agent.interface import BaseSuite, LeastChange, WorkspaceFacts
 from gitmimo.errors import CheckError
 from gitmimo.evaluator.probe import keep_import_path, probe_path
-from gitmimo.evaluator.testbed import TestBed
 from gitmimo.evaluator.testcommand import bring_ignored_files
 from gitmimo.files import remove_tree
 from gitmimo.git import diff, snapshot
-from gitmimo.git.repository import Repository
 from gitmimo.git.trees import without_mimo, write_files
 from gitmimo.ids import Oid
 from gitmimo.records import CommandResult
@@ -22,7 +20,8 @@ from gitmimo.sandbox.base import CommandSpec, Limits
 from gitmimo.sandbox.policy import program_paths
 from gitmimo.text import escape_controls
 from gitmimo.workflow.directories import hints_path
-from gitmimo.workflow.evaluate import SessionEvaluator, visible_test_command
+from gitmimo.workflow.evaluate import visible_import_roots, visible_test_command
+from gitmimo.workflow.plan import Plan
 from gitmimo.workflow.worktrees import CandidatePaths
 
 _HANG_GUARD = probe_path("hang_guard.py")
@@ -40,38 +39,21 @@ _FEW = 40  # entries
 _ALWAYS_SAID = {"rg", "uv", "node", "npm", "make"}  # what rules of projects often name: said also where it isn't there
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkspaceConfig:
-    """What all candidates of a session share."""
-
-    testbed: TestBed  # the sandbox, and how the project is set up and tested
-    import_roots: tuple[str, ...] = ()  # relative directories that the project's Python packages are imported from
-    network: bool = False
-    writable: tuple[Path, ...] = ()  # what a person granted outside the worktree
-    command_timeout_s: float = 120.0
-    linked: tuple[str, ...] = ()  # ignored files of the checkout
-    evaluator: SessionEvaluator | None = None  # knows the base's tests; not where candidates work on other machines
-
-
 class CandidateWorkspace:
     """A candidate's worktree as the agent sees it: files, commands, the project's visible tests."""
 
-    def __init__(
-        self,
-        repository: Repository,
-        paths: CandidatePaths,
-        config: WorkspaceConfig,
-        *,
-        cancelled: Callable[[], bool],
-    ) -> None:
+    def __init__(self, plan: Plan, paths: CandidatePaths, *, cancelled: Callable[[], bool]) -> None:
         self.root = paths.worktree
-        self._repository = repository
+        self._plan = plan
         self._paths = paths
-        self._config = config
-        self._testbed = config.testbed
+        self._testbed = plan.testbed
+        self._repository = plan.testbed.repository
+        self._network = plan.testbed.network or plan.grants.network
+        self._import_roots = visible_import_roots(plan.testbed)
+        self._command_timeout_s = plan.config.seconds("commandTimeout")
         self._cancelled = cancelled
         self._pointer = _read_pointer(self.root)
-        self._test_limit_s = config.testbed.limits.timeout_s
+        self._test_limit_s = plan.testbed.limits.timeout_s
         self._facts: WorkspaceFacts | None = None
         self._hints_heard = 0
 
@@ -82,7 +64,9 @@ class CandidateWorkspace:
 
     def set_up(self) -> None:
         """Bring the ignored files that the project needs, and run its setup command. CheckError when that fails."""
-        tests = replace(self._testbed.tests, links=(*self._testbed.tests.links, *self._config.linked))
+        tests = replace(
+            self._testbed.tests, links=(*self._testbed.tests.links, *self._plan.config.texts("worktree.link"))
+        )
         bring_ignored_files(self._repository.work_tree, self.root, tests, copies=self._testbed.copies)
         for command in self._testbed.setup:
             done = self._run(command, self._testbed.limits.timeout_s)
@@ -92,7 +76,7 @@ class CandidateWorkspace:
 
     def run(self, command: str, *, timeout_s: float | None = None) -> CommandResult:
         """Run a command of the agent's in the sandbox, by bash with `pipefail`."""
-        done = self._run(f"set -o pipefail\n{command}", timeout_s or self._config.command_timeout_s)
+        done = self._run(f"set -o pipefail\n{command}", timeout_s or self._command_timeout_s)
         return replace(done, command=command)
 
     def facts(self) -> WorkspaceFacts:
@@ -102,11 +86,11 @@ class CandidateWorkspace:
             paths = [entry.path for entry in self._repository.list_paths(self._repository.tree_of(base))]
             known = WorkspaceFacts(
                 test_directory=tests.directory,
-                network=self._config.network,
+                network=self._network,
                 commit=f"commit {base[:12]}",
                 entries=tuple(overview([path for path in paths if not path.startswith(".mimo/")], _FEW)),
                 protected=self._testbed.protected,
-                command_timeout_s=self._config.command_timeout_s,
+                command_timeout_s=self._command_timeout_s,
             )
             self._facts = read_facts(
                 known, self._run(facts_question(tests.interpreter), _QUESTION_S), interpreter=tests.interpreter
@@ -123,7 +107,7 @@ class CandidateWorkspace:
 
     def base_suite(self) -> BaseSuite | None:
         """What the tests say of the base; None while that is not known."""
-        evaluator = self._config.evaluator
+        evaluator = self._plan.evaluator
         return evaluator.base_suite if evaluator is not None else None
 
     def test(self, only: Sequence[str] = ()) -> CommandResult | None:
@@ -161,7 +145,7 @@ class CandidateWorkspace:
 
     def least_change(self, changes: Sequence[Mapping[str, str]]) -> LeastChange | None:
         """Compare changes of the base by what they do on inputs of its tests; None where the base isn't known yet."""
-        evaluator = self._config.evaluator
+        evaluator = self._plan.evaluator
         if evaluator is None or not changes:
             return None
         base = self._base_tree()
@@ -221,8 +205,8 @@ class CandidateWorkspace:
             work_tree=self.root,
             private_git=self._paths.private_git,
             temp=self._paths.temp if self._paths.temp.is_dir() else None,
-            network=self._config.network,
-            writable=self._config.writable,
+            network=self._network,
+            writable=self._plan.grants.writable,
             limits=Limits(timeout_s=timeout_s),
             env=_COMMAND_ENVIRONMENT | self._python_environment() | {"MIMO_CANDIDATE": str(self._paths.number)},
             cancelled=self._cancelled,
@@ -230,7 +214,7 @@ class CandidateWorkspace:
 
     def _python_environment(self) -> dict[str, str]:
         """Imports as in the evaluator's runs, before an installed copy of the project."""
-        roots = [str(self.root / root) for root in self._config.import_roots]
+        roots = [str(self.root / root) for root in self._import_roots]
         return {"PYTHONPATH": os.pathsep.join(roots)} if roots else {}
 
     def _guarded(self, job: CommandSpec) -> CommandSpec:

@@ -20,6 +20,7 @@ from gitmimo.llm.model import Model
 from gitmimo.records import CandidateResult, StopReason
 from gitmimo.workflow.candidates import (
     CandidateRun,
+    Executor,
     candidate_result,
     find_history,
     keep_candidate,
@@ -50,8 +51,8 @@ class _Work:
     model: Model | None = None
 
 
-class RayExecutor:
-    """Implements `Executor` on a Ray cluster. Other agents' programs work here, where their logins are.
+class RayExecutor(Executor):
+    """Candidates and evaluations as tasks of a Ray cluster. Other agents' programs work here, where their logins are.
 
     No secret leaves this process: models are called from here, under the session's ledger. [Ray writes a runtime
     environment into its logs and onto the command lines of its workers.]
@@ -91,7 +92,7 @@ class RayExecutor:
             said = "" if reason else f"its workers were lost {_TURNS} times"
             trajectory = trajectory_of(steps, reason or StopReason.ERROR, said)
             result = candidate_result(self._repository, paths, brief, worker, trajectory, tip)
-            result = replace(result, strategy=plan.strategy)
+            result = replace(result, strategy=plan.config.text("strategy"))
         keep_candidate(self._repository, paths, tip)
         result = replace(result, commit=tip, seconds=time.monotonic() - began)
         context.journal.done("worked", result=result)
@@ -238,6 +239,6 @@ def _bare(testbed: TestBed) -> TestBed:
 
 def _for_worker(plan: Plan) -> Plan:
     """The plan without secrets, and without what only concerns the session."""
-    shared = plan.workspace_config
-    shared = replace(shared, testbed=_bare(shared.testbed), linked=(), evaluator=None)
-    return replace(plan, workspace_config=shared, past=None, settings={})
+    settings = {name: each for name, each in plan.config.settings.items() if name != "baseurl"}
+    config = Config(settings, prices={}, windows={})
+    return replace(plan, testbed=_bare(plan.testbed), config=config, evaluator=None, past=None)

@@ -39,10 +39,10 @@ _PATIENCE_S = 20.0  # for an answer after the session was stopped
 
 def run_candidate(item: WorkItem, mailbox: Any, plan: Plan, brief: Brief, info: ModelInfo) -> CandidateResult:
     """A Ray task: let a candidate work here, each step shipped as soon as it is committed."""
-    home, shared = _Home(item, mailbox), plan.workspace_config
-    with home.opened(shared.testbed) as (testbed, stop_signal):
+    home = _Home(item, mailbox)
+    with home.opened(plan.testbed) as (testbed, stop_signal):
         repository, places = testbed.repository, str(home.path / "places")
-        plan = replace(plan, workspace_config=replace(shared, testbed=testbed), worktree_root=places)
+        plan = replace(plan, testbed=testbed, worktree_root=places)
         if item.tip != item.base:
             refs.update_ref(repository, item.ref, item.tip, expected=None, reason="mimo: goes on")
         with contextlib.closing(ShippingJournal(home, repository)) as journal:

@@ -6,14 +6,17 @@ from pathlib import Path
 import pytest
 
 from gitmimo import ids
+from gitmimo.config import resolve
 from gitmimo.evaluator.behaviour.compare import compare_behaviour
 from gitmimo.evaluator.evaluate import EvidenceStore
 from gitmimo.evaluator.testbed import TestBed
 from gitmimo.evidence import Evidence
 from gitmimo.git.trees import write_files
 from gitmimo.ids import SessionId
+from gitmimo.records import Task
 from gitmimo.workflow.evaluate import SessionEvaluator
-from gitmimo.workflow.workspace import CandidateWorkspace, WorkspaceConfig
+from gitmimo.workflow.plan import Plan
+from gitmimo.workflow.workspace import CandidateWorkspace
 from gitmimo.workflow.worktrees import CandidatePaths, prepare_worktree, remove_candidate
 from tests.conftest import GitBuilder
 from tests.evaluator.conftest import measured
@@ -40,10 +43,17 @@ def test_the_edit_that_changes_least_is_named(
     session = SessionId("0000000001")
     branch = ids.branch_ref(ids.candidate_branch(session, 1))
     paths = CandidatePaths(session=session, number=1, base=testbed.base, branch=branch, directory=tmp_path / "places")
-    workspace_config = WorkspaceConfig(testbed=testbed, evaluator=evaluator)
+    plan = Plan(
+        task=Task(text="fix capped"),
+        base=testbed.base,
+        target_branch=None,
+        config=resolve(flags={}, environ={}, git_config={}),
+        testbed=testbed,
+        evaluator=evaluator,
+    )
     prepare_worktree(testbed.repository, paths)
     try:
-        workspace = CandidateWorkspace(testbed.repository, paths, workspace_config, cancelled=lambda: False)
+        workspace = CandidateWorkspace(plan, paths, cancelled=lambda: False)
         edits = [CODE.replace("n if n > most else most", text) for text in ("4", "n if n < most else most")]
         changes = [{"pkg/core.py": text} for text in edits]
         assert workspace.least_change(changes) is None  # the base was not measured yet
