@@ -71,7 +71,7 @@ def bisect_command(
 ) -> int:
     """Find the step of a candidate after which a test that passed on base fails. Exit 1 when there is none."""
     from gitmimo.ids import Oid
-    from gitmimo.report.step_text import kinds_of
+    from gitmimo.report.summary import kinds_of
     from gitmimo.workflow.evaluate import open_evaluator
     from gitmimo.workflow.provenance import find_breaking_step
     from gitmimo.workflow.trust import require_trust
@@ -119,7 +119,7 @@ def _parse_location(location: str) -> tuple[str, int]:
 
 
 def _print(found: Provenance) -> None:
-    from gitmimo.report.step_text import kinds_of
+    from gitmimo.report.summary import kinds_of
 
     rows = [("line", f"{found.path}:{found.line}: {one_line(found.text, 100)}")]
     moved = f", then in {found.original_path}" if found.original_path != found.path else ""

@@ -14,7 +14,7 @@ from gitmimo.cli import render
 from gitmimo.cli.options import complete_candidates, json_option, open_repository, session_argument, split_target
 from gitmimo.errors import UsageError
 from gitmimo.records import Action, ActionKind, CandidateResult, Observation, SessionResult, Step
-from gitmimo.report.step_text import used
+from gitmimo.report.summary import used_by
 from gitmimo.text import counted, escape_controls, seconds, tokens, usd
 
 if TYPE_CHECKING:
@@ -218,7 +218,7 @@ def step_text(step: Step) -> str:
 
 
 def _step(step: Step, *, full: bool) -> Iterator[str]:
-    yield render.paint(f"step {step.number}", "cyan") + f"  {used(step)}"
+    yield render.paint(f"step {step.number}", "cyan") + f"  {used_by(step)}"
     said = step.reply.text.strip().splitlines()
     if said and not _is_the_action(step):
         yield from _indented(_folded(said, _MOST_SAID, 0, full=full), "  ")

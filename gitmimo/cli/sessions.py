@@ -230,8 +230,7 @@ def hint_command(text: str, session: str | None, number: int | None) -> int:
 def _print_candidate(candidate: CandidateResult) -> None:
     """What the table has no room for."""
     from gitmimo.cli.review import text_width
-    from gitmimo.report.review_view import tests_text
-    from gitmimo.report.summary import wrapped
+    from gitmimo.report.summary import tests_text, wrapped
 
     render.out(f"\ncandidate {candidate.number} ({candidate.worker}): {candidate.status}")
     evidence = candidate.evidence

@@ -8,8 +8,11 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from gitmimo.text import counted, escape_controls, hidden_characters, seconds, tokens, usd
+from gitmimo.report.summary import kinds_of, target_of, tests_text, used_by
+from gitmimo.text import counted, cut_middle, escape_controls, hidden_characters, one_line, seconds, tokens, usd
 
+MOST_CHARACTERS = 3_000  # of one text of a step
+STYLES = {"passed": "good", "failed": "bad", "error": "bad"}  # of a session's status
 _MARKS = re.compile(r"&lt;U\+[0-9A-F]{4,6}&gt;|\\x[0-9a-f]{2}")
 
 
@@ -65,7 +68,15 @@ def _environment() -> Environment:
         "tokens": tokens,
         "counted": counted,
         "words": lambda text: str(text).replace("_", " "),
+        "cut": lambda text: cut_middle(text, MOST_CHARACTERS),
+        "line": lambda text: one_line(text, 160),
+        "style": lambda status: STYLES.get(str(status), "warn"),
+        "tests": tests_text,
+        "kinds": kinds_of,
+        "target": target_of,
+        "used": used_by,
     }
+    environment.globals["zip"] = zip
     return environment
 
 

@@ -6,8 +6,7 @@ from gitmimo.evidence import DiffFacts
 from gitmimo.git.diff import diff_facts
 from gitmimo.git.repository import Repository
 from gitmimo.records import CandidateResult, SessionResult
-from gitmimo.report.review_view import remarks_of, used_text
-from gitmimo.report.summary import CANDIDATE_HEADINGS, candidate_rows, differences_of
+from gitmimo.report.summary import CANDIDATE_HEADINGS, candidate_rows, differences_of, remarks_of, used_text
 from gitmimo.text import counted, escape_controls
 from gitmimo.workflow.land import result_tip, subject_of
 from gitmimo.workflow.pull_request import is_tested

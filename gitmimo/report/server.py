@@ -17,9 +17,7 @@ from gitmimo.git.repository import Repository
 from gitmimo.ids import SessionId, SessionStatus, is_session_id
 from gitmimo.report.markup import render
 from gitmimo.report.page import review_page, whole_page
-from gitmimo.report.review_view import STATUS_CLASS
-from gitmimo.text import one_line
-from gitmimo.workflow.journals import SessionState, list_session_ids, read_all, read_session
+from gitmimo.workflow.journals import list_session_ids, read_all, read_session
 
 REFRESH_S = 3
 HEADERS = {
@@ -55,8 +53,7 @@ class ReviewServer(ThreadingHTTPServer):
     def sessions_page(self) -> str:
         """The list of all sessions, newest first; it refreshes itself."""
         name = (self.repository.work_tree or self.repository.common_dir).name
-        rows = [_row(state) for state in read_all(self.repository, limit=500)]
-        body = render("sessions.html", name=name, rows=rows)
+        body = render("sessions.html", name=name, states=read_all(self.repository, limit=500))
         return whole_page(f"Sessions of {name}", body, refresh_s=REFRESH_S)
 
     def session_page(self, session: SessionId) -> str:
@@ -112,19 +109,3 @@ class _Handler(BaseHTTPRequestHandler):
     def _refuse(self, status: HTTPStatus) -> None:
         self.close_connection = True
         self._answer(status, f"<!doctype html><title>{status.phrase}</title><p>{status.phrase}</p>")
-
-
-def _row(state: SessionState) -> dict[str, object]:
-    result = state.result
-    workers = dict.fromkeys(candidate.worker for candidate in result.candidates)
-    return {
-        "session": result.session,
-        "status": result.status.value + (", merged" if result.merged else ""),
-        "style": STATUS_CLASS.get(result.status.value, ""),
-        "started": f"{result.started:%Y-%m-%d %H:%M}" if result.started else "–",
-        "task": one_line(result.task or result.message, 160),
-        "worker": ", ".join(workers) or state.phase,
-        "winner": str(result.winner.number) if result.winner else "–",
-        "cost": result.cost_usd,
-        "seconds": result.seconds,
-    }

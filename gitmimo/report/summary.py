@@ -1,18 +1,18 @@
-"""A session as lines of text: for the terminal, and for tools that ask over MCP."""
+"""A session and its steps as text: for the terminal, the page, pull requests, and tools that ask over MCP."""
 
 import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from gitmimo.behaviour import Difference, DifferenceKind
-from gitmimo.records import CandidateResult, SessionResult
-from gitmimo.report.review_view import failures_of, remarks_of, tests_text, used_text
+from gitmimo.evaluator.review_flags import REVIEW, needs_review
+from gitmimo.evidence import Evidence, Outcome
+from gitmimo.records import ActionKind, CandidateResult, SessionResult, Step
 from gitmimo.text import counted, one_line, seconds, tokens, usd
 
 CANDIDATE_HEADINGS = ("  #", "worker", "steps", "tokens", "cost", "time", "tests", "diff", "verdict")
+MOST_DIFFERENCES = 5
 _MOST_OUTPUT = 20  # lines of a failed command
-MOST_LINES = 5
-ERRORS = (DifferenceKind.NOW_ERROR, DifferenceKind.OTHER_ERROR)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +23,41 @@ class Differences:
     count: str
 
 
-def differences_of(result: SessionResult, *, most: int = MOST_LINES) -> Differences | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remark:
+    """Something for a reviewer to check first; the text may have code between backticks."""
+
+    text: str
+    needs_person: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A gate that a candidate failed, with the end of what its command said."""
+
+    number: int
+    gate: str
+    detail: str
+    output: str
+
+
+def used_text(result: SessionResult) -> str:
+    """What a session used: money, tokens, calls, time."""
+    calls = counted(result.llm_calls, "model call")
+    return f"{usd(result.cost_usd)}, {tokens(result.usage.total)} tokens in {calls}, {seconds(result.seconds)}"
+
+
+def tests_text(evidence: Evidence | None) -> str:
+    """How many tests pass, or that the suite gave no results by test."""
+    if evidence is None:
+        return "-"
+    if evidence.tests_run:
+        return f"{evidence.tests_passed}/{evidence.tests_run}"
+    was_run = any(gate.name == "suite" and gate.outcome is not Outcome.SKIPPED for gate in evidence.gates)
+    return "exit code only" if was_run else "not run"
+
+
+def differences_of(result: SessionResult) -> Differences | None:
     """What the session's winner does differently from the base; None when nothing was compared."""
     report = result.verdict.behaviour if result.verdict else None
     winner = result.winner
@@ -33,7 +67,7 @@ def differences_of(result: SessionResult, *, most: int = MOST_LINES) -> Differen
     if product is None or report.problem or product.problem:
         why = report.problem or (product.problem if product else "") or "the result was not run"
         return Differences(lines=(), count=f"Not compared: {why}.")
-    lines = product.differences[:most]
+    lines = product.differences[:MOST_DIFFERENCES]
     tried = f"{counted(report.inputs, 'input')} tried on {counted(len(report.functions), 'changed function')}"
     if not product.changed:
         count = f"Nothing: {tried}, and all answers are as before."
@@ -44,6 +78,42 @@ def differences_of(result: SessionResult, *, most: int = MOST_LINES) -> Differen
         names = ", ".join(f"`{name.rpartition('::')[2]}`" for name in report.unreached[:3])
         count += f" No input was found for {names}{' and others' if len(report.unreached) > 3 else ''}."
     return Differences(lines=lines, count=count)
+
+
+def remarks_of(result: SessionResult) -> tuple[Remark, ...]:
+    """Points for a reviewer to check first; about the winner if there is one."""
+    chosen = result.winner
+    found = [Remark(text=text, needs_person=True) for text in (result.verdict.doubts if result.verdict else ())]
+    for candidate in [chosen] if chosen else list(result.candidates):
+        if candidate.evidence is not None:
+            found += _remarks_on(candidate.evidence, "" if chosen else f"Candidate {candidate.number}: ")
+    critic = result.verdict.critic if result.verdict else None
+    if critic is not None:
+        found += [Remark(text=f"There is no critic's opinion: {critic.failed}")] if critic.failed else []
+        found += [Remark(text=f"The critic rejected candidate {number}.") for number in critic.rejected]
+    return tuple(found)
+
+
+def _remarks_on(evidence: Evidence, who: str) -> Iterator[Remark]:
+    doubts = needs_review(evidence.flags)
+    for flag in evidence.flags:
+        yield Remark(text=who + flag.removeprefix(REVIEW), needs_person=flag in doubts)
+    for path in evidence.changed_tests:
+        yield Remark(text=f"{who}changes the existing test file `{path}`, in a commit of its own")
+    for path in evidence.restored_paths:
+        yield Remark(text=f"{who}its change to the protected file `{path}` is left out: base's version was tested")
+    for name in evidence.flaky_ids[:10]:
+        yield Remark(text=f"{who}test `{name}` is flaky on base and was set aside")
+
+
+def failures_of(result: SessionResult) -> Iterator[Failure]:
+    """Every failed gate, a candidate's first one with what its command said; none for a session with a winner."""
+    for candidate in result.candidates if result.winner is None else ():
+        evidence = candidate.evidence
+        output = "\n".join(evidence.output.rstrip().splitlines()[-_MOST_OUTPUT:]) if evidence else ""
+        for gate in evidence.failed_gates if evidence else ():
+            yield Failure(number=candidate.number, gate=gate.name, detail=gate.detail, output=output)
+            output = ""
 
 
 def summary_lines(result: SessionResult, width: int, candidates: Iterable[str]) -> Iterator[str]:
@@ -62,7 +132,10 @@ def summary_lines(result: SessionResult, width: int, candidates: Iterable[str]) 
         for remark in remarks:
             person = "needs a person: " if remark.needs_person else ""
             yield from wrapped(person + remark.text, width, "  - ")
-    yield from failure_lines(result, width)
+    for failure in failures_of(result):
+        yield ""
+        yield from wrapped(f"Candidate {failure.number} fails {failure.gate}: {failure.detail}", width)
+        yield from (f"    {line}" for line in failure.output.splitlines())
     yield ""
     yield f"Base:   {result.base[:12]}" + (f" on {result.target_branch}" if result.target_branch else "")
     if result.result_branch:
@@ -71,17 +144,22 @@ def summary_lines(result: SessionResult, width: int, candidates: Iterable[str]) 
     yield f"Used:   {used_text(result)}"
     yield ""
     yield from candidates
-    if result.verdict:
-        yield ""
-        yield from wrapped(f"Verdict: {result.verdict.reason}", width)
-        ranked = [place for place in result.verdict.ranking if place.passed and place.reason]
-        for place in ranked if len(ranked) > 1 else ():
-            yield from wrapped(f"candidate {place.number}: {place.reason}", width, f"  {place.rank}. ")
-        comments = result.verdict.critic.comments if result.verdict.critic else {}
-        for where, comment in comments.items():
-            number, _, path = where.partition(":")
-            subject = f"`{path}` of candidate {number}" if path else f"candidate {number}"
-            yield from wrapped(f"Critic on {subject}: {comment}", width)
+    yield from _verdict_lines(result, width)
+
+
+def _verdict_lines(result: SessionResult, width: int) -> Iterator[str]:
+    verdict = result.verdict
+    if verdict is None:
+        return
+    yield ""
+    yield from wrapped(f"Verdict: {verdict.reason}", width)
+    ranked = [place for place in verdict.ranking if place.passed and place.reason]
+    for place in ranked if len(ranked) > 1 else ():
+        yield from wrapped(f"candidate {place.number}: {place.reason}", width, f"  {place.rank}. ")
+    for where, comment in (verdict.critic.comments if verdict.critic else {}).items():
+        number, _, path = where.partition(":")
+        subject = f"`{path}` of candidate {number}" if path else f"candidate {number}"
+        yield from wrapped(f"Critic on {subject}: {comment}", width)
 
 
 def candidate_rows(result: SessionResult) -> list[tuple[str, ...]]:
@@ -117,27 +195,32 @@ def difference_lines(result: SessionResult, width: int) -> Iterator[str]:
         return
     yield ""
     yield "What behaves differently:"
-    for line in found.lines:
-        yield from _difference(line, width)
+    for difference in found.lines:
+        before, after = one_line(difference.before, 60), one_line(difference.after, 60)
+        kind = "" if difference.kind is DifferenceKind.OTHER_ANSWER else f" ({difference.kind})"
+        call = f"  {one_line(difference.call, min(90, width - 3))}:"
+        text = f"{call} {before} -> {after}{kind}"
+        yield from [text] if len(text) <= width else [call, *wrapped(f"{before} -> {after}{kind}", width, "      ")]
     yield from wrapped(found.count, width, "  ")
 
 
-def _difference(difference: Difference, width: int) -> list[str]:
-    """One input with what it gave before and gives now, on a line, or on two where that is too long."""
-    before, after = one_line(difference.before, 60), one_line(difference.after, 60)
-    kind = "" if difference.kind is DifferenceKind.OTHER_ANSWER else f" ({difference.kind})"
-    call = f"  {one_line(difference.call, min(90, width - 3))}:"
-    text = f"{call} {before} -> {after}{kind}"
-    return [text] if len(text) <= width else [call, *wrapped(f"{before} -> {after}{kind}", width, "      ")]
+def kinds_of(step: Step) -> str:
+    """Name a step's actions."""
+    return ", ".join(action.kind.value.replace("_", " ") for action in step.actions) or "no action"
 
 
-def failure_lines(result: SessionResult, width: int) -> Iterator[str]:
-    """The gates that failed, with the end of what their commands said; nothing where there is a winner."""
-    for failure in failures_of(result):
-        yield ""
-        yield from wrapped(f"Candidate {failure.number} fails {failure.gate}: {failure.detail}", width)
-        for line in failure.output.splitlines()[-_MOST_OUTPUT:]:
-            yield f"    {line}"
+def target_of(step: Step) -> str:
+    """What a step's first action with an effect is about, on one line."""
+    quiet = (ActionKind.NOTE, ActionKind.PLAN)
+    action = next((a for a in step.actions if a.kind not in quiet), step.actions[0] if step.actions else None)
+    return " ".join((action.path or action.text).split())[:120] if action else ""
+
+
+def used_by(step: Step) -> str:
+    """The usage of a step: tokens, money, time."""
+    taken = step.reply.seconds + sum(observation.seconds for observation in step.observations)
+    cost = f", {usd(step.reply.cost_usd)}" if step.reply.cost_usd else ""
+    return f"{tokens(step.reply.usage.total)} tokens{cost}, {seconds(taken)}"
 
 
 def wrapped(text: str, width: int, indent: str = "") -> list[str]:
