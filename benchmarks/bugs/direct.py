@@ -59,6 +59,10 @@ class PlainWorkspace:
     def changes(self) -> str | None:
         return None
 
+    def is_accepted(self) -> bool:
+        """Nobody judges here."""
+        return False
+
     def least_change(self, changes: Sequence[Mapping[str, str]]) -> LeastChange | None:
         """Not compared here: the published row is `mimo`."""
         return None

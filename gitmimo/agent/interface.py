@@ -112,6 +112,9 @@ class Workspace(Protocol):
     def test(self, only: Sequence[str] = ()) -> CommandResult | None:
         """Run the project's visible test command, or these tests alone; None when that can't be done."""
 
+    def is_accepted(self) -> bool:
+        """Whether the files as they are now pass every gate; False also where nobody can be asked."""
+
     def changes(self) -> str | None:
         """The changes since the base, a line `M path +1 -2` for each file; empty for none, None when unknown."""
 

@@ -6,12 +6,12 @@ Python only. The texts are base's, so that a candidate that changes an example i
 import ast
 import json
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from gitmimo.evaluator.probe import probe_path
 from gitmimo.evaluator.python_env import definitions, imported_names, module_names, parse_python
+from gitmimo.evaluator.recorder import Recorder
 from gitmimo.evaluator.testbed import FreshTree, TestBed, fresh_tree
 from gitmimo.evidence import DiffFacts
 from gitmimo.files import is_test_path
@@ -85,11 +85,11 @@ def _passing(testbed: TestBed, tree: Oid, texts: Mapping[str, str]) -> dict[str,
 
 
 def run_examples(
-    fresh: FreshTree, texts: Mapping[str, str], *, recorder: Path | None = None, writable: Sequence[Path] = ()
+    fresh: FreshTree, texts: Mapping[str, str], *, recorder: Recorder | None = None
 ) -> dict[str, tuple[frozenset[int], frozenset[int]]]:
     """The lines of each text's examples that pass on a tree, and of those that fail; nothing if the run failed.
 
-    With a `recorder`, a directory, its module `sitecustomize` is loaded and the texts' names are those of the tests.
+    With a `recorder` calls are noted, and the texts' names are those of the tests.
     """
     home, out = fresh.probes / f"doc-{secrets.token_hex(5)}", fresh.probes / f"out-{secrets.token_hex(5)}"
     home.mkdir()
@@ -103,9 +103,9 @@ def run_examples(
     settings.write_text(json.dumps(given), encoding="utf-8")
     fresh.run(
         (fresh.testbed.tests.python, str(script), str(settings)),
-        env={"PYTHONPATH": str(recorder)} if recorder else {},
-        readable=(home, recorder) if recorder else (home,),
-        writable=(out, *writable),
+        env=recorder.environ({}) if recorder else {},
+        readable=(home, recorder.home) if recorder else (home,),
+        writable=(out, recorder.out) if recorder else (out,),
     )
     try:
         found = json.loads((out / "lines").read_text(encoding="utf-8"))

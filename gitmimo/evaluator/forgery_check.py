@@ -17,6 +17,7 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from gitmimo.evaluator.baseline import Baseline
 from gitmimo.evaluator.probe import probe_path
@@ -64,15 +65,19 @@ ForgeryCheck = Callable[[Collection[str], Collection[str]], ForgeryReport]
 
 
 @contextlib.contextmanager
-def prepare_forgery_check(testbed: TestBed, baseline: Baseline, tree: Oid) -> Iterator[ForgeryCheck]:
+def prepare_forgery_check(
+    testbed: TestBed, baseline: Baseline, tree: Oid, *, functions: frozenset[str] = frozenset()
+) -> Iterator[ForgeryCheck]:
     """Yield a check to call once the tests have passed.
 
     A quick suite that can run twice at once is checked from now on in a second thread, with the tests that the base
     knows; this run is cancelled if nobody asks for it. It runs again if tests passed that the base doesn't know.
+    `functions` are recorded in the run that it checks, so also here: a product could tell the two apart.
     """
+    check = partial(check_forgery, baseline=baseline, tree=tree, functions=functions)
 
     def make(passed: Collection[str], fixed: Collection[str]) -> ForgeryReport:
-        return check_forgery(testbed, baseline, tree, passed=passed, fixed=fixed)
+        return check(testbed, passed=passed, fixed=fixed)
 
     is_quick = baseline.report.seconds < _QUICK_S and not testbed.setup
     if not is_quick or not testbed.may_run_together or len(baseline.failed_ids) > _MOST_FIXED:
@@ -82,7 +87,7 @@ def prepare_forgery_check(testbed: TestBed, baseline: Baseline, tree: Oid) -> It
     known = {*baseline.passed_ids, *baseline.failed_ids, *baseline.flaky_ids}
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="forgery-check") as pool:
         now = replace(testbed, cancelled=lambda: unwanted.is_set() or testbed.cancelled())
-        begun = pool.submit(check_forgery, now, baseline, tree, passed=baseline.passed_ids, fixed=baseline.failed_ids)
+        begun = pool.submit(check, now, passed=baseline.passed_ids, fixed=baseline.failed_ids)
 
         def ask(passed: Collection[str], fixed: Collection[str]) -> ForgeryReport:
             if known.issuperset(passed):
@@ -97,7 +102,13 @@ def prepare_forgery_check(testbed: TestBed, baseline: Baseline, tree: Oid) -> It
 
 
 def check_forgery(
-    testbed: TestBed, baseline: Baseline, tree: Oid, *, passed: Iterable[str], fixed: Iterable[str]
+    testbed: TestBed,
+    baseline: Baseline,
+    tree: Oid,
+    *,
+    passed: Iterable[str],
+    fixed: Iterable[str],
+    functions: frozenset[str] = frozenset(),
 ) -> ForgeryReport:
     """Run the fixed tests, and some of the others that passed, in a fresh tree in which none of them can pass."""
     form = baseline.tests.report
@@ -110,7 +121,8 @@ def check_forgery(
     if not plan.must_fail:
         return ForgeryReport()
     with fresh_tree(testbed, write_files(testbed.repository, tree, plan.files), setup=testbed.setup) as fresh:
-        run = run_suite(fresh, only=() if baseline.report.seconds < _QUICK_S else plan.must_fail | set(plan.copies))
+        only = () if baseline.report.seconds < _QUICK_S else plan.must_fail | set(plan.copies)
+        run = run_suite(fresh, only=only, functions=functions)
     outcomes = _any_passed(run.report.cases)
     forged = sorted(name for name in plan.must_fail if outcomes.get(name) is TestOutcome.PASSED)
     copies = {name for name in plan.copies if outcomes.get(name) is TestOutcome.PASSED}

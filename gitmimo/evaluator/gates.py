@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from gitmimo.evaluator.baseline import NO_TEST_RAN, Baseline
+from gitmimo.evaluator.behaviour.changed import changed_in_trees
 from gitmimo.evaluator.candidate_tests import CandidateTests, run_candidate_tests
 from gitmimo.evaluator.doc_examples import check_examples
 from gitmimo.evaluator.forgery_check import ForgeryCheck, prepare_forgery_check
@@ -20,6 +21,7 @@ from gitmimo.evaluator.regressions import RERUNS, SuiteFindings, compare_suite, 
 from gitmimo.evaluator.required_fixes import Need, RequiredFixes
 from gitmimo.evaluator.review_flags import REVIEW, suspicious_lines, suspicious_paths
 from gitmimo.evaluator.testbed import FreshTree, SuiteRun, TestBed, fresh_tree, run_suite
+from gitmimo.evaluator.testcommand import ReportFormat
 from gitmimo.evaluator.tested_tree import TestedTree, build_tested_tree, with_own_tests
 from gitmimo.evidence import DiffFacts, Evidence, Gate, Outcome, TestOutcome
 from gitmimo.git.diff import added_lines
@@ -52,6 +54,9 @@ class Evaluation:
     flaky: list[str] = field(default_factory=list)
     own: CandidateTests | None = None
     not_run: Points = field(default_factory=dict)  # what of the change no test ran or saw, as far as that is known
+    functions: frozenset[str] = (
+        frozenset()
+    )  # changed or new ones, whose calls are noted for the comparison of behaviour
     passes_as_changed: bool = False  # the suite passes only with the candidate's version of some tests
 
     def run(self) -> Evidence:
@@ -59,7 +64,11 @@ class Evaluation:
         self.flags += [f"{REVIEW}{note}" for note in self.baseline.notes if note == NO_TEST_RAN]
         self._product()
         if self._is_open and self.tested is not None:
-            with prepare_forgery_check(self.testbed, self.baseline, self.tested.tree) as check_forgery:
+            if self.baseline.tests.report is ReportFormat.PYTEST:
+                changed = changed_in_trees(self.testbed.repository, self.baseline.tree, (self.tested.tree,))
+                self.functions = changed.existing | changed.added
+            tree, functions = self.tested.tree, self.functions
+            with prepare_forgery_check(self.testbed, self.baseline, tree, functions=functions) as check_forgery:
                 self._suite_and_accept(self.tested)
                 if self._is_open:
                     self._check_forgery(check_forgery)
@@ -130,7 +139,9 @@ class Evaluation:
         """Run base's tests in base's version; or, with a flag for review, in the candidate's version."""
         began = time.monotonic()
         self.not_run = runnable_changes(self.testbed.repository, self.baseline.tree, tested.tree)
-        self.suite = run_suite(fresh, points=self.not_run)
+        self.suite = run_suite(fresh, points=self.not_run, functions=self.functions)
+        if self.functions and not self.suite.problem:
+            self.testbed.recorded[tested.tree] = self.suite.calls
         self.not_run = (
             not_run(self.not_run, self.suite.content.points_seen) if self.suite.content.points_seen is not None else {}
         )

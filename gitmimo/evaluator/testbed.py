@@ -10,8 +10,10 @@ from pathlib import Path
 
 from gitmimo.cancel import NEVER
 from gitmimo.errors import CheckError
-from gitmimo.evaluator.probe import HANG_AFTER_S, make_probe
+from gitmimo.evaluator.behaviour.calls import Call
+from gitmimo.evaluator.probe import HANG_AFTER_S, keep_import_path, make_probe
 from gitmimo.evaluator.python_env import Layout, find_layout
+from gitmimo.evaluator.recorder import prepare_recorder
 from gitmimo.evaluator.reports import ENDED_EARLY, ReportContent, clear_stale_reports, read_report
 from gitmimo.evaluator.testcommand import ReportFormat, TestCommand, bring_ignored_files
 from gitmimo.evidence import TestReport
@@ -57,6 +59,7 @@ class TestBed:
     copies: tuple[str, ...] = ()
     known_secrets: Mapping[str, str] = field(default_factory=dict)
     packages: frozenset[str] | None = None
+    recorded: dict[Oid, tuple[Call, ...]] = field(default_factory=dict)  # by tested tree, in the run that judged it
     cancelled: Callable[[], bool] = NEVER.is_set
 
     @property
@@ -146,6 +149,7 @@ class SuiteRun:
     problem: str = ""  # why the results can't be trusted or aren't there
     killed_by: str = ""
     is_flooded: bool = False  # more output than is kept
+    calls: tuple[Call, ...] = ()  # of the functions whose calls were to be noted
 
 
 @contextlib.contextmanager
@@ -186,6 +190,7 @@ def run_suite(
     command: TestCommand | None = None,
     only: Collection[str] = (),
     points: Mapping[str, Collection[str]] | None = None,
+    functions: frozenset[str] = frozenset(),
 ) -> SuiteRun:
     """Run the tests once and read what they reported. A run over the time limit has no trusted results.
 
@@ -193,7 +198,7 @@ def run_suite(
     fails.
 
     `only`: the ids without parameters that pytest runs; empty means all. `points`: report which of
-    these lines and outcomes were there.
+    these lines and outcomes were there. `functions`, path::qualified name: note the calls of these, in Python.
     """
     tests = command or fresh.testbed.tests
     probe = make_probe(
@@ -207,15 +212,17 @@ def run_suite(
     )
     if tests.report is ReportFormat.SUREFIRE:
         clear_stale_reports(fresh.path)
+    recorder = prepare_recorder(fresh.path, fresh.probes, functions) if functions else None
     result = fresh.run(
-        probe.command,
-        env=probe.env,
-        readable=probe.readable,
-        writable=probe.writable,
+        keep_import_path(probe.command, recorder.home) if recorder else probe.command,
+        env=recorder.environ(probe.env) if recorder else probe.env,
+        readable=(*probe.readable, recorder.home) if recorder else probe.readable,
+        writable=(*probe.writable, recorder.out) if recorder else probe.writable,
         directory=tests.directory,
     )
     content = ReportContent() if tests.report is ReportFormat.NONE else read_report(probe, tests.report)
-    return _suite_run(tests, content, result)
+    run = _suite_run(tests, content, result)
+    return replace(run, calls=recorder.calls()) if recorder else run
 
 
 def run_tests(

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -53,6 +54,7 @@ class SessionEvaluator:
         self._task_text = task_text
         self._ignore_failing = ignore_failing
         self._baseline: Baseline | None = None
+        self._base_ended = threading.Event()
         self._crossed: dict[tuple[Oid, Oid], int] = {}
 
     @property
@@ -91,9 +93,12 @@ class SessionEvaluator:
     def measure_base(self) -> str:
         """Run the base's tests, twice or once after an earlier session's run, and describe the outcome briefly."""
         key = base_key(self.testbed)
-        found = measure_base(self.testbed, earlier=self._store.find(key, Earlier))
-        self._store.keep(key, found.for_later)
-        self._baseline = found
+        try:
+            found = measure_base(self.testbed, earlier=self._store.find(key, Earlier))
+            self._store.keep(key, found.for_later)
+            self._baseline = found
+        finally:
+            self._base_ended.set()
         if not found.cases:
             return "no tests" if self.testbed.tests == NO_TESTS else "no results by test id"
         failing = f", {len(found.failed_ids)} failing" if found.failed_ids else ""
@@ -110,6 +115,18 @@ class SessionEvaluator:
             store=self._store,
             elsewhere=elsewhere,
         )
+
+    def accepts(self, tree: Oid) -> bool:
+        """Whether all gates pass a tree, once the base was measured; False where tests don't decide, or on a stop."""
+        while not self._base_ended.wait(0.05):
+            if self.testbed.cancelled():
+                return False
+        if self._baseline is None or self.testbed.tests == NO_TESTS:
+            return False
+        try:
+            return self.evaluate(tree).passed
+        except CheckError:
+            return False
 
     def is_complete(self, evidence: Evidence) -> bool:
         """Whether nothing is left to hope for: all gates passed, and every failing test that the task may mean."""

@@ -129,6 +129,11 @@ class CandidateWorkspace:
             self._test_limit_s = min(self._testbed.limits.timeout_s, enough)
         return done
 
+    def is_accepted(self) -> bool:
+        """Whether the evaluator's gates pass what the files make now: its evidence is that of the product then."""
+        evaluator = self._config.evaluator
+        return evaluator is not None and evaluator.accepts(Oid(self.tree_id()))
+
     def changes(self) -> str:
         """What differs from the base now, one line a file; empty when nothing does."""
         facts = diff.diff_facts(self._repository, self._base_tree(), Oid(self.tree_id()))

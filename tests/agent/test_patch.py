@@ -74,6 +74,9 @@ class Bare:
     def changes(self) -> str | None:
         return None
 
+    def is_accepted(self) -> bool:
+        return False
+
     def least_change(self, changes: Sequence[Mapping[str, str]]) -> LeastChange | None:
         assert all(list(change) == ["pkg/numbers.py"] for change in changes)
         return self.least

@@ -31,7 +31,7 @@ class Seen:
         self.calls: list[tuple[set[str], set[str], bool]] = []
         self.answer = ForgeryReport()
 
-    def __call__(self, *_: object, passed: Iterable[str], fixed: Iterable[str]) -> ForgeryReport:
+    def __call__(self, _: TestBed, *, passed: Iterable[str], fixed: Iterable[str], **__: object) -> ForgeryReport:
         beside = threading.current_thread().name.startswith("forgery-check")
         self.calls.append((set(passed), set(fixed), beside))
         return self.answer

@@ -1,8 +1,10 @@
 """Compare what base and products do: record calls, grow more, run all of them on each tree, and count differences."""
 
+import ast
 import contextlib
+import re
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -16,6 +18,7 @@ from gitmimo.evaluator.behaviour.calls import Call, grow, simpler_calls
 from gitmimo.evaluator.behaviour.changed import ChangedFunctions, changed_in_trees, group_by_code
 from gitmimo.evaluator.behaviour.runs import attributes_read, invent_calls, record_calls, replay_calls
 from gitmimo.evaluator.behaviour.tally import Compared, make_report
+from gitmimo.evaluator.python_env import definitions, parse_python
 from gitmimo.evaluator.testbed import FreshTree, TestBed, fresh_tree
 from gitmimo.files import is_test_path
 from gitmimo.ids import Oid
@@ -56,6 +59,7 @@ def compare_behaviour(
                 trees=trees,
                 others=tuple(dict.fromkeys(tree for tree in failed if tree not in trees)),
                 fixed_tests=frozenset(fixed_tests),
+                passed_tests=baseline.passed_ids,
                 share_s=seconds / 2,  # most calls take microseconds: it is for those that don't end
                 stack=stack,
             )
@@ -74,6 +78,7 @@ class _Comparison:
     trees: tuple[Oid, ...]
     others: tuple[Oid, ...]
     fixed_tests: frozenset[str]
+    passed_tests: frozenset[str]  # on base
     share_s: float  # for one run of all calls
     stack: contextlib.ExitStack
     _written: dict[Oid, FreshTree] = field(default_factory=dict)
@@ -119,20 +124,28 @@ class _Comparison:
         return replace(found, passing_on_base=tuple(sorted(self._passing_on_base)))
 
     def _record(self, changed: ChangedFunctions) -> tuple[Call, ...]:
-        """Calls made by tests and examples on base, and on a product: a test that fails on base stops at its first
-        wrong answer, so it runs there too, and all tests where there are new functions; else invented ones."""
-        calls: list[Call] = []
-        fixed = set(self.fixed_tests)
+        """Calls made by tests and examples on base and on products; else invented ones.
+
+        A test that fails on base stops at its first wrong answer, so products are recorded too, in the runs that judged
+        them. Then only the fixed tests run on base, and tests that name what changed and of which no call was noted: a
+        product can't hide what it is called with. A product that was not recorded yet runs the fixed tests, or all
+        where there are new functions, and base all.
+        """
+        fixed, recorded = set(self.fixed_tests), self.testbed.recorded
         on_product = changed.existing | changed.added
-        wanted = [(self.base, changed.existing, frozenset[str]())] if changed.existing else []
-        if on_product and (changed.added or fixed):
-            wanted.append((self.trees[0], on_product, frozenset() if changed.added else self.fixed_tests))
+        is_noted = all(tree in recorded for tree in self.trees)
+        calls = [call for tree in self.trees for call in recorded.get(tree, ())]
+        on_base = {*fixed, *unexplained_tests(self._sources_of_tests(), on_product, calls)} if is_noted else None
+        wanted = [(self.base, changed.existing, on_base)] if changed.existing else []
+        if changed.added or (fixed and not is_noted):
+            of_product = set() if is_noted else (None if changed.added else fixed)  # examples run always
+            wanted.append((self.trees[0], on_product, of_product))
         runs = [partial(record_calls, self._write(tree), functions, only=only) for tree, functions, only in wanted]
-        for (tree, *_), recorded in zip(wanted, self._all(runs), strict=True):
-            calls += recorded.calls
+        for (tree, *_), found in zip(wanted, self._all(runs), strict=True):
+            calls += found.calls
             if tree == self.base:
-                self._passing_on_base = recorded.passed_tests & self.fixed_tests
-                fixed |= recorded.failed_examples
+                self._passing_on_base = found.passed_tests & self.fixed_tests
+                fixed |= found.failed_examples
         if on_product and not calls and len(wanted) < 2:
             calls += record_calls(self._write(self.trees[0]), on_product).calls
         reached = {call.function for call in calls}
@@ -140,6 +153,19 @@ class _Comparison:
             if left := _not_in(functions, reached):
                 calls += invent_calls(self._write(tree), left)
         return _marked(calls, frozenset(fixed))
+
+    def _sources_of_tests(self) -> dict[str, str]:
+        """The code of the tests that pass on base, by id without parameters."""
+        read = self.testbed.repository.read_blob
+        plain = {name.partition("[")[0] for name in self.passed_tests}
+        found = {}
+        for path in {name.partition("::")[0] for name in plain}:
+            source = read(self.base, path) or b""
+            for name, node in definitions(parse_python(source)):
+                test = f"{path}::{name.replace('.', '::')}"
+                if test in plain:
+                    found[test] = ast.get_source_segment(source.decode(errors="replace"), node) or ""
+        return found
 
     def _answer(self, compared: Compared) -> None:
         """Run the calls on each product."""
@@ -218,6 +244,17 @@ class _Comparison:
 def _not_in(functions: frozenset[str], reached: Collection[str]) -> frozenset[str]:
     """Functions that are not among these, nor methods of classes among these."""
     return frozenset(name for name in functions if name not in reached and name.rpartition(".")[0] not in reached)
+
+
+def unexplained_tests(sources: Mapping[str, str], functions: Collection[str], calls: Sequence[Call]) -> frozenset[str]:
+    """Of these tests, by id, those that name one of the functions, and of which no call of any was noted."""
+    parts = [function.rpartition("::")[2].split(".") for function in functions]
+    names = {part for qualified in parts for part in qualified[-1:] if not part.startswith("__")}
+    names |= {qualified[-2] for qualified in parts if qualified[-1].startswith("__") and len(qualified) > 1}
+    seen = {call.test.partition("[")[0] for call in calls}
+    return frozenset(
+        test for test, source in sources.items() if test not in seen and names & set(re.findall(r"\w+", source))
+    )
 
 
 def _marked(calls: Sequence[Call], fixed: frozenset[str]) -> tuple[Call, ...]:

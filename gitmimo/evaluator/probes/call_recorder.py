@@ -17,7 +17,7 @@ import os
 import sys
 import threading
 from pathlib import Path
-from types import CodeType, FrameType
+from types import FrameType
 from typing import Any
 
 _HERE = Path(__file__).resolve().parent
@@ -65,25 +65,32 @@ class Recorder:
     def install(self) -> None:
         """Have chosen modules loaded with the statement in place."""
         setattr(builtins, _RECORD, self.record)
-        loader = importlib.machinery.SourceFileLoader
-        plain = loader.get_code
+        loader: Any = importlib.machinery.SourceFileLoader
+        plain_code, plain_compile = loader.get_code, loader.source_to_code
         recorder = self
 
-        def get_code(self: Any, fullname: str) -> CodeType | None:
-            path = os.path.realpath(self.path)
-            if path in recorder.files and type(self) is loader:
+        def get_code(loading: Any, fullname: str) -> Any:
+            if os.path.realpath(loading.path) in recorder.files and type(loading) is loader:
                 with contextlib.suppress(OSError, SyntaxError, ValueError, RecursionError):
-                    return recorder.instrument(path, self.path)
-            return plain(self, fullname)
+                    return loading.source_to_code(Path(loading.path).read_bytes(), loading.path)
+            return plain_code(loading, fullname)
 
-        loader.get_code = get_code  # type: ignore[method-assign]
+        def source_to_code(loading: Any, data: Any, path: Any, **options: Any) -> Any:
+            """`data`: bytes, or a tree that another probe has changed."""
+            file = os.path.realpath(path)
+            if file in recorder.files and type(loading) is loader:
+                with contextlib.suppress(SyntaxError, ValueError, RecursionError):
+                    tree = data if isinstance(data, ast.AST) else ast.parse(data, path)
+                    return plain_compile(loading, recorder.instrument(tree, file), path, **options)
+            return plain_compile(loading, data, path, **options)
 
-    def instrument(self, path: str, shown: str) -> CodeType:
-        """Compile a file with the statement at the start of its chosen functions and of their classes' methods."""
-        tree = ast.parse(Path(path).read_bytes(), shown)
-        self._visit(tree.body, "", path, None)
-        ast.fix_missing_locations(tree)
-        return compile(tree, shown, "exec", dont_inherit=True)
+        loader.get_code = get_code
+        loader.source_to_code = source_to_code
+
+    def instrument(self, tree: Any, file: str) -> Any:
+        """Put the statement at the start of a file's chosen functions and of their classes' methods."""
+        self._visit(tree.body, "", file, None)
+        return ast.fix_missing_locations(tree)
 
     def _visit(self, body: list[ast.stmt], prefix: str, path: str, owner: str | None) -> None:
         wanted = self.files[path]

@@ -47,7 +47,7 @@ class ChangedCode:
                     noting = _Noting(self._name, file, self._wanted[file])
                     tree = noting.visit(ast.parse(Path(file).read_bytes(), loading.path))
                     self._saw[file].update(map(str, noting.lines))
-                    return compile(ast.fix_missing_locations(tree), loading.path, "exec", dont_inherit=True)
+                    return loading.source_to_code(ast.fix_missing_locations(tree), loading.path)
             return plain(loading, fullname)
 
         loader.get_code = get_code
