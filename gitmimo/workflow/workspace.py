@@ -131,7 +131,7 @@ class CandidateWorkspace:
 
     def is_accepted(self) -> bool:
         """Whether the evaluator's gates pass what the files make now: its evidence is that of the product then."""
-        evaluator = self._config.evaluator
+        evaluator = self._plan.evaluator
         return evaluator is not None and evaluator.accepts(Oid(self.tree_id()))
 
     def changes(self) -> str:
