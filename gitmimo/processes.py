@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
-_KERNEL_THREADS = 2  # the process that is their parent
 
 
 class Process(NamedTuple):
@@ -107,32 +106,6 @@ def kill_tree(root: int, *, patience_s: float = 5.0) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(root, signal.SIGKILL)
     _kill(root)
-
-
-def kill_marked(marker: str, *, patience_s: float = 1.0) -> None:
-    """SIGKILL every process whose start environment holds `marker` (`NAME=value`), until none is left.
-
-    Finds daemons that left their session and group; not those that emptied their environment before an exec. A process
-    in the middle of an exec shows no environment: it is looked at again for `patience_s` seconds.
-    """
-    end = time.monotonic() + patience_s
-    while _kill_marked_once(marker.encode()) and time.monotonic() < end:
-        time.sleep(0.005)
-
-
-def _kill_marked_once(marker: bytes) -> bool:
-    """Whether another look is needed: something was killed, or a process could not be told."""
-    again = False
-    for pid, parent, state in _all_processes():
-        if state in "ZX" or _KERNEL_THREADS in (pid, parent) or pid == os.getpid():
-            continue
-        with contextlib.suppress(OSError):
-            environment = (Path("/proc") / str(pid) / "environ").read_bytes()
-            is_marked = marker in environment.split(b"\0")
-            if is_marked:
-                _kill(pid)
-            again = again or is_marked or not environment
-    return again
 
 
 def physical_cores() -> int:

@@ -1,122 +1,133 @@
 """The launcher of one command: confine a child (limits, namespaces, landlock, seccomp), wait, end its leftovers.
 
-Runs by `python -I -S` with an empty environment and imports only what starts fast. Options map a name to its values,
-all bytes. It adopts orphans, so that a daemon can't leave the tree, and ends everything when git-mimo ends.
+Its code comes to `python -I -S` with the request, so that nothing is searched for, and it imports the bare modules:
+`os`, `signal` and `ctypes` with what they import would take as long as Python's own start. Paths and words are bytes.
 """
 
-from __future__ import annotations
-
-import ctypes
+import _ctypes
+import _signal as signal  # type: ignore[import-not-found]
 import errno
-import fcntl
-import marshal
-import os
-import resource
-import signal
+import posix as os
 import struct
 
-TYPE_CHECKING = False  # `typing` itself takes longer to import than the rest
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any, NoReturn
-
-    Options = Mapping[str, Sequence[bytes]]
 
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS, _PR_SET_CHILD_SUBREAPER, _PR_CAPBSET_DROP = 1, 38, 36, 24
 _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
 _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, _JOIN_SESSION_KEYRING = 22, 2, 1
 _KEYCTL = {"x86_64": 250, "aarch64": 219}
-_NEWNS, _NEWUTS, _NEWIPC, _NEWUSER, _NEWPID, _NEWNET = 0x20000, 0x4000000, 0x8000000, 0x10000000, 0x20000000, 0x40000000
+_NEWNS, _NEWIPC, _NEWUSER, _NEWPID, _NEWNET = 0x20000, 0x8000000, 0x10000000, 0x20000000, 0x40000000
 _MS_RDONLY, _MS_REMOUNT, _MS_BIND, _MS_REC, _MS_PRIVATE = 1, 32, 4096, 16384, 1 << 18
-_AF_INET, _SOCK_DGRAM = 2, 2
 _MS_NOSUID, _MS_NODEV, _MS_NOEXEC = 2, 4, 8
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446  # one number on every architecture
+_RLIMIT_NPROC = 6
 
 EXECUTE, WRITE_FILE, READ_FILE, READ_DIR, TRUNCATE, IOCTL_DEV = 1, 2, 4, 8, 1 << 14, 1 << 15
 _FILE_RIGHTS = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | IOCTL_DEV
 _READ = EXECUTE | READ_FILE | READ_DIR
 
-_libc = ctypes.CDLL(None, use_errno=True)
-_IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)  # an exec would hand that on
+_libc = _ctypes.dlopen(None, 0)  # type: ignore[arg-type]
+
+
+class _Int(_ctypes._SimpleCData):  # type: ignore[type-arg]
+    _type_ = "i"
+
+
+class _Long(_ctypes._SimpleCData):  # type: ignore[type-arg]
+    _type_ = "l"
+
+
+class _Pointer(_ctypes._SimpleCData):  # type: ignore[type-arg]
+    _type_ = "z"
+
+
+class _Function(_ctypes.CFuncPtr):
+    _flags_ = _ctypes.FUNCFLAG_CDECL | _ctypes.FUNCFLAG_USE_ERRNO
+    _restype_ = _Int
+
+
+def _try(name: str, *arguments: int | bytes | None) -> int:
+    """Call a function of the C library; its whole numbers may be long. -1 when it fails."""
+    words = [_Long(word) if isinstance(word, int) else word for word in arguments]
+    return int(_Function(_ctypes.dlsym(_libc, name))(*words))
+
+
+def _do(name: str, *arguments: int | bytes | None) -> int:
+    """Call a function of the C library; OSError when it fails."""
+    result = _try(name, *arguments)
+    if result < 0:
+        raise OSError(_ctypes.get_errno(), f"{name}: {os.strerror(_ctypes.get_errno())}")
+    return result
 
 
 def landlock_abi() -> int:
     """The kernel's landlock version, 0 where there is none."""
-    return max(0, int(_libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(1))))
+    return max(0, _try("syscall", _CREATE_RULESET, None, 0, 1))
 
 
-def main(request_fd: int) -> NoReturn:
-    """Run the command that the descriptor describes and exit with its status as a shell says it; never returns."""
+def main(request: "Mapping[str, Any]") -> "NoReturn":
+    """Run the command of a request (see `landlock`) and exit with its status as a shell says it; never returns.
+
+    There are three processes: this one, which waits; its child, which confines itself; and the command that the child
+    starts, in a process group of its own. Where there is a PID namespace, the child is its first process, whose end is
+    that of all others. Elsewhere this one adopts orphans, so that no daemon leaves the tree, and ends everything.
+    """
     _die_with(os.getppid(), signal.SIGTERM)
-    with open(request_fd, "rb") as file:  # noqa: PTH123
-        request: dict[str, Any] = marshal.load(file)  # noqa: S302 both ends are the same interpreter
-    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     launcher = os.getpid()
+    try:
+        granted = _isolate(request) if request.get("isolate") else 0
+    except OSError as error:
+        _refuse(error)
+    if not granted:
+        _try("prctl", _PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     child = os.fork()
     if child == 0:
-        os.setsid()
-        _die_with(launcher, signal.SIGKILL)
-        _become_command(request["argv"], request["env"], request["options"])
-    signal.signal(signal.SIGTERM, lambda *_: _kill_all())  # git-mimo has ended
+        _die_with(0 if granted else launcher, signal.SIGKILL)
+        _run_confined(request, granted)
+    if not granted:
+        signal.signal(signal.SIGTERM, lambda *_: _kill_all())  # git-mimo has ended
     status = _wait_for(child)
     _end_all()
     os._exit(status)
 
 
-def _become_command(command: Sequence[bytes], env: Mapping[bytes, bytes], options: Options) -> NoReturn:
-    """Turn this fork, which is a session leader, into the command; never returns.
-
-    In a PID namespace it takes three processes: this one, which waits, the namespace's first, which reaps, and the
-    command, with a process group of its own.
-    """
-    try:
-        granted = _isolate(options) if "isolate" in options else 0
-    except OSError as error:
-        _refuse(error)
-    if not granted & _NEWPID:
-        _become(command, env, options, granted)
-    first = os.fork()
-    if first == 0:
-        _die_with(0, signal.SIGKILL)
-        _mount(b"proc", b"/proc", b"proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
-        child = os.fork()
-        if child == 0:
-            os.setpgid(0, 0)
-            _become(command, env, options, granted)
-        os._exit(_wait_for(child))  # the kernel then ends all others in the namespace
-    os._exit(_wait_for(first))
-
-
 def _die_with(parent: int, number: int) -> None:
     """Ask for a signal at the parent's end; go at once when it has ended already. 0: don't look."""
-    _prctl(_PR_SET_PDEATHSIG, int(number))
+    _try("prctl", _PR_SET_PDEATHSIG, number, 0, 0, 0)
     if parent and os.getppid() != parent:
         os._exit(137)
 
 
-def _become(command: Sequence[bytes], env: Mapping[bytes, bytes], options: Options, granted: int) -> NoReturn:
-    """Confine this process and turn it into the command; never returns."""
+def _run_confined(request: "Mapping[str, Any]", granted: int) -> "NoReturn":
+    """Confine this process, start the command and reap until it has ended; never returns."""
     try:
-        _limit(options, counts_processes=bool(granted & _NEWUSER))
-        _prctl(_PR_SET_NO_NEW_PRIVS, 1)
-        if "landlock" in options:
+        if granted:
+            _mount(b"proc", b"/proc", b"proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
+        _limit(request["limits"], counts_processes=bool(granted & _NEWUSER))
+        _try("prctl", _PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+        if "read" in request:
             _join_new_keyring()
-            _confine(options, granted)
+            _confine(request, granted)
             _drop_capabilities()
-        for program in options.get("seccomp", ()):
-            _filter_calls(program)
+        if request.get("seccomp"):
+            _filter_calls(request["seccomp"])
     except OSError as error:
         _refuse(error)
-    for number in _IGNORED_BY_PYTHON:
-        signal.signal(number, signal.SIG_DFL)
+    command, env = request["argv"], request["env"]
+    os.putenv(b"PATH", env.get(b"PATH", b"/usr/bin:/bin"))
+    defaults = (signal.SIGPIPE, signal.SIGXFSZ)  # ignored by Python, and an exec would hand that on
     try:
-        os.execvpe(command[0], list(command), env)
+        child = os.posix_spawnp(command[0], command, env, setpgroup=0, setsigdef=defaults)
     except OSError as error:
         os.write(2, command[0] + f": {error.strerror}\n".encode())
-    os._exit(127)
+        os._exit(127)
+    os._exit(_wait_for(child))
 
 
-def _refuse(error: OSError) -> NoReturn:
+def _refuse(error: OSError) -> "NoReturn":
     os.write(2, f"git-mimo: cannot confine the command: {error}\n".encode())
     os._exit(126)
 
@@ -169,34 +180,22 @@ def _descendants() -> list[int]:
     return found
 
 
-def _prctl(option: int, value: int) -> None:
-    _libc.prctl(option, value, 0, 0, 0)
-
-
-def _limit(options: Options, *, counts_processes: bool) -> None:
+def _limit(limits: "Mapping[int, int]", *, counts_processes: bool) -> None:
     """Set the limits; processes are counted per user, so that limit has a meaning in a user namespace only."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    for name, kind in (
-        ("data", resource.RLIMIT_DATA),
-        ("fsize", resource.RLIMIT_FSIZE),
-        ("nproc", resource.RLIMIT_NPROC),
-    ):
-        if name in options and (name != "nproc" or counts_processes):
-            wanted = int(options[name][0])
-            hard = resource.getrlimit(kind)[1]
-            wanted = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-            resource.setrlimit(kind, (wanted, wanted))
+    for kind, value in limits.items():
+        if kind != _RLIMIT_NPROC or counts_processes:
+            _do("prlimit", 0, kind, struct.pack("QQ", value, value), None)
 
 
-def _isolate(options: Options) -> int:
+def _isolate(request: "Mapping[str, Any]") -> int:
     """Enter as many new namespaces as the kernel grants; return which. Nothing granted is no error.
 
     The one for mounts counts as granted when /dev/shm and the terminals inside are this command's own.
     """
-    wanted = _NEWNS | _NEWIPC | _NEWPID | (_NEWNET if "no-network" in options else 0)
+    wanted = _NEWNS | _NEWIPC | _NEWPID | (0 if request["network"] else _NEWNET)
     uid, gid = os.geteuid(), os.getegid()
     for flags in (wanted, wanted | _NEWUSER):
-        if _libc.unshare(flags) == 0:
+        if _try("unshare", flags) == 0:
             break
     else:
         return 0
@@ -207,10 +206,10 @@ def _isolate(options: Options) -> int:
     if flags & _NEWNET:
         _loopback_up()
     _mount(b"none", b"/", None, _MS_REC | _MS_PRIVATE)
-    for covered in options.get("cover", ()):
+    for covered in request["cover"]:
         _mount(b"none", covered, b"tmpfs", _MS_NOSUID | _MS_NODEV | _MS_RDONLY)
     flags = flags if _make_devices() else flags & ~_NEWNS
-    for source, target in zip(options.get("pointer", ()), options.get("pointer-at", ()), strict=True):
+    for source, target in request["pointer"]:
         if _mount(source, target, None, _MS_BIND):
             _mount(b"none", target, None, _MS_BIND | _MS_REMOUNT | _MS_RDONLY)
     return flags
@@ -227,22 +226,20 @@ def _make_devices() -> bool:
 
 
 def _mount(source: bytes, target: bytes, kind: bytes | None, flags: int, data: bytes | None = None) -> bool:
-    return bool(_libc.mount(source, target, kind, ctypes.c_ulong(flags), data) == 0)
+    return _try("mount", source, target, kind, flags, data) == 0
 
 
 def _loopback_up() -> None:
-    sock = int(_libc.socket(_AF_INET, _SOCK_DGRAM, 0))  # the module `socket` takes a third of the launcher's start
-    if sock < 0:
-        raise OSError(ctypes.get_errno(), "socket")
+    sock = _do("socket", 2, 2, 0)  # AF_INET, SOCK_DGRAM
     try:
-        fcntl.ioctl(sock, 0x8914, struct.pack("16sh14x", b"lo", 1))  # SIOCSIFFLAGS, IFF_UP
+        _do("ioctl", sock, 0x8914, struct.pack("16sh14x", b"lo", 1))  # SIOCSIFFLAGS, IFF_UP
     finally:
         os.close(sock)
 
 
-def _confine(options: Options, granted: int) -> None:
+def _confine(request: "Mapping[str, Any]", granted: int) -> None:
     """Allow reading and writing only beneath the named paths. Metadata (stat, chmod, utime) is not covered."""
-    deny_tcp = "no-network" in options and not granted & _NEWNET
+    deny_tcp = not request["network"] and not granted & _NEWNET
     own = granted & _NEWNS
     abi = landlock_abi()
     if not abi:
@@ -255,57 +252,43 @@ def _confine(options: Options, granted: int) -> None:
     if abi >= 6:
         parts.append(3)  # abstract sockets and signals end at the border
     attributes = struct.pack(f"{len(parts)}Q", *parts)
-    ruleset = _call(_CREATE_RULESET, attributes, ctypes.c_size_t(len(attributes)), ctypes.c_uint32(0))
-    for path in options.get("ro", ()):
-        _allow(ruleset, path, _READ & handled)
-    for path in (*options.get("rw", ()), *((b"/dev/shm",) if own else ())):
-        _allow(ruleset, path, handled & ~IOCTL_DEV)
-    for path in (*options.get("dev", ()), *((b"/dev/pts", b"/dev/ptmx") if own else ())):
-        _allow(ruleset, path, handled & (READ_FILE | WRITE_FILE | READ_DIR | IOCTL_DEV | TRUNCATE))
-    _call(_RESTRICT_SELF, ctypes.c_int(ruleset), ctypes.c_uint32(0))
+    ruleset = _do("syscall", _CREATE_RULESET, attributes, len(attributes), 0)
+    _allow(ruleset, request["read"], _READ & handled)
+    _allow(ruleset, [*request["write"], *([b"/dev/shm"] if own else [])], handled & ~IOCTL_DEV)
+    devices = handled & (READ_FILE | WRITE_FILE | READ_DIR | IOCTL_DEV | TRUNCATE)
+    _allow(ruleset, [*request["devices"], *([b"/dev/pts", b"/dev/ptmx"] if own else [])], devices)
+    _do("syscall", _RESTRICT_SELF, ruleset, 0)
     os.close(ruleset)
 
 
-def _allow(ruleset: int, path: bytes, rights: int) -> None:
-    try:
-        fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
-    except OSError:
-        return  # what isn't there needs no permission
-    try:
-        if not os.path.isdir(path):  # noqa: PTH112
-            rights &= _FILE_RIGHTS
-        _call(_ADD_RULE, ctypes.c_int(ruleset), ctypes.c_int(1), struct.pack("=Qi", rights, fd), ctypes.c_uint32(0))
-    finally:
+def _allow(ruleset: int, paths: "Sequence[bytes]", rights: int) -> None:
+    for path in paths:
+        try:
+            fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        except OSError:
+            continue  # what isn't there needs no permission
+        is_directory = os.fstat(fd).st_mode & 0o170000 == 0o040000
+        rule = struct.pack("=Qi", rights if is_directory else rights & _FILE_RIGHTS, fd)
+        _do("syscall", _ADD_RULE, ruleset, 1, rule, 0)
         os.close(fd)
 
 
 def _drop_capabilities() -> None:
-    _libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
+    _try("prctl", _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
     for capability in range(64):
-        if _libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0) != 0 and ctypes.get_errno() == errno.EINVAL:
+        if _try("prctl", _PR_CAPBSET_DROP, capability, 0, 0, 0) != 0 and _ctypes.get_errno() == errno.EINVAL:
             break
-    header = struct.pack("Ii", 0x20080522, 0)
-    if _libc.capset(header, struct.pack("6I", *([0] * 6))) != 0:
-        raise OSError(ctypes.get_errno(), "capabilities stay")
+    _do("capset", struct.pack("Ii", 0x20080522, 0), bytes(24))
 
 
 def _join_new_keyring() -> None:
     """Leave the person's session key ring for an empty one. A kernel without key rings has none to leave."""
     number = _KEYCTL.get(os.uname().machine)
     if number is not None:
-        _libc.syscall(number, _JOIN_SESSION_KEYRING, None)
+        _try("syscall", number, _JOIN_SESSION_KEYRING, None)
 
 
 def _filter_calls(program: bytes) -> None:
     """Install a seccomp program, given as an array of `struct sock_filter`."""
-    lines = ctypes.create_string_buffer(program, len(program))
-    header = struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(lines))
-    if _libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, header, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "system calls cannot be filtered")
-
-
-def _call(number: int, *arguments: object) -> int:
-    result = int(_libc.syscall(number, *arguments))
-    if result < 0:
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-    return result
+    header = struct.pack("H6x", len(program) // 8) + bytes(_Pointer(program))
+    _do("prctl", _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, header, 0, 0)
