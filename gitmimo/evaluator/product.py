@@ -17,7 +17,7 @@ from gitmimo.evidence import DiffFacts
 from gitmimo.files import is_test_path
 from gitmimo.git.diff import added_lines, diff_facts
 from gitmimo.git.repository import GITLINK, LINK, TREE, Entry, Repository, is_git_dir_name
-from gitmimo.git.trees import diff_entries
+from gitmimo.git.trees import changed_paths
 from gitmimo.ids import Oid
 from gitmimo.redact import find_secrets
 from gitmimo.text import one_line, quoted
@@ -54,7 +54,7 @@ def inspect_product(
     Reads git objects only; runs nothing. A scanner that fails is a problem, not a pass.
     """
     diff = diff_facts(repository, base, product)
-    changed = list(diff_entries(repository, repository.tree_of(product), repository.tree_of(base)))
+    changed = [new for _, new in changed_paths(repository, base, product).values() if new is not None]
     problems: list[str] = []
     flags: list[str] = []
     if not diff.files:
@@ -188,7 +188,7 @@ def find_tree_problems(
     Control characters in names are shown, not sent.
     """
     base, tree = repository.tree_of(base), repository.tree_of(tree)
-    changed = list(diff_entries(repository, tree, base))
+    changed = [new for _, new in changed_paths(repository, base, tree).values() if new is not None]
     too_long = [entry for entry in changed if len(os.fsencode(entry.path)) > _MAX_PATH_BYTES]
     if too_long:  # nobody can check it out, so nothing else about it counts
         longest = max(too_long, key=lambda entry: len(os.fsencode(entry.path))).path

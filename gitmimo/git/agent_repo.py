@@ -14,6 +14,7 @@ from pathlib import Path
 from gitmimo.errors import RepoError
 from gitmimo.files import hold_lock, remove_tree, write_file
 from gitmimo.git.repository import Repository
+from gitmimo.git.rules import read_user_rules
 from gitmimo.git.run import run_git
 from gitmimo.ids import Oid
 
@@ -57,7 +58,7 @@ def make_agent_repo(
     (directory / "HEAD").write_text(f"ref: refs/heads/{_BRANCH}\n")
     (directory / "refs/heads" / _BRANCH).write_text(f"{commit}\n")
     (directory / "objects/info/alternates").write_text(f"{objects}\n")
-    (directory / "info/exclude").write_bytes(repository.user_rules.ignore)
+    (directory / "info/exclude").write_bytes(read_user_rules(repository).ignore)
     shallow = (objects / COMPLETE).read_text()
     if shallow:
         (directory / "shallow").write_text(shallow)
@@ -146,6 +147,6 @@ def _shallow_commits(repository: Repository, base: Oid) -> tuple[Oid, ...]:
 
 
 def _format_config(repository: Repository, work_tree: Path) -> str:
-    ident = repository.author_ident()
+    ident = repository.author()
     values = {"work_tree": str(work_tree), "name": ident.name, "email": ident.email}
     return _CONFIG.format(**{key: json.dumps(value, ensure_ascii=False) for key, value in values.items()})

@@ -8,8 +8,8 @@ from pathlib import Path
 from gitmimo.errors import RefMoved, RepoError
 from gitmimo.git.gc_lock import hold_off_gc
 from gitmimo.git.refs import read_ref, update_ref
-from gitmimo.git.repository import FILE, TREE, Repository, written
-from gitmimo.git.run import run_git
+from gitmimo.git.repository import FILE, TREE, Repository, given_configuration
+from gitmimo.git.run import GitFailed, GitOptions, run_git
 from gitmimo.git.trees import edit_tree, empty_tree
 from gitmimo.ids import NOTES_REF, Oid
 
@@ -20,26 +20,27 @@ _REASON = "mimo: note"
 
 def write_commit(repository: Repository, *, tree: Oid, parents: Sequence[Oid], message: str) -> Oid:
     """Store a commit in the user's name; no ref moves, no hook runs, nothing is signed."""
-    author, committer = repository.author_ident(), repository.committer_ident()
-    text = message.replace("\0", "").encode(errors="replace").decode()
-
-    def write() -> Oid:
-        made = repository.pygit.create_commit(
-            None, author.signature, committer.signature, text.rstrip("\n") + "\n", tree, list(parents)
-        )
-        return Oid(str(made))
-
-    return written(write, what="a commit")
+    try:
+        return _commit_tree(repository, (), tree, parents, message, GitOptions(env=given_configuration()))
+    except GitFailed:
+        repository.author()  # says so better where git doesn't know who the user is
+        raise
 
 
 def write_final_commit(repository: Repository, *, tree: Oid, parents: Sequence[Oid], message: str) -> Oid:
     """Store a commit by the user's git, signed where commit.gpgSign says so; no ref moves and no hook runs."""
     wants_signature = repository.run("config", "--type=bool", "commit.gpgSign", check=False, user_hooks=True)
     sign = ["-S"] if wants_signature.text == "true" else []
-    chain = [word for parent in parents for word in ("-p", parent)]
-    text = message.rstrip("\n").encode(errors="replace") + b"\n"
+    return _commit_tree(repository, sign, tree, parents, message, GitOptions(user_hooks=True))
 
-    return Oid(repository.run("commit-tree", *sign, *chain, tree, input=text, user_hooks=True).text)
+
+def _commit_tree(
+    repository: Repository, sign: Sequence[str], tree: Oid, parents: Sequence[Oid], message: str, options: GitOptions
+) -> Oid:
+    chain = [word for parent in parents for word in ("-p", parent)]
+    text = message.replace("\0", "").rstrip("\n").encode(errors="replace") + b"\n"
+    switches = ("-c", "i18n.commitEncoding=UTF-8")
+    return Oid(repository.run(*switches, "commit-tree", *sign, *chain, tree, **(options | GitOptions(input=text))).text)
 
 
 def add_trailers(message: str, trailers: Mapping[str, str]) -> str:

@@ -5,9 +5,8 @@ import functools
 import os
 import re
 import threading
-import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Unpack
 
@@ -17,7 +16,6 @@ from gitmimo.errors import NoCommits, RepoError
 from gitmimo.files import FileLock
 from gitmimo.git.discovery import RepositoryPaths, find_repository
 from gitmimo.git.run import GitFailed, GitOptions, GitResult, check_git_version, check_outside_name, run_git
-from gitmimo.git.user_rules import UserRules, filters_named, read_user_rules
 from gitmimo.ids import Oid
 
 TREE = 0o040000
@@ -70,7 +68,6 @@ def is_git_dir_name(name: str) -> bool:
     return plain.partition(":")[0].rstrip(" .") in _GIT_DIR_NAMES
 
 
-_KINDS = {kind.name.lower(): kind for kind in (pygit2.enums.ObjectType.BLOB, pygit2.enums.ObjectType.TREE)}
 _WRITE_TRIES = 20
 _MOST_LISTINGS = 2
 _FULL_ID = re.compile(r"[0-9a-f]{40}\Z")
@@ -79,23 +76,11 @@ ContentCheck = Callable[[bytes, Callable[[], bytes]], str]
 """Says why a file's new content must not be stored, empty when it may be; gets it, and how to read the one before."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ident:
-    """Name, address and moment of an author or committer."""
+class Ident(NamedTuple):
+    """Name and address of an author."""
 
     name: str
     email: str
-    time_s: int
-    offset_minutes: int
-
-    @property
-    def signature(self) -> pygit2.Signature:
-        return pygit2.Signature(self.name, self.email, self.time_s, self.offset_minutes)
-
-    def now(self) -> "Ident":
-        """Return the same person at this moment."""
-        seconds = time.time()
-        return replace(self, time_s=int(seconds), offset_minutes=time.localtime(seconds).tm_gmtoff // 60)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -111,7 +96,6 @@ class Repository(RepositoryPaths):
     gc_lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _local: threading.local = field(default_factory=threading.local, repr=False)
     _listings: dict[Oid, list[Entry]] = field(default_factory=dict, repr=False)
-    _idents: dict[str, Ident] = field(default_factory=dict, repr=False)
 
     @classmethod
     def discover(cls, start: Path, *, environ: Mapping[str, str] | None = None) -> "Repository":
@@ -133,11 +117,6 @@ class Repository(RepositoryPaths):
         # asked without a work tree, for which git would answer otherwise
         asked = run_git(["config", "--bool", "core.bare"], git_dir=self.common_dir, cwd=self.common_dir, check=False)
         return asked.text == "true"
-
-    @functools.cached_property
-    def user_rules(self) -> UserRules:
-        """The user's own ignore rules and filters, read once: later edits of these files are ignored."""
-        return read_user_rules(self.common_dir)
 
     def run(self, *args: str | Path, **options: Unpack[GitOptions]) -> GitResult:
         """Run git on this repository, from its checkout where it has one; options are `run_git`'s."""
@@ -195,15 +174,21 @@ class Repository(RepositoryPaths):
 
     def write_tree(self, entries: Iterable[Entry]) -> Oid:
         """Store a tree object. Names are the caller's to check: see `trees.check_tree_path`."""
-        return self._write_object("tree", format_tree(sort_entries(entries)))
+        return self._write_object(pygit2.enums.ObjectType.TREE, format_tree(sort_entries(entries)))
 
     def write_blob(self, data: bytes) -> Oid:
         """Store a blob object."""
-        return self._write_object("blob", data)
+        return self._write_object(pygit2.enums.ObjectType.BLOB, data)
 
-    def _write_object(self, kind: str, data: bytes) -> Oid:
-        """Store an object of a kind that git names; RepoError when the disk won't have it."""
-        return written(lambda: Oid(str(self.pygit.write(_KINDS[kind], data))))
+    def _write_object(self, kind: pygit2.enums.ObjectType, data: bytes) -> Oid:
+        """Store an object, again where a prune has just removed its directory as empty; RepoError else."""
+        for attempt in range(_WRITE_TRIES):
+            try:
+                return Oid(str(self.pygit.write(kind, data)))
+            except (pygit2.GitError, OSError, KeyError, ValueError) as exc:
+                if attempt == _WRITE_TRIES - 1 or "No such file" not in str(exc):
+                    raise RepoError(f"cannot write an object: {exc}") from exc
+        raise AssertionError("not reached")
 
     def find_entry(self, rev: str, path: str) -> Entry | None:
         """Return what is at the path in the commit or tree: a file, link, gitlink or tree."""
@@ -260,55 +245,22 @@ class Repository(RepositoryPaths):
         done = self.run("symbolic-ref", "--quiet", "HEAD", check=False)
         return done.text.removeprefix("refs/heads/") if done.exit_code == 0 else None
 
-    def author_ident(self) -> Ident:
-        """Return the user as author, now. RepoError with the remedy when git knows no name."""
-        return self._ident("GIT_AUTHOR_IDENT", "GIT_AUTHOR_DATE")
-
-    def committer_ident(self) -> Ident:
-        """Return the user as committer, now. RepoError with the remedy when git knows no name."""
-        return self._ident("GIT_COMMITTER_IDENT", "GIT_COMMITTER_DATE")
-
-    def filters_of(self, rev: str) -> frozenset[str]:
-        """Return the names of the filters that a commit's attributes use, or the user's own attributes."""
-        if not self.user_rules.has_filters:
-            return frozenset()
-        files = (e for e in self.list_paths(rev) if e.path.rpartition("/")[2] == ".gitattributes" and e.mode != LINK)
-        named = (filters_named(self.read_object(entry.oid)) for entry in files)
-        return self.user_rules.filters_used.union(*named)
-
-    def _ident(self, variable: str, date_name: str) -> Ident:
-        found = self._idents.get(variable)
-        if found is None:
-            found = self._idents[variable] = read_ident(variable, git_dir=self.git_dir)
-        return found if date_name in os.environ else found.now()
-
-
-def written(write: Callable[[], Oid], *, what: str = "an object") -> Oid:
-    """Write an object by libgit2, and again where a prune has just removed its directory as empty; RepoError else."""
-    for attempt in range(_WRITE_TRIES):
+    def author(self) -> Ident:
+        """Return the user as author of commits. RepoError with the remedy when git knows no name."""
         try:
-            return write()
-        except (pygit2.GitError, OSError, KeyError, ValueError) as exc:
-            if attempt == _WRITE_TRIES - 1 or "No such file" not in str(exc):
-                raise RepoError(f"cannot write {what}: {exc}") from exc
-    raise AssertionError("not reached")
+            line = self.run("var", "GIT_AUTHOR_IDENT", env=given_configuration()).text
+        except GitFailed as exc:
+            raise RepoError(
+                "git does not know who you are",
+                hint='git config --global user.name "Your Name" && git config --global user.email you@example.org',
+            ) from exc
+        name, _, rest = line.partition(" <")
+        return Ident(name, rest.rpartition("> ")[0])
 
 
-def read_ident(variable: str, *, git_dir: Path) -> Ident:
-    """Ask git for GIT_AUTHOR_IDENT or GIT_COMMITTER_IDENT. RepoError with the remedy when it knows no name."""
-    inherited = {k: v for k, v in os.environ.items() if k.startswith("GIT_CONFIG_")}  # git -c user.name=… mimo
-    try:
-        line = run_git(["var", variable], git_dir=git_dir, cwd=git_dir, env=inherited).text
-    except GitFailed as exc:
-        raise RepoError(
-            "git does not know who you are",
-            hint='git config --global user.name "Your Name" && git config --global user.email you@example.org',
-        ) from exc
-    name, _, rest = line.partition(" <")
-    email, _, moment = rest.rpartition("> ")
-    seconds, _, zone = moment.partition(" ")
-    offset = (int(zone[1:3]) * 60 + int(zone[3:5])) * (-1 if zone.startswith("-") else 1)
-    return Ident(name, email, int(seconds), offset)
+def given_configuration() -> dict[str, str]:
+    """The variables by which `git -c user.name=… mimo` hands on its switches: for who the user is, and nothing else."""
+    return {name: value for name, value in os.environ.items() if name.startswith("GIT_CONFIG_")}
 
 
 def _opens_in_libgit2(git_dir: Path) -> bool:

@@ -1,14 +1,17 @@
 """Trees edited and compared path by path, written into a directory, and `.mimo/` taken out of them and put in."""
 
+import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from gitmimo.errors import RepoError
 from gitmimo.git.repository import EXECUTABLE, FILE, TREE, Entry, Repository, is_git_dir_name
+from gitmimo.git.rules import read_tree_rules
 from gitmimo.git.run import run_git
 from gitmimo.ids import Oid
 
+MIMO_DIR = ".mimo"
 # 0 workers: as many as cores, from 100 files on
 CHECKOUT_SWITCHES = (
     *("-c", "checkout.workers=0"),
@@ -23,22 +26,28 @@ _Value = tuple[Oid, int] | None  # object and mode; None removes
 def edit_tree(repository: Repository, tree: Oid, wanted: Mapping[str, _Value]) -> Oid:
     """Return the tree with each path set to an object and mode, or removed; directories left empty go as well.
 
-    A path that is removed may become a directory by another one that is set below it.
+    A path that is removed or set may become a directory by another one that is set below it.
     """
-    changes = _by_directory(wanted)
-    order = sorted(changes, key=lambda directory: directory.count("/") + bool(directory))  # parents first
+    changes: dict[str, dict[str, _Value]] = {"": {}}  # by directory, with every parent of a changed path
+    for path, value in wanted.items():
+        directory, _, name = check_tree_path(path).rpartition("/")
+        changes.setdefault(directory, {})[name] = value
+        while directory:
+            directory = directory.rpartition("/")[0]
+            changes.setdefault(directory, {})
+    parents_first = sorted(changes)
     old: dict[str, Oid | None] = {"": repository.tree_of(tree)}
-    for directory in order[1:]:
+    for directory in parents_first[1:]:
         parent, _, name = directory.rpartition("/")
         found = None if name in changes[parent] else _entries(repository, old[parent]).get(name)
         old[directory] = found.oid if found is not None and found.mode == TREE else None
-    new: dict[str, dict[str, Oid | None]] = {directory: {} for directory in order}  # its changed subdirectories
-    for directory in reversed(order):
-        written = _edit_directory(repository, old[directory], changes[directory], new[directory])
+    made: Oid | None = None
+    for directory in reversed(parents_first):
+        made = _edit_directory(repository, old[directory], changes[directory])
         parent, _, name = directory.rpartition("/")
-        if directory:
-            new[parent][name] = written
-    return written or empty_tree(repository)
+        if directory and (made is not None or old[directory] is not None):  # else there was nothing to remove
+            changes[parent][name] = None if made is None else (made, TREE)
+    return made or empty_tree(repository)
 
 
 def empty_tree(repository: Repository) -> Oid:
@@ -46,19 +55,18 @@ def empty_tree(repository: Repository) -> Oid:
     return repository.write_tree(())
 
 
-def diff_entries(repository: Repository, wanted: Oid, other: Oid | None) -> Iterator[Entry]:
-    """Yield the files, links and gitlinks of `wanted` that the tree `other` lacks or has in another version."""
-    waiting = [_differing(repository, wanted, other, "")]
-    while waiting:
-        found = next(waiting[-1], None)
-        if found is None:
-            waiting.pop()
-            continue
-        entry, below = found
-        if entry.mode == TREE:
-            waiting.append(_differing(repository, entry.oid, below, f"{entry.path}/"))
-        else:
-            yield entry
+def changed_paths(repository: Repository, old: Oid, new: Oid) -> dict[str, tuple[Entry | None, Entry | None]]:
+    """Return each file, link and gitlink that differs between two commits or trees: the old one and the new one."""
+    switches = ("-r", "-z", "--raw", "--no-renames", "--ignore-submodules=none")
+    listed = repository.run("diff-tree", *switches, repository.tree_of(old), repository.tree_of(new))
+    fields = os.fsdecode(listed.stdout).split("\0")
+    found = {}
+    for facts, path in zip(fields[0::2], fields[1::2], strict=False):
+        old_mode, new_mode, old_oid, new_oid, _ = facts.removeprefix(":").split(" ")
+        sides = ((int(old_mode, 8), old_oid), (int(new_mode, 8), new_oid))
+        before, after = (Entry(path, mode, Oid(oid)) if mode else None for mode, oid in sides)
+        found[path] = (before, after)
+    return found
 
 
 def write_files(repository: Repository, tree: Oid, files: Mapping[str, bytes | None]) -> Oid:
@@ -81,13 +89,9 @@ def restore_paths(
 
     Returns the new tree and the paths that differed. A file in the place of a restored path's directory goes too.
     """
-    tree, source = repository.tree_of(tree), repository.tree_of(source)
-    before = {entry.path: entry for entry in diff_entries(repository, source, tree)}
-    after = {entry.path for entry in diff_entries(repository, tree, source)}
-    changed = tuple(sorted(path for path in before.keys() | after if is_restored(path)))
-    wanted: dict[str, _Value] = {path: None for path in changed if path not in before}
-    wanted |= {path: (before[path].oid, before[path].mode) for path in changed if path in before}
-    return edit_tree(repository, tree, wanted), changed
+    differing = changed_paths(repository, tree, source)
+    wanted = {path: real and (real.oid, real.mode) for path, (_, real) in differing.items() if is_restored(path)}
+    return edit_tree(repository, tree, wanted), tuple(sorted(wanted))
 
 
 def checkout_tree(
@@ -99,7 +103,7 @@ def checkout_tree(
     HEAD or checkout is touched; the index is left at `index` where that is given.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    filters = repository.user_rules.filter_switches(repository.filters_of(attributes_from or tree))
+    filters = read_tree_rules(repository, attributes_from or tree).filter_switches
     with tempfile.TemporaryDirectory(prefix="mimo-index-") as scratch:
         run_git(
             [*CHECKOUT_SWITCHES, *_WHOLE, *filters, "read-tree", "--reset", "-u", tree],
@@ -118,41 +122,14 @@ def check_tree_path(path: str) -> str:
     return path
 
 
-def _by_directory(wanted: Mapping[str, _Value]) -> dict[str, dict[str, _Value]]:
-    """Group changes by directory, "" for the top, with every parent of a changed path in it."""
-    changes: dict[str, dict[str, _Value]] = {"": {}}
-    # removals first: where a file gives way to a directory of its name, the directory stays
-    for path in sorted(wanted, key=lambda path: wanted[path] is not None):
-        *parents, name = check_tree_path(path).split("/")
-        directory = ""
-        for parent in parents:
-            if wanted[path] is not None and changes[directory].get(parent) is not None:
-                del changes[directory][parent]
-            directory = f"{directory}/{parent}" if directory else parent
-            changes.setdefault(directory, {})
-        changes[directory][name] = wanted[path]
-        if wanted[path] is not None and path in changes:
-            for below in [other for other in changes if other == path or other.startswith(f"{path}/")]:
-                del changes[below]
-    return changes
-
-
-def _edit_directory(
-    repository: Repository, tree: Oid | None, files: Mapping[str, _Value], directories: Mapping[str, Oid | None]
-) -> Oid | None:
+def _edit_directory(repository: Repository, tree: Oid | None, changes: Mapping[str, _Value]) -> Oid | None:
     """Write one changed directory; None when nothing is left of it."""
     before = _entries(repository, tree)
     entries = dict(before)
-    for name, value in files.items():
+    for name, value in changes.items():
         entries.pop(name, None)
         if value is not None:
             entries[name] = Entry(name, value[1], value[0])
-    for name, below in directories.items():
-        found = entries.get(name)
-        if below is not None:
-            entries[name] = Entry(name, TREE, below)
-        elif found is not None and found.mode == TREE:
-            del entries[name]  # below a file there was nothing to remove
     if entries == before:
         return tree
     return repository.write_tree(entries.values()) if entries else None
@@ -160,21 +137,6 @@ def _edit_directory(
 
 def _entries(repository: Repository, tree: Oid | None) -> Mapping[str, Entry]:
     return repository.read_tree(tree) if tree is not None else {}
-
-
-def _differing(
-    repository: Repository, wanted: Oid, other: Oid | None, prefix: str
-) -> Iterator[tuple[Entry, Oid | None]]:
-    """One directory's own entries that differ, each with the other side's tree of that name."""
-    others = _entries(repository, other)
-    for name, item in repository.read_tree(wanted).items():
-        same = others.get(name)
-        if same != item:
-            is_tree = same is not None and same.mode == TREE
-            yield Entry(prefix + name, item.mode, item.oid), same.oid if same is not None and is_tree else None
-
-
-MIMO_DIR = ".mimo"
 
 
 def without_mimo(repository: Repository, tree: Oid) -> Oid:

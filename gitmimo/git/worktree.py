@@ -24,6 +24,7 @@ from gitmimo.git.refs import (
     worktree_git_dir,
 )
 from gitmimo.git.repository import Repository
+from gitmimo.git.rules import read_tree_rules
 from gitmimo.git.run import GitFailed, check_outside_name, run_git
 from gitmimo.git.trees import CHECKOUT_SWITCHES
 from gitmimo.ids import Oid, branch_ref, short_name
@@ -237,7 +238,7 @@ def _find_ready(repository: Repository, path: Path, name: str) -> Worktree | Non
 def _add(repository: Repository, path: Path, name: str, start: Oid, reason: str, *, is_new: bool) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     target = ["--no-track", "-b", name, str(path), start] if is_new else [str(path), name]
-    switches = repository.user_rules.filter_switches(repository.filters_of(start))
+    switches = read_tree_rules(repository, start).filter_switches
     repository.run(*CHECKOUT_SWITCHES, *switches, "worktree", "add", "--quiet", "--lock", "--reason", reason, *target)
 
 

@@ -55,7 +55,7 @@ class StepRecorder:
         """Commit a step; `.mimo/` of the worktree is left out, only the record is added."""
         repository, paths = self._repository, self._paths
         record, _ = redact(dump_json(step), self._known_secrets)
-        files = snapshot.take_snapshot(repository, paths.worktree, parent=paths.base, index=paths.index).tree
+        files = snapshot.take_snapshot(repository, paths.worktree, base=paths.base, index=paths.index).tree
         name = f"{TRAJECTORY}/{paths.session}/{paths.number}/{step.number:04d}.json"
         whole = with_mimo_files(repository, files, self.tip, {name: record.encode()})
         kinds = ", ".join(action.kind.value for action in step.actions) or "no action"
@@ -273,7 +273,7 @@ def find_dropped(repository: Repository, paths: CandidatePaths) -> tuple[tuple[s
     changed there and changed back.
     """
     found = []
-    now = snapshot.take_snapshot(repository, paths.worktree, parent=paths.base, index=paths.index)
+    now = snapshot.take_snapshot(repository, paths.worktree, base=paths.base, index=paths.index)
     before, after = _memory(repository, repository.tree_of(paths.base)), _memory(repository, now.tree)
     changed = sorted(path for path in {*before, *after} if before.get(path) != after.get(path))
     if changed:

@@ -97,7 +97,7 @@ def run_script(
                 cancelled=testbed.cancelled,
             )
         )
-        left = snapshot.take_snapshot(repository, root, parent=base, index=Path(directory) / "index").tree
+        left = snapshot.snapshot_once(repository, root, base=base).tree
     problem = _problem_of(done)
     return ScriptRun(
         problem=problem,

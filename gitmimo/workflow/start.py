@@ -208,7 +208,7 @@ def commit_changes(repository: Repository) -> Oid | None:
     """
     head = repository.resolve("HEAD")
     before = repository.tree_of(head)
-    found = snapshot.snapshot_worktree(repository, repository.require_work_tree(), parent=head)
+    found = snapshot.snapshot_once(repository, repository.require_work_tree(), base=head).tree
     tree = with_mimo_from(repository, found, before)
     if tree == before:
         return None

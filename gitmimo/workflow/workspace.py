@@ -145,7 +145,7 @@ class CandidateWorkspace:
     def tree_id(self) -> str:
         """The tree that the files make now, without `.mimo/`."""
         paths = self._paths
-        now = snapshot.take_snapshot(self._repository, self.root, parent=paths.base, index=paths.index).tree
+        now = snapshot.take_snapshot(self._repository, self.root, base=paths.base, index=paths.index).tree
         return without_mimo(self._repository, now)
 
     def least_change(self, changes: Sequence[Mapping[str, str]]) -> LeastChange | None:

@@ -17,7 +17,7 @@ from gitmimo.processes import list_processes
 from gitmimo.workflow.history import TRAJECTORY
 
 UNFINISHED = "refs/mimo/unfinished/"
-_OURS = re.compile(r"(\d+(\.git|\.home|\.tmp|\.index(\.(lock|state|rules))?)?|bench|dream|replay-\w{8})\Z")
+_OURS = re.compile(r"(\d+(\.git|\.home|\.tmp|\.index(\.(lock|rules))?)?|bench|dream|replay-\w{8})\Z")
 _DEATH_S = 5.0  # children of a killed session die with it, though not at once
 
 
@@ -70,7 +70,7 @@ def prepare_worktree(repository: Repository, paths: CandidatePaths) -> None:
         reason=f"git-mimo session {paths.session} candidate {paths.number}",
     )
     try:
-        snapshot.adopt_checkout(repository, paths.worktree, tree=repository.tree_of(start), index=paths.index)
+        snapshot.adopt_checkout(repository, paths.worktree, base=paths.base, index=paths.index)
         _hide_records(paths)
         agent_repo.make_agent_repo(
             repository,
@@ -131,7 +131,7 @@ def keep_unfinished(repository: Repository, session: SessionId, found: worktree.
     if found.head is None or not found.path.name.isdigit() or not found.path.is_dir():
         return
     try:
-        files = snapshot.snapshot_worktree(repository, found.path, parent=found.head)
+        files = snapshot.snapshot_once(repository, found.path, base=found.head).tree
     except MimoError:
         return  # what can't be read is no work; the steps are on the branch
     before = repository.tree_of(found.head)

@@ -27,7 +27,7 @@ def test_the_way_of_one_candidate(git: GitBuilder, tmp_path: Path) -> None:
     (tree_dir / "b.o").write_text("no")
     (tree_dir / "new.txt").write_text("new\n")
     index = tmp_path / "state" / "index1"
-    tree = take_snapshot(repository, tree_dir, parent=base, index=index).tree
+    tree = take_snapshot(repository, tree_dir, base=base, index=index).tree
     assert {e.path for e in repository.list_paths(tree)} == {
         "a.py",
         "tests/test_a.py",
@@ -41,7 +41,7 @@ def test_the_way_of_one_candidate(git: GitBuilder, tmp_path: Path) -> None:
     )
     update_ref(repository, branch_ref(branch), commit, expected=base, reason="mimo: step 1", worktree=tree_dir)
     assert read_ref(repository, branch_ref(branch)) == commit
-    assert take_snapshot(repository, tree_dir, parent=commit, index=index).tree == tree
+    assert take_snapshot(repository, tree_dir, base=base, index=index).tree == tree
     product = without_mimo(repository, full)
     assert product == without_mimo(repository, tree)
     assert with_mimo_from(repository, product, base) == tree

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from gitmimo.git.tree_rules import flat_rules
+from gitmimo.git.rules import flat_rules
 
 PATHS = (
     "a.o", "b/a.o", "build/x", "b/build/x", "b/c/d.txt", "foo bar", "!x", "#x", "ab", "a-b", "a]b", "aXb", "b/a*b",

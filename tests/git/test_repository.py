@@ -1,4 +1,5 @@
 import os
+import time
 import subprocess
 from pathlib import Path
 
@@ -199,7 +200,7 @@ def test_commits_are_the_users_with_the_time_of_now(
     repository = Repository.discover(git.path)
     made = write_commit(repository, tree=repository.tree_of(base), parents=[base], message="x")
     assert git("log", "-1", "--format=%an <%ae> %cn", made) == "Ünal Ø'Neil <other@example.org> Ünal Ø'Neil"
-    assert abs(int(git("log", "-1", "--format=%ct", made)) - repository.author_ident().time_s) < 60
+    assert abs(int(git("log", "-1", "--format=%ct", made)) - time.time()) < 60
 
 
 def test_odd_names_survive_reading_and_writing(git: GitBuilder, repository: Repository, base: Oid) -> None:

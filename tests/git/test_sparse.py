@@ -7,8 +7,8 @@ import pytest
 
 from gitmimo.git.agent_repo import make_agent_repo
 from gitmimo.git.repository import Repository
-from gitmimo.git.snapshot import adopt_checkout, snapshot_worktree, take_snapshot
-from gitmimo.git.trees import diff_entries
+from gitmimo.git.snapshot import adopt_checkout, snapshot_once, take_snapshot
+from gitmimo.git.trees import changed_paths
 from gitmimo.git.worktree import add_worktree, find_admin_directory
 from tests.conftest import GitBuilder
 
@@ -29,10 +29,10 @@ class Sparse:
         admin = find_admin_directory(self.repository.common_dir, place)
         assert admin is not None
         self.checked_out = admin / "index"
-        adopt_checkout(self.repository, place, tree=self.repository.tree_of(self.base), index=self.index)
+        adopt_checkout(self.repository, place, base=self.base, index=self.index)
 
     def changes(self) -> list[str]:
-        tree = take_snapshot(self.repository, self.place, parent=self.base, index=self.index).tree
+        tree = take_snapshot(self.repository, self.place, base=self.base, index=self.index).tree
         listed = self.repository.run("diff-tree", "-r", "--no-renames", "--name-status", f"{self.base}^{{tree}}", tree)
         return listed.text.splitlines()
 
@@ -94,10 +94,17 @@ def test_a_worktree_without_changes_has_nothing_unsaved(
 ) -> None:
     sparse = Sparse(git, tmp_path / "w", patterns=patterns)
     tree = sparse.repository.tree_of(sparse.base)
-    assert snapshot_worktree(sparse.repository, sparse.place, parent=sparse.base) == tree
+    assert snapshot_once(sparse.repository, sparse.place, base=sparse.base).tree == tree
     (sparse.place / "app/a.py").write_text("11\n")
-    changed = snapshot_worktree(sparse.repository, sparse.place, parent=sparse.base)
-    assert [entry.path for entry in diff_entries(sparse.repository, changed, tree)] == ["app/a.py"]
+    changed = snapshot_once(sparse.repository, sparse.place, base=sparse.base).tree
+    assert list(changed_paths(sparse.repository, tree, changed)) == ["app/a.py"]
+
+
+def test_the_users_own_sparse_checkout_lacks_nothing(git: GitBuilder, tmp_path: Path) -> None:
+    sparse = Sparse(git, tmp_path / "w", patterns=CONE)
+    git.write({"app/a.py": "11\n"})
+    tree = snapshot_once(sparse.repository, git.path, base=sparse.base).tree
+    assert list(changed_paths(sparse.repository, sparse.base, tree)) == ["app/a.py"]
 
 
 def test_git_knows_its_index_however_the_user_wants_it_written(git: GitBuilder, tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def test_a_whole_session_leaves_the_user_alone(busy: GitBuilder, base: Oid, tmp_
     tip = base
     for number in range(3):
         (place / "a.py").write_text(f"x = {number + 2}\n")
-        tree = take_snapshot(repository, place, parent=tip, index=tmp_path / "state/index").tree
+        tree = take_snapshot(repository, place, base=base, index=tmp_path / "state/index").tree
         tree = write_files(repository, tree, {f".mimo/trajectory/{number}.json": b"{}"})
         made = write_commit(
             repository, tree=tree, parents=[tip], message=add_trailers("step", {"Mimo-Session": session})

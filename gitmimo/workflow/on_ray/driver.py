@@ -15,6 +15,7 @@ from gitmimo.evaluator.testbed import TestBed
 from gitmimo.evidence import Evidence
 from gitmimo.git import refs
 from gitmimo.git.repository import Repository
+from gitmimo.git.rules import read_user_rules
 from gitmimo.ids import Oid, SessionId
 from gitmimo.llm.model import Model
 from gitmimo.records import CandidateResult, StopReason
@@ -130,8 +131,8 @@ class RayExecutor(Executor):
             base=base,
             ref=ref,
             tip=base,
-            author=self._repository.author_ident(),
-            excludes=self._repository.user_rules.ignore,
+            author=self._repository.author(),
+            excludes=read_user_rules(self._repository).ignore,
             sandbox=self._sandbox,
         )
 
