@@ -2,7 +2,7 @@
 
 import hashlib
 import platform
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
@@ -51,21 +51,8 @@ class Baseline:
         """After how many seconds a test of a product hangs: not before all of base's tests had ended."""
         return max(testbed.hang_after_s, 1.5 * self.report.seconds)
 
-    @property
-    def for_later(self) -> "Earlier":
-        """What a later session of the same base needs of it."""
-        return Earlier(report=replace(self.report, output=""), flaky_ids=self.flaky_ids)
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Earlier:
-    """What an earlier session measured of the same tree under the same conditions."""
-
-    report: TestReport
-    flaky_ids: tuple[str, ...] = ()
-
-
-def measure_base(testbed: TestBed, *, runs: int = 2, earlier: Earlier | None = None) -> Baseline:
+def measure_base(testbed: TestBed) -> Baseline:
     """Run setup and tests on base, each time in a fresh tree; two runs at once where they can't meet.
 
     Candidates' tests also run at the same time: a test that fails under that load shows as flaky here and is ignored.
@@ -83,11 +70,12 @@ def measure_base(testbed: TestBed, *, runs: int = 2, earlier: Earlier | None = N
         patience = 1 if number == 0 else _PATIENCE
         return _run_base(replace(testbed, hang_after_s=testbed.hang_after_s * patience), tree)
 
-    done = _run_often(run_once, runs, earlier, at_once=testbed.may_run_together)
+    with ThreadPoolExecutor(max_workers=2 if testbed.may_run_together else 1, thread_name_prefix="base-run") as pool:
+        done = list(pool.map(run_once, (0, 1)))
     if tests.report is not ReportFormat.NONE and not all(run.report.has_report for run in done):
         tests = replace(tests, report=ReportFormat.NONE)
         notes.append("no results by test id: only the exit code of the test command counts")
-    cases, flaky = _agree([run.report for run in done], earlier.flaky_ids if earlier else ())
+    cases, flaky = _agree([run.report for run in done])
     if done[0].report.has_report and not cases and not flaky:
         notes.append(NO_TEST_RAN)
     baseline = Baseline(
@@ -111,19 +99,6 @@ def _unrelated(repository: Repository, baseline: Baseline) -> frozenset[str]:
     """Failing tests that call nothing of the project."""
     paths = [entry.path for entry in repository.list_paths(baseline.tree)]
     return unrelated_tests(baseline.failed_ids, paths, lambda path: repository.read_blob(baseline.tree, path))
-
-
-def _run_often(
-    run_once: Callable[[int], SuiteRun], runs: int, earlier: Earlier | None, *, at_once: bool
-) -> list[SuiteRun]:
-    """Run the tests as often as needed: once if an earlier measurement agrees, else `runs` times."""
-    if earlier is None and at_once:
-        with ThreadPoolExecutor(max_workers=runs, thread_name_prefix="base-run") as pool:
-            return [started.result() for started in [pool.submit(run_once, n) for n in range(runs)]]
-    done = [run_once(0)]
-    if earlier is None or not _agrees_with(done[0].report, earlier):
-        done += [run_once(number) for number in range(1, runs)]
-    return done
 
 
 def _all_watched(runs: list[Watched]) -> Watched:
@@ -172,25 +147,13 @@ def _check_run(testbed: TestBed, run: SuiteRun) -> None:
         )
 
 
-def _agrees_with(report: TestReport, earlier: Earlier) -> bool:
-    """Whether two runs agree on everything but on tests that are known to be flaky."""
-    before = earlier.report
-    if report.has_report != before.has_report or (report.exit_code != before.exit_code and not earlier.flaky_ids):
-        return False
-    names = ({*report.cases} | {*before.cases}) - {*earlier.flaky_ids}
-    return all(_plain(report.cases.get(name)) == _plain(before.cases.get(name)) for name in names)
-
-
-def _agree(reports: list[TestReport], known_flaky: Collection[str]) -> tuple[dict[str, TestOutcome], tuple[str, ...]]:
-    """The outcomes on which all reports agree, and the flaky tests: those known before, and those they disagree on."""
-    names = {name for report in reports for name in report.cases}
+def _agree(reports: list[TestReport]) -> tuple[dict[str, TestOutcome], tuple[str, ...]]:
+    """The outcomes on which all reports agree, and the tests on which they don't."""
     cases: dict[str, TestOutcome] = {}
     flaky = []
-    for name in sorted(names):
-        outcomes = {_plain(report.cases.get(name)) for report in reports}
-        first = reports[0].cases.get(name)
-        if len(outcomes) == 1 and first is not None and name not in known_flaky:
-            cases[name] = first
+    for name in sorted({name for report in reports for name in report.cases}):
+        if len({_plain(report.cases.get(name)) for report in reports}) == 1:
+            cases[name] = reports[0].cases[name]
         else:
             flaky.append(name)
     return cases, tuple(flaky)
@@ -205,27 +168,11 @@ def _fingerprint(testbed: TestBed, tests: TestCommand, cases: Mapping[str, TestO
 
     The base's own results are part of it: a repaired environment shows there, and old evidence is not used again.
     """
-    parts = _conditions(testbed, tests)
-    parts += [str(exit_code), *(f"{name}={outcome}" for name, outcome in sorted(cases.items()))]
-    return _hash(parts)[:20]
-
-
-def base_key(testbed: TestBed) -> str:
-    """The name under which a measurement is kept: it changes with the tree, the commands and the environment."""
-    tree = testbed.repository.tree_of(testbed.base)
-    parts = (tree, *testbed.commands, *_conditions(testbed, testbed.tests))
-    return f"base-{_hash(parts)}"
-
-
-def _hash(parts: Iterable[str]) -> str:
-    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:40]
-
-
-def _conditions(testbed: TestBed, tests: TestCommand) -> list[str]:
-    """What results depend on that is known without running anything."""
     parts = [testbed.sandbox.name, platform.machine(), platform.release(), tests.report.value, repr(testbed.limits)]
     parts += [describe_interpreter(tests.interpreter)] if tests.interpreter else []
-    return [*parts, str(testbed.network), *sorted(testbed.protected), *sorted(testbed.unprotected)]
+    parts += [str(testbed.network), *sorted(testbed.protected), *sorted(testbed.unprotected)]
+    parts += [str(exit_code), *(f"{name}={outcome}" for name, outcome in sorted(cases.items()))]
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:20]
 
 
 def _last_lines(output: str, count: int = 3) -> str:

@@ -36,7 +36,7 @@ class EvidenceStore:
     directory: Path
 
     def find(self, key: str, kind: type[T]) -> T | None:
-        """The record under a key (evidence, a comparison of behaviour, a measured base) if it is there and whole."""
+        """The record under a key (evidence, or a comparison of behaviour) if it is there and whole."""
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
             path = self.directory / f"{key}.json"
             stored = json.loads(path.read_text(encoding="utf-8")) if path.stat().st_size < _MOST_BYTES else {}

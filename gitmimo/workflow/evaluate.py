@@ -12,7 +12,7 @@ from gitmimo.behaviour import SCHEMA, BehaviourReport
 from gitmimo.cancel import NEVER
 from gitmimo.config import Config
 from gitmimo.errors import CheckError, ConfigError, RepoError
-from gitmimo.evaluator.baseline import Baseline, Earlier, base_key, measure_base
+from gitmimo.evaluator.baseline import Baseline, measure_base
 from gitmimo.evaluator.behaviour.compare import compare_behaviour
 from gitmimo.evaluator.candidate_tests import run_on_other
 from gitmimo.evaluator.detect import detect_test_command
@@ -91,12 +91,9 @@ class SessionEvaluator:
         )
 
     def measure_base(self) -> str:
-        """Run the base's tests, twice or once after an earlier session's run, and describe the outcome briefly."""
-        key = base_key(self.testbed)
+        """Run the base's tests twice, and describe the outcome briefly."""
         try:
-            found = measure_base(self.testbed, earlier=self._store.find(key, Earlier))
-            self._store.keep(key, found.for_later)
-            self._baseline = found
+            found = self._baseline = measure_base(self.testbed)
         finally:
             self._base_ended.set()
         if not found.cases:
