@@ -4,11 +4,9 @@ import importlib.util
 import json
 import os
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from gitmimo.errors import CheckError
 from gitmimo.evaluator.probe import probe_path
@@ -16,9 +14,10 @@ from gitmimo.evaluator.python_env import (
     Interpreter,
     Read,
     find_interpreters,
-    generated_files,
     has_module,
     ignored_imports,
+    read_pyproject,
+    table_at,
     venv_programs,
 )
 from gitmimo.evaluator.rules import read_rules
@@ -31,9 +30,9 @@ _MARKERS = re.compile(
     r"pyproject\.toml|setup\.(?:py|cfg)|package\.json|go\.mod|Cargo\.toml|pom\.xml|build\.gradle(?:\.kts)?"
 )
 _NO_TEST = "no test specified"
-_TEST_FILE = re.compile(r"(?:^|/)(?:tests?/.*|[^/]*[.-]test)\.[cm]?[jt]s$")
+_TEST_FILE = re.compile(r"(?:^|/)(?:tests?/.*|[^/]*[.-]test)\.[cm]?js$")
 _WORKSPACE_DEPTH = 4  # directories below the top in which a workspace's packages are looked for
-_NODE_RUNNERS = (("vitest", "vitest run", ReportFormat.VITEST_JSON), ("jest", "jest", ReportFormat.JEST_JSON))
+_HIDDEN = {"node_modules", "vendor", "third_party", "testdata", "fixtures", "examples"}
 _PYTEST_PACKAGES = ("pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments")
 _PYTEST = re.compile(r"(?<![-\w/])(?:\S*/)?(?:pytest|py\.test)(?![-\w])|-m\s+pytest\b")
 
@@ -76,62 +75,49 @@ def detect_test_command(
     top = Project(paths=frozenset(paths), read=read, environ=environ, checkout=checkout)
     if given.strip():
         return _complete(top, _recognise(given.strip(), top))
-    places = _sub_projects(top.paths)
-    for place in _upwards(directory):
-        project = top.below(place) if place else _without(top, places)
-        if (not place or place in places) and (found := _detect(project)):
-            return _complete(project, _placed(found, place, places))
-    return _only_sub_project(top, [place for place in places if place])
-
-
-def _placed(tests: TestCommand, directory: str, places: Sequence[str]) -> TestCommand:
-    """The command in its project, with the projects beside it named, whose tests do not run."""
-    if not directory:
-        return tests
-    nested = [p for p in places if _is_inside(p, directory) or _is_inside(directory, p)]
-    others = [p for p in places if p not in ("", directory, *nested)]
-    beside = f"; not run: the tests of {', '.join(f'`{p}`' for p in others[:5])}" if others else ""
-    return replace(tests, directory=directory, reason=f"{tests.reason}, in `{directory}`{beside}")
-
-
-def _without(top: Project, places: Sequence[str]) -> Project:
-    """The project at the top: all files where it is one itself, else those that belong to no project below."""
-    if "" in places:
-        return top
-    outside = frozenset(path for path in top.paths if not any(_is_inside(path, place) for place in places))
-    return replace(top, paths=outside)
-
-
-def _upwards(directory: str) -> list[str]:
-    """A directory and those around it, the top last, which is the empty string."""
+    places = _project_directories(top.paths)
     parts = [part for part in directory.split("/") if part not in ("", ".")]
-    return ["/".join(parts[:count]) for count in range(len(parts), -1, -1)]
+    for place in ("/".join(parts[:count]) for count in range(len(parts), -1, -1)):
+        if place in places and (found := _detect(top.below(place))):
+            return _placed(top, found, place, places)
+    outside = [path for path in paths if not any(_is_inside(path, place) for place in places)]
+    if "" not in places and (found := _detect(replace(top, paths=frozenset(outside)))):
+        return _complete(top, found)
+    return _only_project(top, places)
+
+
+def _placed(top: Project, tests: TestCommand, directory: str, places: Sequence[str]) -> TestCommand:
+    """The command in its project, with the projects beside it named, whose tests do not run."""
+    project = top.below(directory)
+    if not directory:
+        return _complete(project, tests)
+    others = [p for p in places if p and not _is_inside(p, directory) and not _is_inside(directory, p)]
+    beside = f"; not run: the tests of {', '.join(f'`{p}`' for p in others[:5])}" if others else ""
+    return _complete(project, replace(tests, directory=directory, reason=f"{tests.reason}, in `{directory}`{beside}"))
 
 
 def _is_inside(path: str, directory: str) -> bool:
-    return not directory or path.startswith(f"{directory}/")
+    return not directory or f"{path}/".startswith(f"{directory}/")
 
 
-def _sub_projects(paths: frozenset[str]) -> list[str]:
+def _project_directories(paths: frozenset[str]) -> list[str]:
+    """The directories with a project's file, the top as the empty string."""
     found = {str(PurePosixPath(path).parent) for path in paths if _MARKERS.fullmatch(PurePosixPath(path).name)}
-    hidden = ("node_modules", "vendor", "third_party", "testdata", "fixtures", "examples")
-    places = {"" if place == "." else place for place in found if not set(place.split("/")) & set(hidden)}
-    return sorted(places)
+    return sorted("" if place == "." else place for place in found if not _HIDDEN & set(place.split("/")))
 
 
-def _only_sub_project(top: Project, places: Sequence[str]) -> TestCommand:
+def _only_project(top: Project, places: Sequence[str]) -> TestCommand:
     """The one project below the top that has tests; CheckError when it is none or several."""
     found: dict[str, TestCommand] = {}
-    for place in places:
+    for place in filter(None, places):
         if not any(_is_inside(place, other) for other in found) and (tests := _detect(top.below(place))):
             found[place] = tests
     if len(found) == 1:
         place, tests = next(iter(found.items()))
-        return _complete(top.below(place), _placed(tests, place, places))
+        return _placed(top, tests, place, places)
     if found:
-        named = ", ".join(f"`{place}`" for place in found)
         raise CheckError(
-            f"several projects have tests, and none at the top: {named}",
+            f"several projects have tests, and none at the top: {', '.join(f'`{place}`' for place in found)}",
             hint=f"start in one of them (`cd {next(iter(found))}`), or {_GIVE}",
         )
     raise CheckError("no test command found in the base commit", hint=_GIVE)
@@ -142,25 +128,18 @@ def _detect(project: Project) -> TestCommand | None:
 
 
 def _complete(project: Project, tests: TestCommand) -> TestCommand:
-    """Add what the project's tests need apart from the command: dependencies, generated files, its own programs."""
+    """Add what the project's tests need apart from the command: dependencies, ignored files, its own programs."""
     if project.checkout is None:
         return tests
     links = linked_modules(project.checkout) if tests.is_node else ()
     targets = tuple((project.checkout / name).resolve() for name in links)
-    copies: tuple[str, ...] = ()
-    generated: tuple[tuple[str, str], ...] = ()
-    if tests.report is ReportFormat.PYTEST:
-        prefix = f"{project.directory}/" if project.directory else ""
-        copies = ignored_imports(project.checkout, project.directory, project.paths)
-        missing = generated_files(project.read)
-        generated = tuple((prefix + path, text) for path, text in missing if prefix + path not in copies)
+    is_python = tests.report is ReportFormat.PYTEST
     programs = tests.programs or (tests.interpreter.parent if tests.interpreter else None)
     return replace(
         tests,
         links=tuple(dict.fromkeys((*tests.links, *links))),
         readable=(*tests.readable, *targets),
-        copies=copies,
-        generated=generated,
+        copies=ignored_imports(project.checkout, project.directory, project.paths) if is_python else (),
         programs=programs,
     )
 
@@ -225,7 +204,7 @@ def _pytest(python: Interpreter, runner: Sequence[str], reason: str) -> TestComm
         report=ReportFormat.PYTEST,
         is_pytest=True,
         interpreter=python.path,
-        readable=python.readable,
+        readable=tuple(interpreter_paths(python.path)),
         reason=reason,
     )
 
@@ -235,29 +214,18 @@ def _has_pytest_config(known: frozenset[str], read: Read) -> bool:
         return True
     if b"[tool:pytest]" in (read("setup.cfg") or b"") or b"[pytest]" in (read("tox.ini") or b""):
         return True
-    try:
-        project = tomllib.loads((read("pyproject.toml") or b"").decode("utf-8", "replace"))
-    except tomllib.TOMLDecodeError:
-        return False
-    tool = project.get("tool", {})
-    return isinstance(tool, dict) and "pytest" in tool
+    return table_at(read_pyproject(read), "tool", "pytest") is not None
 
 
 # --- JavaScript ------------------------------------------------------------------------------------------------------
 
 
 def find_node_command(known: frozenset[str], read: Read) -> TestCommand | None:
-    """The test script of `package.json`, else a runner that it depends on, else node's own; None without tests."""
+    """The test script of `package.json`, else node's own runner; None without tests."""
     if "package.json" in known and (script := _test_script(read)) and _NO_TEST not in script:
         manager = "pnpm" if "pnpm-lock.yaml" in known else "yarn" if "yarn.lock" in known else "npm"
         return npm_script(f"{manager} test", read)
-    tests = [path for path in known if _TEST_FILE.search(path) and "node_modules/" not in path]
-    parts = [_package(read).get(kind) for kind in ("dependencies", "devDependencies")]
-    dependencies = {name for part in parts if isinstance(part, dict) for name in part}
-    for name, command, form in _NODE_RUNNERS:
-        if name in dependencies and tests:
-            return TestCommand(command=f"npx {command}", report=form, reason=f"`{name}` in package.json")
-    if not any(path.endswith("js") for path in tests):
+    if not any(_TEST_FILE.search(path) and "node_modules/" not in path for path in known):
         return None
     reason = "test files of node's own runner"
     return TestCommand(command="node --test", report=ReportFormat.NODE_JUNIT, reason=reason)
@@ -295,17 +263,11 @@ def _with_options(manager: str, options: str) -> str:
 
 
 def _test_script(read: Read) -> str:
-    package = _package(read)
-    scripts = package.get("scripts")
-    return str(scripts.get("test", "")).strip() if isinstance(scripts, dict) else ""
-
-
-def _package(read: Read) -> dict[str, Any]:
     try:
         package = json.loads(read("package.json") or b"{}")
     except ValueError:
-        return {}
-    return package if isinstance(package, dict) else {}
+        return ""
+    return str(table_at(package, "scripts", "test") or "").strip()
 
 
 # --- the others ------------------------------------------------------------------------------------------------------

@@ -110,7 +110,6 @@ def _write_trees_again(work: Evaluation, found: Evidence) -> bool:
     repository = work.testbed.repository
     tested = build_tested_tree(work.testbed, work.tree, found.diff)
     result = with_own_tests(repository, tested, found.landed_tests)
-    if (tested.tree, result) != (found.tested_tree, found.result_tree or tested.tree):
-        return False
     whole = with_own_tests(repository, tested, (*found.landed_tests, *found.changed_tests))
-    return not found.changed_tests or whole == found.tests_tree
+    wanted = (found.tested_tree, found.result_tree or found.tested_tree, found.landed_tree)
+    return (tested.tree, result, whole) == wanted

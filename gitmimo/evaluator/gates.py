@@ -7,16 +7,10 @@ from dataclasses import dataclass, field, replace
 from gitmimo.evaluator.baseline import NO_TEST_RAN, Baseline
 from gitmimo.evaluator.behaviour.changed import changed_in_trees
 from gitmimo.evaluator.candidate_tests import CandidateTests, run_candidate_tests
+from gitmimo.evaluator.changed_lines import Points, describe_points, not_run, runnable_changes, unnamed_limits
 from gitmimo.evaluator.doc_examples import check_examples
 from gitmimo.evaluator.forgery_check import ForgeryCheck, prepare_forgery_check
-from gitmimo.evaluator.product import (
-    Points,
-    describe_points,
-    inspect_product,
-    not_run,
-    runnable_changes,
-    unnamed_limits,
-)
+from gitmimo.evaluator.product import inspect_product
 from gitmimo.evaluator.regressions import RERUNS, SuiteFindings, compare_suite, fixed_tests, rerun_broken
 from gitmimo.evaluator.required_fixes import Need, RequiredFixes
 from gitmimo.evaluator.review_flags import REVIEW, suspicious_lines, suspicious_paths
@@ -47,7 +41,7 @@ class Evaluation:
     started: float = field(default_factory=time.monotonic)
     diff: DiffFacts = field(default_factory=DiffFacts)
     tested: TestedTree | None = None
-    gates: list[Gate] = field(default_factory=list)
+    gates: dict[str, Gate] = field(default_factory=dict)
     flags: list[str] = field(default_factory=list)
     findings: SuiteFindings | None = None
     suite: SuiteRun | None = None
@@ -83,16 +77,11 @@ class Evaluation:
 
     @property
     def _is_open(self) -> bool:
-        return all(gate.outcome in _GOOD for gate in self.gates)
+        return all(gate.outcome in _GOOD for gate in self.gates.values())
 
     def _record(self, name: str, began: float, good: bool, detail: str = "") -> None:
-        gate = Gate(
-            name=name,
-            outcome=Outcome.PASS if good else Outcome.FAIL,
-            detail=detail,
-            seconds=time.monotonic() - began,
-        )
-        self.gates = [each for each in self.gates if each.name != name] + [gate]
+        outcome = Outcome.PASS if good else Outcome.FAIL
+        self.gates[name] = Gate(name=name, outcome=outcome, detail=detail, seconds=time.monotonic() - began)
 
     def _product(self) -> None:
         """Inspect the product, and fail if nothing is left of it once base's protected files are restored."""
@@ -152,31 +141,26 @@ class Evaluation:
             if flaky:
                 self.flaky += flaky
                 self.flags.append(f"failed once and passed in {RERUNS} further runs: {', '.join(flaky[:3])}")
-        if self._may_pass_as_changed(tested):
-            self.own = run_candidate_tests(self.testbed, self.baseline, tested)
-            if not self.own.problem and not self.own.regressions:
-                self._accept_changed_tests(tested)
+        if self.findings.outcome is not Outcome.PASS and tested.changed_tests:
+            self.findings = self._with_changed_tests(tested, self.findings)
         findings, seconds, detail = self.findings, time.monotonic() - began, self.findings.detail
         replaced = sorted({*tested.restored_paths} - {*tested.test_paths})
         if findings.outcome is not Outcome.PASS and replaced:
             detail += f" (run with base's version of {', '.join(map(quoted, replaced[:3]))})"
-        self.gates.append(Gate(name="suite", outcome=findings.outcome, detail=detail, seconds=seconds))
+        self.gates["suite"] = Gate(name="suite", outcome=findings.outcome, detail=detail, seconds=seconds)
 
-    def _may_pass_as_changed(self, tested: TestedTree) -> bool:
-        """Whether tests broke and the candidate changed tests, or what they read."""
-        findings = self.findings
-        if findings is None or findings.outcome is Outcome.PASS or not tested.changed_tests:
-            return False
-        return bool(findings.broken_ids or findings.missing_ids)
-
-    def _accept_changed_tests(self, tested: TestedTree) -> None:
-        findings = self.findings
-        assert findings is not None
-        self.passes_as_changed = True
+    def _with_changed_tests(self, tested: TestedTree, findings: SuiteFindings) -> SuiteFindings:
+        """The findings with the candidate's version of the tests, where that is all that broke them."""
         lost = (*findings.broken_ids, *findings.missing_ids)
+        if not lost:
+            return findings
+        self.own = run_candidate_tests(self.testbed, self.baseline, tested)
+        if self.own.problem or self.own.regressions:
+            return findings
+        self.passes_as_changed = True
         changed = ", ".join(map(quoted, tested.changed_tests[:3]))
         self.flags.append(f"{REVIEW}{len(lost)} tests that passed on base pass only as it changed them: {changed}")
-        self.findings = replace(findings, outcome=Outcome.PASS, detail=f"passes with its changes to {changed}")
+        return replace(findings, outcome=Outcome.PASS, detail=f"passes with its changes to {changed}")
 
     def _cases(self) -> dict[str, TestOutcome]:
         """The results that decide: with the candidate's version of the tests, where it passes only with that."""
@@ -326,10 +310,9 @@ def _describe_failure(result: CommandResult) -> str:
     return f"`{result.command}`: {why}: {last}"
 
 
-def _in_order(gates: list[Gate]) -> Iterator[Gate]:
+def _in_order(gates: dict[str, Gate]) -> Iterator[Gate]:
     """All gates; those that said nothing are skipped, with the reason."""
-    by_name = {gate.name: gate for gate in gates}
-    failed = next((gate.name for gate in gates if gate.outcome not in _GOOD), "")
+    failed = next((gate.name for gate in gates.values() if gate.outcome not in _GOOD), "")
     for name in GATES:
         detail = f"not run: `{failed}` failed" if failed else "nothing to check"
-        yield by_name.get(name) or Gate(name=name, outcome=Outcome.SKIPPED, detail=detail)
+        yield gates.get(name) or Gate(name=name, outcome=Outcome.SKIPPED, detail=detail)

@@ -1,6 +1,6 @@
-"""Changes that act without being called (installs, hooks, builds, shadowing names) or alter what tests demand.
+"""Changes that no test covers: what acts without being called, alters what tests demand, or does what tests seldom see.
 
-No test covers these, so each needs a person before a merge. Pure, except for `read`.
+Each needs a person before a merge. Pure, except for the readers of files.
 """
 
 import ast
@@ -11,16 +11,14 @@ import sys
 import tomllib
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import accumulate
 from pathlib import PurePosixPath
 
-from gitmimo.evaluator.python_env import imported_names, table_at
+from gitmimo.evaluator.python_env import Read, definitions, imported_names, parse_python, table_at
 from gitmimo.evaluator.rules import read_rules
 from gitmimo.files import is_test_path
 from gitmimo.text import escape_controls, quoted
-
-Read = Callable[[str], tuple[bytes | None, bytes | None]]  # path -> its content in base and in the product
 
 _ACTS = {name: meaning for meaning, names in read_rules("acts").items() for name in names}
 _BY_PATTERN = [(re.compile(pattern), meaning) for meaning, pattern in read_rules("acts_by_pattern").items()]
@@ -33,22 +31,26 @@ _WORD = re.compile(r"\w+")
 _LONGEST_NAME = 240  # bytes; some file systems and tools stop there
 _WITH_EXAMPLES = (".py", ".pyi", ".md", ".rst", ".txt")
 _RUST_TESTS = re.compile(r"#\[cfg\(test\)\]")
-_ENDS_PROCESS = re.compile(
-    rb"\b(?:sys\.|os\._?)?(?:exit|quit|abort)\s*\(|\bSystemExit\b|\bexitCode\b|\bexcepthook\b|\bprocess\.(?:exit|on)\b|"
-    rb"\bos\.(?:kill|execv?\w*)\b|\bpanic::set_hook\b|\bSystem\.exit\b"
-)
 # what a helper of tests has, and the product that they are about has not
 _JUDGES = re.compile(rb"\bassert\b|\braise AssertionError|\bdef (?:assert|check|expect|verify)_?\w*")
 _MOST_FILES = 2_000
+_SQL = re.compile(
+    r"\s*(?:select\b.*\bfrom|insert\s+into|update\b.*\bset|delete\s+from|(?:drop|alter)\s+table)\b", re.I | re.S
+)
+_SHELLS = re.compile(r"(?:os\.)?(?:system|popen)|(?:subprocess\.)?(?:getoutput|getstatusoutput)")
 
 
-def acting_changes(paths: Iterable[str], all_paths: Iterable[str], read: Read) -> tuple[str, ...]:
-    """Say what each changed path does by being there; `all_paths` are the product's."""
-    changed = sorted(set(paths))
-    everything = set(all_paths)
-    found = [line for path in changed for line in _of_path(path, read)]
-    found += _collisions([path for path in changed if path in everything], everything)
-    return tuple(dict.fromkeys(found))
+def indirect_changes(changed: Collection[str], everything: Collection[str], before: Read, after: Read) -> Iterator[str]:
+    """Say what changed files do, one line each; `everything` are the product's paths, both readers give files."""
+    for path in sorted(changed):
+        old, new = before(path), after(path)
+        yield from _of_path(path, old, new)
+        if old is not None and not is_test_path(path):
+            yield from _changed_demands(path, old, new)
+        if path.endswith(".py") and not is_test_path(path):
+            yield from _in_python(path, parse_python(old or b""), parse_python(new or b""))
+    yield from _collisions(sorted({*changed} & {*everything}), everything)
+    yield from _helpers_of_tests(changed, everything, before)
 
 
 def look_alike_words(line: str) -> tuple[str, ...]:
@@ -61,7 +63,8 @@ def look_alike_words(line: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _of_path(path: str, read: Read) -> Iterator[str]:
+def _of_path(path: str, before: bytes | None, after: bytes | None) -> Iterator[str]:
+    """What a path does by being there, and what is wrong with its name."""
     shown = quoted(path)
     name = PurePosixPath(path).name
     directories = (f"{part}/" for part in path.split("/")[:-1])
@@ -70,7 +73,7 @@ def _of_path(path: str, read: Read) -> Iterator[str]:
     if not meaning and re.search(r"(?:^|/)requirements/[^/]+\.(?:txt|in)$", path):
         meaning = "changes dependencies"
     if not meaning and name in ("pyproject.toml", "Cargo.toml", "package.json", "setup.cfg"):
-        meaning = _manifest_change(name, *read(path))
+        meaning = _manifest_change(name, before, after)
     if meaning:
         yield f"{meaning}: {shown}"
     parts = path.split("/")
@@ -82,7 +85,7 @@ def _of_path(path: str, read: Read) -> Iterator[str]:
         yield f"a name with letters that look like others: {shown}"
 
 
-def _collisions(changed: Iterable[str], everything: set[str]) -> Iterator[str]:
+def _collisions(changed: Iterable[str], everything: Iterable[str]) -> Iterator[str]:
     """Paths that are one file where case or the form of accents doesn't count."""
     folded: dict[str, dict[str, None]] = {}
     for prefix in (prefix for path in everything for prefix in _prefixes(path)):
@@ -113,80 +116,12 @@ def _manifest_change(name: str, before: bytes | None, after: bytes | None) -> st
     return f"changes {', '.join(changed[:3])}" if changed else ""
 
 
-def changed_demands(paths: Iterable[str], read: Read) -> tuple[str, ...]:
-    """Say which changed product files demand something else of the product than base does."""
-    found = []
-    for path in sorted(paths):
-        before, after = read(path)
-        if before is None or is_test_path(path):
-            continue
-        shown = quoted(path)
-        if path.endswith(_WITH_EXAMPLES) and b">>>" in before and _examples(before) - _examples(after or b""):
-            found.append(f"changes or removes an example that is a test: {shown}")
-        if path.endswith(".rs") and after is not None and _rust_tests(before) != _rust_tests(after):
-            found.append(f"changes tests inside a source file: {shown}")
-    return tuple(found)
-
-
-def helpers_of_tests(
-    changed: Iterable[str], everything: Iterable[str], read: Callable[[str], bytes | None]
-) -> list[str]:
-    """Changed Python modules that tests import and no product module does."""
-    wanted = {path: PurePosixPath(path).stem for path in changed if path.endswith(".py") and not is_test_path(path)}
-    wanted = {path: stem for path, stem in wanted.items() if stem not in ("__init__", "__main__")}
-    sources = [path for path in everything if path.endswith(".py")][:_MOST_FILES]
-    if not wanted:
-        return []
-    by_tests: set[str] = set()
-    by_product: set[str] = set()
-    for path in sources:
-        source = read(path) or b""
-        if any(stem.encode() in source for stem in wanted.values()):
-            names = {name.rpartition(".")[2] for name in imported_names(source)}
-            (by_tests if is_test_path(path) else by_product).update(names)
-    only_tests = [path for path, stem in sorted(wanted.items()) if stem in by_tests - by_product]
-    return [path for path in only_tests if _JUDGES.search(read(path) or b"")]
-
-
-def replaced_parts(paths: Iterable[str], read: Read) -> tuple[str, ...]:
-    """Say which parts of the standard library changed product files put something else in the place of.
-
-    The watch of a test run sees it in modules only that are loaded before the product.
-    """
-    found = []
-    for path in sorted(path for path in paths if path.endswith(".py") and not is_test_path(path)):
-        before, after = (set(_assigned_parts(content or b"")) for content in read(path))
-        found += [f"replaces `{name}` of the standard library: {quoted(path)}" for name in sorted(after - before)]
-    return tuple(found)
-
-
-def _assigned_parts(source: bytes) -> Iterator[str]:
-    """Dotted names of attributes of the standard library that a file assigns to or deletes."""
-    try:
-        nodes = list(ast.walk(ast.parse(source)))
-    except (SyntaxError, ValueError, RecursionError):
-        return
-    known: dict[str, str] = {}
-    for node in nodes:
-        if isinstance(node, ast.Import):
-            known.update((each.asname or each.name.partition(".")[0], each.name) for each in node.names)
-        elif isinstance(node, ast.ImportFrom) and not node.level:
-            known.update((each.asname or each.name, f"{node.module}.{each.name}") for each in node.names)
-    known = {name: whole for name, whole in known.items() if whole.partition(".")[0] in sys.stdlib_module_names}
-    for node in nodes:
-        if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load) and isinstance(node.value, ast.Name):
-            holder, part = node.value.id, node.attr
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "setattr" and node.args:
-            holder, part = ast.unparse(node.args[0]), "*"
-        else:
-            continue
-        if holder in known:
-            yield f"{known[holder]}.{part}"
-
-
-def can_end_process(line: bytes) -> bool:
-    """Whether a line of code may end a program or set its exit code."""
-    return bool(_ENDS_PROCESS.search(line))
+def _changed_demands(path: str, before: bytes, after: bytes | None) -> Iterator[str]:
+    """Whether a file demands something else of the product than base's does."""
+    if path.endswith(_WITH_EXAMPLES) and b">>>" in before and _examples(before) - _examples(after or b""):
+        yield f"changes or removes an example that is a test: {quoted(path)}"
+    if path.endswith(".rs") and after is not None and _rust_tests(before) != _rust_tests(after):
+        yield f"changes tests inside a source file: {quoted(path)}"
 
 
 def _examples(source: bytes) -> Counter[tuple[str, str]]:
@@ -207,3 +142,112 @@ def _rust_tests(source: bytes) -> str:
     text = source.decode("utf-8", "replace")
     found = _RUST_TESTS.search(text)
     return re.sub(r"\s+", " ", text[found.start() :]) if found else ""
+
+
+def _helpers_of_tests(changed: Iterable[str], everything: Iterable[str], read: Read) -> Iterator[str]:
+    """Changed Python modules that tests import and no product module does."""
+    wanted = {path: PurePosixPath(path).stem for path in changed if path.endswith(".py") and not is_test_path(path)}
+    wanted = {path: stem for path, stem in wanted.items() if stem not in ("__init__", "__main__")}
+    by_tests: set[str] = set()
+    by_product: set[str] = set()
+    for path in [path for path in everything if path.endswith(".py")][:_MOST_FILES] if wanted else ():
+        source = read(path) or b""
+        if any(stem.encode() in source for stem in wanted.values()):
+            names = {name.rpartition(".")[2] for name in imported_names(source)}
+            (by_tests if is_test_path(path) else by_product).update(names)
+    for path, stem in sorted(wanted.items()):
+        if stem in by_tests - by_product and _JUDGES.search(read(path) or b""):
+            yield f"changes a helper that only tests use: {quoted(path)}"
+
+
+# --- in Python: replaced parts of the standard library, pasted commands, parameters without effect -------------------
+
+
+def _in_python(path: str, before: ast.Module, after: ast.Module) -> Iterator[str]:
+    """What a product file replaces, pastes together or no longer uses.
+
+    The watch of a test run sees replaced parts only in modules that are loaded before the product.
+    """
+    for name in sorted({*_assigned_parts(after)} - {*_assigned_parts(before)}):
+        yield f"replaces `{name}` of the standard library: {quoted(path)}"
+    pasted = {*_pasted(after)} - {*_pasted(before)}
+    for what in sorted({what for what, _ in pasted}):
+        yield f"pastes values into {what}: {quoted(path)}"
+    for name in sorted(_unused(before, after)):
+        yield f"no longer uses the parameter {name}: {quoted(path)}"
+
+
+def _assigned_parts(tree: ast.Module) -> Iterator[str]:
+    """Dotted names of attributes of the standard library that a file assigns to or deletes."""
+    known: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            known.update((each.asname or each.name.partition(".")[0], each.name) for each in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            known.update((each.asname or each.name, f"{node.module}.{each.name}") for each in node.names)
+    known = {name: whole for name, whole in known.items() if whole.partition(".")[0] in sys.stdlib_module_names}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load) and isinstance(node.value, ast.Name):
+            holder, part = node.value.id, node.attr
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "setattr" and node.args:
+            holder, part = ast.unparse(node.args[0]), "*"
+        else:
+            continue
+        if holder in known:
+            yield f"{known[holder]}.{part}"
+
+
+def _pasted(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """Kind and code of each command that is put together from texts and values."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.expr) and _SQL.match(_text_with_values(node)):
+            yield "SQL", ast.unparse(node)
+        elif isinstance(node, ast.Call) and node.args and _text_with_values(node.args[0]):
+            is_shell = any(word.arg == "shell" and ast.unparse(word.value) != "False" for word in node.keywords)
+            if is_shell or _SHELLS.fullmatch(ast.unparse(node.func)):
+                yield "a shell command", ast.unparse(node)
+
+
+def _text_with_values(node: ast.expr) -> str:
+    """The texts of an expression that puts values into them, `?` for each value; empty for everything else."""
+    parts = list(_parts(node))
+    return "".join(part or "?" for part in parts) if any(parts) and None in parts else ""
+
+
+def _parts(node: ast.expr) -> Iterator[str | None]:
+    match node:
+        case ast.Constant(value=str(text)):
+            yield text
+        case ast.JoinedStr(values=values):
+            yield from (part for value in values for part in _parts(value))
+        case ast.BinOp(op=ast.Add(), left=left, right=right):
+            yield from (*_parts(left), *_parts(right))
+        case ast.BinOp(op=ast.Mod(), left=left) | ast.Call(func=ast.Attribute(value=left, attr="format")):
+            yield from (*_parts(left), None)
+        case _:
+            yield None
+
+
+def _unused(before: ast.Module, after: ast.Module) -> Iterator[str]:
+    """`name of function` for parameters of functions in both versions that only the old one reads.
+
+    What a file defines several times, as for `typing.overload`, is taken together.
+    """
+    old, new = _functions(before), _functions(after)
+    for function in new.keys() & old.keys():
+        reads_before, reads = (set().union(*map(_read_names, nodes)) for nodes in (old[function], new[function]))
+        given = [node.args for node in new[function]]
+        names = {each.arg for args in given for each in (*args.posonlyargs, *args.args, *args.kwonlyargs)}
+        yield from (f"`{name}` of `{function}`" for name in (names & reads_before) - reads - {"self", "cls"})
+
+
+def _functions(tree: ast.Module) -> dict[str, list[ast.FunctionDef | ast.AsyncFunctionDef]]:
+    found: dict[str, list[ast.FunctionDef | ast.AsyncFunctionDef]] = {}
+    for name, node in definitions(tree):
+        if not isinstance(node, ast.ClassDef):
+            found.setdefault(name, []).append(node)
+    return found
+
+
+def _read_names(node: ast.AST) -> set[str]:
+    return {each.id for each in ast.walk(node) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Load)}

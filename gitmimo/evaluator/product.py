@@ -1,20 +1,15 @@
-"""Gate 1: what a product must be before anything of it is run; and which changed lines of Python tests can run."""
+"""Gate 1: what a product must be before anything of it is run."""
 
 import os
 import re
-import types
-import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import groupby
+from functools import partial
 
 from gitmimo.errors import CheckError
-from gitmimo.evaluator.conditions import describe_one_sided, outcomes_of_changed, unknown_limits
-from gitmimo.evaluator.indirect_changes import acting_changes, changed_demands, helpers_of_tests, replaced_parts
+from gitmimo.evaluator.indirect_changes import indirect_changes
 from gitmimo.evaluator.review_flags import REVIEW
-from gitmimo.evaluator.risky_code import risky_code
 from gitmimo.evidence import DiffFacts
-from gitmimo.files import is_test_path
 from gitmimo.git.diff import added_lines, diff_facts
 from gitmimo.git.repository import GITLINK, LINK, TREE, Entry, Repository, is_git_dir_name
 from gitmimo.git.trees import changed_paths
@@ -22,19 +17,13 @@ from gitmimo.ids import Oid
 from gitmimo.redact import find_secrets
 from gitmimo.text import one_line, quoted
 
-_MOST_FILE_BYTES = 10 << 20
 _MOST_BYTES = 40 << 20
 _MOST_FILES = 5_000
 
-Points = Mapping[str, frozenset[str]]
-"""By path: numbers of lines, and outcomes of conditions as `conditions.outcomes_of_changed` writes them."""
-
-_NOT_COVERED = b"pragma: no cover"
 _MAX_FILE_BYTES = 10 << 20
 _MAX_LINKS = 40
 _MAX_PATH_BYTES = 2048  # the system's limit, less what comes before it
 _CONFLICT = (re.compile(rb"<{7}(?: |\Z)"), re.compile(rb"={7}\Z"), re.compile(rb">{7}(?: |\Z)"))
-_NUMBER = re.compile(rb"\d+(?:\.\d+)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,121 +50,40 @@ def inspect_product(
         problems.append("it changes nothing")
     if len(diff.files) > _MOST_FILES:
         problems.append(f"it changes {len(diff.files)} files, more than {_MOST_FILES}")
-    problems += find_tree_problems(repository, base, product, max_file_bytes=_MOST_FILE_BYTES)
+    problems += find_tree_problems(repository, base, product)
     total = 0
     for entry in changed:
         if entry.mode in (GITLINK, LINK):
             continue
         data = repository.read_object(entry.oid)
         total += len(data)
-        shown = quoted(entry.path)
-        if len(data) > _MOST_FILE_BYTES:
-            continue  # a problem already
-        problems += _secrets(shown, data, repository.read_blob(base, entry.path), known_secrets or {}, flags)
+        if len(data) <= _MAX_FILE_BYTES:  # larger ones are a problem already
+            problems += _secrets(entry.path, data, repository.read_blob(base, entry.path), known_secrets or {}, flags)
     if total > _MOST_BYTES:
         problems.append(f"the changed files have {total} bytes together, more than {_MOST_BYTES}")
-    flags += [f"{REVIEW}{line}" for line in _indirect_changes(repository, base, product, diff)]
+    paths = {change.path for change in diff.files} | {change.old_path for change in diff.files if change.old_path}
+    everything = [entry.path for entry in repository.list_paths(product)]
+    before, after = (partial(repository.read_blob, tree) for tree in (base, product))
+    flags += [f"{REVIEW}{line}" for line in indirect_changes(paths, everything, before, after)]
     return ProductFindings(diff=diff, problems=tuple(problems), flags=tuple(flags))
 
 
-def _indirect_changes(repository: Repository, base: Oid, product: Oid, diff: DiffFacts) -> Iterator[str]:
-    changed = {change.path for change in diff.files} | {change.old_path for change in diff.files if change.old_path}
-    everything = [entry.path for entry in repository.list_paths(product)]
-
-    def read(path: str) -> tuple[bytes | None, bytes | None]:
-        return repository.read_blob(base, path), repository.read_blob(product, path)
-
-    yield from acting_changes(changed, everything, read)
-    yield from changed_demands(changed, read)
-    yield from replaced_parts(changed, read)
-    yield from risky_code(changed, read)
-    for path in helpers_of_tests(changed, everything, lambda path: repository.read_blob(base, path)):
-        yield f"changes a helper that only tests use: {quoted(path)}"
-
-
-def _secrets(
-    shown: str, data: bytes, before: bytes | None, known: Mapping[str, str], flags: list[str]
-) -> Iterator[str]:
+def _secrets(path: str, data: bytes, before: bytes | None, known: Mapping[str, str], flags: list[str]) -> Iterator[str]:
     """Secrets that the base's file doesn't hold already. What only looks like one is flagged for a person."""
     text, old = data.decode("utf-8", "replace"), (before or b"").decode("utf-8", "replace")
     try:
         found = find_secrets(data, known)
     except CheckError as error:
-        yield f"the scan for secrets failed: {error.message}: {shown}"
+        yield f"the scan for secrets failed: {error.message}: {quoted(path)}"
         return
     for finding in found:
         if text[finding.start : finding.end] in old:
             continue
-        where = f"{finding.rule} in line {finding.line}: {shown}"
+        where = f"{finding.rule} in line {finding.line}: {quoted(path)}"
         if finding.certain:
             yield f"a secret: {where}"
         else:
             flags.append(f"{REVIEW}may be a secret: {where}")
-
-
-# --- lines that tests can run -----------------------------------------------------------------------------------------
-
-
-def runnable_changes(repository: Repository, base: Oid, product: Oid) -> Points:
-    """Added lines with code on them, and outcomes of their conditions; files that can't be compiled have none."""
-    found = {}
-    for path, numbers in _added_python(repository, base, product).items():
-        source = repository.read_blob(product, path) or b""
-        if runnable := numbers & set(_lines_of_code(source, path)):
-            outcomes = outcomes_of_changed(repository.read_blob(base, path) or b"", source, numbers)
-            found[path] = frozenset((*map(str, runnable), *outcomes))
-    return found
-
-
-def unnamed_limits(repository: Repository, base: Oid, product: Oid) -> tuple[str, ...]:
-    """Limits in added lines, as `path:line (...)`, whose number is in no test, nor in the base's file."""
-    found: list[str] = []
-    tests = [entry.path for entry in repository.list_paths(product) if is_test_path(entry.path)][:_MOST_FILES]
-    numbers = {number for path in tests for number in _NUMBER.findall(repository.read_blob(product, path) or b"")}
-    for path, lines in sorted(_added_python(repository, base, product).items()):
-        known = numbers.union(_NUMBER.findall(repository.read_blob(base, path) or b""))
-        limits = unknown_limits(repository.read_blob(product, path) or b"", lines, {n.decode() for n in known})
-        found += [f"{path}:{limit}" for limit in limits]
-    return tuple(found)
-
-
-def _added_python(repository: Repository, base: Oid, product: Oid) -> dict[str, set[int]]:
-    added: dict[str, set[int]] = {}
-    for line in added_lines(repository, base, product):
-        if line.path.endswith(".py") and not is_test_path(line.path) and _NOT_COVERED not in line.text:
-            added.setdefault(line.path, set()).add(line.number)
-    return added
-
-
-def not_run(changed: Points, ran: Points) -> Points:
-    """The changed lines that no test ran, and outcomes that no test saw."""
-    return {path: left for path, points in changed.items() if (left := points - ran.get(path, frozenset()))}
-
-
-def describe_points(points: Points, read: Callable[[str], bytes | None]) -> tuple[str, ...]:
-    """Each run of lines as `path:first-last`; then conditions that were true, or false, whenever they were asked."""
-    found = []
-    for path, of_path in sorted(points.items()):
-        numbers = sorted(int(point) for point in of_path if point.isdecimal())
-        for _, run in groupby(enumerate(numbers), key=lambda each: each[1] - each[0]):
-            first, *rest = [number for _, number in run]
-            found.append(f"{path}:{first}-{rest[-1]}" if rest else f"{path}:{first}")
-        outcomes = (point for point in of_path if not point.isdecimal())
-        found += [f"{path}:{text}" for text in describe_one_sided(read(path) or b"", outcomes)]
-    return tuple(found)
-
-
-def _lines_of_code(source: bytes, path: str) -> Iterator[int]:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            left = [compile(source, path, "exec", dont_inherit=True)]
-    except (SyntaxError, ValueError):
-        return
-    while left:
-        code = left.pop()
-        left += [const for const in code.co_consts if isinstance(const, types.CodeType)]
-        yield from (line for _, _, line in code.co_lines() if line)
 
 
 def find_tree_problems(

@@ -56,34 +56,24 @@ class ProtectedPaths:
 
     Covered: test files and everything in directories of tests, configuration of tests and CI, files that Python runs
     by itself, lockfiles whose manifest stays as it was, `.mimo/`. Not covered: product code that tests import and that
-    lies outside such directories, unless `tests` or `scripts` name it; a new file with a test's name where the
-    base keeps no tests is product code.
+    lies outside such directories, unless the test bed's `test_files` or `scripts` name it; a new file with a test's
+    name where the base keeps no tests is product code.
     """
 
-    def __init__(
-        self,
-        base_paths: Iterable[str],
-        *,
-        changed: Iterable[str] = (),
-        extra: Iterable[str] = (),
-        exempt: Iterable[str] = (),
-        commands: Iterable[str] = (),
-        tests: Iterable[str] = (),
-        scripts: Iterable[str] = (),
-    ) -> None:
+    def __init__(self, testbed: TestBed, base_paths: Iterable[str], *, changed: Iterable[str] = ()) -> None:
         base = list(base_paths)
-        self._tests = {path for path in base if _is_test_module(path)} | set(tests)
+        self._tests = {path for path in base if _is_test_module(path)} | testbed.test_files
         self._beside = {PurePosixPath(path).parent for path in self._tests}
         self._directories = {top for path in self._tests for top in _test_tops(path)}
         self._base_directories = {top for path in base for top in _test_tops(path)}
         self._changed = set(changed)
-        self._extra = [_glob(pattern) for pattern in extra]
-        self._exempt = [_glob(pattern) for pattern in exempt]
-        words = " ".join(commands)
+        self._extra = [_glob(pattern) for pattern in testbed.protected]
+        self._exempt = [_glob(pattern) for pattern in testbed.unprotected]
+        words = " ".join(testbed.commands)
         self._builds = bool(re.search(r"\b(?:make|just|task)\b", words))
         mentioned = (path for path in base if path in words)  # before a pattern is made of each path
         self._named = {path for path in mentioned if re.search(rf"(?:^|[\s=/]){re.escape(path)}(?:\s|$)", words)}
-        self._named |= set(scripts)
+        self._named |= testbed.scripts
 
     def is_protected(self, path: str) -> bool:
         """Whether the base's version of this path (or its absence) counts."""

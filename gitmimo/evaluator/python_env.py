@@ -14,11 +14,9 @@ from typing import Any
 
 from gitmimo.errors import CheckError
 from gitmimo.sandbox.base import CommandSpec, Limits
-from gitmimo.sandbox.policy import interpreter_paths
 from gitmimo.sandbox.supervise import run_process
 
 _VENVS = (".venv", "venv", "env")
-_TASK_VENVS = (".tox", ".nox")  # one directory for each task; only those with a test runner are of use
 _MANAGERS = (
     # the table of pyproject.toml that says so, the program, and how it names the environment's directory
     ("poetry", ("poetry", "env", "info", "--path"), "poetry's environment"),
@@ -30,11 +28,8 @@ print(sys.implementation.name, sys.version)
 found = set()
 for directory in filter(os.path.isdir, sys.path[1:]):
     for name in os.listdir(directory):
-        about = os.path.join(directory, name, 'PKG-INFO')
         if name.endswith(('.dist-info', '.egg-info', '.egg')):
             found.add(name)
-        if name.endswith('.egg-info') and os.path.isfile(about):  # a development install: its name has no version
-            found.add(open(about, encoding='utf-8', errors='replace').read())
 print(sorted(found))"""
 Read = Callable[[str], bytes | None]  # a path of a tree -> the file's content
 _NOT_PRODUCT = frozenset(
@@ -44,10 +39,6 @@ _NOT_PRODUCT = frozenset(
 _PROJECT_FILES = ("pyproject.toml", "setup.py", "setup.cfg")
 _IMPORTABLE = (".py", ".so", ".pyd")
 _MOST_IGNORED = 2_000  # files of a package that git ignores; beyond that it is data, not what imports need
-_VERSION = """\
-__version__ = version = "0.0.0"
-__version_tuple__ = version_tuple = (0, 0, 0)
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,11 +49,6 @@ class Interpreter:
     origin: str
     is_project: bool = True  # made for this project, so it wins also when it has no test runner
 
-    @property
-    def readable(self) -> tuple[Path, ...]:
-        """What must be readable for it to run."""
-        return tuple(interpreter_paths(self.path))
-
 
 def find_interpreters(
     checkout: Path | None, environ: Mapping[str, str], *, directory: str = ""
@@ -72,14 +58,6 @@ def find_interpreters(
     `directory` is the project's in the checkout; its environment comes before one at the top. Each interpreter is
     asked who it is only when the one before it did not do.
     """
-    seen: set[Path] = set()
-    for python in _pythons(checkout, environ, directory):
-        if python.path not in seen:
-            seen.add(python.path)
-            yield python
-
-
-def _pythons(checkout: Path | None, environ: Mapping[str, str], directory: str) -> Iterator[Interpreter]:
     homes = []
     tops = list(dict.fromkeys([checkout / directory, checkout])) if checkout else []
     for top in tops:
@@ -92,11 +70,6 @@ def _pythons(checkout: Path | None, environ: Mapping[str, str], directory: str) 
             yield Interpreter(path=python, origin=origin)
     for top in tops:
         yield from _managed_environments(top, environ)
-        for name in _TASK_VENVS:
-            for home in sorted((top / name).glob("*/pyvenv.cfg")):
-                python = _python_of(home.parent)
-                if python and has_module(python, "pytest"):
-                    yield Interpreter(path=python, origin=f"the project's `{name}/{home.parent.name}`")
     for name in ("python3", "python"):
         where = shutil.which(name, path=environ.get("PATH"))
         if where and (real := _ask(Path(where), "import sys; print(sys.executable)")):
@@ -111,15 +84,12 @@ def _python_of(home: Path) -> Path | None:
 
 def _managed_environments(top: Path, environ: Mapping[str, str]) -> Iterator[Interpreter]:
     """Environments that a manager keeps outside of the project; it is asked only where the project names it."""
-    try:
-        project = tomllib.loads((top / "pyproject.toml").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return
-    tools = project.get("tool", {})
-    backend = str(project.get("build-system", {}).get("build-backend", ""))
+    path = top / "pyproject.toml"
+    project = read_pyproject(lambda _: path.read_bytes() if path.is_file() else None)
+    backend = str(table_at(project, "build-system", "build-backend") or "")
     for name, argv, origin in _MANAGERS:
         program = shutil.which(argv[0], path=environ.get("PATH"))
-        if program is None or not (name in tools or backend.startswith(name)):
+        if program is None or not (table_at(project, "tool", name) or backend.startswith(name)):
             continue
         said = _run((program, *argv[1:]), cwd=top, env=environ).splitlines()
         place = next((Path(line.strip()) for line in reversed(said) if line.strip().startswith("/")), None)
@@ -205,18 +175,6 @@ def find_layout(paths: Iterable[str], read: Read, *, directory: str = "") -> Lay
     return Layout(roots=tuple(roots), packages=tuple(sorted(usable)))
 
 
-def generated_files(read: Read) -> tuple[tuple[str, str], ...]:
-    """Version files that a build backend would write, each with its path and a text that can be imported."""
-    tool = _pyproject(read).get("tool", {})
-    hatch = table_at(tool, "hatch", "build", "hooks", "vcs", "version-file")
-    scm = table_at(tool, "setuptools_scm", "version_file") or table_at(tool, "setuptools_scm", "write_to")
-    pdm = table_at(tool, "pdm", "version", "write_to")
-    found = [hatch, scm, f"src/{pdm}" if pdm and read(f"src/{PurePosixPath(str(pdm)).parts[0]}/__init__.py") else pdm]
-    paths = [str(path) for path in found if path]
-    usable = [p for p in paths if p.endswith(".py") and not p.startswith("/") and ".." not in p and read(p) is None]
-    return tuple((path, _VERSION) for path in dict.fromkeys(usable))
-
-
 def ignored_imports(checkout: Path, directory: str, paths: frozenset[str]) -> tuple[str, ...]:
     """Files of the checkout inside packages of the tree that the tree does not have: generated code, built extensions.
 
@@ -252,7 +210,7 @@ def _roots(known: set[str], read: Read, directory: str) -> list[str]:
 
 
 def _configured_roots(read: Read) -> list[str]:
-    setuptools = table_at(_pyproject(read), "tool", "setuptools")
+    setuptools = table_at(read_pyproject(read), "tool", "setuptools")
     where = table_at(setuptools, "packages", "find", "where")
     directories = table_at(setuptools, "package-dir")
     found = list(where) if isinstance(where, list) else []
@@ -260,7 +218,8 @@ def _configured_roots(read: Read) -> list[str]:
     return [str(root).strip("/") for root in found if root and ".." not in str(root) and not str(root).startswith("/")]
 
 
-def _pyproject(read: Read) -> dict[str, Any]:
+def read_pyproject(read: Read) -> dict[str, Any]:
+    """The tables of `pyproject.toml`; none where it is missing or cannot be read."""
     try:
         return tomllib.loads((read("pyproject.toml") or b"").decode("utf-8", "replace"))
     except tomllib.TOMLDecodeError:

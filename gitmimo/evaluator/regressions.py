@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from gitmimo.evaluator.baseline import Baseline
 from gitmimo.evaluator.required_fixes import COLLECTION, ids_in_file, passes
-from gitmimo.evaluator.testbed import SuiteRun, TestBed, fresh_tree, run_suite
+from gitmimo.evaluator.testbed import SuiteRun, TestBed, run_tests
 from gitmimo.evidence import Outcome, TestOutcome, TestReport
 from gitmimo.ids import Oid
 
@@ -81,20 +81,16 @@ def rerun_broken(
         return first, ()
     again = first
     for _ in range(RERUNS):
-        with fresh_tree(testbed, tree) as fresh:
-            if fresh.first_failure(testbed.setup):
-                return first, ()
-            run = run_suite(fresh)
+        run = run_tests(testbed, tree)
         again = compare_suite(baseline, run)
         if run.problem or run.report.timed_out or not run.report.has_report:
             return first, ()
         suspects &= run.report.passed_ids
         if not suspects:
             return first, ()
-    still = sorted(set(first.broken_ids) - suspects)
-    if still:
+    if still := sorted(set(first.broken_ids) - suspects):
         return replace(first, broken_ids=tuple(still)), ()
-    return (again, tuple(sorted(suspects))) if again.outcome is Outcome.PASS else (again, ())
+    return again, tuple(sorted(suspects)) if again.outcome is Outcome.PASS else ()
 
 
 def fixed_tests(findings: SuiteFindings, run: SuiteRun) -> list[str]:

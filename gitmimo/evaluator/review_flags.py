@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 
-from gitmimo.evaluator.indirect_changes import can_end_process, look_alike_words
+from gitmimo.evaluator.indirect_changes import look_alike_words
 from gitmimo.evaluator.python_env import definitions, parse_python
 from gitmimo.evaluator.rules import read_rules
 from gitmimo.evidence import DiffFacts
@@ -16,6 +16,10 @@ REVIEW = "review: "
 """Prefix of flags that block a merge until a person or the critic has reviewed them."""
 
 _SIGNS = [(re.compile(sign.encode()), meaning) for meaning, signs in read_rules("signs").items() for sign in signs]
+_ENDS_PROCESS = re.compile(
+    rb"\b(?:sys\.|os\._?)?(?:exit|quit|abort)\s*\(|\bSystemExit\b|\bexitCode\b|\bexcepthook\b|\bprocess\.(?:exit|on)\b|"
+    rb"\bos\.(?:kill|execv?\w*)\b|\bpanic::set_hook\b|\bSystem\.exit\b"
+)
 _EQUALITY = re.compile(rb"\bdef\s+__(?:eq|ne|lt|le|gt|ge|contains)__\s*\(|\bequals\s*\(\s*Object\b")
 _ALWAYS = re.compile(rb"^\s*return\s+(?:True|true|not False)\s*;?\s*(?:#.*|//.*)?$")
 
@@ -24,7 +28,7 @@ def suspicious_lines(lines: Iterable[AddedLine], *, only_exit_code: bool = False
     """Name what added product lines do that only tests could want; each finding once per file.
 
     With `only_exit_code` a command's exit code decides, and lines that can end a process are named as well. Replaced
-    parts of the standard library are for `indirect_changes.replaced_parts` and `probes/watch.py`.
+    parts of the standard library are for `indirect_changes` and `probes/watch.py`.
     """
     flags: dict[str, None] = {}
     recent: list[AddedLine] = []
@@ -34,7 +38,7 @@ def suspicious_lines(lines: Iterable[AddedLine], *, only_exit_code: bool = False
             flags[f"{REVIEW}hidden characters ({', '.join(hidden[:3])}): {where}"] = None
         if words := look_alike_words(line.text.decode("utf-8", "replace")):
             flags[f"{REVIEW}letters that look like others (`{escape_controls(words[0])}`): {where}"] = None
-        if only_exit_code and can_end_process(line.text):
+        if only_exit_code and _ENDS_PROCESS.search(line.text):
             flags[f"{REVIEW}can end the process, and only an exit code decides: {where}"] = None
         for pattern, meaning in _SIGNS:
             if pattern.search(line.text):

@@ -56,15 +56,8 @@ def build_tested_tree(testbed: TestBed, product: Oid, diff: DiffFacts) -> Tested
     """Put the base's protected paths over the product, and the base's test configuration into shared files."""
     repository, base = testbed.repository, testbed.base
     changed = {change.path for change in diff.files} | {change.old_path for change in diff.files if change.old_path}
-    protected = ProtectedPaths(
-        (entry.path for entry in repository.list_paths(base)),
-        changed=changed,
-        extra=testbed.protected,
-        exempt=testbed.unprotected,
-        commands=testbed.commands,
-        tests=testbed.test_files,
-        scripts=testbed.scripts,
-    )
+    base_paths = (entry.path for entry in repository.list_paths(base))
+    protected = ProtectedPaths(testbed, base_paths, changed=changed)
     tree = with_mimo_from(repository, product, base)
     tree, restored = restore_paths(repository, tree, repository.tree_of(base), protected.is_protected)
     merged: dict[str, bytes | None] = {}

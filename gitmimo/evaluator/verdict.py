@@ -1,6 +1,5 @@
 """The decision over all evidence of a session: pure, explained, and always the same for the same evidence."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -26,7 +25,8 @@ def decide(
     flagged for a person.
     """
     critic = _CriticRanks(candidates, opinion if opinion is not None and not opinion.failed else None)
-    votes = _votes(candidates, critic, behaviour)
+    contenders = _contenders(candidates, critic, behaviour)
+    votes = {each.group: each.votes for each in contenders.values()}
     ranked = sorted((_rank(each, critic, votes, behaviour) for each in candidates), key=lambda each: each.key)
     winner = next((each for each in ranked if each.passed and not each.rejected), None)
     verdict = Verdict(
@@ -45,7 +45,12 @@ def decide(
         behaviour=behaviour,
         critic=opinion,
     )
-    return _with_doubts(verdict, candidates, ranked, trust_tests=trust_tests) if winner else verdict
+    if winner is None:
+        return verdict
+    mine, others = contenders[winner.number], [*contenders.values()]
+    doubts = find_doubts(mine, others, behaviour, opinion, trust_tests=trust_tests)
+    inputs = distinguishing_inputs(mine, others, behaviour) if doubts else ()
+    return replace(verdict, settled=not doubts, doubts=doubts, inputs=inputs)
 
 
 def rank_without_critic(
@@ -127,16 +132,28 @@ def _behaviour_key(evidence: Evidence, behaviour: BehaviourReport | None) -> Oid
     return group[0] if group else evidence.tested_tree
 
 
-def _votes(
+def _contenders(
     candidates: Sequence[CandidateFacts], critic: _CriticRanks, behaviour: BehaviourReport | None
-) -> Counter[Oid]:
-    """How many candidates that passed, and were not rejected, behave the same."""
-    passed = (c.evidence for c in candidates if c.evidence and c.evidence.passed)
-    return Counter(_behaviour_key(evidence, behaviour) for evidence in passed if not critic.rejects(evidence))
+) -> dict[int, Contender]:
+    """The candidates that passed and were not rejected, by number, with how many behave the same."""
+    passed = {c.number: c.evidence for c in candidates if c.evidence and c.evidence.passed}
+    left = {number: evidence for number, evidence in passed.items() if not critic.rejects(evidence)}
+    groups = {number: _behaviour_key(evidence, behaviour) for number, evidence in left.items()}
+    alike = {group: [c for c in candidates if groups.get(c.number) == group] for group in groups.values()}
+    return {
+        number: Contender(
+            number=number,
+            evidence=evidence,
+            votes=len(alike[groups[number]]),
+            group=groups[number],
+            workers=len({other.worker for other in alike[groups[number]]}),
+        )
+        for number, evidence in left.items()
+    }
 
 
 def _rank(
-    candidate: CandidateFacts, critic: _CriticRanks, votes: Counter[Oid], behaviour: BehaviourReport | None
+    candidate: CandidateFacts, critic: _CriticRanks, votes: Mapping[Oid, int], behaviour: BehaviourReport | None
 ) -> _Ranked:
     evidence = candidate.evidence
     passed = evidence is not None and evidence.passed
@@ -144,7 +161,7 @@ def _rank(
     measures = {
         "flagged": len(needs_review(evidence.flags)) if evidence else 0,
         "fixed": len(evidence.fixed_ids) if evidence else 0,
-        "votes": votes[_behaviour_key(evidence, behaviour)] if evidence and passed else 0,
+        "votes": votes.get(_behaviour_key(evidence, behaviour), 0) if evidence and passed else 0,
         "agreement": round(1000 * found.support(behaviour.valid)) if behaviour and found else 1000,
         "failed_agree": round(1000 * found.agreement_of_failed) if found else 0,
         "narrow": int(found is not None and found.is_narrow),
@@ -166,33 +183,6 @@ def _rank(
         measures=measures,
         why_not=_why_not(evidence),
     )
-
-
-def _with_doubts(
-    verdict: Verdict, candidates: Sequence[CandidateFacts], ranked: Sequence[_Ranked], *, trust_tests: bool
-) -> Verdict:
-    """Say whether the winner may be merged without a person, and if not, why."""
-    passing = {each.number: each for each in ranked if each.passed and not each.rejected}
-    groups = {
-        c.number: _behaviour_key(c.evidence, verdict.behaviour)
-        for c in candidates
-        if c.evidence is not None and c.number in passing
-    }
-    contenders = [
-        Contender(
-            number=c.number,
-            evidence=c.evidence,
-            votes=passing[c.number].measures["votes"],
-            group=groups[c.number],
-            workers=len({other.worker for other in candidates if groups.get(other.number) == groups[c.number]}),
-        )
-        for c in candidates
-        if c.evidence is not None and c.number in groups
-    ]
-    mine = next(each for each in contenders if each.number == verdict.winner)
-    doubts = find_doubts(mine, contenders, verdict.behaviour, verdict.critic, trust_tests=trust_tests)
-    inputs = distinguishing_inputs(mine, contenders, verdict.behaviour) if doubts else ()
-    return replace(verdict, settled=not doubts, doubts=doubts, inputs=inputs)
 
 
 def _gates_passed(evidence: Evidence | None) -> int:

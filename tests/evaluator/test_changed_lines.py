@@ -2,8 +2,7 @@
 
 import pytest
 
-from gitmimo.evaluator.conditions import outcomes_of_changed
-from gitmimo.evaluator.product import describe_points
+from gitmimo.evaluator.changed_lines import describe_points, outcomes_of_changed
 from tests.evaluator.conftest import CALC, RIGHT, Judge
 
 BRANCH = RIGHT.replace(

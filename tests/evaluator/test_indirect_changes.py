@@ -2,22 +2,15 @@
 
 import pytest
 
-from gitmimo.evaluator.indirect_changes import (
-    acting_changes,
-    changed_demands,
-    helpers_of_tests,
-    look_alike_words,
-    replaced_parts,
-)
+from gitmimo.evaluator.indirect_changes import indirect_changes, look_alike_words
 from gitmimo.evaluator.protected import find_scripts
 from gitmimo.evaluator.review_flags import weakened_tests
-from gitmimo.evaluator.risky_code import risky_code
 
 PYPROJECT = b'[project]\nname = "x"\nversion = "1"\ndependencies = ["a"]\n[tool.ruff]\nline-length = 80\n'
 
 
 def found(path: str, before: bytes | None = None, after: bytes | None = b"x", *, others: tuple[str, ...] = ()) -> str:
-    return "; ".join(acting_changes([path], [path, *others], lambda _: (before, after)))
+    return "; ".join(indirect_changes([path], [path, *others], lambda _: before, lambda _: after))
 
 
 @pytest.mark.parametrize(
@@ -67,20 +60,20 @@ def test_changed_and_lost_examples_are_named_and_new_ones_are_not() -> None:
     old = b'def add(a, b):\n    """Sum.\n\n    >>> add(2, 3)\n    5\n    """\n'
     more = old.replace(b"    5\n", b"    5\n    >>> add(1, 1)\n    2\n")
     for new, is_named in ((old.replace(b"5", b"-1"), True), (b"x = 1\n", True), (more, False), (None, True)):
-        assert bool(changed_demands(["calc.py"], lambda _, new=new: (old, new))) is is_named
+        assert ("an example that is a test" in found("calc.py", old, new)) is is_named
 
 
 def test_changed_tests_inside_rust_sources_are_named() -> None:
     old = b"fn add() {}\n#[cfg(test)]\nmod tests {\n    fn adds() { assert_eq!(1, 1); }\n}\n"
-    assert changed_demands(["src/lib.rs"], lambda _: (old, old.replace(b"1, 1", b"2, 2")))
-    assert not changed_demands(["src/lib.rs"], lambda _: (old, old.replace(b"add() {}", b"add() { work(); }")))
+    assert "changes tests" in found("src/lib.rs", old, old.replace(b"1, 1", b"2, 2"))
+    assert found("src/lib.rs", old, old.replace(b"add() {}", b"add() { work(); }")) == ""
 
 
 def test_replaced_parts_of_the_standard_library_are_named() -> None:
     old = b"import json\njson.loads = print\n"
     new = old + b"import os.path as op\nfrom ssl import SSLContext\nop.join = SSLContext.wrap_socket = self.x = 1\n"
-    found = replaced_parts(["calc.py", "tests/test_calc.py"], lambda _: (old, new))
-    assert [line.split("`")[1] for line in found] == ["os.path.join", "ssl.SSLContext.wrap_socket"]
+    assert found("calc.py", old, new).split("`")[1::4] == ["os.path.join", "ssl.SSLContext.wrap_socket"]
+    assert found("tests/test_calc.py", old, new) == ""
 
 
 def test_helper_of_tests_is_told_from_product() -> None:
@@ -90,7 +83,8 @@ def test_helper_of_tests_is_told_from_product() -> None:
         "calc/testing.py": b"def assert_same(a, b):\n    assert a == b\n",
         "tests/test_core.py": b"from calc import core, numbers\nfrom calc.testing import assert_same\n",
     }
-    assert helpers_of_tests(files, files, files.get) == ["calc/testing.py"]
+    named = list(indirect_changes(files, files, files.get, files.get))
+    assert named == ["changes a helper that only tests use: `calc/testing.py`"]
 
 
 def test_scripts_behind_npm_and_make_are_found() -> None:
@@ -123,8 +117,8 @@ def test_changed_tests_are_told_from_added_ones() -> None:
 )  # fmt: skip
 def test_commands_pasted_together_are_named(line: str) -> None:
     new = f"def f(db, n):\n    {line}\n".encode()
-    assert len(risky_code(["a.py"], lambda path: (b"", new))) == 1
-    assert risky_code(["a.py"], lambda path: (new, new + b"x = 1\n")) == ()
+    assert found("a.py", b"", new).count("pastes values into") == 1
+    assert found("a.py", new, new + b"x = 1\n") == ""
 
 
 def test_commands_with_values_apart_are_not() -> None:
@@ -134,14 +128,13 @@ def test_commands_with_values_apart_are_not() -> None:
     subprocess.run(["ls", f"{n}"], shell=False)
     log(f"select one of {n}")
 """
-    assert risky_code(["a.py"], lambda path: (b"", new)) == ()
+    assert found("a.py", b"", new) == ""
 
 
 def test_parameters_that_lose_their_effect_are_named() -> None:
     old = b"def f(a, limit=3):\n    return g(a, limit)\n\n\nclass C:\n    def h(self, b, c):\n        return b\n"
     new = old.replace(b"g(a, limit)", b"g(a)").replace(b"return b", b"return c")
-    assert risky_code(["a.py"], lambda path: (old, new)) == (
-        "no longer uses the parameter `b` of `C.h`: `a.py`", "no longer uses the parameter `limit` of `f`: `a.py`",
-    )  # fmt: skip
-    assert risky_code(["a.py"], lambda path: (old, old.replace(b"limit", b"most"))) == ()
-    assert risky_code(["a.py"], lambda path: (old, b"@overload\ndef f(a, limit: int): ...\n\n\n" + old)) == ()
+    lost = "no longer uses the parameter `b` of `C.h`: `a.py`; no longer uses the parameter `limit` of `f`: `a.py`"
+    assert found("a.py", old, new) == lost
+    assert found("a.py", old, old.replace(b"limit", b"most")) == ""
+    assert found("a.py", old, b"@overload\ndef f(a, limit: int): ...\n\n\n" + old) == ""

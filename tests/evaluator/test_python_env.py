@@ -27,10 +27,6 @@ def test_another_version_of_something_installed_is_another_description(home: Pat
     found.append(describe_interpreter(python))
     (packages / "thing-1.0.dist-info").rename(packages / "thing-1.1.dist-info")
     found.append(describe_interpreter(python))
-    (packages / "mine.egg-info").mkdir()  # as a development install leaves it: the version is inside
-    for version in ("1.0", "1.1"):
-        (packages / "mine.egg-info" / "PKG-INFO").write_text(f"Name: mine\nVersion: {version}\n")
-        found.append(describe_interpreter(python))
     assert len(set(found)) == len(found)
 
 
@@ -44,5 +40,5 @@ def test_a_python_is_asked_only_when_those_before_it_did_not_do(tmp_path: Path) 
     assert first.path == Path(sys.executable)
     assert first.origin == "`python3` on PATH"
     assert not asked.exists()
-    assert [python.path for python in find_interpreters(None, environ)] == [Path(sys.executable)]
+    assert {python.path for python in find_interpreters(None, environ)} == {Path(sys.executable)}
     assert asked.exists()

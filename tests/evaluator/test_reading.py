@@ -4,6 +4,7 @@ import json
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,10 +14,12 @@ from gitmimo.evaluator.python_env import find_layout
 from gitmimo.evaluator.reports import ReportContent, read_report
 from gitmimo.evaluator.required_fixes import Need, RequiredFixes, find_required_fixes, passes, unrelated_tests
 from gitmimo.evaluator.review_flags import suspicious_lines
-from gitmimo.evaluator.testcommand import ReportFormat
+from gitmimo.evaluator.testbed import TestBed
+from gitmimo.evaluator.testcommand import ReportFormat, TestCommand
 from gitmimo.evaluator.tested_tree import with_base_config
 from gitmimo.evidence import TestOutcome
 from gitmimo.git.diff import AddedLine
+from gitmimo.ids import Oid
 
 PASSED, FAILED, ERROR, SKIPPED = TestOutcome.PASSED, TestOutcome.FAILED, TestOutcome.ERROR, TestOutcome.SKIPPED
 
@@ -212,8 +215,18 @@ BASE = [
 ]
 
 
-def protected(paths: Iterable[str], **options: Iterable[str]) -> ProtectedPaths:
-    return ProtectedPaths(paths, **options)
+def protected(paths: Iterable[str], *, changed: Iterable[str] = (), **options: tuple[str, ...]) -> ProtectedPaths:
+    tests = TestCommand(command="pytest", report=ReportFormat.PYTEST)
+    nothing: Any = None  # neither repository nor sandbox is looked at
+    testbed = TestBed(
+        repository=nothing,
+        sandbox=nothing,
+        base=Oid(""),
+        scratch=Path(),
+        tests=tests,
+        **options,  # type: ignore[arg-type]
+    )
+    return ProtectedPaths(testbed, paths, changed=changed)
 
 
 @pytest.mark.parametrize(
@@ -234,7 +247,7 @@ def test_paths_that_judge_are_protected(path: str, expected: bool) -> None:
 
 
 def test_user_adds_and_exempts_protected_paths() -> None:
-    found = protected(BASE, extra=["golden/", "*.snap", "a/**/z.txt"], exempt=["tests/data/**", ".mimo/**"])
+    found = protected(BASE, protected=("golden/", "*.snap", "a/**/z.txt"), unprotected=("tests/data/**", ".mimo/**"))
     assert [p for p in ("golden/x/y", "a.snap", "b/a.snap", "a/z.txt", "a/b/c/z.txt") if found.is_protected(p)] == [
         "golden/x/y", "a.snap", "a/z.txt", "a/b/c/z.txt",
     ]  # fmt: skip
@@ -250,7 +263,7 @@ def test_lockfile_goes_with_its_manifest() -> None:
 
 def test_files_that_the_test_command_names_are_protected() -> None:
     found = protected(
-        ["run.sh", "Makefile", "ci/check.py"], commands=["sh run.sh", "make x", "python3 ci/check.py --all"]
+        ["run.sh", "Makefile", "ci/check.py"], accept=("sh run.sh", "make x", "python3 ci/check.py --all")
     )
     assert all(found.is_protected(path) for path in ("run.sh", "Makefile", "ci/check.py"))
 
