@@ -99,23 +99,6 @@ def test_what_could_not_be_done_in_the_same_way_is_said(git: GitBuilder, past: s
     ]
 
 
-def test_failing_tests_let_each_file_be_asked_for_once_more(git: GitBuilder, past: str) -> None:
-    asked.clear()
-    new = ["taxes.py", "def report(rows):\n    return 'taxes', rows\n"]
-    docs, init = DOCS + "- churn\n- taxes\n", 'NAMES = [\n    "daily",\n    "churn",\n    "taxes",\n]\n'
-    wrong, right = '["churn", "daily", "tax"]\n', '["churn", "daily", "taxes"]\n'
-    found = work(
-        git,
-        past,
-        [*new, docs, wrong, init, docs, right],
-        tests="test ! -e reports/taxes.py || grep taxes index.json || { echo missing; false; }",
-    )
-    assert found.summary == "done as in `churn among the reports`; the tests pass"
-    assert found.remarks == ()
-    assert (git.path / "index.json").read_text() == right
-    assert "The tests fail:" in asked[-1][0].content
-
-
 def test_an_interrupted_chore_goes_on_with_the_file_that_was_next(git: GitBuilder, past: str) -> None:
     new = ["taxes.py", "def report(rows):\n    return 'taxes', rows\n"]
     docs, init = DOCS + "- churn\n- taxes\n", 'NAMES = [\n    "daily",\n    "churn",\n    "taxes",\n]\n'

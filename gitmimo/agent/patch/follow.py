@@ -9,11 +9,11 @@ import re
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from gitmimo.agent.interface import CandidateInput, Stop, StrategyResult, Workspace
-from gitmimo.agent.patch.localize import Site, read_text, trim_output
-from gitmimo.agent.patch.reply import read_reply
+from gitmimo.agent.patch.localize import Site, read_text
+from gitmimo.agent.patch.questions import read_reply
 from gitmimo.cancel import CancelToken
 from gitmimo.files import is_test_path
 from gitmimo.ids import utc_now
@@ -44,10 +44,6 @@ class PastChange:
 
     subject: str
     files: tuple[PastFile, ...]
-
-    def file(self, path: str) -> PastFile | None:
-        """What it did to a file; None for nothing."""
-        return next((each for each in self.files if each.path == path and each.before is not None), None)
 
 
 def read_past_changes(workspace: Workspace, commits: Sequence[str]) -> tuple[PastChange, ...]:
@@ -87,60 +83,41 @@ def follow_changes(
     record: Callable[[Step], Step],
     stop: Stop,
 ) -> StrategyResult:
-    """Ask for each file of the last change and write it; where the tests fail then, for all but new ones once more.
-
-    The end names what was left alone.
-    """
+    """Ask for each file of the last change and write it; the end names what was left alone."""
     change = changes[-1]
-    work = _Follow(candidate, workspace, model, changes, stop)
-    again = [past for past in change.files if past.before is not None]
-    is_passing: bool | None = None  # None: the tests were not run yet
-    for number, past in enumerate((*change.files, *again)[: candidate.max_steps], start=1):
-        if number == len(change.files) + 1:
-            is_passing = work.passes()
-        if is_passing:
-            break
+    work = _Follow(candidate, workspace.root, model, changes, stop)
+    left: list[str] = []
+    for number, past in enumerate(change.files[: candidate.max_steps], start=1):
         if number <= len(candidate.history):
-            work.note(past, candidate.history[number - 1])
-            continue
-        if (reason := stop()) is not None:
+            step = candidate.history[number - 1]
+        elif (reason := stop()) is not None:
             return StrategyResult(stop_reason=reason)
-        step = work.step(number, past)
-        if step is None:
+        elif (made := work.step(number, past)) is not None:
+            step = record(made)
+        else:
             return StrategyResult(stop_reason=stop() or StopReason.INTERRUPTED)
-        work.note(past, record(step))
-        if is_passing is not None:
-            is_passing = bool(step.changed_paths)  # kept because the tests pass with it
-    said = "pass" if is_passing or (is_passing is None and work.passes()) else "fail"
-    left = tuple(f"not done as in the change before: {path}: {why}" for path, why in work.left.items())
-    return StrategyResult(
-        stop_reason=StopReason.FINISHED, summary=f"done as in `{change.subject}`; the tests {said}", remarks=left
-    )
+        if step.changed_paths:
+            work.new_paths += step.changed_paths if past.before is None else ()
+        else:
+            left.append(f"not done as in the change before: {past.path}: {step.observations[0].text}")
+    tests = workspace.test()
+    said = "pass" if tests is None or tests.exit_code == 0 else "fail"
+    summary = f"done as in `{change.subject}`; the tests {said}"
+    return StrategyResult(stop_reason=StopReason.FINISHED, summary=summary, remarks=tuple(left))
 
 
 class _Follow:
-    """One run: what it works with, and what it left alone."""
+    """One run: what it works with, and the new files so far, which the next questions name."""
 
     def __init__(
-        self, candidate: CandidateInput, workspace: Workspace, model: Model, changes: Sequence[PastChange], stop: Stop
+        self, candidate: CandidateInput, root: Path, model: Model, changes: Sequence[PastChange], stop: Stop
     ) -> None:
         self._candidate = candidate
-        self._workspace = workspace
-        self._root = workspace.root
+        self._root = root
         self._model = model
         self._changes = changes
         self._cancel = CancelToken(lambda: stop() is not None)
-        self._new: list[str] = []
-        self._failure: str | None = None  # what the tests say after all files were written
-        self.left: dict[str, str] = {}
-
-    def passes(self) -> bool:
-        """Run the tests; where they fail, the next questions show how."""
-        result = self._workspace.test()
-        if result is None or result.exit_code == 0:
-            return True
-        self._failure = trim_output(result.output)
-        return False
+        self.new_paths: list[str] = []
 
     def step(self, number: int, past: PastFile) -> Step | None:
         """Ask for one file and write it; None if the question was cancelled."""
@@ -148,7 +125,7 @@ class _Follow:
         path = past.path if past.before is not None else self._new_path(past)
         old = read_text(self._root, path) if path else None
         problem = self._problem(past, path, old)
-        reply = Reply(text="") if problem else self._ask(past, path, old)
+        reply = Reply(text="") if problem else self._ask(past, path, old or "")
         if reply.finish_reason == "cancelled":
             return None
         text = ""
@@ -156,33 +133,19 @@ class _Follow:
             proposed = read_reply(reply, Site(path=path, text=old or ""), root=self._root, opening="")
             text = _in_order(old or "", dict(proposed.files).get(path, ""))
             problem = proposed.problem or ("the file is the same as before" if text in ("", old) else "")
-        problem = problem or self._write(path, old, text)
-        action = Action(kind=ActionKind.INVALID, text=problem)
+        if problem:
+            action = Action(kind=ActionKind.INVALID, text=problem)
+        else:
+            write_inside(self._root, path, text.encode())
+            action = Action(kind=ActionKind.WRITE, path=path, text=text)
         return Step(
             number=number,
             reply=reply,
-            actions=(action if problem else Action(kind=ActionKind.WRITE, path=path, text=text),),
+            actions=(action,),
             observations=(Observation(text=problem or "written"),),
             started=started,
             changed_paths=() if problem else (path,),
         )
-
-    def note(self, past: PastFile, step: Step) -> None:
-        """What a step made of a file, also one from before an interruption: the next questions and the end name it."""
-        if step.changed_paths:
-            self.left.pop(past.path, None)
-            self._new += step.changed_paths if past.before is None else ()
-        elif self._failure is None:
-            self.left[past.path] = step.observations[0].text
-
-    def _write(self, path: str, old: str | None, text: str) -> str:
-        """Write a file; once the tests have failed it stays only if they pass with it. Why it doesn't, if so."""
-        write_inside(self._root, path, text.encode())
-        result = self._workspace.test() if self._failure is not None else None
-        if result is None or result.exit_code == 0:
-            return ""
-        write_inside(self._root, path, (old or "").encode())
-        return "taken back: the tests fail with it too"
 
     def _problem(self, past: PastFile, path: str, old: str | None) -> str:
         """Why a file can't be asked for; empty if it can."""
@@ -209,9 +172,9 @@ class _Follow:
         found = [(change, each) for change in self._changes for each in change.files if each.before is None]
         return [(change, each) for change, each in found if PurePosixPath(each.path).parent == place.parent]
 
-    def _ask(self, past: PastFile, path: str, old: str | None) -> Reply:
+    def _ask(self, past: PastFile, path: str, old: str) -> Reply:
         """The question for one file: what each change made of it, and how the answer begins."""
-        fence = "````" if "```" in (old or "") + past.after else "```"
+        fence = "````" if "```" in old + past.after else "```"
         task = self._candidate.task.text
         opening = f"After the task `{task}`:\n{fence}\n"
         if past.before is None:
@@ -221,14 +184,10 @@ class _Follow:
             ]
             shown = "\n\n".join(made)
             wanted = f"The next task is `{task}`. Write its file {path} in the same way."
-        elif self._failure is None:
-            shown = self._history(past, old or "", fence)
-            new = f"; its new file is {', '.join(self._new)}" if self._new else ""
-            wanted = f"The next task is `{task}`{new}. Write {path} as it is after this task."
         else:
-            shown = f"{path} is now:\n{fence}\n{old}{fence}\n\nThe tests fail:\n{fence}\n{self._failure}\n{fence}"
-            wanted = f"Write {path} as the tests want it."
-            opening = f"{fence}\n"
+            shown = self._history(past, old, fence)
+            new = f"; its new file is {', '.join(self.new_paths)}" if self.new_paths else ""
+            wanted = f"The next task is `{task}`{new}. Write {path} as it is after this task."
         reply = self._complete(
             f"{shown}\n\n{wanted}",
             opening,
@@ -242,7 +201,12 @@ class _Follow:
 
     def _history(self, past: PastFile, old: str, fence: str) -> str:
         """A file as the changes left it, one after the other, and as it is now."""
-        steps = [(change.subject, each) for change in self._changes if (each := change.file(past.path)) is not None]
+        steps = [
+            (change.subject, each)
+            for change in self._changes
+            for each in change.files
+            if each.path == past.path and each.before is not None
+        ]
         if sum(len(each.after) for _, each in steps) > _MOST_SHOWN:
             steps = steps[-1:]
         texts = [f"The file {past.path}, change by change. At first:\n{fence}\n{steps[0][1].before}{fence}"]

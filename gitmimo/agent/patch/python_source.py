@@ -5,7 +5,7 @@ Python gets its syntax tree. Other languages are compared without white space, a
 
 import ast
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -96,11 +96,10 @@ def merge_code(path: str, text: str, written: str, *, meant: str = "") -> str | 
     """
     if not is_python(path):
         return written
-    tree = _tree(written) or _tree(_dedent(written))
-    base = _tree(text)
+    source = written if _tree(written) is not None else _dedent(written)
+    tree, base = _tree(source), _tree(text)
     if tree is None or not tree.body:
         return None
-    source = written if _tree(written) is not None else _dedent(written)
     if base is None or _is_whole(base, tree):
         return source if source.endswith("\n") else f"{source}\n"
     return _put_in(text, base, tree, source, meant)
@@ -162,28 +161,20 @@ def _dedent(text: str) -> str:
     return "\n".join(line[indent:] if not line[:indent].strip() else line for line in lines) + "\n"
 
 
-def _names(body: Sequence[ast.stmt]) -> set[str]:
-    return {node.name for node in body if isinstance(node, _DEFINITIONS)}
-
-
 def _is_whole(base: ast.Module, tree: ast.Module) -> bool:
-    """Whether a whole module was written: it has every top-level name of the old one, and classes have all methods."""
-    if not _names(base.body) <= _names(tree.body) or _assigned(base) - _assigned(tree):
-        return False
-    written = {node.name: _names(node.body) for node in tree.body if isinstance(node, ast.ClassDef)}
-    return all(
-        _names(node.body) <= written.get(node.name, set()) for node in base.body if isinstance(node, ast.ClassDef)
-    )
+    """Whether a whole module was written: it has every class, function, method and top-level name of the old one."""
+    has_definitions = _definitions_in(base.body, "").keys() <= _definitions_in(tree.body, "").keys()
+    return has_definitions and _assigned(base) <= _assigned(tree)
 
 
 def _assigned(tree: ast.Module) -> set[str]:
-    """Names that a module gets by candidate or import."""
+    """Names that a module assigns at its top level."""
     found: set[str] = set()
     for node in tree.body:
-        if isinstance(node, ast.Assign):
-            found |= {target.id for target in node.targets if isinstance(target, ast.Name)}
-        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-            found.add(node.target.id)
+        targets = (
+            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        )
+        found |= {target.id for target in targets if isinstance(target, ast.Name)}
     return found
 
 
@@ -192,41 +183,41 @@ def _put_in(text: str, base: ast.Module, written: ast.Module, source: str, meant
     known, lines, new = _definitions_in(base.body, ""), text.split("\n"), source.split("\n")
     top = _after_imports(base)
     edits: list[tuple[int, int, list[str]]] = []  # first line, last line (before it: insert), new lines
-    for owner, node in _parts_of(written.body, known):
+    whole: set[str] = set()  # classes that were put in with all that is in them
+    for name, node in _definitions_in(written.body, "").items():
         part = new[_first_line(node) - 1 : node.end_lineno]
-        old = _find(known, f"{owner}{node.name}", meant, is_class=isinstance(node, ast.ClassDef))
-        around = known.get(owner.removesuffix("."))
+        owner = name.rpartition(".")[0]
+        old, around = _find(known, name, node, meant), known.get(owner)
+        is_part = isinstance(node, ast.ClassDef) and isinstance(old, ast.ClassDef) and _lacks_methods(node, old)
+        if owner in whole or is_part:
+            continue
+        if isinstance(node, ast.ClassDef):
+            whole.add(name)
         if old is not None:
             last = old.end_lineno or old.lineno
             edits.append((_first_line(old), last, _indented(part, node.col_offset, old.col_offset)))
         elif isinstance(around, ast.ClassDef):
             end = around.end_lineno or around.lineno
             edits.append((end + 1, end, ["", *_indented(part, node.col_offset, around.body[0].col_offset)]))
-        elif not owner and not _is_method(node):
+        elif not _is_method(node):
             edits.append((top, top - 1, ["", "", *_indented(part, node.col_offset, 0)]))
-    imports = [each for node in written.body for each in _new_import(node, base)]
     if not edits:
         return None
-    for first, last, part in sorted([*edits, (top, top - 1, imports)], key=lambda edit: edit[:2], reverse=True):
+    for first, last, part in sorted(
+        [*edits, (top, top - 1, _new_imports(written, base))], key=lambda edit: edit[:2], reverse=True
+    ):
         lines[first - 1 : last] = part  # from the last to the first, so that line numbers stay true
     merged = "\n".join(lines)
     return merged if _tree(merged) is not None else None
 
 
-def _parts_of(body: Sequence[ast.stmt], known: Mapping[str, _Definition]) -> Iterator[tuple[str, _Definition]]:
-    """Definitions with the name of their class; a class that lacks methods of the known one is its methods."""
-    for node in body:
-        if not isinstance(node, _DEFINITIONS):
-            continue
-        old = known.get(node.name)
-        if isinstance(node, ast.ClassDef) and isinstance(old, ast.ClassDef) and _names(old.body) - _names(node.body):
-            yield from ((f"{node.name}.", part) for part in node.body if isinstance(part, _FUNCTIONS))
-        else:
-            yield "", node
+def _lacks_methods(node: ast.ClassDef, old: ast.ClassDef) -> bool:
+    return not _definitions_in(old.body, "").keys() <= _definitions_in(node.body, "").keys()
 
 
-def _find(known: Mapping[str, _Definition], name: str, meant: str, *, is_class: bool) -> _Definition | None:
+def _find(known: Mapping[str, _Definition], name: str, node: _Definition, meant: str) -> _Definition | None:
     """The definition of a qualified name; for a plain one also the only method of it, or the one that was meant."""
+    is_class = isinstance(node, ast.ClassDef)
     known = {other: node for other, node in known.items() if isinstance(node, ast.ClassDef) is is_class}
     short = [other for other in known if other.rpartition(".")[2] == name]
     if name in known or not short:
@@ -234,12 +225,15 @@ def _find(known: Mapping[str, _Definition], name: str, meant: str, *, is_class: 
     return known[short[0]] if len(short) == 1 else known.get(meant if meant in short else "")
 
 
-def _new_import(node: ast.stmt, base: ast.Module) -> Iterator[str]:
-    """An import as text, unless it is there, or names what the module defines, as in a usage example."""
-    if isinstance(node, (ast.Import, ast.ImportFrom)):
-        present = {ast.unparse(each) for each in base.body if isinstance(each, (ast.Import, ast.ImportFrom))}
-        if ast.unparse(node) not in present and not any(alias.name in _names(base.body) for alias in node.names):
-            yield ast.unparse(node)
+def _new_imports(written: ast.Module, base: ast.Module) -> list[str]:
+    """Imports as text, without those that are there and those of names that the module defines, as in an example."""
+    present = {ast.unparse(node) for node in base.body}
+    return [
+        ast.unparse(node)
+        for node in written.body
+        if isinstance(node, (ast.Import, ast.ImportFrom)) and ast.unparse(node) not in present
+        if not {alias.name for alias in node.names} & _definitions_in(base.body, "").keys()
+    ]
 
 
 def _after_imports(tree: ast.Module) -> int:

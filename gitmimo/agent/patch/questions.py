@@ -1,4 +1,4 @@
-"""The questions of the patch strategy: which a candidate asks, and the prompt of each.
+"""The questions of the patch strategy: which a candidate asks, the prompt of each, and the code in an answer.
 
 A fixed table (`prompts/questions.json`): a candidate's number determines its questions. Different questions find more
 than the same one asked again: small models repeat faulty code that is in the prompt, so some questions hide it, and one
@@ -7,12 +7,23 @@ shows what really happened when it ran.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from gitmimo.agent.patch.localize import Site
-from gitmimo.agent.patch.python_source import Function, find_functions, head_of, hide_body
+from gitmimo.agent.patch.localize import Site, read_text
+from gitmimo.agent.patch.python_source import (
+    Function,
+    find_functions,
+    head_of,
+    hide_body,
+    merge_code,
+    parses,
+    with_body,
+)
 from gitmimo.agent.patch.spectrum import Spectrum
 from gitmimo.agent.prompts import read_json
-from gitmimo.records import Message
+from gitmimo.agent.shell.text_protocol import parse_text
+from gitmimo.files import is_test_path
+from gitmimo.records import ActionKind, Message, Reply
 
 _LONG_FILE = 300  # lines; beyond, only the functions in question are shown
 _SPARE = 80
@@ -157,3 +168,45 @@ def _walk(spectrum: Spectrum, path: str, text: str, function: Function) -> str:
     listed = "\n".join(walked)
     told = f"When the test runs, `{function.name}` does this, line by line:\n```python\n{listed}\n```"
     return told if walked else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProposedFiles:
+    """File texts to try, or why there are none."""
+
+    files: tuple[tuple[str, str], ...] = ()
+    problem: str = ""
+
+
+def read_reply(reply: Reply, site: Site, *, root: Path, opening: str) -> ProposedFiles:
+    """Read a reply: the body of a function whose `opening` was given, else whole files or functions in blocks.
+
+    Tests are never written: they say what is right.
+    """
+    if opening and site.function is not None:
+        text = with_body(site.text, site.function, reply.text.rpartition(opening)[2])
+        if text is None or not parses(site.path, text):
+            return ProposedFiles(problem="the code is not complete or not valid")
+        return ProposedFiles(files=((site.path, text),))
+    actions = parse_text(reply.text, single_file=site.path, cut=reply.finish_reason == "length")
+    files: dict[str, str] = {}
+    problem = next((action.text for action in actions if action.kind is ActionKind.INVALID), "no code block")
+    for action in actions:
+        if action.kind is not ActionKind.WRITE:
+            continue
+        if is_test_path(action.path):
+            problem = "tests stay as they are"
+            continue
+        old = read_text(root, action.path)
+        meant = site.function.name if site.function is not None and action.path == site.path else ""
+        merged = action.text if old is None else merge_code(action.path, old, action.text, meant=meant)
+        if merged is None or not parses(action.path, merged):
+            return ProposedFiles(problem=f"the code for `{action.path}` is not valid")
+        files[action.path] = _with_line_ends_of(old, merged)
+    return ProposedFiles(files=tuple(files.items()), problem="" if files else problem)
+
+
+def _with_line_ends_of(old: str | None, text: str) -> str:
+    if old is None or "\r\n" not in old:
+        return text
+    return text.replace("\r\n", "\n").replace("\n", "\r\n")

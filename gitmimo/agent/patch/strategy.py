@@ -5,8 +5,8 @@ of them twice (see `questions.py`). A copy of what was there, or of what failed 
 always has the best state so far: a change stays only if more tests pass and none fewer.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -25,8 +25,16 @@ from gitmimo.agent.patch.localize import (
 )
 from gitmimo.agent.patch.mutation_search import SearchResult, search_edits
 from gitmimo.agent.patch.python_source import fingerprint
-from gitmimo.agent.patch.questions import Case, Question, Round, build_question, plan_of, variant_of
-from gitmimo.agent.patch.reply import ProposedFiles, dedup_key, describe, read_reply
+from gitmimo.agent.patch.questions import (
+    Case,
+    ProposedFiles,
+    Question,
+    Round,
+    build_question,
+    plan_of,
+    read_reply,
+    variant_of,
+)
 from gitmimo.agent.patch.spans import apply
 from gitmimo.agent.patch.spectrum import trace_tests
 from gitmimo.agent.shell.execute import failed_ids
@@ -74,6 +82,7 @@ class _Patch:
         self._tried: set[str] = set()
         self._failed: dict[str, str] = {}  # the last failed answer by place, for the next question about it
         self._score = Score(passed=0, failed=0, exit_code=1)
+        self._best: CommandResult | None = None  # the test run of the best state so far
         self._has_failures = False
         self._case = Case(prefix="", task="", tests="", failure="")
         self._sites: tuple[Site, ...] = ()
@@ -164,7 +173,7 @@ class _Patch:
 
     def _round(self, planned: Round) -> StrategyResult | None:
         """Ask, take the code, test it, keep it if it is better."""
-        started, number = utc_now(), self._taken + 1
+        started = utc_now()
         site = self._sites[planned.site % len(self._sites)]
         key = f"{site.path}:{site.function.name if site.function else ''}"
         failed = [self._failed[key]] if key in self._failed and not planned.variant.hides_body else []
@@ -176,12 +185,12 @@ class _Patch:
             most_tokens=self._candidate.max_output_tokens or self._model.info.max_output,
             sites=self._sites,
         )
-        reply = self._ask(question, planned, number)
+        reply = self._ask(question, planned)
         if reply.finish_reason == "cancelled":
             return StrategyResult(stop_reason=self._stop() or StopReason.INTERRUPTED)
-        is_begun = self._continues and bool(question.opening)
-        proposed = read_reply(reply, site, root=self._workspace.root, opening=question.opening if is_begun else "")
-        return self._keep(reply, self._try(proposed, key), started)
+        opening = question.opening if self._continues else ""
+        proposed = read_reply(reply, site, root=self._workspace.root, opening=opening)
+        return self._keep(self._try(reply, proposed, key, started))
 
     def _try_small_edits(self) -> StrategyResult | None:
         """Once, after a first answer that failed: search for small edits with which the tests pass; costs no tokens.
@@ -201,38 +210,29 @@ class _Patch:
         order = sorted(range(len(edits)), key=lambda index: index != first)
         for index in order[:_MOST_EDITS_TESTED]:
             edit = edits[index]
-            proposed = ProposedFiles(files=((edit.path, texts[index]),))
-            trial = self._try(proposed, edit.path)
-            if trial.changed:
+            said = Reply(text=f"tried {search.tried} small edits; line {edit.line} of {edit.path}: {edit.what}")
+            step = self._try(said, ProposedFiles(files=((edit.path, texts[index]),)), edit.path, started)
+            if step.changed_paths:
                 self._remarks = _about_edits(search, least)
-                message = f"tried {search.tried} small edits; line {edit.line} of {edit.path}: {edit.what}"
-                return self._keep(Reply(text=message), trial, started)
+                return self._keep(step)
         return None
 
-    def _keep(self, reply: Reply, trial: "_Trial", started: datetime) -> StrategyResult | None:
+    def _keep(self, step: Step) -> StrategyResult | None:
         """Record a step; an ending when all tests pass, and a new localisation when more do."""
         self._taken += 1
-        self._record(
-            Step(
-                number=self._taken,
-                reply=reply,
-                actions=trial.actions,
-                observations=trial.observations,
-                started=started,
-                changed_paths=trial.changed,
-            )
-        )
-        if not trial.changed:
+        self._record(step)
+        if not step.changed_paths:
             return None
         if self._score.is_pass:
             passed = f", {self._score.passed} tests pass" if self._score.passed else ""
-            summary = f"changed {', '.join(trial.changed)}{passed}"
+            summary = f"changed {', '.join(step.changed_paths)}{passed}"
             return StrategyResult(stop_reason=StopReason.FINISHED, summary=summary, remarks=self._remarks)
-        self._look(trial.result)  # the remaining failures may have another cause
+        self._look(self._best)  # the remaining failures may have another cause
         return None
 
-    def _ask(self, question: Question, planned: Round, number: int) -> Reply:
+    def _ask(self, question: Question, planned: Round) -> Reply:
         """One answer, begun with the function's head where the server goes on with it."""
+        number = self._taken + 1
         seed = (self._candidate.seed or 0) * 1000 + self._candidate.number * 10 + number
         reply = self._complete(question, planned, seed)
         if self._continues and question.opening and not reply.text.strip():
@@ -256,21 +256,19 @@ class _Patch:
     def _must_stop(self) -> bool:
         return self._stop() is not None
 
-    def _try(self, proposed: ProposedFiles, key: str) -> "_Trial":
-        """Write the files and test; put the old ones back unless it went better."""
-        if not proposed.files:
+    def _try(self, reply: Reply, proposed: ProposedFiles, key: str, started: datetime) -> Step:
+        """Write the files and test; put the old ones back unless it went better. The step is not recorded yet."""
+        writes = tuple(Action(kind=ActionKind.WRITE, path=path, text=text) for path, text in proposed.files)
+        step = Step(number=self._taken + 1, reply=reply, actions=writes, observations=(), started=started)
+        if not writes:
             invalid = Action(kind=ActionKind.INVALID, text=proposed.problem)
-            return _Trial(actions=(invalid,), observations=(Observation(text=proposed.problem),))
+            return replace(step, actions=(invalid,), observations=(Observation(text=proposed.problem),))
         root = self._workspace.root
         before = {path: read_text(root, path) for path, _ in proposed.files}
-        writes = tuple(Action(kind=ActionKind.WRITE, path=path, text=text) for path, text in proposed.files)
         mark = dedup_key(proposed.files)
         if mark in self._tried:
-            is_copy = all(
-                fingerprint(path, text) == fingerprint(path, before[path] or "") for path, text in proposed.files
-            )
-            remark = Observation(text=_COPY if is_copy else _AGAIN)
-            return _Trial(actions=writes, observations=tuple(remark for _ in writes))
+            is_copy = mark == dedup_key([(path, text or "") for path, text in before.items()])
+            return replace(step, observations=(Observation(text=_COPY if is_copy else _AGAIN),) * len(writes))
         self._tried.add(mark)
         for path, text in proposed.files:
             write_inside(root, path, text.encode())
@@ -281,11 +279,12 @@ class _Patch:
         else:
             self._failed[key] = describe(proposed.files, before, tested.text)
             _restore(root, before)
-        return _Trial(
+        written = Observation(text="written" if is_better else "taken back")
+        return replace(
+            step,
             actions=(*writes, Action(kind=ActionKind.TEST, text=result.command if result is not None else "")),
-            observations=(*(Observation(text="written" if is_better else "taken back") for _ in writes), tested),
-            changed=tuple(path for path, _ in proposed.files) if is_better else (),
-            result=result,
+            observations=(*(written for _ in writes), tested),
+            changed_paths=tuple(before) if is_better else (),
         )
 
     def _weigh(self, result: CommandResult | None) -> tuple[bool, Observation]:
@@ -299,18 +298,26 @@ class _Patch:
             text = trim_output(result.output)
             tested = Observation(text=text, exit_code=result.exit_code, seconds=result.seconds)
         if is_better:
-            self._score = score
+            self._score, self._best = score, result
         return is_better, tested
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Trial:
-    """One proposal: its actions and what they gave. `changed` is empty unless it was kept, `result` where untested."""
+def dedup_key(files: Sequence[tuple[str, str]]) -> str:
+    """Equal for attempts that mean the same."""
+    return "\n".join(f"{path}\n{fingerprint(path, text)}" for path, text in sorted(files))
 
-    actions: tuple[Action, ...]
-    observations: tuple[Observation, ...]
-    changed: tuple[str, ...] = ()
-    result: CommandResult | None = None
+
+def describe(files: Sequence[tuple[str, str]], before: Mapping[str, str | None], output: str) -> str:
+    """A failed reply in a few lines: what it added, and the first assertion that failed. Contains no code block."""
+    added = [
+        line.strip()
+        for path, text in files
+        for line in text.split("\n")
+        if line.strip() and line not in (before[path] or "").split("\n")
+    ]
+    errors = [line[1:].strip() for line in output.split("\n") if line.startswith("E ")]
+    lines = "; ".join(f"`{line}`" for line in added[:3]) or "some lines left out"
+    return f"{lines}" + (f" (it gives: {errors[0]})" if errors else "")
 
 
 def _restore(root: Path, before: Mapping[str, str | None]) -> None:
