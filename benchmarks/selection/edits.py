@@ -8,9 +8,8 @@ from pathlib import Path
 from benchmarks.bugs.direct import PlainWorkspace
 from benchmarks.bugs.tasks import Bug, judge, load_bugs, set_up
 from benchmarks.selection.pools import Answer, Pool
-from gitmimo.agent.patch.mutation_search import search_edits
-from gitmimo.agent.patch.spans import apply
-from gitmimo.agent.patch.spectrum import trace_tests
+from gitmimo.agent.patch.operators import apply
+from gitmimo.agent.patch.probes import search_edits, trace_tests
 
 _COMMAND = f"{sys.executable} -m pytest -q -p no:cacheprovider"
 _MOST_ANSWERS = 12

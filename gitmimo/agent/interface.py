@@ -109,8 +109,8 @@ class Workspace(Protocol):
     def run(self, command: str, *, timeout_s: float | None = None) -> CommandResult:
         """Run a command of the agent's by bash with `pipefail`, in the sandbox, with the worktree as directory."""
 
-    def test(self, only: Sequence[str] = ()) -> CommandResult | None:
-        """Run the project's visible test command, or these tests alone; None when that can't be done."""
+    def test(self) -> CommandResult | None:
+        """Run the project's visible test command; None when there is none."""
 
     def is_accepted(self) -> bool:
         """Whether the files as they are now pass every gate; False also where nobody can be asked."""

@@ -109,7 +109,7 @@ class _Copy:
         """Not measured."""
         return None
 
-    def test(self, only: Sequence[str] = ()) -> CommandResult | None:
+    def test(self) -> CommandResult | None:
         """There is nothing to test."""
         return None
 

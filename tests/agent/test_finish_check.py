@@ -1,19 +1,11 @@
 """What is said before the work is accepted: of failing tests, of parts of the task and tests that are missing."""
 
-from pathlib import Path
-
 import pytest
 
 from gitmimo.agent.interface import BaseSuite
 from gitmimo.records import StopReason
 from tests.agent.workshop import RealWorkspace, call, calls, run
 from tests.scripted_model import ScriptedModel
-
-FAKE_PYTEST = """\
-n=$(cat ../runs 2>/dev/null || echo 0); echo $((n + 1)) > ../runs; echo "$@" >> ../calls
-[ "$n" = 0 ] || [ -n "$STILL" ] || { echo '1 passed'; exit 0; }
-echo 'FAILED tests/test_a.py::test_slow - AssertionError: too slow'; exit 1
-"""
 
 
 @pytest.fixture
@@ -28,16 +20,8 @@ def project(git) -> RealWorkspace:  # type: ignore[no-untyped-def]
     return RealWorkspace(git.path, test_command="true")
 
 
-def test_a_test_that_passes_when_run_again_alone_is_not_held_against_the_change(git, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    git.commit({"pytest.sh": FAKE_PYTEST})
-    place = RealWorkspace(git.path, test_command="sh pytest.sh")
-    model = ScriptedModel([call("write", path="a.py", content="x = 1\n"), call("finish", title="t", summary="s")])
-    assert run(place, model, test_command="sh pytest.sh", protocol="text").stop_reason is StopReason.FINISHED
-    assert place.commands == ["sh pytest.sh", "sh pytest.sh tests/test_a.py::test_slow"]
-
-
 def test_failing_tests_are_said_to_fail_on_the_base_too(git) -> None:  # type: ignore[no-untyped-def]
-    git.commit({"pytest.sh": "STILL=1\n" + FAKE_PYTEST})
+    git.commit({"pytest.sh": "echo 'FAILED tests/test_a.py::test_slow - AssertionError: too slow'; exit 1\n"})
     place = RealWorkspace(git.path, test_command="sh pytest.sh")
     place.suite = BaseSuite(passed=3, failed=("tests/test_a.py::test_slow",))
     script = [call("write", path="a.py", content="x = 1\n"), *[call("finish", title="t", summary="s")] * 2]

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from gitmimo.agent.patch.mutation_search import search_edits
-from gitmimo.agent.patch.operators import edits_of
-from gitmimo.agent.patch.spans import apply
-from gitmimo.agent.patch.spectrum import Spectrum, trace_tests
+from gitmimo.agent.patch.localize import Spectrum
+from gitmimo.agent.patch.operators import apply, edits_of
+from gitmimo.agent.patch.probes import search_edits, trace_tests
 from tests.agent.workshop import RealWorkspace
 
 COMMAND = (

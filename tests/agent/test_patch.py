@@ -12,8 +12,8 @@ import pytest
 
 from gitmimo.agent.interface import CandidateInput, LeastChange
 from gitmimo.agent.patch.localize import files_in, find_files, find_sites, score_of, trim_output
+from gitmimo.agent.patch.probes import read_spectrum, trace_tests
 from gitmimo.agent.patch.questions import plan_of
-from gitmimo.agent.patch.spectrum import read_spectrum, trace_tests
 from gitmimo.agent.runner import run_candidate
 from gitmimo.ids import Oid
 from gitmimo.records import ActionKind, CommandResult, Reply, Step, StopReason, Task, Trajectory, Usage

@@ -82,36 +82,22 @@ def test_whole_files_replace_files() -> None:
 
 def test_one_method_replaces_its_namesake_with_the_right_indent() -> None:
     expected = BOX.replace("return self.data[key]", "return self.data.get(key)").replace('        """Read."""\n', "")
-    reply = "def get(self, key):\n    return self.data.get(key)\n"
-    assert merge_code("a.py", BOX, reply) == expected
+    plain = "def get(self, key):\n    return self.data.get(key)\n"
     indented = "    def get(self, key):\n        return self.data.get(key)\n"
-    assert merge_code("a.py", BOX, indented) == expected
     in_class = "class Box:\n    def get(self, key):\n        return self.data.get(key)\n"
-    assert merge_code("a.py", BOX, in_class) == expected
+    for reply in (plain, indented, in_class):
+        assert merge_code("a.py", BOX, reply, meant="Box.get") == expected
 
 
-def test_imports_and_helpers_are_added() -> None:
-    reply = "import re\nimport os\n\ndef helper():\n    return re\n\ndef make(n=1):\n    return helper()\n"
-    merged = merge_code("a.py", BOX, reply)
+def test_new_imports_come_with_a_function() -> None:
+    reply = "import re\nimport os\n\ndef make(n=1):\n    return re\n"
+    merged = merge_code("a.py", BOX, reply, meant="make")
     assert merged is not None
-    assert merged.count("import os") == 1
-    assert "import re\n" in merged
-    assert "def helper():" in merged
-    assert merged.index("def helper") < merged.index("class Box")
-    assert "class Box" in merged
+    assert "import os\nimport re\n\n\nclass Box" in merged
+    assert merged.endswith("def make(n=1):\n    return re\n")
 
 
-def test_what_holds_no_code_is_refused() -> None:
-    assert merge_code("a.py", BOX, "print('hi')\n") is None
-    assert merge_code("a.py", BOX, "def get(self:\n") is None
-    assert merge_code("a.py", BOX, "def set(self, key):\n    pass\n") is None
-
-
-def test_a_method_that_several_classes_have_replaces_the_one_that_was_meant() -> None:
-    text = "class A:\n    def go(self):\n        return 1\n\n\nclass B:\n    def go(self):\n        return 1\n"
-    reply = "    def go(self):\n        return 2\n"
-    assert merge_code("a.py", text, reply) is None
-    merged = merge_code("a.py", text, reply, meant="B.go")
-    assert (
-        merged == "class A:\n    def go(self):\n        return 1\n\n\nclass B:\n    def go(self):\n        return 2\n"
-    )
+def test_what_holds_no_such_function_is_refused() -> None:
+    assert merge_code("a.py", BOX, "print('hi')\n", meant="make") is None
+    assert merge_code("a.py", BOX, "def get(self:\n", meant="Box.get") is None
+    assert merge_code("a.py", BOX, "def set(self, key):\n    pass\n", meant="Box.get") is None

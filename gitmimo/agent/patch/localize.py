@@ -1,15 +1,15 @@
 """Fault localisation: what failing test runs say, and files and functions ranked by it, by names and by imports."""
 
 import ast
+import math
 import re
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from gitmimo.agent.interface import Workspace
 from gitmimo.agent.patch.python_source import Function, find_functions
-from gitmimo.agent.patch.spectrum import Spectrum
 from gitmimo.agent.shell.execute import failed_ids
 from gitmimo.errors import MimoError
 from gitmimo.files import is_test_path
@@ -40,6 +40,57 @@ _KEPT = re.compile(
     r"|\s*(?:assert|expected|actual|got|left|right|panicked))",
     re.I,
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestTrace:
+    """The trace of one test. `events` are (path, line, values that changed), for failing tests only."""
+
+    __test__ = False
+
+    passed: bool
+    lines: Mapping[str, frozenset[int]]  # by path
+    events: tuple[tuple[str, int, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spectrum:
+    """The traces of tests by id."""
+
+    tests: Mapping[str, TestTrace]
+
+    @property
+    def failing(self) -> tuple[str, ...]:
+        return tuple(name for name, trace in self.tests.items() if not trace.passed)
+
+    def paths(self) -> tuple[str, ...]:
+        """Files that failing tests run through, most lines first."""
+        counts: dict[str, int] = {}
+        for trace in self.tests.values():
+            for path, lines in trace.lines.items():
+                counts[path] = counts.get(path, 0) + (0 if trace.passed else len(lines))
+        return tuple(sorted((p for p, n in counts.items() if n), key=lambda p: -counts[p]))
+
+    def suspicious_lines(self, path: str) -> dict[int, float]:
+        """0 to 1 for each line: how much failing tests run through it, and passing ones do not (Ochiai)."""
+        lines = {line for trace in self.tests.values() if not trace.passed for line in trace.lines.get(path, ())}
+        return {line: self.suspicion(path, line, line) for line in lines}
+
+    def suspicion(self, path: str, first: int, last: int) -> float:
+        """The same for a range of lines."""
+        failed = [trace for trace in self.tests.values() if not trace.passed]
+        span = range(first, last + 1)
+        through = [trace for trace in self.tests.values() if not trace.lines.get(path, frozenset()).isdisjoint(span)]
+        hits = sum(not trace.passed for trace in through)
+        return hits / math.sqrt(len(failed) * len(through)) if hits else 0.0
+
+    def walk(self, path: str, first: int, last: int, *, limit: int = 24) -> tuple[tuple[int, str], ...]:
+        """(line, values) of the first failing test's way through a range of lines."""
+        for trace in self.tests.values():
+            found = [(line, values) for at, line, values in trace.events if at == path and first <= line <= last]
+            if found:
+                return tuple(found[:limit])
+        return ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

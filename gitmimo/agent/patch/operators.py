@@ -8,9 +8,8 @@ of one kind for one node; ranks say how likely such a mistake is, 0 the likelies
 import ast
 import tomllib
 from collections.abc import Callable, Iterator, Sequence, Set
+from dataclasses import dataclass
 from pathlib import Path
-
-from gitmimo.agent.patch.spans import Edit, Source
 
 _KNOWN: dict[str, dict[str, list[str]]] = tomllib.loads(
     Path(__file__).with_name("operators.toml").read_text(encoding="utf-8")
@@ -19,6 +18,88 @@ _ARITHMETIC = _KNOWN["arithmetic"]
 _GUARDED = ("[]", "0", '""', "None", "{}", "True", "False")
 _COPIES = ("list", "dict", "set")
 _MOST_NAMES = 6
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """One replacement: bytes from `start` to `end` of the file's UTF-8 become `text`. Lower ranks are likelier."""
+
+    path: str
+    start: int
+    end: int
+    text: str
+    line: int
+    rank: int
+    what: str
+
+
+def apply(source: str, edit: Edit) -> str:
+    """The file's text with the edit made."""
+    data = source.encode()
+    return (data[: edit.start] + edit.text.encode() + data[edit.end :]).decode()
+
+
+class Source:
+    """A parsed file and the lines in question. SyntaxError and ValueError for text that doesn't parse."""
+
+    def __init__(self, path: str, text: str, lines: Set[int]) -> None:
+        self.tree = ast.parse(text)
+        self._path, self._lines, self._data = path, lines, text.encode()
+        self._starts = [0]
+        for line in self._data.split(b"\n"):
+            self._starts.append(self._starts[-1] + len(line) + 1)
+
+    def is_near(self, node: ast.AST) -> bool:
+        """Whether a node touches one of the lines; what has no place of its own does."""
+        if not isinstance(node, (ast.stmt, ast.expr)):
+            return True
+        return any(node.lineno <= line <= (node.end_lineno or node.lineno) for line in self._lines)
+
+    def span(self, node: ast.stmt | ast.expr) -> tuple[int, int]:
+        """First byte, and the one after the last."""
+        end_line, end = node.end_lineno or node.lineno, node.end_col_offset or 0
+        return self._starts[node.lineno - 1] + node.col_offset, self._starts[end_line - 1] + end
+
+    def text(self, node: ast.stmt | ast.expr) -> str:
+        """The node as it is written."""
+        return self.slice(*self.span(node))
+
+    def slice(self, start: int, end: int) -> str:
+        """What is written from one byte to another."""
+        return self._data[start:end].decode()
+
+    def meaning(self, node: ast.stmt, edit: Edit | None = None) -> str | None:
+        """Equal for texts of a statement that mean the same, with an edit inside it; None for what doesn't parse."""
+        start, end = self.span(node)
+        data = self._data[start:end]
+        if edit is not None:
+            data = self._data[start : edit.start] + edit.text.encode() + self._data[edit.end : end]
+        opening = f"if 1:\n{' ' * node.col_offset}" if node.col_offset else ""
+        try:
+            return ast.dump(ast.parse(opening + data.decode()))
+        except (SyntaxError, ValueError, RecursionError):
+            return None
+
+    def replace(self, node: ast.stmt | ast.expr, text: str, rank: int, what: str = "") -> Edit:
+        """Other text for a node."""
+        start, end = self.span(node)
+        return self.put(start, end, text, rank, what)
+
+    def put(self, start: int, end: int, text: str, rank: int, what: str = "") -> Edit:
+        """Other text for a span."""
+        old = self._data[start:end].decode().strip()
+        label = what or (f"`{text.strip()}` for `{old}`" if old and text.strip() else f"`{(text or old).strip()}`")
+        line = self._data.count(b"\n", 0, start) + 1
+        return Edit(path=self._path, start=start, end=end, text=text, line=line, rank=rank, what=label)
+
+    def between(self, left: ast.expr, right: ast.expr, old: str, new: str, rank: int) -> Iterator[Edit]:
+        """Another operator between two operands; brackets and comments may stand around it."""
+        start, end = self.span(left)[1], self.span(right)[0]
+        at = self._data.find(old.encode(), start, end)
+        if at >= 0:
+            yield self.put(at, at + len(old.encode()), new, rank)
 
 
 def _comparisons(source: Source, node: ast.AST, names: Sequence[str]) -> Iterator[Edit]:
@@ -146,7 +227,7 @@ def _statements(source: Source, node: ast.AST, names: Sequence[str]) -> Iterator
         yield source.put(start - last.col_offset, end, " " * node.col_offset + source.text(last), 2, what)
 
 
-def _guard_clauses(source: Source, function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[Edit]:
+def _guard_clauses(source: Source, function: _Function) -> Iterator[Edit]:
     """Arguments copied before use, early returns for empty ones, shared defaults created per call."""
     body = function.body
     has_docstring = ast.get_docstring(function, clean=False) is not None and len(body) > 1
@@ -167,7 +248,7 @@ def _guard_clauses(source: Source, function: ast.FunctionDef | ast.AsyncFunction
         is_call = isinstance(default, ast.Call) and getattr(default.func, "id", "") in _COPIES and not default.args
         if is_call or isinstance(default, (ast.List, ast.Dict, ast.Set)):
             name, begin = argument.arg, source.span(default)[0]
-            between = source.gap(default, first)
+            between = source.slice(source.span(default)[1], start)
             made = f"if {name} is None:{indent}    {name} = {source.text(default)}{indent}"
             yield source.put(begin, start, f"None{between}{made}", 0, f"a new `{name}` each time")
 
@@ -192,41 +273,34 @@ def _counts(node: ast.AST) -> Iterator[tuple[ast.expr, int]]:
 
 _Kind = Callable[[Source, ast.AST, Sequence[str]], Iterator[Edit]]
 _OPERATORS: tuple[_Kind, ...] = (
-    _comparisons,
-    _arithmetic,
-    _constants,
-    _off_by_one,
-    _logic,
-    _calls,
-    _copies,
-    _other_names,
-    _statements,
+    *(_comparisons, _arithmetic, _constants, _off_by_one, _logic),
+    *(_calls, _copies, _other_names, _statements),
 )
 
 
 def edits_of(path: str, text: str, lines: Set[int]) -> tuple[Edit, ...]:
-    """All small edits that touch one of these lines, likelier ones first; none for text that doesn't parse."""
+    """All small edits that touch one of these lines, likelier ones first; none for text that doesn't parse.
+
+    Without those that don't parse themselves, or that mean what is there or what was tried before.
+    """
     try:
         source = Source(path, text, lines)
     except (SyntaxError, ValueError, RecursionError):
         return ()
-    return tuple(sorted(_edits(source), key=lambda edit: edit.rank))
-
-
-def _edits(source: Source) -> Iterator[Edit]:
-    """Edits function by function, without those that don't parse or mean what is there or was there before."""
+    found: list[Edit] = []
     for function in ast.walk(source.tree):
-        if not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)) or not source.is_near(function):
+        if not isinstance(function, _FUNCTIONS) or not source.is_near(function):
             continue
         seen = {source.meaning(function), None}
         for edit in _edits_in(source, function):
             meaning = source.meaning(function, edit)
             if meaning not in seen:
                 seen.add(meaning)
-                yield edit
+                found.append(edit)
+    return tuple(sorted(found, key=lambda edit: edit.rank))
 
 
-def _edits_in(source: Source, function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[Edit]:
+def _edits_in(source: Source, function: _Function) -> Iterator[Edit]:
     yield from _guard_clauses(source, function)
     names = _names_in(function)
     for node in _own_nodes(function):
@@ -235,7 +309,7 @@ def _edits_in(source: Source, function: ast.FunctionDef | ast.AsyncFunctionDef) 
                 yield from kind(source, node, names)
 
 
-def _own_nodes(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[ast.AST]:
+def _own_nodes(function: _Function) -> Iterator[ast.AST]:
     """Nodes of a function but not of functions inside it, nor its docstring."""
     waiting: list[ast.AST] = [function]
     while waiting:
@@ -243,11 +317,11 @@ def _own_nodes(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[ast
         yield node
         for child in ast.iter_child_nodes(node):
             is_text = isinstance(child, ast.Expr) and isinstance(child.value, ast.Constant)
-            if not is_text and not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            if not is_text and not isinstance(child, (*_FUNCTIONS, ast.ClassDef)):
                 waiting.append(child)
 
 
-def _names_in(function: ast.FunctionDef | ast.AsyncFunctionDef) -> tuple[str, ...]:
+def _names_in(function: _Function) -> tuple[str, ...]:
     """Arguments and variables of a function, those used most first."""
     counts: dict[str, int] = {}
     for node in ast.walk(function):

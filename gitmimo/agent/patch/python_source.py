@@ -1,15 +1,16 @@
-"""Code compared and put together by its syntax: copies found, functions located, whole functions replaced.
+"""Code compared and put together by its syntax: copies found, functions located and replaced.
 
 Python gets its syntax tree. Other languages are compared without white space, and have no functions here.
 """
 
 import ast
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _DEFINITIONS = (*_FUNCTIONS, ast.ClassDef)
+_IMPORTS = (ast.Import, ast.ImportFrom)
 _Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
@@ -88,11 +89,10 @@ def with_body(text: str, function: Function, body: str) -> str | None:
 
 
 def merge_code(path: str, text: str, written: str, *, meant: str = "") -> str | None:
-    """Put what a model wrote into a file: the whole file again, or some of its functions and classes.
+    """A file's text with what a model wrote in it: the whole file again, or the function `meant` ("Box.set").
 
-    Functions replace those of the same name, new ones and imports are added; a class with some methods replaces
-    these. A method without its class, whose name several classes have, replaces the one called `meant` ("Box.set").
-    None for text that doesn't parse or has nothing to put in.
+    With the function come imports that are new. None for text that doesn't parse, and for a part of a file that doesn't
+    have this function.
     """
     if not is_python(path):
         return written
@@ -100,9 +100,19 @@ def merge_code(path: str, text: str, written: str, *, meant: str = "") -> str | 
     tree, base = _tree(source), _tree(text)
     if tree is None or not tree.body:
         return None
-    if base is None or _is_whole(base, tree):
+    known, new = _definitions_in(base.body, "") if base is not None else {}, _definitions_in(tree.body, "")
+    if base is None or (known.keys() <= new.keys() and _assigned(base) <= _assigned(tree)):
         return source if source.endswith("\n") else f"{source}\n"
-    return _put_in(text, base, tree, source, meant)
+    old, node = known.get(meant), new.get(meant) or new.get(meant.rpartition(".")[2])
+    if old is None or node is None:
+        return None
+    part = source.split("\n")[_first_line(node) - 1 : node.end_lineno]
+    lines, top = text.split("\n"), _end_of_imports(base)
+    lines[_first_line(old) - 1 : old.end_lineno] = _indented(part, node.col_offset, old.col_offset)
+    present = {ast.unparse(each) for each in base.body}
+    imports = [ast.unparse(each) for each in tree.body if isinstance(each, _IMPORTS)]
+    lines[top:top] = [each for each in imports if each not in present]
+    return "\n".join(lines)
 
 
 def _tree(text: str) -> ast.Module | None:
@@ -161,12 +171,6 @@ def _dedent(text: str) -> str:
     return "\n".join(line[indent:] if not line[:indent].strip() else line for line in lines) + "\n"
 
 
-def _is_whole(base: ast.Module, tree: ast.Module) -> bool:
-    """Whether a whole module was written: it has every class, function, method and top-level name of the old one."""
-    has_definitions = _definitions_in(base.body, "").keys() <= _definitions_in(tree.body, "").keys()
-    return has_definitions and _assigned(base) <= _assigned(tree)
-
-
 def _assigned(tree: ast.Module) -> set[str]:
     """Names that a module assigns at its top level."""
     found: set[str] = set()
@@ -178,79 +182,11 @@ def _assigned(tree: ast.Module) -> set[str]:
     return found
 
 
-def _put_in(text: str, base: ast.Module, written: ast.Module, source: str, meant: str) -> str | None:
-    """A module's text with the definitions and new imports that were written; None where nothing can be put in."""
-    known, lines, new = _definitions_in(base.body, ""), text.split("\n"), source.split("\n")
-    top = _after_imports(base)
-    edits: list[tuple[int, int, list[str]]] = []  # first line, last line (before it: insert), new lines
-    whole: set[str] = set()  # classes that were put in with all that is in them
-    for name, node in _definitions_in(written.body, "").items():
-        part = new[_first_line(node) - 1 : node.end_lineno]
-        owner = name.rpartition(".")[0]
-        old, around = _find(known, name, node, meant), known.get(owner)
-        is_part = isinstance(node, ast.ClassDef) and isinstance(old, ast.ClassDef) and _lacks_methods(node, old)
-        if owner in whole or is_part:
-            continue
-        if isinstance(node, ast.ClassDef):
-            whole.add(name)
-        if old is not None:
-            last = old.end_lineno or old.lineno
-            edits.append((_first_line(old), last, _indented(part, node.col_offset, old.col_offset)))
-        elif isinstance(around, ast.ClassDef):
-            end = around.end_lineno or around.lineno
-            edits.append((end + 1, end, ["", *_indented(part, node.col_offset, around.body[0].col_offset)]))
-        elif not _is_method(node):
-            edits.append((top, top - 1, ["", "", *_indented(part, node.col_offset, 0)]))
-    if not edits:
-        return None
-    for first, last, part in sorted(
-        [*edits, (top, top - 1, _new_imports(written, base))], key=lambda edit: edit[:2], reverse=True
-    ):
-        lines[first - 1 : last] = part  # from the last to the first, so that line numbers stay true
-    merged = "\n".join(lines)
-    return merged if _tree(merged) is not None else None
-
-
-def _lacks_methods(node: ast.ClassDef, old: ast.ClassDef) -> bool:
-    return not _definitions_in(old.body, "").keys() <= _definitions_in(node.body, "").keys()
-
-
-def _find(known: Mapping[str, _Definition], name: str, node: _Definition, meant: str) -> _Definition | None:
-    """The definition of a qualified name; for a plain one also the only method of it, or the one that was meant."""
-    is_class = isinstance(node, ast.ClassDef)
-    known = {other: node for other, node in known.items() if isinstance(node, ast.ClassDef) is is_class}
-    short = [other for other in known if other.rpartition(".")[2] == name]
-    if name in known or not short:
-        return known.get(name)
-    return known[short[0]] if len(short) == 1 else known.get(meant if meant in short else "")
-
-
-def _new_imports(written: ast.Module, base: ast.Module) -> list[str]:
-    """Imports as text, without those that are there and those of names that the module defines, as in an example."""
-    present = {ast.unparse(node) for node in base.body}
-    return [
-        ast.unparse(node)
-        for node in written.body
-        if isinstance(node, (ast.Import, ast.ImportFrom)) and ast.unparse(node) not in present
-        if not {alias.name for alias in node.names} & _definitions_in(base.body, "").keys()
-    ]
-
-
-def _after_imports(tree: ast.Module) -> int:
-    """The line number at which something new at the top of a module goes."""
-    at = 1
-    for index, node in enumerate(tree.body):
-        is_docstring = index == 0 and isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-        if is_docstring or isinstance(node, (ast.Import, ast.ImportFrom)):
-            at = (node.end_lineno or node.lineno) + 1
-    return at
-
-
-def _is_method(node: _Definition) -> bool:
-    if isinstance(node, ast.ClassDef):
-        return False
-    arguments = [*node.args.posonlyargs, *node.args.args]
-    return bool(arguments) and arguments[0].arg in ("self", "cls")
+def _end_of_imports(tree: ast.Module) -> int:
+    """The last line of a module's imports; of its docstring where it has none."""
+    heads = [node for node in tree.body if isinstance(node, _IMPORTS)]
+    heads += tree.body[:1] if ast.get_docstring(tree, clean=False) is not None else []
+    return max((node.end_lineno or 0 for node in heads), default=0)
 
 
 def _first_line(node: _Definition) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitmimo.agent.patch.localize import Site, read_text
+from gitmimo.agent.patch.localize import Site, Spectrum, read_text
 from gitmimo.agent.patch.python_source import (
     Function,
     find_functions,
@@ -19,7 +19,6 @@ from gitmimo.agent.patch.python_source import (
     parses,
     with_body,
 )
-from gitmimo.agent.patch.spectrum import Spectrum
 from gitmimo.agent.prompts import read_json
 from gitmimo.agent.shell.text_protocol import parse_text
 from gitmimo.files import is_test_path

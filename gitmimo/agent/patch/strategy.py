@@ -23,7 +23,8 @@ from gitmimo.agent.patch.localize import (
     score_of,
     trim_output,
 )
-from gitmimo.agent.patch.mutation_search import SearchResult, search_edits
+from gitmimo.agent.patch.operators import apply
+from gitmimo.agent.patch.probes import SearchResult, search_edits, trace_tests
 from gitmimo.agent.patch.python_source import fingerprint
 from gitmimo.agent.patch.questions import (
     Case,
@@ -35,8 +36,6 @@ from gitmimo.agent.patch.questions import (
     read_reply,
     variant_of,
 )
-from gitmimo.agent.patch.spans import apply
-from gitmimo.agent.patch.spectrum import trace_tests
 from gitmimo.agent.shell.execute import failed_ids
 from gitmimo.cancel import CancelToken
 from gitmimo.ids import utc_now

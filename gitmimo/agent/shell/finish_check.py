@@ -9,7 +9,6 @@ from gitmimo.agent.shell.stuck_detector import fingerprint
 from gitmimo.files import is_test_path
 from gitmimo.records import Action, ActionKind, CommandResult, Observation, Step
 
-_MOST_RERUN = 20  # failed tests; more than that is no accident
 _QUESTION = (
     "before this is accepted, one question. The tests pass. By the look of your change:\n- no test came with it that "
     "fails without it\nAdd what is missing, or finish again."
@@ -80,20 +79,12 @@ class FinishCheck:
         return None if fingerprint(objection.text) in self._made else objection
 
     def _test(self, mark: str) -> Observation | None:
-        """Run the tests, the failed ones once more; None when all passed in one of the runs, or there are none."""
+        """Run the tests; None when they pass, or there are none."""
         result = self._workspace.test()
-        if result is None or not _is_bad(result):
+        if result is None or not (result.exit_code or result.timed_out):
             return None
         failed = failed_ids(result.output)
         remarks: list[str] = []
-        if 0 < len(failed) <= _MOST_RERUN and not result.timed_out:
-            again = self._workspace.test(failed)
-            if again is not None and not _is_bad(again):
-                return None
-            if again is not None and (still := failed_ids(again.output)):
-                passed = [name for name in failed if name not in still]
-                remarks += [f"Run again alone, these pass: {', '.join(passed)}."] if passed else []
-                failed = still
         base = self._workspace.base_suite()
         if base is not None and base.exit_code and not failed:
             remarks.append(f"On the base they end with exit code {base.exit_code} too.")
@@ -119,7 +110,3 @@ class FinishCheck:
         is_green = suite is not None and not suite.failed and not suite.exit_code
         is_code = any(not _DOCUMENT.search(path) for path in paths)
         return is_green and is_code and not any(is_test_path(path) for path in paths)
-
-
-def _is_bad(result: CommandResult) -> bool:
-    return bool(result.exit_code) or result.timed_out
