@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gitmimo.agent.external.adapter import Adapter, Endpoint
-from gitmimo.agent.external.programs import MIMO, Choice, parse_choices, require_program
+from gitmimo.agent.external.programs import MIMO, Adapter, Choice, Endpoint, parse_choices, require_program
 from gitmimo.agent.external.runner import ExternalAgent
 from gitmimo.config import Config
 from gitmimo.errors import NoModel

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gitmimo.agent.external.adapter import STDOUT, AgentRequest, AgentRun, Endpoint
-from gitmimo.agent.external.programs import ADAPTERS, command_adapter, parse_choices
+from gitmimo.agent.external.programs import ADAPTERS, AgentRequest, Endpoint, command_adapter, parse_choices
+from gitmimo.agent.external.reports import STDOUT
 from gitmimo.records import StopReason, Usage
 from gitmimo.sandbox.policy import program_paths
 
@@ -36,13 +36,13 @@ def test_a_report_that_is_junk_tells_nothing_and_breaks_nothing(name: str, tmp_p
     for data in junk:
         for report in REPORTS:
             (tmp_path / report).write_bytes(data)
-        report = ALL[name].read(AgentRun(errors="", home=tmp_path))
+        report = ALL[name].read(tmp_path)
         assert report.usage is None or report.usage.total == 0
         assert report.usd is None or report.usd == 0
     for report in REPORTS:
         (tmp_path / report).unlink()
         (tmp_path / report).symlink_to("/etc/hostname")
-    assert ALL[name].read(AgentRun(errors="", home=tmp_path)).usage in (None, Usage())
+    assert ALL[name].read(tmp_path).usage in (None, Usage())
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -74,7 +74,7 @@ def test_a_small_model_on_this_machine_gets_what_suits_it(tmp_path: Path) -> Non
 def test_limits_that_agents_tell_become_the_candidates_end(tmp_path: Path) -> None:
     def ended(name: str, text: str, *, report: str = STDOUT) -> StopReason | None:
         (tmp_path / report).write_text(text)
-        return ADAPTERS[name].read(AgentRun(errors="", home=tmp_path)).ending
+        return ADAPTERS[name].read(tmp_path).ending
 
     assert ended("claude", '{"type": "result", "subtype": "error_max_turns"}') is StopReason.STEPS
     assert ended("claude", '{"type": "result", "subtype": "error_max_budget_usd"}') is StopReason.BUDGET

@@ -1,4 +1,4 @@
-"""The agents that are known: how their programs are started, where they are, and which of them the user asked for.
+"""The agents that are known: what each is given, how its program is started, and which of them the user asked for.
 
 `reports.py` has what each of them reports. [docs/agents.md](../../../docs/agents.md) says which were run for real.
 """
@@ -7,13 +7,14 @@ import json
 import re
 import shutil
 import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from gitmimo.agent.external import reports
-from gitmimo.agent.external.adapter import Adapter, AgentRequest, Launch
+from gitmimo.agent.external.reports import AgentReport
 from gitmimo.errors import UsageError
+from gitmimo.llm.providers import bare_model
 
 MIMO = "mimo"
 _COMMAND = "cmd:"
@@ -32,6 +33,84 @@ _MOST_FILES = 4
 _AIDER_PRICES = ".aider/caches/model_prices_and_context_window.json"
 _CLAUDE_TOOLS = "Bash,Edit,Write,Read,Glob,Grep,NotebookEdit,TodoWrite"
 _OPENCODE_CONFIG = "opencode.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """The model that an agent is to use. Without a model the agent takes its own.
+
+    `model` is litellm's name. `base_url` is a server of one's own that speaks OpenAI's language, `provider_url` the
+    known provider's address where it does. The key goes by the environment: `env`, under `key_variable` and more.
+    """
+
+    model: str = ""
+    provider: str = ""
+    base_url: str = ""
+    provider_url: str = ""
+    key_variable: str = ""
+    env: Mapping[str, str] = field(default_factory=dict)
+    window: int | None = None
+    max_output: int = 4096
+    is_small: bool = False
+
+    @property
+    def bare(self) -> str:
+        """The model's name as its server knows it."""
+        return bare_model(self.model) if self.model else ""
+
+    @property
+    def litellm_name(self) -> str:
+        """The name for tools that use litellm: a model with an address of its own has OpenAI's API."""
+        return f"openai/{self.bare}" if self.model and self.base_url else self.model
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentRequest:
+    """The input of an agent. Paths below `home` have the same name inside the sandbox."""
+
+    prompt: str
+    rules: str
+    home: Path  # private, outside the tree, gone afterwards
+    endpoint: Endpoint
+    test_command: str = ""
+    files: Sequence[str] = ()  # that the failing tests and the task point at, best first
+    max_steps: int = 60
+    max_output_tokens: int = 4096
+    cap_usd: float | None = None
+
+    def at(self, name: str) -> str:
+        """The path of a file in the private home."""
+        return str(self.home / name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """How to start the program: arguments after its own name, environment, files to write into the private home."""
+
+    arguments: Sequence[str]
+    env: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adapter:
+    """The facts about one agent."""
+
+    name: str
+    program: str
+    install: str
+    launch: Callable[[AgentRequest], Launch]
+    read: Callable[[Path], AgentReport]
+    providers: Sequence[str] = ()  # whose models it can use; empty: any
+    own_provider: str = ""  # whose key it takes when it chooses the model itself; empty: it needs a model
+    logins: Sequence[str] = ()  # files below HOME that hold its login, copied when no key is known
+    leftovers: Sequence[str] = ()  # what it leaves behind at the top of the tree, as globs
+    exit_codes: Mapping[int, str] = field(default_factory=dict)
+    wants_files: bool = False  # a small model needs the names of the files to change
+
+    def takes(self, provider: str) -> bool:
+        """Whether it can use a model of this provider."""
+        return not self.providers or provider in self.providers
 
 
 def _launch_aider(request: AgentRequest) -> Launch:

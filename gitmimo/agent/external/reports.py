@@ -1,11 +1,19 @@
-"""Reads what each agent's program reports of its run: output that may be broken, hostile or of another version."""
+"""Reads what each agent's program reports of its run: files that may be broken, hostile or of another version.
+
+Each reader is given the private home of the run; what the program wrote to its standard output is a file there too.
+"""
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from gitmimo.agent.external.adapter import AgentReport, AgentRun
+from gitmimo.errors import MimoError
 from gitmimo.records import StopReason, Usage
+from gitmimo.sandbox.files import read_inside
+
+STDOUT = "stdout.out"
 
 AIDER_EVENTS = "events.jsonl"  # files of the private home that programs are told to write
 MINI_TRAJECTORY = "mini.traj.json"
@@ -24,16 +32,38 @@ _MINI_ENDINGS = {
 _LONGEST_SUMMARY = 300
 
 
-def read_aider(run: AgentRun) -> AgentReport:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentReport:
+    """A program's report of its run; None where it has no value. `usage.prompt` includes the cached tokens."""
+
+    usage: Usage | None = None
+    usd: float | None = None
+    calls: int = 0
+    summary: str = ""
+    ending: StopReason | None = None  # where the exit code does not say it
+    problem: str = ""  # why it ended badly, in its own words
+
+
+def read_home(home: Path, name: str) -> str:
+    """A file of the private home as text; empty when it is not there, too large or not a plain file."""
+    try:
+        return (read_inside(home, name) or b"").decode(errors="replace")
+    except MimoError:
+        return ""
+
+
+def read_aider(home: Path) -> AgentReport:
     """Its event log has exact counts; the cost is 0 for a model whose price it doesn't know."""
-    events = list(_json_lines(run.read(AIDER_EVENTS)))
+    events = list(_json_lines(read_home(home, AIDER_EVENTS)))
     told = [(event.get("event"), found) for event in events if isinstance(found := event.get("properties"), dict)]
     sent = [properties for name, properties in told if name == "message_send"]
     if not sent:
         broken = [properties for name, properties in told if name == "message_send_exception"]
         problem = _text(broken[-1].get("exception")) if broken else "it asked no model"
         return AgentReport(usage=Usage() if events and not broken else None, problem=problem)
-    lines = [line.strip() for line in run.stdout.splitlines() if line.strip() and not line.startswith("Tokens:")]
+    lines = [
+        line.strip() for line in read_home(home, STDOUT).splitlines() if line.strip() and not line.startswith("Tokens:")
+    ]
     return AgentReport(
         usage=sum((_usage(each, prompt="prompt_tokens", completion="completion_tokens") for each in sent), Usage()),
         usd=sum(_money(each.get("cost")) or 0.0 for each in sent) or None,
@@ -42,9 +72,9 @@ def read_aider(run: AgentRun) -> AgentReport:
     )
 
 
-def read_claude(run: AgentRun) -> AgentReport:
+def read_claude(home: Path) -> AgentReport:
     """One JSON object on standard output."""
-    report = _json_object(run.stdout)
+    report = _json_object(read_home(home, STDOUT))
     if report.get("type") != "result":
         return AgentReport(problem="it printed no result")
     subtype = _text(report.get("subtype"))
@@ -68,10 +98,10 @@ def read_claude(run: AgentRun) -> AgentReport:
     )
 
 
-def read_codex(run: AgentRun) -> AgentReport:
+def read_codex(home: Path) -> AgentReport:
     """Events on standard output; the last message is the summary."""
     usage, turns, summary, problem = Usage(), 0, "", ""
-    for event in _json_lines(run.stdout):
+    for event in _json_lines(read_home(home, STDOUT)):
         kind = event.get("type")
         if kind == "turn.completed":
             turns += 1
@@ -89,9 +119,9 @@ def read_codex(run: AgentRun) -> AgentReport:
     return AgentReport(usage=usage, calls=turns, summary=summary, problem=problem, ending=ending)
 
 
-def read_mini(run: AgentRun) -> AgentReport:
+def read_mini(home: Path) -> AgentReport:
     """Its trajectory file: the messages with the usage of each call, and how it ended."""
-    report = _json_object(run.read(MINI_TRAJECTORY))
+    report = _json_object(read_home(home, MINI_TRAJECTORY))
     info, messages = report.get("info"), report.get("messages")
     calls = _count(_part(info, "model_stats.api_calls"))
     if not calls:
@@ -110,9 +140,9 @@ def read_mini(run: AgentRun) -> AgentReport:
     )
 
 
-def read_opencode(run: AgentRun) -> AgentReport:
+def read_opencode(home: Path) -> AgentReport:
     """Events on standard output; each finished step has its tokens and cost."""
-    events = list(_json_lines(run.stdout))
+    events = list(_json_lines(read_home(home, STDOUT)))
     steps = [event["part"] for event in events if event.get("type") == "step_finish" and event.get("part")]
     words = [_part(event, "part.text") for event in events if event.get("type") == "text"]
     errors = [event.get("error") for event in events if event.get("type") == "error"]
@@ -134,9 +164,9 @@ def read_opencode(run: AgentRun) -> AgentReport:
     )
 
 
-def read_command(run: AgentRun) -> AgentReport:
+def read_command(home: Path) -> AgentReport:
     """The report of any command, as docs/agents.md describes it."""
-    report = _json_object(run.read(COMMAND_REPORT))
+    report = _json_object(read_home(home, COMMAND_REPORT))
     has_tokens = "prompt_tokens" in report or "completion_tokens" in report
     usage = _usage(report, prompt="prompt_tokens", cached="cached_tokens", completion="completion_tokens")
     return AgentReport(
@@ -183,14 +213,13 @@ def _usage(counts: Any, **fields: str) -> Usage:
 
 def _count(value: Any) -> int:
     """A count that a program reported: never negative, zero if it is no number."""
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return max(0, int(value)) if is_number and abs(value) < 1 << 53 else 0
+    return int(_money(value, most=1 << 53) or 0)
 
 
-def _money(value: Any) -> float | None:
+def _money(value: Any, *, most: float = 1e6) -> float | None:
     """An amount that a program reported, None if it is no amount."""
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return float(value) if is_number and 0 <= value < 1e6 else None
+    return float(value) if is_number and 0 <= value < most else None
 
 
 def _text(value: Any) -> str:

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
-from gitmimo.agent.external.adapter import STDOUT, Adapter, AgentReport, AgentRequest, AgentRun, Endpoint
+from gitmimo.agent.external.programs import Adapter, AgentRequest, Endpoint
+from gitmimo.agent.external.reports import STDOUT, AgentReport, read_home
 from gitmimo.agent.interface import CandidateInput, OnStep, Stop, StrategyResult, Workspace, changed_paths
 from gitmimo.agent.patch.localize import find_files
 from gitmimo.agent.prompts import read_prompt
@@ -107,12 +108,11 @@ class ExternalAgent:
         began = utc_now()
         endpoint = self.endpoint()
         result = self._run(candidate, workspace, endpoint, cap_usd)
-        run = AgentRun(errors=result.output, home=workspace.home)
-        report = self.adapter.read(run)
+        report = self.adapter.read(workspace.home)
         cost = money.end(report.usage, report.usd, seconds=result.seconds, calls=report.calls)
         ending = _ending(self.adapter, result, report, stop)
         ending = replace(ending, summary=self._safe(ending.summary))
-        stdout = self._safe(f"{run.stdout}\n{run.errors}".strip())
+        stdout = self._safe(f"{read_home(workspace.home, STDOUT)}\n{result.output}".strip())
         workspace.remove_leftovers(self.adapter.leftovers)
         shown, is_cut = shorten(stdout, most=_MOST_KEPT, pointer="not kept")
         calls = f"{self.adapter.name} ran, with {report.calls} calls of its model"

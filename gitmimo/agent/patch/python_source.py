@@ -184,7 +184,7 @@ def _assigned(tree: ast.Module) -> set[str]:
 
 def _end_of_imports(tree: ast.Module) -> int:
     """The last line of a module's imports; of its docstring where it has none."""
-    heads = [node for node in tree.body if isinstance(node, _IMPORTS)]
+    heads: list[ast.stmt] = [node for node in tree.body if isinstance(node, _IMPORTS)]
     heads += tree.body[:1] if ast.get_docstring(tree, clean=False) is not None else []
     return max((node.end_lineno or 0 for node in heads), default=0)
 
