@@ -9,16 +9,16 @@ import sys
 import threading
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from gitmimo.cli import render
-from gitmimo.text import seconds, tokens, usd
+from gitmimo.text import escape_controls, seconds, tokens, usd
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
-    from rich.console import Console, Group
+    from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
@@ -26,20 +26,14 @@ if TYPE_CHECKING:
 
 PHASES = {
     "base": "base tests",
-    "skill": "skill",
     "work": "working",
     "test": "testing",
     "compare": "comparing",
-    "review": "review",
     "land": "landing",
     "merge": "merging",
-    "dream": "dreaming",
-    "done": "done",
 }
 _ONE_KEYPRESS_S = 0.5
 _NUMBERS = {"#": 2, "step": 4, "tokens": 6, "cost": 7, "time": 5}  # columns with the width that keeps them still
-_MOST = {"model": 28, "tests": 36}  # columns; `now` has the rest
-_NARROW, _WIDE, _WIDEST = 70, 106, 130  # columns with room for several models' names, for one's, and for the tests too
 _QUIET_S = 8.0  # without news for so long, what a candidate waits for is said
 
 
@@ -51,21 +45,13 @@ class _Row:
     ended: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Heading:
-    """Facts about a session before it begins."""
-
-    session: str = ""
-    budget_usd: float | None = None
-
-
 @contextlib.contextmanager
-def running(timeout_s: float, *, quiet: bool = False, heading: Heading | None = None) -> Iterator[Watch]:
+def running(timeout_s: float, *, quiet: bool = False, title: str = "") -> Iterator[Watch]:
     """Show on stderr what happens, and let an interrupt end it orderly, until the block ends."""
     from gitmimo.workflow.progress import StopSignal, Watch
 
     stop_signal = StopSignal(timeout_s=timeout_s)
-    with watching(stream=sys.stderr, quiet=quiet, heading=heading) as observe, signals(stop_signal):
+    with watching(stream=sys.stderr, quiet=quiet, title=title) as observe, signals(stop_signal):
         yield Watch(observe=observe, warn=render.say, stop_signal=stop_signal)
 
 
@@ -102,15 +88,21 @@ def signals(stop_signal: StopSignal) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def watching(*, stream: TextIO, quiet: bool = False, heading: Heading | None = None) -> Iterator[Observer]:
+def watching(*, stream: TextIO, quiet: bool = False, title: str = "") -> Iterator[Observer]:
     """Give an observer that shows what happens, waits for rate limits included, until the block ends."""
     from gitmimo.workflow.progress import unobserved
 
     if quiet:
         yield unobserved
     elif stream.isatty():
-        with _live(stream, heading or Heading()) as observe:
-            yield observe
+        from rich.console import Console
+        from rich.live import Live
+
+        console = Console(file=stream, highlight=False, no_color=not render.wants_colour(stream))
+        table = LiveTable(title)
+        live = Live(get_renderable=table.draw, console=console, redirect_stdout=False, transient=True)
+        with _forward_waits(table.wait), live:
+            yield table.observe
     else:
         with _forward_waits(lambda text: render.say(f"session: {text}")):
             yield _line_by_line()
@@ -132,62 +124,47 @@ def _line_by_line() -> Observer:
     return observe
 
 
-@contextlib.contextmanager
-def _live(stream: TextIO, heading: Heading) -> Iterator[Observer]:
-    from rich.console import Console
-    from rich.live import Live
-
-    console = Console(file=stream, highlight=False, no_color=not render.wants_colour(stream))
-    table = LiveTable(console, heading)
-    with (
-        _forward_waits(table.wait),
-        Live(get_renderable=table.draw, console=console, refresh_per_second=4, redirect_stdout=False,
-             redirect_stderr=True, transient=True),
-    ):  # fmt: skip
-        yield table.observe
-
-
 class LiveTable:
     """The state of a session as a picture: two lines about the session, and a row for each candidate."""
 
-    def __init__(self, console: Console, heading: Heading, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._console = console
-        self._heading = heading
+    def __init__(self, title: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._title = title
         self._clock = clock
         self._lock = threading.Lock()
         self._started = clock()
         self._rows: dict[int, _Row] = {}
         self._phase = "starting"
         self._base = ""
-        self._turns = ""  # that candidates take turns, and why
-        self._remark = ""
+        self._said = ""  # by the session, as that candidates take turns
+        self._wait = ""
 
     def observe(self, progress: Progress) -> None:
         """Update the state; called from any thread."""
         with self._lock:
-            self._remark = ""
+            self._wait = ""
             if progress.number:
                 self._observe_candidate(progress)
-            elif progress.phase == "base":
-                # it runs beside the work: what the session does is said by its other phases
-                self._base = progress.tests or progress.text
+            elif progress.phase == "base":  # it runs beside the work: what the session does is said by its other phases
+                self._base = f"base: {progress.tests or progress.text}"
             else:
-                self._phase = progress.phase
-                self._turns = progress.text if progress.phase == "work" else self._turns
-                self._remark = progress.text if progress.phase not in ("done", "work") else ""
+                self._phase, self._said = progress.phase, progress.text
 
     def wait(self, text: str) -> None:
         """Show what a server asked to wait for."""
         with self._lock:
-            self._remark = text
+            self._wait = text
 
     def draw(self) -> Group:
         """The picture as it is now."""
         from rich.console import Group
 
         with self._lock:
-            head = self._head()
-            return Group(*head, self._table()) if self._rows else Group(*head)
+            first = _line(PHASES.get(self._phase, self._phase), "bold")
+            spent = sum(row.last.cost_usd for row in self._rows.values())
+            facts = (seconds(self._clock() - self._started), usd(spent) if spent else "", self._title)
+            first.append("  " + "  ".join(filter(None, (*facts, "Ctrl-C keeps the work"))), style="dim")
+            said = "  ".join(filter(None, (self._base, self._wait or self._said)))
+            return Group(first, *([_line(said, "dim")] if said else []), *([self._table()] if self._rows else []))
 
     def _observe_candidate(self, progress: Progress) -> None:
         now = self._clock()
@@ -200,56 +177,46 @@ class LiveTable:
         row.ended = now if progress.phase == "done" else 0.0
         self._phase = "work" if self._phase == "starting" else self._phase
 
-    def _head(self) -> list[Text]:
-        first = _line(PHASES.get(self._phase, self._phase), "bold")
-        spent = sum(row.last.cost_usd for row in self._rows.values())
-        budget = f" of {usd(self._heading.budget_usd)}" if self._heading.budget_usd is not None else ""
-        parts = [seconds(self._clock() - self._started)]
-        parts += [f"{usd(spent)}{budget}"] if spent or budget else []
-        parts += [f"session {self._heading.session}"] if self._heading.session else []
-        first.append("  " + "  ".join([*parts, "Ctrl-C stops and keeps the work"]), style="dim")
-        said = "  ".join(filter(None, (f"base: {self._base}" if self._base else "", self._remark or self._turns)))
-        return [first, _line(said, "dim")] if said else [first]
-
     def _table(self) -> Table:
+        """Columns of numbers keep their width; what is said, and the models where there are several, share the rest."""
         from rich.table import Table
 
         table = Table(box=None, pad_edge=False, expand=True)
-        width = self._console.width
-        is_wide, several = width > _WIDEST, len({row.last.model for row in self._rows.values()}) > 1
-        shows_models = width > (_NARROW if several else _WIDE)
-        texts = (*(["model"] if shows_models else []), *(["tests"] if is_wide else []), "now")
-        for name in ("#", "phase", *list(_NUMBERS)[1:], *texts):
-            justify: Literal["left", "right"] = "right" if name in _NUMBERS else "left"
-            table.add_column(name, no_wrap=True, justify=justify, overflow="ellipsis",
-                             min_width=_NUMBERS.get(name), ratio=1 if name == "now" else None,
-                             max_width=_MOST.get(name, 0) // (1 if is_wide else 2) or None)  # fmt: skip
+        for name in ("#", "phase", "step", "tokens", "cost", "time"):
+            table.add_column(
+                name, no_wrap=True, min_width=_NUMBERS.get(name), justify="right" if name in _NUMBERS else "left"
+            )
+        several = len({row.last.model for row in self._rows.values()}) > 1
+        if several:
+            table.add_column("model", ratio=1)
+        table.add_column("now", ratio=3)
         for number, row in sorted(self._rows.items()):
             last = row.last
-            style = "green" if last.tests.startswith("pass") else "red" if last.tests[:4] in ("fail", "no p") else ""
             table.add_row(
-                str(number), PHASES.get(last.phase, last.phase), str(last.step or ""),
-                tokens(last.tokens) if last.tokens else "", usd(last.cost_usd) if last.cost_usd else "",
+                str(number),
+                PHASES.get(last.phase, last.phase),
+                str(last.step or ""),
+                tokens(last.tokens) if last.tokens else "",
+                usd(last.cost_usd) if last.cost_usd else "",
                 seconds((row.ended or self._clock()) - row.started),
-                *([_line(last.model.rpartition("/")[2])] if shows_models else []),
-                *([_line(last.tests, style)] if is_wide else []),
-                _line(self._now(row), "dim") if is_wide or not last.tests or last.phase == "work"
-                else _line(last.tests, style),
-            )  # fmt: skip
+                *([_line(last.model.rpartition("/")[2])] if several else []),
+                self._now(row),
+            )
         return table
 
-    def _now(self, row: _Row) -> str:
-        silent = self._clock() - row.heard
-        if row.last.phase == "work" and silent > _QUIET_S:
-            return f"waits {seconds(silent)} for the model" + (f" · {row.last.text}" if row.last.text else "")
-        return row.last.text
+    def _now(self, row: _Row) -> Text:
+        """What a candidate does, or what its tests said once it has worked."""
+        last, silent = row.last, self._clock() - row.heard
+        if last.phase != "work" and last.tests:
+            return _line(last.tests, "green" if last.tests.startswith("pass") else "red")
+        if last.phase == "work" and silent > _QUIET_S:
+            return _line(f"waits {seconds(silent)} for the model" + (f" · {last.text}" if last.text else ""), "dim")
+        return _line(last.text, "dim")
 
 
 def _line(text: str, style: str = "") -> Text:
     """One line of text from outside, cut where the room ends."""
     from rich.text import Text
-
-    from gitmimo.text import escape_controls
 
     return Text(escape_controls(text, newlines=False), style=style, no_wrap=True, overflow="ellipsis")
 
@@ -262,13 +229,14 @@ def _forward_waits(on_wait: Callable[[str], None]) -> Iterator[None]:
         def emit(self, record: logging.LogRecord) -> None:
             on_wait(record.getMessage())
 
-    logger, handler = logging.getLogger("gitmimo.llm.failures"), Handler()
+    logger, handler = logging.getLogger("gitmimo.llm.failures"), Handler(logging.INFO)
+    level, propagate = logger.level, logger.propagate
     logger.addHandler(handler)
-    before, logger.propagate = (logger.level, logger.propagate), False
     logger.setLevel(logging.INFO)
+    logger.propagate = False
     try:
         yield
     finally:
         logger.removeHandler(handler)
-        logger.setLevel(before[0])
-        logger.propagate = before[1]
+        logger.setLevel(level)
+        logger.propagate = propagate

@@ -98,11 +98,12 @@ def _run(
     repository: Repository, config: Config, text: str, session: SessionId, *, base: Oid | None, quiet: bool
 ) -> SessionResult:
     """Start the session from HEAD, or from `base`, show what happens, and let Ctrl-C end it orderly."""
-    from gitmimo.cli.progress import Heading, running
+    from gitmimo.cli.progress import running
     from gitmimo.workflow.start import start_session
 
-    heading = Heading(session=session, budget_usd=config.number("budget"))
-    with running(config.seconds("timeout"), quiet=quiet, heading=heading) as watch:
+    budget = config.number("budget")
+    title = f"session {session}" + (f", budget {usd(budget)}" if budget is not None else "")
+    with running(config.seconds("timeout"), quiet=quiet, title=title) as watch:
         origin = (base, repository.head_branch()) if base else None
         return start_session(repository, config, text, watch, origin=origin, session=session)
 
