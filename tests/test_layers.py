@@ -17,7 +17,7 @@ LAYERS = (
     {"agent", "evaluator"},
     {"memory"},
     {"workflow"},
-    {"hooks", "ci", "report", "mcp", "chat"},
+    {"hooks", "ci", "report", "mcp"},
     {"cli", "__main__"},
 )
 ORDER = {name: level for level, names in enumerate(LAYERS) for name in names}
@@ -33,7 +33,7 @@ OWNERS = {
     "pygments": "report",
     "jinja2": "report",
     "markupsafe": "report",
-    "prompt_toolkit": "chat",
+    "prompt_toolkit": "cli",
     "mcp": "mcp",
     "mcp_types": "mcp",
 }

@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import sys
+from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
+from prompt_toolkit import PromptSession
+from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.document import Document
+from prompt_toolkit.filters import Condition
+from prompt_toolkit.history import FileHistory
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.output import ColorDepth
 
 from gitmimo.cli import render
-from gitmimo.cli.help import find_completions
+from gitmimo.cli.help import FILES, find_completions
 from gitmimo.cli.main import HIDDEN, cli, run
 from gitmimo.cli.options import load_config, open_repository, settings
-from gitmimo.errors import MimoError, UsageError
+from gitmimo.errors import CheckError, MimoError, UsageError
 from gitmimo.text import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable
 
     from gitmimo.git.repository import Repository
     from gitmimo.records import Step
@@ -24,6 +36,7 @@ if TYPE_CHECKING:
 _NOT_HERE = {"chat", "mcp", "serve", "demo", *HIDDEN}  # they would take stdin or the terminal for themselves
 _REMEMBERED = 4  # exchanges that a question is answered with
 _EXCHANGE_CHARACTERS = 1_500
+_MOST_OFFERED = 60
 
 _HELP = """\
 A line that ends with a question mark is answered from HEAD; nothing is changed.
@@ -48,31 +61,9 @@ def chat_command(model: tuple[str, ...], budget: float | None, yes: bool) -> int
     if budget is not None:
         os.environ["GIT_MIMO_BUDGET"] = str(budget)
     chat = _Chat(repository, starts_unasked=yes)
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        return chat.read_lines()
-    from gitmimo.chat import open_prompt
-    from gitmimo.redact import known_secrets
-    from gitmimo.workflow.directories import repository_key, state_home
-
-    read_line = open_prompt(
-        repository,
-        state_home() / "chat" / repository_key(repository) / "history",
-        complete_command=_complete_command,
-        known_secrets=known_secrets(os.environ),
-        colours=render.wants_colour(sys.stdout),
-    )
-    return chat.converse(read_line)
-
-
-def _complete_command(words: Sequence[str], incomplete: str) -> Iterator[tuple[str, str]]:
-    try:
-        for value, meaning in find_completions(cli, words, incomplete):
-            if words or value not in _NOT_HERE:
-                yield value, meaning
-    except click.UsageError:  # no such command
-        return
-    if not words and "quit".startswith(incomplete):
-        yield "quit", "leave; Ctrl-D does the same"
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        return chat.converse(_open_prompt(repository))
+    return chat.read_lines()
 
 
 class _Chat:
@@ -96,28 +87,25 @@ class _Chat:
     def converse(self, read_line: Callable[[], str]) -> int:
         """Read lines on a terminal until the person leaves."""
         render.say("a task, a question, or /help; Ctrl-D leaves")
-        with render.hints_for("/"):
-            while not self._is_over:
-                try:
-                    text = read_line()
-                except KeyboardInterrupt:
-                    render.say("nothing is running; Ctrl-D or /quit leaves")
-                    continue
-                except EOFError:
-                    break
-                if text.strip():
-                    self.handle(text, is_terminal=True)
-                    render.say("")
+        while not self._is_over:
+            try:
+                text = read_line()
+            except KeyboardInterrupt:
+                render.say("nothing is running; Ctrl-D or /quit leaves")
+                continue
+            except EOFError:
+                break
+            if text.strip():
+                self.handle(text, is_terminal=True)
+                render.say("")
         return 0
 
     def handle(self, text: str, *, is_terminal: bool) -> int:
         """Do what one line asks for; expected failures are printed."""
-        from gitmimo.chat import is_question, slash_words
-
         if not text.strip():
             return 0
         try:
-            words = slash_words(text)
+            words = command_words(text)
             if words is not None:
                 return self._command(words)
             return self._answer(text.strip()) if is_question(text) else self._start(text.strip(), is_terminal)
@@ -181,3 +169,105 @@ class _Chat:
 def _show_step(step: Step) -> None:
     action = step.actions[-1] if step.actions else None
     render.say(one_line(f"looking: {action.path or action.text}" if action else "thinking", 100))
+
+
+def command_words(text: str) -> list[str] | None:
+    """The words of a line that names a command, `/merge` or `git mimo merge`; `help` for a lone slash.
+
+    None for any other line, such as `/usr/bin is full`.
+    """
+    found = re.fullmatch(r"(?:/|git mimo )([a-z][a-z-]*|\?)?(?:\s+(.*))?", text.strip(), re.S)
+    if found is None:
+        return None
+    name = {None: "help", "?": "help", "q": "quit", "exit": "quit"}.get(found[1], found[1])
+    rest = found[2] or ""
+    try:
+        return [str(name), *shlex.split(rest, comments=True)]
+    except ValueError:  # a quote, as in `don't`, that does not close
+        return [str(name), *rest.split()]
+
+
+def is_question(text: str) -> bool:
+    """Whether a line ends as questions do in most scripts; any other line is a task."""
+    return text.rstrip().endswith(("?", "？", "؟"))
+
+
+def _open_prompt(repository: Repository) -> Callable[[], str]:
+    """What reads a line on the terminal; it raises KeyboardInterrupt on Ctrl-C, EOFError on Ctrl-D."""
+    from gitmimo.workflow.directories import repository_key, state_home
+
+    history = state_home() / "chat" / repository_key(repository) / "history"
+    history.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    history.touch(mode=0o600)
+    bindings = KeyBindings()
+
+    @bindings.add("escape", "enter")
+    def _(event: KeyPressEvent) -> None:
+        event.current_buffer.insert_text("\n")
+
+    def names_a_command() -> bool:
+        text = session.default_buffer.text
+        return text.startswith("/") and " " not in text
+
+    session: PromptSession[str] = PromptSession(
+        history=_CleanHistory(str(history)),
+        completer=_Completer(repository),
+        complete_while_typing=Condition(names_a_command),
+        auto_suggest=AutoSuggestFromHistory(),
+        key_bindings=bindings,
+        reserve_space_for_menu=6,
+        color_depth=None if render.wants_colour(sys.stdout) else ColorDepth.DEPTH_1_BIT,
+        enable_suspend=True,
+    )
+    return partial(session.prompt, "> ")
+
+
+class _CleanHistory(FileHistory):
+    """Lines on disk, secrets taken out; a line that the scanner fails on is not kept."""
+
+    def store_string(self, string: str) -> None:
+        """See `History`."""
+        from gitmimo.redact import known_secrets, redact
+
+        try:
+            super().store_string(redact(string, known_secrets(os.environ))[0])
+        except (CheckError, OSError):
+            return
+
+
+class _Completer(Completer):
+    """Slash commands at the beginning, then what the command takes; files of HEAD everywhere else."""
+
+    def __init__(self, repository: Repository) -> None:
+        self._repository = repository
+
+    def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
+        """See `Completer`."""
+        text = document.text_before_cursor
+        word = document.get_word_before_cursor(WORD=True).lstrip("`'\"(@")
+        if not text.startswith("/"):
+            yield from self._files(word) if word else ()
+            return
+        *words, incomplete = text[1:].split(" ")
+        words = [part for part in words if part]
+        try:
+            for value, meaning in find_completions(cli, words, incomplete):
+                if value == FILES:
+                    yield from self._files(word)
+                elif words or value not in _NOT_HERE:
+                    yield Completion(value, start_position=-len(incomplete), display_meta=meaning)
+        except click.UsageError:  # no such command
+            return
+
+    def _files(self, word: str) -> Iterable[Completion]:
+        """Paths that begin so, then files whose own name does."""
+        try:
+            head = self._repository.resolve("HEAD")
+            paths = [e.path for e in self._repository.list_paths(head) if not e.path.startswith(".mimo/")]
+        except MimoError:
+            return
+        first = [path for path in paths if path.startswith(word)]
+        other = [path for path in paths if path.rpartition("/")[2].startswith(word) and not path.startswith(word)]
+        for path in [*first, *other][:_MOST_OFFERED]:
+            if path.isprintable():
+                yield Completion(path, start_position=-len(word))

@@ -1,20 +1,15 @@
 """The only module that prints: data to stdout, messages to stderr, outside text escaped."""
 
-import contextlib
 import functools
 import os
-import re
 import shlex
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from contextvars import ContextVar
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
 from gitmimo.errors import MimoError
 
-# a hint that is one command; `start` is typed differently in a conversation
-_COMMAND = re.compile(r"^git mimo (?=[a-z])(?!start )(?!.*&&)")
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "blue": "34", "cyan": "36"}
 
 
@@ -53,28 +48,16 @@ def say(text: str) -> None:
     sys.stderr.write(escape_controls(text) + "\n")
 
 
-_hinted: ContextVar[str] = ContextVar("hinted", default="git mimo ")
-
-
-@contextlib.contextmanager
-def hints_for(prefix: str) -> Iterator[None]:
-    """Within the block, hints name git-mimo's commands the way they are typed there."""
-    token = _hinted.set(prefix)
-    try:
-        yield
-    finally:
-        _hinted.reset(token)
-
-
 def hint(text: str) -> None:
-    """Write a pastable hint to stderr."""
-    _print_hint(text)
+    """Write lines that can be pasted to stderr."""
+    for line in text.splitlines():
+        say(f"hint: {line}")
 
 
 def fatal(message: str, *, hint: str = "", word: str = "fatal") -> None:
-    """Write an expected failure to stderr."""
-    say(f"{word}: {message}")
-    _print_hint(hint)
+    """Write an expected failure to stderr, with lines that can be pasted."""
+    for line in (f"{word}: {message}", *(f"hint: {line}" for line in hint.splitlines())):
+        say(line)
 
 
 def usage_error(message: str, command: str) -> None:
@@ -92,11 +75,6 @@ def bug(exc: BaseException) -> None:
     for frame in frames:
         say(f"  {Path(frame.filename).name}:{frame.lineno} in {frame.name}")
     say("hint: this is a bug in git-mimo; `git mimo -v ...` shows more, `git mimo undo --list` what was moved")
-
-
-def _print_hint(text: str) -> None:
-    for line in text.splitlines():
-        say(f"hint: {_COMMAND.sub(_hinted.get(), line)}")
 
 
 def detach_stdout() -> None:

@@ -55,7 +55,7 @@ def test_a_person_asks_starts_merges_and_interrupts(
         screen.type(TASK)
         screen.wait_for("start a session with openai/gpt-4o-mini? [Y/n]")
         screen.press("Enter")
-        screen.wait_for("candidate 1 wins", "hint: /merge")
+        screen.wait_for("candidate 1 wins", "hint: git mimo merge")
         screen.clear()
         screen.type("/merge")
         screen.wait_for("main is now")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gitmimo.chat import is_question, slash_words
+from gitmimo.cli.chat import command_words, is_question
 
 
 @pytest.mark.parametrize(
@@ -13,11 +13,12 @@ from gitmimo.chat import is_question, slash_words
         ("/", ["help"]),
         ("/q", ["quit"]),
         ('/start -n 5 "fix it"', ["start", "-n", "5", "fix it"]),
+        ("git mimo merge 13nie9k54q", ["merge", "13nie9k54q"]),
         ("/memory add don't touch", ["memory", "add", "don't", "touch"]),
     ],
 )
-def test_a_slash_line_is_a_command(line: str, words: list[str] | None) -> None:
-    assert slash_words(line) == words
+def test_a_line_that_names_a_command_is_one(line: str, words: list[str] | None) -> None:
+    assert command_words(line) == words
 
 
 @pytest.mark.parametrize("line", ["where is add?", "wo ist add ?  ", "add在哪里？", "why did it `fail?"])
