@@ -3,7 +3,7 @@
 import io
 import itertools
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -15,7 +15,6 @@ from gitmimo.git.run import stream_git
 from gitmimo.ids import Oid
 
 _DIFF = ("diff-tree", "-r", "-M", "--no-color", "--no-ext-diff", "--no-textconv", "--ignore-submodules=none")
-_LITERAL = ("--literal-pathspecs",)
 _SECTION = b"diff --git "
 _LARGEST_SECTION = 32 << 20  # bytes of one file's diff; a larger one would take gigabytes to parse
 
@@ -35,12 +34,8 @@ class DiffLine(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """One file's part of a diff. `remarks` are git's words about modes, renames and binary content.
+    """One file's part of a diff. `remarks` are git's words about modes, renames and binary content."""
 
-    `path` is the new file's as the diff spells it: odd names are quoted, and empty without a hunk.
-    """
-
-    path: str = ""
     lines: tuple[DiffLine, ...] = ()
     remarks: tuple[str, ...] = ()
     is_too_large: bool = False  # then it was not parsed
@@ -82,11 +77,9 @@ def diff_text(repository: Repository, old: Oid, new: Oid, *, context: int = 3) -
     return repository.run(*_DIFF, *_patch_options(context), *_trees(repository, old, new)).stdout
 
 
-def diff_chunks(
-    repository: Repository, old: Oid, new: Oid, *, paths: Sequence[str] = (), context: int = 3
-) -> Iterator[bytes]:
+def diff_chunks(repository: Repository, old: Oid, new: Oid, *, context: int = 3) -> Iterator[bytes]:
     """Yield the lines of `diff_text` as git finds them: for diffs that may be too large for memory."""
-    args = [*_LITERAL, *_DIFF, *_patch_options(context), *_trees(repository, old, new), "--", *paths]
+    args = [*_DIFF, *_patch_options(context), *_trees(repository, old, new)]
     return stream_git(args, cwd=repository.common_dir, git_dir=repository.git_dir)
 
 
@@ -101,28 +94,20 @@ def added_lines(repository: Repository, old: Oid, new: Oid) -> Iterator[AddedLin
                 yield AddedLine(path=path, number=line.new, text=os.fsencode(line.text))
 
 
-def file_sections(
-    repository: Repository, old: Oid, new: Oid, *, paths: Sequence[str] = (), context: int = 3
-) -> Iterator[tuple[str, Section]]:
+def file_sections(repository: Repository, old: Oid, new: Oid, *, context: int = 3) -> Iterator[tuple[str, Section]]:
     """Yield each changed file's path and section, in git's order; a file that turns into a link has two sections."""
-    names = _names_in_order(repository, old, new, paths)
-    for section in parse_sections(diff_chunks(repository, old, new, paths=paths, context=context)):
-        yield next(names), section
-
-
-def parse_sections(lines: Iterable[bytes]) -> Iterator[Section]:
-    """Parse the lines of a diff, line ends included; lines before the first file are ignored."""
+    changes = diff_facts(repository, old, new).files  # names as they are: the diff itself quotes odd ones
+    paths = (change.path for change in changes for _ in range(2 if change.status == "T" else 1))
+    section: list[bytes] = []
     size = 0
-    section: list[bytes] | None = None
-    for line in itertools.chain(lines, [_SECTION]):
-        if not line.startswith(_SECTION):
-            size += len(line)
-            if section is not None and size <= _LARGEST_SECTION:
-                section.append(line)
-            continue
-        if section is not None:
-            yield _parse_section(section) if size <= _LARGEST_SECTION else Section(is_too_large=True)
-        section, size = [], 0
+    for line in itertools.chain(diff_chunks(repository, old, new, context=context), [_SECTION]):
+        if line.startswith(_SECTION):
+            if section:
+                yield next(paths), _parse_section(section) if size <= _LARGEST_SECTION else Section(is_too_large=True)
+            section, size = [], 0
+        size += len(line)
+        if size <= _LARGEST_SECTION:
+            section.append(line)
 
 
 def _trees(repository: Repository, old: Oid, new: Oid) -> tuple[Oid, Oid]:
@@ -131,25 +116,6 @@ def _trees(repository: Repository, old: Oid, new: Oid) -> tuple[Oid, Oid]:
 
 def _patch_options(context: int) -> tuple[str, ...]:
     return "-p", f"-U{context}", "--src-prefix=a/", "--dst-prefix=b/", "--submodule=short"
-
-
-def _names_in_order(repository: Repository, old: Oid, new: Oid, paths: Sequence[str]) -> Iterator[str]:
-    """Yield the name of each section of a patch, as the patch itself quotes odd names.
-
-    Both go through the files in the same order; a file that turns into a link, or back, has two sections.
-    """
-    listed = repository.run(*_LITERAL, *_DIFF, "-z", "--raw", *_trees(repository, old, new), "--", *paths).stdout
-    fields = iter(os.fsdecode(listed).split("\0"))
-    for field in fields:
-        if not field.startswith(":"):
-            continue
-        status = field.rpartition(" ")[2][0]
-        if status in "RC":
-            next(fields)
-        name = next(fields)
-        yield name
-        if status == "T":
-            yield name
 
 
 def _parse_section(lines: list[bytes]) -> Section:
@@ -166,9 +132,7 @@ def _parse_section(lines: list[bytes]) -> Section:
         for line in hunk:
             text = _decode(line.value.removesuffix("\n"))
             found.append(DiffLine(line.line_type, line.source_line_no or 0, line.target_line_no or 0, text))
-    new = next((line for line in lines[:start] if line.startswith(b"+++ ")), b"")
-    path = new[4:].decode(errors="replace").strip().removeprefix("b/")
-    return Section(path=path, lines=tuple(found), remarks=remarks)
+    return Section(lines=tuple(found), remarks=remarks)
 
 
 def _decode(text: str) -> str:

@@ -8,8 +8,9 @@ from pathlib import Path
 from gitmimo.errors import MergeConflict, NeedsPerson, RefMoved, RepoError
 from gitmimo.git.commit import write_final_commit
 from gitmimo.git.refs import read_ref, update_ref, worktree_git_dir
-from gitmimo.git.repository import Repository
+from gitmimo.git.repository import GITLINK, LINK, Entry, Repository
 from gitmimo.git.run import GitFailed, GitOptions, GitResult, run_git
+from gitmimo.git.trees import changed_paths
 from gitmimo.git.worktree import list_worktrees
 from gitmimo.ids import Oid, branch_ref, short_name
 from gitmimo.processes import has_open, list_processes
@@ -97,7 +98,7 @@ def merge_checked_out(
     merged = repository.tree_of(theirs)
     if not is_ancestor(repository, older=expected, newer=theirs):
         merged = merge_in_memory(repository, ours=expected, theirs=theirs)  # says so before any file is touched
-    _check_changes(work_tree, expected, merged)
+    _check_changes(repository, work_tree, expected, merged)
     done = run_git(
         ["merge", "--no-edit", "--no-autostash", "--no-squash", "--commit", "--no-log", "-m", message, theirs],
         cwd=work_tree,
@@ -142,10 +143,9 @@ def _check_operation(work_tree: Path, branch: str) -> None:
             )
 
 
-def _check_changes(work_tree: Path, old: Oid, merged: Oid) -> None:
+def _check_changes(repository: Repository, work_tree: Path, old: Oid, merged: Oid) -> None:
     """Refuse what a merge could lose: anything staged, and changes in files that it changes too."""
-    touched = set(run_git(["diff-tree", "-r", "-z", "--name-only", "--no-renames", f"{old}^{{tree}}", merged],
-                          cwd=work_tree).text.split("\0"))  # fmt: skip
+    touched = changed_paths(repository, old, merged)
     status = run_git(["status", "--porcelain", "-z", "--untracked-files=no"], cwd=work_tree).text.split("\0")
     entries = [(entry[:1], entry[3:]) for entry in status if entry[2:3] == " "]
     if paths := [path for staged, path in entries if staged != " " or path in touched]:
@@ -205,7 +205,7 @@ def recover_interrupted_merge(repository: Repository, merge: InterruptedMerge) -
     detached = run_git(["rev-parse", "HEAD"], cwd=merge.checkout) if not merge.branch else None
     tip = Oid(detached.text) if detached else read_ref(repository, ref)
     if tip == merge.old:
-        _take_files_back(merge.checkout, merge.old, merge.merged)
+        _take_files_back(repository, merge.checkout, merge.old, merge.merged)
     if tip == merge.old or (tip is not None and is_ancestor(repository, older=merge.theirs, newer=tip)):
         _end_merge_state(home, merge.theirs, merge.since)
 
@@ -241,42 +241,36 @@ def _end_merge_state(home: Path, theirs: Oid, since: float) -> None:
                 (home / name).unlink()
 
 
-def _take_files_back(checkout: Path, old: Oid, merged: Oid) -> None:
-    listed = run_git(["diff-tree", "-r", "-z", "--raw", "--no-renames", f"{old}^{{tree}}", merged], cwd=checkout)
-    fields = listed.stdout.split(b"\0")
-    changes = [(fields[i].decode().split(), fields[i + 1]) for i in range(0, len(fields) - 1, 2)]
-    foreign = [path for facts, path in changes if not _is_between(checkout, path, facts)]
+def _take_files_back(repository: Repository, checkout: Path, old: Oid, merged: Oid) -> None:
+    changes = changed_paths(repository, old, merged)
+    foreign = [path for path, (before, after) in changes.items() if not _is_between(checkout, path, before, after)]
     if foreign:
-        names = ", ".join(f"`{os.fsdecode(path)}`" for path in foreign[:5])
+        names = ", ".join(f"`{path}`" for path in foreign[:_SHOWN_PATHS])
         raise NeedsPerson(
             f"a merge was cut off and these files changed since: {names}",
             hint=f"git -C '{checkout}' status   # keep what you need, then: git restore --staged --worktree FILE",
         )
     if not changes:
         return
-    paths = b"".join(path + b"\0" for _, path in changes)
+    paths = b"".join(os.fsencode(path) + b"\0" for path in changes)
     listing = ("--pathspec-from-file=-", "--pathspec-file-nul")
     place = GitOptions(cwd=checkout, input=paths, env={"GIT_LITERAL_PATHSPECS": "1"})
     run_git(["reset", "--quiet", *listing, merged], **place)  # so that git knows the files that the merge added
     run_git(["restore", f"--source={old}", "--staged", "--worktree", *listing], **place)
 
 
-def _is_between(checkout: Path, path: bytes, facts: list[str]) -> bool:
+def _is_between(checkout: Path, path: str, before: Entry | None, after: Entry | None) -> bool:
     """Whether the file has its old content, its new content, a beginning of that, or is absent."""
-    file = checkout / os.fsdecode(path)
-    new_mode, old_oid, new_oid = facts[1], facts[2], facts[3]
+    file = checkout / path
+    known = [entry.oid for entry in (before, after) if entry is not None]
     if file.is_symlink():
         written = os.fsencode(file.readlink())
-        found = run_git(["hash-object", "--stdin"], cwd=checkout, input=written).text.strip()
-        return found in (old_oid, new_oid)
-    if not file.exists():
+        return run_git(["hash-object", "--stdin"], cwd=checkout, input=written).text in known
+    if not file.exists() or file.is_dir():  # one that became a directory: its content is compared path by path
         return True
-    if file.is_dir():
-        return True  # a file that became a directory: its content is compared path by path
-    found = run_git(["hash-object", "--", str(file)], cwd=checkout).text.strip()
-    if found in (old_oid, new_oid):
+    if run_git(["hash-object", "--", str(file)], cwd=checkout).text in known:
         return True
-    if not int(new_mode, 8) or new_mode in ("120000", "160000"):
+    if after is None or after.mode in (LINK, GITLINK):
         return False
-    meant = run_git(["cat-file", "--filters", f"--path={os.fsdecode(path)}", new_oid], cwd=checkout).stdout
+    meant = run_git(["cat-file", "--filters", f"--path={path}", after.oid], cwd=checkout).stdout
     return meant.startswith(file.read_bytes())

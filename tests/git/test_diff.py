@@ -97,12 +97,6 @@ def test_hunks_have_their_place_and_sections_their_name(git: GitBuilder, reposit
     assert "similarity index 100%" in found[3][1].remarks
 
 
-def test_paths_are_taken_literally(repository: Repository, base: Oid) -> None:
-    new = changed(repository, base, {"*": b"1", "x": b"1", ":(top)y": b"1"})
-    assert [path for path, _ in file_sections(repository, base, new, paths=["*"])] == ["*"]
-    assert [path for path, _ in file_sections(repository, base, new, paths=[":(top)y"])] == [":(top)y"]
-
-
 def test_programs_of_the_configuration_do_not_run_and_style_does_not_matter(
     git: GitBuilder, base: Oid, tmp_path: Path
 ) -> None:

@@ -1,6 +1,6 @@
 import os
-import time
 import subprocess
+import time
 from pathlib import Path
 
 import pygit2
