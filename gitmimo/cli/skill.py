@@ -8,7 +8,7 @@ from gitmimo.cli import render
 from gitmimo.cli.options import json_option, load_config, offer, open_memory, open_repository
 from gitmimo.errors import UsageError
 from gitmimo.git.repository import Repository
-from gitmimo.memory.skill_file import SKILLS_DIR, check_name, link_skills, read_library, removal_of
+from gitmimo.memory.skill_file import SKILLS_DIR, check_name, read_library, removal_of
 from gitmimo.text import escape_controls, one_line
 from gitmimo.workflow.dream import draft_from
 from gitmimo.workflow.memory_home import save_memory
@@ -121,23 +121,6 @@ def new_command(name: str, sources: tuple[str, ...]) -> int:
         (directory / path).write_bytes(data)
     render.say(f"wrote {SKILLS_DIR}/{name}/SKILL.md")
     render.hint(f"git add {SKILLS_DIR}/{name} && git commit -m 'skill: {name}'")
-    return 0
-
-
-@skill_command.command("link")
-def link_command() -> int:
-    """Offer the checkout's skills to other agents.
-
-    Links in .agents/skills and .claude/skills, which Claude Code, Codex, OpenCode and Copilot read. What is there and
-    is no link of ours stays.
-    """
-    repository, _, view = open_memory()
-    names = [skill.name for skill in read_library(repository, view).skills]
-    states = link_skills(repository.require_work_tree(), names)
-    for path, state in states.items():
-        render.out(f"{state.ljust(8)} {path}")
-    if not states:
-        render.say("no skill in this checkout")
     return 0
 
 

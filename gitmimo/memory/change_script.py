@@ -5,6 +5,7 @@ reproduced each of these changes.
 """
 
 import difflib
+import itertools
 import re
 import shlex
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ from os.path import commonprefix
 from gitmimo.errors import RepoError
 from gitmimo.git.repository import Repository
 from gitmimo.memory.changes import Change
-from gitmimo.memory.templates import Template, find_template, put_names
+from gitmimo.memory.templates import Template, put_names, script_head
 
 _LEAST_KNOWN = 3  # characters of a line that say which one is meant
 _MOST_BYTES = 200_000
@@ -37,18 +38,6 @@ grep -rlwIF --null --exclude-dir=.git -e "${%(old)s}" . |
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ChangeScript:
-    """A script with the template of its tasks; `examples` are the values of the changes, newest first."""
-
-    text: str
-    template: Template
-
-    @property
-    def parameters(self) -> tuple[str, ...]:
-        return tuple(self.template.examples[0])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class _Hunk:
     """Lines replaced or inserted, and the line before them."""
 
@@ -57,36 +46,34 @@ class _Hunk:
     new: tuple[str, ...]
 
 
-def write_change_script(repository: Repository, changes: Sequence[Change], tasks: Sequence[str]) -> ChangeScript | None:
-    """Return a script that may do what these changes did, given their tasks; None when no rule explains them."""
-    template = find_template(tasks)
-    if template is None or any(status != "M" for change in changes for status, _ in change.files):
+def write_change_script(repository: Repository, changes: Sequence[Change], template: Template) -> str | None:
+    """Return a script that may do what these changes did for the tasks of a template; None when no rule explains it."""
+    if any(status != "M" for change in changes for status, _ in change.files):
         return None
-    if len({frozenset(change.paths) for change in changes}) != 1:
-        return _as_rename(repository, changes, template)
-    return _as_rename(repository, changes, template) or _as_edits(repository, changes, template)
+    body = _rename(repository, changes, template) or _edits(repository, changes, template)
+    return script_head(template.text, template.examples[0]) + body if body else None
 
 
-def _as_rename(repository: Repository, changes: Sequence[Change], template: Template) -> ChangeScript | None:
-    names = list(template.examples[0])
-    for old in names:
-        for new in names:
-            if old != new and all(
-                _is_rename(repository, change, values[old], values[new])
-                for change, values in zip(changes, template.examples, strict=True)
-            ):
-                return ChangeScript(text=_script(template, _RENAME % {"old": old, "new": new}), template=template)
+def _rename(repository: Repository, changes: Sequence[Change], template: Template) -> str | None:
+    """Lines that replace one value by another everywhere, where that is all that each of the changes did."""
+    for old, new in itertools.permutations(template.examples[0], 2):
+        pairs = [(values[old], values[new]) for values in template.examples]
+        if all(_is_rename(repository, change, *pair) for change, pair in zip(changes, pairs, strict=True)):
+            return _RENAME % {"old": old, "new": new}
     return None
 
 
 def _is_rename(repository: Repository, change: Change, old: str, new: str) -> bool:
     word = re.compile(rf"(?<!\w){re.escape(old)}(?!\w)")
     texts = [_texts(repository, change, path) for path in change.paths]
-    return bool(texts) and all(before and word.sub(new, before) == after for before, after in texts)
+    return all(before and word.sub(new, before) == after for before, after in texts)
 
 
-def _as_edits(repository: Repository, changes: Sequence[Change], template: Template) -> ChangeScript | None:
+def _edits(repository: Repository, changes: Sequence[Change], template: Template) -> str | None:
+    """Lines that make each change of the same files, hunk by hunk."""
     lines: list[str] = []
+    if len({frozenset(change.paths) for change in changes}) != 1:
+        return None
     for path in sorted(changes[0].paths):
         by_change = [_hunks(*_texts(repository, change, path)) for change in changes]
         if len({len(hunks) for hunks in by_change}) != 1 or not by_change[0]:
@@ -96,10 +83,9 @@ def _as_edits(repository: Repository, changes: Sequence[Change], template: Templ
             if rule is None:
                 return None
             lines.append(rule)
-    helpers = (_SET if any(line.startswith("set_line") for line in lines) else "") + (
-        _INSERT if any(line.startswith("insert_after") for line in lines) else ""
-    )
-    return ChangeScript(text=_script(template, helpers + "\n".join(lines) + "\n"), template=template)
+    body = "\n".join(lines)
+    helpers = [text for name, text in (("set_line", _SET), ("insert_after", _INSERT)) if name in body]
+    return "".join(helpers) + f"{body}\n"
 
 
 def _rule(path: str, hunks: Sequence[_Hunk], examples: Sequence[Mapping[str, str]]) -> str | None:
@@ -146,11 +132,6 @@ def _hunks(before: str, after: str) -> list[_Hunk]:
         elif tag != "equal":
             found.append(_Hunk(before="", old=tuple(old[i:j]), new=tuple(new[m:n])))
     return found
-
-
-def _script(template: Template, body: str) -> str:
-    needed = "".join(f': "${{{name}:?}}"\n' for name in template.examples[0])
-    return f"# {template.text}\nset -eu\n{needed}{body}"
 
 
 def _word(*lines: str) -> str:

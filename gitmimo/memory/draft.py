@@ -1,29 +1,39 @@
 """Drafts of skills, made from a group of changes without a model: which commit to follow, what to touch and run."""
 
 import hashlib
+import json
 import re
 from collections import Counter
 from collections.abc import Sequence
 
+from gitmimo.errors import LimitReached, ModelError, SkillRefused
 from gitmimo.git.repository import Repository
 from gitmimo.ids import Oid
+from gitmimo.llm.model import ChatRequest, Model
 from gitmimo.memory.changes import Change, Group, find_groups, read_changes
+from gitmimo.memory.commands import Operation
 from gitmimo.memory.notes import Note
-from gitmimo.memory.operation import Operation
-from gitmimo.memory.skill_file import Skill, make_skill, note_tools, read_library, strip_markup
-from gitmimo.text import words_of
+from gitmimo.memory.skill_file import Skill, check_name, make_skill, note_tools, read_library, strip_markup
+from gitmimo.records import Message
+from gitmimo.text import hidden_characters, words_of
 
 MAX_LINES = 60
 _MOST_COMMITS = 5
 _MOST_TOUCHED, _MOST_COMMANDS, _MOST_KNOWN = 20, 8, 5
+_ASK = """Name a chore that was done several times in a project, so that others find it. Answer with one JSON object and
+nothing else: {"name": "two to five lower-case words joined by hyphens", "description": "one sentence that says what
+it does, then one that begins with 'Use when' and says for which tasks"}. Do not give any instruction."""
 DRAFTED = re.compile(r"-[0-9a-f]{4}\Z")  # the name of a skill that a dream drafted
 
 
 def draft_skill(
     group: Group, *, notes: Sequence[Note] = (), name: str = "", description: str = "", script: str | None = None,
-    metadata: dict[str, str] | None = None,
+    task: str = "",
 ) -> Skill:  # fmt: skip
-    """Write a group's skill, at most `MAX_LINES` lines. Name and description, if not given, follow from the changes."""
+    """Write a group's skill, at most `MAX_LINES` lines. Name and description, if not given, follow from the changes.
+
+    `task` is the template of the tasks that the script does.
+    """
     commands = [feature[2:] for feature in group.shared if feature.startswith("$ ")][:_MOST_COMMANDS]
     touched = [feature for feature in group.shared if not feature.startswith("$ ")][:_MOST_TOUCHED]
     lines = ["## Last time", "", _last_time(group.changes), "", "## Touch", ""]
@@ -39,7 +49,7 @@ def draft_skill(
     about = {
         "git-mimo.commits": " ".join(change.commit[:10] for change in group.changes[:_MOST_COMMITS]),
         **note_tools(commands),
-        **(metadata or {}),
+        **({"git-mimo.task": task} if task else {}),
     }
     said = "\0".join([description, body, *map("=".join, about.items()), script or ""])
     name = name or f"{skill_name(group)}-{hashlib.sha256(said.encode()).hexdigest()[:4]}"
@@ -133,6 +143,21 @@ def _operation_name(task: str) -> str:
 def _plain_slots(text: str) -> str:
     """A template as prose: names in place of what a client would substitute."""
     return re.sub(r"\$?\{([A-Z][A-Z0-9_]*)\}", r"\1", text)
+
+
+def name_group(model: Model, group: Group) -> tuple[str, str]:
+    """Return a model's name and description; empty when it fails, is over budget, or answers out of line."""
+    asked = "\n".join(f"- {strip_markup(change.subject, limit=200)}" for change in group.changes[:5])
+    about = f"What was asked:\n{asked}\n\nWhat it touched:\n" + "\n".join(f"- {item}" for item in group.shared[:20])
+    messages = (Message(role="system", content=_ASK), Message(role="user", content=about))
+    try:
+        reply = model.complete(ChatRequest(messages=messages, temperature=0.0)).text
+        answer = json.loads(reply[reply.find("{") : reply.rfind("}") + 1])
+        name, description = check_name(str(answer["name"])), strip_markup(str(answer["description"]), limit=500)
+    except (ModelError, LimitReached, ValueError, KeyError, TypeError, SkillRefused):
+        return "", ""
+    is_about_it = len(description) > 20 and set(words_of(description)) & set(words_of(about))
+    return (name, description) if is_about_it and not hidden_characters(description) else ("", "")
 
 
 def find_doubles(repository: Repository, at: Oid) -> tuple[str, ...]:

@@ -11,9 +11,8 @@ from gitmimo.errors import BadMemory, SecretFound
 from gitmimo.files import write_file
 from gitmimo.git.repository import Repository
 from gitmimo.ids import Oid
+from gitmimo.memory.commands import Operation, effective_commands, noted_texts, working_forms
 from gitmimo.memory.notes import MAX_NOTE_LENGTH, Note, NoteKind, new_note, read_notes
-from gitmimo.memory.operation import Operation
-from gitmimo.memory.trajectory import effective_commands, noted_texts, working_forms
 from gitmimo.records import Step
 from gitmimo.text import words_of
 

@@ -1,4 +1,7 @@
-"""What of notes, skills and the log fits a query, and which skills fit a task: ranked by the words that they share."""
+"""What a prompt says about the project: its rules, notes and skills, and what of them fits a task or a query.
+
+What fits is ranked by the words that are shared, weighed by their rarity.
+"""
 
 import math
 import re
@@ -7,16 +10,18 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gitmimo.errors import RepoError
-from gitmimo.git.repository import Repository
+from gitmimo.git.repository import LINK, Repository
 from gitmimo.memory.changes import Change, read_changes
-from gitmimo.memory.notes import MEMORY_PATH, read_notes
-from gitmimo.memory.skill_file import SKILLS_DIR, Skill, read_library
-from gitmimo.text import words_of
+from gitmimo.memory.notes import MEMORY_PATH, Note, format_notes, read_notes
+from gitmimo.memory.skill_file import MAX_ACTIVE, SKILLS_DIR, Skill, read_library, unmet_requirements
+from gitmimo.text import cut_middle, escape_controls, words_of
 
-LEAST_SCORE = 0.3  # of a skill, for a task
+_LEAST_SHARE = 0.3  # of a task, for a skill
 _CUT = 0.1  # of the best score, for a query
 _UNSEEN = 0.25  # of the highest weight: a word that is nowhere in the project is likely the name of something new
 _MOST_DIFF = 40_000
+_RULE_FILES = ("AGENTS.md", "CLAUDE.md")
+_MOST_NOTES = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,14 +40,6 @@ class Hit:
     score: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Match:
-    """A skill and how much of the task's weight its words cover, 0 to 1."""
-
-    skill: Skill
-    score: float
-
-
 def recall(repository: Repository, commit: str, query: str, limit: int = 5) -> list[Hit]:
     """Return what fits the query best, the best first."""
     items = list(_items(repository, commit))
@@ -54,15 +51,52 @@ def recall(repository: Repository, commit: str, query: str, limit: int = 5) -> l
     return sorted(fitting, key=lambda hit: -hit.score)[:limit]
 
 
-def rank_skills(repository: Repository, commit: str, task: str, skills: Sequence[Skill]) -> tuple[Match, ...]:
-    """Return the skills that fit a task, the best first; none below `LEAST_SCORE`."""
+def find_skill(repository: Repository, commit: str, task: str) -> Skill | None:
+    """Return the skill whose words cover most of the task's weight; None when none covers `_LEAST_SHARE` of it."""
+    skills = read_library(repository, commit).skills
     if not skills:
-        return ()
+        return None
     changes = read_changes(repository, commit)
     known = [_vocabulary(repository, skill, changes) for skill in skills]
     wanted = _weights(words_of(task), [*(set(words_of(change.message)) for change in changes), *known])
-    found = [Match(skill=skill, score=_share(wanted, words)) for skill, words in zip(skills, known, strict=True)]
-    return tuple(sorted((m for m in found if m.score >= LEAST_SCORE), key=lambda m: (-m.score, m.skill.name)))
+    shares = {skill.name: _share(wanted, words) for skill, words in zip(skills, known, strict=True)}
+    best = min(skills, key=lambda skill: (-shares[skill.name], skill.name))
+    return best if shares[best.name] >= _LEAST_SHARE else None
+
+
+def prefix_text(repository: Repository, commit: str, *, max_chars: int = 24_000) -> str:
+    """Return the project's rules, notes and the names of its skills as of the commit; empty when there are none.
+
+    The same bytes for the same commit, so that all candidates share a provider's cache. Every part is labelled with
+    the file it comes from; what doesn't fit is cut and says so.
+    """
+    parts = []
+    room = max_chars
+    for name, text in _rule_files(repository, commit):
+        shown = cut_middle(text, max(0, min(room, max_chars // 2)), pointer=name)
+        parts.append(f'<project-rules file="{name}">\n{shown}\n</project-rules>')
+        room -= len(shown)
+    notes = read_notes(repository, commit)
+    if notes and room > 500:
+        shown = cut_middle(_notes_text(notes), room, pointer=".mimo/MEMORY.md")
+        parts.append(f'<project-memory file=".mimo/MEMORY.md">\n{shown}\n</project-memory>')
+        room -= len(shown)
+    skills = read_library(repository, commit).skills[:MAX_ACTIVE]
+    if skills and room > 500:
+        shown = cut_middle("\n".join(f"- {skill.name}: {escape_controls(skill.description)}" for skill in skills), room)
+        parts.append(f'<project-skills directory=".mimo/skills">\n{shown}\n</project-skills>')
+    return "\n\n".join(parts)
+
+
+def skill_text(repository: Repository, commit: str, skill: Skill, *, max_chars: int = 6_000) -> str:
+    """Return one skill as it is put into the prompt, with what has changed of what it depends on."""
+    unmet = unmet_requirements(repository, commit, skill)
+    warning = "".join(f"\nCheck first: {reason}" for reason in unmet)
+    body = cut_middle(escape_controls(f"{skill.description}\n\n{skill.body.strip()}"), max_chars)
+    return (
+        f'<skill name="{skill.name}" file=".mimo/skills/{skill.name}/SKILL.md">\n{body}{warning}\n</skill>\n'
+        "How this project did it before. Follow it where it fits the task; the task itself counts more."
+    )
 
 
 def _weights(query: Sequence[str], documents: Sequence[Collection[str]]) -> dict[str, float]:
@@ -120,3 +154,25 @@ def _items(repository: Repository, commit: str) -> Iterator[Hit]:
 def _search_words(text: str) -> list[str]:
     """Words in comparable form; those in other scripts as they are."""
     return [*words_of(text), *(word.lower() for word in re.findall(r"[^\W\d_]+", text) if not word.isascii())]
+
+
+def _notes_text(notes: tuple[Note, ...]) -> str:
+    groups = escape_controls(format_notes(notes[:_MOST_NOTES])).split("\n## ")[1:]
+    parts = [f"## {group.strip()}" for group in groups if "\n- " in group]
+    if stale := [f"- {escape_controls(note.text)}" for note in notes if note.is_stale]:
+        parts.append("## Stale\n\nThe files of these have changed since; check them first:\n" + "\n".join(stale))
+    return "\n\n".join(parts)
+
+
+def _rule_files(repository: Repository, commit: str) -> list[tuple[str, str]]:
+    """Return the rule files with their text; one that only points to another is left out."""
+    found: list[tuple[str, str]] = []
+    for name in _RULE_FILES:
+        entry = repository.find_entry(commit, name)
+        data = repository.read_blob(commit, name)
+        if entry is None or entry.mode == LINK or data is None:
+            continue
+        text = escape_controls(data.decode(errors="replace")).strip().replace("</project-", "< /project-")
+        if text and text not in (f"@{other}" for other in _RULE_FILES) and text not in (known for _, known in found):
+            found.append((name, text))
+    return found

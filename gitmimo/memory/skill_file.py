@@ -5,25 +5,29 @@ that clients execute or expand when they load a skill, links, files too many or 
 injection in prose; such a skill came in by a commit that somebody reviewed.
 """
 
+import contextlib
 import hashlib
-import os
+import math
 import re
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import Any
+
+import yaml
 
 from gitmimo.errors import BadMemory, SkillRefused
 from gitmimo.git.repository import LINK, TREE, Repository
 from gitmimo.git.run import clean_environment
-from gitmimo.memory.front_matter import read_document, write_document
 from gitmimo.redact import find_secrets
+from gitmimo.text import hidden_characters
 
 SKILLS_DIR = ".mimo/skills"
 SKILL_PATH = "SKILL.md"
 MAX_ACTIVE = 30
 _NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*\Z")
-_MAX_FILES, _MAX_FILE, _MAX_ALL = 60, 1_000_000, 4_000_000
+_MAX_FILES, _MAX_FILE, _MAX_ALL, _MAX_HEADER = 60, 1_000_000, 4_000_000, 32_768
+_REFUSED = (yaml.AliasToken, yaml.AnchorToken, yaml.TagToken)
 _SHAPE = {
     "type": "object",
     "required": ["name", "description"],
@@ -45,23 +49,8 @@ _HAZARDS = (
     (re.compile(r"(?:^|\s)@[\w~-]*[./~][\w./~-]*", re.M), "`@path` pulls in a file on loading"),
 )
 _PARAMETER = re.compile(r"\$\{([A-Z][A-Z0-9_]*):\?")
-LINK_DIRECTORIES = (".agents/skills", ".claude/skills")
-_TOOLS = (
-    "python3",
-    "python",
-    "node",
-    "npm",
-    "cargo",
-    "go",
-    "docker",
-    "podman",
-    "make",
-    "uv",
-    "ruby",
-    "java",
-    "sqlite3",
-)
-_KEY = "git-mimo.tools"
+_TOOLS = frozenset(re.findall(r"\w+", "python3 python node npm cargo go docker podman make uv ruby java sqlite3"))
+_TOOLS_KEY = "git-mimo.tools"
 _PATH = re.compile(r"^- \[ \] `([^`*]+)`", re.MULTILINE)
 
 
@@ -132,11 +121,9 @@ def make_skill(
     name: str, description: str, body: str, *, metadata: Mapping[str, str] | None = None, script: str | None = None
 ) -> Skill:
     """Build a skill's files and read them back; SkillRefused when they break a rule."""
-    header: dict[str, str | Mapping[str, str]] = {"name": name, "description": description, "metadata": metadata or {}}
-    try:
-        files = {SKILL_PATH: write_document(header, body)}
-    except BadMemory as exc:
-        raise SkillRefused(f"SKILL.md of `{name}`: {exc.message}") from exc
+    header = {"name": name, "description": description, "metadata": dict(metadata or {})}
+    text = yaml.safe_dump(header, allow_unicode=True, sort_keys=False, width=math.inf)
+    files = {SKILL_PATH: "\n".join(["---", f"{text}---", body.strip("\n"), ""]).encode()}
     if script is not None:
         files[script_path(name)] = script.encode()
     return read_skill_files(name, files)
@@ -194,7 +181,7 @@ def read_skill_files(name: str, files: Mapping[str, bytes]) -> Skill:
     import jsonschema  # takes 0.2 s to load
 
     try:
-        header, body = read_document(files[SKILL_PATH], max_bytes=200_000)
+        header, body = read_document(files[SKILL_PATH])
         jsonschema.validate(header, _SHAPE)
     except BadMemory as exc:
         raise SkillRefused(f"SKILL.md of `{name}`: {exc.message}") from exc
@@ -246,55 +233,66 @@ def _check_secrets(name: str, files: Mapping[str, bytes]) -> None:
             raise SkillRefused(f"a secret in the skill `{name}`: {path}, line {found[0].line}, {found[0].rule}")
 
 
-def link_skills(work_tree: Path, names: Sequence[str]) -> dict[str, str]:
-    """Link the checkout's skills of these names; return each link's path with `linked`, or `foreign` for what stays.
-
-    SkillRefused when a link would leave the checkout.
-    """
-    found = {}
-    for name in names:
-        skill = work_tree / SKILLS_DIR / name
-        for parent in LINK_DIRECTORIES if skill.is_dir() and not skill.is_symlink() else ():
-            if not (work_tree / parent).resolve().is_relative_to(work_tree.resolve()):
-                raise SkillRefused(f"a link leads out of the checkout: `{parent}`")
-            target = work_tree / parent / name
-            if not os.path.lexists(target):
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.symlink_to(os.path.relpath(skill, target.parent), target_is_directory=True)
-            is_ours = target.is_symlink() and (target.parent / target.readlink()).resolve() == skill.resolve()
-            found[f"{parent}/{name}"] = "linked" if is_ours else "foreign"
-    return found
-
-
 def note_tools(commands: Iterable[str]) -> dict[str, str]:
     """Return the metadata that records the versions of the tools which these commands start."""
     names = sorted({word for command in commands for word in re.findall(r"[\w.-]+", command) if word in _TOOLS})
     found = " ".join(f"{name}={version}" for name in names if (version := _version(name)))
-    return {_KEY: found} if found else {}
+    return {_TOOLS_KEY: found} if found else {}
 
 
 def unmet_requirements(repository: Repository, commit: str, skill: Skill) -> tuple[str, ...]:
     """Return the skill's dependencies that differ here, one phrase each; nothing when all match."""
-    reasons = []
-    for path in _PATH.findall(skill.body):
-        if repository.find_entry(commit, path) is None:
-            reasons.append(f"`{path}` is no longer there")
-    for pair in skill.metadata.get(_KEY, "").split():
+    paths = [path for path in _PATH.findall(skill.body) if repository.find_entry(commit, path) is None]
+    reasons = [f"`{path}` is no longer there" for path in paths]
+    for pair in skill.metadata.get(_TOOLS_KEY, "").split():
         name, _, before = pair.partition("=")
-        now = _version(name) if name in _TOOLS else before
-        if now != before:
+        if name in _TOOLS and (now := _version(name)) != before:
             reasons.append(f"it was made with {name} {before}, here is {now or 'none'}")
     return tuple(reasons)
 
 
 def _version(tool: str) -> str:
     """The tool's version, two numbers; empty when it isn't there or doesn't say."""
-    argument = "version" if tool == "go" else "--version"
+    command = [tool, "version" if tool == "go" else "--version"]
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False, env=clean_environment())
+        if found := re.search(r"\d+\.\d+", done.stdout + done.stderr):
+            return found[0]
+    return ""
+
+
+def read_document(data: bytes) -> tuple[dict[str, Any], str]:
+    """Return header and body of a Markdown file, every scalar as the text it is.
+
+    BadMemory for tags, anchors, aliases, a key that comes twice and hidden characters: what YAML readers differ on.
+    """
     try:
-        done = subprocess.run(
-            [tool, argument], capture_output=True, text=True, timeout=5, check=False, env=clean_environment()
-        )
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    found = re.search(r"\d+\.\d+", done.stdout + done.stderr)
-    return found[0] if found else ""
+        text = data.decode().replace("\r\n", "\n")
+    except UnicodeDecodeError as exc:
+        raise BadMemory("not UTF-8") from exc
+    if hidden := hidden_characters(text):
+        raise BadMemory(f"hidden characters: {', '.join(hidden[:3])}")
+    opening, _, rest = text.partition("\n")
+    header, end, body = rest.partition("\n---\n")
+    if opening.rstrip() != "---" or not end or len(header) > _MAX_HEADER:
+        raise BadMemory(f"no header of at most {_MAX_HEADER} characters between two lines `---`")
+    try:
+        if any(isinstance(token, _REFUSED) for token in yaml.scan(header)):
+            raise BadMemory("the header uses tags, anchors or aliases")
+        _refuse_duplicates(yaml.compose(header, Loader=yaml.BaseLoader))
+        found = yaml.load(header, Loader=yaml.BaseLoader)  # makes texts, lists and maps only
+    except (yaml.YAMLError, RecursionError) as exc:
+        raise BadMemory(f"the header is not valid YAML: {' '.join(str(exc).split())[:200]}") from exc
+    if not isinstance(found, dict):
+        raise BadMemory("the header is not a map")
+    return found, body
+
+
+def _refuse_duplicates(node: yaml.Node | None) -> None:
+    if isinstance(node, yaml.MappingNode):
+        keys = [key.value for key, _ in node.value]
+        if duplicate := next((key for key in keys if keys.count(key) > 1), None):
+            raise BadMemory(f"the header names `{duplicate}` twice")
+    for child in node.value if isinstance(node, yaml.CollectionNode) else ():
+        for part in child if isinstance(child, tuple) else (child,):
+            _refuse_duplicates(part)

@@ -1,7 +1,7 @@
 """Tasks and commands with named values: `bump the version to {VERSION}`."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gitmimo.text import words_of
@@ -72,6 +72,11 @@ def put_names(text: str, values: Mapping[str, str], *, form: str) -> str:
     for name, value in sorted(values.items(), key=lambda item: -len(item[1])):
         text = re.sub(rf"(?<![\w.-]){re.escape(value)}(?![\w-]|\.\w)", lambda _, name=name: form % name, text)  # type: ignore[misc]
     return text
+
+
+def script_head(task: str, names: Iterable[str]) -> str:
+    """The first lines of a script: its task as a comment, and an end where a value is missing."""
+    return f"# {' '.join(task.split())}\nset -eu\n" + "".join(f': "${{{name}:?}}"\n' for name in names)
 
 
 def other_values(values: Mapping[str, str]) -> dict[str, str]:

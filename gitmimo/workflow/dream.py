@@ -1,6 +1,6 @@
 """`git mimo dream`: what sessions taught, offered, and what was admitted on a branch; their steps squashed.
 
-Asks no model. The same sessions on the same commit give nothing new the second time.
+Asks no model unless one is given for names. The same sessions on the same commit give nothing new the second time.
 """
 
 import contextlib
@@ -9,13 +9,18 @@ from dataclasses import dataclass, field, replace
 
 from gitmimo import ids
 from gitmimo.config import Config
-from gitmimo.errors import JournalError, UsageError
+from gitmimo.errors import JournalError, MimoError, UsageError
 from gitmimo.git import commit, diff, refs, trees, undo_log
 from gitmimo.git.gc_lock import hold_off_gc
 from gitmimo.git.repository import Repository
+from gitmimo.git.trees import without_mimo
 from gitmimo.ids import Oid, SessionStatus, new_session_id
+from gitmimo.llm.model import Model
+from gitmimo.memory.change_script import write_change_script
 from gitmimo.memory.changes import Change, Group, find_groups, footprint, read_changes
-from gitmimo.memory.draft import draft_operation, draft_skill, find_doubles
+from gitmimo.memory.commands import Operation, distil_operation
+from gitmimo.memory.draft import DRAFTED, draft_operation, draft_skill, find_doubles, name_group
+from gitmimo.memory.legacy import migrate
 from gitmimo.memory.notes import Note, NoteKind, add_notes, read_notes
 from gitmimo.memory.offers import (
     Learned,
@@ -29,15 +34,18 @@ from gitmimo.memory.offers import (
     read_learned,
     remarks_in,
 )
-from gitmimo.memory.operation import Operation, distil_operation
 from gitmimo.memory.skill_file import MAX_ACTIVE, Skill, read_library, removal_of, skill_changes
+from gitmimo.memory.templates import Template, find_template, other_values
 from gitmimo.records import CandidateResult, SessionResult, Step
 from gitmimo.text import escape_controls
 from gitmimo.workflow import trust
+from gitmimo.workflow.evaluate import open_evaluator, plain_testbed
 from gitmimo.workflow.gc import step_branches
 from gitmimo.workflow.history import read_steps
 from gitmimo.workflow.journals import SessionState, find_session, read_all, read_session
 from gitmimo.workflow.memory_home import home_ref, memory_view, write_home
+from gitmimo.workflow.scripts import run_script
+from gitmimo.workflow.undo import undo, undoable
 
 Changes = dict[str, bytes | None]
 
@@ -78,10 +86,13 @@ class Admitted:
         parts = [counted(self.notes, "note"), counted(self.skills, "skill"), counted(self.removed, "removed skill")]
         lines = [*(note.line for note in self.notes), *(f"- skill {skill.name}" for skill in self.skills)]
         lines += [f"- no longer: skill {name}, another of its kind stays" for name in self.removed]
-        return f"dream: {' and '.join(filter(None, parts))}\n\n" + "\n".join(lines) + "\n"
+        said = " and ".join(filter(None, parts)) or "bring `.mimo/` to its present form"
+        return f"dream: {said}\n\n" + "\n".join(lines) + "\n"
 
 
-def find_dream(repository: Repository, config: Config, names: Sequence[str] = ()) -> Dream:
+def find_dream(
+    repository: Repository, config: Config, names: Sequence[str] = (), *, model: Model | None = None
+) -> Dream:
     """Return what the named sessions, or all that are over, taught and that is neither admitted nor declined yet."""
     states = _finished(repository, names)
     wanted = {state.result.session for state in states}
@@ -96,7 +107,7 @@ def find_dream(repository: Repository, config: Config, names: Sequence[str] = ()
         at=at,
         sessions=tuple(sorted(wanted)),
         offers=open_offers(repository, at, learned),
-        drafts=find_drafts(repository, at, learned),
+        drafts=find_drafts(repository, at, learned, model=model),
         learned=tuple(learned),
         squashed=tuple(moves),
         doubles=find_doubles(repository, at),
@@ -122,17 +133,17 @@ def learn_from(repository: Repository, state: SessionState) -> None:
     keep_learned(repository, learned)
 
 
-def admit(
-    repository: Repository,
-    dream: Dream,
-    *,
-    ask: Callable[[str, str], bool | None],
-    prove: Callable[[Draft, Sequence[Learned]], Skill] | None = None,
-) -> Admitted:
+def find_migration(repository: Repository, config: Config) -> tuple[Dream, Admitted]:
+    """Return what brings `.mimo/` of version 0.1 to the present form; a dream of no session."""
+    at = memory_view(repository, config, repository.resolve("HEAD"))
+    return Dream(at=at), Admitted(changes=migrate(repository, at))
+
+
+def admit(repository: Repository, config: Config, dream: Dream, *, ask: Callable[[str, str], bool | None]) -> Admitted:
     """Put each offer to `ask` (what it is, its text): True admits, False declines for good, None leaves it for later.
 
-    Notes that two sessions came to stand on the branch unasked: its review is the answer. `prove` may give an admitted
-    draft its script.
+    Notes that two sessions came to stand on the branch unasked: its review is the answer. An admitted draft gets its
+    script, where one can be proven.
     """
     notes, skills, declined = [], [], []
     for offer in dream.offers:
@@ -141,7 +152,7 @@ def admit(
         declined += [offer.note.id] if answer is False else []
     for draft in dream.drafts:
         answer = ask("skill", "\n".join(data.decode() for data in draft.skill.files.values()))
-        skills += [prove(draft, dream.learned) if prove else draft.skill] if answer else []
+        skills += [_with_script(repository, config, draft, dream.learned)] if answer else []
         declined += [draft.skill.name] if answer is False else []
     if declined:
         decline(repository, declined)
@@ -187,6 +198,15 @@ def publish(repository: Repository, config: Config, dream: Dream, admitted: Admi
         if moves:
             undo_log.move_recorded(repository, "dream", moves)
     return where
+
+
+def undo_dream(repository: Repository) -> tuple[str, ...]:
+    """Take the newest dream back, the branches of steps included, and return them; UsageError when there is none."""
+    for operation in undoable(repository):
+        if operation.command.startswith("dream"):
+            undo(repository, id=operation.id)
+            return tuple(ids.short_name(move.ref) for move in operation.moves)
+    raise UsageError("there is no dream to undo", hint="git revert COMMIT   # for one that was merged")
 
 
 def diff_lines(repository: Repository, at: Oid, changes: Mapping[str, bytes | None]) -> list[str]:
@@ -244,7 +264,9 @@ def _message(dream: Dream, admitted: Admitted) -> str:
     return commit.add_trailers(admitted.message, {"Mimo-Dream": ", ".join(dream.sessions[-20:])})
 
 
-def find_drafts(repository: Repository, at: Oid, learned: Sequence[Learned]) -> tuple[Draft, ...]:
+def find_drafts(
+    repository: Repository, at: Oid, learned: Sequence[Learned], *, model: Model | None = None
+) -> tuple[Draft, ...]:
     """Return a draft for each group of changes, and each operation, that no skill covers and that was not declined."""
     skills = read_library(repository, at).skills
     covered = {short for skill in skills for short in skill.commits}
@@ -255,7 +277,8 @@ def find_drafts(repository: Repository, at: Oid, learned: Sequence[Learned]) -> 
     for group in find_groups(read_changes(repository, at), commands):
         if any(change.commit.startswith(tuple(covered)) for change in group.changes) and covered:
             continue
-        draft = draft_skill(group, notes=notes)
+        name, description = name_group(model, group) if model is not None else ("", "")
+        draft = draft_skill(group, notes=notes, name=name, description=description)
         if draft.name not in taken and draft.name not in declined and len(taken) < MAX_ACTIVE:
             taken.add(draft.name)
             drafts.append(Draft(skill=draft, group=group))
@@ -296,3 +319,46 @@ def _change_of(repository: Repository, source: str) -> Change:
     if not found:
         raise UsageError(f"no change to learn from: `{source}`", hint="git log --oneline")
     return found[0]
+
+
+def _with_script(repository: Repository, config: Config, draft: Draft, learned: Sequence[Learned]) -> Skill:
+    """Return the draft with a script where one gives each of its changes again, and new values pass the gates."""
+    if draft.group is None:
+        return draft.skill
+    tasks = {item.session: item.task for item in learned if item.task}
+    for changes in dict.fromkeys((draft.group.changes, draft.group.changes[:2])):
+        template = find_template([tasks.get(change.session) or change.subject for change in changes])
+        script = write_change_script(repository, changes, template) if template is not None else None
+        if template and script and _is_proven(repository, config, changes, template, script):
+            name, description = draft.skill.name, draft.skill.description
+            return draft_skill(
+                draft.group,
+                notes=read_notes(repository, "HEAD"),
+                name="" if DRAFTED.search(name) else name,
+                description=description,
+                script=script,
+                task=template.text,
+            )
+    return draft.skill
+
+
+def _is_proven(
+    repository: Repository, config: Config, changes: Sequence[Change], template: Template, script: str
+) -> bool:
+    """Whether a script gives each change again from its parent, and on the newest product new values pass the gates."""
+    newest, timeout_s = changes[0].commit, config.seconds("testTimeout")
+    with hold_off_gc(repository), plain_testbed(repository, config, newest, timeout_s=timeout_s) as testbed:
+        for change, values in zip(changes, template.examples, strict=True):
+            run = run_script(testbed, script, values, at=repository.resolve(f"{change.commit}^"))
+            if run.problem or run.tree != without_mimo(repository, repository.tree_of(change.commit)):
+                return False
+        fresh = run_script(testbed, script, other_values(template.examples[0]), at=newest)
+        if fresh.problem:
+            return False
+        with (
+            contextlib.suppress(MimoError),
+            contextlib.closing(open_evaluator(repository, config, newest, new_session_id())) as evaluator,
+        ):
+            evaluator.measure_base()
+            return evaluator.evaluate(fresh.tree).passed
+    return False

@@ -9,7 +9,7 @@ from gitmimo.evidence import DiffFacts, Evidence, Gate, Outcome
 from gitmimo.git.diff import diff_facts
 from gitmimo.git.trees import without_mimo
 from gitmimo.ids import Oid
-from gitmimo.memory.operation import distil_operation
+from gitmimo.memory.commands import distil_operation
 from gitmimo.records import ActionKind, CandidateResult
 from gitmimo.workflow.evaluate import NO_TESTS, SessionEvaluator
 from gitmimo.workflow.history import read_steps_at

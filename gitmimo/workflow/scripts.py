@@ -1,6 +1,5 @@
 """Scripts of skills and operations: run in a sandbox on a fresh tree, in a session or by hand, and proven before."""
 
-import contextlib
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,25 +7,19 @@ from pathlib import Path
 
 from gitmimo import ids
 from gitmimo.config import Config
-from gitmimo.errors import MimoError, NeedsPerson, UsageError
+from gitmimo.errors import NeedsPerson, UsageError
 from gitmimo.evaluator.testbed import TestBed
 from gitmimo.git import commit, snapshot, trees, undo_log
 from gitmimo.git.gc_lock import hold_off_gc
 from gitmimo.git.repository import Repository
 from gitmimo.git.trees import with_mimo_from, without_mimo
 from gitmimo.ids import Oid, new_session_id
-from gitmimo.memory.change_script import ChangeScript, write_change_script
-from gitmimo.memory.changes import Change, Group
-from gitmimo.memory.draft import DRAFTED, draft_skill
-from gitmimo.memory.notes import read_notes
-from gitmimo.memory.offers import Learned
 from gitmimo.memory.skill_file import Skill, read_library
-from gitmimo.memory.templates import match_template, other_values
+from gitmimo.memory.templates import match_template
 from gitmimo.records import CommandResult
 from gitmimo.sandbox.base import CommandSpec
 from gitmimo.workflow import trust
-from gitmimo.workflow.dream import Draft
-from gitmimo.workflow.evaluate import open_evaluator, plain_testbed
+from gitmimo.workflow.evaluate import plain_testbed
 from gitmimo.workflow.memory_home import memory_view
 
 ACCEPT_S = 20  # how long the accept commands are tried again: a service needs a moment to listen
@@ -234,43 +227,3 @@ def _require_runnable(repository: Repository, skill: Skill, values: Mapping[str,
         typed = " ".join(f"{parameter}=VALUE" for parameter in skill.parameters)
         problem = f"no value for {missing[0]}" if missing else f"not a variable of `{name}`: {unknown[0]}"
         raise UsageError(problem, hint=f"git mimo skill run {name} {typed}")
-
-
-def prove(repository: Repository, config: Config, draft: Draft, learned: Sequence[Learned]) -> Skill:
-    """Return the draft with a script where one gives each of its changes again, and new values pass the gates."""
-    if draft.group is None:
-        return draft.skill
-    tasks = {item.session: item.task for item in learned if item.task}
-    for changes in dict.fromkeys((draft.group.changes, draft.group.changes[:2])):
-        said = [tasks.get(change.session) or change.subject for change in changes]
-        script = write_change_script(repository, changes, said)
-        if script is not None and _holds(repository, config, changes, script):
-            return draft_skill(
-                Group(changes=draft.group.changes, shared=draft.group.shared),
-                notes=read_notes(repository, "HEAD"),
-                name="" if DRAFTED.search(draft.skill.name) else draft.skill.name,
-                description=draft.skill.description,
-                script=script.text,
-                metadata={"git-mimo.task": script.template.text},
-            )
-    return draft.skill
-
-
-def _holds(repository: Repository, config: Config, changes: Sequence[Change], script: ChangeScript) -> bool:
-    """Whether a script gives each change again from its parent, and on the newest product new values pass the gates."""
-    newest, timeout_s = changes[0].commit, config.seconds("testTimeout")
-    with hold_off_gc(repository), plain_testbed(repository, config, newest, timeout_s=timeout_s) as testbed:
-        for change, values in zip(changes, script.template.examples, strict=True):
-            run = run_script(testbed, script.text, values, at=repository.resolve(f"{change.commit}^"))
-            if run.problem or run.tree != without_mimo(repository, repository.tree_of(change.commit)):
-                return False
-        fresh = run_script(testbed, script.text, other_values(script.template.examples[0]), at=newest)
-        if fresh.problem:
-            return False
-        with (
-            contextlib.suppress(MimoError),
-            contextlib.closing(open_evaluator(repository, config, newest, new_session_id())) as evaluator,
-        ):
-            evaluator.measure_base()
-            return evaluator.evaluate(fresh.tree).passed
-    return False

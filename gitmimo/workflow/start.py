@@ -16,7 +16,7 @@ from gitmimo.git.repository import Repository
 from gitmimo.git.trees import with_mimo_from
 from gitmimo.ids import Oid, SessionId, new_session_id
 from gitmimo.journal import read_journal
-from gitmimo.memory.prefix import find_skill, prefix_text, skill_text
+from gitmimo.memory.recall import find_skill, prefix_text, skill_text
 from gitmimo.memory.skill_file import Skill
 from gitmimo.records import SessionResult, Task
 from gitmimo.redact import known_secrets, redact

@@ -96,6 +96,7 @@ def test_every_command_prints_what_its_schema_says(
     checked("bisect", code=1)
     checked("ci", f"mimo/{session}/1", "--base", "main", "--sandbox", "none")
     checked("dream", code=0)
+    checked("dream", "--undo")
     checked("merge")
     checked("why", "calc.py:6")
     checked("gc", "--dry-run", "--expire", "now")

@@ -1,4 +1,4 @@
-"""`git mimo skill` by hand: written from changes, linked, retired."""
+"""`git mimo skill` by hand: written from changes, retired."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def history(git: GitBuilder) -> GitBuilder:
     return git
 
 
-def test_a_skill_is_written_from_named_changes_linked_and_retired(history: GitBuilder) -> None:
+def test_a_skill_is_written_from_named_changes_and_retired(history: GitBuilder) -> None:
     said = mimo("skill", "new", "add-a-route", "--from", "HEAD~1", "--from", "HEAD~2", cwd=history.path)
     assert said.code == 0, said.err
     text = (history.path / ".mimo/skills/add-a-route/SKILL.md").read_text()
@@ -36,10 +36,6 @@ def test_a_skill_is_written_from_named_changes_linked_and_retired(history: GitBu
     assert "- [ ] `docs/api.md`" in text
     assert mimo("skill", "new", "add-a-route", "--from", "HEAD", cwd=history.path).code == 129
     history.commit({}, "a skill")
-    assert mimo("skill", "link", cwd=history.path).code == 0
-    link = history.path / ".claude" / "skills" / "add-a-route"
-    assert str(link.readlink()) == "../../.mimo/skills/add-a-route"
-    assert mimo("skill", "link", cwd=history.path).out.split()[::2] == ["linked", "linked"]
     listed = mimo("skill", "list", "--json", cwd=history.path).json["skills"]
     assert [(skill["name"], len(skill["commits"]), skill["runs"]) for skill in listed] == [("add-a-route", 2, False)]
     assert mimo("skill", "retire", "add-a-route", cwd=history.path).code == 0
@@ -82,7 +78,7 @@ def test_with_a_ref_as_home_a_dream_leaves_the_tree_alone_and_can_be_undone(hist
     listed = mimo("skill", "list", "--json", cwd=history.path).json["skills"]
     assert [skill["name"] for skill in listed] == [name]
     assert "nothing new" in mimo("dream", "--yes", cwd=history.path).err
-    assert mimo("undo", cwd=history.path).code == 0
+    assert mimo("dream", "--undo", cwd=history.path).code == 0
     assert history("for-each-ref", "refs/mimo/memory") == ""
 
 

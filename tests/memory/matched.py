@@ -1,7 +1,7 @@
 """The skill that a task gets."""
 
 from gitmimo.git.repository import Repository
-from gitmimo.memory.prefix import find_skill, skill_text
+from gitmimo.memory.recall import find_skill, skill_text
 
 
 def match_text(repository: Repository, commit: str, task: str) -> str:

@@ -5,7 +5,7 @@ from gitmimo.ids import Oid
 from gitmimo.memory.changes import Change, find_groups, read_changes
 from gitmimo.memory.draft import MAX_LINES, draft_skill
 from gitmimo.memory.notes import NoteKind, new_note
-from gitmimo.memory.prefix import prefix_text
+from gitmimo.memory.recall import prefix_text
 from gitmimo.memory.skill_file import skill_changes
 from tests.conftest import GitBuilder
 from tests.memory.matched import match_text

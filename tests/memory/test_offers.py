@@ -6,9 +6,9 @@ import pytest
 
 from gitmimo.git.repository import Repository
 from gitmimo.ids import Oid, utc_now
+from gitmimo.memory.commands import effective_commands, working_forms
 from gitmimo.memory.offers import decline, is_specific, keep_learned, learn, open_offers, read_learned
 from gitmimo.memory.recall import recall
-from gitmimo.memory.trajectory import effective_commands, working_forms
 from gitmimo.records import Action, ActionKind, Observation, Reply, Step
 from tests.conftest import GitBuilder
 

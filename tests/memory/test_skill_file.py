@@ -11,11 +11,13 @@ from gitmimo.memory.skill_file import (
     SKILL_PATH,
     Skill,
     make_skill,
+    note_tools,
     read_library,
     read_skill_files,
     script_path,
     skill_changes,
     strip_markup,
+    unmet_requirements,
 )
 from tests.conftest import GitBuilder
 
@@ -76,9 +78,9 @@ def as_text(change: Callable[[str], str]) -> Callable[[dict[str, bytes]], None]:
     [
         (as_text(lambda t: t.replace("name: ", "name: !!str ")), "tags, anchors"),
         (as_text(lambda t: t.replace("metadata:", "a: &a [x]\nb: *a\nmetadata:")), "tags, anchors"),
-        (as_text(lambda t: t.replace("metadata:", 'name: "other"\nmetadata:')), "names `name` twice"),
+        (as_text(lambda t: t.replace("metadata:", "name: other\nmetadata:")), "names `name` twice"),
         (as_text(lambda t: t.replace("metadata:", "hooks: x\nmetadata:")), "hooks"),
-        (as_text(lambda t: t.replace('"add-a-greeting"', '"../x"')), "not its folder's"),
+        (as_text(lambda t: t.replace("add-a-greeting", "../x")), "not its folder's"),
         (as_text(lambda t: t.replace("description: ", "about: ")), "description"),
         (as_text(lambda t: t.replace("## Touch", "!`touch x`\n## Touch")), "executed on loading"),
         (as_text(lambda t: t.replace("## Touch", "run with $1\n## Touch")), "substituted"),
@@ -121,3 +123,14 @@ def test_a_link_in_a_skill_is_refused_and_named_beside_the_good_ones(git: GitBui
 def test_text_from_tasks_is_made_harmless() -> None:
     text = strip_markup("run !`x` with $ARGUMENTS\nand @a/b <b> --- now", limit=100)
     assert make_skill("x", text, text).description == text
+
+
+def test_a_path_that_is_gone_and_a_tool_of_another_version_are_said(git: GitBuilder) -> None:
+    tip = git.commit({"kept.py": "\n"})
+    noted = note_tools(["python3 build.py && nonesuch --all"])["git-mimo.tools"]
+    assert noted.startswith("python3=3.")
+    body, tools = "## Touch\n\n- [ ] `kept.py`\n- [ ] `gone.py`\n", "python3=0.1 nonesuch=2.0"
+    skill = make_skill("chore", "Use for a chore.", body, metadata={"git-mimo.tools": tools})
+    unmet = unmet_requirements(Repository.discover(git.path), tip, skill)
+    here = noted.partition("=")[2]
+    assert unmet == ("`gone.py` is no longer there", f"it was made with python3 0.1, here is {here}")

@@ -89,9 +89,10 @@ SHAPES: Mapping[str, tuple[str, tuple[str, ...], tuple[Any, ...]]] = {
         ({"notes": [_NOTE]}, {"hits": [Hit]}),
     ),
     "dream/1": (
-        "what sessions taught",
+        "what sessions taught, or with --undo the branches that were moved back",
         ("dream",),
-        ({"branch": str | None, "skills": [str], "notes": [str], "changed": [str], "offered": int},),
+        ({"branch": str | None, "skills": [str], "notes": [str], "changed": [str], "offered": int},
+         {"undone": [str]}),
     ),
     "skills/1": ("the skills", ("skill list",), ({"skills": [_SKILL], "refused": Mapping[str, str]},)),
     "skill/1": ("one skill", ("skill show",), (_SKILL | {"files": [str], "body": str},)),
