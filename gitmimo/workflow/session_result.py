@@ -48,10 +48,15 @@ def status_after(results: Mapping[int, CandidateResult], reason: StopReason | No
     return SessionStatus.FAILED
 
 
-def with_winner(result: SessionResult, verdict: Verdict) -> SessionResult:
-    """A session in which a product passed: done, or left to a person where the evidence does not settle it."""
+def with_winner(result: SessionResult, verdict: Verdict, *, left: int = 0) -> SessionResult:
+    """A session in which a product passed: done, or left to a person where the evidence does not settle it.
+
+    `left` candidates did not work.
+    """
     status = SessionStatus.PASSED if verdict.settled else SessionStatus.UNSETTLED
     message = verdict.reason if verdict.settled else f"needs a person: {'; '.join(verdict.doubts[:3])}"
+    if not verdict.settled and left > 0:
+        message += f"; {left} more candidates were not tried (--effort high tries all)"
     if verdict.critic is not None and verdict.critic.failed:
         message += f"; {verdict.critic.who} gave no opinion: {verdict.critic.failed}"
     return replace(result, status=status, message=message)

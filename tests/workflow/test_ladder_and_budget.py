@@ -103,6 +103,19 @@ def test_candidates_that_bring_nothing_end_a_session_unless_more_effort_is_asked
     assert ("--effort high" in said.json["message"]) is (tried < 3)
 
 
+@pytest.mark.parametrize(("effort", "tried"), [("normal", 1), ("high", 2)])
+def test_after_an_unsettled_product_of_a_small_model_no_other_is_tried_unless_more_effort_is_asked_for(
+    project: GitBuilder, llm_server: ScriptedServer, effort: str, tried: int
+) -> None:
+    llm_server.scripts["strong"] = lambda request: Answer(text=f"```python\n{RIGHT}```")
+    task = "add in calc.py returns the difference; mend it"
+    start = ("start", "--task", task, "--test", CHECK, "--strategy", "patch", "--json")
+    model = ("--model", "openai/strong", "--max-tokens", "1000000")
+    said = mimo(*start, *model, "-n", "2", "--effort", effort, cwd=project.path)
+    assert (said.code, len(said.json["candidates"])) == (2, tried), said.err
+    assert ("--effort high" in said.json["message"]) is (tried < 2)
+
+
 def test_one_server_of_this_machine_gets_all_calls_at_once_only_where_it_is_said_to_answer_them(
     project: GitBuilder, llm_server: ScriptedServer
 ) -> None:
