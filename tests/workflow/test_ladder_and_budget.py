@@ -112,7 +112,7 @@ def test_after_an_unsettled_product_of_a_small_model_no_other_is_tried_unless_mo
     start = ("start", "--task", task, "--test", CHECK, "--strategy", "patch", "--json")
     model = ("--model", "openai/strong", "--max-tokens", "1000000")
     said = mimo(*start, *model, "-n", "2", "--effort", effort, cwd=project.path)
-    assert (said.code, len(said.json["candidates"])) == (2, tried), said.err
+    assert (said.code, len(said.json["candidates"])) == (2 if tried < 2 else 0, tried), said.err  # two agree
     assert ("--effort high" in said.json["message"]) is (tried < 2)
 
 
