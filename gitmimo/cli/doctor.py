@@ -16,15 +16,14 @@ import click
 from gitmimo import __version__
 from gitmimo.cli import render
 from gitmimo.cli.options import find_repository, json_option, load_config
-from gitmimo.errors import CheckError, MimoError, ModelError, NoCommits, NoModel, install_hint
+from gitmimo.errors import CheckError, MimoError, ModelError, NoModel, install_hint
 
 if TYPE_CHECKING:
     from gitmimo.config import Config
     from gitmimo.git.repository import Repository
     from gitmimo.ids import Oid
 
-START = 'git mimo start "what to change, and how to know it is done"'
-_FIRST_COMMIT = 'git add --all && git commit -m "first commit"'
+_START = 'git mimo start "what to change, and how to know it is done"'
 _ELSEWHERE = (
     "git mimo demo    # a small repository with a bug, solved here",
     "cd YOUR-REPOSITORY && git mimo doctor",
@@ -36,14 +35,14 @@ _INDENT = 19
 class Finding:
     """One line of the doctor's: `level` is ok, note, problem, or none for what is absent and need not be there.
 
-    `next` holds the commands to type before a session can start, each with its purpose.
+    `remedy` are lines to type; what `blocks` a session is listed at the end, to be typed next.
     """
 
     level: str
     subject: str
     text: str
     remedy: str = ""
-    next: tuple[str, ...] = ()
+    blocks: bool = False
 
 
 @click.command("doctor")
@@ -55,7 +54,8 @@ def doctor_command(as_json: bool) -> int:
         findings.append(finding)
         if not as_json:
             _print_finding(finding)
-    todo = _steps(findings) if repository else list(_ELSEWHERE)
+    todo = [line for finding in findings if finding.blocks for line in finding.remedy.splitlines()]
+    todo = [*todo, _START] if repository else list(_ELSEWHERE)
     if as_json:
         values = [{"level": f.level, "subject": f.subject, "text": f.text, "remedy": f.remedy} for f in findings]
         render.emit_json("doctor/1", {"findings": values, "next": todo})
@@ -77,7 +77,7 @@ def _print_finding(finding: Finding) -> None:
     first, *rest = textwrap.wrap(finding.text, width) or [""]
     render.out_raw(f"{render.paint(level.ljust(7), styles[finding.level])} {finding.subject.ljust(10)} ")
     render.out(first)
-    for line in [*rest, *finding.remedy.splitlines()]:
+    for line in [*rest, *(() if finding.blocks else finding.remedy.splitlines())]:
         render.out(f"{'':{_INDENT}}{line}")
 
 
@@ -99,7 +99,7 @@ def _examine(repository: Repository | None) -> Iterator[Finding]:
     if repository is None:
         yield Finding(level="note", subject="repository", text=f"not a git repository: `{Path.cwd()}`")
     else:
-        yield from _repository(repository, collects_tests=True)
+        yield from _repository(repository)
     yield from _models(repository)
 
 
@@ -109,13 +109,9 @@ def _sandboxes() -> Iterator[Finding]:
     found = list(probe_sandboxes())
     works = [f for f in found if not f.problem]
     for f in found:
-        text = f.problem or "works"
-        if works[:1] == [f]:
-            text = "works, and is what commands run in" + (
-                f"; it does not cover: {', '.join(f.gaps)}" if f.gaps else ""
-            )
-        elif not f.problem:
-            text = "works too, and would cover less" if f.gaps else "works too"
+        text = f.problem or ("works, and is what commands run in" if f is works[0] else "works too")
+        if f.gaps and not f.problem:
+            text += f"; it does not cover: {', '.join(f.gaps)}"
         level = "ok" if not f.problem else "note" if works else "problem"
         yield Finding(level=level, subject=f.kind, text=text, remedy=f.remedy if f.problem else "")
 
@@ -151,42 +147,36 @@ def _disk() -> Iterator[Finding]:
     )
 
 
-def _repository(repository: Repository, *, collects_tests: bool) -> Iterator[Finding]:
+def _repository(repository: Repository) -> Iterator[Finding]:
     from gitmimo.workflow.trust import brought_commands, digest_of, is_approved
 
     try:
         base = repository.resolve("HEAD")
-    except NoCommits as exc:
-        yield Finding(level="problem", subject="repository", text=exc.message, remedy=exc.hint, next=(_FIRST_COMMIT,))
-        return
-    yield Finding(level="ok", subject="repository", text=f"{repository.work_tree} at {base[:12]}")
-    try:
+        yield Finding(level="ok", subject="repository", text=f"{repository.work_tree} at {base[:12]}")
         config = load_config(repository)
-        yield from _tests(repository, config, base, collects=collects_tests)
+        yield from _tests(repository, config, base)
         commands = brought_commands(config)
         if commands and not is_approved(repository, digest_of(commands)):
-            step = "git mimo trust    # read and approve the commands of .mimo/config.yaml"
-            yield Finding(level="note", subject="trust", text="commands not approved", remedy="git mimo trust",
-                          next=(step,))  # fmt: skip
+            remedy = "git mimo trust    # read and approve the commands of .mimo/config.yaml"
+            yield Finding(level="note", subject="trust", text="commands not approved", remedy=remedy, blocks=True)
     except MimoError as exc:
-        steps = tuple(exc.hint.splitlines())
-        yield Finding(level="problem", subject="repository", text=exc.message, remedy=exc.hint, next=steps)
+        yield Finding(level="problem", subject="repository", text=exc.message, remedy=exc.hint, blocks=True)
 
 
-def _tests(repository: Repository, config: Config, base: Oid, *, collects: bool) -> Iterator[Finding]:
+def _tests(repository: Repository, config: Config, base: Oid) -> Iterator[Finding]:
     from gitmimo.workflow.evaluate import collect_tests, find_test_command
 
     try:
         tests = find_test_command(repository, config, base)
         why = config.origin("test") if config.text("test") else tests.reason
         yield Finding(level="ok", subject="tests", text=f"{tests.shown} ({why})")
-        if collects and (problem := collect_tests(repository, config, base)):
+        if problem := collect_tests(repository, config, base):
             text = f"a fresh tree of {base[:12]} has not all that they need. They say:\n{problem}"
             remedy = "git mimo config set worktree.copy FILE   # a file that git ignores and imports need"
             yield Finding(level="problem", subject="tests", text=text, remedy=remedy)
     except CheckError as exc:
-        step = "git mimo config set test 'COMMAND'    # what runs your tests; git-mimo found none"
-        yield Finding(level="note", subject="tests", text=exc.message, remedy=exc.hint, next=(step,))
+        remedy = "git mimo config set test 'COMMAND'    # what runs your tests; git-mimo found none"
+        yield Finding(level="note", subject="tests", text=exc.message, remedy=remedy, blocks=True)
 
 
 def _models(repository: Repository | None) -> Iterator[Finding]:
@@ -206,35 +196,20 @@ def _models(repository: Repository | None) -> Iterator[Finding]:
         for name in model_names(config):
             open_model(name, settings)
             yield Finding(level="ok", subject="model", text=name)
-    except NoModel as exc:  # the remedy is printed at the end
-        yield Finding(level="note", subject="model", text=exc.message, next=tuple(_model_suggestions(exc)))
     except MimoError as exc:
-        steps = tuple(_model_suggestions(exc)) if isinstance(exc, ModelError) else ()
-        yield Finding(level="problem", subject="model", text=exc.message, remedy=exc.hint, next=steps)
+        remedy = _model_suggestions() if exc.message.startswith("no model") else exc.hint
+        level = "note" if isinstance(exc, NoModel) else "problem"
+        yield Finding(level=level, subject="model", text=exc.message, remedy=remedy, blocks=isinstance(exc, ModelError))
 
 
-def next_steps(repository: Repository, *, commit_first: bool = False) -> list[str]:
-    """The suggested commands, in order, each with its purpose; `commit_first` where `.mimo/` is not committed yet."""
-    steps = _steps([*_repository(repository, collects_tests=False), *_models(repository)])
-    if not commit_first:
-        return steps
-    commit = "git add .mimo && git commit -m 'mimo: project memory and defaults'"
-    return [commit, *(step for step in steps if step != _FIRST_COMMIT)]
-
-
-def _steps(findings: list[Finding]) -> list[str]:
-    return [*(step for finding in findings for step in finding.next), START]
-
-
-def _model_suggestions(problem: MimoError) -> Iterator[str]:
+def _model_suggestions() -> str:
     import importlib.util
 
     from gitmimo.workflow.directories import data_home
 
-    if problem.hint and not problem.message.startswith("no model"):
-        yield from problem.hint.splitlines()
-        return
     extra = "" if importlib.util.find_spec("xllamacpp") else f"{install_hint('local')} && "
     pull = "" if any((data_home() / "models").glob("*.gguf")) else "git mimo models pull && "
-    yield f"{extra}{pull}git mimo config set --provider local    # free, on this machine"
-    yield "git mimo config set --provider deepseek    # asks for its key; other providers: git mimo models list"
+    return (
+        f"{extra}{pull}git mimo config set --provider local    # free, on this machine\n"
+        "git mimo config set --provider deepseek    # asks for its key; other providers: git mimo models list"
+    )

@@ -27,7 +27,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "init": ("init", "prepare a repository: `.mimo/` and its merge rules"),
         "config": ("config", "read and write settings, keys included"),
         "models": ("models", "list, fetch and find models"),
-        "trust": ("trust", "approve the commands that a repository brings"),
+        "trust": ("init", "approve the commands that a repository brings"),
     },
     "Solve a task": {
         "start": ("start", "solve a task with several candidates"),

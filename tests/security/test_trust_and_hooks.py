@@ -94,7 +94,7 @@ def test_nothing_of_a_fresh_clone_runs_before_trust(project: GitBuilder, session
     hostile = f"test: touch {marker}; {TEST}\nsetup: touch {marker}\naccept: ['touch {marker}']\n"
     project.commit({".mimo/config.yaml": hostile})
     start = ("start", "--task", "mend add", "--model", "openai/m", "--sandbox", "none")
-    for words in (start, ("status",), ("doctor",), ("trust", "--show"), ("ci", "check"), ("list",), ("config", "list")):
+    for words in (start, ("status",), ("doctor",), ("trust",), ("ci", "check"), ("list",), ("config", "list")):
         mimo(*words, cwd=project.path)
         assert not marker.exists(), words
     assert mimo(*start, cwd=project.path).code == 2
