@@ -10,7 +10,7 @@ from gitmimo.codec import to_json
 from gitmimo.errors import BadMemory
 from gitmimo.memory.notes import NoteKind, add_notes, find_note, new_note, put_notes, read_notes
 from gitmimo.memory.recall import recall
-from gitmimo.text import escape_controls, one_line
+from gitmimo.text import one_line
 from gitmimo.workflow.memory_home import save_memory
 
 
@@ -49,7 +49,7 @@ def list_command(as_json: bool) -> int:
         render.say("nothing is remembered yet")
         render.hint('git mimo memory add "what the next session should know"')
         return 0
-    rows = [(n.id, n.kind.value, "stale" if n.is_stale else "", one_line(escape_controls(n.text), 100)) for n in notes]
+    rows = [(n.id, n.kind.value, "stale" if n.is_stale else "", one_line(n.text, 100)) for n in notes]
     render.out(render.table(("id", "kind", "", "note"), rows))
     return 0
 
@@ -67,7 +67,7 @@ def search_command(query: str, max_count: int, as_json: bool) -> int:
         render.emit_json("memory/1", {"hits": hits})
     for hit in () if as_json else hits:
         mark = f" [{hit.status}]" if hit.status else ""
-        render.out(f"{hit.kind} {hit.id}{mark}: {one_line(escape_controls(hit.title), 110)}")
+        render.out(f"{hit.kind} {hit.id}{mark}: {one_line(hit.title, 110)}")
     return 0 if hits else 1
 
 

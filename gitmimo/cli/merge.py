@@ -1,11 +1,11 @@
-"""`git mimo merge|undo|apply`: bring a result into its branch or into the files of the checkout, and take that back."""
+"""`git mimo merge|undo|apply|pr|revise|reject`: what becomes of a result."""
 
 from __future__ import annotations
 
 import re
 import sys
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,16 +17,15 @@ from gitmimo.cli.options import (
     load_config,
     open_repository,
     open_session,
+    read_text_argument,
     session_argument,
     settings,
 )
-from gitmimo.cli.review import ends_of, target_of
+from gitmimo.cli.review import ends_of, read_diff, target_of
 from gitmimo.errors import NeedsPerson, UsageError
 from gitmimo.text import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from gitmimo.git.repository import Repository
 
 
@@ -94,9 +93,6 @@ def undo_command(operation: str | None, only_list: bool, checkout: bool, as_json
     return 0
 
 
-_KEYS = "y take it, n leave it, a take it and the rest of the file, d leave the rest of the file, q take no more"
-
-
 @dataclass(frozen=True, slots=True)
 class FilePatch:
     """One file of a diff: its head, and its hunks, each with its own `@@` line; none for a rename or a binary file."""
@@ -117,13 +113,14 @@ def apply_command(words: tuple[str, ...], patch: bool) -> int:
     """
     repository = open_repository()
     result, number, paths = target_of(repository, words)
-    files = list(split_patch(_diff(repository, *ends_of(result, number), paths)))
+    diff = read_diff(repository, *ends_of(result, number), "--no-renames", "--binary", paths=paths)
+    files = _split(diff)
     if not files:
         raise UsageError("there is nothing to apply", hint=f"git mimo diff {result.session}")
     if patch:
         if not sys.stdin.isatty():
             raise UsageError("-p asks on a terminal", hint="git mimo apply")
-        files = list(_chosen(files))
+        files = _chosen(files)
     if not files:
         render.say("nothing was taken")
         return 1
@@ -134,49 +131,37 @@ def apply_command(words: tuple[str, ...], patch: bool) -> int:
     return 0
 
 
-def split_patch(text: str) -> Iterator[FilePatch]:
-    """Split a diff of git's into files and hunks."""
-    for section in re.split(r"^(?=diff --git )", text, flags=re.MULTILINE):
-        if section:
-            head, *hunks = re.split(r"^(?=@@ )", section, flags=re.MULTILINE)
-            yield FilePatch(head.split(" b/", 1)[-1].split("\n", 1)[0], head, tuple(hunks))
+def _split(text: str) -> list[FilePatch]:
+    """A diff of git's by files and hunks."""
+    files = []
+    for section in re.split(r"^(?=diff --git )", text, flags=re.MULTILINE)[1:]:
+        head, *hunks = re.split(r"^(?=@@ )", section, flags=re.MULTILINE)
+        files.append(FilePatch(head.split(" b/", 1)[-1].split("\n", 1)[0], head, tuple(hunks)))
+    return files
 
 
-def _diff(repository: Repository, old: str, new: str, paths: list[str]) -> str:
-    from gitmimo.git.run import run_git
-
-    words = ["diff", "--no-ext-diff", "--no-textconv", "--no-renames", "--binary", "--no-color", old, new, "--"]
-    where = repository.require_work_tree()
-    raw = run_git([*words, *(paths or ["."]), ":(exclude,top).mimo"], cwd=where).stdout
-    return raw.decode("utf-8", "surrogateescape")
-
-
-def _chosen(files: list[FilePatch]) -> Iterator[FilePatch]:
-    """Ask for each hunk; a file without hunks is asked for as a whole."""
-    is_over = False
+def _chosen(files: list[FilePatch]) -> list[FilePatch]:
+    """Ask for each hunk until the person quits; a file without hunks is asked for as a whole."""
+    chosen = []
+    answer = ""
     for file in files:
-        taken: list[str] = []
-        all_of_it: bool | None = None
+        taken = []
         for hunk in file.hunks or ("",):
-            answer = "n" if is_over else "y" if all_of_it else "n" if all_of_it is False else _ask(file, hunk)
-            is_over = is_over or answer == "q"
-            all_of_it = True if answer == "a" else False if answer == "d" else all_of_it
-            if answer in ("y", "a"):
-                taken.append(hunk)
+            if answer != "q":
+                _show(file, hunk)
+                asked = click.Choice(["y", "n", "q"])
+                answer = click.prompt("take this hunk, leave it, quit", type=asked, err=True)
+            taken += [hunk] if answer == "y" else []
         if taken:
-            yield FilePatch(file.name, file.head, tuple(hunk for hunk in taken if hunk))
+            chosen.append(replace(file, hunks=tuple(filter(None, taken))))
+    return chosen
 
 
-def _ask(file: FilePatch, hunk: str) -> str:
+def _show(file: FilePatch, hunk: str) -> None:
     render.out_raw(f"{render.paint(file.name, 'bold')}\n")
     for line in hunk.splitlines():
-        style = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1])
-        render.out_raw(f"{render.paint(line, style) if style else render.paint(line, 'dim')}\n")
-    while True:
-        answer = str(click.prompt("Take this hunk [y,n,a,d,q,?]", err=True)).strip().lower()[:1]
-        if answer in tuple("ynadq"):
-            return answer
-        render.say(_KEYS)
+        style = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "dim")
+        render.out_raw(f"{render.paint(line, style)}\n")
 
 
 def _apply(repository: Repository, text: str) -> None:
@@ -191,3 +176,84 @@ def _apply(repository: Repository, text: str) -> None:
             f"it does not fit the files as they are, so nothing was changed: {said[0].removeprefix('error: ')}",
             hint="git mimo apply -p   # the hunks that fit",
         )
+
+
+@click.command("pr")
+@session_argument
+@click.option("--remote", default="origin", help="Where to push (origin).")
+@click.option("--into", help="Branch that the pull request is for; the session's own when left out.", metavar="BRANCH",
+              shell_complete=complete_branches)  # fmt: skip
+@click.option("--tool", type=click.Choice(["auto", "gh", "glab", "none"]), default="auto", help="Who opens the draft.")
+@click.option("--body", "only_body", is_flag=True, help="Only print the text; push nothing.")
+@json_option
+def pr_command(session: str | None, remote: str, into: str | None, tool: str, only_body: bool, as_json: bool) -> int:
+    """Push a session's result with its evidence and open a draft pull request.
+
+    Without gh or glab git's own request is printed, to be sent by mail. Nothing is ever marked as ready.
+    """
+    from gitmimo.report.pull_request_text import describe
+    from gitmimo.workflow.pull_request import open_pull_request
+    from gitmimo.workflow.revise import revised_session
+
+    repository, result = open_session(session)
+    result = revised_session(repository, result)
+    title, body = describe(repository, result)
+    if only_body:
+        render.out_raw(body)
+        return 0
+    opened = open_pull_request(repository, result, (title, body), remote=remote, base=into, tool=tool)
+    if as_json:
+        value: dict[str, object] = {"session": result.session, "branch": result.result_branch, "title": title}
+        value |= {"remote": remote, "pushed": list(opened.pushed), "url": opened.url or None}
+        return render.emit_json("pr/1", value | {"tool": opened.tool or None, "message": opened.tool_said})
+    render.say(f"pushed {', '.join(opened.pushed)} to {remote}")
+    if opened.url:
+        render.out(opened.url)
+        return 0
+    if opened.tool_said:
+        render.say(f"{opened.tool} could not open it: {opened.tool_said}")
+    render.out(opened.request)
+    render.out("")
+    render.out_raw(body)
+    return 0
+
+
+@click.command("revise")
+@session_argument
+@click.option("--comments", required=True, help="What reviewers said.", metavar="FILE|-|gh")
+@settings("candidates", "model", "baseUrl", "critic", "test", "budget", "maxTokens", "sandbox")
+@json_option
+def revise_command(session: str | None, comments: str, as_json: bool, **flags: Any) -> int:
+    """Address review comments: new candidates start from the result branch, and a settled winner moves it on.
+
+    Comments come from a file, from stdin, or from the pull request by gh.
+    """
+    from gitmimo.cli.progress import running
+    from gitmimo.cli.start import finish
+    from gitmimo.workflow.land import result_tip
+    from gitmimo.workflow.revise import fetch_comments, revise
+
+    repository, result = open_session(session)
+    result_tip(repository, result)
+    if comments == "gh":
+        said = fetch_comments(repository, str(result.result_branch))
+    else:
+        said = read_text_argument(comments if comments == "-" else f"@{comments}")
+    config = load_config(repository, flags)
+    quiet = as_json and not sys.stderr.isatty()
+    with running(config.seconds("timeout"), quiet=quiet) as watch:
+        revised = revise(repository, config, result, said, watch)
+    return finish(revised, as_json=as_json)
+
+
+@click.command("reject")
+@session_argument
+@click.option("--reason", required=True, help="Why: later sessions learn from it.")
+def reject_command(session: str | None, reason: str) -> int:
+    """Record that a session's result is not wanted. Its branch stays; the next dream offers the reason as a rule."""
+    from gitmimo.workflow.revise import reject
+
+    repository, result = open_session(session)
+    reject(repository, result, reason)
+    render.say(f"session {result.session} is rejected; its branch {result.result_branch} is kept")
+    return 0

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 import click
 
 from gitmimo.cli import render
-from gitmimo.cli.options import complete_candidates, json_option, open_repository, session_argument, split_target
+from gitmimo.cli.options import (
+    complete_candidates,
+    json_option,
+    open_repository,
+    open_session,
+    session_argument,
+    split_target,
+)
 from gitmimo.errors import UsageError
 from gitmimo.records import Action, ActionKind, CandidateResult, Observation, SessionResult, Step
 from gitmimo.report.summary import used_by
@@ -75,12 +82,12 @@ def log_command(session: str | None, number: int | None, full: bool) -> int:
 @json_option
 def review_command(session: str | None, page_path: Path | None, as_json: bool) -> int:
     """Read a session as a reviewer would: what behaves differently, what to look at first, the verdict, the diff."""
-    from gitmimo.workflow.journals import find_session, read_session
+    from gitmimo.workflow.session_result import result_json
 
-    repository = open_repository()
-    result = read_session(repository, find_session(repository, session)).result
+    repository, result = open_session(session)
     if as_json:
-        return render.emit_json("review/1", _review_json(repository, result))
+        diff = read_diff(repository, *ends_of(result, None)) if result.result_commit or result.winner else ""
+        return render.emit_json("review/1", result_json(result) | {"diff": diff.encode(errors="replace").decode()})
     if page_path is not None:
         return _write_page(repository, result, page_path)
     text = summary_text(result) + "\n"
@@ -128,19 +135,6 @@ def target_of(repository: Repository, words: Sequence[str]) -> tuple[SessionResu
     return result, number, rest
 
 
-def _review_json(repository: Repository, result: SessionResult) -> dict[str, object]:
-    """The output of `review` as JSON; the diff is git's own, as UTF-8."""
-    from gitmimo.git.run import run_git
-    from gitmimo.workflow.session_result import result_json
-
-    diff = ""
-    if result.result_commit or (result.winner and result.winner.commit):
-        flags = ["diff", "--no-ext-diff", "--no-textconv", "-M", "--no-color", *ends_of(result, None)]
-        raw = run_git(["--no-pager", *flags, "--", ".", ":(exclude).mimo"], cwd=repository.require_work_tree()).stdout
-        diff = raw.decode("utf-8", "replace")
-    return {**result_json(result), "diff": diff}
-
-
 def _write_page(repository: Repository, result: SessionResult, path: Path) -> int:
     from gitmimo.report.page import review_page
 
@@ -178,13 +172,18 @@ def ends_of(result: SessionResult, number: int | None) -> tuple[str, str]:
     return result.base, commit
 
 
-def _diff_text(repository: Repository, old: str, new: str, *flags: str, paths: Sequence[str] = ()) -> str:
-    """Git's own text without its colours, made visible line by line, then coloured by us."""
+def read_diff(repository: Repository, old: str, new: str, *flags: str, paths: Sequence[str] = ()) -> str:
+    """Git's own text without its colours; bytes that are no UTF-8 are surrogates."""
     from gitmimo.git.run import run_git
 
     whole = ["--no-pager", "diff", "--no-ext-diff", "--no-textconv", "-M", "--no-color", *flags, old, new]
     raw = run_git([*whole, "--", *(paths or ["."]), ":(exclude,top).mimo"], cwd=repository.require_work_tree()).stdout
-    return "\n".join(_painted(line) for line in raw.decode("utf-8", "surrogateescape").split("\n"))
+    return raw.decode("utf-8", "surrogateescape")
+
+
+def _diff_text(repository: Repository, old: str, new: str, *flags: str, paths: Sequence[str] = ()) -> str:
+    """The diff as it is shown: made visible line by line, and coloured by us."""
+    return "\n".join(_painted(line) for line in read_diff(repository, old, new, *flags, paths=paths).split("\n"))
 
 
 def _painted(line: str) -> str:
@@ -192,10 +191,6 @@ def _painted(line: str) -> str:
         if line.startswith(start):
             return render.paint(line, style)
     return escape_controls(line)
-
-
-_FIRST, _LAST = 3, 8  # lines of an output that is folded
-_MOST_SAID = 12
 
 
 def transcript(candidate: CandidateResult, steps: Sequence[Step], *, full: bool) -> str:
@@ -208,7 +203,7 @@ def transcript(candidate: CandidateResult, steps: Sequence[Step], *, full: bool)
     for step in steps:
         lines += ["", *_step(step, full=full)]
     if candidate.summary.strip():
-        lines += ["", render.paint("in the end", "cyan"), *_indented(candidate.summary.strip().splitlines(), "  ")]
+        lines += ["", render.paint("in the end", "cyan"), *_block(candidate.summary.strip(), 2, full=True)]
     return "\n".join(lines) + "\n"
 
 
@@ -219,54 +214,38 @@ def step_text(step: Step) -> str:
 
 def _step(step: Step, *, full: bool) -> Iterator[str]:
     yield render.paint(f"step {step.number}", "cyan") + f"  {used_by(step)}"
-    said = step.reply.text.strip().splitlines()
-    if said and not _is_the_action(step):
-        yield from _indented(_folded(said, _MOST_SAID, 0, full=full), "  ")
+    said = step.reply.text.strip()
+    # in the text protocol a reply consists of its actions, which follow
+    if said and not any(action.text and action.text.strip() in said for action in step.actions):
+        yield from _block(said, 2, first=12, last=0, full=full)
     for action, observation in zip(step.actions, step.observations, strict=False):
         yield from _action(action, observation, full=full)
 
 
-def _is_the_action(step: Step) -> bool:
-    """Whether a reply in the text protocol consists of actions only; those are shown separately."""
-    return any(action.text and action.text.strip() in step.reply.text for action in step.actions)
-
-
 def _action(action: Action, observation: Observation, *, full: bool) -> Iterator[str]:
+    """What was done, how it ended, what it changed and what it said."""
     failed = observation.exit_code not in (None, 0)
+    is_edit = action.kind in (ActionKind.EDIT, ActionKind.WRITE)
+    first, _, rest = action.text.strip().partition("\n")
+    what = f"$ {first}" if action.kind is ActionKind.SHELL else f"{action.kind.value} {action.path or first}"
     ended = f"exit {observation.exit_code}" if failed else "ok"
     took = f", {seconds(observation.seconds)}" if observation.seconds >= 0.1 else ""
-    style = "red" if failed else "green"
-    match action.kind:
-        case ActionKind.SHELL:
-            command = action.text.strip().splitlines() or [""]
-            yield f"  {render.paint('$ ' + command[0], 'bold')}  {render.paint(f'({ended}{took})', style)}"
-            yield from _indented(_folded(command[1:], 10, 0, full=full), "    ")
-        case ActionKind.EDIT | ActionKind.WRITE:
-            yield f"  {render.paint(f'{action.kind.value} {action.path}', 'bold')}  {render.paint(f'({ended})', style)}"
-            removed = [f"-{line}" for line in action.old.splitlines()]
-            added = [f"+{line}" for line in action.text.splitlines()]
-            yield from _coloured(_folded(removed, 20, 5, full=full), "red")
-            yield from _coloured(_folded(added, 20, 5, full=full), "green")
-        case _:
-            what = escape_controls(" ".join((action.path or action.text).strip().splitlines()[:1]))
-            yield f"  {render.paint(action.kind.value.replace('_', ' '), 'bold')} {what[:120]}"
-    if observation.text.strip() and (failed or action.kind not in (ActionKind.EDIT, ActionKind.WRITE)):
-        yield from _indented(_folded(observation.text.rstrip().splitlines(), _FIRST, _LAST, full=full), "      ")
+    yield f"  {render.paint(what, 'bold')}  {render.paint(f'({ended}{took})', 'red' if failed else 'green')}"
+    if action.kind is ActionKind.SHELL:
+        yield from _block(rest, 4, first=10, last=0, full=full)
+    if is_edit:
+        yield from _block("".join(f"-{line}\n" for line in action.old.splitlines()), 4, style="red", full=full)
+        yield from _block("".join(f"+{line}\n" for line in action.text.splitlines()), 4, style="green", full=full)
+    if observation.text.strip() and (failed or not is_edit):
+        yield from _block(observation.text.rstrip(), 6, first=3, last=8, full=full)
 
 
-def _folded(lines: Sequence[str], first: int, last: int, *, full: bool) -> list[str]:
-    """The first and last lines with a count between them; all where that saves nothing."""
-    if full or len(lines) <= first + last + 1:
-        return list(lines)
-    left_out = f"… {counted(len(lines) - first - last, 'line')} more (--full)"
-    return [*lines[:first], left_out, *(lines[len(lines) - last :] if last else [])]
-
-
-def _indented(lines: Sequence[str], indent: str) -> Iterator[str]:
+def _block(text: str, indent: int, *, first: int = 20, last: int = 5, style: str = "", full: bool) -> Iterator[str]:
+    """The lines of a text; of a long one the first and last with a count between them, unless `full`."""
+    lines = text.splitlines()
+    if not full and len(lines) > first + last + 1:
+        left_out = f"… {counted(len(lines) - first - last, 'line')} more (--full)"
+        lines = [*lines[:first], left_out, *lines[len(lines) - last :]]
     for line in lines:
-        yield f"{indent}{escape_controls(line)}".rstrip()
-
-
-def _coloured(lines: Sequence[str], style: str) -> Iterator[str]:
-    for line in lines:
-        yield f"    {render.paint(line, style)}"
+        shown = render.paint(line, style) if style else escape_controls(line)
+        yield f"{'':{indent}}{shown}".rstrip()

@@ -1,17 +1,32 @@
-"""`git mimo skill`: how this project did a chore before, one folder each."""
+"""`git mimo dream|skill`: offer what sessions taught, and how this project did a chore before."""
 
+import contextlib
+import sys
 from collections import Counter
 
 import click
 
 from gitmimo.cli import render
-from gitmimo.cli.options import json_option, load_config, offer, open_memory, open_repository
+from gitmimo.cli.options import complete_sessions, json_option, load_config, offer, open_memory, open_repository
 from gitmimo.errors import UsageError
 from gitmimo.git.repository import Repository
+from gitmimo.ids import new_session_id
 from gitmimo.memory.skill_file import SKILLS_DIR, check_name, read_library, removal_of
-from gitmimo.text import escape_controls, one_line
-from gitmimo.workflow.dream import draft_from
+from gitmimo.text import one_line
+from gitmimo.workflow.dream import (
+    Admitted,
+    Dream,
+    admit,
+    diff_lines,
+    draft_from,
+    find_dream,
+    find_migration,
+    publish,
+    undo_dream,
+)
 from gitmimo.workflow.memory_home import save_memory
+from gitmimo.workflow.models import open_models
+from gitmimo.workflow.scripts import run_skill
 from gitmimo.workflow.trust import is_approved, skill_json
 
 
@@ -19,6 +34,78 @@ from gitmimo.workflow.trust import is_approved, skill_json
 def complete_skills(context: click.Context) -> list[str]:
     """Names of the checkout's skills."""
     return sorted(path.name for path in (open_repository().require_work_tree() / SKILLS_DIR).iterdir())
+
+
+@click.command("dream")
+@click.argument("sessions", nargs=-1, shell_complete=complete_sessions)
+@click.option("-y", "--yes", is_flag=True, help="Admit everything that is offered.")
+@click.option("--dry-run", is_flag=True, help="Show what --yes would commit; change nothing.")
+@click.option("--migrate", "migrates", is_flag=True, help="Bring .mimo/ of version 0.1 to the present form.")
+@click.option("--model", help="Model that writes the drafts' names and descriptions.")
+@click.option("--undo", is_flag=True, help="Take the newest dream back.")
+@json_option
+def dream_command(
+    sessions: tuple[str, ...], yes: bool, dry_run: bool, migrates: bool, model: str | None, undo: bool, as_json: bool
+) -> int:
+    """Turn sessions and landed changes into notes and skills.
+
+    Asks about each note and each draft. What you say yes to is one commit on a branch mimo/dream-<id>; the branches of
+    candidates' steps go, and private refs keep the steps until `git mimo gc`. Without a terminal only notes that two
+    sessions came to are committed.
+    """
+    repository = open_repository()
+    if undo:
+        undone = undo_dream(repository)
+        render.say(f"taken back: {', '.join(undone)}")
+        return render.emit_json("dream/1", {"undone": undone}) if as_json else 0
+    config = load_config(repository, {"model": (model,) if model else ()})
+    asks = not (yes or dry_run or as_json or migrates) and sys.stdin.isatty() and sys.stderr.isatty()
+    if migrates:
+        dream, admitted = find_migration(repository, config)
+    else:
+        pool = open_models(repository, config, new_session_id()) if model else None
+        with contextlib.closing(pool) if pool else contextlib.nullcontext():
+            dream = find_dream(repository, config, sessions, model=pool.metered(0, "dream") if pool else None)
+        answer = _ask if asks else lambda _kind, _text: True if yes or dry_run else None
+        admitted = admit(repository, config, dream, ask=answer)
+    if dry_run and not as_json:
+        render.out_raw("".join(f"{line}\n" for line in diff_lines(repository, dream.at, admitted.changes)))
+        return 0
+    where = None if dry_run else publish(repository, config, dream, admitted)
+    _report(dream, admitted, where, asked=asks, as_json=as_json)
+    return 0
+
+
+def _report(dream: Dream, admitted: Admitted, where: str | None, *, asked: bool, as_json: bool) -> None:
+    offered = len(dream.offers) + len(dream.drafts) - len(admitted.notes) - len(admitted.skills)
+    if as_json:
+        render.emit_json(
+            "dream/1",
+            {
+                "branch": where,
+                "skills": [skill.name for skill in admitted.skills],
+                "notes": [note.text for note in admitted.notes],
+                "changed": sorted(admitted.changes),
+                "offered": offered,
+            },
+        )
+        return
+    if dream.squashed:
+        render.say(f"{len(dream.squashed)} branches of steps squashed; `git mimo log` still shows them")
+    if where is None:
+        render.say(f"nothing to commit; {offered} offered" if offered and not asked else "nothing new")
+        return
+    render.say(admitted.message.partition("\n")[0])
+    render.out(where)
+    render.hint(f"git log -p -1 {where}\ngit merge {where}")
+
+
+def _ask(kind: str, text: str) -> bool | None:
+    render.say(text)
+    answer = click.prompt(
+        f"admit this {kind}? [y]es, [n]o for good, [l]ater", default="l", show_default=False, err=True
+    )
+    return {"y": True, "n": False}.get(str(answer).strip().lower()[:1])
 
 
 @click.group("skill")
@@ -42,7 +129,7 @@ def list_command(as_json: bool) -> int:
         if skill.script is not None:
             kind = "runs" if is_approved(repository, skill.digest) else "runs, not approved"
         counts = (str(len(skill.commits)), str(used[skill.name]))
-        rows.append((skill.name, kind, *counts, one_line(escape_controls(skill.description), 80)))
+        rows.append((skill.name, kind, *counts, one_line(skill.description, 80)))
     if rows:
         render.out(render.table(("name", "kind", "from", "used", "about"), rows))
     elif not library.problems:
@@ -63,9 +150,9 @@ def show_command(name: str, as_json: bool) -> int:
         files = [f"{SKILLS_DIR}/{name}/{path}" for path in sorted(skill.files)]
         about = skill_json(repository, skill) | {"used": _uses(repository)[name]}
         return render.emit_json("skill/1", about | {"files": files, "body": skill.body})
-    render.out(escape_controls(f"{skill.name}: {skill.description}\n\n{skill.body.strip()}"))
+    render.out(f"{skill.name}: {skill.description}\n\n{skill.body.strip()}")
     if skill.script is not None:
-        render.out(escape_controls(f"\nscripts/{name}.sh\n\n{skill.script.strip()}"))
+        render.out(f"\nscripts/{name}.sh\n\n{skill.script.strip()}")
     return 0
 
 
@@ -82,8 +169,6 @@ def run_command(name: str, values: tuple[str, ...], granted: tuple[str, ...], dr
     It gets HEAD's files; its changes are committed to a branch of their own. Exit 1 when the script or its accept
     command failed.
     """
-    from gitmimo.workflow.scripts import run_skill
-
     given = dict(value.partition("=")[::2] for value in values)
     repository = open_repository()
     done = run_skill(repository, load_config(repository), name, given, granted=granted, dry_run=dry_run)
@@ -92,9 +177,9 @@ def run_command(name: str, values: tuple[str, ...], granted: tuple[str, ...], dr
         render.emit_json("skill-run/1", {**run, "branch": done.branch, "commit": done.commit})
         return int(bool(done.run.problem))
     for line in done.run.output.splitlines():
-        render.say(escape_controls(line))
+        render.say(line)
     if done.run.problem:
-        render.say(f"failed: {escape_controls(done.run.problem)}")
+        render.say(f"failed: {done.run.problem}")
         return 1
     if done.branch:
         render.out(done.branch)
