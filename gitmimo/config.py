@@ -42,8 +42,8 @@ _OF_THE_PROJECT = (
     Option("fanout", "choice", "auto", "auto: candidate 1 first, the others until one is settled; all: together",
            choices=("auto", "all")),
     Option("effort", "choice", "normal",
-           "when to stop: low after one candidate, normal after two that brought nothing, or a small model's first that "
-           "passes, high after all",
+           "when to stop: low after one candidate, normal after two that brought nothing, or a small model's first "
+           "that passes, high after all",
            choices=("low", "normal", "high")),
     Option("strategy", "choice", "auto", "how candidates work", choices=("auto", "shell", "patch", "list")),
     Option("protocol", "choice", "auto", "how models say what to do", choices=("auto", "tools", "text")),
