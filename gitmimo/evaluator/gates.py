@@ -12,9 +12,9 @@ from gitmimo.evaluator.doc_examples import check_examples
 from gitmimo.evaluator.forgery_check import ForgeryCheck, prepare_forgery_check
 from gitmimo.evaluator.product import inspect_product
 from gitmimo.evaluator.regressions import RERUNS, SuiteFindings, compare_suite, fixed_tests, rerun_broken
-from gitmimo.evaluator.required_fixes import Need, RequiredFixes
+from gitmimo.evaluator.required_fixes import Need, RequiredFixes, passes
 from gitmimo.evaluator.review_flags import REVIEW, suspicious_lines, suspicious_paths
-from gitmimo.evaluator.testbed import FreshTree, SuiteRun, TestBed, fresh_tree, run_suite
+from gitmimo.evaluator.testbed import FreshTree, SuiteRun, TestBed, fresh_tree, run_suite, run_tests
 from gitmimo.evaluator.testcommand import ReportFormat
 from gitmimo.evaluator.tested_tree import TestedTree, build_tested_tree, with_own_tests
 from gitmimo.evidence import DiffFacts, Evidence, Gate, Outcome, TestOutcome
@@ -135,6 +135,9 @@ class Evaluation:
             not_run(self.not_run, self.suite.content.points_seen) if self.suite.content.points_seen is not None else {}
         )
         self.findings = compare_suite(self.baseline, self.suite)
+        if self.functions and self._fails_by_recording(tested, self.suite, self.findings):
+            self.suite = run_tests(self.testbed, tested.tree)
+            self.findings = compare_suite(self.baseline, self.suite)
         self.flags += [f"{REVIEW}{doubt}" for doubt in self.findings.doubts]
         if self.findings.outcome is not Outcome.PASS and not self.suite.problem:
             self.findings, flaky = rerun_broken(self.testbed, self.baseline, tested.tree, self.findings)
@@ -148,6 +151,16 @@ class Evaluation:
         if findings.outcome is not Outcome.PASS and replaced:
             detail += f" (run with base's version of {', '.join(map(quoted, replaced[:3]))})"
         self.gates["suite"] = Gate(name="suite", outcome=findings.outcome, detail=detail, seconds=seconds)
+
+    def _fails_by_recording(self, tested: TestedTree, run: SuiteRun, findings: SuiteFindings) -> bool:
+        """Whether tests that failed while calls were noted pass without that."""
+        left = [name for name in self.required.test_ids if not passes(name, run.report.cases)]
+        suspects = {*findings.broken_ids, *(left if self.required.unmet(run.report.cases) else ())}
+        if not suspects or run.problem:
+            return False
+        with fresh_tree(self.testbed, tested.tree, setup=self.testbed.setup) as fresh:
+            again = run_suite(fresh, only={name.partition("[")[0] for name in suspects})
+        return any(passes(name, again.report.cases) for name in suspects)
 
     def _with_changed_tests(self, tested: TestedTree, findings: SuiteFindings) -> SuiteFindings:
         """The findings with the candidate's version of the tests, where that is all that broke them."""

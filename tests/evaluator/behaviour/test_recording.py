@@ -87,3 +87,16 @@ def test_methods_are_named_by_their_name_and_those_of_python_by_their_class() ->
     sources = {"t.py::test_a": "assert Box(1).size == 1", "t.py::test_b": "x.resize(2)", "t.py::test_c": "pass"}
     assert unexplained_tests(sources, ["pkg.py::Box.__init__"], []) == {"t.py::test_a"}
     assert unexplained_tests(sources, ["pkg.py::Box.resize", "pkg.py::pas"], []) == {"t.py::test_b"}
+
+
+def test_a_test_that_notices_the_recording_is_run_without_it(
+    git: GitBuilder, make_bench: Callable[..., TestBed]
+) -> None:
+    noticing = "\n\ndef test_code():\n    assert capped(1, 2) == 1\n    assert len(capped.__code__.co_names) == 0\n"
+    judge = measured(
+        git, make_bench({"pkg/__init__.py": "", "pkg/core.py": CODE, "tests/test_core.py": TESTS + noticing})
+    )
+    judge.task = "make test_code pass"
+    evidence = judge({"pkg/core.py": RIGHT})
+    assert evidence.passed, evidence.failed_gates
+    assert "tests/test_core.py::test_code" in evidence.fixed_ids
