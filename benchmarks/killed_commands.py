@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gitmimo.workflow.worktrees import processes_in
+from gitmimo.processes import processes_in
 from tests.conftest import GitBuilder
 from tests.project import PROJECT, RIGHT, fingerprint
 from tests.scripted_server import Answer, Request, ScriptedServer

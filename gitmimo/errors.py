@@ -4,13 +4,9 @@
     ├── UsageError                129   the command line cannot be understood
     ├── ConfigError               128   the configuration cannot be used as written
     ├── RepoError                 128   git could not do it
-    │   ├── NotARepository
-    │   ├── BareRepository
     │   ├── NoCommits
-    │   ├── GitTooOld
     │   ├── RefMoved              128   somebody was faster; safe to retry
-    │   ├── MergeConflict           2   paths
-    │   └── WorktreeError
+    │   └── MergeConflict           2   paths
     ├── NeedsPerson                 2   an approval or a decision is missing
     ├── ModelError                128   no usable answer after retries
     │   ├── NoModel, NoKey, WrongKey, NoRoute, UnknownModel, UnknownPrice,
@@ -68,20 +64,8 @@ class RepoError(MimoError):
     """Git could not do what was asked."""
 
 
-class NotARepository(RepoError):
-    """No repository contains the given directory."""
-
-
-class BareRepository(RepoError):
-    """The command needs a checkout and the repository has none."""
-
-
 class NoCommits(RepoError):
     """The repository has no commit that a session could start from."""
-
-
-class GitTooOld(RepoError):
-    """The git binary lacks commands that git-mimo needs."""
 
 
 class RefMoved(RepoError):
@@ -102,10 +86,6 @@ class MergeConflict(RepoError):
         listed = ", ".join(f"`{path}`" for path in paths)
         super().__init__(f"conflict in {len(paths)} file{'s' if len(paths) != 1 else ''}: {listed}")
         self.paths = tuple(paths)
-
-
-class WorktreeError(RepoError):
-    """A worktree could not be made or removed."""
 
 
 class NeedsPerson(MimoError):

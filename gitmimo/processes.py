@@ -4,19 +4,10 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
-
-
-class Process(NamedTuple):
-    """One process of this machine as the system lists it."""
-
-    pid: int
-    directory: Path
 
 
 def process_name(pid: int) -> str:
@@ -58,12 +49,16 @@ def has_open(path: Path) -> bool:
     return False
 
 
-def list_processes(program: str = "") -> Iterator[Process]:
-    """Yield the processes, all or those of a program's name, whose working directory may be known to us."""
+def processes_in(directory: Path, *, program: str = "") -> tuple[int, ...]:
+    """The processes, all or those of a program's name, that work in a directory or below, as far as we may know it."""
+    top = directory.resolve()
+    found = []
     for entry in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if not program or (entry / "comm").read_text(errors="replace").strip() == program:
-                yield Process(int(entry.name), (entry / "cwd").readlink())
+            is_wanted = not program or (entry / "comm").read_text(errors="replace").strip() == program
+            if is_wanted and (entry / "cwd").readlink().is_relative_to(top):
+                found.append(int(entry.name))
+    return tuple(found)
 
 
 def descendants(root: int) -> list[int]:

@@ -69,9 +69,6 @@ def find_secrets(data: bytes, known: Mapping[str, str] | None = None) -> tuple[F
     return tuple(findings)
 
 
-_LARGEST_SCANNED = 10 << 20  # larger files fail a product's gate
-
-
 def secret_check(known: Mapping[str, str]) -> Callable[[bytes, Callable[[], bytes]], str]:
     """Make a check that says which secrets a file's new content holds; empty when there is none.
 
@@ -79,8 +76,6 @@ def secret_check(known: Mapping[str, str]) -> Callable[[bytes, Callable[[], byte
     """
 
     def check(data: bytes, before: Callable[[], bytes]) -> str:
-        if len(data) > _LARGEST_SCANNED:
-            return ""
         found = [finding for finding in find_secrets(data, known) if finding.certain]
         if not found:
             return ""

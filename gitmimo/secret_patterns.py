@@ -98,45 +98,33 @@ _VALUE = r"[^\s\"'`\\&;,]{6,200}"
 _QUOTE = r"\\*[\"']"
 _IS = r"\\?[\"']?\s*[:=]\s*\\?[\"']?"
 _LINES = re.M | re.I
-LIKELY_RULES = (
-    _rule(
-        "env-password",
-        _NAMES,
-        rf"(?:^|(?<=[\s\"';&?])|(?<=\\n)){_WORD}=\\?[\"']?({_VALUE})",
-        certain=False,
-        flags=_LINES,
-    ),
-    _rule(
-        "json-password", _NAMES, rf"[\"']{_WORD}{_QUOTE}\s*:\s*{_QUOTE}({_VALUE}){_QUOTE}", certain=False, flags=re.I
-    ),
-    _rule(
-        "yaml-password",
-        _NAMES,
-        rf"(?:^|(?<=\\n))[ \t-]*{_WORD}:[ \t]+[\"']?({_VALUE})[\"']?(?=[ \t]*(?:$|\\|\"))",
-        certain=False,
-        flags=_LINES,
-    ),
-    _rule(
-        "option-password",
-        "--pass --token --secret --api --key",
-        rf"--(?:password|passwd|token|secret|api-?key|key)[ =][\"']?({_VALUE})",
-        certain=False,
-    ),
-    _rule("bearer-token", "earer", r"[Bb]earer\s+([A-Za-z0-9._~+/=-]{16,})", certain=False),
-    _rule("basic-auth", "asic", rf"[Aa]uthorization{_IS}Basic\s+([A-Za-z0-9+/=]{{8,}})", certain=False),
-    _rule(
-        "api-key-header",
-        "x- X-",
-        rf"x-(?:api|auth|access)-(?:key|token){_IS}([A-Za-z0-9._~+/=-]{{12,}})",
-        certain=False,
-        flags=re.I,
-    ),
-    _rule(
-        "url-password",
-        "://",
-        r"[a-z][a-z0-9+.-]{1,20}://[^\s:/@\"'<>{}$]{0,80}:([^\s:/@\"'<>{}$]{3,200})@",
-        certain=False,
-    ),
+LIKELY_RULES = tuple(
+    _rule(name, marks, pattern, certain=False, flags=flags)
+    for name, marks, pattern, flags in (
+        ("env-password", _NAMES, rf"(?:^|(?<=[\s\"';&?])|(?<=\\n)){_WORD}=\\?[\"']?({_VALUE})", _LINES),
+        ("json-password", _NAMES, rf"[\"']{_WORD}{_QUOTE}\s*:\s*{_QUOTE}({_VALUE}){_QUOTE}", re.I),
+        (
+            "yaml-password",
+            _NAMES,
+            rf"(?:^|(?<=\\n))[ \t-]*{_WORD}:[ \t]+[\"']?({_VALUE})[\"']?(?=[ \t]*(?:$|\\|\"))",
+            _LINES,
+        ),
+        (
+            "option-password",
+            "--pass --token --secret --api --key",
+            rf"--(?:password|passwd|token|secret|api-?key|key)[ =][\"']?({_VALUE})",
+            0,
+        ),
+        ("bearer-token", "earer", r"[Bb]earer\s+([A-Za-z0-9._~+/=-]{16,})", 0),
+        ("basic-auth", "asic", rf"[Aa]uthorization{_IS}Basic\s+([A-Za-z0-9+/=]{{8,}})", 0),
+        ("api-key-header", "x- X-", rf"x-(?:api|auth|access)-(?:key|token){_IS}([A-Za-z0-9._~+/=-]{{12,}})", re.I),
+        (
+            "url-password",
+            "://",
+            r"[a-z][a-z0-9+.-]{1,20}://[^\s:/@\"'<>{}$]{0,80}:([^\s:/@\"'<>{}$]{3,200})@",
+            0,
+        ),
+    )
 )
 PLACEHOLDER = re.compile(
     r"x{4}|\*{3}|\.{3}|…|example|your|placeholder|redacted|changeme|change[-_]me|dummy|\$\{|\{\{|%\(|<|\[redacted:"

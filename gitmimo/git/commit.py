@@ -1,7 +1,7 @@
 """Internal commits, trailers in their messages, and the git notes on objects."""
 
+import os
 import re
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -62,10 +62,9 @@ def read_trailers(message: str) -> dict[str, str]:
 
 def _run_outside(args: Sequence[str], message: str) -> str:
     """Run where there is no repository: its configuration could name a command for a trailer."""
-    with tempfile.TemporaryDirectory(prefix="mimo-trailers-") as nowhere:
-        env = {"GIT_CEILING_DIRECTORIES": str(Path(nowhere).parent)}
-        done = run_git(args, cwd=Path(nowhere), env=env, input=message.encode(errors="replace"))
-    return done.stdout.decode()
+    return run_git(
+        args, cwd=Path("/"), git_dir=Path(os.devnull), input=message.encode(errors="replace")
+    ).stdout.decode()
 
 
 def write_note(repository: Repository, target: Oid, data: str) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitmimo.errors import BareRepository, NotARepository, RepoError
+from gitmimo.errors import RepoError
 from gitmimo.git.run import GitOptions, GitResult, check_git_version, run_git
 
 # Honoured once, on entry: they say which repository the user means
@@ -36,21 +36,21 @@ class RepositoryPaths:
         return self.common_dir / "mimo"
 
     def require_work_tree(self) -> Path:
-        """Return the checkout; BareRepository when there is none."""
+        """Return the checkout; RepoError when there is none."""
         if self.work_tree is not None:
             return self.work_tree
         if self.is_bare:
-            raise BareRepository(
+            raise RepoError(
                 f"the repository has no checkout: `{self.common_dir}`", hint="run it in a clone or a worktree"
             )
-        raise BareRepository(f"not inside a checkout but in its git directory: `{self.git_dir}`", hint="cd ..")
+        raise RepoError(f"not inside a checkout but in its git directory: `{self.git_dir}`", hint="cd ..")
 
 
 def find_repository(start: Path, *, environ: Mapping[str, str] | None = None) -> RepositoryPaths:
     """Find the repository that git itself would use in this directory, GIT_DIR and GIT_WORK_TREE included.
 
-    NotARepository, or RepoError with git's own words, for example on unsafe ownership; GitTooOld only where it does not
-    understand the question.
+    RepoError where there is none, or with git's own words, for example on unsafe ownership. Only where git does not
+    understand the question its version is asked for.
     """
     source = os.environ if environ is None else environ
     entry = {name: source[name] for name in _ENTRY_NAMES if name in source}
@@ -63,7 +63,7 @@ def find_repository(start: Path, *, environ: Mapping[str, str] | None = None) ->
     # without a work tree the last question fails when the others are answered
     facts = ask("--is-bare-repository", "--show-object-format", "--git-dir", "--git-common-dir", "--show-toplevel")
     if "not a git repository" in facts.stderr and facts.exit_code:
-        raise NotARepository(f"not a git repository: `{start}`", hint="git init")
+        raise RepoError(f"not a git repository: `{start}`", hint="git init")
     if not facts.stdout:
         check_git_version()
         reason = facts.stderr.strip().removeprefix("fatal: ")

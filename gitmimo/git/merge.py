@@ -13,7 +13,7 @@ from gitmimo.git.run import GitFailed, GitOptions, GitResult, run_git
 from gitmimo.git.trees import changed_paths
 from gitmimo.git.worktree import list_worktrees
 from gitmimo.ids import Oid, branch_ref, short_name
-from gitmimo.processes import has_open, list_processes
+from gitmimo.processes import has_open, processes_in
 
 # what git leaves while an operation waits for the user
 _UNFINISHED = {
@@ -219,8 +219,7 @@ def _remove_lock(lock: Path, since: float, *, checkout: Path) -> None:
     with contextlib.suppress(FileNotFoundError):
         if lock.stat().st_mtime < since - _CLOCK_S:
             return
-        top = checkout.resolve()
-        users = [process.pid for process in list_processes("git") if process.directory.is_relative_to(top)]
+        users = processes_in(checkout, program="git")
         if users or has_open(lock):
             listed = " ".join(map(str, users)) or "unknown"
             raise NeedsPerson(

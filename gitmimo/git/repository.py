@@ -101,7 +101,7 @@ class Repository(RepositoryPaths):
     def discover(cls, start: Path, *, environ: Mapping[str, str] | None = None) -> "Repository":
         """Find the repository that git itself would use in this directory, GIT_DIR and GIT_WORK_TREE included.
 
-        NotARepository, GitTooOld, or RepoError with git's own words, for example on unsafe ownership.
+        RepoError where there is none, git is too old, or it refuses, for example on unsafe ownership.
         """
         check_git_version()
         paths = find_repository(start, environ=environ)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict, Unpack
 
-from gitmimo.errors import GitTooOld, RepoError
+from gitmimo.errors import RepoError
 
 MINIMUM_VERSION = (2, 38)  # merge-tree --write-tree
 _CONFIG_HOOKS_VERSION = (2, 54)
@@ -169,10 +169,10 @@ def git_version() -> tuple[int, ...]:
 
 
 def check_git_version() -> None:
-    """GitTooOld when the binary lacks what we need."""
+    """RepoError when the binary lacks what we need."""
     version = git_version()
     if version[:2] < MINIMUM_VERSION:
-        raise GitTooOld(
+        raise RepoError(
             f"git {'.'.join(map(str, version))} is too old, git-mimo needs {'.'.join(map(str, MINIMUM_VERSION))}",
             hint="install git 2.38 or newer",
         )

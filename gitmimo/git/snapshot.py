@@ -38,7 +38,7 @@ _INDEX_SWITCHES = tuple(
     )
     for word in ("-c", setting)
 )
-_LARGEST_CHECKED = 64 << 20  # bytes; larger files are not given to the content check
+_LARGEST_CHECKED = 10 << 20  # bytes; what is larger fails a product's gate and is not given to the content check
 _UNREADABLE = re.compile(r"could not open directory '(.*?)(?:/?': .*)?$", re.MULTILINE)  # git cuts long messages
 
 

@@ -12,11 +12,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitmimo.errors import RepoError, WorktreeError
+from gitmimo.errors import RepoError
 from gitmimo.files import hold_lock, remove_tree
 from gitmimo.git.refs import (
     admin_directories,
-    check_branch_prefix,
     clear_stale_lock,
     delete_ref,
     read_ref,
@@ -25,7 +24,7 @@ from gitmimo.git.refs import (
 )
 from gitmimo.git.repository import Repository
 from gitmimo.git.rules import read_tree_rules
-from gitmimo.git.run import GitFailed, check_outside_name, run_git
+from gitmimo.git.run import GitFailed, check_outside_name
 from gitmimo.git.trees import CHECKOUT_SWITCHES
 from gitmimo.ids import Oid, branch_ref, short_name
 from gitmimo.processes import is_alive, process_name
@@ -79,20 +78,21 @@ class Worktree:
 def add_worktree(repository: Repository, path: Path, *, branch: str, start: Oid, reason: str) -> Worktree:
     """Make a worktree with a new branch at `start`, or with the branch as it is if it is already at `start`.
 
-    Runs no hooks, follows no upstream, writes no configuration. One that is there already, whole and on the branch, is
-    returned as it is; one that a killed process left half-made is created again. If it fails halfway, as on
-    a full disk, everything made is removed and WorktreeError is raised.
+    Runs no hooks, follows no upstream, writes no configuration. What a killed process left half-made there is removed
+    first. If it fails halfway, as on a full disk, everything made is removed and RepoError is raised.
     """
     name = check_outside_name(short_name(branch), what="branch")
-    check_branch_prefix(repository, name.rpartition("/")[0] or name)
     with hold_lock(_lock_path(repository), wait_s=_LONG_WAIT_S):
-        known = _find_ready(repository, path, name)
-        if known is not None:
-            return known
+        _sweep(repository.common_dir)
+        left = find_admin_directory(repository.common_dir, path)
+        if left is not None and _is_ours(left) and not path.is_dir():  # somebody removed the files
+            _discard(left)
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise RepoError(f"something is already there: `{path}`", hint=f"mv '{path}' '{path}.old'")
         clear_stale_lock(repository, branch_ref(name))  # of a git that was killed while it moved the branch
         before = read_ref(repository, branch_ref(name))
         if before not in (None, start):
-            raise WorktreeError(f"the branch `{name}` exists and is at another commit: `{before}`")
+            raise RepoError(f"the branch `{name}` exists and is at another commit: `{before}`")
         owner = f"process {process_name(os.getpid())} since {int(time.time())} on {socket.gethostname()}"
         locked = f"{_MARK}{' '.join(reason.split())} [{owner}]"
         others = admin_directories(repository.common_dir)
@@ -102,7 +102,7 @@ def add_worktree(repository: Repository, path: Path, *, branch: str, start: Oid,
             finished = True
         except (GitFailed, OSError) as exc:
             said = exc.message if isinstance(exc, GitFailed) else str(exc)
-            raise WorktreeError(f"cannot make the worktree `{path}`: {said}", hint=_space_hint(said)) from exc
+            raise RepoError(f"cannot make the worktree `{path}`: {said}", hint=_space_hint(said)) from exc
         finally:
             if not finished:
                 _undo_add(repository, path, name, start, others, is_new=before is None)
@@ -112,7 +112,7 @@ def add_worktree(repository: Repository, path: Path, *, branch: str, start: Oid,
 def remove_worktree(repository: Repository, path: Path) -> None:
     """Remove a worktree that git-mimo made, its changes included; the branch stays. Does nothing when it is gone.
 
-    WorktreeError for anybody else's. Whether something would be lost is the caller's question: see `gc`.
+    RepoError for anybody else's. Whether something would be lost is the caller's question: see `gc`.
     """
     with hold_lock(_lock_path(repository), wait_s=_LONG_WAIT_S):
         _sweep(repository.common_dir)
@@ -120,7 +120,7 @@ def remove_worktree(repository: Repository, path: Path) -> None:
         if found is not None and _is_ours(found):
             _discard(found)
         elif found is not None or (path / ".git").is_dir():
-            raise WorktreeError(f"not removed, since git-mimo did not make it: `{path}`")
+            raise RepoError(f"not removed, since git-mimo did not make it: `{path}`")
 
 
 def sweep_worktrees(repository: Repository) -> int:
@@ -191,7 +191,7 @@ def _discard(directory: Path) -> None:
             pointed = worktree_git_dir(path)
             is_other = pointed is not None and pointed != directory and pointed.parent == directory.parent
             if is_other and pointed is not None and pointed.exists():
-                raise WorktreeError(f"another worktree is at the path of one of ours: `{path}`")
+                raise RepoError(f"another worktree is at the path of one of ours: `{path}`")
             remove_tree(path)
         for item in directory.iterdir():
             if item.name not in ("gitdir", "locked"):
@@ -200,7 +200,7 @@ def _discard(directory: Path) -> None:
         (directory / "locked").unlink(missing_ok=True)
         directory.rmdir()
     except OSError as exc:
-        raise WorktreeError(f"cannot remove the worktree: {exc}", hint=f"rm -r '{path}'") from exc
+        raise RepoError(f"cannot remove the worktree: {exc}", hint=f"rm -r '{path}'") from exc
     with contextlib.suppress(OSError):  # git, too, removes it with the last one
         directory.parent.rmdir()
 
@@ -216,23 +216,6 @@ def _parse_owner(locked: str) -> Owner | None:
 
 def _lock_path(repository: Repository) -> Path:
     return repository.state_dir / "worktree.lock"
-
-
-def _find_ready(repository: Repository, path: Path, name: str) -> Worktree | None:
-    """Return our worktree if it exists already, on the branch; otherwise make sure that the path is free."""
-    _sweep(repository.common_dir)
-    found = find_admin_directory(repository.common_dir, path)
-    if found is not None and _is_ours(found):
-        if not path.is_dir():  # somebody removed the files
-            _discard(found)
-            return None
-        on = run_git(["symbolic-ref", "--quiet", "HEAD"], git_dir=found, cwd=path, check=False).text
-        if on == branch_ref(name):
-            tip = read_ref(repository, branch_ref(name))
-            return Worktree(path=path, head=tip, branch=name, locked=read_state(found / "locked").rstrip("\n"))
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise WorktreeError(f"something is already there: `{path}`", hint=f"mv '{path}' '{path}.old'")
-    return None
 
 
 def _add(repository: Repository, path: Path, name: str, start: Oid, reason: str, *, is_new: bool) -> None:

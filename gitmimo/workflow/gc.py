@@ -16,12 +16,13 @@ from gitmimo.git.gc_lock import hold_off_gc
 from gitmimo.git.repository import Repository
 from gitmimo.git.worktree import list_worktrees, sweep_worktrees
 from gitmimo.ids import Oid, SessionId, SessionStatus, is_session_id
+from gitmimo.processes import processes_in
 from gitmimo.records import SessionResult
 from gitmimo.workflow.directories import LOCK_NAME, repository_key, session_directory, sessions_directory, state_home
 from gitmimo.workflow.journals import list_session_ids, list_stillborn, read_session
 from gitmimo.workflow.land import KEPT_TREES
 from gitmimo.workflow.memory_home import repair_interrupted_commit
-from gitmimo.workflow.worktrees import UNFINISHED, clear_session, processes_in
+from gitmimo.workflow.worktrees import UNFINISHED, clear_session
 
 DEFAULT_EXPIRY = "90.days"
 _DREAM = re.compile(r"/dream-[0-9a-v]{10}\Z")

@@ -13,7 +13,7 @@ from gitmimo.git import agent_repo, commit, refs, snapshot, worktree
 from gitmimo.git.repository import Repository
 from gitmimo.git.trees import with_mimo_from
 from gitmimo.ids import Oid, SessionId
-from gitmimo.processes import list_processes
+from gitmimo.processes import processes_in
 from gitmimo.workflow.history import TRAJECTORY
 
 UNFINISHED = "refs/mimo/unfinished/"
@@ -57,7 +57,7 @@ class CandidatePaths:
 def prepare_worktree(repository: Repository, paths: CandidatePaths) -> None:
     """Make the candidate's worktree and private git, and its branch unless it continues earlier steps.
 
-    Raises WorktreeError when the disk is full or the branch exists; what was made until then is removed.
+    Raises RepoError when the disk is full or the branch exists; what was made until then is removed.
     """
     paths.directory.mkdir(parents=True, exist_ok=True)
     paths.temp.mkdir(mode=0o700, exist_ok=True)
@@ -142,12 +142,6 @@ def keep_unfinished(repository: Repository, session: SessionId, found: worktree.
     made = commit.write_commit(repository, tree=whole, parents=(found.head,), message=message)
     ref = f"{UNFINISHED}{session}/{found.path.name}"
     refs.update_ref(repository, ref, made, expected=refs.read_ref(repository, ref), reason="mimo: unfinished step")
-
-
-def processes_in(directory: Path) -> tuple[int, ...]:
-    """The processes whose working directory is inside a directory, as far as the system reports it."""
-    place = directory.resolve()
-    return tuple(process.pid for process in list_processes() if process.directory.is_relative_to(place))
 
 
 def _wait_for_death(directory: Path) -> None:

@@ -7,18 +7,18 @@ from gitmimo.ids import Oid
 from tests.conftest import GitBuilder
 
 
-def test_a_note_is_written_read_and_replaced(git: GitBuilder, either: Repository, base: Oid) -> None:
-    assert read_note(either, base) is None
-    write_note(either, base, '{"a": "ü"}')
-    write_note(either, either.tree_of(base), "tree")
-    assert read_note(either, base) == '{"a": "ü"}'
+def test_a_note_is_written_read_and_replaced(git: GitBuilder, repository: Repository, base: Oid) -> None:
+    assert read_note(repository, base) is None
+    write_note(repository, base, '{"a": "ü"}')
+    write_note(repository, repository.tree_of(base), "tree")
+    assert read_note(repository, base) == '{"a": "ü"}'
     assert git("notes", "--ref=mimo", "show", base) == '{"a": "ü"}'
-    assert git("notes", "--ref=mimo", "show", either.tree_of(base)) == "tree"
-    write_note(either, base, "new")
-    tip = read_ref(either, "refs/notes/mimo")
-    write_note(either, base, "new")  # nothing new: no commit
-    assert read_ref(either, "refs/notes/mimo") == tip
-    assert read_note(either, either.tree_of(base)) == "tree"
+    assert git("notes", "--ref=mimo", "show", repository.tree_of(base)) == "tree"
+    write_note(repository, base, "new")
+    tip = read_ref(repository, "refs/notes/mimo")
+    write_note(repository, base, "new")  # nothing new: no commit
+    assert read_ref(repository, "refs/notes/mimo") == tip
+    assert read_note(repository, repository.tree_of(base)) == "tree"
 
 
 def test_notes_that_git_wrote_are_found_and_replaced(git: GitBuilder, repository: Repository, base: Oid) -> None:

@@ -67,14 +67,14 @@ def test_packed_refs_move_too(git: GitBuilder, either: Repository, base: Oid) ->
     assert git("rev-parse", "side") == later
 
 
-def test_of_many_writers_exactly_one_wins(either: Repository, base: Oid) -> None:
-    update_ref(either, "refs/heads/side", base, expected=None, reason="x")
-    new = [commit_on(either, base, f"writer {number}") for number in range(8)]
+def test_of_many_writers_exactly_one_wins(repository: Repository, base: Oid) -> None:
+    update_ref(repository, "refs/heads/side", base, expected=None, reason="x")
+    new = [commit_on(repository, base, f"writer {number}") for number in range(8)]
     outcomes: list[Oid | None] = []
 
     def write(tip: Oid) -> None:
         try:
-            update_ref(either, "refs/heads/side", tip, expected=base, reason="x")
+            update_ref(repository, "refs/heads/side", tip, expected=base, reason="x")
         except RefMoved:
             outcomes.append(None)
         else:
@@ -85,38 +85,38 @@ def test_of_many_writers_exactly_one_wins(either: Repository, base: Oid) -> None
         thread.start()
     for thread in threads:
         thread.join()
-    assert [tip for tip in outcomes if tip] == [read_ref(either, "refs/heads/side")]
+    assert [tip for tip in outcomes if tip] == [read_ref(repository, "refs/heads/side")]
     assert len(outcomes) == 8
 
 
 def test_a_branch_in_use_by_a_checkout_is_not_moved(
-    git: GitBuilder, either: Repository, base: Oid, tmp_path: Path
+    git: GitBuilder, repository: Repository, base: Oid, tmp_path: Path
 ) -> None:
-    later = commit_on(either, base, "later")
+    later = commit_on(repository, base, "later")
     git("worktree", "add", "--quiet", "-b", "side", str(tmp_path / "side"))
     for name in ("main", "side"):
         with pytest.raises(RepoError, match=f"`{name}` is checked out in") as caught:
-            update_ref(either, f"refs/heads/{name}", later, expected=base, reason="x")
+            update_ref(repository, f"refs/heads/{name}", later, expected=base, reason="x")
         assert str(git.path if name == "main" else tmp_path / "side") in caught.value.message
         with pytest.raises(RepoError, match="checked out"):
-            delete_ref(either, f"refs/heads/{name}", expected=base, reason="x")
-    update_ref(either, "refs/heads/side", later, expected=base, reason="x", worktree=tmp_path / "side")
+            delete_ref(repository, f"refs/heads/{name}", expected=base, reason="x")
+    update_ref(repository, "refs/heads/side", later, expected=base, reason="x", worktree=tmp_path / "side")
     assert git("rev-parse", "side") == later
     with pytest.raises(RepoError, match="checked out"):
-        update_ref(either, "refs/heads/main", later, expected=base, reason="x", worktree=tmp_path / "side")
+        update_ref(repository, "refs/heads/main", later, expected=base, reason="x", worktree=tmp_path / "side")
 
 
-def test_a_branch_in_use_by_a_rebase_or_a_bisect_is_in_use(git: GitBuilder, either: Repository, base: Oid) -> None:
+def test_a_branch_in_use_by_a_rebase_or_a_bisect_is_in_use(git: GitBuilder, repository: Repository, base: Oid) -> None:
     git("switch", "--quiet", "-c", "topic")
     git.commit({"a.py": "x = 2\n"})
     git("switch", "--quiet", "main")
     git.commit({"a.py": "x = 3\n"})
     git("switch", "--quiet", "topic")
     git("rebase", "main", check=False)
-    assert set(checked_out_branches(either)) == {"refs/heads/topic"}
+    assert set(checked_out_branches(repository)) == {"refs/heads/topic"}
     git("rebase", "--abort")
     git("bisect", "start", "topic", base)
-    assert "refs/heads/topic" in checked_out_branches(either)
+    assert "refs/heads/topic" in checked_out_branches(repository)
 
 
 def test_the_head_of_a_bare_repository_is_no_checkout(git: GitBuilder, base: Oid, tmp_path: Path) -> None:
@@ -127,18 +127,20 @@ def test_the_head_of_a_bare_repository_is_no_checkout(git: GitBuilder, base: Oid
     assert read_ref(bare, "refs/heads/main") == later
 
 
-def test_a_branch_named_like_the_prefix_is_told_with_a_remedy(git: GitBuilder, either: Repository, base: Oid) -> None:
-    check_branch_prefix(either, "mimo")
+def test_a_branch_named_like_the_prefix_is_told_with_a_remedy(
+    git: GitBuilder, repository: Repository, base: Oid
+) -> None:
+    check_branch_prefix(repository, "mimo")
     git("branch", "mimo")
     with pytest.raises(RepoError, match="`mimo` blocks branches named `mimo/…`") as caught:
-        check_branch_prefix(either, "mimo")
+        check_branch_prefix(repository, "mimo")
     assert "git branch -m mimo mimo-old" in caught.value.hint
     assert "mimo.branchPrefix" in caught.value.hint
     with pytest.raises(RepoError, match="`mimo` blocks `mimo/s/1`") as caught:
-        update_ref(either, "refs/heads/mimo/s/1", base, expected=None, reason="x")
+        update_ref(repository, "refs/heads/mimo/s/1", base, expected=None, reason="x")
     assert "git branch -m mimo mimo-old" in caught.value.hint
     with pytest.raises(RepoError, match="blocks"):
-        check_branch_prefix(either, "mimo/deeper")
+        check_branch_prefix(repository, "mimo/deeper")
 
 
 @pytest.mark.parametrize("prefix", ["-x", "a..b", "a b", "", "x.lock", "/x"])
@@ -148,20 +150,20 @@ def test_prefixes_that_make_no_branch_are_refused(repository: Repository, prefix
 
 
 @pytest.mark.parametrize("name", ["main", "refs/heads/../x", "refs/heads/-x y", "-d", "refs/heads/a.lock", "HEAD"])
-def test_names_that_are_no_refs_are_refused(either: Repository, base: Oid, name: str) -> None:
+def test_names_that_are_no_refs_are_refused(repository: Repository, base: Oid, name: str) -> None:
     with pytest.raises(RepoError, match="not a usable ref"):
-        update_ref(either, name, base, expected=None, reason="x")
+        update_ref(repository, name, base, expected=None, reason="x")
     with pytest.raises(RepoError, match="not a usable ref"):
-        read_ref(either, name)
+        read_ref(repository, name)
 
 
-def test_an_object_that_is_not_there_is_not_pointed_at(either: Repository, base: Oid) -> None:
-    update_ref(either, "refs/heads/side", base, expected=None, reason="x")
+def test_an_object_that_is_not_there_is_not_pointed_at(repository: Repository, base: Oid) -> None:
+    update_ref(repository, "refs/heads/side", base, expected=None, reason="x")
     for expected in (base, None):
         name = "refs/heads/side" if expected else "refs/heads/new"
         with pytest.raises(RepoError):
-            update_ref(either, name, Oid("1" * 40), expected=expected, reason="x")
-    assert read_ref(either, "refs/heads/side") == base
+            update_ref(repository, name, Oid("1" * 40), expected=expected, reason="x")
+    assert read_ref(repository, "refs/heads/side") == base
 
 
 def test_a_symbolic_ref_is_not_overwritten(git: GitBuilder, repository: Repository, base: Oid) -> None:
@@ -213,8 +215,8 @@ def test_the_lock_of_packed_refs_is_named_and_left(git: GitBuilder, repository: 
     assert lock.exists()
 
 
-def test_refs_are_listed_by_prefix(either: Repository, base: Oid) -> None:
+def test_refs_are_listed_by_prefix(repository: Repository, base: Oid) -> None:
     for name in ("refs/mimo/base/a", "refs/mimo/base/b", "refs/mimo/baseline/c"):
-        update_ref(either, name, base, expected=None, reason="x")
-    assert list_refs(either, "refs/mimo/base/") == {"refs/mimo/base/a": base, "refs/mimo/base/b": base}
-    assert list_refs(either, "refs/mimo/none/") == {}
+        update_ref(repository, name, base, expected=None, reason="x")
+    assert list_refs(repository, "refs/mimo/base/") == {"refs/mimo/base/a": base, "refs/mimo/base/b": base}
+    assert list_refs(repository, "refs/mimo/none/") == {}

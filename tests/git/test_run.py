@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gitmimo.errors import GitTooOld, RepoError
+from gitmimo.errors import RepoError
 from gitmimo.git.repository import Repository
 from gitmimo.git.run import (
     GitFailed,
@@ -111,10 +111,10 @@ def test_a_git_that_is_too_old_is_refused(tmp_path: Path, monkeypatch: pytest.Mo
     write_program(tmp_path / "bin/git", "#!/bin/sh\necho git version 2.37.1 '(Apple Git-137)'\n")
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
     assert git_version() == (2, 37, 1)
-    with pytest.raises(GitTooOld, match=r"git 2\.37\.1 is too old") as caught:
+    with pytest.raises(RepoError, match=r"git 2\.37\.1 is too old") as caught:
         Repository.discover(tmp_path)
     assert caught.value.hint
-    with pytest.raises(GitTooOld):
+    with pytest.raises(RepoError):
         check_git_version()
 
 

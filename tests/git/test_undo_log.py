@@ -15,20 +15,26 @@ def later(repository: Repository, base: Oid) -> Oid:
     return write_commit(repository, tree=repository.tree_of(base), parents=[base], message="later")
 
 
-def test_an_operation_is_undone_and_the_undo_too(git: GitBuilder, either: Repository, base: Oid, later: Oid) -> None:
-    update_ref(either, "refs/heads/a", later, expected=None, reason="x")
+def test_an_operation_is_undone_and_the_undo_too(
+    git: GitBuilder, repository: Repository, base: Oid, later: Oid
+) -> None:
+    update_ref(repository, "refs/heads/a", later, expected=None, reason="x")
     moves = [RefMove(ref="refs/heads/a", old=later, new=base), RefMove(ref="refs/heads/b", old=None, new=later)]
-    recorded = write_operation(either, "op1", command="dream", moves=moves)
+    recorded = write_operation(repository, "op1", command="dream", moves=moves)
     for move in moves:
-        apply_move(either, move, reason="mimo: dream")
+        apply_move(repository, move, reason="mimo: dream")
     assert git("rev-list", "--parents", "-1", recorded).split() == [recorded, later]
-    assert read_operation(either, "op1").moves == tuple(moves)
-    first = undo(either, id="op1").record
-    assert list_refs(either, "refs/heads/") == {"refs/heads/a": later, "refs/heads/main": base}
-    second = undo(either, id=first).record
-    assert list_refs(either, "refs/heads/") == {"refs/heads/a": base, "refs/heads/b": later, "refs/heads/main": base}
-    assert [op.id for op in list_operations(either)] == [second, first, "op1"]
-    assert read_operation(either, second).command == f"undo {first}"
+    assert read_operation(repository, "op1").moves == tuple(moves)
+    first = undo(repository, id="op1").record
+    assert list_refs(repository, "refs/heads/") == {"refs/heads/a": later, "refs/heads/main": base}
+    second = undo(repository, id=first).record
+    assert list_refs(repository, "refs/heads/") == {
+        "refs/heads/a": base,
+        "refs/heads/b": later,
+        "refs/heads/main": base,
+    }
+    assert [op.id for op in list_operations(repository)] == [second, first, "op1"]
+    assert read_operation(repository, second).command == f"undo {first}"
 
 
 def test_old_tips_stay_reachable(git: GitBuilder, repository: Repository, later: Oid) -> None:
