@@ -4,8 +4,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 
 from gitmimo.errors import BadReply, ModelError
-from gitmimo.llm.failures import AttemptFailed
-from gitmimo.llm.model import ChatRequest, ModelInfo
+from gitmimo.llm.model import AttemptFailed, ChatRequest, ModelInfo
 from gitmimo.records import Message, Reply, Usage
 
 

@@ -229,7 +229,7 @@ def _forward_waits(on_wait: Callable[[str], None]) -> Iterator[None]:
         def emit(self, record: logging.LogRecord) -> None:
             on_wait(record.getMessage())
 
-    logger, handler = logging.getLogger("gitmimo.llm.failures"), Handler(logging.INFO)
+    logger, handler = logging.getLogger("gitmimo.llm.model"), Handler(logging.INFO)
     level, propagate = logger.level, logger.propagate
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)

@@ -1,152 +1,264 @@
-"""HTTP to one server with httpx. Requests run in an event loop of their own, so that each wait can be cancelled."""
+"""One exchange with a model's server: its time limits, the HTTP client, and its failures in the user's words."""
 
-import asyncio
-import contextlib
+import importlib
+import json
 import queue
-import ssl
+import re
+import sys
 import threading
-import weakref
-from collections.abc import Iterator, Mapping
-from concurrent.futures import Future
-from typing import NamedTuple
+import time
+from collections.abc import Coroutine, Iterator, Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import httpx
+from gitmimo.cancel import NEVER, CancelToken
+from gitmimo.errors import BadReply, ConfigError, ContextOverflow, NoRoute, RateLimited, UnknownModel, WrongKey
+from gitmimo.ids import utc_now
+from gitmimo.llm.model import AttemptFailed, Retry
 
-from gitmimo.errors import ConfigError
-from gitmimo.llm.failures import ConnectFailed, ConnectionLost, Deadline, ReadTimeout
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+    from concurrent.futures import Future
 
-_KEPT = httpx.Limits(max_connections=None, max_keepalive_connections=16, keepalive_expiry=120)
-_BODY_LIMIT_BYTES = 64 << 20
-_CLOSE_S = 2.0
+    import httpx
+
+_OVERFLOW = re.compile(
+    r"context[ _-]?(length|window|size)|maximum context|too many tokens|prompt is too long|exceed_context|"
+    r"input is too long|exceeds? the (available|model'?s?) (context|maximum)|reduce the length",
+    re.IGNORECASE,
+)
+_UNKNOWN_MODEL = re.compile(
+    r"model[^.]{0,80}(not (found|exist|supported)|does ?n[o']t exist|invalid|unknown)|"
+    r"(unknown|invalid|unsupported|no such) model|model_not_found",
+    re.IGNORECASE,
+)
+_NO_CREDIT = re.compile(
+    r"insufficient[_ ](quota|balance|credit|funds)|billing|payment required|out of credit", re.IGNORECASE
+)
+_POLL_S = 0.05
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
-
-class _Head(NamedTuple):
-    status: int
-    headers: Mapping[str, str]
+T = TypeVar("T")
 
 
-_Items = queue.SimpleQueue["_Head | bytes | Exception | None"]
+class ReadTimeout(Exception):
+    """A time limit passed after the request was sent."""
 
 
-class Response:
-    """Status, headers and the body as it comes."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts:
+    """Limits of one exchange: to connect, of silence between two pieces, and altogether."""
 
-    def __init__(self, head: _Head, pieces: "Iterator[_Head | bytes]") -> None:
-        self.status, self.headers = head
-        self._pieces = pieces
-
-    def chunks(self) -> Iterator[bytes]:
-        """Give the body in pieces. ConnectionLost when it ends before its declared end."""
-        return (piece for piece in self._pieces if isinstance(piece, bytes))
-
-    def read(self) -> bytes:
-        """Read the whole body, up to 64 MiB."""
-        body = bytearray()
-        for piece in self.chunks():
-            body += piece
-            if len(body) > _BODY_LIMIT_BYTES:
-                raise ConnectionLost("the answer is larger than 64 MiB")
-        return bytes(body)
+    connect_s: float = 10.0
+    read_s: float = 180.0
+    total_s: float = 900.0
 
 
-class Connection:
-    """Sends requests to one base URL and keeps its connections. Safe for several threads.
+class Deadline:
+    """When one exchange has to end: at its time limit, or when the caller gave up."""
+
+    def __init__(self, timeouts: Timeouts, cancel: CancelToken = NEVER) -> None:
+        self.timeouts = timeouts
+        self.cancel = cancel
+        self._ends = time.monotonic() + timeouts.total_s
+
+    def shorten(self, seconds: float) -> None:
+        """Allow only so much more: nothing of worth is still to come."""
+        self._ends = min(self._ends, time.monotonic() + seconds)
+
+    def check(self) -> None:
+        """Raise Cancelled or ReadTimeout when it is over."""
+        self.cancel.check()
+        if time.monotonic() > self._ends:
+            raise ReadTimeout(f"no end after {self.timeouts.total_s:g} s")
+
+    def receive(self, items: "queue.SimpleQueue[T | Exception | None]") -> Iterator[T]:
+        """Yield the queue's items until None; raise an exception from the queue, and as `check` does."""
+        silent_since = time.monotonic()
+        while True:
+            self.check()
+            try:
+                item = items.get(timeout=_POLL_S)
+            except queue.Empty:
+                if time.monotonic() - silent_since > self.timeouts.read_s:
+                    raise ReadTimeout(f"nothing came for {self.timeouts.read_s:g} s") from None
+                continue
+            silent_since = time.monotonic()
+            if item is None:
+                return
+            if isinstance(item, Exception):
+                raise item
+            yield item
+
+
+# --- the HTTP client ---
+
+
+def import_httpx() -> Any:
+    """Import httpx, which takes 80 ms, without its own command line, which would load rich and pygments too."""
+    sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
+    return importlib.import_module("httpx")
+
+
+def open_client(base_url: str) -> "httpx.AsyncClient":
+    """A client that keeps its connections to one server. ConfigError when the address, or the proxy's, is none.
 
     Proxies are httpx's: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` (http, https, socks5; with user and password) and
-    `NO_PROXY`; loopback addresses are always reached directly. Certificates: the system's and certifi's.
+    `NO_PROXY`; loopback addresses are always reached directly. Certificates: the system's, for companies with their
+    own, and certifi's, for systems that have none.
     """
-
-    def __init__(self, base_url: str) -> None:
-        self.base_url = base_url
-        try:
-            url = httpx.URL(base_url)
-        except httpx.InvalidURL as exc:
-            raise ConfigError(f"not an address of a model server: `{base_url}`: {exc}") from exc
-        is_near = url.host in _LOOPBACK
-        uses_tls = url.scheme == "https" or not is_near  # a proxy may be reached over TLS
-        try:
-            self._client = httpx.AsyncClient(
-                limits=_KEPT, trust_env=not is_near, verify=_certificates() if uses_tls else False
-            )
-        except (ValueError, ImportError) as exc:
-            raise ConfigError(f"the proxy of the environment cannot be used: {exc}") from exc
-        self._loop = _event_loop()
-        self._forget = weakref.finalize(self, _close, self._loop, self._client)
-        self._forget.atexit = False
-
-    @contextlib.contextmanager
-    def request(
-        self, method: str, path: str, *, body: bytes | None = None, headers: Mapping[str, str], deadline: Deadline
-    ) -> Iterator[Response]:
-        """Send one request and give the response when its headers are there; what isn't read by the end is cut off.
-
-        ConnectFailed when nothing was sent; ReadTimeout, ConnectionLost or Cancelled after that.
-        """
-        limits = deadline.timeouts
-        timeout = httpx.Timeout(connect=limits.connect_s, read=None, write=limits.read_s, pool=None)
-        request = self._client.build_request(
-            method, self.base_url + path, content=body, headers=dict(headers), timeout=timeout
-        )
-        items: _Items = queue.SimpleQueue()
-        task = asyncio.run_coroutine_threadsafe(_exchange(self._client, request, items), self._loop)
-        try:
-            pieces: Iterator[_Head | bytes] = deadline.receive(items)
-            head = next(pieces)
-            assert isinstance(head, _Head)
-            yield Response(head, pieces)
-        finally:
-            task.cancel()
-
-    def close(self) -> None:
-        """Close the kept connections and cut those in use."""
-        self._forget.detach()
-        with contextlib.suppress(TimeoutError):
-            _close(self._loop, self._client).result(_CLOSE_S)
-
-
-async def _exchange(client: httpx.AsyncClient, request: httpx.Request, items: _Items) -> None:
-    """Put the head, then the body's pieces, then None, or what went wrong."""
+    library = import_httpx()
     try:
-        response = await client.send(request, stream=True)
-        try:
-            headers = {name.lower(): value for name, value in response.headers.items()}
-            items.put(_Head(response.status_code, headers))
-            async for piece in response.aiter_bytes():
-                items.put(piece)
-        finally:
-            await response.aclose()
-        items.put(None)
-    except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError, httpx.UnsupportedProtocol) as exc:
-        items.put(ConnectFailed(str(exc) or type(exc).__name__))
-    except httpx.TimeoutException as exc:
-        items.put(ReadTimeout(f"the request could not be sent in time ({type(exc).__name__})"))
-    except Exception as exc:  # noqa: BLE001 (the reader must not go on waiting for the rest)
-        items.put(ConnectionLost(f"the connection broke ({str(exc) or type(exc).__name__})"))
+        url = library.URL(base_url)
+    except library.InvalidURL as exc:
+        raise ConfigError(f"not an address of a model server: `{base_url}`: {exc}") from exc
+    is_near = url.host in _LOOPBACK
+    certificates = None
+    if url.scheme == "https" or not is_near:  # a proxy may be reached over TLS
+        certificates = library.create_ssl_context()
+        certificates.load_default_certs()
+    limits = library.Limits(max_connections=None, max_keepalive_connections=16, keepalive_expiry=120)
+    try:
+        client: httpx.AsyncClient = library.AsyncClient(
+            limits=limits, trust_env=not is_near, verify=certificates or False
+        )
+    except (ValueError, ImportError) as exc:
+        raise ConfigError(f"the proxy of the environment cannot be used: {exc}") from exc
+    return client
 
 
-# --- the event loop --------------------------------------------------------------------------------------------------
+def close_client(client: "httpx.AsyncClient") -> "Future[None]":
+    """Close the kept connections and cut those in use."""
+    return run_in_loop(client.aclose())
+
 
 _lock = threading.Lock()
-_loops: list[asyncio.AbstractEventLoop] = []
+_loops: "list[AbstractEventLoop]" = []
 
 
-def _event_loop() -> asyncio.AbstractEventLoop:
-    """This process's loop for HTTP, running in a daemon thread."""
+def run_in_loop(coroutine: Coroutine[Any, Any, T]) -> "Future[T]":
+    """Run a coroutine in this process's event loop for requests, in a daemon thread of its own."""
+    import asyncio
+
     with _lock:
         if not _loops:
-            loop = asyncio.new_event_loop()
-            threading.Thread(target=loop.run_forever, name="http", daemon=True).start()
-            _loops.append(loop)
-        return _loops[0]
+            _loops.append(asyncio.new_event_loop())
+            threading.Thread(target=_loops[0].run_forever, name="requests", daemon=True).start()
+    return asyncio.run_coroutine_threadsafe(coroutine, _loops[0])
 
 
-def _close(loop: asyncio.AbstractEventLoop, client: httpx.AsyncClient) -> "Future[None]":
-    return asyncio.run_coroutine_threadsafe(client.aclose(), loop)
+# --- failed attempts in the user's words ---
 
 
-def _certificates() -> ssl.SSLContext:
-    """The system's certificates, for companies with their own, and certifi's, for systems that have none."""
-    context = httpx.create_ssl_context()
-    context.load_default_certs()
-    return context
+def failure_of_status(
+    status: int, body: bytes, headers: Mapping[str, str], *, model: str, where: str, provider: str
+) -> AttemptFailed:
+    """Translate an HTTP answer that is not a reply. Providers charge nothing for these."""
+    text = error_text(body)
+    detail = f": {text}" if text else ""
+    if status == 402 or (_NO_CREDIT.search(text) and not retry_after(headers)):
+        return AttemptFailed(
+            RateLimited(f"`{provider}` is out of credit{detail}", hint=f"add credit to your {provider} account")
+        )
+    if status in (401, 403):
+        return AttemptFailed(wrong_key(provider, detail))
+    if status in (400, 413, 422) and _OVERFLOW.search(text):
+        return AttemptFailed(overflow(model, detail))
+    if status in (400, 404, 422) and (_UNKNOWN_MODEL.search(text) or (status == 404 and "model" in text.lower())):
+        return AttemptFailed(unknown_model(model, where, detail))
+    if status in (404, 405):
+        return AttemptFailed(
+            NoRoute(f"no chat-completions endpoint at {where}{detail}", hint="does the address end as in `…/v1`?")
+        )
+    if status in (429, 529):
+        return AttemptFailed(
+            RateLimited(f"`{provider}` is over its rate limit{detail}", hint="try again later, or fewer at once"),
+            retry=Retry.LATER,
+            retry_after_s=retry_after(headers),
+        )
+    if status >= 500 or status in (408, 409, 425):
+        return AttemptFailed(
+            BadReply(f"the server of `{model}` failed with status {status}{detail}", hint="try again later"),
+            retry=Retry.LATER,
+            retry_after_s=retry_after(headers),
+        )
+    return AttemptFailed(BadReply(f"the server of `{model}` refused the request with status {status}{detail}"))
+
+
+def wrong_key(provider: str, detail: str = "") -> WrongKey:
+    """The provider refused the key."""
+    return WrongKey(
+        f"`{provider}` refused the API key{detail}", hint=f"git mimo config set --provider {provider} --api-key KEY"
+    )
+
+
+def overflow(model: str, detail: str = "") -> ContextOverflow:
+    """The prompt is larger than the model's window."""
+    return ContextOverflow(f"the prompt does not fit the window of `{model}`{detail}")
+
+
+def unknown_model(model: str, where: str, detail: str = "") -> UnknownModel:
+    """The provider has no such model."""
+    return UnknownModel(
+        f"no model named `{model}` at {where}{detail}", hint="git mimo models list  # or see the provider's own list"
+    )
+
+
+def no_route(where: str, reason: str) -> AttemptFailed:
+    """No connection; nothing was sent."""
+    return AttemptFailed(
+        NoRoute(
+            f"no connection to {where} ({reason})",
+            hint="check the network and the address: git mimo config get baseUrl",
+        ),
+        retry=Retry.LATER,
+    )
+
+
+def truncated_reply(model: str, reason: str) -> AttemptFailed:
+    """The request arrived and no whole reply came back."""
+    return AttemptFailed(BadReply(f"no whole reply came from `{model}`: {reason}"), retry=Retry.TRUNCATED, charged=True)
+
+
+def malformed_reply(model: str, reason: str) -> AttemptFailed:
+    """Something came back that is not a chat completion."""
+    return AttemptFailed(BadReply(f"malformed reply from `{model}`: {reason}"), retry=Retry.TRUNCATED, charged=True)
+
+
+def error_text(body: bytes) -> str:
+    """The message inside a provider's error body, on one line and short."""
+    text = body.decode("utf-8", "replace")
+    try:
+        found = _message_in(json.loads(text))
+    except ValueError:
+        found = "" if "<html" in text.lower() else text
+    return " ".join(found.split())[:300]
+
+
+def retry_after(headers: Mapping[str, str]) -> float:
+    """Seconds that the server asks to wait: `Retry-After` as seconds or date, or the millisecond variant."""
+    millis = headers.get("retry-after-ms", "")
+    value = headers.get("retry-after", "")
+    try:
+        if millis:
+            return max(0.0, float(millis) / 1000)
+        if value:
+            return max(0.0, float(value))
+    except ValueError:
+        try:
+            return max(0.0, (parsedate_to_datetime(value) - utc_now()).total_seconds())
+        except (ValueError, TypeError):
+            return 0.0
+    return 0.0
+
+
+def _message_in(value: Any) -> str:
+    if isinstance(value, list):
+        value = value[0] if value else ""
+    if isinstance(value, Mapping):
+        for name in ("error", "message", "detail", "msg"):
+            if value.get(name):
+                return _message_in(value[name])
+        return ""
+    return value if isinstance(value, str) else ""

@@ -2,9 +2,10 @@
 
 import contextlib
 import json
-import sys
+import queue
 import threading
 import time
+import weakref
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -25,27 +26,30 @@ from gitmimo.llm.chat_format import (
     request_body,
     tools_json,
 )
-from gitmimo.llm.failures import (
-    AttemptFailed,
-    ConnectFailed,
-    ConnectionLost,
+from gitmimo.llm.connection import (
     Deadline,
     ReadTimeout,
     Timeouts,
+    close_client,
     failure_of_status,
+    import_httpx,
     no_route,
+    open_client,
+    run_in_loop,
     truncated_reply,
 )
-from gitmimo.llm.model import ChatRequest
+from gitmimo.llm.model import AttemptFailed, ChatRequest
 from gitmimo.llm.reply_builder import ReplyBuilder
 from gitmimo.records import Reply
 
 if TYPE_CHECKING:
-    from gitmimo.llm.connection import Connection, Response
+    import httpx
 
 _AFTER_END_S = 0.5
+_CLOSE_S = 2.0
 _SHORTEST_KEY = 8
 _LEAST_OUTPUT = 256
+_BODY_LIMIT_BYTES = 64 << 20
 _REPORT_TIMES = Timeouts(connect_s=1.0, read_s=2.0, total_s=2.0)
 
 
@@ -82,16 +86,8 @@ def _is_address(url: str) -> bool:
         return False
 
 
-def import_connection() -> "type[Connection]":
-    """Import httpx, which takes 80 ms, without its own command line, which would load rich and pygments too."""
-    sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
-    from gitmimo.llm.connection import Connection
-
-    return Connection
-
-
 class HttpBackend:
-    """Streams one chat completion an attempt.
+    """Streams one chat completion an attempt, over connections that are kept.
 
     Bounded: silence, wall clock, the number of deltas (one token at least each, so never more than `max_tokens`) and
     the reply's size. A server that refuses an optional field is asked again without it, and not sent it any more; one
@@ -104,7 +100,7 @@ class HttpBackend:
         self.endpoint = endpoint
         self._left_out = known_refusals(endpoint.provider, endpoint.model)
         self._lock = threading.Lock()
-        self._kept: Connection | None = None
+        self._client: httpx.AsyncClient | None = None
 
     def send(self, request: ChatRequest) -> Reply:
         """See `Backend.send`."""
@@ -114,21 +110,21 @@ class HttpBackend:
         while True:
             body = self.body(request)
             try:
-                with self._request("POST", self.path, deadline, encode(body)) as response:
-                    if response.status < 300:
+                with self._request("POST", self.path, deadline, encode(body)) as (response, pieces):
+                    if response.status_code < 300:
                         reply = ReplyBuilder(keeps_reasoning=self.endpoint.wants_reasoning)
-                        events = self.events(response, deadline, reply)
+                        events = self.events(response, pieces, deadline, reply)
                         return reply.read(events, request, model=self.endpoint.name, started=started)
-                    failed = self._failure(response)
+                    failed = self._failure(response, pieces)
             except Cancelled:  # sent, so it may be charged
                 seconds = time.monotonic() - started
                 ended = "cancelled"
                 return ReplyBuilder().build(request, model=self.endpoint.name, seconds=seconds, finish_reason=ended)
             allowed = allowed_output(failed.error.message, request.output_limit)
-            if response.status in (402, 413, 429) and _LEAST_OUTPUT <= allowed < request.output_limit:
+            if response.status_code in (402, 413, 429) and _LEAST_OUTPUT <= allowed < request.output_limit:
                 request = replace(request, max_tokens=allowed)
                 continue
-            refused = refused_field(failed.error.message, body) if response.status in (400, 422) else ""
+            refused = refused_field(failed.error.message, body) if response.status_code in (400, 422) else ""
             if not refused or refused in self._left_out:
                 raise failed
             self._left_out.add(refused)
@@ -137,17 +133,18 @@ class HttpBackend:
         """One small request to the server beside the chat; empty when it doesn't answer within two seconds."""
         method, data = ("GET", None) if body is None else ("POST", encode(body))
         try:
-            with self._request(method, path, Deadline(_REPORT_TIMES), data) as response:
-                return parse_object(response.read()) if response.status == 200 else {}
+            with self._request(method, path, Deadline(_REPORT_TIMES), data) as (response, pieces):
+                return parse_object(self._read(pieces)) if response.status_code == 200 else {}
         except (AttemptFailed, MalformedReply):
             return {}
 
     def close(self) -> None:
-        """Close the kept connections."""
+        """Close the kept connections and cut those in use."""
         with self._lock:
-            if self._kept is not None:
-                self._kept.close()
-            self._kept = None
+            client, self._client = self._client, None
+        if client is not None:
+            with contextlib.suppress(TimeoutError):
+                close_client(client).result(_CLOSE_S)
 
     # --- what differs between servers ---
 
@@ -160,17 +157,21 @@ class HttpBackend:
             reasoning=self.endpoint.wants_reasoning,
         )
 
-    def events(self, response: "Response", deadline: Deadline, reply: ReplyBuilder) -> Iterator[Mapping[str, Any]]:
+    def events(
+        self, response: "httpx.Response", pieces: Iterator[bytes], deadline: Deadline, reply: ReplyBuilder
+    ) -> Iterator[Mapping[str, Any]]:
         """The events of an answer, streamed or in one piece; AttemptFailed for an error among them."""
         if "application/json" in response.headers.get("content-type", ""):
-            yield self._checked(response.read())
+            yield self._checked(self._read(pieces))
             reply.finish_reason = reply.finish_reason or "stop"
             return
-        events = read_events(response.chunks())
-        for event in events:
+        for event in read_events(pieces):
             if event == b"[DONE]":
                 reply.finish_reason = reply.finish_reason or "stop"
-                _read_rest(events, deadline)
+                deadline.shorten(_AFTER_END_S)
+                with contextlib.suppress(AttemptFailed, Cancelled, ReadTimeout):
+                    for _ in pieces:  # to the end of the body, so that the connection can be kept
+                        pass
                 return
             if event:
                 yield self._checked(event)
@@ -189,7 +190,13 @@ class HttpBackend:
     # --- one attempt ---
 
     @contextlib.contextmanager
-    def _request(self, method: str, path: str, deadline: Deadline, body: bytes | None) -> Iterator["Response"]:
+    def _request(
+        self, method: str, path: str, deadline: Deadline, body: bytes | None
+    ) -> Iterator[tuple["httpx.Response", Iterator[bytes]]]:
+        """Send one request and give the response when its headers are there, and the pieces of its body.
+
+        What isn't read by the end of the `with` is cut off. AttemptFailed or Cancelled when no answer comes.
+        """
         headers = {
             "Accept": "text/event-stream, application/json",
             "Accept-Encoding": "identity",  # a compressed stream may come in lumps
@@ -199,27 +206,66 @@ class HttpBackend:
             headers["Content-Type"] = "application/json"
         if self.endpoint.key:
             headers["Authorization"] = f"Bearer {self.endpoint.key}"
-        try:
-            connection = self._connection()
-            with connection.request(method, path, body=body, headers=headers, deadline=deadline) as response:
-                yield response
-        except ConnectFailed as exc:
-            raise no_route(self.endpoint.base_url, str(exc)) from exc
-        except (ConnectionLost, ReadTimeout) as exc:
-            raise truncated_reply(self.endpoint.name, str(exc)) from exc
-
-    def _connection(self) -> "Connection":
         with self._lock:
-            if self._kept is None:
-                self._kept = import_connection()(self.endpoint.base_url)
-            return self._kept
-
-    def _failure(self, response: "Response") -> AttemptFailed:
+            if self._client is None:
+                self._client = open_client(self.endpoint.base_url)
+                weakref.finalize(self, close_client, self._client).atexit = False
+            client = self._client
+        request = client.build_request(
+            method,
+            self.endpoint.base_url + path,
+            content=body,
+            headers=headers,
+            timeout=(deadline.timeouts.connect_s, None, deadline.timeouts.read_s, None),
+        )
+        items: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        exchange = run_in_loop(self._exchange(client, request, items))
+        received = deadline.receive(items)
         try:
-            body = response.read()
-        except (ConnectionLost, ReadTimeout):
+            yield next(received), received
+        except ReadTimeout as exc:
+            raise truncated_reply(self.endpoint.name, str(exc)) from exc
+        finally:
+            exchange.cancel()
+
+    async def _exchange(
+        self, client: "httpx.AsyncClient", request: "httpx.Request", items: "queue.SimpleQueue[Any]"
+    ) -> None:
+        """Put the response with its headers, then the pieces of its body, then None, or an AttemptFailed."""
+        httpx = import_httpx()
+        try:
+            response = await client.send(request, stream=True)
+            try:
+                items.put(response)
+                async for piece in response.aiter_bytes():
+                    items.put(piece)
+            finally:
+                await response.aclose()
+            items.put(None)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError, httpx.UnsupportedProtocol) as exc:
+            items.put(no_route(self.endpoint.base_url, str(exc) or type(exc).__name__))
+        except httpx.TimeoutException as exc:
+            reason = f"the request could not be sent in time ({type(exc).__name__})"
+            items.put(truncated_reply(self.endpoint.name, reason))
+        except Exception as exc:  # noqa: BLE001 (the reader must not go on waiting for the rest)
+            reason = f"the connection broke ({str(exc) or type(exc).__name__})"
+            items.put(truncated_reply(self.endpoint.name, reason))
+
+    def _read(self, pieces: Iterator[bytes]) -> bytes:
+        """The whole body, up to 64 MiB."""
+        body = bytearray()
+        for piece in pieces:
+            body += piece
+            if len(body) > _BODY_LIMIT_BYTES:
+                raise truncated_reply(self.endpoint.name, "the answer is larger than 64 MiB")
+        return bytes(body)
+
+    def _failure(self, response: "httpx.Response", pieces: Iterator[bytes]) -> AttemptFailed:
+        try:
+            body = self._read(pieces)
+        except (AttemptFailed, ReadTimeout):
             body = b""
-        return self._failure_of(response.status, body, response.headers)
+        return self._failure_of(response.status_code, body, response.headers)
 
     def _failure_of(self, status: int, body: bytes, headers: Mapping[str, str]) -> AttemptFailed:
         if len(self.endpoint.key) >= _SHORTEST_KEY:  # some servers repeat it in their message
@@ -263,9 +309,11 @@ class OllamaBackend(HttpBackend):
         body["options"] = {name: value for name, value in options.items() if value is not None}
         return body
 
-    def events(self, response: "Response", deadline: Deadline, reply: ReplyBuilder) -> Iterator[Mapping[str, Any]]:
+    def events(
+        self, response: "httpx.Response", pieces: Iterator[bytes], deadline: Deadline, reply: ReplyBuilder
+    ) -> Iterator[Mapping[str, Any]]:
         """One JSON object a line, as if it were an event of a chat completion."""
-        for line in read_lines(response.chunks()):
+        for line in read_lines(pieces):
             yield _as_event(self._checked(line), reply.call_count)
 
 
@@ -305,13 +353,3 @@ def _object(text: str) -> dict[str, Any]:
     except ValueError:
         return {"arguments": text}
     return value if isinstance(value, dict) else {"arguments": value}
-
-
-def _read_rest(events: Iterator[bytes], deadline: Deadline) -> None:
-    """Read on to the end of the body, briefly, so that the connection can be kept."""
-    deadline.shorten(_AFTER_END_S)
-    try:
-        for _ in events:
-            pass
-    except (ConnectionLost, Cancelled, ReadTimeout, MalformedReply):
-        return

@@ -6,14 +6,12 @@ import queue
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 from gitmimo.errors import BadReply, NoKey
 from gitmimo.llm.chat_format import messages_json, tools_json
-from gitmimo.llm.failures import (
-    AttemptFailed,
+from gitmimo.llm.connection import (
     Deadline,
     Timeouts,
     error_text,
@@ -24,12 +22,10 @@ from gitmimo.llm.failures import (
     unknown_model,
     wrong_key,
 )
-from gitmimo.llm.model import ChatRequest
+from gitmimo.llm.model import AttemptFailed, ChatRequest
 from gitmimo.llm.reply_builder import ReplyBuilder
 from gitmimo.records import Reply
 
-_POLL_S = 0.05
-_QUEUE_LENGTH = 256
 _IMPORT_LOCK = threading.Lock()
 _RETRY_DELAY = re.compile(r'"retryDelay":\s*"([\d.]+)s"')
 _CLASS_NAMES = re.compile(r"\A(?:(?:litellm\.)?\w*(?:Error|Exception|Timeout)\b[:.]? *)+(?:- *)?")
@@ -67,19 +63,22 @@ class LitellmBackend:
         deadline = Deadline(self.timeouts, request.cancel)
         deadline.check()
         reply = ReplyBuilder(keeps_reasoning=self.wants_reasoning)
-        reading = _Reading(lambda: self._open_stream(request))
+        items: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        left = threading.Event()
+        threading.Thread(target=self._pull, args=(request, items, left), name="litellm", daemon=True).start()
         try:
-            return reply.read(deadline.receive(reading.items), request, model=self.name, started=started)
-        except _StreamFailed as exc:
-            raise failure_of(exc.cause, model=self.name, begun=reply.deltas > 0) from exc.cause
+            return reply.read(deadline.receive(items), request, model=self.name, started=started)
         finally:
-            reading.leave()
+            left.set()
 
     def close(self) -> None:
         """Nothing is kept here."""
 
-    def _open_stream(self, request: ChatRequest) -> Iterator[Mapping[str, Any]]:
-        litellm = import_litellm()
+    def _pull(self, request: ChatRequest, items: "queue.SimpleQueue[Any]", left: threading.Event) -> None:
+        """Put the stream's events, then None, or an AttemptFailed.
+
+        A stream that was left is closed at its next event or at the HTTP client's own time limit.
+        """
         messages = messages_json(request.messages, reasoning=self.wants_reasoning)
         if "claude" in self.name or "anthropic" in self.name:
             mark_for_cache(messages)
@@ -91,19 +90,27 @@ class LitellmBackend:
             "api_key": self.key or None,
             "api_base": self.base_url or None,
         }
-        stream = litellm.completion(
-            model=self.name,
-            messages=messages,
-            stream=True,
-            stream_options={"include_usage": True},
-            max_tokens=request.output_limit,
-            timeout=self.timeouts.read_s,
-            num_retries=0,
-            max_retries=0,
-            **{name: value for name, value in optional.items() if value is not None},
-        )
-        for chunk in stream:
-            yield chunk.model_dump()
+        begun = False
+        try:
+            stream = import_litellm().completion(
+                model=self.name,
+                messages=messages,
+                stream=True,
+                stream_options={"include_usage": True},
+                max_tokens=request.output_limit,
+                timeout=self.timeouts.read_s,
+                num_retries=0,
+                max_retries=0,
+                **{name: value for name, value in optional.items() if value is not None},
+            )
+            for chunk in stream:
+                if left.is_set():
+                    return
+                items.put(chunk.model_dump())
+                begun = True
+            items.put(None)
+        except Exception as exc:  # noqa: BLE001 (adapters meet unexpected answers with any class)
+            items.put(failure_of(exc, model=self.name, begun=begun))
 
 
 def mark_for_cache(messages: list[dict[str, Any]]) -> None:
@@ -177,47 +184,3 @@ def _raw_text(error: BaseException) -> str:
 
 def _provider(error: BaseException, model: str) -> str:
     return str(getattr(error, "llm_provider", "") or model.partition("/")[0])
-
-
-# --- reading in a thread ---------------------------------------------------------------------------------------------
-
-
-class _StreamFailed(Exception):
-    def __init__(self, cause: BaseException) -> None:
-        super().__init__(str(cause))
-        self.cause = cause
-
-
-class _Reading:
-    """Pulls a stream in a daemon thread; its reader can stop waiting at any time.
-
-    A stream that was left is closed at its next event or at the HTTP client's own time limit.
-    """
-
-    def __init__(self, open_stream: Callable[[], Iterator[Mapping[str, Any]]]) -> None:
-        self.items: queue.Queue[Mapping[str, Any] | Exception | None] = queue.Queue(_QUEUE_LENGTH)
-        self._left = threading.Event()
-        threading.Thread(target=self._pull, args=(open_stream,), name="litellm", daemon=True).start()
-
-    def leave(self) -> None:
-        """Signal the thread that the caller has gone."""
-        self._left.set()
-
-    def _pull(self, open_stream: Callable[[], Iterator[Mapping[str, Any]]]) -> None:
-        try:
-            for event in open_stream():
-                if not self._put(event):
-                    return
-        except Exception as exc:  # noqa: BLE001 (adapters meet unexpected answers with any class; the reader translates)
-            self._put(_StreamFailed(exc))
-        finally:
-            self._put(None)
-
-    def _put(self, item: Mapping[str, Any] | Exception | None) -> bool:
-        while not self._left.is_set():
-            try:
-                self.items.put(item, timeout=_POLL_S)
-            except queue.Full:
-                continue
-            return True
-        return False

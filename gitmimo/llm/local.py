@@ -18,10 +18,10 @@ from typing import Any
 from gitmimo.cancel import NEVER, CancelToken
 from gitmimo.errors import ModelError, NoModel, NoRoute
 from gitmimo.files import FileLock, LockTimeout, hold_lock, write_file
-from gitmimo.llm.failures import AttemptFailed, Timeouts
+from gitmimo.llm.connection import Timeouts
 from gitmimo.llm.http_client import Endpoint, HttpBackend
 from gitmimo.llm.local_models import find_model, missing_library
-from gitmimo.llm.model import ChatRequest
+from gitmimo.llm.model import AttemptFailed, ChatRequest
 from gitmimo.processes import is_alive, physical_cores, process_name, stop_process
 from gitmimo.records import Reply
 

@@ -9,9 +9,8 @@ from gitmimo.cancel import NEVER, Cancelled, CancelToken
 from gitmimo.errors import LimitReached, UnknownPrice
 from gitmimo.llm.budget import NANO, BudgetLimits, Estimate, LimitUsage, Scope, Unit, limit_reached
 from gitmimo.llm.chat_format import most_tokens
-from gitmimo.llm.failures import AttemptFailed
 from gitmimo.llm.ledger import Account, Ledger, Reservation
-from gitmimo.llm.model import ChatRequest, RemoteModel
+from gitmimo.llm.model import AttemptFailed, ChatRequest, RemoteModel
 from gitmimo.llm.prices import Price
 from gitmimo.records import Message, Reply, Tool, Usage
 

@@ -1,19 +1,26 @@
-"""The protocol that every language model obeys, one request to it, and the model behind a server."""
+"""The protocol that every language model obeys, one request to it, and the model behind a server, with retries."""
 
 import dataclasses
+import enum
 import functools
+import logging
+import random
+import time
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from gitmimo.cancel import NEVER, Cancelled, CancelToken
-from gitmimo.llm.failures import RetryPolicy, call_with_retries
+from gitmimo.errors import ModelError, NoRoute
 from gitmimo.llm.prices import Price
 from gitmimo.records import Message, Reply, Tool, Usage
 
 DEFAULT_WINDOW = 32_768  # tokens, if unknown
 DEFAULT_OUTPUT = 8_192
 _SMALLEST_OUTPUT = 16
+_LOG = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +73,38 @@ class Model(Protocol):
 
     def complete(self, request: ChatRequest) -> Reply:
         """Answer a conversation. Raises a ModelError after retries, LimitReached when a budget is in the way."""
+
+
+class Retry(enum.Enum):
+    """Whether and when to retry after a failure."""
+
+    NEVER = "never"
+    LATER = "later"  # the server is loaded or faulty: wait, longer each time
+    TRUNCATED = "truncated"  # the answer broke off: worth a few tries, each of which may be charged
+
+
+class AttemptFailed(Exception):
+    """One attempt gave no reply. `charged` says that the provider may have counted tokens for it."""
+
+    def __init__(
+        self, error: ModelError, *, retry: Retry = Retry.NEVER, charged: bool = False, retry_after_s: float = 0.0
+    ) -> None:
+        super().__init__(error.message)
+        self.error = error
+        self.retry = retry
+        self.charged = charged
+        self.retry_after_s = retry_after_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPolicy:
+    """How often and how long to retry. A server that asks for more than `longest_wait_s` ends the retries."""
+
+    attempts: int = 6
+    attempts_unlikely: int = 3  # where nobody answers, and of replies that broke off, each of which may be charged
+    first_wait_s: float = 1.0
+    longest_wait_s: float = 60.0
+    total_s: float = 600.0
 
 
 class Backend(Protocol):
@@ -131,3 +170,41 @@ class RemoteModel:
 def cancelled_reply(name: str) -> Reply:
     """The reply to a request that was cancelled before anything was sent."""
     return Reply(text="", usage=Usage(), finish_reason="cancelled", model=name)
+
+
+def call_with_retries(
+    attempt: Callable[[], T],
+    policy: RetryPolicy,
+    *,
+    cancel: CancelToken = NEVER,
+    chance: Callable[[], float] = random.random,
+) -> T:
+    """Repeat `attempt` while it fails in a way that may pass; raise its last error as the user should read it.
+
+    Waits double from `first_wait_s`, each cut by up to half at random so that candidates don't come back together;
+    Retry-After counts when it is longer. Raises Cancelled when the caller gave up while waiting.
+    """
+    started = time.monotonic()
+    failures = 0
+    while True:
+        try:
+            return attempt()
+        except AttemptFailed as failed:
+            failures += 1
+            wait_s = wait_before_next(policy, failed, failures, chance())
+            if wait_s is None or time.monotonic() - started + wait_s > policy.total_s:
+                raise failed.error from failed
+            reason = failed.error.message
+        _LOG.info("waits %.0f s before it asks again: %s", wait_s, reason)
+        cancel.sleep(wait_s)
+
+
+def wait_before_next(policy: RetryPolicy, failed: AttemptFailed, failures: int, chance: float) -> float | None:
+    """Seconds to wait after the `failures`-th failure; None when there is no next attempt."""
+    if failed.retry is Retry.NEVER or failed.retry_after_s > policy.longest_wait_s:
+        return None
+    is_unlikely = failed.retry is Retry.TRUNCATED or isinstance(failed.error, NoRoute)
+    if failures >= (policy.attempts_unlikely if is_unlikely else policy.attempts):
+        return None
+    backoff = min(policy.longest_wait_s, policy.first_wait_s * 2.0 ** (failures - 1))
+    return max(backoff * (1 - chance / 2), failed.retry_after_s * (1 + chance / 10))

@@ -9,7 +9,7 @@ from typing import Any
 
 from gitmimo.cancel import Cancelled
 from gitmimo.llm.chat_format import MalformedReply, likely_prompt, likely_tokens
-from gitmimo.llm.failures import ConnectionLost, ReadTimeout, malformed_reply, truncated_reply
+from gitmimo.llm.connection import ReadTimeout, malformed_reply, truncated_reply
 from gitmimo.llm.model import ChatRequest
 from gitmimo.records import Reply, ToolCall, Usage
 
@@ -56,7 +56,7 @@ class ReplyBuilder:
                     break
         except Cancelled:
             ended = "cancelled"
-        except (ConnectionLost, ReadTimeout) as exc:
+        except ReadTimeout as exc:
             raise truncated_reply(model, str(exc)) from exc
         except MalformedReply as exc:
             raise malformed_reply(model, str(exc)) from exc

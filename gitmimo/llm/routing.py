@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gitmimo.errors import ConfigError, NoKey, NoModel, UnknownModel
-from gitmimo.llm.failures import RetryPolicy, Timeouts
-from gitmimo.llm.http_client import Endpoint, HttpBackend, OllamaBackend, import_connection
+from gitmimo.llm.connection import Timeouts, import_httpx
+from gitmimo.llm.http_client import Endpoint, HttpBackend, OllamaBackend
 from gitmimo.llm.litellm_client import LitellmBackend, import_litellm
 from gitmimo.llm.local import LocalBackend, LocalSettings
-from gitmimo.llm.model import DEFAULT_OUTPUT, DEFAULT_WINDOW, Backend, ModelInfo, RemoteModel
+from gitmimo.llm.model import DEFAULT_OUTPUT, DEFAULT_WINDOW, Backend, ModelInfo, RemoteModel, RetryPolicy
 from gitmimo.llm.prices import ModelFacts, Price, facts_of
 from gitmimo.llm.providers import PROVIDERS, Provider, bare_model, find_provider, provider_of
 
@@ -90,7 +90,7 @@ def uses_litellm(name: str, settings: Settings) -> bool:
 
 def warm_up(name: str, settings: Settings) -> threading.Thread:
     """Import in the background what the first call needs; starting the local server would slow the base tests."""
-    load: Callable[[], object] = import_litellm if uses_litellm(name, settings) else import_connection
+    load: Callable[[], object] = import_litellm if uses_litellm(name, settings) else import_httpx
     thread = threading.Thread(target=load, name="warm-up", daemon=True)
     thread.start()
     return thread

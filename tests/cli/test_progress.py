@@ -8,7 +8,7 @@ from rich.console import Console
 
 from gitmimo.cli.progress import LiveTable, watching
 from gitmimo.errors import ModelError
-from gitmimo.llm.failures import AttemptFailed, Retry, RetryPolicy, call_with_retries
+from gitmimo.llm.model import AttemptFailed, Retry, RetryPolicy, call_with_retries
 from gitmimo.workflow.progress import Progress
 
 

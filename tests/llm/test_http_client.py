@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from gitmimo.errors import BadReply, ConfigError, ContextOverflow, NoKey, NoRoute, RateLimited, UnknownModel, WrongKey
-from gitmimo.llm.failures import RetryPolicy, Timeouts
+from gitmimo.llm.connection import Timeouts
 from gitmimo.llm.local import LocalSettings
-from gitmimo.llm.model import ChatRequest, RemoteModel
+from gitmimo.llm.model import ChatRequest, RemoteModel, RetryPolicy
 from gitmimo.llm.routing import Settings, open_model
 from gitmimo.records import Message, Tool, ToolCall
 from tests.llm.asking import ask

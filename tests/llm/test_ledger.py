@@ -16,11 +16,11 @@ import pytest
 
 from gitmimo.errors import BadReply, LimitReached, MimoError, RateLimited, UnknownPrice
 from gitmimo.llm.budget import NANO, BudgetLimits, Decision, Estimate, LimitUsage, Scope, Unit, decide
-from gitmimo.llm.failures import RetryPolicy, Timeouts
+from gitmimo.llm.connection import Timeouts
 from gitmimo.llm.http_client import Endpoint, HttpBackend
 from gitmimo.llm.ledger import Account, Ledger, Reservation
 from gitmimo.llm.metered import meter_model
-from gitmimo.llm.model import ModelInfo, RemoteModel
+from gitmimo.llm.model import ModelInfo, RemoteModel, RetryPolicy
 from gitmimo.llm.prices import FREE, Price
 from gitmimo.processes import is_alive, process_name
 from gitmimo.records import Message, Usage

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from gitmimo.errors import BadReply, ContextOverflow, ModelError, NoRoute, RateLimited, UnknownModel, WrongKey
-from gitmimo.llm.failures import AttemptFailed, RetryPolicy, Timeouts
+from gitmimo.llm.connection import Timeouts
 from gitmimo.llm.litellm_client import LitellmBackend, failure_of, import_litellm, mark_for_cache
 from gitmimo.llm.local import LocalSettings
-from gitmimo.llm.model import ChatRequest, RemoteModel
+from gitmimo.llm.model import AttemptFailed, ChatRequest, RemoteModel, RetryPolicy
 from gitmimo.llm.routing import Route, Settings, open_model, uses_litellm, warm_up
 from gitmimo.records import Message, Tool, ToolCall
 from tests.llm.asking import ask

@@ -16,10 +16,9 @@ import pytest
 from gitmimo.errors import NoModel
 from gitmimo.files import FileLock
 from gitmimo.llm import local
-from gitmimo.llm.failures import RetryPolicy
 from gitmimo.llm.local import LocalSettings, release_servers, stop_servers
 from gitmimo.llm.local_server import is_memory_short
-from gitmimo.llm.model import RemoteModel
+from gitmimo.llm.model import RemoteModel, RetryPolicy
 from gitmimo.llm.routing import Settings, open_model
 from gitmimo.processes import cpu_quota, physical_cores
 from gitmimo.records import Message

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from gitmimo.errors import BadReply, ContextOverflow, RateLimited
-from gitmimo.llm.failures import RetryPolicy
 from gitmimo.llm.local import LocalSettings
-from gitmimo.llm.model import RemoteModel
+from gitmimo.llm.model import RemoteModel, RetryPolicy
 from gitmimo.llm.routing import Settings, open_model
 from gitmimo.records import Message, Reply, Tool
 from tests.llm.asking import ask

@@ -6,17 +6,8 @@ import pytest
 
 from gitmimo.cancel import Cancelled, CancelToken
 from gitmimo.errors import BadReply, ContextOverflow, ModelError, NoRoute, RateLimited, UnknownModel, WrongKey
-from gitmimo.llm.failures import (
-    AttemptFailed,
-    Retry,
-    RetryPolicy,
-    call_with_retries,
-    error_text,
-    failure_of_status,
-    no_route,
-    retry_after,
-    wait_before_next,
-)
+from gitmimo.llm.connection import error_text, failure_of_status, no_route, retry_after
+from gitmimo.llm.model import AttemptFailed, Retry, RetryPolicy, call_with_retries, wait_before_next
 
 
 def failure(status: int, body: bytes = b"", headers: dict[str, str] | None = None) -> AttemptFailed:
