@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from gitmimo import ids
@@ -15,7 +15,6 @@ from gitmimo.git.repository import Repository
 from gitmimo.git.trees import with_mimo_from, without_mimo
 from gitmimo.ids import Oid, new_session_id
 from gitmimo.memory.skill_file import Skill, read_library
-from gitmimo.memory.templates import match_template
 from gitmimo.records import CommandResult
 from gitmimo.sandbox.base import CommandSpec
 from gitmimo.workflow import trust
@@ -109,35 +108,6 @@ def _problem_of(done: CommandResult) -> str:
     return ("it did not end in time" if done.timed_out else done.killed_by_limit or last or "it failed")[:1000]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScriptMatch:
-    """A skill whose script does exactly what a task says, with the values that the task gives."""
-
-    skill: Skill
-    values: Mapping[str, str] = field(default_factory=dict)
-    approved: bool = False
-
-    @property
-    def said(self) -> str:
-        """The skill and its values, as they would be typed."""
-        return " ".join([self.skill.name, *(f"{name}={value}" for name, value in self.values.items())])
-
-
-def find_script(repository: Repository, view: Oid, task: str, *, operation: bool) -> ScriptMatch | None:
-    """Return the skill with a script whose task this is, word by word but for the values; None when none is.
-
-    An operation's skill fits an operation only, and the other way round.
-    """
-    for skill in read_library(repository, view).skills:
-        template = skill.metadata.get("git-mimo.task", "")
-        if skill.script is None or not template or ("git-mimo.accept" in skill.metadata) is not operation:
-            continue
-        values = match_template(template, task)
-        if values is not None and set(values) >= set(skill.parameters):
-            return ScriptMatch(skill=skill, values=values, approved=trust.is_approved(repository, skill.digest))
-    return None
-
-
 def read_grants(texts: Sequence[str]) -> Grants:
     """Read what was granted: `network`, `docker`, `dir:PATH`, `service:SOCKET`. UsageError for anything else."""
     network, writable = False, []
@@ -158,8 +128,10 @@ def read_grants(texts: Sequence[str]) -> Grants:
     return Grants(network=network, writable=tuple(writable))
 
 
-def check_granted(skill: Skill, granted: Sequence[str]) -> None:
-    """NeedsPerson when a script needs more than was granted now."""
+def check_allowed(repository: Repository, skill: Skill, granted: Sequence[str]) -> None:
+    """NeedsPerson unless exactly these bytes of a script were approved and all that it needs is granted now."""
+    if not trust.is_approved(repository, skill.digest):
+        raise NeedsPerson(f"the script is not approved, or has changed since: `{skill.name}`", hint="git mimo trust")
     missing = [grant for grant in skill.metadata.get("git-mimo.grants", "").split() if grant not in granted]
     if missing:
         raise NeedsPerson(
@@ -218,9 +190,7 @@ def _require_runnable(repository: Repository, skill: Skill, values: Mapping[str,
     name = skill.name
     if skill.script is None:
         raise UsageError(f"the skill has no script: `{name}`", hint=f"git mimo skill show {name}")
-    if not trust.is_approved(repository, skill.digest):
-        raise NeedsPerson(f"the script is not approved, or has changed since: `{name}`", hint="git mimo trust")
-    check_granted(skill, granted)
+    check_allowed(repository, skill, granted)
     missing = [parameter for parameter in skill.parameters if not values.get(parameter)]
     unknown = [key for key in values if key not in skill.parameters]
     if missing or unknown:

@@ -16,7 +16,7 @@ from gitmimo.workflow.agents import Workers
 from gitmimo.workflow.candidates import Executor, refusal
 from gitmimo.workflow.evaluate import SessionEvaluator
 from gitmimo.workflow.land import keep_trees, write_result
-from gitmimo.workflow.operations import OperationRun
+from gitmimo.workflow.operations import judge_operation
 from gitmimo.workflow.plan import (
     Brief,
     Plan,
@@ -38,7 +38,7 @@ from gitmimo.workflow.session_result import (
     with_winner,
     without_winner,
 )
-from gitmimo.workflow.skill_replay import SkillReplay
+from gitmimo.workflow.skill_replay import ScriptMatch, replay_skill
 
 
 @dataclass(slots=True, kw_only=True)
@@ -51,8 +51,7 @@ class SessionRunner:
     evaluator: SessionEvaluator
     executor: Executor
     reviewer: Reviewer
-    operation: OperationRun | None = None  # where commands are the work, and not a change of files
-    script: SkillReplay | None = None  # of a skill that does exactly this, tried before any model
+    script: ScriptMatch | None = None  # of a skill that does exactly this, tried before any model
     _base_tests: "Future[None]" = field(init=False)
     _earlier: dict[int, CandidateResult] = field(default_factory=dict)  # what ended before a cut-off, judged or not
     _results: dict[int, CandidateResult] = field(default_factory=dict)
@@ -94,7 +93,7 @@ class SessionRunner:
             except MimoError:
                 self.context.stop_signal.request(StopReason.ERROR)
                 raise
-        skill = self.script.match.skill.name if self.script and verdict.winner == 0 else None
+        skill = self.script.skill.name if self.script and verdict.winner == 0 else None
         result = replace(self._closing(opening), verdict=verdict, skill=skill)
         if verdict.winner is None:
             spared = is_futile(self.plan, self._results, self.workers.models.names)
@@ -116,11 +115,16 @@ class SessionRunner:
         self.context.journal.done("base", text=text)
         self.context.observe(Progress(number=0, phase="base", tests=text))
 
+    @property
+    def _is_operation(self) -> bool:
+        """Whether commands are the work, and not a change of files."""
+        return bool(self.plan.config["operation"])
+
     def _run_script(self) -> None:
         """Candidate 0: the script of the skill that fits. The others get the feedback on it."""
         if self.script is None or 0 in self._results:
             return
-        result = self.script(self._base_tests.result)
+        result = replay_skill(self.context, self.evaluator, self.plan, self.script, self._base_tests.result)
         if result is not None and result.evidence is not None and not self._is_stopped():
             keep_trees(self.context.repository, self.context.session, 0, result.evidence)
             self._results[0] = result
@@ -156,7 +160,7 @@ class SessionRunner:
         winner = self._results.get(verdict.winner) if verdict and verdict.winner is not None else None
         if verdict is None or winner is None or winner.evidence is None:
             return False
-        is_whole = self.operation is not None or self.evaluator.is_complete(winner.evidence)
+        is_whole = self._is_operation or self.evaluator.is_complete(winner.evidence)
         is_last = verdict.settled or (self.plan.effort == "normal" and winner.strategy == "patch")
         return (is_last and is_whole) or self.plan.effort == "low"
 
@@ -231,8 +235,8 @@ class SessionRunner:
             return replace(result, evidence=refusal(repository, base, result))
         self._tell(result.number, "test")
         try:
-            if self.operation is not None:
-                evidence = self.operation.evaluate(result)
+            if self._is_operation:
+                evidence = judge_operation(self.context, self.evaluator, self.plan, result)
             else:
                 evidence = self.executor.judge(self.evaluator, result.number, result.commit)
         except CheckError:
@@ -252,7 +256,7 @@ class SessionRunner:
         passing = {n: r.evidence for n, r in judged.items() if r.evidence is not None and r.evidence.passed}
         failed = [r.evidence for r in judged.values() if r.evidence is not None and _fails_tests(r.evidence)]
         trust_tests = bool(self.plan.config["trustTests"])
-        tests_decide = self.operation is not None or set(passing) == {0}
+        tests_decide = self._is_operation or set(passing) == {0}
         if passing and not self._is_stopped() and not tests_decide:
             self._tell(0, "compare")
             self._crossed = self.evaluator.cross_examine(passing)
@@ -278,7 +282,7 @@ class SessionRunner:
         """Put the winner on the result branch; doing it again changes nothing."""
         self._tell(0, "land")
         winner = next(each for each in result.candidates if result.verdict and each.number == result.verdict.winner)
-        if self.operation is not None and winner.evidence is not None and not winner.evidence.diff.files:
+        if self._is_operation and winner.evidence is not None and not winner.evidence.diff.files:
             return result  # done by what its commands did: there is nothing to land
         branch, tip = write_result(
             self.context.repository,

@@ -29,13 +29,13 @@ from gitmimo.workflow.history import Past
 from gitmimo.workflow.memory_home import memory_view
 from gitmimo.workflow.merge import merge_at_the_end
 from gitmimo.workflow.models import ModelPool, open_models
-from gitmimo.workflow.operations import OPERATION_RULES, OperationRun, check_operation
+from gitmimo.workflow.operations import OPERATION_RULES, check_operation
 from gitmimo.workflow.plan import Plan
-from gitmimo.workflow.progress import SessionContext, Watch, session_context
+from gitmimo.workflow.progress import Watch, session_context
 from gitmimo.workflow.reviewer import Reviewer
-from gitmimo.workflow.scripts import ScriptMatch, find_script, read_grants
+from gitmimo.workflow.scripts import read_grants
 from gitmimo.workflow.session import SessionRunner
-from gitmimo.workflow.skill_replay import SkillReplay
+from gitmimo.workflow.skill_replay import ScriptMatch, find_script
 from gitmimo.workflow.trust import require_trust
 
 MAX_TASK_BYTES = 64 * 1024
@@ -116,7 +116,15 @@ def run_session(request: SessionRequest) -> SessionResult:
         ):
             plan = _plan(request, staff, models, evaluator)
             with session_context(repository, session, watch) as context:
-                result = _session_runner(context, plan, workers, match, evaluator, executor).run()
+                result = SessionRunner(
+                    context=context,
+                    plan=plan,
+                    workers=workers,
+                    evaluator=evaluator,
+                    executor=executor,
+                    reviewer=Reviewer(repository, plan, models),
+                    script=match,
+                ).run()
             if config["merge"] and result.result_commit is not None:
                 result = merge_at_the_end(repository, config, result, watch)
             return result
@@ -134,31 +142,6 @@ def _open_executor(request: SessionRequest) -> Executor:
 
         return RayExecutor(request.repository, request.config, request.session, request.watch.stop_signal)
     return Executor()
-
-
-def _session_runner(
-    context: SessionContext,
-    plan: Plan,
-    workers: Workers,
-    match: ScriptMatch | None,
-    evaluator: SessionEvaluator,
-    executor: Executor,
-) -> SessionRunner:
-    operation = script = None
-    if plan.config["operation"]:
-        operation = OperationRun(context=context, evaluator=evaluator, plan=plan)
-    if match is not None:
-        script = SkillReplay(context=context, evaluator=evaluator, match=match, operation=operation)
-    return SessionRunner(
-        context=context,
-        plan=plan,
-        workers=workers,
-        evaluator=evaluator,
-        executor=executor,
-        reviewer=Reviewer(context.repository, plan, workers.models),
-        operation=operation,
-        script=script,
-    )
 
 
 def _plan(request: SessionRequest, staff: Staff, models: ModelPool, evaluator: SessionEvaluator) -> Plan:

@@ -12,7 +12,7 @@ import pytest
 from gitmimo.git.repository import Repository
 from gitmimo.memory.notes import read_notes
 from gitmimo.memory.offers import is_same
-from gitmimo.workflow.scripts import find_script
+from gitmimo.workflow.skill_replay import find_script
 from tests.conftest import GitBuilder
 from tests.memory.matched import match_text
 from tests.project import Said, mimo
