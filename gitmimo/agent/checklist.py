@@ -5,14 +5,13 @@ an item's steps end follows from the steps alone, so a resumed run goes on at th
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from gitmimo.agent.interface import CandidateInput, Stop, StrategyResult, Workspace
+from gitmimo.agent.interface import StrategyResult, Work
 from gitmimo.agent.shell.agent import FRUITLESS, run_shell
 from gitmimo.agent.shell.stuck_detector import StuckDetector, calls_of
 from gitmimo.agent.shell.tools import has_action
-from gitmimo.llm.model import Model
 from gitmimo.records import ActionKind, Step, StopReason, Task
 
 _FEWEST = 3  # a list of two is a sentence
@@ -53,56 +52,45 @@ def is_todo_list(text: str) -> bool:
     return bool(items) and not _OF_A_FAULT.search(text[: text.index(items[0].split("\n")[0])])
 
 
-def run_items(
-    candidate: CandidateInput, workspace: Workspace, model: Model, *, record: Callable[[Step], Step], stop: Stop
-) -> StrategyResult:
+def run_items(work: Work) -> StrategyResult:
     """Do item after item, each in at most eight steps; the end names those that were given up or changed nothing.
 
     A task that is no list is one item. Ends as finished when each had its turn; the tests are the evaluator's then.
     """
+    candidate = work.candidate
     items, history = items_of(candidate.task.text) or (candidate.task.text,), iter(candidate.history)
     left: list[int] = []
     taken = 0
-    for number in range(1, len(items) + 1):
+    for number, item in enumerate(items, start=1):
         own = _own_steps(history)
-        is_done = _is_finished(own)
+        is_done = _ends(own, ActionKind.FINISH)
         if not _is_over(own) and taken < candidate.max_steps:
-            unchanged = "" if own else workspace.changes() or ""  # tests may fail until the last item is done
+            part = f"\n\n{_PART.format(number=number, count=len(items))}" if len(items) > 1 else ""
+            unchanged = "" if own else work.workspace.changes() or ""  # tests may fail until the last item is done
             item_input = replace(
                 candidate,
-                task=Task(text=_as_task(items, number)),
+                task=Task(text=item + part),
                 approach="",
                 max_steps=min(taken + _STEPS_AN_ITEM, candidate.max_steps),
                 history=tuple(own),
                 steps_before=taken,
                 unchanged=unchanged,
             )
-            ending = run_shell(
-                item_input,
-                workspace,
-                model,
-                record=lambda step, own=own: _kept(own, record(step)),  # type: ignore[misc]
-                stop=stop,
-            )
-            if stop() is not None:
+
+            def record(step: Step, own: list[Step] = own) -> Step:
+                own.append(work.record(step))
+                return own[-1]
+
+            ending = run_shell(replace(work, candidate=item_input, record=record))
+            if work.stop() is not None:
                 return ending
-            is_done = _is_finished(own) and workspace.changes() != unchanged
+            is_done = _ends(own, ActionKind.FINISH) and work.workspace.changes() != unchanged
         taken += len(own)
         left += [] if is_done else [number]
     done = f"{len(items) - len(left)} of {len(items)} items done"
     summary = f"{done}; not done: {', '.join(map(str, left))}" if left else done
     is_cut = taken >= candidate.max_steps and bool(left)
     return StrategyResult(stop_reason=StopReason.STEPS if is_cut else StopReason.FINISHED, summary=summary)
-
-
-def _as_task(items: Sequence[str], number: int) -> str:
-    part = f"\n\n{_PART.format(number=number, count=len(items))}" if len(items) > 1 else ""
-    return items[number - 1] + part
-
-
-def _kept(steps: list[Step], step: Step) -> Step:
-    steps.append(step)
-    return step
 
 
 def _own_steps(history: Iterator[Step]) -> list[Step]:
@@ -115,7 +103,7 @@ def _own_steps(history: Iterator[Step]) -> list[Step]:
 
 def _is_over(steps: Sequence[Step]) -> bool:
     """Whether an item's steps are over: it ended, reached the most steps, is in a loop, or did nothing."""
-    if len(steps) >= _STEPS_AN_ITEM or any(_ends(step, (ActionKind.FINISH, ActionKind.GIVE_UP)) for step in steps[-1:]):
+    if len(steps) >= _STEPS_AN_ITEM or _ends(steps, ActionKind.FINISH, ActionKind.GIVE_UP):
         return True
     guard = StuckDetector()
     nudges = [guard.add(calls_of(step.actions, step.observations)) for step in steps]
@@ -124,13 +112,10 @@ def _is_over(steps: Sequence[Step]) -> bool:
     return len(steps) >= FRUITLESS and not any(has_action(step.actions) for step in steps[-FRUITLESS:])
 
 
-def _is_finished(steps: Sequence[Step]) -> bool:
-    return any(_ends(step, (ActionKind.FINISH,)) for step in steps[-1:])
-
-
-def _ends(step: Step, kinds: tuple[ActionKind, ...]) -> bool:
-    """Whether the step ends the run: a rejected end has an exit code."""
+def _ends(steps: Sequence[Step], *kinds: ActionKind) -> bool:
+    """Whether the last step ends the run in one of these ways: a rejected end has an exit code."""
     return any(
         action.kind in kinds and observation.exit_code is None
+        for step in steps[-1:]
         for action, observation in zip(step.actions, step.observations, strict=True)
     )

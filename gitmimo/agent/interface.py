@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from gitmimo.cancel import CancelToken
 from gitmimo.ids import Oid
 from gitmimo.llm.model import Model
 from gitmimo.records import CommandResult, Step, StopReason, Task
@@ -18,7 +19,7 @@ OnStep = Callable[[Step], Oid | None]
 """Keeps a step, for example as a commit, and returns the commit's id."""
 
 Stop = Callable[[], StopReason | None]
-"""Says why the work must end now, or None. Asked before every model call, while it streams, and between actions."""
+"""Says why the work must end now, or None."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,21 +141,22 @@ class StrategyResult:
     remarks: tuple[str, ...] = ()  # what a person who judges the product should know
 
 
-class Strategy(Protocol):
-    """A way of working on a task."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """One candidate's work, which a strategy does until it is done, given up or stopped.
 
-    def __call__(
-        self,
-        candidate: CandidateInput,
-        workspace: Workspace,
-        model: Model,
-        *,
-        record: Callable[[Step], Step],
-        stop: Stop,
-    ) -> StrategyResult:
-        """Work until done, given up or stopped.
+    `record` keeps each step as soon as it is complete and returns it with its commit: steps of `candidate.history` are
+    not recorded again. `stop` says why the work must end now, or None: it is asked before every model call, while the
+    reply streams, and between actions. ModelError and LimitReached pass through: what was recorded is kept.
+    """
 
-        `record` keeps each step as soon as it is complete and returns it with its commit: steps of
-        `candidate.history` are not recorded again. ModelError and LimitReached may pass through: what was recorded
-        is kept, and the caller makes an ending of them.
-        """
+    candidate: CandidateInput
+    workspace: Workspace
+    model: Model
+    record: Callable[[Step], Step]
+    stop: Stop
+
+    @property
+    def cancel(self) -> CancelToken:
+        """Set once the work must end."""
+        return CancelToken(lambda: self.stop() is not None)

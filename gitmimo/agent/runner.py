@@ -4,7 +4,7 @@ import time
 from dataclasses import replace
 
 from gitmimo.agent.checklist import is_todo_list, items_of, run_items
-from gitmimo.agent.interface import CandidateInput, OnStep, Stop, Strategy, StrategyResult, Workspace
+from gitmimo.agent.interface import CandidateInput, OnStep, Stop, StrategyResult, Work, Workspace
 from gitmimo.agent.patch.strategy import run_patch
 from gitmimo.agent.shell.agent import run_shell
 from gitmimo.errors import LimitReached, MimoError
@@ -12,7 +12,7 @@ from gitmimo.llm.model import ChatRequest, Model, ModelInfo
 from gitmimo.records import Reply, Step, StopReason, Trajectory, Usage
 
 _TEMPERATURES = (0.2, 0.8, 0.8, 1.0, 0.6, 0.9, 0.7, 1.0)  # by candidate: careful first, then wider
-_STRATEGIES: dict[str, Strategy] = {"shell": run_shell, "patch": run_patch, "list": run_items}
+_STRATEGIES = {"shell": run_shell, "patch": run_patch, "list": run_items}
 
 
 def run_candidate(
@@ -39,7 +39,7 @@ def run_candidate(
         return kept
 
     try:
-        ending = chosen(candidate, workspace, counted, record=record, stop=stop)
+        ending = chosen(Work(candidate=candidate, workspace=workspace, model=counted, record=record, stop=stop))
     except MimoError as exc:  # the model, or the workspace: a command that could not even be started
         ending = _failed(exc, stop)
     before = candidate.history

@@ -7,17 +7,16 @@ names the changes (`CandidateInput.follows`); one question a file, with what eac
 import json
 import re
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
-from gitmimo.agent.interface import CandidateInput, Stop, StrategyResult, Workspace
+from gitmimo.agent.interface import StrategyResult, Work, Workspace
 from gitmimo.agent.patch.localize import Site, read_text
 from gitmimo.agent.patch.questions import read_reply
-from gitmimo.cancel import CancelToken
 from gitmimo.files import is_test_path
 from gitmimo.ids import utc_now
-from gitmimo.llm.model import ChatRequest, Model
+from gitmimo.llm.model import ChatRequest
 from gitmimo.records import Action, ActionKind, Message, Observation, Reply, Step, StopReason
 from gitmimo.sandbox.files import write_inside
 
@@ -74,49 +73,38 @@ def read_past_change(workspace: Workspace, commit: str) -> PastChange | None:
     return PastChange(subject=subject, files=tuple(files))
 
 
-def follow_changes(
-    candidate: CandidateInput,
-    workspace: Workspace,
-    model: Model,
-    changes: Sequence[PastChange],
-    *,
-    record: Callable[[Step], Step],
-    stop: Stop,
-) -> StrategyResult:
+def follow_changes(work: Work, changes: Sequence[PastChange]) -> StrategyResult:
     """Ask for each file of the last change and write it; the end names what was left alone."""
     change = changes[-1]
-    work = _Follow(candidate, workspace.root, model, changes, stop)
+    candidate = work.candidate
+    questions = _Questions(work, changes)
     left: list[str] = []
     for number, past in enumerate(change.files[: candidate.max_steps], start=1):
         if number <= len(candidate.history):
             step = candidate.history[number - 1]
-        elif (reason := stop()) is not None:
+        elif (reason := work.stop()) is not None:
             return StrategyResult(stop_reason=reason)
-        elif (made := work.step(number, past)) is not None:
-            step = record(made)
+        elif (made := questions.step(number, past)) is not None:
+            step = work.record(made)
         else:
-            return StrategyResult(stop_reason=stop() or StopReason.INTERRUPTED)
+            return StrategyResult(stop_reason=work.stop() or StopReason.INTERRUPTED)
         if step.changed_paths:
-            work.new_paths += step.changed_paths if past.before is None else ()
+            questions.new_paths += step.changed_paths if past.before is None else ()
         else:
             left.append(f"not done as in the change before: {past.path}: {step.observations[0].text}")
-    tests = workspace.test()
+    tests = work.workspace.test()
     said = "pass" if tests is None or tests.exit_code == 0 else "fail"
     summary = f"done as in `{change.subject}`; the tests {said}"
     return StrategyResult(stop_reason=StopReason.FINISHED, summary=summary, remarks=tuple(left))
 
 
-class _Follow:
-    """One run: what it works with, and the new files so far, which the next questions name."""
+class _Questions:
+    """Asks for one file after the other; `new_paths` are those that were made so far, which the next questions name."""
 
-    def __init__(
-        self, candidate: CandidateInput, root: Path, model: Model, changes: Sequence[PastChange], stop: Stop
-    ) -> None:
-        self._candidate = candidate
-        self._root = root
-        self._model = model
+    def __init__(self, work: Work, changes: Sequence[PastChange]) -> None:
+        self._candidate, self._model, self._root = work.candidate, work.model, work.workspace.root
         self._changes = changes
-        self._cancel = CancelToken(lambda: stop() is not None)
+        self._cancel = work.cancel
         self.new_paths: list[str] = []
 
     def step(self, number: int, past: PastFile) -> Step | None:

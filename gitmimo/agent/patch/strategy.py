@@ -5,13 +5,13 @@ of them twice (see `questions.py`). A copy of what was there, or of what failed 
 always has the best state so far: a change stays only if more tests pass and none fewer.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 from gitmimo.agent.checklist import run_items
-from gitmimo.agent.interface import CandidateInput, LeastChange, Stop, StrategyResult, Workspace
+from gitmimo.agent.interface import LeastChange, StrategyResult, Work
 from gitmimo.agent.patch.follow import follow_changes, read_past_changes
 from gitmimo.agent.patch.localize import (
     Score,
@@ -37,9 +37,8 @@ from gitmimo.agent.patch.questions import (
     variant_of,
 )
 from gitmimo.agent.shell.execute import failed_ids
-from gitmimo.cancel import CancelToken
 from gitmimo.ids import utc_now
-from gitmimo.llm.model import ChatRequest, Model
+from gitmimo.llm.model import ChatRequest
 from gitmimo.records import Action, ActionKind, CommandResult, Message, Observation, Reply, Step, StopReason, Usage
 from gitmimo.sandbox.files import write_inside
 
@@ -49,35 +48,32 @@ _MOST_EDITS_COMPARED = 12
 _MOST_EDITS_TESTED = 3  # of small edits that pass the failing tests' files, by the whole suite
 
 
-def run_patch(
-    candidate: CandidateInput, workspace: Workspace, model: Model, *, record: Callable[[Step], Step], stop: Stop
-) -> StrategyResult:
+def run_patch(work: Work) -> StrategyResult:
     """Work on a candidate in rounds of question, code and test, as many as its plan has.
 
     Ends as finished when the tests pass, or, without failing tests, with the first change that keeps them as they
     are; at the rounds' end with the best state so far, which may be no change at all.
     """
-    return _Patch(candidate, workspace, model, record=record, stop=stop).work()
+    base = work.workspace.test()
+    # a step that changed files and tested none is one of `follow_changes`, whose tests may fail until its end
+    began = any(
+        step.changed_paths and all(action.kind is not ActionKind.TEST for action in step.actions)
+        for step in work.candidate.history
+    )
+    if work.candidate.follows and (began or base is None or base.exit_code == 0):
+        changes = read_past_changes(work.workspace, work.candidate.follows)
+        if changes:
+            return follow_changes(work, changes)
+    return _Patch(work).run(base)
 
 
 class _Patch:
     """One run of the strategy."""
 
-    def __init__(
-        self,
-        candidate: CandidateInput,
-        workspace: Workspace,
-        model: Model,
-        *,
-        record: Callable[[Step], Step],
-        stop: Stop,
-    ) -> None:
-        self._candidate = candidate
-        self._workspace = workspace
-        self._model = model
-        self._record = record
-        self._stop = stop
-        self._continues = model.info.accepts_prefill
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._candidate, self._workspace, self._model = work.candidate, work.workspace, work.model
+        self._continues = work.model.info.accepts_prefill
         self._tried: set[str] = set()
         self._failed: dict[str, str] = {}  # the last failed answer by place, for the next question about it
         self._score = Score(passed=0, failed=0, exit_code=1)
@@ -85,29 +81,17 @@ class _Patch:
         self._has_failures = False
         self._case = Case(prefix="", task="", tests="", failure="")
         self._sites: tuple[Site, ...] = ()
-        self._taken = len(candidate.history)
+        self._taken = len(work.candidate.history)
         self._remarks: tuple[str, ...] = ()
 
-    def work(self) -> StrategyResult:
+    def run(self, base: CommandResult | None) -> StrategyResult:
         """Localise the fault, then ask round by round."""
-        base = self._workspace.test()
-        # a step that changed files and tested none is one of `follow_changes`, whose tests may fail until its end
-        began = any(
-            step.changed_paths and all(action.kind is not ActionKind.TEST for action in step.actions)
-            for step in self._candidate.history
-        )
-        if self._candidate.follows and (began or base is None or base.exit_code == 0):
-            changes = read_past_changes(self._workspace, self._candidate.follows)
-            if changes:
-                return follow_changes(
-                    self._candidate, self._workspace, self._model, changes, record=self._record, stop=self._stop
-                )
         self._look(base)
         if not self._sites:  # nothing points at a file: let the model look for itself
-            return run_items(self._candidate, self._workspace, self._model, record=self._record, stop=self._stop)
+            return run_items(self._work)
         asked = sum(step.reply.usage != Usage() for step in self._candidate.history)
         for planned in plan_of(self._candidate.number)[asked:]:
-            reason = self._stop()
+            reason = self._work.stop()
             if reason is not None:
                 return StrategyResult(stop_reason=reason)
             if self._taken >= self._candidate.max_steps:
@@ -159,7 +143,7 @@ class _Patch:
                 temperature=0.0,
                 max_tokens=8,
                 stop=("`", "\n"),
-                cancel=CancelToken(self._must_stop),
+                cancel=self._work.cancel,
             )
         )
         said = reply.text.removeprefix(opening.content).strip().strip("`").partition("(")[0]
@@ -186,7 +170,7 @@ class _Patch:
         )
         reply = self._ask(question, planned)
         if reply.finish_reason == "cancelled":
-            return StrategyResult(stop_reason=self._stop() or StopReason.INTERRUPTED)
+            return StrategyResult(stop_reason=self._work.stop() or StopReason.INTERRUPTED)
         opening = question.opening if self._continues else ""
         proposed = read_reply(reply, site, root=self._workspace.root, opening=opening)
         return self._keep(self._try(reply, proposed, key, started))
@@ -219,7 +203,7 @@ class _Patch:
     def _keep(self, step: Step) -> StrategyResult | None:
         """Record a step; an ending when all tests pass, and a new localisation when more do."""
         self._taken += 1
-        self._record(step)
+        self._work.record(step)
         if not step.changed_paths:
             return None
         if self._score.is_pass:
@@ -248,12 +232,9 @@ class _Patch:
                 max_tokens=question.max_tokens,
                 seed=seed,
                 stop=question.stop if self._continues else (),
-                cancel=CancelToken(self._must_stop),
+                cancel=self._work.cancel,
             )
         )
-
-    def _must_stop(self) -> bool:
-        return self._stop() is not None
 
     def _try(self, reply: Reply, proposed: ProposedFiles, key: str, started: datetime) -> Step:
         """Write the files and test; put the old ones back unless it went better. The step is not recorded yet."""

@@ -1,10 +1,10 @@
 """The shell strategy: one model call a step, its actions carried out, until it finishes, gives up or must stop."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
-from gitmimo.agent.interface import CandidateInput, Stop, StrategyResult, Workspace
+from gitmimo.agent.interface import Stop, StrategyResult, Work
 from gitmimo.agent.prompts import read_prompt
 from gitmimo.agent.shell.context import Context, room_for
 from gitmimo.agent.shell.execute import ActionExecutor
@@ -15,7 +15,7 @@ from gitmimo.agent.shell.tools import has_action, offered_tools, read_actions, w
 from gitmimo.cancel import CancelToken
 from gitmimo.errors import ContextOverflow
 from gitmimo.ids import utc_now
-from gitmimo.llm.model import ChatRequest, Model
+from gitmimo.llm.model import ChatRequest
 from gitmimo.records import Action, ActionKind, Message, Observation, Reply, Step, StopReason
 
 FRUITLESS = 3
@@ -28,43 +28,29 @@ _Judged = tuple[tuple[Observation, ...], StrategyResult | None]  # a step's obse
 _REPETITION = "the reply repeated itself and was stopped; say something else, in few words"
 
 
-def run_shell(
-    candidate: CandidateInput,
-    workspace: Workspace,
-    model: Model,
-    *,
-    record: Callable[[Step], Step],
-    stop: Stop,
-) -> StrategyResult:
+def run_shell(work: Work) -> StrategyResult:
     """Work on a candidate with commands and edits.
 
     Ends by FINISH (after failing tests, or no change at all, were pointed out), GIVE_UP, at the most steps, when
     the same thing is done again and again, after three replies without an action, or when `stop` says so.
     """
-    return _ShellAgent(candidate, workspace, model, record=record, stop=stop).work()
+    return _ShellAgent(work).run()
 
 
 class _ShellAgent:
     """One run of the strategy. What it knows follows from the steps alone, so a resumed one knows the same."""
 
-    def __init__(
-        self,
-        candidate: CandidateInput,
-        workspace: Workspace,
-        model: Model,
-        *,
-        record: Callable[[Step], Step],
-        stop: Stop,
-    ) -> None:
-        self._candidate = candidate
-        self._workspace = workspace
-        self._model = model
-        self._record = record
-        self._stop = stop
-        self._protocol = _protocol(candidate, model)
-        self._is_guided = self._protocol == "text" and model.info.is_small
-        self._room = room_for(model.info.window, candidate.max_output_tokens or model.info.max_output)
-        self._executor = ActionExecutor(candidate, workspace, most=self._room.most_shown, stop=stop)
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._candidate = candidate = work.candidate
+        self._workspace = workspace = work.workspace
+        info = work.model.info
+        self._protocol = candidate.protocol
+        if self._protocol == "auto":
+            self._protocol = "tools" if info.supports_tools else "text"
+        self._is_guided = self._protocol == "text" and info.is_small
+        self._room = room_for(info.window, candidate.max_output_tokens or info.max_output)
+        self._executor = ActionExecutor(candidate, workspace, most=self._room.most_shown, stop=work.stop)
         show, asks = self._executor.format_result, self._protocol == "tools"
         self._finish = FinishCheck(candidate, workspace, show=show, asks=asks)
         self._knows_suite = workspace.base_suite() is not None or not candidate.task.test_command
@@ -72,19 +58,19 @@ class _ShellAgent:
         self._stuck = StuckDetector()
         self._fruitless = 0
 
-    def work(self) -> StrategyResult:
+    def run(self) -> StrategyResult:
         """Go on after the last step of the history."""
         for step in self._candidate.history:
             self._stuck.add(calls_of(step.actions, step.observations))
             self._update_from(step)
         first = self._candidate.steps_before + len(self._candidate.history) + 1
         for number in range(first, self._candidate.max_steps + 1):
-            reason = self._stop()
+            reason = self._work.stop()
             if reason is not None:
                 return StrategyResult(stop_reason=reason)
             started = utc_now()
             reply, repeats = self._ask()
-            reason = self._stop()
+            reason = self._work.stop()
             if reply.finish_reason == "cancelled" and not repeats:
                 return StrategyResult(stop_reason=reason or StopReason.INTERRUPTED)
             reply = with_call_ids(reply, number)
@@ -103,7 +89,7 @@ class _ShellAgent:
                 started=started,
                 changed_paths=done.changed_paths,
             )
-            self._update_from(self._record(step))
+            self._update_from(self._work.record(step))
             if end is not None:
                 return end
         most = self._candidate.max_steps
@@ -131,7 +117,7 @@ class _ShellAgent:
         """One model call, and whether the reply repeats itself. A prompt that is too long is cut and sent again."""
         while True:
             sent = self._context.messages()
-            watch = _StreamWatch(self._stop)
+            watch = _StreamWatch(self._work.stop)
             request = ChatRequest(
                 messages=sent,
                 tools=offered_tools(is_folded=self._context.is_folded) if self._protocol == "tools" else (),
@@ -142,7 +128,7 @@ class _ShellAgent:
                 cancel=CancelToken(watch.is_over),
             )
             try:
-                reply = self._model.complete(request)
+                reply = self._work.model.complete(request)
             except ContextOverflow:
                 if not self._context.overflowed():
                     raise
@@ -199,12 +185,6 @@ class _ShellAgent:
         *earlier, last = observations
         remarked = replace(last, text=last.text + "".join(REMARK + remark for remark in remarks))
         return (*earlier, remarked), None
-
-
-def _protocol(candidate: CandidateInput, model: Model) -> str:
-    if candidate.protocol != "auto":
-        return candidate.protocol
-    return "tools" if model.info.supports_tools else "text"
 
 
 def _title_of(end: Action) -> tuple[str, str]:
