@@ -13,17 +13,15 @@ from pathlib import PurePosixPath
 
 from gitmimo.agent.interface import StrategyResult, Work, Workspace
 from gitmimo.agent.patch.localize import Site, read_text
-from gitmimo.agent.patch.questions import read_reply
+from gitmimo.agent.patch.questions import CHARACTERS_A_TOKEN, Question, ask, read_reply
 from gitmimo.files import is_test_path
 from gitmimo.ids import utc_now
-from gitmimo.llm.model import ChatRequest
-from gitmimo.records import Action, ActionKind, Message, Observation, Reply, Step, StopReason
+from gitmimo.records import Action, ActionKind, Observation, Reply, Step, StopReason
 from gitmimo.sandbox.files import write_inside
 
 _MOST_CHANGES = 3
 _MOST_FILES = 8
 _LONGEST = 6_000  # characters of a file that is written whole
-_CHARACTERS_A_TOKEN = 3
 _SPARE = 200  # tokens
 _MOST_SHOWN = 3_000  # characters of a file's earlier versions; of a longer one only the last change is shown
 
@@ -102,9 +100,10 @@ class _Questions:
     """Asks for one file after the other; `new_paths` are those that were made so far, which the next questions name."""
 
     def __init__(self, work: Work, changes: Sequence[PastChange]) -> None:
-        self._candidate, self._model, self._root = work.candidate, work.model, work.workspace.root
+        self._work = work
+        self._task, self._root = work.candidate.task.text, work.workspace.root
+        self._begins = work.model.info.accepts_prefill
         self._changes = changes
-        self._cancel = work.cancel
         self.new_paths: list[str] = []
 
     def step(self, number: int, past: PastFile) -> Step | None:
@@ -148,9 +147,10 @@ class _Questions:
         place = PurePosixPath(past.path)
         parent = f"{place.parent}/" if str(place.parent) != "." else ""
         known = [f"Task: {change.subject}\nNew file: {each.path}" for change, each in self._like(past)]
-        question = "\n\n".join([*known, f"Task: {self._candidate.task.text}\nWhich new file?"])
+        asked = "\n\n".join([*known, f"Task: {self._task}\nWhich new file?"])
         opening = f"New file: {parent}"
-        reply = self._complete(question, opening, most_tokens=24, stop=("\n",), temperature=0.0)
+        question = Question(text=asked, opening=opening, stop=("\n",), max_tokens=24)
+        reply = ask(self._work, question, temperature=0.0, seed=self._work.candidate.seed, begins=self._begins)
         name = PurePosixPath(reply.text.removeprefix(opening).strip().strip("`")).name
         return str(place.with_name(name)) if name and PurePosixPath(name).suffix == place.suffix else ""
 
@@ -163,7 +163,7 @@ class _Questions:
     def _ask(self, past: PastFile, path: str, old: str) -> Reply:
         """The question for one file: what each change made of it, and how the answer begins."""
         fence = "````" if "```" in old + past.after else "```"
-        task = self._candidate.task.text
+        task = self._task
         opening = f"After the task `{task}`:\n{fence}\n"
         if past.before is None:
             made = [
@@ -176,14 +176,16 @@ class _Questions:
             shown = self._history(past, old, fence)
             new = f"; its new file is {', '.join(self.new_paths)}" if self.new_paths else ""
             wanted = f"The next task is `{task}`{new}. Write {path} as it is after this task."
-        reply = self._complete(
-            f"{shown}\n\n{wanted}",
-            opening,
-            most_tokens=len(old or past.after) // _CHARACTERS_A_TOKEN + _SPARE,
+        question = Question(
+            text=f"{shown}\n\n{wanted}",
+            opening=opening,
             stop=(fence,),
-            temperature=0.0 if self._candidate.number == 1 else 0.7,
+            max_tokens=len(old or past.after) // CHARACTERS_A_TOKEN + _SPARE,
         )
-        if not self._model.info.accepts_prefill:
+        candidate = self._work.candidate
+        temperature = 0.0 if candidate.number == 1 else 0.7
+        reply = ask(self._work, question, temperature=temperature, seed=candidate.seed, begins=self._begins)
+        if not self._begins:
             return reply
         return replace(reply, text=f"{fence}\n{reply.text.removeprefix(opening).rstrip()}\n{fence}")
 
@@ -201,24 +203,6 @@ class _Questions:
         texts += [f"After the task `{subject}`:\n{fence}\n{each.after}{fence}" for subject, each in steps]
         texts += [f"It is now:\n{fence}\n{old}{fence}"] if old != past.after else []
         return "\n\n".join(texts)
-
-    def _complete(
-        self, question: str, opening: str, *, most_tokens: int, stop: tuple[str, ...], temperature: float
-    ) -> Reply:
-        """One answer, begun with `opening` where the server goes on with it."""
-        is_begun = self._model.info.accepts_prefill
-        messages = [Message(role="user", content=question)]
-        messages += [Message(role="assistant", content=opening)] if is_begun else []
-        return self._model.complete(
-            ChatRequest(
-                messages=tuple(messages),
-                temperature=temperature,
-                max_tokens=min(most_tokens, self._candidate.max_output_tokens or self._model.info.max_output),
-                seed=self._candidate.seed,
-                stop=stop if is_begun else (),
-                cancel=self._cancel,
-            )
-        )
 
 
 def _in_order(old: str, new: str) -> str:

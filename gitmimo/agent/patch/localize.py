@@ -4,6 +4,7 @@ import ast
 import math
 import re
 import shlex
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,25 +117,17 @@ class Score:
         return self.exit_code == 0
 
     def is_better(self, other: "Score") -> bool:
-        """More tests pass and none fewer; a pass beats everything."""
-        if self.is_pass or other.is_pass:
-            return self.is_pass and not other.is_pass
-        return self.passed > other.passed and self.failed <= other.failed
+        """A pass is always good enough; else more tests pass and none fewer."""
+        return self.is_pass or (not other.is_pass and self.passed > other.passed and self.failed <= other.failed)
 
 
 def score_of(result: CommandResult) -> Score:
     """Count what a test run's summary says; without one only the exit code counts."""
-    counts = {"passed": 0, "failed": 0}
-    for line in reversed(result.output.splitlines()):
-        found = _COUNT.findall(line)
-        if found:
-            for number, word in found:
-                counts["passed" if word == "passed" else "failed"] += int(number)
-            break
-    else:
-        for word, number in _NODE_COUNT.findall(result.output):
-            counts["passed" if word == "pass" else "failed"] += int(number)
-    return Score(passed=counts["passed"], failed=counts["failed"], exit_code=result.exit_code or int(result.timed_out))
+    last = next((found for line in reversed(result.output.splitlines()) if (found := _COUNT.findall(line))), None)
+    counts = Counter[bool]()
+    for number, word in last or [(number, word) for word, number in _NODE_COUNT.findall(result.output)]:
+        counts[word.startswith("pass")] += int(number)
+    return Score(passed=counts[True], failed=counts[False], exit_code=result.exit_code or int(result.timed_out))
 
 
 def find_files(workspace: Workspace, *, task: str, output: str, spectrum: Spectrum | None) -> tuple[str, ...]:
@@ -193,14 +186,9 @@ def find_sites(
 def read_text(root: Path, path: str) -> str | None:
     """A text file of bearable size, or None."""
     try:
-        data = read_inside(root, path)
-    except MimoError:
-        return None
-    if data is None or len(data) > _MOST_BYTES or b"\0" in data:
-        return None
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
+        data = read_inside(root, path, most_bytes=_MOST_BYTES)
+        return None if data is None or b"\0" in data else data.decode()
+    except (MimoError, UnicodeDecodeError):
         return None
 
 
@@ -289,9 +277,8 @@ def imports_of(root: Path, path: str) -> tuple[str, ...]:
             stems += [alias.name.replace(".", "/") for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             parents = Path(path).parents
-            start = (
-                "" if not node.level else f"{parents[min(node.level, len(parents)) - 1].as_posix()}/".removeprefix("./")
-            )
+            near = parents[min(node.level, len(parents)) - 1].as_posix() if node.level else "."
+            start = "" if near == "." else f"{near}/"
             module = start + (node.module or "").replace(".", "/")
             stems += [module, *(f"{module.rstrip('/')}/{alias.name}" for alias in node.names)]
     found: dict[str, None] = {}

@@ -6,9 +6,10 @@ shows what really happened when it ran.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from gitmimo.agent.interface import Work
 from gitmimo.agent.patch.localize import Site, Spectrum, read_text
 from gitmimo.agent.patch.python_source import (
     Function,
@@ -22,11 +23,14 @@ from gitmimo.agent.patch.python_source import (
 from gitmimo.agent.prompts import read_json
 from gitmimo.agent.shell.text_protocol import parse_text
 from gitmimo.files import is_test_path
+from gitmimo.llm.model import ChatRequest
 from gitmimo.records import ActionKind, Message, Reply
 
 _LONG_FILE = 300  # lines; beyond, only the functions in question are shown
 _SPARE = 80
-_CHARACTERS_A_TOKEN = 3
+CHARACTERS_A_TOKEN = 3
+_FORM = "Give only this function, in one ```python block."
+_FILE_FORM = "Give the whole file in one block."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,12 +91,23 @@ class Question:
     stop: tuple[str, ...] = ()
     max_tokens: int = 700
 
-    def messages(self, *, continues: bool) -> tuple[Message, ...]:
-        """The chat; with `continues` it ends with the beginning of the answer, which the model continues."""
-        asked = Message(role="user", content=self.text)
-        if not continues or not self.opening:
-            return (asked,)
-        return (asked, Message(role="assistant", content=self.opening))
+
+def ask(work: Work, question: Question, *, temperature: float, seed: int | None, begins: bool) -> Reply:
+    """One answer. Where `begins`, the model goes on with the question's opening, which the reply then begins with."""
+    opening = question.opening if begins else ""
+    messages = [Message(role="user", content=question.text)]
+    messages += [Message(role="assistant", content=opening)] if opening else []
+    reply = work.model.complete(
+        ChatRequest(
+            messages=tuple(messages),
+            temperature=temperature,
+            max_tokens=min(question.max_tokens, work.candidate.max_output_tokens or work.model.info.max_output),
+            seed=seed,
+            stop=question.stop if begins else (),
+            cancel=work.cancel,
+        )
+    )
+    return replace(reply, text=opening + reply.text.removeprefix(opening))
 
 
 def build_question(
@@ -101,7 +116,6 @@ def build_question(
     variant: Variant,
     *,
     failed: Sequence[str] = (),
-    most_tokens: int,
     sites: Sequence[Site] = (),
 ) -> Question:
     """The question of one round. `failed` holds answers that were tried and failed, each in few lines."""
@@ -123,7 +137,7 @@ def build_question(
     parts.append(f"{variant.ask.format(name=name)} {form}".rstrip())
     asked = "\n\n".join(part for part in parts if part)
     if function is None:
-        return Question(text=asked, max_tokens=min(most_tokens, len(site.text) // _CHARACTERS_A_TOKEN + _SPARE))
+        return Question(text=asked, max_tokens=len(site.text) // CHARACTERS_A_TOKEN + _SPARE)
     opening = f"```python\n{head_of(site.text, function)}"
     size = sum(len(line) + 1 for line in site.text.split("\n")[function.head_end : function.last])
     indent = " " * function.indent
@@ -131,12 +145,8 @@ def build_question(
         text=asked,
         opening=opening,
         stop=("```", f"\n{indent}def ", f"\n{indent}class ", f"\n{indent}@", "\nif __name__"),
-        max_tokens=min(most_tokens, size // _CHARACTERS_A_TOKEN + _SPARE),
+        max_tokens=size // CHARACTERS_A_TOKEN + _SPARE,
     )
-
-
-_FORM = "Give only this function, in one ```python block."
-_FILE_FORM = "Give the whole file in one block."
 
 
 def _shown(text: str, site: Site, sites: Sequence[Site]) -> str:

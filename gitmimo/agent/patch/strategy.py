@@ -8,7 +8,6 @@ always has the best state so far: a change stays only if more tests pass and non
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 
 from gitmimo.agent.checklist import run_items
 from gitmimo.agent.interface import LeastChange, StrategyResult, Work
@@ -31,6 +30,7 @@ from gitmimo.agent.patch.questions import (
     ProposedFiles,
     Question,
     Round,
+    ask,
     build_question,
     plan_of,
     read_reply,
@@ -38,8 +38,7 @@ from gitmimo.agent.patch.questions import (
 )
 from gitmimo.agent.shell.execute import failed_ids
 from gitmimo.ids import utc_now
-from gitmimo.llm.model import ChatRequest
-from gitmimo.records import Action, ActionKind, CommandResult, Message, Observation, Reply, Step, StopReason, Usage
+from gitmimo.records import Action, ActionKind, CommandResult, Observation, Reply, Step, StopReason, Usage
 from gitmimo.sandbox.files import write_inside
 
 _COPY = "the code is the same as before: nothing to test"
@@ -72,7 +71,7 @@ class _Patch:
 
     def __init__(self, work: Work) -> None:
         self._work = work
-        self._candidate, self._workspace, self._model = work.candidate, work.workspace, work.model
+        self._candidate, self._workspace = work.candidate, work.workspace
         self._continues = work.model.info.accepts_prefill
         self._tried: set[str] = set()
         self._failed: dict[str, str] = {}  # the last failed answer by place, for the next question about it
@@ -135,18 +134,11 @@ class _Patch:
         if len(functions) < 2 or not self._continues:
             return sites
         first = functions[0]
-        question = build_question(self._case, first, variant_of("where"), most_tokens=8)
-        opening = Message(role="assistant", content="The mistake is in the function `")
-        reply = self._model.complete(
-            ChatRequest(
-                messages=(Message(role="user", content=question.text), opening),
-                temperature=0.0,
-                max_tokens=8,
-                stop=("`", "\n"),
-                cancel=self._work.cancel,
-            )
-        )
-        said = reply.text.removeprefix(opening.content).strip().strip("`").partition("(")[0]
+        opening = "The mistake is in the function `"
+        question = build_question(self._case, first, variant_of("where"))
+        question = replace(question, opening=opening, stop=("`", "\n"), max_tokens=8)
+        reply = ask(self._work, question, temperature=0.0, seed=None, begins=True)
+        said = reply.text.removeprefix(opening).strip().strip("`").partition("(")[0]
         named = said.rpartition(".")[2]
         weighed = [
             replace(site, weight=site.weight + 0.6) if site.function and site.function.short == named else site
@@ -160,15 +152,8 @@ class _Patch:
         site = self._sites[planned.site % len(self._sites)]
         key = f"{site.path}:{site.function.name if site.function else ''}"
         failed = [self._failed[key]] if key in self._failed and not planned.variant.hides_body else []
-        question = build_question(
-            self._case,
-            site,
-            planned.variant,
-            failed=failed,
-            most_tokens=self._candidate.max_output_tokens or self._model.info.max_output,
-            sites=self._sites,
-        )
-        reply = self._ask(question, planned)
+        question = build_question(self._case, site, planned.variant, failed=failed, sites=self._sites)
+        reply = self._ask(question, planned.temperature)
         if reply.finish_reason == "cancelled":
             return StrategyResult(stop_reason=self._work.stop() or StopReason.INTERRUPTED)
         opening = question.opening if self._continues else ""
@@ -196,7 +181,7 @@ class _Patch:
             said = Reply(text=f"tried {search.tried} small edits; line {edit.line} of {edit.path}: {edit.what}")
             step = self._try(said, ProposedFiles(files=((edit.path, texts[index]),)), edit.path, started)
             if step.changed_paths:
-                self._remarks = _about_edits(search, least)
+                self._remarks = (_about_edits(search, least),)
                 return self._keep(step)
         return None
 
@@ -213,28 +198,13 @@ class _Patch:
         self._look(self._best)  # the remaining failures may have another cause
         return None
 
-    def _ask(self, question: Question, planned: Round) -> Reply:
-        """One answer, begun with the function's head where the server goes on with it."""
-        number = self._taken + 1
-        seed = (self._candidate.seed or 0) * 1000 + self._candidate.number * 10 + number
-        reply = self._complete(question, planned, seed)
-        if self._continues and question.opening and not reply.text.strip():
+    def _ask(self, question: Question, temperature: float) -> Reply:
+        seed = (self._candidate.seed or 0) * 1000 + self._candidate.number * 10 + self._taken + 1
+        reply = ask(self._work, question, temperature=temperature, seed=seed, begins=self._continues)
+        if self._continues and question.opening and not reply.text.removeprefix(question.opening).strip():
             self._continues = False  # the server began a new answer, and stopped at its first fence
-            reply = self._complete(question, planned, seed)
-        begun = question.opening if self._continues else ""
-        return replace(reply, text=begun + reply.text.removeprefix(begun))
-
-    def _complete(self, question: Question, planned: Round, seed: int) -> Reply:
-        return self._model.complete(
-            ChatRequest(
-                messages=question.messages(continues=self._continues),
-                temperature=planned.temperature,
-                max_tokens=question.max_tokens,
-                seed=seed,
-                stop=question.stop if self._continues else (),
-                cancel=self._work.cancel,
-            )
-        )
+            reply = ask(self._work, question, temperature=temperature, seed=seed, begins=False)
+        return reply
 
     def _try(self, reply: Reply, proposed: ProposedFiles, key: str, started: datetime) -> Step:
         """Write the files and test; put the old ones back unless it went better. The step is not recorded yet."""
@@ -258,7 +228,8 @@ class _Patch:
             self._failed.pop(key, None)
         else:
             self._failed[key] = describe(proposed.files, before, tested.text)
-            _restore(root, before)
+            for path, old in before.items():
+                write_inside(root, path, None if old is None else old.encode())
         written = Observation(text="written" if is_better else "taken back")
         return replace(
             step,
@@ -274,7 +245,7 @@ class _Patch:
             is_better, tested = not self._has_failures, Observation(text="no tests to run")
         else:
             score = score_of(result)
-            is_better = score.is_pass or score.is_better(self._score)
+            is_better = score.is_better(self._score)
             text = trim_output(result.output)
             tested = Observation(text=text, exit_code=result.exit_code, seconds=result.seconds)
         if is_better:
@@ -300,24 +271,15 @@ def describe(files: Sequence[tuple[str, str]], before: Mapping[str, str | None],
     return f"{lines}" + (f" (it gives: {errors[0]})" if errors else "")
 
 
-def _restore(root: Path, before: Mapping[str, str | None]) -> None:
-    """Give files their former texts; a file without one is removed."""
-    for path, text in before.items():
-        if text is None:
-            (root / path).unlink()
-        else:
-            write_inside(root, path, text.encode())
-
-
-def _about_edits(search: SearchResult, least: LeastChange | None) -> tuple[str, ...]:
+def _about_edits(search: SearchResult, least: LeastChange | None) -> str:
     """A remark on the other edits that pass, for the evaluator: tests that all of them pass prove none of them."""
     found = f"a small edit, found by trying {search.tried} of them"
     if len(search.passing) < 2:
-        return (f"{found}: no other passes the tests",)
-    others = f"{len(search.passing) - 1} others pass the tests as well"
+        return f"{found}: no other passes the tests"
+    found += f": {len(search.passing) - 1} others pass the tests as well"
     if least is None:
-        return (f"{found}: {others}",)
-    example = f", for example {least.example}" if least.example else ""
+        return found
     if least.behaviours == 1:
-        return (f"{found}: {others}, and behave like it",)
-    return (f"{found}: {others}, with {least.behaviours} behaviours; this one changes least of what base did{example}",)
+        return f"{found}, and behave like it"
+    example = f", for example {least.example}" if least.example else ""
+    return f"{found}, with {least.behaviours} behaviours; this one changes least of what base did{example}"
