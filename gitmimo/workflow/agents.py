@@ -150,7 +150,6 @@ def _endpoint(model: RemoteModel, settings: Settings) -> Endpoint:
         env={**env, **given},
         window=model.info.window if model.info.is_window_known else None,
         max_output=model.info.max_output,
-        is_small=model.info.is_small,
     )
     return _at(found, base_url, key or "none") if base_url else found
 

@@ -28,7 +28,6 @@ _AIDER_OPTIONS = (
     *("--no-check-update", "--no-show-release-notes", "--no-show-model-warnings", "--no-analytics"),
     *("--no-detect-urls", "--disable-playwright"),
 )
-_MOST_FILES = 4
 # aider's cache of prices, so that it does not download them anew in every private home; litellm's own map stays
 _AIDER_PRICES = ".aider/caches/model_prices_and_context_window.json"
 _CLAUDE_TOOLS = "Bash,Edit,Write,Read,Glob,Grep,NotebookEdit,TodoWrite"
@@ -51,7 +50,6 @@ class Endpoint:
     env: Mapping[str, str] = field(default_factory=dict)
     window: int | None = None
     max_output: int = 4096
-    is_small: bool = False
 
     @property
     def bare(self) -> str:
@@ -73,7 +71,6 @@ class AgentRequest:
     home: Path  # private, outside the tree, gone afterwards
     endpoint: Endpoint
     test_command: str = ""
-    files: Sequence[str] = ()  # that the failing tests and the task point at, best first
     max_steps: int = 60
     max_output_tokens: int = 4096
     cap_usd: float | None = None
@@ -106,7 +103,6 @@ class Adapter:
     logins: Sequence[str] = ()  # files below HOME that hold its login, copied when no key is known
     leftovers: Sequence[str] = ()  # what it leaves behind at the top of the tree, as globs
     exit_codes: Mapping[int, str] = field(default_factory=dict)
-    wants_files: bool = False  # a small model needs the names of the files to change
 
     def takes(self, provider: str) -> bool:
         """Whether it can use a model of this provider."""
@@ -121,19 +117,11 @@ def _launch_aider(request: AgentRequest) -> Launch:
     # only this log has exact counts; nothing is sent anywhere
     arguments += ["--analytics-log", request.at(reports.AIDER_EVENTS)]
     arguments += ["--input-history-file", request.at("input.log"), "--chat-history-file", request.at("chat.md")]
-    if request.endpoint.is_small:
-        # a small model writes whole files well and diffs badly, and needs its window for them
-        limit = {"max_tokens": request.max_output_tokens}
-        settings = {"name": model, "edit_format": "whole", "use_repo_map": False, "extra_params": limit}
-        files["models.yml"] = json.dumps([settings])
-        arguments += ["--model-settings-file", request.at("models.yml"), "--edit-format", "whole", "--map-tokens", "0"]
     if request.rules:
         files[_RULES] = request.rules
         arguments += ["--read", request.at(_RULES)]
     if request.test_command:
         arguments += ["--test-cmd", request.test_command, "--auto-test"]
-    for path in request.files[:_MOST_FILES]:
-        arguments += ["--file", path]
     return Launch(arguments=arguments, files=files, env={"LITELLM_LOCAL_MODEL_COST_MAP": "True"})
 
 
@@ -179,14 +167,10 @@ def _launch_mini(request: AgentRequest) -> Launch:
     endpoint = request.endpoint
     prompt = f"{request.rules}\n\n{request.prompt}" if request.rules else request.prompt
     arguments = ["-m", endpoint.litellm_name, "-t", prompt, "-y", "--exit-immediately", "-l", f"{request.cap_usd or 0}"]
-    # models that write few valid tool calls get the variant that reads commands from text
-    small = ["-c", "mini_textbased.yaml", "--model-class", "litellm_textbased"]
-    arguments += small if endpoint.is_small else ["-c", "mini.yaml"]
-    arguments += ["-c", "model.cost_tracking=ignore_errors", "-c", f"agent.step_limit={request.max_steps}"]
+    arguments += ["-c", "mini.yaml", "-c", "model.cost_tracking=ignore_errors"]
+    arguments += ["-c", f"agent.step_limit={request.max_steps}"]
     if endpoint.base_url:
         arguments += ["-c", f"model.model_kwargs.api_base={endpoint.base_url}"]
-    if endpoint.is_small:
-        arguments += ["-c", f"model.model_kwargs.max_tokens={request.max_output_tokens}"]
     arguments += ["-o", request.at(reports.MINI_TRAJECTORY)]
     env = {
         "MSWEA_CONFIGURED": "true",

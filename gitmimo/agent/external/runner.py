@@ -14,7 +14,6 @@ from typing import Protocol
 from gitmimo.agent.external.programs import Adapter, AgentRequest, Endpoint
 from gitmimo.agent.external.reports import STDOUT, AgentReport, read_home
 from gitmimo.agent.interface import CandidateInput, OnStep, Stop, StrategyResult, Workspace, changed_paths
-from gitmimo.agent.patch.localize import find_files
 from gitmimo.agent.prompts import read_prompt
 from gitmimo.agent.shell.execute import shorten
 from gitmimo.agent.shell.opening import approach_text
@@ -151,7 +150,6 @@ class ExternalAgent:
             home=home,
             endpoint=endpoint,
             test_command=candidate.task.test_command,
-            files=self._files(candidate, workspace, endpoint),
             max_steps=candidate.max_steps,
             max_output_tokens=candidate.max_output_tokens or endpoint.max_output,
             cap_usd=cap_usd,
@@ -163,13 +161,6 @@ class ExternalAgent:
         return workspace.run_agent(
             argv, program=self.program, env={**endpoint.env, **launch.env}, timeout_s=self.timeout_s
         )
-
-    def _files(self, candidate: CandidateInput, workspace: AgentWorkspace, endpoint: Endpoint) -> tuple[str, ...]:
-        if not (self.adapter.wants_files and endpoint.is_small):
-            return ()
-        tests = workspace.test()
-        output = tests.output if tests is not None and tests.exit_code else ""
-        return find_files(workspace, task=candidate.task.text, output=output, spectrum=None)
 
     def _safe(self, text: str) -> str:
         return redact(text, self.secrets)[0]
