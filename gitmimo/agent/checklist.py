@@ -5,14 +5,11 @@ an item's steps end follows from the steps alone, so a resumed run goes on at th
 """
 
 import re
-from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from gitmimo.agent.interface import StrategyResult, Work
-from gitmimo.agent.shell.agent import FRUITLESS, run_shell
-from gitmimo.agent.shell.stuck_detector import StuckDetector, calls_of
-from gitmimo.agent.shell.tools import has_action
-from gitmimo.records import ActionKind, Step, StopReason, Task
+from gitmimo.agent.shell.agent import run_shell
+from gitmimo.records import StopReason, Task
 
 _FEWEST = 3  # a list of two is a sentence
 _STEPS_AN_ITEM = 8
@@ -58,64 +55,34 @@ def run_items(work: Work) -> StrategyResult:
     A task that is no list is one item. Ends as finished when each had its turn; the tests are the evaluator's then.
     """
     candidate = work.candidate
-    items, history = items_of(candidate.task.text) or (candidate.task.text,), iter(candidate.history)
+    items, history = items_of(candidate.task.text) or (candidate.task.text,), candidate.history
     left: list[int] = []
     taken = 0
     for number, item in enumerate(items, start=1):
-        own = _own_steps(history)
-        is_done = _ends(own, ActionKind.FINISH)
-        if not _is_over(own) and taken < candidate.max_steps:
+        is_done = False
+        if taken < candidate.max_steps:
             part = f"\n\n{_PART.format(number=number, count=len(items))}" if len(items) > 1 else ""
-            unchanged = "" if own else work.workspace.changes() or ""  # tests may fail until the last item is done
+            # tests may fail until the last item is done, so that an item is known by what it changes
+            unchanged = "" if history else work.workspace.changes() or ""
             item_input = replace(
                 candidate,
                 task=Task(text=item + part),
                 approach="",
                 max_steps=min(taken + _STEPS_AN_ITEM, candidate.max_steps),
-                history=tuple(own),
+                history=history,
                 steps_before=taken,
                 unchanged=unchanged,
             )
-
-            def record(step: Step, own: list[Step] = own) -> Step:
-                own.append(work.record(step))
-                return own[-1]
-
-            ending = run_shell(replace(work, candidate=item_input, record=record))
-            if work.stop() is not None:
+            ending = run_shell(replace(work, candidate=item_input))
+            is_new = ending.steps > len(history)
+            if work.stop() is not None and (is_new or ending.stop_reason is not StopReason.FINISHED):
                 return ending
-            is_done = _ends(own, ActionKind.FINISH) and work.workspace.changes() != unchanged
-        taken += len(own)
+            is_done = ending.stop_reason is StopReason.FINISHED
+            if is_new:
+                is_done = is_done and work.workspace.changes() != unchanged
+            taken, history = taken + ending.steps, history[ending.steps :]
         left += [] if is_done else [number]
     done = f"{len(items) - len(left)} of {len(items)} items done"
     summary = f"{done}; not done: {', '.join(map(str, left))}" if left else done
     is_cut = taken >= candidate.max_steps and bool(left)
     return StrategyResult(stop_reason=StopReason.STEPS if is_cut else StopReason.FINISHED, summary=summary)
-
-
-def _own_steps(history: Iterator[Step]) -> list[Step]:
-    """The next item's steps from before the interruption."""
-    own: list[Step] = []
-    while not _is_over(own) and (step := next(history, None)) is not None:
-        own.append(step)
-    return own
-
-
-def _is_over(steps: Sequence[Step]) -> bool:
-    """Whether an item's steps are over: it ended, reached the most steps, is in a loop, or did nothing."""
-    if len(steps) >= _STEPS_AN_ITEM or _ends(steps, ActionKind.FINISH, ActionKind.GIVE_UP):
-        return True
-    guard = StuckDetector()
-    nudges = [guard.add(calls_of(step.actions, step.observations)) for step in steps]
-    if any(nudge is not None and nudge.is_end for nudge in nudges[-1:]):
-        return True
-    return len(steps) >= FRUITLESS and not any(has_action(step.actions) for step in steps[-FRUITLESS:])
-
-
-def _ends(steps: Sequence[Step], *kinds: ActionKind) -> bool:
-    """Whether the last step ends the run in one of these ways: a rejected end has an exit code."""
-    return any(
-        action.kind in kinds and observation.exit_code is None
-        for step in steps[-1:]
-        for action, observation in zip(step.actions, step.observations, strict=True)
-    )

@@ -139,6 +139,7 @@ class StrategyResult:
     summary: str = ""
     title: str = ""
     remarks: tuple[str, ...] = ()  # what a person who judges the product should know
+    steps: int = 0  # of the shell strategy, with those of the history
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,10 +7,10 @@ from dataclasses import replace
 from gitmimo.agent.interface import Stop, StrategyResult, Work
 from gitmimo.agent.prompts import read_prompt
 from gitmimo.agent.shell.context import Context, room_for
-from gitmimo.agent.shell.execute import ActionExecutor
+from gitmimo.agent.shell.execute import ACCEPTED, ActionExecutor
 from gitmimo.agent.shell.finish_check import FinishCheck
 from gitmimo.agent.shell.opening import example, opening_text, short_opening, suite_text
-from gitmimo.agent.shell.stuck_detector import REMARK, StuckDetector, calls_of, repeats_itself
+from gitmimo.agent.shell.stuck_detector import REMARK, Intervention, StuckDetector, calls_of, repeats_itself
 from gitmimo.agent.shell.tools import has_action, offered_tools, read_actions, with_call_ids
 from gitmimo.cancel import CancelToken
 from gitmimo.errors import ContextOverflow
@@ -18,13 +18,9 @@ from gitmimo.ids import utc_now
 from gitmimo.llm.model import ChatRequest
 from gitmimo.records import Action, ActionKind, Message, Observation, Reply, Step, StopReason
 
-FRUITLESS = 3
-"""After this many replies in a row without an action the work ends."""
-
+_FRUITLESS = 3  # replies in a row without an action: the work ends
 _LAST_STEPS = 5
 _LONGEST_TITLE = 100
-_Judged = tuple[tuple[Observation, ...], StrategyResult | None]  # a step's observations, and how the work ends
-
 _REPETITION = "the reply repeated itself and was stopped; say something else, in few words"
 
 
@@ -59,41 +55,91 @@ class _ShellAgent:
         self._fruitless = 0
 
     def run(self) -> StrategyResult:
-        """Go on after the last step of the history."""
-        for step in self._candidate.history:
-            self._stuck.add(calls_of(step.actions, step.observations))
-            self._update_from(step)
-        first = self._candidate.steps_before + len(self._candidate.history) + 1
+        """Take in the history, then go on after it. An end in the history counts, unless feedback answered it."""
+        first = self._candidate.steps_before + 1
+        history = iter(self._candidate.history)
+        answered = {each.after_step for each in self._candidate.feedback}
         for number in range(first, self._candidate.max_steps + 1):
-            reason = self._work.stop()
-            if reason is not None:
-                return StrategyResult(stop_reason=reason)
-            started = utc_now()
-            reply, repeats = self._ask()
-            reason = self._work.stop()
-            if reply.finish_reason == "cancelled" and not repeats:
-                return StrategyResult(stop_reason=reason or StopReason.INTERRUPTED)
-            reply = with_call_ids(reply, number)
-            actions = read_actions(reply, protocol=self._protocol)
-            if repeats:
-                call_id = reply.tool_calls[0].id if reply.tool_calls else ""
-                actions = (Action(kind=ActionKind.INVALID, text=_REPETITION, call_id=call_id),)
-            done = self._executor.carry_out(actions, step=number)
-            observations, end = self._judge_end(done.end, actions, done.observations, number)
-            observations, end = self._judge_progress(actions, observations, number, end)
-            step = Step(
-                number=number,
-                reply=reply,
-                actions=actions,
-                observations=observations,
-                started=started,
-                changed_paths=done.changed_paths,
-            )
-            self._update_from(self._work.record(step))
+            step: Step | None = next(history, None)
+            if step is not None:
+                intervention = self._stuck.add(calls_of(step.actions, step.observations))
+                end = None if number in answered else self._end_of(step.actions, step.observations, intervention)
+            else:
+                step, end = self._take_step(number)
+            if step is not None:
+                self._context.add(step)
+                self._executor.remember(step)
+                self._finish.remember(step)
+                self._fruitless = 0 if has_action(step.actions) else self._fruitless + 1
             if end is not None:
-                return end
+                return replace(end, steps=number - first + (step is not None))
         most = self._candidate.max_steps
-        return StrategyResult(stop_reason=StopReason.STEPS, summary=f"reached the limit of {most} steps")
+        summary = f"reached the limit of {most} steps"
+        return StrategyResult(stop_reason=StopReason.STEPS, summary=summary, steps=max(0, most - first + 1))
+
+    def _take_step(self, number: int) -> tuple[Step | None, StrategyResult | None]:
+        """Ask, carry out the reply, record the step; and how the work ends by it. No step where it was stopped."""
+        reason = self._work.stop()
+        if reason is not None:
+            return None, StrategyResult(stop_reason=reason)
+        started = utc_now()
+        reply, repeats = self._ask()
+        if reply.finish_reason == "cancelled" and not repeats:
+            return None, StrategyResult(stop_reason=self._work.stop() or StopReason.INTERRUPTED)
+        reply = with_call_ids(reply, number)
+        actions = read_actions(reply, protocol=self._protocol)
+        if repeats:
+            call_id = reply.tool_calls[0].id if reply.tool_calls else ""
+            actions = (Action(kind=ActionKind.INVALID, text=_REPETITION, call_id=call_id),)
+        observations = self._executor.carry_out(actions, step=number)
+        for at, (action, observation) in enumerate(zip(actions, observations, strict=True)):
+            if action.kind is ActionKind.FINISH and observation.text == ACCEPTED:
+                observations[at] = self._finish.objection(actions, observations, step=number) or observation
+        intervention = self._stuck.add(calls_of(actions, observations))
+        end = self._end_of(actions, observations, intervention)
+        if end is None:
+            remarks = self._remarks(intervention, number)
+            last = observations[-1]
+            observations[-1] = replace(last, text=last.text + "".join(REMARK + remark for remark in remarks))
+        changed = [action.path for action, each in zip(actions, observations, strict=True) if each.changed]
+        step = Step(
+            number=number,
+            reply=reply,
+            actions=actions,
+            observations=tuple(observations),
+            started=started,
+            changed_paths=tuple(dict.fromkeys(filter(None, changed))),
+        )
+        return self._work.record(step), end
+
+    def _end_of(
+        self, actions: Sequence[Action], observations: Sequence[Observation], intervention: Intervention | None
+    ) -> StrategyResult | None:
+        """How a step ends the work: by an accepted end, a loop, or the third reply in a row without an action."""
+        for action, observation in zip(actions, observations, strict=True):
+            if action.kind is ActionKind.FINISH and observation.text == ACCEPTED:
+                title, summary = _title_of(action)
+                return StrategyResult(stop_reason=StopReason.FINISHED, summary=summary, title=title)
+            if action.kind is ActionKind.GIVE_UP and observation.text == ACCEPTED:
+                return StrategyResult(stop_reason=StopReason.GAVE_UP, summary=action.text)
+        if intervention is not None and intervention.is_end:
+            return StrategyResult(stop_reason=StopReason.LOOP, summary=intervention.text)
+        if not has_action(actions) and self._fruitless + 1 >= _FRUITLESS:
+            summary = f"{_FRUITLESS} replies in a row held no action"
+            return StrategyResult(stop_reason=StopReason.LOOP, summary=summary)
+        return None
+
+    def _remarks(self, intervention: Intervention | None, number: int) -> list[str]:
+        """What the model is told besides: that it repeats itself, new facts, hints, few remaining steps."""
+        remarks = [intervention.text] if intervention is not None else []
+        if not self._knows_suite and not self._is_guided and (suite := self._workspace.base_suite()) is not None:
+            self._knows_suite = True
+            remarks.append(suite_text(suite))
+        remarks += [f"The person who started this says: {text}" for text in self._workspace.hints()]
+        left = self._candidate.max_steps - number
+        if left == _LAST_STEPS and self._candidate.max_steps - self._candidate.steps_before > 2 * _LAST_STEPS:
+            remarks.append(f"{left} steps are left: bring the work to a state that can be kept, then finish.")
+        return remarks
 
     def _open_context(self) -> Context:
         candidate = self._candidate
@@ -135,56 +181,6 @@ class _ShellAgent:
                 continue
             self._context.learn(sent, reply)
             return reply, watch.repeats or (not reply.tool_calls and repeats_itself(reply.text))
-
-    def _update_from(self, step: Step) -> None:
-        """Update the state with a stored step."""
-        self._context.add(step)
-        self._executor.remember(step)
-        self._finish.remember(step)
-        self._fruitless = 0 if has_action(step.actions) else self._fruitless + 1
-
-    def _judge_end(
-        self, end: Action | None, actions: Sequence[Action], observations: tuple[Observation, ...], number: int
-    ) -> _Judged:
-        """Accept the end of the work, or reject it with the objection in place of its observation."""
-        if end is None:
-            return observations, None
-        if end.kind is ActionKind.GIVE_UP:
-            return observations, StrategyResult(stop_reason=StopReason.GAVE_UP, summary=end.text)
-        objection = self._finish.objection(actions, observations, step=number)
-        if objection is None:
-            title, summary = _title_of(end)
-            return observations, StrategyResult(stop_reason=StopReason.FINISHED, summary=summary, title=title)
-        at = actions.index(end)
-        return (*observations[:at], objection, *observations[at + 1 :]), None
-
-    def _judge_progress(
-        self,
-        actions: Sequence[Action],
-        observations: tuple[Observation, ...],
-        number: int,
-        end: StrategyResult | None,
-    ) -> _Judged:
-        """Respond to loops and fruitless replies; add remarks about new facts and few remaining steps."""
-        intervention = self._stuck.add(calls_of(actions, observations))
-        if end is not None:
-            return observations, end
-        if intervention is not None and intervention.is_end:
-            return observations, StrategyResult(stop_reason=StopReason.LOOP, summary=intervention.text)
-        if not has_action(actions) and self._fruitless + 1 >= FRUITLESS:
-            summary = f"{FRUITLESS} replies in a row held no action"
-            return observations, StrategyResult(stop_reason=StopReason.LOOP, summary=summary)
-        remarks = [intervention.text] if intervention is not None else []
-        if not self._knows_suite and not self._is_guided and (suite := self._workspace.base_suite()) is not None:
-            self._knows_suite = True
-            remarks.append(suite_text(suite))
-        remarks += [f"The person who started this says: {text}" for text in self._workspace.hints()]
-        left = self._candidate.max_steps - number
-        if left == _LAST_STEPS and self._candidate.max_steps - self._candidate.steps_before > 2 * _LAST_STEPS:
-            remarks.append(f"{left} steps are left: bring the work to a state that can be kept, then finish.")
-        *earlier, last = observations
-        remarked = replace(last, text=last.text + "".join(REMARK + remark for remark in remarks))
-        return (*earlier, remarked), None
 
 
 def _title_of(end: Action) -> tuple[str, str]:

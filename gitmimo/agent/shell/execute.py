@@ -5,7 +5,7 @@ Outputs are shown fenced, escaped and shortened; those that were cut are kept wh
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from gitmimo.agent.interface import CandidateInput, Stop, Workspace
 from gitmimo.agent.shell.apply_edit import apply_change, numbered, read_lines
@@ -13,6 +13,7 @@ from gitmimo.records import Action, ActionKind, CommandResult, Observation, Step
 from gitmimo.text import as_data, cut_middle, escape_controls
 
 LONGEST_COMMAND_S = 1_800.0
+ACCEPTED = "accepted"  # the observation of a FINISH or GIVE_UP that ends the work
 _MOST_CALLS = 16  # more than this in one reply is a flood: none is run
 _PIPE_CLOSED = 141  # with pipefail, of a program whose reader had enough, like `git log | head`
 _NOT_AFTER_FAILURE = "not run: an earlier action of this reply failed"
@@ -22,15 +23,6 @@ _ENDS = (ActionKind.FINISH, ActionKind.GIVE_UP)
 _MOST_KEPT = 1_000_000  # characters of an output
 _FAILED_ID = re.compile(r"^(?:FAILED|ERROR) (\S+?)(?: - .*)?$", re.MULTILINE)
 _STYLE = re.compile(r"\x1b\[[\d;:]*[mK]")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExecutionResult:
-    """The results of a reply's actions. `end` is the FINISH or GIVE_UP that was reached, if any."""
-
-    observations: tuple[Observation, ...]
-    changed_paths: tuple[str, ...] = ()
-    end: Action | None = None
 
 
 class ActionExecutor:
@@ -50,7 +42,7 @@ class ActionExecutor:
         """Make a kept step available to `show`."""
         self._steps.append(step)
 
-    def carry_out(self, actions: Sequence[Action], *, step: int) -> ExecutionResult:
+    def carry_out(self, actions: Sequence[Action], *, step: int) -> list[Observation]:
         """Carry out a reply's actions.
 
         More than 16 calls are a flood, and none is run. After an edit or a call that failed, and after a command that
@@ -60,13 +52,11 @@ class ActionExecutor:
         calls = len({action.call_id or str(index) for index, action in enumerate(actions)})
         if calls > _MOST_CALLS:
             text = f"not run: {calls} calls in one reply, at most {_MOST_CALLS} are run; send fewer"
-            return ExecutionResult(observations=tuple(Observation(text=text) for _ in actions))
+            return [Observation(text=text) for _ in actions]
         observations: list[Observation] = []
-        paths: dict[str, None] = {}
-        end: Action | None = None
-        has_failed = is_blocked = False
+        has_failed = is_blocked = is_over = False
         for position, action in enumerate(actions, start=1):
-            if end is not None:
+            if is_over:
                 observations.append(Observation(text=_NOT_AFTER_END))
             elif (is_blocked and action.kind in _CHANGING) or (has_failed and action.kind is ActionKind.FINISH):
                 observations.append(Observation(text=_NOT_AFTER_FAILURE))
@@ -75,14 +65,12 @@ class ActionExecutor:
             else:
                 observation = self._carry_out_one(action, mark_of(step, position, len(actions)))
                 observations.append(observation)
-                if observation.changed and action.path:
-                    paths[action.path] = None
-                end = action if action.kind in _ENDS else None
+                is_over = action.kind in _ENDS
                 has_failed = has_failed or _has_failed(action, observation)
                 is_blocked = is_blocked or _blocks(action, observation)
-        if end is not None:
+        if is_over:
             self._tree = None  # the checks of a finish run the tests
-        return ExecutionResult(observations=tuple(observations), changed_paths=tuple(paths), end=end)
+        return observations
 
     def format_result(self, result: CommandResult, mark: str) -> tuple[str, bool]:
         """A command's result for a model, and whether its output was cut. A cut output is kept whole under the mark."""
@@ -114,8 +102,8 @@ class ActionExecutor:
         texts = {
             ActionKind.NOTE: "noted" if action.text.strip() else "an empty note is not kept",
             ActionKind.PLAN: "the plan is kept",
-            ActionKind.FINISH: "accepted",
-            ActionKind.GIVE_UP: "accepted",
+            ActionKind.FINISH: ACCEPTED,
+            ActionKind.GIVE_UP: ACCEPTED,
         }
         return Observation(text=texts.get(action.kind, action.text))
 
