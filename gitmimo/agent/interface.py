@@ -110,14 +110,17 @@ class Workspace(Protocol):
     def run(self, command: str, *, timeout_s: float | None = None) -> CommandResult:
         """Run a command of the agent's by bash with `pipefail`, in the sandbox, with the worktree as directory."""
 
-    def test(self) -> CommandResult | None:
-        """Run the project's visible test command; None when there is none."""
+    def test(self, only: Sequence[str] = ()) -> CommandResult | None:
+        """Run the project's visible test command, or these tests alone; None when that can't be done."""
 
     def is_accepted(self) -> bool:
         """Whether the files as they are now pass every gate; False also where nobody can be asked."""
 
     def changes(self) -> str | None:
         """The changes since the base, a line `M path +1 -2` for each file; empty for none, None when unknown."""
+
+    def diff(self) -> str:
+        """The product so far as a unified diff."""
 
     def tree_id(self) -> str:
         """Equal as long as no file changes that belongs to the product."""

@@ -109,13 +109,17 @@ class _Copy:
         """Not measured."""
         return None
 
-    def test(self) -> CommandResult | None:
+    def test(self, only: Sequence[str] = ()) -> CommandResult | None:
         """There is nothing to test."""
         return None
 
     def changes(self) -> str | None:
         """Nothing that counts."""
         return None
+
+    def diff(self) -> str:
+        """Nothing that counts."""
+        return ""
 
     def tree_id(self) -> str:
         """The same always: no change counts."""

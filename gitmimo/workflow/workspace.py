@@ -110,21 +110,21 @@ class CandidateWorkspace:
         evaluator = self._plan.evaluator
         return evaluator.base_suite if evaluator is not None else None
 
-    def test(self) -> CommandResult | None:
-        """Run the project's test command; None when there is none.
+    def test(self, only: Sequence[str] = ()) -> CommandResult | None:
+        """Run the project's test command, or with pytest these tests alone; None when there is none, or no such way.
 
         What ended once gets ten times as long from then on, so that a change that never ends costs seconds, not the
         whole limit.
         """
         tests = self._testbed.tests
         command = visible_test_command(tests)
-        if not command:
+        if not command or (only and not tests.is_pytest):
             return None
-        job = self._job(command, self._test_limit_s)
+        job = self._job(" ".join([command, *map(shlex.quote, only)]), self._test_limit_s)
         if tests.is_pytest:
             job = self._guarded(job)
         done = self._testbed.sandbox.run(replace(job, cwd=self.root / tests.directory))
-        if not done.timed_out:
+        if not done.timed_out and not only:
             enough = max(_LEAST_TEST_S, _HANGS_AFTER * done.seconds)
             self._test_limit_s = min(self._testbed.limits.timeout_s, enough)
         return done
@@ -141,6 +141,11 @@ class CandidateWorkspace:
             return ""
         lines = [f"{change.status} {change.path} +{change.added} -{change.removed}" for change in facts.files[:50]]
         return "\n".join([*lines, f"{len(facts.files)} files, +{facts.added} -{facts.removed}"])
+
+    def diff(self) -> str:
+        """The product so far as a unified diff."""
+        found = diff.diff_text(self._repository, self._base_tree(), Oid(self.tree_id()))
+        return found.decode("utf-8", "replace")
 
     def tree_id(self) -> str:
         """The tree that the files make now, without `.mimo/`."""

@@ -7,12 +7,19 @@ from gitmimo.records import StopReason
 from tests.agent.workshop import RealWorkspace, call, calls, run
 from tests.scripted_model import ScriptedModel
 
+TOTAL = "def total_of(prices):\n"
+FAKE_PYTEST = """\
+n=$(cat ../runs 2>/dev/null || echo 0); echo $((n + 1)) > ../runs
+[ "$n" = 0 ] || [ -n "$STILL" ] || { echo '1 passed'; exit 0; }
+echo 'FAILED tests/test_a.py::test_slow - AssertionError: too slow'; exit 1
+"""
+
 
 @pytest.fixture
 def project(git) -> RealWorkspace:  # type: ignore[no-untyped-def]
     git.commit(
         {
-            "shop.py": "def total_of(prices):\n    return 0\n\n\ndef tax_of(price):\n    return 0\n",
+            "shop.py": f"{TOTAL}    return 0\n\n" + "#\n" * 9 + "def tax_of(price):\n    return 0\n",
             "tests/test_shop.py": "def test_nothing():\n    assert True\n",
             "README.md": "a shop\n",
         }
@@ -20,8 +27,16 @@ def project(git) -> RealWorkspace:  # type: ignore[no-untyped-def]
     return RealWorkspace(git.path, test_command="true")
 
 
+def test_a_test_that_passes_when_run_again_alone_is_not_held_against_the_change(git) -> None:  # type: ignore[no-untyped-def]
+    git.commit({"pytest.sh": FAKE_PYTEST})
+    place = RealWorkspace(git.path, test_command="sh pytest.sh")
+    model = ScriptedModel([call("write", path="a.py", content="x = 1\n"), call("finish", title="t", summary="s")])
+    assert run(place, model, test_command="sh pytest.sh", protocol="text").stop_reason is StopReason.FINISHED
+    assert place.commands == ["sh pytest.sh", "sh pytest.sh tests/test_a.py::test_slow"]
+
+
 def test_failing_tests_are_said_to_fail_on_the_base_too(git) -> None:  # type: ignore[no-untyped-def]
-    git.commit({"pytest.sh": "echo 'FAILED tests/test_a.py::test_slow - AssertionError: too slow'; exit 1\n"})
+    git.commit({"pytest.sh": "STILL=1\n" + FAKE_PYTEST})
     place = RealWorkspace(git.path, test_command="sh pytest.sh")
     place.suite = BaseSuite(passed=3, failed=("tests/test_a.py::test_slow",))
     script = [call("write", path="a.py", content="x = 1\n"), *[call("finish", title="t", summary="s")] * 2]
@@ -31,17 +46,22 @@ def test_failing_tests_are_said_to_fail_on_the_base_too(git) -> None:  # type: i
 
 
 WHOLE = (
-    ("write", {"path": "shop.py", "content": "def total_of(prices):\n    return sum(prices)\n"}),
+    ("edit", {"path": "shop.py", "old": f"{TOTAL}    return 0", "new": f"{TOTAL}    return sum(prices)"}),
     ("write", {"path": "tests/test_total.py", "content": "from shop import total_of\n"}),
     ("finish", {"title": "add up prices", "summary": "s"}),
 )
 
 
-def test_a_test_that_is_missing_is_asked_for_once(project: RealWorkspace) -> None:
+def test_what_the_change_leaves_out_is_asked_about_once(project: RealWorkspace) -> None:
     model = ScriptedModel([calls(WHOLE[0], WHOLE[2]), call("finish", title="t", summary="s")])
     project.suite = BaseSuite(passed=1)
-    trajectory = run(project, model, test_command="true")
-    assert "no test came with it" in model.calls[-1][-1].content
+    task = "`total_of` returns 0.\n\n- `total_of` must add up\n- `tax_of` is a fifth of the price\n- `test_tax` is one"
+    trajectory = run(project, model, task=task, test_command="true")
+    told = model.calls[-1][-1].content
+    assert "“- `tax_of` is a fifth of the price”" in told
+    assert "total_of` must" not in told
+    assert "test_tax" not in told
+    assert "no test came with it" in told
     assert (trajectory.stop_reason, len(trajectory.steps)) == (StopReason.FINISHED, 2)
 
 

@@ -95,3 +95,49 @@ def test_edits_written_as_a_string_are_read() -> None:
 def test_lines_of_a_file_are_asked_for_by_numbers() -> None:
     (action,) = parse_calls([call("read", {"path": "f", "first": 3, "last": "9"})])
     assert (action.kind, action.path, action.first, action.last) == (ActionKind.READ, "f", 3, 9)
+
+
+PATCH = """*** Begin Patch
+*** Update File: src/a.py
+@@ def f():
+ def f():
+-    return 1
++    return 2
+@@
+-x
++y
+*** Add File: new.txt
++one
++two
+*** Delete File: it's old.txt
+*** End Patch"""
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("apply_patch", {"input": PATCH}),
+        ("shell", {"command": f"apply_patch <<'EOF'\n{PATCH}\nEOF\n"}),
+    ],
+)
+def test_a_patch_becomes_edits_writes_and_commands(name: str, arguments: object) -> None:
+    first, second, new, gone = parse_calls([call(name, arguments)])
+    assert (first.kind, first.path) == (ActionKind.EDIT, "src/a.py")
+    assert (first.old, first.text) == ("def f():\n    return 1\n", "def f():\n    return 2\n")
+    assert (second.old, second.text) == ("x\n", "y\n")
+    assert (new.kind, new.path, new.text) == (ActionKind.WRITE, "new.txt", "one\ntwo\n")
+    assert (gone.kind, gone.text) == (ActionKind.SHELL, "rm -- 'it'\"'\"'s old.txt'")
+
+
+def test_a_file_that_a_patch_moves_is_edited_and_moved() -> None:
+    patch = "*** Begin Patch\n*** Update File: a.py\n*** Move to: lib/b.py\n@@\n-x\n+y\n*** End Patch"
+    edit, move = parse_calls([call("apply_patch", {"patch": patch})])
+    assert (edit.path, edit.old) == ("a.py", "x\n")
+    assert move.text == "mkdir -p -- lib && mv -- a.py lib/b.py"
+
+
+@pytest.mark.parametrize("patch", ["no patch", "*** Update File: a\n@@\nplain\n", "*** Update File: a\n@@\n a\n"])
+def test_a_patch_that_cannot_be_read_says_why(patch: str) -> None:
+    (action,) = parse_calls([call("apply_patch", {"patch": patch})])
+    assert action.kind is ActionKind.INVALID
+    assert "the patch can't be read" in action.text

@@ -56,8 +56,10 @@ class RealWorkspace:
             command=command, exit_code=done.returncode, output=output, seconds=time.monotonic() - began
         )
 
-    def test(self) -> CommandResult | None:
-        return self.run(self._test_command) if self._test_command else None
+    def test(self, only: Sequence[str] = ()) -> CommandResult | None:
+        if not self._test_command or (only and "pytest" not in self._test_command):
+            return None
+        return self.run(" ".join([self._test_command, *only]))
 
     def is_accepted(self) -> bool:
         return False
@@ -70,6 +72,12 @@ class RealWorkspace:
             ["git", "diff", "--name-status", "HEAD"], cwd=self.root, capture_output=True, text=True, check=True
         ).stdout
         return "".join(f"{line.replace(chr(9), ' ')} +1 -1\n" for line in listed.splitlines())
+
+    def diff(self) -> str:
+        if not (self.root / ".git").exists():
+            return ""
+        subprocess.run(["git", "add", "--intent-to-add", "--all"], cwd=self.root, check=True)
+        return subprocess.run(["git", "diff", "HEAD"], cwd=self.root, capture_output=True, text=True, check=True).stdout
 
     def tree_id(self) -> str:
         found = hashlib.sha256()

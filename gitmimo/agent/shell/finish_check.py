@@ -1,4 +1,4 @@
-"""Checks before FINISH is accepted: a change exists, tests pass, and a change of code has a test."""
+"""Checks before FINISH is accepted: a change exists, tests pass, and all parts of the task are addressed."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -8,11 +8,14 @@ from gitmimo.agent.shell.execute import failed_ids, mark_of
 from gitmimo.agent.shell.stuck_detector import fingerprint
 from gitmimo.files import is_test_path
 from gitmimo.records import Action, ActionKind, CommandResult, Observation, Step
+from gitmimo.text import one_line
 
-_QUESTION = (
-    "before this is accepted, one question. The tests pass. By the look of your change:\n- no test came with it that "
-    "fails without it\nAdd what is missing, or finish again."
-)
+_MOST_RERUN = 20  # failed tests; more than that is no accident
+_MOST_PARTS = 3
+_QUESTION = "before this is accepted, one question"
+_PART = re.compile(r"\n\s*\n|\n(?=\s*(?:[-*+]|\d+[.)])\s)|(?<=[.;:!?])\s+(?=[A-Z`])")
+_NAME = re.compile(r"`([^`\n]{2,60})`|\b(\w+(?:\.\w+)*)\(\)|\b([A-Za-z]\w*_\w+)\b")
+_TEST = re.compile(r"[\w./-]*\btest[\w./-]*(?:::[\w.\[\]-]+)*")  # a test that a task names need not change
 _DOCUMENT = re.compile(r"\.(?:md|rst|txt|adoc)$|^(?:LICENSE|CHANGELOG|AUTHORS)|(?:^|/)docs?/", re.IGNORECASE)
 
 
@@ -30,7 +33,7 @@ class FinishCheck:
         show: Callable[[CommandResult, str], tuple[str, bool]],
         asks: bool,
     ) -> None:
-        """`show` formats a result under a mark; `asks` says whether the model is asked about a missing test."""
+        """`show` formats a result under a mark; `asks` says whether the model is asked about what is missing."""
         self._task = candidate.task
         self._unchanged = candidate.unchanged
         self._workspace = workspace
@@ -47,6 +50,7 @@ class FinishCheck:
             if action.kind is ActionKind.FINISH and observation.exit_code is not None:
                 self._stands = True
                 self._made.add(fingerprint(observation.text))
+                self._asks = self._asks and not observation.text.startswith(_QUESTION)
 
     def objection(
         self, actions: Sequence[Action], observations: Sequence[Observation], *, step: int
@@ -64,9 +68,8 @@ class FinishCheck:
         failing = self._test(mark_of(step, position, len(actions))) if is_due else None
         if failing is not None:
             return self._new(failing)
-        if self._asks and self._lacks_test(changed_paths(changes or "")):
-            return self._new(Observation(text=_QUESTION, exit_code=1))
-        return None
+        question = self._question(changed_paths(changes or "")) if self._asks else ""
+        return self._new(Observation(text=question, exit_code=1)) if question else None
 
     def _add(self, actions: Sequence[Action], observations: Sequence[Observation]) -> None:
         for action, observation in zip(actions, observations, strict=True):
@@ -79,12 +82,20 @@ class FinishCheck:
         return None if fingerprint(objection.text) in self._made else objection
 
     def _test(self, mark: str) -> Observation | None:
-        """Run the tests; None when they pass, or there are none."""
+        """Run the tests, the failed ones once more; None when all passed in one of the runs, or there are none."""
         result = self._workspace.test()
-        if result is None or not (result.exit_code or result.timed_out):
+        if result is None or not _is_bad(result):
             return None
         failed = failed_ids(result.output)
         remarks: list[str] = []
+        is_rerun = 0 < len(failed) <= _MOST_RERUN and not result.timed_out
+        if is_rerun and (again := self._workspace.test(failed)) is not None:
+            if not _is_bad(again):
+                return None
+            still = failed_ids(again.output) or failed
+            passed = [name for name in failed if name not in still]
+            remarks += [f"Run again alone, these pass: {', '.join(passed)}."] if passed else []
+            failed = still
         base = self._workspace.base_suite()
         if base is not None and base.exit_code and not failed:
             remarks.append(f"On the base they end with exit code {base.exit_code} too.")
@@ -104,9 +115,37 @@ class FinishCheck:
         )
         return Observation(text=text, exit_code=result.exit_code or 1, seconds=result.seconds, truncated=was_cut)
 
-    def _lacks_test(self, paths: Sequence[str]) -> bool:
-        """Whether code changed and no test, where every test of the base passes."""
+    def _question(self, paths: Sequence[str]) -> str:
+        """What the change seems to leave out, a test or a part of the task; empty for nothing."""
+        if all(_DOCUMENT.search(path) for path in paths):
+            return ""
+        doubts = [f"nothing in it mentions what the task says here: {part}" for part in self._untouched()]
         suite = self._workspace.base_suite()
         is_green = suite is not None and not suite.failed and not suite.exit_code
-        is_code = any(not _DOCUMENT.search(path) for path in paths)
-        return is_green and is_code and not any(is_test_path(path) for path in paths)
+        if is_green and not any(is_test_path(path) for path in paths):
+            doubts.append("no test came with it that fails without it")
+        if not doubts:
+            return ""
+        listed = "\n".join(f"- {doubt}" for doubt in doubts)
+        return (
+            f"{_QUESTION}. The tests pass. By the look of your change:\n{listed}\nAdd what is missing, or finish again."
+        )
+
+    def _untouched(self) -> list[str]:
+        """Parts of the task that name code of the project which the change nowhere mentions."""
+        diff = self._workspace.diff()
+        found: dict[frozenset[str], str] = {}  # a title often names what a later part says more of
+        for part in _PART.split(self._task.text):
+            names = {next(filter(None, match)).strip("()") for match in _NAME.findall(_TEST.sub(" ", part))}
+            words = {re.split(r"[./]", name)[-1] for name in names}
+            words = {word for word in words if re.fullmatch(r"[A-Za-z_]\w{2,}", word)}
+            is_mentioned = any(re.search(rf"\b{re.escape(word)}\b", diff) for word in words)
+            search = "git grep -qwF -e {} -- ':!*.md' ':!*.rst' ':!*.txt'"
+            hits = (self._workspace.run(search.format(word), timeout_s=20) for word in sorted(words))
+            if not is_mentioned and any(hit.exit_code == 0 for hit in hits):
+                found[frozenset(words)] = f"“{one_line(part, 160)}”"
+        return list(found.values())[:_MOST_PARTS]
+
+
+def _is_bad(result: CommandResult) -> bool:
+    return bool(result.exit_code) or result.timed_out

@@ -6,9 +6,11 @@ The text protocol, which models fall back into, is read in `text_protocol.py`.
 import ast
 import json
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
+from pathlib import PurePosixPath
 from typing import Any
 
 from gitmimo.agent.prompts import read_json
@@ -30,9 +32,10 @@ def offered_tools(*, is_folded: bool = False) -> tuple[Tool, ...]:
 
 _ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "shell": ("command",), "read": ("path",), "edit": ("path",), "write": ("path", "content"), "show": ("output",),
-    "finish": ("summary",), "give_up": ("reason",), "note": ("text",), "plan": ("text",),
+    "finish": ("summary",), "give_up": ("reason",), "note": ("text",), "plan": ("text",), "apply_patch": ("patch",),
 }  # fmt: skip
 _PREFIX = re.compile(r"^(?:functions?|tools?|default_api)[.:/]+")
+_PATCH_IN_SHELL = re.compile(r"\s*apply_patch\s*<<-?\s*\S+[ \t]*\n(.*\*\*\* End Patch)\n\w+\s*\Z", re.DOTALL)
 _CALL_IN_TEXT = re.compile(r"<tool_call>\s*(\{.*?\})\s*(?:</tool_call>|\Z)", re.DOTALL)
 
 
@@ -129,6 +132,9 @@ def _actions(call: ToolCall, name: str, found: Mapping[str, str], values: Mappin
     """The actions of a call whose required arguments were found."""
     if name == "edit":
         return _edits(call, clean_path(found["path"]), values)
+    patch = _PATCH_IN_SHELL.match(found["command"]) if name == "shell" else None
+    if patch or name == "apply_patch":
+        return _actions_of_patch(call, patch[1] if patch else found["patch"])
     action = Action(kind=ActionKind(name), text=next(iter(found.values())), call_id=call.id)
     if name == "write":
         return (replace(action, path=clean_path(found["path"]), text=found["content"]),)
@@ -204,3 +210,44 @@ def _number(value: Any, *, most: float) -> float | None:
 
 def _invalid(call: ToolCall, reason: str) -> tuple[Action, ...]:
     return (Action(kind=ActionKind.INVALID, text=reason, call_id=call.id),)
+
+
+def _actions_of_patch(call: ToolCall, patch: str) -> tuple[Action, ...]:
+    """Read a patch between `*** Begin Patch` and `*** End Patch`, as models of OpenAI write it.
+
+    An EDIT for each hunk, a WRITE for each new file, a command where a file is moved or removed. A hunk's context and
+    removed lines are the passage to find; the text after `@@` is not used.
+    """
+    lines = [line for line in patch.splitlines() if not line.startswith(("*** Begin", "*** End"))]
+    files = re.split(r"^\*\*\* (Add|Update|Delete) File: (.+)\n?", "\n".join(lines), flags=re.MULTILINE)
+    actions: list[Action] = []
+    for kind, name, body in zip(files[1::3], files[2::3], files[3::3], strict=True):
+        path = clean_path(name)
+        if kind == "Delete":
+            actions.append(Action(kind=ActionKind.SHELL, text=f"rm -- {shlex.quote(path)}", call_id=call.id))
+        elif kind == "Add":
+            text = re.sub(r"^\+", "", body.removesuffix("\n"), flags=re.MULTILINE)
+            actions.append(Action(kind=ActionKind.WRITE, path=path, text=f"{text}\n", call_id=call.id))
+        else:
+            actions += _updates(call, path, body.removesuffix("\n").split("\n"))
+    return tuple(actions) or _invalid(call, "the patch can't be read: it changes no file")
+
+
+def _updates(call: ToolCall, path: str, lines: Sequence[str]) -> list[Action]:
+    hunks: list[tuple[list[str], list[str]]] = [([], [])]
+    moved = lines[0].removeprefix("*** Move to: ") if lines[0].startswith("*** Move") else ""
+    for line in lines[1 if moved else 0 :]:
+        if line.startswith("@@"):
+            hunks.append(([], []))
+        elif line[:1] not in ("", " ", "+", "-"):
+            return list(_invalid(call, f"the patch can't be read: no hunk for `{path}` begins with {line[:60]}"))
+        for side, kept in zip("-+", hunks[-1], strict=True):
+            if line[:1] in (" ", "", side):
+                kept.append(f"{line[1:]}\n")
+    edits = [("".join(old), "".join(new)) for old, new in hunks if old != new]
+    actions = [Action(kind=ActionKind.EDIT, path=path, old=old, text=new, call_id=call.id) for old, new in edits]
+    if moved:
+        place = PurePosixPath(clean_path(moved))
+        command = f"mkdir -p -- {shlex.quote(str(place.parent))} && mv -- {shlex.quote(path)} {shlex.quote(str(place))}"
+        actions.append(Action(kind=ActionKind.SHELL, text=command, call_id=call.id))
+    return actions or list(_invalid(call, f"the patch can't be read: no change for `{path}`"))
