@@ -161,7 +161,9 @@ class LiveTable:
         with self._lock:
             first = _line(PHASES.get(self._phase, self._phase), "bold")
             spent = sum(row.last.cost_usd for row in self._rows.values())
-            facts = (seconds(self._clock() - self._started), usd(spent) if spent else "", self._title)
+            models = {row.last.model for row in self._rows.values()}
+            model = escape_controls(models.pop(), newlines=False) if len(models) == 1 else ""
+            facts = (seconds(self._clock() - self._started), usd(spent) if spent else "", self._title, model)
             first.append("  " + "  ".join(filter(None, (*facts, "Ctrl-C keeps the work"))), style="dim")
             said = "  ".join(filter(None, (self._base, self._wait or self._said)))
             return Group(first, *([_line(said, "dim")] if said else []), *([self._table()] if self._rows else []))

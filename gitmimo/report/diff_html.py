@@ -1,5 +1,6 @@
-"""The diff of two trees, and the same as HTML: coloured, context unfoldable, omissions named."""
+"""The diff of two trees, and the same as HTML: changed words marked, context unfoldable, omissions named."""
 
+import difflib
 import functools
 import itertools
 import re
@@ -28,6 +29,9 @@ MAX_LINES = 60_000  # of one page
 MAX_COLOURED = 600_000  # bytes of files that one page colours
 MAX_FILE_BYTES = 200_000  # of a file that is coloured
 MAX_LINE_CHARACTERS = 2_000
+_WORD = re.compile(r"\w+|\s+|[^\w\s]")
+_LEAST_ALIKE = 0.4  # of two lines, for the words that differ to be worth marking
+_LONGEST_MARKED = 500
 _ROWS = {"+": "a", "-": "d", " ": "", "\\": "r"}
 _CR_SHOWN = "␍"
 
@@ -104,7 +108,9 @@ class DiffRenderer:
                 name = escape(f"@@ {head.old} → {head.new} @@ {head.text}")
                 bodies.append(f"<tbody><tr class=h><td colspan=4><code>{name}</code></tbody>")
             else:
-                bodies.append(f"<tbody>{''.join(_row(line, before, after) for line in lines)}</tbody>")
+                marks = _changed_words(lines)
+                rows = [_row(line, before, after, marks.get(index, ())) for index, line in enumerate(lines)]
+                bodies.append(f"<tbody>{''.join(rows)}</tbody>")
                 last = max(line.new for line in lines) or last
         end = shown[-1]
         if shown == file.lines and after is not None and file.change.status != "A" and end.mark == " ":
@@ -160,11 +166,60 @@ def _gap(last: int, end: int, shift: int, after: Sequence[str] | None) -> str:
     return f"<tbody><tr class=x><td colspan=4>{button}</tbody><tbody hidden>{rows}</tbody>"
 
 
-def _row(line: DiffLine, before: Sequence[str] | None, after: Sequence[str] | None) -> str:
+def _changed_words(lines: Sequence[DiffLine]) -> dict[int, list[tuple[int, int]]]:
+    """Ranges of characters that differ between a removed line and the one that replaced it, by index."""
+    marks: dict[int, list[tuple[int, int]]] = {}
+    runs = [(mark, list(run)) for mark, run in itertools.groupby(range(len(lines)), key=lambda at: lines[at].mark)]
+    for (first, removed), (second, added) in itertools.pairwise(runs):
+        for old, new in zip(removed, added, strict=False) if (first, second) == ("-", "+") else ():
+            if max(len(lines[old].text), len(lines[new].text)) > _LONGEST_MARKED:
+                continue
+            before, after = _WORD.findall(lines[old].text), _WORD.findall(lines[new].text)
+            matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
+            if matcher.ratio() >= _LEAST_ALIKE:
+                changes = [code[1:] for code in matcher.get_opcodes() if code[0] != "equal"]
+                marks[old] = [_characters(before, start, end) for start, end, _, _ in changes if end > start]
+                marks[new] = [_characters(after, start, end) for _, _, start, end in changes if end > start]
+    return marks
+
+
+def _characters(words: Sequence[str], first: int, last: int) -> tuple[int, int]:
+    start = len("".join(words[:first]))
+    return start, start + len("".join(words[first:last]))
+
+
+def mark_ranges(code: str, ranges: Sequence[tuple[int, int]]) -> str:
+    """Put `<b>` around ranges of characters of escaped HTML; tags count for nothing, an entity for one character."""
+    starts, ends = {start for start, _ in ranges}, {end for _, end in ranges}
+    written: list[str] = []
+    at, is_open = 0, False
+    for piece in re.findall(r"<[^>]*>|&[^;]+;|.", code, re.DOTALL):
+        if piece.startswith("<") and len(piece) > 1:
+            written.append(f"</b>{piece}<b>" if is_open else piece)
+            continue
+        if at in ends and is_open:
+            written.append("</b>")
+            is_open = False
+        if at in starts:
+            written.append("<b>")
+            is_open = True
+        written.append(piece)
+        at += 1
+    return "".join([*written, "</b>" if is_open else ""]).replace("<b></b>", "")
+
+
+def _row(
+    line: DiffLine,
+    before: Sequence[str] | None,
+    after: Sequence[str] | None,
+    marks: Sequence[tuple[int, int]],
+) -> str:
     if line.mark == "\\":
         return f"<tr class=r><td><td><td><td><code>{escape(line.text.strip())}</code>"
     lines, number = (before, line.old) if line.mark == "-" else (after, line.new)
     code = lines[number - 1] if lines is not None and 0 < number <= len(lines) else _plain(line.text)
+    if marks and "<mark>" not in code:  # there one character is shown by several
+        code = mark_ranges(code, marks)
     kind = f" class={_ROWS[line.mark]}" if line.mark != " " else ""
     return f"<tr{kind}><td>{line.old or ''}<td>{line.new or ''}<td>{line.mark.strip()}<td><code>{code}</code>"
 

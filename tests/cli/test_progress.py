@@ -44,6 +44,7 @@ def test_the_head_names_the_session_its_budget_and_what_it_does(
     clock.now = 5.0
     text = shown(table)
     assert text.startswith("working  5.0s  $0.0040  session 13nie9k54q, budget $2.00"), "base's tests have long ended"
+    assert "openai/good" in text
     assert "base: 4 passing, 3 failing" in text
     assert "$ cat app.py" in text
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gitmimo.git.repository import Repository
-from gitmimo.report.diff_html import read_diff
+from gitmimo.report.diff_html import mark_ranges, read_diff
 from gitmimo.report.page import review_page
 from tests.conftest import GitBuilder
 from tests.made_session import Attempt, make_session
@@ -234,6 +234,30 @@ def test_a_huge_session_stays_small(git: GitBuilder, tmp_path: Path) -> None:
 def test_the_merge_command_is_on_the_first_screen(page: Path) -> None:
     text = page.read_text()
     assert text.index('<code id="command">git mimo merge 0a1b2c3d4e</code>') < text.index("<section")
+
+
+def test_words_that_changed_are_marked(git: GitBuilder) -> None:
+    text = _page(git, Attempt(steps=[{"app.py": APP.replace("None", "x")}]))
+    removed = re.search(r"<tr class=d>.*?</code>", text)
+    added = re.search(r"<tr class=a>.*?</code>", text)
+    assert removed
+    assert added
+    assert re.sub("<(?!/?b>)[^>]*>", "", removed[0]).endswith("return <b>None</b>")
+    assert re.sub("<(?!/?b>)[^>]*>", "", added[0]).endswith("return <b>x</b>")
+
+
+@pytest.mark.parametrize(
+    ("code", "ranges", "marked"),
+    [
+        ("abc", [(1, 2)], "a<b>b</b>c"),
+        ("<span class=k>if</span> x", [(0, 4)], "<b></b><span class=k><b>if</b></span><b> x</b>"),
+        ("a &lt;= b", [(2, 3)], "a <b>&lt;</b>= b"),
+        ("ab", [(0, 1), (1, 2)], "<b>a</b><b>b</b>"),
+        ("ab", [], "ab"),
+    ],
+)
+def test_ranges_are_marked_around_tags_and_entities(code: str, ranges: list[tuple[int, int]], marked: str) -> None:
+    assert mark_ranges(code, ranges) == marked.replace("<b></b>", "")
 
 
 def test_context_around_a_hunk_can_be_unfolded(git: GitBuilder, tmp_path: Path) -> None:
