@@ -1,26 +1,116 @@
-"""`git mimo ci`: test a branch again and compare the result with its note."""
+"""`git mimo ci`: test a branch again, compare the result with its note, and say it in one of five forms."""
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
+from xml.sax.saxutils import escape
 
 import click
 
-from gitmimo.ci.formats import FORMATS
 from gitmimo.cli import render
 from gitmimo.cli.options import complete_revisions, git_settings, settings
+from gitmimo.codec import to_json
 from gitmimo.errors import UsageError
+from gitmimo.evidence import Outcome
+from gitmimo.text import escape_controls
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from gitmimo.ci.check import CiReport
+    from gitmimo.ci import CiReport, Finding
     from gitmimo.config import Config
     from gitmimo.git.repository import Repository
     from gitmimo.ids import Oid
+
+
+def as_text(report: CiReport) -> str:
+    """Lines for a person. In this form and all others, text from outside is escaped."""
+    lines = [f"{report.outcome}: {report.commit[:12]}, judged from base {report.base[:12]}"]
+    evidence = report.evidence
+    if evidence is not None:
+        lines += [
+            f"  {gate.outcome.value:8} {gate.name}" + (f": {_line(gate.detail)}" if gate.detail else "")
+            for gate in evidence.gates
+        ]
+        lines.append(f"  tests: {evidence.tests_passed}/{evidence.tests_run} passed, {len(evidence.fixed_ids)} fixed")
+    lines.append(f"  note: {report.note_state.value}" + (" (recorded now)" if report.recorded else ""))
+    lines += [f"  {finding.level.value}: {_where(finding)}{_line(finding.message)}" for finding in report.findings]
+    return "\n".join(lines) + "\n"
+
+
+def as_json(report: CiReport) -> str:
+    """One versioned object on one line."""
+    value = {
+        "schema": "git-mimo/ci/1",
+        "passed": report.passed,
+        "needs_person": report.needs_person,
+        "note": report.note_state.value,
+        "findings": to_json(report.findings),
+    }
+    for name in ("doubts", "behaviour", "commit", "base", "session", "differences", "recorded", "evidence"):
+        value[name] = to_json(getattr(report, name))
+    return json.dumps(value, ensure_ascii=True, separators=(",", ":")) + "\n"
+
+
+def as_github(report: CiReport) -> str:
+    """Workflow commands, which show as annotations. A message cannot smuggle in a command of its own."""
+    lines = []
+    for finding in report.findings:
+        file = f" file={_property(finding.path)}," if finding.path else " "
+        title = f"title={_property('git-mimo ' + finding.rule)}"
+        lines.append(f"::{finding.level.value}{file}{title}::{_data(finding.message)}")
+    lines.append(f"::notice title=git-mimo::{_data(_summary(report))}")
+    return "\n".join(lines) + "\n"
+
+
+def as_markdown(report: CiReport) -> str:
+    """A summary for a job's page or a comment."""
+    lines = [f"### git-mimo: {report.outcome}", "", _cell(_summary(report)), ""]
+    if report.evidence is not None:
+        lines += ["| gate | outcome | detail |", "|---|---|---|"]
+        lines += [
+            f"| {_cell(gate.name)} | {gate.outcome.value} | {_cell(gate.detail)} |" for gate in report.evidence.gates
+        ]
+    lines += ["", *(f"- **{f.level.value}** {_cell(_where(f) + f.message)}" for f in report.findings)]
+    return "\n".join(lines) + "\n"
+
+
+def as_junit(report: CiReport) -> str:
+    """Gates as test cases, and each other error as one."""
+    suite = ElementTree.Element("testsuite", name="git-mimo", errors="0")
+
+    def add(group: str, name: str, kind: str = "", message: str = "", seconds: float = 0.0) -> None:
+        facts = {"classname": f"git-mimo.{group}", "name": _line(name), "time": f"{seconds:.3f}"}
+        case = ElementTree.SubElement(suite, "testcase", facts)
+        if kind:
+            ElementTree.SubElement(case, kind, message=_line(message))
+
+    kinds = {Outcome.PASS: "", Outcome.SKIPPED: "skipped"}
+    for gate in report.evidence.gates if report.evidence else ():
+        kind = kinds.get(gate.outcome, "failure")
+        add("gates", gate.name, kind, gate.detail or gate.outcome.value, gate.seconds)
+    for finding in report.findings:
+        if finding.level == "error" and not finding.rule.startswith("gate/"):
+            add(finding.rule, finding.message, "failure", finding.message)
+    for name, counted in (("tests", "testcase"), ("failures", "testcase/failure"), ("skipped", "testcase/skipped")):
+        suite.set(name, str(len(suite.findall(counted))))
+    suites = ElementTree.Element("testsuites")
+    suites.append(suite)
+    return ElementTree.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
+
+
+FORMATS: Mapping[str, Callable[[CiReport], str]] = {
+    "text": as_text,
+    "github": as_github,
+    "junit": as_junit,
+    "json": as_json,
+    "markdown": as_markdown,
+}
 
 
 @click.command("ci")
@@ -52,8 +142,8 @@ def ci_command(
     """
     from dataclasses import replace
 
-    from gitmimo.ci.check import check_commit, find_base
-    from gitmimo.ci.check import record as record_report
+    from gitmimo.ci import check_commit, find_base
+    from gitmimo.ci import record as record_report
     from gitmimo.git.repository import Repository
     from gitmimo.workflow.trust import require_trust
 
@@ -73,8 +163,6 @@ def ci_command(
 
 def _write(report: CiReport, form: str, files: Sequence[tuple[str, Path]]) -> None:
     """Write a report to stdout, to the files that were asked for, and to the summary that GitHub shows."""
-    from gitmimo.ci.formats import as_markdown
-
     for name, path in files:
         path.write_text(FORMATS[name](report), encoding="utf-8")
     summary = os.environ.get("GITHUB_STEP_SUMMARY", "")
@@ -105,3 +193,31 @@ def _target(text: str) -> tuple[str, Path]:
     if target.is_dir() or not os.access(target if target.exists() else target.absolute().parent, os.W_OK):
         raise UsageError(f"cannot write `{path}`", hint=f"mkdir -p {shlex.quote(str(target.parent))}")
     return name, target
+
+
+def _summary(report: CiReport) -> str:
+    tests = f", tests {report.evidence.tests_passed}/{report.evidence.tests_run}" if report.evidence else ""
+    return f"{'passed' if report.passed else 'failed'}{tests}, note {report.note_state.value}"
+
+
+def _line(text: str) -> str:
+    return " ".join(escape_controls(text).split())
+
+
+def _where(finding: Finding) -> str:
+    return f"{escape_controls(finding.path, newlines=False)}: " if finding.path else ""
+
+
+def _data(text: str) -> str:
+    return _line(text).replace("%", "%25")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def _cell(text: str) -> str:
+    shown = escape(_line(text))
+    for mark in "\\`*_[]|~@":
+        shown = shown.replace(mark, f"\\{mark}" if mark != "@" else "&#64;")
+    return shown

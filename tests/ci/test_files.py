@@ -66,7 +66,7 @@ def _step(job: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def clone(git: GitBuilder, tmp_path: Path) -> GitBuilder:
+def clone(git: GitBuilder, tmp_path: Path, quick_tests: None) -> GitBuilder:
     """A fresh clone of a bare remote that holds a result branch and its notes."""
     git.commit(PROJECT)
     session = make_session(git, [Attempt(steps=[{"calc.py": RIGHT}])], task="Fix add, it subtracts")

@@ -3,8 +3,8 @@
 import json
 import xml.etree.ElementTree as ElementTree
 
-from gitmimo.ci.check import CiReport, NoteState
-from gitmimo.ci.formats import FORMATS
+from gitmimo.ci import CiReport, NoteState
+from gitmimo.cli.ci import FORMATS
 from gitmimo.evidence import DiffFacts, Evidence, FileChange, Gate, Outcome
 from gitmimo.ids import Oid
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from gitmimo.behaviour import BehaviourReport
-from gitmimo.ci.check import Finding, NoteState
+from gitmimo.ci import Finding, NoteState
 from gitmimo.evidence import Evidence, Verdict
 from gitmimo.git.undo_log import Operation
 from gitmimo.ids import Oid, SessionId, SessionStatus

@@ -4,7 +4,7 @@ import contextlib
 import enum
 import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -84,6 +84,11 @@ class CiReport:
         if self.note_required and self.evidence is not None and self.note_state is not NoteState.CONFIRMED:
             return False
         return self.evidence is None or self.evidence.passed
+
+    @property
+    def outcome(self) -> str:
+        """The outcome in the words of `start`."""
+        return "needs a person" if self.needs_person else "passed" if self.passed else "failed"
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -168,24 +173,19 @@ def compare(claimed: Evidence, found: Evidence) -> tuple[NoteState, tuple[str, .
         failed = ", ".join(f"{gate.name} ({gate.detail or gate.outcome.value})" for gate in found.failed_gates)
         hard.append(f"the note says that all gates passed; measured: {failed}")
     if (claimed.diff.added, claimed.diff.removed) != (found.diff.added, found.diff.removed):
-        hard.append(
-            f"the note counts +{claimed.diff.added} -{claimed.diff.removed} lines, "
-            f"git +{found.diff.added} -{found.diff.removed}"
-        )
+        lines = [f"+{diff.added} -{diff.removed}" for diff in (claimed.diff, found.diff)]
+        hard.append(f"the note counts {lines[0]} lines, git {lines[1]}")
     if set(claimed.restored_paths) != set(found.restored_paths):
         hard.append("the note names other protected files that were changed")
     if claimed.passed and set(found.broken_ids) - set(claimed.broken_ids):
         hard.append(f"tests that the note does not call broken: {', '.join(sorted(found.broken_ids)[:5])}")
-    soft = []
-    for name, said, measured in (
+    counts = (
         ("tests that passed", claimed.tests_passed, found.tests_passed),
         ("tests that ran", claimed.tests_run, found.tests_run),
         ("tests that were fixed", len(claimed.fixed_ids), len(found.fixed_ids)),
-    ):
-        if said != measured:
-            soft.append(f"{name}: the note says {said}, measured {measured}")
-    same_place = claimed.fingerprint == found.fingerprint
-    if hard or (soft and same_place):
+    )
+    soft = [f"{name}: the note says {said}, measured {measured}" for name, said, measured in counts if said != measured]
+    if hard or (soft and claimed.fingerprint == found.fingerprint):
         return NoteState.CONTRADICTED, (*hard, *soft)
     return NoteState.CONFIRMED, tuple(soft)
 
@@ -236,47 +236,35 @@ def _origin(repository: Repository, base: Oid, commit: Oid) -> tuple[str, Sessio
     return task, session
 
 
-def _findings(report: CiReport) -> list[Finding]:
-    found: list[Finding] = []
+def _findings(report: CiReport) -> Iterator[Finding]:
     evidence = report.evidence
     if evidence is None:
-        return [Finding(rule="unchanged", level=Level.NOTICE, message="nothing changed outside .mimo/")]
+        yield Finding(rule="unchanged", level=Level.NOTICE, message="nothing changed outside .mimo/")
+        return
     for gate in evidence.failed_gates:
         message = f"gate {gate.name}: {gate.detail or gate.outcome.value}"
-        found.append(Finding(rule=f"gate/{gate.name.replace(' ', '-')}", level=Level.ERROR, message=message))
-    found += [
-        Finding(rule="needs-person", level=Level.WARNING, message=f"needs a person: {doubt}") for doubt in report.doubts
-    ]
-    for kind, names in (("broken", evidence.broken_ids), ("missing", evidence.missing_ids)):
-        said = "passed on base and fails now" if kind == "broken" else "passed on base and is gone"
-        found += [
-            Finding(rule=f"test/{kind}", level=Level.ERROR, message=f"{name} {said}", path=_file_of(name, evidence))
-            for name in names[:50]
-        ]
-    contradicts = report.note_state is NoteState.CONTRADICTED
-    found += [
-        Finding(rule="note/differs", level=Level.ERROR if contradicts else Level.NOTICE, message=text)
-        for text in report.differences
-    ]
+        yield Finding(rule=f"gate/{gate.name.replace(' ', '-')}", level=Level.ERROR, message=message)
+    changed = {change.path for change in evidence.diff.files}
+    for kind, names, said in (
+        ("broken", evidence.broken_ids, "passed on base and fails now"),
+        ("missing", evidence.missing_ids, "passed on base and is gone"),
+    ):
+        for name in names[:50]:
+            path = name.partition("::")[0]
+            path = path if path in changed else ""
+            yield Finding(rule=f"test/{kind}", level=Level.ERROR, message=f"{name} {said}", path=path)
+    level = Level.ERROR if report.note_state is NoteState.CONTRADICTED else Level.NOTICE
+    for text in report.differences:
+        yield Finding(rule="note/differs", level=level, message=text)
     if report.note_state is NoteState.DAMAGED:
-        found.append(Finding(rule="note/damaged", level=Level.ERROR, message="the note cannot be read"))
+        yield Finding(rule="note/damaged", level=Level.ERROR, message="the note cannot be read")
     if report.note_required and report.note_state in (NoteState.NONE, NoteState.STALE):
         message = f"the branch's note is {report.note_state.value}; git mimo ci --record writes one"
-        found.append(Finding(rule="note/required", level=Level.ERROR, message=message))
-    found += [
-        Finding(
-            rule="protected",
-            level=Level.WARNING,
-            message="a protected file was changed; it was judged with the base's version",
-            path=path,
-        )
-        for path in evidence.restored_paths
-    ]
-    found += [Finding(rule="look-at", level=Level.WARNING, message=flag) for flag in evidence.flags]
-    return found
-
-
-def _file_of(test: str, evidence: Evidence) -> str:
-    """The file that a test's id begins with, when it is one of the changed ones."""
-    name = test.partition("::")[0]
-    return name if any(change.path == name for change in evidence.diff.files) else ""
+        yield Finding(rule="note/required", level=Level.ERROR, message=message)
+    for doubt in report.doubts:
+        yield Finding(rule="needs-person", level=Level.WARNING, message=f"needs a person: {doubt}")
+    for path in evidence.restored_paths:
+        message = "a protected file was changed; it was judged with the base's version"
+        yield Finding(rule="protected", level=Level.WARNING, message=message, path=path)
+    for flag in evidence.flags:
+        yield Finding(rule="look-at", level=Level.WARNING, message=flag)
