@@ -14,7 +14,7 @@ import random
 import secrets
 import textwrap
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -22,6 +22,7 @@ from functools import partial
 from gitmimo.evaluator.baseline import Baseline
 from gitmimo.evaluator.probe import probe_path
 from gitmimo.evaluator.python_env import definitions
+from gitmimo.evaluator.required_fixes import COLLECTION
 from gitmimo.evaluator.testbed import TestBed, fresh_tree, run_suite
 from gitmimo.evaluator.testcommand import ReportFormat
 from gitmimo.evidence import TestOutcome
@@ -60,43 +61,28 @@ class _Plan:
     copies: dict[str, str] = field(default_factory=dict)  # id of the copy, id of the test
 
 
-ForgeryCheck = Callable[[Collection[str], Collection[str]], ForgeryReport]
-"""Runs the check on one tree: given the ids of tests that passed, and of those among them that failed on the base."""
-
-
 @contextlib.contextmanager
 def prepare_forgery_check(
     testbed: TestBed, baseline: Baseline, tree: Oid, *, functions: frozenset[str] = frozenset()
-) -> Iterator[ForgeryCheck]:
-    """Yield a check to call once the tests have passed.
+) -> Iterator[Callable[..., ForgeryReport]]:
+    """Yield `check_forgery` for one tree, to call with `passed` and `fixed` once the tests have passed.
 
-    A quick suite that can run twice at once is checked from now on in a second thread, with the tests that the base
-    knows; this run is cancelled if nobody asks for it. It runs again if tests passed that the base doesn't know.
-    `functions` are recorded in the run that it checks, so also here: a product could tell the two apart.
+    Where the base knows all tests, a quick suite that can run twice at once is checked from now on in a second thread;
+    this run is cancelled if nobody asks for it. `functions` are recorded in the run that it checks, so also here: a
+    product could tell the two apart.
     """
     check = partial(check_forgery, baseline=baseline, tree=tree, functions=functions)
-
-    def make(passed: Collection[str], fixed: Collection[str]) -> ForgeryReport:
-        return check(testbed, passed=passed, fixed=fixed)
-
     is_quick = baseline.report.seconds < _QUICK_S and not testbed.setup
-    if not is_quick or not testbed.may_run_together or len(baseline.failed_ids) > _MOST_FIXED:
-        yield make
+    is_known = not any(name.endswith(COLLECTION) for name in baseline.failed_ids)
+    if not (is_quick and is_known and testbed.may_run_together and len(baseline.failed_ids) <= _MOST_FIXED):
+        yield partial(check, testbed)
         return
     unwanted = threading.Event()
-    known = {*baseline.passed_ids, *baseline.failed_ids, *baseline.flaky_ids}
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="forgery-check") as pool:
         now = replace(testbed, cancelled=lambda: unwanted.is_set() or testbed.cancelled())
         begun = pool.submit(check, now, passed=baseline.passed_ids, fixed=baseline.failed_ids)
-
-        def ask(passed: Collection[str], fixed: Collection[str]) -> ForgeryReport:
-            if known.issuperset(passed):
-                return begun.result()
-            unwanted.set()
-            return make(passed, fixed)
-
         try:
-            yield ask
+            yield lambda **_: begun.result()
         finally:
             unwanted.set()
 
@@ -123,17 +109,17 @@ def check_forgery(
     with fresh_tree(testbed, write_files(testbed.repository, tree, plan.files), setup=testbed.setup) as fresh:
         only = () if baseline.report.seconds < _QUICK_S else plan.must_fail | set(plan.copies)
         run = run_suite(fresh, only=only, functions=functions)
-    outcomes = _any_passed(run.report.cases)
-    forged = sorted(name for name in plan.must_fail if outcomes.get(name) is TestOutcome.PASSED)
-    copies = {name for name in plan.copies if outcomes.get(name) is TestOutcome.PASSED}
-    equal = sorted(plan.copies[name] for name in copies if not name.endswith(_ALL_FALSE))
-    copies -= {_plain(name) for name in run.report.failed_ids} | {n for n in copies if not n.endswith(_ALL_FALSE)}
-    without_effect = sorted({plan.copies[name] for name in copies} & set(map(_plain, fixed)))
-    doubt = ""
-    if not forged and not plan.must_fail & set(outcomes):
-        doubt = run.problem or "they were not reported"
+    # ids without their parameters; a pass is what is looked for, so one set of parameters is enough
+    ran, passing, failing = (
+        set(map(_plain, ids)) for ids in (run.report.cases, run.report.passed_ids, run.report.failed_ids)
+    )
+    unmet = {name for name in plan.copies if name.endswith(_ALL_FALSE)}
+    without_effect = {plan.copies[name] for name in unmet & passing - failing} & set(map(_plain, fixed))
     return ForgeryReport(
-        forged=tuple(forged), equal_to_everything=tuple(equal), without_effect=tuple(without_effect), doubt=doubt
+        forged=tuple(sorted(plan.must_fail & passing)),
+        equal_to_everything=tuple(sorted(plan.copies[name] for name in (plan.copies.keys() - unmet) & passing)),
+        without_effect=tuple(sorted(without_effect)),
+        doubt="" if plan.must_fail & ran else run.problem or "they were not reported",
     )
 
 
@@ -187,16 +173,6 @@ def _make_plan(testbed: TestBed, tree: Oid, chosen: Iterable[str]) -> _Plan:
 
 def _plain(name: str) -> str:
     return name.partition("[")[0]
-
-
-def _any_passed(cases: Mapping[str, TestOutcome]) -> dict[str, TestOutcome]:
-    """Outcomes by id without parameters; a pass is what is looked for, so one of them is enough."""
-    found: dict[str, TestOutcome] = {}
-    for name, outcome in cases.items():
-        plain = _plain(name)
-        if outcome is TestOutcome.PASSED or plain not in found:
-            found[plain] = outcome
-    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

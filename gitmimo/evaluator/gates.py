@@ -1,23 +1,25 @@
 """The gates of one product, in order, fail-closed, each in a fresh tree; their findings become evidence."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from gitmimo.evaluator.baseline import NO_TEST_RAN, Baseline
 from gitmimo.evaluator.behaviour.changed import changed_in_trees
 from gitmimo.evaluator.candidate_tests import CandidateTests, run_candidate_tests
 from gitmimo.evaluator.changed_lines import Points, describe_points, not_run, runnable_changes, unnamed_limits
 from gitmimo.evaluator.doc_examples import check_examples
-from gitmimo.evaluator.forgery_check import ForgeryCheck, prepare_forgery_check
+from gitmimo.evaluator.forgery_check import ForgeryReport, prepare_forgery_check
 from gitmimo.evaluator.product import inspect_product
 from gitmimo.evaluator.regressions import RERUNS, SuiteFindings, compare_suite, fixed_tests, rerun_broken
+from gitmimo.evaluator.reports import ReportContent
 from gitmimo.evaluator.required_fixes import Need, RequiredFixes, passes
 from gitmimo.evaluator.review_flags import REVIEW, suspicious_lines, suspicious_paths
 from gitmimo.evaluator.testbed import FreshTree, SuiteRun, TestBed, fresh_tree, run_suite, run_tests
 from gitmimo.evaluator.testcommand import ReportFormat
 from gitmimo.evaluator.tested_tree import TestedTree, build_tested_tree, with_own_tests
-from gitmimo.evidence import DiffFacts, Evidence, Gate, Outcome, TestOutcome
+from gitmimo.evidence import DiffFacts, Evidence, Gate, Outcome, TestOutcome, TestReport
 from gitmimo.git.diff import added_lines
 from gitmimo.git.trees import without_mimo
 from gitmimo.ids import Oid
@@ -28,6 +30,9 @@ GATES = ("product", "setup", "suite", "examples", "accept", "new tests", "origin
 _GOOD = (Outcome.PASS, Outcome.SKIPPED)
 _RUN = (TestOutcome.PASSED, TestOutcome.FAILED, TestOutcome.ERROR)
 _MOST_OUTPUT = 4_000
+_NO_RUN = SuiteRun(report=TestReport(command="", exit_code=0), content=ReportContent())
+_NO_FINDINGS = SuiteFindings(outcome=Outcome.UNKNOWN, detail="")
+_NO_TESTS = CandidateTests(cases={}, problem="not run")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -40,36 +45,36 @@ class Evaluation:
     required: RequiredFixes
     started: float = field(default_factory=time.monotonic)
     diff: DiffFacts = field(default_factory=DiffFacts)
-    tested: TestedTree | None = None
+    tested: TestedTree = field(init=False)
     gates: dict[str, Gate] = field(default_factory=dict)
     flags: list[str] = field(default_factory=list)
-    findings: SuiteFindings | None = None
-    suite: SuiteRun | None = None
+    findings: SuiteFindings = _NO_FINDINGS
+    suite: SuiteRun = _NO_RUN
     flaky: list[str] = field(default_factory=list)
-    own: CandidateTests | None = None
+    own: CandidateTests = _NO_TESTS
     not_run: Points = field(default_factory=dict)  # what of the change no test ran or saw, as far as that is known
-    functions: frozenset[str] = (
-        frozenset()
-    )  # changed or new ones, whose calls are noted for the comparison of behaviour
+    functions: frozenset[str] = frozenset()  # changed or new ones, whose calls are noted to compare behaviour
     passes_as_changed: bool = False  # the suite passes only with the candidate's version of some tests
+
+    def __post_init__(self) -> None:
+        self.tested = TestedTree(tree=self.tree, product=self.tree)
 
     def run(self) -> Evidence:
         """Every gate until one fails."""
         self.flags += [f"{REVIEW}{note}" for note in self.baseline.notes if note == NO_TEST_RAN]
         self._product()
-        if self._is_open and self.tested is not None:
+        if self._is_open:
+            tree = self.tested.tree
             if self.baseline.tests.report is ReportFormat.PYTEST:
-                changed = changed_in_trees(self.testbed.repository, self.baseline.tree, (self.tested.tree,))
+                changed = changed_in_trees(self.testbed.repository, self.baseline.tree, (tree,))
                 self.functions = changed.existing | changed.added
-            tree, functions = self.tested.tree, self.functions
-            with prepare_forgery_check(self.testbed, self.baseline, tree, functions=functions) as check_forgery:
-                self._suite_and_accept(self.tested)
-                if self._is_open:
+            with prepare_forgery_check(self.testbed, self.baseline, tree, functions=self.functions) as check_forgery:
+                self._suite_and_accept()
+                if self._is_open and self.suite.report.has_report:
                     self._check_forgery(check_forgery)
-            if self._is_open:
-                self._examples(self.tested)
-            if self._is_open:
-                self._own_tests(self.tested)
+            for check in (self._examples, self._own_tests):
+                if self._is_open:
+                    check()
             self._origin()
             self._something_passes()
             self._something_lands()
@@ -103,39 +108,38 @@ class Evaluation:
         is_bare = not self.baseline.report.has_report or bool(testbed.accept)
         self.flags += suspicious_lines(ours, only_exit_code=is_bare)
 
-    def _suite_and_accept(self, tested: TestedTree) -> None:
+    def _suite_and_accept(self) -> None:
         """Setup and base's tests in one fresh tree, the person's commands in another."""
         testbed, began = self.testbed, time.monotonic()
-        with fresh_tree(testbed, tested.tree) as fresh:
+        with fresh_tree(testbed, self.tested.tree) as fresh:
             failed = fresh.first_failure(testbed.setup)
             if testbed.setup:
                 self._record("setup", began, failed is None, _describe_failure(failed) if failed else "")
             if failed is not None:
                 return
-            self._run_base_tests(fresh, tested)
+            self._run_base_tests(fresh)
         if not self._is_open:
             return
         began = time.monotonic()
         problem = self.required.unmet(self._cases())
         if not problem and testbed.accept:
-            with fresh_tree(testbed, tested.tree) as fresh:  # not one that the tests could write to
+            with fresh_tree(testbed, self.tested.tree) as fresh:  # not one that the tests could write to
                 refused = fresh.first_failure((*testbed.setup, *testbed.accept))
             problem = _describe_failure(refused) if refused else ""
         if testbed.accept or self.required.need is not Need.NONE:
             self._record("accept", began, not problem, problem)
 
-    def _run_base_tests(self, fresh: FreshTree, tested: TestedTree) -> None:
+    def _run_base_tests(self, fresh: FreshTree) -> None:
         """Run base's tests in base's version; or, with a flag for review, in the candidate's version."""
-        began = time.monotonic()
-        self.not_run = runnable_changes(self.testbed.repository, self.baseline.tree, tested.tree)
-        self.suite = run_suite(fresh, points=self.not_run, functions=self.functions)
+        began, tested = time.monotonic(), self.tested
+        changed = runnable_changes(self.testbed.repository, self.baseline.tree, tested.tree)
+        self.suite = run_suite(fresh, points=changed, functions=self.functions)
         if self.functions and not self.suite.problem:
             self.testbed.recorded[tested.tree] = self.suite.calls
-        self.not_run = (
-            not_run(self.not_run, self.suite.content.points_seen) if self.suite.content.points_seen is not None else {}
-        )
+        seen = self.suite.content.points_seen
+        self.not_run = not_run(changed, seen) if seen is not None else {}
         self.findings = compare_suite(self.baseline, self.suite)
-        if self.functions and self._fails_by_recording(tested, self.suite, self.findings):
+        if self.functions and self._fails_by_recording():
             self.suite = run_tests(self.testbed, tested.tree)
             self.findings = compare_suite(self.baseline, self.suite)
         self.flags += [f"{REVIEW}{doubt}" for doubt in self.findings.doubts]
@@ -145,50 +149,48 @@ class Evaluation:
                 self.flaky += flaky
                 self.flags.append(f"failed once and passed in {RERUNS} further runs: {', '.join(flaky[:3])}")
         if self.findings.outcome is not Outcome.PASS and tested.changed_tests:
-            self.findings = self._with_changed_tests(tested, self.findings)
-        findings, seconds, detail = self.findings, time.monotonic() - began, self.findings.detail
+            self._run_changed_tests((*self.findings.broken_ids, *self.findings.missing_ids))
+        outcome, detail = self.findings.outcome, self.findings.detail
         replaced = sorted({*tested.restored_paths} - {*tested.test_paths})
-        if findings.outcome is not Outcome.PASS and replaced:
+        if outcome is not Outcome.PASS and replaced:
             detail += f" (run with base's version of {', '.join(map(quoted, replaced[:3]))})"
-        self.gates["suite"] = Gate(name="suite", outcome=findings.outcome, detail=detail, seconds=seconds)
+        self.gates["suite"] = Gate(name="suite", outcome=outcome, detail=detail, seconds=time.monotonic() - began)
 
-    def _fails_by_recording(self, tested: TestedTree, run: SuiteRun, findings: SuiteFindings) -> bool:
+    def _fails_by_recording(self) -> bool:
         """Whether tests that failed while calls were noted pass without that."""
-        left = [name for name in self.required.test_ids if not passes(name, run.report.cases)]
-        suspects = {*findings.broken_ids, *(left if self.required.unmet(run.report.cases) else ())}
-        if not suspects or run.problem:
+        cases = self.suite.report.cases
+        left = [name for name in self.required.test_ids if not passes(name, cases)]
+        suspects = {*self.findings.broken_ids, *(left if self.required.unmet(cases) else ())}
+        if not suspects or self.suite.problem:
             return False
-        with fresh_tree(self.testbed, tested.tree, setup=self.testbed.setup) as fresh:
+        with fresh_tree(self.testbed, self.tested.tree, setup=self.testbed.setup) as fresh:
             again = run_suite(fresh, only={name.partition("[")[0] for name in suspects})
         return any(passes(name, again.report.cases) for name in suspects)
 
-    def _with_changed_tests(self, tested: TestedTree, findings: SuiteFindings) -> SuiteFindings:
-        """The findings with the candidate's version of the tests, where that is all that broke them."""
-        lost = (*findings.broken_ids, *findings.missing_ids)
+    def _run_changed_tests(self, lost: tuple[str, ...]) -> None:
+        """Pass with a flag where the candidate's changes to tests are all that broke them."""
         if not lost:
-            return findings
-        self.own = run_candidate_tests(self.testbed, self.baseline, tested)
+            return
+        self.own = run_candidate_tests(self.testbed, self.baseline, self.tested)
         if self.own.problem or self.own.regressions:
-            return findings
+            return
         self.passes_as_changed = True
-        changed = ", ".join(map(quoted, tested.changed_tests[:3]))
+        changed = ", ".join(map(quoted, self.tested.changed_tests[:3]))
         self.flags.append(f"{REVIEW}{len(lost)} tests that passed on base pass only as it changed them: {changed}")
-        return replace(findings, outcome=Outcome.PASS, detail=f"passes with its changes to {changed}")
+        self.findings = replace(self.findings, outcome=Outcome.PASS, detail=f"passes with its changes to {changed}")
 
     def _cases(self) -> dict[str, TestOutcome]:
         """The results that decide: with the candidate's version of the tests, where it passes only with that."""
-        cases = dict(self.suite.report.cases) if self.suite and self.suite.report.has_report else {}
-        return {**cases, **self.own.cases} if self.passes_as_changed and self.own else cases
+        cases = dict(self.suite.report.cases) if self.suite.report.has_report else {}
+        return {**cases, **self.own.cases} if self.passes_as_changed else cases
 
-    def _check_forgery(self, check_forgery: ForgeryCheck) -> None:
+    def _check_forgery(self, check_forgery: Callable[..., ForgeryReport]) -> None:
         """Fail the suite's gate if tests that cannot pass are reported as passed."""
-        run, findings = self.suite, self.findings
-        if run is None or findings is None or not run.report.has_report:
-            return
-        proof = check_forgery(run.report.passed_ids, fixed_tests(findings, run))
+        run = self.suite
+        proof = check_forgery(passed=run.report.passed_ids, fixed=fixed_tests(self.findings, run))
         if proof.forged:
             detail = f"results are forged: reported as passed although they cannot pass: {', '.join(proof.forged[:3])}"
-            self.findings = replace(findings, outcome=Outcome.FAIL, detail=detail, fixed_ids=())
+            self.findings = replace(self.findings, outcome=Outcome.FAIL, detail=detail, fixed_ids=())
             self._record("suite", time.monotonic(), False, detail)
             self.suite = replace(run, report=replace(run.report, cases={}))
         elif proof.doubt:
@@ -200,26 +202,25 @@ class Evaluation:
         ):
             self.flags += [f"{REVIEW}{what}: {', '.join(names[:3])}"] if names else []
 
-    def _examples(self, tested: TestedTree) -> None:
+    def _examples(self) -> None:
         """Examples in documentation that pass on base pass on the product, as base has them."""
         began = time.monotonic()
-        found = check_examples(self.testbed, self.baseline.tree, tested.tree, self.diff)
+        found = check_examples(self.testbed, self.baseline.tree, self.tested.tree, self.diff)
         if found.changed:
             names = ", ".join(found.changed[:3])
             self.flags.append(f"{REVIEW}documentation examples pass only as it changed them: {names}")
         if found.broken:
-            count, names = len(found.broken), ", ".join(found.broken[:3])
-            self._record(
-                "examples", began, False, f"{count} documentation examples passed on base and fail now: {names}"
-            )
+            names = ", ".join(found.broken[:3])
+            detail = f"{len(found.broken)} documentation examples passed on base and fail now: {names}"
+            self._record("examples", began, False, detail)
 
-    def _own_tests(self, tested: TestedTree) -> None:
+    def _own_tests(self) -> None:
         """Run the candidate's own tests: which of them land, and their results. They cannot fail the product."""
-        if not tested.test_paths:
+        if not self.tested.test_paths:
             return
         began = time.monotonic()
-        if self.own is None:
-            self.own = run_candidate_tests(self.testbed, self.baseline, tested, points=self.not_run)
+        if self.own is _NO_TESTS:
+            self.own = run_candidate_tests(self.testbed, self.baseline, self.tested, points=self.not_run)
         own = self.own
         self.not_run = not_run(self.not_run, own.points_seen or {})
         self._record("new tests", began, True, own.detail)
@@ -227,92 +228,81 @@ class Evaluation:
             self.flags.append(own.detail)
         elif own.failed:
             self.flags.append(f"{len(own.failed)} of the candidate's own tests fail")
-        self._note_lost_tests(own)
-        left = sorted({*tested.new_tests} - {*own.landing})
+        if self._changed_tests() and not self.passes_as_changed:
+            known = self.baseline.passed_ids - {*self.baseline.flaky_ids}
+            if lost := sorted(name for name in known if own.cases.get(name) not in _RUN):
+                self.flags.append(f"{REVIEW}with its changes to tests these no longer run: {', '.join(lost[:3])}")
+        left = sorted({*self.tested.new_tests} - {*own.landing})
         if own.regressions:
             self.flags.append(f"with its changes to tests these fail or are gone: {', '.join(own.regressions[:3])}")
-            left += tested.changed_tests
+            left += self.tested.changed_tests
         if left:
             names = ", ".join(map(quoted, left[:5]))
             self.flags.append(f"tests that are not in the result, because they don't pass: {names}")
 
-    def _note_lost_tests(self, own: CandidateTests) -> None:
-        """Tests that passed on base and, with the candidate's changes to their files, are gone or skipped."""
-        if own.problem or self.passes_as_changed or not self._changed_tests():
-            return
-        known = self.baseline.passed_ids - {*self.baseline.flaky_ids}
-        lost = sorted(name for name in known if own.cases.get(name) not in (*_RUN, None) or name not in own.cases)
-        if lost:
-            self.flags.append(f"{REVIEW}with its changes to tests these no longer run: {', '.join(lost[:3])}")
-
     def _changed_tests(self) -> tuple[str, ...]:
         """The changed test files that land."""
-        if self.own is None or self.tested is None or self.own.problem or self.own.regressions:
-            return ()
-        return self.tested.changed_tests
+        return () if self.own.problem or self.own.regressions else self.tested.changed_tests
 
     def _origin(self) -> None:
         """The tests imported the packages from the fresh tree."""
-        run = self.suite
-        if run is None or not run.report.has_report or not run.content.imported:
-            return
-        outside = run.content.imported_elsewhere
-        detail = f"imported from elsewhere: {', '.join(outside)}" if outside else ""
-        self._record("origin", time.monotonic(), not outside, detail)
+        content = self.suite.content
+        if self.suite.report.has_report and content.imported:
+            outside = ", ".join(content.imported_elsewhere)
+            detail = f"imported from elsewhere: {outside}" if outside else ""
+            self._record("origin", time.monotonic(), not outside, detail)
 
     def _something_passes(self) -> None:
         """Fail if no test passes and the person gave no command: nothing shows that the product is right."""
-        run = self.suite
-        if not self._is_open or self.testbed.accept or run is None or not run.report.has_report:
+        if not self._is_open or self.testbed.accept or not self.suite.report.has_report:
             return
-        if TestOutcome.PASSED not in self._cases().values() and not (self.own and self.own.passed):
+        if TestOutcome.PASSED not in self._cases().values() and not self.own.passed:
             detail = "no test passes, so nothing says that it is right (name a command that does: --accept)"
             self._record("accept", time.monotonic(), False, detail)
 
     def _something_lands(self) -> None:
         """Fail a product that consists only of tests that do not pass."""
         base = without_mimo(self.testbed.repository, self.baseline.tree)
-        if not self._is_open or self.tested is None or self._changed_tests() or (self.own and self.own.landing):
+        if not self._is_open or self._changed_tests() or self.own.landing:
             return
         if without_mimo(self.testbed.repository, self.tested.tree) == base:
             self._record("product", self.started, False, "all that it changes is tests that don't pass")
 
     def _uncovered(self) -> tuple[str, ...]:
-        repository, tested = self.testbed.repository, self.tested.tree if self.tested else self.tree
+        repository = self.testbed.repository
         limits = unnamed_limits(repository, without_mimo(repository, self.baseline.tree), self.tree)
-        return (*describe_points(self.not_run, lambda path: repository.read_blob(tested, path)), *limits)
+        read = partial(repository.read_blob, self.tested.tree)
+        return (*describe_points(self.not_run, read), *limits)
 
     def _evidence(self) -> Evidence:
-        findings, own, tested = self.findings, self.own, self.tested
-        cases = self.suite.report.cases if self.suite else {}
-        landed, changed = own.landing if own else (), self._changed_tests()
+        findings, own, tested, report = self.findings, self.own, self.tested, self.suite.report
+        landed, changed = own.landing, self._changed_tests()
         repository = self.testbed.repository
-        result = with_own_tests(repository, tested, landed) if tested else self.tree
         return Evidence(
             tree=self.tree,
-            tested_tree=tested.tree if tested else self.tree,
-            result_tree=result,
-            tests_tree=with_own_tests(repository, tested, (*landed, *changed)) if tested and changed else None,
+            tested_tree=tested.tree,
+            result_tree=with_own_tests(repository, tested, landed),
+            tests_tree=with_own_tests(repository, tested, (*landed, *changed)) if changed else None,
             base=self.testbed.base,
             gates=tuple(_in_order(self.gates)),
             commands=self.testbed.command_names,
             fingerprint=self.baseline.fingerprint,
             diff=self.diff,
-            tests_passed=sum(outcome is TestOutcome.PASSED for outcome in cases.values()),
-            tests_run=sum(outcome is not TestOutcome.SKIPPED for outcome in cases.values()),
-            fixed_ids=findings.fixed_ids if findings else (),
+            tests_passed=len(report.passed_ids),
+            tests_run=len(report.cases) - report.count(TestOutcome.SKIPPED),
+            fixed_ids=findings.fixed_ids,
             accepted_by=self.testbed.accept if self._is_open else (),
-            broken_ids=findings.broken_ids if findings else (),
-            missing_ids=findings.missing_ids if findings else (),
+            broken_ids=findings.broken_ids,
+            missing_ids=findings.missing_ids,
             flaky_ids=tuple(sorted({*self.baseline.flaky_ids, *self.flaky})),
-            new_tests_passed=len(own.passed) if own else 0,
-            proving_tests=own.failing_on_base if own else (),
+            new_tests_passed=len(own.passed),
+            proving_tests=own.failing_on_base,
             landed_tests=landed,
             changed_tests=changed,
-            restored_paths=tuple(p for p in tested.restored_paths if p not in (*landed, *changed)) if tested else (),
+            restored_paths=tuple(path for path in tested.restored_paths if path not in (*landed, *changed)),
             uncovered=self._uncovered() if self._is_open else (),
             flags=tuple(dict.fromkeys(self.flags)),
-            output=self.suite.report.output[-_MOST_OUTPUT:] if self.suite and not self._is_open else "",
+            output=report.output[-_MOST_OUTPUT:] if not self._is_open else "",
             seconds=time.monotonic() - self.started,
         )
 

@@ -3,7 +3,6 @@
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 
 import pytest
 
@@ -12,16 +11,9 @@ from gitmimo.evaluator.forgery_check import ForgeryReport
 from gitmimo.evaluator.testbed import TestBed
 from gitmimo.evidence import Outcome
 from tests.conftest import GitBuilder
-from tests.evaluator.conftest import CALC, PROJECT, RIGHT, TESTS, Judge, gate, measured
+from tests.evaluator.conftest import PROJECT, RIGHT, Judge, gate, measured
 
 ADD, DOUBLE = "tests/test_core.py::test_add", "tests/test_core.py::test_double"
-EACH = {
-    **PROJECT,
-    "calc/core.py": CALC + "CASES = [1]\n",
-    "tests/test_core.py": "import pytest\n"
-    + TESTS.replace("double\n\n", "double, CASES\n\n")
-    + '\n\n@pytest.mark.parametrize("n", CASES)\ndef test_each(n):\n    assert n\n',
-}
 
 
 class Seen:
@@ -41,54 +33,37 @@ class Seen:
 def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
     seen = Seen()
     monkeypatch.setattr(forgery_check, "check_forgery", seen)
+    monkeypatch.setattr(TestBed, "may_run_together", True)
+    monkeypatch.setattr(forgery_check, "_QUICK_S", 3600.0)  # on a busy machine no test is quick
     return seen
 
 
-@pytest.fixture
-def together(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(TestBed, "may_run_together", True)
-    monkeypatch.setattr(forgery_check, "_QUICK_S", 3600.0)  # on a busy machine no test is quick
-
-
-@pytest.mark.usefixtures("together")
 def test_quick_tests_have_it_beside_them_and_what_it_finds_counts(judge: Judge, seen: Seen) -> None:
     seen.answer = ForgeryReport(forged=(ADD,))
     assert gate(judge({"calc/core.py": RIGHT}), "suite").outcome is Outcome.FAIL
     assert seen.calls == [({DOUBLE}, {ADD}, True)]
 
 
-@pytest.mark.usefixtures("together")
-def test_tests_that_the_base_does_not_know_are_put_to_another_but_flaky_ones_are_known(
-    git: GitBuilder, make_bench: Callable[..., TestBed], seen: Seen
-) -> None:
-    each = "tests/test_core.py::test_each"
-    judge = measured(git, make_bench(EACH))
-    assert judge({"calc/core.py": RIGHT + "CASES = [1, 2]\n"}).passed
-    known = {DOUBLE, f"{each}[1]"}
-    assert seen.calls == [(known, {ADD}, True), (known | {ADD, f"{each}[2]"}, {ADD}, False)]
-    seen.calls.clear()
-    judge.baseline = replace(judge.baseline, flaky_ids=("tests/test_core.py::test_each[2]",))
-    assert judge({"calc/core.py": RIGHT + "CASES = [1, 2]\n"}).passed
-    assert [beside for _, _, beside in seen.calls] == [True]
-
-
-@pytest.mark.usefixtures("together")
-def test_a_setup_is_not_run_for_nothing(git: GitBuilder, make_bench: Callable[..., TestBed], seen: Seen) -> None:
-    assert measured(git, make_bench(setup=("true",)))({"calc/core.py": RIGHT}).passed
-    assert [beside for _, _, beside in seen.calls] == [False]
-
-
-@pytest.mark.parametrize(("together", "most_s"), [(False, 60.0), (True, -1.0)])
+@pytest.mark.parametrize(
+    ("together", "most_s", "setup"), [(False, 60.0, ()), (True, -1.0, ()), (True, 60.0, ("true",))]
+)
 def test_others_have_it_after_them(
-    judge: Judge, seen: Seen, monkeypatch: pytest.MonkeyPatch, together: bool, most_s: float
+    git: GitBuilder,
+    make_bench: Callable[..., TestBed],
+    seen: Seen,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    together: bool,
+    most_s: float,
+    setup: tuple[str, ...],
 ) -> None:
     monkeypatch.setattr(TestBed, "may_run_together", together)
     monkeypatch.setattr(forgery_check, "_QUICK_S", most_s)
-    assert judge({"calc/core.py": RIGHT}).passed
+    assert measured(git, make_bench(setup=setup))({"calc/core.py": RIGHT}).passed
     assert seen.calls == [({ADD, DOUBLE}, {ADD}, False)]
 
 
-@pytest.mark.usefixtures("together")
+@pytest.mark.usefixtures("seen")
 def test_it_ends_when_the_tests_fail(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[bool] = []
 
@@ -103,3 +78,13 @@ def test_it_ends_when_the_tests_fail(judge: Judge, monkeypatch: pytest.MonkeyPat
     evidence = judge({"calc/core.py": RIGHT.replace("a * 2", "a * 3")})
     assert gate(evidence, "suite").outcome is Outcome.FAIL
     assert told == [True]
+
+
+def test_tests_that_the_base_cannot_import_are_checked_after_them(
+    git: GitBuilder, make_bench: Callable[..., TestBed], seen: Seen
+) -> None:
+    half = "from calc.half import half\n\n\ndef test_half():\n    assert half(4) == 2\n"
+    judge = measured(git, make_bench({**PROJECT, "calc/core.py": RIGHT, "tests/test_half.py": half}))
+    assert judge({"calc/half.py": "def half(a):\n    return a / 2\n"}).passed
+    new = "tests/test_half.py::test_half"
+    assert seen.calls == [({ADD, DOUBLE, new}, {new}, False)]

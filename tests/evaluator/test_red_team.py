@@ -2,7 +2,7 @@
 
 No cheat is settled: a product that was refused, that a flag holds for a person, or that the verdict is in doubt about
 is not merged by itself. Honest changes pass and land whole. `gap` says why some cases are otherwise. What becomes of
-each case is a property of its test in a JUnit report. Two thirds of them, not `quick`, run with `-m redteam` only.
+each case is a property of its test in a JUnit report. Those that are not `quick` run with `-m redteam` only.
 """
 
 import shutil
