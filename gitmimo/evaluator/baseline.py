@@ -5,6 +5,7 @@ import platform
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from gitmimo.errors import CheckError
 from gitmimo.evaluator.python_env import describe_interpreter
@@ -13,7 +14,6 @@ from gitmimo.evaluator.required_fixes import unrelated_tests
 from gitmimo.evaluator.testbed import SuiteRun, TestBed, fresh_tree, layout_of, run_suite
 from gitmimo.evaluator.testcommand import ReportFormat, TestCommand
 from gitmimo.evidence import TestOutcome, TestReport
-from gitmimo.git.repository import Repository
 from gitmimo.ids import Oid
 
 NO_TEST_RAN = "the base has no test that ran: passing says nothing"
@@ -22,7 +22,10 @@ _PATIENCE = 3  # times the limit of a hanging test in the second run
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Baseline:
-    """The base's results. `cases` holds the tests on which all runs agree; `tests` how they are read from now on."""
+    """The base's results. `cases` holds the tests on which all runs agree; `tests` how they are read from now on.
+
+    Tests on which the runs disagree, `flaky_ids`, are in none of the others.
+    """
 
     tree: Oid
     tests: TestCommand
@@ -57,9 +60,6 @@ def measure_base(testbed: TestBed) -> Baseline:
 
     Candidates' tests also run at the same time: a test that fails under that load shows as flaky here and is ignored.
 
-    An `earlier` measurement counts as one of the runs if the first run agrees with it, and its flaky tests stay flaky.
-    If they disagree, the environment has changed and the earlier one is ignored. At least one run is always new.
-
     CheckError when setup fails, when the tests don't end, can't run at all, or test another copy of the code.
     """
     tree = testbed.repository.tree_of(testbed.base)
@@ -90,15 +90,9 @@ def measure_base(testbed: TestBed) -> Baseline:
         watched=_all_watched([run.content.watched for run in done]),
         is_flooded=any(run.is_flooded for run in done),
     )
-    if not baseline.failed_ids:
-        return baseline
-    return replace(baseline, unrelated_ids=_unrelated(testbed.repository, baseline))
-
-
-def _unrelated(repository: Repository, baseline: Baseline) -> frozenset[str]:
-    """Failing tests that call nothing of the project."""
-    paths = [entry.path for entry in repository.list_paths(baseline.tree)]
-    return unrelated_tests(baseline.failed_ids, paths, lambda path: repository.read_blob(baseline.tree, path))
+    paths = [entry.path for entry in testbed.repository.list_paths(tree)] if baseline.failed_ids else []
+    read = partial(testbed.repository.read_blob, tree)
+    return replace(baseline, unrelated_ids=unrelated_tests(baseline.failed_ids, paths, read))
 
 
 def _all_watched(runs: list[Watched]) -> Watched:

@@ -121,6 +121,6 @@ def _landing(new_tests: Iterable[str], failed: Iterable[str], passed: Iterable[s
 def _regressions(baseline: Baseline, cases: Mapping[str, TestOutcome], tested: TestedTree) -> tuple[str, ...]:
     """Base's passing tests that fail, or are gone although the candidate did not touch their file."""
     bad = (TestOutcome.FAILED, TestOutcome.ERROR)
-    passing = baseline.passed_ids - set(baseline.flaky_ids)
+    passing = baseline.passed_ids
     lost = {name for name in passing if name not in cases and _file_of(name) not in tested.changed_tests}
     return tuple(sorted(lost | {name for name in passing if cases.get(name) in bad}))

@@ -42,11 +42,6 @@ class Submission:
     differences: tuple[Difference, ...] = ()
     not_compared: str = ""  # why there are no differences to show
 
-    @property
-    def tree(self) -> Oid:
-        """Equal for equal products."""
-        return self.evidence.tree
-
 
 def summarise_evidence(evidence: Evidence) -> str:
     """The measurements in a few lines, for the critic and for people."""
@@ -96,8 +91,7 @@ class Critic:
             "rubric": "",
             "base_output": cut_middle(escape_controls(base_output.strip()), _MOST_OUTPUT) or "all tests pass",
         }
-        self._accepted: dict[Oid, bool] = {}
-        self._remarks: dict[Oid, dict[str, str]] = {}
+        self._reviews: dict[Oid, tuple[bool, dict[str, str]]] = {}
         self._better: dict[tuple[Oid, Oid], Oid | None] = {}
 
     def review(self, submissions: Mapping[int, Submission]) -> CriticOpinion:
@@ -107,7 +101,7 @@ class Critic:
         """
         first: dict[Oid, int] = {}  # number of each product
         for number, shown in submissions.items():
-            first.setdefault(shown.tree, number)
+            first.setdefault(shown.evidence.tree, number)
         numbers = list(first.values())[:MOST_CANDIDATES]
         opinion = CriticOpinion(model=self._model.info.name, is_self_review=self._is_self_review)
         if not numbers:
@@ -115,16 +109,16 @@ class Critic:
         try:
             if not self._is_brief:
                 self._write_rubric()
-            rejected = tuple(number for number in numbers if not self._accepts(submissions[number]))
-            left = [number for number in numbers if number not in rejected]
+            reviews = {number: self._review_alone(submissions[number]) for number in numbers}
+            left = {number: submissions[number] for number, (accepted, _) in reviews.items() if accepted}
             return replace(
                 opinion,
-                order=self._rank({number: submissions[number] for number in left}),
-                rejected=rejected,
+                order=self._rank(left),
+                rejected=tuple(number for number in numbers if number not in left),
                 comments={
                     f"{number}:{place}" if place else str(number): text
-                    for number in numbers
-                    for place, text in self._remarks[submissions[number].tree].items()
+                    for number, (_, remarks) in reviews.items()
+                    for place, text in remarks.items()
                 },
                 rubric=self._values["rubric"],
             )
@@ -140,19 +134,18 @@ class Critic:
             raise BadReply("the critic wrote no checklist")
         self._values["rubric"] = cut_middle(text, _MOST_RUBRIC)
 
-    def _accepts(self, shown: Submission) -> bool:
-        """Let one product be reviewed alone, and keep the remarks."""
-        if shown.tree in self._accepted:
-            return self._accepted[shown.tree]
-        text = self._ask("answers" if self._is_brief else "review", expect=_VERDICT, **self._parts(shown))
-        remarks: dict[str, str] = {}
-        for place, remark in _REMARK.findall(text):
-            name = place.strip()
-            remarks[name] = "\n".join(part for part in (remarks.get(name), remark.strip()) if part)
-        remarks.setdefault("", cut_middle(_VERDICT.sub("", _REMARK.sub("", text)).strip(), 1_000))
-        self._remarks[shown.tree] = remarks
-        self._accepted[shown.tree] = str(_VERDICT.findall(text)[-1]).upper() == "ACCEPT"
-        return self._accepted[shown.tree]
+    def _review_alone(self, shown: Submission) -> tuple[bool, dict[str, str]]:
+        """Whether one product is accepted, and remarks by path; the one on all of it has no path."""
+        tree = shown.evidence.tree
+        if tree not in self._reviews:
+            text = self._ask("answers" if self._is_brief else "review", expect=_VERDICT, **self._parts(shown))
+            remarks: dict[str, str] = {}
+            for place, remark in _REMARK.findall(text):
+                name = place.strip()
+                remarks[name] = "\n".join(part for part in (remarks.get(name), remark.strip()) if part)
+            remarks.setdefault("", cut_middle(_VERDICT.sub("", _REMARK.sub("", text)).strip(), 1_000))
+            self._reviews[tree] = str(_VERDICT.findall(text)[-1]).upper() == "ACCEPT", remarks
+        return self._reviews[tree]
 
     def _rank(self, submissions: Mapping[int, Submission]) -> tuple[tuple[int, ...], ...]:
         """Compare every pair in both orders and sort by points; a pair that disagrees with itself is a tie."""
@@ -163,7 +156,7 @@ class Critic:
             first = self._preferred(submissions[one], submissions[other])
             second = self._preferred(submissions[other], submissions[one])
             if first is not None and first == second:
-                points[one if submissions[one].tree == first else other] += 2
+                points[one if submissions[one].evidence.tree == first else other] += 2
             else:
                 points[one] += 1
                 points[other] += 1
@@ -172,11 +165,13 @@ class Critic:
 
     def _preferred(self, one: Submission, other: Submission) -> Oid | None:
         """The better of two, shown in this order; None for a tie."""
-        pair = one.tree, other.tree
+        pair = one.evidence.tree, other.evidence.tree
         if pair not in self._better:
             parts = {**self._parts(one, "_a", share=2), **self._parts(other, "_b", share=2)}
             text = self._ask("compare", expect=_BETTER, **parts)
-            self._better[pair] = {"A": one.tree, "B": other.tree}.get(_BETTER.findall(text)[-1].upper())
+            self._better[pair] = {"A": one.evidence.tree, "B": other.evidence.tree}.get(
+                _BETTER.findall(text)[-1].upper()
+            )
         return self._better[pair]
 
     def _ask(self, prompt: str, *, expect: re.Pattern[str] | None = None, **parts: str) -> str:

@@ -181,7 +181,7 @@ def _python(project: Project) -> TestCommand | None:
     first: Interpreter | None = None
     for python in find_interpreters(checkout, project.environ, directory=project.directory):
         if has_module(python.path, "pytest"):
-            return _pytest(python, ("-m", "pytest"), f"Python tests, pytest from {python.origin}")
+            return _pytest(python, f"Python tests, pytest from {python.origin}")
         first = first or python
         if python.is_project:
             break  # its packages are what the tests need; the runner can come from us
@@ -193,14 +193,14 @@ def _own_pytest(python: Interpreter) -> TestCommand:
     specs = [importlib.util.find_spec(name) for name in _PYTEST_PACKAGES]
     homes = sorted({str(Path(p).parent) for spec in specs if spec for p in spec.submodule_search_locations or ()})
     script = probe_path("run_pytest.py")
-    reason = f"Python tests in {python.origin}; it has no pytest, so git-mimo's runs them"
-    found = _pytest(python, (str(script), os.pathsep.join(homes)), reason)
-    return replace(found, readable=(*found.readable, script.parent, *map(Path, homes)))
+    found = _pytest(python, f"Python tests in {python.origin}; it has no pytest, so git-mimo's runs them")
+    command = (str(python.path), str(script), os.pathsep.join(homes), "-q")
+    return replace(found, command=command, readable=(*found.readable, script.parent, *map(Path, homes)))
 
 
-def _pytest(python: Interpreter, runner: Sequence[str], reason: str) -> TestCommand:
+def _pytest(python: Interpreter, reason: str) -> TestCommand:
     return TestCommand(
-        command=(str(python.path), *runner, "-q"),
+        command=(str(python.path), "-m", "pytest", "-q"),
         report=ReportFormat.PYTEST,
         is_pytest=True,
         interpreter=python.path,
@@ -275,7 +275,7 @@ def _test_script(read: Read) -> str:
 
 def _by_file(project: Project) -> TestCommand | None:
     paths = sorted(project.paths)
-    for runner in read_rules("runners"):
+    for runner in read_rules("runners")["known"]:
         for path in filter(re.compile(runner["file"]).fullmatch, paths):
             if found := re.search(runner.get("holds", "").encode(), project.read(path) or b"", re.M):
                 names = {"path": path, "top": path.split("/")[0], "found": found[0].rstrip(b" :").decode()}

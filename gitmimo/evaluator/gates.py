@@ -228,10 +228,9 @@ class Evaluation:
             self.flags.append(own.detail)
         elif own.failed:
             self.flags.append(f"{len(own.failed)} of the candidate's own tests fail")
-        if self._changed_tests() and not self.passes_as_changed:
-            known = self.baseline.passed_ids - {*self.baseline.flaky_ids}
-            if lost := sorted(name for name in known if own.cases.get(name) not in _RUN):
-                self.flags.append(f"{REVIEW}with its changes to tests these no longer run: {', '.join(lost[:3])}")
+        lost = sorted(name for name in self.baseline.passed_ids if own.cases.get(name) not in _RUN)
+        if lost and self._changed_tests() and not self.passes_as_changed:
+            self.flags.append(f"{REVIEW}with its changes to tests these no longer run: {', '.join(lost[:3])}")
         left = sorted({*self.tested.new_tests} - {*own.landing})
         if own.regressions:
             self.flags.append(f"with its changes to tests these fail or are gone: {', '.join(own.regressions[:3])}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from gitmimo.evaluator.baseline import Baseline
 from gitmimo.evaluator.required_fixes import COLLECTION, ids_in_file, passes
 from gitmimo.evaluator.testbed import SuiteRun, TestBed, run_tests
-from gitmimo.evidence import Outcome, TestOutcome, TestReport
+from gitmimo.evidence import Outcome, TestReport
 from gitmimo.ids import Oid
 
 _COVERAGE = re.compile(r"(?:required test )?coverage (?:of \d|threshold|failure|for \w+ \()", re.I)
@@ -42,11 +42,9 @@ def compare_suite(baseline: Baseline, run: SuiteRun) -> SuiteFindings:
         return replace(_by_exit_code(baseline, report.exit_code), doubts=_doubts(baseline, run))
     if tampered := _tampered(baseline, run):
         return SuiteFindings(outcome=Outcome.FAIL, detail=f"results are tampered with: {_some(tampered)}")
-    ignored = set(baseline.flaky_ids)
-    broken = sorted(n for n in baseline.passed_ids - ignored if n in report.cases and n not in report.passed_ids)
+    broken = sorted(name for name in baseline.passed_ids if name in report.cases and name not in report.passed_ids)
     broken += sorted(_failing_anew(baseline, run))
-    expected = {name for name, outcome in baseline.cases.items() if outcome is not TestOutcome.SKIPPED}
-    gone = (name for name in expected - ignored if name not in report.cases)
+    gone = (name for name in baseline.passed_ids | baseline.failed_ids if name not in report.cases)
     moved = {_example_name(name) for name in report.passed_ids - baseline.cases.keys()} - {""}
     missing = sorted(n for n in gone if not ids_in_file(n, report.cases) and _example_name(n) not in moved)
     fixed = sorted(name for name in baseline.failed_ids if passes(name, report.cases))

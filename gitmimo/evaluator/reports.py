@@ -3,6 +3,7 @@
 import json
 import re
 import xml.etree.ElementTree as ElementTree
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -105,41 +106,31 @@ _RANK = [TestOutcome.PASSED, TestOutcome.SKIPPED, TestOutcome.FAILED, TestOutcom
 
 
 def _read_lines(probe: Probe) -> ReportContent:
-    records = list(_own_records(_read(probe.report), probe.nonce))
-    starts = sum(record.get("kind") == "start" for record in records)
-    ends = sum(record.get("kind") == "end" for record in records)
-    if not starts or starts != ends:
-        return ReportContent(problem=ENDED_EARLY if starts else "")
+    records: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for record in _own_records(_read(probe.report), probe.nonce):
+        records[record["kind"]].append(record)
+    if not records["start"] or len(records["start"]) != len(records["end"]):
+        return ReportContent(problem=ENDED_EARLY if records["start"] else "")
     cases: dict[str, TestOutcome] = {}
-    raised: dict[str, str] = {}
-    expected: set[str] = set()
-    import_errors: dict[str, str] = {}
-    for record in records:
-        name = str(record.get("id", ""))
-        if record["kind"] == "phase":
-            _add_phase(cases, record)
-            expected |= {name} if record.get("xfail") else set()
-        elif record["kind"] == "collect":
-            cases[f"{name}{COLLECTION}"] = TestOutcome.ERROR
-            import_errors[name] = str(record.get("error", ""))
-        elif record["kind"] == "raw":
-            raised[name] = str(record.get("raised", ""))
+    for record in records["phase"]:
+        _add_phase(cases, record)
+    import_errors = {str(record.get("id", "")): str(record.get("error", "")) for record in records["collect"]}
+    cases |= {f"{name}{COLLECTION}": TestOutcome.ERROR for name in import_errors}
     planted = {name: outcome for name, outcome in cases.items() if _short(name) in (probe.must_pass, probe.must_fail)}
-    problem = _planted_problem(probe, planted, import_errors) or _rewritten(cases, raised, expected)
     return ReportContent(
         found=True,
         cases={name: outcome for name, outcome in cases.items() if name not in planted},
-        problem=problem,
-        imported=any(record["kind"] == "origin" for record in records),
-        imported_elsewhere=_imported_elsewhere(records, probe.tree),
+        problem=_planted_problem(probe, planted, import_errors) or _rewritten(cases, records),
+        imported=bool(records["origin"]),
+        imported_elsewhere=_imported_elsewhere(records["origin"], probe.tree),
         import_errors=tuple(sorted(import_errors.items())),
-        points_seen=_points_seen(records, probe.tree),
+        points_seen=_points_seen(records["points"], probe.tree),
         watched=_watched(records),
     )
 
 
 def _imported_elsewhere(records: Iterable[dict[str, Any]], tree: Path) -> tuple[str, ...]:
-    origins = {(str(r["id"]), str(r.get("file", ""))) for r in records if r["kind"] == "origin"}
+    origins = {(str(record["id"]), str(record.get("file", ""))) for record in records}
     outside = [each for each in origins if each[1] and not Path(each[1]).resolve().is_relative_to(tree.resolve())]
     return tuple(sorted(f"`{name}` from `{file}`" for name, file in outside))
 
@@ -147,18 +138,18 @@ def _imported_elsewhere(records: Iterable[dict[str, Any]], tree: Path) -> tuple[
 def _points_seen(records: Iterable[dict[str, Any]], tree: Path) -> dict[str, frozenset[str]] | None:
     """What all processes of the run say together."""
     found: dict[str, frozenset[str]] = {}
-    parts = [r["noted"] for r in records if r["kind"] == "points" and isinstance(r.get("noted"), dict)]
+    parts = [record["noted"] for record in records if isinstance(record.get("noted"), dict)]
     for file, points in (item for noted in parts for item in noted.items()):
         name = file.removeprefix(f"{tree.resolve()}/")
         found[name] = found.get(name, frozenset()) | frozenset(points)
     return found if parts else None
 
 
-def _watched(records: list[dict[str, Any]]) -> Watched:
+def _watched(records: Mapping[str, list[dict[str, Any]]]) -> Watched:
     def all_of(key: str) -> frozenset[str]:
-        return frozenset(str(value) for record in records for value in record.get(key, ()))
+        return frozenset(str(value) for kind in records.values() for record in kind for value in record.get(key, ()))
 
-    reads = {str(file): str(by) for record in records if record["kind"] == "reads" for file, by in record["files"]}
+    reads = {str(file): str(by) for record in records["reads"] for file, by in record["files"]}
     names = ("tampered", "doubtful", "outside", "inside")
     return Watched(reads=reads, **{name: all_of(name) for name in names})
 
@@ -169,7 +160,7 @@ def _own_records(data: bytes, nonce: str) -> Iterator[dict[str, Any]]:
             record = json.loads(line)
         except ValueError:
             continue
-        if isinstance(record, dict) and record.get("nonce") == nonce and "kind" in record:
+        if isinstance(record, dict) and record.get("nonce") == nonce and isinstance(record.get("kind"), str):
             yield record
 
 
@@ -196,12 +187,12 @@ def _planted_problem(probe: Probe, planted: dict[str, TestOutcome], import_error
     return ""
 
 
-def _rewritten(cases: dict[str, TestOutcome], raised: dict[str, str], expected: set[str]) -> str:
-    wrong = sorted(
-        name
-        for name, error in raised.items()
-        if error and error not in _SKIPS and cases.get(name) is TestOutcome.PASSED and name not in expected
-    )
+def _rewritten(cases: Mapping[str, TestOutcome], records: Mapping[str, list[dict[str, Any]]]) -> str:
+    """Tests that are said to have passed although what they raised says otherwise."""
+    expected = {str(record.get("id")) for record in records["phase"] if record.get("xfail")}
+    raised = {str(record.get("id", "")): str(record.get("raised", "")) for record in records["raw"]}
+    failed = {name for name, error in raised.items() if error and error not in _SKIPS} - expected
+    wrong = sorted(name for name in failed if cases.get(name) is TestOutcome.PASSED)
     return f"reported as passed although they raised: {', '.join(wrong[:5])}" if wrong else ""
 
 
