@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from gitmimo.errors import CheckError
 from gitmimo.evaluator.probe import probe_path
@@ -14,6 +15,7 @@ from gitmimo.evaluator.python_env import (
     Interpreter,
     Read,
     find_interpreters,
+    generated_files,
     has_module,
     ignored_imports,
     read_pyproject,
@@ -30,8 +32,9 @@ _MARKERS = re.compile(
     r"pyproject\.toml|setup\.(?:py|cfg)|package\.json|go\.mod|Cargo\.toml|pom\.xml|build\.gradle(?:\.kts)?"
 )
 _NO_TEST = "no test specified"
-_TEST_FILE = re.compile(r"(?:^|/)(?:tests?/.*|[^/]*[.-]test)\.[cm]?js$")
+_TEST_FILE = re.compile(r"(?:^|/)(?:tests?/.*|[^/]*[.-]test)\.[cm]?[jt]s$")
 _WORKSPACE_DEPTH = 4  # directories below the top in which a workspace's packages are looked for
+_NODE_RUNNERS = (("vitest", "vitest run", ReportFormat.VITEST_JSON), ("jest", "jest", ReportFormat.JEST_JSON))
 _HIDDEN = {"node_modules", "vendor", "third_party", "testdata", "fixtures", "examples"}
 _PYTEST_PACKAGES = ("pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments")
 _PYTEST = re.compile(r"(?<![-\w/])(?:\S*/)?(?:pytest|py\.test)(?![-\w])|-m\s+pytest\b")
@@ -133,13 +136,19 @@ def _complete(project: Project, tests: TestCommand) -> TestCommand:
         return tests
     links = linked_modules(project.checkout) if tests.is_node else ()
     targets = tuple((project.checkout / name).resolve() for name in links)
-    is_python = tests.report is ReportFormat.PYTEST
+    copies: tuple[str, ...] = ()
+    generated: tuple[tuple[str, str], ...] = ()
+    if tests.report is ReportFormat.PYTEST:
+        copies = ignored_imports(project.checkout, project.directory, project.paths)
+        missing = [(f"{project.directory}/{path}".lstrip("/"), text) for path, text in generated_files(project.read)]
+        generated = tuple(each for each in missing if each[0] not in copies)
     programs = tests.programs or (tests.interpreter.parent if tests.interpreter else None)
     return replace(
         tests,
         links=tuple(dict.fromkeys((*tests.links, *links))),
         readable=(*tests.readable, *targets),
-        copies=ignored_imports(project.checkout, project.directory, project.paths) if is_python else (),
+        copies=copies,
+        generated=generated,
         programs=programs,
     )
 
@@ -221,11 +230,16 @@ def _has_pytest_config(known: frozenset[str], read: Read) -> bool:
 
 
 def find_node_command(known: frozenset[str], read: Read) -> TestCommand | None:
-    """The test script of `package.json`, else node's own runner; None without tests."""
+    """The test script of `package.json`, else a runner that it depends on, else node's own; None without tests."""
     if "package.json" in known and (script := _test_script(read)) and _NO_TEST not in script:
         manager = "pnpm" if "pnpm-lock.yaml" in known else "yarn" if "yarn.lock" in known else "npm"
         return npm_script(f"{manager} test", read)
-    if not any(_TEST_FILE.search(path) and "node_modules/" not in path for path in known):
+    tests = [path for path in known if _TEST_FILE.search(path) and "node_modules/" not in path]
+    package = _package(read)
+    for name, command, form in _NODE_RUNNERS:
+        if tests and any(table_at(package, kind, name) for kind in ("dependencies", "devDependencies")):
+            return TestCommand(command=f"npx {command}", report=form, reason=f"`{name}` in package.json")
+    if not any(path.endswith("js") for path in tests):
         return None
     reason = "test files of node's own runner"
     return TestCommand(command="node --test", report=ReportFormat.NODE_JUNIT, reason=reason)
@@ -263,11 +277,14 @@ def _with_options(manager: str, options: str) -> str:
 
 
 def _test_script(read: Read) -> str:
+    return str(table_at(_package(read), "scripts", "test") or "").strip()
+
+
+def _package(read: Read) -> Any:
     try:
-        package = json.loads(read("package.json") or b"{}")
+        return json.loads(read("package.json") or b"{}")
     except ValueError:
-        return ""
-    return str(table_at(package, "scripts", "test") or "").strip()
+        return {}
 
 
 # --- the others ------------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from gitmimo.sandbox.base import CommandSpec, Limits
 from gitmimo.sandbox.supervise import run_process
 
 _VENVS = (".venv", "venv", "env")
+_TASK_VENVS = (".tox", ".nox")  # one directory for each task; only those with a test runner are of use
 _MANAGERS = (
     # the table of pyproject.toml that says so, the program, and how it names the environment's directory
     ("poetry", ("poetry", "env", "info", "--path"), "poetry's environment"),
@@ -39,6 +40,10 @@ _NOT_PRODUCT = frozenset(
 _PROJECT_FILES = ("pyproject.toml", "setup.py", "setup.cfg")
 _IMPORTABLE = (".py", ".so", ".pyd")
 _MOST_IGNORED = 2_000  # files of a package that git ignores; beyond that it is data, not what imports need
+_VERSION = """\
+__version__ = version = "0.0.0"
+__version_tuple__ = version_tuple = (0, 0, 0)
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +75,9 @@ def find_interpreters(
             yield Interpreter(path=python, origin=origin)
     for top in tops:
         yield from _managed_environments(top, environ)
+        for home in sorted(path.parent for name in _TASK_VENVS for path in (top / name).glob("*/pyvenv.cfg")):
+            if (python := _python_of(home)) and has_module(python, "pytest"):
+                yield Interpreter(path=python, origin=f"the project's `{home.relative_to(top)}`")
     for name in ("python3", "python"):
         where = shutil.which(name, path=environ.get("PATH"))
         if where and (real := _ask(Path(where), "import sys; print(sys.executable)")):
@@ -173,6 +181,22 @@ def find_layout(paths: Iterable[str], read: Read, *, directory: str = "") -> Lay
                 names.add(parts[0].removesuffix(".py"))
     usable = {n for n in names if n.isidentifier() and n not in _NOT_PRODUCT and n not in sys.stdlib_module_names}
     return Layout(roots=tuple(roots), packages=tuple(sorted(usable)))
+
+
+def generated_files(read: Read) -> tuple[tuple[str, str], ...]:
+    """Version files that a build backend would write, each with its path and a text that can be imported."""
+    tool = table_at(read_pyproject(read), "tool")
+    pdm = str(table_at(tool, "pdm", "version", "write_to") or "")
+    in_src = pdm and read(f"src/{PurePosixPath(pdm).parts[0]}/__init__.py") is not None
+    scm = table_at(tool, "setuptools_scm")
+    found = [
+        table_at(tool, "hatch", "build", "hooks", "vcs", "version-file"),
+        table_at(scm, "version_file") or table_at(scm, "write_to"),
+        f"src/{pdm}" if in_src else pdm,
+    ]
+    paths = dict.fromkeys(str(path) for path in found if path)
+    usable = [p for p in paths if p.endswith(".py") and not p.startswith("/") and ".." not in p and read(p) is None]
+    return tuple((path, _VERSION) for path in usable)
 
 
 def ignored_imports(checkout: Path, directory: str, paths: frozenset[str]) -> tuple[str, ...]:

@@ -40,6 +40,7 @@ class TestCommand:
     programs: Path | None = None  # directory of the project's own programs, first on PATH
     links: tuple[str, ...] = ()  # ignored directories of the checkout that a tree gets as links
     copies: tuple[str, ...] = ()  # ignored files of the checkout that imports need, as a generated `_version.py`
+    generated: tuple[tuple[str, str], ...] = ()  # such files that the checkout lacks too: path and text
     reason: str = ""  # why this one, for people
 
     @property
@@ -69,11 +70,15 @@ class TestCommand:
 
 
 def bring_ignored_files(checkout: Path | None, tree: Path, tests: TestCommand, *, copies: Iterable[str] = ()) -> None:
-    """Link and copy what the tests need; what the tree has already stays.
+    """Link, copy and write what the tests need; what the tree has already stays.
 
     `checkout` is the user's, which is only read; `copies` names further files and directories of it. A copy is the
     tree's own, so that nothing that runs there can change the checkout.
     """
+    for path, text in tests.generated:
+        target = tree / path
+        if not target.exists() and target.parent.is_dir() and _is_inside(target, tree):
+            target.write_text(text, encoding="utf-8")
     if checkout is None:
         return
     for name in (*tests.copies, *copies):

@@ -59,6 +59,26 @@ def test_src_layout_is_imported_without_an_installation(measure: Measure) -> Non
     assert base.passed_ids == {"tests/test_half.py::test_zero"}
 
 
+@pytest.mark.parametrize(
+    ("settings", "path"),
+    [
+        ('[tool.hatch.build.hooks.vcs]\nversion-file = "src/acme/_version.py"\n', "src/acme/_version.py"),
+        ('[tool.setuptools_scm]\nversion_file = "src/acme/_version.py"\n', "src/acme/_version.py"),
+        ('[tool.pdm.version]\nwrite_to = "acme/_version.py"\n', "src/acme/_version.py"),
+    ],
+)
+def test_version_file_that_a_build_would_write_is_there(measure: Measure, settings: str, path: str) -> None:
+    files = {
+        "pyproject.toml": f'[project]\nname = "acme"\ndynamic = ["version"]\n\n{settings}',
+        ".gitignore": "_version.py\n",
+        "src/acme/__init__.py": f"from acme._version import version\n\n\n{HALF}",
+        "tests/test_half.py": TEST_HALF.format(package="acme"),
+    }
+    tests, base = measure(files)
+    assert [name for name, _ in tests.generated] == [path]
+    assert base.passed_ids == {"tests/test_half.py::test_zero"}
+
+
 def test_generated_module_of_the_checkout_is_copied(measure: Measure, git: GitBuilder) -> None:
     (git.path / "acme").mkdir()
     (git.path / "acme" / "_tables.py").write_text("FACTOR = 2\n")
@@ -149,6 +169,8 @@ def _fields(command: TestCommand) -> dict[str, object]:
 @pytest.mark.parametrize(
     ("files", "shown"),
     [
+        ({"package.json": '{"devDependencies": {"vitest": "3"}}', "src/a.test.ts": ""}, "npx vitest run"),
+        ({"package.json": '{"devDependencies": {"jest": "30"}}', "test/a.js": ""}, "npx jest"),
         ({"package.json": '{"scripts": {"test": "jest"}}', "pnpm-lock.yaml": ""}, "pnpm test"),
         ({"test/all.bats": ""}, "bats --recursive test"),
         ({"tests/run.sh": ""}, "sh tests/run.sh"),
