@@ -8,7 +8,6 @@ import contextlib
 import json
 import os
 import shutil
-import tempfile
 from pathlib import Path
 
 from gitmimo.errors import RepoError
@@ -97,7 +96,7 @@ def fill_base_objects(repository: Repository, base: Oid) -> Path:
             if not done.exists():
                 shallow = _shallow_commits(repository, base)
                 try:
-                    _write_packs(repository, base, directory, shallow)
+                    _write_packs(repository, base, directory / "pack", shallow)
                     write_file(done, "".join(f"{oid}\n" for oid in shallow), mode=0o644)
                 except OSError as exc:
                     raise RepoError(f"cannot write the objects of a base: {exc.strerror}: `{directory}`") from exc
@@ -106,17 +105,14 @@ def fill_base_objects(repository: Repository, base: Oid) -> Path:
     return directory
 
 
-def _write_packs(repository: Repository, base: Oid, directory: Path, shallow: tuple[Oid, ...]) -> None:
+def _write_packs(repository: Repository, base: Oid, packs: Path, shallow: tuple[Oid, ...]) -> None:
     earlier = None if shallow else _find_earlier(repository, base)
-    with tempfile.TemporaryDirectory(dir=directory.parent, prefix=".new-") as scratch:
-        if earlier is not None:
-            for path in (earlier / "pack").iterdir():
-                _link(path, Path(scratch) / path.name)
-        lines = [base, *([f"^{earlier.name}"] if earlier is not None else ()), *(f"--shallow {oid}" for oid in shallow)]
-        wanted = "".join(f"{line}\n" for line in reversed(lines)).encode()
-        repository.run("pack-objects", *_PACK_SWITCHES, Path(scratch) / "pack", input=wanted)
-        for path in sorted(Path(scratch).iterdir(), key=lambda path: path.suffix == ".idx"):  # git looks for the index
-            path.replace(directory / "pack" / path.name)
+    if earlier is not None:
+        for path in sorted((earlier / "pack").iterdir(), key=lambda path: path.suffix == ".idx"):  # git looks for these
+            _link(path, packs / path.name)
+    lines = [base, *([f"^{earlier.name}"] if earlier is not None else ()), *(f"--shallow {oid}" for oid in shallow)]
+    wanted = "".join(f"{line}\n" for line in reversed(lines)).encode()
+    repository.run("pack-objects", *_PACK_SWITCHES, packs / "pack", input=wanted)
 
 
 def _find_earlier(repository: Repository, base: Oid) -> Path | None:
@@ -129,6 +125,7 @@ def _find_earlier(repository: Repository, base: Oid) -> Path | None:
 
 
 def _link(path: Path, target: Path) -> None:
+    target.unlink(missing_ok=True)  # of a call that was killed
     try:
         target.hardlink_to(path)
     except OSError:  # no links here

@@ -55,15 +55,10 @@ class Candidate:
         (self.place / name).write_text(text)
 
 
-@pytest.fixture(params=["new index", "git's index"])
-def candidate(
-    request: pytest.FixtureRequest,
-    repository: Repository,
-    base: Oid,
-    tmp_path: Path,
-) -> Candidate:
-    """A worktree with an index that is made anew or is git's own."""
-    return Candidate(repository, base, tmp_path / "state/w", adopts=request.param == "git's index")
+@pytest.fixture
+def candidate(repository: Repository, base: Oid, tmp_path: Path) -> Candidate:
+    """A worktree whose index is git's own, as in a session."""
+    return Candidate(repository, base, tmp_path / "state/w", adopts=True)
 
 
 BASE = {".gitignore", "a.py", "tests/test_a.py", ".mimo/config.yaml"}
