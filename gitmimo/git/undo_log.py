@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import pygit2
-
+from gitmimo.codec import from_json, to_json
 from gitmimo.errors import RepoError
 from gitmimo.git.commit import write_commit
 from gitmimo.git.gc_lock import hold_off_gc
@@ -37,39 +36,30 @@ class Operation:
     id: str
     command: str
     moves: tuple[RefMove, ...]
-    time: datetime
-    order: int = 0  # nanoseconds, for those of one second
+    time_ns: int  # since the epoch
+
+    @property
+    def time(self) -> datetime:
+        return datetime.fromtimestamp(self.time_ns // 10**9, UTC)
 
 
-def write_operation(repository: Repository, id: str, *, command: str, moves: Sequence[RefMove]) -> Oid:
-    """Record moves before they are made, so that the old tips stay reachable whatever happens next.
-
-    RefMoved when the id is taken.
-    """
-    data = {
-        "version": _VERSION,
-        "command": command,
-        "order": time.time_ns(),
-        "moves": [{"ref": move.ref, "old": move.old, "new": move.new} for move in moves],
-    }
+def record_moves(repository: Repository, command: str, moves: Sequence[RefMove]) -> str:
+    """Record moves before they are made, so that the old tips stay reachable whatever happens next; return its id."""
+    id = secrets.token_hex(5)
+    data = {"version": _VERSION, "command": command, "order": time.time_ns(), "moves": to_json(moves)}
     parents = [old for old in dict.fromkeys(move.old for move in moves) if old is not None]
     message = f"mimo: {command}\n\n{json.dumps(data, sort_keys=True)}"
     with hold_off_gc(repository):
         made = write_commit(repository, tree=empty_tree(repository), parents=parents, message=message)
         update_ref(repository, _ref(id), made, expected=None, reason=f"mimo: {command}")
-    return made
+    return id
 
 
 def move_recorded(repository: Repository, command: str, moves: Sequence[RefMove]) -> None:
     """Make a command's moves, with a record from which they are taken back."""
-    write_operation(repository, new_operation_id(), command=command, moves=moves)
+    record_moves(repository, command, moves)
     for move in moves:
         apply_move(repository, move, reason=f"mimo: {command}")
-
-
-def new_operation_id() -> str:
-    """Make a name for a record."""
-    return secrets.token_hex(5)
 
 
 def read_operation(repository: Repository, id: str) -> Operation:
@@ -77,29 +67,23 @@ def read_operation(repository: Repository, id: str) -> Operation:
     tip = read_ref(repository, _ref(id))
     if tip is None:
         raise RepoError(f"no such operation: `{id}`", hint="git mimo undo --list")
-    commit = repository.pygit.get(tip)
     try:
-        if not isinstance(commit, pygit2.Commit):
-            raise ValueError(tip)
-        data = json.loads(commit.message.split("\n\n", 1)[1])
+        commit = repository.pygit[tip]
+        data = json.loads(commit.message.split("\n\n", 1)[1])  # type: ignore[attr-defined]
         if data["version"] != _VERSION:
             raise RepoError(f"the operation `{id}` was recorded by another version of git-mimo: {data['version']}")
-        moves = tuple(RefMove(ref=str(m["ref"]), old=m["old"], new=m["new"]) for m in data["moves"])
-        return Operation(
-            id=id,
-            command=data["command"],
-            moves=moves,
-            time=datetime.fromtimestamp(commit.commit_time, UTC),
-            order=int(data.get("order", commit.commit_time * 10**9)),
-        )
-    except (IndexError, KeyError, TypeError, ValueError) as exc:
+        moves = from_json(tuple[RefMove, ...], data["moves"])
+        return Operation(id=id, command=data["command"], moves=moves, time_ns=int(data["order"]))
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as exc:
         raise RepoError(f"the record of the operation cannot be read: `{id}`") from exc
 
 
 def list_operations(repository: Repository) -> tuple[Operation, ...]:
     """Return all records, newest first."""
     ids = [name.removeprefix(OPS_PREFIX) for name in list_refs(repository, OPS_PREFIX)]
-    return tuple(sorted((read_operation(repository, id) for id in ids), key=lambda op: (op.order, op.id), reverse=True))
+    return tuple(
+        sorted((read_operation(repository, id) for id in ids), key=lambda op: (op.time_ns, op.id), reverse=True)
+    )
 
 
 def apply_move(repository: Repository, move: RefMove, *, reason: str) -> None:

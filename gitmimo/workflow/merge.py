@@ -160,7 +160,7 @@ def merge_recorded(repository: Repository, branch: str, tip: Oid, *, expected: O
 
     def record(new: Oid) -> None:
         move = undo_log.RefMove(ref=ids.branch_ref(branch), old=expected, new=new)
-        undo_log.write_operation(repository, undo_log.new_operation_id(), command=command, moves=[move])
+        undo_log.record_moves(repository, command, [move])
 
     if is_fast_forward:
         record(tip)

@@ -66,8 +66,7 @@ def undo(repository: Repository, *, id: str | None = None, with_checkout: bool =
             if move.ref.startswith("refs/heads/") and (place := merge.find_checkout(repository, move.ref)):
                 _check_checkout(place, move, consented=with_checkout)
                 places[move.ref] = place
-        record = f"undo-{undo_log.new_operation_id()}"
-        undo_log.write_operation(repository, record, command=f"undo {operation.id}", moves=back)
+        record = undo_log.record_moves(repository, f"undo {operation.id}", back)
         for move in back:
             if move.ref in places:
                 run_git(["reset", "--quiet", "--keep", str(move.new)], cwd=places[move.ref],

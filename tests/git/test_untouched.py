@@ -15,7 +15,7 @@ from gitmimo.git.refs import delete_ref, update_ref
 from gitmimo.git.repository import Repository
 from gitmimo.git.snapshot import take_snapshot
 from gitmimo.git.trees import checkout_tree, restore_paths, without_mimo, write_files
-from gitmimo.git.undo_log import RefMove, write_operation
+from gitmimo.git.undo_log import RefMove, record_moves
 from gitmimo.git.worktree import add_worktree, list_worktrees, remove_worktree
 from gitmimo.ids import Oid, SessionId, base_ref, branch_ref
 from gitmimo.workflow.undo import undo
@@ -93,9 +93,9 @@ def test_a_whole_session_leaves_the_user_alone(busy: GitBuilder, base: Oid, tmp_
     write_note(repository, tip, "{}")
     update_ref(repository, "refs/mimo/candidates/0a1b2c3d4e/1", tip, expected=None, reason="mimo: keep")
     remove_worktree(repository, place)
-    write_operation(repository, "one", command="gc", moves=[RefMove(ref=branch_ref(branch), old=tip, new=None)])
+    record = record_moves(repository, "gc", [RefMove(ref=branch_ref(branch), old=tip, new=None)])
     delete_ref(repository, branch_ref(branch), expected=tip, reason="mimo: gc")
-    undo(repository, id="one")
+    undo(repository, id=record)
     update_ref(repository, "refs/heads/mimo/other", base, expected=None, reason="x")
     assert merge_unchecked(repository, "mimo/other", tip, expected=base, message="x") == tip
     assert len(list_worktrees(repository)) == 1
