@@ -14,7 +14,6 @@ from gitmimo.ids import new_session_id
 from gitmimo.memory.skill_file import SKILLS_DIR, check_name, read_library, removal_of
 from gitmimo.text import one_line
 from gitmimo.workflow.dream import (
-    Admitted,
     Dream,
     admit,
     diff_lines,
@@ -61,7 +60,7 @@ def dream_command(
     config = load_config(repository, {"model": (model,) if model else ()})
     asks = not (yes or dry_run or as_json or migrates) and sys.stdin.isatty() and sys.stderr.isatty()
     if migrates:
-        dream, admitted = find_migration(repository, config)
+        dream = admitted = find_migration(repository, config)
     else:
         pool = open_models(repository, config, new_session_id()) if model else None
         with contextlib.closing(pool) if pool else contextlib.nullcontext():
@@ -69,22 +68,22 @@ def dream_command(
         answer = _ask if asks else lambda _kind, _text: True if yes or dry_run else None
         admitted = admit(repository, config, dream, ask=answer)
     if dry_run and not as_json:
-        render.out_raw("".join(f"{line}\n" for line in diff_lines(repository, dream.at, admitted.changes)))
+        render.out_raw("".join(f"{line}\n" for line in diff_lines(repository, admitted)))
         return 0
-    where = None if dry_run else publish(repository, config, dream, admitted)
+    where = None if dry_run else publish(repository, config, admitted)
     _report(dream, admitted, where, asked=asks, as_json=as_json)
     return 0
 
 
-def _report(dream: Dream, admitted: Admitted, where: str | None, *, asked: bool, as_json: bool) -> None:
-    offered = len(dream.offers) + len(dream.drafts) - len(admitted.notes) - len(admitted.skills)
+def _report(dream: Dream, admitted: Dream, where: str | None, *, asked: bool, as_json: bool) -> None:
+    offered = len(dream.offers) + len(dream.drafts) - len(admitted.offers) - len(admitted.drafts)
     if as_json:
         render.emit_json(
             "dream/1",
             {
                 "branch": where,
                 "skills": [skill.name for skill in admitted.skills],
-                "notes": [note.text for note in admitted.notes],
+                "notes": [offer.note.text for offer in admitted.offers],
                 "changed": sorted(admitted.changes),
                 "offered": offered,
             },

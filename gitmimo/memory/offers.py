@@ -68,7 +68,7 @@ def learn(
     *,
     base: Oid,
     changed: Iterable[str] = (),
-    said: Iterable[tuple[NoteKind, str]] = (),
+    said: Iterable[str] = (),
 ) -> Learned:
     """Collect what a session learned from its winner's steps and people's comments; calls no model.
 
@@ -76,7 +76,8 @@ def learn(
     changes would make it stale at once. Outputs of commands never become a note.
     """
     touched = {*changed, *(path for step in steps for path in step.changed_paths)}
-    texts = [*said, *((_kind_of(text), text) for text in noted_texts(steps) if is_specific(text))]
+    told = [*((NoteKind.RULE, text) for text in said), *((_kind_of(text), text) for text in noted_texts(steps))]
+    texts = [(kind, text) for kind, text in told if is_specific(text)]
     for failed, right in working_forms(steps, is_project_file=lambda path: _is_file(repository, base, path)):
         texts.append((NoteKind.COMMAND, f"run `{right}`; `{failed}` fails"))
     notes: list[Note] = []

@@ -18,15 +18,14 @@ from gitmimo.ids import Oid, SessionStatus, new_session_id
 from gitmimo.llm.model import Model
 from gitmimo.memory.change_script import write_change_script
 from gitmimo.memory.changes import Change, Group, find_groups, footprint, read_changes
-from gitmimo.memory.commands import Operation, distil_operation
+from gitmimo.memory.commands import distil_operation
 from gitmimo.memory.draft import DRAFTED, draft_operation, draft_skill, find_doubles, name_group
 from gitmimo.memory.legacy import migrate
-from gitmimo.memory.notes import Note, NoteKind, add_notes, read_notes
+from gitmimo.memory.notes import add_notes, read_notes
 from gitmimo.memory.offers import (
     Learned,
     Offer,
     decline,
-    is_specific,
     keep_learned,
     learn,
     open_offers,
@@ -36,7 +35,6 @@ from gitmimo.memory.offers import (
 )
 from gitmimo.memory.skill_file import MAX_ACTIVE, Skill, read_library, removal_of, skill_changes
 from gitmimo.memory.templates import Template, find_template, other_values
-from gitmimo.records import CandidateResult, SessionResult, Step
 from gitmimo.text import escape_controls
 from gitmimo.workflow import trust
 from gitmimo.workflow.evaluate import open_evaluator, plain_testbed
@@ -47,47 +45,42 @@ from gitmimo.workflow.memory_home import home_ref, memory_view, write_home
 from gitmimo.workflow.scripts import run_script
 from gitmimo.workflow.undo import undo, undoable
 
-Changes = dict[str, bytes | None]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """A skill to be admitted, with the changes that it comes from; an operation's comes from none."""
+    """A skill that may be admitted, with the changes it comes from and their tasks; an operation's comes from none."""
 
     skill: Skill
     group: Group | None = None
+    tasks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dream:
-    """What can be admitted as of a commit, and the removals of branches that hold nothing but steps."""
+    """What can be admitted as of a commit, or what was; and the branches that go because they hold steps only."""
 
     at: Oid
     sessions: tuple[str, ...] = ()
     offers: tuple[Offer, ...] = ()
     drafts: tuple[Draft, ...] = ()
-    learned: tuple[Learned, ...] = ()
-    squashed: tuple[undo_log.RefMove, ...] = ()
     doubles: tuple[str, ...] = ()  # skills of which another says the same
+    squashed: tuple[undo_log.RefMove, ...] = ()
+    changes: Mapping[str, bytes | None] = field(default_factory=dict)  # of files, once it was admitted
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Admitted:
-    """What was said yes to, as notes, skills and the files they make."""
-
-    notes: tuple[Note, ...] = ()
-    skills: tuple[Skill, ...] = ()
-    removed: tuple[str, ...] = ()  # names of skills of which another says the same
-    changes: Changes = field(default_factory=dict)
+    @property
+    def skills(self) -> tuple[Skill, ...]:
+        """The drafts' skills."""
+        return tuple(draft.skill for draft in self.drafts)
 
     @property
     def message(self) -> str:
-        """The dream's commit message."""
-        parts = [counted(self.notes, "note"), counted(self.skills, "skill"), counted(self.removed, "removed skill")]
-        lines = [*(note.line for note in self.notes), *(f"- skill {skill.name}" for skill in self.skills)]
-        lines += [f"- no longer: skill {name}, another of its kind stays" for name in self.removed]
-        said = " and ".join(filter(None, parts)) or "bring `.mimo/` to its present form"
-        return f"dream: {said}\n\n" + "\n".join(lines) + "\n"
+        """The commit message of an admitted dream."""
+        counts = (counted(self.offers, "note"), counted(self.drafts, "skill"), counted(self.doubles, "removed skill"))
+        said = " and ".join(filter(None, counts)) or "bring `.mimo/` to its present form"
+        lines = [*(offer.note.line for offer in self.offers), *(f"- skill {skill.name}" for skill in self.skills)]
+        lines += [f"- no longer: skill {name}, another of its kind stays" for name in self.doubles]
+        text = f"dream: {said}\n\n" + "\n".join(lines) + "\n"
+        return commit.add_trailers(text, {"Mimo-Dream": ", ".join(self.sessions[-20:])}) if self.sessions else text
 
 
 def find_dream(
@@ -97,102 +90,70 @@ def find_dream(
     states = _finished(repository, names)
     wanted = {state.result.session for state in states}
     known = {item.session for item in read_learned(repository)}
-    fresh = [state for state in states if state.result.session not in known]
-    for state in fresh:
-        learn_from(repository, state)
+    for state in states:
+        if state.result.session not in known:
+            _learn_from(repository, state)
     at = memory_view(repository, config, repository.resolve("HEAD"))
     learned = [item for item in read_learned(repository) if not names or item.session in wanted]
-    moves = [move for state in states for move in step_branches(repository, state.result)]
     return Dream(
         at=at,
         sessions=tuple(sorted(wanted)),
         offers=open_offers(repository, at, learned),
-        drafts=find_drafts(repository, at, learned, model=model),
-        learned=tuple(learned),
-        squashed=tuple(moves),
+        drafts=_find_drafts(repository, at, learned, model=model),
         doubles=find_doubles(repository, at),
+        squashed=tuple(move for state in states for move in step_branches(repository, state.result)),
     )
 
 
-def learn_from(repository: Repository, state: SessionState) -> None:
-    """Keep what a session taught: nothing without a winner, only the reason where people rejected its result."""
-    result = state.result
-    winner = _winner(result, state.picked)
-    if winner is None:
-        return
-    if state.rejected:
-        said = [(NoteKind.RULE, state.rejected)] if is_specific(state.rejected) else []
-        learned = learn(repository, result.session, (), base=result.base, said=said)
-    else:
-        changed = [change.path for change in winner.evidence.diff.files] if winner.evidence else []
-        steps = read_steps(repository, result, winner)
-        said = [(NoteKind.RULE, remark) for remark in remarks_in(result.task) if is_specific(remark)]
-        learned = learn(repository, result.session, steps, base=result.base, changed=changed, said=said)
-        operation = _operation_of(state, winner, steps)
-        learned = replace(learned, task=result.task, operation=operation)
-    keep_learned(repository, learned)
-
-
-def find_migration(repository: Repository, config: Config) -> tuple[Dream, Admitted]:
-    """Return what brings `.mimo/` of version 0.1 to the present form; a dream of no session."""
+def find_migration(repository: Repository, config: Config) -> Dream:
+    """Return what brings `.mimo/` of version 0.1 to the present form, as an admitted dream of no session."""
     at = memory_view(repository, config, repository.resolve("HEAD"))
-    return Dream(at=at), Admitted(changes=migrate(repository, at))
+    return Dream(at=at, changes=migrate(repository, at))
 
 
-def admit(repository: Repository, config: Config, dream: Dream, *, ask: Callable[[str, str], bool | None]) -> Admitted:
+def admit(repository: Repository, config: Config, dream: Dream, *, ask: Callable[[str, str], bool | None]) -> Dream:
     """Put each offer to `ask` (what it is, its text): True admits, False declines for good, None leaves it for later.
 
-    Notes that two sessions came to stand on the branch unasked: its review is the answer. An admitted draft gets its
-    script, where one can be proven.
+    Returns what was admitted, drafts with a script where one can be proven. Notes that two sessions came to stand on
+    the branch unasked: its review is the answer.
     """
-    notes, skills, declined = [], [], []
+    offers, drafts, declined = [], [], []
     for offer in dream.offers:
         answer = True if offer.is_confirmed else ask("note", offer.note.line)
-        notes += [offer.note] if answer else []
+        offers += [offer] if answer else []
         declined += [offer.note.id] if answer is False else []
     for draft in dream.drafts:
         answer = ask("skill", "\n".join(data.decode() for data in draft.skill.files.values()))
-        skills += [_with_script(repository, config, draft, dream.learned)] if answer else []
+        drafts += [replace(draft, skill=_with_script(repository, config, draft))] if answer else []
         declined += [draft.skill.name] if answer is False else []
     if declined:
         decline(repository, declined)
-    admitted = Admitted(notes=tuple(notes), skills=tuple(skills), removed=dream.doubles)
-    return with_changes(repository, dream.at, admitted)
+    changes = add_notes(repository, dream.at, [offer.note for offer in offers]) if offers else {}
+    for draft in drafts:
+        changes |= skill_changes(draft.skill)
+    for name in dream.doubles:
+        changes |= removal_of(repository, dream.at, name)
+    return replace(dream, offers=tuple(offers), drafts=tuple(drafts), changes=changes)
 
 
-def with_changes(repository: Repository, at: Oid, admitted: Admitted) -> Admitted:
-    """Add the files that the notes and skills make."""
-    changes: Changes = {}
-    if admitted.notes:
-        changes = add_notes(repository, at, admitted.notes)
-    for skill in admitted.skills:
-        changes |= skill_changes(skill)
-    for name in admitted.removed:
-        changes |= removal_of(repository, at, name)
-    changes = {path: data for path, data in changes.items() if repository.read_blob(at, path) != data}
-    return replace(admitted, changes=changes)
-
-
-def publish(repository: Repository, config: Config, dream: Dream, admitted: Admitted) -> str | None:
-    """Commit what was admitted on `mimo/dream-<id>`, or on the memory's own ref, and drop the branches of steps.
+def publish(repository: Repository, config: Config, dream: Dream) -> str | None:
+    """Commit an admitted dream on `mimo/dream-<id>`, or on the memory's own ref, and drop the branches of steps.
 
     Returns the branch or ref, None where there was nothing to commit. One undo record holds all of it.
     """
     with hold_off_gc(repository):
-        moves = list(dream.squashed)
-        where = None
-        if admitted.changes and home_ref(config) is not None:
-            write_home(repository, config, admitted.changes, _message(dream, admitted))
-            where = home_ref(config)
-        elif admitted.changes:
+        moves, where = list(dream.squashed), None
+        if dream.changes and (where := home_ref(config)):
+            write_home(repository, config, dream.changes, dream.message)
+        elif dream.changes:
             head = repository.resolve("HEAD")
-            whole = trees.write_files(repository, repository.tree_of(head), admitted.changes)
-            made = commit.write_commit(repository, tree=whole, parents=(head,), message=_message(dream, admitted))
+            whole = trees.write_files(repository, repository.tree_of(head), dream.changes)
             where = _same_dream(repository, config, head, whole)
             if where is None:
+                made = commit.write_commit(repository, tree=whole, parents=(head,), message=dream.message)
                 where = f"{config.text('branchPrefix')}/dream-{new_session_id()}"
                 moves.append(undo_log.RefMove(ref=ids.branch_ref(where), old=None, new=made))
-        for skill in admitted.skills if where else ():
+        for skill in dream.skills if where else ():
             if skill.script is not None:
                 trust.approve(repository, skill.digest, what=f"skill {skill.name}")  # by who said yes to it
         if moves:
@@ -209,11 +170,26 @@ def undo_dream(repository: Repository) -> tuple[str, ...]:
     raise UsageError("there is no dream to undo", hint="git revert COMMIT   # for one that was merged")
 
 
-def diff_lines(repository: Repository, at: Oid, changes: Mapping[str, bytes | None]) -> list[str]:
-    """The changes as a unified diff, made safe to show."""
-    before = repository.tree_of(at)
-    text = diff.diff_text(repository, before, trees.write_files(repository, before, changes))
+def diff_lines(repository: Repository, dream: Dream) -> list[str]:
+    """The changes of an admitted dream as a unified diff, made safe to show."""
+    before = repository.tree_of(dream.at)
+    text = diff.diff_text(repository, before, trees.write_files(repository, before, dream.changes))
     return escape_controls(text.decode(errors="replace")).splitlines()
+
+
+def draft_from(repository: Repository, config: Config, name: str, sources: Sequence[str]) -> Skill:
+    """Write a skill by hand's choice: from one or more commits or sessions, newest first.
+
+    What all of them touch is what they share: a person says that they belong together.
+    """
+    at = memory_view(repository, config, repository.resolve("HEAD"))
+    changes = tuple(_change_of(repository, source) for source in sources)
+    learned = read_learned(repository)
+    commands = {item.session: item.commands for item in learned}
+    touched = [footprint(change, commands.get(change.session, ())) for change in changes]
+    shared = frozenset.intersection(*touched) or touched[0]
+    notes = [*read_notes(repository, at), *(note for item in learned for note in item.notes)]
+    return draft_skill(Group(changes=changes, shared=tuple(sorted(shared))), notes=notes, name=name)
 
 
 def say_learned(repository: Repository, config: Config) -> str:
@@ -236,16 +212,24 @@ def _finished(repository: Repository, names: Sequence[str]) -> list[SessionState
     return [s for s in states if s.result.status in over or s.result.merged or s.picked is not None]
 
 
-def _operation_of(state: SessionState, winner: CandidateResult, steps: Sequence[Step]) -> Operation | None:
-    if not state.settings.get("operation") or winner.number == 0:
-        return None
-    accept, grants = (tuple(state.settings.get(name) or ()) for name in ("accept", "grants"))
-    return distil_operation(steps, task=state.result.task, accept=accept, grants=grants)
-
-
-def _winner(result: SessionResult, picked: int | None) -> CandidateResult | None:
-    found = result.winner if picked is None else result.candidate(picked)
-    return found if found is not None and found.evidence is not None and found.evidence.passed else None
+def _learn_from(repository: Repository, state: SessionState) -> None:
+    """Keep what a session taught: nothing without a winner, only the reason where people rejected its result."""
+    result, settings = state.result, state.settings
+    winner = result.winner if state.picked is None else result.candidate(state.picked)
+    if winner is None or winner.evidence is None or not winner.evidence.passed:
+        return
+    if state.rejected:
+        keep_learned(repository, learn(repository, result.session, (), base=result.base, said=[state.rejected]))
+        return
+    changed = [change.path for change in winner.evidence.diff.files]
+    steps = read_steps(repository, result, winner)
+    said = remarks_in(result.task)
+    learned = learn(repository, result.session, steps, base=result.base, changed=changed, said=said)
+    operation = None
+    if settings.get("operation") and winner.number:
+        accept, grants = (tuple(settings.get(name) or ()) for name in ("accept", "grants"))
+        operation = distil_operation(steps, task=result.task, accept=accept, grants=grants)
+    keep_learned(repository, replace(learned, task=result.task, operation=operation))
 
 
 def _same_dream(repository: Repository, config: Config, head: Oid, whole: Oid) -> str | None:
@@ -258,56 +242,34 @@ def _same_dream(repository: Repository, config: Config, head: Oid, whole: Oid) -
     return None
 
 
-def _message(dream: Dream, admitted: Admitted) -> str:
-    if not dream.sessions:
-        return admitted.message
-    return commit.add_trailers(admitted.message, {"Mimo-Dream": ", ".join(dream.sessions[-20:])})
-
-
-def find_drafts(
+def _find_drafts(
     repository: Repository, at: Oid, learned: Sequence[Learned], *, model: Model | None = None
 ) -> tuple[Draft, ...]:
     """Return a draft for each group of changes, and each operation, that no skill covers and that was not declined."""
     skills = read_library(repository, at).skills
-    covered = {short for skill in skills for short in skill.commits}
-    declined, taken = read_declined(repository), {skill.name for skill in skills}
+    covered = tuple(commit for skill in skills for commit in skill.commits)
+    taken = {*read_declined(repository), *(skill.name for skill in skills)}
     notes = [*read_notes(repository, at), *(note for item in learned for note in item.notes)]
-    commands = {item.session: item.commands for item in learned}
+    tasks = {item.session: item.task for item in learned if item.task}
     drafts: list[Draft] = []
-    for group in find_groups(read_changes(repository, at), commands):
-        if any(change.commit.startswith(tuple(covered)) for change in group.changes) and covered:
+    for group in find_groups(read_changes(repository, at), {item.session: item.commands for item in learned}):
+        if covered and any(change.commit.startswith(covered) for change in group.changes):
             continue
         name, description = name_group(model, group) if model is not None else ("", "")
-        draft = draft_skill(group, notes=notes, name=name, description=description)
-        if draft.name not in taken and draft.name not in declined and len(taken) < MAX_ACTIVE:
-            taken.add(draft.name)
-            drafts.append(Draft(skill=draft, group=group))
+        skill = draft_skill(group, notes=notes, name=name, description=description)
+        if skill.name not in taken and len(skills) + len(drafts) < MAX_ACTIVE:
+            taken.add(skill.name)
+            said = tuple(tasks.get(change.session) or change.subject for change in group.changes)
+            drafts.append(Draft(skill=skill, group=group, tasks=said))
     known = {skill.metadata.get("git-mimo.task") for skill in skills}
     for item in reversed(learned):
-        if item.operation is None:
-            continue
-        draft = draft_operation(item.operation, item.session)
-        if draft.metadata["git-mimo.task"] not in known and draft.name not in {*taken, *declined}:
-            known.add(draft.metadata["git-mimo.task"])
-            taken.add(draft.name)
-            drafts.append(Draft(skill=draft))
+        if item.operation is not None:
+            skill = draft_operation(item.operation, item.session)
+            if skill.metadata["git-mimo.task"] not in known and skill.name not in taken:
+                known.add(skill.metadata["git-mimo.task"])
+                taken.add(skill.name)
+                drafts.append(Draft(skill=skill))
     return tuple(drafts)
-
-
-def draft_from(repository: Repository, config: Config, name: str, sources: Sequence[str]) -> Skill:
-    """Write a skill by hand's choice: from one or more commits or sessions, newest first."""
-    at = memory_view(repository, config, repository.resolve("HEAD"))
-    changes = [_change_of(repository, source) for source in sources]
-    learned = read_learned(repository)
-    commands = {item.session: item.commands for item in learned}
-    groups = find_groups(changes, commands)
-    if groups and len(groups[0].changes) == len(changes):
-        group = groups[0]
-    else:  # a person says that they belong together: what all of them touch is what they share
-        patterns = [set(footprint(change, commands.get(change.session, ()))) for change in changes]
-        group = Group(changes=tuple(changes), shared=tuple(sorted(set.intersection(*patterns) or patterns[0])))
-    notes = [*read_notes(repository, at), *(note for item in learned for note in item.notes)]
-    return draft_skill(group, notes=notes, name=name)
 
 
 def _change_of(repository: Repository, source: str) -> Change:
@@ -321,24 +283,17 @@ def _change_of(repository: Repository, source: str) -> Change:
     return found[0]
 
 
-def _with_script(repository: Repository, config: Config, draft: Draft, learned: Sequence[Learned]) -> Skill:
-    """Return the draft with a script where one gives each of its changes again, and new values pass the gates."""
-    if draft.group is None:
+def _with_script(repository: Repository, config: Config, draft: Draft) -> Skill:
+    """Return the draft's skill, with a script where one gives each change again, and new values pass the gates."""
+    group, name = draft.group, "" if DRAFTED.search(draft.skill.name) else draft.skill.name
+    if group is None:
         return draft.skill
-    tasks = {item.session: item.task for item in learned if item.task}
-    for changes in dict.fromkeys((draft.group.changes, draft.group.changes[:2])):
-        template = find_template([tasks.get(change.session) or change.subject for change in changes])
+    for most in dict.fromkeys((len(group.changes), 2)):
+        changes, template = group.changes[:most], find_template(draft.tasks[:most])
         script = write_change_script(repository, changes, template) if template is not None else None
         if template and script and _is_proven(repository, config, changes, template, script):
-            name, description = draft.skill.name, draft.skill.description
-            return draft_skill(
-                draft.group,
-                notes=read_notes(repository, "HEAD"),
-                name="" if DRAFTED.search(name) else name,
-                description=description,
-                script=script,
-                task=template.text,
-            )
+            notes, about = read_notes(repository, "HEAD"), draft.skill.description
+            return draft_skill(group, notes=notes, name=name, description=about, script=script, task=template.text)
     return draft.skill
 
 
