@@ -2,6 +2,7 @@
 
 import math
 import re
+import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -85,26 +86,29 @@ def footprint(change: Change, commands: Sequence[str] = ()) -> frozenset[str]:
 def find_groups(changes: Sequence[Change], commands: Mapping[str, Sequence[str]] | None = None) -> tuple[Group, ...]:
     """Return the groups among changes (newest first), the largest first. `commands` are those of sessions.
 
-    A group must share more than one place and its tests: two fixes in one file are no chore.
+    A group must share more than one place and its tests: two fixes in one file are no chore. What a change touches
+    weighs by its rarity: a path that nearly every change touches says nothing.
     """
     ran = commands or {}
-    prints: dict[str, frozenset[str]] = {
-        change.commit: footprint(change, ran.get(change.session, ())) for change in changes
-    }
-    weights = _weights(list(prints.values()))
+    prints = {change.commit: footprint(change, ran.get(change.session, ())) for change in changes}
+    counts = Counter(feature for touched in prints.values() for feature in touched)
+    weights = {feature: math.log((len(prints) + 1) / count) for feature, count in counts.items()}
     groups: list[list[Change]] = []
     for change in reversed(changes):
         if not 1 <= len(change.files) <= _MOST_FILES:
             continue
-        scored = [(_mean(prints, weights, change, group), number) for number, group in enumerate(groups)]
-        best = max(scored, default=(0.0, 0))
-        if best[0] >= LIKENESS:
-            groups[best[1]].append(change)
+        scores = [
+            statistics.fmean(similarity(prints[change.commit], prints[other.commit], weights) for other in group)
+            for group in groups
+        ]
+        best = max(scores, default=0.0)
+        if best >= LIKENESS:
+            groups[scores.index(best)].append(change)
         else:
             groups.append([change])
     found = []
     for group in groups:
-        shared = _shared(prints, weights, group)
+        shared = _shared([prints[change.commit] for change in group], weights)
         if len(group) > 1 and _is_chore(shared):
             found.append(Group(changes=tuple(reversed(group)), shared=shared))
     return tuple(sorted(found, key=lambda group: -len(group.changes)))
@@ -115,46 +119,29 @@ def similarity(one: frozenset[str], other: frozenset[str], weights: Mapping[str,
 
     Commands count where both have them: people's changes come without.
     """
-    if not (_commands(one) and _commands(other)):
-        one, other = one - _commands(one), other - _commands(other)
+    if not all(any(feature.startswith("$ ") for feature in touched) for touched in (one, other)):
+        one, other = (frozenset(f for f in touched if not f.startswith("$ ")) for touched in (one, other))
     union = sum(weights[feature] for feature in one | other)
     return sum(weights[feature] for feature in one & other) / union if union else 0.0
 
 
-def _weights(prints: Sequence[frozenset[str]]) -> dict[str, float]:
-    """Weights by rarity: a path that nearly every change touches says nothing."""
-    counts = Counter(feature for item in prints for feature in item)
-    return {feature: math.log((len(prints) + 1) / count) for feature, count in counts.items()}
-
-
-def _mean(
-    prints: Mapping[str, frozenset[str]], weights: Mapping[str, float], change: Change, group: Sequence[Change]
-) -> float:
-    return sum(similarity(prints[change.commit], prints[other.commit], weights) for other in group) / len(group)
-
-
-def _shared(
-    prints: Mapping[str, frozenset[str]], weights: Mapping[str, float], group: Sequence[Change]
-) -> tuple[str, ...]:
-    """What at least two thirds of the group touch."""
-    counts = Counter(feature for change in group for feature in prints[change.commit])
-    least = max(2, math.ceil(len(group) * 2 / 3))
+def _shared(prints: Sequence[frozenset[str]], weights: Mapping[str, float]) -> tuple[str, ...]:
+    """What at least two thirds of a group touch, the rarest first."""
+    counts = Counter(feature for touched in prints for feature in touched)
+    least = max(2, math.ceil(len(prints) * 2 / 3))
     shared = [feature for feature, count in counts.items() if count >= least]
     return tuple(sorted(shared, key=lambda feature: (-weights[feature], feature)))
 
 
 def _is_chore(shared: Sequence[str]) -> bool:
-    telling = [feature for feature in shared if not _is_uninformative(feature)]
-    return len(telling) > 1 or any(feature.startswith("+") for feature in telling)
-
-
-def _is_uninformative(feature: str) -> bool:
-    name = feature.lower()
-    return any(word in name for word in _TEST) or any(word in name.rpartition("/")[2] for word in _LOGS)
-
-
-def _commands(features: frozenset[str]) -> frozenset[str]:
-    return frozenset(feature for feature in features if feature.startswith("$ "))
+    """Whether two places are shared besides tests and changelogs, or new files of one kind."""
+    names = [feature.lower() for feature in shared]
+    telling = [
+        name
+        for name in names
+        if not any(word in name for word in _TEST) and not any(word in name.rpartition("/")[2] for word in _LOGS)
+    ]
+    return len(telling) > 1 or any(name.startswith("+") for name in telling)
 
 
 def _pattern(status: str, path: str) -> str:

@@ -5,6 +5,7 @@ by the next command.
 """
 
 import contextlib
+import dataclasses
 import json
 import time
 from collections.abc import Mapping
@@ -36,7 +37,6 @@ FILES = {
 """,
     MEMORY_PATH: EMPTY,
 }
-_VERSION = 2
 _LOCK = "remember.lock"
 _LONGEST_WAIT_S = 10.0
 
@@ -154,18 +154,18 @@ def _refuse_dirty(checkout: Path, paths: list[str]) -> None:
 def _begin(repository: Repository, checkout: Path, changes: Mapping[str, bytes | None]) -> None:
     """Write down what is about to happen, whole and on disk, before anything of the user's is touched."""
     head = repository.resolve("HEAD")
-    begun = {
-        "version": _VERSION,
-        "checkout": str(checkout),
-        "branch": repository.head_branch() or "",
-        "head": head,
-        "tree": trees.write_files(repository, repository.tree_of(head), changes),
-        "since": time.time(),
-    }
+    begun = InterruptedMerge(
+        checkout=checkout,
+        branch=repository.head_branch() or "",
+        old=head,
+        theirs=head,
+        merged=trees.write_files(repository, repository.tree_of(head), changes),
+        since=time.time(),
+    )
     place = _file(repository)
-    place.parent.mkdir(parents=True, exist_ok=True)
     try:
-        write_file(place, json.dumps(begun), synced=True)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        write_file(place, json.dumps(dataclasses.asdict(begun), default=str), synced=True)
     except OSError as exc:
         raise RepoError(f"cannot write `{place}`: {exc.strerror}") from exc
 
@@ -174,19 +174,12 @@ def _repair(repository: Repository) -> None:
     """Bring the checkout back to the commit that it had before."""
     place = _file(repository)
     try:
-        begun = json.loads(place.read_text())
-        cut_off = InterruptedMerge(
-            checkout=Path(begun["checkout"]),
-            branch=begun["branch"],
-            old=Oid(begun["head"]),
-            theirs=Oid(begun["head"]),
-            merged=Oid(begun["tree"]),
-            since=float(begun["since"]),
-        )
-    except (FileNotFoundError, ValueError, KeyError):
+        data = json.loads(place.read_text())
+        begun = InterruptedMerge(**data | {"checkout": Path(data["checkout"])})
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
         pass  # cut off while it was written: nothing else had begun
     else:
-        recover_interrupted_merge(repository, cut_off)
+        recover_interrupted_merge(repository, begun)
     place.unlink(missing_ok=True)
 
 

@@ -5,6 +5,7 @@ import json
 import stat
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from gitmimo.config import Config
 from gitmimo.errors import ConfigError, NeedsPerson
@@ -37,20 +38,20 @@ def digest_of(commands: Mapping[str, tuple[str, ...]]) -> str:
 
 def is_approved(repository: Repository, digest: str) -> bool:
     """Whether a person approved this content for this repository on this machine."""
-    return digest in _read(repository)
+    return digest in _read(_path(repository))
 
 
 def approve(repository: Repository, digest: str, *, what: str) -> None:
     """Remember an approval. It is stored outside the repository, where no clone or candidate can plant one."""
     path = _path(repository)
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    approvals = _read(repository) | {digest: {"what": what, "at": utc_now().isoformat()}}
+    approvals = _read(path) | {digest: {"what": what, "at": utc_now().isoformat()}}
     write_file(path, json.dumps(approvals, indent=1))
 
 
 def withdraw(repository: Repository) -> int:
     """Forget every approval of this repository; say how many there were."""
-    count = len(_read(repository))
+    count = len(_read(_path(repository)))
     _path(repository).unlink(missing_ok=True)
     return count
 
@@ -69,15 +70,14 @@ def _path(repository: Repository) -> Path:
     return state_home() / "trust" / f"{repository_key(repository)}.json"
 
 
-def _read(repository: Repository) -> dict[str, dict[str, str]]:
-    path = _path(repository)
+def _read(path: Path) -> dict[str, Any]:
+    """A file of approvals or keys; ConfigError where it cannot be read."""
     try:
-        value = json.loads(path.read_text())
+        return dict(json.loads(path.read_text()))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as exc:
-        raise ConfigError(f"cannot read the approvals in `{path}`", hint=f"rm {path}") from exc
-    return dict(value)
+    except (OSError, ValueError, TypeError) as exc:
+        raise ConfigError(f"cannot read `{path}`", hint=f"rm {path}") from exc
 
 
 def find_key(provider: str, environ: Mapping[str, str]) -> str | None:
@@ -149,15 +149,9 @@ def _write_keys(keys: Mapping[str, str]) -> None:
 
 def _read_keys() -> dict[str, str]:
     path = _key_file()
-    try:
-        if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-            raise ConfigError(f"others can read the keys in `{path}`", hint=f"chmod 600 {path}")
-        value = json.loads(path.read_text())
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as exc:
-        raise ConfigError(f"cannot read the keys in `{path}`") from exc
-    return {str(name): str(key) for name, key in value.items()} if isinstance(value, dict) else {}
+    if path.exists() and path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise ConfigError(f"others can read the keys in `{path}`", hint=f"chmod 600 {path}")
+    return _read(path)
 
 
 def skill_json(repository: Repository, skill: Skill) -> dict[str, object]:
