@@ -11,15 +11,14 @@ import click
 
 from gitmimo.cli import render
 from gitmimo.cli.options import (
-    complete_candidates,
     complete_files,
     complete_revisions,
     json_option,
     load_config,
     open_repository,
-    open_session,
-    session_argument,
+    open_target,
     settings,
+    target_arguments,
 )
 from gitmimo.errors import UsageError
 from gitmimo.text import one_line
@@ -61,8 +60,7 @@ def why_command(location: str, rev: str, as_json: bool) -> int:
 
 
 @click.command("bisect")
-@session_argument
-@click.argument("number", required=False, type=click.IntRange(min=1), shell_complete=complete_candidates)
+@target_arguments
 @click.option("--test-id", help="The test; the first that the candidate broke when left out.", metavar="ID")
 @settings("sandbox")
 @json_option
@@ -76,7 +74,7 @@ def bisect_command(
     from gitmimo.workflow.provenance import find_breaking_step
     from gitmimo.workflow.trust import require_trust
 
-    repository, result = open_session(session)
+    repository, result, number = open_target(session, number)
     config = load_config(repository, {"sandbox": sandbox})
     require_trust(repository, config)
     wanted = number or next((c.number for c in result.candidates if c.evidence and c.evidence.broken_ids), 1)

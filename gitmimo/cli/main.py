@@ -166,7 +166,8 @@ def run(arguments: list[str]) -> int:
         render.out(exc.format_message())
         return 129
     except click.UsageError as exc:
-        render.usage_error(exc.format_message(), exc.ctx.command_path if exc.ctx else "git mimo")
+        said = " ".join(exc.format_message().split())
+        render.fatal(said, hint=f"{exc.ctx.command_path if exc.ctx else 'git mimo'} -h", word="error")
         return 129
     except click.Abort:
         return _INTERRUPTED
@@ -181,13 +182,12 @@ def run(arguments: list[str]) -> int:
         return 128
     except OSError as exc:
         where = f": `{exc.filename}`" if exc.filename else ""
-        if exc.errno in _PLACE_ERRORS and exc.filename:
+        if exc.errno in _DISK_ERRORS:
+            render.fatal(f"the disk fails: {exc.strerror}{where}", hint="git mimo gc   # once there is room again")
+        elif exc.errno in _PLACE_ERRORS and exc.filename:
             render.fatal(f"{(exc.strerror or str(exc)).lower()}{where}")
-            return 128
-        if exc.errno not in _DISK_ERRORS:
+        else:
             render.bug(exc)
-            return 128
-        render.fatal(f"the disk fails: {exc.strerror}{where}", hint="git mimo gc   # once there is room again")
         return 128
     except Exception as exc:  # noqa: BLE001  the one handler that turns a bug into a message
         import logging

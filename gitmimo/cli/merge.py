@@ -12,14 +12,15 @@ import click
 from gitmimo.cli import render
 from gitmimo.cli.options import (
     complete_branches,
-    complete_candidates,
     json_option,
     load_config,
     open_repository,
     open_session,
+    open_target,
     read_text_argument,
     session_argument,
     settings,
+    target_arguments,
 )
 from gitmimo.cli.review import ends_of, read_diff, target_of
 from gitmimo.errors import NeedsPerson, UsageError
@@ -30,8 +31,7 @@ if TYPE_CHECKING:
 
 
 @click.command("merge")
-@session_argument
-@click.argument("number", required=False, type=click.IntRange(min=0), shell_complete=complete_candidates)
+@target_arguments
 @click.option("--into", help="Merge into this branch instead of the one the session started from.", metavar="BRANCH",
               shell_complete=complete_branches)  # fmt: skip
 @settings("sandbox")
@@ -44,7 +44,7 @@ def merge_command(session: str | None, number: int | None, into: str | None, san
     """
     from gitmimo.workflow.merge import merge_session
 
-    repository, result = open_session(session)
+    repository, result, number = open_target(session, number)
     config = load_config(repository, {"sandbox": sandbox})
     landing = merge_session(repository, config, result, number=number, into=into)
     if as_json:

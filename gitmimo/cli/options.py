@@ -148,6 +148,12 @@ def session_argument(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.argument("session", required=False, shell_complete=complete_sessions)(function)
 
 
+def target_arguments(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A session and the number of one of its candidates; a lone number is one of the newest session."""
+    number = click.argument("number", required=False, type=click.IntRange(min=0), shell_complete=complete_candidates)
+    return session_argument(number(function))
+
+
 def split_target(repository: Repository, session: str | None, number: int | None) -> tuple[SessionId, int | None]:
     """The session that is meant and the candidate of it; a lone number of one or two digits is a candidate's."""
     from gitmimo.workflow.journals import find_session
@@ -159,10 +165,16 @@ def split_target(repository: Repository, session: str | None, number: int | None
 
 def open_session(name: str | None) -> tuple[Repository, SessionResult]:
     """The repository of the current directory, and the session of it that is meant."""
-    from gitmimo.workflow.journals import find_session, read_session
+    return open_target(name, None)[:2]
+
+
+def open_target(session: str | None, number: int | None) -> tuple[Repository, SessionResult, int | None]:
+    """The repository of the current directory, the session of it and the candidate that are meant."""
+    from gitmimo.workflow.journals import read_session
 
     repository = open_repository()
-    return repository, read_session(repository, find_session(repository, name)).result
+    found, number = split_target(repository, session, number)
+    return repository, read_session(repository, found).result, number
 
 
 def open_repository() -> Repository:

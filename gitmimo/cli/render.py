@@ -60,12 +60,6 @@ def fatal(message: str, *, hint: str = "", word: str = "fatal") -> None:
         say(line)
 
 
-def usage_error(message: str, command: str) -> None:
-    """Write what was wrong with the command line, and where its help is."""
-    say(f"error: {' '.join(message.split())}")
-    hint(f"{command} -h")
-
-
 def bug(exc: BaseException) -> None:
     """Write an unexpected failure with the place where it happened, without values of variables."""
     import traceback

@@ -12,12 +12,12 @@ import click
 
 from gitmimo.cli import render
 from gitmimo.cli.options import (
-    complete_candidates,
     json_option,
     open_repository,
     open_session,
+    open_target,
     session_argument,
-    split_target,
+    target_arguments,
 )
 from gitmimo.errors import UsageError
 from gitmimo.records import Action, ActionKind, CandidateResult, Observation, SessionResult, Step
@@ -57,17 +57,13 @@ def diff_command(words: tuple[str, ...]) -> int:
 
 
 @click.command("log")
-@session_argument
-@click.argument("number", required=False, type=click.IntRange(min=0), shell_complete=complete_candidates)
+@target_arguments
 @click.option("--full", is_flag=True, help="With whole outputs and files.")
 def log_command(session: str | None, number: int | None, full: bool) -> int:
     """Read how the winner, or candidate NUMBER, worked: what the model said, ran, saw and edited, step by step."""
     from gitmimo.workflow.history import read_steps_at
-    from gitmimo.workflow.journals import read_session
 
-    repository = open_repository()
-    found, number = split_target(repository, session, number)
-    result = read_session(repository, found).result
+    repository, result, number = open_target(session, number)
     candidate = _chosen(result, number if number is not None or result.winner else 1)
     if candidate.commit is None:
         raise UsageError("this candidate made no commit", hint=f"git mimo show {result.session}")

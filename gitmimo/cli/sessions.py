@@ -9,12 +9,12 @@ import click
 
 from gitmimo.cli import render
 from gitmimo.cli.options import (
-    complete_candidates,
     json_option,
     open_repository,
     open_session,
     session_argument,
     split_target,
+    target_arguments,
 )
 from gitmimo.ids import Oid, SessionId, SessionStatus
 from gitmimo.text import one_line, seconds, usd
@@ -93,8 +93,7 @@ def _print_states(states: list[SessionState], *, schema: str) -> int:
 
 
 @click.command("attach")
-@session_argument
-@click.argument("number", required=False, type=click.IntRange(min=1), shell_complete=complete_candidates)
+@target_arguments
 @json_option
 def attach_command(session: str | None, number: int | None, as_json: bool) -> int:
     """Show what a session does until it ends, then its result. Interrupting this leaves the session running.
@@ -185,8 +184,7 @@ def show_command(session: str | None, as_json: bool) -> int:
 
 
 @click.command("stop")
-@session_argument
-@click.argument("number", required=False, type=click.IntRange(min=1), shell_complete=complete_candidates)
+@target_arguments
 def stop_command(session: str | None, number: int | None) -> int:
     """Stop a running session, or all that run, or candidate NUMBER of one. What candidates made is kept and judged."""
     from gitmimo.workflow.journals import list_session_ids, request_stop
@@ -208,8 +206,7 @@ def stop_command(session: str | None, number: int | None) -> int:
 
 @click.command("hint")
 @click.argument("text")
-@session_argument
-@click.argument("number", required=False, type=click.IntRange(min=1), shell_complete=complete_candidates)
+@target_arguments
 def hint_command(text: str, session: str | None, number: int | None) -> int:
     """Tell the candidates of a running session TEXT, or candidate NUMBER of it.
 
