@@ -2,13 +2,11 @@
 
 import json
 import os
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from functools import partial, wraps
-from typing import Annotated, Any, TypeVar
+import threading
+from collections.abc import Callable
+from functools import wraps
+from typing import Annotated, Any, ParamSpec, TypeVar
 
-import anyio
-import anyio.to_thread
 from mcp.server.mcpserver import AcceptedElicitation, Context, Elicit, ElicitationResult, MCPServer, Resolve
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import ToolAnnotations
@@ -20,7 +18,7 @@ from gitmimo.errors import MimoError, NeedsPerson, UsageError
 from gitmimo.git import diff
 from gitmimo.git.repository import Repository
 from gitmimo.git.trees import without_mimo
-from gitmimo.ids import Oid, SessionId, new_session_id
+from gitmimo.ids import Oid, new_session_id
 from gitmimo.llm.providers import provider_of
 from gitmimo.memory.recall import recall
 from gitmimo.memory.skill_file import read_library
@@ -45,6 +43,7 @@ _STARTS = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempote
 
 
 Value = TypeVar("Value")
+Parameters = ParamSpec("Parameters")
 _MOST_CANDIDATES = 8
 _MOST = 24_000  # characters of one answer
 _MOST_ROWS = 50
@@ -62,34 +61,32 @@ def make_server(repository: Repository, load_config: Callable[[], Config], *, al
     server: MCPServer[Any] = MCPServer(
         "git-mimo", version=__version__, instructions=_INSTRUCTIONS, log_level="ERROR", subscriptions=False
     )
-
     reader = Reader(repository, load_config)
     for tool in (
         *(reader.memory_search, reader.skill_list, reader.skill_show),
         *(reader.session_list, reader.session_status, reader.session_review),
     ):
-        server.tool(annotations=_READS, structured_output=False)(_threaded(tool))
+        server.tool(annotations=_READS, structured_output=False)(_with_hints(tool))
     if allow_start:
         _offer_start(server, repository, load_config)
     return server
 
 
 def _offer_start(server: MCPServer[Any], repository: Repository, load_config: Callable[[], Config]) -> None:
-    one_at_a_time = anyio.Lock()
+    one_at_a_time = threading.Lock()
 
-    def check(task: str, candidates: int | None) -> Wanted:
-        return check_start(repository, load_config(), task, candidates)
-
-    async def ask(ctx: Context[Any, Any], task: str, candidates: int | None = None) -> Elicit[Approval] | Approval:
+    @_with_hints
+    def ask(ctx: Context[Any, Any], task: str, candidates: int | None = None) -> Elicit[Approval] | Approval:
         """Ask the person where the client can; elsewhere they have agreed by allowing `start` at all."""
-        wanted = await _in_thread(partial(check, task, candidates))
+        _, question = check_start(repository, load_config(), task, candidates)
         capabilities = ctx.client_capabilities
         if capabilities is None or capabilities.elicitation is None:
             return Approval(start=True)
-        return Elicit(wanted.question, Approval)
+        return Elicit(question, Approval)
 
     @server.tool(annotations=_STARTS, structured_output=False)
-    async def start(
+    @_with_hints
+    def start(
         task: str, answer: Annotated[ElicitationResult[Approval], Resolve(ask)], candidates: int | None = None
     ) -> str:
         """Start a session that solves a task, after the person agreed. It runs on by itself: ask for its status.
@@ -98,71 +95,50 @@ def _offer_start(server: MCPServer[Any], repository: Repository, load_config: Ca
         """
         if not isinstance(answer, AcceptedElicitation) or not answer.data.start:
             raise ToolError("the person did not agree; nothing was started")
-        async with one_at_a_time:
-            wanted = await _in_thread(partial(check, task, candidates))
-            session = await _in_thread(partial(start_wanted, repository, wanted))
+        with one_at_a_time:
+            number, _ = check_start(repository, load_config(), task, candidates)
+            session = new_session_id()
+            words = ["start", "--task", "-", "--session-id", session, f"--candidates={number}", "--no-merge"]
+            detach(repository, session, words, task=task)  # a process that outlives the tool's connection
         return f"session {session} runs; ask with session_status"
 
 
-def _threaded(tool: Callable[..., str]) -> Callable[..., Awaitable[str]]:
-    """The tool as the server calls it, with the same signature."""
+def _with_hints(tool: Callable[Parameters, Value]) -> Callable[Parameters, Value]:
+    """The tool as the server calls it, in a thread and with the same signature: expected failures have their hint."""
 
     @wraps(tool)
-    async def call(**arguments: Any) -> str:
-        return await _in_thread(partial(tool, **arguments))
+    def call(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Value:
+        try:
+            return tool(*args, **kwargs)
+        except MimoError as exc:
+            raise ToolError(f"{exc.message}\n{exc.hint}".strip()) from exc
 
     return call
 
 
-async def _in_thread(call: Callable[[], Value]) -> Value:
-    """Run the call in a thread; a MimoError becomes a ToolError with its hint."""
-    try:
-        return await anyio.to_thread.run_sync(call)
-    except MimoError as exc:
-        raise ToolError(f"{exc.message}\n{exc.hint}".strip()) from exc
+def check_start(repository: Repository, config: Config, task: str, candidates: int | None) -> tuple[int, str]:
+    """How many candidates would be started, and the question that asks for the person's consent.
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """A checked request. `question` asks for the user's consent."""
-
-    task: str
-    candidates: int
-    question: str
-
-
-def check_start(repository: Repository, config: Config, task: str, candidates: int | None) -> Wanted:
-    """Return what would be started, or raise why it can't be; nothing is created or spent."""
+    Raises why it can't be; nothing is created or spent.
+    """
     if not task.strip() or len(task.encode()) > MAX_TASK_BYTES:
         raise UsageError(f"a task has 1 to {MAX_TASK_BYTES // 1024} KiB of text")
     if running := read_running(repository):
         raise NeedsPerson(f"session {running[0].session} is running; one at a time is started for other tools")
     require_trust(repository, config)
     models = model_names(config)
-    limits = limits_of(config)
+    limits = limits_of(config).scopes()
     is_free = all(provider_of(name) == "local" or name == "local" for name in models)
-    if not limits.scopes() and not is_free:
+    if not limits and not is_free:
         raise NeedsPerson("there is no limit on what it may spend", hint="git mimo config set budget 2")
     number = min(candidates or config.count("candidates"), _MOST_CANDIDATES)
-    listed = ", ".join(f"{scope} {unit}: {_amount(amount, unit)}" for scope, unit, amount in limits.scopes())
-    question = (
+    amounts = (f"${amount / 1e9:.2f}" if unit == "usd" else f"{amount:,}" for _, unit, amount in limits)
+    listed = ", ".join(f"{scope} {unit}: {amount}" for (scope, unit, _), amount in zip(limits, amounts, strict=True))
+    return number, (
         f"Another tool wants to start a git-mimo session in {repository.work_tree}: up to {number} candidates of "
         f"{', '.join(models)}; limits: {listed or 'none, the model is local'}. The result gets its own branch. "
         f"The task:\n{task.strip()[:2_000]}"
     )
-    return Wanted(task=task, candidates=number, question=question)
-
-
-def start_wanted(repository: Repository, wanted: Wanted) -> SessionId:
-    """Start it in a process that outlives the tool's connection; it never merges."""
-    session = new_session_id()
-    words = ["start", "--task", "-", "--session-id", session, f"--candidates={wanted.candidates}", "--no-merge"]
-    detach(repository, session, words, task=wanted.task)
-    return session
-
-
-def _amount(amount: int, unit: str) -> str:
-    return f"${amount / 1e9:.2f}" if unit == "usd" else f"{amount:,}"
 
 
 class Reader:
