@@ -1,7 +1,15 @@
 """The driver: submits work to Ray, answers the workers, keeps each step that arrives, submits lost work again."""
 
+import contextlib
+import importlib
+import io
+import logging
+import os
+import signal
+import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -10,7 +18,7 @@ from gitmimo import __version__, ids
 from gitmimo.agent.external.runner import ExternalAgent
 from gitmimo.cancel import NEVER, CancelToken
 from gitmimo.config import Config
-from gitmimo.errors import CheckError, MimoError
+from gitmimo.errors import CheckError, ConfigError, MimoError
 from gitmimo.evaluator.testbed import TestBed
 from gitmimo.evidence import Evidence
 from gitmimo.git import refs
@@ -31,8 +39,16 @@ from gitmimo.workflow.candidates import (
 from gitmimo.workflow.directories import repository_key
 from gitmimo.workflow.evaluate import SessionEvaluator
 from gitmimo.workflow.history import read_steps_at
-from gitmimo.workflow.on_ray.cluster import Cluster, Message, Shipment, WorkItem, read_bundle, write_bundle
-from gitmimo.workflow.on_ray.worker import run_candidate, run_evaluation
+from gitmimo.workflow.on_ray.worker import (
+    Mailbox,
+    Message,
+    WorkItem,
+    load_ray,
+    read_pack,
+    run_candidate,
+    run_evaluation,
+    write_pack,
+)
 from gitmimo.workflow.plan import Brief, Plan
 from gitmimo.workflow.progress import Progress, SessionContext, StopSignal
 
@@ -65,9 +81,15 @@ class RayExecutor(Executor):
         self._session = session
         self._stop_signal = stop_signal
         self._sandbox = config.text("sandbox")
-        self._cluster = Cluster(config.text("rayAddress"))
+        self._aside = contextlib.ExitStack()
+        self._ray = _join(config.text("rayAddress"), self._aside)
+        strategies = importlib.import_module("ray.util.scheduling_strategies")
+        here = strategies.NodeAffinitySchedulingStrategy(self._ray.get_runtime_context().get_node_id(), soft=False)
+        self._mailbox: Any = (
+            self._ray.remote(Mailbox).options(num_cpus=0, scheduling_strategy=here, max_concurrency=1000).remote()
+        )
         self._works: dict[str, _Work] = {}
-        self._bundles: dict[tuple[str, Oid, tuple[Oid, ...]], list[Any]] = {}
+        self._packs: dict[tuple[Oid, tuple[Oid, ...]], list[Any]] = {}
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._message_pool = ThreadPoolExecutor(max_workers=_MESSAGE_THREADS, thread_name_prefix="ray-message")
@@ -115,11 +137,12 @@ class RayExecutor(Executor):
         return evaluator.evaluate(product, elsewhere=elsewhere)
 
     def close(self) -> None:
-        """Stop what still runs and leave the cluster."""
+        """Leave the cluster, which ends the session's tasks and its mailbox; one that was started here ends."""
         self._closing.set()
         self._reader.join(timeout=5)
         self._message_pool.shutdown(wait=False, cancel_futures=True)
-        self._cluster.leave()
+        self._ray.shutdown()
+        self._aside.close()
 
     def _item(self, name: str, base: Oid, ref: str) -> WorkItem:
         return WorkItem(
@@ -154,23 +177,39 @@ class RayExecutor(Executor):
         return result
 
     def _run(self, work: _Work, task: Any, *sent: Any) -> Any:
-        """Run one task to its end; None when its worker was lost, or had to be stopped."""
-        running = self._cluster.submit(task, work.resource, work.item, *sent)
+        """Run one task to its end; None when its worker, its node or its input was lost, or it had to be stopped.
+
+        It takes one CPU, and one of its resource where the cluster's nodes declare it. Its error is raised here.
+        """
+        needs = {work.resource: 1} if work.resource in self._ray.cluster_resources() else {}
+        remote = self._ray.remote(task).options(num_cpus=1, resources=needs, max_retries=0, name=work.resource)
+        running = remote.remote(work.item, self._mailbox, *sent)
         stopped_at: float | None = None
-        while not self._cluster.ray.wait([running], timeout=0.5)[0]:
+        while not self._ray.wait([running], timeout=0.5)[0]:
             if not self._stop_signal.is_set():
                 continue
             stopped_at = stopped_at or time.monotonic()
             if time.monotonic() - stopped_at > _GRACE_S:
-                self._cluster.ray.cancel(running, force=True)
+                self._ray.cancel(running, force=True)
                 return None
-        return self._cluster.result(running)
+        errors = self._ray.exceptions
+        try:
+            return self._ray.get(running)
+        except errors.RayTaskError as exc:
+            if isinstance(exc.cause, errors.RayError):
+                return None
+            if isinstance(exc.cause, MimoError):
+                raise exc.cause from None
+            raise CheckError(f"a Ray task failed: {exc.cause!r}") from exc
+        except errors.RayError:
+            return None
 
     def _read_messages(self) -> None:
         while not self._closing.is_set():
             reason = self._stop_signal.reason()
-            messages = self._cluster.collect(reason.value if reason else "")
-            if messages is None:
+            try:
+                messages = self._ray.get(self._mailbox.collect.remote(reason.value if reason else ""))
+            except self._ray.exceptions.RayError:  # the mailbox is gone, and with it the connection
                 if not self._closing.is_set():
                     self._stop_signal.request(StopReason.ERROR)
                 return
@@ -178,56 +217,96 @@ class RayExecutor(Executor):
                 self._message_pool.submit(self._handle, message)
 
     def _handle(self, message: Message) -> None:
+        """Answer a message; an error is raised where it was asked."""
         answer: Any = CheckError("the driver failed")
         try:
             answer = self._answer(message)
         except MimoError as exc:
             answer = exc
         finally:
-            if message.identity:
-                self._cluster.answer(message.identity, answer)
+            self._mailbox.answer.remote(message.identity, answer)
 
     def _answer(self, message: Message) -> Any:
         work = self._works.get(message.work)
         if work is None or work.item.turn != message.turn:
             raise CheckError("the work was given to another worker")
-        if message.kind == "progress" and work.context is not None:
-            work.context.observe(message.body)
-            return None
-        if message.kind == "objects":
-            return self._objects(*message.body)
-        if message.kind == "model" and work.model is not None:
-            return work.model.complete(replace(message.body, cancel=CancelToken(self._stop_signal.is_set)))
-        if message.kind == "step" and work.context is not None:
-            return self._keep_step(work, work.context, message)
+        match message.kind:
+            case "objects":
+                return self._objects(*message.body)
+            case "model" if work.model is not None:
+                return work.model.complete(replace(message.body, cancel=CancelToken(self._stop_signal.is_set)))
+            case "progress" if work.context is not None:
+                return work.context.observe(message.body)
+            case "step" if work.context is not None:
+                return self._keep_step(work, work.context, message.turn, *message.body)
         raise CheckError(f"a message of an unknown kind: `{message.kind}`")
 
     def _objects(self, ref: str, have: tuple[Oid, ...]) -> list[Any]:
-        """The bundle that a worker needs, made once for all that lack the same."""
-        tip = refs.read_ref(self._repository, ref) or Oid("")
+        """The pack that a worker needs, made once for all that lack the same."""
+        tip = refs.read_ref(self._repository, ref)
+        if tip is None:
+            raise CheckError(f"no such ref: `{ref}`")
         with self._lock:
-            key = ref, tip, have
-            if key not in self._bundles:
-                packed = write_bundle(self._repository, ref, have=have)
-                self._bundles[key] = [self._cluster.ray.put(packed)] if packed else []
-            return self._bundles[key]
+            if (tip, have) not in self._packs:
+                pack = write_pack(self._repository, tip, have=have)
+                self._packs[tip, have] = [self._ray.put(pack)] if pack else []
+            return self._packs[tip, have]
 
-    def _keep_step(self, work: _Work, context: SessionContext, message: Message) -> None:
-        """Check a step and put it on the candidate's branch, as if it had been made here."""
-        step: Shipment = message.body
+    def _keep_step(
+        self, work: _Work, context: SessionContext, turn: int, number: int, commit: Oid, pack: bytes
+    ) -> None:
+        """Check a step's commit and put it on the candidate's branch, as if it had been made here."""
         repository = self._repository
         with self._lock:
             item = work.item
-            if item.turn != message.turn or step.parent != item.tip:
+            if item.turn != turn:
                 raise CheckError("the work was given to another worker")
-            read_bundle(repository, step.bundle, is_trusted=False)
-            made = repository.pygit.get(step.commit)
+            read_pack(repository, pack, is_trusted=False)
+            made = repository.pygit.get(commit)
             if made is None or [str(parent) for parent in cast(Any, made).parent_ids] != [item.tip]:
-                raise CheckError(f"step {step.step} does not follow the last one: `{step.commit}`")
+                raise CheckError(f"step {number} does not follow the last one: `{commit}`")
             before = refs.read_ref(repository, item.ref)
-            refs.update_ref(repository, item.ref, step.commit, expected=before, reason=f"mimo: step {step.step}")
-            work.item = replace(item, tip=step.commit)
-        context.journal.note("step", candidate=work.number, step=step.step, commit=step.commit)
+            refs.update_ref(repository, item.ref, commit, expected=before, reason=f"mimo: step {number}")
+            work.item = replace(item, tip=commit)
+        context.journal.note("step", candidate=work.number, step=number, commit=commit)
+
+
+def _join(address: str, aside: contextlib.ExitStack) -> Any:
+    """The library ray, connected to the cluster at `address`, else to one that Ray finds, or a new one of this machine.
+
+    ConfigError when that is not possible.
+    """
+    ray = load_ray()
+    if address.startswith("ray://"):
+        raise ConfigError(
+            f"a Ray client has no node of its own, which the mailbox needs: `{address}`",
+            hint="start git-mimo on a node of the cluster, for example as a Ray job, with --ray-address auto",
+        )
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    try:
+        with _undisturbed():
+            # Ray tells of lost nodes on stdout, where a session's result belongs; what counts comes as an error
+            aside.enter_context(contextlib.redirect_stdout(io.StringIO()))
+            ray.init(address=address or None, log_to_driver=False, logging_level=logging.ERROR, configure_logging=False)
+    except (ConnectionError, RuntimeError, ValueError, OSError) as exc:
+        aside.close()
+        raise ConfigError(f"no Ray cluster at `{address or 'this machine'}`: {exc}") from exc
+    return ray
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Keep Ray from taking our signal handlers, and from putting the user's project into its workers' import path."""
+    is_main = threading.current_thread() is threading.main_thread()
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    with tempfile.TemporaryDirectory() as neutral, contextlib.chdir(neutral):
+        try:
+            yield
+        finally:
+            for number, handler in handlers.items():
+                if is_main and handler is not None:
+                    signal.signal(number, handler)
 
 
 def _bare(testbed: TestBed) -> TestBed:

@@ -1,16 +1,18 @@
-"""What runs on a node: a candidate or an evaluation, in a repository made from bundles, with messages to the driver."""
+"""What runs on a node: a candidate or an evaluation, in a repository made from packs, with messages to the driver."""
 
+import asyncio
 import contextlib
+import importlib
 import threading
 import uuid
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from gitmimo import __version__
 from gitmimo.cancel import NEVER
-from gitmimo.errors import CheckError, MimoError
+from gitmimo.errors import CheckError, ConfigError, MimoError, install_hint
 from gitmimo.evaluator.baseline import Baseline
 from gitmimo.evaluator.evaluate import evaluate
 from gitmimo.evaluator.required_fixes import RequiredFixes
@@ -19,9 +21,9 @@ from gitmimo.evidence import Evidence
 from gitmimo.files import LockTimeout, hold_lock, remove_tree
 from gitmimo.git import refs
 from gitmimo.git.agent_repo import base_objects
-from gitmimo.git.repository import Repository
+from gitmimo.git.repository import Ident, Repository
 from gitmimo.git.run import run_git
-from gitmimo.ids import Oid, base_ref
+from gitmimo.ids import Oid, SessionId, base_ref
 from gitmimo.journal import Journal
 from gitmimo.llm.model import ChatRequest, ModelInfo, cancelled_reply
 from gitmimo.records import CandidateResult, Reply, StopReason
@@ -29,12 +31,83 @@ from gitmimo.redact import secret_check
 from gitmimo.sandbox.probe import open_sandbox
 from gitmimo.workflow.candidates import CandidateRun
 from gitmimo.workflow.directories import state_home
-from gitmimo.workflow.on_ray.cluster import Message, Shipment, WorkItem, load_ray, read_bundle, write_bundle
 from gitmimo.workflow.plan import Brief, Plan
 from gitmimo.workflow.progress import Progress, SessionContext, StopSignal
 
 _POLL_S = 0.5
 _PATIENCE_S = 20.0  # for an answer after the session was stopped
+_LONGEST_QUIET_S = 0.25
+_MOST_LOOSE = 2000  # objects; more of them are kept as one pack
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkItem:
+    """What every task gets, without the objects, which the worker requests if it lacks them.
+
+    `turn` counts how often the same work was given out: what an earlier turn still sends is refused.
+    """
+
+    name: str  # of the work, in its session
+    turn: int
+    version: str
+    project: str  # names the repository among those whose objects a node keeps
+    session: SessionId
+    base: Oid
+    ref: str  # of the candidate's last step that reached the driver, or of the product
+    tip: Oid  # what it holds; the base where there is no step
+    author: Ident
+    excludes: bytes  # the user's own ignore rules
+    sandbox: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One message of a worker, and what its answer is found by.
+
+    `kind` is objects (`body`: a ref and the commits that are here), model (a request), step (its number, its commit,
+    a pack), or progress.
+    """
+
+    kind: str
+    work: str
+    turn: int
+    body: Any
+    identity: str
+
+
+class Mailbox:
+    """A Ray actor on the driver's node. Workers ask, the driver collects and answers; both can go any time."""
+
+    def __init__(self) -> None:
+        self._messages: list[Message] = []
+        self._waiting: dict[str, asyncio.Future[Any]] = {}
+        self._arrived = asyncio.Event()
+        self._stop = ""
+
+    async def ask(self, message: Message) -> Any:
+        """Deliver a message and wait for its answer, an error among them."""
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._waiting[message.identity] = answer
+        self._messages.append(message)
+        self._arrived.set()
+        return await answer
+
+    async def collect(self, stop: str) -> list[Message]:
+        """Hand over what arrived, after a short wait when nothing did; `stop` is why the session ends, for workers."""
+        self._stop = stop or self._stop
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._arrived.wait(), _LONGEST_QUIET_S)
+        self._arrived.clear()
+        messages, self._messages = self._messages, []
+        return messages
+
+    async def answer(self, identity: str, answer: Any) -> None:
+        """Pass an answer on."""
+        self._waiting.pop(identity).set_result(answer)
+
+    async def stop_reason(self) -> str:
+        """Why the session ends; empty while it runs."""
+        return self._stop
 
 
 def run_candidate(item: WorkItem, mailbox: Any, plan: Plan, brief: Brief, info: ModelInfo) -> CandidateResult:
@@ -98,8 +171,8 @@ class ShippingJournal(Journal):
         if event != "step":
             return
         commit = Oid(data["commit"])
-        packed = write_bundle(self._repository, self._home.item.ref, have=(self._shipped,))
-        self._home.ask("step", Shipment(step=data["step"], parent=self._shipped, commit=commit, bundle=packed))
+        pack = write_pack(self._repository, commit, have=(self._shipped,))
+        self._home.ask("step", (data["step"], commit, pack))
         self._shipped = commit
 
 
@@ -120,7 +193,7 @@ class _Home:
 
     def ask(self, kind: str, body: Any, *, cancelled: Callable[[], bool] = lambda: False) -> Any:
         """Ask the driver and return its answer; None when it stays away after the session was stopped."""
-        answer = self._mailbox.ask.remote(self._message(kind, body, identity=uuid.uuid4().hex))
+        answer = self._send(kind, body)
         patience = _PATIENCE_S
         while not self._ray.wait([answer], timeout=_POLL_S)[0]:
             patience -= _POLL_S if cancelled() else 0.0
@@ -132,11 +205,13 @@ class _Home:
         return found
 
     def observe(self, progress: Progress) -> None:
-        """Tell news, without waiting."""
-        self._mailbox.tell.remote(self._message("progress", progress))
+        """Tell news, without waiting for the answer."""
+        self._send("progress", progress)
 
-    def _message(self, kind: str, body: Any, identity: str = "") -> Message:
-        return Message(kind=kind, work=self.item.name, turn=self.item.turn, body=body, identity=identity)
+    def _send(self, kind: str, body: Any) -> Any:
+        item, identity = self.item, uuid.uuid4().hex
+        message = Message(kind=kind, work=item.name, turn=item.turn, body=body, identity=identity)
+        return self._mailbox.ask.remote(message)
 
     @contextlib.contextmanager
     def opened(self, testbed: TestBed) -> Iterator[tuple[TestBed, StopSignal]]:
@@ -204,9 +279,9 @@ class _Home:
         have = sorted({*refs.list_refs(repository, "refs/mimo/base/").values(), self.item.base} - {wanted})
         have = [oid for oid in have if oid in repository.pygit]
         for piece in self.ask("objects", (ref, tuple(have))):
-            read_bundle(repository, self._ray.get(piece), is_trusted=True)
+            read_pack(repository, self._ray.get(piece), is_trusted=True)
         if wanted not in repository.pygit:
-            raise CheckError(f"the commit did not come with its bundle: `{wanted}`")
+            raise CheckError(f"the commit did not come with its pack: `{wanted}`")
 
     def _watch(self, stop_signal: StopSignal, ended: threading.Event) -> None:
         while not ended.wait(_POLL_S):
@@ -226,3 +301,36 @@ class _Home:
 def _init(paths: Path) -> None:
     paths.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     run_git(["init", "--quiet", "--bare", "--template=", "--initial-branch=none", str(paths)], cwd=paths.parent)
+
+
+def load_ray() -> Any:
+    """Import Ray, which takes a second and is there only where it was asked for. ConfigError without it."""
+    try:
+        return importlib.import_module("ray")
+    except ImportError as exc:
+        raise ConfigError("the executor `ray` needs the library ray", hint=install_hint("ray")) from exc
+
+
+def write_pack(repository: Repository, tip: Oid, *, have: Sequence[Oid] = ()) -> bytes:
+    """Return what a repository with the commits `have` lacks of a commit's history; empty when it has the commit.
+
+    Of `have`, commits that are unknown here are passed over.
+    """
+    known = [oid for oid in have if oid in repository.pygit]
+    if tip in known:
+        return b""
+    wanted = "".join(f"{line}\n" for line in (tip, *(f"^{oid}" for oid in known)))
+    return repository.run("pack-objects", "-q", "--revs", "--thin", "--stdout", input=wanted.encode()).stdout
+
+
+def read_pack(repository: Repository, pack: bytes, *, is_trusted: bool) -> None:
+    """Store a pack's objects; refs are the caller's to move. RepoError when it is damaged or lacks what it builds on.
+
+    Unless it is trusted, every object and link is checked. A small one is kept as loose objects: a pack for each step
+    of each candidate would slow down every later git command.
+    """
+    strict = [] if is_trusted else ["--strict"]
+    if int.from_bytes(pack[8:12]) <= _MOST_LOOSE:
+        repository.run("unpack-objects", "-q", *strict, input=pack)
+    else:
+        repository.run("index-pack", "--stdin", "--fix-thin", *strict, input=pack)
