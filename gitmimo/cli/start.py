@@ -293,8 +293,8 @@ def resume_command(session: str | None, as_json: bool, **flags: Any) -> int:
     settings it was started with; limits are read anew and can be given here, and the time counts from now on.
     """
     from gitmimo.cli.progress import running
-    from gitmimo.workflow.resume import find_interrupted, resume_session
     from gitmimo.workflow.session_result import restore
+    from gitmimo.workflow.start import find_interrupted, resume_session
 
     repository = open_repository()
     config = load_config(repository, flags)

@@ -13,7 +13,7 @@ from gitmimo.records import SessionResult
 from gitmimo.report.pull_request_text import plain, write_body, write_title
 from gitmimo.workflow.journals import read_session
 from gitmimo.workflow.land import change_message
-from gitmimo.workflow.revise import parse_comments, revision_task
+from gitmimo.workflow.pull_request import parse_comments, revision_task
 from tests.conftest import GitBuilder
 from tests.made_session import SESSION, Attempt, make_session, write_journal
 from tests.project import PROJECT, RIGHT, WRONG, Said, mimo, writes
