@@ -92,7 +92,10 @@ class LeastChange:
 
 
 class Workspace(Protocol):
-    """A candidate's worktree: its files, and the sandboxed way to run commands in it."""
+    """A candidate's worktree: its files, and the sandboxed way to run commands in it.
+
+    Who has nothing to say of tests, changes or hints inherits from it.
+    """
 
     @property
     def root(self) -> Path:
@@ -103,30 +106,37 @@ class Workspace(Protocol):
 
     def base_suite(self) -> BaseSuite | None:
         """The base's test results; None while they are unknown. Never waits."""
+        return None
 
     def hints(self) -> tuple[str, ...]:
         """What a person said to this candidate since the last call."""
+        return ()
 
     def run(self, command: str, *, timeout_s: float | None = None) -> CommandResult:
         """Run a command of the agent's by bash with `pipefail`, in the sandbox, with the worktree as directory."""
 
     def test(self, only: Sequence[str] = ()) -> CommandResult | None:
         """Run the project's visible test command, or these tests alone; None when that can't be done."""
+        return None
 
     def is_accepted(self) -> bool:
         """Whether the files as they are now pass every gate; False also where nobody can be asked."""
+        return False
 
     def changes(self) -> str | None:
         """The changes since the base, a line `M path +1 -2` for each file; empty for none, None when unknown."""
+        return None
 
     def diff(self) -> str:
         """The product so far as a unified diff."""
 
     def tree_id(self) -> str:
         """Equal as long as no file changes that belongs to the product."""
+        return ""
 
     def least_change(self, changes: Sequence[Mapping[str, str]]) -> LeastChange | None:
         """Compare changes, given as texts by path, by running them on inputs that tests use; None when not possible."""
+        return None
 
 
 def changed_paths(changes: str) -> tuple[str, ...]:

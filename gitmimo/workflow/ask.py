@@ -2,10 +2,11 @@
 
 import contextlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from gitmimo.agent.interface import BaseSuite, CandidateInput, WorkspaceFacts
+from gitmimo.agent.interface import CandidateInput, Workspace, WorkspaceFacts
 from gitmimo.agent.runner import run_candidate
 from gitmimo.agent.shell.tools import has_action
 from gitmimo.config import Config
@@ -85,8 +86,10 @@ def _answer_of(trajectory: Trajectory, spoken: Sequence[str]) -> Answer:
     return Answer(text="", stopped=trajectory.summary or trajectory.stop_reason.value)
 
 
-class _Copy:
-    """The `Workspace` of an answer: a fresh tree whose changes are discarded."""
+class _Copy(Workspace):
+    """Where an answer is looked for: a fresh tree without tests, whose changes are discarded."""
+
+    root: Path = Path()
 
     def __init__(self, fresh: FreshTree, timeout_s: float) -> None:
         self.root = fresh.path
@@ -100,34 +103,3 @@ class _Copy:
     def facts(self) -> WorkspaceFacts:
         """Only the time that a command may take."""
         return WorkspaceFacts(command_timeout_s=self._timeout_s)
-
-    def hints(self) -> tuple[str, ...]:
-        """Nobody says anything."""
-        return ()
-
-    def base_suite(self) -> BaseSuite | None:
-        """Not measured."""
-        return None
-
-    def test(self, only: Sequence[str] = ()) -> CommandResult | None:
-        """There is nothing to test."""
-        return None
-
-    def changes(self) -> str | None:
-        """Nothing that counts."""
-        return None
-
-    def diff(self) -> str:
-        """Nothing that counts."""
-        return ""
-
-    def tree_id(self) -> str:
-        """The same always: no change counts."""
-        return ""
-
-    def is_accepted(self) -> bool:
-        """Nobody judges here."""
-        return False
-
-    def least_change(self, changes: Sequence[Mapping[str, str]]) -> None:
-        """Nothing is changed here."""

@@ -244,15 +244,20 @@ def detach(repository: Repository, session: SessionId, arguments: Sequence[str],
 
 def find_interrupted(repository: Repository, name: str | None) -> SessionState:
     """The session to resume: the one named, or the newest that can be; UsageError when there is nothing to do."""
-    if name:
-        state = read_session(repository, find_session(repository, name))
-        _check(state)
-        return state
-    for session in list_session_ids(repository):
-        state = read_session(repository, session)
-        if _is_resumable(state):
-            return state
-    raise UsageError("no session was cut off", hint="git mimo list")
+    names = [find_session(repository, name)] if name else list_session_ids(repository)
+    states = (read_session(repository, each) for each in names)
+    state = next((each for each in states if name or _is_resumable(each)), None)
+    if state is None:
+        raise UsageError("no session was cut off", hint="git mimo list")
+    session, status = state.session, state.status
+    if status is SessionStatus.RUNNING:
+        raise UsageError(f"session {session} is still running", hint=f"git mimo attach {session}")
+    if not _is_resumable(state):
+        raise UsageError(
+            f"session {session} has come to its end ({status}), nothing is left to resume",
+            hint=f"git mimo show {session}",
+        )
+    return state
 
 
 def resume_session(repository: Repository, config: Config, state: SessionState, watch: Watch) -> SessionResult:
@@ -283,27 +288,13 @@ def resume_session(repository: Repository, config: Config, state: SessionState, 
 
 
 def _is_resumable(state: SessionState) -> bool:
-    if state.result.status is SessionStatus.RUNNING:
+    cut_off = (SessionStatus.BUDGET, SessionStatus.INTERRUPTED, SessionStatus.ERROR)
+    if state.status is SessionStatus.RUNNING:
         return False
-    return not state.is_closed or _is_interrupted(state) or _only_merge_is_left(state)
-
-
-def _is_interrupted(state: SessionState) -> bool:
-    return state.result.status in (SessionStatus.BUDGET, SessionStatus.INTERRUPTED, SessionStatus.ERROR)
+    return not state.is_closed or state.status in cut_off or _only_merge_is_left(state)
 
 
 def _only_merge_is_left(state: SessionState) -> bool:
-    wanted = bool(state.settings.get("merge")) or state.merging == state.result.result_commit
-    return state.is_closed and wanted and state.result.result_commit is not None and not state.result.merged
-
-
-def _check(state: SessionState) -> None:
-    session, status = state.result.session, state.result.status
-    if _is_resumable(state):
-        return
-    if status is SessionStatus.RUNNING:
-        raise UsageError(f"session {session} is still running", hint=f"git mimo attach {session}")
-    raise UsageError(
-        f"session {session} has come to its end ({status}), nothing is left to resume",
-        hint=f"git mimo show {session}",
-    )
+    result = state.result
+    wanted = bool(state.settings.get("merge")) or state.merging == result.result_commit
+    return state.is_closed and wanted and result.result_commit is not None and not result.merged

@@ -83,26 +83,13 @@ def _pick(repository: Repository, id: str | None) -> undo_log.Operation:
     found = undoable(repository)
     if not found:
         raise UsageError("nothing is left to undo", hint="git mimo undo --list")
-    if _is_older(repository, found[0]):
+    latest = undo_log.list_operations(repository)[0]
+    if latest.command.startswith("undo ") and not latest.command.startswith("undo undo-"):
         raise UsageError(
             "the last command is undone already; what is older is taken back by its name",
             hint=f"git mimo undo {found[0].id}   # {found[0].command}, {found[0].time:%Y-%m-%d %H:%M}",
         )
     return found[0]
-
-
-def _is_older(repository: Repository, operation: undo_log.Operation) -> bool:
-    """Whether another command than this was the last, and was taken back since."""
-    known = {each.id: each for each in undo_log.list_operations(repository)}
-    for newer in known.values():
-        if newer.id == operation.id:
-            return False
-        target = newer
-        while target.command.startswith("undo ") and target.command.removeprefix("undo ") in known:
-            target = known[target.command.removeprefix("undo ")]
-        if target.id != operation.id and newer.command.startswith("undo "):
-            return True
-    return False
 
 
 def _built_upon(repository: Repository, move: undo_log.RefMove, current: Oid | None) -> NeedsPerson | RefMoved:
