@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 PHASES = {
     "base": "base tests",
+    "plan": "planning",
     "work": "working",
     "test": "testing",
     "compare": "comparing",
@@ -177,7 +178,7 @@ class LiveTable:
         }
         row.last, row.heard = replace(progress, **kept), now
         row.ended = now if progress.phase == "done" else 0.0
-        self._phase = "work" if self._phase == "starting" else self._phase
+        self._phase = "work" if self._phase in ("starting", "plan") else self._phase
 
     def _table(self) -> Table:
         """Columns of numbers keep their width; what is said, and the models where there are several, share the rest."""

@@ -61,7 +61,7 @@ CREATE INDEX calls_reserved ON calls (process) WHERE state = 'reserved'
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """Who is charged for a call. Candidate 0 is the session itself: critic, dream."""
+    """Who is charged for a call. Candidate 0 is the session itself: planning, critic, dream."""
 
     session: str
     candidate: int

@@ -8,7 +8,6 @@ from gitmimo import ids
 from gitmimo.agent.external.runner import ExternalAgent
 from gitmimo.agent.interface import CandidateInput
 from gitmimo.agent.runner import pick_strategy, run_candidate, temperature_for
-from gitmimo.agent.shell.opening import approach_for
 from gitmimo.codec import dump_json
 from gitmimo.errors import MimoError
 from gitmimo.evidence import Evidence, Gate, Outcome
@@ -120,7 +119,7 @@ class CandidateRun:
     def _work(self) -> CandidateResult:
         started, repository, paths = time.monotonic(), self._context.repository, self._paths
         self._recorder = StepRecorder(repository, paths, self._plan.testbed.known_secrets)
-        self._observe(model=_name(self._worker), text=approach_for(self._brief.number)[:100])
+        self._observe(model=_name(self._worker), text=self._brief.approach.split("\n")[0][:100])
         workspace = CandidateWorkspace(self._plan, paths, cancelled=lambda: self._stop() is not None)
         try:
             workspace.set_up()
@@ -158,7 +157,7 @@ class CandidateRun:
             task=plan.task,
             prefix=plan.prefix,
             follows=plan.follows,
-            approach=approach_for(brief.number),
+            approach=brief.approach,
             number=brief.number,
             temperature=temperature_for(brief.number),
             seed=brief.number,
@@ -246,7 +245,7 @@ def candidate_result(
     return CandidateResult(
         number=paths.number,
         branch=ids.short_name(paths.branch),
-        approach=approach_for(brief.number),
+        approach=brief.approach,
         model=_name(worker),
         strategy="",
         status=trajectory.stop_reason.value,

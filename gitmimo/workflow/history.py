@@ -22,12 +22,14 @@ class Past:
     """What a session that is resumed had already reached, so that it is neither paid nor done again."""
 
     results: Mapping[int, CandidateResult] = field(default_factory=dict)  # each candidate's last, judged or not
+    approaches: tuple[str, ...] = ()
     decided: SessionResult | None = None  # with a winner; what is left is to publish it
 
 
 def read_past(repository: Home, session: SessionId) -> Past:
     """What a cut-off session had reached, from its journal."""
     results: dict[int, CandidateResult] = {}
+    approaches: tuple[str, ...] = ()
     decided: SessionResult | None = None
     for entry in read_journal(journal_path(repository, session)):
         if not entry.done:
@@ -36,9 +38,11 @@ def read_past(repository: Home, session: SessionId) -> Past:
             case "worked" | "candidate":
                 found = from_json(CandidateResult, entry.data["result"])
                 results[found.number] = found
+            case "approaches":
+                approaches = tuple(entry.data["approaches"])
             case "decided":
                 decided = from_json(SessionResult, entry.data["result"])
-    return Past(results=results, decided=decided)
+    return Past(results=results, approaches=approaches, decided=decided)
 
 
 def find_tip(repository: Repository, session: SessionId, candidate: CandidateResult) -> Oid | None:

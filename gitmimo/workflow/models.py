@@ -28,7 +28,7 @@ class ModelPool:
     """The models that a session may use, all opened, none called yet."""
 
     workers: tuple[RemoteModel, ...]  # none where no model is configured and none is needed
-    of_phases: Mapping[str, RemoteModel]  # those that answer and name, and the critic
+    of_phases: Mapping[str, RemoteModel]  # those that plan, answer and name, and the critic
     ledger: Ledger
     limits: BudgetLimits
     session: SessionId
@@ -62,7 +62,7 @@ class ModelPool:
         self.ledger.close()
 
     def spent(self) -> Totals:
-        """Everything that this session has used so far: candidates and reviews."""
+        """Everything that this session has used so far: candidates, plans, reviews."""
         return self.ledger.total(self.session)
 
     def metered(self, number: int, phase: str) -> Model:
@@ -216,8 +216,8 @@ def is_near(address: str) -> bool:
 
 
 def _open_for_phases(config: Config, settings: Settings, workers: Sequence[RemoteModel]) -> dict[str, RemoteModel]:
-    """The models that review, answer and name; the first worker where the configuration names no other."""
-    found = dict.fromkeys(("answer", "dream"), workers[0]) if workers else {}
+    """The models that plan, review, answer and name; the first worker where the configuration names no other."""
+    found = dict.fromkeys(("plan", "answer", "dream"), workers[0]) if workers else {}
     critic = config.text("critic")
     # a small model can't judge; otherwise the last model of the list is the most distinct from the first
     capable = [w for w in workers if w.provider != "local" and not (w.provider == "ollama" and w.info.is_small)]

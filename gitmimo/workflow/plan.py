@@ -1,20 +1,31 @@
-"""What a session is to do, and who is next, and what its candidates hear of earlier work."""
+"""What a session is to do, who is next, and what candidates are given: approaches, feedback on earlier work."""
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from gitmimo.agent.interface import Feedback
+from gitmimo.agent.planning import ask_for_approaches
 from gitmimo.config import Config
 from gitmimo.evaluator.testbed import TestBed
 from gitmimo.evidence import Evidence, Verdict
+from gitmimo.git.repository import Repository
 from gitmimo.ids import Oid
 from gitmimo.records import CandidateResult, StopReason, Task
+from gitmimo.text import STOP_WORDS, as_data, cut_middle, escape_controls
 from gitmimo.workflow.evaluate import SessionEvaluator
 from gitmimo.workflow.history import Past
+from gitmimo.workflow.models import ModelPool
+from gitmimo.workflow.progress import Progress, SessionContext
 from gitmimo.workflow.scripts import Grants
 
 _PASSED = 1_000_000  # more than any number of tests
 _PATIENCE = {"low": 1, "normal": 2}  # candidates that bring nothing until no other is paid; all at high effort
+_NAME = re.compile(r"`([^`\n]{2,80})`|\b([A-Za-z_]\w*(?:\.\w+)*)\(|\b(\w*_\w+|[a-z]+[A-Z]\w*|[A-Z][a-z]+[A-Z]\w*)\b")
+_MOST_NAMES = 12
+_MOST_PATHS = 150
+_HITS_EACH = 6
+_MOST_CHARACTERS = 12_000
 _MOST_OUTPUT = 3_000
 _MOST_EARLIER = 3  # candidates that the next round hears about
 _MOST_OF_ONE = 1_500
@@ -41,9 +52,10 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Brief:
-    """What one candidate gets besides the task: the feedback on work that was judged."""
+    """What one candidate gets besides the task: its approach, and the feedback on work that was judged."""
 
     number: int
+    approach: str
     feedback: tuple[Feedback, ...] = ()
     goes_on: bool = False  # after the steps that are on its branch
 
@@ -77,6 +89,75 @@ def is_futile(plan: Plan, results: Mapping[int, CandidateResult], models: Collec
     patience = _PATIENCE.get(plan.effort, plan.candidates)
     recent, best = gains[-patience:], max(gains[:-patience], default=0)
     return patience <= len(gains) < plan.candidates and max(recent) <= best
+
+
+def plan_approaches(
+    context: SessionContext, plan: Plan, models: ModelPool, earlier: Sequence[Feedback]
+) -> tuple[str, ...]:
+    """Ask the planning model for as many approaches as there are candidates, and keep them in the journal.
+
+    None where nobody is asked: a small model, the strategy `patch`, candidates that take turns or all start at once.
+    """
+    model = models.of_phases.get("plan")
+    in_turn = models.takes_turns or plan.config.text("fanout") == "all" or plan.config.text("strategy") == "patch"
+    if model is None or model.info.is_small or in_turn:
+        return ()
+    context.observe(Progress(number=0, phase="plan", text=f"planning {plan.candidates} approaches"))
+    suite = plan.evaluator.base_suite if plan.evaluator else None  # told only where it was measured already
+    said = "\n\n".join(each.text for each in earlier)
+    failing = suite.failed if suite is not None else ()
+    view = project_view(context.repository, plan.base, plan.task.text, failing=failing, earlier=said)
+    planned = ask_for_approaches(plan.candidates, plan.task, models.metered(0, "plan"), view)
+    context.journal.done("approaches", approaches=planned)
+    return planned
+
+
+def project_view(repository: Repository, base: Oid, task: str, *, failing: Sequence[str], earlier: str = "") -> str:
+    """Describe the project at a commit for a planner, at most some 12,000 characters of text marked as data.
+
+    `failing` are ids of tests that fail there; `earlier` is what was said of earlier attempts.
+    """
+    paths = [entry.path for entry in repository.list_paths(repository.tree_of(base))]
+    paths = [path for path in paths if not path.startswith(".mimo/")]
+    shown = "\n".join(overview(paths, _MOST_PATHS)[:_MOST_PATHS])
+    parts = [f"{len(paths)} files:\n{as_data(shown)}"]
+    hits = [line for name in names_in(task) for line in _hits(repository, base, name)]
+    parts += ["Where names of the task occur:\n" + as_data("\n".join(hits))] if hits else []
+    parts += [f"Tests that fail before any change: {', '.join(failing[:20])}"] if failing else []
+    parts += [f"Of earlier attempts was said:\n{as_data(earlier)}"] if earlier else []
+    return cut_middle("\n\n".join(parts), _MOST_CHARACTERS)
+
+
+def names_in(task: str) -> tuple[str, ...]:
+    """Names of code in a task, each once, in its order: what is quoted, called, or written as names are."""
+    found = (next(filter(None, match)).strip("()").rsplit(".", 1)[-1] for match in _NAME.findall(task))
+    names = dict.fromkeys(name for name in found if re.fullmatch(r"[A-Za-z_]\w{2,}", name))
+    return tuple(name for name in names if name.lower() not in STOP_WORDS)[:_MOST_NAMES]
+
+
+def _hits(repository: Repository, base: Oid, name: str) -> list[str]:
+    """Where a name occurs in a commit's files, definitions first."""
+    done = repository.run("grep", "-nwIF", "-e", name, base, "--", ".", ":!.mimo", check=False)
+    found = done.stdout.decode("utf-8", "replace").splitlines()
+    found.sort(key=lambda line: not re.search(r":\s*(?:def|class|func|function|fn|type|struct)\b", line))
+    lines = [escape_controls(line.removeprefix(f"{base}:")[:160], newlines=False) for line in found[:_HITS_EACH]]
+    return [*lines, *([f"({len(found) - _HITS_EACH} more of `{name}`)"] if len(found) > _HITS_EACH else [])]
+
+
+def overview(paths: Sequence[str], most: int) -> list[str]:
+    """The paths of a tree, or where there are too many, directories with the number of their files."""
+    depth = max((path.count("/") for path in paths), default=0) + 1
+    while True:
+        counted: dict[str, int] = {}
+        for path in paths:
+            parts = path.split("/")
+            name = path if len(parts) <= depth else "/".join(parts[:depth]) + "/"
+            counted[name] = counted.get(name, 0) + 1
+        if len(counted) <= most or depth == 1:
+            lines = [f"{name} ({count})" if name.endswith("/") else name for name, count in counted.items()]
+            lines.sort(key=lambda line: not line.endswith(")"))  # directories first
+            return [escape_controls(line, newlines=False) for line in lines]
+        depth -= 1
 
 
 def gate_feedback(result: CandidateResult) -> Feedback | None:

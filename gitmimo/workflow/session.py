@@ -6,6 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from gitmimo.agent.interface import Feedback
+from gitmimo.agent.shell.opening import approach_for
 from gitmimo.behaviour import BehaviourReport
 from gitmimo.errors import CheckError, MimoError
 from gitmimo.evaluator.verdict import decide
@@ -25,6 +26,7 @@ from gitmimo.workflow.plan import (
     gate_feedback,
     is_futile,
     next_round,
+    plan_approaches,
 )
 from gitmimo.workflow.progress import Progress, SessionContext
 from gitmimo.workflow.reviewer import Reviewer
@@ -57,6 +59,7 @@ class SessionRunner:
     _results: dict[int, CandidateResult] = field(default_factory=dict)
     _had_feedback: set[int] = field(default_factory=set)  # candidates that already got feedback once
     _crossed: dict[int, tuple[int, int]] = field(default_factory=dict)  # of others' tests: passed, run
+    _approaches: tuple[str, ...] = ()  # that were planned
     _behaviour: BehaviourReport | None = None
     _opinion: CriticOpinion | None = None
     _started: float = field(default_factory=time.monotonic)
@@ -66,6 +69,7 @@ class SessionRunner:
         journal = self.context.journal
         opening = open_session(self.context, self.plan)
         self._earlier = results_before(self.plan)
+        self._approaches = self.plan.past.approaches if self.plan.past else ()
         self._results = {n: result for n, result in self._earlier.items() if result.evidence is not None}
         try:
             result = self._run(opening)
@@ -167,7 +171,9 @@ class SessionRunner:
     def _run_round(self, numbers: Sequence[int], earlier: tuple[Feedback, ...]) -> None:
         """Let these candidates work at the same time, where they don't only wait for each other."""
         models = self.workers.models
-        briefs = [Brief(number=number, feedback=earlier) for number in numbers]
+        if len(numbers) > 1 and not self._approaches:
+            self._approaches = plan_approaches(self.context, self.plan, models, earlier)
+        briefs = [Brief(number=number, approach=self._approach(number), feedback=earlier) for number in numbers]
         if len(numbers) == 1 or models.takes_turns:
             if len(numbers) > 1:
                 self._tell(0, "work", "the model runs on this machine: candidates take turns (mimo.parallel: at once)")
@@ -179,6 +185,10 @@ class SessionRunner:
             running = {brief.number: pool.submit(self._candidate, brief) for brief in briefs}
             for number, future in running.items():
                 self._results[number] = future.result()
+
+    def _approach(self, number: int) -> str:
+        """The approach that was planned for a candidate, else the built-in one."""
+        return self._approaches[number - 1] if number <= len(self._approaches) else approach_for(number)
 
     def _candidate(self, brief: Brief) -> CandidateResult:
         """One candidate's life: it works, is judged, and has one chance to answer what the gates said."""
@@ -203,7 +213,7 @@ class SessionRunner:
         """Continue a candidate with the feedback on its work; its second product replaces the first."""
         self._had_feedback.add(result.number)
         self._tell(result.number, "work", "told why it was refused; it goes on")
-        again = self._work(Brief(number=result.number, feedback=(said,), goes_on=True))
+        again = self._work(Brief(number=result.number, approach=result.approach, feedback=(said,), goes_on=True))
         if again.tree == result.tree:
             return replace(again, status=result.status, summary=result.summary, evidence=result.evidence)
         return self._judge(again)
@@ -302,7 +312,7 @@ class SessionRunner:
         return replace(self._closing(opening), status=status, message=message)
 
     def _closing(self, opening: SessionResult) -> SessionResult:
-        """The session so far; what it used counts reviews too, which no candidate made."""
+        """The session so far; what it used counts plans and reviews too, which no candidate made."""
         closed = close(opening, self._results, seconds=time.monotonic() - self._started)
         spent = self.workers.models.spent()
         return replace(

@@ -18,10 +18,9 @@ from gitmimo.ids import Oid
 from gitmimo.records import CommandResult
 from gitmimo.sandbox.base import CommandSpec, Limits
 from gitmimo.sandbox.policy import program_paths
-from gitmimo.text import escape_controls
 from gitmimo.workflow.directories import hints_path
 from gitmimo.workflow.evaluate import visible_import_roots, visible_test_command
-from gitmimo.workflow.plan import Plan
+from gitmimo.workflow.plan import Plan, overview
 from gitmimo.workflow.worktrees import CandidatePaths
 
 _HANG_GUARD = probe_path("hang_guard.py")
@@ -268,19 +267,3 @@ def read_facts(known: WorkspaceFacts, answer: CommandResult, *, interpreter: Pat
         programs=tuple(found),
         missing=tuple(sorted(_ALWAYS_SAID - set(found))) if found else (),
     )
-
-
-def overview(paths: Sequence[str], most: int) -> list[str]:
-    """The paths of a tree, or where there are too many, directories with the number of their files."""
-    depth = max((path.count("/") for path in paths), default=0) + 1
-    while True:
-        counted: dict[str, int] = {}
-        for path in paths:
-            parts = path.split("/")
-            name = path if len(parts) <= depth else "/".join(parts[:depth]) + "/"
-            counted[name] = counted.get(name, 0) + 1
-        if len(counted) <= most or depth == 1:
-            lines = [f"{name} ({count})" if name.endswith("/") else name for name, count in counted.items()]
-            lines.sort(key=lambda line: not line.endswith(")"))  # directories first
-            return [escape_controls(line, newlines=False) for line in lines]
-        depth -= 1

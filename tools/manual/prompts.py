@@ -51,6 +51,8 @@ def write_prompts() -> str:
         _section("System text, for models without tools", read_prompt("text")),
         _section("System text, for small models", read_prompt("small")),
         _section("Other agents' programs", read_prompt("external")),
+        "## Plan",
+        _section("System text; the task and a view of the project follow", read_prompt("plan")),
         "## Review",
         *(_section(name.capitalize(), _critic_prompt(name)) for name in _critic_prompts()),
     ]
