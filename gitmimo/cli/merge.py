@@ -192,8 +192,7 @@ def pr_command(session: str | None, remote: str, into: str | None, tool: str, on
     Without gh or glab git's own request is printed, to be sent by mail. Nothing is ever marked as ready.
     """
     from gitmimo.report.pull_request_text import describe
-    from gitmimo.workflow.pull_request import open_pull_request
-    from gitmimo.workflow.revise import revised_session
+    from gitmimo.workflow.pull_request import open_pull_request, revised_session
 
     repository, result = open_session(session)
     result = revised_session(repository, result)
@@ -231,7 +230,7 @@ def revise_command(session: str | None, comments: str, as_json: bool, **flags: A
     from gitmimo.cli.progress import running
     from gitmimo.cli.start import finish
     from gitmimo.workflow.land import result_tip
-    from gitmimo.workflow.revise import fetch_comments, revise
+    from gitmimo.workflow.pull_request import fetch_comments, revise
 
     repository, result = open_session(session)
     result_tip(repository, result)
@@ -251,7 +250,7 @@ def revise_command(session: str | None, comments: str, as_json: bool, **flags: A
 @click.option("--reason", required=True, help="Why: later sessions learn from it.")
 def reject_command(session: str | None, reason: str) -> int:
     """Record that a session's result is not wanted. Its branch stays; the next dream offers the reason as a rule."""
-    from gitmimo.workflow.revise import reject
+    from gitmimo.workflow.pull_request import reject
 
     repository, result = open_session(session)
     reject(repository, result, reason)
