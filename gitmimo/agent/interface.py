@@ -115,8 +115,8 @@ class Workspace(Protocol):
     def run(self, command: str, *, timeout_s: float | None = None) -> CommandResult:
         """Run a command of the agent's by bash with `pipefail`, in the sandbox, with the worktree as directory."""
 
-    def test(self) -> CommandResult | None:
-        """Run the project's visible test command; None when that can't be done."""
+    def test(self, only: Sequence[str] = ()) -> CommandResult | None:
+        """Run the project's visible test command, or these tests alone; None when that can't be done."""
         return None
 
     def is_accepted(self) -> bool:
@@ -129,6 +129,7 @@ class Workspace(Protocol):
 
     def diff(self) -> str:
         """The product so far as a unified diff."""
+        return ""
 
     def tree_id(self) -> str:
         """Equal as long as no file changes that belongs to the product."""
