@@ -135,11 +135,9 @@ def test_the_edit_that_fixes_it_is_found_and_nothing_is_written(tmp_path: Path) 
     assert search.tried > 50  # among them `while start < end` and others that never end
     assert "`>=` for `>`" in [edit.what for edit in search.passing]
     assert search.passing[0].what == "`>=` for `>`"
-    for edit in search.passing:
-        (tmp_path / edit.path).write_text(apply(CODE, edit))
-        assert workspace.run(COMMAND).exit_code == 0, edit.what
-    (tmp_path / "pkg/down.py").write_text(CODE)
     assert files_of(tmp_path) == before
+    (tmp_path / "pkg/down.py").write_text(apply(CODE, search.passing[-1]))
+    assert workspace.run(COMMAND).exit_code == 0, search.passing[-1].what
 
 
 def test_no_process_is_left_of_edits_that_never_end(tmp_path: Path) -> None:
@@ -158,17 +156,12 @@ def _read(path: Path) -> bytes:
         return b""
 
 
-@pytest.mark.parametrize("command", ["make test", "python -m unittest"])
-def test_other_runners_are_left_alone(command: str, tmp_path: Path) -> None:
-    workspace = project(tmp_path)
-    assert search_edits(workspace, command, traced(workspace)).tried == 0
-
-
 def test_a_suite_that_breaks_besides_is_left_alone(tmp_path: Path) -> None:
     workspace = project(tmp_path)
     spectrum = traced(workspace)
     (tmp_path / "tests/test_broken.py").write_text("import nothing_of_this_name\n")
     # only files with tests that were traced are run
-    assert search_edits(workspace, COMMAND, spectrum).tried > 0
+    assert search_edits(workspace, COMMAND, spectrum, seconds=1.0).tried > 0
     (tmp_path / "conftest.py").write_text("import nothing_of_this_name\n")
     assert search_edits(workspace, COMMAND, spectrum).tried == 0
+    assert search_edits(workspace, "make test", spectrum).tried == 0
