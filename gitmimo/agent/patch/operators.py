@@ -1,13 +1,15 @@
 """Small edits of Python code on lines that failing tests execute: mutation-based repair (Debroy and Wong, ICST 2010).
 
 Some are for mistakes of Python's own: a shared default, an argument that is changed, a statement at the wrong depth.
-Each edit replaces one span of the text; layout and comments elsewhere are kept. Each of `_OPERATORS` yields the edits
-of one kind for one node; ranks say how likely such a mistake is, 0 the likeliest.
+Each edit replaces one span of the text; layout and comments elsewhere are kept. Ranks say how likely such a mistake is,
+0 the likeliest.
 """
 
 import ast
+import itertools
 import tomllib
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections import Counter
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,89 +96,111 @@ class Source:
         line = self._data.count(b"\n", 0, start) + 1
         return Edit(path=self._path, start=start, end=end, text=text, line=line, rank=rank, what=label)
 
-    def between(self, left: ast.expr, right: ast.expr, old: str, new: str, rank: int) -> Iterator[Edit]:
-        """Another operator between two operands; brackets and comments may stand around it."""
-        start, end = self.span(left)[1], self.span(right)[0]
-        at = self._data.find(old.encode(), start, end)
+    def between(self, left: ast.expr, right: ast.expr, old: str, others: Sequence[str], rank: int) -> Iterator[Edit]:
+        """Other operators between two operands; brackets and comments may stand around the old one."""
+        at = self._data.find(old.encode(), self.span(left)[1], self.span(right)[0])
         if at >= 0:
-            yield self.put(at, at + len(old.encode()), new, rank)
+            yield from (self.put(at, at + len(old.encode()), new, rank) for new in others)
 
 
-def _comparisons(source: Source, node: ast.AST, names: Sequence[str]) -> Iterator[Edit]:
-    """`<=` for `<`, and so on."""
-    if not isinstance(node, ast.Compare):
-        return
-    operands = [node.left, *node.comparators]
-    for left, operator, right in zip(operands, node.ops, node.comparators, strict=False):
-        old, *others = _KNOWN["comparisons"][type(operator).__name__]
-        for place, new in enumerate(others):
-            yield from source.between(left, right, old, new, 0 if place == 0 else 2)
+def _expressions(source: Source, node: ast.AST) -> Iterator[Edit]:
+    """Another operator, operands the other way round, one of them left out, a condition denied."""
+    match node:
+        case ast.Compare(left=first, ops=ops, comparators=others):
+            for left, operator, right in zip([first, *others], ops, others, strict=False):
+                old, likely, *rest = _KNOWN["comparisons"][type(operator).__name__]
+                yield from source.between(left, right, old, [likely], 0)
+                yield from source.between(left, right, old, rest, 2)
+        case ast.AugAssign(target=target, op=op, value=value) if type(op).__name__ in _ARITHMETIC:
+            old, *rest = _ARITHMETIC[type(op).__name__]
+            yield from source.between(target, value, f"{old}=", [f"{new}=" for new in (*rest, "")], 2)
+        case ast.BinOp(left=left, op=op, right=right) if type(op).__name__ in _ARITHMETIC:
+            old, *rest = _ARITHMETIC[type(op).__name__]
+            yield from source.between(left, right, old, rest, 1)
+            yield source.replace(node, source.text(left), 3)
+            yield source.replace(node, source.text(right), 3)
+            if not isinstance(op, (ast.Add, ast.Mult)):
+                yield source.replace(node, f"{source.text(right)} {old} {source.text(left)}", 3)
+            if isinstance(op, (ast.Div, ast.FloorDiv, ast.Mod)):
+                yield source.replace(node, f"({source.text(node)} if {source.text(right)} else 0)", 4)
+        case ast.BoolOp(op=op, values=values):
+            old, new = ("and", "or") if isinstance(op, ast.And) else ("or", "and")
+            for left, right in itertools.pairwise(values):
+                yield from source.between(left, right, old, [new], 1)
+            for value in values:
+                kept = f" {old} ".join(source.text(other) for other in values if other is not value)
+                yield source.replace(node, kept, 3)
+        case ast.UnaryOp(op=ast.Not() | ast.USub(), operand=operand):
+            yield source.replace(node, source.text(operand), 2)
+        case ast.If(test=test) | ast.While(test=test) | ast.IfExp(test=test) if not isinstance(test, ast.Compare):
+            yield source.replace(test, f"not ({source.text(test)})", 2)
 
 
-def _arithmetic(source: Source, node: ast.AST, names: Sequence[str]) -> Iterator[Edit]:
-    """`-` for `+`, operands the other way round, one of them left out."""
-    if isinstance(node, ast.AugAssign) and type(node.op).__name__ in _ARITHMETIC:
-        old, *others = _ARITHMETIC[type(node.op).__name__]
-        for new in (*(f"{other}=" for other in others), "="):
-            yield from source.between(node.target, node.value, f"{old}=", new, 2)
-    if isinstance(node, ast.BinOp) and type(node.op).__name__ in _ARITHMETIC:
-        old, *others = _ARITHMETIC[type(node.op).__name__]
-        for new in others:
-            yield from source.between(node.left, node.right, old, new, 1)
-        left, right = source.text(node.left), source.text(node.right)
-        yield source.replace(node, left, 3)
-        yield source.replace(node, right, 3)
-        if not isinstance(node.op, (ast.Add, ast.Mult)):
-            yield source.replace(node, f"{right} {old} {left}", 3)
-        if isinstance(node.op, (ast.Div, ast.FloorDiv, ast.Mod)):
-            yield source.replace(node, f"({source.text(node)} if {right} else 0)", 4)
+def _values(source: Source, node: ast.AST, names: Sequence[str]) -> Iterator[Edit]:
+    """A number one off, a truth turned round, another variable, a copy of what is returned or kept."""
+    match node:
+        case ast.Constant(value=bool(truth)):
+            yield source.replace(node, str(not truth), 1)
+        case ast.Constant(value=int(number)):
+            for other in dict.fromkeys((number + 1, number - 1, 0, 1, -number)):
+                text = str(other) if other >= 0 else f"({other})"
+                yield source.replace(node, text, 1 if abs(other - number) == 1 else 3)
+        case ast.Name(id=name, ctx=ast.Load()) if name in names:
+            for each in names[:_MOST_NAMES]:
+                yield source.replace(node, each, 3)
+        case ast.Return(value=ast.expr() as value) | ast.Assign(value=value):
+            if isinstance(value, (ast.Name, ast.Attribute, ast.Subscript)):
+                for copy in _COPIES:
+                    yield source.replace(value, f"{copy}({source.text(value)})", 3)
 
 
-def _constants(source: Source, node: ast.AST, names: Sequence[str]) -> Iterator[Edit]:
-    """A number one off, a truth turned round."""
-    if not isinstance(node, ast.Constant):
-        return
-    if isinstance(node.value, bool):
-        yield source.replace(node, str(not node.value), 1)
-    elif isinstance(node.value, int):
-        for other in dict.fromkeys((node.value + 1, node.value - 1, 0, 1, -node.value)):
-            near = abs(other - node.value) == 1
-            text = str(other) if other >= 0 else f"({other})"
-            yield source.replace(node, text, 1 if near else 3)
+def _statements(source: Source, node: ast.AST) -> Iterator[Edit]:
+    """A loop that is left or goes on, a last statement moved out of its block."""
+    match node:
+        case ast.Break() | ast.Continue():
+            yield source.replace(node, "continue" if isinstance(node, ast.Break) else "break", 3)
+        case (
+            ast.For(body=[_, *_, last])
+            | ast.While(body=[_, *_, last])
+            | ast.If(body=[_, *_, last])
+            | ast.With(body=[_, *_, last])
+        ):
+            if source.is_near(last) and last.lineno == last.end_lineno:
+                start, end = source.span(last)
+                what = f"`{source.text(last)}` one block further out"
+                yield source.put(start - last.col_offset, end, " " * node.col_offset + source.text(last), 2, what)
 
 
-def _off_by_one(source: Source, node: ast.AST, names: Sequence[str]) -> Iterator[Edit]:
+def _off_by_one(source: Source, node: ast.AST) -> Iterator[Edit]:
     """Add or subtract one where counts occur: ranges, indices, slices, comparisons, results, arguments."""
-    for expression, rank in _counts(node):
+    counts: list[tuple[ast.expr | None, int]] = []  # with how likely such a mistake is
+    match node:
+        case ast.Subscript(slice=ast.Slice(lower=lower, upper=upper)):
+            counts = [(lower, 1), (upper, 1)]
+        case ast.Subscript(slice=index):
+            counts = [(index, 1)]
+        case ast.Compare(left=left, comparators=others):
+            counts = [(operand, 2) for operand in (left, *others)]
+        case ast.Call(func=ast.Name(id="range"), args=[first, *rest]):
+            counts = [(argument, 1) for argument in (first, *rest)]
+            start = source.span(first)[0]
+            if not rest:
+                yield source.put(start, start, "1, ", 2, "a range from 1")
+            elif len(rest) == 1:
+                yield source.put(start, source.span(rest[0])[0], "", 2, "a range from 0")
+        case ast.Call(args=arguments):
+            counts = [(argument, 3) for argument in arguments]
+        case ast.Return(value=value) | ast.Assign(value=value) | ast.AugAssign(value=value):
+            counts = [(value, 2)]
+        case ast.BinOp(left=left, right=right):
+            counts = [(left, 2), (right, 2)]
+    for expression, rank in counts:
         if isinstance(expression, (ast.Name, ast.Attribute, ast.Call, ast.BinOp, ast.Subscript)):
-            text = source.text(expression)
-            yield source.replace(expression, f"{text} + 1", rank)
-            yield source.replace(expression, f"{text} - 1", rank)
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "range" and node.args:
-        start = source.span(node.args[0])[0]
-        if len(node.args) == 1:
-            yield source.put(start, start, "1, ", 2, "a range from 1")
-        elif len(node.args) == 2:
-            end = source.span(node.args[1])[0]
-            yield source.put(start, end, "", 2, "a range from 0")
+            yield source.replace(expression, f"{source.text(expression)} + 1", rank)
+            yield source.replace(expression, f"{source.text(expression)} - 1", rank)
 
 
-def _logic(source: Source, node: ast.AST, names: Sequence[str]) -> Iterator[Edit]:
-    """`or` for `and`, a condition denied, one part of it left out."""
-    if isinstance(node, ast.BoolOp):
-        old, new = ("and", "or") if isinstance(node.op, ast.And) else ("or", "and")
-        for left, right in zip(node.values, node.values[1:], strict=False):
-            yield from source.between(left, right, old, new, 1)
-        for value in node.values:
-            rest = f" {old} ".join(source.text(other) for other in node.values if other is not value)
-            yield source.replace(node, rest, 3)
-    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.Not, ast.USub)):
-        yield source.replace(node, source.text(node.operand), 2)
-    elif isinstance(node, (ast.If, ast.While, ast.IfExp)) and not isinstance(node.test, ast.Compare):
-        yield source.replace(node.test, f"not ({source.text(node.test)})", 2)
-
-
-def _calls(source: Source, node: ast.AST, names: Sequence[str]) -> Iterator[Edit]:
+def _calls(source: Source, node: ast.AST) -> Iterator[Edit]:
     """Another function of the same family, arguments the other way round, the order of a sort reversed."""
     if not isinstance(node, ast.Call):
         return
@@ -192,39 +216,6 @@ def _calls(source: Source, node: ast.AST, names: Sequence[str]) -> Iterator[Edit
     if name in ("sorted", "sort", "max", "min") and not any(word.arg == "reverse" for word in node.keywords):
         close = source.span(node)[1] - 1
         yield source.put(close, close, f"{', ' if node.args or node.keywords else ''}reverse=True", 4)
-
-
-def _copies(source: Source, node: ast.AST, names: Sequence[str]) -> Iterator[Edit]:
-    """A copy of a value that is returned or kept."""
-    value = getattr(node, "value", None)
-    if not isinstance(node, (ast.Return, ast.Assign)) or not isinstance(
-        value, (ast.Name, ast.Attribute, ast.Subscript)
-    ):
-        return
-    for copy in _COPIES:
-        yield source.replace(value, f"{copy}({source.text(value)})", 3)
-
-
-def _other_names(source: Source, node: ast.AST, names: Sequence[str]) -> Iterator[Edit]:
-    """Another variable of the function."""
-    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in names:
-        for other in names[:_MOST_NAMES]:
-            if other != node.id:
-                yield source.replace(node, other, 3)
-
-
-def _statements(source: Source, node: ast.AST, names: Sequence[str]) -> Iterator[Edit]:
-    """A loop that is left or goes on, a last statement moved out of its block."""
-    if isinstance(node, (ast.Break, ast.Continue)):
-        yield source.replace(node, "continue" if isinstance(node, ast.Break) else "break", 3)
-    block = getattr(node, "body", None)
-    if not isinstance(node, (ast.For, ast.While, ast.If, ast.With)) or not isinstance(block, list) or len(block) < 2:
-        return
-    last = block[-1]
-    if source.is_near(last) and last.lineno == last.end_lineno:
-        start, end = source.span(last)
-        what = f"`{source.text(last)}` one block further out"
-        yield source.put(start - last.col_offset, end, " " * node.col_offset + source.text(last), 2, what)
 
 
 def _guard_clauses(source: Source, function: _Function) -> Iterator[Edit]:
@@ -253,31 +244,6 @@ def _guard_clauses(source: Source, function: _Function) -> Iterator[Edit]:
             yield source.put(begin, start, f"None{between}{made}", 0, f"a new `{name}` each time")
 
 
-def _counts(node: ast.AST) -> Iterator[tuple[ast.expr, int]]:
-    """Expressions that may be a count, and how likely an off-by-one mistake is there."""
-    if isinstance(node, ast.Subscript):
-        if isinstance(node.slice, ast.Slice):
-            yield from ((bound, 1) for bound in (node.slice.lower, node.slice.upper) if bound is not None)
-        else:
-            yield node.slice, 1
-    elif isinstance(node, ast.Compare):
-        yield from ((operand, 2) for operand in (node.left, *node.comparators))
-    elif isinstance(node, ast.Call):
-        is_range = isinstance(node.func, ast.Name) and node.func.id == "range"
-        yield from ((argument, 1 if is_range else 3) for argument in node.args)
-    elif isinstance(node, (ast.Return, ast.Assign, ast.AugAssign)) and node.value is not None:
-        yield node.value, 2
-    elif isinstance(node, ast.BinOp):
-        yield from ((operand, 2) for operand in (node.left, node.right))
-
-
-_Kind = Callable[[Source, ast.AST, Sequence[str]], Iterator[Edit]]
-_OPERATORS: tuple[_Kind, ...] = (
-    *(_comparisons, _arithmetic, _constants, _off_by_one, _logic),
-    *(_calls, _copies, _other_names, _statements),
-)
-
-
 def edits_of(path: str, text: str, lines: Set[int]) -> tuple[Edit, ...]:
     """All small edits that touch one of these lines, likelier ones first; none for text that doesn't parse.
 
@@ -303,10 +269,10 @@ def edits_of(path: str, text: str, lines: Set[int]) -> tuple[Edit, ...]:
 def _edits_in(source: Source, function: _Function) -> Iterator[Edit]:
     yield from _guard_clauses(source, function)
     names = _names_in(function)
-    for node in _own_nodes(function):
-        if source.is_near(node):
-            for kind in _OPERATORS:
-                yield from kind(source, node, names)
+    for node in filter(source.is_near, _own_nodes(function)):
+        yield from _values(source, node, names)
+        for kind in (_expressions, _off_by_one, _calls, _statements):
+            yield from kind(source, node)
 
 
 def _own_nodes(function: _Function) -> Iterator[ast.AST]:
@@ -323,10 +289,10 @@ def _own_nodes(function: _Function) -> Iterator[ast.AST]:
 
 def _names_in(function: _Function) -> tuple[str, ...]:
     """Arguments and variables of a function, those used most first."""
-    counts: dict[str, int] = {}
+    counts = Counter[str]()
     for node in ast.walk(function):
         if isinstance(node, ast.arg) and node.arg not in ("self", "cls"):
-            counts[node.arg] = counts.get(node.arg, 0) + 1
+            counts[node.arg] += 1
         elif isinstance(node, ast.Name) and (isinstance(node.ctx, ast.Store) or node.id in counts):
-            counts[node.id] = counts.get(node.id, 0) + 1
-    return tuple(sorted(counts, key=lambda name: -counts[name]))
+            counts[node.id] += 1
+    return tuple(name for name, _ in counts.most_common())

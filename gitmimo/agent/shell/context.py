@@ -11,7 +11,6 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from gitmimo.agent.interface import Feedback
 from gitmimo.agent.shell.execute import mark_of
@@ -21,7 +20,6 @@ from gitmimo.text import cut_middle, one_line
 
 _FULL = 7  # steps that stay in full when the history is cut
 _BATCH = 16  # steps between two cuts
-_LONG_ARGUMENT = 600
 _NEAR = 0.85  # of the room: the next steps may be the last before the first cut
 _REMINDER = (
     "Soon the older steps are left out of this conversation, with what you read and thought in them. If you still need"
@@ -198,20 +196,12 @@ def _object(arguments: str) -> str:
     return arguments if isinstance(value, dict) else json.dumps({"unreadable": arguments[:200]})
 
 
-def _short(value: Any) -> Any:
-    if isinstance(value, str):
-        return cut_middle(value, _LONG_ARGUMENT, pointer="the file")
-    if isinstance(value, dict):
-        return {key: _short(each) for key, each in value.items()}
-    return [_short(each) for each in value] if isinstance(value, list) else value
-
-
 def _with_short_outputs(step: Step, most: int) -> Step:
     pointer = f"show {step.number}"
     observations = tuple(replace(each, text=cut_middle(each.text, most, pointer=pointer)) for each in step.observations)
     text = cut_middle(without_thinking(step.reply.text), most, pointer=f"left out of step {step.number}")
     calls = tuple(
-        call if len(call.arguments) <= most else replace(call, arguments=json.dumps(_short(json.loads(call.arguments))))
+        call if len(call.arguments) <= most else replace(call, arguments=json.dumps({"cut": call.arguments[:most]}))
         for call in _calls(step)
     )
     return replace(step, observations=observations, reply=replace(step.reply, text=text, tool_calls=calls))
@@ -235,10 +225,8 @@ def summarise(steps: Sequence[Step], *, test_command: str, changed: str | None, 
     plan, tests = "", ""
     notes: list[str] = []
     commands: list[str] = []
-    paths: dict[str, None] = {}
     for step in steps:
         notes += note_lines(step)
-        paths |= dict.fromkeys(step.changed_paths)
         for action, observation in zip(step.actions, step.observations, strict=True):
             if action.kind is ActionKind.PLAN:
                 plan = cut_middle(action.text, _PLAN_LENGTH)
@@ -250,11 +238,10 @@ def summarise(steps: Sequence[Step], *, test_command: str, changed: str | None, 
     noted = list(dict.fromkeys(one_line(note, _NOTE_LENGTH) for note in notes))
     if len(noted) > _MOST_NOTES:
         noted = noted[:_FIRST_NOTES] + noted[_FIRST_NOTES - _MOST_NOTES :]
-    changed = changed or "\n".join(f" {path}" for path in list(paths)[-40:])
     parts = [
         ("Plan:\n", plan, most // 3),
         ("Your notes:\n", "\n".join(f"- {note}" for note in noted), most // 3),
-        ("Changed since the start:\n", changed.rstrip(), most // 6),
+        ("Changed since the start:\n", (changed or "").rstrip(), most // 6),
         ("Last test run, ", tests, most // 6),
         ("Last commands before those below:\n", "\n".join(commands[-_COMMANDS:]), most // 6),
     ]

@@ -115,20 +115,21 @@ class StuckDetector:
 
 def calls_of(actions: Sequence[Action], observations: Sequence[Observation]) -> tuple[Call, ...]:
     """The calls of a step, reduced to what is compared. Times and addresses in results do not count."""
-    return tuple(_call(action, observation) for action, observation in zip(actions, observations, strict=True))
-
-
-def _call(action: Action, observation: Observation) -> Call:
-    text = " ".join(action.text.split()) if action.kind is ActionKind.SHELL else f"{action.old}\0{action.text}"
-    shown = f"{action.kind.value} {action.path or ' '.join(action.text.split())[:60]}".strip()
-    return Call(
-        what=f"{action.kind.value} {action.path} {action.first}-{action.last} {text}",
-        result=fingerprint(observation.text),
-        shown="a reply that could not be read" if action.kind is ActionKind.INVALID else shown,
-        edits=action.path if action.kind is ActionKind.EDIT else "",
-        failed=observation.exit_code not in (None, 0),
-        changed=observation.changed,
-    )
+    calls = []
+    for action, observation in zip(actions, observations, strict=True):
+        words = " ".join(action.text.split())
+        text = words if action.kind is ActionKind.SHELL else f"{action.old}\0{action.text}"
+        shown = f"{action.kind.value} {action.path or words[:60]}".strip()
+        call = Call(
+            what=f"{action.kind.value} {action.path} {action.first}-{action.last} {text}",
+            result=fingerprint(observation.text),
+            shown="a reply that could not be read" if action.kind is ActionKind.INVALID else shown,
+            edits=action.path if action.kind is ActionKind.EDIT else "",
+            failed=observation.exit_code not in (None, 0),
+            changed=observation.changed,
+        )
+        calls.append(call)
+    return tuple(calls)
 
 
 def fingerprint(text: str) -> str:
