@@ -124,7 +124,7 @@ def files_of(root: Path) -> dict[str, bytes]:
 
 # loads the package, and prints what looks like a report
 CONFTEST = (
-    "import pytest\n\nimport pkg.down\n\n\n@pytest.fixture(autouse=True)\ndef noise():\n    print('@@edits@@{')\n"
+    "import pytest\n\nimport pkg.down\n\n\n@pytest.fixture(autouse=True)\ndef noise():\n    print('@@git-mimo@@{')\n"
 )
 
 

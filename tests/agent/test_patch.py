@@ -266,7 +266,7 @@ def test_a_test_that_hangs_is_traced_for_a_moment_only(git: GitBuilder) -> None:
 def test_commands_that_are_no_pytest_have_no_spectrum(workspace: Bare) -> None:
     for command in ("make test", "pytest; rm x", "npm test", "python -m pytest 'a"):
         assert trace_tests(workspace, command) is None
-    assert read_spectrum("@@spectrum@@{broken") is None
+    assert read_spectrum("@@git-mimo@@{broken") is None
     assert read_spectrum("nothing") is None
 
 
@@ -314,5 +314,5 @@ def test_files_in_tracebacks_of_other_languages_are_found(tmp_path: Path) -> Non
 
 def test_candidates_ask_different_questions() -> None:
     firsts = [plan_of(number)[0] for number in range(1, 6)]
-    assert len({(planned.variant, planned.site) for planned in firsts}) == 5
+    assert len({(planned.ask, planned.site) for planned in firsts}) == 5
     assert plan_of(6) == plan_of(1)

@@ -8,7 +8,7 @@ while a small model reads its prompt.
 import json
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,8 @@ from gitmimo.agent.patch.localize import Spectrum, TestTrace, read_text
 from gitmimo.agent.patch.operators import Edit, edits_of
 from gitmimo.files import is_test_path
 
-_TRACE = Path(__file__).with_name("trace_plugin.py")
-_EDITS = Path(__file__).with_name("mutation_runner.py")
+_PROBE = Path(__file__).with_name("pytest_probe.py")
+_MARK = "@@git-mimo@@"
 _PYTEST = re.compile(
     r"^(?P<env>(?:\w+=\S+\s+)*)(?:(?P<python>\S*python[\d.]*)\s+-m\s+)?(?:\S*/)?(?:pytest|py\.test)\b(?P<rest>[^;&|<>]*)$"
 )
@@ -40,16 +40,14 @@ def trace_tests(
     `failing` are ids of tests that are known to fail: only their files are run, and they are stopped after a moment.
     """
     only = tuple(dict.fromkeys(name.partition("::")[0] for name in failing))
-    command = _probe_command(
-        workspace.root, test_command, _TRACE, only=only, first=[json.dumps(failing[:_MOST_LIMITED])]
-    )
+    command = _probe_command(workspace.root, test_command, {"failing": failing[:_MOST_LIMITED]}, only=only)
     return read_spectrum(workspace.run(command, timeout_s=timeout_s).output) if command else None
 
 
 def read_spectrum(output: str) -> Spectrum | None:
     """Read what the probe printed; None when it is not there, not whole, or no test failed."""
     try:
-        data = _marked_json(output, "@@spectrum@@")
+        data = _marked_json(output)
         tests = {
             str(name): TestTrace(
                 passed=bool(passed),
@@ -85,7 +83,7 @@ def search_edits(
         "failing": spectrum.failing,
         "seconds": seconds,
     }
-    command = _probe_command(workspace.root, test_command, _EDITS, only=only, first=[json.dumps(asked)])
+    command = _probe_command(workspace.root, test_command, asked, only=only)
     if command is None:
         return SearchResult()
     return _read(workspace.run(command, timeout_s=seconds + _SPARE_S).output, edits)
@@ -114,18 +112,16 @@ def _likely_edits(root: Path, spectrum: Spectrum) -> tuple[Edit, ...]:
 
 def _read(output: str, edits: Sequence[Edit]) -> SearchResult:
     try:
-        data = _marked_json(output, "@@edits@@")
+        data = _marked_json(output)
         return SearchResult(tried=int(data["tried"]), passing=tuple(edits[int(number)] for number in data["passed"]))
     except (ValueError, TypeError, KeyError, IndexError):
         return SearchResult()
 
 
-def _probe_command(
-    root: Path, test_command: str, probe: Path, *, only: Sequence[str] = (), first: Sequence[str] = ()
-) -> str | None:
-    """The command that runs a probe as the tests are run: same interpreter, same options but those for many processes.
+def _probe_command(root: Path, test_command: str, asked: Mapping[str, Any], *, only: Sequence[str] = ()) -> str | None:
+    """The command that runs the probe as the tests are run: same interpreter, same options but those for parallel runs.
 
-    `first` goes to the probe, `only` names the test files to run. None for anything but pytest.
+    `only` names the test files to run. None for anything but pytest.
     """
     found = _PYTEST.match(test_command.strip())
     if not found:
@@ -145,10 +141,10 @@ def _probe_command(
         ]
         arguments += only
     python = found["python"] or "python"
-    return f"{found['env']}{python} -c {shlex.quote(probe.read_text())} {shlex.join([*first, *arguments])}"
+    return f"{found['env']}{python} -c {shlex.quote(_PROBE.read_text())} {shlex.join([json.dumps(asked), *arguments])}"
 
 
-def _marked_json(output: str, mark: str) -> Any:
-    """What a probe printed behind its mark; ValueError when it is not there or not whole."""
-    _, found, rest = output.rpartition(mark)
+def _marked_json(output: str) -> Any:
+    """What the probe printed behind its mark; ValueError when it is not there or not whole."""
+    _, found, rest = output.rpartition(_MARK)
     return json.loads(rest.strip().split("\n", 1)[0] if found else "")

@@ -8,6 +8,7 @@ shows what really happened when it ran.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from gitmimo.agent.interface import Work
 from gitmimo.agent.patch.localize import Site, Spectrum, read_text
@@ -34,24 +35,18 @@ _FILE_FORM = "Give the whole file in one block."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Variant:
-    """One question. `hides_body` takes the faulty body out of the prompt, `shows_walk` puts the executed lines in."""
+class Round:
+    """One question about the site at a place in the ranking, at a temperature.
+
+    `hides_body` takes the faulty body out of the prompt, `shows_walk` puts the executed lines in. Asking again is
+    cheap: the server still knows the prompt (on two cores 2-3 s an answer against 10 for the first).
+    """
 
     ask: str  # `{name}` is the function's name, or the file's where no function is known
     hides_body: bool = False
     shows_walk: bool = False
     is_whole_file: bool = False
     wants_code: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Round:
-    """One question about the site at a place in the ranking, at a temperature.
-
-    Asking again is cheap: the server still knows the prompt (on two cores 2-3 s an answer against 10 for the first).
-    """
-
-    variant: Variant
     site: int = 0
     temperature: float = 0.8
 
@@ -59,16 +54,13 @@ class Round:
 def plan_of(number: int) -> tuple[Round, ...]:
     """The questions of a candidate, one an answer; from the sixth candidate on they repeat, with other seeds."""
     plans = read_json("questions")["plans"]
-    found: list[Round] = []
-    for asked in plans[(number - 1) % len(plans)]:
-        times = asked.pop("times", 1)
-        found += [Round(**{**asked, "variant": variant_of(asked["variant"])})] * times
-    return tuple(found)
+    planned = plans[(number - 1) % len(plans)]
+    return tuple(round_of(**each) for each in planned for _ in range(each.pop("times", 1)))
 
 
-def variant_of(name: str) -> Variant:
+def round_of(variant: str, **options: Any) -> Round:
     """The question of this name in `prompts/questions.json`."""
-    return Variant(**read_json("questions")["variants"][name])
+    return Round(**read_json("questions")["variants"][variant], **options)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,15 +105,15 @@ def ask(work: Work, question: Question, *, temperature: float, seed: int | None,
 def build_question(
     case: Case,
     site: Site,
-    variant: Variant,
+    planned: Round,
     *,
     failed: Sequence[str] = (),
     sites: Sequence[Site] = (),
 ) -> Question:
     """The question of one round. `failed` holds answers that were tried and failed, each in few lines."""
-    function = None if variant.is_whole_file else site.function
+    function = None if planned.is_whole_file else site.function
     name = function.name if function else site.path
-    text = hide_body(site.text, function) if function and variant.hides_body else site.text
+    text = hide_body(site.text, function) if function and planned.hides_body else site.text
     # what all questions share comes first: a server that kept it reads only the rest, which is most of the time
     parts = [case.prefix, case.task]
     if case.tests:
@@ -130,11 +122,11 @@ def build_question(
         parts.append(f"What they say:\n```\n{case.failure}\n```")
     language = "python" if site.path.endswith(".py") else site.path.rpartition(".")[2]
     parts.append(f"File {site.path}:\n```{language}\n{_shown(text, site, sites)}```")
-    if function and variant.shows_walk and case.spectrum is not None:
+    if function and planned.shows_walk and case.spectrum is not None:
         parts.append(_walk(case.spectrum, site.path, site.text, function))
     parts += [f"This was tried and is wrong too:\n{text}" for text in failed]
-    form = (_FORM if function else _FILE_FORM) if variant.wants_code else ""
-    parts.append(f"{variant.ask.format(name=name)} {form}".rstrip())
+    form = (_FORM if function else _FILE_FORM) if planned.wants_code else ""
+    parts.append(f"{planned.ask.format(name=name)} {form}".rstrip())
     asked = "\n\n".join(part for part in parts if part)
     if function is None:
         return Question(text=asked, max_tokens=len(site.text) // CHARACTERS_A_TOKEN + _SPARE)

@@ -34,7 +34,7 @@ from gitmimo.agent.patch.questions import (
     build_question,
     plan_of,
     read_reply,
-    variant_of,
+    round_of,
 )
 from gitmimo.agent.shell.execute import failed_ids
 from gitmimo.ids import utc_now
@@ -135,7 +135,7 @@ class _Patch:
             return sites
         first = functions[0]
         opening = "The mistake is in the function `"
-        question = build_question(self._case, first, variant_of("where"))
+        question = build_question(self._case, first, round_of("where"))
         question = replace(question, opening=opening, stop=("`", "\n"), max_tokens=8)
         reply = ask(self._work, question, temperature=0.0, seed=None, begins=True)
         said = reply.text.removeprefix(opening).strip().strip("`").partition("(")[0]
@@ -151,8 +151,8 @@ class _Patch:
         started = utc_now()
         site = self._sites[planned.site % len(self._sites)]
         key = f"{site.path}:{site.function.name if site.function else ''}"
-        failed = [self._failed[key]] if key in self._failed and not planned.variant.hides_body else []
-        question = build_question(self._case, site, planned.variant, failed=failed, sites=self._sites)
+        failed = [self._failed[key]] if key in self._failed and not planned.hides_body else []
+        question = build_question(self._case, site, planned, failed=failed, sites=self._sites)
         reply = self._ask(question, planned.temperature)
         if reply.finish_reason == "cancelled":
             return StrategyResult(stop_reason=self._work.stop() or StopReason.INTERRUPTED)
