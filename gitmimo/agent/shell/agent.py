@@ -154,7 +154,6 @@ class _ShellAgent:
             Message(role="user", content=opening),
             tools=offered_tools(is_folded=True) if self._protocol == "tools" else (),
             room=self._room,
-            test_command=candidate.task.test_command,
             changes=self._workspace.changes,
             feedback=candidate.feedback,
         )

@@ -14,10 +14,10 @@ from pathlib import Path
 from gitmimo.errors import MimoError
 from gitmimo.records import Action, ActionKind, Observation
 from gitmimo.sandbox.files import check_inside, read_inside, write_inside
-from gitmimo.text import as_data, escape_controls
+from gitmimo.text import as_data, cut_middle, escape_controls
 
 _AROUND = 3  # lines shown before and after an edit
-_MOST_SHOWN = 40
+_MOST_SHOWN = 4_000  # characters of an edit
 _LEAST_ALIKE = 0.3  # a nearest block is shown from here on
 _MOST_LINES = 5_000  # past this none is looked for
 _SHOWN_LINES = 12
@@ -238,12 +238,7 @@ def _show_edit(path: str, edited: Edited) -> str:
     """The changed lines with their numbers and three lines around them."""
     lines = edited.text.replace("\r\n", "\n").removesuffix("\n").split("\n")
     begin, end = max(1, edited.first_line - _AROUND), min(len(lines), edited.last_line + _AROUND)
-    shown = lines[begin - 1 : end]
-    if len(shown) > _MOST_SHOWN:
-        half = _MOST_SHOWN // 2
-        text = f"{numbered(shown[:half], begin)}\n  ...\n{numbered(shown[-half:], end - half + 1)}"
-    else:
-        text = numbered(shown, begin)
+    text = cut_middle(numbered(lines[begin - 1 : end], begin), _MOST_SHOWN)
     how = f", matched {edited.how}" if edited.how else ""
     how += f" at {edited.places} places; the first:" if edited.places > 1 else ""
     return f"edited `{path}`{how}\n{as_data(escape_controls(text))}"

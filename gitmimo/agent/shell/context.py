@@ -35,15 +35,6 @@ _NOTE_LENGTH = 400
 _NOTE_LINE = re.compile(r"^[ \t>*_-]*NOTE\b[*_]*:[*_ \t]*(\S.*)$", re.MULTILINE)
 _PLAN_LENGTH = 3000
 _COMMANDS = 18
-_FAILING_LINES = 12
-
-_TEST_RUN = re.compile(
-    r"\b(?:pytest|unittest|tox|nox|ctest|phpunit|rspec|jest|vitest|mocha)\b|\b(?:npm|yarn|pnpm|go|cargo|mvn|gradle|make)"
-    r"(?:\s+run)?\s+\w*(?:test|check)\b|\bnode\s+--test\b"
-)
-_FAILING_LINE = re.compile(
-    r"^\s*(?:FAILED|ERROR|FAIL|--- FAIL|not ok|✗|✘|×|●|E  )[:\s].*$|^.*\bAssertionError\b.*$", re.MULTILINE
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +68,6 @@ class Context:
         *head: Message,
         tools: Sequence[Tool],
         room: Room,
-        test_command: str,
         changes: Callable[[], str | None],
         feedback: Sequence[Feedback] = (),
     ) -> None:
@@ -85,7 +75,6 @@ class Context:
         self.room = room
         self._head = head
         self._shown_summary = ""
-        self._test_command = test_command
         self._steps: list[Step] = []
         self._feedback = {each.after_step: each.text for each in feedback if each.after_step}
         self._changes = changes
@@ -148,7 +137,7 @@ class Context:
 
     def _summary_text(self, changed: str | None) -> str:
         most = min(_MOST_SUMMARY, int(self.room.tokens / self._tokens_per_byte * 0.25))
-        return "\n\n" + summarise(self._steps, test_command=self._test_command, changed=changed, most=most)
+        return "\n\n" + summarise(self._steps, changed=changed, most=most)
 
     def _bytes(self) -> int:
         head = sum(_size(message) for message in self._head) + len(self._shown_summary.encode())
@@ -217,12 +206,12 @@ def note_lines(step: Step) -> list[str]:
     return _NOTE_LINE.findall(step.reply.text) if step.reply.tool_calls else []
 
 
-def summarise(steps: Sequence[Step], *, test_command: str, changed: str | None, most: int) -> str:
+def summarise(steps: Sequence[Step], *, changed: str | None, most: int) -> str:
     """What the prompt needs of the steps that are left out, in at most `most` characters.
 
     The agent's own words get the most room. `changed` lists the changes since the start; None when unknown.
     """
-    plan, tests = "", ""
+    plan = ""
     notes: list[str] = []
     commands: list[str] = []
     for step in steps:
@@ -234,7 +223,6 @@ def summarise(steps: Sequence[Step], *, test_command: str, changed: str | None, 
                 notes.append(action.text)
             elif action.kind in (ActionKind.SHELL, ActionKind.EDIT, ActionKind.WRITE):
                 commands.append(_line(step.number, action, observation))
-            tests = _test_run(step.number, action, observation, test_command) or tests
     noted = list(dict.fromkeys(one_line(note, _NOTE_LENGTH) for note in notes))
     if len(noted) > _MOST_NOTES:
         noted = noted[:_FIRST_NOTES] + noted[_FIRST_NOTES - _MOST_NOTES :]
@@ -242,27 +230,11 @@ def summarise(steps: Sequence[Step], *, test_command: str, changed: str | None, 
         ("Plan:\n", plan, most // 3),
         ("Your notes:\n", "\n".join(f"- {note}" for note in noted), most // 3),
         ("Changed since the start:\n", (changed or "").rstrip(), most // 6),
-        ("Last test run, ", tests, most // 6),
         ("Last commands before those below:\n", "\n".join(commands[-_COMMANDS:]), most // 6),
     ]
     done = steps[-1].number if steps else 0
     heading = f"# Your work so far\n{done} steps are done; those not shown below are left out. What is known:"
     return "\n\n".join([heading, *(title + cut_middle(text, room) for title, text, room in parts if text)])
-
-
-def _test_run(number: int, action: Action, observation: Observation, test_command: str) -> str:
-    """How a run of the tests ended, with the lines that say what failed; empty for any other action."""
-    is_test = action.text.strip() == test_command or _TEST_RUN.search(action.text)
-    is_sent_back = action.kind is ActionKind.FINISH and "<output>" in observation.text
-    if observation.exit_code is None or not (is_sent_back or (action.kind is ActionKind.SHELL and is_test)):
-        return ""
-    if observation.exit_code == 0:
-        return f"step {number}: passed"
-    lines = dict.fromkeys(" ".join(line.split())[:200] for line in _FAILING_LINE.findall(observation.text))
-    if not lines:
-        lines = dict.fromkeys(line[:200] for line in observation.text.split("\n")[-5:] if line.strip())
-    shown = "\n".join(f"  {line}" for line in list(lines)[:_FAILING_LINES])
-    return f"step {number}: exit {observation.exit_code}\n{shown}"
 
 
 def _line(number: int, action: Action, observation: Observation) -> str:

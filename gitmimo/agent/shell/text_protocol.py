@@ -193,7 +193,8 @@ def _split(reply: str) -> tuple[str | _Block, ...]:
             at += 1
             continue
         end, closed = _find_end(lines, at, opening["fence"])
-        body = [_dedent(line, opening["indent"]) for line in lines[at + 1 : end]]
+        indent = re.compile(rf"[ \t]{{0,{len(opening['indent'])}}}")  # as far as the line has the opening fence's
+        body = [indent.sub("", line, count=1) for line in lines[at + 1 : end]]
         if lines[at].endswith("\r"):  # the reply's own line ends, not the file's
             body = [line.removesuffix("\r") for line in body]
         language = re.split(r"[\s:,{]", opening["info"], maxsplit=1)[0].lower()
@@ -233,11 +234,3 @@ def _header_before(lines: Sequence[str], at: int, start: int) -> int | None:
     while before > start and not lines[before].strip():
         before -= 1
     return before if before > start and _HEADER.match(lines[before]) else None
-
-
-def _dedent(line: str, indent: str) -> str:
-    """Take away what the opening fence was indented by, as far as the line has it."""
-    taken = 0
-    while taken < len(indent) and taken < len(line) and line[taken] in " \t":
-        taken += 1
-    return line[taken:]
