@@ -157,15 +157,14 @@ class Evaluation:
         self.gates["suite"] = Gate(name="suite", outcome=outcome, detail=detail, seconds=time.monotonic() - began)
 
     def _fails_by_recording(self) -> bool:
-        """Whether tests that failed while calls were noted pass without that."""
+        """Whether tests that must be fixed, and failed while calls were noted, pass without that."""
         cases = self.suite.report.cases
-        left = [name for name in self.required.test_ids if not passes(name, cases)]
-        suspects = {*self.findings.broken_ids, *(left if self.required.unmet(cases) else ())}
-        if not suspects or self.suite.problem:
+        if self.suite.problem or not self.required.unmet(cases):
             return False
+        left = [name for name in self.required.test_ids if not passes(name, cases)]
         with fresh_tree(self.testbed, self.tested.tree, setup=self.testbed.setup) as fresh:
-            again = run_suite(fresh, only={name.partition("[")[0] for name in suspects})
-        return any(passes(name, again.report.cases) for name in suspects)
+            again = run_suite(fresh, only={name.partition("[")[0] for name in left})
+        return any(passes(name, again.report.cases) for name in left)
 
     def _run_changed_tests(self, lost: tuple[str, ...]) -> None:
         """Pass with a flag where the candidate's changes to tests are all that broke them."""
