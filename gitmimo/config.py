@@ -74,7 +74,7 @@ _OF_THE_PERSON = (
     Option("critic", "text", "", "model that reviews the diffs, or `none`"),
     Option("provider", "text", "", "provider by name"),
     Option("baseUrl", "text", "", "address of an OpenAI-compatible server"),
-    Option("llm", "choice", "auto", "how OpenAI-compatible servers are called", choices=("auto", "direct", "litellm")),
+    Option("llm", "choice", "auto", "how OpenAI-compatible servers are called", choices=("auto", "litellm")),
     Option("agents", "list", (),
            "who works: mimo, aider, claude, codex, mini, opencode or cmd:COMMAND, `:2` for two"),
     Option("parallel", "flag", False, "a model server on this machine answers several candidates at once"),

@@ -101,13 +101,12 @@ def _read_key(owner: str, given: str | None, *, asks: bool) -> str:
     from gitmimo.workflow.trust import find_key
 
     known = PROVIDERS.get(owner)
-    if known is None or not known.needs_key or not (asks and sys.stdin.isatty() and sys.stderr.isatty()):
+    if known is None or not known.key_page or not (asks and sys.stdin.isatty() and sys.stderr.isatty()):
         return ""
     if find_key(owner, os.environ):
         return ""
-    where = f" ({known.key_page})" if known.key_page else ""
     return str(
-        click.prompt(f"API key of {owner}{where}, not shown; Enter skips", hide_input=True, default="",
+        click.prompt(f"API key of {owner} ({known.key_page}), not shown; Enter skips", hide_input=True, default="",
                      show_default=False, err=True)
     ).strip()  # fmt: skip
 
@@ -215,7 +214,7 @@ def _check_provider(name: str) -> None:
 def _check_option(name: str, values: tuple[str, ...]) -> tuple[str, tuple[str, ...], str]:
     """A setting's key in git config, its values and default scope; UsageError or ConfigError for a bad value."""
     from gitmimo.config import PRICE, WINDOW, model_key, parse_value
-    from gitmimo.llm.prices import parse_price, parse_window
+    from gitmimo.llm.providers import parse_price, parse_window
 
     for what, parse in ((PRICE, parse_price), (WINDOW, parse_window)):
         if name.startswith(f"{what}."):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gitmimo.errors import LimitReached
-from gitmimo.llm.prices import Price
+from gitmimo.llm.providers import Price
 
 NANO = 1_000_000_000
 WARN_AT = 0.8

@@ -11,7 +11,7 @@ from gitmimo.llm.budget import NANO, BudgetLimits, Estimate, LimitUsage, Scope, 
 from gitmimo.llm.chat_format import most_tokens
 from gitmimo.llm.ledger import Account, Ledger, Reservation
 from gitmimo.llm.model import AttemptFailed, ChatRequest, RemoteModel
-from gitmimo.llm.prices import Price
+from gitmimo.llm.providers import Price
 from gitmimo.records import Message, Reply, Tool, Usage
 
 _LONGEST_WAIT_S = 900.0

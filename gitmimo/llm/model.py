@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 
 from gitmimo.cancel import NEVER, Cancelled, CancelToken
 from gitmimo.errors import ModelError, NoRoute
-from gitmimo.llm.prices import Price
+from gitmimo.llm.providers import Price
 from gitmimo.records import Message, Reply, Tool, Usage
 
 DEFAULT_WINDOW = 32_768  # tokens, if unknown

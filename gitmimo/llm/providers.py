@@ -1,135 +1,147 @@
-"""The providers that git-mimo knows by name: where they are, which key they want, which model is a good start."""
+"""The providers that git-mimo knows by name, and what litellm's price map says of models, read without importing it."""
 
-from dataclasses import dataclass
+import functools
+import importlib.util
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 from gitmimo.errors import ConfigError
+from gitmimo.records import Usage
+
+_MAP_NAME = "model_prices_and_context_window_backup.json"
+_ABOVE = re.compile(r"(input_cost_per_token|output_cost_per_token)_above_(\d+)k_tokens\Z")
+_MILLION = 1_000_000
+
+
+# --- providers -------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
     """One provider. Without `base_url` its models go through litellm, with it by the direct client.
 
-    `key_variables` and `url_variables` are those that litellm and the provider's own tools read, first one first. One
-    with `wants_reasoning` needs what its model thought back within a turn of several function calls.
+    `start` is the model to begin with. `more_keys` and `more_urls` are variables that the provider's own tools read,
+    besides litellm's. One with `wants_reasoning` needs what its model thought back within a turn of several calls.
     """
 
     name: str
-    default_model: str
+    start: str
     base_url: str = ""
-    key_variables: tuple[str, ...] = ()
-    url_variables: tuple[str, ...] = ()
-    key_page: str = ""
-    needs_key: bool = True
+    key_page: str = ""  # empty: it needs no key
+    more_keys: tuple[str, ...] = ()
+    more_urls: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     bare_prefixes: tuple[str, ...] = ()  # model names that are this provider's without saying so
     wants_reasoning: bool = False
 
+    @property
+    def default_model(self) -> str:
+        """The model to begin with, as litellm names it."""
+        return f"{self.name}/{self.start}"
 
-PROVIDERS: dict[str, Provider] = {
-    provider.name: provider
-    for provider in (
-        Provider(name="local", default_model="local/qwen2.5-coder-1.5b", needs_key=False),
-        Provider(
-            name="openai",
-            default_model="openai/gpt-5.4-mini",
-            base_url="https://api.openai.com/v1",
-            key_variables=("OPENAI_API_KEY",),
-            url_variables=("OPENAI_API_BASE", "OPENAI_BASE_URL"),
-            key_page="platform.openai.com/api-keys",
-            bare_prefixes=("gpt-", "o1", "o3", "o4", "chatgpt-", "codex-"),
-        ),
-        Provider(
-            name="anthropic",
-            default_model="anthropic/claude-sonnet-5",
-            key_variables=("ANTHROPIC_API_KEY",),
-            url_variables=("ANTHROPIC_API_BASE", "ANTHROPIC_BASE_URL"),
-            key_page="console.anthropic.com/settings/keys",
-            wants_reasoning=True,
-            bare_prefixes=("claude-",),
-        ),
-        Provider(
-            name="deepseek",
-            default_model="deepseek/deepseek-v4-flash",
-            base_url="https://api.deepseek.com/v1",
-            key_variables=("DEEPSEEK_API_KEY",),
-            url_variables=("DEEPSEEK_API_BASE",),
-            key_page="platform.deepseek.com/api_keys",
-            wants_reasoning=True,
-            bare_prefixes=("deepseek-",),
-        ),
-        Provider(
-            name="moonshot",
-            default_model="moonshot/kimi-k2.7-code",
-            base_url="https://api.moonshot.ai/v1",
-            key_variables=("MOONSHOT_API_KEY", "KIMI_API_KEY"),
-            url_variables=("MOONSHOT_API_BASE",),
-            key_page="platform.moonshot.ai/console/api-keys",
-            wants_reasoning=True,
-            aliases=("kimi",),
-            bare_prefixes=("kimi-", "moonshot-"),
-        ),
-        Provider(
-            name="gemini",
-            default_model="gemini/gemini-3.5-flash",
-            key_variables=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
-            url_variables=("GEMINI_API_BASE",),
-            key_page="aistudio.google.com/apikey",
-            aliases=("google",),
-            bare_prefixes=("gemini-",),
-        ),
-        Provider(
-            name="openrouter",
-            default_model="openrouter/deepseek/deepseek-v4-flash",
-            base_url="https://openrouter.ai/api/v1",
-            key_variables=("OPENROUTER_API_KEY", "OR_API_KEY"),
-            url_variables=("OPENROUTER_API_BASE",),
-            key_page="openrouter.ai/keys",
-            wants_reasoning=True,
-        ),
-        Provider(
-            name="ollama",
-            default_model="ollama/qwen2.5-coder:7b",
-            base_url="http://127.0.0.1:11434",
-            key_variables=("OLLAMA_API_KEY",),
-            url_variables=("OLLAMA_API_BASE", "OLLAMA_HOST"),
-            needs_key=False,
-            aliases=("ollama_chat",),
-        ),
-        Provider(
-            name="groq",
-            default_model="groq/openai/gpt-oss-120b",
-            base_url="https://api.groq.com/openai/v1",
-            key_variables=("GROQ_API_KEY",),
-            url_variables=("GROQ_API_BASE",),
-            key_page="console.groq.com/keys",
-        ),
-        Provider(
-            name="mistral",
-            default_model="mistral/devstral-latest",
-            base_url="https://api.mistral.ai/v1",
-            key_variables=("MISTRAL_API_KEY",),
-            url_variables=("MISTRAL_API_BASE",),
-            key_page="console.mistral.ai/api-keys",
-            bare_prefixes=("mistral-", "codestral-", "devstral-"),
-        ),
-        Provider(
-            name="xai",
-            default_model="xai/grok-code-fast-1",
-            base_url="https://api.x.ai/v1",
-            key_variables=("XAI_API_KEY",),
-            url_variables=("XAI_API_BASE",),
-            key_page="console.x.ai",
-            bare_prefixes=("grok-",),
-        ),
-    )
-}
+    @property
+    def key_variables(self) -> tuple[str, ...]:
+        """The environment's variables that may hold its key, first one first."""
+        return (f"{self.name.upper()}_API_KEY", *self.more_keys)
 
-_BY_ALIAS = {alias: provider.name for provider in PROVIDERS.values() for alias in (provider.name, *provider.aliases)}
+    @property
+    def url_variables(self) -> tuple[str, ...]:
+        """The environment's variables that may hold its address, first one first."""
+        return (f"{self.name.upper()}_API_BASE", *self.more_urls)
+
+
+_ALL = (
+    Provider(name="local", start="qwen2.5-coder-1.5b"),
+    Provider(
+        name="openai",
+        start="gpt-5.4-mini",
+        base_url="https://api.openai.com/v1",
+        key_page="platform.openai.com/api-keys",
+        more_urls=("OPENAI_BASE_URL",),
+        bare_prefixes=("gpt-", "o1", "o3", "o4", "chatgpt-", "codex-"),
+    ),
+    Provider(
+        name="anthropic",
+        start="claude-sonnet-5",
+        key_page="console.anthropic.com/settings/keys",
+        more_urls=("ANTHROPIC_BASE_URL",),
+        bare_prefixes=("claude-",),
+        wants_reasoning=True,
+    ),
+    Provider(
+        name="deepseek",
+        start="deepseek-v4-flash",
+        base_url="https://api.deepseek.com/v1",
+        key_page="platform.deepseek.com/api_keys",
+        bare_prefixes=("deepseek-",),
+        wants_reasoning=True,
+    ),
+    Provider(
+        name="moonshot",
+        start="kimi-k2.7-code",
+        base_url="https://api.moonshot.ai/v1",
+        key_page="platform.moonshot.ai/console/api-keys",
+        more_keys=("KIMI_API_KEY",),
+        aliases=("kimi",),
+        bare_prefixes=("kimi-", "moonshot-"),
+        wants_reasoning=True,
+    ),
+    Provider(
+        name="gemini",
+        start="gemini-3.5-flash",
+        key_page="aistudio.google.com/apikey",
+        more_keys=("GOOGLE_API_KEY",),
+        aliases=("google",),
+        bare_prefixes=("gemini-",),
+    ),
+    Provider(
+        name="openrouter",
+        start="deepseek/deepseek-v4-flash",
+        base_url="https://openrouter.ai/api/v1",
+        key_page="openrouter.ai/keys",
+        more_keys=("OR_API_KEY",),
+        wants_reasoning=True,
+    ),
+    Provider(
+        name="ollama",
+        start="qwen2.5-coder:7b",
+        base_url="http://127.0.0.1:11434",
+        more_urls=("OLLAMA_HOST",),
+        aliases=("ollama_chat",),
+    ),
+    Provider(
+        name="groq",
+        start="openai/gpt-oss-120b",
+        base_url="https://api.groq.com/openai/v1",
+        key_page="console.groq.com/keys",
+    ),
+    Provider(
+        name="mistral",
+        start="devstral-latest",
+        base_url="https://api.mistral.ai/v1",
+        key_page="console.mistral.ai/api-keys",
+        bare_prefixes=("mistral-", "codestral-", "devstral-"),
+    ),
+    Provider(
+        name="xai",
+        start="grok-code-fast-1",
+        base_url="https://api.x.ai/v1",
+        key_page="console.x.ai",
+        bare_prefixes=("grok-",),
+    ),
+)
+PROVIDERS: Mapping[str, Provider] = {provider.name: provider for provider in _ALL}
+_BY_ALIAS = {alias: provider for provider in _ALL for alias in (provider.name, *provider.aliases)}
 
 
 def find_provider(name: str) -> Provider | None:
     """The known provider of this name or alias."""
-    return PROVIDERS.get(_BY_ALIAS.get(name.lower(), ""))
+    return _BY_ALIAS.get(name.lower())
 
 
 def provider_of(model: str) -> str:
@@ -139,11 +151,9 @@ def provider_of(model: str) -> str:
     """
     prefix, slash, _ = model.partition("/")
     if slash:
-        return _BY_ALIAS.get(prefix.lower(), prefix)
-    return next(
-        (provider.name for provider in PROVIDERS.values() if model.lower().startswith(provider.bare_prefixes)),
-        "",
-    )
+        known = find_provider(prefix)
+        return known.name if known else prefix
+    return next((provider.name for provider in _ALL if model.lower().startswith(provider.bare_prefixes)), "")
 
 
 def default_model(provider: str) -> str:
@@ -162,3 +172,143 @@ def bare_model(model: str) -> str:
     prefix, slash, rest = model.partition("/")
     is_prefix = slash and (find_provider(prefix) is not None or prefix in ("hosted_vllm", "lm_studio", "custom_openai"))
     return rest if is_prefix else model
+
+
+# --- prices ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """USD per token. `above` has the prices for all tokens of a prompt longer than a threshold, in rising order."""
+
+    prompt: float
+    completion: float
+    cached: float | None = None  # None: as `prompt`
+    cache_write: float | None = None
+    per_request: float = 0.0
+    above: tuple[tuple[int, "Price"], ...] = ()
+
+    def cost_usd(self, usage: Usage) -> float:
+        """The cost of this usage."""
+        at = self._levels(usage.prompt)[-1]
+        cached = at.prompt if at.cached is None else at.cached
+        written = at.cache_write or at.prompt
+        fresh = max(0, usage.prompt - usage.cached - usage.cache_written)
+        prompt_usd = fresh * at.prompt + usage.cached * cached + usage.cache_written * written
+        return at.per_request + prompt_usd + usage.completion * at.completion
+
+    def worst_usd(self, *, prompt: int, completion: int) -> float:
+        """The most that a call of this size can cost, request fee included."""
+        levels = self._levels(prompt)
+        dearest = max(max(p.prompt, p.cache_write or 0.0, p.cached or 0.0) for p in levels)
+        return max(p.per_request for p in levels) + prompt * dearest + completion * self.completion_worst(prompt)
+
+    def completion_worst(self, prompt: int) -> float:
+        """The highest price of one output token after a prompt of up to this size."""
+        return max(p.completion for p in self._levels(prompt))
+
+    @property
+    def is_free(self) -> bool:
+        return self.worst_usd(prompt=_MILLION, completion=_MILLION) == 0
+
+    def _levels(self, prompt: int) -> "list[Price]":
+        return [self, *(price for threshold, price in self.above if prompt > threshold)]
+
+
+FREE = Price(prompt=0.0, completion=0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFacts:
+    """Facts about a model before it is called; None if unknown."""
+
+    price: Price | None = None
+    window: int | None = None
+    max_output: int | None = None
+    supports_tools: bool | None = None
+
+
+def facts_of(model: str) -> ModelFacts:
+    """Look a model up by its litellm name; nothing known gives empty facts. Local and ollama models cost nothing.
+
+    Ollama's `-cloud` models are paid by subscription, not by token.
+    """
+    entry = _entry(model)
+    is_free = model.split("/")[0] in ("local", "ollama", "ollama_chat")
+    return ModelFacts(
+        price=FREE if is_free else _price(entry),
+        window=_integer(entry.get("max_input_tokens") or entry.get("max_tokens")),
+        max_output=_integer(entry.get("max_output_tokens")),
+        supports_tools=entry.get("supports_function_calling") if entry else None,
+    )
+
+
+def parse_price(text: str) -> Price:
+    """Read `mimo.<model>.price`: USD per million tokens as `INPUT OUTPUT [CACHED]`, also with slashes."""
+    parts = re.split(r"[\s/,]+", text.strip())
+    try:
+        numbers = [float(part) / _MILLION for part in parts]
+    except ValueError:
+        numbers = []
+    if len(numbers) not in (2, 3) or any(n < 0 or not math.isfinite(n) for n in numbers):
+        raise ConfigError(
+            f"not a price: `{text}`",
+            hint="write USD per million tokens as INPUT OUTPUT [CACHED], for example `0.3 1.2`",
+        )
+    return Price(prompt=numbers[0], completion=numbers[1], cached=numbers[2] if len(numbers) == 3 else None)
+
+
+def parse_window(text: str) -> int:
+    """Read `mimo.<model>.window`: tokens of prompt and reply together, at least 512."""
+    if not re.fullmatch(r"\d{3,9}", text.strip()) or int(text) < 512:
+        raise ConfigError(f"not a window: `{text}`", hint="write tokens, at least 512, for example `131072`")
+    return int(text)
+
+
+@functools.lru_cache(maxsize=256)
+def _entry(model: str) -> Mapping[str, Any]:
+    """A model's entry in the map, which is read whole, in 25 ms, and not kept; empty when it has none."""
+    entries = json.loads(_map_path().read_bytes())
+    provider, _, rest = model.partition("/")
+    is_bare = provider in ("openai", "anthropic", "text-completion-openai")  # their entries have no prefix
+    found: Mapping[str, Any] = entries.get(model) or (entries.get(rest) if is_bare else None) or {}
+    return found
+
+
+def _map_path() -> Path:
+    spec = importlib.util.find_spec("litellm")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).with_name(_MAP_NAME)
+
+
+def _price(entry: Mapping[str, Any]) -> Price | None:
+    given = [entry.get("input_cost_per_token"), entry.get("output_cost_per_token")]
+    if not all(isinstance(value, (int, float)) for value in given):
+        return None
+    thresholds = sorted({int(match[2]) for key in entry if (match := _ABOVE.match(key))})
+    above = tuple((thousand * 1000, _level(entry, f"_above_{thousand}k_tokens")) for thousand in thresholds)
+    return replace(_level(entry, ""), above=above)
+
+
+def _level(entry: Mapping[str, Any], suffix: str) -> Price:
+    """The prices of one tier; what a tier does not name costs as in the lowest."""
+
+    def cost(name: str) -> float:
+        return float(entry.get(f"{name}{suffix}") or entry.get(name) or 0.0)
+
+    cached = entry.get(f"cache_read_input_token_cost{suffix}")
+    return Price(
+        prompt=cost("input_cost_per_token"),
+        completion=max(cost("output_cost_per_token"), float(entry.get("output_cost_per_reasoning_token") or 0.0)),
+        cached=None if cached is None else float(cached),
+        cache_write=cost("cache_creation_input_token_cost"),
+        per_request=float(entry.get("input_cost_per_request") or 0.0),
+    )
+
+
+def _integer(value: Any) -> int | None:
+    try:
+        return int(value) if value else None
+    except (TypeError, ValueError):
+        return None

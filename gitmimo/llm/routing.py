@@ -1,21 +1,28 @@
 """Routing by model name: to the direct client, litellm, or the embedded local server."""
 
-import enum
 import functools
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gitmimo.errors import ConfigError, NoKey, NoModel, UnknownModel
+from gitmimo.errors import NoKey, NoModel, UnknownModel
 from gitmimo.llm.connection import Timeouts, import_httpx
 from gitmimo.llm.http_client import Endpoint, HttpBackend, OllamaBackend
 from gitmimo.llm.litellm_client import LitellmBackend, import_litellm
 from gitmimo.llm.local import LocalBackend, LocalSettings
 from gitmimo.llm.model import DEFAULT_OUTPUT, DEFAULT_WINDOW, Backend, ModelInfo, RemoteModel, RetryPolicy
-from gitmimo.llm.prices import ModelFacts, Price, facts_of
-from gitmimo.llm.providers import PROVIDERS, Provider, bare_model, find_provider, provider_of
+from gitmimo.llm.providers import (
+    PROVIDERS,
+    ModelFacts,
+    Price,
+    Provider,
+    bare_model,
+    facts_of,
+    find_provider,
+    provider_of,
+)
 
 _OLLAMA_WINDOW = 16_384
 _MOST_OUTPUT = 32_768  # of one reply, whatever the model could write: a budget reserves it for every call
@@ -27,23 +34,18 @@ _FACTORS = {"K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
 _NO_KEY_PROVIDERS = ("bedrock", "vertex_ai", "sagemaker", "azure")  # they sign in their own ways, litellm knows
 
 
-class Route(enum.StrEnum):
-    """How models that are not local are called; `auto` is direct where the provider's API is compatible."""
-
-    AUTO = "auto"
-    DIRECT = "direct"
-    LITELLM = "litellm"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """All that is needed to open models. `key_for` finds a stored key by provider; `environ` goes before it."""
+    """All that is needed to open models. `key_for` finds a stored key by provider; `environ` goes before it.
+
+    Models are called directly where their provider's API is compatible, unless `only_litellm`.
+    """
 
     environ: Mapping[str, str]
     key_for: Callable[[str], str | None]
     local: LocalSettings
     base_url: str = ""
-    route: Route = Route.AUTO
+    only_litellm: bool = False
     timeouts: Timeouts = Timeouts()
     retries: RetryPolicy = RetryPolicy()
     prices: Mapping[str, Price] = field(default_factory=dict)
@@ -83,9 +85,7 @@ def open_model(name: str, settings: Settings) -> RemoteModel:
 def uses_litellm(name: str, settings: Settings) -> bool:
     """Whether calls to this model go through litellm."""
     provider = provider_of(_full_name(name.strip()))
-    if provider == "local" or settings.route is Route.DIRECT:
-        return False
-    return settings.route is Route.LITELLM or not (_base_url(find_provider(provider), settings))
+    return provider != "local" and (settings.only_litellm or not _base_url(find_provider(provider), settings))
 
 
 def warm_up(name: str, settings: Settings) -> threading.Thread:
@@ -120,8 +120,8 @@ def _describe(name: str, backend: Backend, facts: ModelFacts, settings: Settings
         )
     set_window = _setting(settings.windows, name) or 0
     is_known = bool(set_window or facts.window) and not name.startswith("ollama/")
-    report = _ServerReport() if is_known or not isinstance(backend, HttpBackend) else _read_report(backend)
-    window = set_window or facts.window or report.window or 0
+    report = {} if is_known or not isinstance(backend, HttpBackend) else _read_report(backend)
+    window = set_window or facts.window or report.get("window") or 0
     if isinstance(backend, OllamaBackend):
         window = backend.window  # what each request asks for
     return ModelInfo(
@@ -129,9 +129,9 @@ def _describe(name: str, backend: Backend, facts: ModelFacts, settings: Settings
         window=window or DEFAULT_WINDOW,
         is_window_known=bool(window),
         max_output=min(facts.max_output or DEFAULT_OUTPUT, _MOST_OUTPUT, (window or DEFAULT_WINDOW) // 2),
-        supports_tools=facts.supports_tools is not False and report.supports_tools is not False,
-        is_small=0 < report.parameters <= _SMALL_PARAMETERS,
-        accepts_prefill=report.is_llama_cpp,
+        supports_tools=facts.supports_tools is not False and report.get("supports_tools", True),
+        is_small=0 < report.get("parameters", 0) <= _SMALL_PARAMETERS,
+        accepts_prefill=report.get("is_llama_cpp", False),
     )
 
 
@@ -142,19 +142,14 @@ def _setting(values: Mapping[str, Any], name: str) -> Any:
 def _open_backend(name: str, provider: str, settings: Settings) -> Backend:
     known = find_provider(provider)
     key = _key(known, provider, settings)
-    base_url = _base_url(known, settings)
     wants_reasoning = known is not None and known.wants_reasoning
     if uses_litellm(name, settings):
         if provider_of(name) and "/" not in name:
             name = f"{provider}/{name}"
         url = _custom_url(known, settings)
         return LitellmBackend(name, key=key, base_url=url, timeouts=settings.timeouts, wants_reasoning=wants_reasoning)
-    if not base_url:
-        raise ConfigError(
-            f"`{provider}` is not reached without litellm", hint="git mimo config set llm auto  # or give --base-url"
-        )
     endpoint = Endpoint(
-        base_url=base_url.rstrip("/"),
+        base_url=_base_url(known, settings).rstrip("/"),
         provider=provider or "openai",
         model=bare_model(name),
         name=name,
@@ -171,11 +166,10 @@ def _open_backend(name: str, provider: str, settings: Settings) -> Backend:
 def _key(known: Provider | None, provider: str, settings: Settings) -> str:
     """The key, or nothing where none is needed: own servers and providers that sign in their own ways."""
     variables = known.key_variables if known else (f"{provider.upper()}_API_KEY",)
-    found = next((value for name in variables if (value := settings.environ.get(name, "").strip())), None)
-    found = found or settings.key_for(known.name if known else provider or "openai")
+    found = _first(settings.environ, variables) or settings.key_for(known.name if known else provider or "openai")
     if found:
         return found
-    if _custom_url(known, settings) or (known and not known.needs_key) or provider in _NO_KEY_PROVIDERS:
+    if _custom_url(known, settings) or (known and not known.key_page) or provider in _NO_KEY_PROVIDERS:
         return ""
     page = f"  # made at {known.key_page}" if known else ""
     raise NoKey(
@@ -184,13 +178,16 @@ def _key(known: Provider | None, provider: str, settings: Settings) -> str:
     )
 
 
+def _first(environ: Mapping[str, str], names: Sequence[str]) -> str:
+    return next((value for name in names if (value := environ.get(name, "").strip())), "")
+
+
 def _custom_url(known: Provider | None, settings: Settings) -> str:
     """An address that the user gave, by flag or by the provider's own variable."""
-    url = settings.base_url or next(
-        (value for name in (known.url_variables if known else ()) if (value := settings.environ.get(name, "").strip())),
-        "",
-    )
-    if known is not None and known.name == "ollama" and url and not settings.base_url:
+    if settings.base_url or known is None:
+        return settings.base_url
+    url = _first(settings.environ, known.url_variables)
+    if known.name == "ollama" and url:
         return (url if "://" in url else f"http://{url}").rstrip("/").removesuffix("/v1")
     return url
 
@@ -208,36 +205,30 @@ def _base_url(known: Provider | None, settings: Settings) -> str:
 # --- the server's report of its model ---
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _ServerReport:
-    """Window in tokens, number of parameters, function calls; zero and None where the server says nothing."""
+def _read_report(backend: HttpBackend) -> dict[str, Any]:
+    """Ask the server: its list of models (vLLM, SGLang, llama.cpp, LM Studio, OpenRouter), or Ollama's `show`.
 
-    window: int = 0
-    parameters: float = 0.0
-    supports_tools: bool | None = None
-    is_llama_cpp: bool = False  # which goes on from a last message of the assistant
-
-
-def _read_report(backend: HttpBackend) -> _ServerReport:
-    """Ask the server: its list of models (vLLM, SGLang, llama.cpp, LM Studio, OpenRouter), or Ollama's `show`."""
+    `window` in tokens, the number of `parameters`, whether it `supports_tools`, and whether it `is_llama_cpp`, which
+    goes on from a last message of the assistant; only what the server says.
+    """
     model = backend.endpoint.model
     if isinstance(backend, OllamaBackend):
         shown = backend.fetch("/api/show", {"model": model})
         can = shown.get("capabilities")
-        return _ServerReport(
-            parameters=_parameters(_mapping(shown.get("details")).get("parameter_size")),
-            supports_tools="tools" in can if isinstance(can, list) else None,
-        )
+        return {
+            "parameters": _parameters(_mapping(shown.get("details")).get("parameter_size")),
+            "supports_tools": not isinstance(can, list) or "tools" in can,
+        }
     listed = backend.fetch("/models").get("data")
     entries = [entry for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []
     own = next((entry for entry in entries if entry.get("id") == model), entries[0] if len(entries) == 1 else {})
     meta = _mapping(own.get("meta"))
     window = next((value for name in _WINDOW_FIELDS if (value := own.get(name) or meta.get(name))), 0)
-    return _ServerReport(
-        window=window if isinstance(window, int) and window > 0 else 0,
-        parameters=_parameters(meta.get("n_params")),
-        is_llama_cpp=own.get("owned_by") == "llamacpp",
-    )
+    return {
+        "window": window if isinstance(window, int) and window > 0 else 0,
+        "parameters": _parameters(meta.get("n_params")),
+        "is_llama_cpp": own.get("owned_by") == "llamacpp",
+    }
 
 
 def _parameters(value: Any) -> float:

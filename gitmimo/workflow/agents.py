@@ -14,8 +14,7 @@ from gitmimo.llm.local import shared_server
 from gitmimo.llm.local_models import find_model
 from gitmimo.llm.metered import AgentRunBudget
 from gitmimo.llm.model import Model, RemoteModel
-from gitmimo.llm.prices import FREE
-from gitmimo.llm.providers import find_provider
+from gitmimo.llm.providers import FREE, find_provider
 from gitmimo.llm.routing import Settings
 from gitmimo.redact import known_secrets
 from gitmimo.workflow.models import ModelPool, is_near, model_settings

@@ -14,9 +14,8 @@ from gitmimo.llm.ledger import Account, Ledger, Totals
 from gitmimo.llm.local import LocalSettings
 from gitmimo.llm.metered import meter_model, require_price
 from gitmimo.llm.model import Model, RemoteModel
-from gitmimo.llm.prices import parse_price, parse_window
-from gitmimo.llm.providers import PROVIDERS, default_model, provider_of
-from gitmimo.llm.routing import Route, Settings, open_model, warm_up
+from gitmimo.llm.providers import PROVIDERS, default_model, parse_price, parse_window, provider_of
+from gitmimo.llm.routing import Settings, open_model, warm_up
 from gitmimo.workflow.directories import data_home, state_home
 from gitmimo.workflow.trust import find_key
 
@@ -149,7 +148,7 @@ def model_names(config: Config) -> tuple[str, ...]:
 def provider_of_environment(environ: Mapping[str, str]) -> tuple[str, str] | None:
     """The first known provider whose key a variable holds, and the variable: used where no model is configured."""
     for provider in PROVIDERS.values():
-        for variable in provider.key_variables if provider.default_model else ():
+        for variable in provider.key_variables if provider.name != "local" else ():
             if environ.get(variable):
                 return provider.name, variable
     return None
@@ -161,7 +160,7 @@ def model_settings(config: Config) -> Settings:
         environ=os.environ,
         key_for=lambda provider: find_key(provider, os.environ),
         base_url=_server_address(config),
-        route=Route(config.text("llm")),
+        only_litellm=config.text("llm") == "litellm",
         local=local_settings(config),
         prices={name: parse_price(text) for name, text in config.prices.items()},
         windows={name: parse_window(text) for name, text in config.windows.items()},

@@ -6,7 +6,7 @@ import pytest
 
 from gitmimo.llm.budget import BudgetLimits, Estimate
 from gitmimo.llm.ledger import Account, Ledger, Reservation
-from gitmimo.llm.prices import Price
+from gitmimo.llm.providers import Price
 from gitmimo.records import Usage
 from tests.conftest import GitBuilder
 from tests.project import mimo

@@ -9,7 +9,7 @@ from gitmimo.errors import LimitReached
 from gitmimo.llm.budget import BudgetLimits
 from gitmimo.llm.ledger import Account, Ledger
 from gitmimo.llm.metered import AgentRunBudget
-from gitmimo.llm.prices import FREE, Price
+from gitmimo.llm.providers import FREE, Price
 from gitmimo.records import Usage
 
 

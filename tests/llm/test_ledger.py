@@ -21,7 +21,7 @@ from gitmimo.llm.http_client import Endpoint, HttpBackend
 from gitmimo.llm.ledger import Account, Ledger, Reservation
 from gitmimo.llm.metered import meter_model
 from gitmimo.llm.model import ModelInfo, RemoteModel, RetryPolicy
-from gitmimo.llm.prices import FREE, Price
+from gitmimo.llm.providers import FREE, Price
 from gitmimo.processes import is_alive, process_name
 from gitmimo.records import Message, Usage
 from tests.llm.asking import ask

@@ -13,7 +13,7 @@ from gitmimo.llm.connection import Timeouts
 from gitmimo.llm.litellm_client import LitellmBackend, failure_of, import_litellm, mark_for_cache
 from gitmimo.llm.local import LocalSettings
 from gitmimo.llm.model import AttemptFailed, ChatRequest, RemoteModel, RetryPolicy
-from gitmimo.llm.routing import Route, Settings, open_model, uses_litellm, warm_up
+from gitmimo.llm.routing import Settings, open_model, uses_litellm, warm_up
 from gitmimo.records import Message, Tool, ToolCall
 from tests.llm.asking import ask
 from tests.scripted_server import Answer, Fault, ScriptedServer
@@ -28,7 +28,7 @@ def through_litellm(base_url: str, *, read_s: float = 10.0) -> Settings:
         environ={"OPENAI_API_BASE": base_url, "OPENAI_API_KEY": "k"},
         key_for=lambda provider: None,
         local=LOCAL,
-        route=Route.LITELLM,
+        only_litellm=True,
         retries=RetryPolicy(first_wait_s=0.01, longest_wait_s=0.5),
         timeouts=Timeouts(read_s=read_s, total_s=30),
     )

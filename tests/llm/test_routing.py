@@ -13,9 +13,19 @@ from gitmimo.errors import ConfigError, NoKey, NoModel, UnknownModel
 from gitmimo.llm.http_client import HttpBackend
 from gitmimo.llm.litellm_client import LitellmBackend
 from gitmimo.llm.local import LocalSettings
-from gitmimo.llm.prices import FREE, Price, facts_of, parse_price, parse_window
-from gitmimo.llm.providers import PROVIDERS, bare_model, default_model, find_provider, provider_of
-from gitmimo.llm.routing import Route, Settings, open_model, uses_litellm
+from gitmimo.llm.providers import (
+    FREE,
+    PROVIDERS,
+    Price,
+    bare_model,
+    default_model,
+    facts_of,
+    find_provider,
+    parse_price,
+    parse_window,
+    provider_of,
+)
+from gitmimo.llm.routing import Settings, open_model, uses_litellm
 from gitmimo.records import Usage
 
 LOCAL = LocalSettings(model_dir=Path("/nowhere"), state_dir=Path("/nowhere"))
@@ -25,7 +35,7 @@ def settings(
     environ: Mapping[str, str] | None = None,
     *,
     base_url: str = "",
-    route: Route = Route.AUTO,
+    only_litellm: bool = False,
     stored: Mapping[str, str] | None = None,
     prices: Mapping[str, Price] | None = None,
 ) -> Settings:
@@ -34,7 +44,7 @@ def settings(
         key_for=lambda provider: (stored or {}).get(provider),
         local=LOCAL,
         base_url=base_url,
-        route=route,
+        only_litellm=only_litellm,
         prices=prices or {},
     )
 
@@ -97,8 +107,8 @@ def test_what_speaks_another_language_goes_through_litellm() -> None:
         assert uses_litellm(name, given)
         assert isinstance(open_model(name, given).backend, LitellmBackend)
     assert not uses_litellm("openai/x", given)
-    assert uses_litellm("openai/x", settings(route=Route.LITELLM))
-    assert not uses_litellm("local", settings(route=Route.LITELLM))
+    assert uses_litellm("openai/x", settings(only_litellm=True))
+    assert not uses_litellm("local", settings(only_litellm=True))
 
 
 def test_what_cannot_be_opened_is_told() -> None:
@@ -116,8 +126,7 @@ def test_every_provider_has_a_start() -> None:
     for name, provider in PROVIDERS.items():
         assert provider_of(provider.default_model) == name
         assert default_model(name) == provider.default_model
-        assert bool(provider.key_page) == provider.needs_key
-        if provider.needs_key and name != "openrouter":
+        if provider.key_page and name != "openrouter":
             assert facts_of(provider.default_model).price is not None, name
     found = find_provider("Kimi")
     assert found is not None
@@ -153,7 +162,7 @@ def test_the_price_map_is_read_however_it_is_indented(
     entry = {"input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6, "max_input_tokens": 1000}
     path = tmp_path / "map.json"
     path.write_text(json.dumps({"other/mine-of-tests": {}, "mine-of-tests": entry}, indent=indent))
-    monkeypatch.setattr("gitmimo.llm.prices._map_path", lambda: path)
+    monkeypatch.setattr("gitmimo.llm.providers._map_path", lambda: path)
     assert facts_of("mine-of-tests").window == 1000
 
 
