@@ -15,9 +15,9 @@ from gitmimo.cancel import Cancelled
 from gitmimo.errors import ConfigError, WrongKey
 from gitmimo.llm.chat_format import (
     MalformedReply,
+    ReplyBuilder,
     allowed_output,
     encode,
-    known_refusals,
     messages_json,
     parse_object,
     read_events,
@@ -39,7 +39,6 @@ from gitmimo.llm.connection import (
     truncated_reply,
 )
 from gitmimo.llm.model import AttemptFailed, ChatRequest
-from gitmimo.llm.reply_builder import ReplyBuilder
 from gitmimo.records import Reply
 
 if TYPE_CHECKING:
@@ -98,7 +97,7 @@ class HttpBackend:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
-        self._left_out = known_refusals(endpoint.provider, endpoint.model)
+        self._left_out: set[str] = set()
         self._lock = threading.Lock()
         self._client: httpx.AsyncClient | None = None
 
@@ -118,8 +117,7 @@ class HttpBackend:
                     failed = self._failure(response, pieces)
             except Cancelled:  # sent, so it may be charged
                 seconds = time.monotonic() - started
-                ended = "cancelled"
-                return ReplyBuilder().build(request, model=self.endpoint.name, seconds=seconds, finish_reason=ended)
+                return ReplyBuilder().build(request, model=self.endpoint.name, seconds=seconds, ended="cancelled")
             allowed = allowed_output(failed.error.message, request.output_limit)
             if response.status_code in (402, 413, 429) and _LEAST_OUTPUT <= allowed < request.output_limit:
                 request = replace(request, max_tokens=allowed)
@@ -244,9 +242,6 @@ class HttpBackend:
             items.put(None)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError, httpx.UnsupportedProtocol) as exc:
             items.put(no_route(self.endpoint.base_url, str(exc) or type(exc).__name__))
-        except httpx.TimeoutException as exc:
-            reason = f"the request could not be sent in time ({type(exc).__name__})"
-            items.put(truncated_reply(self.endpoint.name, reason))
         except Exception as exc:  # noqa: BLE001 (the reader must not go on waiting for the rest)
             reason = f"the connection broke ({str(exc) or type(exc).__name__})"
             items.put(truncated_reply(self.endpoint.name, reason))
@@ -314,7 +309,7 @@ class OllamaBackend(HttpBackend):
     ) -> Iterator[Mapping[str, Any]]:
         """One JSON object a line, as if it were an event of a chat completion."""
         for line in read_lines(pieces):
-            yield _as_event(self._checked(line), reply.call_count)
+            yield _as_event(self._checked(line), len(reply.calls))
 
 
 def _as_event(line: Mapping[str, Any], call_count: int) -> Mapping[str, Any]:

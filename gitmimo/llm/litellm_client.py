@@ -10,7 +10,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 from gitmimo.errors import BadReply, NoKey
-from gitmimo.llm.chat_format import messages_json, tools_json
+from gitmimo.llm.chat_format import ReplyBuilder, messages_json, tools_json
 from gitmimo.llm.connection import (
     Deadline,
     Timeouts,
@@ -23,7 +23,6 @@ from gitmimo.llm.connection import (
     wrong_key,
 )
 from gitmimo.llm.model import AttemptFailed, ChatRequest
-from gitmimo.llm.reply_builder import ReplyBuilder
 from gitmimo.records import Reply
 
 _IMPORT_LOCK = threading.Lock()

@@ -269,7 +269,7 @@ def test_the_server_is_asked_for_what_the_price_map_does_not_know(
 def test_a_reply_may_have_what_the_model_gives_within_reason(opened: Opened, llm_server: ScriptedServer) -> None:
     llm_server.scripts |= {"gpt-5-mini": ["x"], "m": ["x"]}
     opened("openai/gpt-5-mini").complete(ChatRequest(messages=HELLO))
-    assert llm_server.requests[0].body["max_completion_tokens"] == 32_768  # the price map says 128,000
+    assert llm_server.requests[0].body["max_tokens"] == 32_768  # the price map says 128,000
     opened().complete(ChatRequest(messages=HELLO, max_tokens=100_000))
     assert llm_server.requests[1].body["max_tokens"] == 8192
 

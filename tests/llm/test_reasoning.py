@@ -4,10 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from gitmimo.llm.chat_format import messages_json
+from gitmimo.llm.chat_format import ReplyBuilder, messages_json
 from gitmimo.llm.local import LocalSettings
 from gitmimo.llm.model import ChatRequest
-from gitmimo.llm.reply_builder import ReplyBuilder
 from gitmimo.llm.routing import Settings, open_model
 from gitmimo.records import Message, Reply, ToolCall
 from tests.llm.asking import ask
