@@ -26,11 +26,6 @@ def test_right_product_passes_all_gates(judge: Judge) -> None:
     assert gate(evidence, "origin").outcome is Outcome.PASS
 
 
-def test_product_that_mends_nothing_fails(judge: Judge) -> None:
-    evidence = judge({"calc/core.py": RIGHT.replace("a + b", "a * b")})
-    assert [g.name for g in evidence.failed_gates] == ["accept"]
-
-
 def test_product_that_breaks_another_test_fails(judge: Judge) -> None:
     evidence = judge({"calc/core.py": RIGHT.replace("a * 2", "a * 3")})
     assert evidence.broken_ids == ("tests/test_core.py::test_double",)

@@ -6,9 +6,8 @@ import pytest
 
 from gitmimo.evaluator.review_flags import needs_review
 from gitmimo.evaluator.testbed import TestBed
-from gitmimo.evidence import Outcome
 from tests.conftest import GitBuilder
-from tests.evaluator.conftest import CALC, RIGHT, TESTS, Judge, gate, measured
+from tests.evaluator.conftest import CALC, RIGHT, TESTS, Judge, measured
 
 Files = Mapping[str, str | bytes | None]
 
@@ -134,12 +133,3 @@ def test_everyday_changes_need_no_person(honest_judge: Judge) -> None:
     evidence = honest_judge({"calc/core.py": RIGHT, **files})
     assert needs_review(evidence.flags) == ()
     assert (evidence.new_tests_passed, len(evidence.proving_tests)) == (3, 2), "0 - 0 is 0 on base too"
-
-
-def test_new_tests_are_counted_on_a_track_of_their_own(honest_judge: Judge) -> None:
-    more = NEW_TEST + "\n\ndef test_wrong():\n    assert add(1, 1) == 3\n\n\ndef test_always():\n    assert True\n"
-    evidence = honest_judge({"calc/core.py": RIGHT, "tests/test_more.py": more})
-    assert evidence.passed
-    assert (evidence.new_tests_passed, len(evidence.proving_tests)) == (2, 1)
-    assert gate(evidence, "new tests").outcome is Outcome.PASS
-    assert "1 of the candidate's own tests fail" in evidence.flags

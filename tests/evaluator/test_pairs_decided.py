@@ -22,7 +22,7 @@ def decided(judge: Judge, *products: Evidence) -> Verdict:
     return decide(facts, behaviour=compare_behaviour(judge.testbed, judge.baseline, trees, fixed_tests=fixed))
 
 
-@pytest.mark.parametrize("name", with_rest(BY_NAME, quick=[*BY_NAME][::4]))
+@pytest.mark.parametrize("name", with_rest(BY_NAME, quick=[*BY_NAME][::6]))
 def test_wrong_fix_is_settled_neither_alone_nor_beside_the_right_one(
     name: str, git: GitBuilder, make_bench: Callable[..., TestBed]
 ) -> None:

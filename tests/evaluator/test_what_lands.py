@@ -59,6 +59,9 @@ def test_new_tests_that_pass_land_with_the_change_and_those_that_fail_stay_out(j
     assert "tests/test_wrong.py" not in held(judge, evidence.landed_tree)
     assert (evidence.tests_tree, evidence.restored_paths) == (None, ("tests/test_wrong.py",))
     assert any("not in the result" in flag and "tests/test_wrong.py" in flag for flag in evidence.flags)
+    assert "1 of the candidate's own tests fail" in evidence.flags
+    assert (evidence.new_tests_passed, evidence.proving_tests) == (1, ()), "0 - 0 is 0 on base too"
+    assert gate(evidence, "new tests").outcome is Outcome.PASS
 
 
 def test_task_for_tests_only_is_done_by_tests(green: Judge) -> None:
@@ -94,10 +97,11 @@ def test_addition_to_an_existing_test_file_lands_apart(green: Judge) -> None:
     assert needs_review(evidence.flags) == ()
 
 
-@pytest.mark.parametrize(("accepts", "is_flagged"), [(False, False), (True, True)], ids=["tests", "accept"])
-def test_addition_to_a_test_file_that_a_command_names(
-    git: GitBuilder, make_bench: Callable[..., TestBed], *, accepts: bool, is_flagged: bool
+@pytest.mark.parametrize("accepts", [False, True], ids=["tests", "accept"])
+def test_additions_where_a_command_names_a_test_file(
+    git: GitBuilder, make_bench: Callable[..., TestBed], *, accepts: bool
 ) -> None:
+    """Nothing is hidden by them where results come by id; what an accept command runs decides by its exit code."""
     testbed = make_bench()
     command = f"{testbed.tests.command} tests/test_core.py"
     if accepts:
@@ -106,18 +110,9 @@ def test_addition_to_a_test_file_that_a_command_names(
         testbed = replace(testbed, tests=replace(testbed.tests, command=command))
     judge = measured(git, testbed)
     more = f"{TESTS}\n\ndef test_zero():\n    assert add(0, 0) == 0\n"
-    evidence = judge({"calc/core.py": RIGHT, "tests/test_core.py": more})
+    evidence = judge({"calc/core.py": RIGHT, "tests/test_core.py": more, "tests/test_more.py": NEW_TEST})
     assert evidence.passed, evidence.failed_gates
-    assert bool(needs_review(evidence.flags)) is is_flagged
-
-
-def test_new_test_file_is_run_where_the_command_names_another(
-    git: GitBuilder, make_bench: Callable[..., TestBed]
-) -> None:
-    testbed = make_bench()
-    command = f"{testbed.tests.command} tests/test_core.py"
-    judge = measured(git, replace(testbed, tests=replace(testbed.tests, command=command)))
-    evidence = judge({"calc/core.py": RIGHT, "tests/test_more.py": NEW_TEST})
+    assert bool(needs_review(evidence.flags)) is accepts
     assert evidence.landed_tests == ("tests/test_more.py",)
 
 
@@ -192,28 +187,23 @@ HALF = "from calc.half import half\n\n\ndef test_half():\n    assert half(4) == 
 HALF_CASE = "import unittest\n\nfrom calc.half import half\n\n\nclass Half(unittest.TestCase):\n" + (
     "    def test_half(self):\n        self.assertEqual(half(4), 2)\n"
 )
-CORE_CASE = "import unittest\n\nfrom calc.core import double\n\n\nclass Core(unittest.TestCase):\n" + (
-    "    def test_double(self):\n        self.assertEqual(double(4), 8)\n"
-)
 
 
-@pytest.mark.parametrize("kind", ["pytest", "unittest"])
-def test_tests_may_come_before_the_module_that_they_import(
-    git: GitBuilder, make_bench: Callable[..., TestBed], kind: str
-) -> None:
-    own = {"tests/test_half.py": HALF} if kind == "pytest" else {
-        "tests/__init__.py": "", "tests/test_half.py": HALF_CASE, "tests/test_core.py": CORE_CASE}  # fmt: skip
+def test_tests_may_come_before_the_module_that_they_import(git: GitBuilder, make_bench: Callable[..., TestBed]) -> None:
+    own = {"tests/__init__.py": "", "tests/test_half.py": HALF, "tests/test_half_case.py": HALF_CASE}
     judge = measured(git, make_bench({**GREEN, **own}))
-    assert [name for name in judge.baseline.failed_ids if "test_half" in name]
+    assert len([name for name in judge.baseline.failed_ids if "test_half" in name]) == 2
     judge.task = "Halbieren"
     assert judge({"calc/half.py": "def half(a):\n    return a / 3\n"}).failed_gates
     evidence = judge({"calc/half.py": "def half(a):\n    return a / 2\n"})
     assert evidence.passed, evidence.failed_gates
-    assert len(evidence.fixed_ids) == 1
+    assert len(evidence.fixed_ids) == 2
 
 
 def test_nothing_passes_where_no_test_does(git: GitBuilder, make_bench: Callable[..., TestBed]) -> None:
     judge = measured(git, make_bench({**PROJECT, "tests/test_core.py": "\n"}))
     judge.task = "say what calc is"
     assert failed(judge({"README.md": "# calc adds\n"})) == ["accept"]
-    assert judge({"calc/core.py": RIGHT, "tests/test_more.py": NEW_TEST}).passed
+    evidence = judge({"calc/core.py": RIGHT, "tests/test_more.py": NEW_TEST})
+    assert evidence.passed
+    assert "review: the base has no test that ran: passing says nothing" in evidence.flags
