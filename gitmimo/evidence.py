@@ -86,6 +86,11 @@ class DiffFacts:
     files: tuple[FileChange, ...] = ()
 
     @property
+    def paths(self) -> frozenset[str]:
+        """Every path that it touches, those of before a rename too."""
+        return frozenset(path for change in self.files for path in (change.path, change.old_path) if path)
+
+    @property
     def added(self) -> int:
         return sum(change.added for change in self.files)
 

@@ -15,7 +15,7 @@ from gitmimo.evaluator.product import inspect_product
 from gitmimo.evaluator.regressions import RERUNS, SuiteFindings, compare_suite, fixed_tests, rerun_broken
 from gitmimo.evaluator.reports import ReportContent
 from gitmimo.evaluator.required_fixes import Need, RequiredFixes, passes
-from gitmimo.evaluator.review_flags import REVIEW, suspicious_lines, suspicious_paths
+from gitmimo.evaluator.review_flags import REVIEW, suspicious_lines
 from gitmimo.evaluator.testbed import FreshTree, SuiteRun, TestBed, fresh_tree, run_suite, run_tests
 from gitmimo.evaluator.testcommand import ReportFormat
 from gitmimo.evaluator.tested_tree import TestedTree, build_tested_tree, with_own_tests
@@ -103,7 +103,7 @@ class Evaluation:
             names = ", ".join(map(quoted, tested.restored_paths[:3]))
             detail = f"only protected files changed, and base's version of them counts: {names}"
             self._record("product", self.started, False, detail)
-        self.flags += [*tested.flags, *suspicious_paths(found.diff)]
+        self.flags += tested.flags
         ours = (line for line in added_lines(testbed.repository, base, self.tree) if line.path not in tested.test_paths)
         is_bare = not self.baseline.report.has_report or bool(testbed.accept)
         self.flags += suspicious_lines(ours, only_exit_code=is_bare)

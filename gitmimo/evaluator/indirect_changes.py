@@ -18,7 +18,7 @@ from pathlib import PurePosixPath
 from gitmimo.evaluator.python_env import Read, definitions, imported_names, parse_python, table_at
 from gitmimo.evaluator.rules import read_rules
 from gitmimo.files import is_test_path
-from gitmimo.text import escape_controls, quoted
+from gitmimo.text import escape_controls, hidden_characters, quoted
 
 _ACTS = {name: meaning for meaning, names in read_rules("acts").items() for name in names}
 _BY_PATTERN = [(re.compile(pattern), meaning) for meaning, pattern in read_rules("acts_by_pattern").items()]
@@ -76,6 +76,8 @@ def _of_path(path: str, before: bytes | None, after: bytes | None) -> Iterator[s
         meaning = _manifest_change(name, before, after)
     if meaning:
         yield f"{meaning}: {shown}"
+    if hidden_characters(path) or "\n" in path:
+        yield f"hidden characters in a name: {shown}"
     parts = path.split("/")
     if any(_RESERVED.fullmatch(part) or _FORBIDDEN.search(part) or part != part.rstrip(" .") for part in parts):
         yield f"a name that other systems cannot hold: {shown}"

@@ -12,8 +12,6 @@ from typing import Any
 from gitmimo.evaluator.python_env import Layout
 from gitmimo.evaluator.testcommand import ReportFormat, TestCommand
 
-HANG_AFTER_S = 20.0  # a test that takes longer, and ten times as long as its neighbours, hangs
-
 _PLANTED = """\
 def {must_pass}():
     assert 1 + 1 == 2
@@ -52,7 +50,6 @@ def make_probe(
     layout: Layout,
     only: Collection[str] = (),
     points: Mapping[str, Collection[str]] | None = None,
-    hang_after_s: float = HANG_AFTER_S,
 ) -> Probe:
     """Write what the run needs below `directory` and say how to start it.
 
@@ -72,8 +69,7 @@ def make_probe(
             "points": {str(tree.resolve() / path): sorted(of_path) for path, of_path in (points or {}).items()},
         }
         found = _pytest_probe(tests, tree, directory, wanted)
-        env |= {"HANG_AFTER_S": f"{hang_after_s:g}", **found.env}
-        return replace(found, writable=(out,), env=env)
+        return replace(found, writable=(out,), env={**env, **found.env})
     if tests.report is ReportFormat.CARGO_TEXT:
         env["CARGO_TERM_COLOR"] = "never"
     report = out / "report"

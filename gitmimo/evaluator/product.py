@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import PurePosixPath
 
 from gitmimo.errors import CheckError
 from gitmimo.evaluator.indirect_changes import indirect_changes
@@ -61,10 +62,11 @@ def inspect_product(
             problems += _secrets(entry.path, data, repository.read_blob(base, entry.path), known_secrets or {}, flags)
     if total > _MOST_BYTES:
         problems.append(f"the changed files have {total} bytes together, more than {_MOST_BYTES}")
-    paths = {change.path for change in diff.files} | {change.old_path for change in diff.files if change.old_path}
     everything = [entry.path for entry in repository.list_paths(product)]
     before, after = (partial(repository.read_blob, tree) for tree in (base, product))
-    flags += [f"{REVIEW}{line}" for line in indirect_changes(paths, everything, before, after)]
+    flags += [f"{REVIEW}{line}" for line in indirect_changes(diff.paths, everything, before, after)]
+    ignoring = sorted(path for path in diff.paths if PurePosixPath(path).name == ".gitignore")
+    flags += [f"changes what git ignores: {quoted(path)}" for path in ignoring]
     return ProductFindings(diff=diff, problems=tuple(problems), flags=tuple(flags))
 
 

@@ -107,16 +107,13 @@ def _managed_environments(top: Path, environ: Mapping[str, str]) -> Iterator[Int
 
 def has_module(python: Path, name: str) -> bool:
     """Whether an interpreter could import a module, asked away from any project."""
-    return _ask(python, f"import importlib.util; print(importlib.util.find_spec({name!r}) is not None)").endswith(
-        "True"
-    )
+    said = _ask(python, f"import importlib.util; print(importlib.util.find_spec({name!r}) is not None)")
+    return said.endswith("True")
 
 
 def venv_programs(checkout: Path | None, words: Sequence[str], environ: Mapping[str, str]) -> Path | None:
     """The project's own directory of programs, if a command's first word is found there and not on PATH."""
-    for name in _VENVS if checkout else ():
-        assert checkout
-        programs = (checkout / name / "bin").absolute()
+    for programs in ((checkout / name / "bin").absolute() for name in _VENVS) if checkout else ():
         word = next((w for w in words if (programs / w).is_file()), None)
         if word and shutil.which(word, path=environ.get("PATH")) is None:
             return programs

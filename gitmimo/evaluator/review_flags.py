@@ -2,13 +2,11 @@
 
 import ast
 import re
-from collections.abc import Iterable, Sequence
-from pathlib import PurePosixPath
+from collections.abc import Iterable, Iterator, Sequence
 
 from gitmimo.evaluator.indirect_changes import look_alike_words
 from gitmimo.evaluator.python_env import definitions, parse_python
 from gitmimo.evaluator.rules import read_rules
-from gitmimo.evidence import DiffFacts
 from gitmimo.git.diff import AddedLine
 from gitmimo.text import escape_controls, hidden_characters, quoted
 
@@ -24,30 +22,26 @@ _EQUALITY = re.compile(rb"\bdef\s+__(?:eq|ne|lt|le|gt|ge|contains)__\s*\(|\bequa
 _ALWAYS = re.compile(rb"^\s*return\s+(?:True|true|not False)\s*;?\s*(?:#.*|//.*)?$")
 
 
-def suspicious_lines(lines: Iterable[AddedLine], *, only_exit_code: bool = False) -> tuple[str, ...]:
-    """Name what added product lines do that only tests could want; each finding once per file.
+def suspicious_lines(lines: Iterable[AddedLine], *, only_exit_code: bool = False) -> Iterator[str]:
+    """Flags for what added product lines do that only tests could want.
 
     With `only_exit_code` a command's exit code decides, and lines that can end a process are named as well. Replaced
     parts of the standard library are for `indirect_changes` and `probes/watch.py`.
     """
-    flags: dict[str, None] = {}
     recent: list[AddedLine] = []
     for line in lines:
-        where = f"{quoted(line.path)} line {line.number}"
-        if hidden := hidden_characters(_decoded(line.text).rstrip("\r")):
-            flags[f"{REVIEW}hidden characters ({', '.join(hidden[:3])}): {where}"] = None
-        if words := look_alike_words(line.text.decode("utf-8", "replace")):
-            flags[f"{REVIEW}letters that look like others (`{escape_controls(words[0])}`): {where}"] = None
-        if only_exit_code and _ENDS_PROCESS.search(line.text):
-            flags[f"{REVIEW}can end the process, and only an exit code decides: {where}"] = None
-        for pattern, meaning in _SIGNS:
-            if pattern.search(line.text):
-                flags[f"{REVIEW}{meaning}: {where}"] = None
         recent = [old for old in recent if old.path == line.path and line.number - old.number <= 4]
+        found = [meaning for pattern, meaning in _SIGNS if pattern.search(line.text)]
+        if hidden := hidden_characters(_decoded(line.text).rstrip("\r")):
+            found.append(f"hidden characters ({', '.join(hidden[:3])})")
+        if words := look_alike_words(line.text.decode("utf-8", "replace")):
+            found.append(f"letters that look like others (`{escape_controls(words[0])}`)")
+        if only_exit_code and _ENDS_PROCESS.search(line.text):
+            found.append("can end the process, and only an exit code decides")
         if _ALWAYS.match(line.text) and any(_EQUALITY.search(old.text) for old in recent):
-            flags[f"{REVIEW}is equal to everything: {where}"] = None
+            found.append("is equal to everything")
+        yield from (f"{REVIEW}{meaning}: {quoted(line.path)} line {line.number}" for meaning in found)
         recent.append(line)
-    return tuple(flags)
 
 
 def _decoded(line: bytes) -> str:
@@ -56,18 +50,6 @@ def _decoded(line: bytes) -> str:
         return line.decode()
     except UnicodeDecodeError:
         return line.decode("latin-1")
-
-
-def suspicious_paths(diff: DiffFacts) -> tuple[str, ...]:
-    """Name changed files whose names or effects a person may overlook."""
-    flags = []
-    for change in diff.files:
-        shown = quoted(change.path)
-        if hidden_characters(change.path) or "\n" in change.path:
-            flags.append(f"{REVIEW}hidden characters in a name: {shown}")
-        if PurePosixPath(change.path).name == ".gitignore":
-            flags.append(f"changes what git ignores: {shown}")
-    return tuple(flags)
 
 
 _ASSERTION = re.compile(rb"\bassert\w*\b|\bexpect\s*\(|\bt\.(?:Error|Fatal)|\bself\.(?:assert|fail)|\bshould\b")

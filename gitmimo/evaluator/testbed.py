@@ -11,7 +11,7 @@ from pathlib import Path
 from gitmimo.cancel import NEVER
 from gitmimo.errors import CheckError
 from gitmimo.evaluator.behaviour.calls import Call
-from gitmimo.evaluator.probe import HANG_AFTER_S, keep_import_path, make_probe
+from gitmimo.evaluator.probe import keep_import_path, make_probe
 from gitmimo.evaluator.python_env import Layout, find_layout
 from gitmimo.evaluator.recorder import prepare_recorder
 from gitmimo.evaluator.reports import ENDED_EARLY, ReportContent, clear_stale_reports, read_report
@@ -53,7 +53,7 @@ class TestBed:
     test_files: frozenset[str] = frozenset()  # of base, whatever their names: hold tests, or are read by tests
     scripts: frozenset[str] = frozenset()  # of base: run by the commands that decide
     limits: Limits = Limits()
-    hang_after_s: float = HANG_AFTER_S
+    hang_after_s: float = 20.0  # a test that takes longer, and ten times as long as its neighbours, hangs
     network: bool = False
     checkout: Path | None = None
     copies: tuple[str, ...] = ()
@@ -201,21 +201,14 @@ def run_suite(
     these lines and outcomes were there. `functions`, path::qualified name: note the calls of these, in Python.
     """
     tests = command or fresh.testbed.tests
-    probe = make_probe(
-        tests,
-        tree=fresh.path,
-        directory=fresh.probes,
-        layout=fresh.layout,
-        only=only,
-        points=points,
-        hang_after_s=fresh.testbed.hang_after_s,
-    )
+    probe = make_probe(tests, tree=fresh.path, directory=fresh.probes, layout=fresh.layout, only=only, points=points)
+    env = {**probe.env, "HANG_AFTER_S": f"{fresh.testbed.hang_after_s:g}"}
     if tests.report is ReportFormat.SUREFIRE:
         clear_stale_reports(fresh.path)
     recorder = prepare_recorder(fresh.path, fresh.probes, functions) if functions else None
     result = fresh.run(
         keep_import_path(probe.command, recorder.home) if recorder else probe.command,
-        env=recorder.environ(probe.env) if recorder else probe.env,
+        env=recorder.environ(env) if recorder else env,
         readable=(*probe.readable, recorder.home) if recorder else probe.readable,
         writable=(*probe.writable, recorder.out) if recorder else probe.writable,
         directory=tests.directory,

@@ -103,18 +103,13 @@ def _link_modules(source: Path, target: Path, *, checkout: Path, tree: Path) -> 
     """A `node_modules` of links: to installed packages, and for a workspace's own packages to those of the tree."""
     target.mkdir()
     for entry in sorted(source.iterdir()):
+        link, real = target / entry.name, entry.resolve()
         if entry.name.startswith("@") and entry.is_dir() and not entry.is_symlink():
-            (target / entry.name).mkdir()
-            for scoped in sorted(entry.iterdir()):
-                _link_module(scoped, target / entry.name / scoped.name, checkout=checkout, tree=tree)
+            _link_modules(entry, link, checkout=checkout, tree=tree)
+        elif entry.is_symlink() and real.is_relative_to(checkout) and "node_modules" not in real.parts:
+            link.symlink_to(tree / real.relative_to(checkout))
         else:
-            _link_module(entry, target / entry.name, checkout=checkout, tree=tree)
-
-
-def _link_module(source: Path, target: Path, *, checkout: Path, tree: Path) -> None:
-    real = source.resolve()
-    is_own = source.is_symlink() and real.is_relative_to(checkout) and "node_modules" not in real.parts
-    target.symlink_to(tree / real.relative_to(checkout) if is_own else source)
+            link.symlink_to(entry)
 
 
 def _is_inside(path: Path, directory: Path) -> bool:

@@ -55,13 +55,12 @@ class TestedTree:
 def build_tested_tree(testbed: TestBed, product: Oid, diff: DiffFacts) -> TestedTree:
     """Put the base's protected paths over the product, and the base's test configuration into shared files."""
     repository, base = testbed.repository, testbed.base
-    changed = {change.path for change in diff.files} | {change.old_path for change in diff.files if change.old_path}
     base_paths = (entry.path for entry in repository.list_paths(base))
-    protected = ProtectedPaths(testbed, base_paths, changed=changed)
+    protected = ProtectedPaths(testbed, base_paths, changed=diff.paths)
     tree = with_mimo_from(repository, product, base)
     tree, restored = restore_paths(repository, tree, repository.tree_of(base), protected.is_protected)
     merged: dict[str, bytes | None] = {}
-    for path in sorted(path for path in changed if is_shared(path)):
+    for path in sorted(filter(is_shared, diff.paths)):
         before, after = repository.read_blob(base, path), repository.read_blob(product, path)
         if after is None and path.endswith("package.json"):
             continue  # without it there is nothing to configure
@@ -80,7 +79,7 @@ def build_tested_tree(testbed: TestBed, product: Oid, diff: DiffFacts) -> Tested
         changed_tests=tuple(path for path in (*tests, *asked) if path not in new),
         flags=(
             *_flags_of_restored(testbed, product, protected, restored),
-            *_flags_of_changed(changed, merged, protected),
+            *_flags_of_changed(diff.paths, merged, protected),
         ),
     )
 

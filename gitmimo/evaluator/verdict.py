@@ -57,14 +57,12 @@ def rank_without_critic(
     candidates: Sequence[CandidateFacts], behaviour: BehaviourReport | None = None
 ) -> tuple[int, ...]:
     """The numbers of those that passed all gates, in the verdict's order, one for each product tree."""
-    seen: set[str] = set()
-    order = []
+    trees = {c.number: c.evidence.tree for c in candidates if c.evidence}
+    first: dict[Oid, int] = {}
     for ranked in decide(candidates, behaviour=behaviour).ranking:
-        tree = next(c.evidence.tree for c in candidates if c.number == ranked.number and c.evidence)
-        if ranked.passed and tree not in seen:
-            seen.add(tree)
-            order.append(ranked.number)
-    return tuple(order)
+        if ranked.passed:
+            first.setdefault(trees[ranked.number], ranked.number)
+    return tuple(first.values())
 
 
 def product_size(evidence: Evidence) -> int:

@@ -333,4 +333,4 @@ def test_package_json_keeps_the_bases_test_script() -> None:
 )
 def test_suspicious_lines_are_flagged(lines: list[str], flagged: bool) -> None:
     added = [AddedLine(path="a.py", number=n, text=line.encode()) for n, line in enumerate(lines, start=1)]
-    assert bool(suspicious_lines(added)) is flagged
+    assert bool(list(suspicious_lines(added))) is flagged
