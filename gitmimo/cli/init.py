@@ -67,15 +67,15 @@ def hook_command(event: str, arguments: tuple[str, ...]) -> int:
 
     try:
         repository = Repository.discover(Path.cwd())
-        answer = answer_hook(repository, event, arguments, read_input=_read_input, environ=os.environ)
+        exit_code, lines = answer_hook(repository, event, arguments, read_input=_read_input, environ=os.environ)
     except UsageError:
         raise
     except MimoError as exc:
         render.say(f"mimo {event}: {exc.message} (git goes on)")
         return 0
-    for line in answer.lines:
+    for line in lines:
         render.say(line)
-    return answer.exit_code
+    return exit_code
 
 
 def _read_input() -> str:

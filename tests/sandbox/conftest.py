@@ -1,5 +1,6 @@
 """Every kind of sandbox that works on this machine."""
 
+import functools
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -22,11 +23,15 @@ def work_tree(tmp_path: Path) -> Path:
     return path
 
 
+# made and tried once: it depends on the machine, and tests of homes and environments open their own
+_open_once = functools.cache(open_sandbox)
+
+
 @pytest.fixture(params=["bwrap", "landlock", "none"])
 def any_sandbox(request: pytest.FixtureRequest) -> Sandbox:
     """One after the other."""
     try:
-        return open_sandbox(request.param)
+        return _open_once(request.param)
     except SandboxUnavailable as missing:
         pytest.skip(missing.message)
 

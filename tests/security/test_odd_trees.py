@@ -26,22 +26,15 @@ open('file', 'w').write('x')
 LOUD = "sed -i '1i import os\\nfor _ in range(800): os.write(1, b\"x\" * (1 << 20))' calc.py"
 
 
-@pytest.mark.parametrize(
-    "attack",
-    [
-        ODD_NAMES,
-        DEEP,
-        LOUD,
-        "rm README.md; mkdir README.md; echo x > README.md/inner; mv calc.py old; mkdir calc.py; rmdir calc.py; mv old calc.py",  # noqa: E501
-    ],
-    ids=["odd names", "2,000 directories deep", "800 MB of output at import", "file becomes directory"],
-)  # fmt: skip
-def test_session_goes_on_and_gc_works(project: GitBuilder, session: Session, attack: str) -> None:
-    outcome = session({"a": runs(MEND, attack), "b": runs(MEND)})
-    assert outcome.passed("b"), outcome.failed_gates("b")
-    assert outcome.result["winner"] == 2, "the other one"
-    if attack is LOUD:
-        assert "review: the tests print far more than on base" in outcome["a"]["evidence"]["flags"]
+REPLACED = "rm README.md; mkdir README.md; echo x > README.md/inner; mv calc.py old; mkdir calc.py; rmdir calc.py; mv old calc.py"  # noqa: E501
+
+
+def test_session_goes_on_and_gc_works(project: GitBuilder, session: Session) -> None:
+    attacks = {"names": ODD_NAMES, "deep": DEEP, "loud": LOUD, "replaced": REPLACED}
+    outcome = session({**{agent: runs(MEND, attack) for agent, attack in attacks.items()}, "honest": runs(MEND)})
+    assert outcome.passed("honest"), outcome.failed_gates("honest")
+    assert outcome.result["winner"] == 5, "the honest one"
+    assert "review: the tests print far more than on base" in outcome["loud"]["evidence"]["flags"]
     assert project("status", "--porcelain") == ""
     name = str(outcome.result["session"])
     for command in (("show", name), ("list",), ("drop", name, "--yes"), ("gc",)):

@@ -13,7 +13,7 @@ from gitmimo.redact import find_secrets
 from tests.conftest import GitBuilder
 from tests.project import mimo
 from tests.scripted_server import Answer, ScriptedServer
-from tests.security.conftest import FINISH, MEND, TASK, Session, runs
+from tests.security.conftest import MEND, TASK, Session, runs
 from tests.test_redact import SECRETS
 
 pytestmark = pytest.mark.usefixtures("quick_tests")
@@ -129,17 +129,6 @@ def test_what_a_candidate_writes_into_memory_and_skills_is_dropped(project: GitB
     assert planted in project("show", "HEAD:README.md")  # the control: it was written
 
 
-def test_a_refused_product_s_secret_is_not_shown(project: GitBuilder, session: Session) -> None:
-    """A file with a secret fails the product's gate, which names the rule and the place and not the secret."""
-    secret = SECRETS["github classic"]
-    write = Answer(tool_calls=(("write", json.dumps({"path": "settings.py", "content": f"T = '{secret}'\n"})),))
-    outcome = session({"a": [write, *runs(MEND)[:1], FINISH]})
-    assert "a secret" in outcome.failed_gates("a")["product"]
-    name = str(outcome.result["session"])
-    said = [mimo(*words, cwd=project.path) for words in (("show", name), ("log", name, "--full"))]
-    assert all(secret not in f"{one.out}{one.err}" for one in [*said, outcome.said])
-
-
 @pytest.mark.parametrize(
     "attributes", ["", "* text=auto eol=lf\n*.cfg filter=upper\n"], ids=["as it lies", "by filters"]
 )
@@ -172,6 +161,10 @@ def test_no_secret_of_a_file_reaches_any_object(
     cores = {core_of(text) for text in certain if certain[text]} - unsure
     assert len(cores) >= 20
     assert [core for core in cores if core.encode() in found] == []
+    name = str(outcome.result["session"])
+    shown = [mimo(*words, cwd=project.path) for words in (("show", name), ("log", name, "--full"))]
+    said = "".join(f"{one.out}{one.err}" for one in [*shown, outcome.said])
+    assert [core for core in cores if core in said] == []
 
 
 def test_a_secret_that_the_base_holds_is_no_reason_to_change_its_file(project: GitBuilder, session: Session) -> None:

@@ -9,12 +9,11 @@ import pytest
 
 from gitmimo.git.repository import Repository
 from gitmimo.hooks.install import install_hooks
-from tests.conftest import GitBuilder
+from tests.conftest import CHECK, GitBuilder
 from tests.project import PROJECT, fingerprint, mimo
 from tests.security.conftest import MEND, Session, runs
 
 ROOT = Path(__file__).parent.parent.parent
-TEST = "python -m pytest -q"
 
 
 @pytest.fixture
@@ -64,7 +63,7 @@ def test_a_project_that_is_named_like_us_is_not_what_runs(project: GitBuilder, s
     trap = f"open({str(marker)!r}, 'w').close()\n"
     names = ("gitmimo/__init__.py", "gitmimo/__main__.py", "git_mimo/__init__.py", "click.py", "pygit2.py")
     project.commit(dict.fromkeys(names, trap))
-    for words in (["status"], ["doctor"], ["hook", "post-merge", "0"]):
+    for words in (["status"], ["hook", "post-merge", "0"]):
         command = [sys.executable, "-P", "-m", "gitmimo", *words]
         env = {**os.environ, "PYTHONPATH": str(ROOT)}
         done = subprocess.run(command, cwd=project.path, env=env, capture_output=True, text=True, check=False)
@@ -91,7 +90,7 @@ def test_a_project_s_modules_do_not_stand_in_for_ours(project: GitBuilder, marke
 
 
 def test_nothing_of_a_fresh_clone_runs_before_trust(project: GitBuilder, session: Session, marker: Path) -> None:
-    hostile = f"test: touch {marker}; {TEST}\nsetup: touch {marker}\naccept: ['touch {marker}']\n"
+    hostile = f"test: touch {marker}; {CHECK}\nsetup: touch {marker}\naccept: ['touch {marker}']\n"
     project.commit({".mimo/config.yaml": hostile})
     start = ("start", "--task", "mend add", "--model", "openai/m", "--sandbox", "none")
     for words in (start, ("status",), ("doctor",), ("trust",), ("ci", "check"), ("list",), ("config", "list")):
@@ -108,30 +107,27 @@ def test_nothing_of_a_fresh_clone_runs_before_trust(project: GitBuilder, session
     assert not marker.exists()
 
 
-@pytest.mark.parametrize(
-    "line",
-    ["sandbox: none", "merge: true", "baseUrl: http://127.0.0.1:9/v1", "model: openai/other", "budget: 1000",
-     "sandbox: {network: true}", "rate: {requests: 9}", "maxTokens: 999999999"],
-)  # fmt: skip
-def test_what_belongs_to_the_person_cannot_be_set_by_a_repository(git: GitBuilder, line: str) -> None:
-    git.commit({**PROJECT, ".mimo/config.yaml": f"{line}\n"})
-    said = mimo("config", "list", cwd=git.path)
-    assert said.code == 128
-    assert "belongs to the person" in said.err
+PERSONAL = [
+    "sandbox: none", "merge: true", "baseUrl: http://127.0.0.1:9/v1", "model: openai/other", "budget: 1000",
+    "sandbox: {network: true}", "rate: {requests: 9}", "maxTokens: 999999999",
+]  # fmt: skip
+TRICKS = [
+    "test: !!python/object/apply:os.system ['touch pwned']\n", "a: &a [x]\nb: [*a, *a]\n", "test: a\ntest: b\n", "[]\n",
+]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "test: !!python/object/apply:os.system ['touch pwned']\n",
-        "a: &a [x]\nb: [*a, *a]\n",
-        "test: a\ntest: b\n",
-        "[]\n",
-    ],
-)
-def test_a_configuration_with_tricks_is_refused(git: GitBuilder, text: str) -> None:
-    git.commit({**PROJECT, ".mimo/config.yaml": text})
-    said = mimo("config", "list", cwd=git.path)
-    assert said.code == 128, said.out
-    assert "Traceback" not in said.err
+def test_what_belongs_to_the_person_cannot_be_set_by_a_repository(git: GitBuilder) -> None:
+    for line in PERSONAL:
+        git.commit({**PROJECT, ".mimo/config.yaml": f"{line}\n"})
+        said = mimo("config", "list", cwd=git.path)
+        assert said.code == 128, line
+        assert "belongs to the person" in said.err, line
+
+
+def test_a_configuration_with_tricks_is_refused(git: GitBuilder) -> None:
+    for text in TRICKS:
+        git.commit({**PROJECT, ".mimo/config.yaml": text})
+        said = mimo("config", "list", cwd=git.path)
+        assert said.code == 128, text
+        assert "Traceback" not in said.err, text
     assert not (git.path / "pwned").exists()
