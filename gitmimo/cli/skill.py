@@ -172,13 +172,13 @@ def run_command(name: str, values: tuple[str, ...], granted: tuple[str, ...], dr
     repository = open_repository()
     done = run_skill(repository, load_config(repository), name, given, granted=granted, dry_run=dry_run)
     if as_json:
-        run = {"problem": done.run.problem, "output": done.run.output, "seconds": round(done.run.seconds, 3)}
+        run = {"problem": done.problem, "output": done.output, "seconds": round(done.seconds, 3)}
         render.emit_json("skill-run/1", {**run, "branch": done.branch, "commit": done.commit})
-        return int(bool(done.run.problem))
-    for line in done.run.output.splitlines():
+        return int(bool(done.problem))
+    for line in done.output.splitlines():
         render.say(line)
-    if done.run.problem:
-        render.say(f"failed: {done.run.problem}")
+    if done.problem:
+        render.say(f"failed: {done.problem}")
         return 1
     if done.branch:
         render.out(done.branch)

@@ -12,19 +12,18 @@ from gitmimo.agent.shell.context import note_lines
 from gitmimo.memory.templates import EDGES, name_for, put_names, script_head
 from gitmimo.records import ActionKind, Step
 
+_WORD = re.compile(r"\S+")
 _LOOKS = frozenset(
-    re.findall(
-        r"\S+",
+    _WORD.findall(
         "ls pwd cat head tail less more grep rg find which type wc file stat tree diff test true false echo printf sort"
-        " uniq cut tr sleep clear date whoami id env printenv cd ps ss netstat [",
+        " uniq cut tr sleep clear date whoami id env printenv cd ps ss netstat ["
     )
 )
-# programs that only look, or whose effect on files is better said by the files' diff
-_NOT_KEPT = _LOOKS | frozenset(
-    re.findall(
-        r"\S+",
+# and programs whose effect on files is better said by the files' diff, and a shell's own words
+_NOT_KEPT = _LOOKS.union(
+    _WORD.findall(
         "sed awk tee cp mv rm mkdir rmdir touch chmod ln dd perl patch git xargs history export set unset source exit"
-        " if then else fi for do done while [[ :",
+        " if then else fi for do done while [[ :"
     )
 )
 _TEST_RUN = re.compile(

@@ -36,18 +36,23 @@ def draft_skill(
     """
     commands = [feature[2:] for feature in group.shared if feature.startswith("$ ")][:_MOST_COMMANDS]
     touched = [feature for feature in group.shared if not feature.startswith("$ ")][:_MOST_TOUCHED]
-    lines = ["## Last time", "", _last_time(group.changes), "", "## Touch", ""]
+    newest, *others = [change.commit[:10] for change in group.changes[:_MOST_COMMITS]]
+    before = f" ({', '.join(others)} before it)" if others else ""
+    follow = f"`git show {newest}` is the newest of {len(group.changes)}; follow it file by file{before}."
+    lines = ["## Last time", "", follow, "", "## Touch", ""]
     lines += [_touch_line(feature, group.changes) for feature in touched]
     if commands:
         lines += ["", "## Run", "", *(f"- `{strip_markup(command, limit=160)}`" for command in commands)]
     known = [note for note in notes if _is_about(note, [*touched, *commands])][:_MOST_KNOWN]
     if known:
         lines += ["", "## Know", "", *(f"- {strip_markup(note.text, limit=300)}" for note in known)]
-    lines += ["", "## Done when", "", *_done_lines(commands)]
+    lines += ["", "## Done when", "", "- the project's tests pass"]
+    lines += ["- nothing of the list above is left out without a reason"]
+    lines += ["- the commands above exit with 0 and leave no further change"] if commands else []
     body = "\n".join(lines[: MAX_LINES - 12])
     description = description or skill_description(group)
     about = {
-        "git-mimo.commits": " ".join(change.commit[:10] for change in group.changes[:_MOST_COMMITS]),
+        "git-mimo.commits": " ".join([newest, *others]),
         **note_tools(commands),
         **({"git-mimo.task": task} if task else {}),
     }
@@ -98,12 +103,6 @@ def skill_description(group: Group) -> str:
     return strip_markup(f"Use for a task like: {asked}. It touches {', '.join(touched)}.", limit=600)
 
 
-def _last_time(changes: Sequence[Change]) -> str:
-    newest, *others = [change.commit[:10] for change in changes[:_MOST_COMMITS]]
-    before = f" ({', '.join(others)} before it)" if others else ""
-    return f"`git show {newest}` is the newest of {len(changes)}; follow it file by file{before}."
-
-
 def _touch_line(feature: str, changes: Sequence[Change]) -> str:
     if not feature.startswith(("+", "-")):
         return f"- [ ] `{feature}`"
@@ -116,11 +115,6 @@ def _touch_line(feature: str, changes: Sequence[Change]) -> str:
         if found == status and path.rpartition("/")[0] == directory and path.endswith(ending)
     ]
     return f"- [ ] {word} `{feature[1:]}` ({', '.join(dict.fromkeys(examples[:3]))})"
-
-
-def _done_lines(commands: Sequence[str]) -> list[str]:
-    lines = ["- the project's tests pass", "- nothing of the list above is left out without a reason"]
-    return [*lines, "- the commands above exit with 0 and leave no further change"] if commands else lines
 
 
 def _is_about(note: Note, features: Sequence[str]) -> bool:

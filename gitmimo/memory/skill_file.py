@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 
 from gitmimo.errors import BadMemory, SkillRefused
-from gitmimo.git.repository import LINK, TREE, Repository
+from gitmimo.git.repository import LINK, TREE, Entry, Repository
 from gitmimo.git.run import clean_environment
 from gitmimo.redact import find_secrets
 from gitmimo.text import hidden_characters
@@ -66,8 +66,11 @@ class Skill:
 
     @property
     def digest(self) -> str:
-        """The content that an approval covers: changes with any byte, name or file of the skill."""
-        return skill_digest(self.files)
+        """The SHA-256 that an approval covers: changes with any byte, name or file of the skill."""
+        found = hashlib.sha256()
+        for path in sorted(self.files):
+            found.update(f"{path}\0{len(self.files[path])}\0".encode() + self.files[path])
+        return found.hexdigest()
 
     @property
     def script(self) -> str | None:
@@ -109,14 +112,6 @@ def script_path(name: str) -> str:
     return f"scripts/{name}.sh"
 
 
-def skill_digest(files: Mapping[str, bytes]) -> str:
-    """Return the SHA-256 of names and contents."""
-    found = hashlib.sha256()
-    for path in sorted(files):
-        found.update(f"{path}\0{len(files[path])}\0".encode() + files[path])
-    return found.hexdigest()
-
-
 def make_skill(
     name: str, description: str, body: str, *, metadata: Mapping[str, str] | None = None, script: str | None = None
 ) -> Skill:
@@ -145,29 +140,25 @@ def removal_of(repository: Repository, commit: str, name: str) -> dict[str, byte
 def read_library(repository: Repository, commit: str) -> Library:
     """Read every skill of a commit or tree; what is unsafe or damaged is named, not raised."""
     root = repository.find_entry(commit, SKILLS_DIR)
-    names = sorted(repository.read_tree(root.oid)) if root is not None and root.mode == TREE else []
+    entries = repository.read_tree(root.oid) if root is not None and root.mode == TREE else {}
     skills, problems = [], []
-    for name in names:
+    for name, entry in sorted(entries.items()):
         try:
-            skills.append(read_skill(repository, commit, name))
+            skills.append(_read_skill(repository, name, entry))
         except SkillRefused as exc:
             problems.append((name, exc.message))
     return Library(skills=tuple(skills), problems=tuple(problems))
 
 
-def read_skill(repository: Repository, commit: str, name: str) -> Skill:
-    """Read a skill from a commit or tree. SkillRefused when it is absent, unsafe or damaged."""
+def _read_skill(repository: Repository, name: str, entry: Entry) -> Skill:
     check_name(name)
-    root = repository.find_entry(commit, f"{SKILLS_DIR}/{name}")
-    if root is None:
-        raise SkillRefused(f"no such skill: `{name}`", hint="git mimo skill list")
     files: dict[str, bytes] = {}
-    for entry in repository.list_paths(root.oid) if root.mode == TREE else ():
-        if entry.mode not in (0o100644, 0o100755):
-            raise SkillRefused(f"a {'link' if entry.mode == LINK else 'submodule'} in the skill: `{entry.path}`")
+    for found in repository.list_paths(entry.oid) if entry.mode == TREE else ():
+        if found.mode not in (0o100644, 0o100755):
+            raise SkillRefused(f"a {'link' if found.mode == LINK else 'submodule'} in the skill: `{found.path}`")
         if len(files) >= _MAX_FILES:
             raise SkillRefused(f"more than {_MAX_FILES} files in the skill: `{name}`")
-        files[entry.path] = repository.read_object(entry.oid)
+        files[found.path] = repository.read_object(found.oid)
     return read_skill_files(name, files)
 
 

@@ -1,5 +1,6 @@
 """Where a line came from (commit, session, candidate, step, model, evidence), and which step broke a test."""
 
+import bisect
 import functools
 import re
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from gitmimo.git.trees import without_mimo
 from gitmimo.ids import Oid, SessionId, is_session_id
 from gitmimo.records import CandidateResult, SessionResult, Step
 from gitmimo.workflow.evaluate import SessionEvaluator
-from gitmimo.workflow.evidence_notes import DamagedNote, EvidenceNote, FoundNote, find_by_session, find_evidence
+from gitmimo.workflow.evidence_notes import DamagedNote, EvidenceNote, find_by_session, find_evidence
 from gitmimo.workflow.history import read_steps, read_steps_at
 
 _SESSION = re.compile(r"^\s*\*?\s*Mimo-Session: ([0-9a-v]{10})\s*$", re.MULTILINE)
@@ -61,7 +62,11 @@ def explain_line(repository: Repository, path: str, line: int, *, rev: str = "HE
     commit = repository.resolve(rev)
     blamed = _blame(repository, commit, path, line)
     message = repository.run("log", "-n1", "--format=%B", blamed.commit).text
-    found, problem = _evidence_of(repository, blamed.commit)
+    found, problem = None, ""
+    try:
+        found = find_evidence(repository, blamed.commit)
+    except DamagedNote as exc:
+        problem = exc.message
     session = found.note.session if found else _named_session(message)
     if found is None and session is not None:
         found = find_by_session(repository, session)
@@ -114,14 +119,12 @@ def find_breaking_step(
     if wanted not in last:
         return None
     base_tree = without_mimo(repository, repository.tree_of(result.base))
-    good, bad = -1, len(steps) - 1
-    while bad - good > 1:
-        middle = (good + bad) // 2
-        observe(f"judging step {steps[middle].number} of {len(steps)}")
-        if trees[middle] != base_tree and wanted in broken_in(trees[middle]):
-            bad = middle
-        else:
-            good = middle
+
+    def is_broken(at: int) -> bool:
+        observe(f"judging step {steps[at].number} of {len(steps)}")
+        return trees[at] != base_tree and wanted in broken_in(trees[at])
+
+    bad = bisect.bisect_left(range(len(steps) - 1), True, key=is_broken)
     judged = broken_in.cache_info().currsize
     return BrokenBy(test=wanted, step=steps[bad], commit=Oid(str(steps[bad].commit)), judged=judged)
 
@@ -150,13 +153,6 @@ def _blame(repository: Repository, commit: Oid, path: str, line: int) -> Provena
         original_path=facts.get("filename", path),
         original_line=int(original),
     )
-
-
-def _evidence_of(repository: Repository, commit: Oid) -> tuple[FoundNote | None, str]:
-    try:
-        return find_evidence(repository, commit), ""
-    except DamagedNote as exc:
-        return None, exc.message
 
 
 def _named_session(message: str) -> SessionId | None:

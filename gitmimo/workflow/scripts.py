@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gitmimo import ids
@@ -15,7 +15,6 @@ from gitmimo.git.repository import Repository
 from gitmimo.git.trees import with_mimo_from, without_mimo
 from gitmimo.ids import Oid, new_session_id
 from gitmimo.memory.skill_file import Skill, read_library
-from gitmimo.records import CommandResult
 from gitmimo.sandbox.base import CommandSpec
 from gitmimo.workflow import trust
 from gitmimo.workflow.evaluate import plain_testbed
@@ -56,6 +55,8 @@ class ScriptRun:
     tree: Oid  # the product that it left, without `.mimo/`
     seconds: float
     ran: bool = False  # the script itself ended with 0
+    branch: str | None = None  # where `run_skill` put what it changed
+    commit: Oid | None = None
 
 
 def run_script(
@@ -144,15 +145,6 @@ def _whole(accept: Sequence[str]) -> str:
     return _RUN % {"failed": _SCRIPT_FAILED, "refused": _NOT_ACCEPTED, "accept": checks, "tries": ACCEPT_S * 2}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SkillRun:
-    """What running a skill by hand came to; a branch if it changed files and every check passed."""
-
-    run: ScriptRun
-    branch: str | None = None
-    commit: Oid | None = None
-
-
 def run_skill(
     repository: Repository,
     config: Config,
@@ -161,8 +153,8 @@ def run_skill(
     *,
     granted: Sequence[str] = (),
     dry_run: bool = False,
-) -> SkillRun:
-    """Run a skill's script on HEAD's files, and its accept commands; its changes are on a branch.
+) -> ScriptRun:
+    """Run a skill's script on HEAD's files, and its accept commands; what it changed is on a branch, if all went well.
 
     NeedsPerson when its content is not approved or it needs a grant; a script that fails is a result.
     """
@@ -175,7 +167,7 @@ def run_skill(
         done = run_script(testbed, skill.script or "", values, at=head, accept=accept, grants=read_grants(granted))
         base = without_mimo(repository, repository.tree_of(head))
         if done.problem or dry_run or done.tree == base:
-            return SkillRun(run=done)
+            return done
         whole = with_mimo_from(repository, done.tree, repository.tree_of(head))
         said = " ".join([name, *(f"{key}={value}" for key, value in values.items())])
         message = commit.add_trailers(f"{said}\n", {"Mimo-Skill": name})
@@ -183,7 +175,7 @@ def run_skill(
         branch = f"{config.text('branchPrefix')}/skill-{name}-{new_session_id()}"
         move = undo_log.RefMove(ref=ids.branch_ref(branch), old=None, new=made)
         undo_log.move_recorded(repository, f"skill run {name}", [move])
-    return SkillRun(run=done, branch=branch, commit=made)
+    return replace(done, branch=branch, commit=made)
 
 
 def _require_runnable(repository: Repository, skill: Skill, values: Mapping[str, str], granted: Sequence[str]) -> None:
