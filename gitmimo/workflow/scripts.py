@@ -15,6 +15,7 @@ from gitmimo.git.repository import Repository
 from gitmimo.git.trees import with_mimo_from, without_mimo
 from gitmimo.ids import Oid, new_session_id
 from gitmimo.memory.skill_file import Skill, read_library
+from gitmimo.records import CommandResult
 from gitmimo.sandbox.base import CommandSpec
 from gitmimo.workflow import trust
 from gitmimo.workflow.evaluate import plain_testbed
