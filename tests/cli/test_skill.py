@@ -7,15 +7,6 @@ import pytest
 from tests.conftest import GitBuilder
 from tests.project import fingerprint, mimo
 
-PLAIN = '---\nname: "{0}"\ndescription: "Adds a flag. Use it for flags."\nmetadata:\n  a: "b"\n---\n\n# When\n'
-HOSTILE = {
-    "tags": ('name: "tags"', 'name: !!python/name:os.system "tags"', "tags, anchors"),
-    "bombs": ("metadata:", "a: &a [x,x]\nb: &b [*a,*a]\nmetadata:", "tags, anchors"),
-    "twice": ("metadata:", 'name: "twice"\nmetadata:', "names `name` twice"),
-    "outside": ('name: "outside"', 'name: "../x"', "not its folder's"),
-    "loading": ("# When", "!`touch /tmp/x`\n# When", "executed on loading"),
-}
-
 
 @pytest.fixture
 def history(git: GitBuilder) -> GitBuilder:
@@ -86,17 +77,3 @@ def test_a_dream_that_waits_to_be_merged_is_not_made_again(history: GitBuilder) 
     first = mimo("dream", "--yes", "--json", cwd=history.path).json["branch"]
     assert mimo("dream", "--yes", "--json", cwd=history.path).json["branch"] == first
     assert len(history("branch", "--list", "mimo/dream-*").splitlines()) == 1
-
-
-def test_each_hostile_skill_is_refused_with_its_reason(git: GitBuilder) -> None:
-    files: dict[str, str | bytes | None] = {"a.py": "x = 1\n"}
-    for name, (before, after, _) in HOSTILE.items():
-        text = PLAIN.format(name)
-        assert before in text
-        files[f".mimo/skills/{name}/SKILL.md"] = text.replace(before, after, 1)
-    git.commit(files, "skills")
-    listed = mimo("skill", "list", "--json", cwd=git.path)
-    assert listed.json["skills"] == []
-    refused = listed.json["refused"]
-    for name, (_, _, reason) in HOSTILE.items():
-        assert reason in refused[name]

@@ -5,10 +5,15 @@ from gitmimo.ids import Oid
 from gitmimo.memory.changes import Change, find_groups, read_changes
 from gitmimo.memory.draft import MAX_LINES, draft_skill
 from gitmimo.memory.notes import NoteKind, new_note
-from gitmimo.memory.recall import prefix_text
+from gitmimo.memory.recall import find_skill, prefix_text, skill_text
 from gitmimo.memory.skill_file import skill_changes
 from tests.conftest import GitBuilder
-from tests.memory.matched import match_text
+
+
+def match_text(repository: Repository, commit: str, task: str) -> str:
+    """The text that a task gets of the skill which fits it; empty where none fits."""
+    skill = find_skill(repository, commit, task)
+    return skill_text(repository, commit, skill) if skill is not None else ""
 
 
 def change(number: int, subject: str, **files: str) -> Change:

@@ -14,7 +14,7 @@ from gitmimo.memory.notes import read_notes
 from gitmimo.memory.offers import is_same
 from gitmimo.workflow.skill_replay import find_script
 from tests.conftest import GitBuilder
-from tests.memory.matched import match_text
+from tests.memory.test_footprints import match_text
 from tests.project import Said, mimo
 from tests.scripted_server import Answer, ScriptedServer
 
