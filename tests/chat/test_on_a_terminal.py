@@ -35,7 +35,7 @@ def answers(request: Request) -> Answer:
     if "The question: where" in text:
         return Answer(text="`add` in calc.py:4 computes the sum, and subtracts. \x1b[31mIt should add.")
     if "a slow one" in str(request.messages):
-        return Answer(text="never", latency_s=60)
+        return Answer(text="never", latency_s=8)
     return writes({"calc.py": RIGHT})
 
 

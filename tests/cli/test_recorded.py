@@ -20,7 +20,7 @@ def test_a_strong_models_work_ends_solved(name: str, tmp_path: Path, llm_server:
     home, place = tmp_path / "home", tmp_path / "project"
     home.mkdir()
     place.mkdir()
-    environ = make_environment(home, llm_server.base_url)
+    environ = make_environment(home, llm_server.base_url) | {"GIT_MIMO_HANG_AFTER": "4"}
     make_project(recorded, place, environ=environ)
     llm_server.scripts["m"] = list(map(_answer, recorded.replies))
     llm_server.scripts["critic"] = ["1. It does all of the task.", "1 met.\nVERDICT: ACCEPT"]
