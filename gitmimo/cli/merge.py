@@ -239,8 +239,7 @@ def revise_command(session: str | None, comments: str, as_json: bool, **flags: A
     else:
         said = read_text_argument(comments if comments == "-" else f"@{comments}")
     config = load_config(repository, flags)
-    quiet = as_json and not sys.stderr.isatty()
-    with running(config.seconds("timeout"), quiet=quiet) as watch:
+    with running(config.seconds("timeout"), as_json=as_json) as watch:
         revised = revise(repository, config, result, said, watch)
     return finish(revised, as_json=as_json)
 

@@ -47,11 +47,15 @@ class _Row:
 
 
 @contextlib.contextmanager
-def running(timeout_s: float, *, quiet: bool = False, title: str = "") -> Iterator[Watch]:
-    """Show on stderr what happens, and let an interrupt end it orderly, until the block ends."""
+def running(timeout_s: float, *, as_json: bool = False, title: str = "") -> Iterator[Watch]:
+    """Show on stderr what happens, and let an interrupt end it orderly, until the block ends.
+
+    Where a program reads JSON and no person sees stderr, nothing is shown.
+    """
     from gitmimo.workflow.progress import StopSignal, Watch
 
     stop_signal = StopSignal(timeout_s=timeout_s)
+    quiet = as_json and not sys.stderr.isatty()
     with watching(stream=sys.stderr, quiet=quiet, title=title) as observe, signals(stop_signal):
         yield Watch(observe=observe, warn=render.say, stop_signal=stop_signal)
 

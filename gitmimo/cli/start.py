@@ -6,7 +6,6 @@ import contextlib
 import os
 import re
 import shlex
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +28,7 @@ from gitmimo.text import seconds, usd
 if TYPE_CHECKING:
     from gitmimo.config import Config
     from gitmimo.git.repository import Repository
-    from gitmimo.ids import Oid, SessionId
+    from gitmimo.ids import Oid
     from gitmimo.records import SessionResult
 
 _EXIT_CODES = {"passed": 0, "failed": 1, "unsettled": 2, "budget": 3, "error": 128, "interrupted": 130}
@@ -85,11 +84,10 @@ def start_command(
         if with_changes:
             raise UsageError("--with-changes does not go with --detach", hint="git stash, or commit first")
         return _detach(repository, text, _as_arguments(context.command, flags), as_json=as_json)
-    session = _session_id(session_id)
     for line in _implied_model(config):
         render.say(line)
     base = commit_changes(repository) if with_changes else None
-    result = _run(repository, config, text, session, base=base, quiet=as_json and not sys.stderr.isatty())
+    result = _run(repository, config, text, session_id, base=base, as_json=as_json)
     code = finish(result, as_json=as_json)
     if base and result.result_branch and not as_json:
         render.hint(f"git mimo apply {result.session}    # into your checkout, beside your changes")
@@ -165,25 +163,23 @@ def _edit(repository: Repository, text: str) -> str:
     return "\n".join(line for line in lines if not line.startswith("#")).strip() + "\n"
 
 
-def _session_id(given: str | None) -> SessionId:
-    """The id that a detached session was announced under, or a new one."""
-    from gitmimo.ids import SessionId, is_session_id, new_session_id
-
-    if given is not None and not is_session_id(given):
-        raise UsageError(f"not a session id: `{given}`")
-    return SessionId(given) if given else new_session_id()
-
-
 def _run(
-    repository: Repository, config: Config, text: str, session: SessionId, *, base: Oid | None, quiet: bool
+    repository: Repository, config: Config, text: str, session_id: str | None, *, base: Oid | None, as_json: bool
 ) -> SessionResult:
-    """Start the session from HEAD, or from `base`, show what happens, and let Ctrl-C end it orderly."""
+    """Start the session from HEAD, or from `base`, show what happens, and let Ctrl-C end it orderly.
+
+    `session_id` is what a detached session was announced under.
+    """
     from gitmimo.cli.progress import running
+    from gitmimo.ids import SessionId, is_session_id, new_session_id
     from gitmimo.workflow.start import start_session
 
+    if session_id is not None and not is_session_id(session_id):
+        raise UsageError(f"not a session id: `{session_id}`")
+    session = SessionId(session_id) if session_id else new_session_id()
     budget = config.number("budget")
     title = f"session {session}" + (f", budget {usd(budget)}" if budget is not None else "")
-    with running(config.seconds("timeout"), quiet=quiet, title=title) as watch:
+    with running(config.seconds("timeout"), as_json=as_json, title=title) as watch:
         origin = (base, repository.head_branch()) if base else None
         return start_session(repository, config, text, watch, origin=origin, session=session)
 
@@ -240,23 +236,18 @@ def _detach(repository: Repository, text: str, arguments: list[str], *, as_json:
     return 0
 
 
-def exit_code(result: SessionResult) -> int:
-    """Git's code for how a session ended; one that still runs, or was cut off, counts as interrupted."""
-    return _EXIT_CODES.get(result.status.value, 130)
-
-
 def finish(result: SessionResult, *, as_json: bool) -> int:
-    """Print how a session ended, as JSON or for a person; the exit code."""
+    """Print how a session ended, as JSON or for a person; the exit code is git's. What was cut off was interrupted."""
     from gitmimo.workflow.session_result import result_json
 
     if as_json:
         render.emit_json("start/1", result_json(result))
     else:
-        report(result)
-    return exit_code(result)
+        _report(result)
+    return _EXIT_CODES.get(result.status.value, 130)
 
 
-def report(result: SessionResult) -> None:
+def _report(result: SessionResult) -> None:
     """Print how a session ended: a line, the candidates, what behaves differently, and what comes next."""
     from gitmimo.cli.review import text_width
     from gitmimo.report.summary import CANDIDATE_HEADINGS, candidate_rows, difference_lines, wrapped
@@ -300,6 +291,6 @@ def resume_command(session: str | None, as_json: bool, **flags: Any) -> int:
     config = load_config(repository, flags)
     state = find_interrupted(repository, session)
     timeout_s = restore(config, state.settings).seconds("timeout")
-    with running(timeout_s, quiet=as_json and not sys.stderr.isatty()) as watch:
+    with running(timeout_s, as_json=as_json) as watch:
         result = resume_session(repository, config, state, watch)
     return finish(result, as_json=as_json)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from gitmimo.behaviour import Difference, DifferenceKind
 from gitmimo.evaluator.review_flags import REVIEW, needs_review
-from gitmimo.evidence import Evidence, Outcome
+from gitmimo.evidence import Evidence, Gate, Outcome
 from gitmimo.records import ActionKind, CandidateResult, SessionResult, Step
 from gitmimo.text import counted, one_line, seconds, tokens, usd
 
@@ -29,16 +29,6 @@ class Remark:
 
     text: str
     needs_person: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
-    """A gate that a candidate failed, with the end of what its command said."""
-
-    number: int
-    gate: str
-    detail: str
-    output: str
 
 
 def used_text(result: SessionResult) -> str:
@@ -106,13 +96,13 @@ def _remarks_on(evidence: Evidence, who: str) -> Iterator[Remark]:
         yield Remark(text=f"{who}test `{name}` is flaky on base and was set aside")
 
 
-def failures_of(result: SessionResult) -> Iterator[Failure]:
-    """Every failed gate, a candidate's first one with what its command said; none for a session with a winner."""
+def failures_of(result: SessionResult) -> Iterator[tuple[int, Gate, str]]:
+    """Every failed gate by its candidate, the first with the end of what its command said; none where one won."""
     for candidate in result.candidates if result.winner is None else ():
         evidence = candidate.evidence
         output = "\n".join(evidence.output.rstrip().splitlines()[-_MOST_OUTPUT:]) if evidence else ""
         for gate in evidence.failed_gates if evidence else ():
-            yield Failure(number=candidate.number, gate=gate.name, detail=gate.detail, output=output)
+            yield candidate.number, gate, output
             output = ""
 
 
@@ -132,10 +122,10 @@ def summary_lines(result: SessionResult, width: int, candidates: Iterable[str]) 
         for remark in remarks:
             person = "needs a person: " if remark.needs_person else ""
             yield from wrapped(person + remark.text, width, "  - ")
-    for failure in failures_of(result):
+    for number, gate, output in failures_of(result):
         yield ""
-        yield from wrapped(f"Candidate {failure.number} fails {failure.gate}: {failure.detail}", width)
-        yield from (f"    {line}" for line in failure.output.splitlines())
+        yield from wrapped(f"Candidate {number} fails {gate.name}: {gate.detail}", width)
+        yield from (f"    {line}" for line in output.splitlines())
     yield ""
     yield f"Base:   {result.base[:12]}" + (f" on {result.target_branch}" if result.target_branch else "")
     if result.result_branch:
