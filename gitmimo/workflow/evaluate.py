@@ -5,6 +5,7 @@ import json
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from gitmimo.agent.interface import BaseSuite
@@ -292,14 +293,10 @@ def _check_brought_paths(config: Config) -> None:
 def find_test_command(repository: Repository, config: Config, base: Oid) -> TestCommand:
     """Decide how the tests of a base commit are run; CheckError with a hint when nothing is found."""
     tree = repository.tree_of(base)
-
-    def read(path: str) -> bytes | None:
-        return repository.read_blob(tree, path)
-
     try:
         return detect_test_command(
             [entry.path for entry in repository.list_paths(tree)],
-            read,
+            partial(repository.read_blob, tree),
             given=config.text("test"),
             checkout=repository.work_tree,
             environ=os.environ,
@@ -338,14 +335,11 @@ def collect_tests(repository: Repository, config: Config, base: Oid) -> str:
             return ""
         tree = repository.tree_of(base)
         with fresh_tree(testbed, tree) as fresh:
-            for command in testbed.setup:
-                done = fresh.run(command)
-                if done.exit_code:
-                    raise CheckError(f"setup fails with exit code {done.exit_code}: `{command}`")
-            roots = ":".join(str(fresh.path / root) for root in layout_of(testbed, tree).roots)
+            if failed := fresh.first_failure(testbed.setup):
+                raise CheckError(f"setup fails with exit code {failed.exit_code}: `{failed.command}`")
             done = fresh.run(
                 f"timeout {_COLLECT_S:.0f} {testbed.tests.shown} --collect-only -q -p no:cacheprovider --color=no",
-                env={"PYTHONPATH": roots},
+                env={"PYTHONPATH": os.pathsep.join(fresh.import_path)},
                 directory=testbed.tests.directory,
             )
     if done.exit_code == 0:
