@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from gitmimo.agent.interface import Feedback
-from gitmimo.agent.planning import ask_for_approaches
+from gitmimo.agent.shell.opening import ask_for_approaches
 from gitmimo.config import Config
 from gitmimo.evaluator.testbed import TestBed
 from gitmimo.evidence import Evidence, Verdict

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gitmimo.agent.planning import ask_for_approaches, parse_approaches
+from gitmimo.agent.shell.opening import ask_for_approaches, parse_approaches
 from gitmimo.errors import NoRoute
 from gitmimo.records import Task
 from tests.scripted_model import ScriptedModel

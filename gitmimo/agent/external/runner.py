@@ -15,7 +15,7 @@ from gitmimo.agent.external.programs import Adapter, AgentRequest, Endpoint
 from gitmimo.agent.external.reports import STDOUT, AgentReport, read_home
 from gitmimo.agent.interface import CandidateInput, OnStep, Stop, StrategyResult, Workspace, changed_paths
 from gitmimo.agent.prompts import read_prompt
-from gitmimo.agent.shell.execute import shorten
+from gitmimo.agent.shell.execute import ACCEPTED, shorten
 from gitmimo.agent.shell.opening import approach_text
 from gitmimo.cancel import Cancelled, CancelToken
 from gitmimo.errors import LimitReached, MimoError
@@ -105,32 +105,30 @@ class ExternalAgent:
     ) -> tuple[Step, int, StrategyResult]:
         """The run as one step, the calls of a model that it reported, and how it ended."""
         began = utc_now()
-        endpoint = self.endpoint()
-        result = self._run(candidate, workspace, endpoint, cap_usd)
+        result = self._run(candidate, workspace, cap_usd)
         report = self.adapter.read(workspace.home)
         cost = money.end(report.usage, report.usd, seconds=result.seconds, calls=report.calls)
         ending = _ending(self.adapter, result, report, stop)
         ending = replace(ending, summary=self._safe(ending.summary))
-        stdout = self._safe(f"{read_home(workspace.home, STDOUT)}\n{result.output}".strip())
+        output = self._safe(f"{read_home(workspace.home, STDOUT)}\n{result.output}".strip())
         workspace.remove_leftovers(self.adapter.leftovers)
-        shown, is_cut = shorten(stdout, most=_MOST_KEPT, pointer="not kept")
-        calls = f"{self.adapter.name} ran, with {report.calls} calls of its model"
-        actions = [Action(kind=ActionKind.NOTE, text=calls)]
-        is_cut = is_cut or result.truncated
-        seen = Observation(text=shown, exit_code=result.exit_code, seconds=result.seconds, truncated=is_cut)
-        observations = [seen]
+        shown, is_cut = shorten(output, most=_MOST_KEPT, pointer="not kept")
+        seen = Observation(
+            text=shown,
+            exit_code=result.exit_code,
+            seconds=result.seconds,
+            truncated=is_cut or result.truncated,
+        )
+        note = f"{self.adapter.name} ran, with {report.calls} calls of its model"
+        actions, observations = [Action(kind=ActionKind.NOTE, text=note)], [seen]
         if ending.stop_reason is StopReason.FINISHED:
             actions.append(Action(kind=ActionKind.FINISH, text=ending.summary))
-            observations.append(Observation(text="accepted"))
+            observations.append(Observation(text=ACCEPTED))
+        usage, is_known = report.usage or Usage(), report.usage is not None
+        summary = self._safe(report.summary)
         step = Step(
             number=len(candidate.history) + 1,
-            reply=Reply(
-                text=self._safe(report.summary),
-                usage=report.usage or Usage(),
-                usage_known=report.usage is not None,
-                cost_usd=cost,
-                model=self.model,
-            ),
+            reply=Reply(text=summary, usage=usage, usage_known=is_known, cost_usd=cost, model=self.model),
             actions=tuple(actions),
             observations=tuple(observations),
             started=began,
@@ -138,9 +136,8 @@ class ExternalAgent:
         )
         return step, report.calls, ending
 
-    def _run(
-        self, candidate: CandidateInput, workspace: AgentWorkspace, endpoint: Endpoint, cap_usd: float | None
-    ) -> CommandResult:
+    def _run(self, candidate: CandidateInput, workspace: AgentWorkspace, cap_usd: float | None) -> CommandResult:
+        endpoint = self.endpoint()
         home = workspace.home
         remove_tree(home, ignore_errors=True)
         home.mkdir(mode=0o700, parents=True)

@@ -15,7 +15,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
@@ -51,40 +51,6 @@ def path_in_project(filename: str) -> str | None:
     return None if is_test or any(part in f"/{path}" for part in SKIPPED) else path
 
 
-class Walk:
-    """Follows one call of a function."""
-
-    def __init__(self, probe: "Probe", path: str, line: int) -> None:
-        self.probe = probe
-        self.path = path
-        self.line = line
-        self.values: dict[str, str] = {}
-
-    def step(self, frame: FrameType, event: str, argument: Any) -> Any:
-        """Note a line, and the values that the line before it changed."""
-        probe = self.probe
-        probe.lines.setdefault(self.path, set()).add(frame.f_lineno)
-        if len(probe.events) < MOST_EVENTS:
-            changed = self.changes(frame)
-            if event == "return":
-                changed.append(f"returns {shorten(argument)}")
-            elif event == "exception":
-                changed.append(f"raises {argument[0].__name__}")
-            probe.events.append((self.path, self.line, ", ".join(changed)))
-            self.line = frame.f_lineno
-        return self.step
-
-    def changes(self, frame: FrameType) -> list[str]:
-        """Names and values that are new since the last look."""
-        found = []
-        for name, value in list(frame.f_locals.items()):
-            text = shorten(value)
-            if self.values.get(name) != text and not text.startswith("<"):
-                self.values[name] = text
-                found.append(f"{name} = {text}")
-        return found
-
-
 class TooLong(BaseException):
     """Not an `Exception`, so that code that catches those does not go on."""
 
@@ -106,7 +72,30 @@ class Probe:
     def call(self, frame: FrameType, event: str, argument: Any) -> Any:
         """Begin to follow a function of the project."""
         path = path_in_project(frame.f_code.co_filename)
-        return None if path is None else Walk(self, path, frame.f_lineno).step
+        return None if path is None else self.follow(path, frame.f_lineno)
+
+    def follow(self, path: str, line: int) -> Callable[[FrameType, str, Any], Any]:
+        """The tracer of one call: it notes each line, and the values that the line before it changed."""
+        values: dict[str, str] = {}
+
+        def step(frame: FrameType, event: str, argument: Any) -> Any:
+            nonlocal line
+            self.lines.setdefault(path, set()).add(frame.f_lineno)
+            if len(self.events) >= MOST_EVENTS:
+                return step
+            now = {name: shorten(value) for name, value in list(frame.f_locals.items())}
+            new = {name: text for name, text in now.items() if values.get(name) != text and not text.startswith("<")}
+            values.update(new)
+            changed = [f"{name} = {text}" for name, text in new.items()]
+            if event == "return":
+                changed.append(f"returns {shorten(argument)}")
+            elif event == "exception":
+                changed.append(f"raises {argument[0].__name__}")
+            self.events.append((path, line, ", ".join(changed)))
+            line = frame.f_lineno
+            return step
+
+        return step
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Iterator[None]:

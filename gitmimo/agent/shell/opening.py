@@ -1,5 +1,9 @@
-"""What a model reads before its first step: the project's rules, the task, facts about the workspace; an example."""
+"""What a model reads before its first step: the project's rules, the task, facts about the workspace; an example.
 
+Candidates that start together are given different approaches: built-in ones, or those of one planning call.
+"""
+
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,11 +11,16 @@ from gitmimo.agent.interface import BaseSuite, CandidateInput, WorkspaceFacts
 from gitmimo.agent.prompts import read_json, read_prompt
 from gitmimo.agent.shell.context import Room
 from gitmimo.agent.shell.execute import LONGEST_COMMAND_S
-from gitmimo.records import Message
+from gitmimo.errors import LimitReached, ModelError
+from gitmimo.llm.model import ChatRequest, Model
+from gitmimo.records import Message, Task
 from gitmimo.text import cut_middle
 
 _MOST_ENTRIES = 60
 _MOST_FAILING = 10
+_NUMBER = re.compile(r"^[\s*_#>-]*(?:(?:engineer|approach|plan|way)\s*)?#?\d{1,2}\s*[.):\]-][*_]*", re.I | re.M)
+_BULLET = re.compile(r"^\s*[-*•]\s+", re.M)
+_LONGEST = 800  # characters of an approach
 _NEXT_TASK = "Done. Now another folder and another task.\n\n"
 
 
@@ -63,6 +72,32 @@ def approach_for(number: int) -> str:
     """The approach of a candidate, different from its siblings' up to eight; the first is the plain one."""
     approaches = read_prompt("approaches").split("\n\n")
     return approaches[(number - 1) % len(approaches)]
+
+
+def ask_for_approaches(count: int, task: Task, model: Model, project: str) -> tuple[str, ...]:
+    """Up to `count` approaches, all different; none where the model fails or its reply has no list of them.
+
+    `project` is what the planner sees of it.
+    """
+    text = f"# Task for {count} engineers\n\n{cut_middle(task.text, 12_000)}\n\n# The project\n\n{project}"
+    messages = (Message(role="system", content=read_prompt("plan")), Message(role="user", content=text))
+    try:
+        reply = model.complete(ChatRequest(messages=messages, temperature=0.8, seed=0))
+    except (ModelError, LimitReached):
+        return ()
+    return parse_approaches(reply.text, count)
+
+
+def parse_approaches(reply: str, count: int) -> tuple[str, ...]:
+    """Read a numbered or bulleted list; empty when the reply has no usable list of at least two entries."""
+    for mark in (_NUMBER, _BULLET):
+        texts = (" ".join(text.replace("**", "").split()) for text in mark.split(reply)[1:])
+        kept = dict.fromkeys(
+            cut_middle(text, _LONGEST) for text in texts if len(text) >= 15 and (" " in text or not text.isascii())
+        )
+        if len(kept) >= 2:
+            return tuple(kept)[:count]
+    return ()
 
 
 def approach_text(candidate: CandidateInput) -> str:
