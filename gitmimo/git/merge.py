@@ -9,7 +9,7 @@ from gitmimo.errors import MergeConflict, NeedsPerson, RefMoved, RepoError
 from gitmimo.git.commit import write_final_commit
 from gitmimo.git.refs import read_ref, update_ref, worktree_git_dir
 from gitmimo.git.repository import GITLINK, LINK, Entry, Repository
-from gitmimo.git.run import GitFailed, GitOptions, GitResult, run_git
+from gitmimo.git.run import GitFailed, GitOptions, run_git
 from gitmimo.git.trees import changed_paths
 from gitmimo.git.worktree import list_worktrees
 from gitmimo.ids import Oid, branch_ref, short_name
@@ -62,71 +62,36 @@ def find_checkout(repository: Repository, branch: str) -> Path | None:
 
 
 def merge_into_branch(repository: Repository, branch: str, theirs: Oid, *, expected: Oid, message: str) -> Oid:
-    """Bring `theirs` into the user's branch and return its new tip, wherever the branch is checked out or not.
+    """Bring `theirs` into the user's branch and return its new tip. RefMoved when the branch isn't at `expected`.
 
-    `expected` is the tip that was tested against: RefMoved when the branch is elsewhere. See the two functions
-    below for what happens to files.
+    Where the branch is checked out the user's git merges: hooks, signing, merge.ff and drivers apply. NeedsPerson when
+    something is staged there, or changed in a file that the merge changes too; MergeConflict and whatever a hook
+    refuses leave it as it was. Untracked files survive, or stop the merge. A kill between git's own steps can leave a
+    merge to abort. Elsewhere only the ref moves and no hook runs; a merge commit is signed where the user signs.
     """
-    work_tree = find_checkout(repository, branch)
-    if work_tree is not None:
-        return merge_checked_out(repository, branch, theirs, expected=expected, message=message, checkout=work_tree)
-    return merge_unchecked(repository, branch, theirs, expected=expected, message=message)
-
-
-def merge_checked_out(
-    repository: Repository,
-    branch: str,
-    theirs: Oid,
-    *,
-    expected: Oid,
-    message: str,
-    checkout: Path | None = None,
-) -> Oid:
-    """Merge in the user's checkout by the user's git: hooks, signing, merge.ff and drivers apply.
-
-    NeedsPerson when the checkout has another branch, staged changes, or changes in a file that the merge changes too;
-    MergeConflict and whatever a hook refuses leave it as it was. Untracked files survive, or stop the merge. A kill
-    between git's own steps can leave a merge to abort.
-    """
-    work_tree = checkout or repository.require_work_tree()
-    name = short_name(branch)
-    _check_operation(work_tree, name)
-    if read_ref(repository, branch_ref(name)) != expected:
-        raise RefMoved(branch_ref(name), expected=expected)
+    ref, checkout = branch_ref(branch), find_checkout(repository, branch)
+    if checkout is not None:
+        _check_operation(checkout, short_name(branch))
+    if read_ref(repository, ref) != expected:
+        raise RefMoved(ref, expected=expected)
     if is_ancestor(repository, older=theirs, newer=expected):
         return expected
+    is_fast_forward = is_ancestor(repository, older=expected, newer=theirs)
     merged = repository.tree_of(theirs)
-    if not is_ancestor(repository, older=expected, newer=theirs):
+    if not is_fast_forward:
         merged = merge_in_memory(repository, ours=expected, theirs=theirs)  # says so before any file is touched
-    _check_changes(repository, work_tree, expected, merged)
-    done = run_git(
-        ["merge", "--no-edit", "--no-autostash", "--no-squash", "--commit", "--no-log", "-m", message, theirs],
-        cwd=work_tree,
-        env={"GIT_REFLOG_ACTION": "mimo: merge", "GIT_MERGE_AUTOEDIT": "no"},
-        check=False,
-        user_hooks=True,
-    )
-    if done.exit_code:
-        _abort_merge(work_tree, done)
-    tip = read_ref(repository, branch_ref(name))
-    if tip is None or not is_ancestor(repository, older=theirs, newer=tip):
-        raise RepoError(f"git reported a merge, but `{name}` does not contain it: `{theirs}`")
-    return tip
-
-
-def merge_unchecked(repository: Repository, branch: str, theirs: Oid, *, expected: Oid, message: str) -> Oid:
-    """Fast-forward or merge a branch that nobody has checked out: only the ref moves, no hook runs.
-
-    A merge commit is signed where the user's configuration asks for it.
-    """
-    if is_ancestor(repository, older=theirs, newer=expected):
-        return expected
-    tip = theirs
-    if not is_ancestor(repository, older=expected, newer=theirs):
-        tree = merge_in_memory(repository, ours=expected, theirs=theirs)
-        tip = write_final_commit(repository, tree=tree, parents=[expected, theirs], message=message)
-    update_ref(repository, branch_ref(branch), tip, expected=expected, reason="mimo: merge")
-    return tip
+    if checkout is None:
+        tip = theirs
+        if not is_fast_forward:
+            tip = write_final_commit(repository, tree=merged, parents=[expected, theirs], message=message)
+        update_ref(repository, ref, tip, expected=expected, reason="mimo: merge")
+        return tip
+    _check_changes(repository, checkout, expected, merged)
+    _merge_files(checkout, theirs, message)
+    made = read_ref(repository, ref)
+    if made is None or not is_ancestor(repository, older=theirs, newer=made):
+        raise RepoError(f"git reported a merge, but `{short_name(branch)}` does not contain it: `{theirs}`")
+    return made
 
 
 def _check_operation(work_tree: Path, branch: str) -> None:
@@ -157,8 +122,17 @@ def _check_changes(repository: Repository, work_tree: Path, old: Oid, merged: Oi
         )
 
 
-def _abort_merge(work_tree: Path, done: GitResult) -> None:
-    """Abort the failed merge, and say why it failed."""
+def _merge_files(work_tree: Path, theirs: Oid, message: str) -> None:
+    """Let the user's git merge; where it fails, abort the merge and say why."""
+    done = run_git(
+        ["merge", "--no-edit", "--no-autostash", "--no-squash", "--commit", "--no-log", "-m", message, theirs],
+        cwd=work_tree,
+        env={"GIT_REFLOG_ACTION": "mimo: merge", "GIT_MERGE_AUTOEDIT": "no"},
+        check=False,
+        user_hooks=True,
+    )
+    if not done.exit_code:
+        return
     home = worktree_git_dir(work_tree)
     conflicts = run_git(["diff", "--name-only", "--diff-filter=U", "-z"], cwd=work_tree, check=False).text
     failure = GitFailed(["merge"], exit_code=done.exit_code, stderr=done.stderr or done.text)

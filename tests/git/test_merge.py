@@ -11,10 +11,8 @@ from gitmimo.git.merge import (
     InterruptedMerge,
     find_checkout,
     is_ancestor,
-    merge_checked_out,
     merge_in_memory,
     merge_into_branch,
-    merge_unchecked,
     recover_interrupted_merge,
 )
 from gitmimo.git.repository import Repository
@@ -87,11 +85,11 @@ def test_ancestry(repository: Repository, base: Oid, theirs: Oid) -> None:
 
 def test_the_checkout_is_fast_forwarded(git: GitBuilder, repository: Repository, base: Oid, theirs: Oid) -> None:
     git.write({"untracked": "mine"})
-    assert merge_checked_out(repository, "main", theirs, expected=base, message="x") == theirs
+    assert merge_into_branch(repository, "main", theirs, expected=base, message="x") == theirs
     assert git("status", "--porcelain") == "?? untracked"
     assert (git.path / "new.py").read_text() == "1\n"
     assert git("reflog", "-1", "--format=%gs").startswith("mimo: merge")
-    assert merge_checked_out(repository, "main", theirs, expected=theirs, message="x") == theirs
+    assert merge_into_branch(repository, "main", theirs, expected=theirs, message="x") == theirs
 
 
 def test_a_branch_that_went_on_gets_a_true_merge_with_hooks(
@@ -101,7 +99,7 @@ def test_a_branch_that_went_on_gets_a_true_merge_with_hooks(
     hook(git, "commit-msg", "echo 'Reviewed: yes' >>\"$1\"")
     hook(git, "pre-merge-commit", f"touch '{tmp_path}/pre-merge-commit'")
     hook(git, "post-merge", f"touch '{tmp_path}/post-merge'")
-    tip = merge_checked_out(repository, "refs/heads/main", theirs, expected=ours, message="merge it\n\nMimo-Session: 1")
+    tip = merge_into_branch(repository, "refs/heads/main", theirs, expected=ours, message="merge it\n\nMimo-Session: 1")
     assert git("log", "-1", "--format=%P") == f"{ours} {theirs}"
     assert "merge it" in git("log", "-1", "--format=%B", tip)
     assert "Reviewed: yes" in git("log", "-1", "--format=%B", tip)
@@ -117,7 +115,7 @@ def test_a_hook_that_refuses_leaves_everything_as_it_was(
     hook(git, "pre-merge-commit", "echo no thanks >&2; exit 1")
     git.write({"untracked": "mine"})
     with pytest.raises(NeedsPerson, match="refused, nothing has changed: git merge failed: no thanks; Not committing"):
-        merge_checked_out(repository, "main", theirs, expected=ours, message="x")
+        merge_into_branch(repository, "main", theirs, expected=ours, message="x")
     assert repository.resolve("HEAD") == ours
     assert git("status", "--porcelain") == "?? untracked"
     assert not (git.path / ".git/MERGE_HEAD").exists()
@@ -130,7 +128,7 @@ def test_the_final_merge_is_signed_where_the_user_signs(
     git("config", "commit.gpgSign", "true")
     git("config", "gpg.program", "false")
     with pytest.raises(NeedsPerson, match="gpg failed to sign"):
-        merge_checked_out(repository, "main", theirs, expected=ours, message="x")
+        merge_into_branch(repository, "main", theirs, expected=ours, message="x")
     assert git("status", "--porcelain") == ""
     assert repository.resolve("HEAD") == ours
 
@@ -140,12 +138,12 @@ def test_a_file_in_the_way_stops_the_merge_and_survives(
 ) -> None:
     git.write({"new.py": "precious\n"})
     with pytest.raises(NeedsPerson, match="untracked working tree files would be overwritten"):
-        merge_checked_out(repository, "main", theirs, expected=base, message="x")
+        merge_into_branch(repository, "main", theirs, expected=base, message="x")
     assert (git.path / "new.py").read_text() == "precious\n"
     assert repository.resolve("HEAD") == base
 
 
-@pytest.mark.parametrize("state", ["dirty", "staged", "other branch", "detached", "merge", "rebase", "moved"])
+@pytest.mark.parametrize("state", ["dirty", "staged", "merge", "rebase", "moved"])
 def test_a_checkout_that_is_not_ready_is_left_alone(
     git: GitBuilder, repository: Repository, base: Oid, theirs: Oid, state: str
 ) -> None:
@@ -156,10 +154,6 @@ def test_a_checkout_that_is_not_ready_is_left_alone(
             theirs = commit_files(repository, base, {"a.py": b"theirs\n"})
         if state == "staged":
             git("add", "a.py")
-    elif state == "other branch":
-        git("switch", "--quiet", "-c", "other")
-    elif state == "detached":
-        git("switch", "--quiet", "--detach")
     elif state == "merge":
         git("branch", "side", theirs)
         git("merge", "--quiet", "--no-ff", "--no-commit", "side")
@@ -171,7 +165,7 @@ def test_a_checkout_that_is_not_ready_is_left_alone(
     git("status")
     before = fingerprint(git.path)
     with pytest.raises(error) as caught:
-        merge_checked_out(repository, "main", theirs, expected=expected, message="x", checkout=git.path)
+        merge_into_branch(repository, "main", theirs, expected=expected, message="x")
     assert error is RefMoved or caught.value.hint
     assert fingerprint(git.path) == before
 
@@ -192,16 +186,16 @@ def test_a_branch_that_nobody_has_checked_out_moves_without_files(
     git("branch", "side")
     before = {name: value for name, value in fingerprint(git.path).items() if "heads/side" not in name}
     assert merge_into_branch(repository, "side", theirs, expected=base, message="x") == theirs
-    assert merge_unchecked(repository, "side", base, expected=theirs, message="x") == theirs
+    assert merge_into_branch(repository, "side", base, expected=theirs, message="x") == theirs
     other = commit_files(repository, base, {"other.py": b"1\n"})
-    tip = merge_unchecked(repository, "side", other, expected=theirs, message="both")
+    tip = merge_into_branch(repository, "side", other, expected=theirs, message="both")
     assert git("log", "-1", "--format=%P %s", "side") == f"{theirs} {other} both"
     assert repository.read_blob(tip, "new.py") == repository.read_blob(tip, "other.py") == b"1\n"
     with pytest.raises(RefMoved):
-        merge_unchecked(repository, "side", commit_files(repository, tip, {"z": b""}), expected=theirs, message="x")
+        merge_into_branch(repository, "side", commit_files(repository, tip, {"z": b""}), expected=theirs, message="x")
     clash = commit_files(repository, base, {"new.py": b"2\n"})
     with pytest.raises(MergeConflict):
-        merge_unchecked(repository, "side", clash, expected=tip, message="x")
+        merge_into_branch(repository, "side", clash, expected=tip, message="x")
     assert {name: value for name, value in fingerprint(git.path).items() if "heads/side" not in name} == before
 
 
@@ -220,7 +214,7 @@ def test_settings_that_would_change_the_merge_are_overruled_or_heard(
     git("config", "merge.autoStash", "true")
     git("config", "branch.main.mergeOptions", "--squash")
     git("config", "merge.ff", "false")  # this one is the user's taste
-    tip = merge_checked_out(repository, "main", theirs, expected=base, message="wanted a merge commit")
+    tip = merge_into_branch(repository, "main", theirs, expected=base, message="wanted a merge commit")
     assert git("log", "-1", "--format=%P %s", tip) == f"{base} {theirs} wanted a merge commit"
 
 

@@ -10,7 +10,7 @@ from gitmimo.evaluator.product import find_tree_problems
 from gitmimo.git.agent_repo import make_agent_repo
 from gitmimo.git.commit import add_trailers, write_commit, write_note
 from gitmimo.git.diff import added_lines, diff_facts, diff_text
-from gitmimo.git.merge import merge_checked_out, merge_in_memory, merge_unchecked
+from gitmimo.git.merge import merge_in_memory, merge_into_branch
 from gitmimo.git.refs import delete_ref, update_ref
 from gitmimo.git.repository import Repository
 from gitmimo.git.snapshot import take_snapshot
@@ -97,10 +97,10 @@ def test_a_whole_session_leaves_the_user_alone(busy: GitBuilder, base: Oid, tmp_
     delete_ref(repository, branch_ref(branch), expected=tip, reason="mimo: gc")
     undo(repository, id=record)
     update_ref(repository, "refs/heads/mimo/other", base, expected=None, reason="x")
-    assert merge_unchecked(repository, "mimo/other", tip, expected=base, message="x") == tip
+    assert merge_into_branch(repository, "mimo/other", tip, expected=base, message="x") == tip
     assert len(list_worktrees(repository)) == 1
     with pytest.raises(NeedsPerson, match="uncommitted changes"):
-        merge_checked_out(repository, "main", tip, expected=base, message="x")
+        merge_into_branch(repository, "main", tip, expected=base, message="x")
     assert fingerprint(busy.path) == before
     assert not (tmp_path / "hook-ran").exists()
     assert busy("stash", "list") == "stash@{0}: On main: mine"
@@ -118,11 +118,11 @@ def test_changes_that_a_merge_does_not_touch_stay_and_others_stop_it(git: GitBui
         git(*(("add", path) if staged else ("status",)))
         before = fingerprint(git.path)
         with pytest.raises(NeedsPerson, match=f"could lose: `{path}`"):
-            merge_checked_out(repository, "main", theirs, expected=ours, message="x")
+            merge_into_branch(repository, "main", theirs, expected=ours, message="x")
         assert fingerprint(git.path) == before
         git("reset", "-q", "--hard")
     git.write({"b.py": "the user's\n"})
-    assert merge_checked_out(repository, "main", theirs, expected=ours, message="x") == theirs
+    assert merge_into_branch(repository, "main", theirs, expected=ours, message="x") == theirs
     assert (git.path / "b.py").read_text() == "the user's\n"
     assert git("status", "--porcelain") == " M b.py"
 
@@ -140,6 +140,6 @@ def test_a_conflict_at_the_end_leaves_the_user_alone(git: GitBuilder, base: Oid)
     git("status")
     before = fingerprint(git.path)
     with pytest.raises(MergeConflict) as caught:
-        merge_checked_out(repository, "main", theirs, expected=ours, message="x")
+        merge_into_branch(repository, "main", theirs, expected=ours, message="x")
     assert caught.value.paths == ("a.py",)
     assert fingerprint(git.path) == before
