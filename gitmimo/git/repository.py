@@ -52,14 +52,10 @@ def parse_tree(data: bytes, prefix: str = "") -> dict[str, Entry]:
     return found
 
 
-def sort_entries(entries: Iterable[Entry]) -> list[Entry]:
-    """Bring one tree's own entries into git's order, in which a directory's name ends in a slash."""
-    return sorted(entries, key=lambda entry: os.fsencode(entry.path + "/" if entry.mode == TREE else entry.path))
-
-
 def format_tree(entries: Iterable[Entry]) -> bytes:
-    """Write one tree object of entries that are in git's order."""
-    return b"".join(b"%o %s\0%s" % (entry.mode, os.fsencode(entry.path), bytes.fromhex(entry.oid)) for entry in entries)
+    """Write one tree object of its own entries, in git's order, in which a directory's name ends in a slash."""
+    ordered = sorted(entries, key=lambda entry: os.fsencode(entry.path + "/" if entry.mode == TREE else entry.path))
+    return b"".join(b"%o %s\0%s" % (entry.mode, os.fsencode(entry.path), bytes.fromhex(entry.oid)) for entry in ordered)
 
 
 def is_git_dir_name(name: str) -> bool:
@@ -69,7 +65,6 @@ def is_git_dir_name(name: str) -> bool:
 
 
 _WRITE_TRIES = 20
-_MOST_LISTINGS = 2
 _FULL_ID = re.compile(r"[0-9a-f]{40}\Z")
 
 ContentCheck = Callable[[bytes, Callable[[], bytes]], str]
@@ -95,7 +90,6 @@ class Repository(RepositoryPaths):
     gc_marks: list[FileLock] = field(default_factory=list, repr=False)  # see `gc_lock`
     gc_lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _local: threading.local = field(default_factory=threading.local, repr=False)
-    _listings: dict[Oid, list[Entry]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def discover(cls, start: Path, *, environ: Mapping[str, str] | None = None) -> "Repository":
@@ -174,7 +168,7 @@ class Repository(RepositoryPaths):
 
     def write_tree(self, entries: Iterable[Entry]) -> Oid:
         """Store a tree object. Names are the caller's to check: see `trees.check_tree_path`."""
-        return self._write_object(pygit2.enums.ObjectType.TREE, format_tree(sort_entries(entries)))
+        return self._write_object(pygit2.enums.ObjectType.TREE, format_tree(entries))
 
     def write_blob(self, data: bytes) -> Oid:
         """Store a blob object."""
@@ -224,21 +218,7 @@ class Repository(RepositoryPaths):
         The last listings are kept: a session asks for its base's again and again, which in a large repository takes a
         second each time.
         """
-        tree = self.tree_of(rev)
-        found = self._listings.get(tree)
-        if found is None:
-            found = []
-            waiting = [*self.read_tree(tree).values()][::-1]
-            while waiting:
-                entry = waiting.pop()
-                if entry.mode == TREE:
-                    waiting += [*self.read_tree(entry.oid, f"{entry.path}/").values()][::-1]
-                else:
-                    found.append(entry)
-            for oldest in list(self._listings)[: 1 - _MOST_LISTINGS]:
-                self._listings.pop(oldest, None)
-            self._listings[tree] = found
-        return list(found)
+        return list(_list_tree(self, self.tree_of(rev)))
 
     def head_branch(self) -> str | None:
         """Return the short name of the branch that is checked out, born or not; None on a detached HEAD."""
@@ -256,6 +236,19 @@ class Repository(RepositoryPaths):
             ) from exc
         name, _, rest = line.partition(" <")
         return Ident(name, rest.rpartition("> ")[0])
+
+
+@functools.lru_cache(maxsize=2)
+def _list_tree(repository: Repository, tree: Oid) -> tuple[Entry, ...]:
+    found = []
+    waiting = [*repository.read_tree(tree).values()][::-1]
+    while waiting:
+        entry = waiting.pop()
+        if entry.mode == TREE:
+            waiting += [*repository.read_tree(entry.oid, f"{entry.path}/").values()][::-1]
+        else:
+            found.append(entry)
+    return tuple(found)
 
 
 def given_configuration() -> dict[str, str]:
