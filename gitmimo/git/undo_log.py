@@ -45,7 +45,7 @@ class Operation:
 
 def record_moves(repository: Repository, command: str, moves: Sequence[RefMove]) -> str:
     """Record moves before they are made, so that the old tips stay reachable whatever happens next; return its id."""
-    id = secrets.token_hex(5)
+    id = ("undo-" if command.startswith("undo ") else "") + secrets.token_hex(5)  # so that an undo of an undo is seen
     data = {"version": _VERSION, "command": command, "order": time.time_ns(), "moves": to_json(moves)}
     parents = [old for old in dict.fromkeys(move.old for move in moves) if old is not None]
     message = f"mimo: {command}\n\n{json.dumps(data, sort_keys=True)}"
