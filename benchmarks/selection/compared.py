@@ -78,7 +78,7 @@ def compare_pool(pool: Pool, scratch: Path, *, sandbox: str = "none") -> Compare
 
     trees = [tree_of(answer.files) for answer in pool.answers]
     failed = [tree_of(files) for files in pool.failed]
-    baseline = measure_base(testbed, runs=1)
+    baseline = measure_base(testbed)
     report = compare_behaviour(testbed, baseline, trees, failed=failed, fixed_tests=baseline.failed_ids)
     return ComparedPool(
         trees=tuple(trees),
