@@ -153,7 +153,6 @@ FLAGS = (
     "changes a test as you allow: `tests/test_core.py`",
 )
 MODELS = ("openai/gpt-large", "anthropic/sonnet", "local/qwen2.5-coder-1.5b")
-FACT = b"---\nid: aa\nkind: fact\n---\nAmounts are parsed in app/core.py alone.\n"
 
 
 def _small_session(git: GitBuilder) -> SessionResult:
@@ -182,7 +181,7 @@ def _small_session(git: GitBuilder) -> SessionResult:
         "2": "Small and in the right place; the helper could be private.",
         "2:app/core.py": "Why a second pass over the digits?",
     }
-    return make_session(git, attempts, task=TASK, comments=comments, learned={".mimo/memory/aa-fact.md": FACT})
+    return make_session(git, attempts, task=TASK, comments=comments)
 
 
 def _repository(path: Path) -> GitBuilder:
