@@ -64,9 +64,14 @@ def processes_in(directory: Path, *, program: str = "") -> tuple[int, ...]:
 def descendants(root: int) -> list[int]:
     """All living processes below `root`, without it; empty where there is no `/proc`."""
     children: dict[int, list[int]] = {}
-    for pid, parent, state in _all_processes():
-        if state not in "ZX":
-            children.setdefault(parent, []).append(pid)
+    for name in os.listdir("/proc"):  # noqa: PTH208
+        if not name.isdigit():
+            continue
+        with contextlib.suppress(OSError, IndexError, ValueError), open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123
+            # the command's name stands in brackets and may hold anything, also brackets
+            state, parent = file.read().rpartition(b")")[2].split()[:2]
+            if state not in (b"Z", b"X"):
+                children.setdefault(int(parent), []).append(int(name))
     found: list[int] = []
     queue = [root]
     while queue:
@@ -87,13 +92,13 @@ def proportional_memory(root: int) -> int:
     return sum(_proportional(pid) for pid in [root, *descendants(root)])
 
 
-def kill_tree(root: int, *, patience_s: float = 5.0) -> None:
+def kill_tree(root: int) -> None:
     """SIGKILL everything below `root`, then its group and itself, again and again until nothing is left.
 
     Complete while `root` adopts orphans (a subreaper or the first process of a PID namespace); otherwise a process
     that left the group and whose parent has ended is not found.
     """
-    end = time.monotonic() + patience_s
+    end = time.monotonic() + 5
     while (below := descendants(root)) and time.monotonic() < end:
         for pid in below:
             _kill(pid)
@@ -133,18 +138,6 @@ def _start_of(pid: int) -> str:
         return ""
     fields = stat.rpartition(")")[2].split()
     return "" if fields[0] in "ZX" else fields[19]
-
-
-def _all_processes() -> list[tuple[int, int, str]]:
-    found = []
-    for name in os.listdir("/proc"):  # noqa: PTH208
-        if not name.isdigit():
-            continue
-        with contextlib.suppress(OSError, IndexError, ValueError), open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123
-            # the command's name stands in brackets and may hold anything, also brackets
-            fields = file.read().rpartition(b")")[2].split()
-            found.append((int(name), int(fields[1]), fields[0].decode()))
-    return found
 
 
 def _resident(pid: int) -> int:

@@ -20,7 +20,7 @@ from gitmimo.git.repository import Repository
 from gitmimo.git.run import clean_environment
 
 EVENTS = ("pre-push", "commit-msg", "post-merge", "post-rewrite")
-MARK = "# git-mimo hook 1"
+_MARK = "# git-mimo hook 1"
 _SCRIPT = """\
 #!/bin/sh
 {mark}: made by `git mimo init --hooks`, removed by `git mimo init --unhook`
@@ -51,35 +51,27 @@ def find_own_command() -> tuple[str, ...]:
         return isolated
     found = shutil.which("git-mimo")
     if found is None:
-        raise RepoError("git-mimo is not installed, so a hook could not start it", hint=_install_requirement())
+        install = f"{sys.executable} -m pip install -e {Path(__file__).resolve().parents[2]}"
+        raise RepoError("git-mimo is not installed, so a hook could not start it", hint=install)
     return (str(Path(found).absolute()),)
-
-
-def _install_requirement() -> str:
-    """The requirement that installs the checkout that this runs from."""
-    return f"{sys.executable} -m pip install -e {Path(__file__).resolve().parents[2]}"
 
 
 def install_hooks(repository: Repository, *, command: Sequence[str]) -> tuple[HookChange, ...]:
     """Install all hooks; doing it twice changes nothing. `command` runs git-mimo, by an absolute path."""
-    directory = hooks_directory(repository)
+    directory = _hooks_directory(repository)
     refusal = _write_obstacle(repository, directory)
-    if refusal:
-        return tuple(
-            HookChange(event=event, state="by-hand", where=str(directory / event), hint=_by_hand(event, refusal))
-            for event in EVENTS
-        )
-    directory.mkdir(parents=True, exist_ok=True)
-    return tuple(_install_file(directory / event, event, command) for event in EVENTS)
+    if not refusal:
+        directory.mkdir(parents=True, exist_ok=True)
+    return tuple(_install(directory / event, refusal, command) for event in EVENTS)
 
 
 def remove_hooks(repository: Repository) -> tuple[HookChange, ...]:
     """Remove our hooks."""
-    directory = hooks_directory(repository)
-    return tuple(_remove_file(directory / event, event) for event in EVENTS)
+    directory = _hooks_directory(repository)
+    return tuple(_remove(directory / event) for event in EVENTS)
 
 
-def hooks_directory(repository: Repository) -> Path:
+def _hooks_directory(repository: Repository) -> Path:
     """The directory in which git looks for hook files, `core.hooksPath` respected."""
     # as the user's git sees it: our own calls turn hooks off by this very setting
     configured = repository.run("config", "--path", "core.hooksPath", check=False, user_hooks=True)
@@ -88,16 +80,14 @@ def hooks_directory(repository: Repository) -> Path:
     return repository.common_dir / "hooks"
 
 
-def hook_script(event: str, command: Sequence[str]) -> str:
-    """The text of a hook file."""
+def _install(path: Path, refusal: str, command: Sequence[str]) -> HookChange:
+    event = path.name
     words = list(map(shlex.quote, command))
-    return _SCRIPT.format(mark=MARK, event=event, program=words[0], command=" ".join(words))
-
-
-def _install_file(path: Path, event: str, command: Sequence[str]) -> HookChange:
-    script = hook_script(event, command).encode()
-    if not _is_ours(path) and (path.is_symlink() or path.exists()):
-        hint = _by_hand(event, f"there is another hook: `{path}`")
+    script = _SCRIPT.format(mark=_MARK, event=event, program=words[0], command=" ".join(words)).encode()
+    if not refusal and not _is_ours(path) and (path.is_symlink() or path.exists()):
+        refusal = f"there is another hook: `{path}`"
+    if refusal:
+        hint = f'{refusal}; add this line to its {event} hook: git mimo hook {event} "$@"'
         return HookChange(event=event, state="by-hand", where=str(path), hint=hint)
     if path.exists() and path.read_bytes() == script:
         return HookChange(event=event, state="kept", where=str(path))
@@ -105,13 +95,13 @@ def _install_file(path: Path, event: str, command: Sequence[str]) -> HookChange:
     return HookChange(event=event, state="installed", where=str(path))
 
 
-def _remove_file(path: Path, event: str) -> HookChange:
+def _remove(path: Path) -> HookChange:
     # pre-commit and lefthook move what they find out of their way, and run it from there
     for place in (path, path.with_name(f"{path.name}.legacy"), path.with_name(f"{path.name}.old")):
         if _is_ours(place):
             place.unlink()
-            return HookChange(event=event, state="removed", where=str(place))
-    return HookChange(event=event, state="absent", where=str(path))
+            return HookChange(event=path.name, state="removed", where=str(place))
+    return HookChange(event=path.name, state="absent", where=str(path))
 
 
 def _is_ours(path: Path) -> bool:
@@ -119,7 +109,7 @@ def _is_ours(path: Path) -> bool:
         if not stat.S_ISREG(path.lstat().st_mode):
             return False
         with path.open("rb") as file:
-            return MARK.encode() in file.read(200)
+            return _MARK.encode() in file.read(200)
     except OSError:
         return False
 
@@ -135,7 +125,3 @@ def _write_obstacle(repository: Repository, directory: Path) -> str:
     ignored = repository.run("check-ignore", "--quiet", "--no-index", where / "pre-push", check=False).exit_code == 0
     tracked = repository.run("ls-files", "--", where, check=False).stdout
     return "" if ignored and not tracked else f"its hooks are files of the project: `{directory}`"
-
-
-def _by_hand(event: str, refusal: str) -> str:
-    return f'{refusal}; add this line to its {event} hook: git mimo hook {event} "$@"'

@@ -7,14 +7,7 @@ from pathlib import Path
 
 from gitmimo.errors import CheckError
 from gitmimo.records import CommandResult
-from gitmimo.sandbox.base import (
-    CommandSpec,
-    Limits,
-    check_work_tree,
-    command_line,
-    git_pointer,
-    memory_file,
-)
+from gitmimo.sandbox.base import CommandSpec, Limits, check_work_tree, command_line, git_pointer, memory_file
 from gitmimo.sandbox.policy import SandboxPolicy, symlinks_on
 from gitmimo.sandbox.seccomp import filter_program
 from gitmimo.sandbox.supervise import run_process

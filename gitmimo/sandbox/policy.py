@@ -12,11 +12,14 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
 
-_KEPT = _words(
-    "LANG LANGUAGE TZ USER LOGNAME TERM PATH JAVA_HOME GOROOT GOPATH GOMODCACHE CARGO_HOME RUSTUP_HOME "
-    "RUSTUP_TOOLCHAIN PYENV_ROOT PYENV_VERSION NVM_DIR VIRTUAL_ENV CONDA_PREFIX SDKMAN_DIR MAVEN_HOME "
-    "M2_HOME GRADLE_HOME VOLTA_HOME ASDF_DIR ASDF_DATA_DIR "
-    "SSL_CERT_FILE SSL_CERT_DIR NIX_PROFILES NIX_SSL_CERT_FILE LD_LIBRARY_PATH"
+# their values are directories of programs and libraries
+_PLACES_IN_VARIABLES = _words(
+    "JAVA_HOME GOROOT GOPATH GOMODCACHE RUSTUP_HOME PYENV_ROOT NVM_DIR VIRTUAL_ENV CONDA_PREFIX SDKMAN_DIR MAVEN_HOME "
+    "VOLTA_HOME ASDF_DIR ASDF_DATA_DIR SSL_CERT_FILE SSL_CERT_DIR NIX_PROFILES NIX_SSL_CERT_FILE LD_LIBRARY_PATH"
+)
+_KEPT = (
+    *_words("LANG LANGUAGE TZ USER LOGNAME TERM PATH CARGO_HOME RUSTUP_TOOLCHAIN PYENV_VERSION M2_HOME GRADLE_HOME"),
+    *_PLACES_IN_VARIABLES,
 )
 _NETWORK_KEPT = _words("HTTP_PROXY HTTPS_PROXY NO_PROXY ALL_PROXY http_proxy https_proxy no_proxy all_proxy")
 _SET = {
@@ -50,15 +53,8 @@ _TOOLS = _words(
     "make cmake gcc cc git ruff mypy"
 )
 _PREFIX_PARTS = ("bin", "lib", "lib64", "libexec", "share", "include")
-
-
 _SYSTEM = _words("/usr /bin /sbin /lib /lib32 /lib64 /libx32 /etc /nix /gnu /var/lib/texmf /var/cache/fontconfig")
 _HARDWARE = ("/sys/devices/system", "/sys/fs/cgroup")  # processors, memory, and our share of them
-# their values are directories of programs and libraries
-_PLACES_IN_VARIABLES = _words(
-    "JAVA_HOME GOROOT GOPATH GOMODCACHE RUSTUP_HOME PYENV_ROOT NVM_DIR VIRTUAL_ENV CONDA_PREFIX SDKMAN_DIR MAVEN_HOME "
-    "VOLTA_HOME ASDF_DIR ASDF_DATA_DIR SSL_CERT_FILE SSL_CERT_DIR NIX_PROFILES NIX_SSL_CERT_FILE LD_LIBRARY_PATH"
-)
 _TEMPORARY = ("/tmp", "/var/tmp", "/run")
 _ABSOLUTE_PROGRAM = re.compile(r"(?:^|[\s;&|('\"=])(/[^\s;&|()'\"]+)")
 _MOST_MASKED = 200

@@ -70,10 +70,9 @@ def open_sandbox(
     raise SandboxUnavailable(f"no sandbox works here: {what}", hint=", ".join([*remedies, _WAIVE]))
 
 
-def probe_sandboxes(environ: Mapping[str, str] | None = None) -> tuple[ProbeResult, ...]:
+def probe_sandboxes() -> tuple[ProbeResult, ...]:
     """Try every kind of sandbox and say what works, what does not and why."""
-    outer = os.environ if environ is None else environ
-    policy = build_policy(outer, interpreter=Path(sys.executable))
+    policy = build_policy(os.environ, interpreter=Path(sys.executable))
     made = [_make(name, policy) for name in _BEST_FIRST]
     return tuple(env if isinstance(env, ProbeResult) else ProbeResult(kind=env.name, gaps=env.gaps) for env in made)
 
@@ -89,9 +88,7 @@ def _make(kind: str, policy: SandboxPolicy) -> Sandbox | ProbeResult:
             kind=kind, problem="the kernel has no landlock (5.13 or newer, `lsm=landlock`)", remedy=_INSTALL
         )
     whole = _probed(LandlockSandbox(policy, namespaces=True), _INSTALL)
-    if not isinstance(whole, ProbeResult):
-        return whole
-    return _probed(LandlockSandbox(policy, namespaces=False), _INSTALL)
+    return _probed(LandlockSandbox(policy, namespaces=False), _INSTALL) if isinstance(whole, ProbeResult) else whole
 
 
 def _probed(sandbox: Sandbox, remedy: str) -> Sandbox | ProbeResult:

@@ -9,7 +9,6 @@ import selectors
 import shlex
 import subprocess
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -230,25 +229,18 @@ class HeadTailBuffer:
 
     def __init__(self, limit: int) -> None:
         self.total = 0
-        self._head = bytearray()
-        self._tail: deque[bytes] = deque()
-        self._tail_size = 0
+        self._head, self._tail = bytearray(), bytearray()
         self._head_limit = limit // 2 if limit else 1 << 62
         self._tail_limit = limit - limit // 2
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes."""
         self.total += len(chunk)
-        room = self._head_limit - len(self._head)
-        if room > 0:
-            self._head += chunk[:room]
-            chunk = chunk[room:]
-        if not chunk:
-            return
-        self._tail.append(chunk)
-        self._tail_size += len(chunk)
-        while self._tail_size - len(self._tail[0]) >= self._tail_limit:
-            self._tail_size -= len(self._tail.popleft())
+        room = max(0, self._head_limit - len(self._head))
+        self._head += chunk[:room]
+        self._tail += chunk[room:]
+        if len(self._tail) > 2 * self._tail_limit:  # not with each chunk
+            del self._tail[: -self._tail_limit]
 
     @property
     def left_out(self) -> int:
@@ -257,12 +249,8 @@ class HeadTailBuffer:
 
     def text(self) -> str:
         """The kept output as text, with a line in the middle that says how much is missing."""
-        tail = b"".join(self._tail)
         if not self.left_out:
-            return (bytes(self._head) + tail).decode("utf-8", "replace")
-        tail = tail[len(tail) - self._tail_limit :]
-        return (
-            bytes(self._head).decode("utf-8", "replace")
-            + f"\n[... {self.left_out} bytes left out ...]\n"
-            + tail.decode("utf-8", "replace")
-        )
+            return (self._head + self._tail).decode("utf-8", "replace")
+        tail = self._tail[len(self._tail) - self._tail_limit :]
+        left_out = f"\n[... {self.left_out} bytes left out ...]\n"
+        return self._head.decode("utf-8", "replace") + left_out + tail.decode("utf-8", "replace")

@@ -116,6 +116,8 @@ def test_an_agent_s_git_changes_nothing_real(project: GitBuilder, session: Sessi
     outcome = session(
         {
             "config": runs(
+                f"mkdir -p vendor && {armed('vendor/lib', marker)} && echo x > vendor/lib/file",
+                "git add vendor",
                 f"printf '#!/bin/sh\\n{planted}\\n' > hook; chmod +x hook; git config core.hooksPath \"$PWD\"; "
                 f"git config alias.status '!{planted}'; git config core.fsmonitor '{planted}'; "
                 f"git config include.path ../evil; git config extensions.worktreeConfig true; "
@@ -123,19 +125,16 @@ def test_an_agent_s_git_changes_nothing_real(project: GitBuilder, session: Sessi
                 f"echo '[core]' >> '{project.path}/.git/config'; rm -f hook",
                 MEND,
             ),
-            "nested": runs(f"mkdir -p vendor && {armed('vendor/lib', marker)}", "git add vendor", MEND),
             "bare": runs(armed_bare("lib/x", marker), MEND),
             "flags": runs(
                 "git update-index --assume-unchanged tests/test_calc.py; git update-index --skip-worktree calc.py; "
                 "printf 'def test_sum(): pass\\ndef test_zero(): pass\\n' > tests/test_calc.py",
+                f"git replace HEAD:tests/test_calc.py {blob}; git update-ref refs/heads/main HEAD~1; "
+                "git branch -f other HEAD; git commit -qam x; git push -q . HEAD:refs/heads/main",
             ),
             "exclude": runs(
                 'echo conftest.py >> "$(git rev-parse --git-dir)/info/exclude"; mkdir -p .git/info; '
                 f'echo conftest.py >> .git/info/exclude; printf "%s" "{GREEN}" > conftest.py',
-            ),
-            "replace": runs(
-                f"git replace HEAD:tests/test_calc.py {blob}; git update-ref refs/heads/main HEAD~1; "
-                "git branch -f other HEAD; git commit -qam x; git push -q . HEAD:refs/heads/main",
             ),
         },
     )  # fmt: skip
@@ -149,8 +148,8 @@ def test_an_agent_s_git_changes_nothing_real(project: GitBuilder, session: Sessi
     assert not outcome.passed("flags")
     assert "tests/test_calc.py" in outcome["flags"]["evidence"]["restored_paths"]
     assert not outcome.passed("exclude")
-    assert not outcome.passed("replace")
-    nested = project("ls-tree", "-r", str(outcome["nested"]["commit"]))
+    nested = project("ls-tree", "-r", str(outcome["config"]["commit"]))
+    assert "vendor/lib/file" in nested
     assert "160000" not in nested
 
 

@@ -16,11 +16,12 @@ open(b'caf\\xe9.txt', 'w').write('x')
 open('n' * 255, 'w').write('x')
 open('line\\nbreak', 'w').write('x')
 " """
+# deeper than Python recurses, and a longer path than the system takes
 DEEP = """python3 -c "
 import os
-for _ in range(2000):
-    os.mkdir('d')
-    os.chdir('d')
+for _ in range(1050):
+    os.mkdir('deep')
+    os.chdir('deep')
 open('file', 'w').write('x')
 " """
 LOUD = "sed -i '1i import os\\nfor _ in range(800): os.write(1, b\"x\" * (1 << 20))' calc.py"
