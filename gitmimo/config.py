@@ -86,8 +86,6 @@ _OF_THE_PERSON = (
     Option("budget.month", "number", None, "USD a month"),
     Option("maxTokens", "count", None, "tokens a session may use", minimum=1),
     Option("maxTokens.candidate", "count", None, "tokens a candidate may use", minimum=1),
-    Option("rate.requests", "count", None, "requests a minute per provider", minimum=1),
-    Option("rate.tokens", "count", None, "tokens a minute per provider", minimum=1),
     Option("merge", "flag", False, "merge the winner into the current branch at the end of `start`"),
     Option("operation", "flag", False, "commands are the work; --accept says whether it worked"),
     Option("grants", "list", (), "what an operation may reach: network, docker, dir:PATH, service:SOCKET"),

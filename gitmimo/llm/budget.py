@@ -1,4 +1,4 @@
-"""Limits on money, tokens and rates, and the decision whether one more call fits; pure."""
+"""Limits on money and tokens, and how much output one more call may have under them; pure."""
 
 import enum
 import math
@@ -9,7 +9,6 @@ from gitmimo.errors import LimitReached
 from gitmimo.llm.providers import Price
 
 NANO = 1_000_000_000
-WARN_AT = 0.8
 SMALLEST_OUTPUT = 256
 ENOUGH_OUTPUT = 8_192  # with room for so much a call doesn't wait for more
 
@@ -32,7 +31,7 @@ class Unit(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BudgetLimits:
-    """How much may be spent; None is no limit. Rates apply to each provider."""
+    """How much may be spent; None is no limit."""
 
     candidate_usd: float | None = None
     candidate_tokens: int | None = None
@@ -40,8 +39,6 @@ class BudgetLimits:
     session_tokens: int | None = None
     day_usd: float | None = None
     month_usd: float | None = None
-    requests_per_minute: int | None = None
-    tokens_per_minute: int | None = None
 
     def scopes(self) -> tuple[tuple[Scope, Unit, int], ...]:
         """Every limit that is set, in nano-dollars or tokens; days and months are limited in money only."""
@@ -74,13 +71,6 @@ class LimitUsage:
         """For example `session.usd`."""
         return f"{self.scope}.{self.unit}"
 
-    @property
-    def warning(self) -> str:
-        """The warning when most of it is spent."""
-        known = self.spent - self.in_flight
-        share = known / self.limit if self.limit > 0 else 1.0
-        return f"{share:.0%} of the {self.scope} limit is spent: {self.show(known)} of {self.show(self.limit)}"
-
     def show(self, amount: int) -> str:
         """An amount in this limit's unit, for people."""
         return f"${amount / NANO:.4f}" if self.unit is Unit.USD else f"{amount:,} tokens"
@@ -103,36 +93,25 @@ class Estimate:
         return self.nano_usd(completion) if unit is Unit.USD else self.prompt + completion
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
-    """Whether a call may go: with this much output, or later (`wait`), or not at all because of `blocked`."""
-
-    completion: int = 0
-    wait: bool = False
-    blocked: LimitUsage | None = None
-
-
 def to_nano(usd: float) -> int:
     """Nano-dollars, rounded up."""
     return math.ceil(usd * NANO - 1e-6)
 
 
-def decide(estimate: Estimate, usages: Sequence[LimitUsage]) -> Decision:
-    """Grant all, or less output, or say which limit is in the way.
+def grant(estimate: Estimate, usages: Sequence[LimitUsage]) -> int | None:
+    """How much output a call may have: all, or less near a limit; None to wait. LimitReached where none is left.
 
-    If less than `ENOUGH_OUTPUT` tokens are left and running calls have reserved more than they will use, the answer
-    is to wait for them. What remains then is granted down to `SMALLEST_OUTPUT` tokens (or less, if less
-    was asked for).
+    If less than `ENOUGH_OUTPUT` tokens are left and running calls have reserved more than they will use, it is better
+    to wait for them. What remains then is granted down to `SMALLEST_OUTPUT` tokens (or less, if less was asked for).
     """
     now = min((_room(estimate, s, s.limit - s.spent) for s in usages), default=estimate.completion)
     if now >= min(ENOUGH_OUTPUT, estimate.completion):
-        return Decision(completion=min(now, estimate.completion))
-    later = min(_room(estimate, s, s.limit - s.spent + s.in_flight) for s in usages)
-    if later > now:
-        return Decision(wait=True)
+        return min(now, estimate.completion)
+    if min(_room(estimate, s, s.limit - s.spent + s.in_flight) for s in usages) > now:
+        return None
     if now >= min(SMALLEST_OUTPUT, estimate.completion):
-        return Decision(completion=now)
-    return Decision(blocked=min(usages, key=lambda s: _room(estimate, s, s.limit - s.spent)))
+        return now
+    raise limit_reached(min(usages, key=lambda s: _room(estimate, s, s.limit - s.spent)))
 
 
 def limit_reached(usage: LimitUsage) -> LimitReached:

@@ -18,23 +18,11 @@ from pathlib import Path
 
 from gitmimo.errors import MimoError
 from gitmimo.files import hold_lock
-from gitmimo.llm.budget import (
-    NANO,
-    WARN_AT,
-    BudgetLimits,
-    Estimate,
-    LimitUsage,
-    Scope,
-    Unit,
-    decide,
-    limit_reached,
-    to_nano,
-)
+from gitmimo.llm.budget import NANO, BudgetLimits, Estimate, LimitUsage, Scope, Unit, grant, to_nano
 from gitmimo.processes import is_alive, process_name
 from gitmimo.records import Usage
 
 _POLL_S = 0.05
-_MINUTE_S = 60.0
 _COLUMNS: Mapping[Unit, str] = {Unit.USD: "nano", Unit.TOKENS: "tokens"}
 _KEYS: Mapping[Scope, str] = {
     Scope.SESSION: "session = :session",
@@ -97,27 +85,21 @@ class Ledger:
     def __init__(self, directory: Path, *, clock: Callable[[], float] = time.time) -> None:
         self.path = directory / "ledger.sqlite3"
         self._clock = clock
-        self._warned: set[tuple[str, str, int]] = set()
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
 
     def reserve(self, account: Account, estimate: Estimate, limits: BudgetLimits) -> Reservation | float:
         """Record a call at its worst case, with less output where the limits leave less.
 
-        Seconds until another try when a rate, or calls that still run, are in the way; LimitReached when a limit is.
+        Seconds until another try when calls that still run are in the way; LimitReached when a limit is.
         """
         with self._transaction() as db:
             self._settle_dead(db)
             keys = self._keys(account)
-            wait_s = self._rate_wait(db, account.provider, estimate, limits, float(keys["at"]))
-            if wait_s > 0:
-                return wait_s
-            decision = decide(estimate, self._limit_usages(db, keys, limits))
-            if decision.wait:
+            granted = grant(estimate, self._limit_usages(db, keys, limits))
+            if granted is None:
                 return _POLL_S
-            if decision.blocked is not None:
-                raise limit_reached(decision.blocked)
-            nano = estimate.nano_usd(decision.completion)
+            nano = estimate.nano_usd(granted)
             cursor = db.execute(
                 "INSERT INTO calls (session, candidate, phase, model, provider, at, day, month, process, state, nano,"
                 " tokens, prompt, cached, completion, priced) VALUES (:session, :candidate, :phase, :model, :provider,"
@@ -126,14 +108,14 @@ class Ledger:
                     **keys,
                     "process": process_name(os.getpid()),
                     "nano": nano,
-                    "tokens": estimate.prompt + decision.completion,
+                    "tokens": estimate.prompt + granted,
                     "prompt": estimate.prompt,
-                    "completion": decision.completion,
+                    "completion": granted,
                     "priced": int(estimate.price is not None),
                 },
             )
             row = int(cursor.lastrowid or 0)
-            return Reservation(row=row, prompt=estimate.prompt, completion=decision.completion, nano_usd=nano)
+            return Reservation(row=row, prompt=estimate.prompt, completion=granted, nano_usd=nano)
 
     def settle(
         self, reservation: Reservation, usage: Usage, cost_usd: float, *, seconds: float, calls: int = 1
@@ -157,26 +139,13 @@ class Ledger:
         self._end(reservation, state="lost", prompt=guess.prompt, completion=guess.completion, seconds=seconds)
 
     def release(self, reservation: Reservation) -> None:
-        """Charge nothing: the provider has counted nothing. Its rate counts the request all the same."""
+        """Charge nothing: the provider has counted nothing."""
         self._end(reservation, state="free", nano=0, tokens=0, prompt=0, completion=0)
 
     def limit_usages(self, account: Account, limits: BudgetLimits) -> tuple[LimitUsage, ...]:
         """How much of each limit that is set is spent."""
         with self._transaction() as db:
             return self._limit_usages(db, self._keys(account), limits)
-
-    def new_warnings(self, account: Account, limits: BudgetLimits) -> tuple[LimitUsage, ...]:
-        """Limits of which 80 % are spent and that this process has not reported yet."""
-        if not limits.scopes():
-            return ()
-        fresh = []
-        for usage in self.limit_usages(account, limits):
-            candidate = account.candidate if usage.scope is Scope.CANDIDATE else -1
-            key = (account.session, f"{usage.name}/{candidate}", usage.limit)
-            if usage.spent - usage.in_flight >= WARN_AT * usage.limit and key not in self._warned:
-                self._warned.add(key)
-                fresh.append(usage)
-        return tuple(fresh)
 
     def spent(self, *, by: str = "session", session: str | None = None) -> tuple[Totals, ...]:
         """Sums by `session`, `candidate`, `model` or `day`, oldest first."""
@@ -267,24 +236,6 @@ class Ledger:
             ).fetchone()
             usages.append(LimitUsage(scope=scope, unit=unit, limit=limit, spent=spent or 0, in_flight=in_flight or 0))
         return tuple(usages)
-
-    def _rate_wait(
-        self, db: sqlite3.Connection, provider: str, estimate: Estimate, limits: BudgetLimits, now: float
-    ) -> float:
-        """Seconds until the last minute has room; a call larger than a whole minute's tokens waits for an empty one."""
-        requests, most = limits.requests_per_minute, limits.tokens_per_minute
-        if requests is None and most is None:
-            return 0.0
-        since = now - _MINUTE_S
-        tokens = estimate.prompt + estimate.completion
-        rows = db.execute(
-            "SELECT at, tokens FROM calls WHERE provider = ? AND at > ? ORDER BY at DESC", (provider, since)
-        )
-        for count, (at, taken) in enumerate(rows, start=1):  # newest first: the oldest that must leave decides
-            tokens += taken
-            if (requests is not None and count >= requests) or (most is not None and tokens > most):
-                return max(0.0, float(at) - since)
-        return 0.0
 
     def _settle_dead(self, db: sqlite3.Connection) -> None:
         """Mark reservations of dead processes as lost: they stay counted, and nobody waits for them."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from gitmimo.cancel import NEVER, Cancelled, CancelToken
 from gitmimo.errors import LimitReached, UnknownPrice
-from gitmimo.llm.budget import NANO, BudgetLimits, Estimate, LimitUsage, Scope, Unit, limit_reached
+from gitmimo.llm.budget import NANO, BudgetLimits, Estimate, Scope, Unit, limit_reached
 from gitmimo.llm.chat_format import most_tokens
 from gitmimo.llm.ledger import Account, Ledger, Reservation
 from gitmimo.llm.model import AttemptFailed, ChatRequest, RemoteModel
@@ -18,21 +18,14 @@ _LONGEST_WAIT_S = 900.0
 _POLL_S = 0.1
 
 
-def meter_model(
-    model: RemoteModel,
-    ledger: Ledger,
-    account: Account,
-    limits: BudgetLimits,
-    *,
-    on_warning: Callable[[LimitUsage], None] | None = None,
-) -> RemoteModel:
-    """The same model under limits; `on_warning` hears of limits of which 80 % are spent.
+def meter_model(model: RemoteModel, ledger: Ledger, account: Account, limits: BudgetLimits) -> RemoteModel:
+    """The same model under limits. UnknownPrice when nothing limits the cost.
 
-    Calls wait while running calls have reserved what they need, or while a rate is used up. Near a limit they get less
-    output, and raise LimitReached when a limit leaves no room. UnknownPrice when nothing limits the cost.
+    Calls wait while running calls have reserved what they need. Near a limit they get less output, and raise
+    LimitReached when a limit leaves no room.
     """
     require_price(model.name, model.price, limits)
-    return model.with_backend(MeteredBackend(model, ledger, account, limits, on_warning=on_warning))
+    return model.with_backend(MeteredBackend(model, ledger, account, limits))
 
 
 @dataclass(eq=False)
@@ -46,7 +39,6 @@ class MeteredBackend:
     ledger: Ledger
     account: Account
     limits: BudgetLimits
-    on_warning: Callable[[LimitUsage], None] | None = None
     _counted: tuple[tuple[Message, ...], tuple[Tool, ...], int] = ((), (), 0)
 
     def send(self, request: ChatRequest) -> Reply:
@@ -80,9 +72,6 @@ class MeteredBackend:
         else:
             cost_usd = reservation.nano_usd / NANO if price is not None else None
             self.ledger.settle_unknown(reservation, reply.usage, seconds=reply.seconds)
-        if self.on_warning is not None:
-            for usage in self.ledger.new_warnings(self.account, self.limits):
-                self.on_warning(usage)
         return dataclasses.replace(reply, cost_usd=cost_usd)
 
     def _most_prompt(self, request: ChatRequest) -> int:
@@ -106,8 +95,8 @@ def _reserve(attempt: Callable[[], Reservation | float], cancel: CancelToken) ->
         if time.monotonic() > ends:
             raise LimitReached(
                 f"no room under the limits for {_LONGEST_WAIT_S / 60:g} minutes",
-                limit="rate",
-                hint="raise the rate limits of this provider, or run fewer candidates",
+                limit="reserved",
+                hint="raise the limits, or run fewer candidates",
             )
         cancel.sleep(answer)
 
@@ -134,8 +123,7 @@ class AgentRunBudget:
         self, ledger: Ledger, limits: BudgetLimits, account: Account, *, share: int = 1, price: Price | None = None
     ) -> None:
         self._ledger = ledger
-        # a run makes many requests: rates can't be kept for it
-        self._limits = dataclasses.replace(limits, requests_per_minute=None, tokens_per_minute=None)
+        self._limits = limits
         self._account = account
         self._share = max(1, share)
         self._price = price

@@ -1,7 +1,7 @@
 """The models of a session, opened from the configuration and put under its budget."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -9,7 +9,7 @@ from gitmimo.config import Config
 from gitmimo.errors import ConfigError, NoKey, NoModel
 from gitmimo.git.repository import Repository
 from gitmimo.ids import SessionId
-from gitmimo.llm.budget import BudgetLimits, LimitUsage
+from gitmimo.llm.budget import BudgetLimits
 from gitmimo.llm.ledger import Account, Ledger, Totals
 from gitmimo.llm.local import LocalSettings
 from gitmimo.llm.metered import meter_model, require_price
@@ -34,7 +34,6 @@ class ModelPool:
     is_near: bool = False  # the configured server is on this machine
     answers_in_parallel: bool = False  # although it is
     rungs: int = 1  # more: the workers are a ladder, and each fan-out uses the next
-    on_warning: Callable[[LimitUsage], None] | None = None
 
     @property
     def takes_turns(self) -> bool:
@@ -72,7 +71,7 @@ class ModelPool:
         account = Account(
             session=self.session, candidate=number, phase=phase, model=model.name, provider=model.provider
         )
-        return meter_model(model, self.ledger, account, self.limits, on_warning=self.on_warning)
+        return meter_model(model, self.ledger, account, self.limits)
 
     def _worker(self, number: int) -> RemoteModel | None:
         if not self.workers:
@@ -87,7 +86,6 @@ def open_models(
     session: SessionId,
     *,
     needs_model: bool = True,
-    on_warning: Callable[[LimitUsage], None] | None = None,
 ) -> ModelPool:
     """Open what the configuration names; errors in the user's words before anything is made.
 
@@ -117,7 +115,6 @@ def open_models(
         is_near=is_near(settings.base_url),
         answers_in_parallel=bool(config["parallel"]),
         rungs=ladder_height(config),
-        on_warning=on_warning,
     )
 
 
@@ -196,7 +193,7 @@ def local_settings(config: Config) -> LocalSettings:
 
 
 def limits_of(config: Config) -> BudgetLimits:
-    """Every limit on money, tokens and rates."""
+    """Every limit on money and tokens."""
     return BudgetLimits(
         session_usd=config.number("budget"),
         candidate_usd=config.number("budget.candidate"),
@@ -204,8 +201,6 @@ def limits_of(config: Config) -> BudgetLimits:
         month_usd=config.number("budget.month"),
         session_tokens=config["maxTokens"],
         candidate_tokens=config["maxTokens.candidate"],
-        requests_per_minute=config["rate.requests"],
-        tokens_per_minute=config["rate.tokens"],
     )
 
 

@@ -104,9 +104,7 @@ def run_session(request: SessionRequest) -> SessionResult:
         check_operation(config)
     match = _find_script(request) if config["skills"] else None
     needs_model = staff.needs_model and not (match and match.approved)  # a script that fails asks for one then
-    models = open_models(
-        repository, config, session, needs_model=needs_model, on_warning=lambda usage: watch.warn(usage.warning)
-    )
+    models = open_models(repository, config, session, needs_model=needs_model)
     with contextlib.closing(models):
         workers = Workers(config, staff, models)
         task_text, cancelled = request.task_text, watch.stop_signal.is_set

@@ -60,7 +60,7 @@ def test_what_a_run_told_is_what_it_costs(
 
 def test_a_candidates_own_limit_is_its_cap_and_without_limits_there_is_none(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
-    own = BudgetLimits(session_usd=3.0, candidate_usd=2.5, requests_per_minute=1, tokens_per_minute=1)
+    own = BudgetLimits(session_usd=3.0, candidate_usd=2.5)
     assert AgentRunBudget(ledger, own, account(1), share=3).begin() == 2.5
     free = AgentRunBudget(ledger, BudgetLimits(), account(2))
     assert free.begin() is None
