@@ -76,6 +76,16 @@ class Group:
     changes: tuple[Change, ...]
     shared: tuple[str, ...]
 
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """The commands that are shared."""
+        return tuple(feature[2:] for feature in self.shared if feature.startswith("$ "))
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """The paths that are shared, and the directories of new (`+`) and removed (`-`) files."""
+        return tuple(feature for feature in self.shared if not feature.startswith("$ "))
+
 
 def footprint(change: Change, commands: Sequence[str] = ()) -> frozenset[str]:
     """What a change touches: `path`, `+dir/*.ext` for new files, `-dir/*.ext` for removed ones, `$ command`."""

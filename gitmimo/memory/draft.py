@@ -34,8 +34,7 @@ def draft_skill(
 
     `task` is the template of the tasks that the script does.
     """
-    commands = [feature[2:] for feature in group.shared if feature.startswith("$ ")][:_MOST_COMMANDS]
-    touched = [feature for feature in group.shared if not feature.startswith("$ ")][:_MOST_TOUCHED]
+    commands, touched = group.commands[:_MOST_COMMANDS], group.places[:_MOST_TOUCHED]
     newest, *others = [change.commit[:10] for change in group.changes[:_MOST_COMMITS]]
     before = f" ({', '.join(others)} before it)" if others else ""
     follow = f"`git show {newest}` is the newest of {len(group.changes)}; follow it file by file{before}."
@@ -50,20 +49,20 @@ def draft_skill(
     lines += ["- nothing of the list above is left out without a reason"]
     lines += ["- the commands above exit with 0 and leave no further change"] if commands else []
     body = "\n".join(lines[: MAX_LINES - 12])
-    description = description or skill_description(group)
+    description = description or _description(group)
     about = {
         "git-mimo.commits": " ".join([newest, *others]),
         **note_tools(commands),
         **({"git-mimo.task": task} if task else {}),
     }
     said = "\0".join([description, body, *map("=".join, about.items()), script or ""])
-    name = name or f"{skill_name(group)}-{hashlib.sha256(said.encode()).hexdigest()[:4]}"
+    name = name or f"{_name(group)}-{hashlib.sha256(said.encode()).hexdigest()[:4]}"
     return make_skill(name, description, body, metadata=about, script=script)
 
 
-def draft_operation(operation: Operation, session: str, *, name: str = "") -> Skill:
+def draft_operation(operation: Operation, session: str) -> Skill:
     """Write the skill of an operation: how its script is run, what it needs, how to know that it worked."""
-    name = name or _operation_name(operation.task)
+    name = _slug(_plain_words(re.sub(r"\{\w+\}|[\w./-]*/[\w./-]*", " ", operation.task))) or "operation"
     typed = " ".join(f"{key}={value}" for key, value in operation.values.items())
     task = strip_markup(_plain_slots(operation.task), limit=400)
     lines = ["## Run", "", f"- `git mimo skill run {name}{f' {typed}' if typed else ''}`"]
@@ -80,7 +79,36 @@ def draft_operation(operation: Operation, session: str, *, name: str = "") -> Sk
     return make_skill(name, description, "\n".join(lines), metadata=metadata, script=operation.script)
 
 
-def skill_name(group: Group) -> str:
+def name_group(model: Model, group: Group) -> tuple[str, str]:
+    """Return a model's name and description; empty when it fails, is over budget, or answers out of line."""
+    asked = "\n".join(f"- {strip_markup(change.subject, limit=200)}" for change in group.changes[:5])
+    about = f"What was asked:\n{asked}\n\nWhat it touched:\n" + "\n".join(f"- {item}" for item in group.shared[:20])
+    messages = (Message(role="system", content=_ASK), Message(role="user", content=about))
+    try:
+        reply = model.complete(ChatRequest(messages=messages, temperature=0.0)).text
+        answer = json.loads(reply[reply.find("{") : reply.rfind("}") + 1])
+        name, description = check_name(str(answer["name"])), strip_markup(str(answer["description"]), limit=500)
+    except (ModelError, LimitReached, ValueError, KeyError, TypeError, SkillRefused):
+        return "", ""
+    is_about_it = len(description) > 20 and set(words_of(description)) & set(words_of(about))
+    return (name, description) if is_about_it and not hidden_characters(description) else ("", "")
+
+
+def find_doubles(repository: Repository, at: Oid) -> tuple[str, ...]:
+    """The skills that a merge of two branches left beside another of the same changes: of each kind one stays.
+
+    It stays that has a script, then the one from more changes. What a person named is never one of them.
+    """
+    skills = [skill for skill in read_library(repository, at).skills if skill.commits]
+    skills.sort(key=lambda skill: (skill.script is None, -len(skill.commits), skill.name))
+    doubled: set[str] = set()
+    for group in find_groups(read_changes(repository, at)):
+        of_group = [s for s in skills if any(change.commit.startswith(s.commits) for change in group.changes)]
+        doubled.update(skill.name for skill in of_group[1:])
+    return tuple(sorted(name for name in doubled if DRAFTED.search(name)))
+
+
+def _name(group: Group) -> str:
     """Two to four words that the changes' subjects share, else the most significant of what they touch.
 
     A draft adds four digits of its text: two branches that learn of the same kind don't write the same file.
@@ -89,16 +117,14 @@ def skill_name(group: Group) -> str:
     least = len(group.changes) if len(group.changes) < 3 else len(group.changes) * 2 / 3
     words = [word for word, count in counts.items() if count >= least]
     if len(words) < 2:
-        paths = [feature for feature in group.shared if not feature.startswith("$ ")]
-        words += [word for path in paths for word in _plain_words(path.rpartition(".")[0].lstrip("+-"))]
-    name = "-".join(list(dict.fromkeys(words))[:4])[:60].strip("-")
-    return name or f"chore-{group.changes[0].commit[:8]}"
+        words += [word for path in group.places for word in _plain_words(path.rpartition(".")[0].lstrip("+-"))]
+    return _slug(words) or f"chore-{group.changes[0].commit[:8]}"
 
 
-def skill_description(group: Group) -> str:
+def _description(group: Group) -> str:
     """The former tasks, so that matching finds the skill by their words."""
     subjects = list(dict.fromkeys(change.subject for change in group.changes))[:3]
-    touched = [feature.lstrip("+-") for feature in group.shared if not feature.startswith("$ ")][:4]
+    touched = [place.lstrip("+-") for place in group.places[:4]]
     asked = "; ".join(strip_markup(subject, limit=120) for subject in subjects)
     return strip_markup(f"Use for a task like: {asked}. It touches {', '.join(touched)}.", limit=600)
 
@@ -129,40 +155,10 @@ def _plain_words(text: str) -> list[str]:
     return [word for word in words if set(words_of(word)) & significant]
 
 
-def _operation_name(task: str) -> str:
-    words = _plain_words(re.sub(r"\{\w+\}|[\w./-]*/[\w./-]*", " ", task))
-    return "-".join(list(dict.fromkeys(words))[:4])[:60].strip("-") or "operation"
+def _slug(words: Sequence[str]) -> str:
+    return "-".join(list(dict.fromkeys(words))[:4])[:60].strip("-")
 
 
 def _plain_slots(text: str) -> str:
     """A template as prose: names in place of what a client would substitute."""
     return re.sub(r"\$?\{([A-Z][A-Z0-9_]*)\}", r"\1", text)
-
-
-def name_group(model: Model, group: Group) -> tuple[str, str]:
-    """Return a model's name and description; empty when it fails, is over budget, or answers out of line."""
-    asked = "\n".join(f"- {strip_markup(change.subject, limit=200)}" for change in group.changes[:5])
-    about = f"What was asked:\n{asked}\n\nWhat it touched:\n" + "\n".join(f"- {item}" for item in group.shared[:20])
-    messages = (Message(role="system", content=_ASK), Message(role="user", content=about))
-    try:
-        reply = model.complete(ChatRequest(messages=messages, temperature=0.0)).text
-        answer = json.loads(reply[reply.find("{") : reply.rfind("}") + 1])
-        name, description = check_name(str(answer["name"])), strip_markup(str(answer["description"]), limit=500)
-    except (ModelError, LimitReached, ValueError, KeyError, TypeError, SkillRefused):
-        return "", ""
-    is_about_it = len(description) > 20 and set(words_of(description)) & set(words_of(about))
-    return (name, description) if is_about_it and not hidden_characters(description) else ("", "")
-
-
-def find_doubles(repository: Repository, at: Oid) -> tuple[str, ...]:
-    """The skills that a merge of two branches left beside another of the same changes: of each kind one stays.
-
-    It stays that has a script, then the one from more changes. What a person named is never one of them.
-    """
-    skills = [skill for skill in read_library(repository, at).skills if skill.commits]
-    skills.sort(key=lambda skill: (skill.script is None, -len(skill.commits), skill.name))
-    doubled: set[str] = set()
-    for group in find_groups(read_changes(repository, at)):
-        of_group = [s for s in skills if any(change.commit.startswith(s.commits) for change in group.changes)]
-        doubled.update(skill.name for skill in of_group[1:])
-    return tuple(sorted(name for name in doubled if DRAFTED.search(name)))

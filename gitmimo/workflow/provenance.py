@@ -9,10 +9,9 @@ from dataclasses import dataclass, replace
 from gitmimo import ids
 from gitmimo.errors import RepoError, UsageError
 from gitmimo.git import refs
-from gitmimo.git.commit import read_trailers
 from gitmimo.git.repository import Repository
 from gitmimo.git.trees import without_mimo
-from gitmimo.ids import Oid, SessionId, is_session_id
+from gitmimo.ids import Oid, SessionId
 from gitmimo.records import CandidateResult, SessionResult, Step
 from gitmimo.workflow.evaluate import SessionEvaluator
 from gitmimo.workflow.evidence_notes import DamagedNote, EvidenceNote, find_by_session, find_evidence
@@ -67,23 +66,24 @@ def explain_line(repository: Repository, path: str, line: int, *, rev: str = "HE
         found = find_evidence(repository, blamed.commit)
     except DamagedNote as exc:
         problem = exc.message
-    session = found.note.session if found else _named_session(message)
+    named = _last_named(_SESSION, message)
+    session = found.note.session if found else SessionId(named) if named else None
     if found is None and session is not None:
         found = find_by_session(repository, session)
-    number = found.note.candidate if found else None
-    told = _CANDIDATE.search(message)
-    number = int(told[1]) if number is None and told else number
-    model = _MODEL.search(message)
+    note, told = found.note if found else None, _last_named(_CANDIDATE, message)
+    number = note.candidate if note is not None else None
+    if number is None and told:
+        number = int(told)
     step = None
     if session is not None and number is not None:
-        step = _step_of(repository, session, number, found.note if found else None, blamed)
+        step = _step_of(repository, session, number, note, blamed)
     return replace(
         blamed,
         session=session,
         candidate=number,
-        model=(step.reply.model if step else "") or (model[1] if model else ""),
+        model=(step.reply.model if step else "") or _last_named(_MODEL, message),
         step=step,
-        note=found.note if found else None,
+        note=note,
         how=found.how if found else "",
         problem=problem,
     )
@@ -155,13 +155,9 @@ def _blame(repository: Repository, commit: Oid, path: str, line: int) -> Provena
     )
 
 
-def _named_session(message: str) -> SessionId | None:
-    """A session that the message names: as trailer, or in the middle of what a forge made of several messages."""
-    name = read_trailers(message).get("Mimo-Session", "")
-    if not is_session_id(name):
-        found = _SESSION.search(message)
-        name = found[1] if found else ""
-    return SessionId(name) if is_session_id(name) else None
+def _last_named(pattern: re.Pattern[str], message: str) -> str:
+    """What a message names: as trailer, or in the middle of what a forge made of several messages; empty if nothing."""
+    return next(reversed(pattern.findall(message)), "")
 
 
 def _step_of(
