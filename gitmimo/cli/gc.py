@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -39,21 +38,16 @@ def cost_command(by: str, as_json: bool) -> int:
     if not rows:
         render.say("nothing was spent yet")
         return 0
-    render.out(_table(by, rows))
-    return 0
-
-
-def _table(by: str, rows: Sequence[Totals]) -> str:
-    lines = [(_name(by, row.key), usd(row.usd), tokens(row.usage.total), str(row.calls)) for row in rows]
+    lines = []
+    for row in rows:
+        own = by == "candidate" and row.key.endswith("/0")  # plans, reviews and answers, which no candidate made
+        name = f"{row.key.removesuffix('/0')} plan, review" if own else row.key
+        lines.append((name, usd(row.usd), tokens(row.usage.total), str(row.calls)))
     if len(rows) > 1:
         total, calls = sum(row.usage.total for row in rows), sum(row.calls for row in rows)
         lines.append(("all", usd(sum(row.usd for row in rows)), tokens(total), str(calls)))
-    return render.table((by, "cost", "tokens", "calls"), lines)
-
-
-def _name(by: str, key: str) -> str:
-    """The name of a row; calls without a candidate are the session's plans, reviews and answers."""
-    return f"{key.removesuffix('/0')} plan, review" if by == "candidate" and key.endswith("/0") else key
+    render.out(render.table((by, "cost", "tokens", "calls"), lines))
+    return 0
 
 
 @click.command("gc")

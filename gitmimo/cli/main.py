@@ -120,16 +120,8 @@ class LazyGroup(click.Group):
                 formatter.write_dl([(name.ljust(10), line) for name, (_, line) in commands.items()])
 
 
-def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
-    if value:
-        render.out(f"git-mimo {__version__}")
-        ctx.exit()
-
-
 @click.group(cls=LazyGroup, context_settings=CONTEXT)
-@click.option(
-    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="Show the version."
-)
+@click.version_option(__version__, message="git-mimo %(version)s")
 @click.option("-v", "--verbose", is_flag=True, help="Log what happens to stderr.")
 def cli(verbose: bool) -> None:
     """A coding agent that lives in git.

@@ -76,12 +76,6 @@ def test_a_right_candidate_ends_on_a_result_branch_with_its_evidence(
 CHEATS: dict[str, dict[str, str]] = {
     "wrong": {"calc.py": WRONG},
     "edits the test": {"tests/test_calc.py": TESTS.replace("== 5", "== -1")},
-    "plants conftest": {
-        "conftest.py": "import pytest\n@pytest.hookimpl(hookwrapper=True)\ndef pytest_runtest_makereport(item, call):\n"
-        "    outcome = yield\n    report = outcome.get_result()\n"
-        "    report.outcome = 'passed'\n    report.longrepr = None\n"
-    },
-    "exits early": {"calc.py": "import os\nos._exit(0)\n"},
 }
 
 
