@@ -16,7 +16,7 @@ import textwrap
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 from gitmimo.evaluator.baseline import Baseline
@@ -50,15 +50,6 @@ class ForgeryReport:
     without_effect: tuple[str, ...] = ()  # fixed tests that pass whatever their assertions demand
     only_under_the_runner: tuple[str, ...] = ()  # fixed tests that fail where the runner doesn't show
     doubt: str = ""  # why the check gave no answer
-
-
-@dataclass(slots=True)
-class _Plan:
-    """Which files get which content, and which tests run: ids without their parameters."""
-
-    files: dict[str, bytes | None] = field(default_factory=dict)
-    must_fail: set[str] = field(default_factory=set)
-    copies: dict[str, str] = field(default_factory=dict)  # id of the copy, id of the test
 
 
 @contextlib.contextmanager
@@ -102,24 +93,24 @@ def check_forgery(
         return _check_node(testbed, baseline, tree, fixed)
     if form is not ReportFormat.PYTEST:
         return ForgeryReport()
-    chosen = _choose(passed, fixed)
-    plan = _make_plan(testbed, tree, chosen)
-    if not plan.must_fail:
+    files, sabotaged = _sabotaged_tests(testbed, tree, passed=passed, fixed=fixed)
+    if not sabotaged:
         return ForgeryReport()
-    with fresh_tree(testbed, write_files(testbed.repository, tree, plan.files), setup=testbed.setup) as fresh:
-        only = () if baseline.report.seconds < _QUICK_S else plan.must_fail | set(plan.copies)
+    must_fail, copies = set(sabotaged), {copied: name for name, copied in sabotaged.items() if copied}
+    with fresh_tree(testbed, write_files(testbed.repository, tree, files), setup=testbed.setup) as fresh:
+        only = () if baseline.report.seconds < _QUICK_S else must_fail | set(copies)
         run = run_suite(fresh, only=only, functions=functions)
     # ids without their parameters; a pass is what is looked for, so one set of parameters is enough
     ran, passing, failing = (
         set(map(_plain, ids)) for ids in (run.report.cases, run.report.passed_ids, run.report.failed_ids)
     )
-    unmet = {name for name in plan.copies if name.endswith(_ALL_FALSE)}
-    without_effect = {plan.copies[name] for name in unmet & passing - failing} & set(map(_plain, fixed))
+    unmet = {name for name in copies if name.endswith(_ALL_FALSE)}
+    without_effect = {copies[name] for name in unmet & passing - failing} & set(map(_plain, fixed))
     return ForgeryReport(
-        forged=tuple(sorted(plan.must_fail & passing)),
-        equal_to_everything=tuple(sorted(plan.copies[name] for name in (plan.copies.keys() - unmet) & passing)),
+        forged=tuple(sorted(must_fail & passing)),
+        equal_to_everything=tuple(sorted(copies[name] for name in (copies.keys() - unmet) & passing)),
         without_effect=tuple(sorted(without_effect)),
-        doubt="" if plan.must_fail & ran else run.problem or "they were not reported",
+        doubt="" if must_fail & ran else run.problem or "they were not reported",
     )
 
 
@@ -142,72 +133,60 @@ def _check_node(testbed: TestBed, baseline: Baseline, tree: Oid, fixed: Iterable
     )
 
 
-def _choose(passed: Iterable[str], fixed: Iterable[str]) -> list[str]:
+def _sabotaged_tests(
+    testbed: TestBed, tree: Oid, *, passed: Iterable[str], fixed: Iterable[str]
+) -> tuple[dict[str, bytes | None], dict[str, str]]:
+    """New contents of test files, and the ids without parameters of tests that cannot pass in them.
+
+    Each test has the id of a copy beside it, or nothing.
+    """
     wanted = sorted(fixed)
     others = sorted(set(passed) - set(wanted))
-    if len(wanted) > _MOST_FIXED:
-        wanted = random.sample(wanted, _MOST_FIXED)
-    return wanted + random.sample(others, min(_MOST_OTHERS, len(others)))
-
-
-def _make_plan(testbed: TestBed, tree: Oid, chosen: Iterable[str]) -> _Plan:
-    by_file: dict[str, dict[Qualname, str]] = {}
-    for name in chosen:
-        plain = _plain(name)
-        file, *inner = plain.split("::")
-        if inner:
-            by_file.setdefault(file, {})[tuple(inner)] = plain
-    plan = _Plan()
+    wanted = random.sample(wanted, min(_MOST_FIXED, len(wanted)))
+    by_file: dict[str, set[Qualname]] = {}
+    for name in map(_plain, [*wanted, *random.sample(others, min(_MOST_OTHERS, len(others)))]):
+        file, *inner = name.split("::")
+        by_file.setdefault(file, set()).add(tuple(inner))
+    files: dict[str, bytes | None] = {}
+    tests: dict[str, str] = {}
     token = secrets.token_hex(4)
-    for file, names in by_file.items():
-        source = testbed.repository.read_blob(tree, file)
-        done = sabotage(source, names, token=token) if source is not None else None
-        if done is None or not done.functions:
-            continue
-        plan.files[file] = done.source
-        plan.must_fail |= {names[qualname] for qualname in done.functions}
-        for qualname, copied in done.copies.items():
-            plan.copies[names[qualname].removesuffix(qualname[-1]) + copied[-1]] = names[qualname]
-    return plan
+    for file, functions in by_file.items():
+        text, copies = sabotage(testbed.repository.read_blob(tree, file) or b"", functions, token=token)
+        if copies:
+            files[file] = text
+        for (*around, name), copied in copies.items():
+            tests["::".join((file, *around, name))] = "::".join((file, *around, copied)) if copied else ""
+    return files, tests
 
 
 def _plain(name: str) -> str:
     return name.partition("[")[0]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sabotaged:
-    """A test file's new text, the functions that must fail now, and new ones beside them by the function they copy."""
-
-    source: bytes
-    functions: frozenset[Qualname]
-    copies: dict[Qualname, Qualname]
-
-
-def sabotage(source: bytes, functions: Iterable[Qualname], *, token: str) -> Sabotaged:
+def sabotage(source: bytes, functions: Iterable[Qualname], *, token: str) -> tuple[bytes, dict[Qualname, str]]:
     """Put a false assertion before the first line of each function, and a copy after it where it compares values.
 
-    A copy is the test as it was, but for what values are compared with: a new object, which nothing honest is equal
-    to. Where it compares in blocks and inner functions only, no assertion can be met in the copy. `token` makes its
-    name. Functions that are not in this file (inherited, generated) are left out, and so is everything when the file
-    can't be read as UTF-8 or as Python.
+    Returns the new text, and the functions that must fail now with the names of their copies, empty without one. A
+    copy is the test as it was, but for what values are compared with: a new object, which nothing honest is equal to.
+    Where it compares in blocks and inner functions only, no assertion can be met in the copy. `token` makes its name.
+    Functions that are not in this file (inherited, generated) are left out, and so is everything when the file can't
+    be read as UTF-8 or as Python.
     """
-    nothing = Sabotaged(source=source, functions=frozenset(), copies={})
     try:
         source.decode("utf-8")
         known = definitions(ast.parse(source))
         found = {tuple(name.split(".")): node for name, node in known if isinstance(node, _Function)}
         wanted = sorted(set(functions) & set(found), key=lambda name: found[name].lineno, reverse=True)
-        lines, copies = source.splitlines(keepends=True), {}
+        lines, copies = source.splitlines(keepends=True), dict.fromkeys(wanted, "")
         for name in wanted:
             if copied := _unequal_copy(found[name], token) or _unmet_copy(found[name], token):
-                copies[name] = (*name[:-1], copied.name)
+                copies[name] = copied.name
                 _insert_after(lines, found[name], copied)
             _insert_before_body(lines, found[name])
         ast.parse(b"".join(lines))
     except (ValueError, SyntaxError):
-        return nothing
-    return Sabotaged(source=b"".join(lines), functions=frozenset(wanted), copies=copies)
+        return source, {}
+    return b"".join(lines), copies
 
 
 def _insert_before_body(lines: list[bytes], function: _Function) -> None:

@@ -177,19 +177,20 @@ async def test_three():
 
 def test_spoiled_tests_keep_their_names_and_are_python() -> None:
     names = [("TestA", "test_one"), ("TestA", "test_two"), ("test_three",), ("test_inherited",)]
-    done = sabotage(SOURCE, names, token="x1")
-    assert done.functions == {("TestA", "test_one"), ("TestA", "test_two"), ("test_three",)}
-    assert done.copies == {
-        ("TestA", "test_one"): ("TestA", "test_one_x1"),
-        ("TestA", "test_two"): ("TestA", "test_two_x1"),
-        ("test_three",): ("test_three_x1_false",),
+    text, copies = sabotage(SOURCE, names, token="x1")
+    assert copies == {
+        ("TestA", "test_one"): "test_one_x1",
+        ("TestA", "test_two"): "test_two_x1",
+        ("test_three",): "test_three_x1_false",
     }
-    functions = {tuple(name.split(".")): node for name, node in definitions(ast.parse(done.source))}
-    assert all(isinstance(functions[name].body[0], ast.Assert) for name in done.functions)
-    assert all("object()" in ast.unparse(functions[name]) for name in done.copies.values() if len(name) == 2)
+    functions = {tuple(name.split(".")): node for name, node in definitions(ast.parse(text))}
+    assert all(isinstance(functions[name].body[0], ast.Assert) for name in copies)
+    assert all(
+        "object()" in ast.unparse(functions["TestA", copies["TestA", name]]) for name in ("test_one", "test_two")
+    )
     assert "assert x == 1" not in ast.unparse(functions["test_three_x1_false",])
     for source in (b"def test_one(:\n", "# coding: latin-1\ndef test_one(): x = 'ü'\n".encode("latin-1")):
-        assert sabotage(source, [("test_one",)], token="x").functions == frozenset()
+        assert sabotage(source, [("test_one",)], token="x") == (source, {})
 
 
 def test_of_a_slow_suite_only_the_tests_at_hand_are_run(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
