@@ -91,7 +91,7 @@ def evaluate(
     work = Evaluation(testbed=testbed, baseline=baseline, tree=tree, required=required)
     if store is None:
         return work.run()
-    wanted = json.dumps([_RULES, required.need.value, sorted(required.test_ids), testbed.asked])
+    wanted = json.dumps([_RULES, required.needs_all, sorted(required.test_ids), testbed.asked])
     fingerprint = hashlib.sha256(f"{baseline.fingerprint}\0{wanted}".encode()).hexdigest()[:20]
     key = evidence_key(testbed, tree, fingerprint)
     with store.reserve(key, cancelled=testbed.cancelled):

@@ -14,7 +14,7 @@ from gitmimo.evaluator.forgery_check import ForgeryReport, prepare_forgery_check
 from gitmimo.evaluator.product import inspect_product
 from gitmimo.evaluator.regressions import RERUNS, SuiteFindings, compare_suite, fixed_tests, rerun_broken
 from gitmimo.evaluator.reports import ReportContent
-from gitmimo.evaluator.required_fixes import Need, RequiredFixes, passes
+from gitmimo.evaluator.required_fixes import RequiredFixes, passes
 from gitmimo.evaluator.review_flags import REVIEW, suspicious_lines
 from gitmimo.evaluator.testbed import FreshTree, SuiteRun, TestBed, fresh_tree, run_suite, run_tests
 from gitmimo.evaluator.testcommand import ReportFormat
@@ -126,7 +126,7 @@ class Evaluation:
             with fresh_tree(testbed, self.tested.tree) as fresh:  # not one that the tests could write to
                 refused = fresh.first_failure((*testbed.setup, *testbed.accept))
             problem = _describe_failure(refused) if refused else ""
-        if testbed.accept or self.required.need is not Need.NONE:
+        if testbed.accept or self.required.test_ids:
             self._record("accept", began, not problem, problem)
 
     def _run_base_tests(self, fresh: FreshTree) -> None:

@@ -4,7 +4,6 @@ Where tests fail on base, at least one of them must pass. The task's words only 
 must all pass. Only the person lowers it, with commands that say what is right (`--accept`) or `--ignore-failing`.
 """
 
-import enum
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -26,27 +25,19 @@ _REACHES = re.compile(
 )
 
 
-class Need(enum.StrEnum):
-    """How many of the listed tests must pass."""
-
-    ALL = "all"
-    ANY = "any"
-    NONE = "none"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequiredFixes:
-    """Tests that fail on base, and how many of them a product must make pass."""
+    """Tests that fail on base of which a product must make one pass, or all; without any, nothing is required."""
 
-    need: Need = Need.NONE
     test_ids: tuple[str, ...] = ()
+    needs_all: bool = False
 
     def unmet(self, cases: Mapping[str, TestOutcome]) -> str:
         """Say in what a run's results fall short; empty when they don't."""
         left = [name for name in self.test_ids if not passes(name, cases)]
-        if self.need is Need.ALL and left:
+        if self.needs_all and left:
             return f"{len(left)} tests that the task is about still fail: {', '.join(left[:3])}"
-        if self.need is Need.ANY and len(left) == len(self.test_ids):
+        if left and len(left) == len(self.test_ids):
             return (
                 f"none of the tests that failed on base passes: {', '.join(left[:3])} "
                 "(if the task is not about them: --ignore-failing)"
@@ -55,7 +46,7 @@ class RequiredFixes:
 
     def left(self, fixed: Iterable[str]) -> frozenset[str]:
         """The tests that the task may mean and that still fail."""
-        return frozenset(self.test_ids) - set(fixed) if self.need is not Need.NONE else frozenset()
+        return frozenset(self.test_ids) - set(fixed)
 
 
 def find_required_fixes(
@@ -70,18 +61,13 @@ def find_required_fixes(
 
     `unrelated` are those that no change of the project can mend: they count only where the task names them.
     """
-    failed = sorted(failed_ids)
-    if not failed or ignore_failing:
-        return RequiredFixes()
+    failed = [] if ignore_failing else sorted(failed_ids)
     named = tuple(name for name in failed if _is_named(name, task_text))
     if named:
-        return RequiredFixes(need=Need.ALL, test_ids=named)
-    failed = [name for name in failed if name not in unrelated]
-    if not failed:
-        return RequiredFixes()
-    if _ALL.search(task_text):
-        return RequiredFixes(need=Need.ALL, test_ids=tuple(failed))
-    return RequiredFixes() if has_accept else RequiredFixes(need=Need.ANY, test_ids=tuple(failed))
+        return RequiredFixes(test_ids=named, needs_all=True)
+    related = tuple(name for name in failed if name not in unrelated)
+    needs_all = bool(_ALL.search(task_text))
+    return RequiredFixes(test_ids=related, needs_all=needs_all) if needs_all or not has_accept else RequiredFixes()
 
 
 def unrelated_tests(

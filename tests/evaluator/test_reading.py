@@ -12,7 +12,7 @@ from gitmimo.evaluator.probe import Probe
 from gitmimo.evaluator.protected import ProtectedPaths
 from gitmimo.evaluator.python_env import find_layout
 from gitmimo.evaluator.reports import ReportContent, read_report
-from gitmimo.evaluator.required_fixes import Need, RequiredFixes, find_required_fixes, passes, unrelated_tests
+from gitmimo.evaluator.required_fixes import RequiredFixes, find_required_fixes, passes, unrelated_tests
 from gitmimo.evaluator.review_flags import suspicious_lines
 from gitmimo.evaluator.testbed import TestBed
 from gitmimo.evaluator.testcommand import ReportFormat, TestCommand
@@ -38,7 +38,7 @@ def test_failing_tests_that_know_nothing_of_the_project_need_not_pass() -> None:
     failing = [f"{path}::test_x" for path in files if "test_" in path]
     assert unrelated_tests(failing, files, files.get) == {"tests/test_net.py::test_x"}
     assert find_required_fixes("Fix it", failing[:1], unrelated=failing[:1]) == RequiredFixes()
-    assert find_required_fixes("Fix test_net.py", failing[:1], unrelated=failing[:1]).need is Need.ALL
+    assert find_required_fixes("Fix test_net.py", failing[:1], unrelated=failing[:1]).needs_all
 
 
 def test_junit_counts_equal_names_and_keeps_suites(tmp_path: Path) -> None:
@@ -144,37 +144,37 @@ FAILING = ("tests/test_core.py::test_add", "tests/test_io.py::TestRead::test_emp
 
 
 @pytest.mark.parametrize(
-    ("task", "need", "count"),
+    ("task", "needs_all", "count"),
     [
-        ("make test_add pass", Need.ALL, 1),
-        ("see tests/test_io.py", Need.ALL, 1),
-        ("TestRead is red", Need.ALL, 1),
-        ("make all the tests pass", Need.ALL, 2),
-        ("the tests fail, why?", Need.ALL, 2),
-        ("Fix the bug in add", Need.ANY, 2),
-        ("add should return the sum", Need.ANY, 2),
-        ("calc.add must return the sum of its two arguments", Need.ANY, 2),
-        ("add(2, 3) ergibt -1, es muss 5 sein", Need.ANY, 2),
-        ("加法函数返回了差而不是和", Need.ANY, 2),
-        ("sumar devuelve la resta de los dos números", Need.ANY, 2),
-        ("Bitte test_add reparieren", Need.ALL, 1),
-        ("让 test_add 通过", Need.ALL, 1),
-        ("Haz que pase test_add", Need.ALL, 1),
+        ("make test_add pass", True, 1),
+        ("see tests/test_io.py", True, 1),
+        ("TestRead is red", True, 1),
+        ("make all the tests pass", True, 2),
+        ("the tests fail, why?", True, 2),
+        ("Fix the bug in add", False, 2),
+        ("add should return the sum", False, 2),
+        ("calc.add must return the sum of its two arguments", False, 2),
+        ("add(2, 3) ergibt -1, es muss 5 sein", False, 2),
+        ("加法函数返回了差而不是和", False, 2),
+        ("sumar devuelve la resta de los dos números", False, 2),
+        ("Bitte test_add reparieren", True, 1),
+        ("让 test_add 通过", True, 1),
+        ("Haz que pase test_add", True, 1),
     ],
 )
-def test_task_says_which_failing_tests_it_is_about(task: str, need: Need, count: int) -> None:
+def test_task_says_which_failing_tests_it_is_about(task: str, needs_all: bool, count: int) -> None:
     found = find_required_fixes(task, FAILING)
-    assert (found.need, len(found.test_ids)) == (need, count)
+    assert (found.needs_all, len(found.test_ids)) == (needs_all, count)
 
 
 def test_green_base_asks_for_nothing() -> None:
-    assert find_required_fixes("fix all failing tests", ()) == RequiredFixes()
+    assert find_required_fixes("fix all failing tests", ()).test_ids == ()
 
 
 def test_only_the_person_lowers_the_demand() -> None:
-    assert find_required_fixes("Write documentation", FAILING).need is Need.ANY
+    assert find_required_fixes("Write documentation", FAILING) == RequiredFixes(test_ids=FAILING)
     assert find_required_fixes("Write documentation", FAILING, has_accept=True) == RequiredFixes()
-    assert find_required_fixes("make test_add pass", FAILING, has_accept=True).need is Need.ALL
+    assert find_required_fixes("make test_add pass", FAILING, has_accept=True).needs_all
     assert find_required_fixes("make test_add pass", FAILING, ignore_failing=True) == RequiredFixes()
 
 
