@@ -22,15 +22,8 @@ _MOST = 64
 
 _RULES = "rules.md"  # in the private home: the project's rules and memory
 _TASK = "task.md"
-_AIDER_OPTIONS = (
-    *("--yes-always", "--no-pretty", "--no-stream", "--no-fancy-input", "--no-suggest-shell-commands"),
-    *("--no-auto-commits", "--no-dirty-commits", "--no-gitignore"),
-    *("--no-check-update", "--no-show-release-notes", "--no-show-model-warnings", "--no-analytics"),
-    *("--no-detect-urls", "--disable-playwright"),
-)
 # aider's cache of prices, so that it does not download them anew in every private home; litellm's own map stays
 _AIDER_PRICES = ".aider/caches/model_prices_and_context_window.json"
-_CLAUDE_TOOLS = "Bash,Edit,Write,Read,Glob,Grep,NotebookEdit,TodoWrite"
 _OPENCODE_CONFIG = "opencode.json"
 
 
@@ -96,93 +89,79 @@ class Adapter:
     name: str
     program: str
     install: str
-    launch: Callable[[AgentRequest], Launch]
+    prepare: Callable[[AgentRequest], Launch]  # what a request adds to the arguments and environment of every run
     read: Callable[[Path], AgentReport]
+    arguments: Sequence[str] = ()  # `{home}` stands for the private home, here and in `env`
+    env: Mapping[str, str] = field(default_factory=dict)
     providers: Sequence[str] = ()  # whose models it can use; empty: any
     own_provider: str = ""  # whose key it takes when it chooses the model itself; empty: it needs a model
     logins: Sequence[str] = ()  # files below HOME that hold its login, copied when no key is known
     leftovers: Sequence[str] = ()  # what it leaves behind at the top of the tree, as globs
     exit_codes: Mapping[int, str] = field(default_factory=dict)
 
+    def launch(self, request: AgentRequest) -> Launch:
+        """How the program is started for a request."""
+        added, home = self.prepare(request), str(request.home)
+        arguments = [argument.replace("{home}", home) for argument in self.arguments]
+        env = {name: value.replace("{home}", home) for name, value in self.env.items()}
+        return Launch(arguments=[*arguments, *added.arguments], env={**env, **added.env}, files=added.files)
+
     def takes(self, provider: str) -> bool:
         """Whether it can use a model of this provider."""
         return not self.providers or provider in self.providers
 
 
-def _launch_aider(request: AgentRequest) -> Launch:
+def _prepare_aider(request: AgentRequest) -> Launch:
     """Edits files by text blocks, runs the tests itself, and repairs at most three times."""
-    model = request.endpoint.litellm_name
     files = {_TASK: request.prompt, _AIDER_PRICES: '{"none": {}}'}
-    arguments = ["--model", model, "--message-file", request.at(_TASK), *_AIDER_OPTIONS]
-    # only this log has exact counts; nothing is sent anywhere
-    arguments += ["--analytics-log", request.at(reports.AIDER_EVENTS)]
-    arguments += ["--input-history-file", request.at("input.log"), "--chat-history-file", request.at("chat.md")]
+    arguments = ["--model", request.endpoint.litellm_name]
     if request.rules:
         files[_RULES] = request.rules
         arguments += ["--read", request.at(_RULES)]
     if request.test_command:
         arguments += ["--test-cmd", request.test_command, "--auto-test"]
-    return Launch(arguments=arguments, files=files, env={"LITELLM_LOCAL_MODEL_COST_MAP": "True"})
+    return Launch(arguments=arguments, files=files)
 
 
-def _launch_claude(request: AgentRequest) -> Launch:
+def _prepare_claude(request: AgentRequest) -> Launch:
     """Claude Code in its print mode."""
-    # naming the tools works as root too, where the mode that asks nothing refuses to start
-    arguments = ["-p", request.prompt, "--output-format", "json", "--permission-mode", "acceptEdits"]
-    arguments += ["--allowedTools", _CLAUDE_TOOLS, "--max-turns", str(request.max_steps), "--no-session-persistence"]
+    arguments = ["--max-turns", str(request.max_steps)]
     if request.endpoint.model:
         arguments += ["--model", request.endpoint.bare]
     if request.cap_usd is not None:
         arguments += ["--max-budget-usd", f"{request.cap_usd:.4f}"]
     if request.rules:
         arguments += ["--append-system-prompt", request.rules]
-    env = {
-        "CLAUDE_CONFIG_DIR": request.at(".claude"),
-        "DISABLE_AUTOUPDATER": "1",
-        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
-    }
-    return Launch(arguments=arguments, env=env)
+    return Launch(arguments=[*arguments, "-p", request.prompt])
 
 
-def _launch_codex(request: AgentRequest) -> Launch:
+def _prepare_codex(request: AgentRequest) -> Launch:
     """Codex CLI in its non-interactive mode. Its own sandbox is off: it runs in ours."""
     endpoint = request.endpoint
-    arguments = ["exec", "--json", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox"]
-    if endpoint.model:
-        arguments += ["--model", endpoint.bare]
+    arguments = ["--model", endpoint.bare] if endpoint.model else []
     if endpoint.base_url:
         provider = {"name": "mimo", "base_url": endpoint.base_url, "env_key": "CODEX_API_KEY", "wire_api": "responses"}
         arguments += ["-c", "model_provider=mimo"]
         for name, value in provider.items():
             arguments += ["-c", f"model_providers.mimo.{name}={json.dumps(value)}"]
-    env = {"CODEX_HOME": request.at(".codex")}
-    if key := endpoint.env.get("OPENAI_API_KEY"):
-        env["CODEX_API_KEY"] = key
+    key = endpoint.env.get("OPENAI_API_KEY")
+    env = {"CODEX_API_KEY": key} if key else {}
     # made also when empty: its directory must be there
     return Launch(arguments=[*arguments, request.prompt], env=env, files={".codex/AGENTS.md": request.rules})
 
 
-def _launch_mini(request: AgentRequest) -> Launch:
+def _prepare_mini(request: AgentRequest) -> Launch:
     """mini-swe-agent: one shell command a step, nothing else."""
     endpoint = request.endpoint
     prompt = f"{request.rules}\n\n{request.prompt}" if request.rules else request.prompt
-    arguments = ["-m", endpoint.litellm_name, "-t", prompt, "-y", "--exit-immediately", "-l", f"{request.cap_usd or 0}"]
-    arguments += ["-c", "mini.yaml", "-c", "model.cost_tracking=ignore_errors"]
+    arguments = ["-m", endpoint.litellm_name, "-t", prompt, "-l", f"{request.cap_usd or 0}"]
     arguments += ["-c", f"agent.step_limit={request.max_steps}"]
     if endpoint.base_url:
         arguments += ["-c", f"model.model_kwargs.api_base={endpoint.base_url}"]
-    arguments += ["-o", request.at(reports.MINI_TRAJECTORY)]
-    env = {
-        "MSWEA_CONFIGURED": "true",
-        "MSWEA_SILENT_STARTUP": "1",
-        "MSWEA_COST_TRACKING": "ignore_errors",
-        "MSWEA_GLOBAL_CONFIG_DIR": request.at(".config/mini-swe-agent"),
-        "LITELLM_LOCAL_MODEL_COST_MAP": "True",
-    }
-    return Launch(arguments=arguments, env=env)
+    return Launch(arguments=arguments)
 
 
-def _launch_opencode(request: AgentRequest) -> Launch:
+def _prepare_opencode(request: AgentRequest) -> Launch:
     """opencode, its model as an OpenAI-compatible provider in a configuration of its own."""
     endpoint = request.endpoint
     config: dict[str, object] = {
@@ -191,7 +170,7 @@ def _launch_opencode(request: AgentRequest) -> Launch:
         "snapshot": False,
         "permission": {"*": "allow", "question": "deny"},
     }
-    arguments = ["run", "--format", "json", "--title", "task"]
+    arguments: list[str] = []
     url = endpoint.base_url or (endpoint.provider_url if endpoint.provider != "openai" else "")
     if endpoint.model and url:
         limit = {"context": endpoint.window or 32_768, "output": request.max_output_tokens}
@@ -212,26 +191,24 @@ def _launch_opencode(request: AgentRequest) -> Launch:
         files[_RULES] = request.rules
         config["instructions"] = [request.at(_RULES)]
     files[_OPENCODE_CONFIG] = json.dumps(config)
-    switches = ("AUTOUPDATE", "LSP_DOWNLOAD", "MODELS_FETCH")
-    env = {"OPENCODE_CONFIG": request.at(_OPENCODE_CONFIG)} | {f"OPENCODE_DISABLE_{name}": "1" for name in switches}
-    return Launch(arguments=[*arguments, request.prompt], env=env, files=files)
+    return Launch(arguments=[*arguments, request.prompt], files=files)
 
 
 _FUNCTIONS = {
-    "aider": (_launch_aider, reports.read_aider),
-    "claude": (_launch_claude, reports.read_claude),
-    "codex": (_launch_codex, reports.read_codex),
-    "mini": (_launch_mini, reports.read_mini),
-    "opencode": (_launch_opencode, reports.read_opencode),
+    "aider": (_prepare_aider, reports.read_aider),
+    "claude": (_prepare_claude, reports.read_claude),
+    "codex": (_prepare_codex, reports.read_codex),
+    "mini": (_prepare_mini, reports.read_mini),
+    "opencode": (_prepare_opencode, reports.read_opencode),
 }
 
 
 def _read_adapters() -> dict[str, Adapter]:
     table = tomllib.loads(Path(__file__).with_name("agents.toml").read_text(encoding="utf-8"))
     found = {}
-    for name, (launch, read) in _FUNCTIONS.items():
+    for name, (prepare, read) in _FUNCTIONS.items():
         codes = {int(code): meaning for code, meaning in table[name].pop("exit_codes", {}).items()}
-        found[name] = Adapter(name=name, launch=launch, read=read, exit_codes=codes, **table[name])
+        found[name] = Adapter(name=name, prepare=prepare, read=read, exit_codes=codes, **table[name])
     return found
 
 
@@ -242,7 +219,7 @@ _NAMES = ", ".join([MIMO, *ADAPTERS, 'cmd:"COMMAND"'])
 def command_adapter(line: str) -> Adapter:
     """The adapter of any command line, run by bash in the worktree; its input is in environment variables."""
 
-    def launch(request: AgentRequest) -> Launch:
+    def prepare(request: AgentRequest) -> Launch:
         env = {
             "MIMO_TASK": request.prompt,
             "MIMO_TASK_FILE": request.at(_TASK),
@@ -255,7 +232,7 @@ def command_adapter(line: str) -> Adapter:
         return Launch(arguments=["-c", line], env=env, files={_TASK: request.prompt, _RULES: request.rules})
 
     return Adapter(
-        name="cmd", program="bash", install="", launch=launch, read=reports.read_command, own_provider="none"
+        name="cmd", program="bash", install="", prepare=prepare, read=reports.read_command, own_provider="none"
     )
 
 
