@@ -26,42 +26,39 @@ _NEAR = "127.0.0.1,localhost,::1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Staff:
-    """The agents of a session by candidate, in order; `programs` of those that are not our own."""
+    """Who works in a session: its agents by candidate, in order, each with its program where it is not our own."""
 
-    choices: tuple[Choice, ...] = ()
-    programs: tuple[Path | None, ...] = ()
+    agents: tuple[tuple[Choice, Path | None], ...]
+    count: int  # of candidates
 
     @property
     def needs_model(self) -> bool:
         """Whether a candidate is git-mimo's own agent, which has no model but a configured one."""
-        return not self.choices or any(choice.adapter is None for choice in self.choices)
+        return any(choice.adapter is None for choice, _ in self.agents)
 
     def of(self, number: int) -> tuple[Choice, Path | None]:
         """The agent of a candidate; a list that is too short begins again."""
-        if not self.choices:
-            return Choice(name=MIMO), None
-        index = (number - 1) % len(self.choices)
-        return self.choices[index], self.programs[index]
+        return self.agents[(number - 1) % len(self.agents)]
 
 
 def choose_staff(config: Config) -> Staff:
-    """Read `--agent` and find every program. UsageError for an unknown agent or one that is not installed."""
-    choices = parse_choices(config.texts("agents"))
+    """Read `--agent` and find every program. UsageError for an unknown agent or one that is not installed.
+
+    There are as many candidates as agents were named, unless their number was given by itself.
+    """
+    named = parse_choices(config.texts("agents"))
     path = os.environ.get("PATH", os.defpath)
-    programs = tuple(require_program(choice.adapter, path) if choice.adapter else None for choice in choices)
-    return Staff(choices=choices, programs=programs)
-
-
-def count_candidates(config: Config, staff: Staff) -> int:
-    """As many candidates as agents were named, unless their number was given by itself."""
-    if staff.choices and config.origin("candidates") in ("default", ".mimo/config.yaml"):
-        return len(staff.choices)
-    return config.count("candidates")
+    agents = tuple(
+        (choice, require_program(choice.adapter, path) if choice.adapter else None)
+        for choice in named or (Choice(name=MIMO),)
+    )
+    is_counted = config.origin("candidates") not in ("default", ".mimo/config.yaml")
+    return Staff(agents=agents, count=len(named) if named and not is_counted else config.count("candidates"))
 
 
 def effort_of(config: Config, staff: Staff, models: ModelPool) -> str:
     """The effort that was asked for; where several models or agents were named, none is given up before its turn."""
-    workers = max(len({choice.name for choice in staff.choices}), len(models.workers))
+    workers = max(len({choice.name for choice, _ in staff.agents}), len(models.workers))
     return "high" if workers > 1 and config.text("effort") == "normal" else config.text("effort")
 
 
@@ -71,8 +68,7 @@ class Workers:
     def __init__(self, config: Config, staff: Staff, models: ModelPool) -> None:
         """NoModel when an agent needs a model and has none."""
         self.models = models
-        count = count_candidates(config, staff)
-        self._agents = {n: _hire(n, staff, config, models, share=count) for n in range(1, count + 1)}
+        self._agents = {n: _hire(n, staff, config, models) for n in range(1, staff.count + 1)}
 
     def of(self, number: int) -> Model | ExternalAgent:
         """Who works as this candidate."""
@@ -81,7 +77,7 @@ class Workers:
 
 def warnings_for(staff: Staff) -> tuple[str, ...]:
     """What a person should know before other agents' programs run."""
-    others = list(dict.fromkeys(choice.name for choice in staff.choices if choice.adapter is not None))
+    others = list(dict.fromkeys(choice.name for choice, program in staff.agents if program))
     if not others:
         return ()
     listed = ", ".join(others)
@@ -89,7 +85,7 @@ def warnings_for(staff: Staff) -> tuple[str, ...]:
     return (f"{listed} {said}",)
 
 
-def _hire(number: int, staff: Staff, config: Config, pool: ModelPool, *, share: int) -> ExternalAgent | None:
+def _hire(number: int, staff: Staff, config: Config, pool: ModelPool) -> ExternalAgent | None:
     choice, program = staff.of(number)
     adapter = choice.adapter
     if adapter is None or program is None:
@@ -118,7 +114,7 @@ def _hire(number: int, staff: Staff, config: Config, pool: ModelPool, *, share: 
     return ExternalAgent(
         adapter=adapter,
         program=program,
-        money=lambda: AgentRunBudget(pool.ledger, pool.limits, account, share=share, price=price),
+        money=lambda: AgentRunBudget(pool.ledger, pool.limits, account, share=staff.count, price=price),
         endpoint=reach,
         model=model.name if model else "",
         timeout_s=config.seconds("agentTimeout"),

@@ -1,14 +1,20 @@
-"""What a session is to do, who is next, and what candidates are given: approaches, feedback on earlier work."""
+"""What a session is to do, who is next, what its planner and its critic see, and what candidates hear of both."""
 
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from gitmimo.agent.interface import Feedback
+from gitmimo.agent.planning import ask_for_approaches
 from gitmimo.agent.shell.opening import ask_for_approaches
+from gitmimo.behaviour import BehaviourReport
 from gitmimo.config import Config
+from gitmimo.evaluator.baseline import Baseline
+from gitmimo.evaluator.critic import Critic, Submission
 from gitmimo.evaluator.testbed import TestBed
-from gitmimo.evidence import Evidence, Verdict
+from gitmimo.evaluator.verdict import rank_without_critic
+from gitmimo.evidence import CandidateFacts, CriticOpinion, Evidence, Verdict
+from gitmimo.git import diff
 from gitmimo.git.repository import Repository
 from gitmimo.ids import Oid
 from gitmimo.records import CandidateResult, StopReason, Task
@@ -26,6 +32,7 @@ _MOST_NAMES = 12
 _MOST_PATHS = 150
 _HITS_EACH = 6
 _MOST_CHARACTERS = 12_000
+_CONTEXT_LINES = 25  # around each hunk: what a change is part of
 _MOST_OUTPUT = 3_000
 _MOST_EARLIER = 3  # candidates that the next round hears about
 _MOST_OF_ONE = 1_500
@@ -158,6 +165,52 @@ def overview(paths: Sequence[str], most: int) -> list[str]:
             lines.sort(key=lambda line: not line.endswith(")"))  # directories first
             return [escape_controls(line, newlines=False) for line in lines]
         depth -= 1
+
+
+class Reviewer:
+    """Asks the critic, where there is one. What it said once of a product is not asked again."""
+
+    def __init__(self, repository: Repository, plan: Plan, models: ModelPool) -> None:
+        self._repository = repository
+        self._plan = plan
+        self._models = models
+        self._critic: Critic | None = None
+
+    def review(
+        self,
+        passing: Mapping[int, Evidence],
+        behaviour: BehaviourReport | None,
+        baseline: Baseline,
+        workers: Collection[str],
+    ) -> CriticOpinion | None:
+        """The critic's opinion on candidates that passed; None without a critic. `workers` are the models at work."""
+        name = self._models.critic_name
+        if not name or not passing:
+            return None
+        if self._critic is None:
+            model = self._models.metered(0, "critic")
+            self._critic = Critic(
+                model,
+                task=self._plan.task.text,
+                rules=self._plan.prefix,
+                base_output=baseline.report.output if baseline.failed_ids else "",
+                is_self_review=name in workers,
+                is_brief=model.info.is_small,
+            )
+        facts = [CandidateFacts(number=number, evidence=evidence) for number, evidence in sorted(passing.items())]
+        order = rank_without_critic(facts, behaviour)
+        return self._critic.review({number: self._submission(passing[number], behaviour) for number in order})
+
+    def _submission(self, evidence: Evidence, behaviour: BehaviourReport | None) -> Submission:
+        found = behaviour.of(evidence.tested_tree) if behaviour else None
+        base = self._repository.tree_of(self._plan.base)
+        text = diff.diff_text(self._repository, base, evidence.landed_tree, context=_CONTEXT_LINES)
+        return Submission(
+            diff=text.decode("utf-8", "replace"),
+            evidence=evidence,
+            differences=found.differences if found else (),
+            not_compared=behaviour.problem if behaviour else "not compared",
+        )
 
 
 def gate_feedback(result: CandidateResult) -> Feedback | None:

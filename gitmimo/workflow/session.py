@@ -21,6 +21,7 @@ from gitmimo.workflow.operations import judge_operation
 from gitmimo.workflow.plan import (
     Brief,
     Plan,
+    Reviewer,
     critic_feedback,
     feedback_for_next_round,
     gate_feedback,
@@ -29,7 +30,6 @@ from gitmimo.workflow.plan import (
     plan_approaches,
 )
 from gitmimo.workflow.progress import Progress, SessionContext
-from gitmimo.workflow.reviewer import Reviewer
 from gitmimo.workflow.session_result import (
     close,
     how_to_go_on,

@@ -20,7 +20,7 @@ from gitmimo.memory.recall import find_skill, prefix_text, skill_text
 from gitmimo.memory.skill_file import Skill
 from gitmimo.records import SessionResult, Task
 from gitmimo.redact import known_secrets, redact
-from gitmimo.workflow.agents import Staff, Workers, choose_staff, count_candidates, effort_of, warnings_for
+from gitmimo.workflow.agents import Staff, Workers, choose_staff, effort_of, warnings_for
 from gitmimo.workflow.candidates import Executor
 from gitmimo.workflow.directories import sessions_directory
 from gitmimo.workflow.evaluate import SessionEvaluator, open_evaluator, visible_test_command
@@ -31,9 +31,8 @@ from gitmimo.workflow.memory_home import memory_view
 from gitmimo.workflow.merge import merge_at_the_end
 from gitmimo.workflow.models import ModelPool, open_models
 from gitmimo.workflow.operations import OPERATION_RULES, check_operation
-from gitmimo.workflow.plan import Plan
+from gitmimo.workflow.plan import Plan, Reviewer
 from gitmimo.workflow.progress import Watch, session_context
-from gitmimo.workflow.reviewer import Reviewer
 from gitmimo.workflow.scripts import read_grants
 from gitmimo.workflow.session import SessionRunner
 from gitmimo.workflow.session_result import restore
@@ -162,7 +161,7 @@ def _plan(request: SessionRequest, staff: Staff, models: ModelPool, evaluator: S
         grants=read_grants(config.texts("grants")),
         prefix=_prefix(request.repository, config, memory, skill),
         follows=skill.commits if skill is not None else (),
-        candidates=count_candidates(config, staff),
+        candidates=staff.count,
         effort=effort_of(config, staff, models),
         past=request.past,
     )
