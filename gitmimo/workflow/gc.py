@@ -18,7 +18,14 @@ from gitmimo.git.worktree import list_worktrees, sweep_worktrees
 from gitmimo.ids import Oid, SessionId, SessionStatus, is_session_id
 from gitmimo.processes import processes_in
 from gitmimo.records import SessionResult
-from gitmimo.workflow.directories import LOCK_NAME, repository_key, session_directory, sessions_directory, state_home
+from gitmimo.workflow.directories import (
+    LOCK_NAME,
+    journal_path,
+    repository_key,
+    session_directory,
+    sessions_directory,
+    state_home,
+)
 from gitmimo.workflow.journals import list_session_ids, list_stillborn, read_session
 from gitmimo.workflow.land import KEPT_TREES
 from gitmimo.workflow.memory_home import repair_interrupted_commit
@@ -159,12 +166,8 @@ def _has_live_owner(repository: Repository, directory: Path) -> bool:
 
 
 def _last_used(repository: Repository, session: SessionId) -> datetime:
-    try:
-        state = read_session(repository, session)
-        return state.last_event or datetime.now(UTC)
-    except JournalError:
-        journal = sessions_directory(repository) / session
-        return datetime.fromtimestamp(journal.stat().st_mtime if journal.exists() else 0, UTC)
+    journal = journal_path(repository, session)
+    return _made(journal) if journal.exists() else datetime.fromtimestamp(0, UTC)
 
 
 def _refs_of(repository: Repository, session: SessionId) -> Iterator[Garbage]:

@@ -158,23 +158,18 @@ def read_all(repository: Home, *, limit: int | None = None, decoded: bool = True
 
 def read_running(repository: Home) -> list[SessionState]:
     """Read the sessions that run, newest first. They hold their lock, so no other journal is read."""
-    return _running_of(repository, list_session_ids(repository))
+    directory = sessions_directory(repository)
+    held = [name for name in list_session_ids(repository) if is_locked(f"{directory}/{name}/{LOCK_NAME}")]
+    states = [_read_or_report(repository, session) for session in held]
+    return [state for state in states if state.status is SessionStatus.RUNNING]
 
 
 def read_recent(repository: Home, *, at_least: int) -> list[SessionState]:
     """Read the sessions that run, then the newest others until there are so many."""
-    names = list_session_ids(repository)
-    running = _running_of(repository, names)
-    known = {state.session for state in running}
-    others = [session for session in names if session not in known]
-    return running + [_read_or_report(repository, name) for name in others[: max(0, at_least - len(running))]]
-
-
-def _running_of(repository: Home, names: Sequence[SessionId]) -> list[SessionState]:
-    directory = sessions_directory(repository)
-    held = [name for name in names if is_locked(f"{directory}/{name}/{LOCK_NAME}")]
-    states = [_read_or_report(repository, session) for session in held]
-    return [state for state in states if state.status is SessionStatus.RUNNING]
+    states = read_running(repository)
+    running = {state.session for state in states}
+    others = [session for session in list_session_ids(repository) if session not in running]
+    return states + [_read_or_report(repository, name) for name in others[: max(0, at_least - len(states))]]
 
 
 def _read_or_report(repository: Home, session: SessionId, *, decoded: bool = False) -> SessionState:
