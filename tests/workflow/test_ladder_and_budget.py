@@ -1,8 +1,13 @@
 """Cheap models first, the stronger ones in the next fan-out; limits told when near, and how to go on when reached."""
 
+from types import SimpleNamespace
+from typing import Any, cast
+
 import pytest
 
-from gitmimo.workflow.plan import next_round
+from gitmimo.records import CandidateResult
+from gitmimo.workflow.models import ModelPool
+from gitmimo.workflow.plan import Plan, is_futile, next_round
 from tests.conftest import CHECK, GitBuilder
 from tests.project import PROJECT, RIGHT, WRONG, mimo, writes
 from tests.scripted_server import Answer, Request, ScriptedServer
@@ -93,14 +98,21 @@ def test_a_ladder_starts_cheap_and_climbs_only_when_the_cheap_model_failed(
 
 
 @pytest.mark.parametrize(("effort", "tried"), [("low", 1), ("normal", 2), ("high", 3)])
-def test_candidates_that_bring_nothing_end_a_session_unless_more_effort_is_asked_for(
-    project: GitBuilder, llm_server: ScriptedServer, effort: str, tried: int
-) -> None:
+def test_effort_says_after_how_many_candidates_that_bring_nothing_a_session_ends(effort: str, tried: int) -> None:
+    plan = cast(Plan, SimpleNamespace(effort=effort, candidates=3))
+    made = [
+        CandidateResult(number=n, branch="", approach="", model="m", strategy="shell", status="finished")
+        for n in (1, 2, 3)
+    ]
+    ends = [n for n in (1, 2) if is_futile(plan, {each.number: each for each in made[:n]}, ["m"])]
+    assert (ends or [3])[0] == tried
+
+
+def test_candidates_that_bring_nothing_end_a_session(project: GitBuilder, llm_server: ScriptedServer) -> None:
     near = ("--model", "openai/cheap", "--base-url", llm_server.base_url, "--max-tokens", "1000000")
-    start = (*START, *near, "-n", "3", "--effort", effort)
-    said = mimo(*start, cwd=project.path)
-    assert (said.code, len(said.json["candidates"])) == (1, tried)
-    assert ("--effort high" in said.json["message"]) is (tried < 3)
+    said = mimo(*START, *near, "-n", "3", cwd=project.path)
+    assert (said.code, len(said.json["candidates"])) == (1, 2)
+    assert "--effort high" in said.json["message"]
 
 
 @pytest.mark.parametrize(("effort", "tried"), [("normal", 1), ("high", 2)])
@@ -121,10 +133,9 @@ def test_one_server_of_this_machine_gets_all_calls_at_once_only_where_it_is_said
 ) -> None:
     near = ("--model", "openai/strong", "--base-url", llm_server.base_url, "--max-tokens", "1000000")
     start = (*START[:-1], *near, "-n", "2", "--fanout", "all")
-    in_turn = mimo(*start, cwd=project.path)
-    assert "candidates take turns" in in_turn.err
-    project("config", "mimo.parallel", "true")
-    assert "take turns" not in mimo(*start, cwd=project.path).err
+    assert "candidates take turns" in mimo(*start, cwd=project.path).err
+    known: Any = {"workers": (), "of_phases": {}, "ledger": None, "limits": None, "session": "s", "is_near": True}
+    assert not ModelPool(**known, answers_in_parallel=True).takes_turns
 
 
 def test_a_session_that_reached_its_limit_goes_on_with_a_higher_one(project: GitBuilder) -> None:
