@@ -5,7 +5,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from gitmimo.agent.interface import Feedback
-from gitmimo.agent.planning import ask_for_approaches
 from gitmimo.agent.shell.opening import ask_for_approaches
 from gitmimo.behaviour import BehaviourReport
 from gitmimo.config import Config
