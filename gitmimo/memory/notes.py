@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from gitmimo.errors import BadMemory, RepoError, SecretFound
-from gitmimo.git.repository import Repository
+from gitmimo.git.repository import TREE, Repository
+from gitmimo.memory.skill_file import read_document
 from gitmimo.redact import find_secrets
 from gitmimo.text import hidden_characters
 
@@ -37,6 +38,8 @@ _HEADINGS = {
     NoteKind.FACT: "Facts",
 }
 _KINDS = {heading.lower(): kind for kind, heading in _HEADINGS.items()}
+_OLD_FACTS, _OLD_RECORDS, _OLD_SKILL = ".mimo/memory/", ".mimo/sessions/", "assets/procedure.json"
+_OLD_KINDS = {"rule": NoteKind.RULE, "preference": NoteKind.RULE, "architecture": NoteKind.ARCHITECTURE}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +150,25 @@ def put_notes(repository: Repository, commit: str, notes: Sequence[Note]) -> dic
     return changes
 
 
+def migrate(repository: Repository, commit: str) -> dict[str, bytes | None]:
+    """Return the change that brings a commit's `.mimo/` of version 0.1 to the present form; nothing when it has it.
+
+    Each fact that people said becomes a note. Lessons that a dream drew from failed candidates, session records and
+    skills that replayed one diff go.
+    """
+    root = repository.find_entry(commit, ".mimo")
+    entries = repository.list_paths(root.oid) if root is not None and root.mode == TREE else ()
+    paths = [f".mimo/{entry.path}" for entry in entries]
+    skills = [path.removesuffix(_OLD_SKILL) for path in paths if path.endswith(f"/{_OLD_SKILL}")]
+    old = [path for path in paths if path.startswith((_OLD_FACTS, _OLD_RECORDS, *skills))]
+    if not old:
+        return {}
+    facts = [_as_note(repository.read_blob(commit, path) or b"") for path in old if path.startswith(_OLD_FACTS)]
+    notes = {note.id: note for note in reversed(facts) if note is not None}
+    changed = put_notes(repository, commit, tuple(reversed(notes.values())))
+    return {**dict.fromkeys(old), **changed, ATTRIBUTES_PATH: ATTRIBUTES}
+
+
 def _pins_more(note: Note, known: Note) -> bool:
     """Whether a note has another commit or sources than its known form."""
     return bool(note.sources) and (known.is_stale or set(note.sources) > set(known.sources))
@@ -160,3 +182,17 @@ def _has_moved(repository: Repository, commit: str, note: Note) -> bool:
     except RepoError:
         return False
     return any(repository.find_entry(pinned, path) != repository.find_entry(commit, path) for path in note.sources)
+
+
+def _as_note(data: bytes) -> Note | None:
+    """A fact's file as a note; None for a dream's lesson and for what cannot be read."""
+    try:
+        header, body = read_document(data)
+        if header.get("kind") == "lesson" or header.get("origin") == "untrusted":
+            return None
+        kind = _OLD_KINDS.get(str(header.get("kind")), NoteKind.FACT)
+        text = " ".join(body.split())[:MAX_NOTE_LENGTH]
+        sources = [str(source["path"]) for source in header.get("sources") or ()]
+        return new_note(kind, text, commit="".join(header.get("commits", [])[:1]), sources=sources)
+    except (BadMemory, SecretFound, KeyError, TypeError):
+        return None

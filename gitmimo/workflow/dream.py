@@ -20,8 +20,7 @@ from gitmimo.memory.change_script import write_change_script
 from gitmimo.memory.changes import Change, Group, find_groups, footprint, read_changes
 from gitmimo.memory.commands import distil_operation
 from gitmimo.memory.draft import DRAFTED, draft_operation, draft_skill, find_doubles, name_group
-from gitmimo.memory.legacy import migrate
-from gitmimo.memory.notes import add_notes, read_notes
+from gitmimo.memory.notes import add_notes, migrate, read_notes
 from gitmimo.memory.offers import (
     Learned,
     Offer,
