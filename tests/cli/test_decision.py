@@ -131,6 +131,7 @@ def test_one_candidate_that_one_call_shows_right_needs_a_person(thin: GitBuilder
     assert said.code == 2, said.err
     assert (result["status"], result["merged"], result["winner"]) == ("unsettled", False, 1)
     assert result["message"].startswith("needs a person: ")
+    assert "not merged, needs a person" in said.err
     assert result["verdict"]["inputs"]
     assert thin("rev-parse", "main") == base
     assert thin("rev-parse", result["result_branch"])
