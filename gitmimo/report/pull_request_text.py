@@ -56,9 +56,13 @@ def plain(text: str, limit: int = 400) -> str:
 def code(text: str, limit: int = 200) -> str:
     """Text as inline code, with a fence that it can't close."""
     shown = escape_controls(text, newlines=False)[:limit]
-    longest = max((len(run) for run in re.findall(r"`+", shown)), default=0)
-    fence = "`" * (longest + 1)
-    return f"{fence} {shown} {fence}" if longest else f"`{shown}`"
+    fence = _fence(shown, least=1)
+    return f"{fence} {shown} {fence}" if len(fence) > 1 else f"`{shown}`"
+
+
+def _fence(text: str, *, least: int) -> str:
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    return "`" * max(longest + 1, least)
 
 
 def _quote(text: str, limit: int) -> str:
@@ -123,6 +127,5 @@ def _reproduce(result: SessionResult, winner: CandidateResult | None) -> str:
     lines.append(f"git mimo ci --base {result.base[:12]}")
     lines += winner.evidence.commands if winner and winner.evidence else ()
     body = "\n".join(escape_controls(line, newlines=False) for line in lines)
-    fence = "`" * (max((len(run) for run in re.findall(r"`+", body)), default=2) + 1)
-    fence = fence if len(fence) >= 3 else "```"
+    fence = _fence(body, least=3)
     return f"{fence}sh\n{body}\n{fence}\n\nSession {code(result.session)}, base {code(result.base[:12])}."
