@@ -5,7 +5,8 @@ import importlib.util
 import json
 import math
 import re
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,20 +24,20 @@ _MILLION = 1_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
-    """One provider. Without `base_url` its models go through litellm, with it by the direct client.
+    """One provider of `providers.toml`, which explains the fields.
 
-    `start` is the model to begin with. `more_keys` and `more_urls` are variables that the provider's own tools read,
-    besides litellm's. One with `wants_reasoning` needs what its model thought back within a turn of several calls.
+    Without `base_url` its models go through litellm, with it by the direct client. One with `wants_reasoning` needs
+    what its model thought back within a turn of several calls.
     """
 
     name: str
     start: str
     base_url: str = ""
-    key_page: str = ""  # empty: it needs no key
-    more_keys: tuple[str, ...] = ()
-    more_urls: tuple[str, ...] = ()
-    aliases: tuple[str, ...] = ()
-    bare_prefixes: tuple[str, ...] = ()  # model names that are this provider's without saying so
+    key_page: str = ""
+    more_keys: Sequence[str] = ()
+    more_urls: Sequence[str] = ()
+    aliases: Sequence[str] = ()
+    bare_prefixes: Sequence[str] = ()
     wants_reasoning: bool = False
 
     @property
@@ -55,88 +56,9 @@ class Provider:
         return (f"{self.name.upper()}_API_BASE", *self.more_urls)
 
 
-_ALL = (
-    Provider(name="local", start="qwen2.5-coder-1.5b"),
-    Provider(
-        name="openai",
-        start="gpt-5.4-mini",
-        base_url="https://api.openai.com/v1",
-        key_page="platform.openai.com/api-keys",
-        more_urls=("OPENAI_BASE_URL",),
-        bare_prefixes=("gpt-", "o1", "o3", "o4", "chatgpt-", "codex-"),
-    ),
-    Provider(
-        name="anthropic",
-        start="claude-sonnet-5",
-        key_page="console.anthropic.com/settings/keys",
-        more_urls=("ANTHROPIC_BASE_URL",),
-        bare_prefixes=("claude-",),
-        wants_reasoning=True,
-    ),
-    Provider(
-        name="deepseek",
-        start="deepseek-v4-flash",
-        base_url="https://api.deepseek.com/v1",
-        key_page="platform.deepseek.com/api_keys",
-        bare_prefixes=("deepseek-",),
-        wants_reasoning=True,
-    ),
-    Provider(
-        name="moonshot",
-        start="kimi-k2.7-code",
-        base_url="https://api.moonshot.ai/v1",
-        key_page="platform.moonshot.ai/console/api-keys",
-        more_keys=("KIMI_API_KEY",),
-        aliases=("kimi",),
-        bare_prefixes=("kimi-", "moonshot-"),
-        wants_reasoning=True,
-    ),
-    Provider(
-        name="gemini",
-        start="gemini-3.5-flash",
-        key_page="aistudio.google.com/apikey",
-        more_keys=("GOOGLE_API_KEY",),
-        aliases=("google",),
-        bare_prefixes=("gemini-",),
-    ),
-    Provider(
-        name="openrouter",
-        start="deepseek/deepseek-v4-flash",
-        base_url="https://openrouter.ai/api/v1",
-        key_page="openrouter.ai/keys",
-        more_keys=("OR_API_KEY",),
-        wants_reasoning=True,
-    ),
-    Provider(
-        name="ollama",
-        start="qwen2.5-coder:7b",
-        base_url="http://127.0.0.1:11434",
-        more_urls=("OLLAMA_HOST",),
-        aliases=("ollama_chat",),
-    ),
-    Provider(
-        name="groq",
-        start="openai/gpt-oss-120b",
-        base_url="https://api.groq.com/openai/v1",
-        key_page="console.groq.com/keys",
-    ),
-    Provider(
-        name="mistral",
-        start="devstral-latest",
-        base_url="https://api.mistral.ai/v1",
-        key_page="console.mistral.ai/api-keys",
-        bare_prefixes=("mistral-", "codestral-", "devstral-"),
-    ),
-    Provider(
-        name="xai",
-        start="grok-code-fast-1",
-        base_url="https://api.x.ai/v1",
-        key_page="console.x.ai",
-        bare_prefixes=("grok-",),
-    ),
-)
-PROVIDERS: Mapping[str, Provider] = {provider.name: provider for provider in _ALL}
-_BY_ALIAS = {alias: provider for provider in _ALL for alias in (provider.name, *provider.aliases)}
+_TABLE = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+PROVIDERS: Mapping[str, Provider] = {name: Provider(name=name, **entry) for name, entry in _TABLE.items()}
+_BY_ALIAS = {alias: provider for provider in PROVIDERS.values() for alias in (provider.name, *provider.aliases)}
 
 
 def find_provider(name: str) -> Provider | None:
@@ -153,7 +75,8 @@ def provider_of(model: str) -> str:
     if slash:
         known = find_provider(prefix)
         return known.name if known else prefix
-    return next((provider.name for provider in _ALL if model.lower().startswith(provider.bare_prefixes)), "")
+    theirs = (p.name for p in PROVIDERS.values() if model.lower().startswith(tuple(p.bare_prefixes)))
+    return next(theirs, "")
 
 
 def default_model(provider: str) -> str:
