@@ -1,6 +1,7 @@
 """The Python that a project's tests run with, and where a tree keeps the packages that they import."""
 
 import ast
+import contextlib
 import hashlib
 import os
 import re
@@ -38,6 +39,7 @@ _NOT_PRODUCT = frozenset(
     + ["testing", "scripts", "benchmarks", "tools", "pytest", "_pytest", "pluggy"]
 )
 _PROJECT_FILES = ("pyproject.toml", "setup.py", "setup.cfg")
+_IMPORTED = re.compile(r"([^/]+)/__init__\.py|(?!test_)([^/]+)\.py")  # a package or a module, by its name
 _IMPORTABLE = (".py", ".so", ".pyd")
 _MOST_IGNORED = 2_000  # files of a package that git ignores; beyond that it is data, not what imports need
 _VERSION = """\
@@ -168,14 +170,8 @@ def find_layout(paths: Iterable[str], read: Read, *, directory: str = "") -> Lay
     names: set[str] = set()
     for root in roots:
         prefix = "" if root == "." else f"{root}/"
-        for path in known:
-            if not path.startswith(prefix):
-                continue
-            parts = path.removeprefix(prefix).split("/")
-            if len(parts) == 2 and parts[1] == "__init__.py":
-                names.add(parts[0])
-            elif len(parts) == 1 and parts[0].endswith(".py") and not parts[0].startswith("test_"):
-                names.add(parts[0].removesuffix(".py"))
+        inside = (path.removeprefix(prefix) for path in known if path.startswith(prefix))
+        names |= {found[1] or found[2] for found in map(_IMPORTED.fullmatch, inside) if found}
     usable = {n for n in names if n.isidentifier() and n not in _NOT_PRODUCT and n not in sys.stdlib_module_names}
     return Layout(roots=tuple(roots), packages=tuple(sorted(usable)))
 
@@ -206,14 +202,11 @@ def ignored_imports(checkout: Path, directory: str, paths: frozenset[str]) -> tu
     packages = {str(PurePosixPath(path).parent) for path in paths if path.endswith("/__init__.py")}
     found: list[str] = []
     for package in sorted(packages):
-        try:
-            with os.scandir(top / package) as entries:
-                names = sorted(entry.name for entry in entries if entry.is_file(follow_symlinks=False))
-        except OSError:
-            continue
-        importable = [n for n in names if n.endswith(_IMPORTABLE) and not re.match(r"test_|conftest\.py$", n)]
-        new = [path for path in (f"{package}/{name}" for name in importable) if path not in paths]
-        found += [f"{directory}/{path}".lstrip("/") for path in new]
+        with contextlib.suppress(OSError), os.scandir(top / package) as entries:
+            names = sorted(entry.name for entry in entries if entry.is_file(follow_symlinks=False))
+            names = [n for n in names if n.endswith(_IMPORTABLE) and not re.match(r"test_|conftest\.py$", n)]
+            new = [f"{package}/{name}" for name in names if f"{package}/{name}" not in paths]
+            found += [f"{directory}/{path}".lstrip("/") for path in new]
     return tuple(found[:_MOST_IGNORED])
 
 
@@ -233,9 +226,7 @@ def _roots(known: set[str], read: Read, directory: str) -> list[str]:
 def _configured_roots(read: Read) -> list[str]:
     setuptools = table_at(read_pyproject(read), "tool", "setuptools")
     where = table_at(setuptools, "packages", "find", "where")
-    directories = table_at(setuptools, "package-dir")
-    found = list(where) if isinstance(where, list) else []
-    found += [value for key, value in directories.items() if key == ""] if isinstance(directories, dict) else []
+    found = [*(where if isinstance(where, list) else ()), table_at(setuptools, "package-dir", "")]
     return [str(root).strip("/") for root in found if root and ".." not in str(root) and not str(root).startswith("/")]
 
 

@@ -1,7 +1,7 @@
 """Comparing one run of the tests with the base: what broke, what vanished, what was fixed, what is only flaky."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from gitmimo.evaluator.baseline import Baseline
@@ -49,7 +49,7 @@ def compare_suite(baseline: Baseline, run: SuiteRun) -> SuiteFindings:
     missing = sorted(n for n in gone if not ids_in_file(n, report.cases) and _example_name(n) not in moved)
     fixed = sorted(name for name in baseline.failed_ids if passes(name, report.cases))
     if broken or missing:
-        outcome, detail = Outcome.FAIL, describe_regressions(broken, missing, run.content.import_errors)
+        outcome, detail = Outcome.FAIL, _describe(broken, missing, run.content.import_errors)
     elif _is_unexplained(baseline.report, report):
         outcome, detail = Outcome.FAIL, f"no test explains that the command ended with exit code {report.exit_code}"
         fixed = []  # its results can't be trusted
@@ -146,13 +146,9 @@ def _is_unexplained(before: TestReport, now: TestReport) -> bool:
     return bool(now.exit_code) and not now.failed_ids and not is_as_before and not _COVERAGE.search(now.output)
 
 
-def describe_regressions(
-    broken: Iterable[str], missing: Iterable[str], import_errors: Iterable[tuple[str, str]] = ()
-) -> str:
+def _describe(broken: list[str], missing: list[str], import_errors: Sequence[tuple[str, str]]) -> str:
     """What broke and vanished, in one line; files that cannot be imported come first, with their error."""
-    broken, missing, parts = list(broken), list(missing), []
-    for file, error in list(import_errors)[:3]:
-        parts.append(f"cannot import `{file}`: {error}" if error else f"cannot import `{file}`")
+    parts = [f"cannot import `{file}`" + (f": {error}" if error else "") for file, error in import_errors[:3]]
     if broken:
         parts.append(f"{len(broken)} passed on base and {'fails' if len(broken) == 1 else 'fail'} now: {_some(broken)}")
     if missing:
