@@ -96,7 +96,7 @@ def run_git(args: Sequence[str | Path], **options: Unpack[GitOptions]) -> GitRes
     """Run git to its end without prompts, hooks, fsmonitor, signing, gc or replace objects.
 
     `user_hooks` keeps the user's hooks, signing and configuration: for the one merge that is theirs. External diff,
-    textconv and filters are the callers' concern, `UserRules.filter_switches` turns off the last. GitFailed when git
+    textconv and filters are the callers' concern, `TreeRules.filter_switches` turns off the last. GitFailed when git
     fails, unless `check` is false.
     """
     command, environment = _call(args, options)
