@@ -79,21 +79,31 @@ class CandidateWorkspace:
         return replace(done, command=command)
 
     def facts(self) -> WorkspaceFacts:
-        """Facts about the worktree and its tools, asked once in the sandbox."""
-        if self._facts is None:
-            base, tests = self._paths.base, self._testbed.tests
-            paths = [entry.path for entry in self._repository.list_paths(self._repository.tree_of(base))]
-            known = WorkspaceFacts(
-                test_directory=tests.directory,
-                network=self._network,
-                commit=f"commit {base[:12]}",
-                entries=tuple(overview([path for path in paths if not path.startswith(".mimo/")], _FEW)),
-                protected=self._testbed.protected,
-                command_timeout_s=self._command_timeout_s,
-            )
-            self._facts = read_facts(
-                known, self._run(facts_question(tests.interpreter), _QUESTION_S), interpreter=tests.interpreter
-            )
+        """Facts about the worktree and its tools, asked once in the sandbox; what isn't answered stays unsaid."""
+        if self._facts is not None:
+            return self._facts
+        base, tests = self._paths.base, self._testbed.tests
+        paths = [entry.path for entry in self._repository.list_paths(self._repository.tree_of(base))]
+        question = [
+            "uname -srm",
+            f"{shlex.quote(str(tests.interpreter))} --version 2>&1" if tests.interpreter else "echo",
+        ]
+        question += [f"command -v {name} >/dev/null && echo {name}" for name in _PROGRAMS]
+        lines = [line.strip() for line in self._run("\n".join(question), _QUESTION_S).output.splitlines()]
+        system, version = lines[:2] if len(lines) > 1 else ("", "")
+        found = [line for line in lines[2:] if line in _PROGRAMS]
+        self._facts = WorkspaceFacts(
+            system=system,
+            interpreter=f"{version} at {tests.interpreter}" if tests.interpreter and version else "",
+            programs=tuple(found),
+            missing=tuple(sorted(_ALWAYS_SAID - set(found))) if found else (),
+            test_directory=tests.directory,
+            network=self._network,
+            commit=f"commit {base[:12]}",
+            entries=tuple(overview([path for path in paths if not path.startswith(".mimo/")], _FEW)),
+            protected=self._testbed.protected,
+            command_timeout_s=self._command_timeout_s,
+        )
         return self._facts
 
     def hints(self) -> tuple[str, ...]:
@@ -245,25 +255,3 @@ def _read_pointer(directory: Path) -> bytes | None:
         return None if paths.is_symlink() or not paths.is_file() else paths.read_bytes()
     except OSError:
         return None
-
-
-def facts_question(interpreter: Path | None) -> str:
-    """The shell command that `read_facts` reads the answer of."""
-    lines = ["uname -srm"]
-    lines.append(f"{shlex.quote(str(interpreter))} --version 2>&1" if interpreter else "echo")
-    lines += [f"command -v {name} >/dev/null && echo {name}" for name in _PROGRAMS]
-    return "\n".join(lines)
-
-
-def read_facts(known: WorkspaceFacts, answer: CommandResult, *, interpreter: Path | None) -> WorkspaceFacts:
-    """Add to what is known what the sandbox answered; what isn't answered stays unsaid."""
-    lines = answer.output.splitlines()
-    system, version = (lines[0].strip(), lines[1].strip()) if len(lines) > 1 else ("", "")
-    found = [line.strip() for line in lines[2:] if line.strip() in _PROGRAMS]
-    return replace(
-        known,
-        system=system,
-        interpreter=f"{version} at {interpreter}" if interpreter and version else "",
-        programs=tuple(found),
-        missing=tuple(sorted(_ALWAYS_SAID - set(found))) if found else (),
-    )
