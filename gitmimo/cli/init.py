@@ -12,7 +12,6 @@ import click
 from gitmimo.cli import render
 from gitmimo.cli.options import load_config, open_repository
 from gitmimo.errors import MimoError, UsageError
-from gitmimo.hooks.install import EVENTS
 from gitmimo.text import escape_controls
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ def init_command(action: str | None) -> int:
 
 def _change_hooks(repository: Repository, action: str) -> int:
     """Install or remove; 2 when a hook has to be changed by hand."""
-    from gitmimo.hooks.install import find_own_command, install_hooks, remove_hooks
+    from gitmimo.hooks import find_own_command, install_hooks, remove_hooks
 
     wanted = action == "install"
     changes = install_hooks(repository, command=find_own_command()) if wanted else remove_hooks(repository)
@@ -55,7 +54,7 @@ def _change_hooks(repository: Repository, action: str) -> int:
 
 
 @click.command("hook", hidden=True, context_settings={"ignore_unknown_options": True})
-@click.argument("event", type=click.Choice(EVENTS))
+@click.argument("event")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def hook_command(event: str, arguments: tuple[str, ...]) -> int:
     """Answer a git hook: silent when all is well, 1 only when git must stop.
@@ -63,7 +62,7 @@ def hook_command(event: str, arguments: tuple[str, ...]) -> int:
     Outside a repository that git-mimo knows it does nothing.
     """
     from gitmimo.git.repository import Repository
-    from gitmimo.hooks.events import answer_hook
+    from gitmimo.hooks import answer_hook
 
     try:
         repository = Repository.discover(Path.cwd())

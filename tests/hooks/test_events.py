@@ -10,7 +10,7 @@ import pytest
 from gitmimo.evidence import Gate, Outcome
 from gitmimo.git.commit import read_note, write_note
 from gitmimo.git.repository import Repository
-from gitmimo.hooks.install import install_hooks
+from gitmimo.hooks import install_hooks
 from gitmimo.ids import Oid
 from gitmimo.records import SessionResult
 from gitmimo.workflow.evidence_notes import (

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gitmimo.git.repository import Repository
-from gitmimo.hooks.install import EVENTS, install_hooks, remove_hooks
+from gitmimo.hooks import EVENTS, install_hooks, remove_hooks
 from tests.conftest import GitBuilder
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gitmimo.git.repository import Repository
-from gitmimo.hooks.install import install_hooks
+from gitmimo.hooks import install_hooks
 from tests.conftest import CHECK, GitBuilder
 from tests.project import PROJECT, fingerprint, mimo
 from tests.security.conftest import MEND, Session, runs
