@@ -109,7 +109,7 @@ def test_nothing_of_a_fresh_clone_runs_before_trust(project: GitBuilder, session
 
 PERSONAL = [
     "sandbox: none", "merge: true", "baseUrl: http://127.0.0.1:9/v1", "model: openai/other", "budget: 1000",
-    "sandbox: {network: true}", "rate: {requests: 9}", "maxTokens: 999999999",
+    "sandbox: {network: true}", "maxTokens: 999999999",
 ]  # fmt: skip
 TRICKS = [
     "test: !!python/object/apply:os.system ['touch pwned']\n", "a: &a [x]\nb: [*a, *a]\n", "test: a\ntest: b\n", "[]\n",
