@@ -13,9 +13,7 @@ import copy
 import random
 import secrets
 import textwrap
-import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -23,7 +21,7 @@ from gitmimo.evaluator.baseline import Baseline
 from gitmimo.evaluator.probe import probe_path
 from gitmimo.evaluator.python_env import definitions
 from gitmimo.evaluator.required_fixes import COLLECTION
-from gitmimo.evaluator.testbed import TestBed, fresh_tree, run_suite
+from gitmimo.evaluator.testbed import TestBed, beside, fresh_tree, run_suite
 from gitmimo.evaluator.testcommand import ReportFormat
 from gitmimo.evidence import TestOutcome
 from gitmimo.git.trees import write_files
@@ -68,14 +66,9 @@ def prepare_forgery_check(
     if not (is_quick and is_known and testbed.may_run_together and len(baseline.failed_ids) <= _MOST_FIXED):
         yield partial(check, testbed)
         return
-    unwanted = threading.Event()
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="forgery-check") as pool:
-        now = replace(testbed, cancelled=lambda: unwanted.is_set() or testbed.cancelled())
-        begun = pool.submit(check, now, passed=baseline.passed_ids, fixed=baseline.failed_ids)
-        try:
-            yield lambda **_: begun.result()
-        finally:
-            unwanted.set()
+    work = partial(check, passed=baseline.passed_ids, fixed=baseline.failed_ids)
+    with beside(testbed, work) as begun:
+        yield lambda **_: begun.result()
 
 
 def check_forgery(

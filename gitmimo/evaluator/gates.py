@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from gitmimo.evaluator.baseline import NO_TEST_RAN, Baseline
-from gitmimo.evaluator.behaviour.changed import changed_in_trees
+from gitmimo.evaluator.behaviour.changed import ChangedFunctions, changed_in_trees
+from gitmimo.evaluator.behaviour.runs import recording_base
 from gitmimo.evaluator.candidate_tests import CandidateTests, run_candidate_tests
 from gitmimo.evaluator.changed_lines import Points, describe_points, not_run, runnable_changes, unnamed_limits
 from gitmimo.evaluator.doc_examples import check_examples
@@ -64,14 +65,20 @@ class Evaluation:
         self.flags += [f"{REVIEW}{note}" for note in self.baseline.notes if note == NO_TEST_RAN]
         self._product()
         if self._is_open:
-            tree = self.tested.tree
-            if self.baseline.tests.report is ReportFormat.PYTEST:
-                changed = changed_in_trees(self.testbed.repository, self.baseline.tree, (tree,))
-                self.functions = changed.existing | changed.added
-            with prepare_forgery_check(self.testbed, self.baseline, tree, functions=self.functions) as check_forgery:
+            testbed, baseline, tree = self.testbed, self.baseline, self.tested.tree
+            changed = ChangedFunctions()
+            if baseline.tests.report is ReportFormat.PYTEST:
+                changed = changed_in_trees(testbed.repository, baseline.tree, (tree,))
+            self.functions = changed.existing | changed.added
+            with (
+                prepare_forgery_check(testbed, baseline, tree, functions=self.functions) as check_forgery,
+                recording_base(testbed, baseline, changed.existing) as keep_recording,
+            ):
                 self._suite_and_accept()
                 if self._is_open and self.suite.report.has_report:
                     self._check_forgery(check_forgery)
+                if self._is_open:
+                    keep_recording()
             for check in (self._examples, self._own_tests):
                 if self._is_open:
                     check()

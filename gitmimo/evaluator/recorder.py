@@ -35,6 +35,19 @@ class Recorder:
         return (*(call for owner, call in noted if not owner), *last.values())
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """The calls of one run, the documentation examples that failed in it, and the tests that passed, by id.
+
+    `tests` were run; None for all.
+    """
+
+    calls: tuple[Call, ...]
+    failed_examples: frozenset[str]
+    passed_tests: frozenset[str]
+    tests: frozenset[str] | None = None
+
+
 def prepare_recorder(tree: Path, probes: Path, functions: frozenset[str]) -> Recorder:
     """Write what a run below `tree` needs, so that these functions, path::qualified name, note their calls.
 

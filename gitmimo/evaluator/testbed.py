@@ -3,17 +3,20 @@
 import contextlib
 import os
 import secrets
+import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 from gitmimo.cancel import NEVER
 from gitmimo.errors import CheckError
 from gitmimo.evaluator.behaviour.calls import Call
 from gitmimo.evaluator.probe import keep_import_path, make_probe
 from gitmimo.evaluator.python_env import Layout, find_layout
-from gitmimo.evaluator.recorder import prepare_recorder
+from gitmimo.evaluator.recorder import Recording, prepare_recorder
 from gitmimo.evaluator.reports import ENDED_EARLY, ReportContent, clear_stale_reports, read_report
 from gitmimo.evaluator.testcommand import ReportFormat, TestCommand, bring_ignored_files
 from gitmimo.evidence import TestReport
@@ -25,6 +28,8 @@ from gitmimo.ids import Oid
 from gitmimo.records import CommandResult
 from gitmimo.sandbox.base import CommandSpec, Limits, Sandbox
 from gitmimo.text import cut_middle
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +65,7 @@ class TestBed:
     known_secrets: Mapping[str, str] = field(default_factory=dict)
     packages: frozenset[str] | None = None
     recorded: dict[Oid, tuple[Call, ...]] = field(default_factory=dict)  # by tested tree, in the run that judged it
+    recorded_base: dict[frozenset[str], Recording] = field(default_factory=dict)  # by the functions
     cancelled: Callable[[], bool] = NEVER.is_set
 
     @property
@@ -174,6 +180,18 @@ def fresh_tree(testbed: TestBed, tree: Oid, *, setup: Iterable[str] = ()) -> Ite
         raise CheckError(f"cannot write a fresh tree: {error.strerror or error}: `{home}`") from error
     finally:
         remove_tree(home, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def beside(testbed: TestBed, work: Callable[[TestBed], T]) -> Iterator[Future[T]]:
+    """Start work in a second thread; at the end of the block its commands are cancelled."""
+    unwanted = threading.Event()
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="beside") as pool:
+        begun = pool.submit(work, replace(testbed, cancelled=lambda: unwanted.is_set() or testbed.cancelled()))
+        try:
+            yield begun
+        finally:
+            unwanted.set()
 
 
 def layout_of(testbed: TestBed, tree: Oid) -> Layout:

@@ -24,7 +24,7 @@ class Seen:
         self.answer = ForgeryReport()
 
     def __call__(self, _: TestBed, *, passed: Iterable[str], fixed: Iterable[str], **__: object) -> ForgeryReport:
-        beside = threading.current_thread().name.startswith("forgery-check")
+        beside = threading.current_thread().name.startswith("beside")
         self.calls.append((set(passed), set(fixed), beside))
         return self.answer
 

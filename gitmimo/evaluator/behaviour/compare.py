@@ -19,6 +19,7 @@ from gitmimo.evaluator.behaviour.changed import ChangedFunctions, changed_in_tre
 from gitmimo.evaluator.behaviour.runs import attributes_read, invent_calls, record_calls, replay_calls
 from gitmimo.evaluator.behaviour.tally import Compared, make_report
 from gitmimo.evaluator.python_env import definitions, parse_python
+from gitmimo.evaluator.recorder import Recording
 from gitmimo.evaluator.testbed import FreshTree, TestBed, fresh_tree
 from gitmimo.files import is_test_path
 from gitmimo.ids import Oid
@@ -140,7 +141,7 @@ class _Comparison:
         if changed.added or (fixed and not is_noted):
             of_product = set() if is_noted else (None if changed.added else fixed)  # examples run always
             wanted.append((self.trees[0], on_product, of_product))
-        runs = [partial(record_calls, self._write(tree), functions, only=only) for tree, functions, only in wanted]
+        runs = [self._recording(tree, functions, only) for tree, functions, only in wanted]
         for (tree, *_), found in zip(wanted, self._all(runs), strict=True):
             calls += found.calls
             if tree == self.base:
@@ -153,6 +154,12 @@ class _Comparison:
             if left := _not_in(functions, reached):
                 calls += invent_calls(self._write(tree), left)
         return _marked(calls, frozenset(fixed))
+
+    def _recording(self, tree: Oid, functions: frozenset[str], only: set[str] | None) -> Callable[[], Recording]:
+        kept = self.testbed.recorded_base.get(functions) if tree == self.base and only is not None else None
+        if kept is not None and kept.tests is not None and kept.tests.issuperset(only or ()):
+            return lambda: kept
+        return partial(record_calls, self._write(tree), functions, only=only)
 
     def _sources_of_tests(self) -> dict[str, str]:
         """The code of the tests that pass on base, by id without parameters."""

@@ -1,31 +1,25 @@
 """Recording the calls that tests make of functions, and running calls again. Python only."""
 
+import contextlib
 import json
 import re
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from gitmimo.errors import CheckError
+from gitmimo.evaluator.baseline import Baseline
 from gitmimo.evaluator.behaviour.answers import Observation
 from gitmimo.evaluator.behaviour.calls import Call
 from gitmimo.evaluator.behaviour.values import is_value
 from gitmimo.evaluator.doc_examples import example_texts, run_examples
-from gitmimo.evaluator.recorder import MOST_BYTES, prepare_probe, prepare_recorder
-from gitmimo.evaluator.testbed import FreshTree, run_suite
+from gitmimo.evaluator.recorder import MOST_BYTES, Recording, prepare_probe, prepare_recorder
+from gitmimo.evaluator.testbed import FreshTree, TestBed, beside, fresh_tree, run_suite
 
+_QUICK_S = 10.0
+_MOST_FAILED = 40
 _SPARE_S = 15.0  # for the project's imports
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recording:
-    """The calls of one run, the documentation examples that failed in it, and the tests that passed, by id."""
-
-    calls: tuple[Call, ...]
-    failed_examples: frozenset[str]
-    passed_tests: frozenset[str]
 
 
 def record_calls(fresh: FreshTree, functions: frozenset[str], *, only: Collection[str] | None = None) -> Recording:
@@ -43,7 +37,34 @@ def record_calls(fresh: FreshTree, functions: frozenset[str], *, only: Collectio
         calls=(*(run.calls if run else ()), *recorder.calls()),
         failed_examples=frozenset(name for name, (_, lines) in outcomes.items() if lines),
         passed_tests=run.report.passed_ids if run else frozenset(),
+        tests=None if only is None else frozenset(only),
     )
+
+
+@contextlib.contextmanager
+def recording_base(testbed: TestBed, baseline: Baseline, functions: frozenset[str]) -> Iterator[Callable[[], None]]:
+    """While a product is judged, record what tests that fail on base call of the functions there.
+
+    Yields a function that waits for it and keeps it for the comparison. Nothing is recorded where two runs could meet,
+    or where the tests are slow: a hanging one would be waited for once more.
+    """
+    failed = baseline.failed_ids
+    is_quick = baseline.report.seconds < _QUICK_S and len(failed) <= _MOST_FAILED and not testbed.setup
+    if not (functions and failed and is_quick and testbed.may_run_together):
+        yield lambda: None
+        return
+
+    def record(now: TestBed) -> Recording:
+        with fresh_tree(now, baseline.tree) as fresh:
+            return record_calls(fresh, functions, only=failed)
+
+    with beside(testbed, record) as begun:
+
+        def keep() -> None:
+            with contextlib.suppress(CheckError):
+                testbed.recorded_base[functions] = begun.result()
+
+        yield keep
 
 
 def invent_calls(fresh: FreshTree, functions: frozenset[str]) -> tuple[Call, ...]:

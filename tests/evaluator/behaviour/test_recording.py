@@ -66,7 +66,7 @@ def test_the_run_that_judges_a_product_notes_its_calls_and_base_runs_the_fixed_t
     noted = judge.testbed.recorded[evidence.tested_tree]
     assert {call.test for call in noted} == {*FIXED, "tests/test_core.py::test_equal"}
     report = compare_behaviour(judge.testbed, judge.baseline, (evidence.tested_tree,), fixed_tests=FIXED)
-    assert suites == [(judge.baseline.tree, FIXED)]
+    assert suites == [(judge.baseline.tree, FIXED)]  # beside the product's
     judge.testbed.recorded.clear()
     again = compare_behaviour(judge.testbed, judge.baseline, (evidence.tested_tree,), fixed_tests=FIXED)
     assert len(suites) == 3
@@ -79,7 +79,7 @@ def test_where_a_product_hides_its_calls_the_tests_that_name_what_changed_run_on
     evidence = judge({"pkg/core.py": HIDING})
     assert not judge.testbed.recorded[evidence.tested_tree]
     report = compare_behaviour(judge.testbed, judge.baseline, (evidence.tested_tree,), fixed_tests=FIXED)
-    assert suites == [(judge.baseline.tree, {*FIXED, "tests/test_core.py::test_equal"})]
+    assert suites[1:] == [(judge.baseline.tree, {*FIXED, "tests/test_core.py::test_equal"})]
     assert report.products[0].changed
 
 
