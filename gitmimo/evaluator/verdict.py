@@ -21,8 +21,7 @@ def decide(
 
     Gates come first: who failed one, or has no evidence, can't win. Then: not rejected by the critic, nothing that a
     person must look at, tests fixed, candidates that behave the same, and the measures of `_MEASURES` in their order.
-    An opinion that failed counts as none. With `trust_tests` a winner is settled by the gates alone, unless it is
-    flagged for a person.
+    An opinion that failed counts as none. With `trust_tests` the gates alone settle a winner that has no flag.
     """
     critic = _CriticRanks(candidates, opinion if opinion is not None and not opinion.failed else None)
     contenders = _contenders(candidates, critic, behaviour)
