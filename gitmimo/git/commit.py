@@ -8,8 +8,8 @@ from pathlib import Path
 from gitmimo.errors import RefMoved, RepoError
 from gitmimo.git.gc_lock import hold_off_gc
 from gitmimo.git.refs import read_ref, update_ref
-from gitmimo.git.repository import FILE, TREE, Repository, given_configuration
-from gitmimo.git.run import GitFailed, GitOptions, run_git
+from gitmimo.git.repository import FILE, TREE, Repository
+from gitmimo.git.run import run_git
 from gitmimo.git.trees import edit_tree, empty_tree
 from gitmimo.ids import NOTES_REF, Oid
 
@@ -19,28 +19,25 @@ _REASON = "mimo: note"
 
 
 def write_commit(repository: Repository, *, tree: Oid, parents: Sequence[Oid], message: str) -> Oid:
-    """Store a commit in the user's name; no ref moves, no hook runs, nothing is signed."""
-    try:
-        return _commit_tree(repository, (), tree, parents, message, GitOptions(env=given_configuration()))
-    except GitFailed:
-        repository.author()  # says so better where git doesn't know who the user is
-        raise
+    """Store a commit in the user's name; no ref moves, no hook runs, nothing is signed.
+
+    Without a process of git's, for each step makes one. RepoError where there is no such tree.
+    """
+    head = [f"tree {repository.tree_of(tree)}", *(f"parent {parent}" for parent in parents)]
+    head += [f"{role} {repository.ident(role)}" for role in ("author", "committer")]
+    text = message.replace("\0", "").encode(errors="replace").decode().rstrip("\n")
+    data = "\n".join([*head, "", text, ""]).encode(errors="surrogateescape")
+    return repository.write_commit(data)
 
 
 def write_final_commit(repository: Repository, *, tree: Oid, parents: Sequence[Oid], message: str) -> Oid:
     """Store a commit by the user's git, signed where commit.gpgSign says so; no ref moves and no hook runs."""
     wants_signature = repository.run("config", "--type=bool", "commit.gpgSign", check=False, user_hooks=True)
     sign = ["-S"] if wants_signature.text == "true" else []
-    return _commit_tree(repository, sign, tree, parents, message, GitOptions(user_hooks=True))
-
-
-def _commit_tree(
-    repository: Repository, sign: Sequence[str], tree: Oid, parents: Sequence[Oid], message: str, options: GitOptions
-) -> Oid:
     chain = [word for parent in parents for word in ("-p", parent)]
     text = message.replace("\0", "").rstrip("\n").encode(errors="replace") + b"\n"
     switches = ("-c", "i18n.commitEncoding=UTF-8")
-    return Oid(repository.run(*switches, "commit-tree", *sign, *chain, tree, **(options | GitOptions(input=text))).text)
+    return Oid(repository.run(*switches, "commit-tree", *sign, *chain, tree, input=text, user_hooks=True).text)
 
 
 def add_trailers(message: str, trailers: Mapping[str, str]) -> str:

@@ -5,6 +5,7 @@ import functools
 import os
 import re
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -87,6 +88,7 @@ class Repository(RepositoryPaths):
 
     refs_via_git: bool = False
     content_check: ContentCheck | None = None  # asked about each new file of a snapshot
+    _idents: dict[str, str] = field(default_factory=dict, repr=False)
     gc_marks: list[FileLock] = field(default_factory=list, repr=False)  # see `gc_lock`
     gc_lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _local: threading.local = field(default_factory=threading.local, repr=False)
@@ -174,6 +176,10 @@ class Repository(RepositoryPaths):
         """Store a blob object."""
         return self._write_object(pygit2.enums.ObjectType.BLOB, data)
 
+    def write_commit(self, data: bytes) -> Oid:
+        """Store a commit object of this text; see `commit.write_commit`."""
+        return self._write_object(pygit2.enums.ObjectType.COMMIT, data)
+
     def _write_object(self, kind: pygit2.enums.ObjectType, data: bytes) -> Oid:
         """Store an object, again where a prune has just removed its directory as empty; RepoError else."""
         for attempt in range(_WRITE_TRIES):
@@ -227,15 +233,24 @@ class Repository(RepositoryPaths):
 
     def author(self) -> Ident:
         """Return the user as author of commits. RepoError with the remedy when git knows no name."""
-        try:
-            line = self.run("var", "GIT_AUTHOR_IDENT", env=given_configuration()).text
-        except GitFailed as exc:
-            raise RepoError(
-                "git does not know who you are",
-                hint='git config --global user.name "Your Name" && git config --global user.email you@example.org',
-            ) from exc
-        name, _, rest = line.partition(" <")
+        name, _, rest = self.ident("author").partition(" <")
         return Ident(name, rest.rpartition("> ")[0])
+
+    def ident(self, role: str) -> str:
+        """The user as author or committer as a commit has it, at this moment unless the environment sets a date."""
+        variable = f"GIT_{role.upper()}"
+        if role not in self._idents:
+            try:
+                self._idents[role] = self.run("var", f"{variable}_IDENT", env=given_configuration()).text
+            except GitFailed as exc:
+                raise RepoError(
+                    "git does not know who you are",
+                    hint='git config --global user.name "Your Name" && git config --global user.email you@example.org',
+                ) from exc
+        known = self._idents[role]
+        if f"{variable}_DATE" in os.environ:
+            return known
+        return f"{known.rpartition('> ')[0]}> {time.time():.0f} {time.strftime('%z')}"
 
 
 @functools.lru_cache(maxsize=2)

@@ -39,6 +39,7 @@ _INDEX_SWITCHES = tuple(
     for word in ("-c", setting)
 )
 _LARGEST_CHECKED = 10 << 20  # bytes; what is larger fails a product's gate and is not given to the content check
+_TREES: dict[Path, tuple[tuple[int, int, int], Oid]] = {}  # of each private index as it was last seen
 _UNREADABLE = re.compile(r"could not open directory '(.*?)(?:/?': .*)?$", re.MULTILINE)  # git cuts long messages
 
 
@@ -139,8 +140,16 @@ class _Run:
         for path in self.refused:
             found = self.repository.find_entry(self.base, path)
             changes[path] = (found.oid, found.mode) if found is not None and found.mode != TREE else None
-        tree = edit_tree(self.repository, Oid(self._git("write-tree").text), changes)
+        tree = edit_tree(self.repository, self._index_tree(), changes)
         return Snapshot(tree=tree, left_out=tuple(dict.fromkeys(self.left_out)), refused=self.refused)
+
+    def _index_tree(self) -> Oid:
+        """The tree of the index, asked again once git has written another file in its place."""
+        known = _TREES.get(self.index)
+        if known is None or known[0] != _state_of(self.index):
+            tree = Oid(self._git("write-tree").text)  # may write the index too
+            known = _TREES[self.index] = (_state_of(self.index), tree)
+        return known[1]
 
     def _git(self, *args: str, input: bytes = b"", check: bool = True, index: Path | None = None) -> GitResult:
         """Run git on the directory with the private index; the directory's own `.git` is never looked at."""
@@ -248,6 +257,12 @@ def _is_directory(path: Path) -> bool:
         return stat.S_ISDIR(path.lstat().st_mode)
     except OSError:
         return False
+
+
+def _state_of(index: Path) -> tuple[int, int, int]:
+    """What tells one version of the file from another: git writes a new file each time."""
+    found = index.stat()
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def _rules_path(index: Path) -> Path:

@@ -157,8 +157,8 @@ class SessionRunner:
     def _is_enough(self, verdict: Verdict | None) -> bool:
         """Whether no other candidate needs to be paid: a settled winner that left no failing test, or a limit.
 
-        Nor after an unsettled one of a small model: on 30 bugs, some 30 more candidates settled four of 17 such results,
-        one of them wrong, for a third of all time.
+        Nor after an unsettled one of a small model: on 30 bugs, some 30 more candidates settled four of 17 such
+        results, one of them wrong, for a third of all time.
         """
         if self._is_stopped() or any(r.status == StopReason.BUDGET for r in self._results.values()):
             return True
