@@ -31,9 +31,9 @@ def test_a_message_from_outside_cannot_break_the_commit(git: GitBuilder, reposit
 
 
 def test_a_tree_that_is_not_there_is_refused(repository: Repository, base: Oid) -> None:
-    with pytest.raises(RepoError, match="not a valid object"):
+    with pytest.raises(RepoError, match="1111"):
         write_commit(repository, tree=Oid("1" * 40), parents=[base], message="x")
-    with pytest.raises(RepoError, match="not a valid object"):
+    with pytest.raises(RepoError, match="1111"):
         write_commit(repository, tree=repository.tree_of(base), parents=[Oid("1" * 40)], message="x")
 
 
