@@ -21,9 +21,11 @@ _REASON = "mimo: note"
 def write_commit(repository: Repository, *, tree: Oid, parents: Sequence[Oid], message: str) -> Oid:
     """Store a commit in the user's name; no ref moves, no hook runs, nothing is signed.
 
-    Without a process of git's, for each step makes one. RepoError where there is no such tree.
+    Without a process of git's, for each step makes one. RepoError where the tree or a parent is not there.
     """
-    head = [f"tree {repository.tree_of(tree)}", *(f"parent {parent}" for parent in parents)]
+    for needed in (tree, *parents):
+        repository.tree_of(needed)
+    head = [f"tree {tree}", *(f"parent {parent}" for parent in parents)]
     head += [f"{role} {repository.ident(role)}" for role in ("author", "committer")]
     text = message.replace("\0", "").encode(errors="replace").decode().rstrip("\n")
     data = "\n".join([*head, "", text, ""]).encode(errors="surrogateescape")
