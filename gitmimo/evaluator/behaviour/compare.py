@@ -1,6 +1,5 @@
 """Compare what base and products do: record calls, grow more, run all of them on each tree, and count differences."""
 
-import ast
 import contextlib
 import re
 import time
@@ -168,10 +167,11 @@ class _Comparison:
         found = {}
         for path in {name.partition("::")[0] for name in plain}:
             source = read(self.base, path) or b""
+            lines = source.decode(errors="replace").split("\n")
             for name, node in definitions(parse_python(source)):
                 test = f"{path}::{name.replace('.', '::')}"
                 if test in plain:
-                    found[test] = ast.get_source_segment(source.decode(errors="replace"), node) or ""
+                    found[test] = "\n".join(lines[node.lineno - 1 : node.end_lineno])
         return found
 
     def _answer(self, compared: Compared) -> None:
